@@ -22,6 +22,7 @@ import numpy as np
 from engine import evaluation
 from engine.board.convert import stack_from_board
 from engine.errors import blaming
+from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
 from engine.native.pool import ThreadPool
@@ -39,6 +40,8 @@ from engine.search.session import Search, suited_to
 from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 from engine.tactics.solved_endings import LONG
 
+CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
+MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
 SOLVING_SHARE = 0.5  # Share of a move's planned time to wait for the solution of an ending. Set by hand.
@@ -46,9 +49,19 @@ SOLVING_SHARE = 0.5  # Share of a move's planned time to wait for the solution o
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
-# A change of one of these fields needs a new tree and runner. A weak engine, for example, has a small tree.
+# A change of one of these fields needs a new tree, cache and runner. A weak engine, for example, has a small tree.
 _TREE_FIELDS = ("hash_mib", "minibatch_size", "limit_strength", "elo", *_EVALUATOR_FIELDS, *_TABLE_FIELDS)
 _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
+
+
+def split_hash(hash_mib: float, batched: bool, hinted: bool) -> tuple[float, float, float]:
+    """Split ``hash_mib`` into (tree, cache, alpha-beta's table), all in MiB.
+
+    Evaluations inside kernels are too cheap to be worth caching.
+    """
+    cache = min(MOST_CACHE_MIB, CACHE_SHARE * hash_mib) if batched else 0.0
+    table = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if hinted else 0.0
+    return hash_mib - cache - table, cache, table
 
 
 class Engine:
@@ -83,12 +96,16 @@ class Engine:
     # ---- settings ----
 
     def _prepare(self) -> None:
-        """Make a tree and a runner for the current options and evaluator."""
-        hash_mib, params = self.options.hash_mib, self._params()
-        self._table_mib = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if params.tactical_nodes > 0 else 0.0
+        """Make a tree, a cache and a runner for the current options and evaluator."""
+        options = self.options
+        batched = not isinstance(self.evaluator, InKernelEvaluator)
+        params = self._params()
+        tree_mib, cache_mib, self._table_mib = split_hash(
+            options.hash_mib, self._owns_evaluator and batched, params.tactical_nodes > 0
+        )
+        self._cache = CachedEvaluator(self.evaluator, cache_mib) if cache_mib else None
         edges_per_node = LATE_EDGES_PER_NODE if params.late_policy else EDGES_PER_NODE
-        nodes = nodes_for(hash_mib - self._table_mib, edges_per_node)
-        self._search = Search(params, new_tree(nodes, edges_per_node=edges_per_node))
+        self._search = Search(params, new_tree(nodes_for(tree_mib, edges_per_node), edges_per_node=edges_per_node))
         self._runner = self._make_runner()
 
     def _make_runner(self) -> Runner:
@@ -98,7 +115,9 @@ class Engine:
         )
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.minibatch_size
-            self._visits: Walkers | Batches = Batches(self._search, evaluator, options.thread_count, round_size)
+            self._visits: Walkers | Batches = Batches(
+                self._search, self._cache or evaluator, options.thread_count, round_size
+            )
         else:
             self._visits = Walkers(self._search, evaluator, options.thread_count)
         return Runner(self._search, self._visits)
@@ -162,10 +181,12 @@ class Engine:
             self._hint_source.warm_up()
 
     def new_game(self) -> None:
-        """Forget the tree and the saved time."""
+        """Forget the tree, all cached evaluations and the saved time."""
         self._runner.settle()
         self._search.clear()
         self._saved_time = SavedTime()
+        if self._cache is not None:
+            self._cache.clear()
 
     def take_problems(self) -> list[str]:
         """Return the news since the last call, one sentence each: endgame tables found or unreadable, and options that

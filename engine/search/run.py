@@ -28,6 +28,7 @@ from functools import partial
 import numpy as np
 
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
+from engine.evaluation.cache import CachedEvaluator, OpenQuestions
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Tablebase
@@ -131,9 +132,10 @@ class Walkers:
 class Batch:
     """Visits that were begun together, and their leaves, ``leaves[: visits.counts[LEAVES]]``."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, cached: bool) -> None:
         self.visits: Round = new_round()
         self.leaves: LeafBatch = new_leaf_batch(room)
+        self.unanswered = OpenQuestions(room if cached else 0)
         self.shares: list[Offer] = []  # Its evaluation, in parts for several threads.
 
     @property
@@ -151,9 +153,10 @@ class Batches:
     def __init__(self, search: Search, evaluator: Evaluator, threads: int, round_size: int = 0) -> None:
         self.tablebase: Tablebase | None = None  # Is asked about the leaves of every batch, where there is one.
         self._search = search
-        self._evaluator = evaluator
+        self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
+        self._evaluator: Evaluator = self._cache.inner if self._cache is not None else evaluator
         self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
-        self._parts = evaluator if isinstance(evaluator, PartEvaluator) else None
+        self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
         if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
         # Visits of the root from which two batches are in flight; smaller trees want fresh values.
@@ -161,7 +164,7 @@ class Batches:
         self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
         self._pool = ThreadPool(threads, "evaluate")
         # A ring, the oldest batch first. Room for a whole one in each: there is no half one while the tree is small.
-        self._ring = deque(Batch(self.most_leaves) for _ in range(2))
+        self._ring = deque(Batch(self.most_leaves, self._cache is not None) for _ in range(2))
         self._in_flight = 0  # Number of batches in flight, the first ones of the ring.
         self._answers: Offer | None = None  # Those of alpha-beta.
 
@@ -195,7 +198,7 @@ class Batches:
         self._ring.clear()  # Shares hold their owner with its tree, and frozen cycles stay.
 
     def _begin(self, until: int, depth: int) -> None:
-        """Gather leaves, ask tables about them, and hand out their evaluation."""
+        """Gather leaves, look up what is known about them, and hand out the rest."""
         search, batch = self._search, self._ring[self._in_flight]
         size = min(self.most_leaves, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
         if size > CHUNK:
@@ -204,16 +207,26 @@ class Batches:
         limit = min(until - search.visits - sum(other.count for other in self._ring), size + size // 4, MAX_ROUND)
         self._in_flight += 1
         gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
+        if self._cache is not None:
+            self._cache.look_up(batch.leaves, batch.count, batch.unanswered)
         if self.tablebase is not None:
             ask_tables(self.tablebase, batch.visits, batch.leaves)
-        count = batch.count
+        questions = batch.count if self._cache is None else batch.unanswered.count
         if self._parts is None:
-            batch.shares = [Offer(partial(self._evaluator.evaluate, batch.leaves, count))] if count else []
+            batch.shares = [Offer(partial(self._evaluate, batch, 0, questions))] if questions else []
             return
-        share = max(1, min(CHUNK, -(-count // self._pool.threads)))  # Less than a chunk only for idle threads.
-        for start in range(0, count, share):
-            part = partial(self._parts.evaluate_part, batch.leaves, start, min(start + share, count))
+        share = max(1, min(CHUNK, -(-questions // self._pool.threads)))  # Less than a chunk only for idle threads.
+        for start in range(0, questions, share):
+            part = partial(self._evaluate, batch, start, min(start + share, questions))
             batch.shares.append(self._pool.offer(part))
+
+    def _evaluate(self, batch: Batch, start: int, end: int) -> None:
+        """Answer questions ``start`` to ``end`` of a batch."""
+        leaves = batch.leaves if self._cache is None else batch.unanswered.asked
+        if self._parts is not None:
+            self._parts.evaluate_part(leaves, start, end)
+        else:
+            self._evaluator.evaluate(leaves, end)
 
     def _finish_oldest(self) -> None:
         """Complete the evaluation of the oldest batch and finish its visits."""
@@ -226,6 +239,8 @@ class Batches:
         for share in batch.shares:
             share.finish()
         batch.shares.clear()
+        if self._cache is not None:
+            self._cache.take_answers(batch.leaves, batch.unanswered)
         apply(self._search.tree, batch.visits, self._search.params, batch.leaves, 0)
         self._ring.rotate(-1)
         self._in_flight -= 1

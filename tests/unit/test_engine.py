@@ -17,11 +17,13 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import row_from_board
+from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.material import CHECK_DEPTH
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tablebase import best_ranked
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
+from engine.player import split_hash
 from engine.search.limits import Limits, SearchControl
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import new_space, quiet_value
@@ -290,12 +292,17 @@ def test_the_lc0_preset_blended_a_towers_values_with_material():
         assert player.evaluator.name == "sparse"
 
 
-def test_hash_is_shared_between_tree_and_table():
+def test_hash_is_shared_between_tree_cache_and_table():
+    parts = split_hash(256, batched=True, hinted=True)
+    assert sum(parts) == 256
+    assert min(parts) > 0
+    assert split_hash(16, batched=False, hinted=False) == (16, 0.0, 0.0)
+    assert sum(split_hash(1, batched=False, hinted=True)) == 1
     with Engine(EngineOptions(hash_mib=16, evaluator="network", threads=1)) as player:
-        tree, table_mib = player._search.tree, player._table_mib
+        tree = player._search.tree
+        assert isinstance(player._cache, CachedEvaluator)
         used = tree.parent.size * BYTES_PER_NODE + EDGES_PER_NODE * tree.parent.size * BYTES_PER_EDGE
-        assert table_mib > 0
-        assert used + table_mib * 2**20 <= 16 * 2**20 + 4096
+        assert used + sum(field.nbytes for field in player._cache.table) <= 16 * 2**20 + 4096
 
 
 class Counting(DrawnOrEven):

@@ -8,6 +8,7 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import stack_from_board
+from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
@@ -124,6 +125,12 @@ def test_batches_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads)
     assert search.visits == 1000
     assert_whole(search, adds_up=False)
     assert search.root().visits.sum() == 999
+
+
+def test_a_cache_changes_no_tree(tower):
+    cached = CachedEvaluator(NetworkEvaluator(tower), 0.1)
+    plain = Overlapping(NetworkEvaluator(tower), 2, 1500).search
+    assert tree_fingerprint(Overlapping(cached, 2, 1500).search) == tree_fingerprint(plain)
 
 
 class Failing(NetworkEvaluator):

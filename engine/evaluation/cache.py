@@ -1,0 +1,257 @@
+"""A bounded cache of evaluations, for searches that evaluate positions again when they rebuild a tree.
+
+The cache is exact: it returns an answer bit for bit, and only if everything the evaluator sees is the same. That
+includes the history planes, so two orders of the same moves are different entries, and the searches of one game, which
+keep their subtree, hardly ever hit. It pays off where trees are discarded: when an analysis steps back through a game,
+and after a ponder miss.
+
+The table is four-way set-associative and replaces the least recently used entry of a set. All work is done on the
+calling thread in the order of the leaves, so the number of threads changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from engine.board.layout import CASTLING, EN_PASSANT, HALFMOVE
+from engine.board.makemove import copy_row
+from engine.errors import ConfigError
+from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.native.jit import kernel
+from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+
+WAYS: Final = 4  # entries per set
+MAX_KEPT_MOVES: Final = 64  # positions with more legal moves are evaluated every time
+BYTES_PER_ENTRY: Final = 16 + 8 + 4 * MAX_KEPT_MOVES + 12 + 4
+
+# Words of `counters`.
+CLOCK: Final = 0  # lookups and insertions so far: the time of last use
+LOOKUPS: Final = 1
+HITS: Final = 2
+USED: Final = 3  # entries in use
+N_COUNTERS: Final = 4
+
+# Odd multipliers from the golden ratio and from sqrt(2), for two independent hashes.
+_MIX_A = np.uint64(0x9E3779B97F4A7C15)
+_MIX_B = np.uint64(0x6A09E667F3BCC909)
+_SHIFT_A = np.uint64(29)
+_SHIFT_B = np.uint64(32)
+
+
+class CacheTable(NamedTuple):
+    """E entries, a multiple of WAYS. The full 128-bit hash is compared: a false hit takes about 2^64 lookups."""
+
+    keys: np.ndarray  # uint64 [E, 2]
+    used_at: np.ndarray  # int64 [E] CLOCK of the last use, 0 for an empty entry
+    logits: np.ndarray  # float32 [E, MAX_KEPT_MOVES] in the order of the legal moves
+    wdl: np.ndarray  # float32 [E, 3]
+    moves_left: np.ndarray  # float32 [E]
+    counters: np.ndarray  # int64 [N_COUNTERS]
+
+
+def new_table(mebibytes: float) -> CacheTable:
+    """An empty table of at most this size. Raises ConfigError if not even one set fits."""
+    entries = int(mebibytes * 2**20) // BYTES_PER_ENTRY // WAYS * WAYS
+    if entries < WAYS:
+        raise ConfigError(f"an evaluation cache needs at least {WAYS * BYTES_PER_ENTRY} bytes, not {mebibytes} MiB")
+    return CacheTable(
+        keys=np.zeros((entries, 2), np.uint64),
+        used_at=np.zeros(entries, np.int64),
+        logits=np.zeros((entries, MAX_KEPT_MOVES), np.float32),
+        wdl=np.zeros((entries, 3), np.float32),
+        moves_left=np.zeros(entries, np.float32),
+        counters=np.zeros(N_COUNTERS, np.int64),
+    )
+
+
+@kernel()
+def hash_leaf(leaves, leaf, with_planes, key):
+    """Write two hashes of what the evaluator sees of a leaf to key, uint64 [2]; the position implies legal moves."""
+    row = leaves.rows[leaf]
+    key[0] = _MIX_B
+    key[1] = _MIX_A
+    if with_planes:
+        mix(key, row[CASTLING])  # planes give only the side of a castling rook
+        mix(key, row[EN_PASSANT])  # planes may lack the move that allows en passant
+        for word in range(FIFTY_MOVE_PLANE + 1):  # later planes are constant
+            mix(key, leaves.masks[leaf, word])
+    else:
+        for word in range(HALFMOVE + 1):
+            mix(key, row[word])
+
+
+@kernel()
+def mix(key, word):
+    """Mix one more word into both hashes; each step is a bijection of the hash and of the word."""
+    a = (key[0] ^ word) * _MIX_A
+    b = (key[1] ^ word) * _MIX_B
+    key[0] = a ^ (a >> _SHIFT_A)
+    key[1] = b ^ (b >> _SHIFT_B)
+
+
+@kernel()
+def look_up(table, leaves, count, with_planes, keys, missing):
+    """Answer the known leaves of leaves[:count]; write the others' indices to `missing` and return their number.
+
+    The hashes of all leaves go to keys, uint64 [R, 2].
+    """
+    n_missing = 0
+    for leaf in range(count):
+        hash_leaf(leaves, leaf, with_planes, keys[leaf])
+        entry = find(table, keys[leaf])
+        if entry < 0:
+            missing[n_missing] = leaf
+            n_missing += 1
+            continue
+        table.counters[CLOCK] += 1
+        table.counters[HITS] += 1
+        table.used_at[entry] = table.counters[CLOCK]
+        for i in range(leaves.n_moves[leaf]):
+            leaves.logits[leaf, i] = table.logits[entry, i]
+        copy_values(table, entry, leaves, leaf)
+    table.counters[LOOKUPS] += count
+    return n_missing
+
+
+@kernel()
+def find(table, key):
+    """Index of a key's entry, -1 if there is none."""
+    first = first_of_set(table, key)
+    for entry in range(first, first + WAYS):
+        if table.used_at[entry] > 0 and table.keys[entry, 0] == key[0] and table.keys[entry, 1] == key[1]:
+            return entry
+    return np.int64(-1)
+
+
+@kernel()
+def first_of_set(table, key):
+    """Index of the first of the four entries that may hold a key."""
+    return np.int64(key[0] % np.uint64(table.used_at.size // WAYS)) * WAYS
+
+
+@kernel()
+def copy_values(table, entry, leaves, leaf):
+    """Copy an entry's value and moves left to a leaf."""
+    for k in range(3):
+        leaves.wdl[leaf, k] = table.wdl[entry, k]
+    leaves.moves_left[leaf] = table.moves_left[entry]
+
+
+@kernel()
+def gather_missing(leaves, missing, count, asked):
+    """Copy the inputs of leaves[missing[:count]] to the batch `asked`."""
+    for k in range(count):
+        leaf = missing[k]
+        copy_row(leaves.rows[leaf], asked.rows[k])
+        for plane in range(PLANES):
+            asked.masks[k, plane] = leaves.masks[leaf, plane]
+        asked.n_moves[k] = leaves.n_moves[leaf]
+        for i in range(leaves.n_moves[leaf]):
+            asked.moves[k, i] = leaves.moves[leaf, i]
+            asked.policy_index[k, i] = leaves.policy_index[leaf, i]
+
+
+@kernel()
+def take_answers(table, leaves, missing, count, asked, keys):
+    """Copy the outputs of `asked` to leaves[missing[:count]] and cache them."""
+    for k in range(count):
+        leaf = missing[k]
+        for i in range(asked.n_moves[k]):
+            leaves.logits[leaf, i] = asked.logits[k, i]
+        for i in range(3):
+            leaves.wdl[leaf, i] = asked.wdl[k, i]
+        leaves.moves_left[leaf] = asked.moves_left[k]
+        if asked.n_moves[k] <= MAX_KEPT_MOVES:
+            keep(table, asked, k, keys[leaf])
+
+
+@kernel()
+def keep(table, asked, k, key):
+    """Write one answer to its set's empty entry, or over the least recently used one."""
+    if find(table, key) >= 0:
+        return  # the batch has this position twice
+    first = first_of_set(table, key)
+    entry = first
+    for other in range(first + 1, first + WAYS):
+        if table.used_at[other] < table.used_at[entry]:
+            entry = other
+    if table.used_at[entry] == 0:
+        table.counters[USED] += 1
+    table.counters[CLOCK] += 1
+    table.used_at[entry] = table.counters[CLOCK]
+    table.keys[entry, 0] = key[0]
+    table.keys[entry, 1] = key[1]
+    for i in range(asked.n_moves[k]):
+        table.logits[entry, i] = asked.logits[k, i]
+    for i in range(3):
+        table.wdl[entry, i] = asked.wdl[k, i]
+    table.moves_left[entry] = asked.moves_left[k]
+
+
+class OpenQuestions:
+    """The leaves of one batch that the table did not know; the evaluator behind it evaluates `asked`."""
+
+    def __init__(self, size: int) -> None:
+        self.asked = new_leaf_batch(size)
+        self.count = 0
+        self.keys = np.zeros((size, 2), np.uint64)  # hashes of all leaves
+        self.missing = np.zeros(size, np.int64)  # leaf index of each question
+
+
+class CachedEvaluator:
+    """An evaluator that passes to `inner` only what its table of at most `mebibytes` MiB lacks."""
+
+    def __init__(self, inner: Evaluator, mebibytes: float) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.round_size = inner.round_size
+        self.needs_planes = inner.needs_planes
+        self.table = new_table(mebibytes)
+        self._open = OpenQuestions(0)
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """Fill logits, wdl and moves_left of the first `count` leaves."""
+        if len(self._open.keys) < len(leaves.rows):
+            self._open = OpenQuestions(len(leaves.rows))
+        if self.look_up(leaves, count, self._open):
+            self.inner.evaluate(self._open.asked, self._open.count)
+            self.take_answers(leaves, self._open)
+
+    def look_up(self, leaves: LeafBatch, count: int, unanswered: OpenQuestions) -> int:
+        """Answer the known ones of the first `count` leaves; put the rest in `unanswered` and return their number."""
+        keys, missing = unanswered.keys, unanswered.missing
+        unanswered.count = int(look_up(self.table, leaves, count, self.needs_planes, keys, missing))
+        gather_missing(leaves, missing, unanswered.count, unanswered.asked)
+        return unanswered.count
+
+    def take_answers(self, leaves: LeafBatch, answered: OpenQuestions) -> None:
+        """Complete the leaves of a `look_up` after its questions were evaluated, and cache the answers."""
+        asked, keys = answered.asked, answered.keys
+        take_answers(self.table, leaves, answered.missing, answered.count, asked, keys)
+        answered.count = 0
+
+    def close(self) -> None:
+        """Close `inner`."""
+        self.inner.close()
+
+    def clear(self) -> None:
+        """Delete all answers and reset the counts."""
+        self.table.used_at[:] = 0
+        self.table.counters[:] = 0
+
+    @property
+    def hits(self) -> int:
+        """Leaves answered from the table since the last `clear`."""
+        return int(self.table.counters[HITS])
+
+    @property
+    def lookups(self) -> int:
+        """Leaves looked up since the last `clear`."""
+        return int(self.table.counters[LOOKUPS])
+
+    @property
+    def fullness(self) -> float:
+        """Share of the entries in use, 0..1."""
+        return int(self.table.counters[USED]) / len(self.table.used_at)

@@ -1,0 +1,186 @@
+"""The evaluation cache: the same bits, in bounded memory, whatever the number of threads."""
+
+import chess
+import numpy as np
+import pytest
+
+from benchmarks.measuring import game_boards, tree_hash
+from engine import Engine
+from engine.board.convert import row_from_board, stack_from_board
+from engine.errors import ConfigError
+from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator
+from engine.evaluation.cache import BYTES_PER_ENTRY, MAX_KEPT_MOVES, WAYS, CachedEvaluator
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from tests.unit.network.fused_tower import fused
+
+MANY_MOVES = "R6R/3Q4/1Q4Q1/4Q3/2Q4Q/Q4Q2/pp1Q4/kBNN1KB1 w - - 0 1"  # 218
+
+
+class Numbering:
+    """Answers every question with another number, and counts the questions."""
+
+    name = "numbering"
+    round_size = 16
+    needs_planes = True
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.closed = False
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        for leaf in range(count):
+            self.asked += 1
+            n = leaves.n_moves[leaf]
+            leaves.logits[leaf, :n] = self.asked + 0.001 * leaves.moves[leaf, :n]
+            leaves.wdl[leaf] = self.asked, 0, 0
+            leaves.moves_left[leaf] = -self.asked
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class BatchedMaterial(MaterialEvaluator):
+    """The evaluator that sees no history, outside the search's kernels."""
+
+    new_model = None
+
+
+def questions(boards: list[chess.Board]) -> LeafBatch:
+    leaves = new_leaf_batch(len(boards))
+    for leaf, board in enumerate(boards):
+        fill_leaf(leaves, leaf, stack_from_board(board))
+    return leaves
+
+
+def answers(evaluator, boards: list[chess.Board]) -> list[int]:
+    """Which question's answer each board gets; all parts of an answer agree."""
+    leaves = questions(boards)
+    evaluator.evaluate(leaves, len(boards))
+    numbers = [int(wdl[0]) for wdl in leaves.wdl[: len(boards)]]
+    for leaf, number in enumerate(numbers):
+        moves = leaves.moves[leaf, : leaves.n_moves[leaf]]
+        assert np.allclose(leaves.logits[leaf, : len(moves)], number + 0.001 * moves, atol=1e-2)
+        assert leaves.moves_left[leaf] == -number
+    return numbers
+
+
+def small_net() -> FusedTower:
+    config = TowerConfig.parse("16x2")
+    return fused(build_tower(config, np.random.default_rng(3)), config)
+
+
+def test_only_new_questions_are_passed_on_and_in_order():
+    cached = CachedEvaluator(Numbering(), 1)
+    a, b, c, d = game_boards()[:4]
+    assert answers(cached, [a, b, c]) == [1, 2, 3]
+    assert answers(cached, [b, d, a, b]) == [2, 4, 1, 2]
+    assert (cached.hits, cached.lookups, cached.inner.asked) == (3, 7, 4)
+
+
+def test_two_of_a_kind_in_one_round_are_both_asked_and_kept_once():
+    cached = CachedEvaluator(Numbering(), 1)
+    board = chess.Board()
+    assert answers(cached, [board, board]) == [1, 2]
+    assert answers(cached, [board]) == [1]
+
+
+def test_history_and_clock_are_part_of_the_question():
+    cached = CachedEvaluator(Numbering(), 1)
+    by_move, by_hand = chess.Board(), chess.Board()
+    for text in ("g1f3", "g8f6", "b1c3"):
+        by_move.push_uci(text)
+    for text in ("b1c3", "g8f6", "g1f3"):
+        by_hand.push_uci(text)
+    later = chess.Board(by_move.fen())
+    later.halfmove_clock += 1
+    assert row_from_board(by_move)[13] == row_from_board(by_hand)[13]
+    assert answers(cached, [by_move, by_hand, chess.Board(by_move.fen()), later]) == [1, 2, 3, 4]
+
+
+def test_castling_rooks_and_en_passant_are_part_of_the_question():
+    cached = CachedEvaluator(Numbering(), 1)
+    inner, outer = (chess.Board(f"4k3/8/8/8/8/8/8/4K1RR w {right} - 0 1", chess960=True) for right in "GH")
+    capture = chess.Board("4k3/8/8/3pP3/8/8/8/4K3 w - d6 0 1")
+    none = chess.Board("4k3/8/8/3pP3/8/8/8/4K3 w - - 0 1")
+    assert len(set(answers(cached, [inner, outer, capture, none]))) == 4
+
+
+def test_positions_with_very_many_moves_are_asked_every_time():
+    cached = CachedEvaluator(Numbering(), 1)
+    board = chess.Board(MANY_MOVES)
+    assert board.legal_moves.count() > MAX_KEPT_MOVES
+    assert answers(cached, [board]) == [1]
+    assert answers(cached, [board]) == [2]
+
+
+def test_the_least_recently_used_answer_of_a_full_set_makes_room():
+    cached = CachedEvaluator(Numbering(), WAYS * BYTES_PER_ENTRY / 2**20)  # one set
+    boards = game_boards()[: WAYS + 1]
+    answers(cached, boards[:WAYS])
+    assert cached.fullness == 1.0
+    answers(cached, boards[:1])  # used again: now the second is the oldest
+    answers(cached, boards[WAYS:])
+    asked = cached.inner.asked
+    assert answers(cached, [boards[0]]) == [1]
+    assert answers(cached, [boards[1]]) == [asked + 1]
+
+
+def test_clear_forgets_answers_and_counts():
+    cached = CachedEvaluator(Numbering(), 1)
+    answers(cached, [chess.Board()])
+    assert cached.fullness > 0
+    cached.clear()
+    assert (cached.hits, cached.lookups, cached.fullness) == (0, 0, 0)
+    assert answers(cached, [chess.Board()]) == [2]
+    cached.close()
+    assert cached.inner.closed
+
+
+@pytest.mark.parametrize("mebibytes", [0.01, 1, 7.3])
+def test_the_table_keeps_to_its_size(mebibytes):
+    table = CachedEvaluator(Numbering(), mebibytes).table
+    size = sum(field.nbytes for field in table if field is not table.counters)
+    assert 0.8 * mebibytes * 2**20 - WAYS * BYTES_PER_ENTRY < size <= mebibytes * 2**20
+
+
+@pytest.mark.parametrize("mebibytes", [0, -1, 0.0001])
+def test_a_size_without_room_is_refused(mebibytes):
+    with pytest.raises(ConfigError, match="cache"):
+        CachedEvaluator(Numbering(), mebibytes)
+
+
+def analysis_trees(evaluator) -> list[str]:
+    """Fingerprints of the trees of an analysis that goes forward through a game, then back, and looks at it again."""
+    boards = game_boards()[10:14]
+    hashes = []
+    with Engine(EngineOptions(hash_mib=8, threads=1), evaluator) as engine:
+        for board in [*boards, *reversed(boards), boards[2]]:
+            engine.set_position(board)
+            engine.search(Limits(nodes=250))
+            hashes.append(tree_hash(engine))
+    evaluator.close()
+    return hashes
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda net, threads: NetworkEvaluator(net, threads),
+        lambda net, threads: HybridEvaluator(NetworkEvaluator(net, threads), 0.5, threads),
+        lambda net, threads: BatchedMaterial(threads),
+    ],
+    ids=["network", "hybrid", "material"],
+)
+def test_search_builds_the_same_trees_with_and_without_a_cache_at_any_number_of_threads(make):
+    net = small_net()
+    plain = analysis_trees(make(net, 1))
+    for threads, mebibytes in ((1, 4), (3, 4), (2, 0.05)):
+        cached = CachedEvaluator(make(net, threads), mebibytes)
+        assert analysis_trees(cached) == plain
+        assert cached.hits > 0 or mebibytes < 1
+    assert cached.fullness > 0.99  # the small one had to forget
