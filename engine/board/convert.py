@@ -8,22 +8,8 @@ from __future__ import annotations
 import chess
 import numpy as np
 
+from engine.board import layout
 from engine.board.fen import check_playable
-from engine.board.layout import (
-    BLACK,
-    CASTLING,
-    DOUBLE_PUSH,
-    EN_PASSANT,
-    FULLMOVE,
-    HALFMOVE,
-    KEY,
-    KING,
-    PAWN,
-    REPETITIONS,
-    SIDE,
-    WHITE,
-    empty_stack,
-)
 from engine.board.makemove import count_repetitions, push
 from engine.board.zobrist import compute_key
 from engine.errors import MoveError
@@ -38,26 +24,26 @@ def row_from_board(board: chess.Board) -> np.ndarray:
     Raises FenError for boards that cannot be played, as `parse_fen` does.
     """
     check_playable(board)
-    row = empty_stack(1)[0]
+    row = layout.empty_stack(1)[0]
     pieces = (board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings)
-    row[PAWN : KING + 1] = np.array(pieces, np.uint64)
-    row[WHITE] = board.occupied_co[chess.WHITE]
-    row[BLACK] = board.occupied_co[chess.BLACK]
-    row[CASTLING] = board.clean_castling_rights()
+    row[layout.PAWN : layout.KING + 1] = np.array(pieces, np.uint64)
+    row[layout.WHITE] = board.occupied_co[chess.WHITE]
+    row[layout.BLACK] = board.occupied_co[chess.BLACK]
+    row[layout.CASTLING] = board.clean_castling_rights()
     if board.ep_square is not None:
-        row[DOUBLE_PUSH] = 1 << board.ep_square
-        row[EN_PASSANT] = row[DOUBLE_PUSH] if board.has_legal_en_passant() else 0
-    row[SIDE] = 0 if board.turn == chess.WHITE else 1
-    row[HALFMOVE] = board.halfmove_clock
-    row[FULLMOVE] = board.fullmove_number
-    row[KEY] = compute_key(row)
+        row[layout.DOUBLE_PUSH] = 1 << board.ep_square
+        row[layout.EN_PASSANT] = row[layout.DOUBLE_PUSH] if board.has_legal_en_passant() else 0
+    row[layout.SIDE] = 0 if board.turn == chess.WHITE else 1
+    row[layout.HALFMOVE] = board.halfmove_clock
+    row[layout.FULLMOVE] = board.fullmove_number
+    row[layout.KEY] = compute_key(row)
     return row
 
 
 def stack_from_board(board: chess.Board) -> np.ndarray:
     """A board's whole game, uint64 [plies + 1, 16]: the start position, then a row for each move on its stack."""
     start = board.root()
-    stack = empty_stack(len(board.move_stack) + 1)
+    stack = layout.empty_stack(len(board.move_stack) + 1)
     stack[0] = row_from_board(start)
     for ply, move in enumerate(board.move_stack):
         if move:
@@ -66,7 +52,7 @@ def stack_from_board(board: chess.Board) -> np.ndarray:
         else:
             start.push(move)
             stack[ply + 1] = row_from_board(start)
-            stack[ply + 1, REPETITIONS] = count_repetitions(stack, ply + 1)
+            stack[ply + 1, layout.REPETITIONS] = count_repetitions(stack, ply + 1)
     return stack
 
 
@@ -74,16 +60,16 @@ def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
     """A board that has the row's position and an empty move stack."""
     board = chess.Board(None, chess960=chess960)
     board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
-        int(word) for word in row[PAWN : KING + 1]
+        int(word) for word in row[layout.PAWN : layout.KING + 1]
     )
-    board.occupied_co[chess.WHITE] = int(row[WHITE])
-    board.occupied_co[chess.BLACK] = int(row[BLACK])
-    board.occupied = int(row[WHITE] | row[BLACK])
-    board.castling_rights = int(row[CASTLING])
-    board.ep_square = int(row[DOUBLE_PUSH]).bit_length() - 1 if row[DOUBLE_PUSH] else None
-    board.turn = chess.BLACK if row[SIDE] else chess.WHITE
-    board.halfmove_clock = int(row[HALFMOVE])
-    board.fullmove_number = int(row[FULLMOVE])
+    board.occupied_co[chess.WHITE] = int(row[layout.WHITE])
+    board.occupied_co[chess.BLACK] = int(row[layout.BLACK])
+    board.occupied = int(row[layout.WHITE] | row[layout.BLACK])
+    board.castling_rights = int(row[layout.CASTLING])
+    board.ep_square = int(row[layout.DOUBLE_PUSH]).bit_length() - 1 if row[layout.DOUBLE_PUSH] else None
+    board.turn = chess.BLACK if row[layout.SIDE] else chess.WHITE
+    board.halfmove_clock = int(row[layout.HALFMOVE])
+    board.fullmove_number = int(row[layout.FULLMOVE])
     return board
 
 
@@ -107,8 +93,8 @@ def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Mov
     """The python-chess move of a code in the position ``row``; castling is e1g1, or e1h1 if ``chess960``."""
     move = int(move)
     source, target, promotion = move & 63, move >> 6 & 63, move >> 12
-    own = int(row[WHITE + int(row[SIDE])])
-    castles = own >> target & 1 and int(row[KING]) >> source & 1
+    own = int(row[layout.WHITE + int(row[layout.SIDE])])
+    castles = own >> target & 1 and int(row[layout.KING]) >> source & 1
     if castles and not chess960:
         target = (source & 56) + (6 if target > source else 2)
     return chess.Move(source, target, _PIECE_TYPES[promotion])

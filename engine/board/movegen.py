@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.board import layout
 from engine.board.attacks import (
     KING_ATTACKS,
     KNIGHT_ATTACKS,
@@ -24,22 +25,6 @@ from engine.board.attacks import (
     pawn_attacks_by_side,
     rook_attacks,
     squares_between,
-)
-from engine.board.layout import (
-    BISHOP,
-    BLACK,
-    CASTLING,
-    EN_PASSANT,
-    KING,
-    KNIGHT,
-    MAX_MOVES,
-    PAWN,
-    QUEEN,
-    RANK_1,
-    RANK_8,
-    ROOK,
-    SIDE,
-    WHITE,
 )
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
@@ -64,11 +49,11 @@ def generate(row, moves):
     """Write all legal moves of ``row`` into ``moves`` (uint16, at least 218 long); returns how many."""
     targets = Targets(ALL_SQUARES, ALL_SQUARES, ALL_SQUARES, ALL_SQUARES, ALL_SQUARES)
     count, checked = _generate_to(row, targets, moves)
-    side = np.int64(row[SIDE])
-    own = row[WHITE + side]
-    if not checked and row[CASTLING] & own:
-        count = _castling_moves(row, ctz(row[KING] & own), side, own | row[BLACK - side], moves, count)
-    assert count <= MAX_MOVES
+    side = np.int64(row[layout.SIDE])
+    own = row[layout.WHITE + side]
+    if not checked and row[layout.CASTLING] & own:
+        count = _castling_moves(row, ctz(row[layout.KING] & own), side, own | row[layout.BLACK - side], moves, count)
+    assert count <= layout.MAX_MOVES
     return count
 
 
@@ -82,11 +67,11 @@ def generate_some(row, targets, moves):
 @kernel()
 def _generate_to(row, targets, moves):
     """Write the moves to ``targets``; returns (number of moves, whether the side to move is in check)."""
-    side = np.int64(row[SIDE])
-    own = row[WHITE + side]
-    theirs = row[BLACK - side]
+    side = np.int64(row[layout.SIDE])
+    own = row[layout.WHITE + side]
+    theirs = row[layout.BLACK - side]
     occupied = own | theirs
-    king = ctz(row[KING] & own)
+    king = ctz(row[layout.KING] & own)
     checkers = attackers(row, king, occupied, 1 - side)
 
     count = _king_moves(row, king, targets.king & ~own, occupied, side, moves)
@@ -98,7 +83,7 @@ def _generate_to(row, targets, moves):
     pinned = pinned_pieces(row, king, side)
     count = _piece_moves(row, king, own, occupied, pinned, evasion & ~own, targets, moves, count)
     count = _pawn_moves(row, king, side, pinned, evasion & targets.pawns, moves, count)
-    if row[EN_PASSANT]:
+    if row[layout.EN_PASSANT]:
         count = _en_passant_moves(row, side, moves, count)
     return count, checkers != ZERO
 
@@ -106,10 +91,10 @@ def _generate_to(row, targets, moves):
 @kernel()
 def pinned_pieces(row, king, side):
     """Pieces of ``side`` that stand alone between their king and an enemy slider."""
-    own = row[WHITE + side]
-    theirs = row[BLACK - side]
-    snipers = rook_attacks(king, theirs) & (row[ROOK] | row[QUEEN])
-    snipers |= bishop_attacks(king, theirs) & (row[BISHOP] | row[QUEEN])
+    own = row[layout.WHITE + side]
+    theirs = row[layout.BLACK - side]
+    snipers = rook_attacks(king, theirs) & (row[layout.ROOK] | row[layout.QUEEN])
+    snipers |= bishop_attacks(king, theirs) & (row[layout.BISHOP] | row[layout.QUEEN])
     snipers &= theirs
     pinned = ZERO
     while snipers:
@@ -145,13 +130,13 @@ def _king_moves(row, king, allowed, occupied, side, moves):
 
 @kernel()
 def _piece_moves(row, king, own, occupied, pinned, evasion, wanted, moves, count):
-    knights = row[KNIGHT] & own & ~pinned
+    knights = row[layout.KNIGHT] & own & ~pinned
     while knights:
         square = ctz(knights)
         count = _write(square, KNIGHT_ATTACKS[square] & evasion & wanted.knights, moves, count)
         knights &= knights - ONE
-    diagonal = row[BISHOP] | row[QUEEN]
-    straight = row[ROOK] | row[QUEEN]
+    diagonal = row[layout.BISHOP] | row[layout.QUEEN]
+    straight = row[layout.ROOK] | row[layout.QUEEN]
     sliders = (diagonal | straight) & own
     while sliders:
         square = ctz(sliders)
@@ -172,10 +157,10 @@ def _piece_moves(row, king, own, occupied, pinned, evasion, wanted, moves, count
 
 @kernel()
 def _pawn_moves(row, king, side, pinned, evasion, moves, count):
-    own = row[WHITE + side]
-    theirs = row[BLACK - side]
+    own = row[layout.WHITE + side]
+    theirs = row[layout.BLACK - side]
     empty = ~(own | theirs)
-    pawns = row[PAWN] & own
+    pawns = row[layout.PAWN] & own
     free = pawns & ~pinned
     count = _pawn_set_moves(free, side, empty, theirs, evasion, moves, count)
     held = pawns & pinned
@@ -209,7 +194,7 @@ def _write_pawns(targets, step, moves, count):
     while targets:
         target = ctz(targets)
         move = (target - step) | target << 6
-        if bit(target) & (RANK_1 | RANK_8):
+        if bit(target) & (layout.RANK_1 | layout.RANK_8):
             for promotion in range(1, 5):
                 moves[count] = move | promotion << 12
                 count += 1
@@ -222,8 +207,8 @@ def _write_pawns(targets, step, moves, count):
 
 @kernel()
 def _en_passant_moves(row, side, moves, count):
-    target = ctz(row[EN_PASSANT])
-    capturers = PAWN_ATTACKS[1 - side, target] & row[PAWN] & row[WHITE + side]
+    target = ctz(row[layout.EN_PASSANT])
+    capturers = PAWN_ATTACKS[1 - side, target] & row[layout.PAWN] & row[layout.WHITE + side]
     while capturers:
         source = ctz(capturers)
         if en_passant_is_legal(row, side, source, target):
@@ -237,9 +222,9 @@ def _en_passant_moves(row, side, moves, count):
 def en_passant_is_legal(row, side, source, target):
     """Whether an en passant capture leaves the king safe: two pawns leave a rank at once, which pin masks miss."""
     captured = target - 8 if side == 0 else target + 8
-    own = row[WHITE + side]
-    king = ctz(row[KING] & own)
-    occupied = (own | row[BLACK - side]) & ~bit(source) & ~bit(captured) | bit(target)
+    own = row[layout.WHITE + side]
+    king = ctz(row[layout.KING] & own)
+    occupied = (own | row[layout.BLACK - side]) & ~bit(source) & ~bit(captured) | bit(target)
     return (attackers(row, king, occupied, 1 - side)) == ZERO
 
 
@@ -254,7 +239,7 @@ def castling_squares(king, rook):
 
 @kernel()
 def _castling_moves(row, king, side, occupied, moves, count):
-    rooks = row[CASTLING] & row[WHITE + side]
+    rooks = row[layout.CASTLING] & row[layout.WHITE + side]
     while rooks:
         rook = ctz(rooks)
         king_to, rook_to = castling_squares(king, rook)

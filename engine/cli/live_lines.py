@@ -65,7 +65,7 @@ def live_line(title: str, log_s: float = 0.0) -> Iterator[LiveLine]:
     If the output is not a terminal, write a line every `log_s` seconds instead (0: none).
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[text]}", markup=False),

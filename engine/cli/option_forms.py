@@ -1,4 +1,4 @@
-"""Convert the option table to and from its other forms: `uci` answer, command-line flags, TOML, docs/options.md."""
+"""Convert the option table to and from its other forms: `uci` answer, command-line flags, TOML."""
 
 from __future__ import annotations
 
@@ -94,17 +94,6 @@ def load_toml(path: str | Path) -> EngineOptions:
         return options_from_mapping(values)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-
-
-def markdown_table() -> str:
-    """The table of `docs/options.md`."""
-    lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
-    for option in OPTIONS:
-        flag = f"`{option.flags[0]}`" if option.field else "-"
-        default = f"`{_text(option.default)}`" if _text(option.default) else "-"
-        names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
-        lines.append(f"| {names} | {flag} | {default} | {option.range_text} | {option.help} |")
-    return "\n".join(lines) + "\n"
 
 
 def _text(value: Value) -> str:

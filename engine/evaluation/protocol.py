@@ -87,13 +87,6 @@ class InKernelEvaluator(Evaluator, Protocol):
         ...
 
 
-@runtime_checkable
-class NetEvaluator(Evaluator, Protocol):
-    """An evaluator that runs a network."""
-
-    architecture: str  # the network's sizes and heads, on which the kernels depend that run it
-
-
 def kernels_needed(evaluator: Evaluator) -> str:
-    """Names the evaluator's set of kernels: networks of one architecture share it, whatever their weights."""
-    return f"{evaluator.name} {evaluator.architecture}" if isinstance(evaluator, NetEvaluator) else evaluator.name
+    """Names the evaluator's set of kernels: networks of one `architecture` share it, whatever their weights."""
+    return f"{evaluator.name} {getattr(evaluator, 'architecture', '')}".rstrip()

@@ -30,15 +30,18 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
-from engine.files.dit_header import check_header
 
 MAGIC = b"\x89DIT\r\n\x1a\n"
 VERSION = 1
 ALIGNMENT = 64
 MAX_HEADER_BYTES = 16 << 20
+MAX_DIMENSIONS = 8
+MAX_TENSORS = 100_000
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 
 _PREFIX = struct.Struct("<8sIQ")
+_KEYS = {"model": dict, "tensors": list, "provenance": dict, "card": dict, "configuration": dict}
+_ENTRY_KEYS = {"name": str, "dtype": str, "shape": list, "offset": int, "crc32": int}
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -51,7 +54,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             header = _read_header(path, file, size)
-            check_header(path, header, size - _data_start(file.tell()), ALIGNMENT, DTYPES)
+            _check_header(path, header, size - _data_start(file.tell()))
             return header, _read_tensors(path, file, header["tensors"])
     except OSError as error:
         raise NetFileError.unreadable(path, error) from error
@@ -108,6 +111,45 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     if header.get("crc32") != checksum:
         raise NetFileError(path, f"header checksum {header.get('crc32')!r}", str(checksum))
     return header
+
+
+def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> None:
+    """Check that the header is complete and that its tensors fill the file's ``data_bytes`` exactly, in order.
+
+    Raises NetFileError.
+    """
+    for key, kind in _KEYS.items():
+        if not isinstance(header.get(key), kind):
+            raise NetFileError(path, f"a header entry {key!r} ({kind.__name__})", repr(header.get(key))[:60])
+    table = header["tensors"]
+    if len(table) > MAX_TENSORS:
+        raise NetFileError(path, f"at most {MAX_TENSORS} tensors", str(len(table)))
+    names: set[str] = set()
+    end = 0
+    for entry in table:
+        _check_entry(path, entry)
+        name, expected = entry["name"], _data_start(end)
+        if name in names:
+            raise NetFileError(path, "every tensor once", f"{name} twice")
+        if entry["offset"] != expected:
+            raise NetFileError(path, f"{name} at offset {expected}", f"offset {entry['offset']}")
+        names.add(name)
+        end = expected + math.prod(entry["shape"]) * DTYPES[entry["dtype"]].itemsize
+        if end > data_bytes:
+            raise NetFileError(path, f"{end} bytes of tensors up to {name}", f"{max(data_bytes, 0)} bytes")
+    if table and end != data_bytes:
+        raise NetFileError(path, f"{end} bytes of tensors", f"{data_bytes} bytes")
+
+
+def _check_entry(path: Path, entry: Any) -> None:
+    good = isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _ENTRY_KEYS.items())
+    if not good:
+        raise NetFileError(path, f"tensor entries with {', '.join(_ENTRY_KEYS)}", repr(entry)[:80])
+    if entry["dtype"] not in DTYPES:
+        raise NetFileError(path, f"dtype {' or '.join(DTYPES)} of {entry['name']}", repr(entry["dtype"])[:60])
+    shape = entry["shape"]
+    if len(shape) > MAX_DIMENSIONS or not all(type(side) is int and 0 < side < 1 << 40 for side in shape):
+        raise NetFileError(path, f"a shape of positive sizes for {entry['name']}", repr(shape)[:60])
 
 
 def _read_tensors(path: Path, file: IO[bytes], table: list[dict[str, Any]]) -> dict[str, np.ndarray]:

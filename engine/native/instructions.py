@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import lower_builtin, type_callable
+from numba.extending import lower_builtin, models, register_model, type_callable
+from numba.types import int64, void
 
 Emit = Callable[[Any, Any, Any, Any], Any]  # (context, builder, signature, arguments) -> the value, as Numba lowers
 
@@ -44,3 +45,62 @@ def everywhere(builder: Any, vector: ir.VectorType, number: Any) -> Any:
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.IntType(32)(0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+# ---- vectors: values of one machine register or several -------------------------------------------------------------
+
+
+def vector_type(name: str, vector: ir.VectorType) -> Any:
+    """A Numba type for values that are one ``vector`` of LLVM's, which is an attribute of the type."""
+    kind = type(f"_{name}Type", (types.Type,), {"vector": vector})
+
+    @register_model(kind)
+    class Model(models.PrimitiveModel):
+        def __init__(self, manager: Any, frontend_type: Any) -> None:
+            super().__init__(manager, frontend_type, vector)
+
+    return kind(name)
+
+
+def lower_operators(kind: Any, operators: Mapping[Callable[..., Any], str], **options: Any) -> None:
+    """Let kernels apply Python's operators to two vectors of a type: each becomes the builder's instruction."""
+    for operation, name in operators.items():
+
+        @type_callable(operation)
+        def typing(context: Any) -> Callable[[Any, Any], Any]:
+            return lambda a, b: kind if a == b == kind else None
+
+        @lower_builtin(operation, type(kind), type(kind))
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any, name: str = name) -> Any:
+            return getattr(builder, name)(*arguments, **options)
+
+
+def vector_address(context: Any, builder: Any, vector: ir.VectorType, signature: Any, arguments: Any) -> Any:
+    """The place of a vector in an array, which is the first argument; its offset there is the second."""
+    return builder.bitcast(element_address(context, builder, signature.args[0], *arguments[:2]), vector.as_pointer())
+
+
+def loads(plain: Callable[..., Any], kind: Any, align: int) -> None:
+    """Make ``plain`` (array, offset) load a vector; ``align`` is in bytes."""
+
+    @instruction(plain, lambda array, offset: kind(array, int64))
+    def load(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(vector_address(context, builder, kind.vector, signature, arguments), align=align)
+
+
+def stores(plain: Callable[..., Any], kind: Any, align: int) -> None:
+    """Make ``plain`` (array, offset, value) store a vector; ``align`` is in bytes."""
+
+    @instruction(plain, lambda array, offset, value: void(array, int64, kind))
+    def store(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = vector_address(context, builder, kind.vector, signature, arguments)
+        builder.store(arguments[2], address, align=align)
+        return context.get_dummy_value()
+
+
+def splats(plain: Callable[..., Any], kind: Any, number: Any) -> None:
+    """Make ``plain`` (x) put one ``number``, a Numba type, into all lanes."""
+
+    @instruction(plain, lambda x: kind(number))
+    def splat(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return everywhere(builder, kind.vector, arguments[0])

@@ -13,14 +13,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import llvmlite.binding
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core.cgutils import get_or_insert_function
-from numba.extending import lower_builtin, models, register_model, type_callable
 from numba.types import int16, int32, int64, void
 
-from engine.native.instructions import element_address, everywhere, instruction
+from engine.native.instructions import instruction, loads, lower_operators, splats, stores, vector_address, vector_type
 from engine.native.lanes import LANES
 from engine.native.lanes import _lanes as _floats
 
@@ -33,35 +31,7 @@ _BYTE_VECTOR = ir.VectorType(ir.IntType(8), SHORTS)
 _SHORT_VECTOR = ir.VectorType(_I16, SHORTS)
 _INT_VECTOR = ir.VectorType(_I32, INTS)
 
-
-class _ShortsType(numba.types.Type):
-    def __init__(self) -> None:
-        super().__init__("Shorts")
-
-
-class _IntsType(numba.types.Type):
-    def __init__(self) -> None:
-        super().__init__("Ints")
-
-
-_shorts, _ints = _ShortsType(), _IntsType()
-
-
-@register_model(_ShortsType)
-class _ShortsModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, frontend_type: Any) -> None:
-        super().__init__(manager, frontend_type, _SHORT_VECTOR)
-
-
-@register_model(_IntsType)
-class _IntsModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, frontend_type: Any) -> None:
-        super().__init__(manager, frontend_type, _INT_VECTOR)
-
-
-def _address(context, builder, vector, signature, arguments):
-    """The place of a vector in an array, which is the first argument; its number there is the second."""
-    return builder.bitcast(element_address(context, builder, signature.args[0], *arguments[:2]), vector.as_pointer())
+_shorts, _ints = vector_type("Shorts", _SHORT_VECTOR), vector_type("Ints", _INT_VECTOR)
 
 
 # ---- what kernels call: plain Python, and below it the code that it is compiled to -----------------------------------
@@ -72,9 +42,7 @@ def load_shorts(array, offset):
     return array[offset : offset + SHORTS].copy()
 
 
-@instruction(load_shorts, lambda array, offset: _shorts(array, int64))
-def _load_shorts(context, builder, signature, arguments):
-    return builder.load(_address(context, builder, _SHORT_VECTOR, signature, arguments), align=1)
+loads(load_shorts, _shorts, align=1)
 
 
 def store_shorts(array, offset, shorts):
@@ -82,10 +50,7 @@ def store_shorts(array, offset, shorts):
     array[offset : offset + SHORTS] = shorts
 
 
-@instruction(store_shorts, lambda array, offset, shorts: void(array, int64, _shorts))
-def _store_shorts(context, builder, signature, arguments):
-    builder.store(arguments[2], _address(context, builder, _SHORT_VECTOR, signature, arguments), align=1)
-    return context.get_dummy_value()
+stores(store_shorts, _shorts, align=1)
 
 
 def load_ints(array, offset):
@@ -96,9 +61,7 @@ def load_ints(array, offset):
     return array[offset : offset + BYTES // array.itemsize].copy().view(np.int32)
 
 
-@instruction(load_ints, lambda array, offset: _ints(array, int64))
-def _load_ints(context, builder, signature, arguments):
-    return builder.load(_address(context, builder, _INT_VECTOR, signature, arguments), align=1)
+loads(load_ints, _ints, align=1)
 
 
 def store_ints(array, offset, ints):
@@ -106,10 +69,7 @@ def store_ints(array, offset, ints):
     array[offset : offset + INTS] = ints
 
 
-@instruction(store_ints, lambda array, offset, ints: void(array, int64, _ints))
-def _store_ints(context, builder, signature, arguments):
-    builder.store(arguments[2], _address(context, builder, _INT_VECTOR, signature, arguments), align=1)
-    return context.get_dummy_value()
+stores(store_ints, _ints, align=1)
 
 
 def store_low_bytes(array, offset, shorts):
@@ -120,7 +80,7 @@ def store_low_bytes(array, offset, shorts):
 @instruction(store_low_bytes, lambda array, offset, shorts: void(array, int64, _shorts))
 def _store_low_bytes(context, builder, signature, arguments):
     low = builder.trunc(arguments[2], _BYTE_VECTOR)
-    builder.store(low, _address(context, builder, _BYTE_VECTOR, signature, arguments), align=1)
+    builder.store(low, vector_address(context, builder, _BYTE_VECTOR, signature, arguments), align=1)
     return context.get_dummy_value()
 
 
@@ -129,9 +89,7 @@ def splat_int(x):
     return np.full(INTS, x, np.int32)
 
 
-@instruction(splat_int, lambda x: _ints(int32))
-def _splat_int(context, builder, signature, arguments):
-    return everywhere(builder, _INT_VECTOR, arguments[0])
+splats(splat_int, _ints, int32)
 
 
 def splat_short(x):
@@ -139,9 +97,7 @@ def splat_short(x):
     return np.full(SHORTS, x, np.int16)
 
 
-@instruction(splat_short, lambda x: _shorts(int16))
-def _splat_short(context, builder, signature, arguments):
-    return everywhere(builder, _SHORT_VECTOR, arguments[0])
+splats(splat_short, _shorts, int16)
 
 
 def low_floats(shorts):
@@ -286,21 +242,5 @@ instruction(dot_bytes, lambda total, unsigned_bytes, signed_bytes: _ints(_ints, 
 )
 
 
-# ---- operators -------------------------------------------------------------------------------------------------------
-
-
-def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
-    @type_callable(operation)
-    def typing(context):
-        return lambda a, b: a if a == b and a in (_shorts, _ints) else None
-
-    for kind in (_ShortsType, _IntsType):
-
-        @lower_builtin(operation, kind, kind)
-        def lower(context, builder, signature, arguments):
-            return getattr(builder, instruction)(*arguments)
-
-
-_lower_operator(operator.add, "add")
-_lower_operator(operator.sub, "sub")
-_lower_operator(operator.mul, "mul")
+for _kind in (_shorts, _ints):
+    lower_operators(_kind, {operator.add: "add", operator.sub: "sub", operator.mul: "mul"})

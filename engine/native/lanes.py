@@ -9,40 +9,29 @@ narrower registers one value fills several. Multiplications and additions of lan
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from typing import Any
 
 import llvmlite.binding
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core.cgutils import get_or_insert_function
-from numba.extending import lower_builtin, models, register_model, type_callable
-from numba.types import float32, int64, void
+from numba.types import float32, int64
 
-from engine.native.instructions import element_address, everywhere, instruction
+from engine.native.instructions import (
+    element_address,
+    everywhere,
+    instruction,
+    loads,
+    lower_operators,
+    splats,
+    stores,
+    vector_type,
+)
 
 LANES = 16
 WIDE_REGISTERS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))  # one lane fits one register
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
-
-class _LanesType(numba.types.Type):
-    def __init__(self) -> None:
-        super().__init__("Lanes")
-
-
-_lanes = _LanesType()
-
-
-@register_model(_LanesType)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, frontend_type: Any) -> None:
-        super().__init__(manager, frontend_type, _VECTOR)
-
-
-def _vector_address(context, builder, array_type, array, offset):
-    return builder.bitcast(element_address(context, builder, array_type, array, offset), _VECTOR.as_pointer())
+_lanes = vector_type("Lanes", _VECTOR)
 
 
 # ---- what kernels call: plain Python, and below it the code that it is compiled to -----------------------------------
@@ -53,9 +42,7 @@ def load(array, offset):
     return array[offset : offset + LANES].copy()
 
 
-@instruction(load, lambda array, offset: _lanes(array, int64))
-def _load(context, builder, signature, arguments):
-    return builder.load(_vector_address(context, builder, signature.args[0], *arguments), align=4)
+loads(load, _lanes, align=4)
 
 
 def store(array, offset, lanes):
@@ -63,10 +50,7 @@ def store(array, offset, lanes):
     array[offset : offset + LANES] = lanes
 
 
-@instruction(store, lambda array, offset, lanes: void(array, int64, _lanes))
-def _store(context, builder, signature, arguments):
-    builder.store(arguments[2], _vector_address(context, builder, signature.args[0], *arguments[:2]), align=4)
-    return context.get_dummy_value()
+stores(store, _lanes, align=4)
 
 
 def splat(x):
@@ -74,9 +58,7 @@ def splat(x):
     return np.full(LANES, x, np.float32)
 
 
-@instruction(splat, lambda x: _lanes(float32))
-def _splat(context, builder, signature, arguments):
-    return everywhere(builder, _VECTOR, arguments[0])
+splats(splat, _lanes, float32)
 
 
 def spread(array, offset):
@@ -87,21 +69,6 @@ def spread(array, offset):
 @instruction(spread, lambda array, offset: _lanes(array, int64))
 def _spread(context, builder, signature, arguments):
     return everywhere(builder, _VECTOR, builder.load(element_address(context, builder, signature.args[0], *arguments)))
-
-
-def prefetch(array, offset):
-    """Begin to bring ``array[offset]`` and its neighbours into the cache; the place may lie outside the array."""
-
-
-@instruction(prefetch, lambda array, offset: void(array, int64))
-def _prefetch(context, builder, signature, arguments):
-    address = element_address(context, builder, signature.args[0], *arguments)
-    pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
-    number = ir.IntType(32)
-    kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
-    fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
-    builder.call(fetch, [pointer, number(0), number(3), number(1)])  # for reading, into all caches, of data
-    return context.get_dummy_value()
 
 
 def relu(lanes):
@@ -179,20 +146,5 @@ def _where_positive(context, builder, signature, arguments):
     return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
 
 
-# ---- operators -------------------------------------------------------------------------------------------------------
-
-
-def _lower_operator(operation: Callable[..., Any], instruction: str) -> None:
-    @type_callable(operation)
-    def typing(context):
-        return lambda a, b: _lanes if a == _lanes and b == _lanes else None
-
-    @lower_builtin(operation, _LanesType, _LanesType)
-    def lower(context, builder, signature, arguments):
-        return getattr(builder, instruction)(*arguments, flags=("contract",))
-
-
-_lower_operator(operator.add, "fadd")
-_lower_operator(operator.sub, "fsub")
-_lower_operator(operator.mul, "fmul")
-_lower_operator(operator.truediv, "fdiv")
+_OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
+lower_operators(_lanes, _OPERATORS, flags=("contract",))

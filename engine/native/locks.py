@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import IO
-
-_RETRY_S = 0.1
 
 if sys.platform == "win32":
     import msvcrt
@@ -54,11 +51,6 @@ class FileLock:
         else:
             stream.close()
         return acquired
-
-    def acquire(self) -> None:
-        """Wait for the lock; Ctrl-C interrupts the wait."""
-        while not self.try_acquire():
-            time.sleep(_RETRY_S)
 
     def release(self) -> None:
         """Release the lock if this object holds it."""

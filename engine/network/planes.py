@@ -15,22 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.board import layout
 from engine.board.attacks import ONE, ZERO, bit
-from engine.board.layout import (
-    BISHOP,
-    BLACK,
-    CASTLING,
-    DOUBLE_PUSH,
-    HALFMOVE,
-    KING,
-    KNIGHT,
-    PAWN,
-    QUEEN,
-    REPETITIONS,
-    ROOK,
-    SIDE,
-    WHITE,
-)
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
 
@@ -51,7 +37,7 @@ def encode(stack, ply, first, masks):
     A bit is a square after mirroring, a1 = 0. Word 109 is the fifty-move counter itself, in plies.
     """
     current = stack[ply]
-    side = np.int64(current[SIDE])
+    side = np.int64(current[layout.SIDE])
     for t in range(HISTORY):
         base = PLANES_PER_POSITION * t
         if ply - t >= first:
@@ -64,7 +50,7 @@ def encode(stack, ply, first, masks):
             _undo_double_push(stack[first], side, masks, base)
     _encode_castling(current, side, masks)
     masks[BLACK_TO_MOVE_PLANE] = ALL_ONES if side else ZERO
-    masks[FIFTY_MOVE_PLANE] = current[HALFMOVE]
+    masks[FIFTY_MOVE_PLANE] = current[layout.HALFMOVE]
     masks[FIFTY_MOVE_PLANE + 1] = ZERO
     masks[ONES_PLANE] = ALL_ONES
 
@@ -76,28 +62,28 @@ def _seen_by(side, board):
 
 @kernel()
 def _encode_pieces(row, side, masks, base):
-    for kind in range(KING + 1):
-        masks[base + kind] = _seen_by(side, row[kind] & row[WHITE + side])
-        masks[base + 6 + kind] = _seen_by(side, row[kind] & row[BLACK - side])
-    masks[base + 12] = ALL_ONES if row[REPETITIONS] else ZERO
+    for kind in range(layout.KING + 1):
+        masks[base + kind] = _seen_by(side, row[kind] & row[layout.WHITE + side])
+        masks[base + 6 + kind] = _seen_by(side, row[kind] & row[layout.BLACK - side])
+    masks[base + 12] = ALL_ONES if row[layout.REPETITIONS] else ZERO
 
 
 @kernel()
 def _undo_double_push(row, side, masks, base):
     """Move the pawn that just made a double push back to where it came from."""
-    if row[DOUBLE_PUSH]:
-        mover = 1 - np.int64(row[SIDE])
-        square = ctz(row[DOUBLE_PUSH])
+    if row[layout.DOUBLE_PUSH]:
+        mover = 1 - np.int64(row[layout.SIDE])
+        square = ctz(row[layout.DOUBLE_PUSH])
         moved = _seen_by(side, bit(square + 8) | bit(square - 8))
-        masks[base + (PAWN if mover == side else 6 + PAWN)] ^= moved
+        masks[base + (layout.PAWN if mover == side else 6 + layout.PAWN)] ^= moved
 
 
 @kernel()
 def _encode_castling(row, side, masks):
     for whose in range(2):
-        own = row[WHITE + (side ^ whose)]
-        king = ctz(row[KING] & own)
-        rooks = row[CASTLING] & own
+        own = row[layout.WHITE + (side ^ whose)]
+        king = ctz(row[layout.KING] & own)
+        rooks = row[layout.CASTLING] & own
         queenside = ZERO
         kingside = ZERO
         while rooks:
@@ -114,15 +100,15 @@ def _encode_castling(row, side, masks):
 def is_start_position(row):
     """Whether a row is the standard start position (clocks aside)."""
     return (
-        row[PAWN] == np.uint64(0x00FF00000000FF00)
-        and row[KNIGHT] == np.uint64(0x4200000000000042)
-        and row[BISHOP] == np.uint64(0x2400000000000024)
-        and row[ROOK] == np.uint64(0x8100000000000081)
-        and row[QUEEN] == np.uint64(0x0800000000000008)
-        and row[KING] == np.uint64(0x1000000000000010)
-        and row[WHITE] == np.uint64(0xFFFF)
-        and row[CASTLING] == np.uint64(0x8100000000000081)
-        and row[SIDE] == ZERO
+        row[layout.PAWN] == np.uint64(0x00FF00000000FF00)
+        and row[layout.KNIGHT] == np.uint64(0x4200000000000042)
+        and row[layout.BISHOP] == np.uint64(0x2400000000000024)
+        and row[layout.ROOK] == np.uint64(0x8100000000000081)
+        and row[layout.QUEEN] == np.uint64(0x0800000000000008)
+        and row[layout.KING] == np.uint64(0x1000000000000010)
+        and row[layout.WHITE] == np.uint64(0xFFFF)
+        and row[layout.CASTLING] == np.uint64(0x8100000000000081)
+        and row[layout.SIDE] == ZERO
     )
 
 

@@ -32,7 +32,7 @@ True
 layer.py        what a layer is; the registry; summary.py prints one
 layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
-losses.py optimizers.py schedules.py clipping.py averaging.py       the parts of training
+losses.py optimizers.py schedules.py averaging.py       the parts of training
 data.py augmentation.py         examples: arrays, or a loader for more than fits into memory
 datasets.py     digits: drawn ones, and MNIST from its files
 parallel.py     one batch over several threads
@@ -53,7 +53,6 @@ from engine.nn import datasets as datasets
 from engine.nn.augmentation import chained, random_mirror, random_shift
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.callbacks import Callback, LiveCurve, SaveBest
-from engine.nn.clipping import clip_global_norm, global_norm
 from engine.nn.data import Data, JoinedRows, Loader
 from engine.nn.figures import plot_histograms
 from engine.nn.history import History
@@ -93,7 +92,7 @@ from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entro
 from engine.nn.mending import CLASSES_ELSEWHERE
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
-from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp
+from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
 from engine.nn.parallel import DataParallel
 from engine.nn.schedules import Constant, WarmupCosine
 from engine.nn.summary import activations

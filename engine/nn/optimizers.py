@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from engine.backend import backend_of
-from engine.errors import ConfigError, ShapeError
+from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
 from engine.nn.operations.updates import STRETCH, AdamRates, adam_step, flat_views, on_stretches, shared_adam_step
@@ -321,3 +321,28 @@ def laid_out_like(parameter: Array, values: Array) -> Array:
     laid_out = backend_of(parameter).xp.empty_like(parameter)
     laid_out[...] = values
     return laid_out
+
+
+# ---- gradient clipping ----------------------------------------------------------------------------------------------
+
+
+def global_norm(grads: Mapping[str, Any]) -> float:
+    """Return the Euclidean norm of all gradients taken as one vector."""
+    return math.sqrt(sum(float(backend_of(g).xp.linalg.norm(g)) ** 2 for g in grads.values()))
+
+
+def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
+    """Scale all gradients in place so that their global norm is at most ``limit``; return the norm before clipping.
+
+    Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al. 2013,
+    arXiv:1211.5063.
+    """
+    if not limit > 0:
+        raise ConfigError(f"the clipping limit must be > 0, not {limit}")
+    norm = global_norm(grads)
+    if not math.isfinite(norm):
+        raise TrainingError(f"clipping: expected finite gradients, found a norm of {norm}")
+    if norm > limit:
+        for gradient in grads.values():
+            gradient *= limit / norm
+    return norm

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
-
-
-class Bar(Protocol):
-    """Receives the progress of training."""
-
-    def __call__(self, step: int, text: str) -> None:
-        """Show that ``step`` steps of the epoch are done, with the status ``text``."""
 
 
 @contextmanager
-def progress_bar(title: str, steps: int, shown: bool) -> Iterator[Bar]:
-    """Show a bar of ``steps`` steps in the terminal if ``shown``, else nothing. Needs Rich if shown."""
+def progress_bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int, str], None]]:
+    """Show a bar of ``steps`` steps in the terminal if ``shown``, else nothing. Needs Rich if shown.
+
+    Gives a function that takes how many steps are done, and a status.
+    """
     if not shown:
         yield lambda step, text: None
         return

@@ -23,11 +23,10 @@ from engine.errors import ConfigError, TrainingError
 from engine.nn.averaging import ExponentialAverage
 from engine.nn.callbacks import Callback, as_callback
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
-from engine.nn.clipping import clip_global_norm, global_norm
 from engine.nn.data import Data, Loader, as_loader, broken_examples
 from engine.nn.history import History, Record
 from engine.nn.layer import Array, Layer, layer_from_config
-from engine.nn.optimizers import Optimizer
+from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from engine.nn.progress import progress_bar
 from engine.nn.schedules import Constant

@@ -13,20 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.board import layout
 from engine.board.attacks import KING_ATTACKS, ONE, ZERO, bit, king_square, pawn_attack_set, piece_attacks
-from engine.board.layout import (
-    BISHOP,
-    BLACK,
-    CASTLING,
-    DARK_SQUARES,
-    KING,
-    KNIGHT,
-    PAWN,
-    QUEEN,
-    ROOK,
-    SIDE,
-    WHITE,
-)
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
@@ -72,21 +60,21 @@ def _piece_square_tables() -> np.ndarray:
         inward_file, inward_rank = min(file, 7 - file), min(rank, 7 - rank)  # 0 at the edge, 3 in the middle
         inward = inward_file + inward_rank
         centre_pawn = inward_file == 3
-        tables[0, PAWN, square] = 4 * (rank - 1) + (inward_file - 1) * (rank - 1) * 3
-        tables[0, PAWN, square] += (22 if rank in (3, 4) else -14 if rank == 1 else 6) * centre_pawn
-        tables[1, PAWN, square] = 8 * max(0, rank - 3) ** 2
-        tables[:, KNIGHT, square] = 10 * inward - 26, 8 * inward - 22
-        tables[:, BISHOP, square] = 5 * inward - 12, 4 * inward - 10
-        tables[:, ROOK, square] = 4 * inward_file - 6, 0
-        tables[:, QUEEN, square] = 2 * inward - 5 - 3 * max(0, rank - 3), 5 * inward - 14
+        tables[0, layout.PAWN, square] = 4 * (rank - 1) + (inward_file - 1) * (rank - 1) * 3
+        tables[0, layout.PAWN, square] += (22 if rank in (3, 4) else -14 if rank == 1 else 6) * centre_pawn
+        tables[1, layout.PAWN, square] = 8 * max(0, rank - 3) ** 2
+        tables[:, layout.KNIGHT, square] = 10 * inward - 26, 8 * inward - 22
+        tables[:, layout.BISHOP, square] = 5 * inward - 12, 4 * inward - 10
+        tables[:, layout.ROOK, square] = 4 * inward_file - 6, 0
+        tables[:, layout.QUEEN, square] = 2 * inward - 5 - 3 * max(0, rank - 3), 5 * inward - 14
         wing = (24, 32, 18, -14, -18, -10, 34, 28)[file]  # centipawns of a king on its back rank, by file
-        tables[0, KING, square] = wing - 32 * min(rank, 4)
-        tables[1, KING, square] = 11 * inward - 30
+        tables[0, layout.KING, square] = wing - 32 * min(rank, 4)
+        tables[1, layout.KING, square] = 11 * inward - 30
         if rank == 0:
-            tables[0, KNIGHT, square] -= 10
-            tables[0, BISHOP, square] -= 14
+            tables[0, layout.KNIGHT, square] -= 10
+            tables[0, layout.BISHOP, square] -= 14
         if rank == 6:
-            tables[:, ROOK, square] += 18, 22
+            tables[:, layout.ROOK, square] += 18, 22
     return tables + MATERIAL[:, :, None]
 
 
@@ -121,7 +109,7 @@ EDGE_DISTANCE = np.array([max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - 
 @kernel()
 def evaluate(row):
     """Static evaluation in centipawns for the side to move."""
-    side = np.int64(row[SIDE])
+    side = np.int64(row[layout.SIDE])
     phase = game_phase(row)
     lead = _side_score(row, side, phase) - _side_score(row, 1 - side, phase)
     leader = side if lead > 0 else 1 - side
@@ -132,7 +120,7 @@ def evaluate(row):
 def game_phase(row):
     """24 with all pieces on the board, 0 with pawns and kings alone."""
     phase = np.int64(0)
-    for kind in range(KNIGHT, KING):
+    for kind in range(layout.KNIGHT, layout.KING):
         phase += PHASE[kind] * popcount(row[kind])
     return min(phase, FULL_PHASE)
 
@@ -144,16 +132,16 @@ def _taper(middlegame, endgame, phase):
 
 @kernel()
 def _side_score(row, side, phase):
-    theirs = row[BLACK - side]
+    theirs = row[layout.BLACK - side]
     enemy_king = king_square(row, 1 - side)
     middlegame, endgame, danger, attacked = _piece_terms(row, side, enemy_king)
     pawn_middlegame, pawn_endgame = _pawn_terms(row, side)
-    hit = popcount(pawn_attack_set(row[PAWN] & row[WHITE + side], side) & theirs & ~row[PAWN])
-    loose = popcount(attacked & theirs & ~row[PAWN] & ~_defended(row, 1 - side))
+    hit = popcount(pawn_attack_set(row[layout.PAWN] & row[layout.WHITE + side], side) & theirs & ~row[layout.PAWN])
+    loose = popcount(attacked & theirs & ~row[layout.PAWN] & ~_defended(row, 1 - side))
     middlegame += pawn_middlegame + hit * PAWN_ATTACKS_PIECE[0] + loose * HANGING_PIECE[0]
     endgame += pawn_endgame + hit * PAWN_ATTACKS_PIECE[1] + loose * HANGING_PIECE[1]
     middlegame += _king_shelter(row, side) + _development(row, side)
-    if row[QUEEN] & row[WHITE + side]:
+    if row[layout.QUEEN] & row[layout.WHITE + side]:
         middlegame += danger * danger // DANGER_UNITS
     if popcount(theirs) == 1:
         endgame += _mop_up(row, side, enemy_king)
@@ -163,15 +151,19 @@ def _side_score(row, side, phase):
 @kernel()
 def _piece_terms(row, side, enemy_king):
     """A side's pieces, king included: (middlegame, endgame, danger to the enemy king, squares attacked by pieces)."""
-    own = row[WHITE + side]
-    occupied = own | row[BLACK - side]
-    safe = ~own & ~pawn_attack_set(row[PAWN] & row[BLACK - side], 1 - side)
+    own = row[layout.WHITE + side]
+    occupied = own | row[layout.BLACK - side]
+    safe = ~own & ~pawn_attack_set(row[layout.PAWN] & row[layout.BLACK - side], 1 - side)
     ring = KING_ATTACKS[enemy_king] | bit(enemy_king)
     flip = 56 * side
     king = king_square(row, side)
-    middlegame, endgame, danger = PIECE_SQUARES[0, KING, king ^ flip], PIECE_SQUARES[1, KING, king ^ flip], np.int64(0)
+    middlegame, endgame, danger = (
+        PIECE_SQUARES[0, layout.KING, king ^ flip],
+        PIECE_SQUARES[1, layout.KING, king ^ flip],
+        np.int64(0),
+    )
     attacked = ZERO
-    for kind in range(KNIGHT, KING):
+    for kind in range(layout.KNIGHT, layout.KING):
         pieces = row[kind] & own
         while pieces:
             square = ctz(pieces)
@@ -182,7 +174,7 @@ def _piece_terms(row, side, enemy_king):
             middlegame += PIECE_SQUARES[0, kind, square ^ flip] + MOBILITY[0, kind] * moves
             endgame += PIECE_SQUARES[1, kind, square ^ flip] + MOBILITY[1, kind] * moves
             pieces &= pieces - ONE
-    if popcount(row[BISHOP] & own) > 1:
+    if popcount(row[layout.BISHOP] & own) > 1:
         middlegame += BISHOP_PAIR[0]
         endgame += BISHOP_PAIR[1]
     return middlegame, endgame, danger, attacked
@@ -191,10 +183,10 @@ def _piece_terms(row, side, enemy_king):
 @kernel()
 def _defended(row, side):
     """Squares that a side's pawns, knights, king and sliders defend, without x-rays through other pieces."""
-    own = row[WHITE + side]
-    occupied = own | row[BLACK - side]
-    found = pawn_attack_set(row[PAWN] & own, side) | KING_ATTACKS[king_square(row, side)]
-    for kind in range(KNIGHT, KING):
+    own = row[layout.WHITE + side]
+    occupied = own | row[layout.BLACK - side]
+    found = pawn_attack_set(row[layout.PAWN] & own, side) | KING_ATTACKS[king_square(row, side)]
+    for kind in range(layout.KNIGHT, layout.KING):
         pieces = row[kind] & own
         while pieces:
             found |= piece_attacks(kind, ctz(pieces), occupied)
@@ -205,9 +197,9 @@ def _defended(row, side):
 @kernel()
 def _pawn_terms(row, side):
     """(middlegame, endgame) of a side's pawns and of its rooks' files."""
-    own_pawns = row[PAWN] & row[WHITE + side]
-    their_pawns = row[PAWN] & row[BLACK - side]
-    occupied = row[WHITE] | row[BLACK]
+    own_pawns = row[layout.PAWN] & row[layout.WHITE + side]
+    their_pawns = row[layout.PAWN] & row[layout.BLACK - side]
+    occupied = row[layout.WHITE] | row[layout.BLACK]
     flip = 56 * side
     middlegame, endgame = np.int64(0), np.int64(0)
     pawns = own_pawns
@@ -215,8 +207,8 @@ def _pawn_terms(row, side):
         square = ctz(pawns)
         file = square & 7
         relative = square ^ flip
-        middlegame += PIECE_SQUARES[0, PAWN, relative]
-        endgame += PIECE_SQUARES[1, PAWN, relative]
+        middlegame += PIECE_SQUARES[0, layout.PAWN, relative]
+        endgame += PIECE_SQUARES[1, layout.PAWN, relative]
         if not (PASSED_MASKS[side, square] & FILES[file] & own_pawns) and not PASSED_MASKS[side, square] & their_pawns:
             ahead = bit(square + 8 - 16 * side)
             percent = BLOCKED_PASSER_PERCENT if occupied & ahead else 100
@@ -230,10 +222,10 @@ def _pawn_terms(row, side):
             middlegame += ISOLATED_PAWN[0]
             endgame += ISOLATED_PAWN[1]
         pawns &= pawns - ONE
-    rooks = row[ROOK] & row[WHITE + side]
+    rooks = row[layout.ROOK] & row[layout.WHITE + side]
     while rooks:
         column = FILES[ctz(rooks) & 7]
-        if not column & row[PAWN]:
+        if not column & row[layout.PAWN]:
             middlegame += ROOK_OPEN_FILE[0]
             endgame += ROOK_OPEN_FILE[1]
         elif not column & own_pawns:
@@ -247,13 +239,13 @@ def _pawn_terms(row, side):
 def _king_shelter(row, side):
     """Middlegame score for pawns in front of the king, open files around it and the right to leave the centre."""
     king = king_square(row, side)
-    own_pawns = row[PAWN] & row[WHITE + side]
+    own_pawns = row[layout.PAWN] & row[layout.WHITE + side]
     file = king & 7
     score = SHIELD_PAWN * popcount(SHIELD_MASKS[side, king] & own_pawns)
     for near in range(max(file - 1, 0), min(file + 1, 7) + 1):
         if not FILES[near] & own_pawns:
             score += OPEN_FILE_AT_KING
-    if 2 < file < 6 and not row[CASTLING] & row[WHITE + side]:
+    if 2 < file < 6 and not row[layout.CASTLING] & row[layout.WHITE + side]:
         score += LOST_CASTLING
     return score
 
@@ -261,11 +253,11 @@ def _king_shelter(row, side):
 @kernel()
 def _development(row, side):
     """Middlegame penalty for a queen that left home while minor pieces still stand on the back rank."""
-    own = row[WHITE + side]
-    queen_out = row[QUEEN] & own & ~BACK_RANKS[side]
+    own = row[layout.WHITE + side]
+    queen_out = row[layout.QUEEN] & own & ~BACK_RANKS[side]
     if not queen_out:
         return np.int64(0)
-    return EARLY_QUEEN * popcount((row[KNIGHT] | row[BISHOP]) & own & BACK_RANKS[side])
+    return EARLY_QUEEN * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own & BACK_RANKS[side])
 
 
 @kernel()
@@ -279,16 +271,16 @@ def _mop_up(row, side, enemy_king):
 @kernel()
 def _winning_chances(row, side):
     """How much of a side's lead counts, in sixteenths: little without pawns and when less than a rook ahead."""
-    leader = row[WHITE + side]
-    other = row[BLACK - side]
-    if row[PAWN] & leader:
-        bishops = row[BISHOP]
-        only_bishops = not (row[KNIGHT] | row[ROOK] | row[QUEEN])
+    leader = row[layout.WHITE + side]
+    other = row[layout.BLACK - side]
+    if row[layout.PAWN] & leader:
+        bishops = row[layout.BISHOP]
+        only_bishops = not (row[layout.KNIGHT] | row[layout.ROOK] | row[layout.QUEEN])
         if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & other) == 1:
-            is_alike = bool(bishops & leader & DARK_SQUARES) == bool(bishops & other & DARK_SQUARES)
+            is_alike = bool(bishops & leader & layout.DARK_SQUARES) == bool(bishops & other & layout.DARK_SQUARES)
             return ALL_CHANCES if is_alike else OPPOSITE_BISHOP_CHANCES
         return ALL_CHANCES
     lead = np.int64(0)
-    for kind in range(KNIGHT, KING):
+    for kind in range(layout.KNIGHT, layout.KING):
         lead += MATERIAL[1, kind] * (popcount(row[kind] & leader) - popcount(row[kind] & other))
     return ALL_CHANCES if lead > WELL_AHEAD else NO_PAWN_CHANCES

@@ -11,17 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.board import layout
 from engine.board.attacks import bit, check_squares, in_check, piece_at
-from engine.board.layout import (
-    BLACK,
-    MAX_MOVES,
-    PAWN,
-    QUEEN,
-    RANK_1,
-    RANK_8,
-    ROW_WORDS,
-    SIDE,
-)
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import Targets, generate, generate_some
 from engine.native.jit import kernel
@@ -47,9 +38,9 @@ class QuiescenceSpace(NamedTuple):
 def new_space() -> QuiescenceSpace:
     """A fresh stack."""
     return QuiescenceSpace(
-        np.zeros((MAX_QUIESCENCE_PLIES + 1, ROW_WORDS), np.uint64),
-        np.zeros((MAX_QUIESCENCE_PLIES + 1, MAX_MOVES), np.uint16),
-        np.zeros((MAX_QUIESCENCE_PLIES + 1, MAX_MOVES), np.int64),
+        np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.ROW_WORDS), np.uint64),
+        np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.MAX_MOVES), np.uint16),
+        np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.MAX_MOVES), np.int64),
         np.zeros(1, np.int64),
     )
 
@@ -113,12 +104,12 @@ def quiescence(space, depth, check_depth, least, alpha, beta):
 @kernel()
 def forcing_moves(row, moves, scores, with_checks, evading):
     """Generate the moves to search, each with its immediate gain in centipawns; every move when evading a check."""
-    theirs = row[BLACK - np.int64(row[SIDE])]
+    theirs = row[layout.BLACK - np.int64(row[layout.SIDE])]
     count = generate(row, moves) if evading else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
     kept = 0
     for i in range(count):
         gain = np.int64(0)
-        if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[PAWN]:
+        if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[layout.PAWN]:
             gain = immediate_gain(row, moves[i])
         if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):  # excludes promotions to less than a queen
             moves[kept] = moves[i]
@@ -130,7 +121,7 @@ def forcing_moves(row, moves, scores, with_checks, evading):
 @kernel()
 def forcing_targets(row, theirs, with_checks):
     """Target squares of captures, promotions and direct checks; discovered checks are ignored."""
-    promotions = theirs | RANK_1 | RANK_8
+    promotions = theirs | layout.RANK_1 | layout.RANK_8
     if not with_checks:
         return Targets(promotions, theirs, theirs, theirs, theirs)
     pawns, knights, diagonal, straight = check_squares(row)
@@ -140,19 +131,19 @@ def forcing_targets(row, theirs, with_checks):
 @kernel()
 def immediate_gain(row, move):
     """Centipawns of the captured piece and of a promotion to a queen; 0 for quiet moves and other promotions."""
-    side = np.int64(row[SIDE])
+    side = np.int64(row[layout.SIDE])
     move = np.int64(move)
     target = move >> 6 & 63
     promotion = move >> 12
-    if promotion and promotion != QUEEN:
+    if promotion and promotion != layout.QUEEN:
         return np.int64(0)
     gain = np.int64(0)
-    if row[BLACK - side] & bit(target):
+    if row[layout.BLACK - side] & bit(target):
         gain = PIECE_VALUES[piece_at(row, target)]
-    elif row[PAWN] & bit(move & 63) and (move ^ move >> 6) & 7:
-        gain = PIECE_VALUES[PAWN]  # en passant
+    elif row[layout.PAWN] & bit(move & 63) and (move ^ move >> 6) & 7:
+        gain = PIECE_VALUES[layout.PAWN]  # en passant
     if promotion:
-        gain += PIECE_VALUES[QUEEN] - PIECE_VALUES[PAWN]
+        gain += PIECE_VALUES[layout.QUEEN] - PIECE_VALUES[layout.PAWN]
     return gain
 
 

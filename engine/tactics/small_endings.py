@@ -14,19 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.board import layout
 from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square
-from engine.board.layout import (
-    BISHOP,
-    BLACK,
-    DARK_SQUARES,
-    FILE_A,
-    FILE_H,
-    KING,
-    KNIGHT,
-    PAWN,
-    SIDE,
-    WHITE,
-)
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.tactics.pawn_endings import pawn_wins
@@ -43,21 +32,21 @@ EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
 @kernel()
 def has_few_men(row):
     """Whether a position has so few pieces that this module may know it."""
-    return popcount(row[WHITE] | row[BLACK]) <= MOST_MEN
+    return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_MEN
 
 
 @kernel()
 def is_certain_draw(row):
     """Whether a position, uint64 [16], is known to be drawn with best play, at any halfmove clock."""
     for strong in range(2):
-        own, other = row[WHITE + strong], row[BLACK - strong]
-        if other & ~row[KING] == ZERO:
-            pieces = own & ~row[KING]
-            if pieces == row[PAWN]:
+        own, other = row[layout.WHITE + strong], row[layout.BLACK - strong]
+        if other & ~row[layout.KING] == ZERO:
+            pieces = own & ~row[layout.KING]
+            if pieces == row[layout.PAWN]:
                 return popcount(pieces) == 1 and not pawn_wins(row)
-            if pieces == row[KNIGHT]:
+            if pieces == row[layout.KNIGHT]:
                 return popcount(pieces) <= 2
-            return pieces == row[PAWN] | row[BISHOP] and is_wrong_corner(row, np.int64(strong))
+            return pieces == row[layout.PAWN] | row[layout.BISHOP] and is_wrong_corner(row, np.int64(strong))
     return False
 
 
@@ -66,11 +55,11 @@ def is_wrong_corner(row, strong):
     """Whether bishops and pawns cannot win: all pawns on one rook's file, all bishops of the other colour than its last
     square, and the lone king beside that square or on it.
     """
-    pawns, bishops = row[PAWN], row[BISHOP]
-    if pawns == ZERO or (pawns & ~FILE_A and pawns & ~FILE_H):
+    pawns, bishops = row[layout.PAWN], row[layout.BISHOP]
+    if pawns == ZERO or (pawns & ~layout.FILE_A and pawns & ~layout.FILE_H):
         return False
-    corner = np.int64(0 if pawns & FILE_A else 7) + 56 * (1 - strong)
-    colour = DARK_SQUARES if bit(corner) & DARK_SQUARES else ~DARK_SQUARES
+    corner = np.int64(0 if pawns & layout.FILE_A else 7) + 56 * (1 - strong)
+    colour = layout.DARK_SQUARES if bit(corner) & layout.DARK_SQUARES else ~layout.DARK_SQUARES
     return not bishops & colour and (KING_ATTACKS[corner] | bit(corner)) & bit(king_square(row, 1 - strong)) != ZERO
 
 
@@ -85,16 +74,20 @@ def judge_small_ending(row, root, value, draw, plies):
     if strong < 0:
         return value, draw, plies
     progress = progress_of(row, strong)
-    least = INSIDE if popcount(root[WHITE] | root[BLACK]) == popcount(row[WHITE] | row[BLACK]) else BEFORE
+    least = (
+        INSIDE
+        if popcount(root[layout.WHITE] | root[layout.BLACK]) == popcount(row[layout.WHITE] | row[layout.BLACK])
+        else BEFORE
+    )
     won = least + (END - least) * progress
-    return won if row[SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
+    return won if row[layout.SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
 
 
 @kernel()
 def winner_of_small_ending(row):
     """The side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know one."""
     for strong in range(2):
-        own, other = row[WHITE + strong] & ~row[KING], row[BLACK - strong] & ~row[KING]
+        own, other = row[layout.WHITE + strong] & ~row[layout.KING], row[layout.BLACK - strong] & ~row[layout.KING]
         if wins_against_bare_king(row, np.int64(strong), own, other):
             return np.int64(strong)
     return np.int64(-1)
@@ -111,13 +104,13 @@ def wins_against_bare_king(row, strong, own, other):
     """Whether one side's pieces ``own`` win against a bare king, which cannot take one of them now."""
     if other != ZERO or own == ZERO:
         return False
-    if own & row[PAWN] or own == row[KNIGHT]:
+    if own & row[layout.PAWN] or own == row[layout.KNIGHT]:
         return False  # The network knows these well enough.
-    if own == row[BISHOP] and (own & DARK_SQUARES == ZERO or own & ~DARK_SQUARES == ZERO):
+    if own == row[layout.BISHOP] and (own & layout.DARK_SQUARES == ZERO or own & ~layout.DARK_SQUARES == ZERO):
         return False
-    touched = KING_ATTACKS[king_square(row, 1 - strong)] & own if row[SIDE] != strong else ZERO
+    touched = KING_ATTACKS[king_square(row, 1 - strong)] & own if row[layout.SIDE] != strong else ZERO
     while touched:
-        if not attackers(row, ctz(touched), row[WHITE] | row[BLACK], strong):
+        if not attackers(row, ctz(touched), row[layout.WHITE] | row[layout.BLACK], strong):
             return False
         touched &= touched - ONE
     return True
@@ -139,7 +132,7 @@ def progress_of(row, strong):
 def free_squares(row, king, strong):
     """Number of squares beside a king that the side ``strong`` does not attack."""
     ring, count = KING_ATTACKS[king], 0.0
-    occupied = (row[WHITE] | row[BLACK]) & ~bit(king)
+    occupied = (row[layout.WHITE] | row[layout.BLACK]) & ~bit(king)
     while ring:
         if not attackers(row, ctz(ring), occupied, strong):
             count += 1.0

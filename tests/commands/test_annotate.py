@@ -23,11 +23,10 @@ from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
-from uci.annotate.accuracy import RatedMove, game_accuracy, win_percent, winning_cp
+from uci.annotate.accuracy import RatedMove, game_accuracy, phases, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, judge, judge_loss, winning_chances
-from uci.annotate.phases import phases
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.main import main
 from uci.terminal.reading import read_every_game

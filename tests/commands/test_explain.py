@@ -6,26 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import chess
-import numpy as np
 import pytest
 
-from engine.board.convert import stack_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.hybrid import HybridEvaluator
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.planes import PLANES, encode
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
 from engine.network.weights import load_network
-from engine.nn.dit import save
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
 from engine.search.result import Branch, SearchResult
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
-from uci.explain.network_view import show_features, show_history, show_planes
 from uci.explain.observe import Observation, Snapshot, observe_search, schedule
-from uci.explain.position_page import _charts
+from uci.explain.position_page import _charts, show_weights
 from uci.main import main
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
@@ -176,34 +169,11 @@ def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
     assert all(place <= 0.7 for place in places)
 
 
-def test_planes_are_shown_from_the_mover_with_the_facts_beside() -> None:
-    board = chess.Board("r3k3/8/8/8/8/8/8/4K2R b q - 13 40")
-    stack = stack_from_board(board)
-    masks = np.zeros(PLANES, np.uint64)
-    encode(stack, 0, 0, masks)
-    planes, facts = show_planes(masks)
-    assert [name for name, _ in planes][:2] == ["our pawns", "our knights"]
-    rooks = dict(planes)["our rooks"]
-    assert rooks.count('class="on"') == 1
-    assert 'x="0" y="7"' in rooks, "Black's a8 seen from Black"
-    assert "Castling: our queenside." in facts
-    assert "Plies without capture or pawn move: 13." in facts
-    assert "This position is new." in facts
-
-
-def test_history_shows_the_plies_before() -> None:
-    board = chess.Board()
-    assert show_history(board) == []
-    for san in ("e4", "e5", "Nf3"):
-        board.push_san(san)
-    assert len(show_history(board)) == 3
-
-
-def test_features_say_how_each_piece_stands() -> None:
-    groups = dict(show_features(chess.Board("4k3/8/8/3p4/4P3/5N2/8/4K3 w - - 0 1")))
-    assert groups["attacked and not defended"] == "♙ e4, ♟ d5"
-    assert "♘ f3" in groups["neither attacked nor defended"]
-    assert groups["attacked and defended"] == "none"
+def test_the_heaviest_pieces_are_told_from_the_movers_side() -> None:
+    board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
+    picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
+    assert words == ["black queen d6 +30%", "white rook a1 -20%"]
+    assert picture.count('class="hot"') == picture.count('class="cold"') == 1
 
 
 # ---- boards ---------------------------------------------------------------------------------------------------------
@@ -235,6 +205,7 @@ def test_page_of_a_position_loads_nothing(tmp_path: Path, capsys: pytest.Capture
     for heading in ("policy thought", "made up its mind", "The tree", "Threats", "parts of the value", "network saw"):
         assert heading in text
     assert "Qxf7#" in text
+    assert "the evaluator <i>sparse</i>" in text
     assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == []
     assert f"the page is {path}" in capsys.readouterr().out
 
@@ -245,17 +216,6 @@ def test_page_without_a_network_leaves_it_out(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert "is in check and cannot pass" in text
     assert "network saw" not in text
-
-
-def test_page_of_a_sparse_network_shows_how_the_pieces_stand(tmp_path: Path) -> None:
-    net, path = tmp_path / "sparse.dit", tmp_path / "page.html"
-    save(net, build_sparse(SparseConfig(width=128), np.random.default_rng(1)))
-    flags = ("--nodes", "60", "--weights-file", str(net), "--threads", "1", "--hash-mib", "16")
-    assert main(["explain", SCHOLAR, *flags, "--out", str(path)]) == 0
-    text = path.read_text(encoding="utf-8")
-    assert "the evaluator <i>sparse</i>" in text
-    assert "attacked and not defended" in text
-    assert "The planes" not in text
 
 
 def test_what_cannot_be_explained_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

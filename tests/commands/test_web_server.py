@@ -28,7 +28,6 @@ from uci.game.clock import GameClock, GameTime
 from uci.game.game_file import save_game
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
-from uci.web.beginnings import _unreadable_word
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import WebServer
 from uci.web.thinker import Thinker
@@ -229,14 +228,6 @@ async def test_overlong_message_ends_the_conversation(visit: Visit) -> None:
     while await tab.read() is not None:
         pass
     assert (await (await visit.tab()).state())["steps"]
-
-
-async def test_a_word_of_a_pgn_that_is_no_move_is_named(visit: Visit) -> None:
-    tab = await visit.tab()
-    await tab.send("load", text="1. e4 e9 2. Nf3 *", game=1)
-    assert "'e9' is no move" in await tab.said()
-    text = '[Event "x"]\n1. e4! {e9} e5?! $1 (1... c5 ; e9\n) 2.Nf3 3. O-O-O? 0-0 4.e8=Q+ exd8(Q)# e.p. -- 1/2-1/2'
-    assert _unreadable_word(text) == ""
 
 
 async def code_for(visit: Visit, host: str) -> int:

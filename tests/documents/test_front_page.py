@@ -7,8 +7,8 @@ import chess
 import pytest
 
 from engine.search.result import SearchInfo
+from tests.documents.generate import OPERA_GAME, picture
 from tests.documents.pages import FENCE, INLINE, PROGRAMS, ROOT, sections
-from uci.analyse import picture
 
 MOST_LINES = 150
 MOST_HOUSE_ROWS = 12
@@ -75,10 +75,10 @@ def test_the_picture_is_small_and_loads_nothing() -> None:
 
 
 def test_the_picture_shows_board_and_lines() -> None:
-    board = chess.Board(picture.OPERA_GAME)
+    board = chess.Board(OPERA_GAME)
     move = board.parse_san("Nxb5")
     info = SearchInfo(10, 20, 1000, 20000, 20000, 3, 1, 62, None, (560, 270, 170), [move])
-    text = picture.as_svg(picture.draw(board, [info]))
-    assert text == picture.as_svg(picture.draw(board, [info])), "the same picture gives the same text"
+    text = picture(board, [info])
+    assert text == picture(board, [info]), "the same lines give the same text"
     for words in ("+0.62", "Nxb5", "♚", "20,000"):
         assert words in text

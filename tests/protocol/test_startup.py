@@ -30,8 +30,7 @@ from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
 from uci.loading import background
 from uci.loading.background import LoadingProgress, Preparation
-from uci.loading.child import child_environment
-from uci.loading.compiler import Place
+from uci.loading.compiler import Place, child_environment
 from uci.loading.patient import PatientEngine
 from uci.protocol.search_task import any_move
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from uci.loading.child import child_environment
+from uci.loading.compiler import child_environment
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])  # where Debian puts games
 SCREEN = "1100x700x24"

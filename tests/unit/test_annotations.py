@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for package in ("engine", "selfplay", "uci") for path in (ROOT / package).rglob("*.py"))
 # Their decorators and instructions are typed by Numba and LLVM.
-for name in ("bits.py", "integer_lanes.py", "jit.py", "lanes.py", "ordering.py"):
+for name in ("bits.py", "integer_lanes.py", "jit.py", "lanes.py", "ordering.py", "prefetch.py"):
     FILES.remove(ROOT / "engine" / "native" / name)
 COMPILED = {"kernel"}
 

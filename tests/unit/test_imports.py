@@ -91,6 +91,7 @@ ONLY_IMPORTERS = {
         "engine.native.jit",
         "engine.native.lanes",
         "engine.native.ordering",
+        "engine.native.prefetch",
         "engine.native.whole",
     },
     "llvmlite": {
@@ -98,6 +99,7 @@ ONLY_IMPORTERS = {
         "engine.native.integer_lanes",
         "engine.native.lanes",
         "engine.native.ordering",
+        "engine.native.prefetch",
         "engine.native.whole",
     },
     "cupy": {"engine.backend"},

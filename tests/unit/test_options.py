@@ -10,8 +10,6 @@ from engine.cli import option_forms
 from engine.errors import ConfigError
 from engine.options import OPTIONS, EngineOptions, find_option, set_option
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def parse_flags(*flags: str) -> EngineOptions:
     parser = argparse.ArgumentParser()
@@ -30,10 +28,6 @@ def test_every_field_has_exactly_one_row() -> None:
     assert sorted(rows) == sorted(field.name for field in fields(EngineOptions))
     names = [name.lower() for option in OPTIONS for name in (option.name, *option.aliases)]
     assert len(set(names)) == len(names)
-
-
-def test_documents_show_the_table() -> None:
-    assert option_forms.markdown_table() in (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 
 
 def test_options_that_bots_insist_on_exist() -> None:

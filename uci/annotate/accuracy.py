@@ -1,4 +1,4 @@
-"""A player's accuracy as Lichess computes it (https://lichess.org/page/accuracy).
+"""A player's accuracy as Lichess computes it (https://lichess.org/page/accuracy), and the phases of a game.
 
 Half is the mean of the moves' accuracies, weighted by how volatile the game is around each, and half is their harmonic
 mean, which bad moves pull down.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import chess
@@ -20,6 +20,11 @@ _CP_SLOPE = 0.00368208  # of the log odds of winning, fitted by Lichess to games
 _UNCERTAINTY = 1.0  # percent that an analysis gives away for its own faults
 _WINDOW = (2, 8)  # positions around a move in which volatility is measured; a tenth of the game within these limits
 _WEIGHT = (0.5, 12.0)
+PHASE_NAMES = ("opening", "middlegame", "endgame")
+# As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without its measure of how
+# mixed the two sides' pieces are.
+_MIDDLEGAME_PIECES, _ENDGAME_PIECES = 10, 6  # both sides' pieces without kings and pawns, at most
+_LEFT_AT_HOME = 4  # pieces on a side's first rank; with fewer, the opening is over
 
 
 class RatedMove(NamedTuple):
@@ -72,3 +77,16 @@ def _move_accuracy(loss: float) -> float:
 
 def _within(value: float, limits: tuple[float, float]) -> float:
     return max(limits[0], min(limits[1], value))
+
+
+def phases(boards: Iterable[chess.Board]) -> list[str]:
+    """The phase of each position of a game; a phase that is over does not come back."""
+    found: list[str] = []
+    reached = 0
+    for board in boards:
+        pieces = chess.popcount(board.occupied & ~(board.pawns | board.kings))
+        homes = (board.occupied_co[chess.WHITE] & chess.BB_RANK_1, board.occupied_co[chess.BLACK] & chess.BB_RANK_8)
+        is_opened = pieces <= _MIDDLEGAME_PIECES or min(map(chess.popcount, homes)) < _LEFT_AT_HOME
+        reached = max(reached, 2 if pieces <= _ENDGAME_PIECES else int(is_opened))
+        found.append(PHASE_NAMES[reached])
+    return found

@@ -13,10 +13,10 @@ import chess
 import chess.pgn
 from markupsafe import Markup
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import harmless, make_console, say
+from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, DataError
 from engine.pages.render import write_page
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if not _is_sound(problems, number, game, fault):
                     damaged += 1
                 if fault is None:
-                    review = _review(console, engine, game, number, limits, _side(problems, game, arguments.side))
+                    review = _review(engine, game, number, limits, _side(problems, game, arguments.side))
                     output.add(review)
                     say(console, _summary_line(review, number))
     except KeyboardInterrupt as interrupt:
@@ -96,7 +96,7 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
     output = _Output(source, base, engine, _DEFAULT_LIMITS)
     engine.set_options(replace(engine.options, analyse_mode=True))
     try:
-        review: GameReview | None = _review(console, engine, game, 1, _DEFAULT_LIMITS)
+        review: GameReview | None = _review(engine, game, 1, _DEFAULT_LIMITS)
     except ReviewInterrupted as interrupt:
         review = interrupt.review
     if review is not None:
@@ -129,25 +129,13 @@ def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.
 
 
 def _review(
-    console: Console,
-    engine: Engine,
-    game: chess.pgn.Game,
-    number: int,
-    limits: Limits,
-    side: chess.Color | None = None,
+    engine: Engine, game: chess.pgn.Game, number: int, limits: Limits, side: chess.Color | None = None
 ) -> GameReview:
     title = harmless(f"game {number}: {game.headers.get('White', '?')} - {game.headers.get('Black', '?')}")
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(20),
-        TextColumn("{task.completed} positions"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=None)
+    with live_line(title) as line:
 
         def on_ply(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+            line.update(done / total, f"{done} positions")
 
         return review_game(engine, game, limits, on_ply, side)
 

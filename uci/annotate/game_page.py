@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
+from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import LINE_PLIES, move_comment
-from uci.annotate.phases import PHASE_NAMES
 from uci.annotate.review import GameReview, MoveReview
 from uci.pages.render import render
 from uci.terminal.notation import move_number

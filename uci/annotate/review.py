@@ -16,7 +16,7 @@ import chess.pgn
 
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, rated_moves, winning_cp
+from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, winning_cp
 from uci.annotate.judge import (
     BLUNDER,
     BRILLIANT,
@@ -28,7 +28,6 @@ from uci.annotate.judge import (
     judge_loss,
     winning_chances,
 )
-from uci.annotate.phases import phases
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.terminal.notation import move_number
 from uci.terminal.opening_names import is_named, opening_name

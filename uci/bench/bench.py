@@ -19,6 +19,8 @@ import chess
 import numpy as np
 
 from engine.board.convert import stack_from_board
+from engine.board.layout import empty_stack
+from engine.board.perft import perft
 from engine.cli.console import make_console, say
 from engine.cli.machine import blas_kernel, describe_machine
 from engine.cli.option_forms import add_flags, options_from_flags
@@ -26,12 +28,14 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.native.jit import kernel
+from engine.network.planes import PLANES, encode, fill_planes
 from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.bench.board_speed import measure_board
 from uci.bench.signature import SETTINGS, sign
+from uci.tools.perft import count_with_python_chess
 
 PARTS = ("board", "evaluation", "search", "signature")
 BENCH_POSITIONS = (
@@ -44,6 +48,7 @@ BENCH_POSITIONS = (
 )
 RUNS = 3
 PERFT_DEPTH = 5
+PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
 GAME_PLIES = 63  # length of the game whose planes are timed
 BATCHES = (1, 8, 32, 64)  # positions evaluated at once
 EVALUATORS = ("material", "sparse", "network", "hybrid")
@@ -106,13 +111,52 @@ def measure(
     if "board" in parts:
         tell("Measuring move generation and planes")
         game = _random_game(np.random.default_rng(1), GAME_PLIES)
-        results |= measure_board(lambda work: _speed(work, seconds), game, PERFT_DEPTH)
+        results |= _measure_board(lambda work: _speed(work, seconds), game, PERFT_DEPTH)
     if "evaluation" in parts or "search" in parts:
         results |= _measure_evaluators(options, seconds, parts, tell)
     if "signature" in parts:
         tell("Searching for the signature")
         results["signature"] = signatures()
     return results
+
+
+def _measure_board(speed: Callable[[Callable[[], int]], float], game: chess.Board, depth: int) -> dict[str, Any]:
+    """Nodes and positions a second in one thread, and bytes a position on a stack.
+
+    perft: "bulk" counts the moves of the last ply, as python-chess's figure does; "made" plays each of them.
+    planes: the positions of `game` with their history become bit masks and scalars; expanding these to float32 is timed
+    separately.
+    """
+    nodes: dict[str, float] = {}
+    for name, fen in zip(("start", "Kiwipete"), BENCH_POSITIONS, strict=False):
+        board = chess.Board(fen)
+        nodes[f"{name} bulk"] = speed(partial(perft, board, depth))
+        nodes[f"{name} made"] = speed(partial(perft, board, depth - 1, bulk=False))
+        nodes[f"{name} python-chess"] = speed(partial(count_with_python_chess, board, PYTHON_CHESS_DEPTH))
+    stack = stack_from_board(game)
+    masks = np.zeros((len(stack), PLANES), np.uint64)
+    planes = np.zeros((len(stack), 8, 8, PLANES), np.float32)
+    return {
+        "perft nodes/s": nodes,
+        "planes positions/s": {
+            "bit masks": speed(partial(_encode_game, stack, masks)),
+            "to float32": speed(partial(_expand, masks, planes)),
+        },
+        "bytes a position": empty_stack(1).nbytes,
+    }
+
+
+@kernel()
+def _encode_game(stack, masks):
+    """Encode every position of a game, in one call as the search does; returns how many."""
+    for ply in range(stack.shape[0]):
+        encode(stack, ply, 0, masks[ply])
+    return stack.shape[0]
+
+
+def _expand(masks: np.ndarray, planes: np.ndarray) -> int:
+    fill_planes(masks, planes)
+    return len(masks)
 
 
 def _measure_evaluators(

@@ -1,1 +1,1 @@
-"""How Aino sees a position, as a web page: policy, search, threats, the parts of the value, what the network saw."""
+"""How Aino sees a position, as a web page: policy, search, threats, the parts of the value, worths of pieces."""

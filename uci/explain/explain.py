@@ -9,18 +9,16 @@ from pathlib import Path
 
 import chess
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from engine.cli.console import make_console, say, waiting
+from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
-from engine.evaluation.protocol import Evaluator
 from engine.options import EngineOptions
 from engine.pages.render import write_page
 from engine.player import Engine
-from uci.explain.insight import find_threat, input_planes, judge_at_sight, piece_weights, value_parts, wins
-from uci.explain.network_view import NetworkView, show_features, show_history, show_planes, show_weights
-from uci.explain.observe import Observation, observe_search
+from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
+from uci.explain.observe import observe_search
 from uci.explain.position_page import Explanation, render_position_page
 from uci.terminal.limit_flags import MOST_NODES, checked
 from uci.terminal.reading import Source, add_source_flags, read_source
@@ -71,7 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
 def explain(engine: Engine, options: EngineOptions, source: Source, nodes: int | None, console: Console) -> Explanation:
     """Searches the position and collects everything that the page shows. Without `nodes`, a few seconds are enough."""
     board = source.board
-    observation = _observe(console, engine, board, nodes)
+    most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)
+    with live_line("Searching") as line:
+        observation = observe_search(
+            engine, board, most, lambda done: line.update(done / most, f"{done:,} nodes"), seconds
+        )
     with waiting(console, "Looking at threats and pieces"):
         passed = board.copy(stack=False)
         passed.push(chess.Move.null())
@@ -83,23 +85,5 @@ def explain(engine: Engine, options: EngineOptions, source: Source, nodes: int |
             parts=value_parts(options, engine.evaluator, board),
             threat=find_threat(engine, board, max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)),
             wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
-            sight=_sight(engine.evaluator, board),
+            weights=None if engine.evaluator.name == "material" else piece_weights(engine.evaluator, board),
         )
-
-
-def _observe(console: Console, engine: Engine, board: chess.Board, nodes: int | None) -> Observation:
-    columns = (TextColumn("Searching"), BarColumn(20), TextColumn("{task.completed:,} nodes"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)
-        task = progress.add_task("search", total=most)
-        return observe_search(engine, board, most, lambda done: progress.update(task, completed=done), seconds)
-
-
-def _sight(evaluator: Evaluator, board: chess.Board) -> NetworkView | None:
-    if evaluator.name == "material":
-        return None
-    picture, heaviest = show_weights(board, piece_weights(evaluator, board))
-    if not evaluator.needs_planes:
-        return NetworkView(picture, heaviest, [], [], [], show_features(board))
-    planes, facts = show_planes(input_planes(board))
-    return NetworkView(picture, heaviest, planes, facts, show_history(board), [])

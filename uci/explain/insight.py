@@ -13,7 +13,6 @@ from engine.board.fen import check_playable
 from engine.errors import FenError
 from engine.evaluation import make_evaluator, new_leaf_batch
 from engine.evaluation.leaves import fill_leaf
-from engine.network.planes import PLANES, encode
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import centipawns, cp_scale_of, per_mille
@@ -116,11 +115,3 @@ def piece_weights(evaluator: Evaluator, board: chess.Board) -> dict[chess.Square
         if any(without.legal_moves):
             weights[square] = whole - white_expected(without)
     return weights
-
-
-def input_planes(board: chess.Board) -> np.ndarray:
-    """The network's input as words, uint64 [112]; see `engine.network.planes`."""
-    stack = stack_from_board(board)
-    masks = np.zeros(PLANES, np.uint64)
-    encode(stack, len(stack) - 1, 0, masks)
-    return masks

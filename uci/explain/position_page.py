@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import chess
+from markupsafe import Markup
 
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import line_path
 from engine.search.result import Branch, RootMove
 from uci.explain.insight import Part, Threat
-from uci.explain.network_view import NetworkView
 from uci.explain.observe import Observation, Snapshot
 from uci.pages.render import render
 from uci.terminal.notation import move_number
@@ -21,6 +21,7 @@ from uci.terminal.verdict import Verdict
 _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
 _LINE_PLIES = 10
 _WINS_SHOWN = 6
+_FULL_HEAT = 0.4  # expected points that get the strongest colour
 _TICKS = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
 _LAST_TICK = 0.7  # of the axis; on a phone the words at its end reach back to there
 
@@ -36,7 +37,7 @@ class Explanation:
     parts: list[Part]
     threat: Threat | None
     wins: dict[chess.Color, list[tuple[chess.Move, int]]]  # captures that gain, with centipawns
-    sight: NetworkView | None  # None if the evaluator has no network
+    weights: Mapping[chess.Square, float] | None  # of the pieces, White's; None if the evaluator has no network
 
 
 def render_position_page(explanation: Explanation) -> str:
@@ -66,7 +67,7 @@ def render_position_page(explanation: Explanation) -> str:
         wins=[(_name(side), _wins(board, side, explanation.wins[side])) for side in (board.turn, not board.turn)],
         parts=explanation.parts,
         first_sight=explanation.first_sight,
-        sight=explanation.sight,
+        sight=None if explanation.weights is None else show_weights(board, explanation.weights),
     )
 
 
@@ -189,3 +190,16 @@ def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, i
     if side != board.turn:
         view.push(chess.Move.null())
     return [f"{view.san(move)} (+{gain / 100:.1f})" for move, gain in gains[:_WINS_SHOWN]]
+
+
+def show_weights(board: chess.Board, weights: Mapping[chess.Square, float]) -> tuple[Markup, list[str]]:
+    """The heat board and the five heaviest pieces, from White's weights to the mover's view."""
+    sign = 1.0 if board.turn == chess.WHITE else -1.0
+    heat = {square: sign * value / _FULL_HEAT for square, value in weights.items()}
+    words = []
+    for square in sorted(weights, key=lambda square: -abs(weights[square]))[:5]:
+        piece = board.piece_at(square)
+        assert piece is not None
+        name = f"{chess.COLOR_NAMES[piece.color]} {chess.piece_name(piece.piece_type)} {chess.square_name(square)}"
+        words.append(f"{name} {sign * weights[square]:+.0%}".replace("+-", "-"))
+    return board_svg(board, perspective=board.turn, heat=heat, label="What each piece is worth to the network"), words

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import chess
 import chess.pgn
 
+from engine.errors import ConfigError
 from uci.game.clock import GameClock
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level
 
 PERSON = "You"  # the person's name in the headers
+_CHESS960_STARTS = 960
 
 
 @dataclass(frozen=True)
@@ -125,3 +128,11 @@ class TimedGame:
             headers["TimeControl"] = self.clock.control.pgn_text
             headers |= self.clock.headers() if end == UNFINISHED else {}
         return game_from_board(self.board, headers, end.result, self.clock_times)
+
+
+def chess960_start(number: int | None = None) -> chess.Board:
+    """A start of Chess960 by its number, or any of them. Raises ConfigError."""
+    number = random.randrange(_CHESS960_STARTS) if number is None else number
+    if not 0 <= number < _CHESS960_STARTS:
+        raise ConfigError(f"Chess960 position {number}: expected 0 to {_CHESS960_STARTS - 1}")
+    return chess.Board.from_chess960_pos(number)

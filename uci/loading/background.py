@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 from engine.errors import StillCompilingError
 from engine.native import jit
 from engine.options import EngineOptions
-from uci.loading.child import child_environment
-from uci.loading.compiler import LOCKED, Place
+from uci.loading.compiler import LOCKED, Place, child_environment
 
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has

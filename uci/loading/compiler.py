@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.native.locks import FileLock
-from uci.loading.child import child_environment
 
 LOCKED: Final = 3  # Exit status of a compiler that found another one at work.
 
@@ -58,6 +58,14 @@ class Place(NamedTuple):
         except (OSError, ValueError):
             return 0, 1
         return min(len(text) - _TOTAL_BYTES, total), total
+
+
+def child_environment() -> dict[str, str]:
+    """An environment in which `python -P -m MODULE` finds the modules that this process does.
+
+    Without -P it would look into the working folder first, and run whatever lies there under our modules' names.
+    """
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def main(folder: str, name: str, choice: str, part: str = "") -> int:

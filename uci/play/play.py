@@ -23,16 +23,15 @@ from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
 from uci.game.resume import saved_game
-from uci.game.timed_game import Setup
+from uci.game.timed_game import Setup, chess960_start
 from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
+from uci.play.loop import sit_down
 from uci.play.questions import ask_choices, completions
-from uci.play.sitting import sit_down
 from uci.terminal.board_view import choose_style
 from uci.terminal.limit_flags import checked
 from uci.terminal.waiting import ready_engine
 
-_CHESS960_STARTS = 960
 _THIS_MACHINE = "127.0.0.1"
 EXAMPLES = """\
 examples:
@@ -175,10 +174,7 @@ def _start(arguments: argparse.Namespace, chess960: bool) -> Setup:
         return Setup(parse_fen(arguments.fen, chess960))
     if arguments.position is None and not chess960:
         return Setup()
-    number = random.randrange(_CHESS960_STARTS) if arguments.position is None else arguments.position
-    if not 0 <= number < _CHESS960_STARTS:
-        raise ConfigError(f"--position: bad value {number}, expected 0 to {_CHESS960_STARTS - 1}")
-    return Setup(chess.Board.from_chess960_pos(number))
+    return Setup(chess960_start(arguments.position))
 
 
 @contextlib.contextmanager

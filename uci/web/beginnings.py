@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from dataclasses import dataclass
 
 import chess
@@ -13,23 +12,16 @@ from engine.board.fen import parse_fen
 from engine.errors import ConfigError, DataError
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
-from uci.game.timed_game import Setup
+from uci.game.timed_game import Setup, chess960_start
 from uci.terminal.reading import board_at, games_of_text
 from uci.web.table import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
-_CHESS960_STARTS = 960
-# Comments, tags and brackets of variations.
-_NO_MOVES = re.compile(r"\{[^}]*\}|;[^\n]*|^%.*$|^\s*\[.*\]\s*$|\((?!\w\))|(?<!\(\w)\)", re.M)
-_WORD = re.compile(
-    r"(\d+\.*)?([NBKRQ]?[a-h]?[1-8]?[x:-]?[a-h][1-8](=?\(?[nbrqNBRQ]\)?)?|[oO0](-[oO0]){1,2}|--|Z0|0000)?[+#]*[!?]*"
-    r"|1-0|0-1|1/2-1/2|\*|\$\d+|e\.p\.|[+\-=/~∓±⩲⩱∞□]+|N|D"
-)
 
 
 @dataclass(frozen=True)
 class LoadedGame:
-    """A game of a PGN, the names of all its games, and the first fault in this one's text, "" for none."""
+    """A game of a PGN, the names of all its games, and the first fault in this one, "" for none."""
 
     setup: Setup
     names: list[str]
@@ -43,11 +35,9 @@ def chosen_position(fen: str, chess960: str = "") -> chess.Board:
     """
     if not chess960:
         return parse_fen(fen, chess960=_is_shredder(fen)) if fen.strip() else chess.Board()
-    if chess960 == "any":
-        return chess.Board.from_chess960_pos(random.randrange(_CHESS960_STARTS))
-    if not chess960.isdecimal() or int(chess960) >= _CHESS960_STARTS:
-        raise ConfigError(f"Chess960 position {chess960!r}: expected 0 to {_CHESS960_STARTS - 1}")
-    return chess.Board.from_chess960_pos(int(chess960))
+    if chess960 != "any" and not chess960.isdecimal():
+        raise ConfigError(f"Chess960 position {chess960!r}: expected a number")
+    return chess960_start(None if chess960 == "any" else int(chess960))
 
 
 def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
@@ -76,16 +66,7 @@ def loaded_game(text: str, number: int) -> LoadedGame:
     if len(board.move_stack) > MOST_PLIES:
         raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
     setup = Setup(board, None, headers=dict(game.headers))
-    fault = _unreadable_word(text) or str(next(iter(game.errors), ""))
-    return LoadedGame(setup, [_name(found) for found, _ in games[:_MOST_GAMES]], fault)
-
-
-def _unreadable_word(text: str) -> str:
-    """What is wrong with the first word of a PGN that is no part of one, which its reader passes over; "" without."""
-    for word in _NO_MOVES.sub(" ", text).split():
-        if not _WORD.fullmatch(word):
-            return f"{word!r} is no move"
-    return ""
+    return LoadedGame(setup, [_name(found) for found, _ in games[:_MOST_GAMES]], str(next(iter(game.errors), "")))
 
 
 def _is_shredder(fen: str) -> bool:

@@ -69,11 +69,6 @@ class FusedTower:
             prepare(self.policy, space.boards, count, self.smooth, space.policy)
         move_logits(self.policy, space.policy.answers, policy_index, n_moves, first, count, logits)
 
-    def memory(self) -> tuple[int, int]:
-        """Bytes of the weights, which all threads share, and bytes of one thread's buffers."""
-        extra = () if isinstance(self.policy, ConvHead) else self.policy
-        return _bytes_of(self.weights) + _bytes_of(extra), _bytes_of(self.new_space())
-
     def new_space(self) -> Space:
         """Make buffers for one chunk."""
         weights = self.weights
@@ -124,9 +119,3 @@ def _is_finite(part: object) -> bool:
     if isinstance(part, tuple):
         return all(map(_is_finite, part))
     return not isinstance(part, np.ndarray) or bool(np.isfinite(part).all())
-
-
-def _bytes_of(part: object) -> int:
-    if isinstance(part, tuple):
-        return sum(map(_bytes_of, part))
-    return part.nbytes if isinstance(part, np.ndarray) else 0

@@ -27,23 +27,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from engine import nn
 from engine.errors import ConfigError
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
 from engine.network.tower.attention_policy import AttentionPolicy
-from engine.nn.layer import Layer
-from engine.nn.layers import (
-    ACTIVATIONS,
-    Activation,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Flatten,
-    MultiHead,
-    Residual,
-    Sequential,
-    SqueezeExcitation,
-)
+from engine.nn.layers import ACTIVATIONS
 
 HALFMOVE_SCALE = 99.0  # Lc0 divides the raw counter by this; folded into the first convolution's weights.
 SQUARES = 64
@@ -122,22 +111,22 @@ class TowerConfig:
         return self.filters // self.se_ratio if self.se_ratio else 0
 
 
-def build_tower(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
+def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
     """A tower with random weights, float32. Silver et al. 2018 (doi 10.1126/science.aar6404), with Lc0's gates."""
     filters, activation = config.filters, config.activation
-    stem = Conv2D(PLANES, filters, 3, rng, bias=False, input_gradient=False)
+    stem = nn.Conv2D(PLANES, filters, 3, rng, bias=False, input_gradient=False)
     stem.params["weight"][:, FIFTY_MOVE_PLANE] /= HALFMOVE_SCALE
-    parts: dict[str, Layer] = {"input_conv": stem, **_norm("input_norm", filters, activation)}
+    parts: dict[str, nn.Layer] = {"input_conv": stem, **_norm("input_norm", filters, activation)}
     for number in range(config.blocks):
         parts[f"block{number}"] = _block(config, rng)
     heads = {"policy": _policy_head(config, rng), config.value_head: _value_head(config, rng)}
     if config.moves_left_channels:
         channels, hidden = config.moves_left_channels, config.moves_left_hidden
-        heads["moves_left"] = Sequential(**_dense_layers(filters, channels, hidden, 1, activation, rng))
-    return MultiHead(Sequential(**parts), heads)
+        heads["moves_left"] = nn.Sequential(**_dense_layers(filters, channels, hidden, 1, activation, rng))
+    return nn.MultiHead(nn.Sequential(**parts), heads)
 
 
-def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> MultiHead:
+def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> nn.MultiHead:
     """A tower with these parameters and buffers, by name.
 
     Raises ConfigError when one is missing and ShapeError when one does not fit `config`.
@@ -150,67 +139,67 @@ def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> MultiH
     return model
 
 
-def _block(config: TowerConfig, rng: np.random.Generator) -> Residual:
+def _block(config: TowerConfig, rng: np.random.Generator) -> nn.Residual:
     filters = config.filters
-    body = Sequential(
-        conv1=Conv2D(filters, filters, 3, rng, bias=False),
+    body = nn.Sequential(
+        conv1=nn.Conv2D(filters, filters, 3, rng, bias=False),
         **_norm("norm1", filters, config.activation),
-        conv2=Conv2D(filters, filters, 3, rng, bias=False),
-        norm2=BatchNorm(filters),
+        conv2=nn.Conv2D(filters, filters, 3, rng, bias=False),
+        norm2=nn.BatchNorm(filters),
     )
-    se = SqueezeExcitation(filters, config.se_hidden, rng, config.activation) if config.se_ratio else None
-    return Residual(body, se, config.activation)
+    se = nn.SqueezeExcitation(filters, config.se_hidden, rng, config.activation) if config.se_ratio else None
+    return nn.Residual(body, se, config.activation)
 
 
-def _policy_head(config: TowerConfig, rng: np.random.Generator) -> Sequential:
+def _policy_head(config: TowerConfig, rng: np.random.Generator) -> nn.Sequential:
     filters, planes, activation = config.filters, config.policy_planes, config.activation
     if config.policy == "convolution":
-        return Sequential(
-            conv1=Conv2D(filters, filters, 3, rng, bias=False),
+        return nn.Sequential(
+            conv1=nn.Conv2D(filters, filters, 3, rng, bias=False),
             **_norm("norm1", filters, activation),
-            conv2=Conv2D(filters, planes, 3, rng),
+            conv2=nn.Conv2D(filters, planes, 3, rng),
         )
     if config.policy == "classical":
-        return Sequential(
-            conv=Conv2D(filters, planes, 1, rng, bias=False),
+        return nn.Sequential(
+            conv=nn.Conv2D(filters, planes, 1, rng, bias=False),
             **_norm("norm", planes, activation),
-            flatten=Flatten(),
-            dense=Dense(planes * SQUARES, POLICY_SIZE, rng, initialization="glorot"),
+            flatten=nn.Flatten(),
+            dense=nn.Dense(planes * SQUARES, POLICY_SIZE, rng, initialization="glorot"),
         )
-    return Sequential(
-        embedding=Conv2D(filters, planes, 1, rng),
-        activation=Activation("selu"),
+    return nn.Sequential(
+        embedding=nn.Conv2D(filters, planes, 1, rng),
+        activation=nn.Activation("selu"),
         moves=AttentionPolicy(planes, config.policy_depth, rng),
     )
 
 
-def _value_head(config: TowerConfig, rng: np.random.Generator) -> Sequential:
+def _value_head(config: TowerConfig, rng: np.random.Generator) -> nn.Sequential:
     outputs = 3 if config.value == "wdl" else 1
     sizes = config.filters, config.value_channels, config.value_hidden, outputs
     layers = _dense_layers(*sizes, config.activation, rng)
     if config.value == "scalar":
-        layers["squash"] = Activation("tanh")
-    return Sequential(**layers)
+        layers["squash"] = nn.Activation("tanh")
+    return nn.Sequential(**layers)
 
 
 def _dense_layers(
     filters: int, channels: int, hidden: int, outputs: int, activation: str, rng: np.random.Generator
-) -> dict[str, Layer]:
+) -> dict[str, nn.Layer]:
     return {
-        "conv": Conv2D(filters, channels, 1, rng, bias=False),
+        "conv": nn.Conv2D(filters, channels, 1, rng, bias=False),
         **_norm("norm", channels, activation),
-        "flatten": Flatten(),
-        "dense1": Dense(channels * SQUARES, hidden, rng),
-        "activation": Activation(activation),
-        "dense2": Dense(hidden, outputs, rng, initialization="glorot"),
+        "flatten": nn.Flatten(),
+        "dense1": nn.Dense(channels * SQUARES, hidden, rng),
+        "activation": nn.Activation(activation),
+        "dense2": nn.Dense(hidden, outputs, rng, initialization="glorot"),
     }
 
 
-def _norm(name: str, channels: int, activation: str) -> dict[str, Layer]:
+def _norm(name: str, channels: int, activation: str) -> dict[str, nn.Layer]:
     """Batch norm and activation: one fused layer for ReLU, else two layers."""
     if activation == "relu":
-        return {name: BatchNorm(channels, relu=True)}
-    return {name: BatchNorm(channels), f"{name}_activation": Activation(activation)}
+        return {name: nn.BatchNorm(channels, relu=True)}
+    return {name: nn.BatchNorm(channels), f"{name}_activation": nn.Activation(activation)}
 
 
 def tower_config_of(model_config: Any) -> TowerConfig:

@@ -3,7 +3,7 @@
 Each output is one chain of fused multiply-adds over k in order, so a row's bits depend on that row alone. BLAS does not
 promise this: OpenBLAS's AVX2 kernels round a row differently depending on its place. Small batches cost only what they
 need, and nothing takes the GIL. With 32 vector registers of 16 floats the 4x4 block runs as fast as OpenBLAS's own
-AVX-512 kernel (250 GFLOP/s on one core of an AMD EPYC 9005); narrower machines use the 4x1 block, which fits them.
+AVX-512 kernel (250 GFLOP/s on one core of an AMD EPYC 9005); the last columns, and narrower machines, use the 4x1 one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, WIDE_REGISTERS, load, prefetch, splat, spread, store
+from engine.native.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store
+from engine.native.prefetch import prefetch
 
 BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # Width of the widest block of columns, in lanes.
 
@@ -23,11 +24,8 @@ def packed(b: np.ndarray) -> np.ndarray:
 
     `multiply` then walks through memory once, in order, and prefetching keeps up even if no cache holds the weights.
     """
-    columns = b.shape[-1]
-    edges, c = [], 0
-    while c < columns:
-        edges.append(c)
-        c += LANES * next(lanes for lanes in (4, 2, 1) if lanes <= BLOCK_LANES and c + lanes * LANES <= columns)
+    wide = b.shape[-1] // (BLOCK_LANES * LANES) * BLOCK_LANES * LANES
+    edges = [*range(0, wide, BLOCK_LANES * LANES), *range(wide, b.shape[-1], LANES)]
     blocks = np.split(b, edges[1:], axis=-1)
     return np.concatenate([block.reshape(*b.shape[:-2], -1) for block in blocks], axis=-1).reshape(-1)
 
@@ -50,25 +48,16 @@ def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups, b_next):
     """
     c = np.int64(0)
     while c < columns:
-        width = _block_width(columns - c)
+        width = np.int64(BLOCK_LANES * LANES)
+        if width > columns - c:
+            width = np.int64(LANES)
         at = b_at + c * inner
         ahead = width * inner if c + width < columns else b_next - at
-        if BLOCK_LANES >= 4 and width == 4 * LANES:
+        if BLOCK_LANES == 4 and width == 4 * LANES:
             _columns_of_4(a, a_rows, inner, b, at, ahead, out, out_rows, c, groups)
-        elif BLOCK_LANES >= 2 and width == 2 * LANES:
-            _columns_of_2(a, a_rows, inner, b, at, ahead, out, out_rows, c, groups)
         else:
             _columns_of_1(a, a_rows, inner, b, at, ahead, out, out_rows, c, groups)
         c += width
-
-
-@kernel()
-def _block_width(columns):
-    """Width of the next block of a `packed` matrix that has so many columns left."""
-    width = np.int64(BLOCK_LANES * LANES)
-    while width > columns:  # The last blocks are narrower.
-        width >>= 1
-    return width
 
 
 @kernel(contract=True)
@@ -105,39 +94,6 @@ def _store_4(out, at, first, second, third, fourth):
     store(out, at + LANES, second)
     store(out, at + 2 * LANES, third)
     store(out, at + 3 * LANES, fourth)
-
-
-@kernel(contract=True)
-def _columns_of_2(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, groups):
-    for group in range(groups):
-        p0 = p1 = q0 = q1 = r0 = r1 = s0 = s1 = splat(0.0)
-        at = a_rows.at + group * a_rows.group
-        row = b_at
-        for k in range(at, at + inner):
-            if group == 0:
-                prefetch(b, row + ahead)
-                prefetch(b, row + ahead + LANES)
-            b0, b1 = load(b, row), load(b, row + 16)
-            x = spread(a, k)
-            p0, p1 = p0 + x * b0, p1 + x * b1
-            x = spread(a, k + a_rows.step)
-            q0, q1 = q0 + x * b0, q1 + x * b1
-            x = spread(a, k + 2 * a_rows.step)
-            r0, r1 = r0 + x * b0, r1 + x * b1
-            x = spread(a, k + 3 * a_rows.step)
-            s0, s1 = s0 + x * b0, s1 + x * b1
-            row += 2 * LANES
-        to = out_rows.at + group * out_rows.group + column
-        _store_2(out, to, p0, p1)
-        _store_2(out, to + out_rows.step, q0, q1)
-        _store_2(out, to + 2 * out_rows.step, r0, r1)
-        _store_2(out, to + 3 * out_rows.step, s0, s1)
-
-
-@kernel()
-def _store_2(out, at, first, second):
-    store(out, at, first)
-    store(out, at + LANES, second)
 
 
 @kernel(contract=True)

@@ -15,28 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.nn import (
-    AdamW,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    History,
-    Layer,
-    Loader,
-    MaxPool2D,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    WarmupCosine,
-    accuracy,
-    confusion_matrix,
-    datasets,
-    plot_confusion,
-    random_shift,
-    softmax_cross_entropy,
-)
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, show
 
 CLASSES = 10
@@ -45,25 +24,25 @@ CLASSES = 10
 class Result(NamedTuple):
     """The trained net; its history's validation accuracy is that on the held-out digits."""
 
-    model: Sequential
-    history: History
+    model: nn.Sequential
+    history: nn.History
 
 
-def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> Sequential:
+def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
     """A net for images of side x side squares, halved once for each number of channels."""
-    parts: dict[str, Layer] = {}
+    parts: dict[str, nn.Layer] = {}
     inputs = 1
     for number, outputs in enumerate(channels):
-        parts[f"conv{number}"] = Conv2D(inputs, outputs, 3, rng, bias=False, input_gradient=number > 0)
-        parts[f"norm{number}"] = BatchNorm(outputs, relu=True)
-        parts[f"pool{number}"] = MaxPool2D(2)
+        parts[f"conv{number}"] = nn.Conv2D(inputs, outputs, 3, rng, bias=False, input_gradient=number > 0)
+        parts[f"norm{number}"] = nn.BatchNorm(outputs, relu=True)
+        parts[f"pool{number}"] = nn.MaxPool2D(2)
         inputs, side = outputs, side // 2
-    parts |= {"flatten": Flatten(), "drop": Dropout(0.3, rng)}
-    return Sequential(**parts, dense=Dense(inputs * side * side, CLASSES, rng, "glorot"))
+    parts |= {"flatten": nn.Flatten(), "drop": nn.Dropout(0.3, rng)}
+    return nn.Sequential(**parts, dense=nn.Dense(inputs * side * side, CLASSES, rng, "glorot"))
 
 
 def run(
-    digits: datasets.Digits,
+    digits: nn.datasets.Digits,
     channels: Sequence[int],
     epochs: int,
     seed: int = 0,
@@ -73,11 +52,11 @@ def run(
 ) -> Result:
     """Train; with ``shift``, every epoch moves every digit anew by up to so many squares."""
     model = build(digits.train.inputs.shape[2], channels, np.random.default_rng(seed))
-    settings = TrainerSettings(batch_size=128, seed=seed, shard_size=64, threads=2)
+    settings = nn.TrainerSettings(batch_size=128, seed=seed, shard_size=64, threads=2)
     steps = epochs * -(-len(digits.train.inputs) // settings.batch_size)
-    schedule = WarmupCosine(rate, steps, min(50, steps // 3))
-    trainer = Trainer(model, softmax_cross_entropy, AdamW(), schedule, settings, {"accuracy": accuracy})
-    train = Loader(*digits.train, augment=random_shift(shift)) if shift else digits.train
+    schedule = nn.WarmupCosine(rate, steps, min(50, steps // 3))
+    trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy})
+    train = nn.Loader(*digits.train, augment=nn.random_shift(shift)) if shift else digits.train
     return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show] if verbose else []))
 
 
@@ -94,19 +73,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     channels: tuple[int, ...]
     if options.mnist:
-        title, digits, channels, epochs = "MNIST", datasets.mnist(options.mnist), (16, 32, 64), 12
+        title, digits, channels, epochs = "MNIST", nn.datasets.mnist(options.mnist), (16, 32, 64), 12
     elif options.scikit_learn:
-        title, digits, channels, epochs = "digits of 8x8", datasets.small_digits(options.seed), (32, 64), 30
+        title, digits, channels, epochs = "digits of 8x8", nn.datasets.small_digits(options.seed), (32, 64), 30
     else:
-        title, digits, channels, epochs = "drawn digits", datasets.digits(seed=options.seed), (16, 32), 15
+        title, digits, channels, epochs = "drawn digits", nn.datasets.digits(seed=options.seed), (16, 32), 15
     model, history = run(digits, channels, options.epochs or epochs, options.seed, shift=options.shift, verbose=True)
     print(f"accuracy on held-out digits: {history['validation_accuracy'][-1]:.2%}")
     if options.plot:
         history.plot(options.plot, title)
         print(f"saved {options.plot}")
     if options.confusion:
-        matrix = confusion_matrix(model.predict(digits.held_out.inputs), digits.held_out.targets)
-        plot_confusion(matrix, options.confusion, title=title)
+        matrix = nn.confusion_matrix(model.predict(digits.held_out.inputs), digits.held_out.targets)
+        nn.plot_confusion(matrix, options.confusion, title=title)
         print(f"saved {options.confusion}")
 
 

@@ -15,24 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import (
-    Activation,
-    AdamW,
-    BatchNorm,
-    Conv2D,
-    Data,
-    Dense,
-    Flatten,
-    History,
-    Layer,
-    Residual,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    WarmupCosine,
-    accuracy,
-    softmax_cross_entropy,
-)
+from engine import nn
 from engine.nn.examples.boards import MOVE_PLANES, planes, replay
 from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
 from engine.nn.examples.games import read_games
@@ -61,7 +44,7 @@ class Result(NamedTuple):
     """Both nets' numbers of parameters and histories."""
 
     parameters: dict[str, int]
-    histories: dict[str, History]
+    histories: dict[str, nn.History]
 
     def top1(self, name: str) -> float:
         """Share of the held-out positions in which the net's first choice was played."""
@@ -83,41 +66,41 @@ def read_positions(path: Path, count: int, seed: int) -> tuple[np.ndarray, np.nd
     return boards[:found], moves[:found]
 
 
-def spatial_net(rng: np.random.Generator, filters: int = FILTERS, blocks: int = BLOCKS) -> Sequential:
+def spatial_net(rng: np.random.Generator, filters: int = FILTERS, blocks: int = BLOCKS) -> nn.Sequential:
     """Residual blocks of 3x3 convolutions; a logit for each plane and square."""
-    parts: dict[str, Layer] = {
-        "conv": Conv2D(12, filters, 3, rng, bias=False, input_gradient=False),
-        "norm": BatchNorm(filters, relu=True),
+    parts: dict[str, nn.Layer] = {
+        "conv": nn.Conv2D(12, filters, 3, rng, bias=False, input_gradient=False),
+        "norm": nn.BatchNorm(filters, relu=True),
     }
     for number in range(blocks):
-        parts[f"block{number}"] = Residual(
-            Sequential(
-                conv1=Conv2D(filters, filters, 3, rng, bias=False),
-                norm1=BatchNorm(filters, relu=True),
-                conv2=Conv2D(filters, filters, 3, rng, bias=False),
-                norm2=BatchNorm(filters),
+        parts[f"block{number}"] = nn.Residual(
+            nn.Sequential(
+                conv1=nn.Conv2D(filters, filters, 3, rng, bias=False),
+                norm1=nn.BatchNorm(filters, relu=True),
+                conv2=nn.Conv2D(filters, filters, 3, rng, bias=False),
+                norm2=nn.BatchNorm(filters),
             )
         )
-    return Sequential(**parts, head=Conv2D(filters, MOVE_PLANES, 3, rng), flatten=Flatten())
+    return nn.Sequential(**parts, head=nn.Conv2D(filters, MOVE_PLANES, 3, rng), flatten=nn.Flatten())
 
 
-def flat_net(rng: np.random.Generator, parameters: int) -> Sequential:
+def flat_net(rng: np.random.Generator, parameters: int) -> nn.Sequential:
     """Two hidden layers, as wide as makes the number of parameters nearest to ``parameters``."""
     sizes = {width: 768 * width + width**2 + ACTIONS * width + 2 * width + ACTIONS for width in range(4, 512)}
     width = min(sizes, key=lambda w: abs(sizes[w] - parameters))
-    return Sequential(
-        flatten=Flatten(),
-        dense1=Dense(768, width, rng),
-        relu1=Activation("relu"),
-        dense2=Dense(width, width, rng),
-        relu2=Activation("relu"),
-        head=Dense(width, ACTIONS, rng, "glorot"),
+    return nn.Sequential(
+        flatten=nn.Flatten(),
+        dense1=nn.Dense(768, width, rng),
+        relu1=nn.Activation("relu"),
+        dense2=nn.Dense(width, width, rng),
+        relu2=nn.Activation("relu"),
+        head=nn.Dense(width, ACTIONS, rng, "glorot"),
     )
 
 
 def run(
-    train: Data,
-    held_out: Data,
+    train: nn.Data,
+    held_out: nn.Data,
     epochs: int,
     seed: int = 0,
     filters: int = FILTERS,
@@ -130,15 +113,15 @@ def run(
     nets = {"flat": flat_net(np.random.default_rng(seed), count), "spatial": spatial}
     histories = {}
     for name, net in nets.items():
-        settings = TrainerSettings(batch_size=256, seed=seed, shard_size=128, threads=2)
+        settings = nn.TrainerSettings(batch_size=256, seed=seed, shard_size=128, threads=2)
         steps = epochs * -(-len(train.inputs) // settings.batch_size)
-        schedule = WarmupCosine(3e-3, steps, steps // 20)
-        trainer = Trainer(net, softmax_cross_entropy, AdamW(), schedule, settings, {"accuracy": accuracy})
+        schedule = nn.WarmupCosine(3e-3, steps, steps // 20)
+        trainer = nn.Trainer(net, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy})
         histories[name] = trainer.fit(train, epochs, held_out, callbacks=[show] if verbose else [])
     return Result({name: parameter_count(net) for name, net in nets.items()}, histories)
 
 
-def parameter_count(net: Layer) -> int:
+def parameter_count(net: nn.Layer) -> int:
     """How many numbers are trained."""
     return sum(array.size for array in net.named_parameters().values())
 
@@ -151,8 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     path = find_data(options.games, "games", "human.tsv.xz")
     boards, moves = read_positions(path, options.positions + HELD_OUT, options.seed)
-    train = Data(Boards(boards[:-HELD_OUT]), moves[:-HELD_OUT])
-    held_out = Data(Boards(boards[-HELD_OUT:]), moves[-HELD_OUT:])
+    train = nn.Data(Boards(boards[:-HELD_OUT]), moves[:-HELD_OUT])
+    held_out = nn.Data(Boards(boards[-HELD_OUT:]), moves[-HELD_OUT:])
     result = run(train, held_out, options.epochs, options.seed, verbose=True)
     print(f"\n{len(train.inputs)} positions, {options.epochs} epochs, {HELD_OUT} held-out positions of other games")
     for name, parameters in result.parameters.items():

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import Activation, Dense, Layer, mse, numeric_gradient
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 
@@ -29,10 +29,10 @@ class Stage(NamedTuple):
 def run(seed: int = 0) -> list[Stage]:
     """Forward through the layers, then backward, keeping everything; the last layer comes first."""
     rng = np.random.default_rng(seed)
-    layers: dict[str, Layer] = {
-        "dense1": Dense(2, 3, rng).astype(np.float64),
-        "tanh": Activation("tanh"),
-        "dense2": Dense(3, 1, rng).astype(np.float64),
+    layers: dict[str, nn.Layer] = {
+        "dense1": nn.Dense(2, 3, rng).astype(np.float64),
+        "tanh": nn.Activation("tanh"),
+        "dense2": nn.Dense(3, 1, rng).astype(np.float64),
     }
     x, target = rng.standard_normal((3, 2)), rng.standard_normal((3, 1))
     steps = []
@@ -45,13 +45,13 @@ def run(seed: int = 0) -> list[Stage]:
         output = x
         for layer in layers.values():
             output, _ = layer.forward(output, training=True)
-        return mse(output, target)[0]
+        return nn.mse(output, target)[0]
 
-    _, dy = mse(y, target)
+    _, dy = nn.mse(y, target)
     stages = []
     for name, layer, backward in reversed(steps):
         dx, grads = backward(dy)
-        numeric = {key: numeric_gradient(loss, tensor) for key, tensor in layer.params.items()}
+        numeric = {key: nn.numeric_gradient(loss, tensor) for key, tensor in layer.params.items()}
         stages.append(Stage(name, dy, dx, grads, numeric))
         dy = dx
     return stages

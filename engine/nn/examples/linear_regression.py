@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import SGD, Constant, Data, Dense, History, Trainer, TrainerSettings, mse
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 SLOPE, INTERCEPT, NOISE = 2.0, 1.0, 0.3
@@ -23,17 +23,17 @@ class Result(NamedTuple):
 
     descent: tuple[float, float]
     least_squares: tuple[float, float]
-    data: Data
-    history: History
+    data: nn.Data
+    history: nn.History
 
 
 def run(seed: int = 0, points: int = 100, epochs: int = 200) -> Result:
     """Fit the line."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1, 1, (points, 1)).astype(np.float32)
-    data = Data(x, (SLOPE * x + INTERCEPT + NOISE * rng.standard_normal((points, 1))).astype(np.float32))
-    model = Dense(1, 1, rng)
-    trainer = Trainer(model, mse, SGD(), Constant(0.3), TrainerSettings(batch_size=points, seed=seed))
+    data = nn.Data(x, (SLOPE * x + INTERCEPT + NOISE * rng.standard_normal((points, 1))).astype(np.float32))
+    model = nn.Dense(1, 1, rng)
+    trainer = nn.Trainer(model, nn.mse, nn.SGD(), nn.Constant(0.3), nn.TrainerSettings(batch_size=points, seed=seed))
     history = trainer.fit(data, epochs)
     slope, intercept = np.polyfit(data.inputs[:, 0], data.targets[:, 0], 1)
     descent = float(model.params["weight"][0, 0]), float(model.params["bias"][0])

@@ -16,25 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine import nn
 from engine.errors import DataError
-from engine.nn import (
-    Activation,
-    AdamW,
-    Data,
-    Dense,
-    Embedding,
-    History,
-    Layer,
-    LayerNorm,
-    PositionEmbedding,
-    Residual,
-    SelfAttention,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    WarmupCosine,
-    softmax_cross_entropy,
-)
 from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
 from engine.nn.examples.games import read_games
 
@@ -62,29 +45,31 @@ class Result(NamedTuple):
     after: dict[str, float]  # after fine-tuning
     pretrained_games: list[str]
     fine_tuned_games: list[str]
-    histories: dict[str, History]
+    histories: dict[str, nn.History]
 
 
-def build(config: GptConfig, rng: np.random.Generator) -> Sequential:
+def build(config: GptConfig, rng: np.random.Generator) -> nn.Sequential:
     """tokens int [B, T] -> logits [B, T, characters]."""
-    parts: dict[str, Layer] = {
-        "tokens": Embedding(len(ALPHABET), config.width, rng),
-        "places": PositionEmbedding(config.length, config.width, rng),
+    parts: dict[str, nn.Layer] = {
+        "tokens": nn.Embedding(len(ALPHABET), config.width, rng),
+        "places": nn.PositionEmbedding(config.length, config.width, rng),
     }
     for number in range(config.blocks):
-        attention = SelfAttention(config.width, config.heads, rng, causal=True)
-        parts[f"attend{number}"] = _skip(norm=LayerNorm(config.width), attention=attention)
+        attention = nn.SelfAttention(config.width, config.heads, rng, causal=True)
+        parts[f"attend{number}"] = _skip(norm=nn.LayerNorm(config.width), attention=attention)
         parts[f"think{number}"] = _skip(
-            norm=LayerNorm(config.width),
-            dense1=Dense(config.width, 4 * config.width, rng),
-            gelu=Activation("gelu"),
-            dense2=Dense(4 * config.width, config.width, rng, "glorot"),
+            norm=nn.LayerNorm(config.width),
+            dense1=nn.Dense(config.width, 4 * config.width, rng),
+            gelu=nn.Activation("gelu"),
+            dense2=nn.Dense(4 * config.width, config.width, rng, "glorot"),
         )
-    return Sequential(**parts, norm=LayerNorm(config.width), head=Dense(config.width, len(ALPHABET), rng, "glorot"))
+    return nn.Sequential(
+        **parts, norm=nn.LayerNorm(config.width), head=nn.Dense(config.width, len(ALPHABET), rng, "glorot")
+    )
 
 
-def _skip(**layers: Layer) -> Residual:
-    return Residual(Sequential(**layers), activation="identity")
+def _skip(**layers: nn.Layer) -> nn.Residual:
+    return nn.Residual(nn.Sequential(**layers), activation="identity")
 
 
 # ---- text ---------------------------------------------------------------------------------------------------------
@@ -98,10 +83,10 @@ def encode(text: str) -> np.ndarray:
     return np.array([ALPHABET.index(character) for character in text])
 
 
-def as_data(games: Sequence[Sequence[str]], length: int) -> Data:
+def as_data(games: Sequence[Sequence[str]], length: int) -> nn.Data:
     """Games as inputs and targets int [N, length]: every character is to be guessed from those before it."""
     tokens = np.stack([encode("\n" + " ".join(game) + " ")[: length + 1] for game in games])
-    return Data(tokens[:, :-1], tokens[:, 1:])
+    return nn.Data(tokens[:, :-1], tokens[:, 1:])
 
 
 def select_games(
@@ -120,20 +105,22 @@ def select_games(
 
 def next_character_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean cross-entropy over all characters: logits [B, T, A], targets int [B, T]."""
-    loss, dlogits = softmax_cross_entropy(logits.reshape(-1, logits.shape[2]), targets.reshape(-1))
+    loss, dlogits = nn.softmax_cross_entropy(logits.reshape(-1, logits.shape[2]), targets.reshape(-1))
     return loss, dlogits.reshape(logits.shape)
 
 
-def train(model: Layer, data: Data, epochs: int, rate: float, seed: int, held_out: Data, verbose: bool) -> History:
+def train(
+    model: nn.Layer, data: nn.Data, epochs: int, rate: float, seed: int, held_out: nn.Data, verbose: bool
+) -> nn.History:
     """Train the model on these games."""
-    settings = TrainerSettings(batch_size=32, seed=seed, clip_norm=1.0, shard_size=16, threads=2)
+    settings = nn.TrainerSettings(batch_size=32, seed=seed, clip_norm=1.0, shard_size=16, threads=2)
     steps = epochs * -(-len(data.inputs) // settings.batch_size)
-    schedule = WarmupCosine(rate, steps, steps // 20)
-    trainer = Trainer(model, next_character_loss, AdamW(weight_decay=0.05), schedule, settings)
+    schedule = nn.WarmupCosine(rate, steps, steps // 20)
+    trainer = nn.Trainer(model, next_character_loss, nn.AdamW(weight_decay=0.05), schedule, settings)
     return trainer.fit(data, epochs, held_out, callbacks=[show] if verbose else [])
 
 
-def perplexity(model: Layer, data: Data, skipped_plies: int) -> float:
+def perplexity(model: nn.Layer, data: nn.Data, skipped_plies: int) -> float:
     """exp(mean cross-entropy a move), over the moves after the first ``skipped_plies``."""
     total, characters, first = 0.0, 0, skipped_plies * MOVE_LENGTH
     for start in range(0, len(data.inputs), 64):
@@ -144,7 +131,7 @@ def perplexity(model: Layer, data: Data, skipped_plies: int) -> float:
     return math.exp(MOVE_LENGTH * total / characters)
 
 
-def sample(model: Layer, rng: np.random.Generator, length: int) -> str:
+def sample(model: nn.Layer, rng: np.random.Generator, length: int) -> str:
     """Moves of a game written by the model, character by character."""
     text = "\n"
     while len(text) < length:
@@ -187,8 +174,8 @@ def run(
     return Result(before, measure(), pretrained_games, write(), histories)
 
 
-def _part(data: Data, part: slice) -> Data:
-    return Data(data.inputs[part], data.targets[part])
+def _part(data: nn.Data, part: slice) -> nn.Data:
+    return nn.Data(data.inputs[part], data.targets[part])
 
 
 def _lines(games: Sequence[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import SGD, Activation, Dense, Layer, Sequential, mse
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 SIZES = (64, 64, 32, 10)
@@ -57,8 +57,8 @@ class Neuron:
 class ObjectNet:
     """Layers of neurons with the weights of a vectorised net."""
 
-    def __init__(self, model: Sequential) -> None:
-        dense = [layer for layer in model.layers.values() if isinstance(layer, Dense)]
+    def __init__(self, model: nn.Sequential) -> None:
+        dense = [layer for layer in model.layers.values() if isinstance(layer, nn.Dense)]
         self.layers = [
             [Neuron(*pair) for pair in zip(d.params["weight"].tolist(), d.params["bias"].tolist(), strict=True)]
             for d in dense
@@ -100,18 +100,18 @@ class Result(NamedTuple):
 def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
     """Train both for the same steps from the same weights."""
     rng = np.random.default_rng(seed)
-    parts: dict[str, Layer] = {}
+    parts: dict[str, nn.Layer] = {}
     for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
-        parts[f"dense{number}"] = Dense(inputs, outputs, rng, "glorot")
-        parts[f"sigmoid{number}"] = Activation("sigmoid")
-    model = Sequential(**parts)
+        parts[f"dense{number}"] = nn.Dense(inputs, outputs, rng, "glorot")
+        parts[f"sigmoid{number}"] = nn.Activation("sigmoid")
+    model = nn.Sequential(**parts)
     x = rng.standard_normal((BATCH, sizes[0])).astype(np.float32)
     target = rng.random((BATCH, sizes[-1])).astype(np.float32)
-    objects, optimizer = ObjectNet(model), SGD()
+    objects, optimizer = ObjectNet(model), nn.SGD()
 
     def array_step() -> float:  # by hand: a trainer would have its own work timed with that of the arrays
         y, backward = model.forward(x, training=True)
-        error, dy = mse(y, target)
+        error, dy = nn.mse(y, target)
         _, grads = backward(dy)
         optimizer.step(model.named_parameters(), grads, RATE)
         return error

@@ -12,17 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import (
-    SGD,
-    Activation,
-    Constant,
-    Data,
-    Dense,
-    Sequential,
-    Trainer,
-    global_norm,
-    softmax_cross_entropy,
-)
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, save_plot
 from engine.nn.parallel import StepResult
 from engine.nn.trainer import LayerGradients
@@ -51,19 +41,21 @@ class TrainingCurve(NamedTuple):
 def run(activation: str, seed: int = 0, steps: int = STEPS) -> TrainingCurve:
     """Train one net."""
     rng = np.random.default_rng(seed)
-    model = Sequential(
-        dense1=Dense(2, 16, rng),
-        active1=Activation(activation),
-        dense2=Dense(16, 16, rng),
-        active2=Activation(activation),
-        dense3=Dense(16, 2, rng),
+    model = nn.Sequential(
+        dense1=nn.Dense(2, 16, rng),
+        active1=nn.Activation(activation),
+        dense2=nn.Dense(16, 16, rng),
+        active2=nn.Activation(activation),
+        dense3=nn.Dense(16, 2, rng),
     )
     marks, passed = _students(rng)
-    trainer = Trainer(model, _WatchedGradients(model, softmax_cross_entropy, {}, BATCH, 1), SGD(), Constant(RATE))
+    trainer = nn.Trainer(
+        model, _WatchedGradients(model, nn.softmax_cross_entropy, {}, BATCH, 1), nn.SGD(), nn.Constant(RATE)
+    )
     records = []
     for _ in range(steps):
         chosen = rng.integers(0, STUDENTS, BATCH)
-        records.append(trainer.step(Data(marks[chosen], passed[chosen])))
+        records.append(trainer.step(nn.Data(marks[chosen], passed[chosen])))
     losses, norms = ([record[name] for record in records] for name in ("loss", "first_layer_norm"))
     new_marks, truth = _students(rng)
     answers = model.forward(new_marks)[0].argmax(axis=1)
@@ -73,9 +65,9 @@ def run(activation: str, seed: int = 0, steps: int = STEPS) -> TrainingCurve:
 class _WatchedGradients(LayerGradients):
     """Reports the norm of the first layer's gradient beside the loss."""
 
-    def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
+    def gradients(self, batch: nn.Data, seed: tuple[int, ...]) -> StepResult:
         result = super().gradients(batch, seed)
-        result.metrics["first_layer_norm"] = global_norm({"first": result.grads["dense1.weight"]})
+        result.metrics["first_layer_norm"] = nn.global_norm({"first": result.grads["dense1.weight"]})
         return result
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import SGD, Constant, Data, Dense, Trainer, TrainerSettings, mse
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 TARGET_ERROR = 1e-5
@@ -42,11 +42,13 @@ def _descend(seed: int, momentum: float, most_steps: int) -> list[float]:
     plane, _ = np.linalg.qr(rng.standard_normal((4, 2)))
     x = (rng.standard_normal((64, 4)) * STRETCH).astype(np.float32)
     target = (x @ plane @ plane.T).astype(np.float32)
-    settings = TrainerSettings(batch_size=len(x))  # all points at once
-    trainer = Trainer(Dense(4, 4, rng, initialization="glorot"), mse, SGD(momentum=momentum), Constant(RATE), settings)
+    settings = nn.TrainerSettings(batch_size=len(x))  # all points at once
+    trainer = nn.Trainer(
+        nn.Dense(4, 4, rng, initialization="glorot"), nn.mse, nn.SGD(momentum=momentum), nn.Constant(RATE), settings
+    )
     errors: list[float] = []
     while len(errors) < most_steps and (not errors or errors[-1] > TARGET_ERROR):
-        errors.append(trainer.step(Data(x, target))["loss"])
+        errors.append(trainer.step(nn.Data(x, target))["loss"])
     return errors
 
 

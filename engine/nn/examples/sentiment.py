@@ -20,21 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine import nn
 from engine.errors import DataError
-from engine.nn import (
-    Activation,
-    AdamW,
-    Data,
-    Dense,
-    Dropout,
-    History,
-    Layer,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    WarmupCosine,
-    sigmoid_binary_cross_entropy,
-)
 from engine.nn.examples.common import command_line, find_data, open_text, run_as_command, show
 
 TERMS = 5000
@@ -117,20 +104,20 @@ def read_reviews(path: Path) -> tuple[list[str], np.ndarray]:
     return [row[text] for row in rows], np.array([words[row[label]] for row in rows])
 
 
-def build(hidden: Sequence[int], inputs: int, rng: np.random.Generator) -> Sequential:
+def build(hidden: Sequence[int], inputs: int, rng: np.random.Generator) -> nn.Sequential:
     """Dense layers with ReLU and dropout, and one logit."""
-    parts: dict[str, Layer] = {}
+    parts: dict[str, nn.Layer] = {}
     for number, outputs in enumerate(hidden):
-        parts[f"dense{number}"] = Dense(inputs, outputs, rng)
-        parts |= {f"relu{number}": Activation("relu"), f"drop{number}": Dropout(0.5, rng)}
+        parts[f"dense{number}"] = nn.Dense(inputs, outputs, rng)
+        parts |= {f"relu{number}": nn.Activation("relu"), f"drop{number}": nn.Dropout(0.5, rng)}
         inputs = outputs
-    return Sequential(**parts, logit=Dense(inputs, 1, rng, "glorot"))
+    return nn.Sequential(**parts, logit=nn.Dense(inputs, 1, rng, "glorot"))
 
 
 class Result(NamedTuple):
     """Histories of the nets; the share of held-out reviews that they judge correctly."""
 
-    histories: dict[str, History]
+    histories: dict[str, nn.History]
 
     def accuracy(self, name: str) -> float:
         """After the last epoch."""
@@ -150,24 +137,21 @@ def run(
     train_texts, held_out_texts = ([texts[i] for i in part] for part in (order[:cut], order[cut:]))
     vocabulary = Vocabulary(train_texts, labels[order[:cut]])
     targets = labels[order].astype(np.float32)[:, None]
-    train = Data(vocabulary.rows(train_texts), targets[:cut])
-    held_out = Data(vocabulary.rows(held_out_texts), targets[cut:])
+    train = nn.Data(vocabulary.rows(train_texts), targets[:cut])
+    held_out = nn.Data(vocabulary.rows(held_out_texts), targets[cut:])
     histories = {}
     for name, hidden in NETS.items():
         model = build(hidden, len(vocabulary.columns), np.random.default_rng(seed))
-        settings = TrainerSettings(batch_size=64, seed=seed, shard_size=32, threads=2)
-        schedule = WarmupCosine(1e-3, epochs[name] * -(-cut // settings.batch_size), 20)
-        optimizer = AdamW(weight_decay=0.05)
-        trainer = Trainer(model, sigmoid_binary_cross_entropy, optimizer, schedule, settings, {"accuracy": right})
+        settings = nn.TrainerSettings(batch_size=64, seed=seed, shard_size=32, threads=2)
+        schedule = nn.WarmupCosine(1e-3, epochs[name] * -(-cut // settings.batch_size), 20)
+        optimizer = nn.AdamW(weight_decay=0.05)
+        trainer = nn.Trainer(
+            model, nn.sigmoid_binary_cross_entropy, optimizer, schedule, settings, {"accuracy": nn.accuracy}
+        )
         if verbose:
             print(f"{name} [{'-'.join(map(str, (len(vocabulary.columns), *hidden, 1)))}]")
         histories[name] = trainer.fit(train, epochs[name], held_out, callbacks=[show] if verbose else [])
     return Result(histories)
-
-
-def right(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Share of the logits on the right side of zero."""
-    return float(((logits > 0) == (targets > 0.5)).mean())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

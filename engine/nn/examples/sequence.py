@@ -12,46 +12,33 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn import (
-    GRU,
-    LSTM,
-    RNN,
-    Adam,
-    Data,
-    Dense,
-    History,
-    Sequential,
-    Trainer,
-    TrainerSettings,
-    WarmupCosine,
-    mse,
-)
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, save_plot
 
-KINDS = {"gru": GRU, "lstm": LSTM, "rnn": RNN}
+KINDS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 LENGTH = 40
 BATCH = 64
 HIDDEN = 32
 CHANCE = 1 / 6  # variance of the sum of two uniform numbers
 
 
-def run(kind: str, seed: int = 0, length: int = LENGTH, examples: int = 8192, epochs: int = 12) -> History:
+def run(kind: str, seed: int = 0, length: int = LENGTH, examples: int = 8192, epochs: int = 12) -> nn.History:
     """Train one kind of recurrent layer; the history's validation loss is the mean squared error on new rows."""
     rng = np.random.default_rng(seed)
-    model = Sequential(memory=KINDS[kind](2, HIDDEN, rng, last=True), answer=Dense(HIDDEN, 1, rng, "glorot"))
-    schedule = WarmupCosine(0.01, epochs * -(-examples // BATCH), 50)
-    trainer = Trainer(model, mse, Adam(), schedule, TrainerSettings(BATCH, seed, clip_norm=1.0))
+    model = nn.Sequential(memory=KINDS[kind](2, HIDDEN, rng, last=True), answer=nn.Dense(HIDDEN, 1, rng, "glorot"))
+    schedule = nn.WarmupCosine(0.01, epochs * -(-examples // BATCH), 50)
+    trainer = nn.Trainer(model, nn.mse, nn.Adam(), schedule, nn.TrainerSettings(BATCH, seed, clip_norm=1.0))
     return trainer.fit(_rows(rng, examples, length), epochs, validation=_rows(rng, 1024, length))
 
 
-def _rows(rng: np.random.Generator, count: int, length: int) -> Data:
+def _rows(rng: np.random.Generator, count: int, length: int) -> nn.Data:
     """Inputs [count, length, 2] (number, mark) and the sums [count, 1]; one mark in each half."""
     x = np.zeros((count, length, 2), np.float32)
     x[:, :, 0] = rng.random((count, length))
     everyone, middle = np.arange(count), length // 2
     first, second = rng.integers(0, middle, count), rng.integers(middle, length, count)
     x[everyone, first, 1] = x[everyone, second, 1] = 1
-    return Data(x, x[everyone, first, :1] + x[everyone, second, :1])
+    return nn.Data(x, x[everyone, first, :1] + x[everyone, second, :1])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_plot(options.plot, lambda axes: _draw(axes, histories))
 
 
-def _draw(axes: Any, histories: dict[str, History]) -> None:
+def _draw(axes: Any, histories: dict[str, nn.History]) -> None:
     for kind, history in histories.items():
         axes.semilogy(history["epoch"], history["validation_loss"], label=kind)
     axes.axhline(CHANCE, linestyle=":", color="gray")

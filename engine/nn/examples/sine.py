@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.nn import Activation, Adam, Data, Dense, Sequential, Trainer, TrainerSettings, WarmupCosine, mse
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 POINTS = 256
@@ -25,16 +25,16 @@ class Result(NamedTuple):
 def run(seed: int = 0, epochs: int = 400) -> Result:
     """Train on 256 points and look between them."""
     rng = np.random.default_rng(seed)
-    model = Sequential(
-        dense1=Dense(1, 16, rng, "glorot"),
-        tanh1=Activation("tanh"),
-        dense2=Dense(16, 16, rng, "glorot"),
-        tanh2=Activation("tanh"),
-        dense3=Dense(16, 1, rng, "glorot"),
+    model = nn.Sequential(
+        dense1=nn.Dense(1, 16, rng, "glorot"),
+        tanh1=nn.Activation("tanh"),
+        dense2=nn.Dense(16, 16, rng, "glorot"),
+        tanh2=nn.Activation("tanh"),
+        dense3=nn.Dense(16, 1, rng, "glorot"),
     )
     x = np.linspace(-np.pi, np.pi, POINTS, dtype=np.float32)[:, None]
-    schedule = WarmupCosine(0.01, epochs * (POINTS // BATCH), 20)
-    Trainer(model, mse, Adam(), schedule, TrainerSettings(BATCH, seed)).fit(Data(x, np.sin(x)), epochs)
+    schedule = nn.WarmupCosine(0.01, epochs * (POINTS // BATCH), 20)
+    nn.Trainer(model, nn.mse, nn.Adam(), schedule, nn.TrainerSettings(BATCH, seed)).fit(nn.Data(x, np.sin(x)), epochs)
     between = np.linspace(-np.pi, np.pi, 10 * POINTS + 1, dtype=np.float32)[:, None]
     y, _ = model.forward(between)
     return Result(between[:, 0], y[:, 0], float(np.abs(y - np.sin(between)).max()))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn import Activation, BatchNorm, Dense, Layer, Sequential
+from engine import nn
 from engine.nn.examples.common import command_line, run_as_command, save_plot
 
 WIDTH = 64
@@ -23,15 +23,15 @@ KINDS = ("sigmoid", "tanh", "relu", "relu, batch norm")
 def run(kind: str, seed: int = 0, depth: int = DEPTH) -> list[float]:
     """Norms of the weight gradients from the first layer to the last, for a random output gradient of norm 1."""
     rng = np.random.default_rng(seed)
-    parts: dict[str, Layer] = {}
+    parts: dict[str, nn.Layer] = {}
     for number in range(depth):
-        parts[f"dense{number}"] = Dense(WIDTH, WIDTH, rng, "he" if "relu" in kind else "glorot")
+        parts[f"dense{number}"] = nn.Dense(WIDTH, WIDTH, rng, "he" if "relu" in kind else "glorot")
         if kind == "relu, batch norm":
-            parts[f"norm{number}"] = BatchNorm(WIDTH, relu=True)
+            parts[f"norm{number}"] = nn.BatchNorm(WIDTH, relu=True)
         else:
-            parts[f"active{number}"] = Activation(kind)
+            parts[f"active{number}"] = nn.Activation(kind)
     x = rng.standard_normal((256, WIDTH)).astype(np.float32)
-    y, backward = Sequential(**parts).forward(x, training=True)
+    y, backward = nn.Sequential(**parts).forward(x, training=True)
     dy = rng.standard_normal(y.shape).astype(np.float32)
     _, grads = backward(dy / np.linalg.norm(dy))
     return [float(np.linalg.norm(grads[f"dense{number}.weight"])) for number in range(depth)]

@@ -125,7 +125,7 @@ def test_a_lock_is_held_by_one_until_it_is_released(tmp_path: Path) -> None:
     assert first.try_acquire()
     assert not second.try_acquire()
     first.release()
-    second.acquire()
+    assert second.try_acquire()
     assert not first.try_acquire()
     second.release()
     second.release()  # nothing left to give back

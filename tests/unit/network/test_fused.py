@@ -153,11 +153,11 @@ def test_products_are_matrix_products_row_by_row(columns):
 
 
 @pytest.mark.plain
-@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize("lanes", [1, 4])
 @pytest.mark.parametrize("columns", [16, 48, 80, 112, 128])
 def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
     monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)  # 4 where registers hold sixteen floats, else 1.
-    for name in ("multiply", "_block_width", "_columns_of_4", "_columns_of_2", "_columns_of_1", "_store_4", "_store_2"):
+    for name in ("multiply", "_columns_of_4", "_columns_of_1", "_store_4"):
         monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
     rng = np.random.default_rng(12)
     a, b = rng.normal(size=(8, 3)).astype(np.float32), rng.normal(size=(3, columns)).astype(np.float32)
@@ -250,6 +250,10 @@ def held() -> tuple[int, int]:
 @pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])
 def test_memory_is_what_the_documentation_says(net, weights, buffers):
     config = TowerConfig.parse(net)
-    found = fused(build_tower(config, np.random.default_rng(0)), config).memory()
-    assert found[0] / MIB == pytest.approx(weights, abs=0.5)
-    assert found[1] / MIB == pytest.approx(buffers, abs=0.05)
+    tower = fused(build_tower(config, np.random.default_rng(0)), config)
+    assert bytes_of(tower.weights) / MIB == pytest.approx(weights, abs=0.5)
+    assert bytes_of(tower.new_space()) / MIB == pytest.approx(buffers, abs=0.05)
+
+
+def bytes_of(part):
+    return sum(map(bytes_of, part)) if isinstance(part, tuple) else getattr(part, "nbytes", 0)
