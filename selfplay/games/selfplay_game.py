@@ -12,7 +12,6 @@ from engine.search.choice import choose_move
 from engine.search.root import Root
 from engine.search.session import Search
 from selfplay.games.game_settings import GameSettings
-from selfplay.games.gumbel import SequentialHalving
 from selfplay.games.player import TreePlayer
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
@@ -21,7 +20,6 @@ from selfplay.records.targets import score_from_value
 
 U16_MAX = 65_535
 LEAST_VISITS = 8  # a move with fewer gives no value target: its value is hardly more than the network's own
-WHOLE = 30_000  # sum of the weights of a target that does not come from visit counts
 
 
 def game_seed(run_seed: int, generation: int, number: int) -> list[int]:
@@ -53,7 +51,6 @@ class SelfPlayGame:
         self._hopeless = [0, 0]  # moves in a row at which each side judged itself lost
         self._gave_up = 0  # first side with a reason to resign: 1 White, -1 Black
         self._ending = game_ending(self._stack[0], 0, settings.longest)
-        self._halving: SequentialHalving | None = None
         self._moves: list[int] = []
         self._full: list[bool] = []
         self._targets: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -84,11 +81,7 @@ class SelfPlayGame:
     def make_move(self) -> None:
         """Record the search's result, then resign or make the move, and begin the next one."""
         settings, root = self._settings, self._player.search.root()
-        if self._halving is not None:
-            chosen, target = self._halving.best, WHOLE * self._halving.improved_policy(root)
-        else:
-            chosen, target = self._choose(root)
-        self._note(root, chosen, target)
+        self._note(root, *self._choose(root))
         if self._resigns(root.position.q):
             self._ending = Ending.RESIGNATION, 1 if self._stack[self._ply, SIDE] == 1 else -1
             return
@@ -124,13 +117,9 @@ class SelfPlayGame:
         settings = self._settings
         full = bool(self._rng.random() < settings.full_share)
         self._full.append(full)
-        visits, stack = settings.visits if full else settings.fast_visits, self._stack[: self._ply + 1]
-        if settings.gumbel > 0:
-            self._halving = SequentialHalving(settings.gumbel, visits, self._rng if full else None)
-            self._player.begin_halving(stack, self._halving)
-            return
+        visits = settings.visits if full else settings.fast_visits
         noisy = full and settings.noise_share > 0
-        self._player.begin(stack, visits, self._add_noise if noisy else None)
+        self._player.begin(self._stack[: self._ply + 1], visits, self._add_noise if noisy else None)
 
     def _add_noise(self, search: Search) -> None:
         search.add_root_noise(self._rng, self._settings.noise_share, self._settings.noise_alpha)
@@ -147,7 +136,7 @@ class SelfPlayGame:
         return chosen, np.minimum(visits, U16_MAX)
 
     def _note(self, root: Root, chosen: int, target: np.ndarray) -> None:
-        weights, proven = np.rint(target).astype(np.uint16), root.proven
+        weights, proven = target.astype(np.uint16), root.proven
         weighty = np.flatnonzero(weights)
         scores = score_from_value(np.where(proven != 0, proven, root.q))
         scores[(proven == 0) & (root.visits < LEAST_VISITS)] = UNKNOWN_SCORE

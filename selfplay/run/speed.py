@@ -21,7 +21,7 @@ from engine.search.tree import DESCENTS
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import play_games, play_in_turn
-from selfplay.games.seats import Seating, Seats, game_params
+from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 
 ROUNDS = 6  # repeats of each measurement, interleaved so that a change in machine speed affects all of them
@@ -71,7 +71,7 @@ class _Table:
         self.evaluator = make_evaluator("network", net, threads=1, backend=settings.backend)
         self._settings = settings
         visits = max(settings.visits, settings.fast_visits)
-        self.seating = Seating(settings.concurrent, game_params(), visits, settings.longest)
+        self.seating = Seating(settings.concurrent, visits, settings.longest)
         self.started: list[SelfPlayGame] = []
 
     def games(self) -> Iterator[SelfPlayGame]:

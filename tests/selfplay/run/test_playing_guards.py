@@ -155,7 +155,7 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "values",
-    [{"gumbel": -1}, {"most_draws": 0.0}, {"resign_errors": 1.5}, {"chess960_share": -0.1}, {"backend": "abacus"}],
+    [{"most_draws": 0.0}, {"resign_errors": 1.5}, {"chess960_share": -0.1}, {"backend": "abacus"}],
 )
 def test_bad_guards_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"games.*{next(iter(values))}"):
