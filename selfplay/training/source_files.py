@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.label_sampler import EVERYWHERE, LabelRows, held_out, rows_of
+from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.pgn import ALL_GAMES, PgnReader, PgnSelection
 from selfplay.data.split import HELD_OUT_SHARE, Split, held_out_games, limit_for, root_limit, unseen, without_held_out
 from selfplay.data.teacher import read_teacher, teacher_files
@@ -128,7 +128,7 @@ def load_training_data(
     heldout, split = unseen(held_out_games(once, limit), games, limit)
     tell(f"{heldout_path.name}: {heldout.n_games:,} games are held out; {_usable(heldout):,} positions nowhere else")
     sets += games
-    for rows, share in label_sets(files.labels, files.shares[-1], files.scored_share, split, tell):
+    for rows, share in _label_sets(files, split, tell):
         sets.append(rows)
         shares.append(share)
     return TrainingData(tuple(sets), tuple(shares), heldout)
@@ -145,30 +145,23 @@ def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingDa
     keys = np.zeros(len(heldout), np.uint64)
     keys_of_rows(heldout, np.zeros(ROW_WORDS, np.uint64), keys)
     split = replace(split, keys=np.unique(keys))
-    found = list(label_sets(files.labels, files.shares[-1], files.scored_share, split, tell))
-    sets, shares = zip(*found, strict=True)
+    sets, shares = zip(*_label_sets(files, split, tell), strict=True)
     return TrainingData(sets, shares, LabelRows(str(folder.folder), heldout))
 
 
-def label_sets(
-    paths: Sequence[Path],
-    share: float,
-    scored_share: float,
-    split: Split = EVERYWHERE,
-    tell: Callable[[str], None] = lambda line: None,
-) -> Iterator[tuple[LabelRows, float]]:
-    """Label folders' rows with their parts of the mixture weight `share`; values and scored moves are separate sets.
+def _label_sets(files: SourceFiles, split: Split, tell: Callable[[str], None]) -> Iterator[tuple[LabelRows, float]]:
+    """Label folders' rows with their parts of the labels' mixture weight; values and scored moves are separate sets.
 
-    Scored moves get `scored_share` of it. Raises DataError for a path that is no label folder.
+    Raises DataError for a path that is no label folder.
     """
-    folders = [LabelFolder(path) for path in paths]
-    for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
+    folders = [LabelFolder(path) for path in files.labels]
+    for name, part in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
-            rows = rows_of(folder, split)[("values", "scored").index(name)]
+            rows = LabelRows(str(folder.folder), getattr(folder, name), split)
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
-                yield rows, share * part * rows.n_positions / total
+                yield rows, files.shares[-1] * part * rows.n_positions / total
 
 
 def _usable(positions: PositionSet) -> int:

@@ -281,9 +281,9 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
 def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     open_run(tmp_path).close()
     config = tmp_path / "config.toml"
-    config.write_text(config.read_text().replace("format = 3", "format = 4"))
+    config.write_text(config.read_text().replace("format = 4", "format = 5"))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 3, found 4"):
+    with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 4, found 5"):
         open_run(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 

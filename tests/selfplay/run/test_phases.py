@@ -47,13 +47,6 @@ def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net:
     assert RunFolder(tmp_path / "run", {}).config == default_config(net)
 
 
-def test_label_folder_teaches_beside_a_sparse_initial_network(tmp_path: Path) -> None:
-    first = network(tmp_path / "first.dit", "sparse-128")
-    run = RunFolder(tmp_path / "run", {"fit": {"labels": "labels"}}, first)
-    assert run.config.fit.labels == "labels"
-    run.close()
-
-
 def test_net_that_contradicts_the_initial_network_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     first = network(tmp_path / "first.dit", "sparse-128")
     said = aino_train("loop", tmp_path / "run", "--net=32x4", "--initial", first, status=1)
