@@ -16,22 +16,21 @@ import chess.pgn
 import numpy as np
 
 from engine.board.convert import board_from_row, decode_move
-from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS, SIDE
+from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError, RunError
+from selfplay.data.game_files import white_points_of
 from selfplay.data.pgn import ALL_GAMES, PgnSelection, read_pgn
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
-from selfplay.records.targets import WHITE_POINTS
+from selfplay.records.targets import RESULTS
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase, ledger_row
-
-RESULTS = {points: text for text, points in WHITE_POINTS.items()}
 
 
 class Stopped(Exception):
@@ -131,7 +130,7 @@ def _pgn_games(path: Path, selection: PgnSelection) -> Iterator[SelfPlayRecord]:
     for game in read_pgn(path, selection):
         n = len(game.moves)
         last = _positions(game.start, game.moves)[-1]
-        points = round(float(game.wdl[0, 0] - game.wdl[0, 2])) * (-1 if game.start[SIDE] else 1)
+        points = white_points_of(game)
         by_rule = game_ending(last, ply=0, longest=1)
         yield SelfPlayRecord(
             generation=0,
