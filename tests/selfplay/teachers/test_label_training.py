@@ -13,7 +13,7 @@ from engine.network.sparse.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, wdl_of_labels
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, Calibration, fit_calibration
+from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES
 from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
@@ -158,12 +158,6 @@ def test_the_policy_part_can_be_trained_on_scored_moves_alone():
     flags = "--labels labels --scored-share 1 --run run --out out.dit --minutes 1 --net sparse-128+v128 --part".split()
     assert settings_of(parser.parse_args([*flags, "policy"])).files.scored_share == 1.0
     assert settings_of(parser.parse_args([*flags, "value"])).files.scored_share == 0.0
-
-
-def test_calibration_that_made_the_truth_is_found_again():
-    score_cp = np.random.default_rng(1).normal(0, 200, 4000)
-    true = Calibration(shift=6.0, centre=90.0, scale=70.0)
-    assert fit_calibration(score_cp, true.wdl(score_cp)) == true
 
 
 def test_a_set_with_a_tiny_share_had_batches_with_fewer_positions_than_none():
