@@ -147,16 +147,6 @@ def _targets() -> np.ndarray:
 TARGETS = _targets()
 
 
-def wdl_of_labels(rows: np.ndarray) -> np.ndarray:
-    """Win, draw, loss float32[n, 3] of packed rows, each kind on its own calibrated scale."""
-    fields = fields_of(rows)
-    group = np.where(fields["kind"] & CALM, CALM_TARGETS, UNSETTLED_TARGETS)
-    if rows.shape[1] == SCORED_WORDS:
-        group = np.full(len(rows), SCORED_TARGETS)
-    source = np.minimum(fields["kind"] & SOURCE_MASK, LAST_SOURCE)
-    return TARGETS[group + source, np.clip(fields["score"].astype(np.int64), -MOST_CP, MOST_CP) + MOST_CP]
-
-
 @kernel()
 def is_held_out(words, key, limit, keys):
     """Whether a packed row, of a position with this key, is not trained on; limit, keys: of the `Split`."""

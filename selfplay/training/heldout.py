@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.nn.layer import Layer
 from selfplay.records.positions import PositionSet
 from selfplay.training.losses import LossSums
 
@@ -21,6 +23,16 @@ class HeldOutScores:
     policy: float
     value: float
     moves_left: float
+
+
+class HeldOut(ABC):
+    """A fixed sample of positions that training never sees."""
+
+    n_positions: int
+
+    @abstractmethod
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model; the same for any number of threads."""
 
 
 def scores_of(hits: float, sums: LossSums) -> HeldOutScores:

@@ -19,7 +19,7 @@ from engine.nn.layer import Layer
 from engine.nn.losses import softmax_cross_entropy
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
+from selfplay.training.heldout import NO_GAMES, HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
@@ -155,7 +155,7 @@ def planes_batch(batch: TrainingBatch) -> PlanesBatch:
     return PlanesBatch(planes_of(batch.masks), policy, legal, batch.wdl.copy(), batch.moves_left.copy())
 
 
-class OwnHeldOut:
+class OwnHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced."""
 
     def __init__(self, family: OwnFamily, positions: PositionSet, limit: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -41,7 +41,8 @@ from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
+from selfplay.training.family import Family
+from selfplay.training.heldout import NO_GAMES, HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, SparseMixture
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
@@ -52,12 +53,10 @@ PART = 256  # positions per unit of a thread's work
 SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
 
 
-class SparseFamily:
+class SparseFamily(Family):
     """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
 
     recipe = SPARSE_RECIPE
-    clips = False  # the gradient's norm would need one more pass over all tables
-    average_every = 1
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config
@@ -85,9 +84,6 @@ class SparseFamily:
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         """AdamW, with parts that table rows share."""
         return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)
-
-    def refresh(self, model: Layer, coming: Iterator[SparseBatch]) -> None:
-        """Do nothing: sparse networks have no batch statistics."""
 
     def heldout(self, positions: AnySet, limit: int) -> SparseHeldOut:
         """A held-out sample as active features. Raises ConfigError for single positions."""
@@ -180,7 +176,7 @@ def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
 # ---- held-out positions ---------------------------------------------------------------------------------------------
 
 
-class SparseHeldOut:
+class SparseHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
 
     def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
@@ -190,7 +186,7 @@ class SparseHeldOut:
         SparseSampler(positions).fill(numbers, np.full(len(numbers), -1), self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
-        """Scores of the model; the same for any number of threads."""
+        """As in HeldOut."""
         config = sparse_config_of(model.config())
         _, tables = new_tables(config)
         fill_tables(tables, config, model.named_parameters())

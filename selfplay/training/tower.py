@@ -22,7 +22,8 @@ from engine.nn.optimizers import AdamW, Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
+from selfplay.training.family import Family
+from selfplay.training.heldout import NO_GAMES, HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
@@ -34,12 +35,11 @@ CHUNK = 256  # positions of one forward pass
 RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
 
 
-class TowerFamily:
+class TowerFamily(Family):
     """Towers, such as 64x6."""
 
     recipe = TOWER_RECIPE
     clips = True
-    average_every = 1
 
     def __init__(self, config: TowerConfig) -> None:
         self._config = config
@@ -47,14 +47,6 @@ class TowerFamily:
     def build(self, rng: np.random.Generator) -> Layer:
         """A tower with random weights."""
         return build_tower(self._config, rng)
-
-    def part(self, model: Layer) -> Layer:
-        """The whole network."""
-        return model
-
-    def joined(self, model: Layer, part: Layer) -> Layer:
-        """The trained network."""
-        return part
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Mixture:
         """Batches of planes."""
@@ -153,7 +145,7 @@ def dual_head_loss(
 # ---- held-out positions ---------------------------------------------------------------------------------------------
 
 
-class TowerHeldOut:
+class TowerHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as planes."""
 
     def __init__(self, positions: PositionSet, limit: int = 8192) -> None:

@@ -11,9 +11,9 @@ from engine.errors import ConfigError, DataError
 from engine.network.sparse.features import new_sight
 from engine.network.sparse.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
-from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, wdl_of_labels
+from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES
+from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
@@ -76,13 +76,10 @@ def test_order_is_the_feistel_network_by_its_definition():
         assert LabelOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
 
 
-def test_targets_of_a_batch_are_those_of_its_rows(drawn):
-    for rows in (drawn.values, drawn.scored):
-        rows = rows.copy()
-        fields_of(rows)["root"] = TRAINED
-        fields_of(rows)["score"][:3] = [31_990, -31_990, 3_001]
-        wdl = filled(rows, np.arange(len(rows))).wdl
-        np.testing.assert_array_equal(wdl, wdl_of_labels(rows))
+def test_mates_and_other_large_scores_are_certain(drawn):
+    for rows in (drawn.values[:3].copy(), drawn.scored[:3].copy()):
+        fields_of(rows)["root"], fields_of(rows)["score"] = TRAINED, [31_990, -31_990, 3_001]
+        wdl = filled(rows, np.arange(3)).wdl
         assert wdl[0, 0] == wdl[1, 2] == wdl[2, 0] == 1.0
 
 
@@ -93,6 +90,8 @@ def test_values_teach_the_value_alone(drawn):
     for number, source in enumerate(SOURCES):
         calm = trained & (fields["kind"] & CALM > 0) & (fields["kind"] & SOURCE_MASK == number)
         np.testing.assert_allclose(batch.wdl[calm], CALM_VALUES[source].wdl(fields["score"][calm]))
+        other = trained & (fields["kind"] == number)
+        np.testing.assert_allclose(batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other]))
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left == -1).all()
     row, sight, legal = np.zeros(ROW_WORDS, np.uint64), new_sight(), np.zeros(MAX_MOVES, np.uint16)

@@ -57,7 +57,7 @@ def labels(folder: Path) -> LabelRows:
 
 def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
     batch = new_value_batch(len(numbers))
-    ValueSampler(labels, CONFIG.value).fill(numbers, batch)
+    ValueSampler(labels, CONFIG.value).fill(numbers, numbers, batch)
     return batch
 
 
@@ -159,7 +159,7 @@ def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
     model = build_sparse(CONFIG, np.random.default_rng(1))
     heldout = ValueHeldOut(labels, CONFIG.value, limit=200)
     batch = new_value_batch(200)
-    ValueSampler(labels, CONFIG.value, everything=True).fill(np.arange(200), batch)
+    ValueSampler(labels, CONFIG.value, everything=True).fill(np.arange(200), np.arange(200), batch)
     (value, _), _ = gradients_by_layers(model.children()[VALUE_TRUNK], batch, LossWeights())
     for threads in (1, 2):
         assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
@@ -217,7 +217,7 @@ def test_rows_of_held_out_roots_teach_nothing(labels: LabelRows) -> None:
     assert not batch.wdl.any()
     assert (batch.moves_left < 0).all()
     everything = new_value_batch(len(left_out))
-    ValueSampler(labels, CONFIG.value, everything=True).fill(left_out, everything)
+    ValueSampler(labels, CONFIG.value, everything=True).fill(left_out, left_out, everything)
     np.testing.assert_allclose(everything.wdl.sum(axis=1), 1, atol=1e-5)
 
 
