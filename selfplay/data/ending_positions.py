@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from selfplay.data.text_files import numbered_lines
+from selfplay.data.teacher import read_boards
 
 KINDS = ("won", "held")
 WON_CP = (220, 700)  # Set by hand: where a game that is not won was a mistake, and winning it takes play.
@@ -45,9 +45,10 @@ def draw_endings(
     rng = np.random.default_rng(seed)
     proposals: dict[int, list[chess.Board]] = {pieces: [] for pieces in PIECES}
     for path in files:
-        for boards in _proposals(path, kind):
-            board = boards[rng.integers(len(boards))]
-            proposals[chess.popcount(board.occupied)].append(board)
+        for game in read_boards(path):
+            if boards := [board for board, labels in game if is_ending(board, labels, kind)]:
+                board = parse_fen(f"{boards[rng.integers(len(boards))].epd()} 0 1")  # the clock starts anew
+                proposals[chess.popcount(board.occupied)].append(board)
     for boards in proposals.values():
         rng.shuffle(boards)
     seen: set[str] = set()
@@ -71,23 +72,3 @@ def _next_of(
         if board.epd() not in seen and is_ending(board, labels, kind):
             return board, labels[0][1]
     return None
-
-
-def _proposals(path: Path, kind: str) -> Iterator[list[chess.Board]]:
-    """The endings of each game of a file, by its own labels; halfmove clocks start at 0."""
-    for number, line in numbered_lines(path, "ascii"):
-        try:
-            fen, _, body = line.split("|")
-            board, found = parse_fen(fen), []
-            for ply in body.split(";"):
-                move, _, texts = ply.partition(":")
-                if chess.popcount(board.occupied) in PIECES:
-                    pairs = (text.split("=") for text in texts.split(",") if text)
-                    labels = sorted(((label, int(score)) for label, score in pairs), key=lambda one: -one[1])
-                    if is_ending(board, labels, kind):
-                        found.append(parse_fen(f"{board.epd()} 0 1"))
-                board.push_uci(move)
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
-        if found:
-            yield found

@@ -1,4 +1,4 @@
-"""The openings of a match: positions of an EPD or FEN file, or the first plies of the games of a PGN file.
+"""The openings of matches and runs: positions of an EPD or FEN file, or the first plies of the games of a PGN file.
 
 Either file may be inside a zip archive. A collection may be large, so loading only splits it into lines or games; each
 is parsed when it is played. An opening is one line in UCI's form, `FEN` or `FEN moves e2e4 e7e5 ...`, so that engines
@@ -7,6 +7,7 @@ that use the game's history receive it.
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 import io
 import itertools
@@ -29,7 +30,7 @@ from selfplay.data.pgn import game_texts
 from selfplay.data.text_files import SkipLog
 from selfplay.records.opening_set import parse_position
 
-# What comes with Aino: balanced openings, and the endings of `data.ending_positions`.
+# What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
 SHIPPED = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
@@ -90,6 +91,16 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     if not entries:
         raise DataError(f"{name}: no openings in it")
     return OpeningBook(name, entries, read)
+
+
+def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
+    """All positions after the openings of a file, or of Aino's own set; arguments and errors as `load_book`."""
+    return _default_openings() if path is None else [opening_board(opening) for opening in load_book(path)]
+
+
+@functools.cache  # each phase of a run needs them, and parsing takes about a second
+def _default_openings() -> Sequence[chess.Board]:
+    return [opening_board(opening) for opening in load_book()]
 
 
 def readable(

@@ -1,14 +1,8 @@
-"""Opening sets: EPD files, and the default one.
-
-The default set `selfplay/openings.epd` holds balanced early positions from teacher games;
-`aino-train openings --teacher ...` draws such a set again (`selfplay/data/balanced_openings.py`).
-"""
+"""Lines of EPD files, read and written; `selfplay/matches/opening_book.py` reads whole files."""
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import chess
@@ -16,35 +10,6 @@ import chess
 from engine.board.fen import parse_fen
 from engine.errors import DataError, FenError
 from engine.files.atomic import atomic_write
-
-
-def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
-    """Load the positions of an EPD (or FEN) file with one position per line, or of the default set.
-
-    Raises DataError naming the line for a position that cannot be read or has no legal move.
-    """
-    if path is None:
-        return _default_openings()
-    try:
-        return _boards(path.read_text(encoding="utf-8-sig"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-
-
-@functools.cache  # each phase of a run needs them, and parsing takes about a second
-def _default_openings() -> Sequence[chess.Board]:
-    name = "openings.epd"
-    return _boards((importlib.resources.files("selfplay") / name).read_text(encoding="utf-8"), name)
-
-
-def _boards(text: str, name: str) -> Sequence[chess.Board]:
-    lines = enumerate(text.splitlines(), 1)
-    boards = tuple(
-        parse_position(line, f"{name}:{number}") for number, line in lines if line.strip() and not line.startswith("#")
-    )
-    if not boards:
-        raise DataError(f"{name}: no positions in it")
-    return boards
 
 
 def parse_position(line: str, place: str, chess960: bool = False) -> chess.Board:

@@ -25,8 +25,8 @@ from engine.errors import ConfigError, DataError, RunError
 from engine.files.atomic import atomic_write, remove_left_behind
 from engine.nn import dit
 from engine.nn.layer import Layer
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.endings import game_ending
-from selfplay.records.opening_set import load_openings
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import GateResult, Ledger
 from selfplay.run.rebuild import rebuild_ledger

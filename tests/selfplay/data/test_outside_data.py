@@ -12,8 +12,8 @@ from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import read_pgn
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import read_teacher
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
-from selfplay.records.opening_set import load_openings
 
 # File -> reader, and how many of the first 100 games are not legal from where they begin.
 READERS = {

@@ -22,10 +22,10 @@ from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
-from selfplay.records.opening_set import load_openings
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.replay import ReplayWriter, read_segment
 from selfplay.records.targets import score_from_value, wdl_from_score

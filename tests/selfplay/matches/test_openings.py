@@ -7,8 +7,7 @@ import chess
 import pytest
 
 from engine.errors import DataError
-from selfplay.matches.opening_book import MOST_UNREADABLE, OpeningOrder, load_book, opening_board
-from selfplay.records.opening_set import load_openings
+from selfplay.matches.opening_book import MOST_UNREADABLE, OpeningOrder, load_book, load_openings, opening_board
 
 PGN = """[Event "one"]
 [Result "*"]

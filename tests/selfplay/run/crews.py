@@ -10,8 +10,8 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.nn import dit
 from selfplay.games.game_settings import GameSettings
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.game import SelfPlayRecord, encode_record
-from selfplay.records.opening_set import load_openings
 from selfplay.run.folder import RunFolder
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 from selfplay.training.families import family_of

@@ -12,9 +12,9 @@ from engine.board.convert import row_from_board
 from engine.errors import NetFileError
 from engine.nn import dit
 from selfplay.games.game_settings import GameSettings
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, encode_record, training_game
-from selfplay.records.opening_set import load_openings
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_generations
