@@ -76,8 +76,6 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
             StopFlag() as stop,
             closing(RunFolder(arguments.run, values, arguments.initial)) as run,
         ):
-            if run.rebuilt:
-                show(f"{arguments.run}: the run database was lost; restored {run.rebuilt} generations from the folder")
             run.ensure_first_network()
             return 0 if work(run, stop.is_set) else INTERRUPTED
     except OSError as error:

@@ -18,6 +18,7 @@ from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 
 VERSION = 1  # version of the tables below
+ADVICE = "Put a copy of it back, or begin another run with `--initial nets/best.dit` of this one"
 SELF_PLAY_FIELDS = ("games", "drawn", "given_up", "wrong", "resign_below", "opening_share", "temperature_plies")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -137,7 +138,7 @@ class Ledger:
 
     def _fault(self, error: sqlite3.Error) -> RunError:
         damaged = not isinstance(error, sqlite3.OperationalError)  # a full disk raises OperationalError
-        advice = "; move it away, and the run database is rebuilt from the run folder" if damaged else ""
+        advice = f". {ADVICE}" if damaged else ""
         return RunError(f"{self._path}: {error}{advice}")
 
     @contextmanager
@@ -192,11 +193,6 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute("DELETE FROM imports WHERE generation = ?", (number,))
             connection.execute("UPDATE generations SET phase = ? WHERE number = ?", (Phase.GENERATE, number))
-
-    def restore_generations(self, rows: Iterable[tuple[int, Phase, str, float]]) -> None:
-        """Restore generations of a lost run database as (number, phase, configuration, start time), all at once."""
-        finished = (((*row, row[-1]) if row[1] is Phase.DONE else (*row, None)) for row in rows)
-        self._write("INSERT INTO generations VALUES (?, ?, ?, ?, ?)", finished)
 
     def generations(self) -> list[GenerationRow]:
         """All generations, in order."""
