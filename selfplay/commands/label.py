@@ -16,7 +16,7 @@ from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import quiet_driver
-from selfplay.data.pgn import PgnSelection, read_pgn
+from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import teacher_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
@@ -125,9 +125,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
     sampling = Sampling(arguments.per_game, arguments.seed, arguments.tree > 0, arguments.held_out)
-    selection = PgnSelection(least_elo=arguments.pgn_min_elo)
     sources = [positions_of_file(path) for path in arguments.epd]
-    sources += [tasks_of_games(read_pgn(path, selection), sampling) for path in arguments.pgn]
+    sources += [tasks_of_games(read_pgn(path, arguments.pgn_min_elo), sampling) for path in arguments.pgn]
     tasks = chain.from_iterable(sources)
     if arguments.tree > 0:
         return positions_of_trees(tasks, TreeSampling(arguments.tree, arguments.tree_nodes, arguments.seed))

@@ -14,7 +14,7 @@ from engine.evaluation.protocol import InKernelEvaluator
 from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import PgnReader, PgnSelection
+from selfplay.data.pgn import PgnReader
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import FolderLock
@@ -140,7 +140,7 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         (teacher_files(arguments.teacher), read_teacher),
         (arguments.engine_games, read_engine_games),
         (arguments.human_games, read_human_games),
-        (arguments.pgn, PgnReader(PgnSelection())),
+        (arguments.pgn, PgnReader()),
     )
     sets = [load_or_parse(path, reader, cache) for paths, reader in kinds for path in paths]
     if arguments.run:

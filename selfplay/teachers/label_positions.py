@@ -90,18 +90,10 @@ class LabelFile:
             )
 
     def _cut_torn_line(self) -> int:
-        end = self._stream.seek(0, os.SEEK_END)
-        place = end
-        while place > 0:
-            step = min(place, 1 << 16)
-            self._stream.seek(place - step)
-            newline = self._stream.read(step).rfind(b"\n")
-            if newline >= 0:
-                place += newline + 1 - step
-                break
-            place -= step
-        self._stream.truncate(place)
-        return end - place
+        data = self.part.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        self._stream.truncate(whole)
+        return len(data) - whole
 
     def append(self, line: str, keys: Iterable[int]) -> None:
         """Add one game with the keys of its labelled positions."""

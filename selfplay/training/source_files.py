@@ -14,7 +14,7 @@ from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.label_sampler import LabelRows, held_out
-from selfplay.data.pgn import ALL_GAMES, PgnReader, PgnSelection
+from selfplay.data.pgn import PgnReader
 from selfplay.data.split import HELD_OUT_SHARE, Split, held_out_games, limit_for, root_limit, unseen, without_held_out
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
@@ -37,11 +37,10 @@ class SourceFiles:
         v6: Lc0 training chunks, archives or folders of them.
         searched: label files, or folders of them, of tree positions (`aino-train label --tree`).
         labels: label folders of `aino-train teach`.
-        pgn_selection: which games of the PGN collections to read.
+        pgn_min_elo: lowest Elo of either player in the games of PGN collections.
         shares: mixture weights of the kinds (teacher, engine, human, pgn, v6, searched, labels), relative; kinds
             without files do not count.
         scored_share: part of the labels' mixture weight that goes to positions with scored moves.
-        heldout_file: start of the name of the file whose held-out games are scored; the first file if none matches.
         heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder.
     """
 
@@ -52,10 +51,9 @@ class SourceFiles:
     v6: tuple[Path, ...] = ()
     searched: tuple[Path, ...] = ()
     labels: tuple[Path, ...] = ()
-    pgn_selection: PgnSelection = ALL_GAMES
+    pgn_min_elo: int = 0
     shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3, 0.6, 0.6)
     scored_share: float = 0.25
-    heldout_file: str = "part2"
     heldout_share: float = HELD_OUT_SHARE
 
 
@@ -90,7 +88,7 @@ def load_training_data(
         (teacher_files(files.teacher), read_teacher),
         (list(files.engine_games), read_engine_games),
         (list(files.human_games), read_human_games),
-        (list(files.pgn), PgnReader(files.pgn_selection)),
+        (list(files.pgn), PgnReader(files.pgn_min_elo)),
         (list(files.v6), read_v6),
         (teacher_files(files.searched), read_teacher),
     ]
@@ -102,13 +100,11 @@ def load_training_data(
         return loaded
 
     loaded = [[(path, load(path, reader)) for path in found] for found, reader in kinds]
-    paths = [path for parts in loaded for path, _ in parts]
-    if not paths and not files.labels:
+    if not any(loaded) and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
-    if not paths:
+    if not any(loaded):
         return _labels_alone(files, tell)
-    heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
-    heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
+    heldout_path, heldout_set = next(part for parts in loaded for part in parts)
     if heldout_set.n_games < LEAST_GAMES:
         raise DataError(f"{heldout_path}: 1 game found; at least {LEAST_GAMES} are needed")
     limit, known = limit_for([heldout_set], files.heldout_share), set[int]()

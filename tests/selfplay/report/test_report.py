@@ -272,7 +272,7 @@ def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
 def test_lost_run_database_is_told_apart_from_another_folder(tmp_path: Path) -> None:
     run_with(tmp_path, [gate_result(30)]).close()
     (tmp_path / "ledger.sqlite").unlink()
-    with pytest.raises(RunError, match="the run database, ledger.sqlite, is missing"):
+    with pytest.raises(RunError, match=r"the run database, ledger\.sqlite, is missing"):
         read_facts(tmp_path)
 
 

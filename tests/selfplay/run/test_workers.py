@@ -26,7 +26,7 @@ from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
 from selfplay.run.playing import GenerationTask, play_numbers
 from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import ATTEMPTS, WorkerLost, play_supervised
+from selfplay.run.supervision import ATTEMPTS, SupervisedPlay, WorkerLost
 from selfplay.run.workers import WorkerPool
 from selfplay.training.families import family_of
 from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, tiny_task
@@ -196,15 +196,20 @@ class Pretender:
         self.killed = True
 
 
-class PretendedGroup:
+class PretendedPlay(SupervisedPlay):
     """Pretenders, all of them remembered."""
 
     def __init__(
         self, records: dict[int, bytes], size: int = 2, poison: Sequence[int] = (), stillborn: bool = False
     ) -> None:
+        self.told: list[str] = []
+        super().__init__(size, self.told.append)
         self.size = size
         self.hired: list[Pretender] = []
         self._arguments = (records, set(poison), stillborn)
+
+    def _group(self, task: GenerationTask, count: int) -> "PretendedPlay":
+        return self
 
     def hire(self) -> Pretender:
         self.hired.append(Pretender(*self._arguments))
@@ -214,35 +219,28 @@ class PretendedGroup:
         return list(workers)
 
 
-def supervise(group: PretendedGroup, told: list[str]) -> list[int]:
-    """Numbers of the games in the order in which they were finished."""
-    finished: list[int] = []
-    play_supervised(group, NUMBERS, lambda record: finished.append(record.number), never, told.append)
-    return finished
+def test_lots_are_small_and_every_game_is_handed_out_once(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play = PretendedPlay(expected)
+    assert games_of(play, task, NUMBERS) == expected
+    assert 1 < max(worker.largest_lot for worker in play.hired) <= 4
+    assert len(play.hired) == 2
+    assert all(worker.killed for worker in play.hired)
+    assert not play.told
 
 
-def test_lots_are_small_and_every_game_is_handed_out_once(expected: dict[int, bytes]) -> None:
-    group, told = PretendedGroup(expected), []
-    assert sorted(supervise(group, told)) == list(NUMBERS)
-    assert 1 < max(worker.largest_lot for worker in group.hired) <= 4
-    assert len(group.hired) == 2
-    assert all(worker.killed for worker in group.hired)
-    assert not told
-
-
-def test_deadly_game_is_given_up_after_some_workers(expected: dict[int, bytes]) -> None:
-    group, told = PretendedGroup(expected, poison=[3]), []
+def test_deadly_game_is_given_up_after_some_workers(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play = PretendedPlay(expected, poison=[3])
     with pytest.raises(RunError, match=r"3 workers were lost with game .*pretended to die"):
-        supervise(group, told)
-    assert len(told) == ATTEMPTS - 1
-    assert all(worker.killed for worker in group.hired)
+        games_of(play, task, NUMBERS)
+    assert len(play.told) == ATTEMPTS - 1
+    assert all(worker.killed for worker in play.hired)
 
 
-def test_workers_that_never_start_are_given_up(expected: dict[int, bytes]) -> None:
-    group = PretendedGroup(expected, size=8, stillborn=True)
+def test_workers_that_never_start_are_given_up(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play = PretendedPlay(expected, size=8, stillborn=True)
     with pytest.raises(RunError, match="at their start"):
-        supervise(group, [])
-    assert len(group.hired) == ATTEMPTS
+        games_of(play, task, NUMBERS)
+    assert len(play.hired) == ATTEMPTS
 
 
 # ---- the station --------------------------------------------------------------------------------------------------
