@@ -24,11 +24,12 @@ import chess
 import chess.pgn
 import numpy as np
 
+from engine.board.fen import parse_fen
 from engine.board.pgn import GameBuilder
-from engine.errors import DataError
+from engine.errors import DataError, FenError
+from engine.files.atomic import atomic_write
 from selfplay.data.pgn import game_texts
 from selfplay.data.text_files import SkipLog
-from selfplay.records.opening_set import parse_position
 
 # What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
 SHIPPED = ("openings", "endings-won", "endings-held", "endings-small")
@@ -147,6 +148,27 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
     for move in moves.split():
         board.push_uci(move)
     return board
+
+
+def parse_position(line: str, place: str, chess960: bool = False) -> chess.Board:
+    """Parse an EPD or FEN line. A bad line raises DataError, which names it by `place`."""
+    fields = line.split(";")[0].split()
+    clocks = fields[4:6] if len(fields) >= 6 and fields[4].isdigit() and fields[5].isdigit() else ["0", "1"]
+    try:
+        board = parse_fen(" ".join(fields[:4] + clocks), chess960)
+    except FenError as error:
+        raise DataError(f"{place}: {error}") from error
+    if not any(board.legal_moves):
+        raise DataError(f"{place}: no legal move in {board.fen()!r}")
+    return board
+
+
+def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> None:
+    """Write an EPD file with the centipawn evaluation `ce` of each position."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as stream:
+        for board, score_cp in openings:
+            stream.write(f"{board.epd()} ce {score_cp};\n".encode())
 
 
 def _read_text(path: Path | None) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import KernelVisits
-from selfplay.games.pool import play_games, play_in_turn
+from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.training.own import is_own
@@ -50,8 +50,8 @@ class PlayTask(ABC):
     net: str = field(default="", kw_only=True)
 
     @abstractmethod
-    def new_game(self, number: int) -> Any:
-        """The PooledGame of that number, at its beginning; its `record()` is what a finished one leaves."""
+    def new_game(self, number: int) -> PooledGame:
+        """The game of that number, at its beginning."""
 
     @abstractmethod
     def seating(self) -> Seating:
@@ -115,7 +115,7 @@ def play_numbers(
         task = shared_task(task, len(numbers), 1)
     name = task.net if is_own(task.net) else "network"
     evaluators = [make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets]
-    games: Iterator[Any] = (task.new_game(number) for number in numbers)
+    games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)
     kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
     in_turn = len(kernels) == len(evaluators)
     seating = replace(task.seating(), games=1) if in_turn else task.seating()

@@ -53,7 +53,7 @@ def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
     made: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more
 
     def stop() -> bool:
-        moves = sum(game.moves_played for game in task.started)
+        moves = sum(game.ply for game in task.started)
         if moves > (made[-1][1] if made else 0):
             made.append((time.perf_counter(), moves))
         return len(made) > 1 and made[-1][0] - made[0][0] >= seconds

@@ -15,8 +15,8 @@ from selfplay.data.game_files import white_points_of
 from selfplay.data.split import is_held_out_game
 from selfplay.data.teacher import UNKNOWN_RESULT
 from selfplay.data.text_files import numbered_lines
+from selfplay.matches.opening_book import parse_position
 from selfplay.records.collect import GameRecord
-from selfplay.records.opening_set import parse_position
 from selfplay.records.targets import RESULTS
 from selfplay.records.uci_text import text_of_move
 

@@ -18,8 +18,7 @@ from engine.network.policy_map import POLICY_SIZE
 from engine.nn.layer import Layer
 from engine.nn.losses import softmax_cross_entropy
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
-from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import NO_GAMES, HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
@@ -99,8 +98,6 @@ class OwnFamily:
 
     def heldout(self, positions: AnySet, limit: int) -> OwnHeldOut:
         """A held-out sample. Raises ConfigError for single positions."""
-        if not isinstance(positions, PositionSet):
-            raise ConfigError(NO_GAMES)
         return OwnHeldOut(self, positions, limit)
 
 
@@ -158,12 +155,12 @@ def planes_batch(batch: TrainingBatch) -> PlanesBatch:
 class OwnHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced."""
 
-    def __init__(self, family: OwnFamily, positions: PositionSet, limit: int) -> None:
-        numbers = spread_positions(positions, limit)
+    def __init__(self, family: OwnFamily, positions: AnySet, limit: int) -> None:
+        games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         self._family = family
         self._batch = new_training_batch(len(numbers))
-        PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
+        PositionSampler(games).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of a network with these weights, which uses as many threads as it likes."""

@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
-from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.sparse.features import FEATURE_GROUPS
 from engine.network.sparse.gradients import (
@@ -40,9 +39,8 @@ from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.records.positions import PositionSet
 from selfplay.training.family import Family
-from selfplay.training.heldout import NO_GAMES, HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, SparseMixture
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
@@ -87,8 +85,6 @@ class SparseFamily(Family):
 
     def heldout(self, positions: AnySet, limit: int) -> SparseHeldOut:
         """A held-out sample as active features. Raises ConfigError for single positions."""
-        if not isinstance(positions, PositionSet):
-            raise ConfigError(NO_GAMES)
         return SparseHeldOut(positions, limit)
 
 
@@ -179,11 +175,11 @@ def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
 class SparseHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
 
-    def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
-        numbers = spread_positions(positions, limit)
+    def __init__(self, positions: AnySet, limit: int = 8192) -> None:
+        games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         self._batch = new_sparse_batch(len(numbers))
-        SparseSampler(positions).fill(numbers, np.full(len(numbers), -1), self._batch)
+        SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """As in HeldOut."""

@@ -9,7 +9,6 @@ from itertools import islice
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES, fill_planes
@@ -21,9 +20,8 @@ from engine.nn.losses import huber, softmax_cross_entropy
 from engine.nn.optimizers import AdamW, Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
-from selfplay.records.positions import PositionSet
 from selfplay.training.family import Family
-from selfplay.training.heldout import NO_GAMES, HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
@@ -67,8 +65,6 @@ class TowerFamily(Family):
 
     def heldout(self, positions: AnySet, limit: int) -> TowerHeldOut:
         """A held-out sample as planes. Raises ConfigError for single positions."""
-        if not isinstance(positions, PositionSet):
-            raise ConfigError(NO_GAMES)
         return TowerHeldOut(positions, limit)
 
 
@@ -148,11 +144,11 @@ def dual_head_loss(
 class TowerHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as planes."""
 
-    def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
-        numbers = spread_positions(positions, limit)
+    def __init__(self, positions: AnySet, limit: int = 8192) -> None:
+        games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         self._batch = new_training_batch(len(numbers))
-        PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
+        PositionSampler(games).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model in inference mode; the same for any number of threads."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfplay.data.balanced_openings import draw_openings
+from selfplay.data.drawn_positions import draw_openings
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import read_pgn
 from selfplay.data.sampler import PositionSampler, new_training_batch

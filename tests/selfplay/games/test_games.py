@@ -16,7 +16,7 @@ from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import CPUCT_DEVIATION
 from engine.search.choice import choose_move
 from engine.search.session import Search
-from selfplay.data.balanced_openings import draw_openings
+from selfplay.data.drawn_positions import draw_openings
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games

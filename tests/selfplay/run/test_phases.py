@@ -12,8 +12,7 @@ from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError, RunError
 from engine.files.dit_file import load_tensors
 from engine.nn import dit
-from selfplay.matches.opening_book import load_openings
-from selfplay.records.opening_set import write_openings
+from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
 from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder

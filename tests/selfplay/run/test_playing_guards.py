@@ -14,13 +14,12 @@ import pytest
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError
 from selfplay.games.game_settings import GameSettings
-from selfplay.games.resignation import giving_up, safe_threshold
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
 from selfplay.run.generating import generate_games
-from selfplay.run.guards import guarded, guarded_settings, summarise
+from selfplay.run.guards import giving_up, guarded, guarded_settings, safe_threshold, summarise
 from selfplay.run.playing import GenerationTask
 
 START = row_from_board(chess.Board())

@@ -20,9 +20,8 @@ from engine.options.settings import help_of
 from selfplay.commands import pretrain
 from selfplay.lock import FolderLock
 from selfplay.main import main
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.game import encode_record
-from selfplay.records.opening_set import write_openings
 from selfplay.records.replay import read_segment, segment_path
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
