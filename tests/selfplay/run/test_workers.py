@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -246,14 +245,8 @@ def test_workers_that_never_start_are_given_up(task: GenerationTask, expected: d
 # ---- the station --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def station(task: GenerationTask) -> Iterator[Station]:
+def test_station_asks_for_more_before_it_has_nothing_left(task: GenerationTask, expected: dict[int, bytes]) -> None:
     station = Station(task, source_hash())
-    yield station
-    station.close()
-
-
-def test_station_asks_for_more_before_it_has_nothing_left(station: Station, expected: dict[int, bytes]) -> None:
     assert station.exchange([]) == Report([], wanted=4)
     records: list[bytes] = []
     report = station.exchange([0, 1])
@@ -270,13 +263,3 @@ def test_station_of_another_version_refuses_to_play(task: GenerationTask) -> Non
     report = Station(task, "0" * 64).exchange([])
     assert isinstance(report.error, ConfigError)
     assert "another version" in str(report.error)
-
-
-def test_closed_station_ends_its_threads(station: Station) -> None:
-    others = threading.active_count()
-    station.exchange(list(range(8)))
-    station.close()
-    deadline = time.monotonic() + 30
-    while threading.active_count() >= others and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() < others
