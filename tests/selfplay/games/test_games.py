@@ -226,11 +226,6 @@ def test_mate_is_played_at_any_temperature() -> None:
 # ---- replay -------------------------------------------------------------------------------------------------------
 
 
-def test_record_survives_encoding(records: dict[int, SelfPlayRecord]) -> None:
-    for record in records.values():
-        assert_equal_records(decode_record(encode_record(record)), record)
-
-
 def test_shortened_record_is_refused(records: dict[int, SelfPlayRecord]) -> None:
     with pytest.raises(DataError, match="self-play record"):
         decode_record(encode_record(records[0])[:-1])
@@ -303,9 +298,3 @@ def test_openings_command_writes_what_is_read(
 ) -> None:
     aino_train("openings", "--teacher", teacher_file, "--count", 1, "--out", tmp_path / "set.epd")
     assert [board.fen() for board in load_openings(tmp_path / "set.epd")] == [chess.STARTING_FEN]
-
-
-def test_bad_opening_names_its_line(tmp_path: Path) -> None:
-    (tmp_path / "set.epd").write_text("# comment\nnonsense\n")
-    with pytest.raises(DataError, match=r"set\.epd:2"):
-        load_openings(tmp_path / "set.epd")

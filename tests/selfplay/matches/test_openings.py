@@ -29,12 +29,6 @@ PGN = """[Event "one"]
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-def test_own_set_is_the_default() -> None:
-    book = load_book()
-    assert len(book) == 5000
-    assert all(opening_board(opening).is_valid() for opening in book[:10])
-
-
 def test_pgn_gives_the_first_plies_with_their_history(tmp_path: Path) -> None:
     path = tmp_path / "book.pgn"
     path.write_text(PGN)

@@ -113,14 +113,16 @@ def one_batch(positions: PositionSet, size: int) -> TrainingBatch:
     return batch
 
 
-def test_policy_gradient_reaches_legal_moves_only(positions: PositionSet) -> None:
-    batch = one_batch(positions, 6)
-    rng = np.random.default_rng(2)
-    outputs = {
-        "policy": rng.normal(size=(6, 8, 8, 80)).transpose(0, 3, 1, 2),
-        "wdl": rng.normal(size=(6, 3)),
-        "moves_left": rng.normal(size=(6, 1)),
+def random_outputs(size: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        "policy": rng.normal(size=(size, 8, 8, 80)).transpose(0, 3, 1, 2),
+        "wdl": rng.normal(size=(size, 3)),
+        "moves_left": rng.normal(size=(size, 1)),
     }
+
+
+def test_policy_gradient_reaches_legal_moves_only(positions: PositionSet) -> None:
+    batch, outputs = one_batch(positions, 6), random_outputs(6, np.random.default_rng(2))
     _, gradients = dual_head_loss(outputs, batch, LossWeights())
     touched = np.abs(gradients["policy"].reshape(6, -1)) > 0
     for position in range(6):
@@ -132,13 +134,8 @@ def test_policy_gradient_reaches_legal_moves_only(positions: PositionSet) -> Non
 
 @pytest.mark.parametrize("head", ["policy", "wdl", "moves_left"])
 def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str) -> None:
-    batch = one_batch(positions, 3)
-    rng = np.random.default_rng(3)
-    outputs = {
-        "policy": rng.normal(size=(3, 8, 8, 80)).transpose(0, 3, 1, 2),
-        "wdl": rng.normal(size=(3, 3)),
-        "moves_left": rng.normal(size=(3, 1)),
-    }
+    batch, rng = one_batch(positions, 3), np.random.default_rng(3)
+    outputs = random_outputs(3, rng)
     weights = LossWeights(value=0.7, moves_left=0.3)
     factor = {"policy": 1.0, "wdl": weights.value, "moves_left": weights.moves_left}[head]
     _, gradients = dual_head_loss(outputs, batch, weights)
@@ -161,12 +158,7 @@ def test_position_without_a_target_takes_no_part_in_its_loss(
     positions: PositionSet, target: str, unknown: float, loss: str
 ) -> None:
     batch, known = one_batch(positions, 6), np.arange(6) % 2 == 1
-    rng = np.random.default_rng(2)
-    outputs = {
-        "policy": rng.normal(size=(6, 8, 8, 80)).transpose(0, 3, 1, 2),
-        "wdl": rng.normal(size=(6, 3)),
-        "moves_left": rng.normal(size=(6, 1)),
-    }
+    outputs = random_outputs(6, np.random.default_rng(2))
     whole = dual_head_loss(outputs, batch, LossWeights())[0].means
     of_known = dual_head_loss(
         {name: output[known] for name, output in outputs.items()},
