@@ -141,21 +141,25 @@ def dual_head_loss(
 # ---- held-out positions ---------------------------------------------------------------------------------------------
 
 
-class TowerHeldOut(HeldOut):
+class PlanesHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as planes."""
 
     def __init__(self, positions: AnySet, limit: int = 8192) -> None:
         games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
-        self._batch = new_training_batch(len(numbers))
-        PositionSampler(games).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
+        batch = new_training_batch(len(numbers))
+        PositionSampler(games).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
+        starts = range(0, self.n_positions, CHUNK)
+        self._parts = [batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
+
+
+class TowerHeldOut(PlanesHeldOut):
+    """Scores towers."""
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model in inference mode; the same for any number of threads."""
-        starts = range(0, self.n_positions, CHUNK)
-        parts = [self._batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
         with threadpool_limits(limits=1, user_api="blas"), ThreadPool(threads, "score") as pool:
-            sums = pool.map(lambda part: _score_sums(model, part), parts)
+            sums = pool.map(lambda part: _score_sums(model, part), self._parts)
         hits, *totals = np.sum(sums, axis=0).tolist()
         return scores_of(hits, LossSums(*totals))
 

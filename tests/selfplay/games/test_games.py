@@ -251,24 +251,6 @@ def test_published_segment_holds_all_games(records: dict[int, SelfPlayRecord], t
         assert_equal_records(record, records[record.number])
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_torn_tail_is_cut_and_reported(damage: str, records: dict[int, SelfPlayRecord], tmp_path: Path) -> None:
-    path = stored(tmp_path, records)
-    data = bytearray(path.read_bytes())
-    last = list(records)[-1]
-    if damage == "cut":
-        del data[-5:]
-    else:
-        data[-5] ^= 1
-    path.write_bytes(data)
-    writer = ReplayWriter(tmp_path, 1)
-    assert writer.cut_bytes > 0
-    assert sorted(writer.games) == sorted(set(records) - {last})
-    writer.append(records[last])
-    read, torn = read_segment(writer.publish())
-    assert (len(read), torn) == (len(records), 0)
-
-
 def test_other_files_are_no_segments(tmp_path: Path) -> None:
     (tmp_path / "gen-00001.replay").write_bytes(b"something else")
     with pytest.raises(DataError, match="not a replay segment"):

@@ -24,7 +24,7 @@ from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 from selfplay.training.tower import TowerHeldOut, dual_head_loss
 from tests.selfplay.conftest import games_of
-from tests.selfplay.training.learners import assert_same, parameters_after
+from tests.selfplay.training.learners import assert_checkpoint_continues, assert_same, assert_threads_change_nothing
 
 SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2, variations=0.25)
 
@@ -53,30 +53,12 @@ def test_overfits_one_game(positions: PositionSet) -> None:
 
 @each_family
 def test_checkpoint_continues_bit_for_bit(net: str, positions: PositionSet, tmp_path: Path) -> None:
-    straight = small_learner(positions, net)
-    expected = parameters_after(straight, 6)
-    straight.close()
-
-    killed = small_learner(positions, net)
-    parameters_after(killed, 3)
-    save_checkpoint(tmp_path / "state.npz", *killed.state())
-    killed.close()
-
-    resumed = small_learner(positions, net)
-    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
-    assert_same(parameters_after(resumed, 3), expected)
-    resumed.close()
+    assert_checkpoint_continues(lambda: small_learner(positions, net), tmp_path / "state.npz")
 
 
 @each_family
 def test_threads_do_not_change_the_result(net: str, positions: PositionSet) -> None:
-    results = []
-    for threads in (1, 2, 3):
-        learner = small_learner(positions, net, threads)
-        results.append(parameters_after(learner, 4))
-        learner.close()
-    assert_same(results[0], results[1])
-    assert_same(results[0], results[2])
+    assert_threads_change_nothing(lambda threads: small_learner(positions, net, threads))
 
 
 @pytest.mark.parametrize(("net", "other"), [("16x2", "16x1"), ("sparse-128", "sparse-256")])
