@@ -41,20 +41,6 @@ class Worker(Protocol):
         ...
 
 
-class WorkerGroup(Protocol):
-    """Makes workers for one task and tells which have answered."""
-
-    size: int  # workers at a time
-
-    def hire(self) -> Worker:
-        """A new worker, which may still be starting."""
-        ...
-
-    def ready(self, workers: Sequence[Any], timeout_s: float) -> Sequence[Worker]:
-        """Those with an answer, or lost, as soon as there is one; none after the timeout. `workers` are some."""
-        ...
-
-
 class SupervisedPlay(ABC):
     """A PlayBackend of `workers` workers, which live for the length of a call.
 
@@ -76,8 +62,8 @@ class SupervisedPlay(ABC):
     ) -> None:
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
         count = self._count()
-        group = self._group(shared_task(task, len(numbers), count), count)
-        supervisor = _Supervisor(group, numbers, finish, self._tell, self._patience_s)
+        hire = self._hirer(shared_task(task, len(numbers), count))
+        supervisor = _Supervisor(hire, self._ready, count, numbers, finish, self._tell, self._patience_s)
         try:
             while supervisor.unfinished and not stop():
                 supervisor.advance()
@@ -89,8 +75,12 @@ class SupervisedPlay(ABC):
         return self._workers
 
     @abstractmethod
-    def _group(self, task: PlayTask, count: int) -> WorkerGroup:
-        """New workers for a task."""
+    def _hirer(self, task: PlayTask) -> Callable[[], Worker]:
+        """What makes a new worker for the task; the worker may still be starting."""
+
+    @abstractmethod
+    def _ready(self, workers: Sequence[Any], timeout_s: float) -> Sequence[Worker]:
+        """Those with an answer, or lost, as soon as there is one; none after the timeout. `workers` are some."""
 
 
 @dataclass(eq=False)
@@ -106,14 +96,16 @@ class _Post:
 class _Supervisor:
     def __init__(
         self,
-        group: WorkerGroup,
+        hire: Callable[[], Worker],
+        ready: Callable[[Sequence[Worker], float], Sequence[Worker]],
+        size: int,
         numbers: Sequence[int],
         finish: Callable[[Any], None],
         tell: Callable[[str], None],
         patience_s: float,
     ) -> None:
         self.unfinished = set(numbers)
-        self._group = group
+        self._new_worker, self._ready, self._size = hire, ready, size
         self._finish = finish
         self._tell = tell
         self._patience_s = patience_s
@@ -128,7 +120,7 @@ class _Supervisor:
         for post in [post for post in self._posts if post.asked is None and self._pending]:
             self._give(post, 1)
         asked = {id(post.worker): post for post in self._posts if post.asked is not None}
-        for worker in self._group.ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
+        for worker in self._ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
             self._hear(asked[id(worker)])
         for post in list(self._posts):
             if post.asked is not None and time.monotonic() - post.asked > self._patience_s:
@@ -142,15 +134,15 @@ class _Supervisor:
     def _hire(self) -> None:
         """One worker first: once it is up, the kernels are compiled for the others."""
         up = any(post.greeted for post in self._posts)
-        wanted = min(self._group.size, len(self.unfinished)) if up else 1
+        wanted = min(self._size, len(self.unfinished)) if up else 1
         while len(self._posts) < wanted:
-            post = _Post(self._group.hire())
+            post = _Post(self._new_worker())
             self._posts.append(post)
             self._ask(post, [])
 
     def _give(self, post: _Post, wanted: int) -> None:
         """Hand out games; towards the end fewer at a time, so that nobody has games waiting while others rest."""
-        fair = -(-len(self._pending) // (2 * self._group.size))
+        fair = -(-len(self._pending) // (2 * self._size))
         lot = [self._pending.popleft() for _ in range(min(wanted, fair))]
         post.held.update(lot)
         if post.held:

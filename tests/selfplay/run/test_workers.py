@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,18 +203,17 @@ class PretendedPlay(SupervisedPlay):
     ) -> None:
         self.told: list[str] = []
         super().__init__(size, self.told.append)
-        self.size = size
         self.hired: list[Pretender] = []
         self._arguments = (records, set(poison), stillborn)
 
-    def _group(self, task: GenerationTask, count: int) -> "PretendedPlay":
-        return self
+    def _hirer(self, task: GenerationTask) -> Callable[[], Pretender]:
+        return self._hire
 
-    def hire(self) -> Pretender:
+    def _hire(self) -> Pretender:
         self.hired.append(Pretender(*self._arguments))
         return self.hired[-1]
 
-    def ready(self, workers: Sequence[Pretender], timeout_s: float) -> Sequence[Pretender]:
+    def _ready(self, workers: Sequence[Pretender], timeout_s: float) -> Sequence[Pretender]:
         return list(workers)
 
 
