@@ -9,7 +9,7 @@ from engine.cli.live_lines import LiveLine, live_line, show
 from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.training.families import PARTS, family_of
 from selfplay.training.losses import LossWeights
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
@@ -126,7 +126,7 @@ def _shares(given: list[float]) -> tuple[float, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or continue; Ctrl-C leaves a checkpoint behind."""
-    with FolderLock(arguments.run):
+    with folder_lock(arguments.run):
         return _train(arguments, settings_of(arguments))
 
 

@@ -10,7 +10,7 @@ from engine.cli.live_lines import show
 from engine.errors import ConfigError, RunError
 from engine.options import usable_cpus
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.run.config import SECTIONS, add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
 from selfplay.run.playing import PlayBackend, play_numbers
@@ -72,7 +72,7 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
     values = merged(values, flag_values(arguments))
     try:
         with (
-            FolderLock(arguments.run),
+            folder_lock(arguments.run),
             StopFlag() as stop,
             closing(RunFolder(arguments.run, values, arguments.initial)) as run,
         ):

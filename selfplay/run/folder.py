@@ -38,7 +38,7 @@ def best_net(run: Path) -> Path:
 
 
 class RunFolder:
-    """An existing or new run. Hold its FolderLock while writing.
+    """An existing or new run. Hold its folder_lock while writing.
 
     initial: network file from which a new run starts, and which says what kind of network the run trains.
 

@@ -17,7 +17,7 @@ from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from engine.options.settings import help_of
 from selfplay.commands import pretrain
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.game import encode_record
@@ -268,9 +268,9 @@ def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path)
 
 
 def test_second_process_is_kept_out(tmp_path: Path) -> None:
-    with FolderLock(tmp_path), pytest.raises(RunError, match="another process"), FolderLock(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(RunError, match="another process"), folder_lock(tmp_path):
         pass
-    with FolderLock(tmp_path):
+    with folder_lock(tmp_path):
         pass
 
 
