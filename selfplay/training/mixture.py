@@ -24,42 +24,57 @@ AnySet = PositionSet | LabelRows
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-class Draws:
-    """Draws positions from several sets by mixture weights; each set by epochs, without replacement.
+def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> EpochOrder | LabelOrder:
+    if isinstance(one, LabelRows):
+        return LabelOrder(one.n_positions, seed, group_of_rows)
+    return EpochOrder(one, seed, group)
 
-    Games give `group` positions at a time, label folders `group_of_rows` consecutive rows.
 
-    Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable position.
+class Batches(ABC):
+    """Batches from several sets by mixture weights; each set by epochs, without replacement.
+
+    A batch depends only on the seed and its step. Games give `group` positions at a time, label folders `group_of_rows`
+    consecutive rows. Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable
+    position.
     """
 
-    def __init__(
-        self,
-        sets: Sequence[AnySet],
-        shares: Sequence[float],
-        batch_size: int,
-        seed: int,
-        group: int = 1,
-        group_of_rows: int = 1,
-    ) -> None:
+    group = group_of_rows = 1
+
+    def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, batch: Any) -> None:
+        """``batch`` has the arrays for one batch."""
         check_weights("shares of the training data", shares)
         self.batch_size = batch_size
-        self.seed = seed
+        self._seed = seed
         pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]
-        self.sets = [one for one, _ in pairs]
-        self._orders = [_order_of(one, seed + i, group, group_of_rows) for i, one in enumerate(self.sets)]
+        self._sets = [one for one, _ in pairs]
+        self._orders = [_order_of(one, seed + i, self.group, self.group_of_rows) for i, one in enumerate(self._sets)]
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
         self.n_positions = sum(len(order) for order in self._orders)
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
+        self._batch = batch
+        self._local = threading.local()
 
-    def parts(self, step: int) -> Iterator[tuple[int, slice, np.ndarray]]:
-        """The batch of a step as (number of the set, slots, positions int64)."""
-        filled = 0
+    def batch(self, step: int, run: Map = map) -> Any:
+        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
+        rng = np.random.default_rng([self._seed, step])
+        tasks, begin = [], 0
+        for i, numbers in self.draws(step):
+            changes = self.changes(rng, self._sets[i], numbers)
+            for first, last in pairwise([*range(0, len(numbers), FILLED), len(numbers)]):
+                slots = self._batch.part(begin + first, begin + last)
+                tasks.append((i, numbers[first:last], changes[first:last], slots))
+            begin += len(numbers)
+        for _ in run(self._fill, tasks):
+            pass
+        return self._batch
+
+    def draws(self, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """The batch of a step as (number of the set, positions int64)."""
         for i, order in enumerate(self._orders):
             first, last = self._drawn(i, step), self._drawn(i, step + 1)
-            yield i, slice(filled, filled + last - first), order.draw(first, last - first)
-            filled += last - first
+            yield i, order.draw(first, last - first)
 
     def _drawn(self, source: int, step: int) -> int:
         """Positions of a source used before `step`: each takes its part, rounded down, of what those before it leave.
@@ -71,43 +86,10 @@ class Draws:
             left -= int(left * part)
         return int(left * self._parts[source])
 
-
-def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> EpochOrder | LabelOrder:
-    if isinstance(one, LabelRows):
-        return LabelOrder(one.n_positions, seed, group_of_rows)
-    return EpochOrder(one, seed, group)
-
-
-class Batches(ABC):
-    """Batches from several sets; arguments and errors as `Draws`. A batch depends only on the seed and its step."""
-
-    group = group_of_rows = 1
-
-    def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, batch: Any) -> None:
-        """``batch`` has the arrays for one batch."""
-        self._draws = Draws(sets, shares, batch_size, seed, self.group, self.group_of_rows)
-        self.batch_size = batch_size
-        self.n_positions = self._draws.n_positions
-        self._batch = batch
-        self._local = threading.local()
-
-    def batch(self, step: int, run: Map = map) -> Any:
-        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
-        rng = np.random.default_rng([self._draws.seed, step])
-        tasks = []
-        for i, part, numbers in self._draws.parts(step):
-            changes = self.changes(rng, self._draws.sets[i], numbers)
-            for first, last in pairwise([*range(0, len(numbers), FILLED), len(numbers)]):
-                slots = self._batch.part(part.start + first, part.start + last)
-                tasks.append((i, numbers[first:last], changes[first:last], slots))
-        for _ in run(self._fill, tasks):
-            pass
-        return self._batch
-
     def _fill(self, task: tuple[int, np.ndarray, np.ndarray, Any]) -> None:
         i, *others = task
         if not hasattr(self._local, "samplers"):
-            self._local.samplers = [self.sampler(one) for one in self._draws.sets]
+            self._local.samplers = [self.sampler(one) for one in self._sets]
         self._local.samplers[i].fill(*others)
 
     @abstractmethod
@@ -120,7 +102,7 @@ class Batches(ABC):
 
 
 class Mixture(Batches):
-    """Batches of planes for towers; arguments and errors as `Draws`. Rejects single positions: no history."""
+    """Batches of planes for towers; arguments and errors as `Batches`. Rejects single positions: no history."""
 
     def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int) -> None:
         if not all(isinstance(one, PositionSet) for one in sets):
@@ -138,7 +120,7 @@ class Mixture(Batches):
 
 
 class SparseMixture(Batches):
-    """Batches of active features for sparse networks; arguments and errors as `Draws`.
+    """Batches of active features for sparse networks; arguments and errors as `Batches`.
 
     `variations` is the share of positions with scored moves that are replaced by the position after one of these moves.
     The move's score is then the value target. A search sees such positions besides those of games.

@@ -132,7 +132,7 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
 
 
 class ValueMixture(Batches):
-    """Batches of both views from label rows; arguments and errors as `Draws`."""
+    """Batches of both views from label rows; arguments and errors as `Batches`."""
 
     group_of_rows = 8  # consecutive label rows that are drawn together; siblings share most of their work
 

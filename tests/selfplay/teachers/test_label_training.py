@@ -18,7 +18,7 @@ from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
-from selfplay.training.mixture import Draws, Mixture, SparseMixture
+from selfplay.training.mixture import Mixture, SparseMixture
 
 HELD_OUT, TRAINED = 700, 20_000  # roots
 
@@ -161,15 +161,15 @@ def test_the_policy_part_can_be_trained_on_scored_moves_alone():
 
 def test_a_set_with_a_tiny_share_had_batches_with_fewer_positions_than_none():
     sets = [LabelRows(name, np.zeros((rows, 4), np.uint64)) for name, rows in (("a", 700), ("b", 900), ("c", 50))]
-    draws = Draws(sets, [0.3, 0.7, 1e-4], batch_size=64, seed=1)
-    drawn = np.array([[len(numbers) for _, _, numbers in draws.parts(step)] for step in range(1000)])
+    draws = SparseMixture(sets, [0.3, 0.7, 1e-4], batch_size=64, seed=1)
+    drawn = np.array([[len(numbers) for _, numbers in draws.draws(step)] for step in range(1000)])
     assert (drawn.sum(axis=1) == 64).all()
     np.testing.assert_allclose(drawn.sum(axis=0) / 64_000, [0.3, 0.7, 1e-4], atol=1e-4)
 
 
 def test_a_batch_may_be_smaller_than_the_number_of_sets():
     sets = [LabelRows("labels", np.zeros((9, 4), np.uint64))] * 5
-    draws = Draws(sets, [1, 1, 1, 1, 1], batch_size=2, seed=1)
-    drawn = np.array([[len(numbers) for _, _, numbers in draws.parts(step)] for step in range(500)])
+    draws = SparseMixture(sets, [1, 1, 1, 1, 1], batch_size=2, seed=1)
+    drawn = np.array([[len(numbers) for _, numbers in draws.draws(step)] for step in range(500)])
     assert (drawn.sum(axis=1) == 2).all()
     np.testing.assert_allclose(drawn.sum(axis=0), 200, atol=5)
