@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
@@ -152,11 +151,6 @@ class RunFolder:
         if not lasting:
             raise DataError(f"{path}: every position in it is a draw at once")
         return lasting
-
-    @staticmethod
-    def start_row() -> np.ndarray:
-        """The start position, uint64[16]."""
-        return row_from_board(chess.Board())
 
 
 def _net_of_file(path: Path, wanted: str | None) -> str:

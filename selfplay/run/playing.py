@@ -28,6 +28,7 @@ from selfplay.training.own import is_own
 
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
+START = row_from_board(chess.Board())  # of the games without an opening
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,12 @@ class PlayTask(ABC):
 
 @dataclass(frozen=True)
 class GenerationTask(PlayTask):
-    """Self-play games.
-
-    Attributes:
-        start: uint64[16], the start row of the games without an opening.
-    """
-
-    start: np.ndarray
+    """Self-play games."""
 
     def new_game(self, number: int) -> SelfPlayGame:
         """The game of that number, at its beginning."""
         rng = np.random.default_rng([self.seed, self.generation, number, OPENING_STREAM])
-        row = self.start
+        row = START
         if rng.random() < self.settings.opening_share:
             row = self.openings[rng.integers(len(self.openings))]
         elif rng.random() < self.settings.chess960_share:

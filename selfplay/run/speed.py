@@ -9,12 +9,9 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-import chess
-
-from engine.board.convert import row_from_board
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
-from selfplay.run.playing import GenerationTask, play_numbers
+from selfplay.run.playing import START, GenerationTask, play_numbers
 
 SEED = 1
 
@@ -48,8 +45,7 @@ def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
 
     Games that share batches move at about the same time, so a clock that stopped between two moves would be wrong.
     """
-    start = row_from_board(chess.Board())
-    task = _MeasuredTask(SEED, 0, settings, (net,), start[None], start)
+    task = _MeasuredTask(SEED, 0, settings, (net,), START[None])
     made: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more
 
     def stop() -> bool:

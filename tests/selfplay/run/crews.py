@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
@@ -44,7 +43,7 @@ def tiny_task(folder: Path, net: str = "16x1", visits: int = 8, longest: int = 4
     dit.save(path, family_of(net).build(np.random.default_rng(1)), {})
     settings = GameSettings(concurrent=4, visits=visits, fast_visits=4, longest=longest, resign_below=-1.0)
     openings = np.array([row_from_board(board) for board in load_openings()])
-    return GenerationTask(3, 1, settings, (path,), openings, row_from_board(chess.Board()))
+    return GenerationTask(3, 1, settings, (path,), openings)
 
 
 def games_of(play: PlayBackend, task: GenerationTask, numbers: Sequence[int]) -> dict[int, bytes]:

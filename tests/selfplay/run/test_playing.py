@@ -4,7 +4,6 @@ import pickle
 from collections.abc import Iterable
 from pathlib import Path
 
-import chess
 import numpy as np
 import pytest
 
@@ -31,7 +30,7 @@ def task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     net = tmp_path_factory.mktemp("net") / "net.dit"
     dit.save(net, family_of(request.param).build(np.random.default_rng(1)))
     openings = np.array([row_from_board(board) for board in load_openings()[:20]])
-    return GenerationTask(3, 1, SETTINGS, (net,), openings, row_from_board(chess.Board()))
+    return GenerationTask(3, 1, SETTINGS, (net,), openings)
 
 
 def play(task: GenerationTask, numbers: Iterable[int]) -> dict[int, bytes]:
@@ -71,7 +70,7 @@ def test_stop_gives_up_the_games_in_flight(task: GenerationTask) -> None:
 
 
 def test_missing_network_is_an_error(task: GenerationTask, tmp_path: Path) -> None:
-    missing = GenerationTask(1, 1, SETTINGS, (tmp_path / "none.dit",), task.openings, task.start)
+    missing = GenerationTask(1, 1, SETTINGS, (tmp_path / "none.dit",), task.openings)
     with pytest.raises(NetFileError, match="none"):
         play_numbers(missing, [0], print, lambda: False)
 

@@ -153,7 +153,7 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
 
 def test_chess960_starts_vary_and_play(tmp_path: Path) -> None:
     settings = replace(SETTINGS, opening_share=0.0, chess960_share=0.5)
-    task = GenerationTask(1, 1, settings, tmp_path / "none.dit", START[None], START)
+    task = GenerationTask(1, 1, settings, tmp_path / "none.dit", START[None])
     starts = [task.new_game(number).start for number in range(40)]
     standard = sum(np.array_equal(start, START) for start in starts)
     assert 8 <= standard <= 32
