@@ -12,7 +12,7 @@ from engine.options.settings import check_settings, setting
 class GameSettings:
     """Settings of one generation's self-play. Raises ConfigError for a value out of its range.
 
-    Playout caps (`fast_visits`, `full_share`): Wu 2019, arXiv:1902.10565.
+    Playout caps (`fast_visits`, `full_share`): Wu 2019, arXiv:1902.10565. Gumbel roots: Danihelka et al. 2022.
     """
 
     count: int = setting(128, "play this many games in a generation", least=1)
@@ -25,6 +25,9 @@ class GameSettings:
     )
     noise_share: float = setting(0.25, "mix this share of Dirichlet noise into the root's priors", least=0, most=1)
     noise_alpha: float = setting(0.3, "draw that noise with this concentration (alpha); lower = more uneven", above=0)
+    gumbel: int = setting(
+        0, "let a Gumbel root consider this many moves, without noise or temperature; 0 = PUCT", least=0
+    )
     temperature: float = setting(
         1.0, "draw moves in proportion to visits^(1/T) for games.temperature_plies; 0 = play the best", least=0
     )

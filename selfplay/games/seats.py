@@ -22,7 +22,11 @@ from selfplay.games.player import TreePlayer
 
 SPARE_NODES = 256  # besides two nodes per visit; mates found at leaves use nodes but no visits
 PAUSED = -1  # in `slots`: the seat waits for Python, not for an evaluation
-PARAMS = SearchParams(mate_moves=1)  # how the searches of self-play and gate games are guided
+
+
+def game_params(decide_root: bool = True) -> SearchParams:
+    """How the searches of self-play and gate games are guided."""
+    return SearchParams(mate_moves=1, decide_root=decide_root)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Seating:
     """Number of games at once, and the limits that size their trees: visits per move, plies per game."""
 
     games: int
+    params: SearchParams
     visits: int
     plies: int
 
@@ -44,7 +49,7 @@ class Seats:
 
     def __init__(self, evaluator: Evaluator, seating: Seating) -> None:
         self.evaluator = evaluator
-        self._params = suited_to(evaluator, PARAMS)
+        self._params = suited_to(evaluator, seating.params)
         count = seating.games
         tree, in_flight = new_tree(2 * seating.visits + SPARE_NODES, seating.plies + 1), new_round()
         self._trees = Tree(*(np.zeros((count, *field.shape), field.dtype) for field in tree))

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.files.dit_file import load_tensors
 from selfplay.games.gate_game import GateGame, GateRecord
-from selfplay.games.seats import Seating
+from selfplay.games.seats import Seating, game_params
 from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
@@ -38,7 +38,7 @@ class GateTask(PlayTask):
 
     def seating(self) -> Seating:
         """As in PlayTask."""
-        return Seating(self.settings.concurrent, self.gate.visits, self.gate.longest)
+        return Seating(self.settings.concurrent, game_params(), self.gate.visits, self.gate.longest)
 
     def shortest(self) -> Self:
         """As in PlayTask."""

@@ -22,7 +22,7 @@ from engine.evaluation.protocol import InKernelEvaluator
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import PooledGame, play_games, play_in_turn
-from selfplay.games.seats import Seating, Seats
+from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.training.own import is_own
 
@@ -80,8 +80,8 @@ class GenerationTask(PlayTask):
     def seating(self) -> Seating:
         """As in PlayTask."""
         settings = self.settings
-        visits = max(settings.visits, settings.fast_visits)
-        return Seating(settings.concurrent, visits, settings.longest)
+        params = game_params(decide_root=settings.gumbel == 0)
+        return Seating(settings.concurrent, params, max(settings.visits, settings.fast_visits), settings.longest)
 
     def shortest(self) -> Self:
         """As in PlayTask."""

@@ -15,6 +15,7 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import CPUCT_DEVIATION
 from engine.search.choice import choose_move
+from engine.search.params import SearchParams
 from engine.search.session import Search
 from selfplay.data.drawn_positions import draw_openings
 from selfplay.games.game_settings import GameSettings
@@ -60,7 +61,7 @@ class HopelessEvaluator(KeyEvaluator):
 
 def seats(games: int, settings: GameSettings, evaluator: KeyEvaluator | None = None) -> Seats:
     visits = max(settings.visits, settings.fast_visits)
-    return Seats(evaluator or KeyEvaluator(), Seating(games, visits, settings.longest))
+    return Seats(evaluator or KeyEvaluator(), Seating(games, SearchParams(), visits, settings.longest))
 
 
 def play(
@@ -196,7 +197,7 @@ def test_rules_end_games(fen: str, ending: tuple[Ending, int] | None) -> None:
 
 
 def searched(fen: str, visits: int) -> Search:
-    table = Seats(KeyEvaluator(), Seating(1, visits, plies=10))
+    table = Seats(KeyEvaluator(), Seating(1, SearchParams(), visits, plies=10))
     player: TreePlayer = table.players[0]
     player.begin(row_from_board(chess.Board(fen))[None], visits)
     while True:

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,14 @@ def test_games_do_not_depend_on_company_or_process(task: GenerationTask) -> None
     assert play(task, reversed(NUMBERS)) == together
     elsewhere = pickle.loads(pickle.dumps(task))
     assert play(elsewhere, [3]) == {3: together[3]}
+
+
+def test_gumbel_root_plays_the_same_games_everywhere(task: GenerationTask) -> None:
+    gumbel = replace(task, settings=replace(SETTINGS, gumbel=4))
+    together = play(gumbel, NUMBERS)
+    assert len(set(together.values())) == len(NUMBERS)
+    assert play(gumbel, [7]) == {7: together[7]}
+    assert together != play(task, NUMBERS)
 
 
 def test_games_are_legal_and_searched_as_told(task: GenerationTask) -> None:
