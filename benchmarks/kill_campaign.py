@@ -5,23 +5,24 @@
 Each process is killed at a random moment of a phase drawn at random: while games are played, the candidate is trained,
 the gate is played, or between the gate's verdict and the first game of the next generation (promotion). After every
 kill all files are read: published segments must be whole and unchanged, every stored game the same as before, networks
-and verdicts complete. In the end games, candidates, verdicts, the promoted network and the state of a training that was
+complete. In the end games, candidates, verdicts, the promoted network and the state of a training that was
 killed too (weights, averages, optimizer) must be those of the run without a kill, bit for bit. The exit status is 1 if
 they are not.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,6 @@ class Watch:
             dit_file.load_tensors(path)  # verifies the checksums
         for path in run.glob("fit/*.npz"):
             load_checkpoint(path)
-        for path in run.glob("gates/*.json"):
-            json.loads(path.read_bytes())
 
     def _look_at_games(self, path: Path) -> None:
         records, damaged = read_segment(path)
@@ -117,7 +116,10 @@ def place(run: Path) -> str:
         return "generate"
     if not (run / "nets" / f"{newest.stem}.dit").is_file():
         return "fit"
-    return "promote" if (run / "gates" / f"{newest.stem}.json").is_file() else "gate"
+    with closing(sqlite3.connect(f"file:{run / 'ledger.sqlite'}?mode=ro", uri=True)) as ledger:
+        number = int(newest.stem.removeprefix("gen-"))
+        judged = ledger.execute("SELECT 1 FROM gates WHERE generation = ?", (number,)).fetchone()
+    return "promote" if judged else "gate"
 
 
 class Lives:

@@ -23,7 +23,7 @@ from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.game_settings import GameSettings
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.run.speed import self_play_speeds
+from selfplay.run.speed import self_play_speed
 from selfplay.training.families import Family, family_of
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
@@ -85,9 +85,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         line.update(0.6, "self-play")
         net = Path(folder) / "net.dit"
         dit.save(net, family.build(np.random.default_rng(SEED)))
-        self_play = self_play_speeds(net, playing, arguments.threads, arguments.seconds)
+        played = self_play_speed(net, playing, arguments.threads, arguments.seconds)
     return {"machine": describe_machine(), "settings": settings, "sampling": sampling, "training": training,
-            "self-play": self_play}  # fmt: skip
+            "self-play": {"positions/s": played}}  # fmt: skip
 
 
 def random_positions(rng: np.random.Generator, games: int = GAMES, plies: int = PLIES) -> PositionSet:

@@ -7,7 +7,6 @@ from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_files
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_run_arguments, work_on_run
-from selfplay.data.pgn import PgnSelection
 from selfplay.run.exchange import Stopped, import_games
 from selfplay.run.folder import RunFolder
 
@@ -24,8 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_files(group, "--pgn", "import PGN collections")
     text = "leave out games in which a player is below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    text = "leave out Chess960 games of the PGN collections"
-    group.add_argument("--pgn-standard", action="store_true", help=text)
     text = "import Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
     add_files(group, "--v6", text, "PATH")
 
@@ -38,11 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace, folder: RunFolder, stop: Callable[[], bool]) -> bool:
-    selection = PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard)
     with live_line("import") as line:
         try:
             done = import_games(
-                folder, arguments.pgn, arguments.v6, selection, lambda games: line.update(0.0, f"{games:,} games"), stop
+                folder,
+                arguments.pgn,
+                arguments.v6,
+                arguments.pgn_min_elo,
+                lambda games: line.update(0.0, f"{games:,} games"),
+                stop,
             )
         except Stopped:
             show("stopped: nothing was imported")

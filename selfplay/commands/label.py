@@ -16,29 +16,26 @@ from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import quiet_driver
-from selfplay.data.pgn import PgnSelection, read_pgn
+from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import teacher_files
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.matches.contestant import parse_contestant
-from selfplay.records.game import training_game
-from selfplay.records.packed import SOURCES
-from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.label_positions import LabelFile, label_positions, labelled_keys
-from selfplay.teachers.label_tasks import LabelTask, Sampling, positions_of_file, positions_of_labels, tasks_of_games
+from selfplay.teachers.label_tasks import LabelTask, Sampling, positions_of_file, tasks_of_games
 from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
 from selfplay.teachers.uci_engine import UciEngine
 
 EXAMPLES = """examples:
-label positions of a run's games, and positions after moves that its searches only considered
-  aino-train label --engine "cmd=stockfish option.Hash=1" --run run1 --per-game 20 --deviate 0.5 \\
-    --count 200000 --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
+label positions of games, but none that is labelled elsewhere
+  aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 20 --count 200000 \\
+    --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
 label positions from Aino's search trees of a PGN file's games, for `aino-train pretrain --tree-labels`
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
-label held-out positions of a label folder by long searches, for `aino-train measure --truth`
-  aino-train label --engine "cmd=stockfish option.Hash=16" --labels labels --label-source siblings --nodes 30000 \\
-    --multipv 1 --count 2000 --out truth/siblings.txt.xz
+label games that trainings hold out by long searches, for `aino-train measure --truth`
+  aino-train label --engine "cmd=stockfish option.Hash=16" --pgn games.pgn --held-out --per-game 8 --nodes 30000 \\
+    --multipv 1 --count 2000 --out truth/games.txt.xz
 """
 
 
@@ -56,15 +53,8 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     text = "leave out games in which a player is below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     add_files(group, "--epd", "label these positions, one per line (EPD or FEN)")
-    group.add_argument("--run", type=Path, metavar="RUN", help="label positions of a run's games, newest first")
-    text = "label held-out positions of a label folder (aino-train teach), drawn at random"
-    group.add_argument("--labels", type=Path, metavar="FOLDER", help=text)
-    text = "label only positions of this source of the label folder (default: any)"
-    group.add_argument("--label-source", choices=SOURCES, metavar="SOURCE", help=text)
     text = "label at most N positions per game, drawn at random (default: all)"
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
-    text = "replace this share of positions by the one after another move (in a run's games, one the search visited)"
-    group.add_argument("--deviate", type=float, default=0.0, metavar="X", help=text)
     text = "label only games that trainings hold out (one in 64 by a hash of the moves), for `measure --truth`"
     group.add_argument("--held-out", action="store_true", help=text)
     add_flag(group, "--seed", 1, "seed all draws with this")
@@ -86,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start or continue labelling."""
     _check(arguments)
     tasks, teacher = _tasks(arguments), _teacher(arguments)
-    with FolderLock(arguments.out.parent), closing(LabelFile(arguments.out, teacher)) as out, StopFlag() as stop:
+    with folder_lock(arguments.out.parent), closing(LabelFile(arguments.out, teacher)) as out, StopFlag() as stop:
         if out.cut_bytes:
             show(f"{out.part}: cut off an incomplete last line of {out.cut_bytes} bytes")
         finished = _label(arguments, tasks, out, stop.is_set)
@@ -124,33 +114,19 @@ def _teacher(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if not (arguments.pgn or arguments.epd or arguments.run or arguments.labels):
-        raise ConfigError("nothing to label: give at least one of --pgn, --epd, --run and --labels")
+    if not (arguments.pgn or arguments.epd):
+        raise ConfigError("nothing to label: give at least one of --pgn and --epd")
     for name in ("nodes", "multipv", "concurrency", "count", "tree_nodes"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(arguments, name)}")
     if not 0.0 < arguments.timeout < math.inf:
         raise ConfigError(f"--timeout: expected finite seconds above 0, got {arguments.timeout}")
-    if not 0.0 <= arguments.deviate <= 1.0:
-        raise ConfigError(f"--deviate: expected 0..1, got {arguments.deviate}")
 
 
 def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
-    off_path, held_out = arguments.tree > 0, arguments.held_out
-    sampling = Sampling(arguments.per_game, arguments.deviate, arguments.seed, off_path, held_out)
-    selection = PgnSelection(least_elo=arguments.pgn_min_elo)
+    sampling = Sampling(arguments.per_game, arguments.seed, arguments.tree > 0, arguments.held_out)
     sources = [positions_of_file(path) for path in arguments.epd]
-    sources += [tasks_of_games(read_pgn(path, selection), sampling) for path in arguments.pgn]
-    if arguments.labels:
-        sources.append(positions_of_labels(arguments.labels, arguments.label_source, arguments.seed))
-    if arguments.run:
-        replay = arguments.run / "replay"
-        generations = published_generations(replay)
-        if not generations:
-            raise ConfigError(f"{replay}: no published games there")
-        for generation in reversed(generations):
-            games = published_games(replay, generation)
-            sources.append(tasks_of_games((training_game(game, value_share=0.0) for game in games), sampling))
+    sources += [tasks_of_games(read_pgn(path, arguments.pgn_min_elo), sampling) for path in arguments.pgn]
     tasks = chain.from_iterable(sources)
     if arguments.tree > 0:
         return positions_of_trees(tasks, TreeSampling(arguments.tree, arguments.tree_nodes, arguments.seed))

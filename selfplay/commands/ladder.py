@@ -13,7 +13,7 @@ from engine.cli.live_lines import live_view, show
 from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings
 from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start or continue the ladder."""
     settings = settings_of(arguments)
     quiet_driver()
-    with FolderLock(arguments.out), StopFlag() as stop:
+    with folder_lock(arguments.out), StopFlag() as stop:
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), "Ladder")
         ladder = Ladder(settings, archive)
         pace = Pace(len(archive.rows), settings.games)

@@ -10,7 +10,7 @@ from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.ending_scores import ending_scores, ending_table
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         show(f"warning: {settings.warning}")
     quiet_driver()
     names = settings.first.name, settings.second.name
-    with FolderLock(arguments.out), StopFlag() as stop:
+    with folder_lock(arguments.out), StopFlag() as stop:
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), " - ".join(names))
         match = Match(settings, archive)
         pace = Pace(len(archive.rows), settings.games)

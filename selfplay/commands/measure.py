@@ -15,18 +15,16 @@ from engine.evaluation import make_evaluator
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from selfplay.data.teacher import read_teacher, teacher_files
-from selfplay.records import calibration
+from selfplay.records.calibration import CALM_VALUES, DEPTH_2_SCORES, UNSETTLED_VALUES
 from selfplay.records.collect import collect
 from selfplay.records.positions import concatenate
-from selfplay.records.targets import wdl_from_score
 from selfplay.teachers import quality
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.training.families import family_of_model
 
-LEAST_RESULTS = 100  # positions with a result that are worth a fit
 EXAMPLES = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
-  aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz --fit
+  aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz
   aino-train measure --teacher new-games.txt.xz new.dit weights/tower-64x6.dit
 A judge is a net file, `default` for the net that comes with Aino, or `material`. A --truth file holds what `aino-train
 label` writes, say with --nodes 30000 --multipv 1, or lines FEN|cp|cp of the long search. The games of --teacher come
@@ -41,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, action="append", default=[], metavar="FILE", help=text)
     text = "score networks on labelled games (files or folders of *.txt.xz): first moves, policy and value losses"
     parser.add_argument("--teacher", type=Path, action="append", default=[], metavar="PATH", help=text)
-    parser.add_argument("--fit", action="store_true", help="fit the calibrations of the teacher's values as well")
     text = "measure these (default: the net that comes with Aino)"
     parser.add_argument("judges", nargs="*", default=["default"], metavar="JUDGE", help=text)
 
@@ -57,10 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     net = read_stockfish_net(arguments.net)
     for path in arguments.truth:
         truth = quality.read_truth(path)
-        calm = quality.calm_mask(net, truth.rows)
-        _measure(path.name, arguments.judges, net, truth, calm)
-        if arguments.fit:
-            _fit(net, truth, calm)
+        _measure(path.name, arguments.judges, net, truth, quality.calm_mask(net, truth.rows))
     return 0
 
 
@@ -101,42 +95,6 @@ def _judges(names: list[str], net: StockfishNet) -> Iterator[tuple[str, quality.
         path = None if name in ("default", "material") else name
         with closing(make_evaluator("material" if name == "material" else "auto", path)) as evaluator:
             yield name, quality.evaluator_judge(evaluator)
-    yield "teacher, static", quality.teacher_judge(net, quality.STATIC, calibration.CALM_VALUES["trees"])
-    yield "teacher, quiescence", quality.teacher_judge(net, 0, calibration.UNSETTLED_VALUES["trees"])
-    yield "teacher, depth 1", quality.teacher_judge(net, 1, calibration.LONE_SCORES[1])
-    yield "teacher, depth 2", quality.teacher_judge(net, 2, calibration.LONE_SCORES[2])
-
-
-def _fit(net: StockfishNet, truth: quality.Truth, calm: np.ndarray) -> None:
-    """Fit on every second position, and show the error on the others."""
-    wdl = wdl_from_score(truth.score_cp)
-    even = np.arange(len(wdl)) % 2 == 0
-    everything = np.ones(len(wdl), np.bool_)
-    for name, depth, where in (
-        ("calm, static", quality.STATIC, calm),
-        ("not calm, quiescence", 0, ~calm),
-        ("all, depth 1", 1, everything),
-        ("all, depth 2", 2, everything),
-    ):
-        score_cp = quality.teacher_cp(net, truth.rows, depth)
-        fitted = calibration.fit_calibration(score_cp[where & even], wdl[where & even])
-        errors = ((fitted.wdl(score_cp) - wdl)[where & ~even]) @ np.array([1.0, 0.0, -1.0])
-        square = np.mean(errors**2)
-        show(f"{name}: {fitted}, mean error {errors.mean():+.4f}, square {square:.4f} on the other half")
-    known = truth.result_wdl.any(axis=1)
-    if np.count_nonzero(known) >= LEAST_RESULTS:
-        _fit_results(truth.score_cp[known], truth.result_wdl[known])
-
-
-def _fit_results(score_cp: np.ndarray, result_wdl: np.ndarray) -> None:
-    """Show what the results of the games say about the scale of the long searches themselves."""
-    fitted = calibration.fit_calibration(score_cp, result_wdl)
-    errors = (calibration.LONG_SEARCH.wdl(score_cp) - result_wdl) @ np.array([1.0, 0.0, -1.0])
-    least, common = (
-        calibration.cross_entropy(fitted, score_cp, result_wdl),
-        calibration.cross_entropy(calibration.LONG_SEARCH, score_cp, result_wdl),
-    )
-    show(
-        f"long search against {len(score_cp):,} results: {fitted} with cross-entropy {least:.4f}; the common scale has "
-        f"{common:.4f}, mean error {errors.mean():+.4f} +- {errors.std() / len(errors) ** 0.5:.4f}"
-    )
+    yield "teacher, static", quality.teacher_judge(net, quality.STATIC, CALM_VALUES["trees"])
+    yield "teacher, quiescence", quality.teacher_judge(net, 0, UNSETTLED_VALUES["trees"])
+    yield "teacher, depth 2", quality.teacher_judge(net, 2, DEPTH_2_SCORES)

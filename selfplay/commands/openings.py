@@ -7,11 +7,10 @@ from pathlib import Path
 from engine.cli.live_lines import show
 from engine.cli.setting_flags import add_flag
 from selfplay.commands.referee import quiet_driver
-from selfplay.data.balanced_openings import draw_openings
-from selfplay.data.ending_positions import KINDS, draw_endings
+from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.teacher import teacher_files
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.records.opening_set import write_openings
+from selfplay.matches.opening_book import write_openings
 from selfplay.teachers.uci_engine import UciEngine
 
 EXAMPLES = """examples:

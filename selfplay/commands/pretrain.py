@@ -8,9 +8,8 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LiveLine, live_line, show
 from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
-from selfplay.data.pgn import PgnSelection
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.training.families import PARTS, family_of
 from selfplay.training.losses import LossWeights
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
@@ -43,15 +42,11 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--labels", "learn from label folders (aino-train teach); sparse networks only", "FOLDER")
     text = "leave out PGN games in which a player is below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    text = "leave out Chess960 games of the PGN collections"
-    group.add_argument("--pgn-standard", action="store_true", help=text)
     defaults = SourceFiles()
     text = "mix the kinds above with these weights in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
     group.add_argument("--mixture", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
-    text = "score networks on held-out games of the file whose name starts with NAME"
-    add_flag(group, "--heldout-file", defaults.heldout_file, text, "NAME")
-    text = "hold out this share of all games, by a hash of their moves"
+    text = "hold out this share of all games, by a hash of their moves, and score networks on those of the first file"
     add_flag(group, "--heldout-share", defaults.heldout_share, text)
     text = "give positions with scored moves this share of what --labels get; the policy learns from no others"
     add_flag(group, "--scored-share", defaults.scored_share, text)
@@ -105,9 +100,8 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     files = SourceFiles(
         **{name: tuple(getattr(arguments, name)) for name in kinds},
         searched=tuple(arguments.tree_labels),
-        pgn_selection=PgnSelection(arguments.pgn_min_elo, chess960=not arguments.pgn_standard),
+        pgn_min_elo=arguments.pgn_min_elo,
         shares=_shares(arguments.mixture),
-        heldout_file=arguments.heldout_file,
         heldout_share=arguments.heldout_share,
         scored_share=0.0 if arguments.part == "value" else arguments.scored_share,
     )
@@ -132,7 +126,7 @@ def _shares(given: list[float]) -> tuple[float, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or continue; Ctrl-C leaves a checkpoint behind."""
-    with FolderLock(arguments.run):
+    with folder_lock(arguments.run):
         return _train(arguments, settings_of(arguments))
 
 

@@ -9,7 +9,7 @@ from engine.cli.setting_flags import add_flag
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
-from selfplay.matches.series import SeriesSettings
+from selfplay.matches.runner import SeriesSettings
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0

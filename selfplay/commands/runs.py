@@ -10,7 +10,7 @@ from engine.cli.live_lines import show
 from engine.errors import ConfigError, RunError
 from engine.options import usable_cpus
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.run.config import SECTIONS, add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
 from selfplay.run.playing import PlayBackend, play_numbers
@@ -72,12 +72,10 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
     values = merged(values, flag_values(arguments))
     try:
         with (
-            FolderLock(arguments.run),
+            folder_lock(arguments.run),
             StopFlag() as stop,
             closing(RunFolder(arguments.run, values, arguments.initial)) as run,
         ):
-            if run.rebuilt:
-                show(f"{arguments.run}: the run database was lost; restored {run.rebuilt} generations from the folder")
             run.ensure_first_network()
             return 0 if work(run, stop.is_set) else INTERRUPTED
     except OSError as error:

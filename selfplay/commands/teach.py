@@ -14,10 +14,10 @@ from engine.evaluation.protocol import InKernelEvaluator
 from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import PgnReader, PgnSelection
+from selfplay.data.pgn import PgnReader
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.label_folder import LabelFolder
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments, net)
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
     tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
-    with FolderLock(arguments.out):
+    with folder_lock(arguments.out):
         roots = new_roots(games_of_sets(_games(arguments)))
         show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
         run = LabelRun(arguments.out, arguments.net, net, roots, plan, tree_net)
@@ -140,7 +140,7 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         (teacher_files(arguments.teacher), read_teacher),
         (arguments.engine_games, read_engine_games),
         (arguments.human_games, read_human_games),
-        (arguments.pgn, PgnReader(PgnSelection())),
+        (arguments.pgn, PgnReader()),
     )
     sets = [load_or_parse(path, reader, cache) for paths, reader in kinds for path in paths]
     if arguments.run:

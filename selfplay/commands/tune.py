@@ -13,7 +13,7 @@ from engine.cli.setting_flags import add_flag
 from engine.pages.render import write_page
 from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, close_engine, open_engine, parse_contestant
 from selfplay.matches.standings import Pace, fault_lines, game_line
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start or continue tuning."""
     quiet_driver()
     settings = settings_of(arguments)
-    with FolderLock(arguments.out), StopFlag() as stop:
+    with folder_lock(arguments.out), StopFlag() as stop:
         event = f"Tuning of {settings.engine.name}"
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), event, KIND)
         tuning = Tuning(settings, archive)

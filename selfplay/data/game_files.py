@@ -90,3 +90,8 @@ def record_of_result(start: np.ndarray, moves: list[int], white_points: int) -> 
         wdl=wdl_from_result(white_points, black_to_move),
         usable=np.ones(len(moves), np.bool_),
     )
+
+
+def white_points_of(game: GameRecord) -> int:
+    """White's points in a game that `record_of_result` made: 1, 0 or -1."""
+    return round(float(game.wdl[0, 0] - game.wdl[0, 2])) * (-1 if game.start[SIDE] else 1)

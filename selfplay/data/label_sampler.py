@@ -17,19 +17,13 @@ from engine.network.sparse.inference import MOVES_LEFT_SCALE
 from selfplay.data.sparse_sampler import SparseBatch, write_features
 from selfplay.data.split import Split
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
-from selfplay.records.label_folder import LabelFolder, fields_of
+from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, policy_from_scores
 
 EVERYWHERE = Split()  # the roots that every command holds out
 ROUNDS = 4  # rounds of the Feistel network
 ROUND_KEY = np.uint64(0x9E3779B1)
-
-
-def rows_of(folder: LabelFolder, split: Split = EVERYWHERE) -> tuple[LabelRows, LabelRows]:
-    """A folder's rows with a value, and those with scored moves."""
-    name = str(folder.folder)
-    return LabelRows(name, folder.values, split), LabelRows(name, folder.scored, split)
 
 
 @dataclass(frozen=True)
@@ -151,16 +145,6 @@ def _targets() -> np.ndarray:
 
 
 TARGETS = _targets()
-
-
-def wdl_of_labels(rows: np.ndarray) -> np.ndarray:
-    """Win, draw, loss float32[n, 3] of packed rows, each kind on its own calibrated scale."""
-    fields = fields_of(rows)
-    group = np.where(fields["kind"] & CALM, CALM_TARGETS, UNSETTLED_TARGETS)
-    if rows.shape[1] == SCORED_WORDS:
-        group = np.full(len(rows), SCORED_TARGETS)
-    source = np.minimum(fields["kind"] & SOURCE_MASK, LAST_SOURCE)
-    return TARGETS[group + source, np.clip(fields["score"].astype(np.int64), -MOST_CP, MOST_CP) + MOST_CP]
 
 
 @kernel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,43 +24,28 @@ WHOLE_COMMENT = re.compile(r"\{[^}]*\}|;.*")
 LARGEST_GAME = 1 << 20  # characters; without a limit an unclosed comment would swallow the rest of the file
 
 
-@dataclass(frozen=True)
-class PgnSelection:
-    """Which games of a collection to read.
-
-    Attributes:
-        least_elo: lowest Elo of either player; 0 also takes games without ratings.
-        chess960: whether to read Chess960 games besides standard chess.
-    """
-
-    least_elo: int = 0
-    chess960: bool = True
-
-
-ALL_GAMES = PgnSelection()
-
-
 class PgnReader:
-    """`read_pgn` with a selection, under a distinct name, which becomes part of the cache key."""
+    """`read_pgn` with a lowest Elo, under a distinct name, which becomes part of the cache key."""
 
-    def __init__(self, selection: PgnSelection) -> None:
-        self.__name__ = f"read_pgn({selection})"
-        self._selection = selection
+    def __init__(self, least_elo: int = 0) -> None:
+        self.__name__ = f"read_pgn({least_elo})"
+        self._least_elo = least_elo
 
     def __call__(self, path: Path) -> Iterator[GameRecord]:
-        return read_pgn(path, self._selection)
+        return read_pgn(path, self._least_elo)
 
     def resume(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
         """The games after a bookmark, which is moved on with them."""
-        return read_pgn(path, self._selection, bookmark)
+        return read_pgn(path, self._least_elo, bookmark)
 
 
-def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
-    """The main lines of all selected games of standard chess or Chess960 that have a result.
+def read_pgn(path: Path, least_elo: int = 0, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
+    """The main lines of all games of standard chess or Chess960 that have a result.
 
-    Begins after the `bookmark`, which is always set after the last game that was yielded. Skips games whose tags and
-    moves tell no result, without moves or of another variant. Also skips unreadable games, and logs file, line and
-    reason. The file may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
+    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`, which is
+    always set after the last game that was yielded. Skips games whose tags and moves tell no result, without moves or
+    of another variant. Also skips unreadable games, and logs file, line and reason. The file may be packed (.gz, .bz2,
+    .xz). Raises DataError if it is damaged.
     """
     skipped = SkipLog(path)
     bookmark = bookmark or Bookmark()
@@ -69,7 +53,7 @@ def read_pgn(path: Path, selection: PgnSelection = ALL_GAMES, bookmark: Bookmark
     for line, text in game_texts(lines, skipped):
         taken = bookmark.games if bookmark.lines == line - 1 else 0
         bookmark.lines, bookmark.games = line - 1, 0
-        game = _main_line(text, selection)
+        game = _main_line(text, least_elo)
         if game is not None and game.fault:
             skipped.note(line, game.fault)
         elif game is not None and game.record is not None:
@@ -117,12 +101,12 @@ def _ends_in_comment(line: str, in_comment: bool) -> bool:
     return in_comment or ("{" in line and "{" in WHOLE_COMMENT.sub("", line))
 
 
-def _main_line(text: str, selection: PgnSelection) -> _MainLine | None:
+def _main_line(text: str, least_elo: int) -> _MainLine | None:
     """The game of a text; None if there is none."""
     try:
-        return chess.pgn.read_game(io.StringIO(text), Visitor=partial(_MainLine, selection))
+        return chess.pgn.read_game(io.StringIO(text), Visitor=partial(_MainLine, least_elo))
     except ValueError as error:  # for example, a number too long for Python
-        broken = _MainLine(selection)
+        broken = _MainLine(least_elo)
         broken.fault = str(error)
         return broken
 
@@ -130,8 +114,8 @@ def _main_line(text: str, selection: PgnSelection) -> _MainLine | None:
 class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
     """Collects encoded moves without python-chess's game tree, which costs most of its reading time."""
 
-    def __init__(self, selection: PgnSelection) -> None:
-        self.selection = selection
+    def __init__(self, least_elo: int) -> None:
+        self.least_elo = least_elo
         self.headers = chess.pgn.Headers({})
         self.start: chess.Board | None = None
         self.moves: list[int] = []
@@ -146,10 +130,9 @@ class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
         return None if self._is_selected() else chess.pgn.SKIP
 
     def _is_selected(self) -> bool:
-        chess960, least_elo = self.headers.is_chess960(), self.selection.least_elo
         ratings = [self.headers.get(name, "") for name in ("WhiteElo", "BlackElo")]
-        return (self.selection.chess960 if chess960 else _is_standard(self.headers)) and (
-            least_elo <= 0 or all(re.fullmatch("[0-9]{1,4}", x) and int(x) >= least_elo for x in ratings)
+        return (self.headers.is_chess960() or _is_standard(self.headers)) and (
+            self.least_elo <= 0 or all(re.fullmatch("[0-9]{1,4}", x) and int(x) >= self.least_elo for x in ratings)
         )
 
     def begin_variation(self) -> chess.pgn.SkipType:

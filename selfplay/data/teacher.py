@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
@@ -53,6 +54,26 @@ def read_teacher(path: Path) -> Iterator[GameRecord]:
             yield parse_teacher_line(line)
         except (KeyError, ValueError, OverflowError) as error:
             raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
+
+
+def read_boards(path: Path, plies: int | None = None) -> Iterator[list[tuple[chess.Board, list[tuple[str, int]]]]]:
+    """The first `plies` positions of each game of a label file, each with its labels, best first.
+
+    Raises DataError naming file and line for a malformed line.
+    """
+    for number, line in numbered_lines(path, "ascii"):
+        try:
+            fen, _, body = line.split("|")
+            board, found = parse_fen(fen), []
+            for ply in body.split(";")[:plies]:
+                move, _, texts = ply.partition(":")
+                pairs = (text.split("=") for text in texts.split(",") if text)
+                labels = sorted(((label, int(score)) for label, score in pairs), key=lambda one: -one[1])
+                found.append((board.copy(stack=False), labels))
+                board.push_uci(move)
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
+        yield found
 
 
 def parse_teacher_line(line: str) -> GameRecord:

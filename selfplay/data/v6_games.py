@@ -18,7 +18,7 @@ from engine.errors import DataError, FenError
 from engine.native.jit import kernel
 from engine.network.planes import BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
 from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
-from selfplay.data.planes_position import history_of_planes
+from selfplay.data.planes_position import row_of_planes
 from selfplay.data.v6 import (
     ADJUDICATED,
     LENGTH_LIMIT,
@@ -114,17 +114,16 @@ def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) 
 def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int = 0) -> SelfPlayRecord:
     """The game of one chunk: the start from the first record's planes, then the moves, each leading to the next record.
 
-    Moves before the first record (an opening book's) are recovered as far as its history goes. A result changed to a
-    value between win and loss is rounded. Raises DataError with `name` if the records are not successive positions of
-    one game or have invalid targets.
+    A result changed to a value between win and loss is rounded. Raises DataError with `name` if the records are not
+    successive positions of one game or have invalid targets.
     """
     masks = masks_of(records)
     n = len(records)
+    stack = np.zeros((n + 1, ROW_WORDS), np.uint64)
     try:
-        history, lead = history_of_planes(masks[0])
+        stack[0] = row_of_planes(masks[0])
     except FenError as error:
         raise DataError(f"{name}: record 0 is no position to play from: {error}") from error
-    stack = np.concatenate([history, np.zeros((n, ROW_WORDS), np.uint64)])
     shares = _target_shares(records, name)
     target_moves, target_shares = _new_targets(shares)
     moves, counts = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
@@ -142,9 +141,9 @@ def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int =
         white_points=points,
         ending=_ending(stack, int(records[-1]["invariance_info"]), points),
         start=stack[0].copy(),
-        moves=np.concatenate([lead, moves]),
-        full=np.concatenate([np.zeros(len(lead), np.bool_), records["invariance_info"] & NOT_FOR_TRAINING == 0]),
-        target_counts=np.concatenate([np.zeros(len(lead), np.uint8), counts]),
+        moves=moves,
+        full=records["invariance_info"] & NOT_FOR_TRAINING == 0,
+        target_counts=counts,
         target_moves=target_moves,
         target_visits=_visits(target_shares, counts, records["visits"]),
         root_wdl=_root_wdl(records, stack[:-1, SIDE] != 0, points),
@@ -204,13 +203,13 @@ def _visits(shares: np.ndarray, counts: np.ndarray, root_visits: np.ndarray) -> 
 
 
 def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.ndarray:
-    """float16[n, 3] for n positions (black bool[n]): root values for the last ones, with records, else the result."""
+    """float16[n, 3] for n positions (black bool[n]): root values where records have them, else the result."""
     q, d = records["root_q"].astype(np.float64), records["root_d"].astype(np.float64)
     wdl = np.stack([(1 - d + q) / 2, d, (1 - d - q) / 2], axis=1)
     with np.errstate(invalid="ignore"):
         known = np.all(np.abs(wdl - 0.5) <= 0.5 + SUM_TOLERANCE, axis=1)  # False for NaN, too
     values = wdl_from_result(white_points, black)
-    values[len(black) - len(wdl) :][known] = np.clip(wdl[known], 0, 1)
+    values[known] = np.clip(wdl[known], 0, 1)
     return values.astype(np.float16)
 
 
@@ -242,22 +241,20 @@ def encode_game(stack, moves, scratch, masks, legal, counts):
 
 @kernel()
 def follow_game(stack, masks, played, shares, moves, counts, target_moves, target_shares, scratch, planes):
-    """Recover moves uint16[n] and targets of n records; the stack is filled up to the first one's position.
+    """Recover moves uint16[n] and targets of n records; the stack begins with the first one's position.
 
     Returns (n, FOLLOWED), or (record, its fault). played int64[n] are policy indices; shares float32[n, 1858] are by
     policy index, zero if none. planes uint64[112] is scratch space.
     """
-    lead = len(stack) - 1 - len(moves)
     filled = 0
     for record in range(len(moves)):
-        ply = lead + record
-        encode(stack, ply, 0, planes)
+        encode(stack, record, 0, planes)
         if not same_position(planes, masks[record]):
             return record, NOT_THE_POSITION
-        count = generate(stack[ply], scratch)
+        count = generate(stack[record], scratch)
         chosen = -1
         for i in range(count):
-            index = policy_index(stack[ply], scratch[i])
+            index = policy_index(stack[record], scratch[i])
             if index == played[record]:
                 chosen = i
             if shares[record, index] > 0:
@@ -269,7 +266,7 @@ def follow_game(stack, masks, played, shares, moves, counts, target_moves, targe
         if chosen < 0 or shares[record].any():
             return record, NOT_A_MOVE
         moves[record] = scratch[chosen]
-        push(stack, ply, moves[record])
+        push(stack, record, moves[record])
     return len(moves), FOLLOWED
 
 

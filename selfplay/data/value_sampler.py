@@ -14,14 +14,12 @@ import numpy as np
 from engine.board.layout import KEY, ROW_WORDS, SIDE
 from engine.errors import ConfigError, DataError
 from engine.native.jit import kernel
-from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import men_bucket
 from engine.network.sparse.value_features import MAX_VIEW, king_buckets, write_view_of
 from engine.network.sparse.value_parameters import ValueConfig
-from selfplay.data.label_sampler import LabelRows, is_held_out, wdl_of_labels
-from selfplay.records.label_folder import fields_of
+from selfplay.data.label_sampler import TARGETS, LabelRows, is_held_out, write_target
+from selfplay.data.split import Split
 from selfplay.records.packed import unpack_row
-from selfplay.records.targets import MOVES_LEFT_LIMIT
 
 
 class ValueBatch(NamedTuple):
@@ -67,41 +65,36 @@ class ValueSampler:
     """
 
     def __init__(self, labels: LabelRows, config: ValueConfig, everything: bool = False) -> None:
+        split = Split(limit=0) if everything else labels.split
         self._labels = labels
-        self._everything = everything
-        self._held = np.int64(labels.split.limit), labels.split.keys
+        self._held = np.int64(split.limit), split.keys
         self._row = np.zeros(ROW_WORDS, np.uint64)
         self._buckets = king_buckets(config.king_buckets)
         self._marks = np.zeros(config.rows, np.bool_)
 
-    def fill(self, numbers: np.ndarray, batch: ValueBatch) -> None:
-        """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position."""
-        count = len(numbers)
+    def fill(self, numbers: np.ndarray, changes: np.ndarray, batch: ValueBatch) -> None:
+        """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position.
+
+        changes: unused; rows are not varied.
+        """
         rows = np.ascontiguousarray(self._labels.rows[numbers])
-        held = np.zeros(count, np.bool_)
-        bad = fill_views(rows, self._row, self._buckets, self._marks, self._held, held, batch)
+        bad = fill_views(rows, self._row, self._buckets, self._marks, TARGETS, self._held, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
-        fields = fields_of(rows)
-        batch.wdl[:count] = wdl_of_labels(rows)
-        plies = np.minimum(fields["plies_left"], MOVES_LEFT_LIMIT).astype(np.float32)
-        batch.moves_left[:count] = np.where(plies > 0, plies / MOVES_LEFT_SCALE, np.float32(-1))
-        if not self._everything:
-            batch.wdl[:count][held], batch.moves_left[:count][held] = 0.0, -1.0
 
 
 @kernel()
-def fill_views(rows, row, buckets, marks, split, held, batch):
-    """Write both views of packed rows, and to `held` which are held out.
+def fill_views(rows, row, buckets, marks, targets, held, batch):
+    """Write both views and the targets of packed rows [n, words].
 
     Returns the number of the first that is not a position, or -1. The first position is listed anew. marks: bool by
-    row, all False. split: limit and keys of the `Split`.
+    row, all False. held: limit and keys of the `Split`.
     """
     for slot in range(len(rows)):
         if not unpack_row(rows[slot], row):
             return slot
         batch.side[slot], batch.version[slot] = row[SIDE], men_bucket(row)
-        held[slot] = is_held_out(rows[slot], row[KEY], *split)
+        write_target(rows[slot], targets, not is_held_out(rows[slot], row[KEY], *held), slot, batch)
         for side in range(2):
             view = batch.features[slot, side * MAX_VIEW : (side + 1) * MAX_VIEW]
             batch.n_rows[slot] = write_view_of(row, side, buckets, view)

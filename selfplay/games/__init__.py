@@ -1,1 +1,1 @@
-"""Plays self-play games: settings, players, seats, resignation."""
+"""Plays self-play games: settings, players, seats."""

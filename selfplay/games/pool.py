@@ -2,33 +2,72 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+
+from engine.board.layout import ROW_WORDS
+from engine.board.makemove import push
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import Seats
+from selfplay.records.endings import game_ending
 
 
-class PooledGame(Protocol):
-    """A game that leaves the search to its pool, so that games can share batches."""
+class PooledGame(ABC):
+    """A game that leaves the search to its pool, so that games can share batches.
+
+    Attributes:
+        number: which game of its phase it is.
+        ply: plies played.
+    """
+
+    def __init__(self, number: int, start: np.ndarray, longest: int) -> None:
+        """start: uint64[16]; from `longest` plies on the game is a draw."""
+        self.number, self.ply = number, 0
+        self._longest = longest
+        self._stack = np.zeros((longest + 2, ROW_WORDS), np.uint64)
+        self._stack[0] = start
+        self._ending = game_ending(start, 0, longest)
 
     @property
     def finished(self) -> bool:
         """Whether the game is over."""
-        ...
+        return self._ending is not None
 
     @property
     def evaluator(self) -> int:
         """Number of the evaluator that the side to move plays with."""
-        ...
+        return 0
 
     def sit_down(self, players: Sequence[TreePlayer]) -> None:
-        """Begin the first move; ``players`` has one entry per evaluator, in the same order."""
-        ...
+        """Empty the trees and begin the first move; ``players`` has one entry per evaluator, in the same order."""
+        self._players = players
+        for player in players:
+            player.search.clear()
+        if not self.finished:
+            self._begin_move()
 
+    @abstractmethod
     def make_move(self) -> None:
         """Play the move that the search of the side to move has found, and begin the next one."""
-        ...
+
+    @abstractmethod
+    def record(self) -> Any:
+        """What the finished game leaves."""
+
+    @abstractmethod
+    def _begin_move(self) -> None:
+        """Begin the search of the side to move."""
+
+    def _play(self, move: np.uint16) -> None:
+        """Make a move and begin the next one."""
+        push(self._stack, self.ply, move)
+        self.ply += 1
+        self._ending = game_ending(self._stack[self.ply], self.ply, self._longest)
+        if not self.finished:
+            self._begin_move()
 
 
 Game = TypeVar("Game", bound=PooledGame)

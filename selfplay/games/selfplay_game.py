@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from engine.board.layout import ROW_WORDS, SIDE
-from engine.board.makemove import push
+from engine.board.layout import SIDE
 from engine.search.choice import choose_move
 from engine.search.root import Root
 from engine.search.session import Search
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.gumbel import SequentialHalving
-from selfplay.games.player import TreePlayer
-from selfplay.records.endings import Ending, game_ending
+from selfplay.games.pool import PooledGame
+from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import score_from_value
@@ -29,10 +26,8 @@ def game_seed(run_seed: int, generation: int, number: int) -> list[int]:
     return [run_seed, generation, number]
 
 
-class SelfPlayGame:
-    """A PooledGame of one evaluator; call `record()` once it is finished."""
-
-    evaluator = 0
+class SelfPlayGame(PooledGame):
+    """A game of one evaluator with itself."""
 
     def __init__(
         self,
@@ -42,17 +37,13 @@ class SelfPlayGame:
         generation: int,
         number: int,
     ) -> None:
-        self.number = number
+        super().__init__(number, start, settings.longest)
         self._generation = generation
         self._settings = settings
         self._rng = np.random.default_rng(game_seed(run_seed, generation, number))
-        self._stack = np.zeros((settings.longest + 2, ROW_WORDS), np.uint64)
-        self._stack[0] = start
-        self._ply = 0
         self._played_through = bool(self._rng.random() < settings.play_through)
         self._hopeless = [0, 0]  # moves in a row at which each side judged itself lost
         self._gave_up = 0  # first side with a reason to resign: 1 White, -1 Black
-        self._ending = game_ending(self._stack[0], 0, settings.longest)
         self._halving: SequentialHalving | None = None
         self._moves: list[int] = []
         self._full: list[bool] = []
@@ -60,46 +51,25 @@ class SelfPlayGame:
         self._root_wdl: list[tuple[float, float, float]] = []
 
     @property
-    def finished(self) -> bool:
-        """Whether the game is over."""
-        return self._ending is not None
-
-    @property
     def start(self) -> np.ndarray:
         """Start position, uint64[16]."""
         return self._stack[0].copy()
 
-    @property
-    def moves_played(self) -> int:
-        """Number of moves so far."""
-        return len(self._moves)
-
-    def sit_down(self, players: Sequence[TreePlayer]) -> None:
-        """Empty the one player's tree and begin the first move."""
-        (self._player,) = players
-        self._player.search.clear()
-        if not self.finished:
-            self._begin_move()
-
     def make_move(self) -> None:
         """Record the search's result, then resign or make the move, and begin the next one."""
-        settings, root = self._settings, self._player.search.root()
+        root = self._players[0].search.root()
         if self._halving is not None:
             chosen, target = self._halving.best, WHOLE * self._halving.improved_policy(root)
         else:
             chosen, target = self._choose(root)
         self._note(root, chosen, target)
         if self._resigns(root.position.q):
-            self._ending = Ending.RESIGNATION, 1 if self._stack[self._ply, SIDE] == 1 else -1
+            self._ending = Ending.RESIGNATION, 1 if self._stack[self.ply, SIDE] == 1 else -1
             return
-        push(self._stack, self._ply, np.uint16(self._moves[-1]))
-        self._ply += 1
-        self._ending = game_ending(self._stack[self._ply], self._ply, settings.longest)
-        if not self.finished:
-            self._begin_move()
+        self._play(np.uint16(self._moves[-1]))
 
     def record(self) -> SelfPlayRecord:
-        """The finished game."""
+        """As in PooledGame."""
         assert self._ending is not None
         ending, points = self._ending
         empty = [np.zeros(0, np.uint16)]
@@ -124,13 +94,13 @@ class SelfPlayGame:
         settings = self._settings
         full = bool(self._rng.random() < settings.full_share)
         self._full.append(full)
-        visits, stack = settings.visits if full else settings.fast_visits, self._stack[: self._ply + 1]
+        visits, stack = settings.visits if full else settings.fast_visits, self._stack[: self.ply + 1]
         if settings.gumbel > 0:
             self._halving = SequentialHalving(settings.gumbel, visits, self._rng if full else None)
-            self._player.begin_halving(stack, self._halving)
+            self._players[0].begin_halving(stack, self._halving)
             return
         noisy = full and settings.noise_share > 0
-        self._player.begin(stack, visits, self._add_noise if noisy else None)
+        self._players[0].begin(stack, visits, self._add_noise if noisy else None)
 
     def _add_noise(self, search: Search) -> None:
         search.add_root_noise(self._rng, self._settings.noise_share, self._settings.noise_alpha)
@@ -138,7 +108,7 @@ class SelfPlayGame:
     def _choose(self, root: Root) -> tuple[int, np.ndarray]:
         """Choose the move to play and the policy target by visits."""
         settings = self._settings
-        early = self._ply < settings.temperature_plies
+        early = self.ply < settings.temperature_plies
         chosen = choose_move(root, settings.temperature if early else settings.late_temperature, self._rng)
         visits = root.visits
         if root.proven[chosen] > 0:
@@ -156,7 +126,7 @@ class SelfPlayGame:
         self._root_wdl.append(root.wdl())
 
     def _resigns(self, value: float) -> bool:
-        side = int(self._stack[self._ply, SIDE])
+        side = int(self._stack[self.ply, SIDE])
         self._hopeless[side] = self._hopeless[side] + 1 if value < self._settings.resign_below else 0
         if self._gave_up == 0 and self._hopeless[side] >= self._settings.resign_moves:
             self._gave_up = 1 - 2 * side

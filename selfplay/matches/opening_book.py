@@ -1,4 +1,4 @@
-"""The openings of a match: positions of an EPD or FEN file, or the first plies of the games of a PGN file.
+"""The openings of matches and runs: positions of an EPD or FEN file, or the first plies of the games of a PGN file.
 
 Either file may be inside a zip archive. A collection may be large, so loading only splits it into lines or games; each
 is parsed when it is played. An opening is one line in UCI's form, `FEN` or `FEN moves e2e4 e7e5 ...`, so that engines
@@ -7,6 +7,7 @@ that use the game's history receive it.
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 import io
 import itertools
@@ -23,13 +24,14 @@ import chess
 import chess.pgn
 import numpy as np
 
+from engine.board.fen import parse_fen
 from engine.board.pgn import GameBuilder
-from engine.errors import DataError
+from engine.errors import DataError, FenError
+from engine.files.atomic import atomic_write
 from selfplay.data.pgn import game_texts
 from selfplay.data.text_files import SkipLog
-from selfplay.records.opening_set import parse_position
 
-# What comes with Aino: balanced openings, and the endings of `data.ending_positions`.
+# What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
 SHIPPED = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
@@ -92,6 +94,16 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     return OpeningBook(name, entries, read)
 
 
+def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
+    """All positions after the openings of a file, or of Aino's own set; arguments and errors as `load_book`."""
+    return _default_openings() if path is None else [opening_board(opening) for opening in load_book(path)]
+
+
+@functools.cache  # each phase of a run needs them, and parsing takes about a second
+def _default_openings() -> Sequence[chess.Board]:
+    return [opening_board(opening) for opening in load_book()]
+
+
 def readable(
     openings: Sequence[str], numbers: Iterable[int], note: Callable[[DataError], None] = lambda error: None
 ) -> Iterator[str]:
@@ -136,6 +148,27 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
     for move in moves.split():
         board.push_uci(move)
     return board
+
+
+def parse_position(line: str, place: str, chess960: bool = False) -> chess.Board:
+    """Parse an EPD or FEN line. A bad line raises DataError, which names it by `place`."""
+    fields = line.split(";")[0].split()
+    clocks = fields[4:6] if len(fields) >= 6 and fields[4].isdigit() and fields[5].isdigit() else ["0", "1"]
+    try:
+        board = parse_fen(" ".join(fields[:4] + clocks), chess960)
+    except FenError as error:
+        raise DataError(f"{place}: {error}") from error
+    if not any(board.legal_moves):
+        raise DataError(f"{place}: no legal move in {board.fen()!r}")
+    return board
+
+
+def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> None:
+    """Write an EPD file with the centipawn evaluation `ce` of each position."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as stream:
+        for board, score_cp in openings:
+            stream.write(f"{board.epd()} ce {score_cp};\n".encode())
 
 
 def _read_text(path: Path | None) -> tuple[str, str]:

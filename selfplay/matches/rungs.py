@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
-from selfplay.matches.opening_book import OpeningOrder
 from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
-from selfplay.matches.runner import PlannedGame, play_schedule
-from selfplay.matches.series import SeriesSettings, count_faults
+from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
+from selfplay.matches.series import count_faults
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
 SURE = 0.975  # stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it
@@ -63,23 +61,16 @@ class LadderStanding:
     above: bool  # the engine is stronger than the highest rung
 
 
-class Ladder:
+class Ladder(Series):
     """A running ladder. A pair keeps its rung after an interruption, because its row's names hold the rung."""
 
+    settings: LadderSettings
+
     def __init__(self, settings: LadderSettings, archive: MatchArchive) -> None:
-        self.settings = settings
-        self._archive = archive
-        self._openings = OpeningOrder(settings.openings, settings.seed)
+        super().__init__(settings, archive)
         self._rung_of_pair = {row.number // 2: self._rung_of(row) for row in archive.rows.values()}
         self._handed_out = set(archive.rows)
         self._refit()
-
-    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
-        """Play until the ladder is decided or all games are played. Returns False when stopped earlier."""
-        settings = self.settings
-        if not self.decided:
-            play_schedule(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
-        return self.decided or len(self._archive.rows) >= settings.games
 
     def standing(self) -> LadderStanding:
         """The current standing."""
@@ -100,9 +91,9 @@ class Ladder:
         return self._decided
 
     @property
-    def is_waiting(self) -> bool:
-        """Never: a pair's rung is chosen with the results at hand."""
-        return False
+    def is_complete(self) -> bool:
+        """As in Series."""
+        return len(self._archive.rows) >= self.settings.games
 
     def next_game(self) -> PlannedGame | None:
         """The missing second game of a pair, or else the first game of a new pair on the most informative rung."""

@@ -1,20 +1,23 @@
-"""Play several games between UCI engines at once: a schedule picks the next game, a table plays it."""
+"""Play several games between UCI engines at once: a series picks the next game, a table plays it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar
 
 import chess
 import chess.engine
 
+from engine.errors import ConfigError
+from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_options
 from selfplay.matches.control import TimeControl
-from selfplay.matches.opening_book import opening_board
+from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import Player, Rules, play_match_game
 from selfplay.threads import run_on_threads
 
@@ -37,67 +40,119 @@ class PlannedGame:
         return dict(zip((chess.WHITE, chess.BLACK), pair, strict=True))
 
 
-class Schedule(Protocol):
-    """Decides which games are played. Only one thread at a time may call it."""
+@dataclass(frozen=True, kw_only=True)
+class SeriesSettings:
+    """How the games of a match, a ladder or a tuning are played. Raises ConfigError for bad values."""
+
+    FREE: ClassVar[tuple[str, ...]] = ()  # more settings that may differ when a series is resumed
+
+    control: TimeControl  # for all, unless a contestant has its own
+    openings: Sequence[str]  # in the form of `selfplay.matches.opening_book`, such as a FEN
+    seed: int = 1  # of all draws, such as the order of the openings
+    concurrency: int = 1
+    longest: int = 400  # plies; a game that reaches it is a draw
+    adjudication: Adjudication = field(default_factory=Adjudication)
+    patience_s: float = 30.0  # see Rules
+    chess960: bool = False
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1 or not self.openings:
+            raise ConfigError("games need openings and a concurrency of at least 1")
+        self.rules()  # raises for bad values
+
+    def rules(self) -> Rules:
+        """The rules of every game."""
+        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
+
+    def description(self) -> dict[str, Any]:
+        """The settings that must stay the same when a series is resumed, as JSON values."""
+        free = (*self.FREE, "concurrency", "patience_s")
+        return {key: value for key, value in self.resolved().items() if key not in free}
+
+    def resolved(self) -> dict[str, Any]:
+        """Every setting as JSON values. `openings` becomes their number, the first and the last one.
+
+        Raises DataError where no opening can be read.
+        """
+        numbers = range(len(self.openings))
+        first, last = (next(readable(self.openings, order)) for order in (numbers, reversed(numbers)))
+        values = {
+            one.name: asdict(value) if hasattr(value := getattr(self, one.name), "__dataclass_fields__") else value
+            for one in fields(self)
+        }
+        return values | {"openings": {"count": len(self.openings), "first": first, "last": last}}
+
+
+class Series(ABC):
+    """Games that are played for one purpose and kept in a folder; what is missing there is played.
+
+    Only one thread at a time calls what chooses the games.
+    """
+
+    def __init__(self, settings: SeriesSettings, archive: MatchArchive) -> None:
+        self.settings = settings
+        self._archive = archive
+        self._openings = OpeningOrder(settings.openings, settings.seed)
 
     @property
     def decided(self) -> bool:
         """Whether no more games are needed. If so, games still running are abandoned."""
-        ...
+        return False
 
     @property
     def is_waiting(self) -> bool:
         """Whether there will be a next game once others have finished, although there is none yet."""
-        ...
+        return False
 
+    @property
+    @abstractmethod
+    def is_complete(self) -> bool:
+        """Whether all games are played."""
+
+    @abstractmethod
     def next_game(self) -> PlannedGame | None:
         """The next game, or None when no game is left, or none yet."""
-        ...
 
+    @abstractmethod
     def finish(self, row: GameRow) -> None:
-        """Record a finished game."""
-        ...
+        """Take note of a finished game, which is in the archive."""
 
+    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
+        """Play the missing games, several at once. Returns True when all are played or it is decided, False if stopped.
 
-def play_schedule(
-    schedule: Schedule,
-    control: TimeControl,
-    rules: Rules,
-    concurrency: int,
-    archive: MatchArchive,
-    report: Callable[[GameRow], None],
-    stop: Callable[[], bool],
-) -> None:
-    """Play the schedule's games, `concurrency` at once, until it is decided or empty, or until stopped.
+        Every finished game is archived before `finish` and `report` hear of it. The first error of a table stops the
+        others and is raised here.
+        """
+        if not self.decided:
+            self._play(report, stop)
+        return self.decided or self.is_complete
 
-    Every finished game is archived before the schedule and `report` hear of it. The first error of a table stops the
-    others and is raised here.
-    """
-    lock = threading.Condition()
+    def _play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> None:
+        lock = threading.Condition()
 
-    def next_game(halted: Callable[[], bool]) -> PlannedGame | None:
-        while (game := schedule.next_game()) is None and schedule.is_waiting and not halted():
-            lock.wait(LOOK_AGAIN_S)
-        return game
+        def next_game(halted: Callable[[], bool]) -> PlannedGame | None:
+            while (game := self.next_game()) is None and self.is_waiting and not halted():
+                lock.wait(LOOK_AGAIN_S)
+            return game
 
-    def work(halted: Callable[[], bool]) -> None:
-        table = _Table(control, rules, archive.folder)
-        try:
-            while not halted():
-                with lock:
-                    game = next_game(halted)
-                row = None if game is None else table.play(game, halted)
-                if row is None:
-                    return
-                with lock:
-                    archive.add(row)
-                    schedule.finish(row)
-                    report(row)
-                    lock.notify_all()
-        finally:
-            table.close()
+        def work(halted: Callable[[], bool]) -> None:
+            table = _Table(self.settings.control, self.settings.rules(), self._archive.folder)
+            try:
+                while not halted():
+                    with lock:
+                        game = next_game(halted)
+                    row = None if game is None else table.play(game, halted)
+                    if row is None:
+                        return
+                    with lock:
+                        self._archive.add(row)
+                        self.finish(row)
+                        report(row)
+                        lock.notify_all()
+            finally:
+                table.close()
 
-    run_on_threads(concurrency, "table", work, lambda: stop() or schedule.decided)
+        run_on_threads(self.settings.concurrency, "table", work, lambda: stop() or self.decided)
 
 
 class _Table:

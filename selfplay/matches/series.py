@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import chess
 
 from engine.errors import ConfigError
-from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
-from selfplay.matches.control import TimeControl
-from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
-from selfplay.matches.play import FAULTS, Rules
-from selfplay.matches.runner import PlannedGame, play_schedule
+from selfplay.matches.opening_book import opening_board
+from selfplay.matches.play import FAULTS
+from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
 from selfplay.matches.statistics import (
     EloEstimate,
     Sprt,
@@ -25,49 +22,6 @@ from selfplay.matches.statistics import (
     leading_pairs,
     pentanomial,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeriesSettings:
-    """How the games of a match, a ladder or a tuning are played. Raises ConfigError for bad values."""
-
-    FREE: ClassVar[tuple[str, ...]] = ()  # more settings that may differ when a series is resumed
-
-    control: TimeControl  # for all, unless a contestant has its own
-    openings: Sequence[str]  # in the form of `selfplay.matches.opening_book`, such as a FEN
-    seed: int = 1  # of all draws, such as the order of the openings
-    concurrency: int = 1
-    longest: int = 400  # plies; a game that reaches it is a draw
-    adjudication: Adjudication = field(default_factory=Adjudication)
-    patience_s: float = 30.0  # see Rules
-    chess960: bool = False
-
-    def __post_init__(self) -> None:
-        if self.concurrency < 1 or not self.openings:
-            raise ConfigError("games need openings and a concurrency of at least 1")
-        self.rules()  # raises for bad values
-
-    def rules(self) -> Rules:
-        """The rules of every game."""
-        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
-
-    def description(self) -> dict[str, Any]:
-        """The settings that must stay the same when a series is resumed, as JSON values."""
-        free = (*self.FREE, "concurrency", "patience_s")
-        return {key: value for key, value in self.resolved().items() if key not in free}
-
-    def resolved(self) -> dict[str, Any]:
-        """Every setting as JSON values. `openings` becomes their number, the first and the last one.
-
-        Raises DataError where no opening can be read.
-        """
-        numbers = range(len(self.openings))
-        first, last = (next(readable(self.openings, order)) for order in (numbers, reversed(numbers)))
-        values = {
-            one.name: asdict(value) if hasattr(value := getattr(self, one.name), "__dataclass_fields__") else value
-            for one in fields(self)
-        }
-        return values | {"openings": {"count": len(self.openings), "first": first, "last": last}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,25 +105,18 @@ def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dic
     return faults
 
 
-class Match:
+class Match(Series):
     """A running match: plays games in order of their numbers until all are played or the SPRT decides."""
 
+    settings: MatchSettings
+
     def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
-        self.settings = settings
-        self._archive = archive
-        self._openings = OpeningOrder(settings.openings, settings.seed)
+        super().__init__(settings, archive)
         self._numbers = [self._number_of(game) for game in range(settings.games)]
         self._missing = iter([number for number in self._numbers if number not in archive.rows])
         self._points = {number: row.first_points for number, row in archive.rows.items()}
         self._sprt = SprtState()
         self._follow()
-
-    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
-        """Play the missing games. Returns True when all are played or the SPRT decided, False when stopped."""
-        settings = self.settings
-        if not self.decided:
-            play_schedule(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
-        return self.decided or all(number in self._archive.rows for number in self._numbers)
 
     def standing(self) -> MatchStanding:
         """The current standing."""
@@ -182,9 +129,9 @@ class Match:
         return self._sprt.decision is not None
 
     @property
-    def is_waiting(self) -> bool:
-        """Never: no game depends on another's result."""
-        return False
+    def is_complete(self) -> bool:
+        """As in Series."""
+        return all(number in self._archive.rows for number in self._numbers)
 
     def next_game(self) -> PlannedGame | None:
         """The next missing game."""

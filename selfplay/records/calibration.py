@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from selfplay.records.packed import SOURCES
-from selfplay.records.targets import SCORE_LIMIT_CP, WIN_CENTRE_CP, WIN_SCALE_CP, win_and_loss
+from selfplay.records.targets import SCORE_LIMIT_CP, win_and_loss
 
 
 class Calibration(NamedTuple):
@@ -29,9 +29,8 @@ class Calibration(NamedTuple):
         return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
 
 
-LONG_SEARCH = Calibration(0.0, WIN_CENTRE_CP, WIN_SCALE_CP)  # the scale that all others are fitted to
-# Fitted by `aino-train measure --fit` to 30,000-node searches: 7,199 positions of trees, 2,312 of games and 400 of each
-# other source. Centre and scale are common where the sources agree within error. The shift says how much more the side
+# Fitted by least cross-entropy to 30,000-node searches: 7,199 positions of trees, 2,312 of games and 400 of each other
+# source. Centre and scale are common where the sources agree within error. The shift says how much more the side
 # to move gets out of a position than its value shows, which is most where its opponent has just moved at random.
 _CALM_SHIFTS = {
     "games": 2.0, "siblings": 21.0, "detours": 17.0, "trees": 9.0, "openings": 16.0, "book": 11.0, "chess960": 20.0,
@@ -49,25 +48,5 @@ UNSETTLED_VALUES = {source: Calibration(12.0, 80.0, 55.0) for source in SOURCES}
 MOVE_SCORES = {source: Calibration(shift, 85.0, 55.0) for source, shift in _MOVE_SHIFTS.items()} | {
     "games": Calibration(3.0, 95.0, 63.0)
 }
-# Scores of alpha-beta by its depth in plies, of positions off a game's path, as in trees.
-LONE_SCORES = {1: Calibration(12.0, 85.0, 55.0), 2: Calibration(4.0, 80.0, 50.0)}
-
-SHIFTS, CENTRES, SCALES = np.arange(-12.0, 37.0, 3.0), np.arange(40.0, 141.0, 5.0), np.arange(30.0, 101.0, 5.0)
-
-
-def cross_entropy(calibration: Calibration, score_cp: np.ndarray, truth_wdl: np.ndarray) -> float:
-    """Mean cross-entropy of a calibration's outputs against truth float32[n, 3]."""
-    return float(-np.mean(np.sum(truth_wdl * np.log(np.maximum(calibration.wdl(score_cp), 1e-6)), axis=1)))
-
-
-def fit_calibration(score_cp: np.ndarray, truth_wdl: np.ndarray) -> Calibration:
-    """Grid search for the calibration with the least cross-entropy against truth float32[n, 3]."""
-    best, least = Calibration(0.0, 100.0, 60.0), np.inf
-    for centre in CENTRES:
-        for scale in SCALES:
-            for shift in SHIFTS:
-                one = Calibration(float(shift), float(centre), float(scale))
-                loss = cross_entropy(one, score_cp, truth_wdl)
-                if loss < least:
-                    best, least = one, loss
-    return best
+# Scores of alpha-beta two plies deep, of positions off a game's path, as in trees.
+DEPTH_2_SCORES = Calibration(4.0, 80.0, 50.0)

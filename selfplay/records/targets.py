@@ -8,6 +8,7 @@ from selfplay.records.positions import UNKNOWN_MOVES_LEFT
 
 # Result text -> White's result: win 1, draw 0, loss -1.
 WHITE_POINTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
+RESULTS = {points: text for text, points in WHITE_POINTS.items()}
 
 MATE_SCORE_CP = 32_000  # a mate in n moves scores this minus n; negative if the side to move is mated
 

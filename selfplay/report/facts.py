@@ -92,7 +92,7 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
     """Read a run folder, even of an active run. `tell` gets the share read, 0..1. Raises RunError without a run."""
     if not (path / "ledger.sqlite").is_file():
         if (path / "replay").is_dir():
-            raise RunError(f"{path}: the run database is missing; `aino-train loop {path}` rebuilds it")
+            raise RunError(f"{path}: the run database, ledger.sqlite, is missing")
         raise RunError(f"{path}: not a self-play run; reports are for runs of `loop`, `pretrain` and `tune`")
     ledger = Ledger(path / "ledger.sqlite")
     try:

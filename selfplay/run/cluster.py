@@ -58,8 +58,16 @@ class RayBackend(SupervisedPlay):
             raise RunError("the Ray cluster has no processors")
         return count
 
-    def _group(self, task: PlayTask, count: int) -> _Actors:
-        return _Actors(task, count)
+    def _hirer(self, task: PlayTask) -> Callable[[], _ActorWorker]:
+        ray = _ray()
+        new_actor = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_StationActor)
+        arguments = ray.put(task), ray.put([net.read_bytes() for net in task.nets]), source_hash()
+        return lambda: _ActorWorker(ray, new_actor.remote(*arguments))
+
+    def _ready(self, workers: Sequence[_ActorWorker], timeout_s: float) -> Sequence[_ActorWorker]:
+        references = {worker.reference: worker for worker in workers}
+        done, _ = _ray().wait(list(references), num_returns=1, timeout=timeout_s)
+        return [references[reference] for reference in done]
 
 
 def _ray() -> Any:
@@ -69,25 +77,6 @@ def _ray() -> Any:
     except ImportError as error:
         raise ConfigError("--cluster needs Ray: pip install 'aino-chess[cluster]'") from error
     return ray
-
-
-class _Actors:
-    """The WorkerGroup of one call."""
-
-    def __init__(self, task: PlayTask, size: int) -> None:
-        self.size = size
-        self._ray = _ray()
-        self._new_actor = self._ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_StationActor)
-        self._task = self._ray.put(task)
-        self._nets = self._ray.put([net.read_bytes() for net in task.nets])
-
-    def hire(self) -> _ActorWorker:
-        return _ActorWorker(self._ray, self._new_actor.remote(self._task, self._nets, source_hash()))
-
-    def ready(self, workers: Sequence[_ActorWorker], timeout_s: float) -> Sequence[_ActorWorker]:
-        references = {worker.reference: worker for worker in workers}
-        done, _ = self._ray.wait(list(references), num_returns=1, timeout=timeout_s)
-        return [references[reference] for reference in done]
 
 
 class _ActorWorker:

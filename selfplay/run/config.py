@@ -16,11 +16,10 @@ from selfplay.games.game_settings import GameSettings
 from selfplay.matches.statistics import Sprt
 from selfplay.training.families import run_family_of
 from selfplay.training.recipe import Recipe
-from selfplay.training.sparse import SparseFamily
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
-FORMAT = 3  # version of the run folder, written in the first line of config.toml
+FORMAT = 4  # version of the run folder, written in the first line of config.toml
 DEFAULT_NET = "32x4"
 EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # networks whose defaults the help shows
 
@@ -40,10 +39,6 @@ class FitSettings:
         most=1,
     )
     window: int = setting(8, "draw positions from this many of the newest generations", least=1)
-    labels: str = setting("", "mix in this label folder (aino-train teach); sparse networks only; empty = none")
-    labels_share: float = setting(
-        0.5, "draw this share of the positions from fit.labels, so that nothing is forgotten", least=0, below=1
-    )
     value_share: float = setting(
         0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
     )
@@ -126,10 +121,8 @@ class RunConfig:
     gate: GateSettings = field(default_factory=GateSettings)
 
     def __post_init__(self) -> None:
-        family = run_family_of(self.net)
+        run_family_of(self.net)
         check_settings(self)
-        if self.fit.labels and not isinstance(family, SparseFamily):
-            raise ConfigError(f"fit.labels: label folders teach sparse networks only, and net is {self.net}")
 
 
 SECTIONS: dict[str, type[Any]] = {"fit": FitSettings, "games": GameSettings, "gate": GateSettings}

@@ -16,22 +16,21 @@ import chess.pgn
 import numpy as np
 
 from engine.board.convert import board_from_row, decode_move
-from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS, SIDE
+from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError, RunError
-from selfplay.data.pgn import ALL_GAMES, PgnSelection, read_pgn
+from selfplay.data.game_files import white_points_of
+from selfplay.data.pgn import read_pgn
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
-from selfplay.records.targets import WHITE_POINTS
+from selfplay.records.targets import RESULTS
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase, ledger_row
-
-RESULTS = {points: text for text, points in WHITE_POINTS.items()}
 
 
 class Stopped(Exception):
@@ -55,7 +54,7 @@ def import_games(
     run: RunFolder,
     pgn: Iterable[Path],
     v6: Iterable[Path],
-    selection: PgnSelection = ALL_GAMES,
+    pgn_min_elo: int = 0,
     report: Callable[[int], None] = lambda games: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Imported:
@@ -68,7 +67,7 @@ def import_games(
     if phase is not Phase.DONE:
         raise RunError(f"{run.path}: generation {number} has to {phase} first")
     taken = _Taken(number + 1, _known_games(run), report, stop)
-    readers = [(path, _pgn_games(path, selection)) for path in pgn] + [(path, _v6_games(path)) for path in v6]
+    readers = [(path, _pgn_games(path, pgn_min_elo)) for path in pgn] + [(path, _v6_games(path)) for path in v6]
     write_segment(run.replay, number + 1, taken.new_games(readers))
     run.ledger.note_import(number + 1, config_text(run.config), taken.sources, taken.rows)
     duplicates = sum(source[2] for source in taken.sources)
@@ -126,12 +125,12 @@ def _v6_games(path: Path) -> Iterator[SelfPlayRecord]:
         yield game_of_chunk(records, name, number=0)
 
 
-def _pgn_games(path: Path, selection: PgnSelection) -> Iterator[SelfPlayRecord]:
+def _pgn_games(path: Path, least_elo: int) -> Iterator[SelfPlayRecord]:
     """Make every position a target: the policy is the move played, the value is the game's result."""
-    for game in read_pgn(path, selection):
+    for game in read_pgn(path, least_elo):
         n = len(game.moves)
         last = _positions(game.start, game.moves)[-1]
-        points = round(float(game.wdl[0, 0] - game.wdl[0, 2])) * (-1 if game.start[SIDE] else 1)
+        points = white_points_of(game)
         by_rule = game_ending(last, ply=0, longest=1)
         yield SelfPlayRecord(
             generation=0,

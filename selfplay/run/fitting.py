@@ -12,7 +12,7 @@ from engine.errors import RunError
 from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
-from selfplay.data.split import Split, held_out_games, limit_for, unseen, without_held_out
+from selfplay.data.split import held_out_games, limit_for, unseen, without_held_out
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.positions import PositionSet, concatenate
@@ -25,7 +25,7 @@ from selfplay.training.heldout import HeldOutScores
 from selfplay.training.learner import Learner
 from selfplay.training.own import OwnFamily, OwnLearner
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import SourceFiles, TrainingData, label_sets
+from selfplay.training.source_files import TrainingData
 
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
@@ -85,13 +85,13 @@ def fit(
     `report` gets the share of the training that is done, 0..1, and a text about it. Raises NothingToLearn.
     """
     settings = run.config.fit
-    training, heldout, split = _window(run, generation)
+    training, heldout = _window(run, generation)
     if not training.usable.any():
         raise NothingToLearn(f"{run.path}: generation {generation}: the games have no position to learn from")
     model, family = run.load(run.best), run_family_of(run.config.net)
     score = _scorer(run, family, heldout)
     before = score(model)
-    data, total_steps = _training_data(training, heldout, split, settings), _total_steps(settings)
+    data, total_steps = TrainingData((training,), (1.0,), heldout), _total_steps(settings)
     seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
     rates = WarmupCosine.over_progress(settings.peak_rate)
     learner = _learner(family, model, data, how, seed, lambda step: rates(step / total_steps))
@@ -111,7 +111,7 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     best, candidate = run.load(run.best), run.load(path)
     if candidate.config() != best.config():
         raise RunError(f"{path}: not of the architecture of {run.best}")
-    _, heldout, _ = _window(run, generation)
+    _, heldout = _window(run, generation)
     score = _scorer(run, run_family_of(run.config.net), heldout)
     result = FitResult(score(best), score(candidate))
     run.ledger.forget_losses(generation)
@@ -119,8 +119,8 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     return result
 
 
-def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet, Split]:
-    """(positions to train on, held-out games, what labels leave out) of a generation's window.
+def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet]:
+    """(positions to train on, held-out games) of a generation's window.
 
     No game is held out where nothing would be left to train on.
     """
@@ -131,7 +131,7 @@ def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet, 
     if not without_held_out(window, limit).usable.any():
         limit = 0
     training = without_held_out(window, limit)
-    return training, *unseen(held_out_games(window, limit), [training], limit)
+    return training, unseen(held_out_games(window, limit), [training], limit)[0]
 
 
 def _learner(
@@ -171,17 +171,6 @@ def _publish(
     for kind, _, score in found:
         if score is not None:
             run.ledger.note_losses(generation, steps, kind, asdict(score))
-
-
-def _training_data(replay: PositionSet, heldout: PositionSet, split: Split, settings: FitSettings) -> TrainingData:
-    """The replay, and beside it the labels that the settings name."""
-    if not settings.labels:
-        return TrainingData((replay,), (1.0,), heldout)
-    labels = list(label_sets([Path(settings.labels)], settings.labels_share, SourceFiles.scored_share, split))
-    if not labels:
-        raise RunError(f"{settings.labels}: a label folder without a label")
-    rows, shares = zip(*labels, strict=True)
-    return TrainingData((replay, *rows), (1.0 - settings.labels_share, *shares), heldout)
 
 
 def _total_steps(settings: FitSettings) -> int:

@@ -1,23 +1,20 @@
 """The run folder: its layout, and the configuration it was created with.
 
 config.toml                 format of the folder, resolved configuration
-ledger.sqlite               run database: generations, games, losses, gate results; rebuilt from the other files if lost
+ledger.sqlite               run database: generations, games, losses, gate results
 nets/gen-00000.dit          the first network; gen-NNNNN.dit the candidate of generation N
 nets/best.dit               the promoted network
 replay/gen-NNNNN.replay     self-play games of generation N
 fit/gen-NNNNN.npz           checkpoint of a training, until its candidate goes to the gate
-gates/gen-NNNNN.json        the gate's verdict over generation N
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
@@ -25,11 +22,11 @@ from engine.errors import ConfigError, DataError, RunError
 from engine.files.atomic import atomic_write, remove_left_behind
 from engine.nn import dit
 from engine.nn.layer import Layer
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.endings import game_ending
-from selfplay.records.opening_set import load_openings
+from selfplay.records.replay import published_generations
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
-from selfplay.run.ledger import GateResult, Ledger
-from selfplay.run.rebuild import rebuild_ledger
+from selfplay.run.ledger import ADVICE, Ledger
 from selfplay.training.families import load_model, net_of_model, run_family_of
 from selfplay.training.own import is_own
 
@@ -40,14 +37,11 @@ def best_net(run: Path) -> Path:
 
 
 class RunFolder:
-    """An existing or new run. Hold its FolderLock while writing.
+    """An existing or new run. Hold its folder_lock while writing.
 
     initial: network file from which a new run starts, and which says what kind of network the run trains.
 
     Raises ConfigError for settings out of range or a change of what cannot change, RunError for a damaged folder.
-
-    Attributes:
-        rebuilt: number of generations restored on opening, after the run database was lost.
     """
 
     def __init__(self, path: Path, values: dict[str, Any], initial: Path | None = None) -> None:
@@ -62,15 +56,17 @@ class RunFolder:
             for name in FIXED:
                 if getattr(old, name) != getattr(self.config, name):
                     raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
-        for folder in (self.nets, self.replay, self.path / "fit", self.gates):
+        for folder in (self.nets, self.replay, self.path / "fit"):
             folder.mkdir(parents=True, exist_ok=True)
             remove_left_behind(folder)
         if old != self.config:
             with atomic_write(stored) as stream:
                 stream.write(config_text(self.config).encode())
-        self.ledger = Ledger(path / "ledger.sqlite")
+        ledger = path / "ledger.sqlite"
+        if not ledger.is_file() and published_generations(self.replay):
+            raise RunError(f"{ledger} is missing, without which nobody knows how far this run is. {ADVICE}")
+        self.ledger = Ledger(ledger)
         self.ledger.note_run(self.config.net, self.config.seed)
-        self.rebuilt = rebuild_ledger(self.ledger, self.replay, self.nets, self.gates, self.config)
 
     def close(self) -> None:
         """Close the run database."""
@@ -137,19 +133,6 @@ class RunFolder:
         mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
         return ours.config() == theirs.config() and all(np.array_equal(mine[name], others[name]) for name in others)
 
-    # ---- gates ----------------------------------------------------------------------------------------------------
-
-    @property
-    def gates(self) -> Path:
-        """Folder of the verdicts."""
-        return self.path / "gates"
-
-    def note_verdict(self, generation: int, result: GateResult) -> None:
-        """Save the gate's verdict in the run database, and in a file from which a lost database is rebuilt."""
-        self.ledger.note_gate(generation, result)
-        with atomic_write(self.gates / f"gen-{generation:05d}.json") as stream:
-            stream.write(json.dumps(asdict(self.ledger.gates()[generation])).encode())
-
     # ---- games ----------------------------------------------------------------------------------------------------
 
     @property
@@ -168,11 +151,6 @@ class RunFolder:
         if not lasting:
             raise DataError(f"{path}: every position in it is a draw at once")
         return lasting
-
-    @staticmethod
-    def start_row() -> np.ndarray:
-        """The start position, uint64[16]."""
-        return row_from_board(chess.Board())
 
 
 def _net_of_file(path: Path, wanted: str | None) -> str:

@@ -134,7 +134,7 @@ def gate(
     if result is None:
         return None
     # We save the verdict before the promotion: a crash in between repeats the promotion, never the match.
-    run.note_verdict(generation, result)
+    run.ledger.note_gate(generation, result)
     if result.accepted:
         run.promote(generation)
     return result

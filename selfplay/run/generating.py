@@ -66,7 +66,7 @@ def generate_games(
 
 def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:
     openings, config = np.array(run.opening_rows()), run.config
-    return GenerationTask(config.seed, generation, settings, (run.best,), openings, run.start_row(), net=config.net)
+    return GenerationTask(config.seed, generation, settings, (run.best,), openings, net=config.net)
 
 
 def _tell_changes(plain: GameSettings, guarded: GameSettings, tell: Callable[[str], None]) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import RunError
-from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 
 VERSION = 1  # version of the tables below
+ADVICE = "Put a copy of it back, or begin another run with `--initial nets/best.dit` of this one"
 SELF_PLAY_FIELDS = ("games", "drawn", "given_up", "wrong", "resign_below", "opening_share", "temperature_plies")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -42,18 +42,6 @@ CREATE TABLE IF NOT EXISTS gates (
     generation INTEGER PRIMARY KEY, accepted INTEGER, decided INTEGER, pentanomial TEXT, llr REAL,
     score REAL, elo REAL, elo_low REAL, elo_high REAL);
 """
-ENDINGS = ", ".join(f"'{one.name.lower()}'" for one in Ending)
-POSSIBLE = {  # what holds of every row that this program writes, by table
-    "generations": "number >= 1 AND phase IN ('generate', 'fit', 'gate', 'done') AND started BETWEEN 0 AND 1e11 "
-    "AND (finished IS NULL OR finished BETWEEN 0 AND 1e11)",
-    "games": f"number >= 0 AND plies BETWEEN 0 AND 65535 AND white_points IN (-1, 0, 1) AND ending IN ({ENDINGS})",
-    "imports": "typeof(source) = 'text' AND typeof(games) = 'integer' AND typeof(duplicates) = 'integer'",
-    "losses": "typeof(policy) = 'real' AND typeof(value) = 'real' AND typeof(step) = 'integer' "
-    "AND CASE kind WHEN 'train' THEN step >= 1 ELSE kind IN ('before', 'after') AND typeof(top1) = 'real' END",
-    "candidate_games": "number >= 0 AND points IN (0, 0.5, 1)",
-    "gates": "accepted IN (0, 1) AND decided IN (0, 1) AND counts_pairs(pentanomial) AND score BETWEEN 0 AND 1 "
-    "AND typeof(llr) = 'real' AND typeof(elo) = 'real' AND typeof(elo_low) = 'real' AND typeof(elo_high) = 'real'",
-}
 
 
 class Phase(StrEnum):
@@ -102,7 +90,7 @@ class Ledger:
     """Rows are written once and are durable when a method returns; methods may be called from any thread.
 
     Every method raises RunError when the file cannot be read or written, as on a full disk. A change is entered
-    completely or not at all. Opening a file with a row that no run writes raises RunError, too.
+    completely or not at all.
     """
 
     def __init__(self, path: Path) -> None:
@@ -120,7 +108,6 @@ class Ledger:
             self._connection.executescript(SCHEMA)
             if version < VERSION:
                 self._connection.execute(f"PRAGMA user_version = {VERSION}")
-            self._check_rows()
         except sqlite3.Error as error:
             raise self._fault(error) from error
 
@@ -128,16 +115,9 @@ class Ledger:
         """Close the file."""
         self._connection.close()
 
-    def _check_rows(self) -> None:
-        self._connection.create_function("counts_pairs", 1, _counts_pairs, deterministic=True)
-        for table, condition in POSSIBLE.items():
-            query = f"SELECT * FROM {table} WHERE ({condition}) IS NOT TRUE LIMIT 1"
-            if row := self._connection.execute(query).fetchone():
-                raise sqlite3.IntegrityError(f"impossible row in {table}: {row}")
-
     def _fault(self, error: sqlite3.Error) -> RunError:
         damaged = not isinstance(error, sqlite3.OperationalError)  # a full disk raises OperationalError
-        advice = "; move it away, and the run database is rebuilt from the run folder" if damaged else ""
+        advice = f". {ADVICE}" if damaged else ""
         return RunError(f"{self._path}: {error}{advice}")
 
     @contextmanager
@@ -192,11 +172,6 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute("DELETE FROM imports WHERE generation = ?", (number,))
             connection.execute("UPDATE generations SET phase = ? WHERE number = ?", (Phase.GENERATE, number))
-
-    def restore_generations(self, rows: Iterable[tuple[int, Phase, str, float]]) -> None:
-        """Restore generations of a lost run database as (number, phase, configuration, start time), all at once."""
-        finished = (((*row, row[-1]) if row[1] is Phase.DONE else (*row, None)) for row in rows)
-        self._write("INSERT INTO generations VALUES (?, ?, ?, ?, ?)", finished)
 
     def generations(self) -> list[GenerationRow]:
         """All generations, in order."""
@@ -314,15 +289,6 @@ class Ledger:
 def ledger_row(record: SelfPlayRecord) -> SelfPlayRow:
     """A game's row in the run database."""
     return SelfPlayRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
-
-
-def _counts_pairs(text: Any) -> bool:
-    """Whether a stored pentanomial counts one pair or more in five classes."""
-    try:
-        counts = json.loads(text)
-        return len(counts) == 5 and all(type(count) is int and count >= 0 for count in counts) and sum(counts) > 0
-    except (TypeError, ValueError):
-        return False
 
 
 def _finite(elo: float) -> float:

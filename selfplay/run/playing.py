@@ -21,13 +21,14 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import KernelVisits
-from selfplay.games.pool import play_games, play_in_turn
+from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.training.own import is_own
 
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
+START = row_from_board(chess.Board())  # of the games without an opening
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class PlayTask(ABC):
     net: str = field(default="", kw_only=True)
 
     @abstractmethod
-    def new_game(self, number: int) -> Any:
-        """The PooledGame of that number, at its beginning; its `record()` is what a finished one leaves."""
+    def new_game(self, number: int) -> PooledGame:
+        """The game of that number, at its beginning."""
 
     @abstractmethod
     def seating(self) -> Seating:
@@ -64,18 +65,12 @@ class PlayTask(ABC):
 
 @dataclass(frozen=True)
 class GenerationTask(PlayTask):
-    """Self-play games.
-
-    Attributes:
-        start: uint64[16], the start row of the games without an opening.
-    """
-
-    start: np.ndarray
+    """Self-play games."""
 
     def new_game(self, number: int) -> SelfPlayGame:
         """The game of that number, at its beginning."""
         rng = np.random.default_rng([self.seed, self.generation, number, OPENING_STREAM])
-        row = self.start
+        row = START
         if rng.random() < self.settings.opening_share:
             row = self.openings[rng.integers(len(self.openings))]
         elif rng.random() < self.settings.chess960_share:
@@ -115,7 +110,7 @@ def play_numbers(
         task = shared_task(task, len(numbers), 1)
     name = task.net if is_own(task.net) else "network"
     evaluators = [make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets]
-    games: Iterator[Any] = (task.new_game(number) for number in numbers)
+    games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)
     kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
     in_turn = len(kernels) == len(evaluators)
     seating = replace(task.seating(), games=1) if in_turn else task.seating()

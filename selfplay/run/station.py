@@ -67,7 +67,6 @@ class Station:
         self._error: AinoError | None = None
         self._waiting = False  # there is room for another game, but none is queued
         self._idle = False
-        self._closed = False
         self._alive = True  # some game advanced since the last report
         threading.Thread(target=self._work, name="station", daemon=True).start()
 
@@ -90,14 +89,6 @@ class Station:
             records, self._records = self._records, []
             return Report(records, RESERVE - len(self._numbers), self._error)
 
-    def close(self) -> None:
-        """End the thread, which gives up the games it plays. The station is not used afterwards."""
-        with self._changed:
-            self._closed = True
-            self._waiting = False
-            self._numbers.clear()
-            self._changed.notify_all()
-
     def _has_news(self) -> bool:
         at_rest = self._idle and not self._numbers
         return bool(self._records) or self._error is not None or self._waiting or at_rest
@@ -110,7 +101,8 @@ class Station:
                 place = f"{platform.node()}, {Path(__file__).resolve().parents[2]}"
                 raise ConfigError(f"a worker runs another version of the program than its supervisor ({place})")
             self._warm_up()
-            while self._has_games():
+            while True:
+                self._wait_for_games()
                 play_numbers(self._task, self._draw(), self._finish, self._pulse)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever supervises
             if not isinstance(error, AinoError):
@@ -119,14 +111,12 @@ class Station:
                 self._error = error if isinstance(error, AinoError) else RunError(f"a worker failed: {error!r}")
                 self._changed.notify_all()
 
-    def _has_games(self) -> bool:
-        """Wait for games; False once the station is closed."""
+    def _wait_for_games(self) -> None:
         with self._changed:
             self._idle = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._numbers or self._closed)
+            self._changed.wait_for(lambda: self._numbers)
             self._idle = False
-            return not self._closed
 
     def _warm_up(self) -> None:
         """Load the networks and the kernels before the first report: until then no other worker compiles them, too."""
@@ -136,7 +126,7 @@ class Station:
         """The numbers as the games have room for them, until there are none."""
         while True:
             with self._changed:
-                if not self._numbers and not self._closed:
+                if not self._numbers:
                     self._waiting = True
                     self._changed.notify_all()
                     self._changed.wait_for(lambda: not self._waiting)
@@ -152,4 +142,4 @@ class Station:
 
     def _pulse(self) -> bool:
         self._alive = True
-        return self._closed
+        return False

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from engine.errors import AinoError, ConfigError, RunError
 from selfplay.run.playing import PlayTask, shared_task
@@ -41,48 +41,12 @@ class Worker(Protocol):
         ...
 
 
-AnyWorker = TypeVar("AnyWorker", bound=Worker)
-
-
-class WorkerGroup(Protocol[AnyWorker]):
-    """Makes workers for one task and tells which have answered."""
-
-    size: int  # workers at a time
-
-    def hire(self) -> AnyWorker:
-        """A new worker, which may still be starting."""
-        ...
-
-    def ready(self, workers: Sequence[AnyWorker], timeout_s: float) -> Sequence[AnyWorker]:
-        """Those with an answer, or lost, as soon as there is one; none after the timeout. `workers` are some."""
-        ...
-
-
-def play_supervised(
-    group: WorkerGroup[AnyWorker],
-    numbers: Sequence[int],
-    finish: Callable[[Any], None],
-    stop: Callable[[], bool],
-    tell: Callable[[str], None],
-    patience_s: float = PATIENCE_S,
-) -> None:
-    """Play the games with the group's workers; `finish` gets each record once, here. All workers are ended on return.
-
-    `tell` gets a message about each lost worker. Raises an error that workers reported, or RunError, once a game has
-    taken ATTEMPTS workers with it, or so many in a row were lost at their start; a ConfigError at once.
-    """
-    supervisor = _Supervisor(group, numbers, finish, tell, patience_s)
-    try:
-        while supervisor.unfinished and not stop():
-            supervisor.advance()
-    finally:
-        supervisor.close()
-
-
 class SupervisedPlay(ABC):
     """A PlayBackend of `workers` workers, which live for the length of a call.
 
-    `tell` gets a message about each worker that was lost and replaced. A call raises as `play_supervised` does.
+    `tell` gets a message about each worker that was lost and replaced. A call raises an error that workers reported, or
+    RunError, once a game has taken ATTEMPTS workers with it, or so many in a row were lost at their start; a
+    ConfigError at once.
     """
 
     def __init__(
@@ -96,48 +60,59 @@ class SupervisedPlay(ABC):
     def __call__(
         self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Callable[[], bool]
     ) -> None:
-        """Play the games of these numbers; see `PlayBackend`."""
+        """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
         count = self._count()
-        group = self._group(shared_task(task, len(numbers), count), count)
-        play_supervised(group, numbers, finish, stop, self._tell, self._patience_s)
+        hire = self._hirer(shared_task(task, len(numbers), count))
+        supervisor = _Supervisor(hire, self._ready, count, numbers, finish, self._tell, self._patience_s)
+        try:
+            while supervisor.unfinished and not stop():
+                supervisor.advance()
+        finally:
+            supervisor.close()
 
     def _count(self) -> int:
         """Workers of the call that begins now."""
         return self._workers
 
     @abstractmethod
-    def _group(self, task: PlayTask, count: int) -> WorkerGroup[Any]:
-        """New workers for a task."""
+    def _hirer(self, task: PlayTask) -> Callable[[], Worker]:
+        """What makes a new worker for the task; the worker may still be starting."""
+
+    @abstractmethod
+    def _ready(self, workers: Sequence[Any], timeout_s: float) -> Sequence[Worker]:
+        """Those with an answer, or lost, as soon as there is one; none after the timeout. `workers` are some."""
 
 
 @dataclass(eq=False)
-class _Post(Generic[AnyWorker]):
+class _Post:
     """A worker and what it has been given."""
 
-    worker: AnyWorker
+    worker: Worker
     held: set[int] = field(default_factory=set)  # games given to this worker and not finished
     asked: float | None = None  # start time of the current exchange; None between exchanges
     greeted: bool = False  # the worker has reported at least once
 
 
-class _Supervisor(Generic[AnyWorker]):
+class _Supervisor:
     def __init__(
         self,
-        group: WorkerGroup[AnyWorker],
+        hire: Callable[[], Worker],
+        ready: Callable[[Sequence[Worker], float], Sequence[Worker]],
+        size: int,
         numbers: Sequence[int],
         finish: Callable[[Any], None],
         tell: Callable[[str], None],
         patience_s: float,
     ) -> None:
         self.unfinished = set(numbers)
-        self._group = group
+        self._new_worker, self._ready, self._size = hire, ready, size
         self._finish = finish
         self._tell = tell
         self._patience_s = patience_s
         self._pending = deque(numbers)
         self._attempts: Counter[int] = Counter()  # workers lost with a game
         self._stillborn = 0  # workers lost in a row before they reported once
-        self._posts: list[_Post[AnyWorker]] = []
+        self._posts: list[_Post] = []
 
     def advance(self) -> None:
         """Fill empty posts, collect answers, and give up workers that have been silent for too long."""
@@ -145,7 +120,7 @@ class _Supervisor(Generic[AnyWorker]):
         for post in [post for post in self._posts if post.asked is None and self._pending]:
             self._give(post, 1)
         asked = {id(post.worker): post for post in self._posts if post.asked is not None}
-        for worker in self._group.ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
+        for worker in self._ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
             self._hear(asked[id(worker)])
         for post in list(self._posts):
             if post.asked is not None and time.monotonic() - post.asked > self._patience_s:
@@ -159,28 +134,28 @@ class _Supervisor(Generic[AnyWorker]):
     def _hire(self) -> None:
         """One worker first: once it is up, the kernels are compiled for the others."""
         up = any(post.greeted for post in self._posts)
-        wanted = min(self._group.size, len(self.unfinished)) if up else 1
+        wanted = min(self._size, len(self.unfinished)) if up else 1
         while len(self._posts) < wanted:
-            post = _Post(self._group.hire())
+            post = _Post(self._new_worker())
             self._posts.append(post)
             self._ask(post, [])
 
-    def _give(self, post: _Post[AnyWorker], wanted: int) -> None:
+    def _give(self, post: _Post, wanted: int) -> None:
         """Hand out games; towards the end fewer at a time, so that nobody has games waiting while others rest."""
-        fair = -(-len(self._pending) // (2 * self._group.size))
+        fair = -(-len(self._pending) // (2 * self._size))
         lot = [self._pending.popleft() for _ in range(min(wanted, fair))]
         post.held.update(lot)
         if post.held:
             self._ask(post, lot)
 
-    def _ask(self, post: _Post[AnyWorker], lot: list[int]) -> None:
+    def _ask(self, post: _Post, lot: list[int]) -> None:
         post.asked = time.monotonic()
         try:
             post.worker.ask(lot)
         except WorkerLost as lost:
             self._lose(post, str(lost))
 
-    def _hear(self, post: _Post[AnyWorker]) -> None:
+    def _hear(self, post: _Post) -> None:
         post.asked = None
         try:
             report = post.worker.answer()
@@ -199,7 +174,7 @@ class _Supervisor(Generic[AnyWorker]):
         self._stillborn = 0
         self._give(post, report.wanted)
 
-    def _lose(self, post: _Post[AnyWorker], cause: str, error: AinoError | None = None) -> None:
+    def _lose(self, post: _Post, cause: str, error: AinoError | None = None) -> None:
         """Give the worker's games to others. Raises its error, or RunError, where that was tried often enough."""
         post.worker.kill()
         self._posts.remove(post)

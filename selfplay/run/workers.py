@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, resource_tracker
 
 from selfplay.run.playing import PlayTask
@@ -25,21 +25,10 @@ class WorkerPool(SupervisedPlay):
     and end with their parent, however it ends.
     """
 
-    def _group(self, task: PlayTask, count: int) -> _Processes:
-        return _Processes(task, count)
+    def _hirer(self, task: PlayTask) -> Callable[[], _WorkerProcess]:
+        return lambda: _WorkerProcess(task)
 
-
-class _Processes:
-    """The WorkerGroup of one call."""
-
-    def __init__(self, task: PlayTask, size: int) -> None:
-        self.size = size
-        self._task = task
-
-    def hire(self) -> _WorkerProcess:
-        return _WorkerProcess(self._task)
-
-    def ready(self, workers: Sequence[_WorkerProcess], timeout_s: float) -> Sequence[_WorkerProcess]:
+    def _ready(self, workers: Sequence[_WorkerProcess], timeout_s: float) -> Sequence[_WorkerProcess]:
         answered = connection.wait([worker.connection for worker in workers], timeout_s)
         return [worker for worker in workers if worker.connection in answered]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.attacks import in_check
-from engine.board.layout import KEY, KING, NO_MOVE, PAWN, SIDE, WHITE
+from engine.board.layout import KING, PAWN, SIDE, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
@@ -13,13 +13,10 @@ from engine.tactics.quiescence import immediate_gain, take_best
 from engine.tactics.see import see
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE
 from selfplay.teachers.accumulators import advance
-from selfplay.teachers.quiet_search import MATE, MAX_QUIET_PLY, begin, quiescence, settled_value
+from selfplay.teachers.quiet_search import MATE, begin, quiescence, settled_value
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
-EXACT, AT_MOST, AT_LEAST = 0, 1, 2  # bound type of a table's score
 EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
-# Move order: table move, captures that do not lose material, killers, quiet moves, losing captures.
-TABLE_MOVE, GOOD_CAPTURE, KILLER = np.int64(1 << 20), np.int64(100_000), np.int64(50_000)
 
 
 @kernel()
@@ -28,11 +25,7 @@ def deep_value(teacher, row, depth):
     if depth <= 0:
         return settled_value(teacher, row)
     begin(teacher, row)
-    _forget_killers(teacher)
-    best = np.int64(0)
-    for d in range(1, depth + 1):
-        best = _search(teacher, np.int64(0), np.int64(d), np.int64(-MATE), np.int64(MATE))
-    return best
+    return _search(teacher, np.int64(0), np.int64(depth), np.int64(-MATE), np.int64(MATE))
 
 
 @kernel()
@@ -103,95 +96,22 @@ def _only_pawns(row):
 
 @kernel()
 def _search(teacher, ply, depth, alpha, beta):
-    """Units for the side to move of rows[ply], whose accumulators are set; null windows after the first move."""
+    """Units for the side to move of rows[ply], whose accumulators are set; captures of most material first."""
     row, child = teacher.rows[ply], teacher.rows[ply + 1]
     checked = in_check(row)
     if depth <= 0 and not (checked and ply <= EXTENSION_PLIES):
         teacher.nodes[0] = 0
         return quiescence(teacher, ply, ply, alpha, beta)
-    slot, table_move = _look_up(teacher, row)
-    if table_move >= 0 and ply > 0 and _table_decides(teacher.table[slot], depth, alpha, beta):
-        return np.int64(teacher.table[slot, 0])
     count = np.int64(generate(row, teacher.moves[ply]))
     if count == 0:
         return np.int64(ply - MATE) if checked else np.int64(0)
-    _order(teacher, ply, row, count, table_move)
-    best, best_move, bound = np.int64(-MATE), NO_MOVE, AT_MOST
     for i in range(count):
-        move = take_best(teacher.moves[ply], teacher.scores[ply], i, count)
-        make(row, move, child)
+        teacher.scores[ply, i] = immediate_gain(row, teacher.moves[ply, i])
+    best = np.int64(-MATE)
+    for i in range(count):
+        make(row, take_best(teacher.moves[ply], teacher.scores[ply], i, count), child)
         advance(teacher.net, teacher.acc, ply, row, child)
-        score = np.int64(0)
-        if i > 0:
-            score = -_search(teacher, ply + 1, depth - 1, -alpha - 1, -alpha)
-        if i == 0 or alpha < score < beta:
-            score = -_search(teacher, ply + 1, depth - 1, -beta, -alpha)
-        if score > best:
-            best, best_move = score, move
-            if score > alpha:
-                alpha, bound = score, EXACT
-            if alpha >= beta:
-                bound = AT_LEAST
-                _note_killer(teacher, ply, row, move)
-                break
-    _store(teacher, slot, row, best, depth, bound, best_move)
+        best = max(best, -_search(teacher, ply + 1, depth - 1, -beta, -max(alpha, best)))
+        if best >= beta:
+            break
     return best
-
-
-@kernel()
-def _look_up(teacher, row):
-    """(table slot, its move or -1)."""
-    key = _table_key(teacher, row)
-    slot = np.int64(key & np.uint64(len(teacher.keys) - 1))
-    known = teacher.keys[slot] == key and teacher.table[slot, 3] != 0
-    return slot, np.int64(teacher.table[slot, 3]) if known else np.int64(-1)
-
-
-@kernel()
-def _table_key(teacher, row):
-    """Table key of a position. It includes the root's key, so that no label depends on earlier searches."""
-    return row[KEY] ^ teacher.rows[0, KEY] * np.uint64(0x9E3779B97F4A7C15)
-
-
-@kernel()
-def _table_decides(entry, depth, alpha, beta):
-    score, bound = np.int64(entry[0]), entry[2]
-    if entry[1] < depth:
-        return False
-    return bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
-
-
-@kernel()
-def _store(teacher, slot, row, score, depth, bound, move):
-    if abs(score) < MATE - 2 * MAX_QUIET_PLY:  # not for mates: their distance counts from the root, not from here
-        teacher.keys[slot] = _table_key(teacher, row)
-        entry = teacher.table[slot]
-        entry[0], entry[1], entry[2], entry[3] = score, depth, bound, move
-
-
-@kernel()
-def _order(teacher, ply, row, count, table_move):
-    for i in range(count):
-        move = teacher.moves[ply, i]
-        gain = immediate_gain(row, move)
-        score = np.int64(0)
-        if np.int64(move) == table_move:
-            score = TABLE_MOVE
-        elif gain > 0:
-            score = 4 * gain + (GOOD_CAPTURE if see(row, move) >= 0 else -GOOD_CAPTURE)
-        elif move == teacher.killers[ply, 0] or move == teacher.killers[ply, 1]:
-            score = KILLER
-        teacher.scores[ply, i] = score
-
-
-@kernel()
-def _forget_killers(teacher):
-    """They order the moves, and with that decide what the table holds; so labels would depend on earlier ones."""
-    teacher.killers[:] = NO_MOVE
-
-
-@kernel()
-def _note_killer(teacher, ply, row, move):
-    if immediate_gain(row, move) == 0 and teacher.killers[ply, 0] != move:
-        teacher.killers[ply, 1] = teacher.killers[ply, 0]
-        teacher.killers[ply, 0] = move

@@ -28,7 +28,7 @@ from engine.native.jit import kernel
 from engine.tactics.quiescence import forcing_moves
 from engine.tactics.see import see
 from selfplay.data.duplicates import game_keys
-from selfplay.records.opening_set import load_openings
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, offsets
 from selfplay.teachers.accumulators import advance, start

@@ -13,7 +13,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +21,19 @@ from typing import Any
 
 import numpy as np
 
-from engine.board.layout import KEY
+from engine.board.layout import KEY, MAX_MOVES
+from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, naming
 from selfplay.data.duplicates import position_keys
 from selfplay.data.teacher import read_teacher
 from selfplay.records.collect import collect
+from selfplay.records.uci_text import MOVE_OF_TEXT, king_takes_rook
 from selfplay.teachers.label_tasks import LabelTask
-from selfplay.teachers.uci_engine import UciEngine
-from selfplay.teachers.uci_teacher import UciTeacher
+from selfplay.teachers.uci_engine import EngineDied, UciEngine
 from selfplay.threads import run_on_threads
 
+MOST_DEATHS = 3  # give up after this many engine deaths in a row
 SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
 
 
@@ -90,18 +92,10 @@ class LabelFile:
             )
 
     def _cut_torn_line(self) -> int:
-        end = self._stream.seek(0, os.SEEK_END)
-        place = end
-        while place > 0:
-            step = min(place, 1 << 16)
-            self._stream.seek(place - step)
-            newline = self._stream.read(step).rfind(b"\n")
-            if newline >= 0:
-                place += newline + 1 - step
-                break
-            place -= step
-        self._stream.truncate(place)
-        return end - place
+        data = self.part.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        self._stream.truncate(whole)
+        return len(data) - whole
 
     def append(self, line: str, keys: Iterable[int]) -> None:
         """Add one game with the keys of its labelled positions."""
@@ -207,17 +201,59 @@ def _contains(known: np.ndarray, key: int) -> bool:
 
 def _work(shared: _Shared, new_engine: Callable[[], UciEngine], halted: Callable[[], bool]) -> None:
     """One worker with its teacher."""
-    with closing(UciTeacher(new_engine, shared.say)) as teacher:
+    with closing(_Teacher(new_engine, shared.say)) as teacher:
         while (found := shared.next_task(halted)) is not None:
             task, plies = found
-            teacher.begin(task)
             labels: dict[int, list[tuple[str, int]]] = {}
             for ply in plies:
                 if halted():
                     break
-                if answer := teacher.labels(ply):
+                if answer := teacher.labels(task, ply):
                     labels[ply] = answer
             shared.deliver(task, labels)
+
+
+class _Teacher:
+    """Asks a UCI engine, restarts it when it dies, and skips the position that it died on. One thread may use it.
+
+    Raises ConfigError if the engine does not start.
+    """
+
+    def __init__(self, new_engine: Callable[[], UciEngine], tell: Callable[[str], None]) -> None:
+        self._new_engine = new_engine
+        self._tell = tell
+        self._engine = new_engine()
+        self._task: LabelTask | None = None  # of which the engine was told
+        self._deaths = 0  # engine deaths in a row
+
+    def labels(self, task: LabelTask, ply: int) -> list[tuple[str, int]]:
+        """Legal moves with scores, best first. Raises EngineDied the third time in a row, ConfigError."""
+        try:
+            if task is not self._task:
+                self._engine.new_game(task.chess960)
+                self._task = task
+            answer = self._engine.labels(task.fen, task.uci_moves(ply))
+            self._deaths = 0
+            return _legal(task, ply, answer)
+        except EngineDied as error:
+            self._engine.close()
+            self._deaths += 1
+            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen} is skipped")
+            if self._deaths == MOST_DEATHS:
+                raise
+            self._engine, self._task = self._new_engine(), None
+            return []
+
+    def close(self) -> None:
+        """End the engine."""
+        self._engine.close()
+
+
+def _legal(task: LabelTask, ply: int, answer: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The answer without illegal moves, which a faulty engine may give."""
+    row, legal = task.stack[ply], np.zeros(MAX_MOVES, np.uint16)
+    allowed = set(legal[: generate(row, legal)].tolist())
+    return [(text, score) for text, score in answer if king_takes_rook(row, MOVE_OF_TEXT.get(text, 0)) in allowed]
 
 
 def label_line(task: LabelTask, labels: dict[int, list[tuple[str, int]]]) -> str:

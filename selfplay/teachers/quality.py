@@ -16,7 +16,7 @@ import numpy as np
 from engine.board.attacks import in_check
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
-from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
+from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.errors import DataError, FenError
@@ -27,8 +27,8 @@ from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import new_space, quiet_value
 from selfplay.data.teacher import UNKNOWN_RESULT, parse_teacher_line
 from selfplay.data.text_files import numbered_lines
-from selfplay.records.calibration import LONE_SCORES, Calibration
-from selfplay.records.targets import WHITE_POINTS, wdl_from_result, wdl_from_score
+from selfplay.records.calibration import DEPTH_2_SCORES, Calibration
+from selfplay.records.targets import WHITE_POINTS, wdl_from_score
 from selfplay.records.uci_text import king_takes_rook
 from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.net_file import StockfishNet
@@ -49,7 +49,6 @@ class Truth(NamedTuple):
 
     rows: np.ndarray  # uint64 [N, 16]
     score_cp: np.ndarray  # int64 [N]
-    result_wdl: np.ndarray  # float32 [N, 3] of the position's game for the side to move; zeros if unknown
 
 
 class Siblings(NamedTuple):
@@ -80,34 +79,31 @@ def read_truth(path: Path) -> Truth:
 
     Of a labelled game every position with labels counts, with its best score. Raises DataError naming a malformed line.
     """
-    found: list[tuple[np.ndarray, int, np.ndarray]] = []
+    found: list[tuple[np.ndarray, int]] = []
     for number, line in numbered_lines(path):
         try:
             fen, middle, last = line.split("|")[:3]
             if ":" in last or middle in WHITE_POINTS or middle == UNKNOWN_RESULT:
                 found += _labelled_positions(line)
             else:
-                found.append((row_from_board(parse_fen(fen, chess960=True)), int(last), np.zeros(3, np.float32)))
+                found.append((row_from_board(parse_fen(fen, chess960=True)), int(last)))
         except (KeyError, ValueError, FenError) as error:
             raise DataError(f"{path}:{number}: not a position with scores: {error}") from error
     if not found:
         raise DataError(f"{path}: no positions in it")
-    rows, scores, results = zip(*found, strict=True)
-    return Truth(np.stack(rows), np.array(scores, np.int64), np.stack(results))
+    rows, scores = zip(*found, strict=True)
+    return Truth(np.stack(rows), np.array(scores, np.int64))
 
 
-def _labelled_positions(line: str) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
-    """(row, best score, result for the side to move or zeros) of each labelled position of a game."""
+def _labelled_positions(line: str) -> Iterator[tuple[np.ndarray, int]]:
+    """(row, best score) of each labelled position of a game."""
     game = parse_teacher_line(line)
     assert game.target_scores is not None
-    result, first = line.split("|")[1], np.cumsum(game.target_counts) - game.target_counts
+    first = np.cumsum(game.target_counts) - game.target_counts
     row, legal = game.start, np.zeros(MAX_MOVES, np.uint16)
     for move, at, count in zip(game.moves, first, game.target_counts, strict=True):
         if count:
-            points = np.zeros(3, np.float32)
-            if result != UNKNOWN_RESULT:
-                points = wdl_from_result(WHITE_POINTS[result], np.array([row[SIDE] == 1]))[0]
-            yield row, int(game.target_scores[at : at + count].max()), points
+            yield row, int(game.target_scores[at : at + count].max())
         played, before = np.uint16(king_takes_rook(row, int(move))), row
         if played not in legal[: generate(before, legal)]:
             raise ValueError("an illegal move")
@@ -178,7 +174,7 @@ def siblings_of(net: StockfishNet, truth: Truth) -> Siblings:
     if not found:
         raise DataError("no balanced position with a move among the truth's positions")
     rows, owner = np.stack(found), np.array(parent)
-    label = -q_of(LONE_SCORES[2].wdl(teacher_cp(net, rows, 2)))
+    label = -q_of(DEPTH_2_SCORES.wdl(teacher_cp(net, rows, 2)))
     best = np.full(len(parents), -np.inf)
     np.maximum.at(best, owner, label)
     return Siblings(rows, owner, label, _is_settled(net, rows) & (label > best[owner] - NEAR_BEST))

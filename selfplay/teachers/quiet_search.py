@@ -34,13 +34,10 @@ class Teacher(NamedTuple):
     moves: np.ndarray  # uint16 [MAX_QUIET_PLY + 2, 218]
     scores: np.ndarray  # int64 [MAX_QUIET_PLY + 2, 218] order of the moves, highest first
     nodes: np.ndarray  # int64 [1] positions of this quiescence
-    keys: np.ndarray  # uint64 [T] table keys
-    table: np.ndarray  # int32 [T, 4] score, depth, bound, move
-    killers: np.ndarray  # uint16 [MAX_QUIET_PLY + 2, 2]
 
 
-def new_teacher(net: StockfishNet, table_entries: int = 1 << 14) -> Teacher:
-    """New teacher for one thread; `table_entries` is a power of two."""
+def new_teacher(net: StockfishNet) -> Teacher:
+    """New teacher for one thread."""
     plies = MAX_QUIET_PLY + 2
     return Teacher(
         net=net,
@@ -49,9 +46,6 @@ def new_teacher(net: StockfishNet, table_entries: int = 1 << 14) -> Teacher:
         moves=np.zeros((plies, MAX_MOVES), np.uint16),
         scores=np.zeros((plies, MAX_MOVES), np.int64),
         nodes=np.zeros(1, np.int64),
-        keys=np.zeros(table_entries, np.uint64),
-        table=np.zeros((table_entries, 4), np.int32),
-        killers=np.zeros((plies, 2), np.uint16),
     )
 
 

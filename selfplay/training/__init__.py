@@ -1,6 +1,7 @@
 """Training: network families, the learner they share, held-out scores, supervised pretraining.
 
-families.py      what a family owns: model, batches, loss, gradients, optimizer, held-out scores, recipe
+family.py        what a family owns: model, batches, loss, gradients, optimizer, held-out scores, recipe
+families.py      the families by name
 tower.py         the tower family; sparse.py is the sparse family
 recipe.py        default training settings of each family
 mixture.py       which positions make up batch k

@@ -1,12 +1,8 @@
-"""Interfaces of network families. A network's name decides how it is trained and scored."""
+"""The network families by name, which decides how a network is trained and scored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
@@ -15,85 +11,13 @@ from engine.network.tower.model import TowerConfig, tower_config_of
 from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.layers import ListNetwork
-from engine.nn.optimizers import Optimizer
-from engine.nn.parallel import GradientSource
-from selfplay.training.heldout import HeldOutScores
-from selfplay.training.mixture import AnySet, Map
+from selfplay.training.family import Family
 from selfplay.training.own import OwnFamily, OwnWeights, is_own
-from selfplay.training.recipe import LearnerSettings, Recipe
-from selfplay.training.source_files import TrainingData
 from selfplay.training.sparse import SparseFamily
 from selfplay.training.tower import TowerFamily
 from selfplay.training.value_trunk import ValueFamily
 
 PARTS = ("policy", "value")  # what to train of a network with a value trunk
-
-
-class BatchSource(Protocol):
-    """The training batches of a run. Each depends only on the seed and the step number."""
-
-    batch_size: int
-    n_positions: int
-
-    def batch(self, step: int, run: Map = map) -> Any:
-        """The batch of a step; the next call overwrites its arrays. `run` may map on several threads."""
-        ...
-
-
-class HeldOut(Protocol):
-    """A fixed sample of positions that training never sees."""
-
-    n_positions: int
-
-    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
-        """Scores of the model; the same for any number of threads."""
-        ...
-
-
-class Family(Protocol):
-    """Makes, trains and scores the networks of one family and size.
-
-    Attributes:
-        recipe: default training settings.
-        clips: whether gradients are clipped.
-        average_every: steps between two updates of the averaged weights.
-    """
-
-    recipe: Recipe
-    clips: bool
-    average_every: int
-
-    def build(self, rng: np.random.Generator) -> Layer:
-        """A network with random weights."""
-        ...
-
-    def part(self, model: Layer) -> Layer:
-        """The part of a network that is trained, perhaps all of it."""
-        ...
-
-    def joined(self, model: Layer, part: Layer) -> Layer:
-        """The network `model` with another trained part."""
-        ...
-
-    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> BatchSource:
-        """The batches for training on the data."""
-        ...
-
-    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        """Computes gradients of the model's parameters from these batches."""
-        ...
-
-    def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """The optimizer of the parameters."""
-        ...
-
-    def refresh(self, model: Layer, coming: Iterator[Any]) -> None:
-        """Measure on coming batches the statistics that weight averaging does not cover."""
-        ...
-
-    def heldout(self, positions: AnySet, limit: int) -> HeldOut:
-        """A fixed sample to score networks on, at most `limit` positions."""
-        ...
 
 
 def family_of_model(model: Layer) -> Family:

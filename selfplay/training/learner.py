@@ -13,8 +13,9 @@ from engine.nn.averaging import ExponentialAverage
 from engine.nn.layer import Layer
 from engine.nn.schedules import Constant
 from engine.nn.trainer import Trainer, TrainerSettings
-from selfplay.training.families import BatchSource, Family
+from selfplay.training.family import Family
 from selfplay.training.losses import Losses, LossSums
+from selfplay.training.mixture import Batches
 from selfplay.training.recipe import LearnerSettings
 
 
@@ -28,7 +29,7 @@ class Learner:
         self,
         family: Family,
         model: Layer,
-        batches: BatchSource,
+        batches: Batches,
         settings: LearnerSettings,
         schedule: Callable[[int], float] | None = None,
     ) -> None:

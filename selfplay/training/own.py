@@ -17,15 +17,14 @@ from engine.evaluation.own import make_own, outputs_of, planes_of
 from engine.network.policy_map import POLICY_SIZE
 from engine.nn.layer import Layer
 from engine.nn.losses import softmax_cross_entropy
-from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
-from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
+from selfplay.data.sampler import TrainingBatch
+from selfplay.training.heldout import HeldOutScores, scores_of
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
+from selfplay.training.tower import PlanesHeldOut
 
-CHUNK = 256  # positions of one forward pass that scores a network
 LEAST_CHANCE = 1e-9  # of an outcome, whose logarithm is a loss
 
 
@@ -99,8 +98,6 @@ class OwnFamily:
 
     def heldout(self, positions: AnySet, limit: int) -> OwnHeldOut:
         """A held-out sample. Raises ConfigError for single positions."""
-        if not isinstance(positions, PositionSet):
-            raise ConfigError(NO_GAMES)
         return OwnHeldOut(self, positions, limit)
 
 
@@ -155,22 +152,17 @@ def planes_batch(batch: TrainingBatch) -> PlanesBatch:
     return PlanesBatch(planes_of(batch.masks), policy, legal, batch.wdl.copy(), batch.moves_left.copy())
 
 
-class OwnHeldOut:
-    """A fixed sample of a set, evenly spaced."""
+class OwnHeldOut(PlanesHeldOut):
+    """Scores networks of the family's class."""
 
-    def __init__(self, family: OwnFamily, positions: PositionSet, limit: int) -> None:
-        numbers = spread_positions(positions, limit)
-        self.n_positions = len(numbers)
+    def __init__(self, family: OwnFamily, positions: AnySet, limit: int) -> None:
+        super().__init__(positions, limit)
         self._family = family
-        self._batch = new_training_batch(len(numbers))
-        PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of a network with these weights, which uses as many threads as it likes."""
-        network, sums = self._family.network(model), np.zeros(7)
-        for first in range(0, self.n_positions, CHUNK):
-            sums += _score_sums(network, planes_batch(self._batch.part(first, min(first + CHUNK, self.n_positions))))
-        hits, *totals = sums.tolist()
+        network = self._family.network(model)
+        hits, *totals = np.sum([_score_sums(network, planes_batch(part)) for part in self._parts], axis=0).tolist()
         return scores_of(hits, LossSums(*totals))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.label_sampler import EVERYWHERE, LabelRows, held_out, rows_of
-from selfplay.data.pgn import ALL_GAMES, PgnReader, PgnSelection
+from selfplay.data.label_sampler import LabelRows, held_out
+from selfplay.data.pgn import PgnReader
 from selfplay.data.split import HELD_OUT_SHARE, Split, held_out_games, limit_for, root_limit, unseen, without_held_out
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
@@ -37,11 +37,10 @@ class SourceFiles:
         v6: Lc0 training chunks, archives or folders of them.
         searched: label files, or folders of them, of tree positions (`aino-train label --tree`).
         labels: label folders of `aino-train teach`.
-        pgn_selection: which games of the PGN collections to read.
+        pgn_min_elo: lowest Elo of either player in the games of PGN collections.
         shares: mixture weights of the kinds (teacher, engine, human, pgn, v6, searched, labels), relative; kinds
             without files do not count.
         scored_share: part of the labels' mixture weight that goes to positions with scored moves.
-        heldout_file: start of the name of the file whose held-out games are scored; the first file if none matches.
         heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder.
     """
 
@@ -52,10 +51,9 @@ class SourceFiles:
     v6: tuple[Path, ...] = ()
     searched: tuple[Path, ...] = ()
     labels: tuple[Path, ...] = ()
-    pgn_selection: PgnSelection = ALL_GAMES
+    pgn_min_elo: int = 0
     shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3, 0.6, 0.6)
     scored_share: float = 0.25
-    heldout_file: str = "part2"
     heldout_share: float = HELD_OUT_SHARE
 
 
@@ -90,7 +88,7 @@ def load_training_data(
         (teacher_files(files.teacher), read_teacher),
         (list(files.engine_games), read_engine_games),
         (list(files.human_games), read_human_games),
-        (list(files.pgn), PgnReader(files.pgn_selection)),
+        (list(files.pgn), PgnReader(files.pgn_min_elo)),
         (list(files.v6), read_v6),
         (teacher_files(files.searched), read_teacher),
     ]
@@ -102,13 +100,11 @@ def load_training_data(
         return loaded
 
     loaded = [[(path, load(path, reader)) for path in found] for found, reader in kinds]
-    paths = [path for parts in loaded for path, _ in parts]
-    if not paths and not files.labels:
+    if not any(loaded) and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
-    if not paths:
+    if not any(loaded):
         return _labels_alone(files, tell)
-    heldout_path = next((path for path in paths if path.name.startswith(files.heldout_file)), paths[0])
-    heldout_set = next(part for parts in loaded for path, part in parts if path == heldout_path)
+    heldout_path, heldout_set = next(part for parts in loaded for part in parts)
     if heldout_set.n_games < LEAST_GAMES:
         raise DataError(f"{heldout_path}: 1 game found; at least {LEAST_GAMES} are needed")
     limit, known = limit_for([heldout_set], files.heldout_share), set[int]()
@@ -128,7 +124,7 @@ def load_training_data(
     heldout, split = unseen(held_out_games(once, limit), games, limit)
     tell(f"{heldout_path.name}: {heldout.n_games:,} games are held out; {_usable(heldout):,} positions nowhere else")
     sets += games
-    for rows, share in label_sets(files.labels, files.shares[-1], files.scored_share, split, tell):
+    for rows, share in _label_sets(files, split, tell):
         sets.append(rows)
         shares.append(share)
     return TrainingData(tuple(sets), tuple(shares), heldout)
@@ -145,30 +141,23 @@ def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingDa
     keys = np.zeros(len(heldout), np.uint64)
     keys_of_rows(heldout, np.zeros(ROW_WORDS, np.uint64), keys)
     split = replace(split, keys=np.unique(keys))
-    found = list(label_sets(files.labels, files.shares[-1], files.scored_share, split, tell))
-    sets, shares = zip(*found, strict=True)
+    sets, shares = zip(*_label_sets(files, split, tell), strict=True)
     return TrainingData(sets, shares, LabelRows(str(folder.folder), heldout))
 
 
-def label_sets(
-    paths: Sequence[Path],
-    share: float,
-    scored_share: float,
-    split: Split = EVERYWHERE,
-    tell: Callable[[str], None] = lambda line: None,
-) -> Iterator[tuple[LabelRows, float]]:
-    """Label folders' rows with their parts of the mixture weight `share`; values and scored moves are separate sets.
+def _label_sets(files: SourceFiles, split: Split, tell: Callable[[str], None]) -> Iterator[tuple[LabelRows, float]]:
+    """Label folders' rows with their parts of the labels' mixture weight; values and scored moves are separate sets.
 
-    Scored moves get `scored_share` of it. Raises DataError for a path that is no label folder.
+    Raises DataError for a path that is no label folder.
     """
-    folders = [LabelFolder(path) for path in paths]
-    for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
+    folders = [LabelFolder(path) for path in files.labels]
+    for name, part in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
-            rows = rows_of(folder, split)[("values", "scored").index(name)]
+            rows = LabelRows(str(folder.folder), getattr(folder, name), split)
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
-                yield rows, share * part * rows.n_positions / total
+                yield rows, files.shares[-1] * part * rows.n_positions / total
 
 
 def _usable(positions: PositionSet) -> int:

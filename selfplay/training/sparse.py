@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
-from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.sparse.features import FEATURE_GROUPS
 from engine.network.sparse.gradients import (
@@ -40,8 +39,8 @@ from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
+from selfplay.training.family import Family
+from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, SparseMixture
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
@@ -52,12 +51,10 @@ PART = 256  # positions per unit of a thread's work
 SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
 
 
-class SparseFamily:
+class SparseFamily(Family):
     """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
 
     recipe = SPARSE_RECIPE
-    clips = False  # the gradient's norm would need one more pass over all tables
-    average_every = 1
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config
@@ -86,13 +83,8 @@ class SparseFamily:
         """AdamW, with parts that table rows share."""
         return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)
 
-    def refresh(self, model: Layer, coming: Iterator[SparseBatch]) -> None:
-        """Do nothing: sparse networks have no batch statistics."""
-
     def heldout(self, positions: AnySet, limit: int) -> SparseHeldOut:
         """A held-out sample as active features. Raises ConfigError for single positions."""
-        if not isinstance(positions, PositionSet):
-            raise ConfigError(NO_GAMES)
         return SparseHeldOut(positions, limit)
 
 
@@ -180,17 +172,17 @@ def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
 # ---- held-out positions ---------------------------------------------------------------------------------------------
 
 
-class SparseHeldOut:
+class SparseHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
 
-    def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
-        numbers = spread_positions(positions, limit)
+    def __init__(self, positions: AnySet, limit: int = 8192) -> None:
+        games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         self._batch = new_sparse_batch(len(numbers))
-        SparseSampler(positions).fill(numbers, np.full(len(numbers), -1), self._batch)
+        SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
-        """Scores of the model; the same for any number of threads."""
+        """As in HeldOut."""
         config = sparse_config_of(model.config())
         _, tables = new_tables(config)
         fill_tables(tables, config, model.named_parameters())

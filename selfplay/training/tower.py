@@ -9,7 +9,6 @@ from itertools import islice
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES, fill_planes
@@ -21,8 +20,8 @@ from engine.nn.losses import huber, softmax_cross_entropy
 from engine.nn.optimizers import AdamW, Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
-from selfplay.records.positions import PositionSet
-from selfplay.training.heldout import NO_GAMES, HeldOutScores, scores_of, spread_positions
+from selfplay.training.family import Family
+from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
@@ -34,12 +33,11 @@ CHUNK = 256  # positions of one forward pass
 RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
 
 
-class TowerFamily:
+class TowerFamily(Family):
     """Towers, such as 64x6."""
 
     recipe = TOWER_RECIPE
     clips = True
-    average_every = 1
 
     def __init__(self, config: TowerConfig) -> None:
         self._config = config
@@ -47,14 +45,6 @@ class TowerFamily:
     def build(self, rng: np.random.Generator) -> Layer:
         """A tower with random weights."""
         return build_tower(self._config, rng)
-
-    def part(self, model: Layer) -> Layer:
-        """The whole network."""
-        return model
-
-    def joined(self, model: Layer, part: Layer) -> Layer:
-        """The trained network."""
-        return part
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Mixture:
         """Batches of planes."""
@@ -75,8 +65,6 @@ class TowerFamily:
 
     def heldout(self, positions: AnySet, limit: int) -> TowerHeldOut:
         """A held-out sample as planes. Raises ConfigError for single positions."""
-        if not isinstance(positions, PositionSet):
-            raise ConfigError(NO_GAMES)
         return TowerHeldOut(positions, limit)
 
 
@@ -153,21 +141,25 @@ def dual_head_loss(
 # ---- held-out positions ---------------------------------------------------------------------------------------------
 
 
-class TowerHeldOut:
+class PlanesHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as planes."""
 
-    def __init__(self, positions: PositionSet, limit: int = 8192) -> None:
-        numbers = spread_positions(positions, limit)
+    def __init__(self, positions: AnySet, limit: int = 8192) -> None:
+        games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
-        self._batch = new_training_batch(len(numbers))
-        PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), self._batch)
+        batch = new_training_batch(len(numbers))
+        PositionSampler(games).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
+        starts = range(0, self.n_positions, CHUNK)
+        self._parts = [batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
+
+
+class TowerHeldOut(PlanesHeldOut):
+    """Scores towers."""
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model in inference mode; the same for any number of threads."""
-        starts = range(0, self.n_positions, CHUNK)
-        parts = [self._batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
         with threadpool_limits(limits=1, user_api="blas"), ThreadPool(threads, "score") as pool:
-            sums = pool.map(lambda part: _score_sums(model, part), parts)
+            sums = pool.map(lambda part: _score_sums(model, part), self._parts)
         hits, *totals = np.sum(sums, axis=0).tolist()
         return scores_of(hits, LossSums(*totals))
 

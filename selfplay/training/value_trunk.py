@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -44,26 +44,24 @@ from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
 from selfplay.data.label_sampler import LabelRows
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, label_rows_only, new_value_batch
-from selfplay.training.heldout import HeldOutScores, scores_of
+from selfplay.training.family import Family
+from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of
 from selfplay.training.losses import LossSums, LossWeights
-from selfplay.training.mixture import AnySet, Draws, Map
+from selfplay.training.mixture import AnySet, Batches
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
 PART = 256  # positions per unit of a thread's work
-FILLED = 1024  # positions that a sampler fills at a time
 ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
-GROUP_OF_ROWS = 8  # consecutive label rows that are drawn together; siblings share most of their work
 PREFIX = f"{VALUE_TRUNK}."
 ROWS, DENSE1 = (VALUE_PARAMETERS[name].removeprefix(PREFIX) for name in ("weight", "dense1"))
 
 
-class ValueFamily:
+class ValueFamily(Family):
     """The value trunk of a sparse network, such as sparse-768+v256; the rest of the network stays as it is."""
 
     recipe = VALUE_RECIPE
-    clips = False
     average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
 
     def __init__(self, config: SparseConfig) -> None:
@@ -109,9 +107,6 @@ class ValueFamily:
         shared = {ROWS: SharedRows(self._value.width // SLAB, self._value.king_buckets, BUCKET_ROWS)}
         return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
 
-    def refresh(self, model: Layer, coming: Iterator[ValueBatch]) -> None:
-        """Do nothing: the trunk has no batch statistics."""
-
     def heldout(self, positions: AnySet, limit: int) -> ValueHeldOut:
         """Rows that training leaves out."""
         return ValueHeldOut(label_rows_only([positions])[0], self._value, limit)
@@ -136,37 +131,24 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
 # ---- batches ------------------------------------------------------------------------------------------------------
 
 
-class ValueMixture:
-    """Batches of both views from label rows; arguments and errors as `Draws`."""
+class ValueMixture(Batches):
+    """Batches of both views from label rows; arguments and errors as `Batches`."""
+
+    group_of_rows = 8  # consecutive label rows that are drawn together; siblings share most of their work
 
     def __init__(
         self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, config: ValueConfig
     ) -> None:
-        label_rows_only(sets)
-        self._draws = Draws(sets, shares, batch_size, seed, group_of_rows=GROUP_OF_ROWS)
-        self.batch_size = batch_size
-        self.n_positions = self._draws.n_positions
+        super().__init__(label_rows_only(sets), shares, batch_size, seed, new_value_batch(batch_size))
         self._config = config
-        self._local = threading.local()
-        self._batch = new_value_batch(batch_size)
 
-    def batch(self, step: int, run: Map = map) -> ValueBatch:
-        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
-        tasks = [
-            (i, numbers[first:last], self._batch.part(part.start + first, part.start + last))
-            for i, part, numbers in self._draws.parts(step)
-            for first, last in pairwise([*range(0, len(numbers), FILLED), len(numbers)])
-        ]
-        for _ in run(self._fill, tasks):
-            pass
-        return self._batch
+    def sampler(self, one: AnySet) -> ValueSampler:
+        """As in Batches."""
+        return ValueSampler(label_rows_only([one])[0], self._config)
 
-    def _fill(self, task: tuple[int, np.ndarray, ValueBatch]) -> None:
-        i, numbers, slots = task
-        if not hasattr(self._local, "samplers"):
-            sets = label_rows_only(self._draws.sets)
-            self._local.samplers = [ValueSampler(one, self._config) for one in sets]
-        self._local.samplers[i].fill(numbers, slots)
+    def changes(self, rng: np.random.Generator, one: AnySet, numbers: np.ndarray) -> np.ndarray:
+        """Nothing is varied."""
+        return numbers
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------
@@ -263,13 +245,14 @@ class ValuePass:
 # ---- held-out rows --------------------------------------------------------------------------------------------------
 
 
-class ValueHeldOut:
+class ValueHeldOut(HeldOut):
     """The first of some label rows, which are held out from training."""
 
     def __init__(self, labels: LabelRows, config: ValueConfig, limit: int = 8192) -> None:
         self.n_positions = min(limit, labels.n_positions)
         self._batch = new_value_batch(self.n_positions)
-        ValueSampler(labels, config, everything=True).fill(np.arange(self.n_positions), self._batch)
+        numbers = np.arange(self.n_positions)
+        ValueSampler(labels, config, everything=True).fill(numbers, numbers, self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model's value trunk; the same for any number of threads."""

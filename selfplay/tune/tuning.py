@@ -6,7 +6,6 @@ results by number, so that a killed run goes on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +14,8 @@ import numpy as np
 from engine.errors import ConfigError
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
-from selfplay.matches.opening_book import OpeningOrder
-from selfplay.matches.runner import PlannedGame, play_schedule
-from selfplay.matches.series import SeriesSettings, count_faults
+from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
+from selfplay.matches.series import count_faults
 from selfplay.tune.spsa import GainSchedule, Spsa
 from selfplay.tune.tunable import Tunable
 
@@ -84,27 +82,21 @@ def pair_results(points: dict[int, float]) -> dict[int, float]:
     return {pair: 2.0 * (points[2 * pair] + points[2 * pair + 1]) - 2.0 for pair in whole}
 
 
-class Tuning:
-    """A running tuning: a schedule of games whose players depend on earlier results."""
+class Tuning(Series):
+    """A running tuning: games whose players depend on earlier results."""
+
+    settings: TuningSettings
 
     def __init__(self, settings: TuningSettings, archive: MatchArchive) -> None:
-        self.settings = settings
-        self._archive = archive
-        self._openings = OpeningOrder(settings.openings, settings.seed)
+        super().__init__(settings, archive)
         self._missing = [number for number in range(2 * settings.pairs) if number not in archive.rows]
         self.spsa = Spsa(settings.options, settings.schedule(), settings.seed)
         self.spsa.record(pair_results({number: row.first_points for number, row in archive.rows.items()}))
 
-    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
-        """Play the missing games. Returns False when stopped before the last of them."""
-        settings = self.settings
-        play_schedule(self, settings.control, settings.rules(), settings.concurrency, self._archive, report, stop)
-        return self.spsa.done == settings.pairs
-
     @property
-    def decided(self) -> bool:
-        """Never: all games are played."""
-        return False
+    def is_complete(self) -> bool:
+        """As in Series."""
+        return self.spsa.done == self.settings.pairs
 
     @property
     def is_waiting(self) -> bool:

@@ -3,21 +3,19 @@
     python -m tests.hardening.install --json matrix.json
 
 Each row is a new environment with an empty kernel cache: `pip check`, a few moves over UCI, `aino bench --only board`,
-import times, start times. Rows called lowest have the oldest versions that pyproject.toml allows. An interpreter that
+start times. Rows called lowest have the oldest versions that pyproject.toml allows. An interpreter that
 is neither installed nor can be fetched by uv is left out with a message. The exit status is 1 if a row failed.
 """
 
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import chess
@@ -27,7 +25,6 @@ from tests.protocol.aino_process import ROOT, EngineProcess
 
 PYTHONS = ("3.11", "3.12", "3.13")
 ROWS = (("wheel", "pip", False), ("sdist", "uv", False), ("wheel", "uv", True))  # artifact, installer, lowest versions
-ALL_ROWS = (*ROWS, ("sdist", "pip", False), ("wheel", "uv", False))
 SOURCE_ONLY = "chess"  # has no wheels; all others must not be built here
 PLIES = 6  # of the game over UCI
 COMMAND_S = 600
@@ -36,7 +33,6 @@ COMMAND_S = 600
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pythons", nargs="+", default=list(PYTHONS), metavar="VERSION")
-    parser.add_argument("--all", action="store_true", help="try every artifact with every installer")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file, too")
     options = parser.parse_args(arguments)
     rows = []
@@ -44,13 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         uv = find_uv(folder)
         artifacts = build(uv, folder)
-        print_contents(artifacts["wheel"])
         for version in options.pythons:
             python = find_python(uv, version)
             if python is None:
                 print(f"Python {version} is not here and cannot be fetched: left out")
                 continue
-            for artifact, installer, lowest in ALL_ROWS if options.all else ROWS:
+            for artifact, installer, lowest in ROWS:
                 place = folder / f"{version}-{artifact}-{installer}-{lowest}"
                 rows.append(one_row(place, uv, python, version, artifacts[artifact], installer, lowest))
                 report(rows[-1:], as_json=False)
@@ -116,20 +111,6 @@ def build(uv: Path, folder: Path) -> dict[str, Path]:
     return {"wheel": next(folder.glob("dist/*.whl")), "sdist": next(folder.glob("dist/*.tar.gz"))}
 
 
-def print_contents(wheel: Path) -> None:
-    """Files and bytes of a wheel by folder, and what in it is no Python."""
-    sizes: dict[str, list[int]] = {}
-    with zipfile.ZipFile(wheel) as archive:
-        infos = archive.infolist()
-    for info in infos:
-        sizes.setdefault("/".join(Path(info.filename).parts[:2][:-1]) or ".", []).append(info.file_size)
-    print(f"{wheel.name}: {wheel.stat().st_size:,} bytes, {len(infos)} files")
-    report(
-        [{"folder": name, "files": len(one), "bytes": sum(one)} for name, one in sorted(sizes.items())], as_json=False
-    )
-    print("no Python:", *(info.filename for info in infos if not info.filename.endswith(".py")))
-
-
 # ---- one environment ------------------------------------------------------------------------------------------------
 
 
@@ -139,9 +120,7 @@ def one_row(
     """Installs and tries one environment; `result` is "good" or what went wrong."""
     kind = "wheel" if artifact.suffix == ".whl" else "sdist"
     row: dict[str, object] = {"python": version, "artifact": kind, "installer": installer, "lowest": lowest}
-    row |= dict.fromkeys(
-        ("install s", "first ready s", "uciok s", "import engine ms", "engine.nn ms", "player ms"), 0.0
-    )
+    row |= dict.fromkeys(("install s", "first ready s", "uciok s"), 0.0)
     row |= {"numpy": "", "numba": "", "result": "good"}
     try:
         begun = time.monotonic()
@@ -185,14 +164,12 @@ def installed_versions(place: Path) -> dict[str, object]:
 
 
 def try_out(place: Path) -> dict[str, object]:
-    """Start times, a game, the bench, import times; the kernel cache is empty at the start."""
+    """Start times, a game and the bench; the kernel cache is empty at the start."""
     cache = {"AINO_CACHE_DIR": str(place / "cache"), "XDG_CACHE_HOME": str(place / "cache"), "HOME": str(place)}
     aino = place / "venv/bin/aino"
     times = {"first ready s": play(aino, cache)[1], "uciok s": play(aino, cache)[0]}
     bench = run(aino, "bench", "--only", "board", folder=place, **cache)
     assert "perft" in bench, bench
-    for module, name in (("engine", "import engine ms"), ("engine.nn", "engine.nn ms"), ("engine.player", "player ms")):
-        times[name] = import_ms(place / "venv/bin/python", module, place, cache)
     return dict(times)
 
 
@@ -214,22 +191,6 @@ def play(aino: Path, environment: dict[str, str]) -> tuple[float, float]:
         status, errors = engine.finish()
         assert (status, errors) == (0, ""), errors
     return to_uciok, to_ready
-
-
-def import_ms(python: Path, module: str, folder: Path, environment: dict[str, str]) -> float:
-    """Milliseconds to import a module, by `-X importtime`, the second time."""
-
-    def lines() -> Iterator[str]:
-        command = [python, "-X", "importtime", "-c", f"import {module}"]
-        done = subprocess.run(
-            command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=True
-        )
-        yield from done.stderr.splitlines()
-
-    list(lines())
-    pattern = re.compile(r"import time:\s+\d+ \|\s+(\d+) \| (\S+)$")  # no leading blanks: not within another import
-    found = {match[2]: int(match[1]) for line in lines() if (match := pattern.match(line))}
-    return sum(us for name, us in found.items() if name.split(".")[0] == module.split(".")[0]) / 1000
 
 
 if __name__ == "__main__":

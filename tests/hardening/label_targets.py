@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from selfplay.data.label_sampler import LabelRows, LabelSampler, wdl_of_labels
+from selfplay.data.label_sampler import LabelRows, LabelSampler
 from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.records.label_folder import JOURNAL, MAGIC, RECORD, SCORED, SETTINGS, VALUES, LabelFolder, fields_of
 from selfplay.records.packed import SCORED_WORDS, VALUE_WORDS, pack_row
@@ -72,5 +72,4 @@ def read_labels(path: Path) -> None:
             if len(part):
                 numbers, batch = np.arange(len(part)), new_sparse_batch(len(part))
                 LabelSampler(LabelRows(name, part)).fill(numbers, np.full(len(part), -1), batch)
-                wdl_of_labels(part)
                 fields_of(part)

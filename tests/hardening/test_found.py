@@ -20,9 +20,8 @@ from engine.cli.option_forms import load_toml
 from engine.errors import ConfigError, DataError, FenError, NetFileError
 from engine.nn.checkpoint import read_checkpoint
 from selfplay.data.v6_games import chunk_of_game
-from selfplay.matches.opening_book import load_book
+from selfplay.matches.opening_book import load_book, load_openings
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
-from selfplay.records.opening_set import load_openings
 from selfplay.run.config import configured
 from selfplay.run.exchange import pgn_text
 from selfplay.suites.epd import read_epd
@@ -140,7 +139,7 @@ def test_a_pgn_without_moves_has_no_openings(written) -> None:
 
 
 def test_openings_in_another_encoding_are_refused(written) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"openings\.epd:1: "):
         load_openings(written("openings.epd", b"\xff\xfe4k3"))
 
 

@@ -23,9 +23,8 @@ from engine.options import EngineOptions
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import read_teacher
-from selfplay.matches.opening_book import load_book
+from selfplay.matches.opening_book import load_book, load_openings
 from selfplay.records.collect import GameRecord, collect
-from selfplay.records.opening_set import load_openings
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
 from selfplay.suites.puzzles import read_puzzles

@@ -7,7 +7,7 @@ import chess
 import pytest
 
 from engine.errors import DataError
-from selfplay.data.ending_positions import DRAWN_CP, PIECES, WON_CP, draw_endings, is_ending
+from selfplay.data.drawn_positions import DRAWN_CP, PIECES, WON_CP, draw_endings, is_ending
 from selfplay.matches.opening_book import load_book
 
 KPK = chess.Board("8/8/8/4k3/8/8/4P3/4K3 w - - 0 1")

@@ -1,19 +1,17 @@
 """Readers on the real collections, their first games; skipped where the data is not there."""
 
-import zipfile
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from selfplay.data.balanced_openings import draw_openings
+from selfplay.data.drawn_positions import draw_openings
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import read_pgn
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import read_teacher
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
-from selfplay.records.opening_set import load_openings
 
 # File -> reader, and how many of the first 100 games are not legal from where they begin.
 READERS = {
@@ -39,14 +37,6 @@ def test_first_games_are_legal_and_can_be_sampled(name: str, test_data: Path) ->
     PositionSampler(positions).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
     assert np.allclose(batch.policy.sum(axis=1), 1.0, atol=1e-3)
     assert np.allclose(batch.wdl.sum(axis=1), 1.0, atol=2e-3)
-
-
-def test_opening_book_in_pgn_is_read(test_data: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(existing(test_data / "books" / "8moves_v3.pgn.zip")) as archive:
-        book = Path(archive.extract(archive.namelist()[0], tmp_path))
-    positions, illegal = collect(islice(read_pgn(book), 20))
-    assert (positions.n_games, illegal) == (20, 0)
-    assert set(np.diff(positions.game_first)) == {16}
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from engine.errors import DataError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.duplicates import game_keys, position_keys, without_known_games
 from selfplay.data.game_files import read_engine_games
-from selfplay.data.pgn import ALL_GAMES, LARGEST_GAME, PgnReader, PgnSelection, read_pgn
+from selfplay.data.pgn import LARGEST_GAME, PgnReader, read_pgn
 from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet, concatenate
@@ -35,9 +35,9 @@ def pgn(moves: str = "1. e4 e5", **tags: str) -> str:
     return "".join(f'[{name} "{value}"]\n' for name, value in headers.items()) + f"\n{moves} {headers['Result']}\n\n"
 
 
-def read(path: Path, text: str, selection: PgnSelection | None = None) -> list[list[int]]:
+def read(path: Path, text: str, least_elo: int = 0) -> list[list[int]]:
     path.write_text(text, encoding="utf-8")
-    return [game.moves.tolist() for game in read_pgn(path, selection or PgnSelection())]
+    return [game.moves.tolist() for game in read_pgn(path, least_elo)]
 
 
 E4, E5, D4 = (chess.Move.from_uci(text) for text in ("e2e4", "e7e5", "d2d4"))
@@ -57,12 +57,13 @@ def test_games_are_selected_by_rating_and_variant(tmp_path: Path) -> None:
     fairy = pgn(Variant="No Such Game", WhiteElo="2600", BlackElo="2600")
     text = strong + mixed + unknown + chess960 + atomic + fairy
     assert len(read(path, text)) == 4
-    assert len(read(path, text, PgnSelection(least_elo=2400))) == 2
-    assert read(path, text, PgnSelection(least_elo=2400, chess960=False)) == [KING_PAWNS]
+    games = read(path, text, least_elo=2400)
+    assert len(games) == 2
+    assert games[0] == KING_PAWNS
 
 
 def test_selections_are_cached_apart() -> None:
-    assert PgnReader(PgnSelection()).__name__ != PgnReader(PgnSelection(least_elo=2000)).__name__
+    assert PgnReader().__name__ != PgnReader(2000).__name__
 
 
 def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -141,7 +142,7 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(
     path = tmp_path / f"games.pgn{suffix}"
     whole = "".join([*texts[:4], pgn("1. Ke3"), "1. e3 e6 1-0\n\n", *texts[4:]])
     path.write_bytes(gzip.compress(whole.encode()) if suffix else whole.encode())
-    expected = load_or_parse(path, PgnReader(ALL_GAMES), None)
+    expected = load_or_parse(path, PgnReader(), None)
 
     def interrupt_at(number: int) -> Callable[[float, int], None]:
         def watch(share: float, games: int) -> None:
@@ -154,8 +155,8 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(
     seen: list[int] = []
     for number in (5, 8):
         with pytest.raises(KeyboardInterrupt):
-            load_or_parse(path, PgnReader(ALL_GAMES), tmp_path / "cache", interrupt_at(number))
-    found = load_or_parse(path, PgnReader(ALL_GAMES), tmp_path / "cache", lambda share, games: seen.append(games))
+            load_or_parse(path, PgnReader(), tmp_path / "cache", interrupt_at(number))
+    found = load_or_parse(path, PgnReader(), tmp_path / "cache", lambda share, games: seen.append(games))
     assert seen[0] == 7, "two parts of three games were kept"
     for name, array in vars(expected).items():
         assert np.array_equal(getattr(found, name), array), name

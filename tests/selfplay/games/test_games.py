@@ -17,16 +17,16 @@ from engine.evaluation.protocol import LeafBatch
 from engine.search.choice import choose_move
 from engine.search.params import SearchParams
 from engine.search.session import Search
-from selfplay.data.balanced_openings import draw_openings
+from selfplay.data.drawn_positions import draw_openings
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
-from selfplay.records.opening_set import load_openings
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.replay import ReplayWriter, read_segment
 from selfplay.records.targets import score_from_value, wdl_from_score
@@ -228,11 +228,6 @@ def test_mate_is_played_at_any_temperature() -> None:
 # ---- replay -------------------------------------------------------------------------------------------------------
 
 
-def test_record_survives_encoding(records: dict[int, SelfPlayRecord]) -> None:
-    for record in records.values():
-        assert_equal_records(decode_record(encode_record(record)), record)
-
-
 def test_shortened_record_is_refused(records: dict[int, SelfPlayRecord]) -> None:
     with pytest.raises(DataError, match="self-play record"):
         decode_record(encode_record(records[0])[:-1])
@@ -256,24 +251,6 @@ def test_published_segment_holds_all_games(records: dict[int, SelfPlayRecord], t
     assert torn == 0
     for record in read:
         assert_equal_records(record, records[record.number])
-
-
-@pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_torn_tail_is_cut_and_reported(damage: str, records: dict[int, SelfPlayRecord], tmp_path: Path) -> None:
-    path = stored(tmp_path, records)
-    data = bytearray(path.read_bytes())
-    last = list(records)[-1]
-    if damage == "cut":
-        del data[-5:]
-    else:
-        data[-5] ^= 1
-    path.write_bytes(data)
-    writer = ReplayWriter(tmp_path, 1)
-    assert writer.cut_bytes > 0
-    assert sorted(writer.games) == sorted(set(records) - {last})
-    writer.append(records[last])
-    read, torn = read_segment(writer.publish())
-    assert (len(read), torn) == (len(records), 0)
 
 
 def test_other_files_are_no_segments(tmp_path: Path) -> None:
@@ -305,9 +282,3 @@ def test_openings_command_writes_what_is_read(
 ) -> None:
     aino_train("openings", "--teacher", teacher_file, "--count", 1, "--out", tmp_path / "set.epd")
     assert [board.fen() for board in load_openings(tmp_path / "set.epd")] == [chess.STARTING_FEN]
-
-
-def test_bad_opening_names_its_line(tmp_path: Path) -> None:
-    (tmp_path / "set.epd").write_text("# comment\nnonsense\n")
-    with pytest.raises(DataError, match=r"set\.epd:2"):
-        load_openings(tmp_path / "set.epd")

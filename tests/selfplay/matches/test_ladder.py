@@ -12,10 +12,9 @@ from engine.errors import ConfigError, RunError
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.play import Rules
 from selfplay.matches.rating import fit_rung, most_informative_rung
 from selfplay.matches.rungs import Ladder, LadderSettings
-from selfplay.matches.runner import PlannedGame, Schedule
+from selfplay.matches.runner import PlannedGame
 
 RUNGS = list(range(1350, 2851, 50))
 
@@ -66,13 +65,10 @@ def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Has games decided by comparing the rung with an engine of that strength, `concurrency` of them under way."""
 
     def use(elo: int) -> None:
-        def play(
-            schedule: Schedule, control: TimeControl, rules: Rules, concurrency: int, archive: MatchArchive,
-            report: Callable[[GameRow], None], stop: Callable[[], bool],
-        ) -> None:  # fmt: skip
+        def play(ladder: Ladder, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> None:
             running: list[PlannedGame] = []
-            while not stop() and not schedule.decided:
-                while len(running) < concurrency and (game := schedule.next_game()) is not None:
+            while not stop() and not ladder.decided:
+                while len(running) < ladder.settings.concurrency and (game := ladder.next_game()) is not None:
                     running.append(game)
                 if not running:
                     return
@@ -81,11 +77,11 @@ def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
                 result = "1/2-1/2" if rung == elo else "1-0" if (elo > rung) == (game.number % 2 == 0) else "0-1"
                 white, black = game.colours[chess.WHITE].name, game.colours[chess.BLACK].name
                 row = GameRow(game.number, white, black, game.opening, "", result, "checkmate", "", "", (0.0, 0.0))
-                archive.add(row)
-                schedule.finish(row)
+                ladder._archive.add(row)
+                ladder.finish(row)
                 report(row)
 
-        monkeypatch.setattr("selfplay.matches.rungs.play_schedule", play)
+        monkeypatch.setattr(Ladder, "_play", play)
 
     return use
 

@@ -7,8 +7,7 @@ import chess
 import pytest
 
 from engine.errors import DataError
-from selfplay.matches.opening_book import MOST_UNREADABLE, OpeningOrder, load_book, opening_board
-from selfplay.records.opening_set import load_openings
+from selfplay.matches.opening_book import MOST_UNREADABLE, OpeningOrder, load_book, load_openings, opening_board
 
 PGN = """[Event "one"]
 [Result "*"]
@@ -28,12 +27,6 @@ PGN = """[Event "one"]
 1. e4 Ke3 *
 """
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
-
-
-def test_own_set_is_the_default() -> None:
-    book = load_book()
-    assert len(book) == 5000
-    assert all(opening_board(opening).is_valid() for opening in book[:10])
 
 
 def test_pgn_gives_the_first_plies_with_their_history(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
         for step in (10, 20):
             run.ledger.note_losses(number, step, "train", {"policy": 3.0 - step / 20, "value": 1.0})
         run.ledger.note_losses(number, 20, "after", {"policy": 2.0, "value": 0.9, "top1": 0.3})
-        run.note_verdict(number, result)
+        run.ledger.note_gate(number, result)
         run.ledger.enter_phase(number, Phase.DONE)
     run.ledger.begin_generation(len(gates) + 1, config_text(run.config))
     return run
@@ -272,7 +272,7 @@ def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
 def test_lost_run_database_is_told_apart_from_another_folder(tmp_path: Path) -> None:
     run_with(tmp_path, [gate_result(30)]).close()
     (tmp_path / "ledger.sqlite").unlink()
-    with pytest.raises(RunError, match="the run database is missing; `aino-train loop"):
+    with pytest.raises(RunError, match=r"the run database, ledger\.sqlite, is missing"):
         read_facts(tmp_path)
 
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
 from engine.nn import dit
 from selfplay.games.game_settings import GameSettings
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.game import SelfPlayRecord, encode_record
-from selfplay.records.opening_set import load_openings
 from selfplay.run.folder import RunFolder
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 from selfplay.training.families import family_of
@@ -44,7 +43,7 @@ def tiny_task(folder: Path, net: str = "16x1", visits: int = 8, longest: int = 4
     dit.save(path, family_of(net).build(np.random.default_rng(1)), {})
     settings = GameSettings(concurrent=4, visits=visits, fast_visits=4, longest=longest, resign_below=-1.0)
     openings = np.array([row_from_board(board) for board in load_openings()])
-    return GenerationTask(3, 1, settings, (path,), openings, row_from_board(chess.Board()))
+    return GenerationTask(3, 1, settings, (path,), openings)
 
 
 def games_of(play: PlayBackend, task: GenerationTask, numbers: Sequence[int]) -> dict[int, bytes]:

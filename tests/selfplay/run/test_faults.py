@@ -192,51 +192,14 @@ def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
 # ---- deleted and damaged files of the run -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("done", [[], [Phase.GENERATE], [Phase.GENERATE, Phase.FIT], list(Phase)[:3]])
-def test_deleted_ledger_is_made_anew(done: list[Phase], straight: RunFolder, tmp_path: Path) -> None:
+def test_run_without_its_database_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     run = open_run(tmp_path)
-    for phase in done:
-        assert run_phase(run, phase, never)
-    known = run.ledger.gate(1), run.ledger.losses(1, "before"), run.ledger.losses(1, "after"), run.ledger.game_count(1)
+    assert run_phase(run, Phase.GENERATE, never)
     run.close()
     (tmp_path / "ledger.sqlite").unlink()
-    run = open_run(tmp_path)
-    assert run.rebuilt == bool(done)
-    ours = run.ledger.gate(1), run.ledger.losses(1, "before"), run.ledger.losses(1, "after"), run.ledger.game_count(1)
-    assert ours == known
-    published = {path.name: path.read_bytes() for path in run.replay.iterdir()}
-    assert run_generations(run, 2, never)
-    assert run.ledger.current() == (2, Phase.DONE)
-    assert all((run.replay / name).read_bytes() == content for name, content in published.items())
-    assert_same_generation(run, straight)
-    run.close()
-
-
-def test_deleted_ledger_in_the_middle_of_a_generation(
-    straight: RunFolder, tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
-    run = open_run(tmp_path)
-    assert run_generations(run, 1, never)
-    games = published_games(run.replay, 1)
-    run.close()
-    (tmp_path / "ledger.sqlite").unlink()
-    writer = ReplayWriter(tmp_path / "replay", 2)
-    writer.append(games[0])
-    writer.close()
-    said = aino_train("loop", tmp_path, "--generations", 1)
-    assert "restored 2 generations from the folder" in said
-    assert "generation 2: candidate" in said
-    assert len(published_games(tmp_path / "replay", 2)) == 6
-
-
-def test_damaged_verdict_is_named(tmp_path: Path) -> None:
-    run = open_run(tmp_path)
-    assert run_generations(run, 1, never)
-    run.close()
-    (tmp_path / "ledger.sqlite").unlink()
-    (tmp_path / "gates" / "gen-00001.json").write_text("{}")
-    with pytest.raises(RunError, match=r"gen-00001\.json: not the verdict"):
-        open_run(tmp_path)
+    said = aino_train("loop", tmp_path, "--generations", 1, status=1)
+    assert "ledger.sqlite is missing" in said
+    assert "--initial nets/best.dit" in said
 
 
 def test_lost_best_network_is_promoted_again(straight: RunFolder, tmp_path: Path) -> None:
@@ -281,9 +244,9 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
 def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     open_run(tmp_path).close()
     config = tmp_path / "config.toml"
-    config.write_text(config.read_text().replace("format = 3", "format = 4"))
+    config.write_text(config.read_text().replace("format = 4", "format = 5"))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 3, found 4"):
+    with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 4, found 5"):
         open_run(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 

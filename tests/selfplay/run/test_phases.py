@@ -12,7 +12,7 @@ from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError, RunError
 from engine.files.dit_file import load_tensors
 from engine.nn import dit
-from selfplay.records.opening_set import load_openings, write_openings
+from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
 from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder
@@ -45,13 +45,6 @@ def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net:
     run.close()
     assert run.config == default_config(net)
     assert RunFolder(tmp_path / "run", {}).config == default_config(net)
-
-
-def test_label_folder_teaches_beside_a_sparse_initial_network(tmp_path: Path) -> None:
-    first = network(tmp_path / "first.dit", "sparse-128")
-    run = RunFolder(tmp_path / "run", {"fit": {"labels": "labels"}}, first)
-    assert run.config.fit.labels == "labels"
-    run.close()
 
 
 def test_net_that_contradicts_the_initial_network_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:

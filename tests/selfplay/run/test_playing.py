@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import chess
 import numpy as np
 import pytest
 
@@ -13,9 +12,9 @@ from engine.board.convert import row_from_board
 from engine.errors import NetFileError
 from engine.nn import dit
 from selfplay.games.game_settings import GameSettings
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, encode_record, training_game
-from selfplay.records.opening_set import load_openings
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_generations
@@ -32,7 +31,7 @@ def task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     net = tmp_path_factory.mktemp("net") / "net.dit"
     dit.save(net, family_of(request.param).build(np.random.default_rng(1)))
     openings = np.array([row_from_board(board) for board in load_openings()[:20]])
-    return GenerationTask(3, 1, SETTINGS, (net,), openings, row_from_board(chess.Board()))
+    return GenerationTask(3, 1, SETTINGS, (net,), openings)
 
 
 def play(task: GenerationTask, numbers: Iterable[int]) -> dict[int, bytes]:
@@ -80,7 +79,7 @@ def test_stop_gives_up_the_games_in_flight(task: GenerationTask) -> None:
 
 
 def test_missing_network_is_an_error(task: GenerationTask, tmp_path: Path) -> None:
-    missing = GenerationTask(1, 1, SETTINGS, (tmp_path / "none.dit",), task.openings, task.start)
+    missing = GenerationTask(1, 1, SETTINGS, (tmp_path / "none.dit",), task.openings)
     with pytest.raises(NetFileError, match="none"):
         play_numbers(missing, [0], print, lambda: False)
 

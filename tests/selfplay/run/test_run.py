@@ -1,7 +1,6 @@
 """A run folder: one generation end to end, continued after interruptions, and its settings."""
 
 import argparse
-import contextlib
 import json
 import sqlite3
 import subprocess
@@ -18,10 +17,10 @@ from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from engine.options.settings import help_of
 from selfplay.commands import pretrain
-from selfplay.lock import FolderLock
+from selfplay.lock import folder_lock
 from selfplay.main import main
+from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.game import encode_record
-from selfplay.records.opening_set import load_openings, write_openings
 from selfplay.records.replay import read_segment, segment_path
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
@@ -177,11 +176,6 @@ def test_verdict_ignores_games_after_the_decision() -> None:
     assert GateTest(settings, won | lost).verdict == early
 
 
-def test_weak_score_at_the_limit_is_rejected() -> None:
-    result = GateTest(GateSettings(pairs=2), {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
-    assert not result.accepted
-
-
 def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
     openings = tmp_path / "three.epd"
     write_openings(openings, [(board, 0) for board in load_openings()[:3]])
@@ -274,9 +268,9 @@ def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path)
 
 
 def test_second_process_is_kept_out(tmp_path: Path) -> None:
-    with FolderLock(tmp_path), pytest.raises(RunError, match="another process"), FolderLock(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(RunError, match="another process"), folder_lock(tmp_path):
         pass
-    with FolderLock(tmp_path):
+    with folder_lock(tmp_path):
         pass
 
 
@@ -284,45 +278,6 @@ def test_damaged_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"not a database at all" * 100)
     with pytest.raises(RunError, match="ledger"):
         Ledger(tmp_path / "ledger.sqlite")
-
-
-@pytest.mark.parametrize(
-    ("table", "row"),
-    [
-        ("generations", (1, "banquet", "", 1e9, None)),
-        ("generations", (1, "fit", "", "yesterday", None)),
-        ("games", (1, 0, None, 0, "other")),
-        ("games", (1, 0, 30, 7, "other")),
-        ("games", (1, 0, 30, 1, "fire")),
-        ("imports", (1, "x.pgn", "many", 0)),
-        ("losses", (1, 0, "train", 1.0, 1.0, None, None)),
-        ("losses", (1, 8, "after", 1.0, None, None, 0.3)),
-        ("losses", (1, 8, "after", 1.0, 1.0, 0.1, None)),
-        ("candidate_games", (1, 0, "", 4.0, 30, "other")),
-        ("gates", (1, 1, 1, "[1, 2", 3.0, 0.6, 70.0, 10.0, 130.0)),
-        ("gates", (1, 1, 1, "[0, 0, 0, 0, 0]", 3.0, 0.6, 70.0, 10.0, 130.0)),
-        ("gates", (1, 1, 1, "[0, 0, 1, 1, 1]", 3.0, 0.6, None, 10.0, 130.0)),
-    ],
-)
-def test_impossible_row_of_the_run_database_is_named(table: str, row: tuple[object, ...], tmp_path: Path) -> None:
-    Ledger(tmp_path / "ledger.sqlite").close()
-    insert_row(tmp_path / "ledger.sqlite", table, row)
-    with pytest.raises(RunError, match=rf"ledger\.sqlite: impossible row in {table}: \(1, .* is rebuilt"):
-        Ledger(tmp_path / "ledger.sqlite")
-
-
-def insert_row(ledger: Path, table: str, row: tuple[object, ...]) -> None:
-    with contextlib.closing(sqlite3.connect(ledger)) as connection:
-        connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
-        connection.commit()
-
-
-def test_commands_tell_of_an_impossible_row(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    open_run(tmp_path).close()
-    insert_row(tmp_path / "ledger.sqlite", "generations", (1, "gate", "", 1e9, None))
-    insert_row(tmp_path / "ledger.sqlite", "games", (1, 0, 30, 7, "other"))
-    for command in ("report", "gate"):
-        assert "impossible row in games: (1, 0, 30, 7" in aino_train(command, tmp_path, status=1)
 
 
 def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
 from selfplay.run.playing import GenerationTask, play_numbers
 from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import ATTEMPTS, WorkerLost, play_supervised
+from selfplay.run.supervision import ATTEMPTS, SupervisedPlay, WorkerLost
 from selfplay.run.workers import WorkerPool
 from selfplay.training.families import family_of
 from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, tiny_task
@@ -196,66 +195,57 @@ class Pretender:
         self.killed = True
 
 
-class PretendedGroup:
+class PretendedPlay(SupervisedPlay):
     """Pretenders, all of them remembered."""
 
     def __init__(
         self, records: dict[int, bytes], size: int = 2, poison: Sequence[int] = (), stillborn: bool = False
     ) -> None:
-        self.size = size
+        self.told: list[str] = []
+        super().__init__(size, self.told.append)
         self.hired: list[Pretender] = []
         self._arguments = (records, set(poison), stillborn)
 
-    def hire(self) -> Pretender:
+    def _hirer(self, task: GenerationTask) -> Callable[[], Pretender]:
+        return self._hire
+
+    def _hire(self) -> Pretender:
         self.hired.append(Pretender(*self._arguments))
         return self.hired[-1]
 
-    def ready(self, workers: Sequence[Pretender], timeout_s: float) -> Sequence[Pretender]:
+    def _ready(self, workers: Sequence[Pretender], timeout_s: float) -> Sequence[Pretender]:
         return list(workers)
 
 
-def supervise(group: PretendedGroup, told: list[str]) -> list[int]:
-    """Numbers of the games in the order in which they were finished."""
-    finished: list[int] = []
-    play_supervised(group, NUMBERS, lambda record: finished.append(record.number), never, told.append)
-    return finished
+def test_lots_are_small_and_every_game_is_handed_out_once(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play = PretendedPlay(expected)
+    assert games_of(play, task, NUMBERS) == expected
+    assert 1 < max(worker.largest_lot for worker in play.hired) <= 4
+    assert len(play.hired) == 2
+    assert all(worker.killed for worker in play.hired)
+    assert not play.told
 
 
-def test_lots_are_small_and_every_game_is_handed_out_once(expected: dict[int, bytes]) -> None:
-    group, told = PretendedGroup(expected), []
-    assert sorted(supervise(group, told)) == list(NUMBERS)
-    assert 1 < max(worker.largest_lot for worker in group.hired) <= 4
-    assert len(group.hired) == 2
-    assert all(worker.killed for worker in group.hired)
-    assert not told
-
-
-def test_deadly_game_is_given_up_after_some_workers(expected: dict[int, bytes]) -> None:
-    group, told = PretendedGroup(expected, poison=[3]), []
+def test_deadly_game_is_given_up_after_some_workers(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play = PretendedPlay(expected, poison=[3])
     with pytest.raises(RunError, match=r"3 workers were lost with game .*pretended to die"):
-        supervise(group, told)
-    assert len(told) == ATTEMPTS - 1
-    assert all(worker.killed for worker in group.hired)
+        games_of(play, task, NUMBERS)
+    assert len(play.told) == ATTEMPTS - 1
+    assert all(worker.killed for worker in play.hired)
 
 
-def test_workers_that_never_start_are_given_up(expected: dict[int, bytes]) -> None:
-    group = PretendedGroup(expected, size=8, stillborn=True)
+def test_workers_that_never_start_are_given_up(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play = PretendedPlay(expected, size=8, stillborn=True)
     with pytest.raises(RunError, match="at their start"):
-        supervise(group, [])
-    assert len(group.hired) == ATTEMPTS
+        games_of(play, task, NUMBERS)
+    assert len(play.hired) == ATTEMPTS
 
 
 # ---- the station --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def station(task: GenerationTask) -> Iterator[Station]:
+def test_station_asks_for_more_before_it_has_nothing_left(task: GenerationTask, expected: dict[int, bytes]) -> None:
     station = Station(task, source_hash())
-    yield station
-    station.close()
-
-
-def test_station_asks_for_more_before_it_has_nothing_left(station: Station, expected: dict[int, bytes]) -> None:
     assert station.exchange([]) == Report([], wanted=4)
     records: list[bytes] = []
     report = station.exchange([0, 1])
@@ -272,13 +262,3 @@ def test_station_of_another_version_refuses_to_play(task: GenerationTask) -> Non
     report = Station(task, "0" * 64).exchange([])
     assert isinstance(report.error, ConfigError)
     assert "another version" in str(report.error)
-
-
-def test_closed_station_ends_its_threads(station: Station) -> None:
-    others = threading.active_count()
-    station.exchange(list(range(8)))
-    station.close()
-    deadline = time.monotonic() + 30
-    while threading.active_count() >= others and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() < others

@@ -13,23 +13,18 @@ import numpy as np
 import pytest
 
 from engine.board.fen import parse_fen
-from engine.board.layout import KEY, ROW_WORDS
+from engine.board.layout import KEY
 from engine.errors import ConfigError, DataError
 from engine.files.atomic import atomic_write
-from selfplay.data.label_sampler import held_out
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.matches.contestant import Contestant
 from selfplay.records.collect import collect
-from selfplay.records.label_folder import LabelFolder
-from selfplay.records.replay import write_segment
 from selfplay.teachers.label_positions import LabelFile, labelled_keys
 from selfplay.teachers.label_tasks import Sampling, positions_of_file, tasks_of_games
 from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
-from selfplay.teachers.labelling import keys_of_rows
 from selfplay.teachers.uci_engine import Info, UciEngine, parse_info
 from tests.selfplay.conftest import random_game
-from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.teachers.scripted_teacher import score_of
 
 TEACHER = [sys.executable, str(Path(__file__).with_name("scripted_teacher.py"))]
@@ -109,34 +104,6 @@ def test_games_are_labelled_once_a_position(tmp_path: Path, pgn_file: Path, aino
     assert lines_of(again) == []
 
 
-def test_moves_that_were_not_played_are_answered(pgn_file: Path) -> None:
-    tasks = list(tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, deviate=1.0, seed=7)))
-    assert len(tasks) == 12
-    games = [record.moves.tolist() for record in read_pgn(pgn_file)]
-    for task in tasks:
-        moves = task.moves.tolist()
-        assert task.plies == (len(moves),)
-        assert task.result == "*"
-        assert any(moves[:-1] == game[: len(moves) - 1] and moves[-1] != game[len(moves) - 1] for game in games)
-    same = tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, deviate=1.0, seed=7))
-    assert [task.moves.tolist() for task in same] == [task.moves.tolist() for task in tasks]
-
-
-def test_positions_of_self_play_are_labelled(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    games = [searched_game(np.random.default_rng(i), fen, 20)[0] for i, fen in enumerate(STARTS)]
-    (tmp_path / "run" / "replay").mkdir(parents=True)
-    write_segment(tmp_path / "run" / "replay", 1, games)
-    out = tmp_path / "labels" / "new.txt.xz"
-    flags = ["--run", tmp_path / "run", "--per-game", 6, "--deviate", 0.5]
-    aino_train("label", "--engine", ENGINE, "--out", out, *flags)
-    lines = lines_of(out)
-    assert sum(check_labels(line) for line in lines) >= 25
-    deviations = [line for line in lines if line.split("|")[1] == "*"]
-    assert 5 <= len(deviations) < len(lines)
-    packed, illegal = collect(read_teacher(out))
-    assert (packed.n_games, illegal) == (len(lines), 0)
-
-
 def test_positions_that_a_search_looks_at_are_labelled(
     tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
 ) -> None:
@@ -155,25 +122,6 @@ def test_positions_that_a_search_looks_at_are_labelled(
     aino_train("label", "--engine", ENGINE, "--out", out, "--count", 20, *flags)
     assert sum(check_labels(line) for line in lines_of(out)) == 20
     assert all(line.split("|")[1] == "*" for line in lines_of(out))
-
-
-def test_held_out_positions_of_a_label_folder_are_labelled(
-    tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path
-) -> None:
-    folder = tmp_path / "labels"
-    flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "book=1", "endings=1"]
-    aino_train("teach", "--net", material_net_file, "--out", folder, *flags)
-    out = tmp_path / "endings.txt.xz"
-    aino_train("label", "--engine", ENGINE, "--labels", folder, "--label-source", "endings", "--count", 9, "--out", out)
-    lines = lines_of(out)
-    assert len(lines) == 9
-    assert max(len(chess.Board(line.split("|")[0]).piece_map()) for line in lines) <= 7
-    labels = LabelFolder(folder)
-    known = set(labelled_keys(out).tolist())
-    rows = np.ascontiguousarray(labels.values[held_out(labels.values)])
-    keys = np.zeros(len(rows), np.uint64)
-    assert keys_of_rows(rows, np.zeros(ROW_WORDS, np.uint64), keys) == -1
-    assert known <= set(keys.tolist())
 
 
 def test_killed_labelling_goes_on(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
@@ -244,7 +192,6 @@ def test_bad_flags_are_refused(tmp_path: Path, aino_train: Callable[..., str]) -
     base = ["label", "--engine", ENGINE, "--out", tmp_path / "new.txt.xz"]
     assert "--pgn" in aino_train(*base, status=1)
     assert "--nodes" in aino_train(*base, "--epd", "x", "--nodes", 0, status=1)
-    assert "no published games" in aino_train(*base, "--run", tmp_path, status=1)
     assert ".txt.xz" in aino_train(*base[:3], "--out", tmp_path / "new.txt", "--epd", "x", status=1)
 
 

@@ -11,14 +11,14 @@ from engine.errors import ConfigError, DataError
 from engine.network.sparse.features import new_sight
 from engine.network.sparse.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
-from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out, wdl_of_labels
+from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, Calibration, fit_calibration
+from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import fields_of
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
-from selfplay.training.mixture import Draws, Mixture, SparseMixture
+from selfplay.training.mixture import Mixture, SparseMixture
 
 HELD_OUT, TRAINED = 700, 20_000  # roots
 
@@ -76,13 +76,10 @@ def test_order_is_the_feistel_network_by_its_definition():
         assert LabelOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
 
 
-def test_targets_of_a_batch_are_those_of_its_rows(drawn):
-    for rows in (drawn.values, drawn.scored):
-        rows = rows.copy()
-        fields_of(rows)["root"] = TRAINED
-        fields_of(rows)["score"][:3] = [31_990, -31_990, 3_001]
-        wdl = filled(rows, np.arange(len(rows))).wdl
-        np.testing.assert_array_equal(wdl, wdl_of_labels(rows))
+def test_mates_and_other_large_scores_are_certain(drawn):
+    for rows in (drawn.values[:3].copy(), drawn.scored[:3].copy()):
+        fields_of(rows)["root"], fields_of(rows)["score"] = TRAINED, [31_990, -31_990, 3_001]
+        wdl = filled(rows, np.arange(3)).wdl
         assert wdl[0, 0] == wdl[1, 2] == wdl[2, 0] == 1.0
 
 
@@ -93,6 +90,8 @@ def test_values_teach_the_value_alone(drawn):
     for number, source in enumerate(SOURCES):
         calm = trained & (fields["kind"] & CALM > 0) & (fields["kind"] & SOURCE_MASK == number)
         np.testing.assert_allclose(batch.wdl[calm], CALM_VALUES[source].wdl(fields["score"][calm]))
+        other = trained & (fields["kind"] == number)
+        np.testing.assert_allclose(batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other]))
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left == -1).all()
     row, sight, legal = np.zeros(ROW_WORDS, np.uint64), new_sight(), np.zeros(MAX_MOVES, np.uint16)
@@ -160,23 +159,17 @@ def test_the_policy_part_can_be_trained_on_scored_moves_alone():
     assert settings_of(parser.parse_args([*flags, "value"])).files.scored_share == 0.0
 
 
-def test_calibration_that_made_the_truth_is_found_again():
-    score_cp = np.random.default_rng(1).normal(0, 200, 4000)
-    true = Calibration(shift=6.0, centre=90.0, scale=70.0)
-    assert fit_calibration(score_cp, true.wdl(score_cp)) == true
-
-
 def test_a_set_with_a_tiny_share_had_batches_with_fewer_positions_than_none():
     sets = [LabelRows(name, np.zeros((rows, 4), np.uint64)) for name, rows in (("a", 700), ("b", 900), ("c", 50))]
-    draws = Draws(sets, [0.3, 0.7, 1e-4], batch_size=64, seed=1)
-    drawn = np.array([[len(numbers) for _, _, numbers in draws.parts(step)] for step in range(1000)])
+    draws = SparseMixture(sets, [0.3, 0.7, 1e-4], batch_size=64, seed=1)
+    drawn = np.array([[len(numbers) for _, numbers in draws.draws(step)] for step in range(1000)])
     assert (drawn.sum(axis=1) == 64).all()
     np.testing.assert_allclose(drawn.sum(axis=0) / 64_000, [0.3, 0.7, 1e-4], atol=1e-4)
 
 
 def test_a_batch_may_be_smaller_than_the_number_of_sets():
     sets = [LabelRows("labels", np.zeros((9, 4), np.uint64))] * 5
-    draws = Draws(sets, [1, 1, 1, 1, 1], batch_size=2, seed=1)
-    drawn = np.array([[len(numbers) for _, _, numbers in draws.parts(step)] for step in range(500)])
+    draws = SparseMixture(sets, [1, 1, 1, 1, 1], batch_size=2, seed=1)
+    drawn = np.array([[len(numbers) for _, numbers in draws.draws(step)] for step in range(500)])
     assert (drawn.sum(axis=1) == 2).all()
     np.testing.assert_allclose(drawn.sum(axis=0), 200, atol=5)

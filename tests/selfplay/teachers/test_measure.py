@@ -11,7 +11,7 @@ from engine.network.sparse.parameters import SparseConfig
 from engine.nn import dit
 from selfplay.data.teacher import read_teacher
 from selfplay.main import main
-from selfplay.records.calibration import LONE_SCORES
+from selfplay.records.calibration import DEPTH_2_SCORES
 from selfplay.records.collect import collect
 from selfplay.records.targets import wdl_from_score
 from selfplay.teachers import quality
@@ -21,11 +21,11 @@ from tests.selfplay.teachers.nets import random_positions
 
 def test_the_labeller_itself_orders_siblings_perfectly(random_net):
     rows = random_positions(40, 3)
-    truth = quality.Truth(rows, np.zeros(40, np.int64), np.zeros((40, 3), np.float32))
+    truth = quality.Truth(rows, np.zeros(40, np.int64))
     siblings = quality.siblings_of(random_net, truth)
     siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
     found = quality.measure(
-        quality.teacher_judge(random_net, 2, LONE_SCORES[2]), truth, np.ones(40, np.bool_), siblings
+        quality.teacher_judge(random_net, 2, DEPTH_2_SCORES), truth, np.ones(40, np.bool_), siblings
     )
     assert found.siblings == pytest.approx(1.0)
     guess = np.random.default_rng(1).random(100_000)
@@ -37,13 +37,11 @@ def test_the_labeller_itself_orders_siblings_perfectly(random_net):
 def test_error_is_that_of_the_positions_meant(random_net):
     rows = random_positions(60, 4)
     score_cp = quality.teacher_cp(random_net, rows, quality.STATIC)
-    truth = quality.Truth(rows, score_cp, np.zeros((60, 3), np.float32))
+    truth = quality.Truth(rows, score_cp)
     calm = np.arange(60) % 2 == 0
     wdl = wdl_from_score(score_cp)
     q = wdl[:, 0] - wdl[:, 2]
-    siblings = quality.siblings_of(
-        random_net, quality.Truth(rows, np.zeros(60, np.int64), np.zeros((60, 3), np.float32))
-    )
+    siblings = quality.siblings_of(random_net, quality.Truth(rows, np.zeros(60, np.int64)))
     shifted = {
         row.tobytes(): value + (0.5 if i % 2 == 0 else 0.0) for i, (row, value) in enumerate(zip(rows, q, strict=True))
     }
@@ -80,7 +78,6 @@ def test_truth_is_read_from_labels_of_games_and_positions(tmp_path):
     truth = quality.read_truth(path)
     assert truth.score_cp.tolist() == [31, 40, -7, 12]
     assert truth.rows[:, SIDE].tolist() == [0, 0, 0, 0]
-    assert truth.result_wdl.tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert bin(int(truth.rows[2, CASTLING])).count("1") == 2
     path.write_text(f"{start}|*|e2e5:e2e4=25\n")
     with pytest.raises(DataError, match=r"truth\.txt:1"):

@@ -129,10 +129,3 @@ def test_alpha_beta_finds_the_value_of_the_whole_tree(material_net, depth):
     teacher = new_teacher(material_net)
     for row in random_positions(6, 9):
         assert deep_value(teacher, row, np.int64(depth)) == plain_value(teacher, row, 0, depth)
-
-
-def test_values_do_not_depend_on_positions_searched_before(random_net):
-    rows = random_positions(20, 6)
-    one = new_teacher(random_net, 1 << 6)
-    together = [deep_value(one, row, np.int64(2)) for row in rows]
-    assert together == [deep_value(new_teacher(random_net, 1 << 6), row, np.int64(2)) for row in rows]

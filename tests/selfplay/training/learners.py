@@ -1,7 +1,12 @@
 """Steps of learners, and whether two of them come to the same."""
 
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
 import numpy as np
 
+from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.learner import Learner
 
 
@@ -15,3 +20,23 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
     assert a.keys() == b.keys()
     for name, value in a.items():
         assert np.array_equal(value, b[name]), name
+
+
+def assert_checkpoint_continues(new: Callable[[], Learner], path: Path) -> None:
+    """A learner that goes on from another's checkpoint comes to what one without an interruption comes to."""
+    with closing(new()) as straight, closing(new()) as killed, closing(new()) as resumed:
+        expected = parameters_after(straight, 6)
+        parameters_after(killed, 3)
+        save_checkpoint(path, *killed.state())
+        resumed.restore(*load_checkpoint(path))
+        assert_same(parameters_after(resumed, 3), expected)
+
+
+def assert_threads_change_nothing(new: Callable[[int], Learner]) -> None:
+    """new: makes a learner with so many threads."""
+    results = []
+    for threads in (1, 2, 3):
+        with closing(new(threads)) as learner:
+            results.append(parameters_after(learner, 4))
+    assert_same(results[0], results[1])
+    assert_same(results[0], results[2])

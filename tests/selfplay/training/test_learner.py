@@ -24,7 +24,7 @@ from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 from selfplay.training.tower import TowerHeldOut, dual_head_loss
 from tests.selfplay.conftest import games_of
-from tests.selfplay.training.learners import assert_same, parameters_after
+from tests.selfplay.training.learners import assert_checkpoint_continues, assert_same, assert_threads_change_nothing
 
 SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2, variations=0.25)
 
@@ -53,30 +53,12 @@ def test_overfits_one_game(positions: PositionSet) -> None:
 
 @each_family
 def test_checkpoint_continues_bit_for_bit(net: str, positions: PositionSet, tmp_path: Path) -> None:
-    straight = small_learner(positions, net)
-    expected = parameters_after(straight, 6)
-    straight.close()
-
-    killed = small_learner(positions, net)
-    parameters_after(killed, 3)
-    save_checkpoint(tmp_path / "state.npz", *killed.state())
-    killed.close()
-
-    resumed = small_learner(positions, net)
-    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
-    assert_same(parameters_after(resumed, 3), expected)
-    resumed.close()
+    assert_checkpoint_continues(lambda: small_learner(positions, net), tmp_path / "state.npz")
 
 
 @each_family
 def test_threads_do_not_change_the_result(net: str, positions: PositionSet) -> None:
-    results = []
-    for threads in (1, 2, 3):
-        learner = small_learner(positions, net, threads)
-        results.append(parameters_after(learner, 4))
-        learner.close()
-    assert_same(results[0], results[1])
-    assert_same(results[0], results[2])
+    assert_threads_change_nothing(lambda threads: small_learner(positions, net, threads))
 
 
 @pytest.mark.parametrize(("net", "other"), [("16x2", "16x1"), ("sparse-128", "sparse-256")])
@@ -113,14 +95,16 @@ def one_batch(positions: PositionSet, size: int) -> TrainingBatch:
     return batch
 
 
-def test_policy_gradient_reaches_legal_moves_only(positions: PositionSet) -> None:
-    batch = one_batch(positions, 6)
-    rng = np.random.default_rng(2)
-    outputs = {
-        "policy": rng.normal(size=(6, 8, 8, 80)).transpose(0, 3, 1, 2),
-        "wdl": rng.normal(size=(6, 3)),
-        "moves_left": rng.normal(size=(6, 1)),
+def random_outputs(size: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        "policy": rng.normal(size=(size, 8, 8, 80)).transpose(0, 3, 1, 2),
+        "wdl": rng.normal(size=(size, 3)),
+        "moves_left": rng.normal(size=(size, 1)),
     }
+
+
+def test_policy_gradient_reaches_legal_moves_only(positions: PositionSet) -> None:
+    batch, outputs = one_batch(positions, 6), random_outputs(6, np.random.default_rng(2))
     _, gradients = dual_head_loss(outputs, batch, LossWeights())
     touched = np.abs(gradients["policy"].reshape(6, -1)) > 0
     for position in range(6):
@@ -132,13 +116,8 @@ def test_policy_gradient_reaches_legal_moves_only(positions: PositionSet) -> Non
 
 @pytest.mark.parametrize("head", ["policy", "wdl", "moves_left"])
 def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str) -> None:
-    batch = one_batch(positions, 3)
-    rng = np.random.default_rng(3)
-    outputs = {
-        "policy": rng.normal(size=(3, 8, 8, 80)).transpose(0, 3, 1, 2),
-        "wdl": rng.normal(size=(3, 3)),
-        "moves_left": rng.normal(size=(3, 1)),
-    }
+    batch, rng = one_batch(positions, 3), np.random.default_rng(3)
+    outputs = random_outputs(3, rng)
     weights = LossWeights(value=0.7, moves_left=0.3)
     factor = {"policy": 1.0, "wdl": weights.value, "moves_left": weights.moves_left}[head]
     _, gradients = dual_head_loss(outputs, batch, weights)
@@ -161,12 +140,7 @@ def test_position_without_a_target_takes_no_part_in_its_loss(
     positions: PositionSet, target: str, unknown: float, loss: str
 ) -> None:
     batch, known = one_batch(positions, 6), np.arange(6) % 2 == 1
-    rng = np.random.default_rng(2)
-    outputs = {
-        "policy": rng.normal(size=(6, 8, 8, 80)).transpose(0, 3, 1, 2),
-        "wdl": rng.normal(size=(6, 3)),
-        "moves_left": rng.normal(size=(6, 1)),
-    }
+    outputs = random_outputs(6, np.random.default_rng(2))
     whole = dual_head_loss(outputs, batch, LossWeights())[0].means
     of_known = dual_head_loss(
         {name: output[known] for name, output in outputs.items()},

@@ -184,22 +184,3 @@ def test_variations_take_their_share_of_positions_with_scores(positions: Positio
     assert value_only(replace(positions, target_scores=np.zeros(0, np.int16))) == 0
     with pytest.raises(ConfigError, match="variations"):
         SparseMixture([positions], [1.0], 8, seed=3, variations=1.5)
-
-
-def test_policy_loss_is_the_mean_over_positions_with_a_policy(positions: PositionSet) -> None:
-    numbers, weights = np.arange(40, 60), LossWeights()
-    plain = sampled(positions, numbers, np.full(20, AS_THEY_ARE))
-    doubled = sampled(
-        positions,
-        np.repeat(numbers, 2),
-        np.where(np.arange(40) % 2, positions.target_first[np.repeat(numbers, 2)], AS_THEY_ARE),
-    )
-    _, tables = new_tables(CONFIG)
-    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
-    losses = []
-    for batch, count in ((plain, 20), (doubled, 40)):
-        passes = SparsePass(CONFIG, count, threads=1)
-        passes.positions(tables, batch, count, weights)
-        losses.append(loss_sums(passes.gradients, count).means)
-    assert losses[0].policy == pytest.approx(losses[1].policy, rel=1e-6)
-    assert losses[0].moves_left == pytest.approx(losses[1].moves_left, rel=1e-6)

@@ -27,7 +27,6 @@ from selfplay.data.split import Split, root_limit
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.label_folder import LabelFolder
 from selfplay.records.positions import PositionSet
-from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
@@ -35,7 +34,12 @@ from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from selfplay.training.value_trunk import ROWS, ValueHeldOut, ValuePass, tables_of
 from tests.selfplay.teachers.nets import material_labels
-from tests.selfplay.training.learners import assert_same, parameters_after
+from tests.selfplay.training.learners import (
+    assert_checkpoint_continues,
+    assert_same,
+    assert_threads_change_nothing,
+    parameters_after,
+)
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
 NET = str(CONFIG)
@@ -57,7 +61,7 @@ def labels(folder: Path) -> LabelRows:
 
 def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
     batch = new_value_batch(len(numbers))
-    ValueSampler(labels, CONFIG.value).fill(numbers, batch)
+    ValueSampler(labels, CONFIG.value).fill(numbers, numbers, batch)
     return batch
 
 
@@ -159,7 +163,7 @@ def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
     model = build_sparse(CONFIG, np.random.default_rng(1))
     heldout = ValueHeldOut(labels, CONFIG.value, limit=200)
     batch = new_value_batch(200)
-    ValueSampler(labels, CONFIG.value, everything=True).fill(np.arange(200), batch)
+    ValueSampler(labels, CONFIG.value, everything=True).fill(np.arange(200), np.arange(200), batch)
     (value, _), _ = gradients_by_layers(model.children()[VALUE_TRUNK], batch, LossWeights())
     for threads in (1, 2):
         assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
@@ -177,24 +181,11 @@ def test_the_rest_of_the_network_stays_as_it_is(labels: LabelRows) -> None:
 
 
 def test_threads_do_not_change_the_result(labels: LabelRows) -> None:
-    results = []
-    for threads in (1, 2, 3):
-        learner = small_learner(labels, threads)
-        results.append(parameters_after(learner, 4))
-        learner.close()
-    assert_same(results[0], results[1])
-    assert_same(results[0], results[2])
+    assert_threads_change_nothing(lambda threads: small_learner(labels, threads))
 
 
 def test_checkpoint_continues_bit_for_bit(labels: LabelRows, tmp_path: Path) -> None:
-    straight, killed, resumed = (small_learner(labels) for _ in range(3))
-    expected = parameters_after(straight, 6)
-    parameters_after(killed, 3)
-    save_checkpoint(tmp_path / "state.npz", *killed.state())
-    resumed.restore(*load_checkpoint(tmp_path / "state.npz"))
-    assert_same(parameters_after(resumed, 3), expected)
-    for learner in (straight, killed, resumed):
-        learner.close()
+    assert_checkpoint_continues(lambda: small_learner(labels), tmp_path / "state.npz")
 
 
 def test_rows_stay_within_what_integers_hold(labels: LabelRows) -> None:
@@ -217,7 +208,7 @@ def test_rows_of_held_out_roots_teach_nothing(labels: LabelRows) -> None:
     assert not batch.wdl.any()
     assert (batch.moves_left < 0).all()
     everything = new_value_batch(len(left_out))
-    ValueSampler(labels, CONFIG.value, everything=True).fill(left_out, everything)
+    ValueSampler(labels, CONFIG.value, everything=True).fill(left_out, left_out, everything)
     np.testing.assert_allclose(everything.wdl.sum(axis=1), 1, atol=1e-5)
 
 

@@ -1,4 +1,6 @@
-"""Draws endings to play out: positions of teacher games with few pieces, judged again by a strong engine.
+"""Draws positions of teacher games to begin games with: balanced openings, and endings to play out.
+
+Openings are as the teacher scored them. Endings are judged again by a strong engine:
 
 won     the side to move is better by WON_CP[0] to WON_CP[1] and has to win
 held    the side to move holds a draw by one move, no capture; its second choice loses by WON_CP[0] or more
@@ -14,13 +16,43 @@ import numpy as np
 
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from selfplay.data.text_files import numbered_lines
+from selfplay.data.teacher import read_boards
+
+LATEST_PLY = 8  # plies from the start of a teacher game, which is already an opening position
+MOST_CP = 30  # the most that the best move may be worth, for either side
+FEWEST_PIECES = 28
 
 KINDS = ("won", "held")
 WON_CP = (220, 700)  # Set by hand: where a game that is not won was a mistake, and winning it takes play.
 DRAWN_CP = 30  # The most that a draw may be worth, for either side.
 PIECES = range(4, 17)
 Labels = Sequence[tuple[str, int]]  # (move, centipawns from the side to move), best first
+
+
+def draw_openings(files: Iterable[Path], count: int, seed: int) -> list[tuple[chess.Board, int]]:
+    """Draw distinct balanced positions, at most one per game: (board, score in centipawns from the side to move).
+
+    Takes from each teacher game the first position, within LATEST_PLY plies of its start, that is not in check, has at
+    least FEWEST_PIECES pieces and a best move within +-MOST_CP. Raises DataError when there are too few.
+    """
+    found: dict[str, tuple[chess.Board, int]] = {}
+    for path in files:
+        for game in read_boards(path, LATEST_PLY):
+            for board, labels in game:
+                if _is_balanced(board, labels):
+                    found.setdefault(board.epd(), (board, labels[0][1]))
+                    break
+    if len(found) < count:
+        raise DataError(f"only {len(found)} balanced positions found, expected {count}")
+    names = sorted(found)
+    chosen = np.random.default_rng(seed).permutation(len(names))[:count]
+    return [found[names[i]] for i in sorted(chosen)]
+
+
+def _is_balanced(board: chess.Board, labels: list[tuple[str, int]]) -> bool:
+    if not labels or abs(labels[0][1]) > MOST_CP:
+        return False
+    return len(board.piece_map()) >= FEWEST_PIECES and not board.is_check()
 
 
 def is_ending(board: chess.Board, labels: Labels, kind: str) -> bool:
@@ -45,9 +77,10 @@ def draw_endings(
     rng = np.random.default_rng(seed)
     proposals: dict[int, list[chess.Board]] = {pieces: [] for pieces in PIECES}
     for path in files:
-        for boards in _proposals(path, kind):
-            board = boards[rng.integers(len(boards))]
-            proposals[chess.popcount(board.occupied)].append(board)
+        for game in read_boards(path):
+            if boards := [board for board, labels in game if is_ending(board, labels, kind)]:
+                board = parse_fen(f"{boards[rng.integers(len(boards))].epd()} 0 1")  # the clock starts anew
+                proposals[chess.popcount(board.occupied)].append(board)
     for boards in proposals.values():
         rng.shuffle(boards)
     seen: set[str] = set()
@@ -71,23 +104,3 @@ def _next_of(
         if board.epd() not in seen and is_ending(board, labels, kind):
             return board, labels[0][1]
     return None
-
-
-def _proposals(path: Path, kind: str) -> Iterator[list[chess.Board]]:
-    """The endings of each game of a file, by its own labels; halfmove clocks start at 0."""
-    for number, line in numbered_lines(path, "ascii"):
-        try:
-            fen, _, body = line.split("|")
-            board, found = parse_fen(fen), []
-            for ply in body.split(";"):
-                move, _, texts = ply.partition(":")
-                if chess.popcount(board.occupied) in PIECES:
-                    pairs = (text.split("=") for text in texts.split(",") if text)
-                    labels = sorted(((label, int(score)) for label, score in pairs), key=lambda one: -one[1])
-                    if is_ending(board, labels, kind):
-                        found.append(parse_fen(f"{board.epd()} 0 1"))
-                board.push_uci(move)
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
-        if found:
-            yield found
