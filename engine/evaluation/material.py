@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -128,7 +128,7 @@ class MaterialEvaluator:
     name = "material"
     round_size = ROUND_SIZE
     needs_planes = False
-    search: Mapping[str, float] = MappingProxyType({})
+    search: Mapping[str, Any] = MappingProxyType({})
     cp_scale = MATERIAL_CP_SCALE
 
     def __init__(self, threads: int = 1) -> None:

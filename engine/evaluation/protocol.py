@@ -80,7 +80,7 @@ class PartEvaluator(Evaluator, Protocol):
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
 
-    search: Mapping[str, float]  # parameters of searches with it, by name (`engine.search.params`)
+    search: Mapping[str, Any]  # parameters of searches with it, by name (`engine.search.params`)
 
     def new_model(self) -> Any:
         """A NamedTuple of arrays for one more thread: shared weights and its own scratch."""
