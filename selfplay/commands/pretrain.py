@@ -11,7 +11,6 @@ from engine.errors import ConfigError
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.training.families import PARTS, family_of
-from selfplay.training.losses import LossWeights
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
@@ -84,8 +83,6 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text += f"default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
     text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
-    text = "weight the loss of siblings, centred within each group, by this (value trunks only)"
-    add_flag(group, "--siblings", LossWeights.siblings, text)
     add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
     add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
     text = "evaluate on held-out games this many minutes apart"
@@ -110,7 +107,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     of_recipe = {name: getattr(recipe, name) for name in ("batch_size", "variations", "weight_decay", "peak_rate")}
     given = {name: value for name in of_recipe if (value := getattr(arguments, name)) is not None}
     peak_rate = (values := of_recipe | given).pop("peak_rate")
-    learner = LearnerSettings(**values, threads=arguments.threads, loss=LossWeights(siblings=arguments.siblings))
+    learner = LearnerSettings(**values, threads=arguments.threads)
     same = ("net", "part", "start_from", "minutes", "positions", "seed", "checkpoint_minutes", "evaluate_minutes")
     return PretrainSettings(
         **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files

@@ -13,7 +13,6 @@ class LossWeights:
 
     value: float = 1.0
     moves_left: float = 0.1
-    siblings: float = 0.0  # half the square of Q's error, centred within siblings; value trunks only
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,6 @@ class ValuePass:
                 scale,
                 weights.value,
                 weights.moves_left,
-                weights.siblings,
                 self._scratch(),
                 self.gradients,
             )

@@ -7,10 +7,6 @@ s = sum(t) and e the error of moves left, every gradient times 1 / B:
     dense1    [dq, dr] = sum_o dg_o U_o                          dh = dq where 0 < h < 1, plus 2 h dr where |h| < 1
     units     du = sum_k dh_k H_k                                da as in `gradients.py`, for each view
 
-Siblings, positions after moves of one position, have a loss of their own, because search chooses among them. With
-q = p_0 - p_2, t of the targets likewise, and c(x) = x minus its mean over the siblings of a batch, it is
-v / 2 sum (c(q) - c(t))^2, whose gradient is v (c(q) - c(t)) p_j (s_j - q) more in dy_j, s = (1, 0, -1).
-
 Three phases: forward through the accumulators and dense1, slab by slab (`value_slabs.py`); the other layers, position
 by position; back through dense1 and the accumulators, slab by slab. Slabs are the outer loop because the rows of
 a position are scattered: within a slab they come from the core's cache, in whole tables from main memory. What lies
@@ -150,14 +146,11 @@ def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
 
 
 @kernel(contract=True)
-def learn_values(tables, batch, first, last, scale, value_weight, left_weight, sibling_weight, scratch, out):
+def learn_values(tables, batch, first, last, scale, value_weight, left_weight, scratch, out):
     """Run batch[first:last] forward and back to dh; `scale`, 1 / B of the whole batch, multiplies the gradients."""
     for b in range(first, last):
         _judge_units(tables, np.int64(batch.version[b]), b, out, scratch.outputs)
         _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out)
-    if sibling_weight > 0:
-        _siblings_gradient(batch, first, last, scale * sibling_weight, out)
-    for b in range(first, last):
         _hidden_gradient(tables, np.int64(batch.version[b]), out, b)
 
 
@@ -204,33 +197,6 @@ def _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out):
     out.known[b, 0], out.known[b, 1] = share, left_known
     out.losses[b, 0] = loss
     out.losses[b, 1] = clipped * (error - clipped * np.float32(0.5))
-
-
-@kernel(contract=True)
-def _siblings_gradient(batch, first, last, scale, out):
-    """Add the gradient of the siblings' loss to that of the outputs."""
-    begin = first
-    while begin < last:
-        end = begin + 1
-        while end < last and _is_sibling(batch, end):
-            end += 1
-        mean = np.float32(0)
-        for b in range(begin, end):
-            mean += out.wdl[b, 0] - out.wdl[b, 2] - (batch.wdl[b, 0] - batch.wdl[b, 2])
-        mean /= np.float32(end - begin)
-        for b in range(begin, end):
-            q = out.wdl[b, 0] - out.wdl[b, 2]
-            slope = (q - (batch.wdl[b, 0] - batch.wdl[b, 2]) - mean) * out.known[b, 0] * np.float32(scale)
-            for j in range(3):
-                out.doutputs[b, j] += slope * out.wdl[b, j] * (np.float32(1 - j) - q)
-        begin = end
-
-
-@kernel()
-def _is_sibling(batch, b):
-    """Whether position b and the one before it have one parent: same side to move, both views change little."""
-    same_side = batch.side[b] == batch.side[b - 1]
-    return same_side and batch.n_coming[b, 0] >= 0 and batch.n_coming[b, 1] >= 0
 
 
 @kernel(contract=True)

@@ -21,7 +21,6 @@ from engine.network.sparse.value_parameters import (
 )
 from engine.network.sparse.value_slabs import from_slabs
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
-from engine.nn.numeric import numeric_gradient
 from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
@@ -72,20 +71,6 @@ def small_learner(labels: LabelRows, threads: int = 2) -> Learner:
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings)
 
 
-def siblings_loss(batch: ValueBatch, logits: np.ndarray) -> float:
-    """Half the mean square over positions of Q's error, centred within runs of siblings."""
-    wdl = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    error = (wdl - batch.wdl) @ np.array([1.0, 0.0, -1.0])
-    anew = (batch.n_coming < 0).any(axis=1) | (np.diff(batch.side, prepend=-1) != 0)
-    family = np.cumsum(anew)
-    means = np.bincount(family, error) / np.maximum(np.bincount(family), 1)
-    return float(((error - means[family]) ** 2).sum() / 2 / len(error))
-
-
-def siblings_gradient(batch: ValueBatch, logits: np.ndarray) -> np.ndarray:
-    return numeric_gradient(lambda: siblings_loss(batch, logits), logits)
-
-
 def gradients_by_layers(
     trunk: Layer, batch: ValueBatch, weights: LossWeights
 ) -> tuple[list[float], dict[str, np.ndarray]]:
@@ -99,16 +84,12 @@ def gradients_by_layers(
     value, dvalue = softmax_cross_entropy(outputs[:, :3], batch.wdl)
     left = np.where(batch.moves_left >= 0, batch.moves_left, outputs[:, 3])
     length, dleft = huber(outputs[:, 3:], left[:, None])
-    dsiblings = weights.siblings * siblings_gradient(batch, outputs[:, :3])
-    _, grads = backward(np.concatenate([weights.value * dvalue + dsiblings, weights.moves_left * dleft], axis=1))
+    _, grads = backward(np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1))
     return [value, length], grads
 
 
 def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
-    allowed, weights = (
-        np.flatnonzero(~held_out(labels.rows, SPLIT)),
-        LossWeights(value=0.7, moves_left=0.3, siblings=2.0),
-    )
+    allowed, weights = np.flatnonzero(~held_out(labels.rows, SPLIT)), LossWeights(value=0.7, moves_left=0.3)
     numbers = np.concatenate([allowed[:60], allowed[::-70][:30]])
     batch = batch_of(labels, numbers)
     assert 10 < np.count_nonzero(batch.n_coming < 0) < len(numbers)  # listed anew, and as changes
