@@ -61,7 +61,7 @@ from engine.search.tree import (
     reset_node,
 )
 from engine.tactics.mates import mating_move
-from engine.tactics.small_endings import has_few_men, is_certain_draw, judge_small_ending
+from engine.tactics.small_endings import has_few_men, is_certain_draw, judge_small_ending, share_of_value
 
 # ---- down ------------------------------------------------------------------------------------------------------------
 
@@ -302,6 +302,9 @@ def finish_evaluated(tree, params, node, state, leaves, leaf):
     tree.nodes[node].quiet_level = leaves.quiet_level[leaf]
     value, draw = np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2]), np.float64(leaves.wdl[leaf, 1])
     value = without_tempo(params, value)
+    if params.fading_endings:
+        share = share_of_value(leaves.rows[leaf], value)
+        value, draw = share * value, 1.0 - share * (1.0 - draw)
     moves_left = np.float64(leaves.moves_left[leaf])
     if params.small_endings and has_few_men(leaves.rows[leaf]):
         value, draw, moves_left = judge_small_ending(

@@ -1,10 +1,12 @@
-"""What is known of endings with few pieces: certain draws, and how far a win has come.
+"""What is known of endings with few pieces: certain draws, how far a win has come, and what hardly wins.
 
     draws       a pawn that cannot win (`pawn_endings`), two knights, bishops that cannot chase the king out of the
                 corner in which their rook's pawns would promote
     wins        of pieces against a bare king: a network calls all these positions won alike, so a search wanders; here
                 a position is worth more, and mate is nearer, the nearer the losing king is to the edge and to the other
                 king, and the fewer squares it has
+    chances     a side without pawns and with hardly more pieces hardly wins; and the longer no pawn moved and nothing
+                was captured, the less a value is worth, so that a search prefers to make progress
 
 Values are of the side to move. The distances are those of mop-up evaluations: Slate and Atkin, Chess 4.5 (1977). Where
 a game gets to four men without pawns, `solved_endings` knows the way.
@@ -16,6 +18,7 @@ import numpy as np
 
 from engine.board import layout
 from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square
+from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.tactics.pawn_endings import pawn_wins
@@ -24,6 +27,12 @@ MOST_MEN = 5  # Positions with more pieces are left alone.
 # Values of a win at its beginning and at its end. A search that is in such an ending needs them far apart to see the
 # way (docs/what-was-tried.md); one that may choose another win needs to know that this is one.
 INSIDE, BEFORE, END = 0.2, 0.96, 1.0
+# Of values in endings, as a share that counts (docs/what-was-tried.md). Stockfish's classical evaluation has such, too.
+FADING_MEN = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
+FADED_SHARE = 0.5  # What they lose by move fifty.
+PAWNLESS_MEN = 8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
+PAWNLESS_SHARE = 0.15  # What its value counts otherwise.
+MINOR, ROOK, QUEEN = 3, 5, 9  # Worth of pieces in this comparison.
 LONGEST_PLIES = 60.0  # Plies that the longest of these wins has left. Set by hand.
 # How much of the way the losing king's edge and its squares are; the rest is the distance of the kings. Set by hand.
 EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
@@ -33,6 +42,33 @@ EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
 def has_few_men(row):
     """Whether a position has so few pieces that this module may know it."""
     return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_MEN
+
+
+@kernel()
+def share_of_value(row, value):
+    """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. ``value``: for the mover."""
+    men = popcount(row[layout.WHITE] | row[layout.BLACK])
+    if men > FADING_MEN:
+        return 1.0
+    share = 1.0 - FADED_SHARE * np.float64(row[layout.HALFMOVE]) / FIFTY_MOVE_PLIES
+    side = np.int64(row[layout.SIDE])
+    if men <= PAWNLESS_MEN and lacks_force(row, side if value > 0.0 else 1 - side):
+        share *= PAWNLESS_SHARE
+    return share
+
+
+@kernel()
+def lacks_force(row, strong):
+    """Whether a side has no pawns and at most a minor piece more than the other side's pieces."""
+    own, other = row[layout.WHITE + strong], row[layout.BLACK - strong]
+    return row[layout.PAWN] & own == ZERO and worth(row, own) - worth(row, other) <= MINOR
+
+
+@kernel()
+def worth(row, own):
+    """Worth of the pieces on some squares, pawns and king left out."""
+    minors = MINOR * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own)
+    return minors + ROOK * popcount(row[layout.ROOK] & own) + QUEEN * popcount(row[layout.QUEEN] & own)
 
 
 @kernel()

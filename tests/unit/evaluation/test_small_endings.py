@@ -16,11 +16,15 @@ from engine.search.limits import Limits
 from engine.tactics.pawn_endings import WINS, pawn_wins
 from engine.tactics.small_endings import (
     BEFORE,
+    FADED_SHARE,
     INSIDE,
+    PAWNLESS_SHARE,
     has_few_men,
     is_certain_draw,
     judge_small_ending,
+    lacks_force,
     seen_from_before,
+    share_of_value,
 )
 from tests.unit.search.flat import search
 
@@ -181,3 +185,27 @@ def longest_defence(board: chess.Board, tables: chess.syzygy.Tablebase) -> chess
         return tables.probe_dtz(after)
 
     return max(board.legal_moves, key=plies)
+
+
+@pytest.mark.parametrize(
+    ("fen", "value", "share"),
+    [
+        ("8/8/4k3/8/7r/8/2NK4/3R4 w - - 0 1", 0.9, PAWNLESS_SHARE),  # rook and knight against rook
+        ("8/8/4k3/8/7r/8/2NK4/3R4 b - - 0 1", -0.9, PAWNLESS_SHARE),
+        ("8/8/4k3/8/7r/8/2QK4/8 w - - 0 1", 0.9, 1.0),  # a queen beats a rook
+        ("8/6kp/8/2B5/r7/6K1/8/8 b - - 0 1", 0.9, 1.0),  # its pawn wins
+        ("8/6kp/8/2B5/r7/6K1/8/8 b - - 0 1", -0.9, PAWNLESS_SHARE),  # the bishop does not
+        ("8/6kp/8/2B5/r7/6K1/8/8 b - - 50 40", 0.9, 1.0 - FADED_SHARE / 2),
+        ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 50 40", 0.9, 1.0),
+    ],
+)
+def test_values_count_in_part_without_force_or_progress(fen, value, share):
+    assert share_of_value(row_from_board(chess.Board(fen)), value) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("letters", "least"), [("KRkb", 0.7), ("KRkn", 0.5)])
+def test_what_lacks_force_is_mostly_drawn(tables, letters, least):
+    boards = list(positions(letters, 200))
+    strong = [0 if len(board.pieces(chess.ROOK, chess.WHITE)) else 1 for board in boards]
+    assert all(lacks_force(row_from_board(board), side) for board, side in zip(boards, strong, strict=True))
+    assert np.mean([tables.probe_wdl(board) == 0 for board in boards]) > least
