@@ -66,7 +66,7 @@ class Root:
     def first_play_urgency(self, q: float) -> float:
         """The Q of an unvisited move by the formula in `puct`; ``q`` is the root's Q."""
         seen = float(self.priors[(self.visits > 0) & (self.proven != LOSS)].sum())
-        return max(-1.0, q - float(fall_of_urgency(self.params, seen)))
+        return max(-1.0, q - float(fall_of_urgency.py_func(self.params, seen)))
 
     def forced_index(self) -> int | None:
         """Index of the move that starts a forced mate, or None.
