@@ -23,7 +23,7 @@ from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.tactics.pawn_endings import pawn_wins
 
-MOST_MEN = 5  # Positions with more pieces are left alone.
+MOST_MEN = 5  # Draws and wins are known of positions with up to so many pieces.
 # Values of a win at its beginning and at its end. A search that is in such an ending needs them far apart to see the
 # way (docs/what-was-tried.md); one that may choose another win needs to know that this is one.
 INSIDE, BEFORE, END = 0.2, 0.96, 1.0
