@@ -19,8 +19,6 @@ from numba.core.cgutils import get_or_insert_function
 from numba.types import int16, int32, int64, void
 
 from engine.native.instructions import instruction, loads, lower_operators, splats, stores, vector_address, vector_type
-from engine.native.lanes import LANES
-from engine.native.lanes import _lanes as _floats
 
 SHORTS = 32
 INTS = 16
@@ -98,32 +96,6 @@ def splat_short(x):
 
 
 splats(splat_short, _shorts, int16)
-
-
-def low_floats(shorts):
-    """The first sixteen of 32 shorts as floats (`lanes`)."""
-    return shorts[:LANES].astype(np.float32)
-
-
-def high_floats(shorts):
-    """The last sixteen of 32 shorts as floats (`lanes`)."""
-    return shorts[LANES:].astype(np.float32)
-
-
-def _floats_from(builder, shorts, first):
-    part = ir.Constant(_INT_VECTOR, list(range(first, first + LANES)))
-    wide = builder.sext(builder.shuffle_vector(shorts, shorts, part), _INT_VECTOR)
-    return builder.sitofp(wide, ir.VectorType(ir.FloatType(), LANES))
-
-
-@instruction(low_floats, lambda shorts: _floats(_shorts))
-def _low_floats(context, builder, signature, arguments):
-    return _floats_from(builder, arguments[0], 0)
-
-
-@instruction(high_floats, lambda shorts: _floats(_shorts))
-def _high_floats(context, builder, signature, arguments):
-    return _floats_from(builder, arguments[0], LANES)
 
 
 def clip_shorts(shorts, most):

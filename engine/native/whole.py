@@ -10,7 +10,6 @@ calls by other kernels, which is never cached.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -238,32 +237,25 @@ class ByType:
     function as an argument could not.
     """
 
-    def __init__(self, stub: Callable[..., Any]) -> None:
-        self._function = functools.singledispatch(stub)
-        self.kernels: dict[type, Any] = {}
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+        self.kernels: dict[type, Any] = {}  # by the type of the first argument
         self._numba_type_ = types.Dispatcher(self)  # type: ignore[type-var]
-        self.__name__ = stub.__name__
-
-    def register(self, kind: type, implementation: Any) -> None:
-        """Use this kernel for first arguments of this type."""
-        self._function.register(kind, implementation)
-        self.kernels[kind] = implementation
 
     def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
+        return self._kernel_of(type(arguments[0]))(*arguments)
 
     # What Numba asks when a function calls this one.
 
     is_compiling = False
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
-        return self._chosen(args).get_call_template(args, kws)
+        return self._kernel_of(getattr(args[0], "instance_class", args[0])).get_call_template(args, kws)
 
     def get_overload(self, args: Any) -> Any:
-        return self._chosen(args).get_overload(args)
+        return self._kernel_of(args[0].instance_class).get_overload(args)
 
-    def _chosen(self, args: Any) -> Any:
-        kind = getattr(args[0], "instance_class", None)
+    def _kernel_of(self, kind: Any) -> Any:
         if kind not in self.kernels:
-            raise TypingError(f"{self.__name__}: no kernel for {args[0]}")
+            raise TypingError(f"{self.__name__}: no kernel for {kind}")
         return self.kernels[kind]

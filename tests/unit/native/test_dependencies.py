@@ -12,7 +12,8 @@ from engine.native.dependencies import kernel_digest
 SOURCE = """
 import numpy as np
 from typing import NamedTuple
-from engine.native.jit import kernel, kernel_by_type
+from engine.native.jit import kernel
+from engine.native.whole import ByType
 
 LIMIT = 10
 TABLE = np.arange(4)
@@ -24,18 +25,17 @@ class Model(NamedTuple):
 class Other(NamedTuple):
     first: np.ndarray
 
-def _write(model, i): raise TypeError
-write, register = kernel_by_type(_write)
+write = ByType("write")
 
 @kernel()
 def write_model(model, i):
     model.first[i] = 1
-register(Model, write_model)
+write.kernels[Model] = write_model
 
 @kernel()
 def write_other(model, i):
     model.first[i] = 2
-register(Other, write_other)
+write.kernels[Other] = write_other
 
 @kernel()
 def callee(x, by=2):

@@ -7,7 +7,6 @@ from numba.core.typing import signature
 from engine.native import integer_lanes as lanes
 from engine.native.instructions import instruction
 from engine.native.jit import kernel
-from engine.native.lanes import store
 
 
 @kernel()
@@ -18,22 +17,6 @@ def shorts_kernel(a, b, out, low):
     product = lanes.clipped_product(first, second)
     lanes.store_shorts(out, 66, product)
     lanes.store_low_bytes(low, 5, product)
-
-
-@kernel()
-def floats_kernel(a, out):
-    shorts = lanes.load_shorts(a, 1)
-    store(out, 3, lanes.low_floats(shorts))
-    store(out, 19, lanes.high_floats(shorts))
-
-
-def test_shorts_become_the_floats_of_plain_python():
-    a = np.random.default_rng(1).integers(-(2**15), 2**15, 33).astype(np.int16)
-    compiled, plain = np.zeros(40, np.float32), np.zeros(40, np.float32)
-    floats_kernel(a, compiled)
-    floats_kernel.py_func(a, plain)
-    np.testing.assert_array_equal(compiled, plain)
-    np.testing.assert_array_equal(plain[3:35], a[1:])
 
 
 @kernel()

@@ -12,6 +12,7 @@ import pytest
 from numba.core.errors import TypingError
 
 from engine.native import bits, jit, lanes
+from engine.native.whole import ByType
 from tests.new_process import ROOT, output_of
 
 
@@ -53,20 +54,6 @@ def test_another_processor_or_python_believed_the_mark_that_everything_was_compi
     assert fresh_hash() == before
 
 
-def test_what_the_sources_of_instructions_say_is_noted_until_they_change(monkeypatch, tmp_path):
-    folder = tmp_path / "native"
-    shutil.copytree(ROOT / "engine" / "native", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    read = []
-    monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
-    monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
-    monkeypatch.setattr(jit, "language_digest", lambda: read.append(1) or f"digest {len(read)}")
-    assert [jit._language(), jit._language()] == ["digest 1", "digest 1"]
-    os.utime(folder / "lanes.py", ns=(1, 1))
-    assert jit._language() == "digest 2"
-    monkeypatch.setattr(jit, "cache_base", lambda: None)
-    assert jit._language() == "digest 3"
-
-
 COUNT = """
 import numpy as np
 from engine.native.compile_events import CompileTimes
@@ -93,8 +80,6 @@ def test_another_installation_with_other_comments_compiled_everything_again(tmp_
     for source in (second / "engine/board").glob("*.py"):
         text = source.read_text()
         source.write_text(text.replace('"""', '"""Other words. ', 1).replace("\n\n\n", "\n\n\n# A comment.\n\n\n"))
-    jit_source = second / "engine/native/jit.py"
-    jit_source.write_text(f"# A comment.\n{jit_source.read_text()}")
     assert compilations(second, tmp_path) == 0
 
 
@@ -170,14 +155,6 @@ class Family(NamedTuple):
     x: np.ndarray
 
 
-def _one(model, leaves, leaf):
-    raise TypeError
-
-
-def _two(model, leaves, leaf):
-    raise TypeError
-
-
 @jit.kernel()
 def write_one(model, leaves, leaf):
     leaves[leaf] = 1.0
@@ -188,10 +165,8 @@ def write_two(model, leaves, leaf):
     leaves[leaf] = 2.0
 
 
-one, register_one = jit.kernel_by_type(_one)
-two, register_two = jit.kernel_by_type(_two)
-register_one(Family, write_one)
-register_two(Family, write_two)
+one, two = ByType("one"), ByType("two")
+one.kernels[Family], two.kernels[Family] = write_one, write_two
 
 
 @jit.kernel()
@@ -206,5 +181,5 @@ def test_a_call_by_type_reaches_the_kernel_of_that_type_and_refuses_others():
     assert leaves.tolist() == [1.0, 2.0]
     two(family, leaves, 0)
     assert leaves.tolist() == [2.0, 2.0]
-    with pytest.raises(TypingError, match="_one: no kernel for"):
+    with pytest.raises(TypingError, match="one: no kernel for"):
         both((np.zeros(1),), leaves)

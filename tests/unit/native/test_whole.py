@@ -94,10 +94,11 @@ def test_a_process_whose_first_array_is_made_by_a_callee_gave_up(tmp_path):
 
 def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
     (tmp_path / "chain.py").write_text(
-        "from typing import NamedTuple\nfrom engine.native.jit import kernel, kernel_by_type\n\n"
+        "from typing import NamedTuple\nfrom engine.native.jit import kernel\n"
+        "from engine.native.whole import ByType\n\n"
         + "".join(f"@kernel()\ndef f{i}(x): return {f'f{i - 1}(x) + f{i - 1}(x)' if i else 'x'}\n\n" for i in range(5))
         + "class One(NamedTuple): x: int\n\n@kernel()\ndef of_one(model): return model.x\n\n"
-        "def _chosen(model): raise TypeError\nchosen, register = kernel_by_type(_chosen)\nregister(One, of_one)\n\n"
+        "chosen = ByType('chosen')\nchosen.kernels[One] = of_one\n\n"
         "@kernel()\ndef by_type(model): return chosen(model) + 1\n"
     )
     program = (
