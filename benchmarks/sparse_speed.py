@@ -15,8 +15,9 @@ import numpy as np
 
 from benchmarks.inference import positions
 from benchmarks.measuring import Row, new_parser, report
+from engine.evaluation.in_kernel import evaluate_leaves
 from engine.evaluation.protocol import LeafBatch
-from engine.evaluation.sparse import SparseEvaluator, evaluate_leaves
+from engine.evaluation.sparse import SparseEvaluator
 from engine.native.jit import kernel
 from engine.network.sparse.inference import SparseModel, SparseNet
 from engine.network.sparse.model import build_sparse

@@ -16,22 +16,16 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from engine.board.layout import CASTLING, EN_PASSANT, HALFMOVE
-from engine.board.makemove import copy_row
 from engine.errors import ConfigError
 from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
 from engine.native.jit import kernel
-from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+from engine.network.planes import FIFTY_MOVE_PLANE
 
 WAYS: Final = 4  # entries per set
 MAX_KEPT_MOVES: Final = 64  # positions with more legal moves are evaluated every time
 BYTES_PER_ENTRY: Final = 16 + 8 + 4 * MAX_KEPT_MOVES + 12 + 4
-
-# Words of `counters`.
-CLOCK: Final = 0  # lookups and insertions so far: the time of last use
-LOOKUPS: Final = 1
-HITS: Final = 2
-USED: Final = 3  # entries in use
-N_COUNTERS: Final = 4
+QUESTION = ("rows", "masks", "moves", "n_moves", "policy_index")  # fields of a `LeafBatch`
+ANSWER = ("logits", "wdl", "moves_left")
 
 # Odd multipliers from the golden ratio and from sqrt(2), for two independent hashes.
 _MIX_A = np.uint64(0x9E3779B97F4A7C15)
@@ -44,11 +38,11 @@ class CacheTable(NamedTuple):
     """E entries, a multiple of WAYS. The full 128-bit hash is compared: a false hit takes about 2^64 lookups."""
 
     keys: np.ndarray  # uint64 [E, 2]
-    used_at: np.ndarray  # int64 [E] CLOCK of the last use, 0 for an empty entry
+    used_at: np.ndarray  # int64 [E] `clock` at the last use, 0 for an empty entry
     logits: np.ndarray  # float32 [E, MAX_KEPT_MOVES] in the order of the legal moves
     wdl: np.ndarray  # float32 [E, 3]
     moves_left: np.ndarray  # float32 [E]
-    counters: np.ndarray  # int64 [N_COUNTERS]
+    clock: np.ndarray  # int64 [1] hits and insertions so far
 
 
 def new_table(mebibytes: float) -> CacheTable:
@@ -62,7 +56,7 @@ def new_table(mebibytes: float) -> CacheTable:
         logits=np.zeros((entries, MAX_KEPT_MOVES), np.float32),
         wdl=np.zeros((entries, 3), np.float32),
         moves_left=np.zeros(entries, np.float32),
-        counters=np.zeros(N_COUNTERS, np.int64),
+        clock=np.zeros(1, np.int64),
     )
 
 
@@ -105,13 +99,13 @@ def look_up(table, leaves, count, with_planes, keys, missing):
             missing[n_missing] = leaf
             n_missing += 1
             continue
-        table.counters[CLOCK] += 1
-        table.counters[HITS] += 1
-        table.used_at[entry] = table.counters[CLOCK]
+        table.clock[0] += 1
+        table.used_at[entry] = table.clock[0]
         for i in range(leaves.n_moves[leaf]):
             leaves.logits[leaf, i] = table.logits[entry, i]
-        copy_values(table, entry, leaves, leaf)
-    table.counters[LOOKUPS] += count
+        for i in range(3):
+            leaves.wdl[leaf, i] = table.wdl[entry, i]
+        leaves.moves_left[leaf] = table.moves_left[entry]
     return n_missing
 
 
@@ -132,39 +126,11 @@ def first_of_set(table, key):
 
 
 @kernel()
-def copy_values(table, entry, leaves, leaf):
-    """Copy an entry's value and moves left to a leaf."""
-    for k in range(3):
-        leaves.wdl[leaf, k] = table.wdl[entry, k]
-    leaves.moves_left[leaf] = table.moves_left[entry]
-
-
-@kernel()
-def gather_missing(leaves, missing, count, asked):
-    """Copy the inputs of leaves[missing[:count]] to the batch `asked`."""
+def keep_answers(table, asked, missing, count, keys):
+    """Cache the answers of asked[:count], whose hashes are keys[missing[:count]]."""
     for k in range(count):
-        leaf = missing[k]
-        copy_row(leaves.rows[leaf], asked.rows[k])
-        for plane in range(PLANES):
-            asked.masks[k, plane] = leaves.masks[leaf, plane]
-        asked.n_moves[k] = leaves.n_moves[leaf]
-        for i in range(leaves.n_moves[leaf]):
-            asked.moves[k, i] = leaves.moves[leaf, i]
-            asked.policy_index[k, i] = leaves.policy_index[leaf, i]
-
-
-@kernel()
-def take_answers(table, leaves, missing, count, asked, keys):
-    """Copy the outputs of `asked` to leaves[missing[:count]] and cache them."""
-    for k in range(count):
-        leaf = missing[k]
-        for i in range(asked.n_moves[k]):
-            leaves.logits[leaf, i] = asked.logits[k, i]
-        for i in range(3):
-            leaves.wdl[leaf, i] = asked.wdl[k, i]
-        leaves.moves_left[leaf] = asked.moves_left[k]
         if asked.n_moves[k] <= MAX_KEPT_MOVES:
-            keep(table, asked, k, keys[leaf])
+            keep(table, asked, k, keys[missing[k]])
 
 
 @kernel()
@@ -177,10 +143,8 @@ def keep(table, asked, k, key):
     for other in range(first + 1, first + WAYS):
         if table.used_at[other] < table.used_at[entry]:
             entry = other
-    if table.used_at[entry] == 0:
-        table.counters[USED] += 1
-    table.counters[CLOCK] += 1
-    table.used_at[entry] = table.counters[CLOCK]
+    table.clock[0] += 1
+    table.used_at[entry] = table.clock[0]
     table.keys[entry, 0] = key[0]
     table.keys[entry, 1] = key[1]
     for i in range(asked.n_moves[k]):
@@ -221,15 +185,18 @@ class CachedEvaluator:
 
     def look_up(self, leaves: LeafBatch, count: int, unanswered: OpenQuestions) -> int:
         """Answer the known ones of the first `count` leaves; put the rest in `unanswered` and return their number."""
-        keys, missing = unanswered.keys, unanswered.missing
-        unanswered.count = int(look_up(self.table, leaves, count, self.needs_planes, keys, missing))
-        gather_missing(leaves, missing, unanswered.count, unanswered.asked)
-        return unanswered.count
+        keys, missing, asked = unanswered.keys, unanswered.missing, unanswered.asked
+        n = unanswered.count = int(look_up(self.table, leaves, count, self.needs_planes, keys, missing))
+        for name in QUESTION:
+            getattr(asked, name)[:n] = getattr(leaves, name)[missing[:n]]
+        return n
 
     def take_answers(self, leaves: LeafBatch, answered: OpenQuestions) -> None:
         """Complete the leaves of a `look_up` after its questions were evaluated, and cache the answers."""
-        asked, keys = answered.asked, answered.keys
-        take_answers(self.table, leaves, answered.missing, answered.count, asked, keys)
+        n, missing, asked = answered.count, answered.missing, answered.asked
+        for name in ANSWER:
+            getattr(leaves, name)[missing[:n]] = getattr(asked, name)[:n]
+        keep_answers(self.table, asked, missing, n, answered.keys)
         answered.count = 0
 
     def close(self) -> None:
@@ -237,21 +204,5 @@ class CachedEvaluator:
         self.inner.close()
 
     def clear(self) -> None:
-        """Delete all answers and reset the counts."""
+        """Delete all answers."""
         self.table.used_at[:] = 0
-        self.table.counters[:] = 0
-
-    @property
-    def hits(self) -> int:
-        """Leaves answered from the table since the last `clear`."""
-        return int(self.table.counters[HITS])
-
-    @property
-    def lookups(self) -> int:
-        """Leaves looked up since the last `clear`."""
-        return int(self.table.counters[LOOKUPS])
-
-    @property
-    def fullness(self) -> float:
-        """Share of the entries in use, 0..1."""
-        return int(self.table.counters[USED]) / len(self.table.used_at)

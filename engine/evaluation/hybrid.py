@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.evaluation.material import Resolver
+from engine.evaluation.material import quiescence_value
 from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, kernels_needed
 from engine.evaluation.wdl import write_wdl
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK
+from engine.tactics.quiescence import new_space
 
 
 @kernel()
-def blend_values(leaves, first, last, weight, resolved, wdl):
+def blend_values(leaves, first, last, weight, space, wdl):
     """Blend leaves.wdl[first:last] with the quiescence value, whose share is `weight`; `wdl` float32 [3] is scratch."""
     for leaf in range(first, last):
-        write_wdl(np.float64(resolved.value[leaf]), wdl)
+        write_wdl(np.float64(quiescence_value(leaves.rows[leaf], space)), wdl)
         for k in range(3):
             leaves.wdl[leaf, k] = np.float32(leaves.wdl[leaf, k] * (1.0 - weight) + wdl[k] * weight)
 
@@ -35,7 +38,7 @@ class HybridEvaluator:
         self.in_parts = isinstance(network, PartEvaluator) and network.in_parts
         self.architecture = kernels_needed(network)
         self._network = network
-        self._resolver = Resolver()
+        self._local = threading.local()
         self._pool = ThreadPool(threads, "evaluate")
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
@@ -55,5 +58,6 @@ class HybridEvaluator:
         self._pool.close()
 
     def _blend_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        resolved = self._resolver.resolve(leaves, first, last, with_moves=False)
-        blend_values(leaves, first, last, self.weight, resolved, np.empty(3, np.float32))
+        if not hasattr(self._local, "space"):
+            self._local.space = new_space()
+        blend_values(leaves, first, last, self.weight, self._local.space, np.empty(3, np.float32))

@@ -1,4 +1,4 @@
-"""The kernels that a search calls to evaluate a position with a model of any family.
+"""Evaluators whose models search kernels run themselves: material and sparse networks.
 
 Each family's module registers its kernels by the type of its model; only a family in use is imported and compiled into
 the search. A leaf's first visit may need its value alone: `evaluate_value` and `evaluate_policy` together write what
@@ -8,34 +8,57 @@ a search keeps with the node.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from engine.evaluation.protocol import LeafBatch
-from engine.native.jit import kernel_by_type
+from engine.native.jit import kernel
+from engine.native.pool import ThreadPool
+from engine.native.whole import ByType
+from engine.network.outputs import CHUNK
 
-
-def _evaluate_leaf(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read row and legal moves of leaves[leaf]; write its logits, wdl, moves left and quiet level (`LeafBatch`)."""
-    raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
-
-
-def _evaluate_value(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
-    raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
-
-
-def _evaluate_policy(model: Any, leaves: LeafBatch, leaf: int) -> None:
-    """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
-    raise TypeError(f"no family evaluates leaves with a {type(model).__name__}")
-
-
-evaluate_leaf, _register_leaf = kernel_by_type(_evaluate_leaf)
-evaluate_value, _register_value = kernel_by_type(_evaluate_value)
-evaluate_policy, _register_policy = kernel_by_type(_evaluate_policy)
+# Kernels (model, leaves, leaf):
+evaluate_leaf = ByType("evaluate_leaf")  # row and legal moves -> logits, wdl, moves left and quiet level (`LeafBatch`)
+evaluate_value = ByType("evaluate_value")  # row -> wdl, moves left and quiet level
+evaluate_policy = ByType("evaluate_policy")  # row, legal moves and quiet level -> logits
 
 
 def register_family(model_type: type, leaf: Any, value: Any, policy: Any) -> None:
     """Register a family's kernels for `evaluate_leaf`, `evaluate_value` and `evaluate_policy`."""
-    _register_leaf(model_type, leaf)
-    _register_value(model_type, value)
-    _register_policy(model_type, policy)
+    evaluate_leaf.kernels[model_type] = leaf
+    evaluate_value.kernels[model_type] = value
+    evaluate_policy.kernels[model_type] = policy
+
+
+@kernel()
+def evaluate_leaves(model, leaves, first, last):
+    """Evaluate leaves[first:last] one by one."""
+    for leaf in range(first, last):
+        evaluate_leaf(model, leaves, leaf)
+
+
+class ModelEvaluator:
+    """What evaluators of all families share: batches, which a search does not need. Each thread has its own model."""
+
+    needs_planes = False
+
+    def __init__(self, threads: int = 1) -> None:
+        self._pool = ThreadPool(threads, "evaluate")
+        self._local = threading.local()
+
+    def new_model(self) -> Any:
+        """Make the model of the kernels for one more thread, with shared weights and its own scratch."""
+        raise NotImplementedError
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """Fill logits, wdl and moves_left of the first `count` leaves."""
+        self._pool.share(count, CHUNK, lambda first, last: self._evaluate_part(leaves, first, last))
+
+    def close(self) -> None:
+        """Stop the worker threads."""
+        self._pool.close()
+
+    def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+        if not hasattr(self._local, "model"):
+            self._local.model = self.new_model()
+        evaluate_leaves(self._local.model, leaves, first, last)

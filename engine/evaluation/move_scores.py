@@ -26,7 +26,7 @@ from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUE
 from engine.board.makemove import copy_row
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
-from engine.tactics.classical import BACK_RANKS, FULL_PHASE, PASSED_MASKS, PIECE_SQUARES, game_phase
+from engine.tactics.classical import BACK_RANKS, FULL_PHASE, PASSED_MASKS, PIECE_SQUARES, evaluate, game_phase
 from engine.tactics.quiescence import MATE_CP
 from engine.tactics.see import PIECE_VALUES, see
 
@@ -81,21 +81,22 @@ def new_move_space() -> MoveSpace:
 
 
 @kernel()
-def score_leaves(leaves, first, last, resolved, space):
-    """Write logits of the legal moves of leaves[first:last], after `resolve_leaves` with `with_moves`."""
-    for leaf in range(first, last):
-        row = leaves.rows[leaf]
-        value = np.float64(resolved.value[leaf])
-        forgone = min(MOST, max(0.0, 0.01 * (value - resolved.static[leaf])))
-        phase = game_phase(row)
-        find_hanging(row, space)
-        for i in range(leaves.n_moves[leaf]):
-            change = 0.01 * (resolved.forcing[leaf, i] - value)
-            describe_move(row, leaves.moves[leaf, i], change, forgone, phase, space)
-            total = 0.0
-            for k in range(N_FEATURES):
-                total += MOVE_WEIGHTS[k] * space.features[k]
-            leaves.logits[leaf, i] = total
+def score_moves(leaves, leaf, value, forcing, space):
+    """Write logits of a leaf's legal moves.
+
+    ``value``: its quiescence value in centipawns; ``forcing`` int32 [218]: that after each forcing move, for the mover.
+    """
+    row = leaves.rows[leaf]
+    forgone = min(MOST, max(0.0, 0.01 * (value - evaluate(row))))
+    phase = game_phase(row)
+    find_hanging(row, space)
+    for i in range(leaves.n_moves[leaf]):
+        change = 0.01 * (forcing[i] - value)
+        describe_move(row, leaves.moves[leaf, i], change, forgone, phase, space)
+        total = 0.0
+        for k in range(N_FEATURES):
+            total += MOVE_WEIGHTS[k] * space.features[k]
+        leaves.logits[leaf, i] = total
 
 
 @kernel()
