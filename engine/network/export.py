@@ -14,11 +14,11 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from engine.files.dit_file import load_tensors
+from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import is_lc0
-from engine.network.lc0.tower_file import read_tower
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI
-from engine.network.tower.model import tower_config_of
 from engine.network.tower.onnx_graph import onnx_tower
+from engine.network.weights import load_tower
 
 SUFFIXES = (".npz", ".onnx")
 
@@ -26,23 +26,22 @@ SUFFIXES = (".npz", ".onnx")
 def export_net(source: Path, target: Path) -> None:
     """Write a net file in the format of the target's suffix.
 
-    Raises NetFileError for a source that cannot be read; ConfigError for another suffix, and for `.onnx` where the
-    package `onnx` is missing or the net is no tower with a convolutional policy and win-draw-loss.
+    Raises NetFileError for a source that cannot be read, or is no tower for `.onnx`; ConfigError for another suffix,
+    and for `.onnx` where the package `onnx` is missing or the tower has no convolutional policy or no win-draw-loss.
     """
     if target.suffix not in SUFFIXES:
         raise ConfigError(f"the name of an exported net ends in {' or '.join(SUFFIXES)}, not {target.name!r}")
-    if is_lc0(source):
-        tower = read_tower(source)
-        model: object = {"tower": tower.config.describe()}
-        tensors = dict(tower.tensors)
-    else:
-        header, tensors = load_tensors(source)
-        model = header["model"]
     if target.suffix == ".onnx":
-        graph = onnx_tower(tensors, tower.config if is_lc0(source) else tower_config_of(model))
+        graph = onnx_tower(*load_tower(source))
         with atomic_write(target) as stream:
             stream.write(graph)
         return
+    if is_lc0(source):
+        tower = load_lc0(source)
+        model, tensors = {"tower": tower.config.describe()}, tower.tensors
+    else:
+        header, tensors = load_tensors(source)
+        model = header["model"]
     arrays: dict[str, Any] = {"model": np.array(json.dumps(model)), **tensors}
     if "policy.conv2.weight" in tensors:
         arrays |= {"moves": np.array(INDEX_TO_UCI), "moves.place": CONV_INDEX}

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from engine.errors import NetFileError
-from engine.network.lc0.formats import find, tower_of
+from engine.network.lc0.formats import describe, find, tower_of
 from engine.network.lc0.schema import GZIP_MAGIC, LINEAR16, MAX_STEP, NET, NET_START, format_name
 from engine.network.lc0.tensor_map import ConvTensors, convolutions, plain_tensors
 from engine.network.lc0.wire import Message, parse
@@ -30,17 +30,15 @@ LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from ov
 
 
 @dataclass(frozen=True)
-class Lc0Net:
-    """A tower read from a file, with the file's metadata."""
+class TowerFile:
+    """A tower as stored in a file, with the file's metadata."""
 
     config: TowerConfig
     tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model`
-    format: Message  # Lc0's numbers, see `formats.describe`
-    training: Message  # steps and losses, as far as recorded
-    license: str
+    card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
-def load_lc0(path: str | Path) -> Lc0Net:
+def load_lc0(path: str | Path) -> TowerFile:
     """Read a `.pb` or `.pb.gz` file. Raises NetFileError for every fault and for formats that are no tower of ours."""
     path = Path(path)
     try:
@@ -52,9 +50,11 @@ def load_lc0(path: str | Path) -> Lc0Net:
         raise NetFileError.foreign(path, f"the first bytes {NET_START!r}", repr(bytes(data[: len(NET_START)])))
     net = parse(path, memoryview(data), NET)
     config = tower_of(path, net)
-    tensors = _tensors(path, net["weights"], config)
-    form = net.get("format", {}).get("network_format", {})
-    return Lc0Net(config, tensors, form, net.get("training_params", {}), net.get("license", ""))
+    form = describe(net.get("format", {}).get("network_format", {}))
+    card = {"kind": "imported", "source": path.name, "format": form, "training": net.get("training_params", {})}
+    if license := net.get("license"):
+        card["license"] = license
+    return TowerFile(config, _tensors(path, net["weights"], config), card)
 
 
 # ---- bytes --------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ import numpy as np
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 from engine.network.lc0.formats import format_of, min_version_of
+from engine.network.lc0.reader import TowerFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
 from engine.network.lc0.tensor_map import NORM, ConvTensors, convolutions, plain_tensors
 from engine.network.lc0.wire import Message, encode
@@ -36,31 +37,24 @@ Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
 TINY = 1e-20  # replaces the largest weight of a channel whose weights are all zero
 
 
-def save_lc0(
-    path: str | Path,
-    tensors: Tensors,
-    config: TowerConfig,
-    training: Mapping[str, Any] | None = None,
-    license: str = "",
-) -> None:
-    """Write a `.pb` or, packed, a `.pb.gz` file; the tensors by the names of `tower.model`.
+def save_lc0(path: Path, tower: TowerFile) -> None:
+    """Write a `.pb` or, packed, a `.pb.gz` file.
 
-    `training` may hold fields of Lc0's TrainingParams, such as training_steps; others are left out. Raises ConfigError
-    for another suffix, a tensor that is missing or an activation that Lc0 lacks, ShapeError for a tensor that does not
-    fit, NetFileError for numbers that are not finite or when the file cannot be written.
+    Of the card's "training", fields of Lc0's TrainingParams such as training_steps are kept. Raises ConfigError for
+    another suffix, a tensor that is missing or an activation that Lc0 lacks, ShapeError for a tensor that does not fit,
+    NetFileError for numbers that are not finite or when the file cannot be written.
     """
-    path = Path(path)
     if not path.name.endswith(SUFFIXES):
         raise ConfigError(f"the name of a net for Lc0 ends in {' or '.join(SUFFIXES)}, not {path.name!r}")
-    known = {field.name for field in TRAINING.values()}
+    known, training = {field.name for field in TRAINING.values()}, tower.card.get("training") or {}
     net: Message = {
         "magic": MAGIC,
-        "min_version": min_version_of(config),
-        "format": format_of(config),
-        "training_params": {name: value for name, value in (training or {}).items() if name in known},
-        "weights": _weights(path, tensors, config),
+        "min_version": min_version_of(tower.config),
+        "format": format_of(tower.config),
+        "training_params": {name: value for name, value in training.items() if name in known},
+        "weights": _weights(path, tower.tensors, tower.config),
     }
-    if license:
+    if license := tower.card.get("license"):
         net["license"] = license
     data = encode(net, NET)
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.board.convert import stack_from_board
 from engine.network import planes
-from engine.network.lc0.reader import Lc0Net
+from engine.network.lc0.reader import TowerFile
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import build_tower
@@ -25,7 +25,7 @@ class NetAnswers(NamedTuple):
     moves_left: np.ndarray  # [N] plies, 0 without such a head
 
 
-def training_answers(net: Lc0Net, masks: np.ndarray) -> NetAnswers:
+def training_answers(net: TowerFile, masks: np.ndarray) -> NetAnswers:
     """Of the layers, 32 positions at a time."""
     model = build_tower(net.config, np.random.default_rng(0))
     model.load_parameters(net.tensors)

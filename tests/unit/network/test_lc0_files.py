@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError
-from engine.network.lc0.reader import load_lc0
+from engine.network.lc0.reader import TowerFile, load_lc0
 from engine.network.lc0.schema import NET, WEIGHTS_SCHEMA
-from engine.network.lc0.tower_file import TowerFile, read_tower, write_tower
+from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
