@@ -193,7 +193,7 @@ class Engine:
         have no effect.
         """
         notes, self._notes = self._notes, []
-        return [*notes, *filter(None, [self._tablebase.take_found()]), *self._tablebase.take_problems()]
+        return [*notes, *self._tablebase.take_news()]
 
     def close(self) -> None:
         """End all searches and stop all threads. Do not use the engine afterwards."""

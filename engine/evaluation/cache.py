@@ -127,31 +127,28 @@ def first_of_set(table, key):
 
 @kernel()
 def keep_answers(table, asked, missing, count, keys):
-    """Cache the answers of asked[:count], whose hashes are keys[missing[:count]]."""
+    """Cache the answers of asked[:count], whose hashes are keys[missing[:count]].
+
+    An answer goes to its set's empty entry, or over the least recently used one.
+    """
     for k in range(count):
-        if asked.n_moves[k] <= MAX_KEPT_MOVES:
-            keep(table, asked, k, keys[missing[k]])
-
-
-@kernel()
-def keep(table, asked, k, key):
-    """Write one answer to its set's empty entry, or over the least recently used one."""
-    if find(table, key) >= 0:
-        return  # the batch has this position twice
-    first = first_of_set(table, key)
-    entry = first
-    for other in range(first + 1, first + WAYS):
-        if table.used_at[other] < table.used_at[entry]:
-            entry = other
-    table.clock[0] += 1
-    table.used_at[entry] = table.clock[0]
-    table.keys[entry, 0] = key[0]
-    table.keys[entry, 1] = key[1]
-    for i in range(asked.n_moves[k]):
-        table.logits[entry, i] = asked.logits[k, i]
-    for i in range(3):
-        table.wdl[entry, i] = asked.wdl[k, i]
-    table.moves_left[entry] = asked.moves_left[k]
+        key = keys[missing[k]]
+        if asked.n_moves[k] > MAX_KEPT_MOVES or find(table, key) >= 0:  # the batch may have a position twice
+            continue
+        first = first_of_set(table, key)
+        entry = first
+        for other in range(first + 1, first + WAYS):
+            if table.used_at[other] < table.used_at[entry]:
+                entry = other
+        table.clock[0] += 1
+        table.used_at[entry] = table.clock[0]
+        table.keys[entry, 0] = key[0]
+        table.keys[entry, 1] = key[1]
+        for i in range(asked.n_moves[k]):
+            table.logits[entry, i] = asked.logits[k, i]
+        for i in range(3):
+            table.wdl[entry, i] = asked.wdl[k, i]
+        table.moves_left[entry] = asked.moves_left[k]
 
 
 class OpenQuestions:

@@ -7,9 +7,8 @@ import threading
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.evaluation.material import quiescence_value
+from engine.evaluation.material import quiescence_value, write_wdl
 from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, kernels_needed
-from engine.evaluation.wdl import write_wdl
 from engine.native.jit import kernel
 from engine.native.pool import ThreadPool
 from engine.network.outputs import CHUNK

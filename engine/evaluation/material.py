@@ -1,7 +1,18 @@
-"""The evaluator that needs no weights: values from quiescence search, logits from simple move features."""
+"""The evaluator that needs no weights: values from quiescence search, logits from simple move features.
+
+Centipawns become probabilities of win, draw and loss by
+
+    Q = atan(cp / 220) / 1.5637541897        d = 0.55 (1 - |Q|)        w = (1 - d + Q) / 2        l = (1 - d - Q) / 2
+
+A search reports centipawns by the same curve, stretched by the evaluator's `cp_scale`. Its long tails distinguish a
+queen and a rook from a queen, so a won position still has better and worse moves; a logistic curve would call both 1.0.
+With Lc0's 90 centipawns in place of 220 the search over material plays worse: 42.5% of 240 games at 200 nodes a move,
+Elo -53 [-90, -16].
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,8 +24,7 @@ from engine.board.layout import MAX_MOVES
 from engine.board.makemove import make
 from engine.evaluation.in_kernel import ModelEvaluator, register_family
 from engine.evaluation.move_scores import MoveSpace, new_move_space, score_moves
-from engine.evaluation.scores import MATERIAL_CP_SCALE
-from engine.evaluation.wdl import write_wdl
+from engine.evaluation.scores import ATAN_SCALE, MATERIAL_CP_SCALE
 from engine.native.jit import kernel
 from engine.tactics.classical import game_phase
 from engine.tactics.quiescence import NODE_LIMIT, QuiescenceSpace, immediate_gain, new_space, quiescence, quiet_value
@@ -23,6 +33,7 @@ CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
 FORCING_NODES = 40  # positions that quiescence may visit for one forcing move of a leaf
 FORCING_WINDOW = np.int64(500)  # centipawns around the leaf's own value within which that move's value is exact
 NOT_FORCING = -(1 << 30)
+DRAWN_SHARE = 0.55  # share of draws in the undecided part, 1 - |Q|
 
 
 class MaterialModel(NamedTuple):
@@ -51,6 +62,16 @@ def resolve_moves(leaves, leaf, value, space, forcing):
             low, high = -value - FORCING_WINDOW, -value + FORCING_WINDOW
             checks, least = np.int64(CHECK_DEPTH), np.int64(0)
             forcing[i] = -quiescence(space, np.int64(0), checks, least, low, high)
+
+
+@kernel()
+def write_wdl(score_cp, wdl):
+    """Write win, draw and loss probabilities to wdl, float32 [3], for the side that a positive `score_cp` favours."""
+    q = max(-1.0, min(1.0, math.atan(score_cp / MATERIAL_CP_SCALE) / ATAN_SCALE))
+    draw = DRAWN_SHARE * (1.0 - abs(q))
+    wdl[0] = np.float32((1.0 - draw + q) / 2)
+    wdl[1] = np.float32(draw)
+    wdl[2] = np.float32((1.0 - draw - q) / 2)
 
 
 @kernel()

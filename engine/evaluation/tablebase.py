@@ -4,7 +4,7 @@
     0 draw, -1 blessed loss, -2 loss; valid if the halfmove clock is 0
     DTZ: plies to the next capture or pawn move with best play, sometimes one too few
 
-Bad files in the folders never raise: an unreadable table counts as unknown, and `take_problems` reports it.
+Bad files in the folders never raise: an unreadable table counts as unknown, and `take_news` reports it.
 """
 
 from __future__ import annotations
@@ -43,19 +43,17 @@ class Tablebase:
     def __init__(self, path: str, probe_limit: int = MOST_MEN, fifty_move_rule: bool = True) -> None:
         self.fifty_move_rule = fifty_move_rule
         self.hits = 0  # positions found since the start
-        self._problems: list[str] = []
+        self._news: list[str] = []
         self._unreadable: set[str] = set()  # material whose tables failed, such as "KQvKR"
         self._tables = chess.syzygy.Tablebase()
         for folder in filter(None, path.split(os.pathsep)):
             self._add_folder(Path(os.path.expanduser(folder)))
         self.largest = min(probe_limit, max((len(material) - 1 for material in self._tables.wdl), default=0))
-        self._found = self._describe(path)
-
-    def _describe(self, path: str) -> str:
         wdl, dtz = len(self._tables.wdl), len(self._tables.dtz)
         if wdl:
-            return f"Syzygy tables found: {wdl} WDL, {dtz} DTZ; used up to {self.largest} pieces"
-        return f"no Syzygy tables found in {path}" if path and not self._problems else ""
+            self._news.insert(0, f"Syzygy tables found: {wdl} WDL, {dtz} DTZ; used up to {self.largest} pieces")
+        elif path and not self._news:
+            self._news.append(f"no Syzygy tables found in {path}")
 
     def _add_folder(self, folder: Path) -> None:
         try:
@@ -64,21 +62,16 @@ class Tablebase:
                 material = file.stem
                 if file.suffix in _MAGIC and chess.syzygy.is_tablename(material, piece_count=MOST_MEN):
                     if fault := _fault(file):
-                        self._problems.append(f"Syzygy table {file} is not used: {fault}")
+                        self._news.append(f"Syzygy table {file} is not used: {fault}")
                     else:
                         self._tables.add_file(str(file))
         except OSError as error:
-            self._problems.append(f"Syzygy folder {folder} cannot be read: {error.strerror}")
+            self._news.append(f"Syzygy folder {folder} cannot be read: {error.strerror}")
 
-    def take_found(self) -> str:
-        """Return what was found in the folders, in words for the user; "" without a path and after the first call."""
-        found, self._found = self._found, ""
-        return found
-
-    def take_problems(self) -> list[str]:
-        """Return problems since the last call, one sentence each, for display to the user."""
-        problems, self._problems = self._problems, []
-        return problems
+    def take_news(self) -> list[str]:
+        """Return what was found in the folders, and problems, since the last call: one sentence each, for the user."""
+        news, self._news = self._news, []
+        return news
 
     def close(self) -> None:
         """Close the files. The tablebase must not be used afterwards."""
@@ -112,7 +105,7 @@ class Tablebase:
             return None
         except Exception as error:  # noqa: BLE001 - damaged data leads python-chess anywhere
             self._unreadable.add(material)
-            self._problems.append(f"Syzygy tables for {material} cannot be read: {type(error).__name__}: {error}")
+            self._news.append(f"Syzygy tables for {material} cannot be read: {type(error).__name__}: {error}")
             return None
         self.hits += 1
         return answer

@@ -7,12 +7,11 @@ import pytest
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import BLACK, SIDE
 from engine.board.movegen import Targets, generate, generate_some
-from engine.evaluation.material import CHECK_DEPTH, MaterialEvaluator
-from engine.evaluation.move_scores import MOVE_WEIGHTS, N_FEATURES
+from engine.evaluation.material import CHECK_DEPTH, MaterialEvaluator, write_wdl
 from engine.evaluation.protocol import new_leaf_batch
-from engine.evaluation.wdl import write_wdl
 from engine.tactics.classical import evaluate, game_phase
 from engine.tactics.quiescence import MATE_CP, NODE_LIMIT, forcing_targets, immediate_gain, new_space, quiet_value
+from tests.boards import random_game
 
 
 def static(fen: str) -> int:
@@ -26,17 +25,9 @@ def settled(fen: str, space=None) -> int:
 @pytest.fixture(scope="module")
 def boards() -> list[chess.Board]:
     """Positions from random games that are not over."""
-    rng, boards = np.random.default_rng(11), []
-    while len(boards) < 60:
-        board = chess.Board()
-        for _ in range(rng.integers(1, 100)):
-            moves = list(board.legal_moves)
-            board.push(moves[rng.integers(len(moves))])
-            if board.is_game_over():
-                break
-        else:
-            boards.append(board)
-    return boards
+    rng = np.random.default_rng(11)
+    boards = [random_game(rng, int(rng.integers(1, 100))) for _ in range(80)]
+    return [board for board in boards if not board.is_game_over()][:60]
 
 
 def policy(board: chess.Board) -> dict[str, float]:
@@ -187,11 +178,6 @@ def test_gains_of_single_moves_match_python_chess(boards):
 def test_sensible_moves_get_the_higher_prior(fen, likely, unlikely):
     priors = policy(chess.Board(fen))
     assert priors[likely] > 1.5 * priors[unlikely]
-
-
-def test_every_feature_has_a_weight():
-    assert MOVE_WEIGHTS.shape == (N_FEATURES,)
-    assert np.all(MOVE_WEIGHTS != 0)
 
 
 def test_wdl_is_a_distribution_that_favours_the_side_ahead():

@@ -42,6 +42,12 @@ def best(tables: Tablebase, fen: str) -> set[str]:
     return {move.uci() for move in best_moves(tables, chess.Board(fen))}
 
 
+def found_only(tables: Tablebase) -> bool:
+    """Whether all there is to say is that there are tables."""
+    (news,) = tables.take_news()
+    return news.startswith("Syzygy tables found: ")
+
+
 # ---- results ------------------------------------------------------------------------------------------------------
 
 
@@ -81,7 +87,7 @@ def test_what_is_not_in_the_tables_is_unknown(tables):
     assert tables.hits == 0
     assert wdl(tables, "4k3/8/8/8/8/8/8/4K2R w - - 0 1") == 2
     assert tables.hits == 1
-    assert tables.take_problems() == []
+    assert found_only(tables)
 
 
 def test_positions_with_castling_rights_are_left_to_the_search_also_in_chess960(tables):
@@ -108,22 +114,21 @@ def test_the_probe_limit_is_a_limit_on_men(folder):
 # ---- root moves ---------------------------------------------------------------------------------------------------
 
 
-def test_the_root_mates_at_once(tables):
-    assert best(tables, "k7/8/1K6/8/8/8/8/7R w - - 0 1") == {"h1h8"}
-
-
-def test_the_root_promotes_to_what_wins_soonest_and_never_stalemates(tables):
-    assert best(tables, "8/5P2/8/8/8/8/2k5/K7 w - - 0 1") == {"f7f8q"}
-    assert best(tables, "8/5P1k/5K2/8/8/8/8/8 w - - 0 1") == {"f7f8r"}  # the queen would take a move longer
-    assert "g6f7" not in best(tables, "7k/8/6Q1/8/8/8/8/K7 w - - 0 1")
-
-
-def test_a_capture_that_keeps_the_win_comes_before_manoeuvres(tables):
-    assert best(tables, "8/8/8/8/4k3/8/8/KQ5r w - - 0 1") == {"b1h1"}
-
-
-def test_the_defender_finds_the_only_move_that_draws(tables):
-    assert best(tables, "8/4k3/4P3/4K3/8/8/8/8 b - - 0 1") == {"e7e8"}
+@pytest.mark.parametrize(
+    ("fen", "moves"),
+    [
+        ("k7/8/1K6/8/8/8/8/7R w - - 0 1", {"h1h8"}),  # Mates at once,
+        ("k7/8/1K6/8/8/8/8/7R w - - 99 80", {"h1h8"}),  # also with the hundredth quiet ply.
+        ("8/5P2/8/8/8/8/2k5/K7 w - - 0 1", {"f7f8q"}),
+        ("8/5P1k/5K2/8/8/8/8/8 w - - 0 1", {"f7f8r"}),  # The queen would take a move longer.
+        ("8/8/8/8/4k3/8/8/KQ5r w - - 0 1", {"b1h1"}),  # A capture comes before manoeuvres.
+        ("8/4k3/4P3/4K3/8/8/8/8 b - - 0 1", {"e7e8"}),  # The only move that draws.
+        ("8/8/8/4P3/4K3/8/8/k7 w - - 99 80", {"e5e6"}),  # The king has no time for a walk: the clock is reset.
+        ("7k/5K2/8/6Q1/8/8/8/8 w - - 0 1", {"g5g8", "g5g7", "g5h6", "g5h5", "g5h4"}),  # Others stalemate.
+    ],
+)
+def test_the_best_moves_at_the_root(tables, fen, moves):
+    assert best(tables, fen) == moves
 
 
 def test_a_winning_move_that_repeats_for_the_third_time_is_no_winning_move(tables):
@@ -165,15 +170,9 @@ def test_a_loser_that_the_fifty_move_rule_saves_is_not_lost(tables):
     assert {tables._rank(board, move, True)[0] for move in best_moves(tables, board)} == {-2}
 
 
-def test_the_hundredth_quiet_ply_draws_unless_it_mates(tables):
-    assert best(tables, "k7/8/1K6/8/8/8/8/7R w - - 99 80") == {"h1h8"}
+def test_the_hundredth_quiet_ply_draws(tables):
     board = chess.Board("k7/8/2K5/8/8/8/8/7R w - - 99 80")
     assert {tables._rank(board, move, True)[0] for move in board.legal_moves} == {0}
-
-
-def test_the_clock_is_reset_in_time(tables):
-    # The king could go for a walk and still win, were it not the last ply before the draw.
-    assert best(tables, "8/8/8/4P3/4K3/8/8/k7 w - - 99 80") == {"e5e6"}
 
 
 # ---- folders in disrepair ----------------------------------------------------------------------------------------
@@ -183,12 +182,13 @@ def test_no_folder_and_an_empty_one(tmp_path):
     board = chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")
     assert best_moves(Tablebase(""), board) == []
     empty = Tablebase(str(tmp_path))
-    assert (empty.largest, best_moves(empty, board), empty.take_problems()) == (0, [], [])
+    assert (empty.largest, best_moves(empty, board)) == (0, [])
+    assert empty.take_news() == [f"no Syzygy tables found in {tmp_path}"]
     missing = Tablebase(str(tmp_path / "nowhere"))
     assert best_moves(missing, board) == []
-    (problem,) = missing.take_problems()
+    (problem,) = missing.take_news()
     assert "nowhere" in problem
-    assert missing.take_problems() == []
+    assert missing.take_news() == []
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x71\xe8\x23\x5d" + bytes(12), bytes(64 * 9 + 16)])
@@ -198,7 +198,7 @@ def test_files_that_are_no_tables_are_named_and_left_out(tmp_path, content):
     (tmp_path / "KXvK.rtbw").write_bytes(b"no such piece")
     tables = Tablebase(str(tmp_path))
     assert best_moves(tables, chess.Board("8/8/8/8/4k3/8/1Q6/K7 w - - 0 1")) == []
-    (problem,) = tables.take_problems()
+    (problem,) = tables.take_news()
     assert "KQvK.rtbw" in problem
 
 
@@ -207,7 +207,7 @@ def test_a_table_under_another_name_would_hang_the_prober_and_is_refused(tmp_pat
     shutil.copy(folder / "KPvKP.rtbz", tmp_path / "KPPvK.rtbz")
     tables = Tablebase(str(tmp_path))
     assert tables.largest == 0
-    assert len(tables.take_problems()) == 2
+    assert len(tables.take_news()) == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "noise"])
@@ -227,7 +227,7 @@ def test_damage_behind_the_header_costs_a_message_or_a_wrong_answer_but_no_excep
     for _ in range(3):
         assert set(best_moves(tables, board)) <= set(board.legal_moves)
     if damage == "cut":
-        (problem,) = tables.take_problems()  # told once, not at every probe
+        _, problem = tables.take_news()  # told once, not at every probe
         assert "KQvKR" in problem
     assert wdl(tables, "8/8/8/8/4k3/8/1Q6/K7 w - - 0 1") == 2  # the other tables still serve
 
@@ -240,23 +240,21 @@ def test_without_distances_the_result_is_kept(tmp_path, folder):
     moves = {move.uci() for move in best_moves(tables, board)}
     assert moves >= {"f7f8q", "f7f8r", "a1a2"}
     assert not moves & {"f7f8n", "f7f8b"}
-    assert tables.take_problems() == []
+    assert found_only(tables)
 
 
 def test_a_folder_in_the_home_folder_is_found(tmp_path, monkeypatch):
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(tmp_path))
     (tmp_path / "tables").mkdir()
-    tablebase = Tablebase("~/tables")
-    assert tablebase.take_problems() == []
-    tablebase.close()
+    assert Tablebase("~/tables").take_news() == ["no Syzygy tables found in ~/tables"]
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs file permissions")
 def test_a_folder_that_may_not_be_read_is_named(tmp_path):
     tmp_path.chmod(0)
     try:
-        (problem,) = Tablebase(str(tmp_path)).take_problems()
+        (problem,) = Tablebase(str(tmp_path)).take_news()
     finally:
         tmp_path.chmod(0o755)
     assert str(tmp_path) in problem
