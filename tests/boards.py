@@ -1,9 +1,10 @@
 """Boards for tests."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import chess
+import numpy as np
 
 
 def board_after(moves: str | Iterable[str], fen: str = chess.STARTING_FEN) -> chess.Board:
@@ -12,3 +13,24 @@ def board_after(moves: str | Iterable[str], fen: str = chess.STARTING_FEN) -> ch
     for move in moves.split() if isinstance(moves, str) else moves:
         board.push(board.parse_uci(move) if re.fullmatch("([a-h][1-8]){2}[nbrq]?", move) else board.parse_san(move))
     return board
+
+
+def random_game(rng: np.random.Generator, plies: int, board: chess.Board | None = None) -> chess.Board:
+    """A board after that many random legal moves, or fewer where the game ends."""
+    board = chess.Board() if board is None else board
+    while len(board.move_stack) < plies and (moves := list(board.legal_moves)):
+        board.push(moves[rng.integers(len(moves))])
+    return board
+
+
+def random_positions(letters: str, count: int, seed: int) -> Iterator[chess.Board]:
+    """Legal positions with these men, in which the game is not over."""
+    rng = np.random.default_rng(seed)
+    while count > 0:
+        board = chess.Board(None)
+        for square, letter in zip(rng.choice(64, len(letters), replace=False).tolist(), letters, strict=True):
+            board.set_piece_at(square, chess.Piece.from_symbol(letter))
+        board.turn = bool(rng.integers(2))
+        if board.is_valid() and any(board.legal_moves):
+            count -= 1
+            yield board

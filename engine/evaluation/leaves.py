@@ -1,13 +1,25 @@
-"""Puts one position into a batch, for callers that use an evaluator without a search."""
+"""Puts positions into batches, for callers that use an evaluator without a search."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import chess
 import numpy as np
 
+from engine.board.convert import stack_from_board
 from engine.board.movegen import generate
-from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
+
+
+def leaves_of(boards: Sequence[chess.Board]) -> LeafBatch:
+    """Boards with their games so far as the first leaves of a new batch."""
+    leaves = new_leaf_batch(len(boards))
+    for leaf, board in enumerate(boards):
+        fill_leaf(leaves, leaf, stack_from_board(board))
+    return leaves
 
 
 def fill_leaf(leaves: LeafBatch, leaf: int, stack: np.ndarray) -> None:

@@ -15,22 +15,20 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import chess
 import numpy as np
 
-from engine.board.convert import decode_move, stack_from_board
+from engine.board.convert import decode_move
 from engine.errors import AinoError, ConfigError, ShapeError
-from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.files.dit_file import load_tensors
 from engine.network.planes import PLANES, fill_planes
 from engine.network.policy_map import POLICY_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PlanesToOutputs = Callable[[np.ndarray], Sequence[Any]]
@@ -88,16 +86,12 @@ def planes_of(masks: np.ndarray) -> np.ndarray:
 
 def board_planes(boards: Sequence[chess.Board]) -> np.ndarray:
     """Planes float32 [N, 112, 8, 8] of boards with their games so far, as `planes_of` describes them."""
-    leaves = new_leaf_batch(len(boards))
-    for leaf, board in enumerate(boards):
-        fill_leaf(leaves, leaf, stack_from_board(board))
-    return planes_of(leaves.masks[: len(boards)])
+    return planes_of(leaves_of(boards).masks[: len(boards)])
 
 
 def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, float]:
     """Probabilities of a board's legal moves, likeliest first, from policy logits [1858]."""
-    leaves = new_leaf_batch(1)
-    fill_leaf(leaves, 0, stack_from_board(board))
+    leaves = leaves_of([board])
     count = int(leaves.n_moves[0])
     chosen = np.asarray(logits, np.float64)[leaves.policy_index[0, :count]]
     weights = np.exp(chosen - chosen.max(initial=-np.inf))
@@ -112,13 +106,16 @@ def make_own(place: str, **arguments: Any) -> Any:
     Raises ConfigError when it cannot be imported or made.
     """
     module, _, name = place.partition(":")
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
     try:
-        with _current_folder_on_path():
-            return getattr(importlib.import_module(module), name)(**arguments)
+        return getattr(importlib.import_module(module), name)(**arguments)
     except AinoError:
         raise
     except Exception as error:  # whatever somebody else's module raises
         raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(folder)
 
 
 def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:
@@ -133,13 +130,3 @@ def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:
     if callable(made):
         return PlanesEvaluator(made)
     raise ConfigError(f"evaluator {place!r}: expected a callable or an Evaluator, got {type(made).__name__}")
-
-
-@contextmanager
-def _current_folder_on_path() -> Iterator[None]:
-    folder = os.getcwd()
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)

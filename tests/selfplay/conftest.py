@@ -10,14 +10,7 @@ import pytest
 from selfplay.data.teacher import parse_teacher_line
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-
-
-def random_game(rng: np.random.Generator, plies: int, board: chess.Board | None = None) -> chess.Board:
-    """A board after that many random legal moves, or fewer where the game ends."""
-    board = chess.Board() if board is None else board
-    while len(board.move_stack) < plies and (moves := list(board.legal_moves)):
-        board.push(moves[rng.integers(len(moves))])
-    return board
+from tests.boards import random_game
 
 
 def teacher_line(rng: np.random.Generator, plies: int) -> str:

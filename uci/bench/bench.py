@@ -26,8 +26,8 @@ from engine.cli.machine import blas_kernel, describe_machine
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
-from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.native.jit import kernel
 from engine.network.planes import PLANES, encode, fill_planes
 from engine.network.weights import is_default, load_net
@@ -253,10 +253,7 @@ def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> f
 def _sample_leaves(count: int) -> LeafBatch:
     """Positions of random games, as search would hand them to an evaluator."""
     rng = np.random.default_rng(2)
-    leaves = new_leaf_batch(count)
-    for row in range(count):
-        fill_leaf(leaves, row, stack_from_board(_random_game(rng, 10 + row)))
-    return leaves
+    return leaves_of([_random_game(rng, 10 + row) for row in range(count)])
 
 
 def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:

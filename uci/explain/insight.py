@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import chess
 import numpy as np
 
-from engine.board.convert import encode_move, row_from_board, stack_from_board
+from engine.board.convert import encode_move, row_from_board
 from engine.board.fen import check_playable
 from engine.errors import FenError
-from engine.evaluation import make_evaluator, new_leaf_batch
-from engine.evaluation.leaves import fill_leaf
+from engine.evaluation import make_evaluator
+from engine.evaluation.leaves import leaves_of
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import centipawns, cp_scale_of, per_mille
@@ -71,8 +71,7 @@ def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
 
 def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
     """What an evaluator says about a position that has legal moves, before any search, from the side to move."""
-    leaves = new_leaf_batch(1)
-    fill_leaf(leaves, 0, stack_from_board(board))
+    leaves = leaves_of([board])
     evaluator.evaluate(leaves, 1)
     win, draw, loss = (float(share) for share in leaves.wdl[0])
     return Verdict(centipawns(win - loss, cp_scale_of(evaluator)), None, per_mille(win - loss, draw))

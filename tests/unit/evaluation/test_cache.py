@@ -6,12 +6,12 @@ import pytest
 
 from benchmarks.measuring import game_boards, tree_hash
 from engine import Engine
-from engine.board.convert import row_from_board, stack_from_board
+from engine.board.convert import row_from_board
 from engine.errors import ConfigError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator
 from engine.evaluation.cache import BYTES_PER_ENTRY, MAX_KEPT_MOVES, WAYS, CachedEvaluator
-from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import LeafBatch
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
@@ -54,16 +54,9 @@ class BatchedMaterial:
         self.evaluate, self.close = inner.evaluate, inner.close
 
 
-def questions(boards: list[chess.Board]) -> LeafBatch:
-    leaves = new_leaf_batch(len(boards))
-    for leaf, board in enumerate(boards):
-        fill_leaf(leaves, leaf, stack_from_board(board))
-    return leaves
-
-
 def answers(evaluator, boards: list[chess.Board]) -> list[int]:
     """Which question's answer each board gets; all parts of an answer agree."""
-    leaves = questions(boards)
+    leaves = leaves_of(boards)
     evaluator.evaluate(leaves, len(boards))
     numbers = [int(wdl[0]) for wdl in leaves.wdl[: len(boards)]]
     for leaf, number in enumerate(numbers):

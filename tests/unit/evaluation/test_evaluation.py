@@ -6,14 +6,23 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import encode_move, row_from_board, stack_from_board
-from engine.board.movegen import generate
+from engine.board.convert import stack_from_board
 from engine.errors import ConfigError, NetFileError
-from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator, new_leaf_batch
+from engine.evaluation import (
+    HybridEvaluator,
+    MaterialEvaluator,
+    NetworkEvaluator,
+    SparseEvaluator,
+    make_evaluator,
+    new_leaf_batch,
+)
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
 from engine.files import dit_file
 from engine.network import weights
+from engine.network.sparse.inference import SparseNet
+from engine.network.sparse.model import build_sparse
+from engine.network.sparse.parameters import SparseConfig
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
@@ -28,8 +37,14 @@ def small_net() -> FusedTower:
     return fused(build_tower(CONFIG, np.random.default_rng(1)), CONFIG)
 
 
+def small_sparse_net() -> SparseNet:
+    config = SparseConfig.parse("sparse-128+v128")
+    return SparseNet(build_sparse(config, np.random.default_rng(1)).named_parameters(), config)
+
+
 MAKERS = {
     "material": lambda threads: MaterialEvaluator(threads),
+    "sparse": lambda threads: SparseEvaluator(small_sparse_net(), threads),
     "network": lambda threads: NetworkEvaluator(small_net(), threads),
     "hybrid": lambda threads: HybridEvaluator(NetworkEvaluator(small_net(), threads), 0.4, threads),
 }
@@ -80,12 +95,13 @@ def test_outputs_are_probabilities_and_finite(make):
         assert np.ptp(leaves.logits[leaf, : leaves.n_moves[leaf]]) > 0 or leaves.n_moves[leaf] == 1
 
 
-def test_only_the_asked_for_leaves_are_written(make):
+@pytest.mark.parametrize("count", [0, 11])
+def test_only_the_asked_for_leaves_are_written(make, count):
     leaves = sample_batch()
     leaves.wdl[:] = -1
-    make().evaluate(leaves, 11)
-    assert np.all(leaves.wdl[:11] >= 0)
-    assert np.all(leaves.wdl[11:] == -1)
+    make(2).evaluate(leaves, count)
+    assert np.all(leaves.wdl[:count] >= 0)
+    assert np.all(leaves.wdl[count:] == -1)
 
 
 def test_a_leafs_bits_do_not_depend_on_threads_or_company(make):
@@ -98,13 +114,6 @@ def test_a_leafs_bits_do_not_depend_on_threads_or_company(make):
             target[0] = source[leaf]
         single.evaluate(alone, 1)
         assert answers(alone, 0) == answers(together, leaf) == answers(threaded, leaf)
-
-
-def test_no_leaves_are_no_work(make):
-    leaves = sample_batch(8)
-    leaves.wdl[:] = -1
-    make(2).evaluate(leaves, 0)
-    assert np.all(leaves.wdl == -1)
 
 
 def test_network_logits_are_the_policy_heads_at_each_moves_square():
@@ -139,22 +148,6 @@ def test_hybrid_refuses_a_weight_that_is_no_share():
         HybridEvaluator(NetworkEvaluator(small_net()), 1.5)
 
 
-def test_material_sees_hanging_pieces_in_its_value():
-    leaves, evaluator = new_leaf_batch(2), MaterialEvaluator()
-    for leaf, fen in enumerate(("4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1", "4k3/8/8/3q4/8/8/8/3RK3 b - - 0 1")):
-        row = row_from_board(chess.Board(fen))
-        leaves.rows[leaf] = row
-        leaves.n_moves[leaf] = generate(row, leaves.moves[leaf])
-    evaluator.evaluate(leaves, 2)
-    evaluator.close()
-    assert leaves.wdl[0, 0] > 0.7
-    assert leaves.wdl[1, 0] > 0.7
-    take = leaves.moves[0, : leaves.n_moves[0]] == encode_move(
-        chess.Board("4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1"), chess.Move.from_uci("d1d5")
-    )
-    assert np.argmax(leaves.logits[0, : leaves.n_moves[0]]) == np.argmax(take)
-
-
 # ---- finding nets and evaluators ------------------------------------------------------------------------------------
 
 
@@ -185,19 +178,18 @@ def test_each_evaluator_takes_the_shipped_net_of_its_family():
     assert names == {"auto": "sparse", "sparse": "sparse", "network": "network", "hybrid": "hybrid"}
 
 
+def manifest(text):
+    return lambda folder: (folder / "MANIFEST.toml").write_text(text)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda folder: (folder / "MANIFEST.toml").unlink(), "expected a TOML file"),
-        (lambda folder: (folder / "MANIFEST.toml").write_text("default = ["), "expected a TOML file"),
-        (lambda folder: (folder / "MANIFEST.toml").write_text('default = "other"'), "default 'other' among no nets"),
-        (lambda folder: (folder / "MANIFEST.toml").write_text('[[net]]\nname = "x"'), "tables without them"),
-        (
-            lambda folder: (folder / "MANIFEST.toml").write_text(
-                'default = "x"\n[[net]]\nname = "x"\nfile = 5\nsha256 = "0"'
-            ),
-            "tables without them",
-        ),
+        (manifest("default = ["), "expected a TOML file"),
+        (manifest('default = "other"'), "default 'other' among no nets"),
+        (manifest('[[net]]\nname = "x"'), "tables without them"),
+        (manifest('default = "x"\n[[net]]\nname = "x"\nfile = 5\nsha256 = "0"'), "tables without them"),
         (lambda folder: (folder / "small.dit").unlink(), "expected a net file"),
         (lambda folder: (folder / "small.dit").write_bytes(b"x"), "expected sha256"),
     ],

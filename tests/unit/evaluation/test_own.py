@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from engine import Engine, EngineOptions, Limits
-from engine.board.convert import stack_from_board
 from engine.cli.option_forms import uci_lines
 from engine.errors import ConfigError, ShapeError
-from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.own import PlanesEvaluator, board_planes, legal_policy, load_own, planes_of
-from engine.evaluation.protocol import new_leaf_batch
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.own import PlanesEvaluator, board_planes, legal_policy, load_own
 from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from tests.boards import board_after
@@ -38,13 +36,10 @@ class Advisor:
 
 
 def test_planes_are_those_that_towers_read() -> None:
-    leaves = new_leaf_batch(len(GAMES))
-    for leaf, moves in enumerate(GAMES):
-        fill_leaf(leaves, leaf, stack_from_board(board_after(moves)))
+    boards = [board_after(moves) for moves in GAMES]
     expected = np.zeros((len(GAMES), 8, 8, 112), np.float32)
-    fill_planes(leaves.masks[: len(GAMES)], expected)
-    assert np.array_equal(planes_of(leaves.masks[: len(GAMES)]), expected.transpose(0, 3, 1, 2))
-    assert np.array_equal(board_planes([board_after(moves) for moves in GAMES]), expected.transpose(0, 3, 1, 2))
+    fill_planes(leaves_of(boards).masks[: len(GAMES)], expected)
+    assert np.array_equal(board_planes(boards), expected.transpose(0, 3, 1, 2))
 
 
 @pytest.mark.parametrize("moves", ["", "e4"])
@@ -70,8 +65,7 @@ def test_probabilities_of_legal_moves_add_up_to_one_and_follow_the_logits() -> N
     "shapes", [((1, 10), (1, 3)), ((1, 1858), (3,)), ((1, 1858),), ((1, 1858), (1, 3), (1,), (1,))]
 )
 def test_outputs_of_another_shape_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
-    leaves = new_leaf_batch(1)
-    fill_leaf(leaves, 0, stack_from_board(chess.Board()))
+    leaves = leaves_of([chess.Board()])
     with pytest.raises(ShapeError, match=r"expected logits \[1, 1858\]"):
         PlanesEvaluator(lambda planes: [np.zeros(shape) for shape in shapes]).evaluate(leaves, 1)
 

@@ -13,7 +13,7 @@ from engine.board.convert import row_from_board
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.tactics.pawn_endings import WINS, pawn_wins
+from engine.tactics.pawn_endings import pawn_wins
 from engine.tactics.small_endings import (
     BEFORE,
     FADED_SHARE,
@@ -26,6 +26,7 @@ from engine.tactics.small_endings import (
     seen_from_before,
     share_of_value,
 )
+from tests.boards import random_positions
 from tests.unit.search.flat import search
 
 UNKNOWN = (0.25, 0.5, 33.0)
@@ -38,18 +39,11 @@ def tables(test_data) -> Iterator[chess.syzygy.Tablebase]:
         yield opened
 
 
-def positions(letters: str, count: int, seed: int = 1) -> Iterator[chess.Board]:
-    """Random legal positions with these pieces, each also with colours swapped."""
-    rng = np.random.default_rng(seed)
-    while count > 0:
-        board = chess.Board(None)
-        for square, letter in zip(rng.choice(64, len(letters), replace=False).tolist(), letters, strict=True):
-            board.set_piece_at(square, chess.Piece.from_symbol(letter))
-        board.turn = bool(rng.integers(2))
-        if board.is_valid() and any(board.legal_moves):
-            count -= 1
-            yield board
-            yield board.mirror()
+def positions(letters: str, count: int) -> Iterator[chess.Board]:
+    """Random positions, each also with colours swapped."""
+    for board in random_positions(letters, count, seed=1):
+        yield board
+        yield board.mirror()
 
 
 def judged(
@@ -59,26 +53,16 @@ def judged(
     return judge_small_ending(*rows, value, *UNKNOWN[1:])
 
 
-def drawn(fen: str) -> bool:
-    return bool(is_certain_draw(row_from_board(chess.Board(fen))))
-
-
 def test_a_pawn_wins_where_the_tables_say_so(tables: chess.syzygy.Tablebase) -> None:
     wins = 0
     for board in positions("KPk", 1000):
         pawn_moves = bool(board.pieces(chess.PAWN, board.turn))
         won = tables.probe_wdl(board) == (2 if pawn_moves else -2)
-        assert bool(pawn_wins(row_from_board(board))) == won, board.fen()
+        row = row_from_board(board)
+        assert bool(pawn_wins(row)) == won, board.fen()
+        assert bool(is_certain_draw(row)) != won, board.fen()
         wins += won
     assert 500 < wins < 1500
-
-
-def test_pawn_endings_that_everybody_knows() -> None:
-    assert WINS.nbytes == 24576
-    assert not drawn("4k3/8/4K3/4P3/8/8/8/8 w - - 0 1")
-    assert drawn("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"), "the other king has the opposition"
-    assert not drawn("8/8/8/4k3/8/4K3/4P3/8 b - - 0 1")
-    assert drawn("k7/8/8/8/8/8/P7/K7 w - - 0 1"), "a rook's pawn with the king in its corner"
 
 
 @pytest.mark.parametrize("letters", ["KNNk", "KBPk"])
@@ -91,14 +75,20 @@ def test_certain_draws_are_draws_in_the_tables(letters: str, tables: chess.syzyg
     assert found > 10
 
 
-def test_the_wrong_bishop_and_other_pieces_are_told_apart() -> None:
-    assert drawn("k7/8/8/P7/2K5/8/8/2B5 w - - 0 1"), "the bishop does not reach a8"
-    assert not drawn("k7/8/8/P7/2K5/8/8/3B4 w - - 0 1")
-    assert not drawn("8/8/8/P4k2/2K5/8/8/2B5 w - - 0 1"), "the king is too far away"
-    assert not drawn("k7/8/8/P6P/2K5/8/8/2B5 w - - 0 1")
-    assert not drawn("k7/p7/8/P7/2K5/8/8/2B5 w - - 0 1")
-    assert drawn("4k3/8/8/8/8/8/8/2NNK3 w - - 0 1")
-    assert not drawn("4k3/8/8/8/8/8/8/1NNNK3 w - - 0 1")
+@pytest.mark.parametrize(
+    ("fen", "drawn"),
+    [
+        ("k7/8/8/P7/2K5/8/8/2B5 w - - 0 1", True),  # The bishop does not reach a8.
+        ("k7/8/8/P7/2K5/8/8/3B4 w - - 0 1", False),
+        ("8/8/8/P4k2/2K5/8/8/2B5 w - - 0 1", False),  # The king is too far away.
+        ("k7/8/8/P6P/2K5/8/8/2B5 w - - 0 1", False),
+        ("k7/p7/8/P7/2K5/8/8/2B5 w - - 0 1", False),
+        ("4k3/8/8/8/8/8/8/2NNK3 w - - 0 1", True),
+        ("4k3/8/8/8/8/8/8/1NNNK3 w - - 0 1", False),
+    ],
+)
+def test_the_wrong_bishop_and_other_pieces_are_told_apart(fen: str, drawn: bool) -> None:
+    assert is_certain_draw(row_from_board(chess.Board(fen))) == drawn
 
 
 @pytest.mark.parametrize("letters", ["KBNk", "KBBk", "KRk", "KQk"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import chess
 import numpy as np
 
 from engine.board.convert import stack_from_board
@@ -13,6 +12,7 @@ from engine.network.lc0.reader import TowerFile
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import build_tower
+from tests.boards import random_game
 from tests.unit.network.fused_tower import infer
 
 BATCH = 32
@@ -59,12 +59,6 @@ def random_masks(n: int, rng: np.random.Generator) -> np.ndarray:
     """Planes of n positions from random games, uint64 [n, 112]."""
     masks = np.zeros((n, 112), np.uint64)
     for row in masks:
-        board = chess.Board()
-        for _ in range(rng.integers(120)):
-            moves = list(board.legal_moves)
-            if not moves:
-                break
-            board.push(moves[rng.integers(len(moves))])
-        stack = stack_from_board(board)
+        stack = stack_from_board(random_game(rng, int(rng.integers(120))))
         planes.encode(stack, len(stack) - 1, 0, row)
     return masks

@@ -9,11 +9,10 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import stack_from_board
 from engine.errors import ConfigError, NetFileError
-from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.leaves import leaves_of
 from engine.evaluation.own import board_planes
-from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.files.dit_file import load_tensors
 from engine.network.export import export_net
@@ -21,8 +20,8 @@ from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
 from engine.nn import dit
+from tests.boards import random_game
 from tests.documents.pages import blocks
-from tests.selfplay.conftest import random_game
 
 POSITIONS = 10
 
@@ -34,9 +33,7 @@ def boards() -> list[chess.Board]:
 
 
 def answers(net: FusedTower, boards: list[chess.Board]) -> LeafBatch:
-    leaves = new_leaf_batch(len(boards))
-    for leaf, board in enumerate(boards):
-        fill_leaf(leaves, leaf, stack_from_board(board))
+    leaves = leaves_of(boards)
     NetworkEvaluator(net, 1).evaluate(leaves, len(boards))
     return leaves
 

@@ -13,7 +13,8 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, NetFileError, ShapeError
-from engine.evaluation import make_evaluator, new_leaf_batch
+from engine.evaluation import make_evaluator
+from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
@@ -36,7 +37,7 @@ from engine.network.sparse.features import (
 from engine.network.sparse.gradients import version_of
 from engine.network.sparse.inference import SparseNet
 from engine.network.sparse.model import build_sparse
-from engine.network.sparse.moves import POLICY_ROWS, look, write_view
+from engine.network.sparse.moves import look, write_view
 from engine.network.sparse.parameters import SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
 from engine.network.sparse.quantization import accumulator_scale, head_scale, largest_accumulator, quantized
 from engine.network.sparse.short_rows import UNIT
@@ -50,7 +51,6 @@ from tests.unit.board.board_positions import odd_position
 from tests.unit.network.test_value_inference import by_layers
 
 CONFIG = SparseConfig(width=128, hidden=8)
-LEAVES = 21
 
 
 def some_boards(seed: int, count: int) -> list[chess.Board]:
@@ -74,15 +74,6 @@ def small_model(seed: int = 1) -> ListNetwork:
     for tensor in model.named_parameters().values():
         tensor += 0.05 * rng.standard_normal(tensor.shape).astype(np.float32)
     return model
-
-
-def batch_of(boards: list[chess.Board]) -> LeafBatch:
-    """The positions as leaves; those without a legal move are no leaves."""
-    leaves = new_leaf_batch(len(boards))
-    for leaf, board in enumerate(boards):
-        leaves.rows[leaf] = row_from_board(board)
-        leaves.n_moves[leaf] = generate(leaves.rows[leaf], leaves.moves[leaf])
-    return leaves
 
 
 def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -317,20 +308,6 @@ def test_a_network_is_told_what_captures_come_to() -> None:
         assert states == [BALANCE_FEATURE + balance_level(settled)]
 
 
-def test_mirrored_positions_look_the_same() -> None:
-    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
-    for board in some_boards(5, 100):
-        if board.castling_rights:
-            continue  # a mirrored position cannot castle by the rules
-        views = []
-        for twin in (board, board.mirror(), board.transform(chess.flip_horizontal)):
-            row = row_from_board(twin)
-            n_moves = generate(row, moves)
-            active = write_view(row, moves, n_moves, 137, sight)
-            views.append((sorted(sight.features[:active]), sorted(sight.rows[:n_moves])))
-        assert views[0] == views[1] == views[2], board.fen()
-
-
 @pytest.mark.parametrize(
     ("fen", "unsafe"),
     [
@@ -371,7 +348,7 @@ def layers_outputs(model: ListNetwork, leaves: LeafBatch, count: int) -> tuple[n
 
 
 def test_leaf_evaluation_equals_the_layers_but_for_rounding() -> None:
-    leaves = batch_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
+    leaves = leaves_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
     model = small_model()
     evaluator = SparseEvaluator(SparseNet(model.named_parameters(), CONFIG))
@@ -386,12 +363,14 @@ def test_leaf_evaluation_equals_the_layers_but_for_rounding() -> None:
     assert wdl.std() > 0.02
 
 
-def test_a_network_with_a_missing_or_smaller_tensor_is_refused() -> None:
-    tensors = dict(small_model().named_parameters())
-    with pytest.raises(ConfigError, match=r"no tensor 'value\.output\.bias'"):
-        SparseNet({name: array for name, array in tensors.items() if name != "value.output.bias"}, CONFIG)
-    with pytest.raises(ShapeError, match=r"value\.output\.bias"):
-        SparseNet({**tensors, "value.output.bias": tensors["value.output.bias"][:-1]}, CONFIG)
+@pytest.mark.parametrize("name", ["value.output.bias", "value_trunk.dense1.weight"])
+def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name: str) -> None:
+    config = SparseConfig.parse("sparse-128+v128")
+    tensors = dict(build_sparse(config, np.random.default_rng(1)).named_parameters())
+    with pytest.raises(ConfigError, match=f"no tensor '{name}'"):
+        SparseNet({other: array for other, array in tensors.items() if other != name}, config)
+    with pytest.raises(ShapeError, match=name):
+        SparseNet({**tensors, name: tensors[name][:-1]}, config)
 
 
 def test_the_version_follows_the_number_of_men() -> None:
@@ -407,7 +386,7 @@ def test_the_version_follows_the_number_of_men() -> None:
 
 
 def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
-    leaves = batch_of([board for board in some_boards(13, 200) if list(board.legal_moves)])
+    leaves = leaves_of([board for board in some_boards(13, 200) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
     loaded, _ = dit.load(default_net_path())
     config = sparse_config_of(loaded.config())
@@ -433,7 +412,7 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
 
 
 def test_leaf_evaluation_is_that_of_integers_in_plain_numpy() -> None:
-    leaves = batch_of([board for board in some_boards(17, 30) if list(board.legal_moves)])
+    leaves = leaves_of([board for board in some_boards(17, 30) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
     net = SparseNet(small_model().named_parameters(), CONFIG)
     evaluator = SparseEvaluator(net)
@@ -509,20 +488,6 @@ def tables_of(tensors: dict[str, np.ndarray]) -> Tables:
     return tables
 
 
-def test_a_leaf_is_evaluated_alike_in_any_place_and_on_any_thread() -> None:
-    boards = [board for board in some_boards(9, 60) if list(board.legal_moves)][:LEAVES]
-    net = SparseNet(small_model().named_parameters(), CONFIG)
-    results = []
-    for threads, order in ((1, 1), (2, -1)):
-        leaves, evaluator = batch_of(boards[::order]), SparseEvaluator(net, threads)
-        evaluator.evaluate(leaves, LEAVES)
-        evaluator.close()
-        results.append([(leaves.wdl[i].copy(), leaves.logits[i, :3].copy()) for i in range(LEAVES)][::order])
-    for one, other in zip(*results, strict=True):
-        assert np.array_equal(one[0], other[0])
-        assert np.array_equal(one[1], other[1])
-
-
 def test_a_sparse_file_plays_under_every_fitting_name(tmp_path: Path) -> None:
     path, tower_path = tmp_path / "small.dit", tmp_path / "tower.dit"
     dit.save(path, small_model(), dtype="float16")
@@ -536,27 +501,3 @@ def test_a_sparse_file_plays_under_every_fitting_name(tmp_path: Path) -> None:
         make_evaluator("hybrid", path)
     with pytest.raises(NetFileError, match="expected a sparse network"):
         make_evaluator("sparse", tower_path)
-
-
-def test_a_saved_network_is_the_same_one(tmp_path: Path) -> None:
-    model = small_model()
-    dit.save(tmp_path / "small.dit", model)
-    loaded, _ = dit.load(tmp_path / "small.dit")
-    assert sparse_config_of(loaded.config()) == CONFIG
-    for name, tensor in model.named_parameters().items():
-        assert np.array_equal(loaded.named_parameters()[name], tensor)
-
-
-@pytest.mark.parametrize("text", ["sparse", "sparse-100", "sparse-0", "768", "sparse-99999"])
-def test_impossible_sizes_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="sparse"):
-        SparseConfig.parse(text)
-
-
-def test_another_network_is_no_sparse_one() -> None:
-    with pytest.raises(ConfigError, match="not the configuration"):
-        sparse_config_of(build_tower(TowerConfig(16, 1), np.random.default_rng(1)).config())
-
-
-def test_policy_has_two_rows_a_move() -> None:
-    assert POLICY_ROWS == 2 * POLICY_SIZE == 3716

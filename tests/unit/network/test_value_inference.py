@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import chess
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from engine.board.convert import row_from_board
 from engine.board.layout import SIDE
 from engine.errors import ConfigError
-from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.features import men_bucket
@@ -47,7 +48,7 @@ def positions() -> Iterator[chess.Board]:
             continue
         board.push(moves[rng.integers(len(moves))])
         if rng.random() < 0.2 and any(board.legal_moves):
-            yield board
+            yield board.copy()
 
 
 def network(config: SparseConfig) -> ListNetwork:
@@ -89,7 +90,7 @@ def by_integers(net: ListNetwork, config: SparseConfig, rows: list[np.ndarray]) 
 def test_outputs_are_those_of_the_layers_but_for_the_rounding_of_units_and_weights(text):
     config = SparseConfig.parse(text)
     net = network(config)
-    rows = [row_from_board(board) for board, _ in zip(positions(), range(POSITIONS), strict=False)]
+    rows = [row_from_board(board) for board in islice(positions(), POSITIONS)]
     floats = by_layers(net, config, rows)
     assert floats.std(axis=0).min() > 0.01
     errors = np.abs(by_integers(net, config, rows) - floats)
@@ -117,7 +118,7 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     assert config.value is not None
     tables = integer_tables(dict(network(config).named_parameters()), config.value)
     follower, seen = new_value_model(tables), set()
-    rows = [row_from_board(board) for board, _ in zip(positions(), range(300), strict=False)]
+    rows = [row_from_board(board) for board in islice(positions(), 300)]
     rng = np.random.default_rng(4)
     for row in [*rows, *(rows[i] for i in rng.permutation(len(rows)))]:
         value_trunk_outputs(follower, row)
@@ -139,7 +140,7 @@ def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
         tensors[f"value_trunk.{name}.weight"][...] = value
     tables = integer_tables(tensors, config.value)
     model = new_value_model(tables)
-    for board, _ in zip(positions(), range(30), strict=False):
+    for board in islice(positions(), 30):
         row = row_from_board(board)
         value_trunk_outputs(model, row)
         np.testing.assert_array_equal(model.sums, by_numpy(tables, config.value, row))
@@ -159,9 +160,7 @@ def is_calm(board: chess.Board) -> bool:
 
 
 def evaluated(config: SparseConfig, tensors: dict[str, np.ndarray]) -> LeafBatch:
-    leaves = new_leaf_batch(POSITIONS)
-    for leaf, board in zip(range(POSITIONS), positions(), strict=False):
-        fill_leaf(leaves, leaf, row_from_board(board)[None])
+    leaves = leaves_of(list(islice(positions(), POSITIONS)))
     evaluator = SparseEvaluator(SparseNet(tensors, config))
     evaluator.evaluate(leaves, POSITIONS)
     evaluator.close()
@@ -174,10 +173,10 @@ def test_an_evaluator_takes_the_policy_from_one_trunk_and_in_calm_positions_the_
     tensors = dict(net.named_parameters())
     both, one = evaluated(config, tensors), evaluated(SparseConfig.parse("sparse-128"), tensors)
     assert both.logits.tobytes() == one.logits.tobytes()
-    rows = [row_from_board(board) for board, _ in zip(positions(), range(POSITIONS), strict=False)]
+    rows = [row_from_board(board) for board in islice(positions(), POSITIONS)]
     outputs = by_layers(net, config, rows)
     chances = np.exp(outputs[:, :3]) / np.exp(outputs[:, :3]).sum(axis=1, keepdims=True)
-    calm = np.array([is_calm(board) for board, _ in zip(positions(), range(POSITIONS), strict=False)])
+    calm = np.array([is_calm(board) for board in islice(positions(), POSITIONS)])
     assert POSITIONS / 4 < calm.sum() < 3 / 4 * POSITIONS
     np.testing.assert_allclose(both.wdl[:POSITIONS][calm], chances[calm], atol=0.02)
     assert np.abs(both.wdl[:POSITIONS] - one.wdl[:POSITIONS])[calm].max() > 0.05
