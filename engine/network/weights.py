@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
     try:
         config = sparse_config_of(header["model"])
     except ConfigError:
-        return _fused(chosen, tensors, _tower_config(chosen, header))
+        return _fused(chosen, tensors, tower_config(chosen, header))
     try:
         return SparseNet(tensors, config)
     except (ConfigError, ShapeError) as error:
@@ -76,15 +77,18 @@ def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray]
         net = load_lc0(chosen)
         return net.tensors, net.config
     header, tensors = load_tensors(chosen)
-    return tensors, _tower_config(chosen, header)
+    return tensors, tower_config(chosen, header)
 
 
-def _tower_config(path: Path, header: Mapping[str, Any]) -> TowerConfig:
+def tower_config(path: Path, header: Mapping[str, Any]) -> TowerConfig:
+    """The sizes of the tower in a `.dit` file with this header. Raises NetFileError for another network."""
     from engine.network.tower.model import tower_config_of
 
     try:
         return tower_config_of(header["model"])
     except ConfigError as error:
+        with suppress(ConfigError):
+            raise NetFileError(path, "a tower", f"a network {sparse_config_of(header['model'])}") from error
         raise NetFileError(path, "a tower", str(error)) from error
 
 

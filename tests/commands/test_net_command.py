@@ -70,7 +70,7 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
         (["export", "small.dit", "--out", "small.dit2"], ".pb.gz"),
         (["convert", "small.dit", "./small.dit"], "the net itself"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
-        (["export", "sparse.dit"], "sparse nets cannot be converted to Lc0's format"),
+        (["export", "sparse.dit"], "sparse.dit: expected a tower, found a network sparse-128"),
         (["export", "dense.dit"], "a tower"),
         (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),
     ],

@@ -25,7 +25,6 @@ from engine.network.tower.model import NORM_EPSILON, TowerConfig
 MAX_BYTES = 512 << 20  # unpacked bytes; a tower of 512 filters and 40 blocks has 400 MB
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
 SLACK = 1 << 20  # unpacked bytes that every file is allowed
-PIECE = 1 << 20
 LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from overflow
 
 
@@ -60,35 +59,24 @@ def load_lc0(path: str | Path) -> TowerFile:
 # ---- bytes --------------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
+def _read(path: Path, file: IO[bytes]) -> bytes:
     """The file's contents, unpacked."""
     size = os.fstat(file.fileno()).st_size
-    packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    file.seek(0)
-    if packed:
-        return _unpack(path, file, min(MAX_BYTES, SLACK + MAX_EXPANSION * size))
     if size > MAX_BYTES:
         raise NetFileError(path, f"at most {MAX_BYTES} bytes", str(size))
-    return file.read(size)
-
-
-def _unpack(path: Path, file: IO[bytes], limit: int) -> bytearray:
-    data = bytearray()
-    unpacker = zlib.decompressobj(wbits=31)
+    data = file.read(size)
+    if not data.startswith(GZIP_MAGIC):
+        return data
+    limit, unpacker = min(MAX_BYTES, SLACK + MAX_EXPANSION * size), zlib.decompressobj(wbits=31)
     try:
-        while piece := file.read(PIECE):
-            while piece and not unpacker.eof:
-                data += unpacker.decompress(piece, PIECE)
-                piece = unpacker.unconsumed_tail
-                if len(data) > limit:
-                    raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
-            if unpacker.unused_data or (piece and unpacker.eof):
-                raise NetFileError(path, "one packed file", "bytes after its end")
+        unpacked = unpacker.decompress(data, limit + 1)
     except zlib.error as error:
         raise NetFileError(path, "gzip data", str(error)) from error
-    if not unpacker.eof:
-        raise NetFileError(path, "gzip data up to its end", "an end in the middle")
-    return data
+    if len(unpacked) > limit:
+        raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+    if not unpacker.eof or unpacker.unused_data:
+        raise NetFileError(path, "one packed file", "bytes after its end" if unpacker.eof else "an end in the middle")
+    return unpacked
 
 
 # ---- tensors ------------------------------------------------------------------------------------------------------

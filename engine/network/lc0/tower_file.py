@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
-from engine.errors import ConfigError, NetFileError
-from engine.files import dit_file
+from engine.files.dit_file import load_tensors
 from engine.network.lc0.reader import TowerFile, load_lc0
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES, save_lc0
-from engine.network.sparse.parameters import sparse_config_of
-from engine.network.tower.model import tower_config_of, tower_with
+from engine.network.tower.model import tower_with
+from engine.network.weights import tower_config
 from engine.nn import dit
 
 
@@ -20,15 +18,8 @@ def read_tower(path: str | Path) -> TowerFile:
     path = Path(path)
     if is_lc0(path) or path.name.endswith(SUFFIXES):
         return load_lc0(path)
-    header, tensors = dit_file.load_tensors(path)
-    try:
-        return TowerFile(tower_config_of(header["model"]), tensors, header["card"])
-    except ConfigError as error:
-        with suppress(ConfigError):
-            sparse_config_of(header["model"])
-            message = f"{path}: sparse nets cannot be converted to Lc0's format"
-            raise NetFileError(path, "a tower", "a sparse network", message) from error
-        raise NetFileError(path, "a tower", str(error)) from error
+    header, tensors = load_tensors(path)
+    return TowerFile(tower_config(path, header), tensors, header["card"])
 
 
 def write_tower(path: str | Path, tower: TowerFile) -> None:
