@@ -6,7 +6,6 @@ import pytest
 from numba.core.errors import LoweringError
 
 from engine.native import jit
-from engine.native.compile_events import CompileTimes
 from tests.new_process import output_of
 
 
@@ -115,18 +114,3 @@ def test_a_callee_is_translated_once_and_machine_code_is_kept_of_what_python_cal
     assert told == [["16 8 2", str([f"chain.{name}" for name in compiled])], ["16 8 2", "[]"]]
     assert kept[0] == kept[1], "a second start keeps what the first one has written"
     assert sorted(path.name.split("-")[0] for path in kept[0]) == ["chain.by_type", "chain.f3", "chain.f4"]
-
-
-def test_compile_times_are_without_those_of_callees():
-    @jit.kernel()
-    def inner(x):
-        return x + 1
-
-    @jit.kernel()
-    def outer(x):
-        return inner(x)
-
-    with CompileTimes() as times:
-        outer(np.int64(1))
-    assert [compilation.name.rsplit(".", 1)[1] for compilation in times.compilations] == ["inner", "outer"]
-    assert all(compilation.seconds > 0 for compilation in times.compilations)
