@@ -13,8 +13,8 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.network.tower.gpu import DeviceTower
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn.layer import Layer
 from engine.nn.layers import BatchNorm
-from engine.nn.norm_folding import fold_norms
 from tests.unit.evaluation.test_evaluation import sample_batch
 
 CONFIGS = {
@@ -50,21 +50,29 @@ def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray
     return [leaves.logits[:count][legal].copy(), leaves.wdl[:count].copy(), leaves.moves_left[:count].copy()]
 
 
-def test_float32_equals_the_fused_tower(config: TowerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.network.tower.gpu.PART", 8)
     monkeypatch.setattr("engine.evaluation.device.PART", 8)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_float32_equals_the_fused_tower(config: TowerConfig) -> None:
     tensors, leaves = trained_tensors(config), sample_batch()
-    ours = answers(
-        DeviceEvaluator(DeviceTower(tensors, config, NUMPY, "float32")), leaves, 37
-    )  # 5 parts, the last torn
+    tower = DeviceTower(tensors, config, NUMPY, "float32")
+    ours = answers(DeviceEvaluator(tower), leaves, 37)  # 5 parts, the last torn
     expected = answers(NetworkEvaluator(FusedTower(tensors, config)), leaves, 37)
     for one, other in zip(ours, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4)
+    layers: list[Layer] = [tower._model]
+    while layers:
+        layer = layers.pop()
+        assert not isinstance(layer, BatchNorm), "norms are folded in"
+        layers += layer.children().values()
 
 
-def test_half_precision_stays_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.network.tower.gpu.PART", 8)
-    monkeypatch.setattr("engine.evaluation.device.PART", 8)
+@pytest.mark.usefixtures("small_parts")
+def test_half_precision_stays_close() -> None:
     config = CONFIGS["default"]
     tensors, leaves = trained_tensors(config), sample_batch()
     _, half, _ = answers(DeviceEvaluator(DeviceTower(tensors, config, NUMPY)), leaves, 16)
@@ -78,22 +86,6 @@ def test_missing_tensor_is_named(config: TowerConfig) -> None:
     del tensors["trunk.input_conv.weight"]
     with pytest.raises(ConfigError, match=r"trunk\.input_conv\.weight"):
         DeviceTower(tensors, config, NUMPY)
-
-
-def test_folded_model_has_no_norms_and_the_same_outputs(config: TowerConfig) -> None:
-    model = build_tower(config, np.random.default_rng(0))
-    model.load_buffers({n: t for n, t in trained_tensors(config).items() if "running" in n})
-    folded = fold_norms(model)
-    x = np.random.default_rng(1).random((3, 112, 8, 8), np.float32)
-    layers = [folded]
-    while layers:
-        layer = layers.pop()
-        assert not isinstance(layer, BatchNorm)
-        layers += layer.children().values()
-    expected, found = model.forward(x)[0], folded.forward(x)[0]
-    assert expected.keys() == found.keys()
-    for name, array in expected.items():
-        np.testing.assert_allclose(found[name], array, atol=1e-4, rtol=1e-4)
 
 
 @pytest.fixture(scope="module")

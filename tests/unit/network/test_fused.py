@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
@@ -103,16 +102,6 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
         np.testing.assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))
 
 
-def test_threads_do_not_share_buffers():
-    rng = np.random.default_rng(5)
-    tower, masks = fused(random_model(SMALL, rng), SMALL), random_masks(16, rng)
-    expected = infer(tower, masks)
-    with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: infer(tower, masks), range(24)):
-            for part, wanted in zip(found, expected, strict=True):
-                np.testing.assert_array_equal(part, wanted)
-
-
 def reference_convolution(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """x [8, 8, C_in], weights [C_out, C_in, 3, 3] -> [8, 8, C_out], by the definition."""
     padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
@@ -209,12 +198,6 @@ def test_folding_names_what_does_not_fit():
         FusedTower(tensors, replace(SMALL, filters=24))
     with pytest.raises(ConfigError, match="relu and mish, not 'tanh'"):
         FusedTower(tensors, replace(SMALL, activation="tanh"))
-
-
-def test_an_empty_batch_is_no_work():
-    tower = fused(build_tower(SMALL, np.random.default_rng(0)), SMALL)
-    policy, wdl, moves_left = infer(tower, np.zeros((0, 112), np.uint64))
-    assert len(policy) == len(wdl) == len(moves_left) == 0
 
 
 @pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])

@@ -4,6 +4,7 @@ convolutional policy, through the training path, the fused path and a trip throu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,19 +28,23 @@ def assert_lc0s(found: NetAnswers, answers: Answers) -> None:
     assert np.abs(found.value - answers.value).max() <= 1e-4
 
 
-@pytest.mark.parametrize("limit", [64, EVERYTHING], ids=["some", "all"])
-@pytest.mark.parametrize("net", NETS)
-def test_training_path_answers_as_lc0_does(test_data: Path, net: str, limit: int | None) -> None:
-    answers = read_answers(test_data, net, limit)
-    assert_lc0s(training_answers(load_lc0(test_data / "nets" / f"{net}.pb.gz"), answers.masks), answers)
+def fused(path: Path, masks: np.ndarray) -> NetAnswers:
+    return fused_answers(load_network(path), masks)
+
+
+def trained(path: Path, masks: np.ndarray) -> NetAnswers:
+    return training_answers(load_lc0(path), masks)
 
 
 @pytest.mark.parametrize("limit", [64, EVERYTHING], ids=["some", "all"])
 @pytest.mark.parametrize("net", NETS)
-def test_fused_path_answers_as_lc0_does(test_data: Path, net: str, limit: int | None) -> None:
+@pytest.mark.parametrize("path_of", [trained, fused])
+def test_a_path_answers_as_lc0_does(
+    test_data: Path, net: str, limit: int | None, path_of: Callable[[Path, np.ndarray], NetAnswers]
+) -> None:
     answers = read_answers(test_data, net, limit)
     assert len(answers.value) >= (limit or 250)
-    assert_lc0s(fused_answers(load_network(test_data / "nets" / f"{net}.pb.gz"), answers.masks), answers)
+    assert_lc0s(path_of(test_data / "nets" / f"{net}.pb.gz", answers.masks), answers)
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -47,7 +52,7 @@ def test_an_exported_net_answers_as_the_one_it_came_from(test_data: Path, tmp_pa
     source, answers = test_data / "nets" / f"{net}.pb.gz", read_answers(test_data, net, 64)
     write_tower(tmp_path / "there.dit", read_tower(source))
     write_tower(tmp_path / "back.pb.gz", read_tower(tmp_path / "there.dit"))
-    first, again = (fused_answers(load_network(path), answers.masks) for path in (source, tmp_path / "back.pb.gz"))
+    first, again = (fused(path, answers.masks) for path in (source, tmp_path / "back.pb.gz"))
     policies = [legal_softmax(found.logits, answers) for found in (first, again)]
     assert np.abs(policies[0] - policies[1]).max() <= 2e-3
     assert np.abs(first.value - again.value).max() <= 2e-3

@@ -10,7 +10,6 @@ import pytest
 
 from engine.backend import NUMPY
 from engine.errors import ConfigError, NetFileError
-from engine.network import weights
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.network.tower.gpu import DeviceTower
@@ -25,11 +24,7 @@ NORM = "trunk.block0.norm1"
 
 def tower(change: Callable[[dict[str, np.ndarray]], None]) -> Layer:
     """A random tower whose named tensors were changed in place."""
-    return build_with(TOWER, change)
-
-
-def build_with(config: TowerConfig, change: Callable[[dict[str, np.ndarray]], None]) -> Layer:
-    model = build_tower(config, np.random.default_rng(1))
+    model = build_tower(TOWER, np.random.default_rng(1))
     change(model.named_parameters() | model.named_buffers())
     return model
 
@@ -109,8 +104,3 @@ def test_weights_too_large_for_half_precision_are_refused_by_a_device() -> None:
     with pytest.raises(ConfigError, match="float16 can hold"):
         DeviceTower(tensors, TOWER, NUMPY, "float16")
     assert DeviceTower(tensors, TOWER, NUMPY, "float32").config == TOWER
-
-
-def test_both_shipped_nets_are_far_from_any_limit() -> None:
-    assert weights.load_network().config.filters == 64
-    assert weights.load_net().config.width == 768  # type: ignore[union-attr]

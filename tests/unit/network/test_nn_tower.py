@@ -1,9 +1,8 @@
-"""The tower: configuration, names, shapes, and that it learns."""
+"""The tower: configuration, shapes, and its pass in training."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,7 @@ import pytest
 
 from engine.errors import ConfigError
 from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
-from engine.nn import Adam, Dense, MultiHead, huber, mse, softmax_cross_entropy
-from engine.nn.dit import load, save
+from engine.nn import Dense
 
 SMALL = TowerConfig(filters=16, blocks=2)
 
@@ -33,24 +31,18 @@ def test_other_sizes_are_refused(text: str) -> None:
         TowerConfig.parse(text)
 
 
-def test_outputs_have_the_documented_shapes() -> None:
-    outputs, _ = build_tower(SMALL, np.random.default_rng(0)).forward(planes(3))
-    assert {name: array.shape for name, array in outputs.items()} == {
-        "policy": (3, 80, 8, 8),
-        "wdl": (3, 3),
-        "moves_left": (3, 1),
-    }
-
-
-def test_other_heads_have_the_documented_outputs() -> None:
-    configs = {
-        (3, 1858): replace(SMALL, policy="classical", value="scalar"),
-        (3, 4288): replace(SMALL, policy="attention", value="scalar"),
-    }
-    for shape, config in configs.items():
-        outputs, _ = build_tower(replace(config, moves_left_channels=0), np.random.default_rng(0)).forward(planes(3))
-        assert {name: array.shape for name, array in outputs.items()} == {"policy": shape, "value": (3, 1)}
-        assert np.abs(outputs["value"]).max() < 1
+@pytest.mark.parametrize(
+    ("heads", "shapes"),
+    [
+        ({}, {"policy": (3, 80, 8, 8), "wdl": (3, 3), "moves_left": (3, 1)}),
+        ({"policy": "classical", "value": "scalar", "moves_left_channels": 0}, {"policy": (3, 1858), "value": (3, 1)}),
+        ({"policy": "attention", "value": "scalar", "moves_left_channels": 0}, {"policy": (3, 4288), "value": (3, 1)}),
+    ],
+)
+def test_outputs_have_the_documented_shapes(heads: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+    outputs, _ = build_tower(replace(SMALL, **heads), np.random.default_rng(0)).forward(planes(3))
+    assert {name: array.shape for name, array in outputs.items()} == shapes
+    assert np.abs(outputs.get("value", np.zeros(1))).max() < 1
 
 
 @pytest.mark.parametrize(
@@ -60,20 +52,6 @@ def test_other_heads_have_the_documented_outputs() -> None:
 def test_heads_and_sizes_that_do_not_exist_are_refused(sizes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         replace(SMALL, **sizes)
-
-
-def test_parameters_have_the_documented_names_and_shapes() -> None:
-    model = build_tower(SMALL, np.random.default_rng(0))
-    shapes = {name: array.shape for name, array in model.named_parameters().items()}
-    assert shapes["trunk.input_conv.weight"] == (16, 112, 3, 3)
-    assert shapes["trunk.block1.conv2.weight"] == (16, 16, 3, 3)
-    assert shapes["trunk.block0.se.squeeze.weight"] == (2, 16)
-    assert shapes["trunk.block0.se.excite.weight"] == (32, 2)
-    assert shapes["policy.conv2.bias"] == (80,)
-    assert shapes["wdl.dense1.weight"] == (128, 32 * 64)
-    assert shapes["moves_left.dense2.weight"] == (1, 64)
-    assert len(shapes) == 3 + 2 * 10 + 5 + 2 * 7
-    assert len(model.named_buffers()) == 2 * (1 + 2 * 2 + 1 + 2)
 
 
 @pytest.mark.parametrize(
@@ -119,55 +97,3 @@ def test_native_training_pass_agrees_with_float64() -> None:
     _, expected_grads = expected_backward(weights)
     for name, gradient in expected_grads.items():
         assert np.linalg.norm(grads[name] - gradient) < 2e-3 * np.linalg.norm(gradient) + 1e-4, name
-
-
-def fit(model: MultiHead, steps: int) -> float:
-    """Learn four random positions by heart; returns the share of moves known."""
-    x, rng = planes(4, seed=3), np.random.default_rng(4)
-    moves, results, plies = rng.integers(0, 1858, 4), rng.integers(0, 3, 4), rng.random((4, 1))
-    optimizer = Adam()
-    known = 0.0
-    for _ in range(steps):
-        outputs, backward = model.forward(x, training=True)
-        policy = outputs["policy"]
-        _, dpolicy = softmax_cross_entropy(policy.reshape(4, -1), moves)
-        grads_of = {"policy": dpolicy.reshape(policy.shape)}
-        if "wdl" in outputs:
-            _, grads_of["wdl"] = softmax_cross_entropy(outputs["wdl"], results)
-            judged = outputs["wdl"].argmax(axis=1) == results
-        else:
-            _, grads_of["value"] = mse(outputs["value"], 0.8 * (1.0 - results[:, None]))
-            judged = np.rint(1 - outputs["value"][:, 0] / 0.8) == results
-        if "moves_left" in outputs:
-            _, grads_of["moves_left"] = huber(outputs["moves_left"], plies)
-        _, grads = backward(grads_of)
-        optimizer.step(model.named_parameters(), grads, 3e-3)
-        known = float(((policy.reshape(4, -1).argmax(axis=1) == moves) & judged).mean())
-    return known
-
-
-TRAINABLE = {
-    "relu": TowerConfig(16, 1),
-    "mish": TowerConfig(16, 1, activation="mish"),
-    "classical": TowerConfig(16, 1, policy="classical", policy_planes=4, value="scalar"),
-    "attention": TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0),
-}
-
-
-@pytest.mark.parametrize("config", TRAINABLE.values(), ids=list(TRAINABLE))
-def test_a_small_tower_learns_positions_by_heart(config: TowerConfig) -> None:
-    model = build_tower(config, np.random.default_rng(0))
-    assert fit(model, 1) < 1
-    assert fit(model, 40) == 1
-
-
-def test_a_tower_survives_the_trip_through_a_file(tmp_path: Path) -> None:
-    model = build_tower(SMALL, np.random.default_rng(0))
-    fit(model, 2)
-    save(tmp_path / "net.dit", model)
-    loaded, header = load(tmp_path / "net.dit")
-    assert tower_config_of(header["model"]) == SMALL
-    x = planes(3)
-    before, after = model.forward(x)[0], loaded.forward(x)[0]
-    for name in before:
-        assert np.array_equal(before[name], after[name]), name
