@@ -7,10 +7,22 @@ import numpy as np
 from engine.network.outputs import CHUNK
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn import MultiHead
 from engine.nn.layer import Layer
 
 ALL_MOVES = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (CHUNK, 1))
+
+
+def random_model(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
+    """A tower whose biases, gains and running statistics all matter."""
+    model = build_tower(config, rng)
+    for name, array in {**model.named_parameters(), **model.named_buffers()}.items():
+        if name.endswith(("gamma", "running_variance")):
+            array[...] = rng.uniform(0.6, 1.4, array.shape)
+        elif name.endswith(("beta", "running_mean", "bias")):
+            array[...] = rng.normal(0, 0.1, array.shape)
+    return model
 
 
 def fused(model: Layer, config: TowerConfig) -> FusedTower:

@@ -12,10 +12,11 @@ from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.tower.gpu import DeviceTower
 from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.model import TowerConfig
 from engine.nn.layer import Layer
 from engine.nn.layers import BatchNorm
 from tests.unit.evaluation.test_evaluation import sample_batch
+from tests.unit.network.fused_tower import random_model
 
 CONFIGS = {
     "default": TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8),
@@ -31,15 +32,8 @@ def config(request: pytest.FixtureRequest) -> TowerConfig:
 
 def trained_tensors(config: TowerConfig) -> dict[str, np.ndarray]:
     """A tower whose norms have seen data: their statistics differ from the initial ones."""
-    rng = np.random.default_rng(3)
-    model = build_tower(config, rng)
-    tensors = model.named_parameters() | model.named_buffers()
-    for name, array in tensors.items():
-        if name.endswith(("running_mean", "beta")):
-            array[...] = 0.2 * rng.standard_normal(array.shape)
-        if name.endswith(("running_variance", "gamma")):
-            array[...] = rng.uniform(0.5, 1.5, array.shape)
-    return tensors
+    model = random_model(config, np.random.default_rng(3))
+    return model.named_parameters() | model.named_buffers()
 
 
 def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray]:

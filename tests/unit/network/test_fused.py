@@ -31,11 +31,12 @@ from engine.network.tower.inference import FusedTower
 from engine.network.tower.input_layer import convolve_masks, input_layer
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.tower.multiply import Rows, multiply, packed
-from tests.unit.network.fused_tower import fused, infer
+from tests.unit.network.fused_tower import fused, infer, random_model
 from tests.unit.network.lc0_nets import random_masks
 
 MIB = 1 << 20
 BATCHES = (1, 5, 8, 64)  # positions at once, used in turn
+ROUNDS = 60_000 // sum(BATCHES)
 SMALL = TowerConfig(16, 2, value_channels=4, value_hidden=16, moves_left_channels=3, moves_left_hidden=8)
 CONFIGS = {
     "small": SMALL,
@@ -52,17 +53,6 @@ CONFIGS = {
     "mish, classical policy": replace(SMALL, activation="mish", policy="classical", policy_planes=8),
     "mish, attention policy": replace(SMALL, activation="mish", policy="attention", policy_planes=32, blocks=0),
 }
-
-
-def random_model(config: TowerConfig, rng: np.random.Generator):
-    """A tower whose biases, gains and running statistics all matter."""
-    model = build_tower(config, rng)
-    for name, array in {**model.named_parameters(), **model.named_buffers()}.items():
-        if name.endswith(("gamma", "running_variance")):
-            array[...] = rng.uniform(0.6, 1.4, array.shape)
-        elif name.endswith(("beta", "running_mean", "bias")):
-            array[...] = rng.normal(0, 0.1, array.shape)
-    return model
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
@@ -203,29 +193,20 @@ def test_folding_names_what_does_not_fit():
 @pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])
 def test_evaluations_allocate_nothing(kind):
     tower = fused(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
-    growths = [growth(tower, 60_000) for _ in range(2)]  # Other threads allocate now and then; a leak shows each time.
-    assert min(blocks for blocks, _ in growths) < 2000  # Python fills its free lists; one a batch would be 3,000.
-    assert min(resident for _, resident in growths) < MIB
-
-
-def growth(tower: FusedTower, evaluations: int) -> tuple[int, int]:
-    """What so many evaluations leave behind: blocks of memory that Python holds, and resident bytes."""
     leaves = new_leaf_batch(max(BATCHES))
     leaves.masks[:] = random_masks(len(leaves.masks), np.random.default_rng(1))
     leaves.n_moves[:] = 40
     with closing(NetworkEvaluator(tower)) as evaluator:
-        evaluate(evaluator, leaves, 10)
-        before = held()
-        evaluate(evaluator, leaves, evaluations // sum(BATCHES))
-        return held()[0] - before[0], held()[1] - before[1]
+        held = [held_after(evaluator, leaves, rounds) for rounds in (10, ROUNDS, ROUNDS)]
+    blocks, resident = np.diff(held, axis=0).min(axis=0)  # Other threads allocate now and then; a leak shows each time.
+    assert blocks < 2000  # Python fills its free lists; one a batch would be 3,000.
+    assert resident < MIB
 
 
-def evaluate(evaluator: NetworkEvaluator, leaves: LeafBatch, rounds: int) -> None:
+def held_after(evaluator: NetworkEvaluator, leaves: LeafBatch, rounds: int) -> tuple[int, int]:
+    """What so many rounds of batches leave behind: blocks of memory that Python holds, and resident bytes."""
     for batch in BATCHES * rounds:
         evaluator.evaluate(leaves, batch)
-
-
-def held() -> tuple[int, int]:
     gc.collect()
     return sys.getallocatedblocks(), resident_bytes()
 
