@@ -2,16 +2,18 @@
 
 Numba keys a cached kernel by the file that defines it, so a change in another module's callee would leave the old
 machine code in the cache, and a changed comment would compile everything again. Here the key is made of Python's byte
-code, without docstrings and line numbers. The instructions that `engine.native` adds to Numba in LLVM's language are
-not part of it: kernels made with other sources of `engine.native` lie in another folder (`jit.cache_folder`).
+code, without docstrings and line numbers. `language_digest` covers the instructions that `engine.native` adds to
+Numba in LLVM's language, all of them together.
 """
 
 from __future__ import annotations
 
+import ast
 import enum
 import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -39,6 +41,21 @@ def kernel_digest(kernel: Any, signature: Iterable[Any]) -> str:
     parts = {_part(function).digest for function in _reached(kernel, set(kinds.values()))}
     fields = sorted((name, kind._fields) for name, kind in kinds.items())
     return _hash(repr(fields).encode(), *sorted(parts)).hex()[:24]
+
+
+@functools.cache
+def language_digest() -> str:
+    """Hash over the sources of `engine.native`, without docstrings and comments."""
+    folder = Path(__file__).parent
+    trees = [ast.parse(path.read_bytes()) for path in sorted(folder.glob("*.py"))]
+    return _hash(*(ast.dump(_without_docstrings(tree)).encode() for tree in trees)).hex()
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return tree
 
 
 def _tuples_in(kinds: Iterable[Any]) -> Iterator[Any]:

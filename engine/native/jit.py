@@ -23,8 +23,9 @@ from numba.core import sigutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.registry import cpu_target
 
+from engine.files.atomic import atomic_write
 from engine.files.user_folder import user_folder
-from engine.native.dependencies import kernel_digest
+from engine.native.dependencies import kernel_digest, language_digest
 from engine.native.whole import Kernel
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
@@ -149,12 +150,8 @@ def cache_folder() -> Path | None:
 @functools.cache
 def sources_hash() -> str:
     """Hash over all sources from which kernels are made."""
-    return _hash_of_sources(Path(__file__).parents[1])
-
-
-def _hash_of_sources(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -210,18 +207,31 @@ def remove_unused() -> None:
 
 @functools.cache
 def _compiler_hash() -> str:
-    """Hash over what compiles kernels, the instructions that it knows from us included, and for which processor.
+    """Hash over what compiles kernels, for which processor.
 
     Numba keeps kernels of several processors and versions of Python apart in one folder, but what else lies there, such
     as the mark that everything is compiled, is about one of them.
     """
     processor = cpu_target.target_context.codegen().magic_tuple()
     bounds = "bounds checked" if numba.config.BOUNDSCHECK else ""  # Numba's own cache key ignores bounds checking
-    parts = (
-        numba.__version__,
-        sys.implementation.cache_tag,
-        processor,
-        bounds,
-        _hash_of_sources(Path(__file__).parent),
-    )
+    parts = (numba.__version__, sys.implementation.cache_tag, processor, bounds, _language())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _language() -> str:
+    """`language_digest`, noted by size and time of its sources: a process would parse them for 45 ms."""
+    if (base := cache_base()) is None:
+        return language_digest()
+    found = [(str(path), path.stat()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    states = [(path, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in found]
+    note = base / "language" / hashlib.sha256(repr((sys.version, states)).encode()).hexdigest()[:16]
+    with contextlib.suppress(OSError):
+        text = note.read_text("ascii")
+        _note_use(note)
+        return text
+    digest = language_digest()
+    with contextlib.suppress(OSError):
+        note.parent.mkdir(exist_ok=True)
+        with atomic_write(note) as stream:
+            stream.write(digest.encode())
+    return digest

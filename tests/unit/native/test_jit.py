@@ -54,6 +54,20 @@ def test_another_processor_or_python_believed_the_mark_that_everything_was_compi
     assert fresh_hash() == before
 
 
+def test_what_the_sources_of_instructions_say_is_noted_until_they_change(monkeypatch, tmp_path):
+    folder = tmp_path / "native"
+    shutil.copytree(ROOT / "engine" / "native", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    read = []
+    monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
+    monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
+    monkeypatch.setattr(jit, "language_digest", lambda: read.append(1) or f"digest {len(read)}")
+    assert [jit._language(), jit._language()] == ["digest 1", "digest 1"]
+    os.utime(folder / "lanes.py", ns=(1, 1))
+    assert jit._language() == "digest 2"
+    monkeypatch.setattr(jit, "cache_base", lambda: None)
+    assert jit._language() == "digest 3"
+
+
 COUNT = """
 import numpy as np
 from engine.native.compile_events import CompileTimes
@@ -80,6 +94,8 @@ def test_another_installation_with_other_comments_compiled_everything_again(tmp_
     for source in (second / "engine/board").glob("*.py"):
         text = source.read_text()
         source.write_text(text.replace('"""', '"""Other words. ', 1).replace("\n\n\n", "\n\n\n# A comment.\n\n\n"))
+    jit_source = second / "engine/native/jit.py"
+    jit_source.write_text(f"# A comment.\n{jit_source.read_text()}")
     assert compilations(second, tmp_path) == 0
 
 
