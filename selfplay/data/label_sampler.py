@@ -1,4 +1,4 @@
-"""Sparse training batches from a label folder: positions mapped from disk, in an order that needs no memory."""
+"""Sparse training batches from a label folder, whose positions are mapped from disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import ONE
 from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import DataError
@@ -22,8 +21,6 @@ from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TO
 from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, policy_from_scores
 
 EVERYWHERE = Split()  # the roots that every command holds out
-ROUNDS = 4  # rounds of the Feistel network
-ROUND_KEY = np.uint64(0x9E3779B1)
 
 
 @dataclass(frozen=True)
@@ -49,52 +46,6 @@ class LabelRows:
 def held_out(rows: np.ndarray, split: Split = EVERYWHERE) -> np.ndarray:
     """bool[n]: rows whose root is held out, so that no game is in both parts."""
     return fields_of(rows)["root"] < split.limit
-
-
-class LabelOrder:
-    """Draws groups of consecutive rows without replacement, epoch after epoch, by a computed permutation of the groups.
-
-    It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
-    (cycle walking, Black & Rogaway 2002). Rows after the last whole group are left out.
-    """
-
-    def __init__(self, n_rows: int, seed: int, group: int = 1) -> None:
-        self._group = min(group, max(n_rows, 1))
-        self._n_groups = n_rows // self._group
-        self._half = np.uint64(max(1, (max(2, self._n_groups) - 1).bit_length() + 1 >> 1))
-        self._seed = seed
-
-    def __len__(self) -> int:
-        """Rows of an epoch."""
-        return self._n_groups * self._group
-
-    def draw(self, first: int, count: int) -> np.ndarray:
-        """The draws numbered first..first+count-1: rows int64[count]."""
-        start, stop = first // self._group, -(-(first + count) // self._group)
-        groups = np.empty(stop - start, np.int64)
-        permute(np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups)
-        rows = groups[:, None] * self._group + np.arange(self._group)
-        return rows.reshape(-1)[first - start * self._group :][:count]
-
-
-@kernel()
-def permute(first, n_groups, half, seed, drawn):
-    """Write the groups of the draws from number `first` on; `half` is half the number of bits of the network."""
-    mask = (ONE << half) - ONE
-    for i in range(len(drawn)):
-        number = first + np.uint64(i)
-        epoch, place = number // n_groups, number % n_groups
-        while True:
-            left, right = place >> half, place & mask
-            for k in range(ROUNDS):
-                mixed = right + (epoch << np.uint64(32)) + (seed * np.uint64(ROUNDS) + np.uint64(k)) * ROUND_KEY
-                mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-                mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-                left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
-            place = left << half | right
-            if place < n_groups:
-                break
-        drawn[i] = np.int64(place)
 
 
 class Buffers(NamedTuple):

@@ -17,7 +17,7 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from selfplay.data.text_files import numbered_lines
+from selfplay.data.text_files import Bookmark, numbered_lines
 from selfplay.records.collect import GameRecord
 from selfplay.records.positions import offsets
 from selfplay.records.targets import (
@@ -47,9 +47,9 @@ def teacher_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def read_teacher(path: Path) -> Iterator[GameRecord]:
-    """Games of one label file, in order. Raises DataError naming file and line for a malformed line."""
-    for number, line in numbered_lines(path, "ascii"):
+def read_teacher(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
+    """Games of one label file after the bookmark, in order. Raises DataError naming file and line of a malformed one."""
+    for number, line in numbered_lines(path, "ascii", bookmark=bookmark):
         try:
             yield parse_teacher_line(line)
         except (KeyError, ValueError, OverflowError) as error:

@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 
 from engine.errors import DataError
+from engine.network.lc0.schema import FORMAT_NAMES
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE
 from selfplay.records.collect import LONGEST_GAME
@@ -56,15 +57,6 @@ V6_RECORD = np.dtype(
 LENGTH_LIMIT = 1 << 4
 ADJUDICATED = 1 << 5
 NOT_FOR_TRAINING = 1 << 6  # such records keep the game's moves complete
-
-INPUT_FORMATS = {
-    2: "INPUT_112_WITH_CASTLING_PLANE",
-    3: "INPUT_112_WITH_CANONICALIZATION",
-    4: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES",
-    5: "INPUT_112_WITH_CANONICALIZATION_V2",
-    132: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON",
-    133: "INPUT_112_WITH_CANONICALIZATION_V2_ARMAGEDDON",
-}
 
 LARGEST_CHUNK = LONGEST_GAME * V6_RECORD.itemsize  # bytes
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1])  # uint8[256]
@@ -162,7 +154,8 @@ def _parse(name: str, stream: IO[bytes]) -> np.ndarray:
     if not data or len(data) % V6_RECORD.itemsize:
         raise DataError(f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}")
     records = np.frombuffer(data, V6_RECORD)
-    for field, expected, names in (("version", VERSION, {}), ("input_format", CLASSICAL_INPUT, INPUT_FORMATS)):
+    known = (("version", VERSION, {}), ("input_format", CLASSICAL_INPUT, FORMAT_NAMES["input"]))
+    for field, expected, names in known:
         for other in np.unique(records[field][records[field] != expected])[:1]:
             told = names.get(int(other), "")
             raise DataError(f"{name}: {field} {other}{f' ({told})' if told else ''}, expected {expected}")

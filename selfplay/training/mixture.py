@@ -12,8 +12,8 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.options.settings import check_weights
-from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler
-from selfplay.data.order import EpochOrder
+from selfplay.data.label_sampler import LabelRows, LabelSampler
+from selfplay.data.order import GameOrder, RowOrder
 from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, new_training_batch
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
@@ -24,10 +24,10 @@ AnySet = PositionSet | LabelRows
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> EpochOrder | LabelOrder:
+def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> GameOrder | RowOrder:
     if isinstance(one, LabelRows):
-        return LabelOrder(one.n_positions, seed, group_of_rows)
-    return EpochOrder(one, seed, group)
+        return RowOrder(one.n_positions, seed, group_of_rows)
+    return GameOrder(one, seed, group)
 
 
 class Batches(ABC):

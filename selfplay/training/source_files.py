@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS
 from engine.errors import ConfigError, DataError
-from selfplay.data.cache import load_or_parse
+from selfplay.data.cache import Reader, load_or_parse
 from selfplay.data.duplicates import without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.label_sampler import LabelRows, held_out
@@ -18,7 +18,6 @@ from selfplay.data.pgn import PgnReader
 from selfplay.data.split import HELD_OUT_SHARE, Split, held_out_games, limit_for, root_limit, unseen, without_held_out
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
-from selfplay.records.collect import GameRecord
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import keys_of_rows
 from selfplay.records.positions import PositionSet
@@ -67,9 +66,6 @@ class TrainingData:
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
     heldout: PositionSet | LabelRows
-
-
-Reader = Callable[[Path], Iterator[GameRecord]]
 
 
 def load_training_data(

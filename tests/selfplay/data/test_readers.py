@@ -6,6 +6,7 @@ import json
 import logging
 import lzma
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import chess
@@ -17,11 +18,12 @@ import selfplay.data.cache as cache_module
 import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
 from engine.errors import DataError
-from selfplay.data.cache import load_or_parse
+from selfplay.data.cache import Reader, load_or_parse
 from selfplay.data.duplicates import game_keys, position_keys, without_known_games
-from selfplay.data.game_files import read_engine_games
+from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import LARGEST_GAME, PgnReader, read_pgn
-from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
+from selfplay.data.teacher import read_teacher
+from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, Bookmark, numbered_lines
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.source_files import SourceFiles, load_training_data
@@ -161,6 +163,22 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(
     for name, array in vars(expected).items():
         assert np.array_equal(getattr(found, name), array), name
     assert [entry.name for entry in (tmp_path / "cache").iterdir() if entry.name.startswith(".")] == []
+
+
+UCI = ("e2e4 e7e5", "d2d4", "c2c4 c7c5", "f2f4")
+READERS = {
+    read_teacher: "".join(f"{chess.STARTING_FEN}|1-0|{uci.replace(' ', ';')}\n" for uci in UCI),
+    read_engine_games: "".join(f'{{"result": "1-0", "uci": "{uci}", "ev": {[0] * len(uci.split())}}}\n' for uci in UCI),
+    read_human_games: "result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in UCI),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_go_on_behind_their_bookmark(reader: Reader, tmp_path: Path) -> None:
+    path, bookmark = tmp_path / "games.txt", Bookmark()
+    path.write_text(READERS[reader])
+    assert [len(game.moves) for game in islice(reader(path, bookmark), 2)] == [2, 1]
+    assert [game.moves[0] & 63 for game in reader(path, Bookmark(bookmark.lines))] == [chess.C2, chess.F2]
 
 
 def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from engine.board.layout import FULLMOVE
 from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data.planes_position import row_of_planes
+from selfplay.data.text_files import Bookmark
 from selfplay.data.v6 import LARGEST_CHUNK, V6_RECORD, masks_of, read_chunks, write_archive, write_chunk
-from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6
+from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6, row_of_planes
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
@@ -111,7 +111,7 @@ def test_training_positions_are_those_of_the_replay(played: tuple[SelfPlayRecord
     with open(tmp_path / "game.gz", "wb") as stream:
         write_chunk(stream, chunk_of_game(game))
     direct, _ = collect([training_game(game, 0.5)])
-    read, illegal = collect(read_v6(tmp_path / "game.gz", 0.5))
+    read, illegal = collect(read_v6(tmp_path / "game.gz"))
     assert illegal == 0
     for name in ("moves", "target_first", "moves_left", "usable", "game_first"):
         assert np.array_equal(getattr(read, name), getattr(direct, name)), name
@@ -209,6 +209,7 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
         write_archive(stream, iter([("a.gz", chunk), ("b.gz", chunk[:5])]))
     (tmp_path / "single.gz").write_bytes(packed(chunk[:3]))
     assert [len(records) for _, records in read_chunks(tmp_path)] == [len(chunk), 5, 3]
+    assert [len(game.moves) for game in read_v6(tmp_path, Bookmark(1))] == [5, 3]
 
 
 def test_over_long_chunks_are_refused_without_unpacking_them(tmp_path: Path) -> None:

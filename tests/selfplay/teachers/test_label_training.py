@@ -11,7 +11,8 @@ from engine.errors import ConfigError, DataError
 from engine.network.sparse.features import new_sight
 from engine.network.sparse.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
-from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out
+from selfplay.data.label_sampler import LabelRows, LabelSampler, held_out
+from selfplay.data.order import RowOrder
 from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import fields_of
@@ -35,22 +36,12 @@ def filled(rows: np.ndarray, numbers: np.ndarray):
 
 
 def test_order_draws_every_row_once_an_epoch_and_each_epoch_in_another_order():
-    order = LabelOrder(1000, seed=3)
+    order = RowOrder(1000, seed=3)
     first, second = order.draw(0, 1000), order.draw(1000, 1000)
     assert sorted(first) == sorted(second) == list(range(1000))
     assert (first != second).mean() > 0.9
     assert abs(np.corrcoef(first, np.arange(1000))[0, 1]) < 0.15
     np.testing.assert_array_equal(np.concatenate([order.draw(0, 300), order.draw(300, 900)]), order.draw(0, 1200))
-
-
-def test_order_draws_whole_groups_of_consecutive_rows():
-    order = LabelOrder(1003, seed=3, group=8)
-    drawn = order.draw(0, len(order))
-    assert sorted(drawn) == list(range(1000))
-    groups = drawn.reshape(-1, 8)
-    assert (np.diff(groups, axis=1) == 1).all()
-    assert (np.diff(groups[:, 0]) != 8).mean() > 0.9
-    np.testing.assert_array_equal(np.concatenate([order.draw(0, 13), order.draw(13, 1400)]), order.draw(0, 1413))
 
 
 def test_order_is_the_feistel_network_by_its_definition():
@@ -68,12 +59,12 @@ def test_order_is_the_feistel_network_by_its_definition():
             if place < n_rows:
                 return place
 
-    in_groups = LabelOrder(1003, 3, group=5)
+    in_groups = RowOrder(1003, 3, group=5)
     assert len(in_groups) == 1000
     expected = [5 * row_of(n // 5, 200, 3) + n % 5 for n in range(993, 1020)]
     assert in_groups.draw(993, 27).tolist() == expected
     for n_rows, seed in ((1000, 3), (200_000_001, 7)):
-        assert LabelOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
+        assert RowOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
 
 
 def test_mates_and_other_large_scores_are_certain(drawn):
