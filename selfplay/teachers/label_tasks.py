@@ -1,4 +1,4 @@
-"""Positions that `aino-train label` asks about: from games and position lists."""
+"""Positions that `aino-train label` asks about: from games, position lists and search trees."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import chess
 import numpy as np
 
-from engine.board.convert import board_from_row, row_from_board
-from engine.board.layout import ROW_WORDS
+from engine.board.convert import board_from_row, decode_move, row_from_board
+from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import push
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from engine.search.result import Branch
 from selfplay.data.game_files import white_points_of
 from selfplay.data.split import is_held_out_game
 from selfplay.data.teacher import UNKNOWN_RESULT
@@ -18,7 +23,8 @@ from selfplay.data.text_files import numbered_lines
 from selfplay.matches.opening_book import parse_position
 from selfplay.records.collect import GameRecord
 from selfplay.records.targets import RESULTS
-from selfplay.records.uci_text import text_of_move
+
+WIDEST = 60  # most moves followed per node of a tree; more are hardly ever visited
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class LabelTask:
 
     def move_text(self, ply: int) -> str:
         """The move of a ply in UCI notation."""
-        return text_of_move(self.stack[ply], int(self.moves[ply]), self.chess960)
+        return decode_move(self.stack[ply], self.moves[ply], self.chess960).uci()
 
 
 @dataclass(frozen=True)
@@ -101,3 +107,38 @@ def positions_of_file(path: Path) -> Iterator[LabelTask]:
 def _is_chess960(row: np.ndarray) -> bool:
     """Whether the position has castling rights that standard chess lacks."""
     return board_from_row(row, chess960=True).has_chess960_castling_rights()
+
+
+def positions_of_trees(tasks: Iterable[LabelTask], per_tree: int, nodes: int, seed: int) -> Iterator[LabelTask]:
+    """Replace each position of the tasks by about `per_tree` positions of the tree that the default evaluator grows.
+
+    A search asks the network about positions that games seldom reach. Searches take from half to twice `nodes`, so that
+    trees have several ages. Each position becomes a separate task without the moves before it. The draws depend only on
+    the tasks, net and seed.
+    """
+    seen: set[int] = set()
+    rng = np.random.default_rng(seed)
+    with Engine(EngineOptions(threads=1, seed=max(1, seed))) as engine:
+        for task in tasks:
+            for ply in task.plies:
+                board = board_from_row(task.stack[ply], task.chess960)
+                size = max(1, nodes * int(rng.choice([1, 2, 4])) // 2)
+                engine.new_game()
+                engine.set_position(board)
+                engine.search(Limits(nodes=size))
+                for row in _drawn(board, engine.tree(1, WIDEST), per_tree / size, rng):
+                    if int(row[KEY]) not in seen:
+                        seen.add(int(row[KEY]))
+                        yield LabelTask(row[None], np.zeros(0, np.uint16), UNKNOWN_RESULT, (0,), task.chess960)
+
+
+def _drawn(
+    board: chess.Board, branches: tuple[Branch, ...], share: float, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Rows of a random `share` of the tree's positions; leaves the board unchanged."""
+    for branch in branches:
+        board.push(branch.move)
+        if rng.random() < share and any(board.generate_legal_moves()):
+            yield row_from_board(board)
+        yield from _drawn(board, branch.replies, share, rng)
+        board.pop()

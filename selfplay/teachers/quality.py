@@ -6,7 +6,7 @@ values from a long search. The teacher labels siblings at depth 2. Q = W - L of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,11 +25,10 @@ from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
 from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import new_space, quiet_value
-from selfplay.data.teacher import UNKNOWN_RESULT, parse_teacher_line
+from selfplay.data.teacher import UNKNOWN_RESULT, labelled_boards
 from selfplay.data.text_files import numbered_lines
 from selfplay.records.calibration import DEPTH_2_SCORES, Calibration
 from selfplay.records.targets import WHITE_POINTS, wdl_from_score
-from selfplay.records.uci_text import king_takes_rook
 from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
@@ -84,7 +83,7 @@ def read_truth(path: Path) -> Truth:
         try:
             fen, middle, last = line.split("|")[:3]
             if ":" in last or middle in WHITE_POINTS or middle == UNKNOWN_RESULT:
-                found += _labelled_positions(line)
+                found += [(row_from_board(board), labels[0][1]) for board, labels in labelled_boards(line) if labels]
             else:
                 found.append((row_from_board(parse_fen(fen, chess960=True)), int(last)))
         except (KeyError, ValueError, FenError) as error:
@@ -93,22 +92,6 @@ def read_truth(path: Path) -> Truth:
         raise DataError(f"{path}: no positions in it")
     rows, scores = zip(*found, strict=True)
     return Truth(np.stack(rows), np.array(scores, np.int64))
-
-
-def _labelled_positions(line: str) -> Iterator[tuple[np.ndarray, int]]:
-    """(row, best score) of each labelled position of a game."""
-    game = parse_teacher_line(line)
-    assert game.target_scores is not None
-    first = np.cumsum(game.target_counts) - game.target_counts
-    row, legal = game.start, np.zeros(MAX_MOVES, np.uint16)
-    for move, at, count in zip(game.moves, first, game.target_counts, strict=True):
-        if count:
-            yield row, int(game.target_scores[at : at + count].max())
-        played, before = np.uint16(king_takes_rook(row, int(move))), row
-        if played not in legal[: generate(before, legal)]:
-            raise ValueError("an illegal move")
-        row = np.zeros(ROW_WORDS, np.uint64)
-        make(before, played, row)
 
 
 def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:

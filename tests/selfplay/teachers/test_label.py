@@ -21,9 +21,8 @@ from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.matches.contestant import Contestant
 from selfplay.records.collect import collect
 from selfplay.teachers.label_positions import LabelFile, labelled_keys
-from selfplay.teachers.label_tasks import Sampling, positions_of_file, tasks_of_games
-from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
-from selfplay.teachers.uci_engine import Info, UciEngine, parse_info
+from selfplay.teachers.label_tasks import Sampling, positions_of_file, positions_of_trees, tasks_of_games
+from selfplay.teachers.uci_engine import UciEngine, parse_info
 from tests.selfplay.conftest import random_game
 from tests.selfplay.teachers.scripted_teacher import score_of
 
@@ -107,15 +106,14 @@ def test_games_are_labelled_once_a_position(tmp_path: Path, pgn_file: Path, aino
 def test_positions_that_a_search_looks_at_are_labelled(
     tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
 ) -> None:
-    sampling = TreeSampling(per_tree=5, nodes=50, seed=3)
     parents = list(tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, seed=7)))
-    tasks = list(positions_of_trees(parents, sampling))
+    tasks = list(positions_of_trees(parents, per_tree=5, nodes=50, seed=3))
     assert 30 <= len(tasks) <= 90  # of 12 trees
     keys = {int(task.stack[0, KEY]) for task in tasks}
     assert len(keys) == len(tasks)
     assert len(keys & {int(key) for parent in parents for key in parent.stack[:, KEY]}) <= 12  # hardly the games' own
     assert all(any(chess.Board(task.fen).generate_legal_moves()) for task in tasks)
-    assert [task.fen for task in positions_of_trees(parents, sampling)] == [task.fen for task in tasks]
+    assert [task.fen for task in positions_of_trees(parents, 5, 50, 3)] == [task.fen for task in tasks]
 
     out = tmp_path / "searched.txt.xz"
     flags = ["--pgn", pgn_file, "--per-game", 4, "--seed", 3, "--tree", 5, "--tree-nodes", 50]
@@ -199,10 +197,10 @@ def test_bad_flags_are_refused(tmp_path: Path, aino_train: Callable[..., str]) -
 
 
 def test_info_lines_as_engines_print_them() -> None:
-    assert parse_info("info depth 9 multipv 2 score cp -31 nodes 7 pv e2e4 e7e5") == Info(2, "e2e4", -31)
-    assert parse_info("info score mate 4 wdl 1000 0 0 pv h7h8q") == Info(1, "h7h8q", 31_996)
-    assert parse_info("info score mate -2 pv a1a2") == Info(1, "a1a2", -31_998)
-    assert parse_info("info score cp 99999 pv a1a2") == Info(1, "a1a2", 30_000)
+    assert parse_info("info depth 9 multipv 2 score cp -31 nodes 7 pv e2e4 e7e5") == (2, "e2e4", -31)
+    assert parse_info("info score mate 4 wdl 1000 0 0 pv h7h8q") == (1, "h7h8q", 31_996)
+    assert parse_info("info score mate -2 pv a1a2") == (1, "a1a2", -31_998)
+    assert parse_info("info score cp 99999 pv a1a2") == (1, "a1a2", 30_000)
     for line in (
         "info score cp 5 upperbound pv a1a2",
         "info string score cp 5",
