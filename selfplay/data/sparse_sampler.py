@@ -33,10 +33,6 @@ class SparseBatch(NamedTuple):
     wdl: np.ndarray  # float32 [B, 3]; zeros if unknown, as in `policy`
     moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 if unknown
 
-    def part(self, first: int, last: int) -> SparseBatch:
-        """Views of the positions first..last-1."""
-        return SparseBatch(*(array[first:last] for array in self))
-
 
 def new_sparse_batch(size: int) -> SparseBatch:
     """Zeroed arrays for `size` positions."""

@@ -20,12 +20,12 @@ from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, naming, remove_left_behind
 from engine.network.sparse.value_parameters import VALUE_TRUNK
 from engine.nn import dit
+from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
-from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of
-from selfplay.training.heldout import HeldOutScores
-from selfplay.training.learner import Learner
+from selfplay.training.family import HeldOutScores
+from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.losses import Losses
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData
@@ -132,7 +132,7 @@ class Pretraining:
     def checkpoint(self) -> None:
         """Write the complete state of the run."""
         arrays, values = self.learner.state()
-        save_checkpoint(self._checkpoint, arrays, {"learner": values, "elapsed_s": self.elapsed_s})
+        write_checkpoint(self._checkpoint, arrays, {"learner": values, "elapsed_s": self.elapsed_s})
 
     def close(self) -> None:
         """Stop the learner's threads."""

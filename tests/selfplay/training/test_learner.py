@@ -12,11 +12,12 @@ from engine.errors import ConfigError, RunError
 from engine.network.policy_map import CONV_INDEX
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
+from engine.nn.checkpoint import write_checkpoint
+from engine.nn.schedules import Constant
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of, family_of_model
-from selfplay.training.learner import Learner
+from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Map, Mixture
 from selfplay.training.pretraining import Pretraining, PretrainSettings
@@ -32,18 +33,18 @@ SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, thre
 each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128"])
 
 
-def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2) -> Learner:
+def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, rate: float = 1e-3) -> Learner:
     family, settings = family_of(net), replace(SETTINGS, threads=threads)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings)
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, Constant(rate))
 
 
 def test_overfits_one_game(positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
-    learner = small_learner(game)
-    first = learner.step(3e-3)
+    learner = small_learner(game, rate=3e-3)
+    first = learner.step()
     for _ in range(150):
-        learner.step(3e-3)
+        learner.step()
     scores = TowerHeldOut(game).evaluate(learner.averaged_model())
     learner.close()
     assert scores.top1 > 0.8
@@ -80,7 +81,7 @@ def test_checkpoint_without_its_arrays_is_refused(positions: PositionSet) -> Non
 
 def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
-    save_checkpoint(path, {"a": np.arange(1000)}, {"steps_done": 1})
+    write_checkpoint(path, {"a": np.arange(1000)}, {"steps_done": 1})
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(RunError, match=r"state\.npz"):
         load_checkpoint(path)
@@ -165,8 +166,9 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
         settings = replace(SETTINGS, shard_size=shard_size)
         model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
-        learner = Learner(family_of_model(model), model, HalfTimed([positions], [1.0], 32, seed=7), settings)
-        losses.append(learner.step(0.0).moves_left)
+        batches = HalfTimed([positions], [1.0], 32, seed=7)
+        learner = Learner(family_of_model(model), model, batches, settings, Constant(0.0))
+        losses.append(learner.step().moves_left)
         learner.close()
     assert losses[0] == pytest.approx(losses[1])
     assert losses[0] > 0

@@ -15,6 +15,7 @@ from engine.network.sparse.model import build_sparse
 from engine.network.sparse.moves import look
 from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
+from engine.nn.schedules import Constant
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
@@ -45,10 +46,10 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
 def test_overfits_one_game(positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     model, mixture = build_sparse(CONFIG, np.random.default_rng(1)), SparseMixture([game], [1.0], BATCH, seed=7)
-    learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01))
-    first = learner.step(3e-3)
+    learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01), Constant(3e-3))
+    first = learner.step()
     for _ in range(300):
-        learner.step(3e-3)
+        learner.step()
     scores = SparseHeldOut(game).evaluate(learner.averaged_model())
     learner.close()
     every = sampled(game, np.arange(game.n_positions), np.full(game.n_positions, AS_THEY_ARE))
@@ -94,7 +95,7 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     passes = SparsePass(CONFIG, count, threads=2)
     passes.positions(tables, batch, count, weights)
     passes.columns(batch, count, slopes)
-    passes.close()
+    passes.pool.close()
     losses, expected = gradients_by_layers(batch, count, weights)
     means = passes.gradients.losses.mean(axis=0)
     assert np.allclose(means, losses, rtol=1e-4)
