@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
+from engine.board.layout import KEY
 from engine.board.movegen import generate
 from engine.errors import DataError
 from engine.native.jit import kernel
-from engine.network.sparse.features import Sight, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
-from selfplay.data.sparse_sampler import SparseBatch, write_features
+from selfplay.data.sparse_sampler import SparseBatch, new_replay, write_features, write_moves
 from selfplay.data.split import Split
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import fields_of
@@ -48,14 +46,6 @@ def held_out(rows: np.ndarray, split: Split = EVERYWHERE) -> np.ndarray:
     return fields_of(rows)["root"] < split.limit
 
 
-class Buffers(NamedTuple):
-    """Buffers of one thread."""
-
-    row: np.ndarray  # uint64 [16]
-    legal: np.ndarray  # uint16 [218]
-    sight: Sight
-
-
 class LabelSampler:
     """Fills sparse batches from label rows, with the methods of `SparseSampler`. One instance per thread.
 
@@ -65,7 +55,7 @@ class LabelSampler:
 
     def __init__(self, labels: LabelRows) -> None:
         self._labels = labels
-        self._buffers = Buffers(np.zeros(ROW_WORDS, np.uint64), np.zeros(MAX_MOVES, np.uint16), new_sight())
+        self._replay = new_replay(0)
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position."""
@@ -74,7 +64,7 @@ class LabelSampler:
         rows = np.ascontiguousarray(self._labels.rows[numbers])
         split = self._labels.split
         held = np.int64(split.limit), split.keys
-        bad = fill_labels(rows, *_policy(rows), TARGETS, held, self._buffers, batch)
+        bad = fill_labels(rows, *_policy(rows), TARGETS, held, self._replay, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
 
@@ -144,24 +134,19 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @kernel()
-def fill_labels(rows, moves, probabilities, targets, held, buffers, batch):
+def fill_labels(rows, moves, probabilities, targets, held, replay, batch):
     """Write features and targets of rows [n, words] to the batch; targets of legal moves too if moves are scored.
 
     Returns the number of the first row that is not a position, or -1.
     """
     for slot in range(len(rows)):
-        if not unpack_row(rows[slot], buffers.row):
+        row = replay.child
+        if not unpack_row(rows[slot], row):
             return slot
-        trained = not is_held_out(rows[slot], buffers.row[KEY], *held)
+        trained = not is_held_out(rows[slot], row[KEY], *held)
         write_target(rows[slot], targets, trained, slot, batch)
-        count = np.int64(generate(buffers.row, buffers.legal)) if trained and moves.shape[1] else np.int64(0)
+        count = np.int64(generate(row, replay.legal)) if trained and moves.shape[1] else np.int64(0)
         batch.n_moves[slot] = count
-        write_features(buffers.row, count, buffers, batch, slot)
-        for i in range(count):
-            batch.rows[slot, i] = buffers.sight.rows[i]
-            batch.sorts[slot, i] = buffers.sight.sorts[i]
-            batch.policy[slot, i] = 0.0
-            for target in range(moves.shape[1]):
-                if moves[slot, target] == buffers.legal[i]:
-                    batch.policy[slot, i] = probabilities[slot, target]
+        write_features(row, count, replay, batch, slot)
+        write_moves(count, moves[slot], probabilities[slot], np.float32(1.0), replay, batch, slot)
     return -1

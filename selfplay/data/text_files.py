@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from engine.errors import DataError
 
@@ -22,7 +22,7 @@ LONGEST_LINE = 1 << 24  # characters; no valid file has a longer line
 LINES_PER_LOOK = 512  # lines between two updates of the share of the file that has been read
 MOST_TOLD = 20  # most skipped games logged one by one per file
 
-_OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
+_UNPACK: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 
 
 @dataclass
@@ -48,9 +48,9 @@ def numbered_lines(
     """
     bookmark = bookmark or Bookmark()
     number, first = 0, bookmark.lines
-    opener = _OPENERS.get(path.suffix, _open_plain)
+    unpack = _UNPACK.get(path.suffix, lambda raw: raw)
     try:
-        with path.open("rb") as raw, opener(raw, "rt", encoding=encoding, errors=errors) as stream:
+        with path.open("rb") as raw, io.TextIOWrapper(unpack(raw), encoding, errors) as stream:
             size = os.fstat(raw.fileno()).st_size
             while line := _bounded(stream):
                 number += 1
@@ -63,10 +63,6 @@ def numbered_lines(
                     yield number, line.rstrip("\r\n")
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
-
-
-def _open_plain(raw: BinaryIO, mode: str, encoding: str, errors: str) -> TextIO:
-    return io.TextIOWrapper(raw, encoding=encoding, errors=errors)
 
 
 def _bounded(stream: TextIO) -> str:

@@ -52,9 +52,9 @@ def composition(rows: np.ndarray) -> Composition:
     return Composition(named, len(rows), calm, balanced)
 
 
-def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int, seed: int = 1) -> int:
+def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int) -> int:
     """Label `sample` rows of both files again; returns how many differ or are not positions."""
-    rng, wrong = np.random.default_rng(seed), 0
+    rng, wrong = np.random.default_rng(1), 0
     teacher = new_teacher(net)
     for rows, check in ((labels.values, count_wrong_values), (labels.scored, count_wrong_scores)):
         numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))

@@ -59,37 +59,27 @@ class LabelTask:
         return decode_move(self.stack[ply], self.moves[ply], self.chess960).uci()
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """Which positions of a game are labelled.
+def tasks_of_games(
+    games: Iterable[GameRecord], per_game: int, seed: int = 1, off_path: bool = False, held_out: bool = False
+) -> Iterator[LabelTask]:
+    """The games of a collection as tasks, in order. The draws from a game depend only on its number and the seed.
 
-    Attributes:
-        per_game: most positions per game, drawn at random; 0 = all.
-        seed: random seed of the draws.
-        off_path: whether trees are grown from the positions. A position of a tree does not tell which game it came
-            from, so none is drawn from games that trainings hold out.
-        held_out: draw from held-out games alone, to measure with.
+    per_game: most positions per game, drawn at random; 0 = all.
+    off_path: whether trees are grown from the positions. A position of a tree does not tell which game it came from, so
+        none is drawn from games that trainings hold out.
+    held_out: draw from held-out games alone, to measure with.
     """
-
-    per_game: int = 0
-    seed: int = 1
-    off_path: bool = False
-    held_out: bool = False
-
-
-def tasks_of_games(games: Iterable[GameRecord], sampling: Sampling) -> Iterator[LabelTask]:
-    """The games of a collection as tasks, in order. The draws from a game depend only on its number and the seed."""
     for number, game in enumerate(games):
-        rng = np.random.default_rng([sampling.seed, number])
+        rng = np.random.default_rng([seed, number])
         n = len(game.moves)
         held = is_held_out_game(game.start, game.moves)
-        if (held and sampling.off_path and not sampling.held_out) or held < sampling.held_out:
+        if (held and off_path and not held_out) or held < held_out:
             continue
         stack = np.zeros((n + 1, ROW_WORDS), np.uint64)
         stack[0] = game.start
         for ply, move in enumerate(game.moves):
             push(stack, ply, move)
-        plies = np.sort(rng.permutation(n)[: sampling.per_game]) if sampling.per_game else np.arange(n)
+        plies = np.sort(rng.permutation(n)[:per_game]) if per_game else np.arange(n)
         result = RESULTS[white_points_of(game)]
         yield LabelTask(stack, game.moves, result, tuple(plies.tolist()), _is_chess960(game.start))
 

@@ -10,14 +10,13 @@ import chess.pgn
 import numpy as np
 import pytest
 
-from engine.board.convert import board_from_row, decode_move
+from engine.board.convert import encode_move
 from engine.errors import DataError
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data import sampler
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.order import GameOrder
-from selfplay.data.pgn import read_pgn
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.data.text_files import Bookmark
@@ -29,33 +28,11 @@ from tests.selfplay.conftest import games_of
 CASTLING_GAME = "e2e4 e7e5 g1f3 g8f6 f1c4 f8c5 e1g1 e8g8 f1e1".split()
 
 
-def replayed(positions: PositionSet, game: int) -> chess.Board:
-    """The game's moves pushed on a board, each checked for legality."""
-    board = board_from_row(positions.starts[game])
-    for position in range(int(positions.game_first[game]), int(positions.game_first[game + 1])):
-        move = decode_move(np.array(board_row(board)), int(positions.moves[position]))
-        assert move in board.legal_moves
-        board.push(move)
-    return board
-
-
-def board_row(board: chess.Board) -> np.ndarray:
-    from engine.board.convert import row_from_board
-
-    return row_from_board(board)
-
-
 def sample(positions: PositionSet, augment: int) -> sampler.TrainingBatch:
     batch = sampler.new_training_batch(positions.n_positions)
     numbers = np.arange(positions.n_positions)
     sampler.PositionSampler(positions).fill(numbers, np.full(len(numbers), augment, np.uint8), batch)
     return batch
-
-
-def test_teacher_games_survive_packing(positions: PositionSet, teacher_lines: list[str]) -> None:
-    for game, line in enumerate(teacher_lines):
-        played = [ply.partition(":")[0] for ply in line.split("|")[2].split(";")]
-        assert [move.uci() for move in replayed(positions, game).move_stack] == played
 
 
 def test_illegal_games_are_skipped_and_counted(teacher_lines: list[str]) -> None:
@@ -137,48 +114,6 @@ def test_human_file_without_its_columns_is_refused(tmp_path: Path) -> None:
         list(read_human_games(tmp_path / "human.tsv"))
 
 
-PGN = """[Event "?"]
-[Result "1-0"]
-
-1. e4 {a comment} e5 2. Nf3 (2. f4 exf4) 2... Nc6 3. Bb5 a6 4. O-O 1-0
-
-[Event "unfinished"]
-[Result "*"]
-
-1. d4 *
-
-[Event "another variant"]
-[Variant "Atomic"]
-[Result "1-0"]
-
-1. e4 1-0
-
-[Event "Chess960"]
-[Variant "Chess960"]
-[SetUp "1"]
-[FEN "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"]
-[Result "0-1"]
-
-1. O-O O-O-O 0-1
-"""
-
-
-def test_pgn_main_lines_of_finished_games(tmp_path: Path) -> None:
-    (tmp_path / "games.pgn").write_text(PGN)
-    packed, illegal = collect(read_pgn(tmp_path / "games.pgn"))
-    assert illegal == 0
-    assert np.diff(packed.game_first).tolist() == [7, 2]
-    assert packed.moves[6] == chess.E1 | chess.H1 << 6
-    assert packed.moves[7:].tolist() == [chess.G1 | chess.H1 << 6, chess.G8 | chess.A8 << 6]
-    assert packed.wdl[[0, 1, 7]].tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
-
-
-def test_pgn_with_null_moves_and_impossible_starts(tmp_path: Path) -> None:
-    queens = '[FEN "8/8/8/8/7k/8/QQQQQQQQ/QQQQQQ1K w - - 0 1"]\n[SetUp "1"]\n[Result "1-0"]\n\n1. Qa3 1-0\n\n'
-    (tmp_path / "games.pgn").write_text(queens + '[Result "1-0"]\n\n1. e4 -- 2. d4 1-0\n')
-    assert [game.moves for game in read_pgn(tmp_path / "games.pgn")] == [[chess.E2 | chess.E4 << 6]]
-
-
 # ---- targets ------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +169,7 @@ def test_sampled_legal_moves_and_targets(positions: PositionSet, teacher_lines: 
             found = [INDEX_TO_UCI[i] for i in batch.policy_index[position, :count]]
             assert set(found) == legal
             assert count == board.legal_moves.count()
+            assert positions.moves[position] == encode_move(board, chess.Move.from_uci(played))
             best = labels.split("=")[0]
             assert found[batch.policy[position].argmax()] == policy_name(board, chess.Move.from_uci(best))
             board.push_uci(played)

@@ -18,7 +18,7 @@ from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.text_files import Bookmark
-from selfplay.data.v6 import LARGEST_CHUNK, V6_RECORD, masks_of, read_chunks, write_archive, write_chunk
+from selfplay.data.v6 import LARGEST_CHUNK, masks_of, read_chunks, write_archive, write_chunk
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6, row_of_planes
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
@@ -159,16 +159,6 @@ def test_game_begins_with_its_first_record() -> None:
 
 
 # ---- fields -------------------------------------------------------------------------------------------------------
-
-
-def test_layout_is_that_of_the_format() -> None:
-    assert V6_RECORD.itemsize == 8356
-    offsets = {name: V6_RECORD.fields[name][1] for name in V6_RECORD.names}
-    assert (offsets["probabilities"], offsets["planes"], offsets["castling_us_ooo"]) == (8, 7440, 8272)
-    assert (offsets["rule50"], offsets["invariance_info"], offsets["root_q"]) == (8277, 8278, 8280)
-    assert (offsets["plies_left"], offsets["result_q"], offsets["orig_q"]) == (8304, 8308, 8328)
-    assert (offsets["visits"], offsets["played_idx"], offsets["best_idx"]) == (8340, 8344, 8346)
-    assert (offsets["policy_kld"], offsets["q_st"]) == (8348, 8352)
 
 
 def test_fields_of_a_known_position() -> None:

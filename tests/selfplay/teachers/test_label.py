@@ -21,7 +21,7 @@ from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.matches.contestant import Contestant
 from selfplay.records.collect import collect
 from selfplay.teachers.label_positions import LabelFile, labelled_keys
-from selfplay.teachers.label_tasks import Sampling, positions_of_file, positions_of_trees, tasks_of_games
+from selfplay.teachers.label_tasks import positions_of_file, positions_of_trees, tasks_of_games
 from selfplay.teachers.uci_engine import UciEngine, parse_info
 from tests.selfplay.conftest import random_game
 from tests.selfplay.teachers.scripted_teacher import score_of
@@ -106,7 +106,7 @@ def test_games_are_labelled_once_a_position(tmp_path: Path, pgn_file: Path, aino
 def test_positions_that_a_search_looks_at_are_labelled(
     tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
 ) -> None:
-    parents = list(tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, seed=7)))
+    parents = list(tasks_of_games(read_pgn(pgn_file), per_game=4, seed=7))
     tasks = list(positions_of_trees(parents, per_tree=5, nodes=50, seed=3))
     assert 30 <= len(tasks) <= 90  # of 12 trees
     keys = {int(task.stack[0, KEY]) for task in tasks}

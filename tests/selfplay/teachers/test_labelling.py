@@ -175,13 +175,6 @@ def keys_of_games(games: Games) -> Iterator[int]:
             yield int(row[KEY])
 
 
-def test_folder_of_other_trees_is_refused(tmp_path, material_net_file, material_net, roots_with_games, tree_net):
-    given = tmp_path, material_net_file, material_net, roots_with_games
-    assert label(*given, 500, tree_net=tree_net)
-    with pytest.raises(RunError, match="tree_net"):
-        label(*given, 1000, tree_net=replace(tree_net, name="another"))
-
-
 def test_shares_are_named_like_the_sources_of_the_rows():
     assert tuple(Shares.__dataclass_fields__) == SOURCES
 
@@ -192,12 +185,6 @@ def test_endings_are_legal_and_small(tmp_path, material_net_file, material_net, 
     values = LabelFolder(tmp_path).values
     assert (fields_of(values)["kind"] & 15 == ENDINGS).all()
     assert max(int(word).bit_count() for word in values[:, 0]) <= 7
-
-
-def test_shares_that_are_no_numbers_are_refused():
-    for shares in (Shares(games=math.nan), Shares(games=math.inf), Shares(games=-1.0)):
-        with pytest.raises(ConfigError, match="with a positive sum"):
-            LabelPlan(shares=shares)
 
 
 def test_sources_without_positions_are_refused(tmp_path, material_net_file, material_net, roots):
@@ -223,9 +210,12 @@ def copied(folder: Path, to: Path) -> Path:
     return to
 
 
-def test_folder_of_other_settings_is_refused(folder, tmp_path, material_net_file, material_net, roots):
-    with pytest.raises(RunError, match="seed"):
-        label(copied(folder, tmp_path / "a"), material_net_file, material_net, roots, 2500, plan=replace(PLAN, seed=2))
+def test_folder_of_other_settings_is_refused(folder, tmp_path, material_net_file, material_net, roots, tree_net):
+    given = copied(folder, tmp_path / "a"), material_net_file, material_net, roots, 2500
+    with pytest.raises(RunError, match="seed, tree_net"):
+        label(*given, plan=replace(PLAN, seed=2), tree_net=tree_net)
+    with pytest.raises(ConfigError, match="with a positive sum"):
+        LabelPlan(shares=Shares(games=math.nan))
 
 
 def test_shortened_and_changed_rows_are_found(folder, tmp_path):

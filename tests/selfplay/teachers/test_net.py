@@ -123,17 +123,12 @@ def test_other_architectures_and_bad_fields_are_refused_by_name(tmp_path, offset
         read_bytes(tmp_path, bytes(data))
 
 
-@pytest.mark.parametrize("length", [0, 5, 14, 20, 60, -1])
-def test_net_file_cut_short_is_refused(tmp_path, length):
+WHOLE = net_bytes(SMALL)
+
+
+@pytest.mark.parametrize("data", [*(WHOLE[:length] for length in (0, 5, 14, 20, 60, -1)), WHOLE + b"\0"])
+def test_net_file_that_is_cut_short_or_too_long_is_refused(tmp_path, data):
     with pytest.raises(NetFileError, match="expected"):
-        read_bytes(tmp_path, net_bytes(SMALL)[:length])
-
-
-def test_net_file_with_more_behind_it_is_refused(tmp_path):
-    with pytest.raises(NetFileError, match="bytes"):
-        read_bytes(tmp_path, net_bytes(SMALL) + b"\0")
-
-
-def test_missing_net_file_is_refused(tmp_path):
+        read_bytes(tmp_path, data)
     with pytest.raises(NetFileError, match="readable"):
         read_stockfish_net(tmp_path / "none.nnue")

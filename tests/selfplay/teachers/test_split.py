@@ -15,7 +15,7 @@ from selfplay.data.split import Split, held_out_games, limit_for, roots_of, unse
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import keys_of_rows
 from selfplay.records.positions import PositionSet
-from selfplay.teachers.label_tasks import LabelTask, Sampling, tasks_of_games
+from selfplay.teachers.label_tasks import LabelTask, tasks_of_games
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 from tests.selfplay.conftest import games_of, random_game
 
@@ -104,8 +104,8 @@ def test_labels_off_the_path_of_held_out_games_are_not_made(tmp_path: Path) -> N
     path = tmp_path / "games.pgn"
     path.write_text("".join(f'[Result "1-0"]\n\n{random_pgn(rng)} 1-0\n\n' for _ in range(500)))
 
-    def tasks(**sampling: object) -> list[LabelTask]:
-        return list(tasks_of_games(read_pgn(path), Sampling(per_game=4, **sampling)))  # type: ignore[arg-type]
+    def tasks(**sampling: bool) -> list[LabelTask]:
+        return list(tasks_of_games(read_pgn(path), per_game=4, **sampling))
 
     everything, off_path, held_out = len(tasks()), len(tasks(off_path=True)), len(tasks(held_out=True))
     assert held_out > 0

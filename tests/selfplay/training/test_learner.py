@@ -223,17 +223,6 @@ def test_pretrain_writes_a_network_and_resumes(
     assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
 
 
-def test_a_pretraining_removes_what_a_killed_one_was_writing(teacher_file: Path, tmp_path: Path) -> None:
-    """Every kill left one more unfinished checkpoint, hundreds of megabytes with a large network."""
-    files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
-    left = tmp_path / "run" / ".checkpoint.npz.123.tmp"
-    left.parent.mkdir()
-    left.write_bytes(b"half")
-    settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=32, files=files)
-    Pretraining(tmp_path / "run", settings, load_training_data(files, None, lambda text: None)).close()
-    assert not left.exists()
-
-
 def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, tmp_path: Path) -> None:
     files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
     settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
@@ -246,9 +235,12 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, 
         return run
 
     train("killed", 4)
+    left = tmp_path / "killed" / ".checkpoint.npz.123.tmp"
+    left.write_bytes(b"half")  # every kill left one more unfinished checkpoint, hundreds of megabytes
     killed, straight = train("killed", np.inf), train("straight", np.inf)
     assert killed.positions == straight.positions == 320
     assert_same(killed.learner.state()[0], straight.learner.state()[0])
+    assert not left.exists()
 
 
 def test_pretrain_can_be_prolonged_but_not_changed(

@@ -228,9 +228,3 @@ def test_pretrain_trains_one_part_after_the_other(
 def test_the_policy_is_not_trained_without_games(aino_train: Callable[..., str], folder: Path, tmp_path: Path) -> None:
     words = ["pretrain", "--labels", folder, "--net", NET, "--batch", 64, "--positions", 640, "--run", tmp_path / "a"]
     assert "nothing to hold out" in aino_train(*words, "--out", tmp_path / "net.dit", status=1)
-
-
-def test_a_network_is_built_with_and_without_a_trunk() -> None:
-    names = build_sparse(CONFIG, np.random.default_rng(1)).named_parameters().keys()
-    plain = build_sparse(SparseConfig(128), np.random.default_rng(1)).named_parameters().keys()
-    assert names - plain == set(VALUE_PARAMETERS.values())
