@@ -130,7 +130,8 @@ def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int =
     except FenError as error:
         raise DataError(f"{name}: record 0 is no position to play from: {error}") from error
     shares = _target_shares(records, name)
-    target_moves, target_shares = _new_targets(shares)
+    n_targets = int(np.count_nonzero(shares))
+    target_moves, target_shares = np.zeros(n_targets, np.uint16), np.zeros(n_targets, np.float32)
     moves, counts = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
     played = records["played_idx"].astype(np.int64)
     scratch = np.zeros(MAX_MOVES, np.uint16), np.zeros(PLANES, np.uint64)
@@ -170,11 +171,6 @@ def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
         raise DataError(f"{name}: record {first}: probabilities sum to {sums[first]:.4g}, expected 1")
     shares[~training & (records["visits"] == 0)] = 0.0
     return shares
-
-
-def _new_targets(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    total = int(np.count_nonzero(shares))
-    return np.zeros(total, np.uint16), np.zeros(total, np.float32)
 
 
 def _white_points(record: np.void, name: str) -> int:

@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.board.layout import ROW_WORDS
 from engine.errors import DataError, RunError
 from engine.files.atomic import atomic_write, naming, sync_folder
-from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
+from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS, fill_keys
 
 JOURNAL, VALUES, SCORED, SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
 MAGIC = b"AJ01"
@@ -86,6 +87,18 @@ class LabelFolder:
 def fields_of(rows: np.ndarray) -> np.ndarray:
     """Score, root, clocks and kind of packed rows [N, 4 or 8]: a structured view [N]."""
     return rows[:, 3:4].view(VALUE_FIELDS)[:, 0]
+
+
+def keys_of_rows(rows: np.ndarray, name: object, first: int = 0) -> np.ndarray:
+    """Position keys uint64[N] of packed rows [N, 4 or 8], those from `first` on of what `name` is.
+
+    Raises DataError for a row that is not a position.
+    """
+    keys = np.zeros(len(rows), np.uint64)
+    bad = fill_keys(np.ascontiguousarray(rows), np.zeros(ROW_WORDS, np.uint64), keys)
+    if bad >= 0:
+        raise DataError(f"{name}: row {first + bad:,} is not a position")
+    return keys
 
 
 class LabelWriter:

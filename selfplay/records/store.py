@@ -17,6 +17,7 @@ from engine.files.atomic import sync_folder
 from selfplay.records.positions import PositionSet, empty_set
 
 VERSION = 3
+PER_POSITION = ("wdl", "moves_left", "usable")  # arrays as long as `moves`
 
 
 def write_set(folder: Path, pieces: Sequence[PositionSet]) -> None:
@@ -78,23 +79,17 @@ def map_set(folder: Path) -> PositionSet:
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{folder}: not a position set ({error})") from error
     positions = PositionSet(**arrays)
-    _check_lengths(folder, positions)
-    return positions
-
-
-def _check_lengths(folder: Path, positions: PositionSet) -> None:
-    n, t = positions.n_positions, len(positions.target_moves)
-    lengths = {name: len(getattr(positions, name)) for name in ("target_probs", "wdl", "moves_left", "usable")}
-    expected = {"target_probs": t, "wdl": n, "moves_left": n, "usable": n}
-    ends = (
-        len(positions.game_first),
-        len(positions.target_first),
-        int(positions.game_first[-1]),
-        int(positions.target_first[-1]),
-    )
-    if (
-        lengths != expected
-        or ends != (positions.n_games + 1, n + 1, n, t)
-        or len(positions.target_scores) not in (0, t)
-    ):
+    games, n, t = positions.n_games, positions.n_positions, len(positions.target_moves)
+    expected = {
+        "game_first": games + 1,
+        "target_first": n + 1,
+        "target_probs": t,
+        "wdl": n,
+        "moves_left": n,
+        "usable": n,
+    }
+    fits = all(len(arrays[name]) == length for name, length in expected.items())
+    fits = fits and (positions.game_first[-1], positions.target_first[-1]) == (n, t)
+    if not fits or len(positions.target_scores) not in (0, t):
         raise DataError(f"{folder}: not a position set (the lengths of its arrays do not fit)")
+    return positions

@@ -15,15 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import KEY, ROW_WORDS
-from engine.errors import ConfigError, DataError
+from engine.board.layout import KEY
+from engine.errors import ConfigError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
 from engine.options.settings import check_settings, check_weights, setting
-from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
-from selfplay.records.packed import keys_of_rows
+from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, keys_of_rows
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
 from selfplay.teachers.draw_trees import TreeSource
 from selfplay.teachers.drawing import new_draw_space, score_noted
@@ -211,12 +210,8 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
     """Restore the filter to its state after the folder's last published chunk."""
     for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
         for first in range(0, len(rows), REBUILD_ROWS):
-            part = np.ascontiguousarray(rows[first : first + REBUILD_ROWS])
-            keys = np.zeros(len(part), np.uint64)
-            bad = keys_of_rows(part, np.zeros(ROW_WORDS, np.uint64), keys)
-            if bad >= 0:
-                raise DataError(f"{labels.folder}: row {first + bad:,} is not a position")
-            add_new(seen, keys, salt, np.zeros(len(part), np.bool_))
+            keys = keys_of_rows(rows[first : first + REBUILD_ROWS], labels.folder, first)
+            add_new(seen, keys, salt, np.zeros(len(keys), np.bool_))
 
 
 # ---- the filter of drawn positions ----------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import new_space, quiet_value
 from selfplay.data.teacher import UNKNOWN_RESULT, labelled_boards
 from selfplay.data.text_files import numbered_lines
-from selfplay.records.calibration import DEPTH_2_SCORES, Calibration
-from selfplay.records.targets import WHITE_POINTS, wdl_from_score
+from selfplay.records.calibration import DEPTH_2_SCORES
+from selfplay.records.targets import WHITE_POINTS, Calibration, wdl_from_score
 from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp

@@ -57,13 +57,6 @@ def test_positions_labelled_without_a_game_do_not_teach_that_one_ply_is_left(tea
     assert np.array_equal(sparse.moves_left >= 0, known)
 
 
-def test_broken_label_line_names_file_and_line(tmp_path: Path, teacher_lines: list[str]) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_text(teacher_lines[0] + "\nnot a game\n", encoding="ascii")
-    with pytest.raises(DataError, match=r"labels\.txt:2"):
-        list(read_teacher(path))
-
-
 def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
     joined = concatenate([games_of(positions, 0, 5), games_of(positions, 5, positions.n_games)])
     for name in PositionSet.__dataclass_fields__:

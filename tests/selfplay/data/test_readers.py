@@ -19,9 +19,9 @@ import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
 from engine.errors import DataError
 from selfplay.data.cache import Reader, load_or_parse
-from selfplay.data.duplicates import game_keys, position_keys, without_known_games
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import LARGEST_GAME, PgnReader, read_pgn
+from selfplay.data.split import game_keys, position_keys, without_known_games
 from selfplay.data.teacher import read_teacher
 from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, Bookmark, numbered_lines
 from selfplay.records.collect import collect
@@ -115,7 +115,7 @@ CLOCKS = '1. e4 {\n[%clk 0:01]\n} e5 {\n[Note that "quotes" occur]\n}'
         pytest.param(pgn("1. e4 ; {\ne5") + pgn(), 2, id="a brace in a comment"),
         pytest.param(pgn(CLOCKS), 1, id="clocks"),
         pytest.param(pgn() + pgn(f"1. e4 ${'9' * 5000}") + pgn(), 2, id="a number too long for Python"),
-        pytest.param('[Result "1-0"]\n\n1. e4 e5 -- 2. d4 1-0\n', 1, id="a null move"),
+        pytest.param(pgn("1. e4 e5 2. -- d5"), 1, id="a null move"),
     ],
 )
 def test_games_are_told_apart(tmp_path: Path, text: str, games: int) -> None:

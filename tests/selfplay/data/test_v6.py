@@ -118,19 +118,12 @@ def test_training_positions_are_those_of_the_replay(played: tuple[SelfPlayRecord
     assert np.allclose(read.wdl, direct.wdl, atol=2e-3)
 
 
-def test_planes_of_a_record_are_the_networks(played: tuple[SelfPlayRecord, chess.Board]) -> None:
+def test_planes_of_a_record_are_the_networks_and_show_the_position(played: tuple[SelfPlayRecord, chess.Board]) -> None:
     game, board = played
-    stack = stack_from_board(board)
-    masks, expected = masks_of(chunk_of_game(game)), np.zeros(PLANES, np.uint64)
+    stack, masks, expected = stack_from_board(board), masks_of(chunk_of_game(game)), np.zeros(PLANES, np.uint64)
     for ply in range(len(game.moves)):
         encode(stack, ply, 0, expected)
         assert np.array_equal(masks[ply], expected)
-
-
-def test_position_of_planes_is_the_position(played: tuple[SelfPlayRecord, chess.Board]) -> None:
-    game, board = played
-    stack, masks = stack_from_board(board), masks_of(chunk_of_game(game))
-    for ply in range(len(game.moves)):
         row = row_of_planes(masks[ply])
         assert np.array_equal(row[:11], stack[ply, :11])
         assert row[13] == stack[ply, 13]

@@ -174,14 +174,6 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
     assert losses[0] > 0
 
 
-def test_mixture_keeps_its_shares(positions: PositionSet) -> None:
-    parts = games_of(positions, 0, 6), games_of(positions, 6, 12)
-    marked = [replace(part, wdl=np.full_like(part.wdl, value)) for value, part in enumerate(parts)]
-    mixture = Mixture(marked, [3.0, 1.0], batch_size=10, seed=1)
-    total = sum(mixture.batch(step).wdl[:, 0].sum() for step in range(20))
-    assert total == 50
-
-
 @pytest.mark.parametrize("shares", [[math.nan, 1.0], [1.0, math.inf], [-1.0, 2.0], [0.0, 0.0]])
 def test_shares_that_are_no_weights_are_refused(shares: list[float], positions: PositionSet) -> None:
     with pytest.raises(ConfigError, match="with a positive sum"):
