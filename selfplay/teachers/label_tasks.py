@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import chess
@@ -36,14 +37,17 @@ class LabelTask:
         moves: uint16[n].
         result: PGN's, or UNKNOWN_RESULT.
         plies: plies of the positions to label, ascending; ply n is after the last move.
-        chess960: whether castling is written as king takes rook.
     """
 
     stack: np.ndarray
     moves: np.ndarray
     result: str
     plies: tuple[int, ...]
-    chess960: bool
+
+    @cached_property
+    def chess960(self) -> bool:
+        """Whether the start has castling rights that standard chess lacks; castling is then king takes rook."""
+        return board_from_row(self.stack[0], chess960=True).has_chess960_castling_rights()
 
     @property
     def fen(self) -> str:
@@ -81,7 +85,7 @@ def tasks_of_games(
             push(stack, ply, move)
         plies = np.sort(rng.permutation(n)[:per_game]) if per_game else np.arange(n)
         result = RESULTS[white_points_of(game)]
-        yield LabelTask(stack, game.moves, result, tuple(plies.tolist()), _is_chess960(game.start))
+        yield LabelTask(stack, game.moves, result, tuple(plies.tolist()))
 
 
 def positions_of_file(path: Path) -> Iterator[LabelTask]:
@@ -90,13 +94,12 @@ def positions_of_file(path: Path) -> Iterator[LabelTask]:
         if not line.strip() or line.startswith("#"):
             continue
         board = parse_position(line, f"{path}:{number}", chess960=True)
-        stack = row_from_board(board)[None]
-        yield LabelTask(stack, np.zeros(0, np.uint16), UNKNOWN_RESULT, (0,), _is_chess960(stack[0]))
+        yield _single(row_from_board(board))
 
 
-def _is_chess960(row: np.ndarray) -> bool:
-    """Whether the position has castling rights that standard chess lacks."""
-    return board_from_row(row, chess960=True).has_chess960_castling_rights()
+def _single(row: np.ndarray) -> LabelTask:
+    """A position of no game."""
+    return LabelTask(row[None], np.zeros(0, np.uint16), UNKNOWN_RESULT, (0,))
 
 
 def positions_of_trees(tasks: Iterable[LabelTask], per_tree: int, nodes: int, seed: int) -> Iterator[LabelTask]:
@@ -119,7 +122,7 @@ def positions_of_trees(tasks: Iterable[LabelTask], per_tree: int, nodes: int, se
                 for row in _drawn(board, engine.tree(1, WIDEST), per_tree / size, rng):
                     if int(row[KEY]) not in seen:
                         seen.add(int(row[KEY]))
-                        yield LabelTask(row[None], np.zeros(0, np.uint16), UNKNOWN_RESULT, (0,), task.chess960)
+                        yield _single(row)
 
 
 def _drawn(
