@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from engine.errors import DataError
 
@@ -52,7 +52,9 @@ def numbered_lines(
     try:
         with path.open("rb") as raw, io.TextIOWrapper(unpack(raw), encoding, errors) as stream:
             size = os.fstat(raw.fileno()).st_size
-            while line := _bounded(stream):
+            while line := stream.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise OSError(f"a line of over {LONGEST_LINE:,} characters")
                 number += 1
                 if number % LINES_PER_LOOK == 0:
                     bookmark.share = raw.tell() / max(1, size)
@@ -63,13 +65,6 @@ def numbered_lines(
                     yield number, line.rstrip("\r\n")
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
-
-
-def _bounded(stream: TextIO) -> str:
-    line = stream.readline(LONGEST_LINE)
-    if len(line) == LONGEST_LINE:
-        raise OSError(f"a line of over {LONGEST_LINE:,} characters")
-    return line
 
 
 class SkipLog:
