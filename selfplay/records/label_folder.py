@@ -114,7 +114,9 @@ class LabelWriter:
         self.published = _published(_read_journal(folder / JOURNAL))
         self._streams = {name: open(folder / name, "ab") for name in (VALUES, SCORED, JOURNAL)}  # noqa: SIM115
         sync_folder(folder)
-        for name, size in self._sizes().items():
+        now = self.published
+        sizes = now.values * VALUE_WORDS * 8, now.scored * SCORED_WORDS * 8, now.chunks * RECORD.size
+        for name, size in zip(self._streams, sizes, strict=True):
             found = (folder / name).stat().st_size
             if found < size:
                 raise DataError(f"{folder / name}: expected {size:,} bytes by the journal, found {found:,}")
@@ -147,14 +149,6 @@ class LabelWriter:
     def _sync(self, name: str) -> None:
         self._streams[name].flush()
         os.fsync(self._streams[name].fileno())
-
-    def _sizes(self) -> dict[str, int]:
-        now = self.published
-        return {
-            VALUES: now.values * VALUE_WORDS * 8,
-            SCORED: now.scored * SCORED_WORDS * 8,
-            JOURNAL: now.chunks * RECORD.size,
-        }
 
     def _bind(self, settings: dict[str, Any]) -> None:
         path = self.folder / SETTINGS

@@ -34,7 +34,7 @@ from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
 from selfplay.teachers.static_value import static_value
 
-STATIC = -1  # depth that means the static value; 0 is quiescence
+STATIC, CAPTURES = -1, -2  # depths that mean the static value, and quiescence without quiet checks
 BALANCED_CP = 150
 CALM_CP = 40
 HANGING_CP = 100  # a larger change by captures, in the classical evaluation, means not calm
@@ -95,7 +95,7 @@ def read_truth(path: Path) -> Truth:
 
 
 def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
-    """The teacher's centipawns int64[N] of rows. depth: STATIC, 0 for quiescence, or plies of alpha-beta."""
+    """The teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence, or plies of alpha-beta."""
     score_cp = np.zeros(len(rows), np.int64)
     label_rows(new_teacher(net), rows, np.int64(depth), score_cp)
     return score_cp
@@ -105,11 +105,14 @@ def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
 def label_rows(teacher, rows, depth, score_cp):
     """Write the teacher's centipawns of every row to `score_cp`."""
     for i in range(len(rows)):
-        if depth < 0:
-            begin(teacher, rows[i])
-            score_cp[i] = to_cp(static_value(teacher.net, teacher.acc, np.int64(0), rows[i]))
+        begin(teacher, rows[i])
+        if depth == STATIC:
+            value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
+        elif depth == CAPTURES:
+            value = quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
         else:
-            score_cp[i] = to_cp(deep_value(teacher, rows[i], depth))
+            value = deep_value(teacher, rows[i], depth)
+        score_cp[i] = to_cp(value)
 
 
 def q_of(wdl: np.ndarray) -> np.ndarray:
@@ -127,19 +130,7 @@ def calm_mask(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
 
 def _is_settled(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
     """bool[N]: captures change the static value little."""
-    change = np.zeros(len(rows), np.int64)
-    fill_changes(new_teacher(net), rows, change)
-    return np.abs(change) < CALM_CP
-
-
-@kernel()
-def fill_changes(teacher, rows, change_cp):
-    """Write how many centipawns captures alone, without quiet checks, change each row's static value."""
-    for i in range(len(rows)):
-        begin(teacher, rows[i])
-        value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
-        settled = quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
-        change_cp[i] = to_cp(settled) - to_cp(value)
+    return np.abs(teacher_cp(net, rows, CAPTURES) - teacher_cp(net, rows, STATIC)) < CALM_CP
 
 
 def siblings_of(net: StockfishNet, truth: Truth) -> Siblings:

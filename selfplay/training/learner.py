@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,9 @@ class Learner:
     def averaged_model(self) -> Layer:
         """A new model with the averaged weights; its batch statistics are measured on coming batches."""
         model = self._trainer.averaged_model()
-        self.family.refresh(model, self._coming())
+        coming = (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
+        self.family.refresh(model, coming)
         return self.family.joined(self.model, model)
-
-    def _coming(self) -> Iterator[Any]:
-        return (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
 
     def close(self) -> None:
         """Stop the threads."""
