@@ -35,7 +35,7 @@ from selfplay.main import main as aino_train
 from selfplay.records.game import encode_record
 from selfplay.records.replay import part_path, published_generations, read_segment, segment_path
 from selfplay.run.folder import RunFolder
-from selfplay.training.checkpoint import load_checkpoint
+from selfplay.training.learner import load_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {

@@ -18,6 +18,7 @@ from engine.cli.machine import describe_machine
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.nn import dit
+from engine.nn.schedules import Constant
 from selfplay.data.game_files import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.game_settings import GameSettings
@@ -122,10 +123,10 @@ def measure_training(
     """How fast the learner takes positions, sampling included."""
     data = TrainingData((positions,), (1.0,), positions)
     model = family.build(np.random.default_rng(SEED))
-    learner = Learner(family, model, family.batches(data, settings, SEED), settings)
+    learner = Learner(family, model, family.batches(data, settings, SEED), settings, Constant(1e-3))
 
     def work() -> int:
-        learner.step(1e-3)
+        learner.step()
         return settings.batch_size
 
     try:

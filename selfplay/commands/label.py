@@ -22,8 +22,7 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.matches.contestant import parse_contestant
 from selfplay.teachers.label_positions import LabelFile, label_positions, labelled_keys
-from selfplay.teachers.label_tasks import LabelTask, Sampling, positions_of_file, tasks_of_games
-from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
+from selfplay.teachers.label_tasks import LabelTask, positions_of_file, positions_of_trees, tasks_of_games
 from selfplay.teachers.uci_engine import UciEngine
 
 EXAMPLES = """examples:
@@ -124,12 +123,12 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
-    sampling = Sampling(arguments.per_game, arguments.seed, arguments.tree > 0, arguments.held_out)
+    sampling = arguments.per_game, arguments.seed, arguments.tree > 0, arguments.held_out
     sources = [positions_of_file(path) for path in arguments.epd]
-    sources += [tasks_of_games(read_pgn(path, arguments.pgn_min_elo), sampling) for path in arguments.pgn]
+    sources += [tasks_of_games(read_pgn(path, arguments.pgn_min_elo), *sampling) for path in arguments.pgn]
     tasks = chain.from_iterable(sources)
     if arguments.tree > 0:
-        return positions_of_trees(tasks, TreeSampling(arguments.tree, arguments.tree_nodes, arguments.seed))
+        return positions_of_trees(tasks, arguments.tree, arguments.tree_nodes, arguments.seed)
     return tasks
 
 

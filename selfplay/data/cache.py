@@ -7,7 +7,6 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from engine.errors import DataError
 from engine.files.atomic import naming
@@ -19,66 +18,47 @@ from selfplay.records.store import map_set, write_set
 log = logging.getLogger(__name__)
 
 GAMES_PER_LOOK = 100  # games between two reports of progress
-PART_NAMES = "[0-9]*-[0-9]*-[0-9]*"  # number, and lines and games of the bookmark behind it
+PART_NAMES = "[0-9]*-[0-9]*"  # number, and lines of the bookmark behind it
 PARSER_VERSION = 5  # raise it when targets or readers change: older caches are then parsed anew
 
 
-@runtime_checkable
-class ResumableReader(Protocol):
-    """A reader that can continue after a bookmark, which it moves on with every game that it yields."""
-
-    __name__: str
-
-    def __call__(self, path: Path) -> Iterator[GameRecord]: ...
-
-    def resume(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]: ...
-
-
+Reader = Callable[[Path, Bookmark], Iterator[GameRecord]]  # yields the games after the bookmark, which it moves on
 OnRead = Callable[[float, int], None]  # gets the share of the file that has been read, 0..1, and the games so far
 
 
 def load_or_parse(
-    path: Path,
-    reader: Callable[[Path], Iterator[GameRecord]],
-    cache: Path | None,
-    watch: OnRead = lambda share, games: None,
+    path: Path, reader: Reader, cache: Path | None, watch: OnRead = lambda share, games: None
 ) -> PositionSet:
     """The file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
     File name, size, modification time, reader and parser version name a cache entry. Games with illegal moves are left
-    out and counted in the log. What a ResumableReader has read when it is interrupted is kept, and the next call
-    continues from there. Raises DataError for a file not in the reader's format.
+    out and counted in the log. What has been read when reading is interrupted is kept, and the next call continues from
+    there. Raises DataError for a file not in the reader's format.
     """
     if cache is None:
-        positions, skipped = collect(_watched(reader(path), watch, Bookmark()))
+        bookmark = Bookmark()
+        positions, skipped = collect(_watched(reader(path, bookmark), watch, bookmark))
         _tell_skipped(path, skipped)
         return positions
     entry = cache / f"{path.name}-{_fingerprint(path, reader)}"
-    if entry.is_dir():
-        return map_set(entry)
-    with naming(cache):
-        if isinstance(reader, ResumableReader):
+    if not entry.is_dir():
+        with naming(cache):
             _parse_in_parts(path, reader, entry, watch)
-        else:
-            counts: list[int] = []
-            write_set(entry, _counted(verified_pieces(_watched(reader(path), watch, Bookmark())), counts))
-            _tell_skipped(path, sum(counts))
     return map_set(entry)
 
 
-def _parse_in_parts(path: Path, reader: ResumableReader, entry: Path, watch: OnRead) -> None:
+def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> None:
     """Writes every piece as a set of its own, whose name tells where the next one begins, and joins them at the end."""
-    folder = entry.with_name(f".{entry.name}.parts")
+    folder = entry.with_name(f".{entry.name}.pieces")
     parts = sorted(folder.glob(PART_NAMES))
-    bookmark = Bookmark(*map(int, parts[-1].name.split("-")[1:])) if parts else Bookmark()
-    games = sum(map_set(part).n_games for part in parts)
-    skipped = 0
-    for piece, left_out in verified_pieces(_watched(reader.resume(path, bookmark), watch, bookmark, games)):
-        parts.append(folder / f"{len(parts):06d}-{bookmark.lines}-{bookmark.games}")
+    bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
+    games, skipped = sum(map_set(part).n_games for part in parts), 0
+    for piece, left_out in verified_pieces(_watched(reader(path, bookmark), watch, bookmark, games)):
+        parts.append(folder / f"{len(parts):06d}-{bookmark.lines}")
         write_set(parts[-1], [piece])
         skipped += left_out
     _tell_skipped(path, skipped)
-    write_set(entry, map(map_set, parts))
+    write_set(entry, [map_set(part) for part in parts])
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -88,12 +68,6 @@ def _watched(records: Iterator[GameRecord], watch: OnRead, bookmark: Bookmark, f
         if count % GAMES_PER_LOOK == 0:
             watch(bookmark.share, count)
         yield record
-
-
-def _counted(pieces: Iterator[tuple[PositionSet, int]], counts: list[int]) -> Iterator[PositionSet]:
-    for piece, left_out in pieces:
-        counts.append(left_out)
-        yield piece
 
 
 def _tell_skipped(path: Path, skipped: int) -> None:

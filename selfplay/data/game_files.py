@@ -18,20 +18,20 @@ from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import SIDE
 from engine.errors import DataError, FenError
-from selfplay.data.text_files import SkipLog, numbered_lines
+from selfplay.data.text_files import Bookmark, SkipLog, numbered_lines
 from selfplay.records.collect import GameRecord
 from selfplay.records.targets import WHITE_POINTS, blend_wdl, wdl_from_result, wdl_from_score
 from selfplay.records.uci_text import MOVE_OF_TEXT
 
 
-def read_engine_games(path: Path) -> Iterator[GameRecord]:
-    """Games of an engine collection. Positions without an evaluation are not usable.
+def read_engine_games(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
+    """Games of an engine collection after the bookmark. Positions without an evaluation are not usable.
 
     Skips games without any evaluation, and games from unplayable positions (logged). Raises DataError naming file and
     line for a malformed line.
     """
     start, skipped = row_from_board(chess.Board()), SkipLog(path)
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, bookmark=bookmark):
         try:
             game = json.loads(line)
             evaluated = np.array([score is not None for score in game["ev"]], np.bool_)
@@ -59,14 +59,15 @@ def _engine_game(start: np.ndarray, game: dict, evaluated: np.ndarray) -> GameRe
     return GameRecord(start, record.moves, record.target_counts, record.moves, record.target_probs, wdl, evaluated)
 
 
-def read_human_games(path: Path) -> Iterator[GameRecord]:
-    """Games of a human collection. Raises DataError naming file and line for a malformed line."""
-    start, lines = row_from_board(chess.Board()), numbered_lines(path)
-    header = next(lines, (1, ""))[1].split("\t")
+def read_human_games(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
+    """Games of a human collection after the bookmark. Raises DataError naming file and line for a malformed line."""
+    start, header = row_from_board(chess.Board()), next(numbered_lines(path), (1, ""))[1].split("\t")
     if not {"result", "uci"} <= set(header):
         raise DataError(f"{path}:1: expected tab-separated columns with `result` and `uci`, found {header[:20]}")
     result_column, uci_column = header.index("result"), header.index("uci")
-    for number, line in lines:
+    bookmark = bookmark or Bookmark()
+    bookmark.lines = max(1, bookmark.lines)
+    for number, line in numbered_lines(path, bookmark=bookmark):
         try:
             cells = line.split("\t")
             moves = [MOVE_OF_TEXT[text] for text in cells[uci_column].split()]

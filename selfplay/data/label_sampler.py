@@ -1,20 +1,17 @@
-"""Sparse training batches from a label folder: positions mapped from disk, in an order that needs no memory."""
+"""Sparse training batches from a label folder, whose positions are mapped from disk."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import ONE
-from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
+from engine.board.layout import KEY
 from engine.board.movegen import generate
 from engine.errors import DataError
 from engine.native.jit import kernel
-from engine.network.sparse.features import Sight, new_sight
 from engine.network.sparse.inference import MOVES_LEFT_SCALE
-from selfplay.data.sparse_sampler import SparseBatch, write_features
+from selfplay.data.sparse_sampler import SparseBatch, new_replay, write_features, write_moves
 from selfplay.data.split import Split
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import fields_of
@@ -22,8 +19,6 @@ from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TO
 from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, policy_from_scores
 
 EVERYWHERE = Split()  # the roots that every command holds out
-ROUNDS = 4  # rounds of the Feistel network
-ROUND_KEY = np.uint64(0x9E3779B1)
 
 
 @dataclass(frozen=True)
@@ -51,60 +46,6 @@ def held_out(rows: np.ndarray, split: Split = EVERYWHERE) -> np.ndarray:
     return fields_of(rows)["root"] < split.limit
 
 
-class LabelOrder:
-    """Draws groups of consecutive rows without replacement, epoch after epoch, by a computed permutation of the groups.
-
-    It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
-    (cycle walking, Black & Rogaway 2002). Rows after the last whole group are left out.
-    """
-
-    def __init__(self, n_rows: int, seed: int, group: int = 1) -> None:
-        self._group = min(group, max(n_rows, 1))
-        self._n_groups = n_rows // self._group
-        self._half = np.uint64(max(1, (max(2, self._n_groups) - 1).bit_length() + 1 >> 1))
-        self._seed = seed
-
-    def __len__(self) -> int:
-        """Rows of an epoch."""
-        return self._n_groups * self._group
-
-    def draw(self, first: int, count: int) -> np.ndarray:
-        """The draws numbered first..first+count-1: rows int64[count]."""
-        start, stop = first // self._group, -(-(first + count) // self._group)
-        groups = np.empty(stop - start, np.int64)
-        permute(np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups)
-        rows = groups[:, None] * self._group + np.arange(self._group)
-        return rows.reshape(-1)[first - start * self._group :][:count]
-
-
-@kernel()
-def permute(first, n_groups, half, seed, drawn):
-    """Write the groups of the draws from number `first` on; `half` is half the number of bits of the network."""
-    mask = (ONE << half) - ONE
-    for i in range(len(drawn)):
-        number = first + np.uint64(i)
-        epoch, place = number // n_groups, number % n_groups
-        while True:
-            left, right = place >> half, place & mask
-            for k in range(ROUNDS):
-                mixed = right + (epoch << np.uint64(32)) + (seed * np.uint64(ROUNDS) + np.uint64(k)) * ROUND_KEY
-                mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-                mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-                left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
-            place = left << half | right
-            if place < n_groups:
-                break
-        drawn[i] = np.int64(place)
-
-
-class Buffers(NamedTuple):
-    """Buffers of one thread."""
-
-    row: np.ndarray  # uint64 [16]
-    legal: np.ndarray  # uint16 [218]
-    sight: Sight
-
-
 class LabelSampler:
     """Fills sparse batches from label rows, with the methods of `SparseSampler`. One instance per thread.
 
@@ -114,7 +55,7 @@ class LabelSampler:
 
     def __init__(self, labels: LabelRows) -> None:
         self._labels = labels
-        self._buffers = Buffers(np.zeros(ROW_WORDS, np.uint64), np.zeros(MAX_MOVES, np.uint16), new_sight())
+        self._replay = new_replay(0)
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position."""
@@ -123,7 +64,7 @@ class LabelSampler:
         rows = np.ascontiguousarray(self._labels.rows[numbers])
         split = self._labels.split
         held = np.int64(split.limit), split.keys
-        bad = fill_labels(rows, *_policy(rows), TARGETS, held, self._buffers, batch)
+        bad = fill_labels(rows, *_policy(rows), TARGETS, held, self._replay, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
 
@@ -193,24 +134,19 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @kernel()
-def fill_labels(rows, moves, probabilities, targets, held, buffers, batch):
+def fill_labels(rows, moves, probabilities, targets, held, replay, batch):
     """Write features and targets of rows [n, words] to the batch; targets of legal moves too if moves are scored.
 
     Returns the number of the first row that is not a position, or -1.
     """
     for slot in range(len(rows)):
-        if not unpack_row(rows[slot], buffers.row):
+        row = replay.child
+        if not unpack_row(rows[slot], row):
             return slot
-        trained = not is_held_out(rows[slot], buffers.row[KEY], *held)
+        trained = not is_held_out(rows[slot], row[KEY], *held)
         write_target(rows[slot], targets, trained, slot, batch)
-        count = np.int64(generate(buffers.row, buffers.legal)) if trained and moves.shape[1] else np.int64(0)
+        count = np.int64(generate(row, replay.legal)) if trained and moves.shape[1] else np.int64(0)
         batch.n_moves[slot] = count
-        write_features(buffers.row, count, buffers, batch, slot)
-        for i in range(count):
-            batch.rows[slot, i] = buffers.sight.rows[i]
-            batch.sorts[slot, i] = buffers.sight.sorts[i]
-            batch.policy[slot, i] = 0.0
-            for target in range(moves.shape[1]):
-                if moves[slot, target] == buffers.legal[i]:
-                    batch.policy[slot, i] = probabilities[slot, target]
+        write_features(row, count, replay, batch, slot)
+        write_moves(count, moves[slot], probabilities[slot], np.float32(1.0), replay, batch, slot)
     return -1

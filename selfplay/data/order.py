@@ -1,87 +1,95 @@
-"""The order in which positions of a set are drawn: epochs without replacement, fixed by seed and draws."""
+"""The order in which rows and positions are drawn: epochs without replacement, fixed by seed and draws, not stored."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from engine.board.attacks import ONE
+from engine.native.jit import kernel
 from selfplay.records.positions import PositionSet, offsets
 
+ROUNDS = 4  # rounds of the Feistel network
+ROUND_KEY = np.uint64(0x9E3779B1)
 
-class EpochOrder:
-    """Draws usable positions without replacement, epoch after epoch, `group` positions of a game at a time.
 
-    Uses eight bytes of memory per position with `group` 1, and little over four with larger groups.
+class RowOrder:
+    """Draws groups of consecutive rows without replacement, epoch after epoch, by a computed permutation of the groups.
 
-    The positions of a group lie far apart in their game and keep its order, so that one replay of the game serves all
-    of them. With `group` 1 every position is drawn separately.
+    It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
+    (cycle walking, Black & Rogaway 2002). Rows after the last whole group are left out.
+    """
+
+    def __init__(self, n_rows: int, seed: int, group: int = 1) -> None:
+        self._group = min(group, max(n_rows, 1))
+        self._n_groups = n_rows // self._group
+        self._half = np.uint64(max(1, (max(2, self._n_groups) - 1).bit_length() + 1 >> 1))
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """Rows of an epoch."""
+        return self._n_groups * self._group
+
+    def draw(self, first: int, count: int) -> np.ndarray:
+        """The draws numbered first..first+count-1: rows int64[count]."""
+        start, stop = first // self._group, -(-(first + count) // self._group)
+        groups = np.empty(stop - start, np.int64)
+        permute(np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups)
+        rows = groups[:, None] * self._group + np.arange(self._group)
+        return rows.reshape(-1)[first - start * self._group :][:count]
+
+
+@kernel()
+def permute(first, n_groups, half, seed, drawn):
+    """Write the groups of the draws from number `first` on; `half` is half the number of bits of the network."""
+    mask = (ONE << half) - ONE
+    for i in range(len(drawn)):
+        number = first + np.uint64(i)
+        epoch, place = number // n_groups, number % n_groups
+        while True:
+            left, right = place >> half, place & mask
+            for k in range(ROUNDS):
+                mixed = right + (epoch << np.uint64(32)) + (seed * np.uint64(ROUNDS) + np.uint64(k)) * ROUND_KEY
+                mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
+            place = left << half | right
+            if place < n_groups:
+                break
+        drawn[i] = np.int64(place)
+
+
+class GameOrder:
+    """Draws usable positions of games as `RowOrder` draws rows. Takes four bytes of memory per position.
+
+    The positions of a group lie far apart in their game, and in its order, so that one replay of the game serves all of
+    them.
     """
 
     def __init__(self, positions: PositionSet, seed: int, group: int = 1) -> None:
-        self._members, self._first = _grouped(positions, group)
-        self._seed = seed
-        self._epoch = -1
-        self._order = self._ends = self._first[:0]
-        self._single = group == 1  # a group's number is then its member's place, so offsets are not needed
+        self._members = _spread(positions, group)
+        self._order = RowOrder(len(self._members), seed, group)
 
     def __len__(self) -> int:
-        """Number of positions in an epoch."""
-        return len(self._members)
+        """Positions of an epoch."""
+        return len(self._order)
 
     def draw(self, first: int, count: int) -> np.ndarray:
         """The draws numbered first..first+count-1: positions int64[count]."""
-        drawn = np.empty(count, np.int64)
-        filled = 0
-        while filled < count:
-            epoch, offset = divmod(first + filled, len(self))
-            if epoch != self._epoch:
-                self._shuffle(epoch)
-            piece = self._piece(offset, min(offset + count - filled, len(self)))
-            drawn[filled : filled + len(piece)] = piece
-            filled += len(piece)
-        return drawn
-
-    def _shuffle(self, epoch: int) -> None:
-        groups = len(self) if self._single else len(self._first) - 1
-        numbers = np.arange(groups, dtype=_index_type(groups))
-        self._order = np.random.default_rng([self._seed, epoch]).permutation(numbers)
-        if not self._single:
-            self._ends = np.cumsum(np.diff(self._first)[self._order])
-        self._epoch = epoch
-
-    def _piece(self, first: int, last: int) -> np.ndarray:
-        """Positions first..last-1 of the epoch."""
-        if self._single:
-            return self._members[self._order[first:last]]
-        low = int(np.searchsorted(self._ends, first, side="right"))
-        high = int(np.searchsorted(self._ends, last, side="left")) + 1
-        groups = self._order[low:high]
-        sizes = self._first[groups + 1] - self._first[groups]
-        places = np.repeat(self._first[groups] - offsets(sizes)[:-1], sizes) + np.arange(sizes.sum())
-        skipped = first - (int(self._ends[low]) - int(sizes[0]))
-        return self._members[places[skipped : skipped + last - first]]
+        return self._members[self._order.draw(first, count)].astype(np.int64)
 
 
-def _grouped(positions: PositionSet, group: int) -> tuple[np.ndarray, np.ndarray]:
-    """(usable positions int64[n] ordered by group, first of each group int64[groups + 1]).
+def _spread(positions: PositionSet, group: int) -> np.ndarray:
+    """Usable positions in an order whose every `group` ones in a row lie far apart in their game, or in two of them.
 
-    A game with m usable positions makes k = ceil(m / group) groups. Group j takes every k-th position from the j-th.
+    Of a game with m usable positions every k-th from the first comes first, with k = ceil(m / group), then every k-th
+    from the second, and so on.
     """
-    members = np.flatnonzero(positions.usable).astype(_index_type(positions.n_positions))
+    members = np.flatnonzero(positions.usable).astype(np.uint32 if positions.n_positions < 2**32 else np.uint64)
     if group == 1:
-        return members, np.zeros(0, np.int64)
+        return members
     counts = np.diff(np.searchsorted(members, positions.game_first))
-    groups = -(-counts // group)
     game = np.repeat(np.arange(len(counts)), counts)
-    rank = np.arange(len(members)) - offsets(counts)[:-1][game]
-    number, place = rank % groups[game], rank // groups[game]
-    small, extra = counts[game] // groups[game], counts[game] % groups[game]
-    ordered = np.empty_like(members)
-    ordered[offsets(counts)[:-1][game] + number * small + np.minimum(number, extra) + place] = members
-    of_game = np.repeat(np.arange(len(counts)), groups)
-    index = np.arange(len(of_game)) - offsets(groups)[:-1][of_game]
-    return ordered, offsets(counts[of_game] // groups[of_game] + (index < counts[of_game] % groups[of_game]))
-
-
-def _index_type(n: int) -> type[np.unsignedinteger]:
-    """Smallest type for numbers below n. A mapped set keeps only the epoch's order in memory."""
-    return np.uint32 if n < 2**32 else np.uint64
+    rank = np.arange(len(members)) - offsets(counts)[game]
+    spread = members[np.lexsort((rank, rank % -(-counts // group)[game], game))]
+    spread[: len(spread) // group * group].reshape(-1, group).sort(axis=1)
+    return spread

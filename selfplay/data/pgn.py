@@ -31,35 +31,27 @@ class PgnReader:
         self.__name__ = f"read_pgn({least_elo})"
         self._least_elo = least_elo
 
-    def __call__(self, path: Path) -> Iterator[GameRecord]:
-        return read_pgn(path, self._least_elo)
-
-    def resume(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
-        """The games after a bookmark, which is moved on with them."""
+    def __call__(self, path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
         return read_pgn(path, self._least_elo, bookmark)
 
 
 def read_pgn(path: Path, least_elo: int = 0, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
     """The main lines of all games of standard chess or Chess960 that have a result.
 
-    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`, which is
-    always set after the last game that was yielded. Skips games whose tags and moves tell no result, without moves or
-    of another variant. Also skips unreadable games, and logs file, line and reason. The file may be packed (.gz, .bz2,
-    .xz). Raises DataError if it is damaged.
+    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`. Skips games
+    whose tags and moves tell no result, without moves or of another variant. Also skips unreadable games, and logs
+    file, line and reason. The file may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
     """
     skipped = SkipLog(path)
     bookmark = bookmark or Bookmark()
     lines = numbered_lines(path, errors="replace", bookmark=bookmark)
     for line, text in game_texts(lines, skipped):
-        taken = bookmark.games if bookmark.lines == line - 1 else 0
-        bookmark.lines, bookmark.games = line - 1, 0
         game = _main_line(text, least_elo)
         if game is not None and game.fault:
             skipped.note(line, game.fault)
         elif game is not None and game.record is not None:
-            bookmark.games = 1
-            if not taken:
-                yield game.record
+            bookmark.lines = line + text.count("\n")
+            yield game.record
     skipped.close()
 
 

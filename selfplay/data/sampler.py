@@ -5,7 +5,7 @@ A position's history is its game replayed from the start, so repetitions and the
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,9 +35,10 @@ class TrainingBatch(NamedTuple):
     wdl: np.ndarray  # float32 [B, 3]; zeros if unknown, as in `policy`
     moves_left: np.ndarray  # float32 [B] plies, at most 250; below 0 if unknown
 
-    def part(self, first: int, last: int) -> TrainingBatch:
-        """Views of the positions first..last-1."""
-        return TrainingBatch(*(array[first:last] for array in self))
+
+def part_of(batch: Any, first: int, last: int) -> Any:
+    """A batch of any kind with views of the positions first..last-1."""
+    return batch._make(array[first:last] for array in batch)
 
 
 def new_training_batch(size: int) -> TrainingBatch:

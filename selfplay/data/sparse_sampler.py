@@ -33,10 +33,6 @@ class SparseBatch(NamedTuple):
     wdl: np.ndarray  # float32 [B, 3]; zeros if unknown, as in `policy`
     moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 if unknown
 
-    def part(self, first: int, last: int) -> SparseBatch:
-        """Views of the positions first..last-1."""
-        return SparseBatch(*(array[first:last] for array in self))
-
 
 def new_sparse_batch(size: int) -> SparseBatch:
     """Zeroed arrays for `size` positions."""
@@ -61,19 +57,19 @@ class Replay(NamedTuple):
     sight: Sight
 
 
+def new_replay(plies: int) -> Replay:
+    """Buffers for games of up to `plies` positions."""
+    stack, child = np.zeros((plies, ROW_WORDS), np.uint64), np.zeros(ROW_WORDS, np.uint64)
+    return Replay(stack, child, np.zeros(MAX_MOVES, np.uint16), new_sight())
+
+
 class SparseSampler:
     """Fills sparse batches from one set of games. One instance per thread: it owns the replay's stack."""
 
     def __init__(self, positions: PositionSet) -> None:
         self.positions = positions
         self._games = games_of(positions)
-        longest = int(np.diff(positions.game_first).max(initial=0))
-        self._replay = Replay(
-            np.zeros((longest + 2, ROW_WORDS), np.uint64),
-            np.zeros(ROW_WORDS, np.uint64),
-            np.zeros(MAX_MOVES, np.uint16),
-            new_sight(),
-        )
+        self._replay = new_replay(int(np.diff(positions.game_first).max(initial=0)) + 2)
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
         """Write the positions numbers int64[n] into batch[:n].
@@ -117,13 +113,21 @@ def _write_position(source, number, row, replay, batch, slot):
     batch.n_moves[slot] = count
     write_features(row, count, replay, batch, slot)
     first, last = source.target_first[number], source.target_first[number + 1]
+    write_moves(
+        count, source.target_moves[first:last], source.target_probs[first:last], PROBABILITY_UNIT, replay, batch, slot
+    )
+
+
+@kernel()
+def write_moves(count, moves, probabilities, unit, replay, batch, slot):
+    """Write policy rows and sorts of the `count` legal moves, and the probabilities, in units, of those in `moves`."""
     for i in range(count):
         batch.rows[slot, i] = replay.sight.rows[i]
         batch.sorts[slot, i] = replay.sight.sorts[i]
         batch.policy[slot, i] = 0.0
-        for target in range(first, last):
-            if source.target_moves[target] == replay.legal[i]:
-                batch.policy[slot, i] = source.target_probs[target] * PROBABILITY_UNIT
+        for target in range(len(moves)):
+            if moves[target] == replay.legal[i]:
+                batch.policy[slot, i] = probabilities[target] * unit
 
 
 @kernel()

@@ -17,7 +17,7 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.errors import DataError
-from selfplay.data.text_files import numbered_lines
+from selfplay.data.text_files import Bookmark, numbered_lines
 from selfplay.records.collect import GameRecord
 from selfplay.records.positions import offsets
 from selfplay.records.targets import (
@@ -30,6 +30,7 @@ from selfplay.records.targets import (
 )
 from selfplay.records.uci_text import MOVE_OF_TEXT
 
+LabelledBoard = tuple[chess.Board, list[tuple[str, int]]]  # labels are (move, centipawns of the side to move)
 UNKNOWN_RESULT = "*"  # result of an abandoned game, or of one never played
 
 
@@ -47,33 +48,35 @@ def teacher_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def read_teacher(path: Path) -> Iterator[GameRecord]:
-    """Games of one label file, in order. Raises DataError naming file and line for a malformed line."""
-    for number, line in numbered_lines(path, "ascii"):
+def read_teacher(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
+    """Games of one label file after the bookmark, in order. Raises DataError naming the line of a malformed one."""
+    for number, line in numbered_lines(path, "ascii", bookmark=bookmark):
         try:
             yield parse_teacher_line(line)
         except (KeyError, ValueError, OverflowError) as error:
             raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
 
 
-def read_boards(path: Path, plies: int | None = None) -> Iterator[list[tuple[chess.Board, list[tuple[str, int]]]]]:
-    """The first `plies` positions of each game of a label file, each with its labels, best first.
-
-    Raises DataError naming file and line for a malformed line.
-    """
+def read_boards(path: Path, plies: int | None = None) -> Iterator[list[LabelledBoard]]:
+    """`labelled_boards` of each game of a label file. Raises DataError naming file and line of a malformed line."""
     for number, line in numbered_lines(path, "ascii"):
         try:
-            fen, _, body = line.split("|")
-            board, found = parse_fen(fen), []
-            for ply in body.split(";")[:plies]:
-                move, _, texts = ply.partition(":")
-                pairs = (text.split("=") for text in texts.split(",") if text)
-                labels = sorted(((label, int(score)) for label, score in pairs), key=lambda one: -one[1])
-                found.append((board.copy(stack=False), labels))
-                board.push_uci(move)
+            yield labelled_boards(line, plies)
         except ValueError as error:
             raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
-        yield found
+
+
+def labelled_boards(line: str, plies: int | None = None) -> list[LabelledBoard]:
+    """The first `plies` positions of a game, each with its labels, best first. Raises ValueError for another line."""
+    fen, _, body = line.split("|")
+    board, found = parse_fen(fen, chess960=True), []
+    for ply in body.split(";")[:plies]:
+        move, _, texts = ply.partition(":")
+        pairs = (text.split("=") for text in texts.split(",") if text)
+        labels = sorted(((label, int(score)) for label, score in pairs), key=lambda one: -one[1])
+        found.append((board.copy(stack=False), labels))
+        board.push_uci(move)
+    return found
 
 
 def parse_teacher_line(line: str) -> GameRecord:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any
 
 from engine.errors import DataError
 
@@ -22,7 +22,7 @@ LONGEST_LINE = 1 << 24  # characters; no valid file has a longer line
 LINES_PER_LOOK = 512  # lines between two updates of the share of the file that has been read
 MOST_TOLD = 20  # most skipped games logged one by one per file
 
-_OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
+_UNPACK: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 
 
 @dataclass
@@ -30,13 +30,11 @@ class Bookmark:
     """How far a reader has got in a file, so that another one can continue there.
 
     Attributes:
-        lines: lines that have been read.
-        games: 1 if the game that begins after these lines has been taken, else 0.
-        share: part of the file's bytes that were read, 0..1.
+        lines: lines up to the end of the last game that was yielded; of training chunks, the games.
+        share: part of the file's bytes that were read, 0..1; 0 if not known.
     """
 
     lines: int = 0
-    games: int = 0
     share: float = 0.0
 
 
@@ -45,35 +43,28 @@ def numbered_lines(
 ) -> Iterator[tuple[int, str]]:
     """(number from 1, line without its end) of a text file, unpacked if its name ends in .xz, .gz or .bz2.
 
-    Begins after the lines of a `bookmark`, whose share of the file it keeps up to date. Raises DataError for files
-    that cannot be read, are damaged or cut short, or have a line over LONGEST_LINE.
+    Begins after the lines of a `bookmark`, which it moves on. Raises DataError for files that cannot be read, are
+    damaged or cut short, or have a line over LONGEST_LINE.
     """
-    number, first = 0, bookmark.lines if bookmark is not None else 0
-    opener = _OPENERS.get(path.suffix, _open_plain)
+    bookmark = bookmark or Bookmark()
+    number, first = 0, bookmark.lines
+    unpack = _UNPACK.get(path.suffix, lambda raw: raw)
     try:
-        with path.open("rb") as raw, opener(raw, "rt", encoding=encoding, errors=errors) as stream:
+        with path.open("rb") as raw, io.TextIOWrapper(unpack(raw), encoding, errors) as stream:
             size = os.fstat(raw.fileno()).st_size
-            while line := _bounded(stream):
+            while line := stream.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise OSError(f"a line of over {LONGEST_LINE:,} characters")
                 number += 1
-                if bookmark is not None and number % LINES_PER_LOOK == 0:
+                if number % LINES_PER_LOOK == 0:
                     bookmark.share = raw.tell() / max(1, size)
                 if number == 1:
                     line = line.removeprefix("\ufeff")
                 if number > first:
+                    bookmark.lines = number
                     yield number, line.rstrip("\r\n")
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
-
-
-def _open_plain(raw: BinaryIO, mode: str, encoding: str, errors: str) -> TextIO:
-    return io.TextIOWrapper(raw, encoding=encoding, errors=errors)
-
-
-def _bounded(stream: TextIO) -> str:
-    line = stream.readline(LONGEST_LINE)
-    if len(line) == LONGEST_LINE:
-        raise OSError(f"a line of over {LONGEST_LINE:,} characters")
-    return line
 
 
 class SkipLog:

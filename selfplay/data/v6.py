@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 
 from engine.errors import DataError
+from engine.network.lc0.schema import FORMAT_NAMES
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE
 from selfplay.records.collect import LONGEST_GAME
@@ -57,15 +58,7 @@ LENGTH_LIMIT = 1 << 4
 ADJUDICATED = 1 << 5
 NOT_FOR_TRAINING = 1 << 6  # such records keep the game's moves complete
 
-INPUT_FORMATS = {
-    2: "INPUT_112_WITH_CASTLING_PLANE",
-    3: "INPUT_112_WITH_CANONICALIZATION",
-    4: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES",
-    5: "INPUT_112_WITH_CANONICALIZATION_V2",
-    132: "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON",
-    133: "INPUT_112_WITH_CANONICALIZATION_V2_ARMAGEDDON",
-}
-
+INPUT_FORMATS = FORMAT_NAMES["input"]
 LARGEST_CHUNK = LONGEST_GAME * V6_RECORD.itemsize  # bytes
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1])  # uint8[256]
 

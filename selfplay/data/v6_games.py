@@ -7,26 +7,29 @@ network's plies to the end are 0 (as from a network without that head), and only
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+import chess
 import numpy as np
 
+from engine.board.convert import row_from_board
 from engine.board.layout import MAX_MOVES, ROW_WORDS, SIDE
 from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.errors import DataError, FenError
 from engine.native.jit import kernel
-from engine.network.planes import BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
-from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
-from selfplay.data.planes_position import row_of_planes
-from selfplay.data.v6 import (
-    ADJUDICATED,
-    LENGTH_LIMIT,
-    NOT_FOR_TRAINING,
-    masks_of,
-    new_records,
-    read_chunks,
+from engine.network.planes import (
+    BLACK_TO_MOVE_PLANE,
+    CASTLING_PLANE,
+    FIFTY_MOVE_PLANE,
+    PLANES,
+    PLANES_PER_POSITION,
+    encode,
 )
+from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
+from selfplay.data.text_files import Bookmark
+from selfplay.data.v6 import ADJUDICATED, LENGTH_LIMIT, NOT_FOR_TRAINING, masks_of, new_records, read_chunks
 from selfplay.records.collect import GameRecord
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
@@ -38,13 +41,15 @@ SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 
 COUNT_TOLERANCE = 0.01  # how far probability times visits may be from a whole number; float32 is 0.004 off at 65,535
 
 
-def read_v6(path: Path, value_share: float = 0.5) -> Iterator[GameRecord]:
-    """Training games of the chunks from `read_chunks`. `value_share` weights root value against result.
+def read_v6(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
+    """Training games of the chunks from `read_chunks` after the bookmark; root value and result count alike.
 
     Raises DataError naming the file for chunks that cannot be read or whose records are not one game.
     """
-    for number, (name, records) in enumerate(read_chunks(path)):
-        yield training_game(game_of_chunk(records, name, number), value_share)
+    bookmark = bookmark or Bookmark()
+    for number, (name, records) in enumerate(islice(read_chunks(path), bookmark.lines, None), bookmark.lines):
+        bookmark.lines = number + 1
+        yield training_game(game_of_chunk(records, name, number), 0.5)
 
 
 # ---- writing ------------------------------------------------------------------------------------------------------
@@ -125,7 +130,8 @@ def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int =
     except FenError as error:
         raise DataError(f"{name}: record 0 is no position to play from: {error}") from error
     shares = _target_shares(records, name)
-    target_moves, target_shares = _new_targets(shares)
+    n_targets = int(np.count_nonzero(shares))
+    target_moves, target_shares = np.zeros(n_targets, np.uint16), np.zeros(n_targets, np.float32)
     moves, counts = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
     played = records["played_idx"].astype(np.int64)
     scratch = np.zeros(MAX_MOVES, np.uint16), np.zeros(PLANES, np.uint64)
@@ -167,11 +173,6 @@ def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
     return shares
 
 
-def _new_targets(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    total = int(np.count_nonzero(shares))
-    return np.zeros(total, np.uint16), np.zeros(total, np.float32)
-
-
 def _white_points(record: np.void, name: str) -> int:
     result = float(record["result_q"])
     if not -1.0 <= result <= 1.0:
@@ -211,6 +212,57 @@ def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.n
     values = wdl_from_result(white_points, black)
     values[known] = np.clip(wdl[known], 0, 1)
     return values.astype(np.float16)
+
+
+# ---- the position that planes show -------------------------------------------------------------------------------
+
+
+def row_of_planes(masks: np.ndarray) -> np.ndarray:
+    """The position row uint64[16] that planes uint64[112] show, as `engine.network.planes.encode` writes them.
+
+    Castling rights belong to the outermost rooks. The move number is 1, as planes lack it. Repetitions are not counted.
+    Raises FenError for an unplayable position.
+    """
+    moments = masks[: 2 * PLANES_PER_POSITION]
+    boards = moments.byteswap() if masks[BLACK_TO_MOVE_PLANE] else moments
+    ours, theirs = boards[:6], boards[6:12]
+    board = chess.Board(None, chess960=True)
+    board.turn = not masks[BLACK_TO_MOVE_PLANE]
+    board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
+        int(word) for word in ours | theirs
+    )
+    board.occupied_co[board.turn] = int(np.bitwise_or.reduce(ours))
+    board.occupied_co[not board.turn] = int(np.bitwise_or.reduce(theirs))
+    board.occupied = board.occupied_co[chess.WHITE] | board.occupied_co[chess.BLACK]
+    if sum(int(word).bit_count() for word in boards[:12]) != board.occupied.bit_count():
+        raise FenError("two pieces on one square", "placement")
+    for plane in range(4):
+        if masks[CASTLING_PLANE + plane]:
+            board.castling_rights |= _outermost_rook(board, board.turn ^ (plane >= 2), queenside=plane % 2 == 0)
+    board.halfmove_clock = int(masks[FIFTY_MOVE_PLANE])
+    their_pawns, their_pawns_before = int(theirs[0]), int(boards[PLANES_PER_POSITION + 6])
+    board.ep_square = _passed_square(board.turn, their_pawns, their_pawns_before)
+    return row_from_board(board)
+
+
+def _outermost_rook(board: chess.Board, color: chess.Color, queenside: bool) -> chess.Bitboard:
+    """The bit of the rook with a castling right. Raises FenError if there is none."""
+    king = board.king(color)
+    rank = chess.BB_RANK_1 if color == chess.WHITE else chess.BB_RANK_8
+    rooks = chess.SquareSet(board.rooks & board.occupied_co[color] & rank)
+    candidates = [rook for rook in rooks if king is not None and (rook < king) == queenside]
+    if not candidates:
+        raise FenError("a castling right without its rook", "castling")
+    return chess.BB_SQUARES[min(candidates) if queenside else max(candidates)]
+
+
+def _passed_square(turn: chess.Color, pawns: int, before: int) -> chess.Square | None:
+    """The square that a pawn passed over in the last move, made by the side not to move."""
+    gone, come = before & ~pawns, pawns & ~before
+    home, back = (chess.BB_RANK_7, 8) if turn == chess.WHITE else (chess.BB_RANK_2, -8)
+    if not gone & home or gone.bit_count() != 1 or come.bit_count() != 1:
+        return None
+    return chess.lsb(come) + back if chess.lsb(gone) == chess.lsb(come) + 2 * back else None
 
 
 # ---- kernels ------------------------------------------------------------------------------------------------------

@@ -38,10 +38,6 @@ class ValueBatch(NamedTuple):
     wdl: np.ndarray  # float32 [B, 3]; zeros if unknown
     moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 if unknown
 
-    def part(self, first: int, last: int) -> ValueBatch:
-        """Views of the positions first..last-1."""
-        return ValueBatch(*(array[first:last] for array in self))
-
 
 def new_value_batch(size: int) -> ValueBatch:
     """Zeroed arrays for `size` positions."""

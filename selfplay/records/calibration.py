@@ -7,27 +7,8 @@ sources therefore share one scale.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-
 from selfplay.records.packed import SOURCES
-from selfplay.records.targets import SCORE_LIMIT_CP, win_and_loss
-
-
-class Calibration(NamedTuple):
-    """w = s((cp + shift - centre) / scale), l = s((-cp - shift - centre) / scale), d = 1 - w - l; all centipawns."""
-
-    shift: float
-    centre: float
-    scale: float
-
-    def wdl(self, score_cp: np.ndarray) -> np.ndarray:
-        """Win, draw, loss float32[n, 3] of scores [n]."""
-        cp = np.clip(np.asarray(score_cp, np.float64), -SCORE_LIMIT_CP, SCORE_LIMIT_CP) + self.shift
-        win, loss = win_and_loss(cp, self.centre, self.scale)
-        return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
-
+from selfplay.records.targets import Calibration
 
 # Fitted by least cross-entropy to 30,000-node searches: 7,199 positions of trees, 2,312 of games and 400 of each other
 # source. Centre and scale are common where the sources agree within error. The shift says how much more the side

@@ -58,26 +58,13 @@ def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
 
 def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet, int]]:
     """Yield sets of up to 4,096 games, each with the number of games it lacks because of an illegal move."""
-    for chunk in _chunks(records):
-        packed = _pack(chunk)
-        legal = np.zeros(packed.n_games, np.bool_)
-        scratch = np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
-        verify_games(
-            packed.starts,
-            packed.game_first,
-            packed.moves,
-            packed.target_first,
-            packed.target_moves,
-            legal,
-            *scratch,
-        )
-        yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
-
-
-def _chunks(records: Iterable[GameRecord]) -> Iterator[list[GameRecord]]:
     iterator = iter(records)
     while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
-        yield chunk
+        packed = _pack(chunk)
+        games = packed.starts, packed.game_first, packed.moves, packed.target_first, packed.target_moves
+        legal = np.zeros(packed.n_games, np.bool_)
+        verify_games(*games, legal, np.zeros((2, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16))
+        yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
 
 
 def _pack(records: list[GameRecord]) -> PositionSet:

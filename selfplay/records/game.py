@@ -125,9 +125,8 @@ def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
     if points not in (-1, 0, 1):
         raise ValueError(f"{points} points for White")
     kinds, sides = start[PAWN : KING + 1], start[[WHITE, BLACK]]
-    if not (_are_apart(kinds) and _are_apart(sides) and np.bitwise_or.reduce(kinds) == np.bitwise_or.reduce(sides)):
-        raise ValueError("a start that is no position")
-    if not np.array_equal(row_from_board(board_from_row(start, chess960=True)), start):
+    whole = _are_apart(kinds) and _are_apart(sides) and np.bitwise_or.reduce(kinds) == np.bitwise_or.reduce(sides)
+    if not whole or not np.array_equal(row_from_board(board_from_row(start, chess960=True)), start):
         raise ValueError("a start that is no position")
     if not np.isfinite(fields["root_wdl"]).all():
         raise ValueError("a root value that is no number")

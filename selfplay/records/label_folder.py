@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.board.layout import ROW_WORDS
 from engine.errors import DataError, RunError
 from engine.files.atomic import atomic_write, naming, sync_folder
-from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS
+from selfplay.records.packed import SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS, fill_keys
 
 JOURNAL, VALUES, SCORED, SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
 MAGIC = b"AJ01"
@@ -88,6 +89,18 @@ def fields_of(rows: np.ndarray) -> np.ndarray:
     return rows[:, 3:4].view(VALUE_FIELDS)[:, 0]
 
 
+def keys_of_rows(rows: np.ndarray, name: object, first: int = 0) -> np.ndarray:
+    """Position keys uint64[N] of packed rows [N, 4 or 8], those from `first` on of what `name` is.
+
+    Raises DataError for a row that is not a position.
+    """
+    keys = np.zeros(len(rows), np.uint64)
+    bad = fill_keys(np.ascontiguousarray(rows), np.zeros(ROW_WORDS, np.uint64), keys)
+    if bad >= 0:
+        raise DataError(f"{name}: row {first + bad:,} is not a position")
+    return keys
+
+
 class LabelWriter:
     """Appends to a folder from where its journal ends, or begins a new folder.
 
@@ -101,7 +114,9 @@ class LabelWriter:
         self.published = _published(_read_journal(folder / JOURNAL))
         self._streams = {name: open(folder / name, "ab") for name in (VALUES, SCORED, JOURNAL)}  # noqa: SIM115
         sync_folder(folder)
-        for name, size in self._sizes().items():
+        now = self.published
+        sizes = now.values * VALUE_WORDS * 8, now.scored * SCORED_WORDS * 8, now.chunks * RECORD.size
+        for name, size in zip(self._streams, sizes, strict=True):
             found = (folder / name).stat().st_size
             if found < size:
                 raise DataError(f"{folder / name}: expected {size:,} bytes by the journal, found {found:,}")
@@ -134,14 +149,6 @@ class LabelWriter:
     def _sync(self, name: str) -> None:
         self._streams[name].flush()
         os.fsync(self._streams[name].fileno())
-
-    def _sizes(self) -> dict[str, int]:
-        now = self.published
-        return {
-            VALUES: now.values * VALUE_WORDS * 8,
-            SCORED: now.scored * SCORED_WORDS * 8,
-            JOURNAL: now.chunks * RECORD.size,
-        }
 
     def _bind(self, settings: dict[str, Any]) -> None:
         path = self.folder / SETTINGS

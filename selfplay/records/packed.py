@@ -105,7 +105,7 @@ def unpack_row(words, row):
 
 
 @kernel()
-def keys_of_rows(packed, row, keys):
+def fill_keys(packed, row, keys):
     """Position keys of packed rows; returns the number of the first invalid row, or -1."""
     for i in range(len(packed)):
         if not unpack_row(packed[i], row):

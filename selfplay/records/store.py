@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -19,29 +17,23 @@ from engine.files.atomic import sync_folder
 from selfplay.records.positions import PositionSet, empty_set
 
 VERSION = 3
-OFFSETS = ("game_first", "target_first")  # arrays that keep counting across pieces and have one extra entry
+PER_POSITION = ("wdl", "moves_left", "usable")  # arrays as long as `moves`
 
 
-def write_set(folder: Path, pieces: Iterable[PositionSet]) -> None:
+def write_set(folder: Path, pieces: Sequence[PositionSet]) -> None:
     """Write the games of all pieces as one set, with scores if every piece has them.
 
     Replaces whatever was at `folder`, but only once the set is complete. Raises OSError.
     """
+    scored = all(len(piece.target_scores) == len(piece.target_moves) for piece in pieces)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        columns = {field.name: _Column(temporary, field.name) for field in fields(PositionSet)}
-        try:
-            for piece in pieces:
-                for name, column in columns.items():
-                    column.append(getattr(piece, name))
-            if len(columns["target_scores"]) != len(columns["target_moves"]):
-                columns["target_scores"].clear()
-        finally:
-            for column in columns.values():
-                column.close()
+        for name, sample in vars(empty_set()).items():
+            arrays = [getattr(piece, name) for piece in pieces if scored or name != "target_scores"]
+            _write_joined(temporary / f"{name}.npy", sample, arrays)
         (temporary / "version").write_text(f"{VERSION}\n", encoding="ascii")
         sync_folder(temporary)
         shutil.rmtree(folder, ignore_errors=True)
@@ -50,6 +42,22 @@ def write_set(folder: Path, pieces: Iterable[PositionSet]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync_folder(folder.parent)
+
+
+def _write_joined(path: Path, sample: np.ndarray, arrays: Sequence[np.ndarray]) -> None:
+    """Write arrays as one. A sample with an entry means offsets, which keep counting from array to array."""
+    shape = (len(sample) + sum(len(array) - len(sample) for array in arrays), *sample.shape[1:])
+    descr = np.lib.format.dtype_to_descr(sample.dtype)
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": descr, "fortran_order": False, "shape": shape})
+        stream.write(sample.data)
+        end = 0
+        for array in arrays:
+            if len(sample):
+                array, end = array[1:] + end, end + int(array[-1])
+            stream.write(np.ascontiguousarray(array, sample.dtype).data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def map_set(folder: Path) -> PositionSet:
@@ -71,68 +79,17 @@ def map_set(folder: Path) -> PositionSet:
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{folder}: not a position set ({error})") from error
     positions = PositionSet(**arrays)
-    _check_lengths(folder, positions)
-    return positions
-
-
-def _check_lengths(folder: Path, positions: PositionSet) -> None:
-    n, t = positions.n_positions, len(positions.target_moves)
-    lengths = {name: len(getattr(positions, name)) for name in ("target_probs", "wdl", "moves_left", "usable")}
-    expected = {"target_probs": t, "wdl": n, "moves_left": n, "usable": n}
-    ends = (
-        len(positions.game_first),
-        len(positions.target_first),
-        int(positions.game_first[-1]),
-        int(positions.target_first[-1]),
-    )
-    if (
-        lengths != expected
-        or ends != (positions.n_games + 1, n + 1, n, t)
-        or len(positions.target_scores) not in (0, t)
-    ):
+    games, n, t = positions.n_games, positions.n_positions, len(positions.target_moves)
+    expected = {
+        "game_first": games + 1,
+        "target_first": n + 1,
+        "target_probs": t,
+        "wdl": n,
+        "moves_left": n,
+        "usable": n,
+    }
+    fits = all(len(arrays[name]) == length for name, length in expected.items())
+    fits = fits and (positions.game_first[-1], positions.target_first[-1]) == (n, t)
+    if not fits or len(positions.target_scores) not in (0, t):
         raise DataError(f"{folder}: not a position set (the lengths of its arrays do not fit)")
-
-
-class _Column:
-    """One array that grows on disk. NumPy leaves room in the header for any length."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._sample = getattr(empty_set(), name)
-        self._length = 0
-        self._end = 0  # the last offset so far
-        self._stream: IO[bytes] = (folder / f"{name}.npy").open("wb")
-        self._write_header()
-        self._header_size = self._stream.tell()
-        self._is_offsets = name in OFFSETS
-        if self._is_offsets:
-            self._write(self._sample)
-
-    def __len__(self) -> int:
-        return self._length
-
-    def append(self, array: np.ndarray) -> None:
-        if self._is_offsets:
-            array = array[1:] + self._end
-            self._end = int(array[-1]) if len(array) else self._end
-        self._write(array)
-
-    def clear(self) -> None:
-        self._stream.truncate(self._header_size)
-        self._length = 0
-
-    def close(self) -> None:
-        self._stream.seek(0)
-        self._write_header()
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
-
-    def _write(self, array: np.ndarray) -> None:
-        self._stream.write(np.ascontiguousarray(array, self._sample.dtype).data)
-        self._length += len(array)
-
-    def _write_header(self) -> None:
-        shape = (self._length, *self._sample.shape[1:])
-        descr = np.lib.format.dtype_to_descr(self._sample.dtype)
-        header = {"descr": descr, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._stream, header)
+    return positions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT
@@ -28,19 +30,26 @@ MOVES_LEFT_LIMIT = 250.0  # plies; longer games teach nothing more
 RESULT_SHARE = 0.25  # weight of the result in the value target; the score has the rest
 
 
+class Calibration(NamedTuple):
+    """w = s((cp + shift - centre) / scale), l = s((-cp - shift - centre) / scale), d = 1 - w - l; all centipawns."""
+
+    shift: float
+    centre: float
+    scale: float
+
+    def wdl(self, score_cp: np.ndarray) -> np.ndarray:
+        """Win, draw, loss float32[n, 3] of scores [n]."""
+        cp = np.clip(np.asarray(score_cp, np.float64), -SCORE_LIMIT_CP, SCORE_LIMIT_CP) + self.shift
+        win, loss = (1.0 / (1.0 + np.exp((self.centre - side) / self.scale)) for side in (cp, -cp))
+        return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
+
+
 def wdl_from_score(score_cp: np.ndarray) -> np.ndarray:
     """Win, draw, loss probabilities float32[n, 3] of centipawn scores [n] seen from the side to move.
 
     w = s((cp - 100) / 60), l = s((-cp - 100) / 60), d = 1 - w - l, with s the logistic function.
     """
-    cp = np.clip(np.asarray(score_cp, np.float32), -SCORE_LIMIT_CP, SCORE_LIMIT_CP)
-    win, loss = win_and_loss(cp, WIN_CENTRE_CP, WIN_SCALE_CP)
-    return np.stack([win, 1.0 - win - loss, loss], axis=1).astype(np.float32)
-
-
-def win_and_loss(cp: np.ndarray, centre: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities s((cp - centre) / scale) and s((-cp - centre) / scale) of centipawn scores."""
-    return 1.0 / (1.0 + np.exp((centre - cp) / scale)), 1.0 / (1.0 + np.exp((centre + cp) / scale))
+    return Calibration(0.0, WIN_CENTRE_CP, WIN_SCALE_CP).wdl(score_cp)
 
 
 def score_from_value(value: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Converts UCI move text to encoded moves and back by table, at millions of moves per second in plain Python.
+"""Converts UCI move text to encoded moves by table, at millions of moves per second in plain Python.
 
 The text alone cannot tell castling (e1g1) from another king move; `king_takes_rook` decides it on the board.
 """
@@ -26,17 +26,6 @@ def _move_table() -> dict[str, int]:
 
 
 MOVE_OF_TEXT: dict[str, int] = _move_table()
-_TEXTS: dict[int, str] = {move: text for text, move in MOVE_OF_TEXT.items()}
-
-
-def text_of_move(row: np.ndarray, move: int, chess960: bool) -> str:
-    """UCI text of a legal move; castling as king takes rook in Chess960, else as the king's two steps."""
-    origin, target = move & 63, move >> 6 & 63
-    if not chess960 and int(row[KING]) >> origin & 1 and int(row[CASTLING]) >> target & 1:
-        own = int(row[WHITE + int(row[SIDE])])
-        if own >> target & 1:
-            move = origin | (origin + 2 if target > origin else origin - 2) << 6
-    return _TEXTS[move]
 
 
 @kernel()

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import RunError
 from engine.nn import dit
+from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
 from selfplay.data.split import held_out_games, limit_for, unseen, without_held_out
@@ -19,10 +20,9 @@ from selfplay.records.positions import PositionSet, concatenate
 from selfplay.records.replay import published_games, published_generations, segment_path
 from selfplay.run.config import FitSettings, RunConfig
 from selfplay.run.folder import RunFolder
-from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import AnyFamily, run_family_of
-from selfplay.training.heldout import HeldOutScores
-from selfplay.training.learner import Learner
+from selfplay.training.family import HeldOutScores
+from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.own import OwnFamily, OwnLearner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
@@ -198,7 +198,7 @@ def _train(
 
     def save() -> None:
         arrays, values = learner.state()
-        save_checkpoint(path, arrays, {**values, "conditions": conditions})
+        write_checkpoint(path, arrays, {**values, "conditions": conditions})
 
     batch_size = run.config.fit.batch_size
     total_steps = _total_steps(run.config.fit)

@@ -52,49 +52,39 @@ def composition(rows: np.ndarray) -> Composition:
     return Composition(named, len(rows), calm, balanced)
 
 
-def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int, seed: int = 1) -> int:
+def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int) -> int:
     """Label `sample` rows of both files again; returns how many differ or are not positions."""
-    rng, wrong = np.random.default_rng(seed), 0
-    teacher = new_teacher(net)
-    for rows, check in ((labels.values, count_wrong_values), (labels.scored, count_wrong_scores)):
+    rng, wrong = np.random.default_rng(1), 0
+    for rows in (labels.values, labels.scored):
         numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))
-        wrong += check(teacher, np.ascontiguousarray(rows[numbers]))
+        wrong += count_wrong(new_teacher(net), np.ascontiguousarray(rows[numbers]))
     return wrong
 
 
 @kernel()
-def count_wrong_values(teacher, rows):
-    """Count packed rows [N, 4] without the teacher's value: static if calm, else that of quiescence."""
-    row, wrong = np.zeros(ROW_WORDS, np.uint64), 0
-    for i in range(len(rows)):
-        if not unpack_row(rows[i], row):
-            wrong += 1
-            continue
-        if rows[i, 3] >> np.uint64(56) & np.uint64(CALM):
-            begin(teacher, row)
-            value = static_value(teacher.net, teacher.acc, np.int64(0), row)
-        else:
-            value = settled_value(teacher, row)
-        if to_cp(value) & 0xFFFF != np.int64(rows[i, 3]) & 0xFFFF:
-            wrong += 1
-    return wrong
+def count_wrong(teacher, rows):
+    """Count packed rows [N, 4 or 8] without the teacher's value, or without its best moves and their scores.
 
-
-@kernel()
-def count_wrong_scores(teacher, rows):
-    """Count packed rows [N, 8] without the teacher's best moves and their scores."""
+    A value is static if calm, else that of quiescence; with scored moves it is that of the best one.
+    """
     row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(SCORED_WORDS, np.uint64), 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
     for i in range(len(rows)):
         if not unpack_row(rows[i], row):
             wrong += 1
             continue
-        count = np.int64(generate(row, moves))
-        score_moves(teacher, row, moves, count, scores, np.int64(TOP_MOVES), REACH)
-        pack_best_moves(moves, scores, count, words)
-        same = to_cp(scores[0]) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF
-        for word in range(VALUE_WORDS, SCORED_WORDS):
+        if rows.shape[1] == SCORED_WORDS:
+            count = np.int64(generate(row, moves))
+            score_moves(teacher, row, moves, count, scores, np.int64(TOP_MOVES), REACH)
+            pack_best_moves(moves, scores, count, words)
+            value = scores[0]
+        elif rows[i, 3] >> np.uint64(56) & np.uint64(CALM):
+            begin(teacher, row)
+            value = static_value(teacher.net, teacher.acc, np.int64(0), row)
+        else:
+            value = settled_value(teacher, row)
+        same = to_cp(value) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF
+        for word in range(VALUE_WORDS, rows.shape[1]):
             same = same and words[word] == rows[i, word]
-        if not same:
-            wrong += 1
+        wrong += not same
     return wrong

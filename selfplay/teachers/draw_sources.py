@@ -27,7 +27,7 @@ from engine.board.zobrist import compute_key
 from engine.native.jit import kernel
 from engine.tactics.quiescence import forcing_moves
 from engine.tactics.see import see
-from selfplay.data.duplicates import game_keys
+from selfplay.data.split import game_keys
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, offsets

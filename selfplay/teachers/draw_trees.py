@@ -33,7 +33,7 @@ class TreeSource:
         room = 2 * max(1, visits * max(SIZES) // 2) + SPARE_NODES
         self._search = Search(SearchParams(needs_planes=False), new_tree(room))
         self._player, self._kernels = TreePlayer(self._search), KernelVisits(evaluator)
-        self._path = new_path()
+        self._path = np.zeros(MAX_DEPTH + 1, np.uint16)  # moves from the root to a node
 
     def draw(self, space: DrawSpace, games: Games, most: int) -> None:
         """Grow trees and offer their positions until space.counts[0] is `most`, one tree per missing row at most."""
@@ -61,11 +61,6 @@ def offer_nodes(space, tree, path, root):
         start(teacher.net, teacher.acc, np.int64(0), row)
         value = static_value(teacher.net, teacher.acc, np.int64(0), row)
         offer(space, np.int64(0), value, np.int64(TREES), root, np.int64(0))
-
-
-def new_path() -> np.ndarray:
-    """Room for the moves from the root to a node, uint16 [MAX_DEPTH + 1]."""
-    return np.zeros(MAX_DEPTH + 1, np.uint16)
 
 
 @kernel()

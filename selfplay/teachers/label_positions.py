@@ -25,7 +25,7 @@ from engine.board.layout import KEY, MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, naming
-from selfplay.data.duplicates import position_keys
+from selfplay.data.split import position_keys
 from selfplay.data.teacher import read_teacher
 from selfplay.records.collect import collect
 from selfplay.records.uci_text import MOVE_OF_TEXT, king_takes_rook

@@ -15,23 +15,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import KEY, ROW_WORDS
-from engine.errors import ConfigError, DataError
+from engine.board.layout import KEY
+from engine.errors import ConfigError
 from engine.evaluation.protocol import InKernelEvaluator
+from engine.native.jit import kernel
+from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
 from engine.options.settings import check_settings, check_weights, setting
-from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published
-from selfplay.records.packed import keys_of_rows
+from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, keys_of_rows
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
 from selfplay.teachers.draw_trees import TreeSource
 from selfplay.teachers.drawing import new_draw_space, score_noted
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.seen import SCORED_SALT, add_new, new_filter
 
 VERSION = 5  # raise this when the same settings give different labels
 MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread
 REBUILD_ROWS = 1 << 20
+SCORED_SALT = np.uint64(0x5C0BED)  # keeps rows with scored moves apart from those without
+BLOCK_WORDS = 8  # a cache line of the filter
+MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -207,9 +210,35 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
     """Restore the filter to its state after the folder's last published chunk."""
     for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
         for first in range(0, len(rows), REBUILD_ROWS):
-            part = np.ascontiguousarray(rows[first : first + REBUILD_ROWS])
-            keys = np.zeros(len(part), np.uint64)
-            bad = keys_of_rows(part, np.zeros(ROW_WORDS, np.uint64), keys)
-            if bad >= 0:
-                raise DataError(f"{labels.folder}: row {first + bad:,} is not a position")
-            add_new(seen, keys, salt, np.zeros(len(part), np.bool_))
+            keys = keys_of_rows(rows[first : first + REBUILD_ROWS], labels.folder, first)
+            add_new(seen, keys, salt, np.zeros(len(keys), np.bool_))
+
+
+# ---- the filter of drawn positions ----------------------------------------------------------------------------------
+
+
+def new_filter(mib: int) -> np.ndarray:
+    """An empty filter uint64 over position keys, in bounded memory (blocked Bloom filter); `mib` is a power of two.
+
+    Each key sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders & Singler 2007).
+    An added key is always found. With 21 bits per added key, about one new key in a thousand also counts as known, and
+    its position is left out.
+    """
+    return aligned_zeros(mib << 17, dtype=np.uint64)
+
+
+@kernel()
+def add_new(seen, keys, salt, new):
+    """Add keys [n] to the filter; sets new bool[n] for keys that it did not know."""
+    blocks = np.uint64(len(seen) // BLOCK_WORDS - 1)
+    for i in range(len(keys)):
+        mixed = (keys[i] ^ salt) * MIX
+        mixed ^= mixed >> np.uint64(32)
+        at = np.int64((keys[i] ^ salt) & blocks) * BLOCK_WORDS
+        new[i] = False
+        for part in range(4):
+            place = np.int64(mixed >> np.uint64(9 * part)) & 511
+            mask = np.uint64(1) << np.uint64(place & 63)
+            if not seen[at + (place >> 6)] & mask:
+                new[i] = True
+                seen[at + (place >> 6)] |= mask

@@ -6,7 +6,7 @@ values from a long search. The teacher labels siblings at depth 2. Q = W - L of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,17 +25,16 @@ from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
 from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import new_space, quiet_value
-from selfplay.data.teacher import UNKNOWN_RESULT, parse_teacher_line
+from selfplay.data.teacher import UNKNOWN_RESULT, labelled_boards
 from selfplay.data.text_files import numbered_lines
-from selfplay.records.calibration import DEPTH_2_SCORES, Calibration
-from selfplay.records.targets import WHITE_POINTS, wdl_from_score
-from selfplay.records.uci_text import king_takes_rook
+from selfplay.records.calibration import DEPTH_2_SCORES
+from selfplay.records.targets import WHITE_POINTS, Calibration, wdl_from_score
 from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
 from selfplay.teachers.static_value import static_value
 
-STATIC = -1  # depth that means the static value; 0 is quiescence
+STATIC, CAPTURES = -1, -2  # depths that mean the static value, and quiescence without quiet checks
 BALANCED_CP = 150
 CALM_CP = 40
 HANGING_CP = 100  # a larger change by captures, in the classical evaluation, means not calm
@@ -84,7 +83,7 @@ def read_truth(path: Path) -> Truth:
         try:
             fen, middle, last = line.split("|")[:3]
             if ":" in last or middle in WHITE_POINTS or middle == UNKNOWN_RESULT:
-                found += _labelled_positions(line)
+                found += [(row_from_board(board), labels[0][1]) for board, labels in labelled_boards(line) if labels]
             else:
                 found.append((row_from_board(parse_fen(fen, chess960=True)), int(last)))
         except (KeyError, ValueError, FenError) as error:
@@ -95,24 +94,8 @@ def read_truth(path: Path) -> Truth:
     return Truth(np.stack(rows), np.array(scores, np.int64))
 
 
-def _labelled_positions(line: str) -> Iterator[tuple[np.ndarray, int]]:
-    """(row, best score) of each labelled position of a game."""
-    game = parse_teacher_line(line)
-    assert game.target_scores is not None
-    first = np.cumsum(game.target_counts) - game.target_counts
-    row, legal = game.start, np.zeros(MAX_MOVES, np.uint16)
-    for move, at, count in zip(game.moves, first, game.target_counts, strict=True):
-        if count:
-            yield row, int(game.target_scores[at : at + count].max())
-        played, before = np.uint16(king_takes_rook(row, int(move))), row
-        if played not in legal[: generate(before, legal)]:
-            raise ValueError("an illegal move")
-        row = np.zeros(ROW_WORDS, np.uint64)
-        make(before, played, row)
-
-
 def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
-    """The teacher's centipawns int64[N] of rows. depth: STATIC, 0 for quiescence, or plies of alpha-beta."""
+    """The teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence, or plies of alpha-beta."""
     score_cp = np.zeros(len(rows), np.int64)
     label_rows(new_teacher(net), rows, np.int64(depth), score_cp)
     return score_cp
@@ -122,11 +105,14 @@ def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
 def label_rows(teacher, rows, depth, score_cp):
     """Write the teacher's centipawns of every row to `score_cp`."""
     for i in range(len(rows)):
-        if depth < 0:
-            begin(teacher, rows[i])
-            score_cp[i] = to_cp(static_value(teacher.net, teacher.acc, np.int64(0), rows[i]))
+        begin(teacher, rows[i])
+        if depth == STATIC:
+            value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
+        elif depth == CAPTURES:
+            value = quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
         else:
-            score_cp[i] = to_cp(deep_value(teacher, rows[i], depth))
+            value = deep_value(teacher, rows[i], depth)
+        score_cp[i] = to_cp(value)
 
 
 def q_of(wdl: np.ndarray) -> np.ndarray:
@@ -144,19 +130,7 @@ def calm_mask(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
 
 def _is_settled(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
     """bool[N]: captures change the static value little."""
-    change = np.zeros(len(rows), np.int64)
-    fill_changes(new_teacher(net), rows, change)
-    return np.abs(change) < CALM_CP
-
-
-@kernel()
-def fill_changes(teacher, rows, change_cp):
-    """Write how many centipawns captures alone, without quiet checks, change each row's static value."""
-    for i in range(len(rows)):
-        begin(teacher, rows[i])
-        value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
-        settled = quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
-        change_cp[i] = to_cp(settled) - to_cp(value)
+    return np.abs(teacher_cp(net, rows, CAPTURES) - teacher_cp(net, rows, STATIC)) < CALM_CP
 
 
 def siblings_of(net: StockfishNet, truth: Truth) -> Siblings:

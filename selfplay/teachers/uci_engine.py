@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import chess.engine
 
@@ -18,17 +17,8 @@ class EngineDied(AinoError):
     """The engine exited, or was stopped because it did not answer."""
 
 
-@dataclass(frozen=True)
-class Info:
-    """One exact line of a search: its rank (1 = best), first move, and centipawns from the side to move."""
-
-    rank: int
-    move: str
-    score_cp: int
-
-
-def parse_info(line: str) -> Info | None:
-    """Parse what labels need of an `info` line; None without an exact score and a move."""
+def parse_info(line: str) -> tuple[int, str, int] | None:
+    """(rank from 1, move, centipawns from the side to move) of an `info` line; None without exact score and move."""
     words = line.split()
     try:
         place = words.index("score")
@@ -40,10 +30,8 @@ def parse_info(line: str) -> Info | None:
     if kind not in ("cp", "mate") or bound in (["lowerbound"], ["upperbound"]):
         return None
     if kind == "mate":
-        score = MATE_SCORE_CP - value if value > 0 else -MATE_SCORE_CP - value
-    else:
-        score = max(-LARGEST_SCORE, min(LARGEST_SCORE, value))
-    return Info(rank, move, score)
+        return rank, move, MATE_SCORE_CP - value if value > 0 else -MATE_SCORE_CP - value
+    return rank, move, max(-LARGEST_SCORE, min(LARGEST_SCORE, value))
 
 
 class _Order(chess.engine.BaseCommand[list[str]]):
@@ -96,13 +84,13 @@ class UciEngine:
         Uses the engine's last line of every rank. A move named twice keeps its better rank.
         """
         position = f"position fen {fen}" + (f" moves {' '.join(moves)}" if moves else "")
-        lines: dict[int, Info] = {}
+        lines: dict[int, tuple[str, int]] = {}
         for line in self._ask([position, f"go nodes {self.nodes}"], "bestmove", self.timeout_s):
             if line.startswith("info ") and (info := parse_info(line)) is not None:
-                lines[info.rank] = info
+                lines[info[0]] = info[1:]
         scores: dict[str, int] = {}
         for rank in sorted(lines)[: self.multipv]:
-            scores.setdefault(lines[rank].move, lines[rank].score_cp)
+            scores.setdefault(*lines[rank])
         return sorted(scores.items(), key=lambda item: -item[1])
 
     def close(self) -> None:

@@ -21,19 +21,14 @@ PARTS = ("policy", "value")  # what to train of a network with a value trunk
 
 
 def family_of_model(model: Layer) -> Family:
-    """The family and size of a loaded network. Raises ConfigError for a network of neither family."""
-    config = _config_of(model)
-    return SparseFamily(config) if isinstance(config, SparseConfig) else TowerFamily(config)
+    """The family and size of a loaded network. Raises as `net_of_model`."""
+    return family_of(net_of_model(model))
 
 
 def net_of_model(model: Layer) -> str:
-    """The name of a loaded network's family and size, such as 64x6 or sparse-768. Raises as `family_of_model`."""
-    return str(_config_of(model))
-
-
-def _config_of(model: Layer) -> SparseConfig | TowerConfig:
+    """A loaded network's family and size, such as 64x6 or sparse-768. Raises ConfigError for one of neither family."""
     config = model.config()
-    return sparse_config_of(config) if config["layer"] == ListNetwork.kind else tower_config_of(config)
+    return str(sparse_config_of(config) if config["layer"] == ListNetwork.kind else tower_config_of(config))
 
 
 def family_of(net: str, part: str = "policy") -> Family:

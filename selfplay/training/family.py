@@ -1,20 +1,58 @@
-"""What a network family owns: how its networks are made, trained and scored."""
+"""What a network family owns: how its networks are made, trained, and scored on positions they have not seen."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from engine.errors import ConfigError
 from engine.nn.layer import Layer
 from engine.nn.optimizers import Optimizer
 from engine.nn.parallel import GradientSource
-from selfplay.training.heldout import HeldOut
+from selfplay.records.positions import PositionSet
+from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import AnySet, Batches
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
+
+
+@dataclass(frozen=True)
+class HeldOutScores(Losses):
+    """Losses on held-out positions. `top1`: how often the model's best legal move is the target's."""
+
+    top1: float
+
+
+class HeldOut(ABC):
+    """A fixed sample of positions that training never sees."""
+
+    n_positions: int
+
+    @abstractmethod
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model; the same for any number of threads."""
+
+
+def scores_of(hits: float, sums: LossSums) -> HeldOutScores:
+    """The scores of a model that found `hits` of the targets' best moves."""
+    return HeldOutScores(**asdict(sums.means), top1=hits / (sums.with_policy or 1.0))
+
+
+def spread_positions(positions: AnySet, limit: int) -> tuple[PositionSet, np.ndarray]:
+    """(the games, numbers of at most `limit` usable positions, evenly spaced).
+
+    Raises ConfigError for single positions, and where no position is usable.
+    """
+    if not isinstance(positions, PositionSet):
+        raise ConfigError("nothing to hold out: give at least one file of games or teacher labels beside the labels")
+    usable = np.flatnonzero(positions.usable)
+    if not len(usable):
+        raise ConfigError("the held-out set has no usable positions")
+    return positions, usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
 
 
 class Family(ABC):

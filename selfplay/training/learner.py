@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.errors import ConfigError, RunError, ShapeError
+from engine.errors import ConfigError, NetFileError, RunError, ShapeError
 from engine.nn.averaging import ExponentialAverage
+from engine.nn.checkpoint import read_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.schedules import Constant
 from engine.nn.trainer import Trainer, TrainerSettings
 from selfplay.training.family import Family
 from selfplay.training.losses import Losses, LossSums
@@ -22,7 +23,7 @@ from selfplay.training.recipe import LearnerSettings
 class Learner:
     """A model in training. Call `step` repeatedly, `averaged_model` for the network to play with, `close` last.
 
-    schedule: the learning rate by step number; without one, each call of `step` must give the rate.
+    schedule: the learning rate by step number.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Learner:
         model: Layer,
         batches: Batches,
         settings: LearnerSettings,
-        schedule: Callable[[int], float] | None = None,
+        schedule: Callable[[int], float],
     ) -> None:
         part = family.part(model)
         self.family, self.model, self.batches, self.settings = family, model, batches, settings
@@ -40,7 +41,7 @@ class Learner:
             part,
             self._source,
             family.optimizer(settings),
-            Constant(0.0) if schedule is None else schedule,
+            schedule,
             TrainerSettings(batch_size=settings.batch_size, clip_norm=settings.clip_norm if family.clips else None),
             average=ExponentialAverage(settings.average_decay, quick_start=True, every=family.average_every),
         )
@@ -50,22 +51,17 @@ class Learner:
         """Training steps so far, including those before an interruption."""
         return self._trainer.steps_done
 
-    def step(self, rate: float | None = None) -> Losses:
-        """Train on the next batch, at the schedule's rate unless `rate` is given. Returns the losses before the step.
-
-        Raises TrainingError when a loss is not finite.
-        """
+    def step(self) -> Losses:
+        """Train on the next batch. Returns the losses before the step. Raises TrainingError when one is not finite."""
         batch = self.batches.batch(self.steps_done, self._source.pool.map)
-        return LossSums.of_metrics(self._trainer.step(batch, rate)).means
+        return LossSums.of_metrics(self._trainer.step(batch)).means
 
     def averaged_model(self) -> Layer:
         """A new model with the averaged weights; its batch statistics are measured on coming batches."""
         model = self._trainer.averaged_model()
-        self.family.refresh(model, self._coming())
+        coming = (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
+        self.family.refresh(model, coming)
         return self.family.joined(self.model, model)
-
-    def _coming(self) -> Iterator[Any]:
-        return (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
 
     def close(self) -> None:
         """Stop the threads."""
@@ -86,3 +82,12 @@ class Learner:
             self._trainer.restore(arrays, values)
         except (KeyError, ConfigError, ShapeError) as error:
             raise RunError(f"the checkpoint is not that of this training: {error}") from error
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and values of a checkpoint. A damaged one raises RunError, which says how to continue without it."""
+    try:
+        return read_checkpoint(path)
+    except NetFileError as error:
+        advice = "Remove the file and run the same command again; this training then starts over"
+        raise RunError(f"{path}: not a readable checkpoint ({error}). {advice}") from error

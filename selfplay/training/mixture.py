@@ -12,9 +12,9 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.options.settings import check_weights
-from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler
-from selfplay.data.order import EpochOrder
-from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, new_training_batch
+from selfplay.data.label_sampler import LabelRows, LabelSampler
+from selfplay.data.order import GameOrder, RowOrder
+from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, new_training_batch, part_of
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 
@@ -24,10 +24,10 @@ AnySet = PositionSet | LabelRows
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> EpochOrder | LabelOrder:
+def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> GameOrder | RowOrder:
     if isinstance(one, LabelRows):
-        return LabelOrder(one.n_positions, seed, group_of_rows)
-    return EpochOrder(one, seed, group)
+        return RowOrder(one.n_positions, seed, group_of_rows)
+    return GameOrder(one, seed, group)
 
 
 class Batches(ABC):
@@ -63,7 +63,7 @@ class Batches(ABC):
         for i, numbers in self.draws(step):
             changes = self.changes(rng, self._sets[i], numbers)
             for first, last in pairwise([*range(0, len(numbers), FILLED), len(numbers)]):
-                slots = self._batch.part(begin + first, begin + last)
+                slots = part_of(self._batch, begin + first, begin + last)
                 tasks.append((i, numbers[first:last], changes[first:last], slots))
             begin += len(numbers)
         for _ in run(self._fill, tasks):
@@ -110,7 +110,6 @@ class Mixture(Batches):
         super().__init__(sets, shares, batch_size, seed, new_training_batch(batch_size))
 
     def sampler(self, one: AnySet) -> PositionSampler:
-        """As in Batches."""
         assert isinstance(one, PositionSet)
         return PositionSampler(one)
 
@@ -142,7 +141,6 @@ class SparseMixture(Batches):
         self._variations = variations
 
     def sampler(self, one: AnySet) -> SparseSampler | LabelSampler:
-        """As in Batches."""
         return LabelSampler(one) if isinstance(one, LabelRows) else SparseSampler(one)
 
     def changes(self, rng: np.random.Generator, one: AnySet, numbers: np.ndarray) -> np.ndarray:

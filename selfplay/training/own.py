@@ -18,7 +18,7 @@ from engine.network.policy_map import POLICY_SIZE
 from engine.nn.layer import Layer
 from engine.nn.losses import softmax_cross_entropy
 from selfplay.data.sampler import TrainingBatch
-from selfplay.training.heldout import HeldOutScores, scores_of
+from selfplay.training.family import HeldOutScores, scores_of
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
@@ -86,7 +86,6 @@ class OwnFamily:
         return make_own(self._place, weights={name: array.copy() for name, array in model.params.items()})
 
     def build(self, rng: np.random.Generator) -> OwnWeights:
-        """Random weights."""
         made = make_own(self._place, seed=int(rng.integers(2**31)))
         if missing := [name for name in ("__call__", "train", "weights") if not hasattr(made, name)]:
             raise ConfigError(f"net {self._place!r}: to be trained it needs {', '.join(missing)}")

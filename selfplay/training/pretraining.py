@@ -20,12 +20,12 @@ from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, naming, remove_left_behind
 from engine.network.sparse.value_parameters import VALUE_TRUNK
 from engine.nn import dit
+from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
-from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
 from selfplay.training.families import family_of
-from selfplay.training.heldout import HeldOutScores
-from selfplay.training.learner import Learner
+from selfplay.training.family import HeldOutScores
+from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.losses import Losses
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData
@@ -105,19 +105,20 @@ class Pretraining:
 
     def train(self, report: Callable[[ProgressReport], None], stop: Callable[[], bool]) -> bool:
         """Train until the run is done (True) or `stop()` (False). Both leave a checkpoint."""
-        clock = _Clock(self)
+        begun = time.monotonic() - self.elapsed_s
         last_checkpoint = last_evaluation = self.elapsed_s
+        self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
         while self.progress < 1.0 and not stop():
             seen.append(self.learner.step())
-            clock.update()
+            self.elapsed_s = time.monotonic() - begun
             if len(seen) == LOG_STEPS:
-                report(self._report(seen, clock.speed(), None))
+                report(self._report(seen, None))
                 seen = []
             if self.elapsed_s - last_evaluation >= 60 * self.settings.evaluate_minutes:
-                report(self._report(seen, clock.speed(), self._evaluate(self.folder / "latest.dit")))
+                report(self._report(seen, self._evaluate(self.folder / "latest.dit")))
                 seen, last_evaluation = [], self.elapsed_s
-                clock.update()
+                self.elapsed_s = time.monotonic() - begun
             if self.elapsed_s - last_checkpoint >= 60 * self.settings.checkpoint_minutes:
                 self.checkpoint()
                 last_checkpoint = self.elapsed_s
@@ -132,7 +133,7 @@ class Pretraining:
     def checkpoint(self) -> None:
         """Write the complete state of the run."""
         arrays, values = self.learner.state()
-        save_checkpoint(self._checkpoint, arrays, {"learner": values, "elapsed_s": self.elapsed_s})
+        write_checkpoint(self._checkpoint, arrays, {"learner": values, "elapsed_s": self.elapsed_s})
 
     def close(self) -> None:
         """Stop the learner's threads."""
@@ -153,7 +154,10 @@ class Pretraining:
         dit.save(path, model, card, dtype, configuration=_configuration(self.settings))
         return scores
 
-    def _report(self, seen: list[Losses], speed: float, scores: HeldOutScores | None) -> ProgressReport:
+    def _report(self, seen: list[Losses], scores: HeldOutScores | None) -> ProgressReport:
+        seconds, positions = self.elapsed_s - self._reported[0], self.positions - self._reported[1]
+        self._reported = self.elapsed_s, self.positions
+        speed = positions / seconds if seconds > 0 else 0.0
         names = Losses.__dataclass_fields__
         means = Losses(*(float(np.mean([getattr(one, name) for one in seen or [Losses(0, 0, 0)]])) for name in names))
         report = ProgressReport(self.progress, self.positions, speed, means, scores)
@@ -192,27 +196,6 @@ def _first_model(settings: PretrainSettings) -> Layer:
     if start.config() != wanted:
         raise ConfigError(f"{settings.start_from}: not a network of the architecture {settings.net}")
     return start
-
-
-class _Clock:
-    """Adds elapsed wall time to a run, and measures its speed between reports."""
-
-    def __init__(self, run: Pretraining) -> None:
-        self._run = run
-        self._last = time.monotonic()
-        self._marked_s, self._marked_positions = run.elapsed_s, run.positions
-
-    def update(self) -> None:
-        now = time.monotonic()
-        self._run.elapsed_s += now - self._last
-        self._last = now
-
-    def speed(self) -> float:
-        """Positions per second since the last call."""
-        seconds = self._run.elapsed_s - self._marked_s
-        positions = self._run.positions - self._marked_positions
-        self._marked_s, self._marked_positions = self._run.elapsed_s, self._run.positions
-        return positions / seconds if seconds > 0 else 0.0
 
 
 def _configuration(settings: PretrainSettings) -> dict[str, object]:

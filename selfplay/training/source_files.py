@@ -8,19 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.board.layout import ROW_WORDS
 from engine.errors import ConfigError, DataError
-from selfplay.data.cache import load_or_parse
-from selfplay.data.duplicates import without_known_games
+from selfplay.data.cache import Reader, load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.pgn import PgnReader
-from selfplay.data.split import HELD_OUT_SHARE, Split, held_out_games, limit_for, root_limit, unseen, without_held_out
+from selfplay.data.split import (
+    HELD_OUT_SHARE,
+    Split,
+    held_out_games,
+    limit_for,
+    root_limit,
+    unseen,
+    without_held_out,
+    without_known_games,
+)
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
-from selfplay.records.collect import GameRecord
-from selfplay.records.label_folder import LabelFolder, fields_of
-from selfplay.records.packed import keys_of_rows
+from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
 
 LEAST_GAMES = 2  # one to train on, one to hold out
@@ -67,9 +72,6 @@ class TrainingData:
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
     heldout: PositionSet | LabelRows
-
-
-Reader = Callable[[Path], Iterator[GameRecord]]
 
 
 def load_training_data(
@@ -138,9 +140,7 @@ def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingDa
         raise ConfigError(f"{folder.folder}: no labels to hold out")
     split = Split(max(root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1))
     heldout = rows[held_out(rows, split)][:MOST_SCORED]
-    keys = np.zeros(len(heldout), np.uint64)
-    keys_of_rows(heldout, np.zeros(ROW_WORDS, np.uint64), keys)
-    split = replace(split, keys=np.unique(keys))
+    split = replace(split, keys=np.unique(keys_of_rows(heldout, folder.folder)))
     sets, shares = zip(*_label_sets(files, split, tell), strict=True)
     return TrainingData(sets, shares, LabelRows(str(folder.folder), heldout))
 

@@ -39,8 +39,7 @@ from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.training.family import Family
-from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, SparseMixture
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
@@ -60,7 +59,6 @@ class SparseFamily(Family):
         self._config = config
 
     def build(self, rng: np.random.Generator) -> Layer:
-        """A sparse network with random weights."""
         return build_sparse(self._config, rng)
 
     def part(self, model: Layer) -> Layer:
@@ -72,11 +70,9 @@ class SparseFamily(Family):
         return model.with_children({**model.children(), **part.children()})
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> SparseMixture:
-        """Batches of active features."""
         return SparseMixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        """Gradients by kernels over whole tables."""
         return SparseGradients(model, settings)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
@@ -152,10 +148,6 @@ class SparsePass:
             work.append(lambda c=column: add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
         self.pool.map(lambda part: part(), work)
 
-    def close(self) -> None:
-        """Stop the threads."""
-        self.pool.close()
-
     def _scratch(self) -> Scratch:
         if not hasattr(self._local, "scratch"):
             self._local.scratch = new_scratch(self.config)
@@ -182,13 +174,12 @@ class SparseHeldOut(HeldOut):
         SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
-        """As in HeldOut."""
         config = sparse_config_of(model.config())
         _, tables = new_tables(config)
         fill_tables(tables, config, model.named_parameters())
         forward = SparsePass(config, self.n_positions, threads)
-        forward.positions(tables, self._batch, self.n_positions, LossWeights())
-        forward.close()
+        with forward.pool:
+            forward.positions(tables, self._batch, self.n_positions, LossWeights())
         legal = np.arange(self._batch.policy.shape[1]) < self._batch.n_moves[:, None]
         best, wanted = (
             np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)

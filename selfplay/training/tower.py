@@ -19,9 +19,8 @@ from engine.nn.layer import Layer
 from engine.nn.losses import huber, softmax_cross_entropy
 from engine.nn.optimizers import AdamW, Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
-from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
-from selfplay.training.family import Family
-from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch, part_of
+from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
@@ -43,19 +42,15 @@ class TowerFamily(Family):
         self._config = config
 
     def build(self, rng: np.random.Generator) -> Layer:
-        """A tower with random weights."""
         return build_tower(self._config, rng)
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Mixture:
-        """Batches of planes."""
         return Mixture(data.sets, data.shares, settings.batch_size, seed)
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        """Gradients through the layers, shard by shard."""
         return TowerGradients(model, settings)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """AdamW."""
         return AdamW(weight_decay=settings.weight_decay)
 
     def refresh(self, model: Layer, coming: Iterator[TrainingBatch]) -> None:
@@ -93,7 +88,7 @@ class TowerGradients(GradientSource):
             return planes_of(batch.masks[part])
 
         def loss(outputs: dict[str, np.ndarray], part: slice) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
-            sums, gradients = dual_head_loss(outputs, batch.part(part.start, part.stop), self._weights)
+            sums, gradients = dual_head_loss(outputs, part_of(batch, part.start, part.stop), self._weights)
             count = part.stop - part.start
             return sums.total(count, self._weights), gradients, sums.metrics(count)
 
@@ -150,7 +145,7 @@ class PlanesHeldOut(HeldOut):
         batch = new_training_batch(len(numbers))
         PositionSampler(games).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
         starts = range(0, self.n_positions, CHUNK)
-        self._parts = [batch.part(first, min(first + CHUNK, self.n_positions)) for first in starts]
+        self._parts = [part_of(batch, first, first + CHUNK) for first in starts]
 
 
 class TowerHeldOut(PlanesHeldOut):

@@ -44,8 +44,7 @@ from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
 from selfplay.data.label_sampler import LabelRows
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, label_rows_only, new_value_batch
-from selfplay.training.family import Family
-from selfplay.training.heldout import HeldOut, HeldOutScores, scores_of
+from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, Batches
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
@@ -71,7 +70,6 @@ class ValueFamily(Family):
         self._value = config.value
 
     def build(self, rng: np.random.Generator) -> Layer:
-        """A sparse network with random weights."""
         return build_sparse(self._config, rng)
 
     def part(self, model: Layer) -> Layer:
@@ -89,11 +87,9 @@ class ValueFamily(Family):
         return model.with_children({**model.children(), VALUE_TRUNK: trunk})
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
-        """Batches of both views."""
         return ValueMixture(data.sets, data.shares, settings.batch_size, seed, self._value)
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        """Gradients by kernels over whole tables."""
         return ValueTrunkGradients(model, settings)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
@@ -143,7 +139,6 @@ class ValueMixture(Batches):
         self._config = config
 
     def sampler(self, one: AnySet) -> ValueSampler:
-        """As in Batches."""
         return ValueSampler(label_rows_only([one])[0], self._config)
 
     def changes(self, rng: np.random.Generator, one: AnySet, numbers: np.ndarray) -> np.ndarray:
@@ -202,16 +197,8 @@ class ValuePass:
         transpose_dense1(tables, self.gradients)
 
         def learn(part: tuple[int, int]) -> None:
-            learn_values(
-                tables,
-                batch,
-                *part,
-                scale,
-                weights.value,
-                weights.moves_left,
-                self._scratch(),
-                self.gradients,
-            )
+            scratch = self._scratch()
+            learn_values(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
 
         self.pool.map(lambda slab: sum_slab(tables, batch, count, slab, self._scratch(), self.gradients), self._slabs)
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))
@@ -230,10 +217,6 @@ class ValuePass:
         value, left = self.gradients.losses[:count].sum(axis=0, dtype=np.float64).tolist()
         with_value, with_left = np.count_nonzero(self.gradients.known[:count], axis=0).tolist()
         return LossSums(0.0, value, left, 0, with_value, with_left)
-
-    def close(self) -> None:
-        """Stop the threads."""
-        self.pool.close()
 
     def _scratch(self) -> ValueScratch:
         if not hasattr(self._local, "scratch"):
@@ -257,6 +240,6 @@ class ValueHeldOut(HeldOut):
         """Scores of the model's value trunk; the same for any number of threads."""
         config, tables = tables_of(model.children()[VALUE_TRUNK])
         forward = ValuePass(config, self.n_positions, threads)
-        forward.forward(tables, self._batch, self.n_positions, LossWeights())
-        forward.close()
+        with forward.pool:
+            forward.forward(tables, self._batch, self.n_positions, LossWeights())
         return scores_of(0, forward.sums(self.n_positions))

@@ -1,6 +1,7 @@
 """Readers, position sets and what is rebuilt from them, against python-chess."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,17 +10,17 @@ import chess.pgn
 import numpy as np
 import pytest
 
-from engine.board.convert import board_from_row, decode_move
+from engine.board.convert import encode_move
 from engine.errors import DataError
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data import sampler
 from selfplay.data.cache import load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.order import EpochOrder
-from selfplay.data.pgn import read_pgn
+from selfplay.data.order import GameOrder
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.data.teacher import parse_teacher_line, read_teacher
-from selfplay.records.collect import collect
+from selfplay.data.text_files import Bookmark
+from selfplay.records.collect import GameRecord, collect
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
 from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_result, wdl_from_score
 from tests.selfplay.conftest import games_of
@@ -27,33 +28,11 @@ from tests.selfplay.conftest import games_of
 CASTLING_GAME = "e2e4 e7e5 g1f3 g8f6 f1c4 f8c5 e1g1 e8g8 f1e1".split()
 
 
-def replayed(positions: PositionSet, game: int) -> chess.Board:
-    """The game's moves pushed on a board, each checked for legality."""
-    board = board_from_row(positions.starts[game])
-    for position in range(int(positions.game_first[game]), int(positions.game_first[game + 1])):
-        move = decode_move(np.array(board_row(board)), int(positions.moves[position]))
-        assert move in board.legal_moves
-        board.push(move)
-    return board
-
-
-def board_row(board: chess.Board) -> np.ndarray:
-    from engine.board.convert import row_from_board
-
-    return row_from_board(board)
-
-
 def sample(positions: PositionSet, augment: int) -> sampler.TrainingBatch:
     batch = sampler.new_training_batch(positions.n_positions)
     numbers = np.arange(positions.n_positions)
     sampler.PositionSampler(positions).fill(numbers, np.full(len(numbers), augment, np.uint8), batch)
     return batch
-
-
-def test_teacher_games_survive_packing(positions: PositionSet, teacher_lines: list[str]) -> None:
-    for game, line in enumerate(teacher_lines):
-        played = [ply.partition(":")[0] for ply in line.split("|")[2].split(";")]
-        assert [move.uci() for move in replayed(positions, game).move_stack] == played
 
 
 def test_illegal_games_are_skipped_and_counted(teacher_lines: list[str]) -> None:
@@ -78,13 +57,6 @@ def test_positions_labelled_without_a_game_do_not_teach_that_one_ply_is_left(tea
     assert np.array_equal(sparse.moves_left >= 0, known)
 
 
-def test_broken_label_line_names_file_and_line(tmp_path: Path, teacher_lines: list[str]) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_text(teacher_lines[0] + "\nnot a game\n", encoding="ascii")
-    with pytest.raises(DataError, match=r"labels\.txt:2"):
-        list(read_teacher(path))
-
-
 def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
     joined = concatenate([games_of(positions, 0, 5), games_of(positions, 5, positions.n_games)])
     for name in PositionSet.__dataclass_fields__:
@@ -95,7 +67,7 @@ def test_second_start_reads_the_cache(teacher_file: Path, tmp_path: Path) -> Non
     first = load_or_parse(teacher_file, read_teacher, tmp_path / "cache")
     entries = list((tmp_path / "cache").iterdir())
 
-    def unexpected(path: Path) -> list:
+    def unexpected(path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
         raise AssertionError(f"{path} was parsed again")
 
     unexpected.__name__ = read_teacher.__name__
@@ -133,48 +105,6 @@ def test_human_file_without_its_columns_is_refused(tmp_path: Path) -> None:
     (tmp_path / "human.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(DataError, match="columns"):
         list(read_human_games(tmp_path / "human.tsv"))
-
-
-PGN = """[Event "?"]
-[Result "1-0"]
-
-1. e4 {a comment} e5 2. Nf3 (2. f4 exf4) 2... Nc6 3. Bb5 a6 4. O-O 1-0
-
-[Event "unfinished"]
-[Result "*"]
-
-1. d4 *
-
-[Event "another variant"]
-[Variant "Atomic"]
-[Result "1-0"]
-
-1. e4 1-0
-
-[Event "Chess960"]
-[Variant "Chess960"]
-[SetUp "1"]
-[FEN "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"]
-[Result "0-1"]
-
-1. O-O O-O-O 0-1
-"""
-
-
-def test_pgn_main_lines_of_finished_games(tmp_path: Path) -> None:
-    (tmp_path / "games.pgn").write_text(PGN)
-    packed, illegal = collect(read_pgn(tmp_path / "games.pgn"))
-    assert illegal == 0
-    assert np.diff(packed.game_first).tolist() == [7, 2]
-    assert packed.moves[6] == chess.E1 | chess.H1 << 6
-    assert packed.moves[7:].tolist() == [chess.G1 | chess.H1 << 6, chess.G8 | chess.A8 << 6]
-    assert packed.wdl[[0, 1, 7]].tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
-
-
-def test_pgn_with_null_moves_and_impossible_starts(tmp_path: Path) -> None:
-    queens = '[FEN "8/8/8/8/7k/8/QQQQQQQQ/QQQQQQ1K w - - 0 1"]\n[SetUp "1"]\n[Result "1-0"]\n\n1. Qa3 1-0\n\n'
-    (tmp_path / "games.pgn").write_text(queens + '[Result "1-0"]\n\n1. e4 -- 2. d4 1-0\n')
-    assert [game.moves for game in read_pgn(tmp_path / "games.pgn")] == [[chess.E2 | chess.E4 << 6]]
 
 
 # ---- targets ------------------------------------------------------------------------------------------------------
@@ -232,6 +162,7 @@ def test_sampled_legal_moves_and_targets(positions: PositionSet, teacher_lines: 
             found = [INDEX_TO_UCI[i] for i in batch.policy_index[position, :count]]
             assert set(found) == legal
             assert count == board.legal_moves.count()
+            assert positions.moves[position] == encode_move(board, chess.Move.from_uci(played))
             best = labels.split("=")[0]
             assert found[batch.policy[position].argmax()] == policy_name(board, chess.Move.from_uci(best))
             board.push_uci(played)
@@ -282,16 +213,18 @@ def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:
 def test_every_epoch_draws_each_usable_position_once(positions: PositionSet, group: int) -> None:
     usable = np.arange(positions.n_positions) % 7 != 0
     some = replace(positions, usable=usable)
-    order, count = EpochOrder(some, 3, group), int(usable.sum())
+    order, count = GameOrder(some, 3, group), int(usable.sum()) // group * group  # what makes no group is left out
     assert len(order) == count
     drawn = np.concatenate([order.draw(first, 10) for first in range(0, 2 * count + 10, 10)])
-    assert sorted(drawn[:count]) == sorted(drawn[count : 2 * count]) == np.flatnonzero(usable).tolist()
+    assert sorted(drawn[:count]) == sorted(drawn[count : 2 * count])
+    assert usable[drawn].all()
+    assert len(set(drawn.tolist())) == count
     assert not np.array_equal(drawn[:count], drawn[count : 2 * count])
-    assert np.array_equal(EpochOrder(some, 3, group).draw(25, 30), drawn[25:55])
+    assert np.array_equal(GameOrder(some, 3, group).draw(25, 30), drawn[25:55])
 
 
 def test_groups_are_spread_over_a_game_in_its_order(positions: PositionSet) -> None:
-    drawn = EpochOrder(positions, 3, group=4).draw(0, positions.n_positions)
+    drawn = GameOrder(positions, 3, group=4).draw(0, positions.n_positions)
     steps = np.diff(drawn)
     game = np.searchsorted(positions.game_first, drawn, side="right")
     onward = (steps > 0) & (game[1:] == game[:-1])

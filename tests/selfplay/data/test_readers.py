@@ -6,6 +6,7 @@ import json
 import logging
 import lzma
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import chess
@@ -17,11 +18,12 @@ import selfplay.data.cache as cache_module
 import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
 from engine.errors import DataError
-from selfplay.data.cache import load_or_parse
-from selfplay.data.duplicates import game_keys, position_keys, without_known_games
-from selfplay.data.game_files import read_engine_games
+from selfplay.data.cache import Reader, load_or_parse
+from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import LARGEST_GAME, PgnReader, read_pgn
-from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, numbered_lines
+from selfplay.data.split import game_keys, position_keys, without_known_games
+from selfplay.data.teacher import read_teacher
+from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, Bookmark, numbered_lines
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.source_files import SourceFiles, load_training_data
@@ -98,26 +100,39 @@ def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path)
     games = list(read_pgn(path))
     assert [len(game.moves) for game in games] == [2, 1, 1]
     assert [game.wdl[0].tolist() for game in games] == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
-    assert read(path, "1. e4 e5 1-0\n\n1. e4\n e5 1-0\n") == [KING_PAWNS] * 2, "without any tags"
 
 
-def test_a_byte_order_mark_does_not_cost_the_first_tag(tmp_path: Path) -> None:
-    assert read(tmp_path / "x.pgn", "\ufeff" + pgn(Event="x")) == [KING_PAWNS]
+TAGS = '1. e4 {as in\n[Event "y"]\n[Result "0-1"]\n, they say} e5'
+CLOCKS = '1. e4 {\n[%clk 0:01]\n} e5 {\n[Note that "quotes" occur]\n}'
 
 
-def test_comments_that_look_like_tags_do_not_split_games(tmp_path: Path) -> None:
-    comment = '1. e4 {as in\n[Event "y"]\n[Result "0-1"]\n, they say} e5'
-    assert read(tmp_path / "x.pgn", pgn(comment) + pgn()) == [KING_PAWNS] * 2
-    line_comment = "1. e4 ; {\ne5"
-    assert read(tmp_path / "x.pgn", pgn(line_comment) + pgn()) == [KING_PAWNS] * 2
+@pytest.mark.parametrize(
+    ("text", "games"),
+    [
+        pytest.param("1. e4 e5 1-0\n\n1. e4\n e5 1-0\n", 2, id="without tags"),
+        pytest.param("\ufeff" + pgn(Event="x"), 1, id="behind a byte order mark"),
+        pytest.param(pgn(TAGS) + pgn(), 2, id="tags in a comment"),
+        pytest.param(pgn("1. e4 ; {\ne5") + pgn(), 2, id="a brace in a comment"),
+        pytest.param(pgn(CLOCKS), 1, id="clocks"),
+        pytest.param(pgn() + pgn(f"1. e4 ${'9' * 5000}") + pgn(), 2, id="a number too long for Python"),
+        pytest.param(pgn("1. e4 e5 2. -- d5"), 1, id="a null move"),
+    ],
+)
+def test_games_are_told_apart(tmp_path: Path, text: str, games: int) -> None:
+    assert read(tmp_path / "x.pgn", text) == [KING_PAWNS] * games
 
 
-def test_clock_comments_do_not_split_games(tmp_path: Path) -> None:
-    assert read(tmp_path / "x.pgn", pgn('1. e4 {\n[%clk 0:01]\n} e5 {\n[Note that "quotes" occur]\n}')) == [KING_PAWNS]
-
-
-def test_numbers_too_long_for_python_cost_one_game(tmp_path: Path) -> None:
-    assert read(tmp_path / "x.pgn", pgn() + pgn(f"1. e4 ${'9' * 5000}") + pgn()) == [KING_PAWNS] * 2
+def test_main_lines_of_games_that_can_be_played(tmp_path: Path) -> None:
+    queens = pgn("1. Qa3", FEN="8/8/8/8/7k/8/QQQQQQQQ/QQQQQQ1K w - - 0 1", SetUp="1")
+    main_line = pgn("1. e4 {a comment} e5 2. Nf3 (2. f4 exf4) 2... Nc6 3. Bb5 a6 4. O-O")
+    path = tmp_path / "x.pgn"
+    path.write_text(queens + main_line + pgn("1. O-O O-O-O", Result="0-1", Variant="Chess960", SetUp="1", FEN=FRC))
+    packed, illegal = collect(read_pgn(path))
+    assert illegal == 0
+    assert np.diff(packed.game_first).tolist() == [7, 2]
+    assert packed.moves[6] == chess.E1 | chess.H1 << 6
+    assert packed.moves[7:].tolist() == [chess.G1 | chess.H1 << 6, chess.G8 | chess.A8 << 6]
+    assert packed.wdl[[0, 1, 7]].tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
 
 
 @pytest.mark.parametrize(("suffix", "opener"), [(".xz", lzma.open), (".gz", gzip.open), (".bz2", bz2.open)])
@@ -161,6 +176,22 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(
     for name, array in vars(expected).items():
         assert np.array_equal(getattr(found, name), array), name
     assert [entry.name for entry in (tmp_path / "cache").iterdir() if entry.name.startswith(".")] == []
+
+
+UCI = ("e2e4 e7e5", "d2d4", "c2c4 c7c5", "f2f4")
+READERS = {
+    read_teacher: "".join(f"{chess.STARTING_FEN}|1-0|{uci.replace(' ', ';')}\n" for uci in UCI),
+    read_engine_games: "".join(f'{{"result": "1-0", "uci": "{uci}", "ev": {[0] * len(uci.split())}}}\n' for uci in UCI),
+    read_human_games: "result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in UCI),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_go_on_behind_their_bookmark(reader: Reader, tmp_path: Path) -> None:
+    path, bookmark = tmp_path / "games.txt", Bookmark()
+    path.write_text(READERS[reader])
+    assert [len(game.moves) for game in islice(reader(path, bookmark), 2)] == [2, 1]
+    assert [game.moves[0] & 63 for game in reader(path, Bookmark(bookmark.lines))] == [chess.C2, chess.F2]
 
 
 def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from engine.board.layout import FULLMOVE
 from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data.planes_position import row_of_planes
-from selfplay.data.v6 import LARGEST_CHUNK, V6_RECORD, masks_of, read_chunks, write_archive, write_chunk
-from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6
+from selfplay.data.text_files import Bookmark
+from selfplay.data.v6 import LARGEST_CHUNK, masks_of, read_chunks, write_archive, write_chunk
+from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6, row_of_planes
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
@@ -111,26 +111,19 @@ def test_training_positions_are_those_of_the_replay(played: tuple[SelfPlayRecord
     with open(tmp_path / "game.gz", "wb") as stream:
         write_chunk(stream, chunk_of_game(game))
     direct, _ = collect([training_game(game, 0.5)])
-    read, illegal = collect(read_v6(tmp_path / "game.gz", 0.5))
+    read, illegal = collect(read_v6(tmp_path / "game.gz"))
     assert illegal == 0
     for name in ("moves", "target_first", "moves_left", "usable", "game_first"):
         assert np.array_equal(getattr(read, name), getattr(direct, name)), name
     assert np.allclose(read.wdl, direct.wdl, atol=2e-3)
 
 
-def test_planes_of_a_record_are_the_networks(played: tuple[SelfPlayRecord, chess.Board]) -> None:
+def test_planes_of_a_record_are_the_networks_and_show_the_position(played: tuple[SelfPlayRecord, chess.Board]) -> None:
     game, board = played
-    stack = stack_from_board(board)
-    masks, expected = masks_of(chunk_of_game(game)), np.zeros(PLANES, np.uint64)
+    stack, masks, expected = stack_from_board(board), masks_of(chunk_of_game(game)), np.zeros(PLANES, np.uint64)
     for ply in range(len(game.moves)):
         encode(stack, ply, 0, expected)
         assert np.array_equal(masks[ply], expected)
-
-
-def test_position_of_planes_is_the_position(played: tuple[SelfPlayRecord, chess.Board]) -> None:
-    game, board = played
-    stack, masks = stack_from_board(board), masks_of(chunk_of_game(game))
-    for ply in range(len(game.moves)):
         row = row_of_planes(masks[ply])
         assert np.array_equal(row[:11], stack[ply, :11])
         assert row[13] == stack[ply, 13]
@@ -159,16 +152,6 @@ def test_game_begins_with_its_first_record() -> None:
 
 
 # ---- fields -------------------------------------------------------------------------------------------------------
-
-
-def test_layout_is_that_of_the_format() -> None:
-    assert V6_RECORD.itemsize == 8356
-    offsets = {name: V6_RECORD.fields[name][1] for name in V6_RECORD.names}
-    assert (offsets["probabilities"], offsets["planes"], offsets["castling_us_ooo"]) == (8, 7440, 8272)
-    assert (offsets["rule50"], offsets["invariance_info"], offsets["root_q"]) == (8277, 8278, 8280)
-    assert (offsets["plies_left"], offsets["result_q"], offsets["orig_q"]) == (8304, 8308, 8328)
-    assert (offsets["visits"], offsets["played_idx"], offsets["best_idx"]) == (8340, 8344, 8346)
-    assert (offsets["policy_kld"], offsets["q_st"]) == (8348, 8352)
 
 
 def test_fields_of_a_known_position() -> None:
@@ -209,6 +192,7 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
         write_archive(stream, iter([("a.gz", chunk), ("b.gz", chunk[:5])]))
     (tmp_path / "single.gz").write_bytes(packed(chunk[:3]))
     assert [len(records) for _, records in read_chunks(tmp_path)] == [len(chunk), 5, 3]
+    assert [len(game.moves) for game in read_v6(tmp_path, Bookmark(1))] == [5, 3]
 
 
 def test_over_long_chunks_are_refused_without_unpacking_them(tmp_path: Path) -> None:

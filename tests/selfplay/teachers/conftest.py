@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from selfplay.teachers.net_file import STOCKFISH_15, StockfishNet, read_stockfish_net
-from tests.selfplay.teachers.nets import material_net_bytes, write_net
+from tests.selfplay.teachers.nets import material_net_bytes, net_bytes
 
 
 @pytest.fixture(scope="session")
 def random_net_file(tmp_path_factory) -> Path:
     """A net of the real size with random weights."""
-    return write_net(tmp_path_factory.mktemp("net") / "random.nnue", STOCKFISH_15)
+    path = tmp_path_factory.mktemp("net") / "random.nnue"
+    path.write_bytes(net_bytes(STOCKFISH_15))
+    return path
 
 
 @pytest.fixture(scope="session")

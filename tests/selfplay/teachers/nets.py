@@ -16,9 +16,9 @@ from selfplay.teachers.labelling import LabelPlan, draw_chunk
 from selfplay.teachers.net_file import STACK_HASH, STOCKFISH_15, VERSION, NetShape, read_stockfish_net
 
 
-def net_bytes(shape: NetShape, seed: int = 1, description: bytes = b"random") -> bytes:
+def net_bytes(shape: NetShape, description: bytes = b"random") -> bytes:
     """A well-formed file."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
 
     def numbers(size: int, most: int, dtype: str) -> bytes:
         return rng.integers(-most, most, size).astype(dtype).tobytes()
@@ -46,12 +46,6 @@ def material_net_bytes() -> bytes:
     stack = struct.pack("<I", STACK_HASH) + bytes(4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32)
     head = struct.pack("<IIII", VERSION, hash_ ^ STACK_HASH, 0, hash_)
     return head + bytes(2 * shape.width + 2 * shape.features * shape.width) + psqt.tobytes() + shape.buckets * stack
-
-
-def write_net(path: Path, shape: NetShape, seed: int = 1) -> Path:
-    """Write such a file."""
-    path.write_bytes(net_bytes(shape, seed))
-    return path
 
 
 def random_positions(count: int, seed: int, chess960: bool = False) -> np.ndarray:

@@ -8,8 +8,8 @@ from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.search.limits import Limits
-from engine.search.tree import NODES, ROOT
-from selfplay.teachers.draw_trees import new_path, put_position
+from engine.search.tree import MAX_DEPTH, NODES, ROOT
+from selfplay.teachers.draw_trees import put_position
 from tests.unit.search.flat import engine
 
 
@@ -20,7 +20,7 @@ def test_nodes_have_the_positions_that_their_moves_lead_to():
         player.set_position(board)
         player.search(Limits(nodes=400))
         tree = player._search.tree
-    path, row, scratch = new_path(), np.zeros(ROW_WORDS, np.uint64), np.zeros(ROW_WORDS, np.uint64)
+    path, (row, scratch) = np.zeros(MAX_DEPTH + 1, np.uint16), np.zeros((2, ROW_WORDS), np.uint64)
     legal = np.zeros(MAX_MOVES, np.uint16)
     assert put_position(tree, np.int64(ROOT), path, row, scratch) == 0
     assert row[KEY] == row_from_board(board)[KEY]

@@ -21,9 +21,8 @@ from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.matches.contestant import Contestant
 from selfplay.records.collect import collect
 from selfplay.teachers.label_positions import LabelFile, labelled_keys
-from selfplay.teachers.label_tasks import Sampling, positions_of_file, tasks_of_games
-from selfplay.teachers.label_tree import TreeSampling, positions_of_trees
-from selfplay.teachers.uci_engine import Info, UciEngine, parse_info
+from selfplay.teachers.label_tasks import positions_of_file, positions_of_trees, tasks_of_games
+from selfplay.teachers.uci_engine import UciEngine, parse_info
 from tests.selfplay.conftest import random_game
 from tests.selfplay.teachers.scripted_teacher import score_of
 
@@ -47,6 +46,21 @@ def pgn_file(tmp_path: Path) -> Path:
             game.headers["Result"] = result
             print(game, file=stream, end="\n\n")
     return path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "labels" / "new.txt.xz"
+
+
+@pytest.fixture
+def label(out: Path, aino_train: Callable[..., str]) -> Callable[..., str]:
+    """Runs the command, which asks the scripted engine and writes to `out`; returns what it printed."""
+
+    def call(*flags: object, engine: str = ENGINE, status: int = 0) -> str:
+        return aino_train("label", "--engine", engine, "--out", out, *flags, status=status)
+
+    return call
 
 
 def lines_of(path: Path) -> list[str]:
@@ -74,11 +88,9 @@ def check_labels(line: str, multipv: int = 5) -> int:
 # ---- the command --------------------------------------------------------------------------------------------------
 
 
-def test_positions_of_a_list_are_labelled(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_positions_of_a_list_are_labelled(tmp_path: Path, out: Path, label: Callable[..., str]) -> None:
     (tmp_path / "positions.epd").write_text("# a comment\n" + "\n".join(EPD) + "\n")
-    out = tmp_path / "labels" / "new.txt.xz"
-    printed = aino_train("label", "--engine", ENGINE, "--epd", tmp_path / "positions.epd", "--out", out)
-    assert "4 positions; 100,000 were asked for" in printed
+    assert "4 positions; 100,000 were asked for" in label("--epd", tmp_path / "positions.epd")
     lines = lines_of(out)
     assert [line.split("|")[1] for line in lines] == ["*"] * 4
     assert sum(check_labels(line) for line in lines) == 4
@@ -90,44 +102,39 @@ def test_positions_of_a_list_are_labelled(tmp_path: Path, aino_train: Callable[.
     assert sorted(one.name for one in out.parent.iterdir()) == ["lock", "new.teacher.json", "new.txt.xz"]
 
 
-def test_games_are_labelled_once_a_position(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    out = tmp_path / "new.txt.xz"
-    flags = ["label", "--engine", ENGINE, "--pgn", pgn_file, "--out", out, "--multipv", 3, "--concurrency", 2]
-    aino_train(*flags)
+def test_games_are_labelled_once_a_position(
+    tmp_path: Path, pgn_file: Path, out: Path, label: Callable[..., str], aino_train: Callable[..., str]
+) -> None:
+    label("--pgn", pgn_file, "--multipv", 3, "--concurrency", 2)
     lines = sorted(lines_of(out))
     assert sorted(line.split("|")[1] for line in lines) == ["0-1", "1-0", "1/2-1/2"]
     assert sum(check_labels(line, 3) for line in lines) == 34  # the start position counts once, not three times
     keys = labelled_keys(out)
     assert len(set(keys.tolist())) == len(keys) == 34
     again = tmp_path / "again.txt.xz"
-    aino_train(*flags[:5], "--out", again, "--known", out)
+    aino_train("label", "--engine", ENGINE, "--pgn", pgn_file, "--out", again, "--known", out)
     assert lines_of(again) == []
 
 
-def test_positions_that_a_search_looks_at_are_labelled(
-    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
-) -> None:
-    sampling = TreeSampling(per_tree=5, nodes=50, seed=3)
-    parents = list(tasks_of_games(read_pgn(pgn_file), Sampling(per_game=4, seed=7)))
-    tasks = list(positions_of_trees(parents, sampling))
+def test_positions_that_a_search_looks_at_are_labelled(pgn_file: Path, out: Path, label: Callable[..., str]) -> None:
+    parents = list(tasks_of_games(read_pgn(pgn_file), per_game=4, seed=7))
+    tasks = list(positions_of_trees(parents, per_tree=5, nodes=50, seed=3))
     assert 30 <= len(tasks) <= 90  # of 12 trees
     keys = {int(task.stack[0, KEY]) for task in tasks}
     assert len(keys) == len(tasks)
     assert len(keys & {int(key) for parent in parents for key in parent.stack[:, KEY]}) <= 12  # hardly the games' own
     assert all(any(chess.Board(task.fen).generate_legal_moves()) for task in tasks)
-    assert [task.fen for task in positions_of_trees(parents, sampling)] == [task.fen for task in tasks]
+    assert [task.fen for task in positions_of_trees(parents, 5, 50, 3)] == [task.fen for task in tasks]
 
-    out = tmp_path / "searched.txt.xz"
-    flags = ["--pgn", pgn_file, "--per-game", 4, "--seed", 3, "--tree", 5, "--tree-nodes", 50]
-    aino_train("label", "--engine", ENGINE, "--out", out, "--count", 20, *flags)
+    label("--pgn", pgn_file, "--per-game", 4, "--seed", 3, "--tree", 5, "--tree-nodes", 50, "--count", 20)
     assert sum(check_labels(line) for line in lines_of(out)) == 20
     assert all(line.split("|")[1] == "*" for line in lines_of(out))
 
 
-def test_killed_labelling_goes_on(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    out, part = tmp_path / "new.txt.xz", tmp_path / "new.txt.part"
-    command = ["label", "--engine", ENGINE, "--pgn", str(pgn_file), "--out", str(out)]
-    with subprocess.Popen([sys.executable, "-m", "selfplay.main", *command], cwd=Path(__file__).parents[3]) as process:
+def test_killed_labelling_goes_on(pgn_file: Path, out: Path, label: Callable[..., str]) -> None:
+    part = out.with_suffix(".part")
+    command = [sys.executable, "-m", "selfplay.main", "label", "--engine", ENGINE, "--pgn", pgn_file, "--out", out]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
         deadline = time.monotonic() + 120
         while process.poll() is None and not (part.is_file() and part.stat().st_size > 500):
             assert time.monotonic() < deadline
@@ -136,80 +143,67 @@ def test_killed_labelling_goes_on(tmp_path: Path, pgn_file: Path, aino_train: Ca
     if part.is_file():  # else the kill came too late
         with open(part, "a", encoding="ascii") as stream:
             stream.write("rnbqkbnr/pppppppp/8/8/8")
-    aino_train(*command)
+    label("--pgn", pgn_file)
     assert sum(check_labels(line) for line in lines_of(out)) == 34
     assert not part.exists()
 
 
-def test_finished_labels_can_be_extended(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    out = tmp_path / "new.txt.xz"
-    flags = ["label", "--engine", ENGINE, "--pgn", pgn_file, "--out", out]
-    assert "10 positions" in aino_train(*flags, "--count", 10)
+def test_finished_labels_can_be_extended(pgn_file: Path, out: Path, label: Callable[..., str]) -> None:
+    assert "10 positions" in label("--pgn", pgn_file, "--count", 10)
     first = lines_of(out)
-    assert "10 positions so far" in aino_train(*flags, "--count", 20)
+    assert "10 positions so far" in label("--pgn", pgn_file, "--count", 20)
     assert lines_of(out)[: len(first)] == first
     assert sum(check_labels(line) for line in lines_of(out)) == 20
 
 
-def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    out, positions = tmp_path / "new.txt.xz", tmp_path / "positions.epd"
+def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, out: Path, label: Callable[..., str]) -> None:
+    positions, note = tmp_path / "positions.epd", out.with_name("new.teacher.json")
     positions.write_text("\n".join(EPD) + "\n")
-    words = ["label", "--epd", positions, "--out", out]
-    aino_train(*words, "--engine", ENGINE, "--count", 2)
+    label("--epd", positions, "--count", 2)
     lines = lines_of(out)
-    for other in (("--engine", ENGINE, "--nodes", 5), ("--engine", f"{ENGINE} crash 9")):
-        assert "holds labels of another teacher" in aino_train(*words, *other, status=1)
+    assert "holds labels of another teacher" in label("--epd", positions, "--nodes", 5, status=1)
+    assert "holds labels of another teacher" in label("--epd", positions, engine=f"{ENGINE} crash 9", status=1)
     assert lines_of(out) == lines
-    (tmp_path / "new.teacher.json").unlink()
-    assert "holds labels of another teacher" in aino_train(*words, "--engine", ENGINE, status=1), "it does not tell"
-    (tmp_path / "new.teacher.json").write_text("[")
-    assert "not a note" in aino_train(*words, "--engine", ENGINE, status=1)
+    note.unlink()
+    assert "holds labels of another teacher" in label("--epd", positions, status=1), "it does not tell"
+    note.write_text("[")
+    assert "not a note" in label("--epd", positions, status=1)
     out.unlink()
-    aino_train(*words, "--engine", f"{ENGINE} crash 9")
+    label("--epd", positions, engine=f"{ENGINE} crash 9")
     assert len(lines_of(out)) == 4
 
 
-@pytest.mark.parametrize("how", ["crash", "hang", "illegal"])
+@pytest.mark.parametrize(("how", "lost"), [("crash", 2), ("hang", 2), ("illegal", 0)])
 def test_faulty_engines_cost_one_position(
-    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str], how: str
+    pgn_file: Path, out: Path, label: Callable[..., str], how: str, lost: int
 ) -> None:
-    out = tmp_path / "new.txt.xz"
-    flags = ["label", "--engine", f"{ENGINE} {how} 15", "--pgn", pgn_file, "--out", out, "--timeout", 2]
-    printed = aino_train(*flags)
-    lost = {"crash": 2, "hang": 2, "illegal": 0}[how]  # every new engine misbehaves at its 15th search
-    assert printed.count("is skipped") == lost
+    printed = label("--pgn", pgn_file, "--timeout", 2, engine=f"{ENGINE} {how} 15")
+    assert printed.count("is skipped") == lost  # every new engine misbehaves at its 15th search
     packed, illegal = collect(read_teacher(out))
     assert illegal == 0
     assert packed.usable.sum() == 34 - lost
 
 
-def test_an_engine_that_always_dies_ends_the_work(tmp_path: Path, pgn_file: Path, aino_train: Callable) -> None:
-    flags = ["label", "--engine", f"{ENGINE} crash 1", "--pgn", pgn_file, "--out", tmp_path / "new.txt.xz"]
-    assert "died" in aino_train(*flags, status=1)
+def test_an_engine_that_always_dies_ends_the_work(pgn_file: Path, label: Callable[..., str]) -> None:
+    assert "died" in label("--pgn", pgn_file, engine=f"{ENGINE} crash 1", status=1)
 
 
-def test_bad_flags_are_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    base = ["label", "--engine", ENGINE, "--out", tmp_path / "new.txt.xz"]
-    assert "--pgn" in aino_train(*base, status=1)
-    assert "--nodes" in aino_train(*base, "--epd", "x", "--nodes", 0, status=1)
-    assert ".txt.xz" in aino_train(*base[:3], "--out", tmp_path / "new.txt", "--epd", "x", status=1)
+def test_bad_flags_are_refused(tmp_path: Path, label: Callable[..., str]) -> None:
+    assert "--pgn" in label(status=1)
+    assert "--nodes" in label("--epd", "x", "--nodes", 0, status=1)
+    assert ".txt.xz" in label("--epd", "x", "--out", tmp_path / "new.txt", status=1)
 
 
 # ---- parts --------------------------------------------------------------------------------------------------------
 
 
 def test_info_lines_as_engines_print_them() -> None:
-    assert parse_info("info depth 9 multipv 2 score cp -31 nodes 7 pv e2e4 e7e5") == Info(2, "e2e4", -31)
-    assert parse_info("info score mate 4 wdl 1000 0 0 pv h7h8q") == Info(1, "h7h8q", 31_996)
-    assert parse_info("info score mate -2 pv a1a2") == Info(1, "a1a2", -31_998)
-    assert parse_info("info score cp 99999 pv a1a2") == Info(1, "a1a2", 30_000)
-    for line in (
-        "info score cp 5 upperbound pv a1a2",
-        "info string score cp 5",
-        "info score cp 5",
-        "info score x y pv z",
-    ):
-        assert parse_info(line) is None
+    assert parse_info("info depth 9 multipv 2 score cp -31 nodes 7 pv e2e4 e7e5") == (2, "e2e4", -31)
+    assert parse_info("info score mate 4 wdl 1000 0 0 pv h7h8q") == (1, "h7h8q", 31_996)
+    assert parse_info("info score mate -2 pv a1a2") == (1, "a1a2", -31_998)
+    assert parse_info("info score cp 99999 pv a1a2") == (1, "a1a2", 30_000)
+    for text in ("score cp 5 upperbound pv a1a2", "string score cp 5", "score cp 5", "score x y pv z"):
+        assert parse_info(f"info {text}") is None
 
 
 def test_engines_that_are_none_are_refused() -> None:
@@ -254,11 +248,8 @@ def test_broken_position_lists_name_the_line(tmp_path: Path) -> None:
         list(positions_of_file(tmp_path / "x.epd"))
 
 
-def test_stockfish_labels_a_game(
-    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str], stockfish: str
-) -> None:
-    out = tmp_path / "new.txt.xz"
-    aino_train("label", "--engine", stockfish, "--pgn", pgn_file, "--out", out, "--count", 12, "--nodes", 500)
+def test_stockfish_labels_a_game(pgn_file: Path, out: Path, label: Callable[..., str], stockfish: str) -> None:
+    label("--pgn", pgn_file, "--count", 12, "--nodes", 500, engine=stockfish)
     packed, illegal = collect(read_teacher(out))
     assert illegal == 0
     assert packed.usable.sum() == 12

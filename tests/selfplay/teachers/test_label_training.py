@@ -11,7 +11,8 @@ from engine.errors import ConfigError, DataError
 from engine.network.sparse.features import new_sight
 from engine.network.sparse.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
-from selfplay.data.label_sampler import LabelOrder, LabelRows, LabelSampler, held_out
+from selfplay.data.label_sampler import LabelRows, LabelSampler, held_out
+from selfplay.data.order import RowOrder
 from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import fields_of
@@ -35,22 +36,12 @@ def filled(rows: np.ndarray, numbers: np.ndarray):
 
 
 def test_order_draws_every_row_once_an_epoch_and_each_epoch_in_another_order():
-    order = LabelOrder(1000, seed=3)
+    order = RowOrder(1000, seed=3)
     first, second = order.draw(0, 1000), order.draw(1000, 1000)
     assert sorted(first) == sorted(second) == list(range(1000))
     assert (first != second).mean() > 0.9
     assert abs(np.corrcoef(first, np.arange(1000))[0, 1]) < 0.15
     np.testing.assert_array_equal(np.concatenate([order.draw(0, 300), order.draw(300, 900)]), order.draw(0, 1200))
-
-
-def test_order_draws_whole_groups_of_consecutive_rows():
-    order = LabelOrder(1003, seed=3, group=8)
-    drawn = order.draw(0, len(order))
-    assert sorted(drawn) == list(range(1000))
-    groups = drawn.reshape(-1, 8)
-    assert (np.diff(groups, axis=1) == 1).all()
-    assert (np.diff(groups[:, 0]) != 8).mean() > 0.9
-    np.testing.assert_array_equal(np.concatenate([order.draw(0, 13), order.draw(13, 1400)]), order.draw(0, 1413))
 
 
 def test_order_is_the_feistel_network_by_its_definition():
@@ -68,12 +59,12 @@ def test_order_is_the_feistel_network_by_its_definition():
             if place < n_rows:
                 return place
 
-    in_groups = LabelOrder(1003, 3, group=5)
+    in_groups = RowOrder(1003, 3, group=5)
     assert len(in_groups) == 1000
     expected = [5 * row_of(n // 5, 200, 3) + n % 5 for n in range(993, 1020)]
     assert in_groups.draw(993, 27).tolist() == expected
     for n_rows, seed in ((1000, 3), (200_000_001, 7)):
-        assert LabelOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
+        assert RowOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
 
 
 def test_mates_and_other_large_scores_are_certain(drawn):
@@ -159,17 +150,16 @@ def test_the_policy_part_can_be_trained_on_scored_moves_alone():
     assert settings_of(parser.parse_args([*flags, "value"])).files.scored_share == 0.0
 
 
-def test_a_set_with_a_tiny_share_had_batches_with_fewer_positions_than_none():
-    sets = [LabelRows(name, np.zeros((rows, 4), np.uint64)) for name, rows in (("a", 700), ("b", 900), ("c", 50))]
-    draws = SparseMixture(sets, [0.3, 0.7, 1e-4], batch_size=64, seed=1)
+@pytest.mark.parametrize(
+    ("rows", "shares", "size"),
+    [
+        pytest.param((700, 900, 50), (0.3, 0.7, 1e-4), 64, id="a tiny share, which gave smaller batches"),
+        pytest.param((9,) * 5, (0.2,) * 5, 2, id="fewer positions than sets"),
+    ],
+)
+def test_batches_are_full_and_keep_their_shares(rows, shares, size):
+    sets = [LabelRows("labels", np.zeros((count, 4), np.uint64)) for count in rows]
+    draws = SparseMixture(sets, shares, batch_size=size, seed=1)
     drawn = np.array([[len(numbers) for _, numbers in draws.draws(step)] for step in range(1000)])
-    assert (drawn.sum(axis=1) == 64).all()
-    np.testing.assert_allclose(drawn.sum(axis=0) / 64_000, [0.3, 0.7, 1e-4], atol=1e-4)
-
-
-def test_a_batch_may_be_smaller_than_the_number_of_sets():
-    sets = [LabelRows("labels", np.zeros((9, 4), np.uint64))] * 5
-    draws = SparseMixture(sets, [1, 1, 1, 1, 1], batch_size=2, seed=1)
-    drawn = np.array([[len(numbers) for _, numbers in draws.draws(step)] for step in range(500)])
-    assert (drawn.sum(axis=1) == 2).all()
-    np.testing.assert_allclose(drawn.sum(axis=0), 200, atol=5)
+    assert (drawn.sum(axis=1) == size).all()
+    np.testing.assert_allclose(drawn.sum(axis=0) / drawn.sum(), shares, atol=3e-3 if size < 64 else 1e-4)

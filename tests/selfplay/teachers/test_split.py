@@ -6,26 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.board.layout import ROW_WORDS
-from selfplay.data.duplicates import game_keys, position_keys
 from selfplay.data.label_sampler import LabelRows, LabelSampler
 from selfplay.data.pgn import read_pgn
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.data.split import Split, held_out_games, limit_for, roots_of, unseen, without_held_out
-from selfplay.records.label_folder import LabelFolder, fields_of
-from selfplay.records.packed import keys_of_rows
+from selfplay.data.split import (
+    Split,
+    game_keys,
+    held_out_games,
+    limit_for,
+    position_keys,
+    roots_of,
+    unseen,
+    without_held_out,
+)
+from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
-from selfplay.teachers.label_tasks import LabelTask, Sampling, tasks_of_games
+from selfplay.teachers.label_tasks import LabelTask, tasks_of_games
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 from tests.selfplay.conftest import games_of, random_game
 
 SHARE = 0.25
-
-
-def keys_of(rows: np.ndarray) -> np.ndarray:
-    keys = np.zeros(len(rows), np.uint64)
-    assert keys_of_rows(np.ascontiguousarray(rows), np.zeros(ROW_WORDS, np.uint64), keys) == -1
-    return keys
 
 
 def trained_rows(labels: LabelRows) -> np.ndarray:
@@ -60,17 +60,17 @@ def test_labels_around_held_out_games_teach_nothing(data: TrainingData, teacher_
         rows = trained_rows(one)
         assert len(rows) > len(one.rows) / 4
         assert not np.isin(fields_of(rows)["root"], roots).any()
-        assert not np.isin(keys_of(rows), scored).any()
+        assert not np.isin(keys_of_rows(rows, ""), scored).any()
 
 
 def test_a_position_of_two_roots_is_on_one_side(data: TrainingData) -> None:
     labels = next(one for one in data.sets if isinstance(one, LabelRows))
     rows = np.array(labels.rows)
     fields_of(rows)["root"] = 2**16 - 1  # all drawn from games that are not held out
-    assert np.isin(keys_of(rows), labels.split.keys).any()
+    assert np.isin(keys_of_rows(rows, ""), labels.split.keys).any()
     kept = trained_rows(LabelRows("labels", rows, split=labels.split))
     assert len(kept) > len(rows) / 2
-    assert not np.isin(keys_of(kept), labels.split.keys).any()
+    assert not np.isin(keys_of_rows(kept, ""), labels.split.keys).any()
 
 
 def test_positions_that_training_games_contain_are_not_scored(positions: PositionSet) -> None:
@@ -104,8 +104,8 @@ def test_labels_off_the_path_of_held_out_games_are_not_made(tmp_path: Path) -> N
     path = tmp_path / "games.pgn"
     path.write_text("".join(f'[Result "1-0"]\n\n{random_pgn(rng)} 1-0\n\n' for _ in range(500)))
 
-    def tasks(**sampling: object) -> list[LabelTask]:
-        return list(tasks_of_games(read_pgn(path), Sampling(per_game=4, **sampling)))  # type: ignore[arg-type]
+    def tasks(**sampling: bool) -> list[LabelTask]:
+        return list(tasks_of_games(read_pgn(path), per_game=4, **sampling))
 
     everything, off_path, held_out = len(tasks()), len(tasks(off_path=True)), len(tasks(held_out=True))
     assert held_out > 0
@@ -126,6 +126,6 @@ def test_label_rows_alone_are_split(tmp_path: Path, aino_train: Callable[..., st
     assert isinstance(data.heldout, LabelRows)
     assert isinstance(data.sets[0], LabelRows)
     assert 100 < data.heldout.n_positions < 2900
-    assert not np.isin(keys_of(trained_rows(data.sets[0])), keys_of(data.heldout.rows)).any()
+    assert not np.isin(keys_of_rows(trained_rows(data.sets[0]), ""), keys_of_rows(data.heldout.rows, "")).any()
     assert len(LabelFolder(folder).values) == data.sets[0].n_positions
     assert data.sets[0].split != Split()

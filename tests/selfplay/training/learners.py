@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from selfplay.training.checkpoint import load_checkpoint, save_checkpoint
-from selfplay.training.learner import Learner
+from engine.nn.checkpoint import write_checkpoint
+from selfplay.training.learner import Learner, load_checkpoint
 
 
 def parameters_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
     for _ in range(steps):
-        learner.step(1e-3)
+        learner.step()
     return {name: array.copy() for name, array in learner.state()[0].items()}
 
 
@@ -27,7 +27,7 @@ def assert_checkpoint_continues(new: Callable[[], Learner], path: Path) -> None:
     with closing(new()) as straight, closing(new()) as killed, closing(new()) as resumed:
         expected = parameters_after(straight, 6)
         parameters_after(killed, 3)
-        save_checkpoint(path, *killed.state())
+        write_checkpoint(path, *killed.state())
         resumed.restore(*load_checkpoint(path))
         assert_same(parameters_after(resumed, 3), expected)
 

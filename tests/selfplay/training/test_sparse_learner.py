@@ -1,6 +1,6 @@
 """The sparse family: it learns, its gradients are like the layers', and its batches hold what they shall."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import chess
 import numpy as np
@@ -15,6 +15,7 @@ from engine.network.sparse.model import build_sparse
 from engine.network.sparse.moves import look
 from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
+from engine.nn.schedules import Constant
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
@@ -30,7 +31,6 @@ from tests.unit.network.test_sparse import versions_of
 CONFIG = SparseConfig(width=128, hidden=8)
 BATCH = 64
 AS_THEY_ARE = -1  # no variation
-LOSSES = ("policy", "value", "moves_left")
 
 
 def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray) -> SparseBatch:
@@ -45,10 +45,10 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
 def test_overfits_one_game(positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     model, mixture = build_sparse(CONFIG, np.random.default_rng(1)), SparseMixture([game], [1.0], BATCH, seed=7)
-    learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01))
-    first = learner.step(3e-3)
+    learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01), Constant(3e-3))
+    first = learner.step()
     for _ in range(300):
-        learner.step(3e-3)
+        learner.step()
     scores = SparseHeldOut(game).evaluate(learner.averaged_model())
     learner.close()
     every = sampled(game, np.arange(game.n_positions), np.full(game.n_positions, AS_THEY_ARE))
@@ -88,41 +88,24 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
     batch, count, weights = sampled(positions, numbers, variations), 50, LossWeights(value=0.7, moves_left=0.3)
     batch.n_features[::2] = rng.integers(3, 25, 25)  # fewer men than there are: all versions of the value head
+    batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
     _, tables = new_tables(CONFIG)
     fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
     _, slopes = new_tables(CONFIG)
     passes = SparsePass(CONFIG, count, threads=2)
     passes.positions(tables, batch, count, weights)
     passes.columns(batch, count, slopes)
-    passes.close()
+    passes.pool.close()
     losses, expected = gradients_by_layers(batch, count, weights)
     means = passes.gradients.losses.mean(axis=0)
     assert np.allclose(means, losses, rtol=1e-4)
+    policies, sums = np.count_nonzero(batch.n_moves), loss_sums(passes.gradients, count)
+    assert (sums.with_policy, sums.with_value, sums.with_moves_left) == (policies, 40, policies)
     found = named_views(slopes, CONFIG)
     assert found.keys() == expected.keys() == set(PARAMETERS.values())
     for name, gradient in expected.items():
         error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
-
-
-@pytest.mark.parametrize(("target", "unknown"), [("policy", 0.0), ("wdl", 0.0), ("moves_left", -1.0)])
-def test_position_without_a_target_takes_no_part_in_its_loss(
-    positions: PositionSet, target: str, unknown: float
-) -> None:
-    numbers, loss = np.arange(40, 60), ["policy", "wdl", "moves_left"].index(target)
-    batch, lacking = (sampled(positions, numbers, np.full(20, AS_THEY_ARE)) for _ in range(2))
-    getattr(lacking, target)[::2] = unknown
-    _, tables = new_tables(CONFIG)
-    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
-    whole, part = SparsePass(CONFIG, 20, threads=1), SparsePass(CONFIG, 20, threads=1)
-    whole.positions(tables, batch, 20, LossWeights())
-    part.positions(tables, lacking, 20, LossWeights())
-    slopes = [part.gradients.policy, part.gradients.doutputs[:, :3], part.gradients.doutputs[:, 3:]][loss]
-    assert not slopes[::2].any()
-    assert slopes[1::2].any(axis=1).all()
-    assert asdict(loss_sums(part.gradients, 20).means) == pytest.approx(
-        asdict(loss_sums(whole.gradients, 20).means) | {LOSSES[loss]: whole.gradients.losses[1::2, loss].mean()}
-    )
 
 
 # ---- batches ------------------------------------------------------------------------------------------------------

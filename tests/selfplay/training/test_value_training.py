@@ -21,6 +21,7 @@ from engine.network.sparse.value_parameters import (
 )
 from engine.network.sparse.value_slabs import from_slabs
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
+from engine.nn.schedules import Constant
 from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
@@ -64,11 +65,11 @@ def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
     return batch
 
 
-def small_learner(labels: LabelRows, threads: int = 2) -> Learner:
+def small_learner(labels: LabelRows, threads: int = 2, rate: float = 1e-3) -> Learner:
     family = family_of(NET, "value")
     settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
     batches = family.batches(TrainingData((labels,), (1.0,), labels), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings)
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, Constant(rate))
 
 
 def gradients_by_layers(
@@ -101,7 +102,7 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
     slopes = ValueTables(*(np.full_like(table, 7.0) for table in slopes))  # of the step before
     passes.forward(tables, batch, len(numbers), weights)
     passes.backward(tables, batch, len(numbers), slopes)
-    passes.close()
+    passes.pool.close()
     losses, expected = gradients_by_layers(trunk, batch, weights)
     assert np.allclose(passes.gradients.losses.mean(axis=0), losses, rtol=1e-4)
     for table in (slopes.weight, slopes.dense1):
@@ -132,10 +133,10 @@ def test_changes_lead_from_view_to_view(labels: LabelRows) -> None:
 
 
 def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
-    learner = small_learner(labels)
-    first = learner.step(3e-3).value
+    learner = small_learner(labels, rate=3e-3)
+    first = learner.step().value
     for _ in range(150):
-        last = learner.step(3e-3).value
+        last = learner.step().value
     learner.close()
     assert last < 0.8 * first
 
@@ -175,7 +176,7 @@ def test_rows_stay_within_what_integers_hold(labels: LabelRows) -> None:
     (name,) = (name for name, array in state.items() if name.endswith(ROWS) and array.max() > 0)
     state[name][:100] = 3.0
     learner.restore(state, values)
-    learner.step(1e-3)
+    learner.step()
     rows = learner.state()[0][name]
     assert np.abs(rows).max() < WEIGHT_LIMIT + 0.01
     assert np.abs(learner.averaged_model().named_parameters()[VALUE_PARAMETERS["weight"]]).max() <= WEIGHT_LIMIT
@@ -227,9 +228,3 @@ def test_pretrain_trains_one_part_after_the_other(
 def test_the_policy_is_not_trained_without_games(aino_train: Callable[..., str], folder: Path, tmp_path: Path) -> None:
     words = ["pretrain", "--labels", folder, "--net", NET, "--batch", 64, "--positions", 640, "--run", tmp_path / "a"]
     assert "nothing to hold out" in aino_train(*words, "--out", tmp_path / "net.dit", status=1)
-
-
-def test_a_network_is_built_with_and_without_a_trunk() -> None:
-    names = build_sparse(CONFIG, np.random.default_rng(1)).named_parameters().keys()
-    plain = build_sparse(SparseConfig(128), np.random.default_rng(1)).named_parameters().keys()
-    assert names - plain == set(VALUE_PARAMETERS.values())
