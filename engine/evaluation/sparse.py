@@ -18,7 +18,9 @@ from engine.network.sparse.inference import (
 )
 
 # By games (docs/what-was-tried.md).
-SEARCH = MappingProxyType({"cpuct_deviation": 0.7, "tempo": 0.09, "fpu_linear": True, "fading_endings": True})
+SEARCH = MappingProxyType(
+    {"cpuct_deviation": 0.7, "tempo": 0.09, "fpu_linear": True, "fading_endings": True, "butterfly": 2.0}
+)
 
 register_family(SparseModel, evaluate_leaf, evaluate_value, evaluate_policy)
 register_family(TwoTrunkModel, evaluate_leaf_by_trunks, evaluate_value_by_trunks, evaluate_policy_by_trunk)

@@ -40,6 +40,7 @@ class SearchParams(NamedTuple):
     fpu_linear: bool = False  # Whether an unvisited move falls with the sum of P itself, not its root (`puct`).
     fading_endings: bool = False  # Whether values in endings count in part (`tactics.small_endings.share_of_value`).
     tempo: float = 0.0  # How much values of Q near 0 overrate the side to move (`visit.without_tempo`).
+    butterfly: float = 0.0  # Weight of the butterfly history in the logits of new nodes (`butterfly`).
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
@@ -68,6 +69,8 @@ MOVES_LEFT_LINEAR: Final = 1.6521  # Lc0's MovesLeftScaledFactor.
 MOVES_LEFT_SQUARE: Final = -0.6521  # Lc0's MovesLeftQuadraticFactor.
 TYPICAL_DEVIATION: Final = 0.3  # Standard deviation of values at which exploration is as usual. KataGo: 0.4.
 DEVIATION_VISITS: Final = 2.0  # Visits that the typical deviation counts for. KataGo.
+BUTTERFLY_VISITS: Final = 64  # Visits that an entry of the butterfly history remembers. Set by hand.
+BUTTERFLY_DOUBT: Final = 8.0  # Visits of an entry at which half of it counts. Set by hand.
 
 # ---- the root (`root`, `session`) ------------------------------------------------------------------------------------
 

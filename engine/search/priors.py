@@ -15,6 +15,7 @@ import numpy as np
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
 from engine.native.ordering import add
+from engine.search.butterfly import butterfly_bonus
 from engine.search.tree import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
 
 
@@ -142,10 +143,10 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
 
 
 @kernel()
-def expand(tree, params, node, moves, logits, count):
-    """Give a node its edges, sorted by prior = softmax(logits / temperature).
+def expand(tree, params, node, side, moves, logits, count):
+    """Give a node its edges, sorted by prior = softmax(logits / temperature + what the `butterfly` history adds).
 
-    Returns its state from now on: EXPANDED, or STUNTED if they do not fit.
+    side: whose moves they are. Returns the node's state from now on: EXPANDED, or STUNTED if they do not fit.
     """
     highest = logits[0]
     for i in range(1, count):
@@ -153,7 +154,10 @@ def expand(tree, params, node, moves, logits, count):
     total = 0.0
     weights = tree.scratch_priors
     for i in range(count):
-        weight = np.exp((np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature)
+        exponent = (np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature
+        if params.butterfly > 0.0:
+            exponent += butterfly_bonus(tree, params, side, moves[i])
+        weight = np.exp(exponent)
         if not weight >= 0.0:
             weight = 0.0  # A network that overflowed: places by weight need numbers.
         total += weight

@@ -186,6 +186,8 @@ class Search:
         if self.tree.counters[NODES] > 0:
             self.tree.table[:] = ROOT  # No thread may find what another has not made anew.
         self.tree.counters[:] = 0
+        for tree in self.trees:
+            tree.butterfly[:] = 0.0
         self.tree.nodes[ROOT] = FRESH_NODE
         self.in_flight.counts[:] = 0
 

@@ -65,6 +65,7 @@ BASE_DEPTH: Final = 1  # Its plies from the root.
 RESERVED: Final = 2  # Visits that its ancestors count as in flight.
 DONE: Final = 3  # Those of them that are finished.
 LEFT: Final = 4  # Those of them that have not begun.
+LEAF_DEPTH: Final = 5  # Plies from the root to the visit's leaf; 0 where no butterfly history is kept.
 
 # Words of `earned`: sums over the finished visits of a stint, seen by the side that moved into the base.
 VALUES: Final = 0
@@ -146,6 +147,8 @@ class Tree(NamedTuple):
     stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
     stint: np.ndarray  # int64 [8]: where its visits begin (`stint`).
     earned: np.ndarray  # float64 [8]: what the visits of its stint brought.
+    path: np.ndarray  # uint16 [MAX_DEPTH]: the moves from the root to its last leaf.
+    butterfly: np.ndarray  # float32 [2, 4096, 2]: by side and squares of a move, see `butterfly`.
     scratch_moves: np.ndarray  # uint16 [218]
     scratch_priors: np.ndarray  # float32 [218]
     depths: np.ndarray  # int64 [8]
@@ -272,6 +275,8 @@ def _own_fields(rows: int) -> dict[str, np.ndarray]:
         "stack": empty_stack(rows),
         "stint": own_line(np.int64),
         "earned": own_line(np.float64),
+        "path": np.zeros(MAX_DEPTH, np.uint16),
+        "butterfly": np.zeros((2, 64 * 64, 2), np.float32),
         "scratch_moves": np.empty(MAX_MOVES, np.uint16),
         "scratch_priors": np.empty(MAX_MOVES, np.float32),
         "depths": own_line(np.int64),

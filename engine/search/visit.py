@@ -21,6 +21,7 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, publish, unlock
 from engine.native.prefetch import prefetch
+from engine.search.butterfly import note_advantage
 from engine.search.proofs import decide, is_decided, update_ancestors
 from engine.search.puct import select_edge
 from engine.search.transpositions import enter, note_position, place_of, teacher_of_value
@@ -37,6 +38,7 @@ from engine.search.tree import (
     DRAWS,
     EDGES,
     EXPANDED,
+    LEAF_DEPTH,
     LOSS,
     MAX_DEPTH,
     NO_NODE,
@@ -112,6 +114,7 @@ def descend(tree, params, node, depth, state):
         child = np.int64(tree.child[edge])
         if child != NO_NODE:
             prefetch_below(tree, params, child)
+        tree.path[depth] = tree.move[edge]
         push(tree.stack, ply + depth, tree.move[edge])
         if child == NO_NODE:
             prefetch(tree.table, place_of(tree, tree.stack[ply + depth + 1, KEY]))
@@ -330,12 +333,16 @@ def finish_visit(tree, node, state, value, draw, moves_left):
     its proven result, whatever the visit found.
     """
     clock, base, square, one = tree.counters[CLOCK] + 1, tree.stint[BASE], value * value, np.int64(1)
+    depth = tree.stint[LEAF_DEPTH]
     while True:
         parent, value, draw, square = count_visits(
             tree.nodes, node, state, one, one, clock, value, draw, square, moves_left
         )
         if node == base:
             break
+        if depth > 0:
+            depth -= 1
+            note_advantage(tree, parent, depth, value)
         state = np.int64(EXPANDED)
         value = -value
         moves_left += 1.0

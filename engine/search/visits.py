@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
+from engine.board.layout import BLACK, CASTLING, HALFMOVE, SIDE, WHITE
 from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.evaluation.in_kernel import evaluate_leaf, evaluate_policy, evaluate_value
@@ -48,6 +48,7 @@ from engine.search.tree import (
     DONE,
     DRAWS,
     EXPANDED,
+    LEAF_DEPTH,
     LEAVES,
     LEFT,
     MAX_DEPTH,
@@ -123,7 +124,8 @@ def apply(tree, in_flight, params, leaves, first):
         if known == VALUE_ONLY:
             finish_evaluated(tree, params, node, np.int64(VALUED), leaves, leaf)
         elif known == UNKNOWN:
-            state = expand(tree, params, node, leaves.moves[leaf], leaves.logits[leaf], leaves.n_moves[leaf])
+            side, count = np.int64(leaves.rows[leaf, SIDE]), leaves.n_moves[leaf]
+            state = expand(tree, params, node, side, leaves.moves[leaf], leaves.logits[leaf], count)
             finish_evaluated(tree, params, node, state, leaves, leaf)
         else:
             finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
@@ -238,6 +240,7 @@ def begin_visit(tree, params, walker):
                 relax()
             state = reach(tree.nodes, node, np.int64(0))
         node, depth, state = descend(tree, params, node, depth, state)
+    tree.stint[LEAF_DEPTH] = depth if params.butterfly > 0.0 else 0
     begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
 
 
@@ -256,7 +259,8 @@ def give_edges(tree, params, node, ply, walker):
         leaves.quiet_level[0] = tree.nodes[node].quiet_level
         leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
         evaluate_policy(walker.model, leaves, np.int64(0))
-        state = expand(tree, params, node, leaves.moves[0], leaves.logits[0], leaves.n_moves[0])
+        side, count = np.int64(leaves.rows[0, SIDE]), leaves.n_moves[0]
+        state = expand(tree, params, node, side, leaves.moves[0], leaves.logits[0], count)
     lock(tree.nodes, node)
     tree.nodes[node].state = state
     unlock(tree.nodes, node)
@@ -328,6 +332,7 @@ def find_base(tree, params, count):
             break
         if tree.nodes[child].state != EXPANDED or is_decided(tree, child):
             break
+        tree.path[depth] = tree.move[edge]
         push(tree.stack, ply + depth, tree.move[edge])
         reach(tree.nodes, child, count)
         node, depth, draw_score = child, depth + 1, -draw_score

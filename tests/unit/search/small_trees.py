@@ -22,7 +22,8 @@ def small_tree(priors: list[float]) -> Tree:
 def grow(tree: Tree, node: int, priors: list[float]) -> None:
     """Give a node edges."""
     logits = np.log(np.array(priors, np.float32)) * np.float32(PARAMS.policy_temperature)
-    tree.state[node] = expand.py_func(tree, PARAMS, node, np.arange(len(priors), dtype=np.uint16), logits, len(priors))
+    moves = np.arange(len(priors), dtype=np.uint16)
+    tree.state[node] = expand.py_func(tree, PARAMS, node, 0, moves, logits, len(priors))
 
 
 def add_child(tree: Tree, node: int, place: int) -> int:

@@ -173,7 +173,7 @@ def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
         tree = new_tree(64)
         root = new_node.py_func(tree, NO_PARENT)
         with np.errstate(invalid="ignore"):
-            expand.py_func(tree, PARAMS, root, np.arange(3, dtype=np.uint16), np.array(logits, np.float32), 3)
+            expand.py_func(tree, PARAMS, root, 0, np.arange(3, dtype=np.uint16), np.array(logits, np.float32), 3)
         assert sorted(tree.move[:3].tolist()) == [0, 1, 2]
         assert tree.prior[:3].sum() == pytest.approx(1.0)
 

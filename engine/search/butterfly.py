@@ -1,0 +1,46 @@
+"""What a search finds out about moves wherever they are played: the butterfly history, which sharpens priors.
+
+An entry for each side, source and target square. Every visit tells the entries of its moves how much better it ended
+than their nodes stood, and nodes that get their edges later trust or distrust those moves accordingly:
+
+    advantage = value of the visit - Q(node), for the side to move
+    h = mean of the advantages of the last visits, some BUTTERFLY_VISITS of them
+    logit / temperature += weight * h * n / (n + BUTTERFLY_DOUBT)        n visits, at most BUTTERFLY_VISITS
+
+A policy sees a position; the history knows what the moves led to a move or two away from it. Alpha-beta engines order
+quiet moves like this: Schaeffer 1989, "The history heuristic and alpha-beta search enhancements in practice". Each
+thread has its own, of the visits that it made itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.board.layout import SIDE
+from engine.native.jit import kernel
+from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
+from engine.search.tree import ROOT_PLY
+
+SQUARES_MASK = 0xFFF  # The bits of a move that tell its squares.
+MEAN, COUNT = 0, 1  # Words of an entry.
+
+
+@kernel()
+def note_advantage(tree, node, depth, value):
+    """Tell a move how a visit ended for the side that played it, at ``node``, the node at ``depth`` on the path."""
+    visits = tree.nodes[node].visits
+    if visits == 0:
+        return  # The first visit of a root: nothing to compare with.
+    side = np.int64(tree.stack[tree.counters[ROOT_PLY] + depth, SIDE])
+    entry = tree.butterfly[side, np.int64(tree.path[depth]) & SQUARES_MASK]
+    advantage = value + tree.nodes[node].value_sum / visits
+    entry[COUNT] = min(entry[COUNT] + np.float32(1.0), np.float32(BUTTERFLY_VISITS))
+    entry[MEAN] += (np.float32(advantage) - entry[MEAN]) / entry[COUNT]
+
+
+@kernel()
+def butterfly_bonus(tree, params, side, move):
+    """What to add to a move's logit, divided by the temperature."""
+    entry = tree.butterfly[side, np.int64(move) & SQUARES_MASK]
+    count = np.float64(entry[COUNT])
+    return params.butterfly * np.float64(entry[MEAN]) * count / (count + BUTTERFLY_DOUBT)

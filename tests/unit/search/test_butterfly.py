@@ -1,0 +1,76 @@
+"""The butterfly history: what visits tell of moves, and what it changes."""
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.board.layout import SIDE
+from engine.search.butterfly import COUNT, MEAN, note_advantage
+from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
+from engine.search.priors import expand
+from engine.search.tree import NO_PARENT, ROOT, ROOT_PLY, new_tree
+from engine.search.visit import new_node
+from tests.unit.search.flat import IN_KERNEL, search_on, searched, tree_fingerprint
+from tests.unit.search.small_trees import PARAMS, small_tree, visit
+
+LEARNING = IN_KERNEL._replace(mate_moves=1, butterfly=2.0)
+OPENING = "r1bqkbnr/pppp1ppp/2n5/4p3/4P3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 2 3"
+E2E4 = 12 | 28 << 6
+
+
+@pytest.mark.plain
+def test_a_move_learns_how_much_better_visits_ended_than_its_node_stood():
+    tree = small_tree([1.0])
+    tree.counters[ROOT_PLY], tree.stack[0, SIDE], tree.path[0] = 0, 1, E2E4
+    tree.visits[ROOT], tree.value_sum[ROOT] = 4, 2.0  # -0.5 for the side to move
+    note_advantage.py_func(tree, ROOT, 0, 0.1)
+    note_advantage.py_func(tree, ROOT, 0, -0.4)
+    assert tree.butterfly[1, E2E4].tolist() == pytest.approx([(0.6 + 0.1) / 2, 2])
+    assert np.count_nonzero(tree.butterfly) == 2
+    tree.butterfly[1, E2E4] = 0.0, BUTTERFLY_VISITS
+    note_advantage.py_func(tree, ROOT, 0, 0.5)
+    assert tree.butterfly[1, E2E4].tolist() == pytest.approx([1 / BUTTERFLY_VISITS, BUTTERFLY_VISITS])
+
+
+@pytest.mark.plain
+def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
+    tree = new_tree(64)
+    root = new_node.py_func(tree, NO_PARENT)
+    promotion = E2E4 | 3 << 12  # other bits than those of the squares do not count
+    tree.butterfly[1, E2E4, MEAN], tree.butterfly[1, E2E4, COUNT] = 0.25, 8.0
+    moves, params = np.array([5, promotion], np.uint16), PARAMS._replace(butterfly=2.0)
+    for side, times in ((0, 1.0), (1, np.exp(2.0 * 0.25 * 8.0 / (8.0 + BUTTERFLY_DOUBT)))):
+        expand.py_func(tree, params, root, side, moves, np.zeros(2, np.float32), 2)
+        first = int(tree.first_edge[root])
+        prior = dict(zip(tree.move[first : first + 2].tolist(), tree.prior[first : first + 2].tolist(), strict=True))
+        assert prior[promotion] / prior[5] == pytest.approx(times)
+
+
+@pytest.mark.plain
+def test_visits_of_batches_tell_nothing():
+    tree = small_tree([0.6, 0.4])
+    visit(tree, ROOT, 0, 0.3)
+    assert not tree.butterfly.any()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_search_learns_from_every_step_of_its_visits_and_forgets_with_its_tree(threads):
+    search = searched(OPENING, 2000, LEARNING, threads=threads)
+    assert all(tree.butterfly[:, :, COUNT].sum() > 100 for tree in search.trees)
+    board = chess.Board(OPENING)
+    played = [move.from_square | move.to_square << 6 for move in board.legal_moves]
+    assert sum(tree.butterfly[0, played, COUNT].sum() for tree in search.trees) > 20
+    assert not np.array_equal(
+        search.tree.prior[:500], searched(OPENING, 2000, IN_KERNEL._replace(mate_moves=1)).tree.prior[:500]
+    )
+    search.set_position(stack_from_board(chess.Board()))
+    assert not any(tree.butterfly.any() for tree in search.trees)
+
+
+def test_one_position_gets_one_tree_whatever_was_searched_before():
+    fresh = searched(OPENING, 1000, LEARNING)
+    search = searched(chess.STARTING_FEN, 1000, LEARNING)
+    search.set_position(stack_from_board(chess.Board(OPENING)))
+    search_on(search, 1000)
+    assert tree_fingerprint(search) == tree_fingerprint(fresh)
