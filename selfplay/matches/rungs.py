@@ -74,7 +74,7 @@ class Ladder(Series):
 
     def standing(self) -> LadderStanding:
         """The current standing."""
-        rows = self._archive.rows.values()
+        rows = self.archive.rows.values()
         names = [self.settings.engine.name, *(name for row in rows for name in (row.white, row.black))]
         return LadderStanding(
             rating=self._rating,
@@ -93,7 +93,7 @@ class Ladder(Series):
     @property
     def is_complete(self) -> bool:
         """As in Series."""
-        return len(self._archive.rows) >= self.settings.games
+        return len(self.archive.rows) >= self.settings.games
 
     def next_game(self) -> PlannedGame | None:
         """The missing second game of a pair, or else the first game of a new pair on the most informative rung."""
@@ -109,11 +109,11 @@ class Ladder(Series):
 
     def finish(self, row: GameRow) -> None:
         """Add a result to the fit."""
-        if row.number ^ 1 in self._archive.rows:
+        if row.number ^ 1 in self.archive.rows:
             self._refit()
 
     def _refit(self) -> None:
-        points = {number: row.first_points for number, row in self._archive.rows.items()}
+        points = {number: row.first_points for number, row in self.archive.rows.items()}
         self._pairs: dict[int, list[float]] = {}
         for pair, rung in sorted(self._rung_of_pair.items()):
             both = {n: points[n] for n in (2 * pair, 2 * pair + 1) if n in points}

@@ -91,7 +91,7 @@ class Series(ABC):
 
     def __init__(self, settings: SeriesSettings, archive: MatchArchive) -> None:
         self.settings = settings
-        self._archive = archive
+        self.archive = archive
         self._openings = OpeningOrder(settings.openings, settings.seed)
 
     @property
@@ -136,7 +136,7 @@ class Series(ABC):
             return game
 
         def work(halted: Callable[[], bool]) -> None:
-            table = _Table(self.settings.control, self.settings.rules(), self._archive.folder)
+            table = _Table(self.settings.control, self.settings.rules(), self.archive.folder)
             try:
                 while not halted():
                     with lock:
@@ -145,7 +145,7 @@ class Series(ABC):
                     if row is None:
                         return
                     with lock:
-                        self._archive.add(row)
+                        self.archive.add(row)
                         self.finish(row)
                         report(row)
                         lock.notify_all()

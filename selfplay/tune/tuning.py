@@ -57,22 +57,12 @@ class TuningSettings(SeriesSettings):
 
 @dataclass(frozen=True)
 class TuningStanding:
-    """Values after the pairs so far.
+    """Values after the pairs so far."""
 
-    Attributes:
-        pairs: those that count: all up to the first that is not complete.
-        path: float64[pairs + 1, n], the options' values after 0, 1, 2 ... pairs.
-    """
-
-    pairs: int
+    pairs: int  # all up to the first that is not complete
     games: int
-    path: np.ndarray
+    values: np.ndarray  # float64[n]
     faults: dict[str, dict[str, int]]
-
-    @property
-    def values(self) -> np.ndarray:
-        """The values now, float64[n]."""
-        return np.asarray(self.path[-1])
 
 
 def pair_results(points: dict[int, float]) -> dict[int, float]:
@@ -115,11 +105,11 @@ class Tuning(Series):
     def finish(self, row: GameRow) -> None:
         """Move the values when both games of a pair are there."""
         pair = row.number // 2
-        both = {n: self._archive.rows[n].first_points for n in (2 * pair, 2 * pair + 1) if n in self._archive.rows}
+        both = {n: self.archive.rows[n].first_points for n in (2 * pair, 2 * pair + 1) if n in self.archive.rows}
         self.spsa.record(pair_results(both))
 
     def standing(self) -> TuningStanding:
         """The current standing."""
-        rows = list(self._archive.rows.values())
+        rows = list(self.archive.rows.values())
         names = (f"{self.settings.engine.name}+", f"{self.settings.engine.name}-")
-        return TuningStanding(self.spsa.done, len(rows), np.array(self.spsa.path), count_faults(rows, names))
+        return TuningStanding(self.spsa.done, len(rows), self.spsa.values, count_faults(rows, names))
