@@ -12,7 +12,7 @@ from engine.pages.board import board_svg
 from engine.pages.chart import area_path
 from engine.pages.render import page_environment
 from selfplay.report.charts import Chart, Curve, DrawnChart, draw
-from selfplay.report.facts import UNBOUNDED, Generation, PlayedThrough, RunFacts
+from selfplay.report.facts import UNBOUNDED, Generation, RunFacts
 from selfplay.report.samples import Sample, ending_words
 from selfplay.run.config import config_text
 
@@ -35,7 +35,8 @@ def report_page(facts: RunFacts) -> str:
             unbounded=UNBOUNDED,
             promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
             gained=generations[-1].gained,
-            false_resignations=sum((g.played_through for g in generations), start=PlayedThrough(0, 0)),
+            given_up=sum(g.given_up for g in generations),
+            wrong=sum(g.wrong for g in generations),
             endings=sorted(endings.items(), key=lambda item: -item[1]),
             strength_charts=_drawn(_strength_chart(generations), _strength_over_hours(generations)),
             loss_charts=_drawn(_loss_chart("Policy", generations), _loss_chart("Value", generations)),
@@ -103,12 +104,12 @@ def _loss_chart(name: str, generations: list[Generation]) -> Chart:
 
 def _game_charts(generations: list[Generation]) -> tuple[Chart, Chart]:
     played = [(g.number, g.games) for g in generations if g.games is not None]
-    false = [(g.number, g.played_through.rate) for g in generations if g.played_through.rate is not None]
+    false = [(g.number, g.wrong / g.given_up) for g in generations if g.given_up]
     shares = [
         Curve("draws", [(number, games.draws) for number, games in played]),
         Curve("resigned", [(number, games.resigned) for number, games in played]),
         Curve("White's score", [(number, games.white_score) for number, games in played]),
-        Curve("false resignations", [(number, rate) for number, rate in false if rate is not None]),
+        Curve("false resignations", false),
     ]
     note = (
         "False resignations: of the games played through although a side would have resigned, the share that this side "

@@ -117,11 +117,11 @@ def play_numbers(
     tables = [Seats(one, seating) for one in evaluators]
     try:
         if in_turn:
-            play_in_turn(games, tables, kernels, lambda game: finish(game.record()), stop)
+            play_in_turn(games, tables, kernels, finish, stop)
         else:
             # There is a worker for each processor, so the products of a network of one's own get one thread each.
             with threadpool_limits(limits=1, user_api="blas"):
-                play_games(games, tables, lambda game: finish(game.record()), stop)
+                play_games(games, tables, finish, stop)
     finally:
         for evaluator in evaluators:
             evaluator.close()

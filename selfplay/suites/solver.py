@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import chess
@@ -31,16 +30,8 @@ class BestMove(NamedTuple):
     mate: int | None  # full moves to the mate it announces; negative when it is being mated
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The best moves during a search, in order. The last one is the move played."""
-
-    steps: tuple[BestMove, ...]
-
-    @property
-    def last(self) -> BestMove:
-        """The move played, with all nodes and time spent on it."""
-        return self.steps[-1]
+Answer = Sequence[BestMove]
+"""The best moves during a search, in order. The last one is the move played, with all nodes and time spent on it."""
 
 
 class Solver(Protocol):
@@ -53,16 +44,6 @@ class Solver(Protocol):
     def close(self) -> None:
         """End it."""
         ...
-
-
-def found_at(answer: Answer, accepts: Callable[[BestMove], bool]) -> BestMove | None:
-    """The first step from which every best move is right. None when the move played is wrong."""
-    found = None
-    for step in reversed(answer.steps):
-        if not accepts(step):
-            break
-        found = step
-    return found
 
 
 class EngineSolver:
@@ -94,7 +75,7 @@ class EngineSolver:
             elapsed_ms = round(1000 * (time.perf_counter() - begin))
             mate = result.infos[0].score_mate if result.infos else None  # a book move has no lines
             steps.append(BestMove(kept, elapsed_ms, result.best_move, mate))
-        return Answer(tuple(steps))
+        return steps
 
     def close(self) -> None:
         """Stop the engine's threads."""
@@ -146,7 +127,7 @@ class UciSolver:
         if not steps or steps[-1].move != best.move:
             mate = None
         steps.append(BestMove(nodes, round(1000 * (time.perf_counter() - begin)), best.move, mate))
-        return Answer(tuple(steps))
+        return steps
 
     def close(self) -> None:
         """End the process."""

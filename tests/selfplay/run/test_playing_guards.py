@@ -145,7 +145,6 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
     assert seen[0].opening_share == 1.0
     assert any("games.opening_share is 1 instead of 0.5" in text for text in told)
     assert any("0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in told)
-    run.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger:
         stored = ledger.execute("SELECT generation, games, drawn, given_up, opening_share FROM self_play").fetchall()
     assert stored == [(2, 2, 0, 2, 1.0)]
