@@ -28,7 +28,7 @@ from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
 from selfplay.records.positions import UNKNOWN_SCORE
-from selfplay.records.replay import ReplayWriter, read_segment
+from selfplay.records.replay import read_segment
 from selfplay.records.targets import score_from_value, wdl_from_score
 from tests.stand_ins import StandIn
 
@@ -196,26 +196,6 @@ def test_mate_is_played_at_any_temperature() -> None:
 def test_shortened_record_is_refused(records: dict[int, SelfPlayRecord]) -> None:
     with pytest.raises(DataError, match="self-play record"):
         decode_record(encode_record(records[0])[:-1])
-
-
-def stored(folder: Path, records: dict[int, SelfPlayRecord]) -> Path:
-    writer = ReplayWriter(folder, 1)
-    for record in records.values():
-        writer.append(record)
-    writer.close()
-    return next(folder.glob("*.part"))
-
-
-def test_published_segment_holds_all_games(records: dict[int, SelfPlayRecord], tmp_path: Path) -> None:
-    stored(tmp_path, records)
-    writer = ReplayWriter(tmp_path, 1)
-    assert (sorted(writer.games), writer.cut_bytes) == (sorted(records), 0)
-    path = writer.publish()
-    assert [file.name for file in tmp_path.iterdir()] == ["gen-00001.replay"]
-    read, torn = read_segment(path)
-    assert torn == 0
-    for record in read:
-        assert_equal_records(record, records[record.number])
 
 
 def test_other_files_are_no_segments(tmp_path: Path) -> None:

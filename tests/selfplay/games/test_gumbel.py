@@ -54,11 +54,6 @@ def test_schedule_spends_all_visits() -> None:
             assert sum(moves * each for moves, each in phases[:-1]) < visits
 
 
-def test_schedule_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="one visit"):
-        halving_schedule(4, 0)
-
-
 # ---- searches -----------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.comparison_page import comparison_page
-from selfplay.report.facts import read_facts
+from selfplay.report.facts import RunFacts, read_facts
 from selfplay.report.metrics import Metrics, metrics_of, read_run, write_events
 from selfplay.report.opening_tree import opening_tree
 from selfplay.report.page import _strength_over_hours, report_page
@@ -94,6 +94,12 @@ def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
         run.ledger.enter_phase(number, Phase.DONE)
     run.ledger.begin_generation(len(gates) + 1, config_text(run.config))
     return run
+
+
+def facts_with(path: Path, gates: list[GateResult]) -> RunFacts:
+    """What is read of such a run."""
+    run_with(path, gates).close()
+    return read_facts(path)
 
 
 # ---- openings and samples -----------------------------------------------------------------------------------------
@@ -175,8 +181,7 @@ def test_single_point_is_drawn() -> None:
 
 
 def test_strength_is_drawn_over_the_hours_up_to_the_end_of_each_generation(tmp_path: Path) -> None:
-    run_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]).close()
-    generations = read_facts(tmp_path).generations
+    generations = facts_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]).generations
     hours = [0.5, 2.0, 0.5, 9.0]  # the last one is still playing
     timed = [replace(one, hours=spent) for one, spent in zip(generations, hours, strict=True)]
     (curve,) = _strength_over_hours(timed).curves
@@ -192,15 +197,12 @@ def test_strength_is_drawn_over_the_hours_up_to_the_end_of_each_generation(tmp_p
 def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
     endless = float("inf")
     perfect = GateResult(True, True, (0, 0, 0, 0, 10), 3.0, 1.0, endless, endless, endless)
-    run_with(tmp_path, [perfect]).close()
-    gained = read_facts(tmp_path).generations[0].gained
+    gained = facts_with(tmp_path, [perfect]).generations[0].gained
     assert gained == pytest.approx(636.4, abs=0.1)  # 400 log10(19.5 / 0.5)
 
 
 def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
-    run = run_with(tmp_path, [gate_result(30)])
-    run.close()
-    facts = read_facts(tmp_path)
+    facts = facts_with(tmp_path, [gate_result(30)])
     first, second = facts.generations
     assert (first.phase, second.phase) == (Phase.DONE, Phase.GENERATE)
     assert second.games is None
@@ -215,8 +217,7 @@ def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
 
 
 def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
-    run_with(tmp_path / "a<b>", [gate_result(30)]).close()
-    text = report_page(read_facts(tmp_path / "a<b>"))
+    text = report_page(facts_with(tmp_path / "a<b>", [gate_result(30)]))
     assert "<h1>a&lt;b&gt;</h1>" in text
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
     assert set(re.findall(r"https?://[^\"' ]+", text)) == {"http://www.w3.org/2000/svg"}
@@ -240,8 +241,7 @@ def test_report_command_leaves_the_run_alone(
 def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path: Path) -> None:
     """Equal candidates, of which the gate let those pass that were lucky: their sum is no measured gain."""
     gates = [gate_result(elo, accepted=elo > 0) for elo in (35, -20, 25, -40)]
-    run_with(tmp_path, gates).close()
-    text = report_page(read_facts(tmp_path))
+    text = report_page(facts_with(tmp_path, gates))
     assert "<dt>Elo gained, at most</dt><dd>+60</dd>" in text
     assert "an upper bound: it rises even where no candidate is stronger" in text
     assert 'class="band"' not in text

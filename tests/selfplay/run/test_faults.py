@@ -6,7 +6,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +22,7 @@ from selfplay.run.fitting import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations, run_phase
+from tests.new_process import wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.run.crews import TINY_FLAGS, never, open_run
 
@@ -246,11 +246,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
 def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=30", "--workers=1"]
     with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
-        deadline = time.monotonic() + 120
-        while not part_path(tmp_path / "replay", 1).is_file():
-            assert first.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         for name in ("loop", "generate", "fit", "gate"):
             assert "another process is working in this run folder" in aino_train(name, tmp_path, status=1)
         assert first.wait(120) == 0

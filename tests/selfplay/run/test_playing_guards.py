@@ -83,9 +83,7 @@ def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
     risky = [lost(-0.99)] * 40 + [saved(-0.92)] * 10
     assert safe_threshold(risky, -0.9, 2, 0.1) == pytest.approx(-0.95)
     assert safe_threshold([saved(-1.0)] * 40, -0.9, 2, 0.1) == -1.0
-
-
-def test_threshold_stays_without_evidence() -> None:
+    # without evidence it stays
     assert safe_threshold([saved(-1.0)] * 5, -0.9, 2, 0.1) == -0.9
     resignable = [replace(saved(-1.0), played_through=False)] * 50
     assert safe_threshold(resignable, -0.9, 2, 0.1) == -0.9

@@ -5,9 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +13,19 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
-from engine.options.settings import help_of
 from selfplay.commands import pretrain
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.game import encode_record
 from selfplay.records.replay import read_segment, segment_path
-from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
+from selfplay.run.config import GateSettings, config_text, configured, read_toml
 from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
 from selfplay.training.families import family_of
+from tests.new_process import wait_until
 from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run
 
 
@@ -85,10 +83,7 @@ def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "selfplay.main", "generate", str(tmp_path / "killed"), *flags]
     part = segment_path(tmp_path / "killed" / "replay", 1).with_suffix(".part")
     with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
-        deadline = time.monotonic() + 120
-        while process.poll() is None and not (part.is_file() and part.stat().st_size > 2000):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_until(lambda: process.poll() is not None or (part.is_file() and part.stat().st_size > 2000))
         process.kill()
     stored, _ = read_segment(part)
     assert 0 < len(stored) < 30
@@ -198,18 +193,13 @@ def test_bad_settings_are_named(values: dict, named: str) -> None:
         configured(values)
 
 
-def test_every_setting_says_what_it_does(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_tells_range_and_defaults(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "500")  # or lines would break within words
     with pytest.raises(SystemExit):
         main(["generate", "--help-all"])
     text = " ".join(capsys.readouterr().out.split())
     assert "--games.longest N call a game a draw after this many plies (at least 1); default of new runs: 400" in text
     assert "(at least 2); default of new runs: 256 for towers and 8192 for sparse networks" in text
-    config = default_config("16x1")
-    sections = [config, config.games, config.fit, config.gate]
-    settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]
-    assert len(settings) > 40
-    assert all(help_of(one) in text for one in settings)
 
 
 @pytest.mark.parametrize("net", ["64x6", "sparse-256"])

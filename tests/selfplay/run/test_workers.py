@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import ATTEMPTS, SupervisedPlay, WorkerLost
 from selfplay.run.workers import WorkerPool
 from selfplay.training.families import family_of
+from tests.new_process import wait_until
 from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, tiny_task
 
 ROOT = Path(__file__).parents[3]
@@ -108,10 +108,7 @@ def start_generating(run: Path) -> subprocess.Popen[str]:
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     part = run / "replay" / "gen-00001.part"
-    deadline = time.monotonic() + 120
-    while process.poll() is None and not (part.is_file() and part.stat().st_size > 500):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(lambda: process.poll() is not None or (part.is_file() and part.stat().st_size > 500))
     return process
 
 
@@ -152,10 +149,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     assert len(session_members(process.pid)) >= 2
     process.kill()
     process.communicate(timeout=60)
-    deadline = time.monotonic() + 30
-    while (left := session_members(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left
+    wait_until(lambda: not session_members(process.pid), 30)
 
 
 @pytest.mark.parametrize("flags", [["--workers=-1"], ["--cluster=local", "--workers=-1"]])

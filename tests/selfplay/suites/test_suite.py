@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -237,8 +238,8 @@ def test_outcomes_keep_the_problems_order_and_stop_when_asked() -> None:
 
 
 def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
-    solver = EngineSolver(EngineOptions(evaluator="material", threads=1, hash_mib=16), TimeControl(nodes=100))
-    try:
+    options = EngineOptions(evaluator="material", threads=1, hash_mib=16)
+    with closing(EngineSolver(options, TimeControl(nodes=100))) as solver:
         board = chess.Board(BACK_RANK + " 0 1")
         answer = solver.solve(board, fresh=True)
         assert answer[-1].move.uci() == "a1a8"
@@ -250,19 +251,14 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         assert len(nodes) == 8
         again = solver.solve(chess.Board(), fresh=True)
         assert [step.move for step in again] == [step.move for step in start]
-    finally:
-        solver.close()
 
 
 def test_uci_engine_solves_too() -> None:
     scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
-    solver = UciSolver(scripted, TimeControl(nodes=100))
-    try:
+    with closing(UciSolver(scripted, TimeControl(nodes=100))) as solver:
         first = next(iter(chess.Board().legal_moves))
         answer = solver.solve(chess.Board(), fresh=True)
         assert [(step.nodes, step.move, step.mate) for step in answer] == [(77, first, None)] * 2
-    finally:
-        solver.close()
     solver = UciSolver(replace(scripted, command=(*scripted.command[:2], "crash", "1")), TimeControl(nodes=100))
     with pytest.raises(ConfigError, match="scripted failed"):
         solver.solve(chess.Board(), fresh=True)

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from selfplay.report.tuning_page import tuning_page
 from selfplay.tune.outcome import KIND, read_tuning, setoption_lines, toml_lines
 from selfplay.tune.tunable import Tunable, parse_wish, resolve
 from selfplay.tune.tuning import Tuning, TuningSettings, pair_results
+from tests.new_process import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(__file__).parents[1] / "tuned_engine.py"
@@ -191,10 +191,8 @@ def test_the_command_survives_a_kill(tmp_path: Path, aino_train: Callable[..., s
     folder = tmp_path / "tuned"
     command = [sys.executable, "-m", "selfplay.main", *words_for(folder, 40)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120.0
-        while not (folder / "games.jsonl").is_file() or (folder / "games.jsonl").read_text().count("\n") < 15:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        games = folder / "games.jsonl"
+        wait_until(lambda: games.is_file() and games.read_text().count("\n") >= 15)
         process.send_signal(signal.SIGKILL)
     before = read_tuning(folder)
     assert 0 < before.pairs < 40
