@@ -92,7 +92,6 @@ class Ladder(Series):
 
     @property
     def is_complete(self) -> bool:
-        """As in Series."""
         return len(self.archive.rows) >= self.settings.games
 
     def next_game(self) -> PlannedGame | None:

@@ -130,7 +130,6 @@ class Match(Series):
 
     @property
     def is_complete(self) -> bool:
-        """As in Series."""
         return all(number in self.archive.rows for number in self._numbers)
 
     def next_game(self) -> PlannedGame | None:

@@ -78,13 +78,11 @@ class GenerationTask(PlayTask):
         return SelfPlayGame(row, self.settings, self.seed, self.generation, number)
 
     def seating(self) -> Seating:
-        """As in PlayTask."""
         settings = self.settings
         params = game_params(decide_root=settings.gumbel == 0)
         return Seating(settings.concurrent, params, max(settings.visits, settings.fast_visits), settings.longest)
 
     def shortest(self) -> Self:
-        """As in PlayTask."""
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
 
 

@@ -59,7 +59,6 @@ class EngineSolver:
         self._engine.warm_up()
 
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
-        """As in Solver."""
         engine, limit = self._engine, self._limit
         if fresh:
             engine.new_game()
@@ -99,7 +98,6 @@ class UciSolver:
         self._engine = open_engine(contestant)
 
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
-        """As in Solver."""
         if fresh:
             self._engine.protocol.send_line("ucinewgame")
         try:

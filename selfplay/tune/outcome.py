@@ -59,11 +59,6 @@ class TuningFacts:
         return len(self.path) - 1
 
 
-def is_tuning(folder: Path) -> bool:
-    """Whether a folder is that of a tuning run."""
-    return (folder / f"{KIND}.json").is_file()
-
-
 def read_tuning(folder: Path) -> TuningFacts:
     """Read the folder of a tuning run, even of an active one. Raises RunError if it is damaged."""
     try:

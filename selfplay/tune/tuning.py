@@ -46,7 +46,6 @@ class TuningSettings(SeriesSettings):
         return GainSchedule(self.pairs, self.lag)
 
     def resolved(self) -> dict[str, Any]:
-        """As in SeriesSettings."""
         return super().resolved() | {"options": [vars(option) for option in self.options]}
 
     def player(self, side: str, values: np.ndarray) -> Contestant:
@@ -85,7 +84,6 @@ class Tuning(Series):
 
     @property
     def is_complete(self) -> bool:
-        """As in Series."""
         return self.spsa.done == self.settings.pairs
 
     @property

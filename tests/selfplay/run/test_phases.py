@@ -109,7 +109,7 @@ def test_games_without_a_position_to_learn_from_are_played_again(tmp_path: Path)
     assert run.ledger.current() == (1, Phase.GENERATE)
     run = run_with(tmp_path, "games", full_share=1.0, count=4)
     assert run_generations(run, 1, never)
-    assert len(published_games(run.replay, 1)) == run.ledger.game_count(1) == 4
+    assert len(published_games(run.replay, 1)) == len(run.ledger.games(1)) == 4
 
 
 def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_ones(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_imported_games_that_are_lost_do_not_stop_the_run_for_good(tmp_path: Pat
     with pytest.raises(RunError, match="no position to learn from"):
         run_generations(run, 1, never)
     assert run_generations(run, 1, never)
-    assert len(published_games(run.replay, 1)) == run.ledger.game_count(1) == 6
+    assert len(published_games(run.replay, 1)) == len(run.ledger.games(1)) == 6
     assert not run.ledger.imports()
 
 
@@ -149,7 +149,7 @@ def test_fewer_games_than_before_the_damage_are_enough(tmp_path: Path) -> None:
     segment_path(tmp_path / "replay", 1).unlink()
     run = run_with(tmp_path, "games", count=3)
     assert run_generations(run, 1, never)
-    assert run.ledger.game_count(1) == 3
+    assert len(run.ledger.games(1)) == 3
 
 
 def test_lost_candidate_is_trained_again(tmp_path: Path) -> None:
