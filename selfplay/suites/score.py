@@ -127,13 +127,13 @@ def tally(outcomes: Sequence[Outcome]) -> Tally:
     )
 
 
-def grouped(outcomes: Sequence[Outcome]) -> dict[str, Tally]:
-    """Scores by theme and rating band, sorted by name; numbers inside a name sort by value."""
+def grouped(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """Outcomes by theme and rating band, sorted by name; numbers inside a name sort by value."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         for group in outcome.problem.groups:
             groups.setdefault(group, []).append(outcome)
-    return {group: tally(groups[group]) for group in sorted(groups, key=_natural)}
+    return {group: groups[group] for group in sorted(groups, key=_natural)}
 
 
 def _natural(name: str) -> str:

@@ -70,5 +70,5 @@ def read_tuning(folder: Path) -> TuningFacts:
         rows = [GameRow.from_json(line) for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: not a readable tuning run: {error!r}") from error
-    spsa.record(pair_results({row.number: row.first_points for row in rows}))
+    spsa.record(pair_results(rows))
     return TuningFacts(folder.resolve().name, settings, options, np.array(spsa.path))

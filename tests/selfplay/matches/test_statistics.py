@@ -84,7 +84,7 @@ def test_even_pairs_narrow_the_interval_that_games_alone_would_give() -> None:
 
 def test_pairs_come_from_games_by_number() -> None:
     points = {0: 1.0, 1: 0.5, 3: 1.0, 4: 0.0, 5: 0.0, 6: 1.0}
-    assert complete_pairs(points) == [1.5, 0.0]
+    assert complete_pairs(points) == {0: 1.5, 2: 0.0}
     assert leading_pairs(points) == [1.5], "the order of a sequential test ends at the first gap"
     assert leading_pairs(points | {2: 0.5}) == [1.5, 1.5, 0.0]
 
@@ -137,7 +137,7 @@ def decisions(shares: np.ndarray, test: Sprt, runs: int) -> float:
     accepted = 0
     for _ in range(runs):
         counts = np.zeros(5, np.int64)
-        while (decision := test.decision(test.log_likelihood_ratio(counts))) is None:
+        while (decision := test.decision(counts)) is None:
             counts += rng.multinomial(20, shares)
         accepted += decision
     return accepted / runs

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import chess
-import numpy as np
 import pytest
 
 from engine.board.convert import encode_move, row_from_board
@@ -30,7 +29,7 @@ from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import SCHEMA, GateResult, Phase, ledger_row
 from tests.documents.pages import ROOT
-from tests.selfplay.run.crews import TINY
+from tests.selfplay.run.crews import TINY, record_of
 
 LOST, EVEN, WON = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
 
@@ -40,8 +39,7 @@ def game_of(
     points: int = 0,
     ending: Ending = Ending.OTHER,
     values: list[tuple[float, float, float]] | None = None,
-    number: int = 0,
-    generation: int = 1,
+    **more: int,
 ) -> SelfPlayRecord:
     """A game of these moves; `values` are the root's win, draw and loss for the side to move."""
     board, codes = chess.Board(), []
@@ -49,20 +47,7 @@ def game_of(
         move = board.parse_san(san)
         codes.append(encode_move(board, move))
         board.push(move)
-    n = len(codes)
-    return SelfPlayRecord(
-        generation=generation,
-        number=number,
-        white_points=points,
-        ending=ending,
-        start=row_from_board(chess.Board()),
-        moves=np.array(codes, np.uint16),
-        full=np.ones(n, np.bool_),
-        target_counts=np.ones(n, np.uint8),
-        target_moves=np.array(codes, np.uint16),
-        target_visits=np.ones(n, np.uint16),
-        root_wdl=np.array(values or [EVEN] * n, np.float16).reshape(-1, 3),
-    )
+    return record_of(codes, values or [EVEN] * len(codes), white_points=points, ending=ending, **more)
 
 
 FOOLS_MATE = "f3 e5 g4 Qh4#"
@@ -107,8 +92,7 @@ def facts_with(path: Path, gates: list[GateResult]) -> RunFacts:
 
 def test_opening_tree_counts_moves_and_points() -> None:
     games = [game_of("e4 e5 Nf3", 1), game_of("e4 e5 Bc4", 0), game_of("e4 c5", -1), game_of("d4", 1)]
-    other = game_of("e4 e5")
-    other.start[:] = row_from_board(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
+    other = replace(game_of("e4 e5"), start=row_from_board(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1")))
     tree = opening_tree([*games, other])
     assert (tree.games, tree.score) == (4, 0.625)
     assert [(branch.text, branch.games, branch.score) for branch in tree.replies] == [("1. e4", 3, 0.5)]

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, RunError
-from engine.files import dit_file
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import ReplayWriter, part_path, published_games, read_segment, segment_path, write_segment
 from selfplay.run.fitting import fit, replay_set
@@ -24,7 +23,7 @@ from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations, run_phase
 from tests.new_process import wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
-from tests.selfplay.run.crews import TINY_FLAGS, never, open_run
+from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, open_run
 
 ROOT = Path(__file__).parents[3]
 FLAGS = ["--net=16x1", *TINY_FLAGS]
@@ -40,16 +39,6 @@ def largest_file(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def assert_same_generation(run: RunFolder, straight: RunFolder, generation: int = 1) -> None:
-    """Games, candidate and verdict are those of the run to which nothing happened."""
-    ours, theirs = (published_games(folder.replay, generation) for folder in (run, straight))
-    assert [encode_record(game) for game in ours] == [encode_record(game) for game in theirs]
-    (_, mine), (_, other) = (dit_file.load_tensors(folder.candidate(generation)) for folder in (run, straight))
-    assert mine.keys() == other.keys()
-    assert all(np.array_equal(mine[name], other[name]) for name in other)
-    assert run.ledger.gate(generation) == straight.ledger.gate(generation)
 
 
 def append_all(writer: ReplayWriter, games: list[SelfPlayRecord]) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError, RunError
-from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
@@ -20,7 +19,7 @@ from selfplay.run.gating import GateTest
 from selfplay.run.ledger import GateResult, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
 from selfplay.training.families import family_of
-from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run
+from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run, weights_of
 
 
 def network(path: Path, net: str, seed: int = 1) -> Path:
@@ -69,8 +68,7 @@ def test_run_does_not_continue_from_another_initial_network(tmp_path: Path) -> N
     first = network(tmp_path / "first.dit", "16x1")
     run = RunFolder(tmp_path / "run", {}, first)
     run.ensure_first_network()
-    ours, theirs = (dit.load(path)[0].named_parameters() for path in (run.best, first))
-    assert all(np.array_equal(ours[name], one) for name, one in theirs.items())
+    assert weights_of(run.best) == weights_of(first)
     run = RunFolder(tmp_path / "run", {}, network(tmp_path / "other.dit", "16x1", seed=2))
     with pytest.raises(ConfigError, match=r"this run did not start from .*other\.dit; --initial is for new runs"):
         run.ensure_first_network()
@@ -156,11 +154,10 @@ def test_lost_candidate_is_trained_again(tmp_path: Path) -> None:
     run = open_run(tmp_path)
     assert run_phase(run, Phase.GENERATE, never)
     assert run_phase(run, Phase.FIT, never)
-    candidate = load_tensors(run.candidate(1))[1]
+    candidate = weights_of(run.candidate(1))
     run.candidate(1).unlink()
     assert run_generations(run, 1, never)
-    again = load_tensors(run.candidate(1))[1]
-    assert all(np.array_equal(again[name], array) for name, array in candidate.items())
+    assert weights_of(run.candidate(1)) == candidate
 
 
 # ---- phases that are not due, or resumed with other settings --------------------------------------------------------
@@ -191,9 +188,7 @@ def test_training_resumed_with_other_settings_begins_again(tmp_path: Path, capsy
     for run in (resumed, straight):
         assert run_phase(run, Phase.FIT, never)
     assert "begins again" in capsys.readouterr().out
-    (ours, _), (theirs, _) = (dit.load(run.candidate(1)) for run in (resumed, straight))
-    mine = ours.named_parameters()
-    assert all(np.array_equal(mine[name], one) for name, one in theirs.named_parameters().items())
+    assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
 
 

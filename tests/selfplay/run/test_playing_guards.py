@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import row_from_board
 from engine.errors import DataError
 from selfplay.games.game_settings import GameSettings
 from selfplay.records.endings import Ending
@@ -19,22 +17,17 @@ from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
 from selfplay.run.generating import generate_games
 from selfplay.run.guards import giving_up, guarded, guarded_settings, safe_threshold, summarise
-from selfplay.run.playing import GenerationTask
+from selfplay.run.playing import START, GenerationTask
+from tests.selfplay.run.crews import record_of
 
-START = row_from_board(chess.Board())
 SETTINGS = GameSettings(resign_below=-0.9, resign_moves=2, resign_errors=0.1, most_draws=0.6)
 
 
 def game_of(values: list[float], points: int = 0, gave_up: int = 0, played_through: bool = True) -> SelfPlayRecord:
     """A game by the root values (win minus loss) of its moves, White first; the moves do not matter here."""
-    count = len(values)
     wdl = [[(1 + value) / 2, 0.0, (1 - value) / 2] for value in values]
-    return SelfPlayRecord(
-        generation=1, number=0, white_points=points, ending=Ending.LENGTH, start=START,
-        moves=np.zeros(count, np.uint16), full=np.ones(count, np.bool_), target_counts=np.zeros(count, np.uint8),
-        target_moves=np.zeros(0, np.uint16), target_visits=np.zeros(0, np.uint16),
-        root_wdl=np.array(wdl, np.float16).reshape(-1, 3), played_through=played_through, gave_up=gave_up,
-    )  # fmt: skip
+    more = {"white_points": points, "ending": Ending.LENGTH, "played_through": played_through, "gave_up": gave_up}
+    return record_of([0] * len(values), wdl, **more)
 
 
 # ---- resignation --------------------------------------------------------------------------------------------------

@@ -26,24 +26,21 @@ from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
 from selfplay.training.families import family_of
 from tests.new_process import wait_until
-from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run
-
-
-def outcome(run: RunFolder) -> tuple[list[bytes], dict[str, np.ndarray], dict[int, float]]:
-    """Moves of the first generation's games, the candidate's weights, the gate's points."""
-    records, torn = read_segment(segment_path(run.replay, 1))
-    assert torn == 0
-    model, _ = dit.load(run.candidate(1))
-    moves = [record.moves.tobytes() for record in sorted(records, key=lambda record: record.number)]
-    (points,) = run.ledger.gate_points(1).values()
-    return moves, model.named_parameters(), points
+from tests.selfplay.run.crews import (
+    TINY,
+    TINY_FLAGS,
+    assert_same_generation,
+    never,
+    open_run,
+    stored_games,
+    weights_of,
+)
 
 
 def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
     assert straight.ledger.current() == (1, Phase.DONE)
-    moves, _, points = outcome(straight)
-    assert len(moves) == 6
-    assert sorted(points) == [0, 1, 2, 3]
+    assert len(stored_games(straight.path)) == 6
+    assert [sorted(points) for points in straight.ledger.gate_points(1).values()] == [[0, 1, 2, 3]]
     for kind in ("before", "after"):
         assert 0 < straight.ledger.losses(1, kind)[0]["policy"] < 10
     assert [row["step"] for row in straight.ledger.losses(1, "train")] == [8]
@@ -69,13 +66,7 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
             break
         patience += 10
     assert done
-    run = open_run(tmp_path)
-    for ours, theirs in zip(outcome(run), outcome(straight), strict=True):
-        if isinstance(ours, dict):
-            assert ours.keys() == theirs.keys()
-            assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
-        else:
-            assert ours == theirs
+    assert_same_generation(open_run(tmp_path), straight)
 
 
 def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
@@ -87,15 +78,12 @@ def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
         process.kill()
     stored, _ = read_segment(part)
     assert 0 < len(stored) < 30
-    results = []
     for name in ("killed", "straight"):
         assert main(["generate", str(tmp_path / name), *flags]) == 0
-        records, torn = read_segment(segment_path(tmp_path / name / "replay", 1))
-        assert torn == 0
-        results.append({record.number: encode_record(record) for record in records})
-    assert len(results[0]) == 30
-    assert results[0] == results[1]
-    assert all(results[0][record.number] == encode_record(record) for record in stored)
+    killed = stored_games(tmp_path / "killed")
+    assert len(killed) == 30
+    assert killed == stored_games(tmp_path / "straight")
+    assert all(killed[record.number] == encode_record(record) for record in stored)
 
 
 def test_loop_command_continues_with_the_next_generation(aino_train: Callable[..., str], tmp_path: Path) -> None:
@@ -127,8 +115,7 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight: Run
 
     assert main(["fit", str(tmp_path / "run"), "--candidate", str(theirs)]) == 0
     run = open_run(tmp_path / "run")
-    (ours, _), (given, _) = dit.load(run.candidate(1)), dit.load(theirs)
-    assert all(np.array_equal(ours.named_parameters()[name], one) for name, one in given.named_parameters().items())
+    assert weights_of(run.candidate(1)) == weights_of(theirs)
     for kind in ("before", "after"):
         assert run.ledger.losses(1, kind)[0]["policy"] == straight.ledger.losses(1, kind)[0]["policy"]
     assert run_phase(run, Phase.GATE, never)

@@ -97,7 +97,9 @@ def test_a_match_is_not_resumed_as_tuning(tmp_path: Path) -> None:
 
 
 def test_results_are_points_of_whole_pairs() -> None:
-    assert pair_results({0: 1.0, 1: 1.0, 2: 0.5, 3: 0.0, 5: 1.0}) == {0: 2.0, 1: -1.0}
+    results = {0: "1-0", 1: "0-1", 2: "1/2-1/2", 3: "1-0", 5: "0-1"}
+    rows = [GameRow(n, "a", "b", "", "", result, "", "", "", (0, 0)) for n, result in results.items()]
+    assert pair_results(rows) == {0: 2.0, 1: -1.0}
 
 
 def test_page_shows_values_and_curves(whole: tuple[Path, Tuning], tmp_path: Path) -> None:
