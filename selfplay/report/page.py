@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import asdict
-from itertools import accumulate
 
 import jinja2
 
@@ -38,7 +37,7 @@ def report_page(facts: RunFacts) -> str:
             given_up=sum(g.given_up for g in generations),
             wrong=sum(g.wrong for g in generations),
             endings=sorted(endings.items(), key=lambda item: -item[1]),
-            strength_charts=_drawn(_strength_chart(generations), _strength_over_hours(generations)),
+            strength_charts=_drawn(_strength_chart(generations)),
             loss_charts=_drawn(_loss_chart("Policy", generations), _loss_chart("Value", generations)),
             game_charts=_drawn(*_game_charts(generations)),
             settings=config_text(facts.config),
@@ -77,15 +76,6 @@ def _strength_chart(generations: list[Generation]) -> Chart:
     )
     start = [(generations[0].number - 1, 0.0)] if points else []
     return Chart("Elo over the first network, at most", [Curve("promoted network", [*start, *points])], note)
-
-
-def _strength_over_hours(generations: list[Generation]) -> Chart:
-    """The same over the hours that the generations took, for comparisons of runs; empty before the first gate."""
-    ends = accumulate(generation.hours for generation in generations)
-    points = [(end, g.gained) for end, g in zip(ends, generations, strict=True) if g.gate and g.gained is not None]
-    note = "From the start of each generation to its end, pauses included."
-    curve = Curve("promoted network", [(0.0, 0.0), *points] if points else [])
-    return Chart("Elo over time, at most", [curve], note, x_name="Hours", whole_x=False)
 
 
 def _loss_chart(name: str, generations: list[Generation]) -> Chart:

@@ -30,15 +30,12 @@ class Worker(Protocol):
 
     def ask(self, numbers: list[int]) -> None:
         """Begin an exchange, without waiting for its end."""
-        ...
 
     def answer(self) -> Report:
         """The report of an exchange that is `ready`."""
-        ...
 
     def kill(self) -> None:
         """End the worker, whatever it is doing."""
-        ...
 
 
 class SupervisedPlay(ABC):

@@ -39,11 +39,9 @@ class Solver(Protocol):
 
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
         """Search a position that has legal moves and its history on the stack. fresh: it begins a new problem."""
-        ...
 
     def close(self) -> None:
         """End it."""
-        ...
 
 
 class EngineSolver:

@@ -23,7 +23,7 @@ from selfplay.report.comparison_page import comparison_page
 from selfplay.report.facts import RunFacts, read_facts
 from selfplay.report.metrics import Metrics, metrics_of, read_run, write_events
 from selfplay.report.opening_tree import opening_tree
-from selfplay.report.page import _strength_over_hours, report_page
+from selfplay.report.page import report_page
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
@@ -164,18 +164,9 @@ def test_single_point_is_drawn() -> None:
 # ---- facts and page -----------------------------------------------------------------------------------------------
 
 
-def test_strength_is_drawn_over_the_hours_up_to_the_end_of_each_generation(tmp_path: Path) -> None:
-    generations = facts_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]).generations
-    hours = [0.5, 2.0, 0.5, 9.0]  # the last one is still playing
-    timed = [replace(one, hours=spent) for one, spent in zip(generations, hours, strict=True)]
-    (curve,) = _strength_over_hours(timed).curves
-    assert curve.points == [
-        (0.0, 0.0),
-        (0.5, pytest.approx(30.0)),
-        (2.5, pytest.approx(30.0)),
-        (3.0, pytest.approx(80.0)),
-    ]
-    assert draw(_strength_over_hours(timed[3:])) is None
+def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
+    facts = facts_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)])
+    assert [g.gained for g in facts.generations] == pytest.approx([30, 30, 80, 80])
 
 
 def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
