@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     Progress,
@@ -18,7 +19,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-SPEED_S = 600.0  # Measure speed over this long, in which several games of a match end.
 PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
 
 _console = Console(highlight=False, soft_wrap=True)
@@ -73,8 +73,18 @@ def live_line(title: str, log_s: float = 0.0) -> Iterator[LiveLine]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    is_hidden = not _console.is_terminal
-    with Progress(
-        *columns, console=_console, speed_estimate_period=SPEED_S, disable=is_hidden, transient=True
-    ) as progress:
+    with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
         yield LiveLine(progress, progress.add_task(title, total=1.0, text=""), title, log_s)
+
+
+@contextmanager
+def live_view(draw: Callable[[], RenderableType]) -> Iterator[None]:
+    """Redraw the result of `draw` twice a second below the other lines; on anything but a terminal, show nothing.
+
+    The drawing thread calls `draw`.
+    """
+    if not _console.is_terminal:
+        yield
+        return
+    with Live(get_renderable=draw, console=_console, refresh_per_second=2, transient=True):
+        yield

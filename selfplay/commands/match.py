@@ -5,17 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import show, show_view
+from engine.cli.live_lines import live_view, show, show_view
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
-from selfplay.commands.referee import add_referee_flags, play_series, quiet_driver, series_of
+from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
-from selfplay.matches.archive import MatchArchive
+from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.ending_scores import ending_scores, ending_table
 from selfplay.matches.series import Match, MatchSettings
-from selfplay.matches.standings import match_json, score_text, sprt_text, standing_lines
+from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 EXAMPLES = """examples:
@@ -74,13 +74,18 @@ def run(arguments: argparse.Namespace) -> int:
     with folder_lock(arguments.out), StopFlag() as stop:
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), " - ".join(names))
         match = Match(settings, archive)
-
-        def after_game() -> str:
-            now = match.standing()
-            return score_text(now) + (f"  {sprt_text(now, settings.sprt)}" if settings.sprt else "")
-
-        finished = play_series(match, "match", settings.games, after_game, stop.is_set)
+        pace = Pace(len(archive.rows), settings.games)
         now = match.standing()
+
+        def report(row: GameRow) -> None:
+            nonlocal now
+            now = match.standing()
+            pace.done = now.games
+            test = f"  {sprt_text(now, settings.sprt)}" if settings.sprt else ""
+            show(game_line(row, score_text(now) + test))
+
+        with live_view(lambda: match_view(now, names, settings.sprt, pace)):
+            finished = match.play(report, stop.is_set)
         endings = ending_scores(archive.rows.values())
         archive.write_result(match_json(now) | {"endings": [asdict(score) for score in endings]})
     controls = dict.fromkeys(str(one.control or settings.control) for one in (settings.first, settings.second))

@@ -1,19 +1,15 @@
-"""What `match`, `ladder` and `tune` share: flags about the games, and what is shown while they are played."""
+"""Flags shared by `match` and `ladder`: time control, openings, adjudication, concurrency."""
 
 import argparse
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_flag
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
-from selfplay.matches.archive import GameRow
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
-from selfplay.matches.runner import Series, SeriesSettings
-from selfplay.matches.standings import game_line
+from selfplay.matches.runner import SeriesSettings
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0
@@ -73,18 +69,3 @@ def series_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "patience_s": arguments.patience,
         **{name: getattr(arguments, name) for name in ("seed", "concurrency", "longest", "chess960")},
     }
-
-
-def play_series(
-    series: Series, title: str, games: int, after_game: Callable[[], str], stop: Callable[[], bool]
-) -> bool:
-    """`Series.play` of at most so many games, with a bar, and a line for each game that `after_game` ends."""
-    rows = series.archive.rows
-    with live_line(title) as line:
-        line.update(len(rows) / games)
-
-        def report(row: GameRow) -> None:
-            show(game_line(row, after_game()))
-            line.update(len(rows) / games, f"{len(rows)} of {games} games")
-
-        return series.play(report, stop)

@@ -4,16 +4,19 @@ import argparse
 import time
 from pathlib import Path
 
+from rich.console import Group
+from rich.table import Table
+
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import show
+from engine.cli.live_lines import live_view, show
 from engine.cli.setting_flags import add_flag
 from engine.pages.render import write_page
-from selfplay.commands.referee import add_referee_flags, play_series, quiet_driver, series_of
+from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
-from selfplay.matches.archive import MatchArchive
+from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, close_engine, open_engine, parse_contestant
-from selfplay.matches.standings import fault_lines
+from selfplay.matches.standings import Pace, fault_lines, game_line
 from selfplay.report.tuning_page import tuning_page
 from selfplay.tune.outcome import KIND, outcome_json, read_tuning, setoption_lines, toml_lines
 from selfplay.tune.tunable import OPTION_HELP, OptionWish, Tunable, parse_wish, resolve
@@ -71,16 +74,19 @@ def run(arguments: argparse.Namespace) -> int:
         event = f"Tuning of {settings.engine.name}"
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), event, KIND)
         tuning = Tuning(settings, archive)
+        pace = Pace(len(archive.rows), 2 * settings.pairs)
         page_due = time.monotonic() + PAGE_S
 
-        def after_game() -> str:
+        def report(row: GameRow) -> None:
             nonlocal page_due
+            pace.done = len(archive.rows)
+            show(game_line(row, values_text(settings, tuning.standing())))
             if time.monotonic() >= page_due:
                 write_page(arguments.out / "report.html", tuning_page(read_tuning(arguments.out)))
                 page_due = time.monotonic() + PAGE_S
-            return values_text(settings, tuning.standing())
 
-        finished = play_series(tuning, "tune", 2 * settings.pairs, after_game, stop.is_set)
+        with live_view(lambda: tuning_view(settings, tuning.standing(), pace)):
+            finished = tuning.play(report, stop.is_set)
         now = tuning.standing()
         archive.write_result(outcome_json(settings.options, now))
         write_page(arguments.out / "report.html", tuning_page(read_tuning(arguments.out)))
@@ -106,3 +112,14 @@ def outcome_lines(settings: TuningSettings, now: TuningStanding) -> list[str]:
     lines += fault_lines(now.faults) + setoption_lines(settings.options, now.values)
     toml = toml_lines(settings.options, now.values)
     return [*lines, "# aino.toml", *toml] if toml else lines
+
+
+def tuning_view(settings: TuningSettings, now: TuningStanding, pace: Pace) -> Group:
+    """The live table."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("option", "start", "now", "from", "to"):
+        table.add_column(title, justify="left" if title == "option" else "right")
+    for option, value in zip(settings.options, now.values, strict=True):
+        ends = f"{option.low:g}", f"{option.high:g}"
+        table.add_row(option.name, option.text(option.start), option.text(value), *ends)
+    return Group(table, pace.view())

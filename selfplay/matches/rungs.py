@@ -74,7 +74,7 @@ class Ladder(Series):
 
     def standing(self) -> LadderStanding:
         """The current standing."""
-        rows = self.archive.rows.values()
+        rows = self._archive.rows.values()
         names = [self.settings.engine.name, *(name for row in rows for name in (row.white, row.black))]
         return LadderStanding(
             rating=self._rating,
@@ -92,7 +92,7 @@ class Ladder(Series):
 
     @property
     def is_complete(self) -> bool:
-        return len(self.archive.rows) >= self.settings.games
+        return len(self._archive.rows) >= self.settings.games
 
     def next_game(self) -> PlannedGame | None:
         """The missing second game of a pair, or else the first game of a new pair on the most informative rung."""
@@ -108,11 +108,11 @@ class Ladder(Series):
 
     def finish(self, row: GameRow) -> None:
         """Add a result to the fit."""
-        if row.number ^ 1 in self.archive.rows:
+        if row.number ^ 1 in self._archive.rows:
             self._refit()
 
     def _refit(self) -> None:
-        points = {number: row.first_points for number, row in self.archive.rows.items()}
+        points = {number: row.first_points for number, row in self._archive.rows.items()}
         self._pairs: dict[int, list[float]] = {}
         for pair, value in complete_pairs(points).items():
             self._pairs.setdefault(self._rung_of_pair[pair], []).append(value)

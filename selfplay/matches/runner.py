@@ -82,7 +82,7 @@ class Series(ABC):
 
     def __init__(self, settings: SeriesSettings, archive: MatchArchive) -> None:
         self.settings = settings
-        self.archive = archive
+        self._archive = archive
         self._openings = OpeningOrder(settings.openings, settings.seed)
 
     @property
@@ -127,7 +127,7 @@ class Series(ABC):
             return game
 
         def work(halted: Callable[[], bool]) -> None:
-            table = _Table(self.settings, self.archive.folder)
+            table = _Table(self.settings, self._archive.folder)
             try:
                 while not halted():
                     with lock:
@@ -136,7 +136,7 @@ class Series(ABC):
                     if row is None:
                         return
                     with lock:
-                        self.archive.add(row)
+                        self._archive.add(row)
                         self.finish(row)
                         report(row)
                         lock.notify_all()

@@ -121,7 +121,7 @@ class Match(Series):
     def standing(self) -> MatchStanding:
         """The current standing."""
         names = self.settings.first.name, self.settings.second.name
-        return standing(list(self.archive.rows.values()), names, self._sprt if self.settings.sprt else None)
+        return standing(list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None)
 
     @property
     def decided(self) -> bool:
@@ -130,7 +130,7 @@ class Match(Series):
 
     @property
     def is_complete(self) -> bool:
-        return all(number in self.archive.rows for number in self._numbers)
+        return all(number in self._archive.rows for number in self._numbers)
 
     def next_game(self) -> PlannedGame | None:
         """The next missing game."""

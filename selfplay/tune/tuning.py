@@ -58,12 +58,22 @@ class TuningSettings(SeriesSettings):
 
 @dataclass(frozen=True)
 class TuningStanding:
-    """Values after the pairs so far."""
+    """Values after the pairs so far.
 
-    pairs: int  # all up to the first that is not complete
+    Attributes:
+        pairs: those that count: all up to the first that is not complete.
+        path: float64[pairs + 1, n], the options' values after 0, 1, 2 ... pairs.
+    """
+
+    pairs: int
     games: int
-    values: np.ndarray  # float64[n]
+    path: np.ndarray
     faults: dict[str, dict[str, int]]
+
+    @property
+    def values(self) -> np.ndarray:
+        """The values now, float64[n]."""
+        return np.asarray(self.path[-1])
 
 
 def pair_results(rows: Iterable[GameRow]) -> dict[int, float]:
@@ -103,11 +113,11 @@ class Tuning(Series):
 
     def finish(self, row: GameRow) -> None:
         """Move the values when both games of a pair are there."""
-        other = self.archive.rows.get(row.number ^ 1)
+        other = self._archive.rows.get(row.number ^ 1)
         self.spsa.record(pair_results([row, other] if other else []))
 
     def standing(self) -> TuningStanding:
         """The current standing."""
-        rows = list(self.archive.rows.values())
+        rows = list(self._archive.rows.values())
         names = (f"{self.settings.engine.name}+", f"{self.settings.engine.name}-")
-        return TuningStanding(self.spsa.done, len(rows), self.spsa.values, count_faults(rows, names))
+        return TuningStanding(self.spsa.done, len(rows), np.array(self.spsa.path), count_faults(rows, names))

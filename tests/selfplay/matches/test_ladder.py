@@ -77,7 +77,7 @@ def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
                 result = "1/2-1/2" if rung == elo else "1-0" if (elo > rung) == (game.number % 2 == 0) else "0-1"
                 white, black = game.colours[chess.WHITE].name, game.colours[chess.BLACK].name
                 row = GameRow(game.number, white, black, game.opening, "", result, "checkmate", "", "", (0.0, 0.0))
-                ladder.archive.add(row)
+                ladder._archive.add(row)
                 ladder.finish(row)
                 report(row)
 

@@ -156,7 +156,7 @@ def test_process_that_is_gone_is_told_at_once() -> None:
 def test_hung_process_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     wrapper = f"import os, subprocess, sys; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); " \
-        f"subprocess.run([sys.executable, {str(SCRIPT)!r}, 'hang', '2'])"  # fmt: skip
+        f"subprocess.run([sys.executable, {str(SCRIPT)!r}, 'hang', '1'])"  # fmt: skip
     settings = match_of(patience_s=0.5, control=TimeControl(movetime_s=0.5))
     second = Contestant("two", (sys.executable, "-c", wrapper))
     rows = played(replace(settings, second=second), tmp_path / "match")

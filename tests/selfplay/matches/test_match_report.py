@@ -1,23 +1,63 @@
 """What is said of a match while it runs and at its end."""
 
+import io
 import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
 
 from selfplay.matches.archive import GameRow
 from selfplay.matches.series import standing
-from selfplay.matches.standings import game_line, match_json, score_text, standing_lines
+from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, standing_lines
+from selfplay.matches.statistics import Sprt
 
 NAMES = "one", "two"
 
 
 def row(number: int, result: str, offender: str = "", reason: str = "checkmate") -> GameRow:
     white, black = NAMES if number % 2 == 0 else NAMES[::-1]
-    detail = "why" * bool(offender)
     return GameRow(
-        number, white, black, f"opening {number // 2}", "e2e4 e7e5", result, reason, offender, detail, (0.0, 0.0)
+        number,
+        white,
+        black,
+        f"opening {number // 2}",
+        "e2e4 e7e5",
+        result,
+        reason,
+        offender,
+        "why" * bool(offender),
+        (0.0, 0.0),
     )
 
 
 ROWS = [row(0, "1-0"), row(1, "0-1"), row(2, "1/2-1/2"), row(3, "1-0", "one", "no answer"), row(4, "1-0")]
+
+
+def drawn(rows: list[GameRow], test: Sprt | None, pace: Pace) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    sprt = test.follow([2.0, 0.5]) if test else None
+    console.print(match_view(standing(rows, NAMES, sprt), NAMES, test, pace))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_live_table_shows_score_faults_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("selfplay.matches.standings.time.monotonic", lambda: now[0])
+    pace = Pace(done=1, total=20)
+    assert pace.left_s is None
+    assert "left -" in drawn(ROWS[:1], None, pace)
+    now[0] += 60.0
+    pace.done = 5
+    assert pace.left_s == pytest.approx(60.0 / 4 * 15), "games of an earlier run do not count as speed"
+    text = drawn(ROWS, Sprt(0.0, 10.0), pace)
+    words = [line.split() for line in text.splitlines()]
+    assert ["one", "3.5", "3", "1", "1", "no", "answer", "1"] in words
+    assert ["two", "1.5", "1", "1", "3", "none"] in words
+    assert "5/20  4.0 games/min  1:00  left at most 3:45" in text
+    assert "pairs [0, 1, 0, 0, 1]" in text
+    assert "LLR" in text
 
 
 def test_lines_name_the_engine_at_fault() -> None:
@@ -38,3 +78,11 @@ def test_json_has_no_infinite_numbers() -> None:
     assert values["estimate"]["score"] == 1.0
     assert values["estimate"]["elo"] is None
     assert values["games"] == 2
+
+
+def test_games_that_repeat_others_are_told() -> None:
+    rows = [row(number, "1/2-1/2") for number in range(4)]
+    again = [replace(one, number=one.number + 4) for one in rows[:2]]
+    assert standing(rows, NAMES).copies == 0
+    lines = standing_lines(standing(rows + again, NAMES), NAMES, "800 nodes a move")
+    assert "  2 games repeat an earlier one move by move: the intervals are too narrow" in lines
