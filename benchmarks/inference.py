@@ -32,7 +32,6 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.tower.onnx_graph import onnx_tower
 
 Run = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
-WINOGRAD_PRODUCTS = 36 * 4  # element-wise products of a layer, channel in and channel out: 4 tiles of 4x4 squares
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,17 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rows.append({"net": str(config), "threads": threads, "batch": batch, **summary(speeds)})
                 if not options.json:
                     show(rows[-1])
-    peak = peak_gflops()
-    shares = [share_of_peak(config, rows, peak) for config in options.nets]
     if options.json:
-        print(json.dumps({"rows": rows, "shares": shares}))
-        return
-    for share in shares:
-        text = (
-            "{net}: {mflop:.1f} MFLOP a position in Winograd products; the fastest batch runs {gflops:.0f} of the "
-            "{peak_gflops:.0f} GFLOP/s a thread that a large matrix product reaches: {share:.0%}"
-        )
-        print(text.format(**share))
+        print(json.dumps(rows))
 
 
 def positions(batch: int) -> LeafBatch:
@@ -165,36 +155,6 @@ def show(row: dict[str, Any]) -> None:
     low, high = row["quartiles"]
     print(f"{row['net']:7} {row['threads']} threads  batch {row['batch']:3}  aino {row['aino']:,} "
           f"[{low:,}, {high:,}]  {text}", flush=True)  # fmt: skip
-
-
-def tower_flops(config: TowerConfig) -> int:
-    """Floating-point operations per position in the Winograd products of the 3x3 convolutions after the first. They are
-    nearly all of the work, because the first layer only adds up rows for the planes that are set.
-    """
-    f = config.filters
-    return 2 * WINOGRAD_PRODUCTS * (f * f * (2 * config.blocks + 1) + f * config.policy_planes)
-
-
-def share_of_peak(config: TowerConfig, rows: list[dict[str, Any]], peak: float) -> dict[str, Any]:
-    """How much of a thread's arithmetic our fastest row of this net uses."""
-    best = max(row["aino"] / row["threads"] for row in rows if row["net"] == str(config))
-    gflops = best * tower_flops(config) / 1e9
-    return {"net": str(config), "mflop": tower_flops(config) / 1e6, "gflops": gflops, "peak_gflops": peak,
-            "share": gflops / peak}  # fmt: skip
-
-
-def peak_gflops(size: int = 1024, rounds: int = 9) -> float:
-    """GFLOP/s of BLAS's float32 matrix product on one thread, the best of several."""
-    from threadpoolctl import threadpool_limits
-
-    a = np.random.default_rng(0).random((size, size), np.float32)
-    best = 0.0
-    with threadpool_limits(1):
-        for _ in range(rounds):
-            start = time.perf_counter()
-            np.matmul(a, a)
-            best = max(best, 2 * size**3 / (time.perf_counter() - start) / 1e9)
-    return best
 
 
 if __name__ == "__main__":

@@ -231,7 +231,7 @@ def _compare_games(ours: RunFolder, theirs: RunFolder, number: int) -> None:
     games = []
     for run in (ours, theirs):
         records, damaged = read_segment(segment_path(run.replay, number))
-        if damaged or run.ledger.game_count(number) != len(records):
+        if damaged or len(run.ledger.games(number)) != len(records):
             raise Broken(f"{run.path}: generation {number} is not whole, or the ledger does not know all its games")
         games.append({record.number: encode_record(record) for record in records})
     if games[0] != games[1]:

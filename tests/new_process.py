@@ -1,8 +1,10 @@
-"""Programs in a Python process of their own."""
+"""Programs in a Python process of their own, and waiting for what they do."""
 
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,3 +19,11 @@ def output_of(program: str, *words: str, warnings: str = "default", **environmen
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def wait_until(happens: Callable[[], object], timeout_s: float = 120.0) -> None:
+    """Look every few milliseconds until something has happened."""
+    deadline = time.monotonic() + timeout_s
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

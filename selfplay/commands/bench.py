@@ -1,9 +1,13 @@
 """`aino-train bench`: speed of self-play, sampling and training on this machine."""
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,9 +26,10 @@ from engine.nn.schedules import Constant
 from selfplay.data.game_files import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.game_settings import GameSettings
+from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.run.speed import self_play_speed
+from selfplay.run.playing import START, GenerationTask, play_numbers
 from selfplay.training.families import Family, family_of
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
@@ -91,13 +96,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "self-play": {"positions/s": played}}  # fmt: skip
 
 
-def random_positions(rng: np.random.Generator, games: int = GAMES, plies: int = PLIES) -> PositionSet:
+def random_positions(rng: np.random.Generator) -> PositionSet:
     """Random games from the start position, each move its own policy target."""
     records = []
-    for _ in range(games):
+    for _ in range(GAMES):
         board = chess.Board()
         moves: list[int] = []
-        while len(moves) < plies and (legal := list(board.legal_moves)):
+        while len(moves) < PLIES and (legal := list(board.legal_moves)):
             move = legal[rng.integers(len(legal))]
             moves.append(encode_move(board, move))
             board.push(move)
@@ -133,6 +138,49 @@ def measure_training(
         return {"positions/s": speed(work, seconds)}
     finally:
         learner.close()
+
+
+@dataclass(frozen=True)
+class _MeasuredTask(GenerationTask):
+    """Games that are remembered: they are too long to wait for their ends.
+
+    Attributes:
+        started: the games so far.
+    """
+
+    started: list[SelfPlayGame] = field(default_factory=list)
+
+    def new_game(self, number: int) -> SelfPlayGame:
+        """As in PlayTask."""
+        self.started.append(super().new_game(number))
+        return self.started[-1]
+
+
+def self_play_speed(net: Path, settings: GameSettings, workers: int, seconds: float) -> float:
+    """Positions a second that so many processes play, measured for about `seconds`."""
+    if workers == 1:
+        return _speed_here(net, settings, seconds)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        return sum(pool.map(_speed_here, *zip(*[(net, settings, seconds)] * workers, strict=True)))
+
+
+def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
+    """The speed of this process, from the first time that a move was made to the last.
+
+    Games that share batches move at about the same time, so a clock that stopped between two moves would be wrong.
+    """
+    task = _MeasuredTask(SEED, 0, settings, (net,), START[None])
+    made: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more
+
+    def stop() -> bool:
+        moves = sum(game.ply for game in task.started)
+        if moves > (made[-1][1] if made else 0):
+            made.append((time.perf_counter(), moves))
+        return len(made) > 1 and made[-1][0] - made[0][0] >= seconds
+
+    play_numbers(task, itertools.count(), lambda record: None, stop)
+    (begin, first), (end, last) = made[0], made[-1]
+    return (last - first) / (end - begin)
 
 
 def speed(work: Callable[[], int], seconds: float) -> float:

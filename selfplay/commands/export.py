@@ -1,16 +1,19 @@
 """`aino-train export`: a run's games as PGN, and as Lc0 training chunks."""
 
 import argparse
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from engine.cli.live_lines import LiveLine, live_line, show
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from selfplay.data.v6 import write_archive
+from selfplay.data.v6_games import chunk_of_game
 from selfplay.records.game import SelfPlayRecord
-from selfplay.run.exchange import chunks_of_run, games_of_run, pgn_text
+from selfplay.run.exchange import games_of_run, pgn_text
 
 EXAMPLES = """example:
   aino-train export run1 --pgn games.pgn
@@ -35,35 +38,28 @@ def run(arguments: argparse.Namespace) -> int:
         if path is None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        with live_line(f"export {path.name}") as line:
-            games = _Counted(games_of_run(arguments.run / "replay", arguments.first, arguments.last), line)
-            write(path, games, arguments.run.name)
-        show(f"{path}: {games.games:,} games, {games.positions:,} positions")
+        seen = Counter[str]()
+        with live_line(f"export {path.name}") as line, atomic_write(path) as stream:
+            games = games_of_run(arguments.run / "replay", arguments.first, arguments.last)
+            write(stream, _counted(games, seen, line), arguments.run.name)
+        show(f"{path}: {seen['games']:,} games, {seen['positions']:,} positions")
     return 0
 
 
-class _Counted:
-    """Passes games through unchanged and counts them."""
-
-    def __init__(self, games: Iterator[SelfPlayRecord], line: LiveLine) -> None:
-        self.games = self.positions = 0
-        self._source = games
-        self._line = line
-
-    def __iter__(self) -> Iterator[SelfPlayRecord]:
-        for game in self._source:
-            self.games += 1
-            self.positions += len(game.moves)
-            self._line.update(0.0, f"{self.games:,} games")
-            yield game
+def _counted(games: Iterable[SelfPlayRecord], seen: Counter[str], line: LiveLine) -> Iterator[SelfPlayRecord]:
+    for game in games:
+        seen["games"] += 1
+        seen["positions"] += len(game.moves)
+        line.update(0.0, f"{seen['games']:,} games")
+        yield game
 
 
-def _write_pgn(path: Path, games: _Counted, run: str) -> None:
-    with atomic_write(path) as stream:
-        for game in games:
-            stream.write(pgn_text(game, f"{run} generation {game.generation}").encode())
+def _write_pgn(stream: IO[bytes], games: Iterable[SelfPlayRecord], run: str) -> None:
+    for game in games:
+        stream.write(pgn_text(game, f"{run} generation {game.generation}").encode())
 
 
-def _write_v6(path: Path, games: _Counted, run: str) -> None:
-    with atomic_write(path) as stream:
-        write_archive(stream, chunks_of_run(games))
+def _write_v6(stream: IO[bytes], games: Iterable[SelfPlayRecord], run: str) -> None:
+    """A game without a move has no record and is left out."""
+    named = ((f"gen-{game.generation:05d}-game-{game.number:07d}.gz", game) for game in games if len(game.moves))
+    write_archive(stream, ((name, chunk_of_game(game)) for name, game in named))

@@ -32,14 +32,13 @@ class GateGame(PooledGame):
         return int(self._stack[self.ply, SIDE]) ^ (self.number & 1)
 
     def record(self) -> GateRecord:
-        """As in PooledGame."""
         assert self._ending is not None
         ending, white = self._ending
         points = (1 + (white if self.number % 2 == 0 else -white)) / 2
         return GateRecord(self.number, points, self.ply, ending.name.lower())
 
     def make_move(self) -> None:
-        """As in PooledGame; the best move."""
+        """Play the best move."""
         root = self._players[self.evaluator].search.root()
         self._play(root.moves[root.order()[0]])
 

@@ -29,8 +29,6 @@ C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.
 
 def halving_schedule(considered: int, visits: int) -> list[tuple[int, int]]:
     """The phases of sequential halving: (moves still considered, visits per move). The last may run out of visits."""
-    if considered < 1 or visits < 1:
-        raise ValueError(f"expected at least one move and one visit, got {considered} and {visits}")
     if considered == 1:
         return [(1, visits)]
     phases, left, moves = [], visits, considered

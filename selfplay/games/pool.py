@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -70,21 +70,15 @@ class PooledGame(ABC):
             self._begin_move()
 
 
-Game = TypeVar("Game", bound=PooledGame)
-
-
 def play_games(
-    games: Iterator[Game],
-    tables: Sequence[Seats],
-    finish: Callable[[Game], None],
-    stop: Callable[[], bool],
+    games: Iterator[PooledGame], tables: Sequence[Seats], finish: Callable[[Any], None], stop: Callable[[], bool]
 ) -> None:
-    """Play as many games at a time as there are seats, and call `finish` with each game when it ends.
+    """Play as many games at a time as there are seats, and call `finish` with each game's record when it ends.
 
     `tables` has one entry per evaluator, in the same order. Stops between batches when asked. The other games in a
     batch do not affect a game, because evaluators return the same bits for a leaf in any batch.
     """
-    seated: dict[int, Game] = {}
+    seated: dict[int, PooledGame] = {}
     free = list(range(len(tables[0].players)))
     while not stop():
         while free and (game := next(games, None)) is not None:
@@ -99,16 +93,16 @@ def play_games(
         for table in tables:
             table.evaluate()
         for seat in [seat for seat, game in seated.items() if game.finished]:
-            finish(seated.pop(seat))
+            finish(seated.pop(seat).record())
             free.append(seat)
 
 
-def _search_on(games: dict[int, Game], seats: Sequence[int], tables: Sequence[Seats]) -> list[int]:
+def _search_on(games: dict[int, PooledGame], seats: Sequence[int], tables: Sequence[Seats]) -> list[int]:
     """Search in these seats until each waits for an evaluation. Returns the seats that paused and can resume."""
     paused = [
         (seat, table)
-        for table, chosen in zip(tables, _by_evaluator(games, seats, len(tables)), strict=True)
-        for seat in table.gather(chosen)
+        for number, table in enumerate(tables)
+        for seat in table.gather([seat for seat in seats if games[seat].evaluator == number])
     ]
     for seat, table in paused:
         if not table.players[seat].resume():
@@ -116,15 +110,11 @@ def _search_on(games: dict[int, Game], seats: Sequence[int], tables: Sequence[Se
     return [seat for seat, _ in paused if not games[seat].finished]
 
 
-def _by_evaluator(games: dict[int, Game], seats: Sequence[int], evaluators: int) -> list[list[int]]:
-    return [[seat for seat in seats if games[seat].evaluator == number] for number in range(evaluators)]
-
-
 def play_in_turn(
-    games: Iterator[Game],
+    games: Iterator[PooledGame],
     tables: Sequence[Seats],
     kernels: Sequence[KernelVisits],
-    finish: Callable[[Game], None],
+    finish: Callable[[Any], None],
     stop: Callable[[], bool],
 ) -> None:
     """Play the games in turn in seat 0. Without batches, games have nothing to share.
@@ -139,4 +129,4 @@ def play_in_turn(
                 return
             kernels[game.evaluator].search(players[game.evaluator])
             game.make_move()
-        finish(game)
+        finish(game.record())

@@ -21,11 +21,6 @@ LEAST_VISITS = 8  # a move with fewer gives no value target: its value is hardly
 WHOLE = 30_000  # sum of the weights of a target that does not come from visit counts
 
 
-def game_seed(run_seed: int, generation: int, number: int) -> list[int]:
-    """Seed of a game's generator, so that a lost game can be replayed identically."""
-    return [run_seed, generation, number]
-
-
 class SelfPlayGame(PooledGame):
     """A game of one evaluator with itself."""
 
@@ -40,7 +35,7 @@ class SelfPlayGame(PooledGame):
         super().__init__(number, start, settings.longest)
         self._generation = generation
         self._settings = settings
-        self._rng = np.random.default_rng(game_seed(run_seed, generation, number))
+        self._rng = np.random.default_rng([run_seed, generation, number])  # replays a lost game identically
         self._played_through = bool(self._rng.random() < settings.play_through)
         self._hopeless = [0, 0]  # moves in a row at which each side judged itself lost
         self._gave_up = 0  # first side with a reason to resign: 1 White, -1 Black
@@ -69,7 +64,6 @@ class SelfPlayGame(PooledGame):
         self._play(np.uint16(self._moves[-1]))
 
     def record(self) -> SelfPlayRecord:
-        """As in PooledGame."""
         assert self._ending is not None
         ending, points = self._ending
         empty = [np.zeros(0, np.uint16)]

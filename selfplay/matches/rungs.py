@@ -92,7 +92,6 @@ class Ladder(Series):
 
     @property
     def is_complete(self) -> bool:
-        """As in Series."""
         return len(self._archive.rows) >= self.settings.games
 
     def next_game(self) -> PlannedGame | None:
@@ -115,10 +114,8 @@ class Ladder(Series):
     def _refit(self) -> None:
         points = {number: row.first_points for number, row in self._archive.rows.items()}
         self._pairs: dict[int, list[float]] = {}
-        for pair, rung in sorted(self._rung_of_pair.items()):
-            both = {n: points[n] for n in (2 * pair, 2 * pair + 1) if n in points}
-            for value in complete_pairs(both):
-                self._pairs.setdefault(rung, []).append(value)
+        for pair, value in complete_pairs(points).items():
+            self._pairs.setdefault(self._rung_of_pair[pair], []).append(value)
         self._rating = fit_rung(self._pairs, self.settings.rungs)
         now = self.standing()
         self._decided = now.below or now.above or self._rating.half_width <= self.settings.precision

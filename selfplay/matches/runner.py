@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,6 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError
-from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_options
 from selfplay.matches.control import TimeControl
@@ -41,7 +40,7 @@ class PlannedGame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeriesSettings:
+class SeriesSettings(Rules):
     """How the games of a match, a ladder or a tuning are played. Raises ConfigError for bad values."""
 
     FREE: ClassVar[tuple[str, ...]] = ()  # more settings that may differ when a series is resumed
@@ -50,19 +49,11 @@ class SeriesSettings:
     openings: Sequence[str]  # in the form of `selfplay.matches.opening_book`, such as a FEN
     seed: int = 1  # of all draws, such as the order of the openings
     concurrency: int = 1
-    longest: int = 400  # plies; a game that reaches it is a draw
-    adjudication: Adjudication = field(default_factory=Adjudication)
-    patience_s: float = 30.0  # see Rules
-    chess960: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.concurrency < 1 or not self.openings:
             raise ConfigError("games need openings and a concurrency of at least 1")
-        self.rules()  # raises for bad values
-
-    def rules(self) -> Rules:
-        """The rules of every game."""
-        return Rules(self.longest, self.adjudication, self.patience_s, self.chess960)
 
     def description(self) -> dict[str, Any]:
         """The settings that must stay the same when a series is resumed, as JSON values."""
@@ -136,7 +127,7 @@ class Series(ABC):
             return game
 
         def work(halted: Callable[[], bool]) -> None:
-            table = _Table(self.settings.control, self.settings.rules(), self._archive.folder)
+            table = _Table(self.settings, self._archive.folder)
             try:
                 while not halted():
                     with lock:
@@ -161,9 +152,8 @@ class _Table:
     A contestant that differs from an earlier one only in the values of its options keeps that one's process.
     """
 
-    def __init__(self, control: TimeControl, rules: Rules, folder: Path) -> None:
-        self._control = control
-        self._rules = rules
+    def __init__(self, settings: SeriesSettings, folder: Path) -> None:
+        self._settings = settings
         self._folder = folder  # the engines' stderr is stored here
         self._engines: dict[Contestant, chess.engine.SimpleEngine] = {}
 
@@ -172,8 +162,8 @@ class _Table:
         colours = planned.colours
         self._close_others(set(colours.values()))
         players = {colour: self._player(contestant) for colour, contestant in colours.items()}
-        start = opening_board(planned.opening, self._rules.chess960)
-        game = play_match_game(start, players, self._rules, stop)
+        start = opening_board(planned.opening, self._settings.chess960)
+        game = play_match_game(start, players, self._settings, stop)
         if game is None:
             return None
         offender = None if game.offender is None else colours[game.offender]
@@ -184,16 +174,14 @@ class _Table:
             planned.number, white.name, black.name, game.start_fen, " ".join(move.uci() for move in game.moves),
             game.result, str(game.reason), "" if offender is None else offender.name, game.detail,
             (round(game.slowest_ms[0], 1), round(game.slowest_ms[1], 1)), tuple(game.thoughts),
-            (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._rules.chess960,
+            (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._settings.chess960,
         )  # fmt: skip
 
     def _player(self, contestant: Contestant) -> Player:
         if contestant not in self._engines:
-            self._engines[contestant] = self._with_other_values(contestant) or self._open(contestant)
-        return Player(self._engines[contestant], contestant.control or self._control)
-
-    def _open(self, contestant: Contestant) -> chess.engine.SimpleEngine:
-        return open_engine(contestant, self._folder / "stderr.log")
+            engine = self._with_other_values(contestant) or open_engine(contestant, self._folder / "stderr.log")
+            self._engines[contestant] = engine
+        return Player(self._engines[contestant], contestant.control or self._settings.control)
 
     def _with_other_values(self, contestant: Contestant) -> chess.engine.SimpleEngine | None:
         """The engine of such a contestant, with the values of this one; None if there is none alive."""

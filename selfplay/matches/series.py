@@ -88,7 +88,7 @@ def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | 
     """The standing after the given games between the two engines."""
     points = {row.number: row.first_points for row in rows}
     values = list(points.values())
-    counts = pentanomial(complete_pairs(points))
+    counts = pentanomial(complete_pairs(points).values())
     whole = [(row.white, row.start_fen, row.uci) for row in rows if not row.offender]
     return MatchStanding(
         values.count(1.0), values.count(0.5), values.count(0.0), tuple(counts.tolist()),
@@ -130,7 +130,6 @@ class Match(Series):
 
     @property
     def is_complete(self) -> bool:
-        """As in Series."""
         return all(number in self._archive.rows for number in self._numbers)
 
     def next_game(self) -> PlannedGame | None:

@@ -60,9 +60,8 @@ def fault_lines(faults: Mapping[str, Mapping[str, int]]) -> list[str]:
 def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, test: Sprt | None = None) -> list[str]:
     """The summary: score and Elo with 95% intervals, the SPRT, and every engine's faults."""
     lines = [f"{names[0]} against {names[1]}, {now.games} games at {control}: {score_text(now)}"]
-    if now.estimate is not None:
-        pairs = f"(95%, {now.estimate.pairs} pairs {list(now.pentanomial)})"
-        lines.append(f"  {estimate_text(now.estimate)} {pairs}")
+    if (e := now.estimate) is not None:
+        lines.append(f"  {estimate_text(e)} (95%, {e.pairs} pairs {list(now.pentanomial)})")
     if test is not None:
         lines.append(f"  {sprt_text(now, test)}")
     if now.copies:

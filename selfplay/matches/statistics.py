@@ -6,7 +6,7 @@ A pair scores 0, 1/2, 1, 3/2 or 2 points. Counting pairs instead of games remove
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ SCORE_MARGIN = 1e-6  # keeps the tilted distributions of the SPRT positive
 INDEPENDENT_SHARE, PRIOR_SHARE_PAIRS = 0.5, 2.0
 
 
-def pentanomial(pair_points: Sequence[float]) -> np.ndarray:
+def pentanomial(pair_points: Iterable[float]) -> np.ndarray:
     """Count pair points (0, 0.5, ... 2) by value: int64[5]."""
     counts = np.zeros(5, np.int64)
     for points in pair_points:
@@ -33,9 +33,9 @@ def pentanomial(pair_points: Sequence[float]) -> np.ndarray:
     return counts
 
 
-def complete_pairs(points: Mapping[int, float]) -> list[float]:
-    """Points of each complete pair. `points` maps a game's number to its points; games 2k and 2k + 1 make pair k."""
-    return [points[n] + points[n + 1] for n in sorted(points) if n % 2 == 0 and n + 1 in points]
+def complete_pairs(points: Mapping[int, float]) -> dict[int, float]:
+    """Points of each complete pair by its number. points: by number of the game; games 2k and 2k + 1 make pair k."""
+    return {n // 2: points[n] + points[n + 1] for n in sorted(points) if n % 2 == 0 and n + 1 in points}
 
 
 def leading_pairs(points: Mapping[int, float]) -> list[float]:

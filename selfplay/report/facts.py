@@ -37,26 +37,11 @@ class GamesSummary:
 
 
 @dataclass(frozen=True)
-class PlayedThrough:
-    """`games` were played on although a side should have resigned; in `saved` of them that side did not lose."""
-
-    games: int
-    saved: int
-
-    @property
-    def rate(self) -> float | None:
-        """Share of false resignations, 0..1; None without any such game."""
-        return self.saved / self.games if self.games else None
-
-    def __add__(self, other: PlayedThrough) -> PlayedThrough:
-        return PlayedThrough(self.games + other.games, self.saved + other.saved)
-
-
-@dataclass(frozen=True)
 class Generation:
     """One generation. A field is None or empty until its step has run.
 
     Attributes:
+        given_up, wrong: games played through in which a side would have resigned; those of them that it did not lose.
         training: losses of training batches by step, as the run database has them.
         before, after: losses on held-out games of the starting network and of the candidate.
         gained: Elo of the best network after the gate above the first network, at most: the sum of the promoted
@@ -68,7 +53,8 @@ class Generation:
     imported: bool
     hours: float
     games: GamesSummary | None
-    played_through: PlayedThrough
+    given_up: int
+    wrong: int
     training: list[dict[str, float]]
     before: dict[str, float] | None
     after: dict[str, float] | None
@@ -133,7 +119,8 @@ def _generation(
         imported=number in ledger.imports(),
         hours=((row.finished or time.time()) - row.started) / 3600,
         games=_summary(ledger.games(number)),
-        played_through=PlayedThrough(summary.given_up, summary.wrong),
+        given_up=summary.given_up,
+        wrong=summary.wrong,
         training=ledger.losses(number, "train"),
         before=before[0] if before else None,
         after=after[0] if after else None,

@@ -17,8 +17,8 @@ from typing import Any
 
 from engine.errors import ConfigError, RunError
 from selfplay.report.facts import Generation, RunFacts, read_facts
-from selfplay.report.pretraining_page import PretrainingFacts, is_pretraining, read_pretraining
-from selfplay.tune.outcome import TuningFacts, is_tuning, read_tuning
+from selfplay.report.pretraining_page import CONFIG, LOG, PretrainingFacts, read_pretraining
+from selfplay.tune.outcome import KIND, TuningFacts, read_tuning
 
 Row = dict[str, float]
 AnyFacts = RunFacts | PretrainingFacts | TuningFacts
@@ -45,9 +45,9 @@ class Metrics:
 
 def read_run(path: Path, tell: Callable[[float], None] = lambda share: None) -> AnyFacts:
     """Read the folder of a run, even of an active one; arguments and errors as `read_facts`."""
-    if is_pretraining(path):
+    if (path / CONFIG).is_file() and (path / LOG).is_file():
         return read_pretraining(path)
-    return read_tuning(path) if is_tuning(path) else read_facts(path, tell)
+    return read_tuning(path) if (path / f"{KIND}.json").is_file() else read_facts(path, tell)
 
 
 def metrics_of(run: AnyFacts) -> Metrics:

@@ -24,54 +24,47 @@ class OpeningMove:
         text: the move with its number, as in `1. e4` and `1... e5`; "" at the root.
         games: number of games with this move.
         points: White's points: 1 for a win and 0.5 for a draw.
-        replies: the branches after it, most played first.
+        by_move: the branches after it, by encoded move.
     """
 
-    text: str
+    text: str = ""
     games: int = 0
     points: float = 0.0
-    replies: list[OpeningMove] = field(default_factory=list)
+    by_move: dict[int, OpeningMove] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
         """White's share of the points."""
         return self.points / max(1, self.games)
 
-
-@dataclass
-class _Count:
-    games: int = 0
-    points: float = 0.0
-    replies: dict[int, _Count] = field(default_factory=dict)
-
-    def add(self, points: float) -> None:
-        self.games += 1
-        self.points += points
+    @property
+    def replies(self) -> list[OpeningMove]:
+        """The branches after it, most played first."""
+        return sorted(self.by_move.values(), key=lambda branch: -branch.games)
 
 
 def opening_tree(games: Iterable[SelfPlayRecord]) -> OpeningMove:
     """The root of the tree, built from the games that began at the start position."""
-    start, root = row_from_board(chess.Board()), _Count()
+    start, root = row_from_board(chess.Board()), OpeningMove()
     for game in games:
         if game.start[KEY] != start[KEY]:
             continue
-        points, node = (game.white_points + 1) / 2, root
-        node.add(points)
+        line = [root]
         for move in game.moves[:PLIES]:
-            node = node.replies.setdefault(int(move), _Count())
-            node.add(points)
-    least = max(LEAST_GAMES, LEAST_SHARE * root.games)
-    return OpeningMove("", root.games, root.points, _branches(root, chess.Board(), least))
+            line.append(line[-1].by_move.setdefault(int(move), OpeningMove()))
+        for node in line:
+            node.games += 1
+            node.points += (game.white_points + 1) / 2
+    _prune(root, chess.Board(), max(LEAST_GAMES, LEAST_SHARE * root.games))
+    return root
 
 
-def _branches(node: _Count, board: chess.Board, least: float) -> list[OpeningMove]:
-    found = []
-    for code, count in sorted(node.replies.items(), key=lambda item: -item[1].games):
-        if count.games < least:
-            break
+def _prune(node: OpeningMove, board: chess.Board, least: float) -> None:
+    """Leave out branches of fewer games, and name the others."""
+    node.by_move = {code: branch for code, branch in node.by_move.items() if branch.games >= least}
+    for code, branch in node.by_move.items():
         move = decode_move(row_from_board(board), code)
-        text = f"{board.fullmove_number}{'.' if board.turn else '...'} {board.san(move)}"
+        branch.text = f"{board.fullmove_number}{'.' if board.turn else '...'} {board.san(move)}"
         board.push(move)
-        found.append(OpeningMove(text, count.games, count.points, _branches(count, board, least)))
+        _prune(branch, board, least)
         board.pop()
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import asdict
-from itertools import accumulate
 
 import jinja2
 
@@ -12,7 +11,7 @@ from engine.pages.board import board_svg
 from engine.pages.chart import area_path
 from engine.pages.render import page_environment
 from selfplay.report.charts import Chart, Curve, DrawnChart, draw
-from selfplay.report.facts import UNBOUNDED, Generation, PlayedThrough, RunFacts
+from selfplay.report.facts import UNBOUNDED, Generation, RunFacts
 from selfplay.report.samples import Sample, ending_words
 from selfplay.run.config import config_text
 
@@ -35,9 +34,10 @@ def report_page(facts: RunFacts) -> str:
             unbounded=UNBOUNDED,
             promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
             gained=generations[-1].gained,
-            false_resignations=sum((g.played_through for g in generations), start=PlayedThrough(0, 0)),
+            given_up=sum(g.given_up for g in generations),
+            wrong=sum(g.wrong for g in generations),
             endings=sorted(endings.items(), key=lambda item: -item[1]),
-            strength_charts=_drawn(_strength_chart(generations), _strength_over_hours(generations)),
+            strength_charts=_drawn(_strength_chart(generations)),
             loss_charts=_drawn(_loss_chart("Policy", generations), _loss_chart("Value", generations)),
             game_charts=_drawn(*_game_charts(generations)),
             settings=config_text(facts.config),
@@ -78,15 +78,6 @@ def _strength_chart(generations: list[Generation]) -> Chart:
     return Chart("Elo over the first network, at most", [Curve("promoted network", [*start, *points])], note)
 
 
-def _strength_over_hours(generations: list[Generation]) -> Chart:
-    """The same over the hours that the generations took, for comparisons of runs; empty before the first gate."""
-    ends = accumulate(generation.hours for generation in generations)
-    points = [(end, g.gained) for end, g in zip(ends, generations, strict=True) if g.gate and g.gained is not None]
-    note = "From the start of each generation to its end, pauses included."
-    curve = Curve("promoted network", [(0.0, 0.0), *points] if points else [])
-    return Chart("Elo over time, at most", [curve], note, x_name="Hours", whole_x=False)
-
-
 def _loss_chart(name: str, generations: list[Generation]) -> Chart:
     """A chart of losses. Training batches are drawn between the previous generation and the one they made."""
     key = name.lower()
@@ -103,12 +94,12 @@ def _loss_chart(name: str, generations: list[Generation]) -> Chart:
 
 def _game_charts(generations: list[Generation]) -> tuple[Chart, Chart]:
     played = [(g.number, g.games) for g in generations if g.games is not None]
-    false = [(g.number, g.played_through.rate) for g in generations if g.played_through.rate is not None]
+    false = [(g.number, g.wrong / g.given_up) for g in generations if g.given_up]
     shares = [
         Curve("draws", [(number, games.draws) for number, games in played]),
         Curve("resigned", [(number, games.resigned) for number, games in played]),
         Curve("White's score", [(number, games.white_score) for number, games in played]),
-        Curve("false resignations", [(number, rate) for number, rate in false if rate is not None]),
+        Curve("false resignations", false),
     ]
     note = (
         "False resignations: of the games played through although a side would have resigned, the share that this side "

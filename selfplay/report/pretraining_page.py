@@ -31,11 +31,6 @@ class PretrainingFacts:
         return max((*self.training, *self.heldout), key=lambda row: row["step"])
 
 
-def is_pretraining(path: Path) -> bool:
-    """Whether a folder is that of a supervised run."""
-    return (path / CONFIG).is_file() and (path / LOG).is_file()
-
-
 def read_pretraining(path: Path) -> PretrainingFacts:
     """Reads the folder of a supervised run, even of an active one. Raises RunError where nothing is logged yet."""
     try:

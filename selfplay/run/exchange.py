@@ -23,14 +23,14 @@ from engine.errors import DataError, RunError
 from selfplay.data.game_files import white_points_of
 from selfplay.data.pgn import read_pgn
 from selfplay.data.v6 import read_chunks
-from selfplay.data.v6_games import chunk_of_game, game_of_chunk
+from selfplay.data.v6_games import game_of_chunk
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
 from selfplay.records.targets import RESULTS
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
-from selfplay.run.ledger import Phase, ledger_row
+from selfplay.run.ledger import Phase, SelfPlayRow, ledger_row
 
 
 class Stopped(Exception):
@@ -66,47 +66,32 @@ def import_games(
     number, phase = run.ledger.current()
     if phase is not Phase.DONE:
         raise RunError(f"{run.path}: generation {number} has to {phase} first")
-    taken = _Taken(number + 1, _known_games(run), report, stop)
     readers = [(path, _pgn_games(path, pgn_min_elo)) for path in pgn] + [(path, _v6_games(path)) for path in v6]
-    write_segment(run.replay, number + 1, taken.new_games(readers))
-    run.ledger.note_import(number + 1, config_text(run.config), taken.sources, taken.rows)
-    duplicates = sum(source[2] for source in taken.sources)
-    return Imported(number + 1, len(taken.rows), sum(row[1] for row in taken.rows), duplicates)
+    known, rows, sources = _known_games(run), list[SelfPlayRow](), list[tuple[str, int, int]]()
 
-
-class _Taken:
-    """Numbers incoming games, leaves out duplicates, and collects the rows for the run database."""
-
-    def __init__(
-        self, generation: int, known: set[bytes], report: Callable[[int], None], stop: Callable[[], bool]
-    ) -> None:
-        self.rows: list[tuple[int, int, int, str]] = []
-        self.sources: list[tuple[str, int, int]] = []
-        self._generation = generation
-        self._known = known
-        self._report = report
-        self._stop = stop
-
-    def new_games(self, readers: Iterable[tuple[Path, Iterator[SelfPlayRecord]]]) -> Iterator[SelfPlayRecord]:
-        """The games of all readers. Raises DataError at the end if there were none, Stopped when interrupted."""
+    def new_games() -> Iterator[SelfPlayRecord]:
         for path, games in readers:
-            first, duplicates = len(self.rows), 0
+            first, duplicates = len(rows), 0
             for game in games:
-                if self._stop():
+                if stop():
                     raise Stopped
-                if (key := _identity(game)) in self._known:
+                if (key := _identity(game)) in known:
                     duplicates += 1
                     continue
-                self._known.add(key)
-                mine = replace(game, generation=self._generation, number=len(self.rows))
-                self.rows.append(ledger_row(mine))
-                self._report(len(self.rows))
+                known.add(key)
+                mine = replace(game, generation=number + 1, number=len(rows))
+                rows.append(ledger_row(mine))
+                report(len(rows))
                 yield mine
-            self.sources.append((str(path), len(self.rows) - first, duplicates))
-        if not self.rows:
-            names = ", ".join(source for source, _, _ in self.sources)
-            known = sum(duplicates for _, _, duplicates in self.sources)
-            raise DataError(f"{names}: {f'all {known:,} games are known already' if known else 'no games found'}")
+            sources.append((str(path), len(rows) - first, duplicates))
+        if not rows:
+            names, left_out = ", ".join(source[0] for source in sources), sum(source[2] for source in sources)
+            raise DataError(f"{names}: {f'all {left_out:,} games are known already' if left_out else 'no games found'}")
+
+    write_segment(run.replay, number + 1, new_games())
+    run.ledger.note_import(number + 1, config_text(run.config), sources, rows)
+    duplicates = sum(source[2] for source in sources)
+    return Imported(number + 1, len(rows), sum(row.plies for row in rows), duplicates)
 
 
 def _identity(game: SelfPlayRecord) -> bytes:
@@ -171,13 +156,6 @@ def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Itera
         raise RunError(f"{replay}: no published games of these generations there")
     for generation in generations:
         yield from published_games(replay, generation)
-
-
-def chunks_of_run(games: Iterable[SelfPlayRecord]) -> Iterator[tuple[str, np.ndarray]]:
-    """(file name, V6 records) of games; one without a move has no record and is left out."""
-    for game in games:
-        if len(game.moves):
-            yield f"gen-{game.generation:05d}-game-{game.number:07d}.gz", chunk_of_game(game)
 
 
 def pgn_text(game: SelfPlayRecord, event: str) -> str:

@@ -32,16 +32,13 @@ class GateTask(PlayTask):
     gate: GateSettings
 
     def new_game(self, number: int) -> GateGame:
-        """As in PlayTask."""
         order = np.random.default_rng([self.seed, self.generation, OPENING_STREAM]).permutation(len(self.openings))
         return GateGame(number, self.openings[order[number // 2]], self.gate.visits, self.gate.longest)
 
     def seating(self) -> Seating:
-        """As in PlayTask."""
         return Seating(self.settings.concurrent, game_params(), self.gate.visits, self.gate.longest)
 
     def shortest(self) -> Self:
-        """As in PlayTask."""
         return replace(self, gate=replace(self.gate, visits=2, longest=2))
 
 

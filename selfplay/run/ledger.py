@@ -188,10 +188,6 @@ class Ledger:
             rows = [(generation, *game) for game in games]
             connection.executemany("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", rows)
 
-    def game_count(self, generation: int) -> int:
-        """How many games of a generation are entered."""
-        return int(self._read("SELECT COUNT(*) FROM games WHERE generation = ?", generation)[0][0])
-
     def games(self, generation: int) -> list[SelfPlayRow]:
         """A generation's games, by number."""
         query = "SELECT number, plies, white_points, ending FROM games WHERE generation = ? ORDER BY number"

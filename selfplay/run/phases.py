@@ -83,7 +83,7 @@ def _all_games_there(run: RunFolder, number: int) -> bool:
     if not path.is_file():
         return False
     games, damaged = read_segment(path)
-    return not damaged and len(games) == run.ledger.game_count(number)
+    return not damaged and len(games) == len(run.ledger.games(number))
 
 
 def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], bool], play: PlayBackend) -> bool:

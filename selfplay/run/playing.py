@@ -78,13 +78,11 @@ class GenerationTask(PlayTask):
         return SelfPlayGame(row, self.settings, self.seed, self.generation, number)
 
     def seating(self) -> Seating:
-        """As in PlayTask."""
         settings = self.settings
         params = game_params(decide_root=settings.gumbel == 0)
         return Seating(settings.concurrent, params, max(settings.visits, settings.fast_visits), settings.longest)
 
     def shortest(self) -> Self:
-        """As in PlayTask."""
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
 
 
@@ -117,11 +115,11 @@ def play_numbers(
     tables = [Seats(one, seating) for one in evaluators]
     try:
         if in_turn:
-            play_in_turn(games, tables, kernels, lambda game: finish(game.record()), stop)
+            play_in_turn(games, tables, kernels, finish, stop)
         else:
             # There is a worker for each processor, so the products of a network of one's own get one thread each.
             with threadpool_limits(limits=1, user_api="blas"):
-                play_games(games, tables, lambda game: finish(game.record()), stop)
+                play_games(games, tables, finish, stop)
     finally:
         for evaluator in evaluators:
             evaluator.close()

@@ -30,15 +30,12 @@ class Worker(Protocol):
 
     def ask(self, numbers: list[int]) -> None:
         """Begin an exchange, without waiting for its end."""
-        ...
 
     def answer(self) -> Report:
         """The report of an exchange that is `ready`."""
-        ...
 
     def kill(self) -> None:
         """End the worker, whatever it is doing."""
-        ...
 
 
 class SupervisedPlay(ABC):
@@ -63,7 +60,7 @@ class SupervisedPlay(ABC):
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
         count = self._count()
         hire = self._hirer(shared_task(task, len(numbers), count))
-        supervisor = _Supervisor(hire, self._ready, count, numbers, finish, self._tell, self._patience_s)
+        supervisor = _Supervisor(self, hire, count, numbers, finish)
         try:
             while supervisor.unfinished and not stop():
                 supervisor.advance()
@@ -94,21 +91,18 @@ class _Post:
 
 
 class _Supervisor:
+    """The workers of one call of `play`."""
+
     def __init__(
         self,
+        play: SupervisedPlay,
         hire: Callable[[], Worker],
-        ready: Callable[[Sequence[Worker], float], Sequence[Worker]],
         size: int,
         numbers: Sequence[int],
         finish: Callable[[Any], None],
-        tell: Callable[[str], None],
-        patience_s: float,
     ) -> None:
         self.unfinished = set(numbers)
-        self._new_worker, self._ready, self._size = hire, ready, size
-        self._finish = finish
-        self._tell = tell
-        self._patience_s = patience_s
+        self._play, self._new_worker, self._size, self._finish = play, hire, size, finish
         self._pending = deque(numbers)
         self._attempts: Counter[int] = Counter()  # workers lost with a game
         self._stillborn = 0  # workers lost in a row before they reported once
@@ -120,11 +114,12 @@ class _Supervisor:
         for post in [post for post in self._posts if post.asked is None and self._pending]:
             self._give(post, 1)
         asked = {id(post.worker): post for post in self._posts if post.asked is not None}
-        for worker in self._ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
+        for worker in self._play._ready([post.worker for post in asked.values()], WAIT_S) if asked else ():
             self._hear(asked[id(worker)])
+        patience_s = self._play._patience_s
         for post in list(self._posts):
-            if post.asked is not None and time.monotonic() - post.asked > self._patience_s:
-                self._lose(post, f"gave no answer for {self._patience_s:.0f} s")
+            if post.asked is not None and time.monotonic() - post.asked > patience_s:
+                self._lose(post, f"gave no answer for {patience_s:.0f} s")
 
     def close(self) -> None:
         """End all workers."""
@@ -189,4 +184,4 @@ class _Supervisor:
             where = f"with game {stubborn[0]}" if stubborn else "at their start"
             raise error or RunError(f"{ATTEMPTS} workers were lost {where}; the last one {cause}")
         games = f"{len(lost)} unfinished game{'' if len(lost) == 1 else 's'} played again"
-        self._tell(f"a worker was lost ({cause}); it is replaced, {games}")
+        self._play._tell(f"a worker was lost ({cause}); it is replaced, {games}")

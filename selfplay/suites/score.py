@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import chess
 
 from selfplay.suites.problem import Problem
-from selfplay.suites.solver import BestMove, Solver, found_at
+from selfplay.suites.solver import BestMove, Solver
 from selfplay.threads import run_on_threads
 
 
@@ -39,14 +39,16 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
     for ply in range(0, max(1, len(problem.line)), 2):
         part = _part(problem, board, ply)
         answer = solver.solve(board, fresh=not ply)
-        step = found_at(answer, lambda step, part=part: part.accepts(step.move, step.mate))  # type: ignore[misc]
-        nodes, time_ms = nodes + answer.last.nodes, time_ms + answer.last.time_ms
-        played.append(answer.last.move.uci())
-        if step is None:
+        last = answer[-1]
+        nodes, time_ms = nodes + last.nodes, time_ms + last.time_ms
+        played.append(last.move.uci())
+        wrong = [n for n, step in enumerate(answer) if not part.accepts(step.move, step.mate)]
+        right = answer[wrong[-1] + 1 :] if wrong else answer
+        if not right:
             solved = False
             break
-        found.append(step)
-        board.push(answer.last.move)
+        found.append(right[0])
+        board.push(last.move)
         if board.is_checkmate() or ply + 1 >= len(problem.line):
             break
         board.push_uci(problem.line[ply + 1])
@@ -125,13 +127,13 @@ def tally(outcomes: Sequence[Outcome]) -> Tally:
     )
 
 
-def grouped(outcomes: Sequence[Outcome]) -> dict[str, Tally]:
-    """Scores by theme and rating band, sorted by name; numbers inside a name sort by value."""
+def grouped(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """Outcomes by theme and rating band, sorted by name; numbers inside a name sort by value."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         for group in outcome.problem.groups:
             groups.setdefault(group, []).append(outcome)
-    return {group: tally(groups[group]) for group in sorted(groups, key=_natural)}
+    return {group: groups[group] for group in sorted(groups, key=_natural)}
 
 
 def _natural(name: str) -> str:

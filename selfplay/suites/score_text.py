@@ -9,7 +9,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from selfplay.suites.score import Outcome, Tally, grouped, tally
+from selfplay.suites.score import Outcome, grouped, tally
 
 COLUMNS = 5  # maximum number of node-count columns
 FEW = 5  # groups with fewer problems get no row
@@ -30,15 +30,15 @@ def suite_table(suites: Mapping[str, Sequence[Outcome]]) -> Table:
     for title in ("positions", "solved", "points", "median nodes", *(f"by {step:,}" for step in steps)):
         table.add_column(title, justify="right")
     for name, outcomes in suites.items():
-        table.add_row(*_cells(name, tally(outcomes), outcomes, steps), style="bold")
-        for group, score in grouped(outcomes).items():
-            if FEW <= score.problems < len(outcomes):
-                members = [outcome for outcome in outcomes if group in outcome.problem.groups]
-                table.add_row(*_cells(f"  {group}", score, members, steps))
+        table.add_row(*_cells(name, outcomes, steps), style="bold")
+        for group, members in grouped(outcomes).items():
+            if FEW <= len(members) < len(outcomes):
+                table.add_row(*_cells(f"  {group}", members, steps))
     return table
 
 
-def _cells(name: str, score: Tally, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list[str]:
+def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list[str]:
+    score = tally(outcomes)
     found = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
     by = [sum(nodes <= step for nodes in found) for step in steps]
     graded = score.most_points != score.problems
@@ -61,7 +61,7 @@ def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcom
             {
                 "name": name,
                 **asdict(tally(outcomes)),
-                "groups": {group: asdict(score) for group, score in grouped(outcomes).items()},
+                "groups": {group: asdict(tally(members)) for group, members in grouped(outcomes).items()},
                 "problems": [_problem_json(outcome) for outcome in outcomes],
             }
             for name, outcomes in suites.items()

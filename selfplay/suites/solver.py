@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import chess
@@ -31,16 +30,8 @@ class BestMove(NamedTuple):
     mate: int | None  # full moves to the mate it announces; negative when it is being mated
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The best moves during a search, in order. The last one is the move played."""
-
-    steps: tuple[BestMove, ...]
-
-    @property
-    def last(self) -> BestMove:
-        """The move played, with all nodes and time spent on it."""
-        return self.steps[-1]
+Answer = Sequence[BestMove]
+"""The best moves during a search, in order. The last one is the move played, with all nodes and time spent on it."""
 
 
 class Solver(Protocol):
@@ -48,21 +39,9 @@ class Solver(Protocol):
 
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
         """Search a position that has legal moves and its history on the stack. fresh: it begins a new problem."""
-        ...
 
     def close(self) -> None:
         """End it."""
-        ...
-
-
-def found_at(answer: Answer, accepts: Callable[[BestMove], bool]) -> BestMove | None:
-    """The first step from which every best move is right. None when the move played is wrong."""
-    found = None
-    for step in reversed(answer.steps):
-        if not accepts(step):
-            break
-        found = step
-    return found
 
 
 class EngineSolver:
@@ -78,7 +57,6 @@ class EngineSolver:
         self._engine.warm_up()
 
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
-        """As in Solver."""
         engine, limit = self._engine, self._limit
         if fresh:
             engine.new_game()
@@ -94,7 +72,7 @@ class EngineSolver:
             elapsed_ms = round(1000 * (time.perf_counter() - begin))
             mate = result.infos[0].score_mate if result.infos else None  # a book move has no lines
             steps.append(BestMove(kept, elapsed_ms, result.best_move, mate))
-        return Answer(tuple(steps))
+        return steps
 
     def close(self) -> None:
         """Stop the engine's threads."""
@@ -118,7 +96,6 @@ class UciSolver:
         self._engine = open_engine(contestant)
 
     def solve(self, board: chess.Board, fresh: bool) -> Answer:
-        """As in Solver."""
         if fresh:
             self._engine.protocol.send_line("ucinewgame")
         try:
@@ -146,7 +123,7 @@ class UciSolver:
         if not steps or steps[-1].move != best.move:
             mate = None
         steps.append(BestMove(nodes, round(1000 * (time.perf_counter() - begin)), best.move, mate))
-        return Answer(tuple(steps))
+        return steps
 
     def close(self) -> None:
         """End the process."""

@@ -46,23 +46,17 @@ def _pairs(options: tuple[Tunable, ...], values: np.ndarray) -> list[tuple[Tunab
 
 @dataclass(frozen=True)
 class TuningFacts:
-    """What a tuning run's folder holds. `results`: the first side's points minus the second's, for each pair."""
+    """What a tuning run's folder holds."""
 
     name: str
     settings: dict[str, Any]
     options: tuple[Tunable, ...]
-    path: np.ndarray  # float64 [pairs + 1, n].
-    results: list[float]
+    path: np.ndarray  # float64 [pairs + 1, n], the values after 0, 1, 2 ... pairs
 
     @property
     def pairs(self) -> int:
         """The number of complete pairs."""
         return len(self.path) - 1
-
-
-def is_tuning(folder: Path) -> bool:
-    """Whether a folder is that of a tuning run."""
-    return (folder / f"{KIND}.json").is_file()
 
 
 def read_tuning(folder: Path) -> TuningFacts:
@@ -76,7 +70,5 @@ def read_tuning(folder: Path) -> TuningFacts:
         rows = [GameRow.from_json(line) for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: not a readable tuning run: {error!r}") from error
-    found = pair_results({row.number: row.first_points for row in rows})
-    spsa.record(found)
-    results = [found[pair] for pair in range(spsa.done)]
-    return TuningFacts(folder.resolve().name, settings, options, np.array(spsa.path), results)
+    spsa.record(pair_results(rows))
+    return TuningFacts(folder.resolve().name, settings, options, np.array(spsa.path))

@@ -58,12 +58,8 @@ class Tunable:
         return str(round(value)) if self.whole else f"{value:.6g}"
 
 
-@dataclass(frozen=True)
-class OptionWish:
-    """What the user asked for; the engine's own answer to `uci` fills in the rest."""
-
-    name: str
-    given: Mapping[str, float]
+OptionWish = tuple[str, Mapping[str, float]]
+"""Name and values that the user asked for; the engine's own answer to `uci` fills in the rest."""
 
 
 def parse_wish(text: str) -> OptionWish:
@@ -80,7 +76,7 @@ def parse_wish(text: str) -> OptionWish:
             raise ConfigError(f"option {text!r}: {key} {value!r} is not a number") from error
     if not name:
         raise ConfigError(f"option {text!r}: the name is missing")
-    return OptionWish(name, given)
+    return name, given
 
 
 def resolve(
@@ -91,25 +87,24 @@ def resolve(
     UCI has no fractions, so engines declare no range for them. Aino's ranges are known, other engines' must be given.
     Raises ConfigError for an option that is unknown or not a number, and for a range beyond the engine's.
     """
-    option = offered.get(wish.name)
+    name, given = wish
+    option = offered.get(name)
     if option is None:
-        raise ConfigError(f"the engine has no UCI option {wish.name!r}")
+        raise ConfigError(f"the engine has no UCI option {name!r}")
     if option.is_managed():
         raise ConfigError(f"option {option.name!r} is set by the referee")
     default = values.get(option.name, option.default)
     low, high = _range(option, is_aino)
-    start = wish.given["start"] if "start" in wish.given else _number(option.name, option, default)
+    start = given["start"] if "start" in given else _number(option.name, option, default)
     for key, limit, beyond in (("min", low, -1.0), ("max", high, 1.0)):
-        if key in wish.given and limit is not None and beyond * (wish.given[key] - limit) > 0:
-            raise ConfigError(
-                f"option {option.name!r}: {key} {wish.given[key]:g} is beyond the engine's own, {limit:g}"
-            )
-    ends = wish.given.get("min", low), wish.given.get("max", high)
+        if key in given and limit is not None and beyond * (given[key] - limit) > 0:
+            raise ConfigError(f"option {option.name!r}: {key} {given[key]:g} is beyond the engine's own, {limit:g}")
+    ends = given.get("min", low), given.get("max", high)
     if ends[0] is None or ends[1] is None:
         raise ConfigError(f"option {option.name!r}: the engine does not tell its range: give min= and max=")
     whole = option.type == "spin"
-    step = wish.given["step"] if "step" in wish.given else default_step(start, ends[0], ends[1], whole)
-    return Tunable(option.name, start, ends[0], ends[1], step, wish.given.get("rate", RATE), whole)
+    step = given["step"] if "step" in given else default_step(start, ends[0], ends[1], whole)
+    return Tunable(option.name, start, ends[0], ends[1], step, given.get("rate", RATE), whole)
 
 
 def _range(option: chess.engine.Option, is_aino: bool) -> tuple[float | None, float | None]:

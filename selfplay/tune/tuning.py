@@ -6,6 +6,7 @@ results by number, so that a killed run goes on as if it had not been.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
 from selfplay.matches.series import count_faults
+from selfplay.matches.statistics import complete_pairs
 from selfplay.tune.spsa import GainSchedule, Spsa
 from selfplay.tune.tunable import Tunable
 
@@ -46,7 +48,6 @@ class TuningSettings(SeriesSettings):
         return GainSchedule(self.pairs, self.lag)
 
     def resolved(self) -> dict[str, Any]:
-        """As in SeriesSettings."""
         return super().resolved() | {"options": [vars(option) for option in self.options]}
 
     def player(self, side: str, values: np.ndarray) -> Contestant:
@@ -75,11 +76,10 @@ class TuningStanding:
         return np.asarray(self.path[-1])
 
 
-def pair_results(points: dict[int, float]) -> dict[int, float]:
-    """By pair, the first engine's points minus the second's, of pairs with both games. points: by game number."""
-    pairs = {number // 2 for number in points}
-    whole = (pair for pair in sorted(pairs) if 2 * pair in points and 2 * pair + 1 in points)
-    return {pair: 2.0 * (points[2 * pair] + points[2 * pair + 1]) - 2.0 for pair in whole}
+def pair_results(rows: Iterable[GameRow]) -> dict[int, float]:
+    """By pair, the first engine's points minus the second's, of pairs with both games."""
+    pairs = complete_pairs({row.number: row.first_points for row in rows})
+    return {pair: 2.0 * points - 2.0 for pair, points in pairs.items()}
 
 
 class Tuning(Series):
@@ -91,11 +91,10 @@ class Tuning(Series):
         super().__init__(settings, archive)
         self._missing = [number for number in range(2 * settings.pairs) if number not in archive.rows]
         self.spsa = Spsa(settings.options, settings.schedule(), settings.seed)
-        self.spsa.record(pair_results({number: row.first_points for number, row in archive.rows.items()}))
+        self.spsa.record(pair_results(archive.rows.values()))
 
     @property
     def is_complete(self) -> bool:
-        """As in Series."""
         return self.spsa.done == self.settings.pairs
 
     @property
@@ -114,9 +113,8 @@ class Tuning(Series):
 
     def finish(self, row: GameRow) -> None:
         """Move the values when both games of a pair are there."""
-        pair = row.number // 2
-        both = {n: self._archive.rows[n].first_points for n in (2 * pair, 2 * pair + 1) if n in self._archive.rows}
-        self.spsa.record(pair_results(both))
+        other = self._archive.rows.get(row.number ^ 1)
+        self.spsa.record(pair_results([row, other] if other else []))
 
     def standing(self) -> TuningStanding:
         """The current standing."""

@@ -6,8 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from selfplay.commands.bench import random_positions
-
 
 @pytest.mark.parametrize(("net", "threads"), [("8x1", 1), ("sparse-128", 2)])
 def test_every_part_is_measured(aino_train: Callable[..., str], net: str, threads: int) -> None:
@@ -30,9 +28,3 @@ def test_results_are_shown_by_name(aino_train: Callable[..., str]) -> None:
 
 def test_length_must_be_positive(aino_train: Callable[..., str]) -> None:
     assert "--seconds" in aino_train("bench", "--seconds", 0, status=1)
-
-
-def test_random_games_are_reproducible() -> None:
-    first, again = (random_positions(np.random.default_rng(3), games=2, plies=10) for _ in range(2))
-    assert first.n_positions == 20
-    assert np.array_equal(first.moves, again.moves)

@@ -9,11 +9,8 @@ import pytest
 from engine.board.convert import row_from_board
 from engine.search.params import SearchParams
 from engine.search.session import Search
-from selfplay.games.game_settings import GameSettings
 from selfplay.games.gumbel import C_SCALE, C_VISIT, SequentialHalving, halving_schedule
-from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
-from selfplay.games.selfplay_game import SelfPlayGame
 from tests.selfplay.games.test_games import KeyEvaluator
 
 START = chess.STARTING_FEN
@@ -55,11 +52,6 @@ def test_schedule_spends_all_visits() -> None:
             phases = halving_schedule(considered, visits)
             assert sum(moves * each for moves, each in phases) >= visits
             assert sum(moves * each for moves, each in phases[:-1]) < visits
-
-
-def test_schedule_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="one visit"):
-        halving_schedule(4, 0)
 
 
 # ---- searches -----------------------------------------------------------------------------------------------------
@@ -121,29 +113,3 @@ def test_mate_is_found_and_is_the_whole_target() -> None:
 def test_only_legal_move_gets_all_visits() -> None:
     search, halving = searched("k7/8/1K6/8/8/8/8/1R6 b - - 0 1", 8, 10)
     assert (halving.best, search.root().visits.tolist()) == (0, [10])
-
-
-# ---- games --------------------------------------------------------------------------------------------------------
-
-
-def play(numbers: list[int], games: int) -> dict[int, bytes]:
-    settings = GameSettings(visits=16, gumbel=4, full_share=0.5, fast_visits=4, longest=20)
-    moves = {}
-
-    def finish(game: SelfPlayGame) -> None:
-        record = game.record()
-        moves[game.number] = record.moves.tobytes()
-        counts = record.target_counts.astype(np.int64)
-        sums = np.add.reduceat(record.target_visits.astype(np.int64), np.cumsum(counts) - counts)
-        assert np.all(np.abs(sums - 30_000) < 30)
-
-    table = Seats(KeyEvaluator(), Seating(games, PARAMS, settings.visits, settings.longest))
-    row = row_from_board(chess.Board())
-    play_games((SelfPlayGame(row, settings, 5, 1, k) for k in numbers), [table], finish, lambda: False)
-    return moves
-
-
-def test_games_with_a_gumbel_root_do_not_depend_on_their_company() -> None:
-    together = play([0, 1, 2, 3], 3)
-    assert len(set(together.values())) == 4
-    assert play([2], 1)[2] == together[2]

@@ -84,7 +84,7 @@ def test_even_pairs_narrow_the_interval_that_games_alone_would_give() -> None:
 
 def test_pairs_come_from_games_by_number() -> None:
     points = {0: 1.0, 1: 0.5, 3: 1.0, 4: 0.0, 5: 0.0, 6: 1.0}
-    assert complete_pairs(points) == [1.5, 0.0]
+    assert complete_pairs(points) == {0: 1.5, 2: 0.0}
     assert leading_pairs(points) == [1.5], "the order of a sequential test ends at the first gap"
     assert leading_pairs(points | {2: 0.5}) == [1.5, 1.5, 0.0]
 

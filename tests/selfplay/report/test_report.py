@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import chess
-import numpy as np
 import pytest
 
 from engine.board.convert import encode_move, row_from_board
@@ -21,16 +20,16 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw, ticks
 from selfplay.report.comparison_page import comparison_page
-from selfplay.report.facts import PlayedThrough, read_facts
+from selfplay.report.facts import RunFacts, read_facts
 from selfplay.report.metrics import Metrics, metrics_of, read_run, write_events
 from selfplay.report.opening_tree import opening_tree
-from selfplay.report.page import _strength_over_hours, report_page
+from selfplay.report.page import report_page
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import SCHEMA, GateResult, Phase, ledger_row
 from tests.documents.pages import ROOT
-from tests.selfplay.run.crews import TINY
+from tests.selfplay.run.crews import TINY, record_of
 
 LOST, EVEN, WON = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
 
@@ -40,8 +39,7 @@ def game_of(
     points: int = 0,
     ending: Ending = Ending.OTHER,
     values: list[tuple[float, float, float]] | None = None,
-    number: int = 0,
-    generation: int = 1,
+    **more: int,
 ) -> SelfPlayRecord:
     """A game of these moves; `values` are the root's win, draw and loss for the side to move."""
     board, codes = chess.Board(), []
@@ -49,20 +47,7 @@ def game_of(
         move = board.parse_san(san)
         codes.append(encode_move(board, move))
         board.push(move)
-    n = len(codes)
-    return SelfPlayRecord(
-        generation=generation,
-        number=number,
-        white_points=points,
-        ending=ending,
-        start=row_from_board(chess.Board()),
-        moves=np.array(codes, np.uint16),
-        full=np.ones(n, np.bool_),
-        target_counts=np.ones(n, np.uint8),
-        target_moves=np.array(codes, np.uint16),
-        target_visits=np.ones(n, np.uint16),
-        root_wdl=np.array(values or [EVEN] * n, np.float16).reshape(-1, 3),
-    )
+    return record_of(codes, values or [EVEN] * len(codes), white_points=points, ending=ending, **more)
 
 
 FOOLS_MATE = "f3 e5 g4 Qh4#"
@@ -96,21 +81,22 @@ def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
     return run
 
 
+def facts_with(path: Path, gates: list[GateResult]) -> RunFacts:
+    """What is read of such a run."""
+    run_with(path, gates).close()
+    return read_facts(path)
+
+
 # ---- openings and samples -----------------------------------------------------------------------------------------
 
 
 def test_opening_tree_counts_moves_and_points() -> None:
     games = [game_of("e4 e5 Nf3", 1), game_of("e4 e5 Bc4", 0), game_of("e4 c5", -1), game_of("d4", 1)]
-    tree = opening_tree(games)
+    other = replace(game_of("e4 e5"), start=row_from_board(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1")))
+    tree = opening_tree([*games, other])
     assert (tree.games, tree.score) == (4, 0.625)
     assert [(branch.text, branch.games, branch.score) for branch in tree.replies] == [("1. e4", 3, 0.5)]
     assert [(branch.text, branch.games, branch.score) for branch in tree.replies[0].replies] == [("1... e5", 2, 0.75)]
-
-
-def test_opening_tree_leaves_out_other_starts() -> None:
-    other = game_of("e4 e5")
-    other.start[:] = row_from_board(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
-    assert opening_tree([other]).games == 0
 
 
 def test_samples_show_each_kind_of_end_once() -> None:
@@ -179,39 +165,19 @@ def test_single_point_is_drawn() -> None:
 
 
 def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
-    gates = [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]
-    run_with(tmp_path, gates).close()
-    facts = read_facts(tmp_path)
+    facts = facts_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)])
     assert [g.gained for g in facts.generations] == pytest.approx([30, 30, 80, 80])
-
-
-def test_strength_is_drawn_over_the_hours_up_to_the_end_of_each_generation(tmp_path: Path) -> None:
-    run_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]).close()
-    generations = read_facts(tmp_path).generations
-    hours = [0.5, 2.0, 0.5, 9.0]  # the last one is still playing
-    timed = [replace(one, hours=spent) for one, spent in zip(generations, hours, strict=True)]
-    (curve,) = _strength_over_hours(timed).curves
-    assert curve.points == [
-        (0.0, 0.0),
-        (0.5, pytest.approx(30.0)),
-        (2.5, pytest.approx(30.0)),
-        (3.0, pytest.approx(80.0)),
-    ]
-    assert draw(_strength_over_hours(timed[3:])) is None
 
 
 def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
     endless = float("inf")
     perfect = GateResult(True, True, (0, 0, 0, 0, 10), 3.0, 1.0, endless, endless, endless)
-    run_with(tmp_path, [perfect]).close()
-    gained = read_facts(tmp_path).generations[0].gained
+    gained = facts_with(tmp_path, [perfect]).generations[0].gained
     assert gained == pytest.approx(636.4, abs=0.1)  # 400 log10(19.5 / 0.5)
 
 
 def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
-    run = run_with(tmp_path, [gate_result(30)])
-    run.close()
-    facts = read_facts(tmp_path)
+    facts = facts_with(tmp_path, [gate_result(30)])
     first, second = facts.generations
     assert (first.phase, second.phase) == (Phase.DONE, Phase.GENERATE)
     assert second.games is None
@@ -219,17 +185,14 @@ def test_facts_are_those_of_ledger_and_replay(tmp_path: Path) -> None:
     assert (first.games.draws, first.games.resigned, first.games.white_score) == (0.5, 0.25, 0.5)
     assert [(row["step"], row["policy"], row["value"]) for row in first.training] == [(10, 2.5, 1.0), (20, 2.0, 1.0)]
     assert (first.before, first.after["policy"]) == (None, 2.0)
-    assert first.played_through == PlayedThrough(2, 1)
-    assert first.played_through.rate == 0.5
-    assert second.played_through.rate is None
+    assert (first.given_up, first.wrong, second.given_up) == (2, 1, 0)
     assert facts.tree.games == 4
     assert facts.tree_generations == (1, 1)
     assert len(facts.samples) == 4
 
 
 def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
-    run_with(tmp_path / "a<b>", [gate_result(30)]).close()
-    text = report_page(read_facts(tmp_path / "a<b>"))
+    text = report_page(facts_with(tmp_path / "a<b>", [gate_result(30)]))
     assert "<h1>a&lt;b&gt;</h1>" in text
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
     assert set(re.findall(r"https?://[^\"' ]+", text)) == {"http://www.w3.org/2000/svg"}
@@ -253,8 +216,7 @@ def test_report_command_leaves_the_run_alone(
 def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path: Path) -> None:
     """Equal candidates, of which the gate let those pass that were lucky: their sum is no measured gain."""
     gates = [gate_result(elo, accepted=elo > 0) for elo in (35, -20, 25, -40)]
-    run_with(tmp_path, gates).close()
-    text = report_page(read_facts(tmp_path))
+    text = report_page(facts_with(tmp_path, gates))
     assert "<dt>Elo gained, at most</dt><dd>+60</dd>" in text
     assert "an upper bound: it rises even where no candidate is stronger" in text
     assert 'class="band"' not in text

@@ -1,13 +1,31 @@
 """What several tests of runs begin with, made once."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import Ledger
 from selfplay.run.phases import run_generations
 from selfplay.run.playing import GenerationTask
 from tests.selfplay.run.crews import NUMBERS, games_here, never, open_run, tiny_task
+
+
+@pytest.fixture(autouse=True)
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes the run databases that the test has opened."""
+    opened: list[Ledger] = []
+    open_file = Ledger.__init__
+
+    def remembered(ledger: Ledger, path: Path) -> None:
+        open_file(ledger, path)
+        opened.append(ledger)
+
+    monkeypatch.setattr(Ledger, "__init__", remembered)
+    yield
+    for ledger in opened:
+        ledger.close()
 
 
 @pytest.fixture(scope="session")

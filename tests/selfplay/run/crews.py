@@ -1,18 +1,22 @@
 """Tiny runs, a tiny generation for the tests of workers, and what the games of it must be."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.board.convert import row_from_board
+from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from selfplay.games.game_settings import GameSettings
 from selfplay.matches.opening_book import load_openings
+from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.replay import published_games
 from selfplay.run.folder import RunFolder
-from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
+from selfplay.run.playing import START, GenerationTask, PlayBackend, play_numbers
 from selfplay.training.families import family_of
 
 NUMBERS = range(10)  # of games to play
@@ -33,8 +37,37 @@ def open_run(path: Path) -> RunFolder:
     return run
 
 
+def record_of(codes: Sequence[int], wdl: Sequence[Sequence[float]], **values: Any) -> SelfPlayRecord:
+    """A game of these encoded moves with root values wdl [n, 3], drawn unless `values` say otherwise."""
+    moves, n = np.array(codes, np.uint16), len(codes)
+    game = SelfPlayRecord(
+        generation=1, number=0, white_points=0, ending=Ending.OTHER, start=START,
+        moves=moves, full=np.ones(n, np.bool_), root_wdl=np.array(wdl, np.float16).reshape(-1, 3),
+        target_counts=np.ones(n, np.uint8), target_moves=moves, target_visits=np.ones(n, np.uint16),
+    )  # fmt: skip
+    return replace(game, **values)
+
+
 def never() -> bool:
     return False
+
+
+def stored_games(run: Path, generation: int = 1) -> dict[int, bytes]:
+    """The replay bytes of a published generation's games, by number."""
+    return {game.number: encode_record(game) for game in published_games(run / "replay", generation)}
+
+
+def weights_of(path: Path) -> dict[str, bytes]:
+    """What a network file holds, to be compared."""
+    return {name: array.tobytes() for name, array in load_tensors(path)[1].items()}
+
+
+def assert_same_generation(run: RunFolder, straight: RunFolder) -> None:
+    """Games, candidate and verdict of the first generation are those of the run to which nothing happened."""
+    assert stored_games(run.path) == stored_games(straight.path)
+    assert weights_of(run.candidate(1)) == weights_of(straight.candidate(1))
+    assert run.ledger.gate_points(1) == straight.ledger.gate_points(1)
+    assert run.ledger.gate(1) == straight.ledger.gate(1)
 
 
 def tiny_task(folder: Path, net: str = "16x1", visits: int = 8, longest: int = 40) -> GenerationTask:

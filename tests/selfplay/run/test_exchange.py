@@ -60,7 +60,6 @@ def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, ain
     positions = replay_set(run, 1)
     assert (positions.n_games, positions.usable.all()) == (4, True)
     assert np.array_equal(positions.target_moves, positions.moves)
-    run.close()
     assert "generation 1 has to fit first" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
 
 
@@ -76,7 +75,6 @@ def test_same_games_are_not_imported_twice(tmp_path: Path, pgn_file: Path, aino_
     done = import_games(run, [pgn_file], [])
     assert (done.generation, done.games, done.duplicates) == (2, 2, 3)
     run.ledger.enter_phase(2, Phase.DONE)
-    run.close()
     assert "games are known already" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
     empty = tmp_path / "empty.pgn"
     empty.write_text("")
@@ -91,7 +89,6 @@ def test_interrupted_import_leaves_the_run_as_it_was(tmp_path: Path, pgn_file: P
         import_games(run, [pgn_file], [], stop=lambda: next(calls))
     assert run.ledger.current() == (0, Phase.DONE)
     assert list(run.replay.iterdir()) == []
-    run.close()
 
 
 def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:

@@ -6,24 +6,24 @@ import re
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.errors import ConfigError, RunError
-from engine.files import dit_file
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import ReplayWriter, part_path, published_games, read_segment, segment_path, write_segment
 from selfplay.run.fitting import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations, run_phase
+from tests.new_process import wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
-from tests.selfplay.run.crews import TINY_FLAGS, never, open_run
+from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, open_run
 
 ROOT = Path(__file__).parents[3]
 FLAGS = ["--net=16x1", *TINY_FLAGS]
@@ -39,16 +39,6 @@ def largest_file(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def assert_same_generation(run: RunFolder, straight: RunFolder, generation: int = 1) -> None:
-    """Games, candidate and verdict are those of the run to which nothing happened."""
-    ours, theirs = (published_games(folder.replay, generation) for folder in (run, straight))
-    assert [encode_record(game) for game in ours] == [encode_record(game) for game in theirs]
-    (_, mine), (_, other) = (dit_file.load_tensors(folder.candidate(generation)) for folder in (run, straight))
-    assert mine.keys() == other.keys()
-    assert all(np.array_equal(mine[name], other[name]) for name in other)
-    assert run.ledger.gate(generation) == straight.ledger.gate(generation)
 
 
 def append_all(writer: ReplayWriter, games: list[SelfPlayRecord]) -> None:
@@ -85,7 +75,6 @@ def test_full_disk_is_said_and_nothing_is_lost(
     aino_train("loop", tmp_path, "--generations", 1)
     run = open_run(tmp_path)
     assert_same_generation(run, straight)
-    run.close()
 
 
 def test_full_disk_at_the_very_beginning(tmp_path: Path, aino_train: Callable[..., str]) -> None:
@@ -105,35 +94,32 @@ def flip(path: Path, place: float) -> None:
     path.write_bytes(data)
 
 
-def test_games_behind_a_damaged_one_are_read(straight: RunFolder, tmp_path: Path) -> None:
-    games = published_games(straight.replay, 1)
-    for place in (0.05, 0.5, 0.97):
-        path = write_segment(tmp_path, 1, games)
-        flip(path, place)
-        records, damaged = read_segment(path)
-        assert damaged > 0
-        lost = {game.number for game in games} - {record.number for record in records}
-        assert len(lost) == 1
-        assert all(encode_record(record) == encode_record(games[record.number]) for record in records)
-
-
-def test_damaged_length_costs_one_game(straight: RunFolder, tmp_path: Path) -> None:
-    games = published_games(straight.replay, 1)
-    path = write_segment(tmp_path, 1, games)
+def wrong_length(path: Path) -> None:
+    """Of the first record."""
     data = bytearray(path.read_bytes())
-    data[8:12] = (1 << 20).to_bytes(4, "little")  # of the first record
+    data[8:12] = (1 << 20).to_bytes(4, "little")
     path.write_bytes(data)
-    records, damaged = read_segment(path)
-    assert [record.number for record in records] == [game.number for game in games[1:]]
-    assert damaged == 8 + len(encode_record(games[0]))
 
 
-def test_tail_of_zeros_is_damage(straight: RunFolder, tmp_path: Path) -> None:
+def add_zeros(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + bytes(4096))
+
+
+@pytest.mark.parametrize(
+    ("damage", "costs", "added"),
+    [*((partial(flip, place=place), 1, 0) for place in (0.05, 0.5, 0.97)), (wrong_length, 1, 0), (add_zeros, 0, 4096)],
+)
+def test_a_damage_costs_one_game_at_most(
+    damage: Callable[[Path], None], costs: int, added: int, straight: RunFolder, tmp_path: Path
+) -> None:
     games = published_games(straight.replay, 1)
     path = write_segment(tmp_path, 1, games)
-    path.write_bytes(path.read_bytes() + bytes(4096))
+    damage(path)
     records, damaged = read_segment(path)
-    assert (len(records), damaged) == (len(games), 4096)
+    lost = {game.number for game in games} - {record.number for record in records}
+    assert len(lost) == costs
+    assert damaged == added + sum(8 + len(encode_record(games[number])) for number in lost)
+    assert all(encode_record(record) == encode_record(games[record.number]) for record in records)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +135,6 @@ def test_damage_in_a_begun_segment_is_cut_and_played_again(
     assert run_generations(run, 1, never)
     assert "damaged bytes" in capsys.readouterr().out
     assert_same_generation(run, straight)
-    run.close()
 
 
 @pytest.mark.parametrize("damage", [lambda path: flip(path, 0.5), Path.unlink])
@@ -162,7 +147,6 @@ def test_damaged_newest_games_are_played_again_before_they_are_fitted(
     assert run_generations(run, 1, never)
     assert "played again" in capsys.readouterr().out
     assert_same_generation(run, straight)
-    run.close()
 
 
 def test_damaged_older_games_are_left_out_with_a_warning(
@@ -176,7 +160,6 @@ def test_damaged_older_games_are_left_out_with_a_warning(
         assert fit(run, 2, lambda share, text: None, lambda text: None, never) is not None
     assert "gen-00001.replay" in caplog.text
     assert replay_set(run, 1).n_games == 5
-    run.close()
     assert "11 games" in aino_train("export", tmp_path, "--pgn", tmp_path / "all.pgn")
 
 
@@ -186,7 +169,6 @@ def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
     flip(segment_path(run.replay, 1), 0.5)
     with pytest.raises(RunError, match=r"gen-00001\.replay: no game in it is intact"):
         replay_set(run, 1)
-    run.close()
 
 
 # ---- deleted and damaged files of the run -------------------------------------------------------------------------
@@ -195,21 +177,10 @@ def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
 def test_run_without_its_database_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     run = open_run(tmp_path)
     assert run_phase(run, Phase.GENERATE, never)
-    run.close()
     (tmp_path / "ledger.sqlite").unlink()
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
     assert "ledger.sqlite is missing" in said
     assert "--initial nets/best.dit" in said
-
-
-def test_lost_best_network_is_promoted_again(straight: RunFolder, tmp_path: Path) -> None:
-    run = open_run(tmp_path)
-    assert run_generations(run, 1, never)
-    best = run.best.read_bytes()
-    run.best.unlink()
-    run.ensure_first_network()
-    assert run.best.read_bytes() == best
-    run.close()
 
 
 def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
@@ -218,7 +189,6 @@ def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
     run = open_run(tmp_path)
     assert run_phase(run, Phase.GENERATE, never)
     checkpoint = run.fit_checkpoint(1)
-    run.close()
     checkpoint.write_bytes(b"PK half a checkpoint")
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
     assert "gen-00001.npz: not a readable checkpoint" in said
@@ -227,7 +197,6 @@ def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
     aino_train("loop", tmp_path, "--generations", 1)
     run = open_run(tmp_path)
     assert_same_generation(run, straight)
-    run.close()
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
@@ -266,15 +235,10 @@ def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
 def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=30", "--workers=1"]
     with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
-        deadline = time.monotonic() + 120
-        while not part_path(tmp_path / "replay", 1).is_file():
-            assert first.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         for name in ("loop", "generate", "fit", "gate"):
             assert "another process is working in this run folder" in aino_train(name, tmp_path, status=1)
         assert first.wait(120) == 0
     run = open_run(tmp_path)
     assert run.ledger.current() == (1, Phase.DONE)
     assert len(published_games(run.replay, 1)) == 30
-    run.close()

@@ -55,7 +55,6 @@ def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(
         check_learning(run, generation)
     assert run.config.net == NET
     assert any(verdict.accepted for verdict in run.ledger.gates().values()), "a score of 1% suffices"
-    run.close()
 
     best, first = (load_tensors(folder / "run/nets" / name)[1] for name in ("best.dit", "gen-00000.dit"))
     assert not np.array_equal(best["wdl.weight"], first["wdl.weight"])
@@ -76,7 +75,6 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> N
     check_learning(run, 1)
 
     positions = replay_set(run, 1)
-    run.close()
     plain = new_training_batch(4)
     PositionSampler(positions).fill(np.flatnonzero(positions.usable)[:4], np.zeros(4, np.uint8), plain)
     batch = planes_batch(plain)

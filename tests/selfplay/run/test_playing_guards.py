@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import row_from_board
 from engine.errors import DataError
 from selfplay.games.game_settings import GameSettings
 from selfplay.records.endings import Ending
@@ -19,22 +17,17 @@ from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
 from selfplay.run.generating import generate_games
 from selfplay.run.guards import giving_up, guarded, guarded_settings, safe_threshold, summarise
-from selfplay.run.playing import GenerationTask
+from selfplay.run.playing import START, GenerationTask
+from tests.selfplay.run.crews import record_of
 
-START = row_from_board(chess.Board())
 SETTINGS = GameSettings(resign_below=-0.9, resign_moves=2, resign_errors=0.1, most_draws=0.6)
 
 
 def game_of(values: list[float], points: int = 0, gave_up: int = 0, played_through: bool = True) -> SelfPlayRecord:
     """A game by the root values (win minus loss) of its moves, White first; the moves do not matter here."""
-    count = len(values)
     wdl = [[(1 + value) / 2, 0.0, (1 - value) / 2] for value in values]
-    return SelfPlayRecord(
-        generation=1, number=0, white_points=points, ending=Ending.LENGTH, start=START,
-        moves=np.zeros(count, np.uint16), full=np.ones(count, np.bool_), target_counts=np.zeros(count, np.uint8),
-        target_moves=np.zeros(0, np.uint16), target_visits=np.zeros(0, np.uint16),
-        root_wdl=np.array(wdl, np.float16).reshape(-1, 3), played_through=played_through, gave_up=gave_up,
-    )  # fmt: skip
+    more = {"white_points": points, "ending": Ending.LENGTH, "played_through": played_through, "gave_up": gave_up}
+    return record_of([0] * len(values), wdl, **more)
 
 
 # ---- resignation --------------------------------------------------------------------------------------------------
@@ -83,9 +76,7 @@ def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
     risky = [lost(-0.99)] * 40 + [saved(-0.92)] * 10
     assert safe_threshold(risky, -0.9, 2, 0.1) == pytest.approx(-0.95)
     assert safe_threshold([saved(-1.0)] * 40, -0.9, 2, 0.1) == -1.0
-
-
-def test_threshold_stays_without_evidence() -> None:
+    # without evidence it stays
     assert safe_threshold([saved(-1.0)] * 5, -0.9, 2, 0.1) == -0.9
     resignable = [replace(saved(-1.0), played_through=False)] * 50
     assert safe_threshold(resignable, -0.9, 2, 0.1) == -0.9
@@ -145,7 +136,6 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
     assert seen[0].opening_share == 1.0
     assert any("games.opening_share is 1 instead of 0.5" in text for text in told)
     assert any("0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in told)
-    run.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger:
         stored = ledger.execute("SELECT generation, games, drawn, given_up, opening_share FROM self_play").fetchall()
     assert stored == [(2, 2, 0, 2, 1.0)]

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,7 +19,6 @@ from engine.nn import dit
 from selfplay.games.gate_game import GateRecord
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
-from selfplay.records.replay import published_games
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
 from selfplay.run.playing import GenerationTask, play_numbers
@@ -28,7 +26,8 @@ from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import ATTEMPTS, SupervisedPlay, WorkerLost
 from selfplay.run.workers import WorkerPool
 from selfplay.training.families import family_of
-from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, tiny_task
+from tests.new_process import wait_until
+from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, stored_games, tiny_task
 
 ROOT = Path(__file__).parents[3]
 
@@ -108,10 +107,7 @@ def start_generating(run: Path) -> subprocess.Popen[str]:
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     part = run / "replay" / "gen-00001.part"
-    deadline = time.monotonic() + 120
-    while process.poll() is None and not (part.is_file() and part.stat().st_size > 500):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(lambda: process.poll() is not None or (part.is_file() and part.stat().st_size > 500))
     return process
 
 
@@ -138,12 +134,8 @@ def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -
     assert "was lost" not in output
     assert main(["generate", str(tmp_path / "workers"), *FLAGS, "--workers=2"]) == 0
     assert main(["generate", str(tmp_path / "alone"), *FLAGS, "--workers=1"]) == 0
-    ours, theirs = (
-        {record.number: encode_record(record) for record in published_games(tmp_path / name / "replay", 1)}
-        for name in ("workers", "alone")
-    )
-    assert len(ours) == 40
-    assert ours == theirs
+    assert len(stored_games(tmp_path / "alone")) == 40
+    assert stored_games(tmp_path / "workers") == stored_games(tmp_path / "alone")
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for processes in /proc")
@@ -152,10 +144,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     assert len(session_members(process.pid)) >= 2
     process.kill()
     process.communicate(timeout=60)
-    deadline = time.monotonic() + 30
-    while (left := session_members(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left
+    wait_until(lambda: not session_members(process.pid), 30)
 
 
 @pytest.mark.parametrize("flags", [["--workers=-1"], ["--cluster=local", "--workers=-1"]])
