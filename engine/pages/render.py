@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import jinja2
@@ -32,11 +31,6 @@ def page_environment(package: str, maker: str) -> jinja2.Environment:
     environment.globals["nonce"] = ""
     environment.globals["piece_shapes"] = piece_shapes
     return environment
-
-
-def new_nonce() -> str:
-    """A word that nobody can guess, for one answer of a server."""
-    return secrets.token_urlsafe(16)
 
 
 def write_page(path: Path, text: str) -> None:

@@ -61,7 +61,7 @@ class Limits:
 
 
 class SearchControl:
-    """Belongs to one search. Safe from any thread, also before the search has begun."""
+    """Belongs to one search, or to some that end together. Safe from any thread, also before a search has begun."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()

@@ -1,14 +1,25 @@
 """A real browser for the pages' tests: what a script sees in a page of a given width. Skipped where there is none."""
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import chess
+import chess.pgn
 import pytest
 
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
 from tests.browser.devtools import Chromium
+from uci.annotate.game_page import game_section, render_game_page
+from uci.annotate.review import review_game
+from uci.main import main
 
 PHONE, DESKTOP = 360, 1280  # CSS pixels
+GAME = '[White "A"]\n[Black "B"]\n\n1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6 4. Qxf7# 1-0\n'
+SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +49,22 @@ def ask(chromium: Chromium, folder: Path, text: str, width: int, act: str) -> ob
     assert tab.failures == []
     tab.close()
     return found
+
+
+@pytest.fixture(scope="session")
+def annotated_page() -> str:
+    game = chess.pgn.read_game(io.StringIO(GAME))
+    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
+        return render_game_page(
+            "A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1, GAME)], "100 nodes"
+        )
+
+
+@pytest.fixture(scope="session")
+def explained_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("explain") / "page.html"
+    assert main(["explain", SCHOLAR, "--nodes", "100", "--threads", "1", "--hash-mib", "16", "--out", str(path)]) == 0
+    return path.read_text(encoding="utf-8")
 
 
 EXCESS = "return page.documentElement.scrollWidth - page.documentElement.clientWidth;"

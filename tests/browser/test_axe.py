@@ -10,11 +10,8 @@ from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import web_board
 from uci.game.timed_game import Setup
-from uci.main import main
 
 DIALOGS = ("new-game", "setup", "load", "keep", "look", "keys")
-GAME = '[White "A"]\n[Black "B"]\n\n1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6 4. Qxf7# 1-0\n'
-SMALL = ("--nodes", "100", "--threads", "1", "--hash-mib", "16")
 
 
 @pytest.fixture(scope="module")
@@ -53,23 +50,16 @@ def test_the_board_and_its_dialogs_break_no_rule(
         tab.close()
 
 
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("axe")
-    (folder / "game.pgn").write_text(GAME, encoding="utf-8")
-    assert main(["annotate", str(folder / "game.pgn"), *SMALL]) == 0
-    assert main(["explain", "startpos", "--out", str(folder / "explain.html"), *SMALL]) == 0
-    return {"review": folder / "game.annotated.html", "explain": folder / "explain.html"}
-
-
 @pytest.mark.parametrize(("width", "dark"), [(DESKTOP, False), (PHONE, True)])
-@pytest.mark.parametrize("name", ["review", "explain"])
+@pytest.mark.parametrize("name", ["annotated_page", "explained_page"])
 def test_a_page_in_a_file_breaks_no_rule(
-    chromium: Chromium, pages: dict[str, Path], axe: str, name: str, width: int, dark: bool
+    chromium: Chromium, tmp_path: Path, axe: str, name: str, width: int, dark: bool, request: pytest.FixtureRequest
 ) -> None:
-    tab = chromium.open(pages[name].as_uri(), width, dark=dark)
+    page = tmp_path / "page.html"
+    page.write_text(request.getfixturevalue(name), encoding="utf-8")
+    tab = chromium.open(page.as_uri(), width, dark=dark)
     assert violations(tab, axe) == []
-    if name == "review":
+    if name == "annotated_page":
         tab.click(".columns [data-try]")
         assert violations(tab, axe) == []
     tab.close()

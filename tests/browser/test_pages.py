@@ -1,43 +1,26 @@
 """The web pages in a real browser: no overflow on a phone, keys and buttons work, nothing fails. Skipped without."""
 
-import io
 from pathlib import Path
 
 import chess
-import chess.pgn
 import pytest
 
-from engine.options import EngineOptions
-from engine.player import Engine
-from engine.search.limits import Limits
-from tests.browser.conftest import DESKTOP, EXCESS, PHONE, ask
+from selfplay.report.facts import read_facts
+from selfplay.report.page import report_page
+from tests.browser.conftest import DESKTOP, EXCESS, GAME, PHONE, ask
 from tests.browser.devtools import Chromium
-from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.review import review_game
-from uci.main import main
-
-GAME = '[White "A"]\n[Black "B"]\n\n1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6 4. Qxf7# 1-0\n'
-SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
+from tests.selfplay.report.test_report import gate_result, run_with
 
 
 @pytest.fixture(scope="module")
-def annotated_page() -> str:
-    game = chess.pgn.read_game(io.StringIO(GAME))
-    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
-        return render_game_page(
-            "A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1, GAME)], "100 nodes"
-        )
-
-
-@pytest.fixture(scope="module")
-def explained_page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("explain") / "page.html"
-    assert main(["explain", SCHOLAR, "--nodes", "100", "--threads", "1", "--hash-mib", "16", "--out", str(path)]) == 0
-    return path.read_text(encoding="utf-8")
+def report_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("run")
+    run_with(folder, [gate_result(30), gate_result(-40, accepted=False)]).close()
+    return report_page(read_facts(folder))
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-@pytest.mark.parametrize("name", ["annotated_page", "explained_page"])
+@pytest.mark.parametrize("name", ["annotated_page", "explained_page", "report_of_a_run"])
 def test_page_fits_its_window_and_fails_nowhere(
     chromium: Chromium, tmp_path: Path, name: str, width: int, request: pytest.FixtureRequest
 ) -> None:
@@ -45,15 +28,18 @@ def test_page_fits_its_window_and_fails_nowhere(
     assert ask(chromium, tmp_path, text, width, EXCESS) == 0
 
 
-def test_arrow_keys_and_buttons_go_through_the_game(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
+def test_keys_from_anywhere_and_buttons_go_through_the_game(
+    chromium: Chromium, tmp_path: Path, annotated_page: str
+) -> None:
     act = """
     const seen = [];
     const note = () => seen.push(page.querySelector(".says").textContent.split(" ").slice(0, 2).join(" ")
       + " " + page.querySelectorAll(".replay use").length
       + " " + page.querySelectorAll(".moves a[aria-current]").length);
-    const press = key => page.querySelector(".replay").dispatchEvent(
-      new view.KeyboardEvent("keydown", { key, bubbles: true }));
-    for (const key of ["Home", "ArrowRight", "End", "ArrowLeft"]) { press(key); note(); }
+    const press = key => page.body.dispatchEvent(new view.KeyboardEvent("keydown", { key, bubbles: true }));
+    note();
+    for (const key of ["ArrowRight", "End", "ArrowLeft", "Home", "End"]) { press(key); note(); }
+    page.querySelector("[data-go=back]").click(); note();
     page.querySelector("[data-go=on]").click(); note();
     page.querySelectorAll(".moves a")[1].click(); note();
     return seen;
@@ -63,26 +49,12 @@ def test_arrow_keys_and_buttons_go_through_the_game(chromium: Chromium, tmp_path
         "1. e4 32 1",
         "4. Qxf7# 31 1",
         "3... Nf6?? 32 1",
+        "Start position 32 0",
+        "4. Qxf7# 31 1",
+        "3... Nf6?? 32 1",
         "4. Qxf7# 31 1",
         "1... e5 32 1",
     ]
-
-
-def test_review_opens_at_the_first_move_and_keys_work_from_anywhere(
-    chromium: Chromium, tmp_path: Path, annotated_page: str
-) -> None:
-    act = """
-    const seen = [page.querySelector(".says").textContent.slice(0, 14)];
-    const press = key => page.body.dispatchEvent(new view.KeyboardEvent("keydown", { key, bubbles: true }));
-    const note = () => seen.push(page.querySelector(".says").textContent.split(" ").slice(0, 2).join(" "));
-    for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft"]) { press(key); note(); }
-    page.activeElement.blur();
-    press("End"); note();
-    return seen;
-    """
-    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [
-        "Start position", "1. e4", "1... e5", "1. e4", "4. Qxf7#"
-    ]  # fmt: skip
 
 
 def test_board_flips_with_its_bar(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:
@@ -210,8 +182,9 @@ def test_words_in_chances_are_shown_whole(chromium: Chromium, tmp_path: Path, ex
     assert cut == []
 
 
+@pytest.mark.parametrize(("name", "least"), [("annotated_page", 5), ("explained_page", 5), ("report_of_a_run", 21)])
 def test_controls_can_be_reached_with_the_keyboard(
-    chromium: Chromium, tmp_path: Path, annotated_page: str, explained_page: str
+    chromium: Chromium, tmp_path: Path, name: str, least: int, request: pytest.FixtureRequest
 ) -> None:
     act = """
     const all = [...page.querySelectorAll("a[href], button, summary, [tabindex]")];
@@ -219,31 +192,44 @@ def test_controls_can_be_reached_with_the_keyboard(
     return [reach.every(e => { e.focus(); return page.activeElement === e; }), reach.length,
       page.querySelectorAll(".replay[tabindex='0'], details > summary").length];
     """
-    for text in (annotated_page, explained_page):
-        all_take_focus, count, special = ask(chromium, tmp_path, text, DESKTOP, act)
-        assert all_take_focus
-        assert special >= 1
-        assert count >= 5
-
-
-def test_dark_and_light_have_papers_of_their_own(chromium: Chromium, tmp_path: Path, explained_page: str) -> None:
-    act = """
-    const dark = [...page.styleSheets[0].cssRules].find(rule => rule.conditionText === "(prefers-color-scheme: dark)");
-    const light = view.getComputedStyle(page.documentElement).getPropertyValue("--paper");
-    return [light.trim(), dark.cssRules[0].style.getPropertyValue("--paper").trim()];
-    """
-    light, dark = ask(chromium, tmp_path, explained_page, DESKTOP, act)
-    assert light != dark
+    all_take_focus, count, special = ask(chromium, tmp_path, request.getfixturevalue(name), DESKTOP, act)
+    assert all_take_focus
+    assert special >= 1
+    assert count >= least
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_charts_and_boards_are_drawn(chromium: Chromium, tmp_path: Path, explained_page: str, width: int) -> None:
+@pytest.mark.parametrize(("name", "least"), [("explained_page", 4), ("report_of_a_run", 9)])
+def test_charts_and_boards_are_drawn(
+    chromium: Chromium, tmp_path: Path, name: str, least: int, width: int, request: pytest.FixtureRequest
+) -> None:
     act = """
-    return [...page.querySelectorAll("svg.board, .chart svg")].map(picture => {
+    return [...page.querySelectorAll("svg.board, .plot > svg, .expected")].map(picture => {
       const box = picture.getBoundingClientRect();
       return box.width > 60 && box.height > 60 && box.right <= view.innerWidth;
     });
     """
-    drawn = ask(chromium, tmp_path, explained_page, width, act)
-    assert len(drawn) >= 4
+    drawn = ask(chromium, tmp_path, request.getfixturevalue(name), width, act)
+    assert len(drawn) >= least
     assert all(drawn)
+
+
+def test_keys_and_buttons_go_through_a_sample_of_a_run(
+    chromium: Chromium, tmp_path: Path, report_of_a_run: str
+) -> None:
+    act = """
+    const game = page.querySelector(".game"), seen = [];
+    const shown = [".pieces use", ".marked", "a[aria-current]"];
+    const note = () => seen.push([game.querySelector(".says").textContent,
+      ...shown.map(kind => game.querySelectorAll(kind).length)].join(" "));
+    const press = key => game.querySelector(".replay").dispatchEvent(
+      new view.KeyboardEvent("keydown", { key, bubbles: true }));
+    note();
+    for (const key of ["Home", "ArrowRight"]) { press(key); note(); }
+    return seen;
+    """
+    assert ask(chromium, tmp_path, report_of_a_run, DESKTOP, act) == [
+        "2... Qh4#. 0-1, checkmate 32 2 1",
+        "Start. White expects 0% 32 0 0",
+        "1. f3. White expects 0% 32 2 1",
+    ]

@@ -10,5 +10,5 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     given = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
-    given["visit"].loop.run(pyfuncitem.obj(**given))
+    pyfuncitem.funcargs["visit"].loop.run(pyfuncitem.obj(**given))
     return True

@@ -1,5 +1,6 @@
 """`aino annotate`: judging moves with scripted verdicts, and whole games with the real engine on few nodes."""
 
+import functools
 import io
 import json
 import random
@@ -15,7 +16,6 @@ import pytest
 from rich.console import Console
 
 import uci.annotate.annotate as annotate_command
-import uci.annotate.review as annotate_review
 from benchmarks.reviews import lichess_accuracies, pgn_scores
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -23,7 +23,7 @@ from engine.search.limits import Limits, SearchControl
 from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
-from uci.annotate.accuracy import RatedMove, game_accuracy, phases, win_percent, winning_cp
+from uci.annotate.accuracy import game_accuracy, phases, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, judge, judge_loss, winning_chances
@@ -81,6 +81,14 @@ def script_for(game: chess.pgn.Game, values: list[dict[str, float]]) -> dict[str
     return {board.epd(): value for board, value in zip(boards, values, strict=False)}
 
 
+def epd(game: chess.pgn.Game, *moves: str) -> str:
+    """The position after some moves from a game's start."""
+    board = game.board()
+    for move in moves:
+        board.push_uci(move)
+    return board.epd()
+
+
 def review(game: chess.pgn.Game, engine: FakeEngine) -> GameReview:
     return review_game(engine, game, Limits(nodes=1))  # type: ignore[arg-type]
 
@@ -88,12 +96,25 @@ def review(game: chess.pgn.Game, engine: FakeEngine) -> GameReview:
 # ---- judging --------------------------------------------------------------------------------------------------------
 
 
-LOSSES = [(0.0, None), (0.04, None), (0.05, INACCURACY), (0.1, MISTAKE), (0.15, BLUNDER), (1, BLUNDER)]
-
-
-@pytest.mark.parametrize(("loss", "judgement"), LOSSES)
-def test_losses_have_names(loss: float, judgement: object) -> None:
-    assert judge(loss, gap=0.0, chances=0.5) is judgement
+@pytest.mark.parametrize(
+    ("loss", "gap", "chances", "judgement"),
+    [
+        (0.0, 0.0, 0.5, None),
+        (0.04, 0.0, 0.5, None),
+        (0.05, 0.0, 0.5, INACCURACY),
+        (0.1, 0.0, 0.5, MISTAKE),
+        (0.15, 0.0, 0.5, BLUNDER),
+        (1.0, 0.0, 0.5, BLUNDER),
+        (0.0, 0.2, 0.5, GREAT),
+        (0.0, 0.2, 0.97, None),  # the game is decided
+        (0.01, 0.2, 0.5, None),
+        (0.0, 0.2, 0.3, None),  # 9...b5 of Morphy's Opera game: the least evil, and lost
+    ],
+)
+def test_losses_have_names_and_the_only_good_move_of_an_open_game_is_praised(
+    loss: float, gap: float, chances: float, judgement: object
+) -> None:
+    assert judge(loss, gap, chances) is judgement
 
 
 @pytest.mark.parametrize(
@@ -119,17 +140,6 @@ def test_a_move_that_allows_a_mate_is_no_inaccuracy(best: float, judgement: obje
     assert judge_loss((best, best), best, allows_mate=True) is judgement
 
 
-def test_only_good_move_is_praised_while_the_game_is_open() -> None:
-    assert judge(0.0, gap=0.2, chances=0.5) is GREAT
-    assert judge(0.0, gap=0.2, chances=0.97) is None
-    assert judge(0.01, gap=0.2, chances=0.5) is None
-
-
-def test_move_that_loses_all_the_same_is_not_praised() -> None:
-    """9...b5 of Morphy's Opera game: the least evil, and lost."""
-    assert judge(0.0, gap=0.2, chances=0.3) is None
-
-
 def test_advantage_counts_less_among_people_than_between_engines() -> None:
     assert [winning_chances(expected) for expected in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
     assert 0.6 < winning_chances(0.7) < 0.7
@@ -145,6 +155,7 @@ def test_a_score_and_its_winning_chances_turn_into_each_other() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -> None:
+    assert game_accuracy([]) is None
     rng = random.Random(seed)
     board, script = chess.Board(), {}
     for _ in range(3 + 12 * seed):
@@ -159,16 +170,6 @@ def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -
         assert found.accuracy(side) == pytest.approx(right, abs=0.01)
 
 
-def test_four_bad_moves_cost_more_than_their_mean() -> None:
-    """The loser of the fool's mate has one fair and one losing move."""
-    found = review(read(FOOLS_MATE), ScriptedEngine({}))
-    assert found.accuracy(chess.WHITE) == pytest.approx(
-        lichess_accuracies(pgn_scores(str(add_comments(found))))[0], abs=0.01
-    )
-    assert game_accuracy([RatedMove(100.0, 1.0), RatedMove(0.0, 1.0)]) == pytest.approx((50 + 2 / 1.01) / 2)
-    assert game_accuracy([]) is None
-
-
 # ---- reviewing ------------------------------------------------------------------------------------------------------
 
 QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
@@ -177,9 +178,7 @@ QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
 def test_move_is_compared_with_the_best_one_searched_alike() -> None:
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
-    board = game.board()
-    board.push_uci("e1e2")
-    script[board.epd()] = {"a7a5": -0.34}  # what the best move really leads to: 0.34 for White, not 0.4
+    script[epd(game, "e1e2")] = {"a7a5": -0.34}  # what the best move really leads to: 0.34 for White, not 0.4
     first, second = review(game, ScriptedEngine(script)).moves
     assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
     assert (first.judgement, first.best_line[0].uci()) == (MISTAKE, "e1e2")
@@ -189,9 +188,7 @@ def test_move_is_compared_with_the_best_one_searched_alike() -> None:
 def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
     game = read(QUIET)
     engine = ScriptedEngine(script_for(game, [{"a2a3": 0.0, "e1e2": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}]))
-    board = game.board()
-    board.push_uci("e1e2")
-    engine.script[board.epd()] = {"a7a6": 0.2}
+    engine.script[epd(game, "e1e2")] = {"a7a6": 0.2}
     first = review(game, engine).moves[0]
     assert first.judgement is BLUNDER
     assert first.loss == pytest.approx(winning_chances(0.4) - winning_chances(0.1))
@@ -212,10 +209,7 @@ def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
     game = read('[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 2. a4 *\n')
     values = [{"e1e2": 0.8}, {"a7a6": 0.0, "e8e7": -0.1}, {"a3a4": 0.8}, {"e8e7": -0.8}]
     engine = ScriptedEngine(script_for(game, values))
-    other = game.board()
-    for move in ("a2a3", "e8e7"):
-        other.push_uci(move)
-    engine.script[other.epd()] = {"e1e2": 0.76}
+    engine.script[epd(game, "a2a3", "e8e7")] = {"e1e2": 0.76}
     first, second, third = review(game, engine).moves
     assert (first.loss, first.judgement) == (pytest.approx(winning_chances(0.9) - winning_chances(0.88)), None)
     assert first.after.expected == pytest.approx(0.88), "the corrected value, not the 0.5 that the look gave"
@@ -227,9 +221,7 @@ def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail()
     game = read(QUIET)
     engine = ScriptedEngine(script_for(game, [{"e1e2": 0.8, "e1d2": 0.5, "a2a3": 0.3}, {"e8e7": 0.8}]))
     for move, reply in (("e1e2", 0.9), ("e1d2", -0.2)):
-        other = game.board()
-        other.push_uci(move)
-        engine.script[other.epd()] = {"e8e7": reply}
+        engine.script[epd(game, move)] = {"e8e7": reply}
     first = review(game, engine).moves[0]
     assert first.best_line[0].uci() == "e1d2"
     assert first.loss == pytest.approx(winning_chances(0.6) - winning_chances(0.1))
@@ -296,11 +288,8 @@ def test_bad_mark_is_the_milder_one_of_two_looks(answer: float, judgement: objec
     """The first look calls 1. a3 a blunder: 0.2 against -0.8. The second one gives the reply another value."""
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.0, "a2a3": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
-    better, after = game.board(), game.board()
-    better.push_uci("e1e2")
-    after.push_uci("a2a3")
-    script[better.epd()] = {"a7a6": 0.0}
-    engine = SecondThoughts(script, {after.epd(): {"a7a6": answer, "e8e7": answer}})
+    script[epd(game, "e1e2")] = {"a7a6": 0.0}
+    engine = SecondThoughts(script, {epd(game, "a2a3"): {"a7a6": answer, "e8e7": answer}})
     engine.deep[game.end().board().epd()] = {"e1e2": -answer}
     first = review(game, engine).moves[0]
     assert first.judgement is judgement
@@ -340,10 +329,7 @@ class MateFinder(ScriptedEngine):
 def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reason() -> None:
     game = read('[FEN "6k1/5ppp/8/8/8/8/5q2/1R5K b - - 0 1"]\n[SetUp "1"]\n\n1... Qa2 2. Rb8# 1-0\n')
     worse = {move.uci(): -0.97 for move in game.board().legal_moves}
-    engine = MateFinder({game.board().epd(): {**worse, "g7g6": -0.96}})
-    after = game.board()
-    after.push_uci("g7g6")
-    engine.script[after.epd()] = {"b1b7": 0.96}
+    engine = MateFinder({epd(game): {**worse, "g7g6": -0.96}, epd(game, "g7g6"): {"b1b7": 0.96}})
     first = review(game, engine).moves[0]
     assert first.judgement is MISTAKE
     assert first.reply_line[0].uci() == "b1b8"
@@ -365,7 +351,7 @@ def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(prior: float, other: fl
     assert ("Brilliant" in move_comment(first)) == (judgement is BRILLIANT)
 
 
-def test_moves_without_a_second_look_have_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moves_without_a_second_look_have_no_mark() -> None:
     game = read(QUIET)
     engine = ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
     looks = 0
@@ -377,9 +363,8 @@ def test_moves_without_a_second_look_have_no_mark(monkeypatch: pytest.MonkeyPatc
             raise KeyboardInterrupt
         return search_interruptibly(engine, limits)
 
-    monkeypatch.setattr(annotate_review, "search_interruptibly", interrupted_search)
     with pytest.raises(ReviewInterrupted) as interrupt:
-        review(game, engine)
+        review_game(engine, game, Limits(nodes=1), search=interrupted_search)  # type: ignore[arg-type]
     assert looks == 1
     assert [move.judgement for move in interrupt.value.review.moves] == [None, None]
 
@@ -559,7 +544,7 @@ def test_interrupt_keeps_what_is_done_of_the_game_under_way(
             raise KeyboardInterrupt
         return search_interruptibly(engine, limits)
 
-    monkeypatch.setattr(annotate_review, "search_interruptibly", interrupted_search)
+    monkeypatch.setattr(annotate_command, "review_game", functools.partial(review_game, search=interrupted_search))
     assert main(["annotate", str(games), "--nodes", "50", *FAST]) == 130
     (game,) = annotated(games.with_name("games.annotated.pgn"))
     assert "Reviewed up to ply 2 of 4." in game.comment

@@ -137,10 +137,10 @@ def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyP
     setting = bench_signature.SETTINGS["material"]
     first = bench_signature.sign(replace(setting, nodes=60))
     assert bench_signature.sign(replace(setting, nodes=60)) == first
-    assert bench_signature.sign(replace(setting, nodes=62)).checksum != first.checksum
+    assert bench_signature.sign(replace(setting, nodes=62)).split()[1] != first.split()[1]
     warmer = replace(setting.options, policy_temperature=1.4)
     other = bench_signature.sign(replace(setting, nodes=60, options=warmer))
-    assert other.checksum != first.checksum, "the visits count, not only how many there are"
+    assert other.split()[1] != first.split()[1], "the visits count, not only how many there are"
 
 
 # ---- play -----------------------------------------------------------------------------------------------------------
@@ -168,12 +168,6 @@ def test_game_that_cannot_be_saved_is_shown(
     told = capsys.readouterr().out
     assert "cannot save the game" in told
     assert "1. d4 " in told
-
-
-@pytest.mark.parametrize("flags", [("--nodes", "0"), ("--movetime", "nan"), ("--movetime", "-1"), ("--fen", "x")])
-def test_bad_level_or_position_is_an_error(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["play", *flags]) == 1
-    assert flags[1] in capsys.readouterr().err
 
 
 # ---- help -----------------------------------------------------------------------------------------------------------

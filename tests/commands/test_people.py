@@ -43,14 +43,10 @@ def games(tmp_path: Path) -> Path:
 # ---- openings -------------------------------------------------------------------------------------------------------
 
 
-def opening_table() -> list[tuple[chess.Board, str]]:
-    text = (Path(__file__).resolve().parents[2] / "uci" / "terminal" / "openings.txt").read_text(encoding="utf-8")
-    return list(read_table(text))
-
-
 def test_every_opening_is_legal_and_no_position_has_two_names() -> None:
-    table = opening_table()
+    table = list(read_table())
     assert len(table) > 250
+    assert all(board.move_stack and name.strip() for board, name in table)
     names: dict[str, str] = {}
     for board, name in table:
         assert names.setdefault(board.epd(), name) == name
@@ -62,19 +58,8 @@ def test_opening_is_found_by_position_and_kept_after_it() -> None:
     assert not is_named(transposed)
     assert opening_name(board_after("e4 c5")) == "Sicilian Defence"
     assert is_named(board_after("e4 c5"))
-
-
-def test_positions_of_no_opening_have_no_name() -> None:
     assert opening_name(chess.Board()) == ""
     assert opening_name(chess.Board(KINGS)) == ""
-
-
-@pytest.mark.parametrize(
-    ("line", "message"), [("e4 e5", "line 2: expected"), ("e4 e4 = X", "line 2: illegal san"), ("e4 = ", "expected")]
-)
-def test_broken_opening_table_is_an_error_with_its_line(line: str, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        list(read_table(f"# comment\n{line}\n"))
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from engine.search.limits import Limits
 from tests.commands.terminal_game import play
-from uci.game.book import book_move
 from uci.game.level import DEFAULT_LEVEL, parse_level
-from uci.play.questions import ask_choices, completions
+from uci.play.play import ask_choices, completions
+from uci.terminal.opening_names import book_move
 from uci.web.launch import _draw_code
 
 

@@ -275,7 +275,17 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "flags",
-    [("--position", "960"), ("--clock", "x"), ("--level", "harder"), ("--load", "no.pgn"), ("--black-level", "1")],
+    [
+        ("--position", "960"),
+        ("--clock", "x"),
+        ("--level", "harder"),
+        ("--black-level", "1"),
+        ("--load", "no.pgn"),
+        ("--nodes", "0"),
+        ("--movetime", "nan"),
+        ("--movetime", "-1"),
+        ("--fen", "x"),
+    ],
 )
 def test_bad_arguments_are_one_line(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", *flags]) == 1

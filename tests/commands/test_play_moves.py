@@ -13,7 +13,6 @@ from uci.game.move_input import read_human_move
     [
         ("e4", chess.STARTING_FEN, "e2e4"),
         ("e2-e4", chess.STARTING_FEN, "e2e4"),
-        ("E2E4".lower(), chess.STARTING_FEN, "e2e4"),
         ("nf3!?", chess.STARTING_FEN, "g1f3"),
         ("Ng1-f3", chess.STARTING_FEN, "g1f3"),
         ("0-0", "4k3/8/8/8/8/8/8/4K2R w K - 0 1", "e1g1"),

@@ -5,20 +5,16 @@ import io
 import chess
 import chess.pgn
 import pytest
-from rich.console import Console
 
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.commands.terminal_game import Time, new_game, play
-from tests.protocol.fake_engine import FakeEngine
+from tests.commands.terminal_game import Time, play
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
-from uci.game.resume import saved_game
-from uci.game.timed_game import Setup, TimedGame
-from uci.play import loop
-from uci.play.asking import Countdown, FlagFell, _next_tick
+from uci.game.timed_game import Setup, TimedGame, saved_game
+from uci.play.asking import _next_tick
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
 
@@ -54,24 +50,6 @@ def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
     assert end == GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
 
 
-def test_takeback_gives_the_time_back() -> None:
-    now = Time()
-
-    def pause() -> None:
-        now.seconds += 10
-
-    game, _, output = play("e4", "d4", "Nc3", "takeback", clock=GameClock(GameTime(60, 0), now), pause=pause)
-    prompts = [line for line in output.splitlines() if line.startswith("[you")]
-    assert [line.split("]")[0] for line in prompts] == [
-        "[you 1:00, Aino 1:00",
-        "[you 1:00, Aino 1:00",
-        "[you 0:50, Aino 1:00",
-        "[you 0:40, Aino 1:00",
-        "[you 0:50, Aino 1:00",
-    ]
-    assert len(game.board.move_stack) == 4
-
-
 @pytest.mark.parametrize(
     ("text", "control"), [("5+3", GameTime(300, 3)), ("0.5", GameTime(30, 0)), (" 90+30 ", GameTime(5400, 30))]
 )
@@ -90,19 +68,6 @@ def test_clock_times_are_written_for_people() -> None:
 
 
 # ---- the prompt -----------------------------------------------------------------------------------------------------
-
-
-def test_flag_falls_at_the_prompt() -> None:
-    def asked_too_long(prompt: str, countdown: Countdown | None = None) -> str:
-        if countdown is not None and "2." in prompt:
-            raise FlagFell
-        return "e4"
-
-    clock = GameClock(GameTime(60, 0), Time())
-    engine, console = FakeEngine(EngineOptions()), Console(file=io.StringIO())
-    assert loop.play(new_game(console, engine, asked_too_long, Setup(clock=clock))) == GameEnd(
-        "0-1", "White lost on time"
-    )
 
 
 @pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])

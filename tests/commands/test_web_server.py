@@ -146,6 +146,11 @@ class Tab:
         """The next state that is right."""
         return await self.until(lambda message: message["do"] == "state" and right(message))
 
+    async def played(self, uci: str) -> None:
+        """Makes the first move of a game, and waits for the answer."""
+        await self.send("move", uci=uci)
+        await self.state(lambda state: len(state["steps"]) == 3)
+
     async def said(self) -> str:
         """The next words, but for those about an engine that is still being loaded."""
         told = await self.until(lambda message: message["do"] == "say" and "getting ready" not in message["text"])
@@ -166,6 +171,12 @@ def visit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Visit]:
             yield visit
         finally:
             loop.run(visit.close())
+
+
+@pytest.fixture
+def tab(visit: Visit) -> Tab:
+    """The visit's first tab."""
+    return visit.loop.run(visit.tab())
 
 
 def sans(state: dict[str, Any]) -> list[str]:
@@ -221,8 +232,7 @@ async def test_server_listens_on_this_machine_only(visit: Visit, tmp_path: Path)
     await other.close()
 
 
-async def test_overlong_message_ends_the_conversation(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_overlong_message_ends_the_conversation(visit: Visit, tab: Tab) -> None:
     await tab.state()
     await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
     while await tab.read() is not None:
@@ -250,8 +260,7 @@ async def test_other_machines_are_served_only_where_that_is_asked_for(visit: Vis
 
 
 @pytest.mark.parametrize("visit", [{"setup": Setup(is_asked=True)}], indirect=True)
-async def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(tab: Tab) -> None:
     assert (await tab.state())["asks"]
     await tab.send("move", uci="e2e4")
     assert not (await tab.state())["asks"]
@@ -268,8 +277,7 @@ async def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(visi
     ],
     indirect=True,
 )
-async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tab: Tab) -> None:
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
     begun = time.monotonic()
@@ -282,9 +290,8 @@ async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_posit
 
 
 @pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
-async def test_a_pgn_that_is_too_long_is_refused_in_words(visit: Visit, letter: str) -> None:
+async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str) -> None:
     """A message that is too long closes the socket, so that every text of the greatest length must fit into one."""
-    tab = await visit.tab()
     await tab.state()
     for length in (LONGEST_PGN, LONGEST_PGN + 1):
         text = ("1. e4 {" + letter * length)[: length - 3] + "} *"
@@ -342,9 +349,8 @@ def test_every_wish_has_its_method() -> None:
     ],
 )
 async def test_what_cannot_be_done_is_told_and_changes_nothing(
-    visit: Visit, wish: str, fields: dict[str, object], words: str
+    tab: Tab, wish: str, fields: dict[str, object], words: str
 ) -> None:
-    tab = await visit.tab()
     before = await tab.state()
     await tab.send(wish, **fields)
     assert words in await tab.said()
@@ -355,8 +361,7 @@ async def test_what_cannot_be_done_is_told_and_changes_nothing(
 # ---- games ----
 
 
-async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tmp_path: Path) -> None:
-    tab = await visit.tab()
+async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tab: Tab, tmp_path: Path) -> None:
     await tab.send("move", uci="e2e4")
     state = await tab.state(lambda state: len(state["steps"]) == 3)
     assert sans(state)[0] == "e4"
@@ -372,10 +377,8 @@ async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tmp_path: Pa
     assert "0-1" in text
 
 
-async def test_unfinished_game_is_saved_at_the_end_of_the_program(visit: Visit, tmp_path: Path) -> None:
-    tab = await visit.tab()
-    await tab.send("move", uci="e2e4")
-    await tab.state(lambda state: len(state["steps"]) == 3)
+async def test_unfinished_game_is_saved_at_the_end_of_the_program(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+    await tab.played("e2e4")
     await visit.close()
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
@@ -385,10 +388,8 @@ async def test_unfinished_game_is_saved_at_the_end_of_the_program(visit: Visit, 
     [{"setup": Setup(levels=dict.fromkeys(chess.COLORS, parse_level("elo 1500")), clock=GameClock(GameTime(60, 2)))}],
     indirect=True,
 )
-async def test_levels_and_clocks_reach_the_engine(visit: Visit) -> None:
-    tab = await visit.tab()
-    await tab.send("move", uci="e2e4")
-    await tab.state(lambda state: len(state["steps"]) == 3)
+async def test_levels_and_clocks_reach_the_engine(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
     assert visit.engine.options.limit_strength
     assert visit.engine.options.elo == 1500
     limits = visit.engine.limits[-1]
@@ -401,9 +402,8 @@ async def test_levels_and_clocks_reach_the_engine(visit: Visit) -> None:
     assert not visit.engine.options.limit_strength
 
 
-async def test_taking_back_stops_a_thinking_engine_at_once(visit: Visit) -> None:
+async def test_taking_back_stops_a_thinking_engine_at_once(visit: Visit, tab: Tab) -> None:
     visit.engine.slow = True
-    tab = await visit.tab()
     await tab.send("move", uci="e2e4")
     await tab.state(lambda state: state["thinking"])
     begun = time.monotonic()
@@ -414,10 +414,8 @@ async def test_taking_back_stops_a_thinking_engine_at_once(visit: Visit) -> None
 
 
 @pytest.mark.parametrize("visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True)
-async def test_game_waits_while_no_tab_is_open(visit: Visit) -> None:
-    tab = await visit.tab()
-    await tab.send("move", uci="e2e4")
-    await tab.state(lambda state: len(state["steps"]) == 3)
+async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
     await tab.close()
     while visit.server.tabs:
         await asyncio.sleep(0.01)
@@ -432,9 +430,8 @@ async def test_game_waits_while_no_tab_is_open(visit: Visit) -> None:
     assert state["clock"]["running"] == "white"
 
 
-async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit) -> None:
+async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit, tab: Tab) -> None:
     visit.engine.slow = True
-    tab = await visit.tab()
     await tab.send("move", uci="e2e4")
     await tab.state(lambda state: state["thinking"])
     await tab.close()
@@ -445,8 +442,7 @@ async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit) -> No
 
 
 @pytest.mark.parametrize("visit", [{"setup": Setup(board_after(QUIET_GAME))}], indirect=True)
-async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) -> None:
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
     await tab.send("offer_draw")
     await tab.until(lambda message: message["do"] == "say" and "declines" in message["text"])
@@ -459,8 +455,7 @@ async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit) -> None:
 # ---- analysis ----
 
 
-async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab) -> None:
     await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
     start = await tab.until(lambda message: message["do"] == "lines")
     assert start["fen"] == chess.STARTING_FEN
@@ -475,8 +470,7 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit) -> None:
     assert visit.engine.options.multi_pv == 5
 
 
-async def test_analysis_of_a_mate_says_so(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_analysis_of_a_mate_says_so(tab: Tab) -> None:
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
     await tab.send("look", variation=False, ply=4)
     over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
@@ -484,8 +478,7 @@ async def test_analysis_of_a_mate_says_so(visit: Visit) -> None:
     assert over["over"]["wdl"] == [0, 0, 1000]
 
 
-async def test_of_many_games_one_is_chosen(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
     text = '[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n'
     await tab.send("load", text=text, game=2)
     state = await tab.state(lambda state: not state["isGame"])
@@ -495,8 +488,7 @@ async def test_of_many_games_one_is_chosen(visit: Visit) -> None:
     assert len(games["names"]) == 2
 
 
-async def test_a_game_goes_on_from_where_one_looks(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_a_game_goes_on_from_where_one_looks(tab: Tab) -> None:
     await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
     await tab.send("look", variation=False, ply=2)
     await tab.send("play_from_here", side="white", level="full", clock="5+3")
@@ -507,16 +499,14 @@ async def test_a_game_goes_on_from_where_one_looks(visit: Visit) -> None:
     assert state["firstPly"] == 2
 
 
-async def test_chess960_positions_by_number(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_chess960_positions_by_number(tab: Tab) -> None:
     await tab.send("new", side="white", level="full", clock="", fen="", chess960="0")
     state = await tab.state(lambda state: state["chess960"])
     assert state["steps"][0]["fen"].startswith("bbqnnrkr/")
 
 
-async def test_review_can_be_stopped_and_forgotten(visit: Visit) -> None:
+async def test_review_can_be_stopped_and_forgotten(visit: Visit, tab: Tab) -> None:
     visit.engine.slow = True
-    tab = await visit.tab()
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
     await tab.send("lines", on=False, count=3)
     await tab.send("review")
@@ -527,8 +517,7 @@ async def test_review_can_be_stopped_and_forgotten(visit: Visit) -> None:
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
-async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit, tab: Tab) -> None:
     await tab.send("load", text="1. f3 e5 *", game=1)
     await tab.until(lambda message: message["do"] == "lines")
     visit.engine.fail = True
@@ -540,10 +529,8 @@ async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit) -> No
     await tab.until(lambda message: message["do"] == "lines")
 
 
-async def test_game_can_be_downloaded(visit: Visit) -> None:
-    tab = await visit.tab()
-    await tab.send("move", uci="e2e4")
-    await tab.state(lambda state: len(state["steps"]) == 3)
+async def test_game_can_be_downloaded(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
     answer = await visit.get(f"/{visit.server.token}/game.pgn")
     assert "attachment" in answer.headers["Content-Disposition"]
     assert "1. e4" in answer.body.decode()
@@ -552,9 +539,8 @@ async def test_game_can_be_downloaded(visit: Visit) -> None:
 # ---- faults ----
 
 
-async def test_engine_that_fails_is_told_and_the_board_stays(visit: Visit) -> None:
+async def test_engine_that_fails_is_told_and_the_board_stays(visit: Visit, tab: Tab) -> None:
     visit.engine.fail = True
-    tab = await visit.tab()
     await tab.send("move", uci="e2e4")
     assert "RuntimeError: broken" in await tab.said()
     visit.engine.fail = False
@@ -586,8 +572,7 @@ def load_late() -> WebEngine:
 @pytest.mark.parametrize(
     "visit", [{"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late}], indirect=True
 )
-async def test_ainos_clock_waits_until_the_engine_is_loaded(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_ainos_clock_waits_until_the_engine_is_loaded(tab: Tab) -> None:
     await tab.send("move", uci="e2e4")
     waits = await tab.state(lambda state: state["thinking"])
     assert (waits["loading"], waits["clock"]["running"]) == (True, None)
@@ -602,8 +587,7 @@ def load_nothing() -> None:
 
 
 @pytest.mark.parametrize("visit", [{"load": load_nothing}], indirect=True)
-async def test_engine_that_cannot_be_loaded_is_told(visit: Visit) -> None:
-    tab = await visit.tab()
+async def test_engine_that_cannot_be_loaded_is_told(tab: Tab) -> None:
     await tab.send("move", uci="e2e4")
     assert "missing.dit" in await tab.said()
 

@@ -8,7 +8,7 @@ from tests.commands.terminal_game import Time
 from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
 from uci.game.timed_game import Setup
-from uci.web.snapshot import StepCache, legal_moves, snapshot
+from uci.web.snapshot import legal_moves, snapshot
 from uci.web.table import Table
 
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
@@ -75,19 +75,6 @@ def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
     assert table.clock.left(chess.WHITE) == 49
 
 
-def test_ainos_clock_waits_until_the_engine_is_loaded() -> None:
-    time, table = timed()
-    table.load(True)
-    play(table, "e4")
-    time.seconds = 100
-    assert not table.fall_of_flag()
-    table.load(False)
-    time.seconds = 110
-    play(table, "e5")
-    assert table.clock_times == {1: 60, 2: 50}
-    assert table.clock.running == chess.WHITE
-
-
 def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
     time, table = timed()
     play(table, "e4", "e5")
@@ -96,14 +83,6 @@ def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
     assert table.take_back()
     assert [move.uci() for move in table.board.move_stack] == ["e2e4", "e7e5"]
     assert (table.clock.left(chess.WHITE), table.clock.running) == (60, chess.WHITE)
-
-
-def test_taking_back_while_aino_thinks_undoes_one_move() -> None:
-    table = Table(Setup())
-    play(table, "e4")
-    assert table.take_back()
-    assert table.plies == 0
-    assert not table.take_back()
 
 
 def test_mate_and_resigning_can_be_taken_back() -> None:
@@ -186,20 +165,22 @@ def test_castling_is_offered_onto_the_rook_and_beside_it() -> None:
     assert {target for source, target, uci in legal_moves(chess960) if uci == "e1h1"} == {chess.G1, chess.H1}
 
 
-def test_steps_are_recomputed_only_where_the_line_differs() -> None:
-    cache, board = StepCache(), chess.Board()
-    first = list(cache.steps(board, moves("e2e4", "e7e5", "g1f3")))
-    second = cache.steps(board, moves("e2e4", "e7e5", "f1c4"))
-    assert second[1] is first[1]
-    assert [step["san"] for step in second[1:]] == ["e4", "e5", "Bc4"]
-    assert second[3]["number"] == "2."
-    other = cache.steps(chess.Board(CASTLING), moves("e1g1"))
-    assert other[1]["san"] == "O-O"
+def test_snapshot_has_the_moves_of_the_game_and_of_the_variation() -> None:
+    table = Table(Setup())
+    play(table, "e4", "e5", "Nf3")
+    table.analyse(True)
+    table.look(False, 2)
+    table.explore(moves("f1c4", "g8f6"))
+    found = snapshot(table)
+    assert [step["san"] for step in found["steps"][1:]] == ["e4", "e5", "Nf3"]
+    assert found["variation"]["fork"] == 2
+    named = [(step["number"], step["san"], step["marked"]) for step in found["variation"]["steps"]]
+    assert named == [("2.", "Bc4", [chess.F1, chess.C4]), ("2...", "Nf6", [chess.G8, chess.F6])]
 
 
 def test_snapshot_offers_moves_only_to_who_may_move() -> None:
     table = Table(Setup(human=chess.BLACK))
-    assert snapshot(table, StepCache(), StepCache())["legal"] == []
-    assert snapshot(table, StepCache(), StepCache())["thinking"]
+    assert snapshot(table)["legal"] == []
+    assert snapshot(table)["thinking"]
     play(table, "e4")
-    assert len(snapshot(table, StepCache(), StepCache())["legal"]) == 20
+    assert len(snapshot(table)["legal"]) == 20

@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.protocol.aino_process import COMMAND, START_S, EngineProcess
+from tests.protocol.fake_engine import Conversation
 
 OTHER_ENGINE = "AINO_TEST_ENGINE"  # environment variable: the command of one more engine
 SMALL = ["--evaluator", "material", "--hash-mib", "16", "--config", os.devnull]  # needs no net, starts fast
 SUBJECTS = ["aino", "stockfish"] + ["other"] * (OTHER_ENGINE in os.environ)
 DEVIATIONS = tomllib.loads(Path(__file__).with_name("deviations.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    return Conversation()
 
 
 @dataclass

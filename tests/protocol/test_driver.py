@@ -37,16 +37,6 @@ def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine
         board.push(result.ponder or next(iter(board.legal_moves)))
 
 
-def test_driver_analyses_with_several_lines(driver: chess.engine.SimpleEngine) -> None:
-    board = chess.Board(CROWDED)
-    lines = driver.analyse(board, chess.engine.Limit(nodes=300), multipv=3)
-    assert len(lines) == 3
-    assert len({line["pv"][0] for line in lines}) == 3
-    only = [chess.Move.from_uci("a2a3"), chess.Move.from_uci("a2a4")]
-    restricted = driver.analyse(board, chess.engine.Limit(nodes=100), root_moves=only)
-    assert restricted["pv"][0] in only
-
-
 def test_driver_plays_chess960(driver: chess.engine.SimpleEngine) -> None:
     board = chess.Board.from_chess960_pos(518 - 201)
     for _ in range(8):
@@ -74,13 +64,6 @@ def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, 
                 assert move is not None
                 assert clock[side] > 0 or player is opponent
                 board.push(move)
-
-
-def test_driver_sees_the_options(driver: chess.engine.SimpleEngine) -> None:
-    assert driver.options["Hash"].default == 16, "as the command line set it"
-    assert driver.options["Move Overhead"].type == "spin"
-    driver.configure({"Hash": 32, "Threads": 1})
-    assert driver.play(chess.Board(), chess.engine.Limit(nodes=10)).move is not None
 
 
 def test_driver_follows_an_analysis_until_it_stops_it(driver: chess.engine.SimpleEngine) -> None:

@@ -1,5 +1,6 @@
 """Aino in real GUIs on a virtual screen: it plays five moves a side, and its processes end with the GUI's wish."""
 
+import os
 import queue
 import shlex
 import signal
@@ -14,8 +15,7 @@ import pytest
 
 from engine.native import jit
 from tests.boards import board_after
-from tests.protocol.aino_process import COMMAND, AinoProcess
-from tests.protocol.gui_game import ARGUMENTS, xboard_command
+from tests.protocol.aino_process import COMMAND, ROOT, AinoProcess
 from tests.protocol.virtual_screen import find_program, processes_left, virtual_screen
 
 pytestmark = [
@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc"),
 ]
 
+ARGUMENTS = ("--evaluator", "material", "--hash-mib", "16", "--threads", "1", "--config", os.devnull)
 PLIES = 10
 GAME_S = 120.0  # on a busy machine
 END_S = 10.0  # from the wish to the end of the last process
@@ -61,6 +62,17 @@ def assert_legal(moves: list[str]) -> None:
 # ---- xboard, with Polyglot between -----------------------------------------------------------------------------------
 
 
+def xboard_command(folder: Path, log: Path) -> list[str]:
+    """Starts a game between two of us under xboard."""
+    engine = shlex.join([*COMMAND, *ARGUMENTS])
+    return [
+        "xboard", "-fcp", engine, "-fd", str(ROOT), "-fUCI", "-scp", engine, "-sd", str(ROOT), "-sUCI",
+        "-matchGames", "1", "-matchMode", "true", "-timeControl", "0:20", "-timeIncrement", "0.2",
+        "-popupExitMessage", "false", "-settingsFile", str(folder / "settings"), "-showThinking", "true",
+        "-soundProgram", "true", "-debugMode", "true", "-nameOfDebugFile", str(log),
+    ]  # fmt: skip
+
+
 def moves_in_log(path: Path) -> list[str]:
     """What the engines have played, in UCI notation, by what xboard has written down."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
@@ -72,9 +84,8 @@ def moves_in_log(path: Path) -> list[str]:
 def test_xboard_plays_five_moves_and_leaves_no_process(end: signal.Signals, tmp_path: Path) -> None:
     programs("Xvfb", "xboard", "polyglot")
     log = tmp_path / "debug"
-    command = [*xboard_command(tmp_path, ARGUMENTS), "-debugMode", "true", "-nameOfDebugFile", str(log)]
     with virtual_screen() as screen:
-        gui = subprocess.Popen(command, cwd=tmp_path, env=screen, text=True)
+        gui = subprocess.Popen(xboard_command(tmp_path, log), cwd=tmp_path, env=screen, text=True)
         try:
             wait_for(lambda: len(moves_in_log(log)) >= PLIES, gui)
             assert len(processes_left(screen, COMMAND[0])) >= 2, "the two engines are found while they play"

@@ -20,11 +20,6 @@ from uci.main import main
 from uci.terminal.waiting import ready_engine
 
 
-@pytest.fixture
-def talk() -> Conversation:
-    return Conversation()
-
-
 def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation) -> None:
     talk.say("isready", "setoption name Hash value 64")
     assert talk.engine.options.hash_mib == 256
@@ -51,31 +46,6 @@ def test_memory_that_the_system_does_not_tell_is_no_reason_to_warn(
     assert talk.infos() == []
 
 
-def test_missing_net_is_reported_and_play_goes_on(talk: Conversation) -> None:
-    talk.say("setoption name WeightsFile value missing.dit", "isready", "go nodes 1")
-    talk.wait_for("bestmove")
-    assert "readyok" in talk.lines
-    assert any("missing.dit" in text for text in talk.infos())
-    assert talk.engine.options == EngineOptions()
-
-
-def test_refused_net_is_reported_and_other_options_still_change() -> None:
-    class OneNet(FakeEngine):
-        def set_options(self, options: EngineOptions) -> None:
-            if options.weights_file != "<default>":
-                with blaming("weights_file"):
-                    raise NetFileError(options.weights_file, "a net file", "nothing")
-            super().set_options(options)
-
-    talk = Conversation(OneNet)
-    talk.say(
-        "isready", "setoption name WeightsFile value other.dit", "setoption name Hash value 64", "isready", "isready"
-    )
-    assert len(talk.answers("readyok")) == 3
-    assert len(talk.infos()) == 1
-    assert talk.session.options == EngineOptions(hash_mib=64)
-
-
 def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
     class Small(FakeEngine):
         def set_options(self, options: EngineOptions) -> None:
@@ -90,20 +60,21 @@ def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
     assert talk.session.options == EngineOptions()
 
 
-def test_engine_that_cannot_load_still_answers(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("no engine"), NetFileError("no engine", "a net", "nothing")])
+def test_engine_that_cannot_load_still_answers(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     def broken(options: EngineOptions) -> FakeEngine:
-        raise RuntimeError("no engine")
+        raise error
 
     talk = Conversation(broken)
     talk.say("isready", "position startpos moves e2e4", "go nodes 1 searchmoves e7e5")
     assert talk.answers("readyok") == ["readyok"]
     assert talk.answers("bestmove") == ["bestmove e7e5"]
     assert any("no engine" in text for text in talk.infos())
-    assert "RuntimeError" in capsys.readouterr().err
+    assert type(error).__name__ in capsys.readouterr().err
 
 
 def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uci.protocol.engine_loader.PROGRESS_INTERVAL_S", 0.01)
+    monkeypatch.setattr("uci.protocol.session.PROGRESS_INTERVAL_S", 0.01)
 
     def slow(options: EngineOptions) -> FakeEngine:
         time.sleep(0.2)
@@ -188,16 +159,6 @@ def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytes
         assert engine.evaluator.name == "material"
 
 
-def test_engine_that_refuses_everything_still_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    def useless(options: EngineOptions) -> FakeEngine:
-        raise NetFileError("x", "a net", "nothing")
-
-    talk = Conversation(useless)
-    talk.say("isready", "go nodes 1 searchmoves e2e4")
-    assert talk.answers("readyok") == ["readyok"]
-    assert talk.answers("bestmove") == ["bestmove e2e4"]
-
-
 def test_book_missing_before_the_first_isready_does_not_cost_the_search() -> None:
     talk = Conversation(Engine, EngineOptions(evaluator="material", hash_mib=8, threads=1))
     talk.say("setoption name OwnBook value true", "setoption name BookFile value /no/such/book.bin")
@@ -256,7 +217,7 @@ def told(*settings: str, **options: Any) -> list[str]:
     before = len(talk.infos())
     talk.say(*(f"setoption name {text}" for text in settings), "isready", "isready")
     talk.engine.close()
-    return talk.infos()[before:]
+    return [text for text in talk.infos()[before:] if not text.startswith("loading the engine")]
 
 
 @pytest.mark.parametrize(

@@ -81,27 +81,42 @@ def test_position_without_a_position_is_refused(text: str) -> None:
 # ---- go -------------------------------------------------------------------------------------------------------------
 
 
-def test_go_with_clocks() -> None:
-    command = words.parse_go("wtime 60000 btime -5 winc 1000 binc 0 movestogo 12")
-    assert command.numbers == {
-        "white_time_ms": 60000,
-        "black_time_ms": -5,
-        "white_increment_ms": 1000,
-        "black_increment_ms": 0,
-        "moves_to_go": 12,
-    }
-    assert not command.infinite
-    assert not command.problems
+CLOCKS = {
+    "white_time_ms": 60000, "black_time_ms": -5, "white_increment_ms": 1000, "black_increment_ms": 0, "moves_to_go": 12
+}  # fmt: skip
+LEAST = {"nodes": 1, "depth": 1, "movetime_ms": 1, "mate": 1, "moves_to_go": 1, "white_increment_ms": 0}
 
 
-@pytest.mark.parametrize("text", ["", "infinite", "searchmoves e2e4", "winc 100 binc 100", "ponder", "movestogo 4"])
+@pytest.mark.parametrize(
+    ("text", "numbers", "problems"),
+    [
+        ("wtime 60000 btime -5 winc 1000 binc 0 movestogo 12", CLOCKS, 0),
+        ("nodes 0 depth -3 movetime 0 mate 0 movestogo 0 winc -10", LEAST, 0),
+        ("nodes " + "9" * 40, {"nodes": 2**63 - 1}, 0),
+        ("searchmoves nodes 10", {"nodes": 10}, 0),
+        ("depth x nodes 5", {"nodes": 5}, 1),
+        ("depth nodes 5", {"nodes": 5}, 1),
+        ("nodes 5 depth", {"nodes": 5}, 1),
+        ("fast nodes 5", {"nodes": 5}, 1),
+        ("nodes 1e3 depth 2", {"depth": 2}, 1),
+    ],
+)
+def test_go_reads_numbers_within_bounds_and_says_what_it_skips(
+    text: str, numbers: dict[str, int], problems: int
+) -> None:
+    command = words.parse_go(text)
+    assert command.numbers == numbers
+    assert len(command.problems) == problems
+    assert command.searchmoves is None
+
+
+BOUNDED = ("wtime 1", "btime 1", "movetime 1", "nodes 1", "depth 1", "mate 1")
+BOUNDLESS = ("", "infinite", "searchmoves e2e4", "winc 100 binc 100", "ponder", "movestogo 4")
+
+
+@pytest.mark.parametrize("text", [*BOUNDED, *BOUNDLESS])
 def test_go_without_a_bound_is_infinite(text: str) -> None:
-    assert words.parse_go(text).infinite
-
-
-@pytest.mark.parametrize("text", ["wtime 1", "btime 1", "movetime 1", "nodes 1", "depth 1", "mate 1"])
-def test_go_with_one_bound_is_not_infinite(text: str) -> None:
-    assert not words.parse_go(text).infinite
+    assert words.parse_go(text).infinite == (text in BOUNDLESS)
 
 
 def test_go_searchmoves_end_at_the_next_word() -> None:
@@ -113,42 +128,9 @@ def test_go_searchmoves_end_at_the_next_word() -> None:
     assert words.parse_go("depth 2").searchmoves is None
 
 
-def test_go_searchmoves_without_moves_restricts_nothing() -> None:
-    command = words.parse_go("searchmoves nodes 10")
-    assert command.searchmoves is None
-    assert command.numbers == {"nodes": 10}
-
-
-def test_go_raises_numbers_to_what_makes_sense() -> None:
-    command = words.parse_go("nodes 0 depth -3 movetime 0 mate 0 movestogo 0 winc -10")
-    assert command.numbers == {
-        "nodes": 1, "depth": 1, "movetime_ms": 1, "mate": 1, "moves_to_go": 1, "white_increment_ms": 0,
-    }  # fmt: skip
-
-
 def test_go_perft_is_no_search_bound() -> None:
     assert words.parse_go("perft 3").perft == 3
     assert "perft" not in words.parse_go("perft 3").numbers
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [
-        ("depth x nodes 5", {"nodes": 5}),
-        ("depth nodes 5", {"nodes": 5}),
-        ("nodes 5 depth", {"nodes": 5}),
-        ("fast nodes 5", {"nodes": 5}),
-        ("nodes 1e3 depth 2", {"depth": 2}),
-    ],
-)
-def test_go_skips_what_it_cannot_read_and_says_so(text: str, numbers: dict[str, int]) -> None:
-    command = words.parse_go(text)
-    assert command.numbers == numbers
-    assert len(command.problems) == 1
-
-
-def test_go_bounds_absurd_numbers() -> None:
-    assert words.parse_go("nodes " + "9" * 40).numbers["nodes"] == 2**63 - 1
 
 
 @given(st.text())

@@ -16,7 +16,7 @@ from engine.nn import dit
 from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
 from tests.protocol.lines import best_move, play_line, scored
-from tests.protocol.test_universal import CROWDED
+from tests.protocol.test_universal import CROWDED, option
 from uci.bench.bench import BENCH_POSITIONS
 
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
@@ -149,11 +149,8 @@ def test_other_alphabets_come_back_as_utf_8(aino: AinoProcess) -> None:
 
 
 def test_move_statistics_follow_the_search(aino: AinoProcess) -> None:
-    aino.send("setoption name VerboseMoveStats value true")
-    try:
+    with option(aino, "VerboseMoveStats", "true", "false"):
         lines = aino.go(f"fen {CROWDED}", "nodes 200")
-    finally:
-        aino.send("setoption name VerboseMoveStats value false")
     stats = [line for line in lines if line.startswith("info string ")]
     *moves, (node, visits) = [MOVE_STATS.fullmatch(line).groups() for line in stats]
     assert {move for move, _ in moves} == {move.uci() for move in chess.Board(CROWDED).legal_moves}

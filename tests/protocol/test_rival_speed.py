@@ -61,12 +61,6 @@ def test_processor_time_is_that_of_the_process() -> None:
     assert rival_speed.cpu_seconds(os.getpid()) - before == pytest.approx(0.3, abs=0.2)
 
 
-def test_the_last_count_is_taken() -> None:
-    lines = ["info depth 1 nodes 7 nps 3", "info string nodes 5 are few", "info depth 2 score cp 1 nodes 90 pv e2e4"]
-    assert rival_speed.nodes([*lines, "info string done", "bestmove e2e4"]) == 90
-    assert rival_speed.nodes(["bestmove e2e4"]) == 0
-
-
 def test_aino_is_measured_against_a_rival(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rival = shlex.join(counter(tmp_path, 1000))
     arguments = ["--rival", rival, "--flags", "--evaluator material", "--threads", "1", "--seconds", "0.5"]

@@ -4,6 +4,7 @@ Run against another engine with `AINO_TEST_ENGINE="command" pytest -m universal 
 where it is installed; what it does otherwise is listed in deviations.toml.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -45,6 +46,16 @@ def fresh(subject: Subject) -> Iterator[EngineProcess]:
     """A new process that was told nothing yet."""
     with EngineProcess(subject.command) as process:
         yield process
+
+
+@contextlib.contextmanager
+def option(engine: EngineProcess, name: str, value: str, before: str) -> Iterator[None]:
+    """An option set for a while."""
+    engine.send(f"setoption name {name} value {value}")
+    try:
+        yield
+    finally:
+        engine.send(f"setoption name {name} value {before}")
 
 
 def option_lines(subject: Subject) -> dict[str, list[str]]:
@@ -210,11 +221,8 @@ def test_mate_search_finds_the_mate(engine: EngineProcess) -> None:
 
 def test_chess960_castling_is_king_takes_rook(engine: EngineProcess) -> None:
     position = "fen 4k3/8/8/8/8/8/8/4K2R w K - 0 1"
-    engine.send("setoption name UCI_Chess960 value true")
-    try:
+    with option(engine, "UCI_Chess960", "true", "false"):
         assert best_move(engine.go(position, "nodes 10 searchmoves e1h1")) == "e1h1"
-    finally:
-        engine.send("setoption name UCI_Chess960 value false")
     assert best_move(engine.go(position, "nodes 10 searchmoves e1g1")) == "e1g1"
 
 
@@ -249,11 +257,8 @@ def test_principal_variations_are_legal_to_their_end(engine: EngineProcess) -> N
 
 
 def test_multipv_is_complete_in_order_and_of_one_depth(engine: EngineProcess) -> None:
-    engine.send("setoption name MultiPV value 4")
-    try:
+    with option(engine, "MultiPV", "4", "1"):
         lines = scored(engine.go(f"fen {CROWDED}", "depth 3"))
-    finally:
-        engine.send("setoption name MultiPV value 1")
     final = lines[-4:]
     assert [line.numbers["multipv"] for line in final] == ["1", "2", "3", "4"]
     assert len({line.numbers["depth"] for line in final}) == 1
@@ -261,20 +266,14 @@ def test_multipv_is_complete_in_order_and_of_one_depth(engine: EngineProcess) ->
 
 
 def test_multipv_above_the_number_of_moves_shows_them_all(engine: EngineProcess) -> None:
-    engine.send("setoption name MultiPV value 10")
-    try:
+    with option(engine, "MultiPV", "10", "1"):
         lines = scored(engine.go("fen 7k/6pp/8/8/8/8/8/K7 w - - 0 1", "depth 2"))
-    finally:
-        engine.send("setoption name MultiPV value 1")
     assert sorted(line.pv[0] for line in lines[-3:]) == ["a1a2", "a1b1", "a1b2"]
 
 
 def test_wdl_is_shown_when_asked_for_and_sums_to_a_thousand(engine: EngineProcess) -> None:
-    engine.send("setoption name UCI_ShowWDL value true")
-    try:
+    with option(engine, "UCI_ShowWDL", "true", "false"):
         lines = scored(engine.go("startpos", "nodes 200"))
-    finally:
-        engine.send("setoption name UCI_ShowWDL value false")
     assert lines
     assert all(sum(line.wdl) == 1000 for line in lines)
 

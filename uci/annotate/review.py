@@ -46,6 +46,8 @@ _MOST_TURNING_POINTS = 6
 _MOST_TRIED = 3  # moves of a position, the one played included, that are searched as thoroughly as that one
 _DEEPER = 4  # times the nodes, or the time, in the second look at a move that seems to deserve a mark
 
+Search = Callable[["Engine", Limits], SearchResult]
+
 
 @dataclass(frozen=True)
 class MoveReview:
@@ -161,15 +163,16 @@ def review_game(
     limits: Limits,
     on_ply: Callable[[int, int], None] = lambda done, total: None,
     side: chess.Color | None = None,
+    search: Search = search_interruptibly,
 ) -> GameReview:
-    """Reviews the main line, each position searched within `limits`; Ctrl-C raises ReviewInterrupted.
+    """Reviews the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
 
     Only the moves of `side` are judged, where one is given.
 
     `on_ply(done, total)` is called after each move, and after each second look, which add to the total. Moves that an
     interrupt keeps from their second look have no mark.
     """
-    reviewer = _Reviewer(engine, limits)
+    reviewer = _Reviewer(engine, limits, search)
     engine.new_game()
     board = game.board()
     played = list(game.mainline_moves())
@@ -213,8 +216,9 @@ class _Look:
 
 
 class _Reviewer:
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: Limits, search: Search) -> None:
         self._engine = engine
+        self._search = search
         self._limits = limits
         self._deep_limits = deeper(limits)
 
@@ -224,7 +228,7 @@ class _Reviewer:
             return _Look(_for_people(Verdict.of_result(board.result())), (), 0.0, {})
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         self._engine.set_position(board)
-        result = search_interruptibly(self._engine, replace(limits or self._limits, searchmoves=others))
+        result = self._search(self._engine, replace(limits or self._limits, searchmoves=others))
         priors = {child.move: child.prior for child in result.children}
         verdict = _for_people(Verdict.of_info(result.infos[0])).seen_by_white(board.turn)
         return _Look(verdict, tuple(result.infos[0].pv), _gap(result), priors)
@@ -270,17 +274,8 @@ class _Reviewer:
         is_offer = loss == 0.0 and prior < _BRILLIANT_PRIOR and is_sacrifice(board, (move, *following.line))
         if is_offer and _chances(following.verdict, board.turn) >= _SOUND:
             judgement = BRILLIANT
-        return MoveReview(
-            len(after.move_stack),
-            board,
-            move,
-            look.verdict,
-            following.verdict,
-            look.line,
-            loss,
-            judgement,
-            following.line,
-        )
+        verdicts = (look.verdict, following.verdict)
+        return MoveReview(len(after.move_stack), board, move, *verdicts, look.line, loss, judgement, following.line)
 
     def confirmed(self, move: MoveReview, following: _Look) -> MoveReview:
         """A judged move after the second look; its mark is the milder one of both or milder still, and may be gone."""

@@ -30,17 +30,6 @@ class Setting:
     uses_blas: bool  # BLAS results, and so the trees, depend on the processor in their last bits
 
 
-@dataclass(frozen=True)
-class Signature:
-    """What `aino bench --signature` prints: nodes of all searches, and a checksum of their trees."""
-
-    nodes: int
-    checksum: str  # CRC-32, eight hexadecimal digits
-
-    def __str__(self) -> str:
-        return f"{self.nodes} {self.checksum}"
-
-
 SETTINGS: Mapping[str, Setting] = {
     "material": Setting(EngineOptions(evaluator="material", threads=1, hash_mib=16), 1_000, uses_blas=False),
     "sparse": Setting(EngineOptions(evaluator="sparse", threads=1, hash_mib=16), 1_000, uses_blas=False),
@@ -82,8 +71,11 @@ SIGNATURE_POSITIONS = (
 )
 
 
-def sign(setting: Setting) -> Signature:
-    """Search all positions with these options. Raises NetFileError where their net cannot be loaded."""
+def sign(setting: Setting) -> str:
+    """Nodes of searches of all positions with these options, and the checksum of their trees, as `1234 0123abcd`.
+
+    Raises NetFileError where their net cannot be loaded.
+    """
     nodes, checksum = 0, 0
     with Engine(setting.options) as engine:
         for fen, moves in SIGNATURE_POSITIONS:
@@ -100,7 +92,7 @@ def sign(setting: Setting) -> Signature:
                 if result.best_move is None:
                     break
                 board.push(result.best_move)
-    return Signature(nodes, f"{checksum:08x}")
+    return f"{nodes} {checksum:08x}"
 
 
 def _text(branches: tuple[Branch, ...]) -> str:

@@ -8,20 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import chess
-from rich.console import Console
 
 from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
-from engine.options import EngineOptions
 from engine.pages.render import write_page
-from engine.player import Engine
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import observe_search
-from uci.explain.position_page import Explanation, render_position_page
+from uci.explain.position_page import render_position_page
 from uci.terminal.limit_flags import MOST_NODES, checked
-from uci.terminal.reading import Source, add_source_flags, read_source
+from uci.terminal.reading import add_source_flags, read_source
 from uci.terminal.waiting import ready_engine
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
@@ -56,34 +53,29 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(source.board.legal_moves):
         raise ConfigError(f"{source.name}: the game is over, there is no move to explain")
     console = make_console()
-    with ready_engine(console, replace(options, analyse_mode=True)) as engine:
-        explanation = explain(engine, options, source, nodes, console)
-    write_page(arguments.out, render_position_page(explanation))
     board = source.board
-    line = board.variation_san(explanation.observation.result.infos[0].pv)
-    say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {explanation.observation.verdict.text}, {line}")
+    # Without a number of nodes, a few seconds are enough.
+    most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)
+    with ready_engine(console, replace(options, analyse_mode=True)) as engine:
+        with live_line("Searching") as line:
+            observation = observe_search(
+                engine, board, most, lambda done: line.update(done / most, f"{done:,} nodes"), seconds
+            )
+        with waiting(console, "Looking at threats and pieces"):
+            passed = board.copy(stack=False)
+            passed.push(chess.Move.null())
+            page = render_position_page(
+                title=source.name if source.name != board.fen() else "A position explained",
+                evaluator=engine.evaluator.name,
+                observation=observation,
+                first_sight=judge_at_sight(engine.evaluator, board),
+                parts=value_parts(options, engine.evaluator, board),
+                threat=find_threat(engine, board, max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)),
+                wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
+                weights=None if engine.evaluator.name == "material" else piece_weights(engine.evaluator, board),
+            )
+    write_page(arguments.out, page)
+    pv = board.variation_san(observation.result.infos[0].pv)
+    say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {observation.verdict.text}, {pv}")
     say(console, f"the page is {arguments.out}")
     return 0
-
-
-def explain(engine: Engine, options: EngineOptions, source: Source, nodes: int | None, console: Console) -> Explanation:
-    """Searches the position and collects everything that the page shows. Without `nodes`, a few seconds are enough."""
-    board = source.board
-    most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)
-    with live_line("Searching") as line:
-        observation = observe_search(
-            engine, board, most, lambda done: line.update(done / most, f"{done:,} nodes"), seconds
-        )
-    with waiting(console, "Looking at threats and pieces"):
-        passed = board.copy(stack=False)
-        passed.push(chess.Move.null())
-        return Explanation(
-            title=source.name if source.name != board.fen() else "A position explained",
-            evaluator=engine.evaluator.name,
-            observation=observation,
-            first_sight=judge_at_sight(engine.evaluator, board),
-            parts=value_parts(options, engine.evaluator, board),
-            threat=find_threat(engine, board, max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)),
-            wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
-            weights=None if engine.evaluator.name == "material" else piece_weights(engine.evaluator, board),
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import chess
 from markupsafe import Markup
@@ -26,48 +25,46 @@ _TICKS = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
 _LAST_TICK = 0.7  # of the axis; on a phone the words at its end reach back to there
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """All that the page shows."""
+def render_position_page(
+    title: str,
+    evaluator: str,
+    observation: Observation,
+    first_sight: Verdict,
+    parts: list[Part],
+    threat: Threat | None,
+    wins: Mapping[chess.Color, list[tuple[chess.Move, int]]],
+    weights: Mapping[chess.Square, float] | None,
+) -> str:
+    """The page. `first_sight` is the evaluator's verdict before any search, from the side to move.
 
-    title: str
-    evaluator: str
-    observation: Observation
-    first_sight: Verdict  # the evaluator's before any search, from the side to move
-    parts: list[Part]
-    threat: Threat | None
-    wins: dict[chess.Color, list[tuple[chess.Move, int]]]  # captures that gain, with centipawns
-    weights: Mapping[chess.Square, float] | None  # of the pieces, White's; None if the evaluator has no network
-
-
-def render_position_page(explanation: Explanation) -> str:
-    """The whole page."""
-    observation, board = explanation.observation, explanation.observation.board
-    moves = observation.leading_moves(_SERIES)
+    `wins` are captures that gain, with centipawns, and `weights` those of the pieces, White's; None if the evaluator
+    has no network.
+    """
+    board, moves = observation.board, observation.leading_moves(_SERIES)
     return render(
         "explain.html.j2",
-        title=explanation.title,
+        title=title,
         fen=board.fen(),
         mover=_name(board.turn),
         opponent=_name(not board.turn),
-        evaluator=explanation.evaluator,
-        board=board_svg(board, perspective=board.turn, arrows=_main_arrows(explanation), label="The position"),
+        evaluator=evaluator,
+        board=board_svg(board, perspective=board.turn, arrows=_main_arrows(observation, threat), label="The position"),
         best=board.san(moves[0].move),
         line=board.variation_san(observation.result.infos[0].pv[:_LINE_PLIES]),
         verdict=observation.verdict,
         seen_by_white=lambda verdict: verdict.seen_by_white(board.turn),
-        story=_story(explanation, moves),
+        story=_story(observation, first_sight, moves),
         nodes=observation.snapshots[-1].nodes,
         moves=[_move_row(observation, child) for child in moves],
         charts=_charts(observation, moves),
         legend=[board.san(child.move) for child in moves],
         tree=[_branch(board, branch) for branch in observation.tree],
-        threat=_threat(explanation),
+        threat=_threat(observation, threat),
         in_check=board.is_check(),
-        wins=[(_name(side), _wins(board, side, explanation.wins[side])) for side in (board.turn, not board.turn)],
-        parts=explanation.parts,
-        first_sight=explanation.first_sight,
-        sight=None if explanation.weights is None else show_weights(board, explanation.weights),
+        wins=[(_name(side), _wins(board, side, wins[side])) for side in (board.turn, not board.turn)],
+        parts=parts,
+        first_sight=first_sight,
+        sight=None if weights is None else show_weights(board, weights),
     )
 
 
@@ -75,19 +72,18 @@ def _name(side: chess.Color) -> str:
     return chess.COLOR_NAMES[side].title()
 
 
-def _main_arrows(explanation: Explanation) -> list[Arrow]:
-    best = explanation.observation.result.best_move
+def _main_arrows(observation: Observation, threat: Threat | None) -> list[Arrow]:
+    best = observation.result.best_move
     assert best is not None
     arrows = [Arrow(best.from_square, best.to_square, "better")]
-    if explanation.threat is not None:
-        threat = explanation.threat.line[0]
-        arrows.insert(0, Arrow(threat.from_square, threat.to_square, "threat"))
+    if threat is not None:
+        first = threat.line[0]
+        arrows.insert(0, Arrow(first.from_square, first.to_square, "threat"))
     return arrows
 
 
-def _story(explanation: Explanation, moves: Sequence[RootMove]) -> list[str]:
+def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootMove]) -> list[str]:
     """What happened, in sentences."""
-    observation, first_sight = explanation.observation, explanation.first_sight
     board = observation.board
     favourite = max(moves, key=lambda child: child.prior)
     best = moves[0]
@@ -172,11 +168,10 @@ def _branch(board: chess.Board, branch: Branch) -> dict[str, object]:
     }
 
 
-def _threat(explanation: Explanation) -> dict[str, object] | None:
-    threat = explanation.threat
+def _threat(observation: Observation, threat: Threat | None) -> dict[str, object] | None:
     if threat is None:
         return None
-    cost = explanation.observation.verdict.expected - threat.verdict.expected
+    cost = observation.verdict.expected - threat.verdict.expected
     return {
         "line": threat.board.variation_san(threat.line[:_LINE_PLIES]),
         "verdict": threat.verdict,

@@ -9,13 +9,13 @@ import chess
 from engine.errors import AinoError, MoveError, did_you_mean
 from engine.options import EngineOptions
 from engine.search.result import SearchResult
-from uci.game.book import book_move
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.move_input import read_human_move
 from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import TYPED_COMMANDS
 from uci.terminal.notation import move_number
+from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 
 # What can be typed after a game, by its first letter or in full.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import random
 import signal
@@ -21,18 +22,18 @@ from engine.errors import ConfigError
 from engine.options import EngineOptions
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
-from uci.game.level import DEFAULT_LEVEL, LEVEL_FORMS, Level, parse_level
-from uci.game.resume import saved_game
-from uci.game.timed_game import Setup, chess960_start
+from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, LEVEL_FORMS, Level, levels_text, parse_level
+from uci.game.timed_game import Setup, chess960_start, saved_game
 from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.loop import sit_down
-from uci.play.questions import ask_choices, completions
+from uci.play.typed_commands import TYPED_COMMANDS
 from uci.terminal.board_view import choose_style
 from uci.terminal.limit_flags import checked
 from uci.terminal.waiting import ready_engine
 
-_THIS_MACHINE = "127.0.0.1"
+DEFAULT_SIDE, NO_CLOCK = "white", "none"
+_SIDES = ("white", "black", "random")
 EXAMPLES = """\
 examples:
   aino play                                 asks for your side, the level and the clock
@@ -76,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     browser.add_argument("--web", action="store_true", help="play on a board in the browser")
     browser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
     text = "listen here (default %(default)s; 0.0.0.0 for phones)"
-    browser.add_argument("--host", default=_THIS_MACHINE, metavar="ADDRESS", help=text)
+    browser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
     browser.add_argument("--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)")
     add_flags(parser)
 
@@ -136,8 +137,8 @@ def _play_in_browser(console: Console, arguments: argparse.Namespace, options: E
     from uci.web.launch import serve_board
 
     setup = replace(setup, is_asked=_asks_first(arguments))
-    place = (arguments.host, checked("--port", arguments.port, 0, 65_535))
-    serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, not arguments.no_browser, *place)
+    place = (not arguments.no_browser, arguments.host, checked("--port", arguments.port, 0, 65_535))
+    asyncio.run(serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, *place))
 
 
 def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions) -> Setup:
@@ -187,3 +188,45 @@ def _leaving_by_signal() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+# ---- questions before a game, and what Tab completes in it ----------------------------------------------------------
+
+
+def ask_choices(ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[str, str, str]:
+    """Side, level and clock ("" for none) of a new game; Enter takes what stands in brackets. Raises EOFError."""
+    say(levels_text())
+    side = _answer(ask, say, f"Your side: white, black or random [{DEFAULT_SIDE}]: ", _side, DEFAULT_SIDE)
+    level = _answer(ask, say, f"Aino's level [{DEFAULT_NAME}]: ", lambda text: parse_level(text).text, DEFAULT_NAME)
+    clock = _answer(ask, say, f"Clock, such as 10 or 5+3 [{NO_CLOCK}]: ", _clock, NO_CLOCK)
+    return side, level, clock
+
+
+def _answer(
+    ask: Callable[[str], str], say: Callable[[str], None], question: str, read: Callable[[str], str], default: str
+) -> str:
+    while True:
+        try:
+            return read(ask(question).strip().lower() or default)
+        except ConfigError as error:
+            say(str(error))
+
+
+def _side(text: str) -> str:
+    found = [side for side in _SIDES if side.startswith(text)]
+    if len(found) != 1:
+        raise ConfigError(f"side {text!r}: expected white, black or random")
+    return found[0]
+
+
+def _clock(text: str) -> str:
+    if text == NO_CLOCK:
+        return ""
+    parse_time_control(text)
+    return text
+
+
+def completions(board: chess.Board, begun: str) -> list[str]:
+    """The commands and legal moves that begin so."""
+    words = [*TYPED_COMMANDS, *(board.san(move) for move in board.legal_moves)]
+    return sorted(word for word in words if word.startswith(begun))

@@ -16,16 +16,14 @@ from uci.game.clock import clock_text
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, GameEnd, accepts_draw, end_by_resigning
 from uci.game.game_file import games_folder, load_game, save_game, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
-from uci.game.resume import saved_game
-from uci.game.timed_game import Setup
+from uci.game.timed_game import Setup, saved_game
 from uci.play.game import TerminalGame
 from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 
 _MOST_LISTED = 8  # saved games named when none was asked for
-_MOVES_FORM = """\
-a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3"""
+_MOVES_FORM = "a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3"
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,9 @@ class Command:
     help: str
 
 
-def help_text() -> str:
-    """One line a command."""
-    lines = {f"{command.form:15} {command.help}": None for command in TYPED_COMMANDS.values()}  # aliases add no line
-    return "\n".join([_MOVES_FORM, *lines])
-
-
 def _help(game: TerminalGame, _: str) -> None:
-    game.say(help_text())
+    lines = {f"{command.form:15} {command.help}": None for command in TYPED_COMMANDS.values()}  # aliases add no line
+    game.say("\n".join([_MOVES_FORM, *lines]))
 
 
 def _hint(game: TerminalGame, _: str) -> None:
@@ -138,10 +131,6 @@ def _history(game: TerminalGame, _: str) -> None:
         game.say("no moves yet")
 
 
-def _board(game: TerminalGame, _: str) -> None:
-    game.show()
-
-
 def _flip(game: TerminalGame, _: str) -> None:
     game.flip()
     game.show()
@@ -157,10 +146,6 @@ def _fen(game: TerminalGame, argument: str) -> None:
         return
     game.resume(Setup(parse_fen(argument, game.board.chess960), clock=game.clock and game.clock.fresh()))
     game.show()
-
-
-def _pgn(game: TerminalGame, _: str) -> None:
-    game.say(str(game.record()))
 
 
 def _save(game: TerminalGame, argument: str) -> None:
@@ -212,11 +197,11 @@ TYPED_COMMANDS: dict[str, Command] = {
     "clock": Command(_clock, "clock", "time left"),
     "moves": Command(_moves, "moves", "all legal moves"),
     "history": Command(_history, "history", "the moves played so far"),
-    "board": Command(_board, "board", "show the board again"),
+    "board": Command(lambda game, _: game.show(), "board", "show the board again"),
     "flip": Command(_flip, "flip", "turn the board round"),
     "opening": Command(_opening, "opening", "the opening's name"),
     "fen": Command(_fen, "fen [FEN]", "show the position as FEN, or set one up"),
-    "pgn": Command(_pgn, "pgn", "the game so far"),
+    "pgn": Command(lambda game, _: game.say(str(game.record())), "pgn", "the game so far"),
     "save": Command(_save, "save FILE", "add the game so far to a PGN file"),
     "load": Command(_load, "load FILE [N]", "continue the N-th game of a PGN file, or the game saved last: load last"),
     "help": Command(_help, "help", "this list"),

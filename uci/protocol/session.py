@@ -7,10 +7,13 @@ the option table answers `uci`.
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,9 +22,8 @@ from engine.cli.option_forms import uci_lines
 from engine.errors import AinoError, ConfigError, did_you_mean
 from engine.options import OPTIONS, EngineOptions, Value, find_option, set_option
 from uci import __version__
-from uci.loading.loader import DemandRefused, EngineFactory, make_engine
+from uci.loading.loader import DemandRefused, EngineFactory, change_engine, load_engine, make_engine
 from uci.protocol import words
-from uci.protocol.engine_loader import EngineLoader
 from uci.protocol.writer import Writer
 
 if TYPE_CHECKING:
@@ -29,10 +31,70 @@ if TYPE_CHECKING:
 
     from engine.player import Engine
     from uci.protocol.position import PositionKeeper
-    from uci.protocol.search_task import SearchTask
-    from uci.protocol.tasks import Task
+    from uci.protocol.search_task import SearchTask, Task
 
+PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
+
+
+class EngineLoader:
+    """Keeps one engine. `engine` is None until the first `ready`. Reports problems by `info string`."""
+
+    def __init__(self, writer: Writer, factory: EngineFactory, demanded: Mapping[str, Value]) -> None:
+        self.engine: Engine | None = None
+        self._writer = writer
+        self._factory = factory
+        self._demanded = demanded
+
+    def ready(self, options: EngineOptions) -> Engine:
+        """The engine with these options, as far as it accepts them (see `engine.options`). Call only between searches.
+
+        Raises DemandRefused.
+        """
+        hash_before = self.engine.options.hash_mib if self.engine else 0
+        if self.engine is None:
+            with self._signs_of_life():
+                self.engine = load_engine(options, self._factory, self._writer.info, self._demanded)
+        elif self.engine.options != options:
+            with self._signs_of_life():
+                change_engine(self.engine, options, self._writer.info, self._demanded)
+        from uci.loading.patient import PatientEngine  # with the engine, which has been imported by now
+
+        if isinstance(self.engine, PatientEngine):
+            self.engine.on_wait = lambda progress: self._writer.info(str(progress))
+        if self.engine.options.hash_mib != hash_before:
+            self._warn_of_memory(self.engine.options.hash_mib)
+        for problem in self.engine.take_problems():
+            self._writer.info(problem)
+        return self.engine
+
+    def _warn_of_memory(self, hash_mib: int) -> None:
+        """Systems grant more memory than the machine has; a search that fills it swaps, or the system kills it."""
+        from engine.cli.machine import physical_memory_mib
+
+        memory_mib = physical_memory_mib()
+        if memory_mib is not None and hash_mib > memory_mib:
+            self._writer.info(f"Hash {hash_mib} is more than the {memory_mib} MiB of memory that this machine has")
+
+    @contextlib.contextmanager
+    def _signs_of_life(self) -> Iterator[None]:
+        done = threading.Event()
+
+        def tick() -> None:
+            seconds = 0.0
+            while not done.wait(PROGRESS_INTERVAL_S):
+                seconds += PROGRESS_INTERVAL_S
+                self._writer.info(f"loading the engine: {seconds:.0f} s")
+                if self._writer.closed:  # the GUI has gone, so nobody needs the engine
+                    _thread.interrupt_main()
+
+        ticker = threading.Thread(target=tick, name="signs-of-life", daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            done.set()
+            ticker.join()
 
 
 class Session:
@@ -240,7 +302,7 @@ class Session:
 
     def _bench(self, text: str) -> None:
         from uci.protocol.debugging import bench_lines
-        from uci.protocol.tasks import LinesTask
+        from uci.protocol.search_task import LinesTask
 
         self._finish_work()
         engine = self._ready_engine()
@@ -248,7 +310,7 @@ class Session:
 
     def _perft(self, board: chess.Board, depth: int) -> None:
         from uci.protocol.debugging import perft_lines
-        from uci.protocol.tasks import LinesTask
+        from uci.protocol.search_task import LinesTask
 
         self._start(LinesTask(self.writer, "perft", lambda control: perft_lines(board, depth, control)))
 

@@ -1,50 +1,60 @@
-"""Names of openings, found by position, so that the order of the moves does not matter."""
+"""Names of openings, found by position, so that the order of the moves does not matter; and moves into them."""
 
 from __future__ import annotations
 
 import functools
+import random
 from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
 
 import chess
 
-from engine.errors import DataError
+_LONGEST_PLIES = 8  # of an opening that `book_move` plays
+_LEAST_LINES = 2  # named openings that its move must lead to; a curiosity has one
 
 
 def opening_name(board: chess.Board) -> str:
     """The name of the latest named position in a board's game; "" if no position has a name."""
-    names = _names()
-    board = board.copy()
-    while True:
-        name = names.get(board.epd())
-        if name is not None:
-            return name
-        if not board.move_stack:
-            return ""
-        board.pop()
+    names, _ = _openings()
+    return next((names[epd] for epd in _epds(board) if epd in names), "")
 
 
 def is_named(board: chess.Board) -> bool:
     """Whether this exact position has a name, so that the moves to it are known opening moves."""
-    return board.epd() in _names()
+    return board.epd() in _openings()[0]
 
 
-def named_lines_beyond(board: chess.Board) -> int:
-    """How many rows of the table of names pass through a position, or end there."""
-    return _passages().get(board.epd(), 0)
+def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:
+    """A move into a named opening, by chance, so that no game is like the one before.
+
+    It is the likelier the more known lines come after it. None where no move has several.
+    """
+    if len(board.move_stack) >= _LONGEST_PLIES or board.root() != chess.Board():
+        return None
+    passages = _openings()[1]
+    counts: dict[chess.Move, int] = {}
+    for move in board.legal_moves:
+        board.push(move)
+        lines = passages[board.epd()]
+        board.pop()
+        if lines >= _LEAST_LINES:
+            counts[move] = lines
+    return rng.choices(list(counts), list(counts.values()))[0] if counts else None
 
 
 @functools.cache
-def _passages() -> Counter[str]:
-    found: Counter[str] = Counter()
-    for board, _ in read_table(_table()):
-        found.update(_epds(board))
-    return found
+def _openings() -> tuple[dict[str, str], Counter[str]]:
+    """The names by position, and how many rows of the table pass through each position."""
+    names, passages = {}, Counter[str]()
+    for board, name in read_table():
+        names[board.epd()] = name
+        passages.update(_epds(board))
+    return names, passages
 
 
 def _epds(board: chess.Board) -> Iterator[str]:
-    """A position and all those before it."""
+    """A position and all those before it, the latest first."""
     board = board.copy()
     yield board.epd()
     while board.move_stack:
@@ -52,34 +62,13 @@ def _epds(board: chess.Board) -> Iterator[str]:
         yield board.epd()
 
 
-def _table() -> str:
-    return resources.files("uci.terminal").joinpath("openings.txt").read_text(encoding="utf-8")
-
-
-@functools.cache
-def _names() -> dict[str, str]:
-    return {board.epd(): name for board, name in read_table(_table())}
-
-
-def read_table(text: str) -> Iterator[tuple[chess.Board, str]]:
-    """Position and name of each line `e4 e5 Nf3 = Name`. Lines with # are comments. Raises DataError."""
-    boards = {"": chess.Board()}  # cached by the moves so far, because neighbouring lines share most of them
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        moves, separator, name = line.partition(" = ")
-        if not separator or not name.strip():
-            raise DataError(f"opening table, line {number}: expected `moves = name`, found {line!r}")
-        try:
-            yield _board_after(moves.split(), boards), name.strip()
-        except ValueError as error:
-            raise DataError(f"opening table, line {number}: {error}") from error
-
-
-def _board_after(moves: list[str], boards: dict[str, chess.Board]) -> chess.Board:
-    key = " ".join(moves)
-    if key not in boards:
-        board = _board_after(moves[:-1], boards).copy()
-        board.push_san(moves[-1])
-        boards[key] = board
-    return boards[key]
+def read_table() -> Iterator[tuple[chess.Board, str]]:
+    """Position and name of each line `e4 e5 Nf3 = Name` of the table, whose comments begin with #."""
+    text = resources.files("uci.terminal").joinpath("openings.txt").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            moves, _, name = line.partition(" = ")
+            board = chess.Board()
+            for san in moves.split():
+                board.push_san(san)
+            yield board, name

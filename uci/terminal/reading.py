@@ -149,12 +149,7 @@ def read_every_game(path: Path) -> Iterator[tuple[chess.pgn.Game, DataError | No
     unreadable file.
     """
     with _pgn_file(path) as file:
-        yield from _games(file, str(path))
-
-
-def games_of_text(text: str, name: str) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
-    """All games of a PGN text, as `read_every_game` gives those of a file; errors call the text `name`."""
-    return _games(io.StringIO(text), name)
+        yield from read_games(file, str(path))
 
 
 @contextmanager
@@ -167,7 +162,7 @@ def _pgn_file(path: Path) -> Iterator[TextIO]:
 
 
 def _playable(file: TextIO, name: str) -> Iterator[chess.pgn.Game]:
-    for number, (game, fault) in enumerate(_games(file, name), 1):
+    for number, (game, fault) in enumerate(read_games(file, name), 1):
         if fault is not None:
             raise DataError(f"{name}, game {number}: {fault}")
         if game.errors:
@@ -175,7 +170,8 @@ def _playable(file: TextIO, name: str) -> Iterator[chess.pgn.Game]:
         yield game
 
 
-def _games(file: TextIO, name: str) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
+def read_games(file: TextIO, name: str) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
+    """All games of an open PGN, as `read_every_game` gives those of a file; errors call it `name`."""
     count = 0
     while (game := _next_game(file, name)) is not None and not _is_nothing(game):
         count += 1

@@ -36,17 +36,10 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
         engine = load_engine(options, make_engine, problems.append, changes(EngineOptions(), options))
     for problem in (*problems, *engine.take_problems()):
         say(make_console(stderr=True), problem)
-    if wait:
-        wait_with_bar(engine)
+    if wait and not engine.is_prepared:
+        with live_line("Compiling, which happens once") as line:
+            engine.wait(lambda progress: line.update(progress.share, f"{progress.done} of {progress.total}"))
     return engine
-
-
-def wait_with_bar(engine: PatientEngine) -> None:
-    """Waits until the engine is compiled; on a terminal, a bar shows how far that is."""
-    if engine.is_prepared:
-        return
-    with live_line("Compiling, which happens once") as line:
-        engine.wait(lambda progress: line.update(progress.share, f"{progress.done} of {progress.total}"))
 
 
 class Interrupted(KeyboardInterrupt):

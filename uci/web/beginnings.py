@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import random
-from dataclasses import dataclass
 
 import chess
 import chess.pgn
@@ -13,19 +13,10 @@ from engine.errors import ConfigError, DataError
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
-from uci.terminal.reading import board_at, games_of_text
+from uci.terminal.reading import board_at, read_games
 from uci.web.table import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
-
-
-@dataclass(frozen=True)
-class LoadedGame:
-    """A game of a PGN, the names of all its games, and the first fault in this one, "" for none."""
-
-    setup: Setup
-    names: list[str]
-    fault: str
 
 
 def chosen_position(fen: str, chess960: str = "") -> chess.Board:
@@ -50,10 +41,13 @@ def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
     return Setup(board, human, levels, GameClock(parse_time_control(clock)) if clock else None)
 
 
-def loaded_game(text: str, number: int) -> LoadedGame:
-    """The game of that number, from 1, of a PGN's text, as a board for analysis. Raises DataError."""
+def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
+    """The game of that number, from 1, of a PGN's text, as a board for analysis. Raises DataError.
+
+    With it come the names of all games, and the first fault in this one, "" for none.
+    """
     games = []
-    for found in games_of_text(text, "the PGN"):
+    for found in read_games(io.StringIO(text), "the PGN"):
         games.append(found)
         if len(games) >= max(_MOST_GAMES, number):
             break
@@ -66,7 +60,7 @@ def loaded_game(text: str, number: int) -> LoadedGame:
     if len(board.move_stack) > MOST_PLIES:
         raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
     setup = Setup(board, None, headers=dict(game.headers))
-    return LoadedGame(setup, [_name(found) for found, _ in games[:_MOST_GAMES]], str(next(iter(game.errors), "")))
+    return setup, [_name(found) for found, _ in games[:_MOST_GAMES]], str(next(iter(game.errors), ""))
 
 
 def _is_shredder(fen: str) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import chess
@@ -18,14 +18,14 @@ from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
-from uci.game.book import book_move
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
 from uci.game.level import HINT_LEVEL, Level, parse_level
 from uci.game.move_input import read_human_move
 from uci.game.timed_game import Setup
+from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import chosen_game, chosen_position, loaded_game
-from uci.web.snapshot import StepCache, lines_of, snapshot, verdict_at_end
+from uci.web.snapshot import lines_of, snapshot, verdict_at_end
 from uci.web.table import Table
 from uci.web.thinker import Thinker
 from uci.web.wishes import read_wish
@@ -36,22 +36,14 @@ _REVIEW = Limits(nodes=20_000)
 Tell = Callable[[dict[str, Any]], None]
 
 
+@dataclass(frozen=True)
 class Desk:
-    """What the conductor works with: the engine's thinker, a function that saves games, and one that prints to the
-    terminal.
-    """
+    """What the conductor works with."""
 
-    def __init__(
-        self,
-        thinker: Thinker,
-        save: Callable[[chess.pgn.Game], str],
-        review_limits: Limits = _REVIEW,
-        rng: random.Random | None = None,
-    ) -> None:
-        self.thinker = thinker
-        self.save = save  # returns a sentence that says where the game is
-        self.review_limits = review_limits
-        self.rng = rng  # chooses Aino's openings; without it Aino searches from the first move on
+    thinker: Thinker
+    save: Callable[[chess.pgn.Game], str]  # returns a sentence that says where the game is
+    review_limits: Limits = _REVIEW
+    rng: random.Random | None = None  # chooses Aino's openings; without it Aino searches from the first move on
 
 
 class Conductor:
@@ -66,7 +58,6 @@ class Conductor:
         self.review_page: Callable[[str], str] | None = None  # the page for a nonce
         self._desk = desk
         self._tell = tell
-        self._game_steps, self._variation_steps = StepCache(), StepCache()
         self._tasks: set[asyncio.Task[None]] = set()
         self._flag: asyncio.TimerHandle | None = None
         self._shows_lines, self._line_count = True, 3
@@ -236,14 +227,14 @@ class Conductor:
         self._replace_table(Setup(chosen_position(fen), None))
 
     def _do_load(self, text: str, game: int) -> None:
-        loaded = loaded_game(text, game)
-        self._replace_table(loaded.setup)
+        setup, names, fault = loaded_game(text, game)
+        self._replace_table(setup)
         self.table.look(False, 0)
         self._changed()
-        if loaded.fault:
-            self._say(f"the PGN has a fault: {loaded.fault}", "error")
-        if len(loaded.names) > 1:
-            self._tell({"do": "games", "names": loaded.names, "game": game})
+        if fault:
+            self._say(f"the PGN has a fault: {fault}", "error")
+        if len(names) > 1:
+            self._tell({"do": "games", "names": names, "game": game})
 
     def _do_review(self) -> None:
         if self.table.is_running:
@@ -398,7 +389,7 @@ class Conductor:
             self._set_flag_timer()
 
     def _tell_state(self) -> None:
-        self._tell(snapshot(self.table, self._game_steps, self._variation_steps))
+        self._tell(snapshot(self.table))
 
     def _say(self, text: str, kind: str = "note") -> None:
         self._tell({"do": "say", "text": text, "kind": kind})

@@ -21,41 +21,31 @@ from engine.player import Engine
 from uci.game.game_file import default_path, save_game
 from uci.game.timed_game import Setup
 from uci.web.conductor import Conductor, Desk
-from uci.web.server import ADDRESS, WebServer
+from uci.web.server import WebServer
 from uci.web.thinker import Thinker
 
 
-def serve_board(
-    console: Console,
-    load: Callable[[], Engine],
-    setup: Setup,
-    pgn: Path | None = None,
-    open_browser: bool = True,
-    host: str = ADDRESS,
-    port: int = 0,
-) -> None:
-    """Serves the board until Ctrl-C, SIGTERM or a closed terminal. Unfinished games are saved, too.
-
-    `load` makes the engine while the page is already open. Raises AinoErrors if it cannot.
-    """
-    asyncio.run(_serve(console, load, setup, pgn, open_browser, (host, port)))
-
-
-async def _serve(
+async def serve_board(
     console: Console,
     load: Callable[[], Engine],
     setup: Setup,
     pgn: Path | None,
     open_browser: bool,
-    place: tuple[str, int],
+    host: str,
+    port: int,
 ) -> None:
+    """Serves the board until Ctrl-C, SIGTERM or a closed terminal. Unfinished games are saved, too.
+
+    `load` makes the engine while the page is already open. Raises AinoErrors if it cannot.
+    """
     thinker = Thinker(load)
     path = pgn or default_path(datetime.datetime.now())
     desk = Desk(thinker, _saver(path), rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(desk, setup, tell),
         lambda: say(console, f"The page is closed, and the game waits. To continue, open {server.url}"),
-        *place,
+        host,
+        port,
     )
     who = "Who knows this address can open it, from any machine" if server.is_open else "Only this machine can open it"
     say(console, f"Aino's board: {server.url}")

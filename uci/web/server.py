@@ -23,7 +23,6 @@ from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.errors import ConfigError
-from engine.pages.render import new_nonce
 from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, SCALE, level_choices
 from uci.pages.render import render
 from uci.web.conductor import Conductor
@@ -191,13 +190,9 @@ class _Guarded(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.finish(f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n")
 
-    def show_page(self, template: str, **context: object) -> None:
-        """Answers with a page whose own script is the only one that runs."""
-        nonce = new_nonce()
-        self._allow_script(nonce)
-        self.finish(render(template, nonce=nonce, **context))
-
-    def _allow_script(self, nonce: str) -> None:
+    def show_page(self, page: Callable[[str], str]) -> None:
+        """Answers with the page for a nonce, whose own script is the only one that runs."""
+        nonce = secrets.token_urlsafe(16)
         rules = {
             "default-src": "'none'", "script-src": f"'nonce-{nonce}'", "style-src": "'unsafe-inline'",
             "img-src": "data:", "connect-src": f"'self' ws://{self.request.host}", "frame-ancestors": "'none'",
@@ -205,6 +200,7 @@ class _Guarded(RequestHandler):
         }  # fmt: skip
         self.set_header("Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in rules.items()))
         self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(page(nonce))
 
 
 class NothingHere(_Guarded):
@@ -220,9 +216,9 @@ class PageHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page."""
-        first = NAMED_LEVELS[DEFAULT_NAME].text
+        fields = {"levels": level_choices(), "first_level": NAMED_LEVELS[DEFAULT_NAME].text, "scale": SCALE}
         self.show_page(
-            "web.html.j2", title="Aino", levels=level_choices(), first_level=first, scale=SCALE, longest_pgn=LONGEST_PGN
+            lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, longest_pgn=LONGEST_PGN, **fields)
         )
 
 
@@ -234,9 +230,7 @@ class ReviewHandler(_Guarded):
         review = self.server.conductor.review_page
         if review is None:
             raise HTTPError(404, reason="No game has been reviewed")
-        nonce = new_nonce()
-        self._allow_script(nonce)
-        self.finish(review(nonce))
+        self.show_page(review)
 
 
 class GameHandler(_Guarded):

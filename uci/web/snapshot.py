@@ -19,30 +19,15 @@ _CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8,
 Step = dict[str, Any]
 
 
-class StepCache:
-    """The steps of a line of moves; a call with a longer or a changed line computes what differs from the last call."""
-
-    def __init__(self) -> None:
-        self._boards: list[chess.Board] = []  # after each ply
-        self._moves: list[chess.Move] = []
-        self._steps: list[Step] = []
-
-    def steps(self, root: chess.Board, moves: Sequence[chess.Move]) -> list[Step]:
-        """The position before the first move and after each one, with the move that led there."""
-        if not self._boards or self._boards[0] != root:
-            self._boards, self._moves, self._steps = [root.copy(stack=False)], [], [_step(None, root)]
-        same = 0
-        while same < min(len(moves), len(self._moves)) and moves[same] == self._moves[same]:
-            same += 1
-        del self._boards[same + 1 :], self._moves[same:], self._steps[same + 1 :]
-        for move in moves[same:]:
-            before = self._boards[-1]
-            after = before.copy(stack=False)
-            after.push(move)
-            self._boards.append(after)
-            self._moves.append(move)
-            self._steps.append({**_step(move, after), "san": before.san(move), "number": move_number(before)})
-        return self._steps
+def _steps(board: chess.Board, moves: Sequence[chess.Move]) -> list[Step]:
+    """The position before the first move and after each one, with the move that led there."""
+    board = board.copy(stack=False)
+    steps = [_step(None, board)]
+    for move in moves:
+        name = {"san": board.san(move), "number": move_number(board)}
+        board.push(move)
+        steps.append({**_step(move, board), **name})
+    return steps
 
 
 def _step(move: chess.Move | None, board: chess.Board) -> Step:
@@ -73,8 +58,8 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
     return found
 
 
-def snapshot(table: Table, game: StepCache, variation: StepCache) -> dict[str, Any]:
-    """The whole state of a table; the caches belong to it."""
+def snapshot(table: Table) -> dict[str, Any]:
+    """The whole state of a table."""
     board, shown = table.board, table.shown
     human = table.human
     may_move = table.is_analysing or table.is_human_turn
@@ -86,9 +71,9 @@ def snapshot(table: Table, game: StepCache, variation: StepCache) -> dict[str, A
         "human": None if human is None else chess.COLOR_NAMES[human],
         "level": table.level.text,
         "analysing": table.is_analysing,
-        "steps": game.steps(board.root(), board.move_stack),
+        "steps": _steps(board.root(), board.move_stack),
         "firstPly": table.first_ply,
-        "variation": _variation(table, variation),
+        "variation": _variation(table),
         "place": {"variation": in_variation, "ply": ply},
         "legal": legal_moves(shown) if may_move else [],
         "turn": chess.COLOR_NAMES[shown.turn],
@@ -102,12 +87,14 @@ def snapshot(table: Table, game: StepCache, variation: StepCache) -> dict[str, A
     }
 
 
-def _variation(table: Table, cache: StepCache) -> dict[str, Any] | None:
+def _variation(table: Table) -> dict[str, Any] | None:
     variation = table.variation
     if variation is None:
         return None
-    line = [*table.board.move_stack[: variation.fork], *variation.moves]
-    return {"fork": variation.fork, "steps": cache.steps(table.board.root(), line)[variation.fork + 1 :]}
+    board = table.board.root()
+    for move in table.board.move_stack[: variation.fork]:
+        board.push(move)
+    return {"fork": variation.fork, "steps": _steps(board, variation.moves)[1:]}
 
 
 def _clock(table: Table) -> dict[str, Any] | None:
@@ -145,11 +132,8 @@ def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
     for move in info.pv[:_LINE_PLIES]:
         moves.append({"uci": move.uci(), "san": walk.san(move), "number": move_number(walk)})
         walk.push(move)
-    return {**_verdict(Verdict.of_info(info).seen_by_white(board.turn)), "moves": moves, "squares": _squares(info.pv)}
-
-
-def _squares(pv: Sequence[chess.Move]) -> list[int]:
-    return [pv[0].from_square, pv[0].to_square] if pv else []
+    squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []
+    return {**_verdict(Verdict.of_info(info).seen_by_white(board.turn)), "moves": moves, "squares": squares}
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

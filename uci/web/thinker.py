@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import chess
 import chess.pgn
 
+from engine.errors import StillCompilingError
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import SearchInfo, SearchResult
@@ -19,7 +20,6 @@ from uci.annotate.review import GameReview, review_game
 if TYPE_CHECKING:
     from engine.player import Engine
 
-_STOP_AGAIN_S = 0.05  # seconds between stops: a review starts many searches, and each must be stopped
 _CLOSING_S = 5.0  # the longest time that an engine gets to end its work
 
 OnLines = Callable[[Sequence[SearchInfo]], None]
@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 
 
 class _ReviewStopped(Exception):
-    """Ends a review from inside its progress callback."""
+    """Ends a review between two searches."""
 
 
 async def _in_thread(work: Callable[[], Answer]) -> Answer:
@@ -69,8 +69,7 @@ class Thinker:
         self._loaded = EngineOptions()
         self.evaluator_name = ""  # known once the engine is loaded
         self._one_at_a_time = asyncio.Lock()
-        self._latest = 0  # number of the call that has not been cancelled
-        self._control = SearchControl()
+        self._control = SearchControl()  # of the call that has not been cancelled
 
     @property
     def is_loaded(self) -> bool:
@@ -85,76 +84,67 @@ class Thinker:
                 self._loaded = self._engine.options
                 self.evaluator_name = self._engine.evaluator.name
 
-    def cancel(self) -> int:
-        """Stops all work at the next opportunity, without waiting; returns a number for the next call."""
-        self._latest += 1
+    def cancel(self) -> SearchControl:
+        """Stops all work at the next opportunity, without waiting; returns the control of the next call."""
         self._control.stop()
-        return self._latest
+        self._control = SearchControl()
+        return self._control
 
     async def search(
-        self, board: chess.Board, adapt: Adapt, limits: Limits, on_lines: OnLines | None = None
+        self, board: chess.Board, adapt: Adapt, limits: Limits, on_lines: OnLines = lambda infos: None
     ) -> SearchResult | None:
         """Searches a position. `on_lines` is called in the event loop, and no more once the call is cancelled."""
-        number = self.cancel()
+        control = self.cancel()
         loop = asyncio.get_running_loop()
 
         def deliver(infos: Sequence[SearchInfo]) -> None:
-            if number == self._latest and on_lines is not None:
+            if not control.stopped:
                 on_lines(infos)
 
         def told(infos: Sequence[SearchInfo]) -> None:
             loop.call_soon_threadsafe(deliver, infos)
 
-        def work() -> SearchResult:
-            assert self._engine is not None
-            self._engine.set_options(adapt(self._loaded))
-            self._engine.set_position(board)
-            return self._engine.search(limits, told, control)
+        def work(engine: Engine) -> SearchResult:
+            engine.set_position(board)
+            return engine.search(limits, told, control)
 
-        await self.prepare()
-        async with self._one_at_a_time:
-            if number != self._latest:
-                return None
-            control = self._control = SearchControl()
-            result = await _in_thread(work)
-        return result if number == self._latest else None
+        return await self._run(work, adapt, control)
 
     async def review(
         self, game: chess.pgn.Game, adapt: Adapt, limits: Limits, on_ply: Callable[[int, int], None]
     ) -> GameReview | None:
         """Reviews a game; `on_ply(done, total)` is called in the event loop."""
-        number = self.cancel()
+        control = self.cancel()
         loop = asyncio.get_running_loop()
 
-        def told(done: int, total: int) -> None:
-            if number != self._latest:
+        def search(engine: Engine, limits: Limits) -> SearchResult:
+            result = engine.search(limits, None, control)
+            if control.stopped:
                 raise _ReviewStopped
+            return result
+
+        def told(done: int, total: int) -> None:
             loop.call_soon_threadsafe(on_ply, done, total)
 
-        def work() -> GameReview | None:
+        def work(engine: Engine) -> GameReview:
+            return review_game(engine, game, limits, told, search=search)
+
+        with contextlib.suppress(_ReviewStopped, StillCompilingError):
+            return await self._run(work, adapt, control)
+        return None
+
+    async def _run(self, work: Callable[[Engine], Answer], adapt: Adapt, control: SearchControl) -> Answer | None:
+        """Does a piece of work in a thread, once the one before it has ended; None where `control` was stopped."""
+
+        def adapted() -> Answer:
             assert self._engine is not None
             self._engine.set_options(adapt(self._loaded))
-            try:
-                return review_game(self._engine, game, limits, told)
-            except _ReviewStopped:
-                return None
+            return work(self._engine)
 
         await self.prepare()
         async with self._one_at_a_time:
-            if number != self._latest:
-                return None
-            review = await self._watched(work, number)
-        return review if number == self._latest else None
-
-    async def _watched(self, work: Callable[[], Answer], number: int) -> Answer:
-        """Runs work that starts several searches, each with its own control; when cancelled, stops every one."""
-        assert self._engine is not None
-        task = asyncio.ensure_future(_in_thread(work))
-        while not task.done():
-            await asyncio.wait([task], timeout=_STOP_AGAIN_S)
-            if number != self._latest:
-                self._engine.stop()
-        return task.result()
+            answer = None if control.stopped else await _in_thread(adapted)
+        return None if control.stopped else answer
 
     async def close(self) -> None:
         """Ends all work and the engine."""
