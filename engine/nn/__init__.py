@@ -47,9 +47,8 @@ examples/       experiments to run: python -m engine.nn.examples.NAME; and a not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.nn import datasets as datasets
+from engine.nn import layers
 from engine.nn.augmentation import chained, random_mirror, random_shift
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.callbacks import Callback, LiveCurve, SaveBest
@@ -57,39 +56,8 @@ from engine.nn.data import Data, JoinedRows, Loader
 from engine.nn.figures import plot_histograms
 from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
-from engine.nn.layers import (
-    GRU,
-    LSTM,
-    RNN,
-    Activation,
-    AveragePool2D,
-    BatchNorm,
-    ChosenDense,
-    ChosenSequential,
-    Conv2D,
-    CrossAttention,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    GlobalAveragePool,
-    LayerNorm,
-    ListNetwork,
-    MaxPool2D,
-    MultiHead,
-    PairProduct,
-    PositionEmbedding,
-    Reshape,
-    Residual,
-    ScoredRows,
-    SelfAttention,
-    Sequential,
-    SparseDense,
-    SqueezeExcitation,
-    TwoViews,
-)
+from engine.nn.layers import *  # noqa: F403  their names stand in layers/__init__.py
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
-from engine.nn.mending import CLASSES_ELSEWHERE
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
@@ -99,56 +67,27 @@ from engine.nn.summary import activations
 from engine.nn.trainer import Trainer, TrainerSettings
 
 __all__ = [
-    "GRU",
     "LOSSES",
-    "LSTM",
     "REGISTRY",
-    "RNN",
     "SGD",
-    "Activation",
     "Adam",
     "AdamW",
-    "AveragePool2D",
-    "BatchNorm",
     "Callback",
-    "ChosenDense",
-    "ChosenSequential",
     "Constant",
-    "Conv2D",
-    "CrossAttention",
     "Data",
     "DataParallel",
-    "Dense",
-    "Dropout",
-    "Embedding",
     "ExponentialAverage",
-    "Flatten",
-    "GlobalAveragePool",
     "GradientCheck",
     "History",
     "JoinedRows",
     "Layer",
-    "LayerNorm",
-    "ListNetwork",
     "LiveCurve",
     "Loader",
-    "MaxPool2D",
-    "MultiHead",
-    "PairProduct",
-    "PositionEmbedding",
     "RMSProp",
-    "Reshape",
-    "Residual",
     "SaveBest",
-    "ScoredRows",
-    "SelfAttention",
-    "Sequential",
-    "SparseDense",
-    "SqueezeExcitation",
     "StochasticAverage",
     "Trainer",
     "TrainerSettings",
-    "TwoViews",
     "WarmupCosine",
     "accuracy",
     "activations",
@@ -170,12 +109,4 @@ __all__ = [
     "sigmoid_binary_cross_entropy",
     "softmax_cross_entropy",
 ]
-
-
-if not TYPE_CHECKING:  # a type checker would accept every name
-
-    def __getattr__(name: str) -> object:
-        """Say what to write in place of a name from PyTorch or Keras."""
-        if name in CLASSES_ELSEWHERE:  # no AttributeError: `from engine.nn import Linear` would hide its message
-            raise ImportError(f"engine.nn has no {name}; here: {CLASSES_ELSEWHERE[name]}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+__all__ += layers.__all__
