@@ -76,9 +76,3 @@ class SqueezeExcitation(Layer):
             return d.input_gradient(dmean), d.skip, grads
 
         return y, backward
-
-    def children(self) -> dict[str, Layer]:
-        return {"squeeze": self.squeeze, "excite": self.excite}
-
-    def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.squeeze, self.excite = children["squeeze"], children["excite"]
