@@ -33,10 +33,10 @@ layer.py        what a layer is; the registry; summary.py prints one
 layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
 losses.py optimizers.py schedules.py averaging.py       the parts of training
-data.py augmentation.py         examples: arrays, or a loader for more than fits into memory
+data.py         examples: arrays, or a loader for more than fits into memory, with augmentation
 datasets.py     digits: drawn ones, and MNIST from its files
 parallel.py     one batch over several threads
-trainer.py callbacks.py history.py checkpoint.py progress.py        training as a whole
+trainer.py callbacks.py history.py checkpoint.py        training as a whole
 metrics.py      accuracy, confusion matrix; figures.py asks for Matplotlib
 numeric.py      central differences, against which every gradient is checked
 mending.py      what error messages advise
@@ -49,10 +49,9 @@ from __future__ import annotations
 
 from engine.nn import datasets as datasets
 from engine.nn import layers
-from engine.nn.augmentation import chained, random_mirror, random_shift
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.callbacks import Callback, LiveCurve, SaveBest
-from engine.nn.data import Data, JoinedRows, Loader
+from engine.nn.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.figures import plot_histograms
 from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
@@ -62,7 +61,7 @@ from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
 from engine.nn.parallel import DataParallel
-from engine.nn.schedules import Constant, WarmupCosine
+from engine.nn.schedules import WarmupCosine
 from engine.nn.summary import activations
 from engine.nn.trainer import Trainer, TrainerSettings
 
@@ -73,7 +72,6 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
-    "Constant",
     "Data",
     "DataParallel",
     "ExponentialAverage",
@@ -91,7 +89,6 @@ __all__ = [
     "WarmupCosine",
     "accuracy",
     "activations",
-    "chained",
     "clip_global_norm",
     "confusion_matrix",
     "global_norm",
@@ -103,7 +100,6 @@ __all__ = [
     "numeric_gradient",
     "plot_confusion",
     "plot_histograms",
-    "random_mirror",
     "random_shift",
     "refresh_statistics",
     "sigmoid_binary_cross_entropy",

@@ -28,8 +28,6 @@ from engine.nn.history import History, Record
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
-from engine.nn.progress import progress_bar
-from engine.nn.schedules import Constant
 
 LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
 Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
@@ -108,7 +106,7 @@ class Trainer:
     ) -> None:
         _check_arguments(model, loss, optimizer, schedule, settings, metrics)
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.schedule = schedule if callable(schedule) else Constant(schedule)
+        self.schedule = schedule if callable(schedule) else lambda step: schedule
         self.settings = settings or TrainerSettings()
         self.metrics = dict(metrics or {})
         self.history = History()
@@ -148,7 +146,7 @@ class Trainer:
 
         ``data`` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. ``epochs``
         counts from the first call: to train on after 20 epochs, ask for more than 20. ``callbacks`` run after every
-        step or epoch (callbacks.py); for one that prints every record, pass ``[print]``.
+        step or epoch (callbacks.py); for one that prints every record, pass ``[print]``. ``progress`` shows a bar.
 
         With ``checkpoint``, save the state to that file after every epoch and every ``checkpoint_steps`` steps; to
         continue from it, call ``resume`` first. With ``patience``, the model ends with the weights of the best
@@ -195,16 +193,19 @@ class Trainer:
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
         rows = [order[number * size : (number + 1) * size] for number in range(done, steps)]
         jobs = [(chosen, self._augmenting(self.steps_done + number)) for number, chosen in enumerate(rows)]
-        with progress_bar(f"epoch {epoch + 1}", steps, progress) as bar:
-            for number, batch in enumerate(data.batches(jobs)):
-                means = self.step(batch)
-                for name, value in means.items():
-                    self._sums[name] = self._sums.get(name, 0.0) + value * len(rows[number])
-                bar(done + number + 1, f"loss {means['loss']:.4f}")
-                for watcher in watchers:
-                    watcher.on_step(self, means)
-                if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
-                    self.save(checkpoint)
+        batches = data.batches(jobs)
+        if progress:
+            from rich.progress import track
+
+            batches = iter(track(batches, f"epoch {epoch + 1}", total=len(jobs)))
+        for chosen, batch in zip(rows, batches, strict=True):
+            means = self.step(batch)
+            for name, value in means.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value * len(chosen)
+            for watcher in watchers:
+                watcher.on_step(self, means)
+            if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
+                self.save(checkpoint)
 
     def _augmenting(self, step: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))

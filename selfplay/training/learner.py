@@ -11,7 +11,6 @@ import numpy as np
 from engine.errors import ConfigError, RunError, ShapeError
 from engine.nn.averaging import ExponentialAverage
 from engine.nn.layer import Layer
-from engine.nn.schedules import Constant
 from engine.nn.trainer import Trainer, TrainerSettings
 from selfplay.training.family import Family
 from selfplay.training.losses import Losses, LossSums
@@ -40,7 +39,7 @@ class Learner:
             part,
             self._source,
             family.optimizer(settings),
-            Constant(0.0) if schedule is None else schedule,
+            0.0 if schedule is None else schedule,
             TrainerSettings(batch_size=settings.batch_size, clip_norm=settings.clip_norm if family.clips else None),
             average=ExponentialAverage(settings.average_decay, quick_start=True, every=family.average_every),
         )

@@ -33,7 +33,7 @@ def run(seed: int = 0, points: int = 100, epochs: int = 200) -> Result:
     x = rng.uniform(-1, 1, (points, 1)).astype(np.float32)
     data = nn.Data(x, (SLOPE * x + INTERCEPT + NOISE * rng.standard_normal((points, 1))).astype(np.float32))
     model = nn.Dense(1, 1, rng)
-    trainer = nn.Trainer(model, nn.mse, nn.SGD(), nn.Constant(0.3), nn.TrainerSettings(batch_size=points, seed=seed))
+    trainer = nn.Trainer(model, nn.mse, nn.SGD(), 0.3, nn.TrainerSettings(batch_size=points, seed=seed))
     history = trainer.fit(data, epochs)
     slope, intercept = np.polyfit(data.inputs[:, 0], data.targets[:, 0], 1)
     descent = float(model.params["weight"][0, 0]), float(model.params["bias"][0])

@@ -49,9 +49,7 @@ def run(activation: str, seed: int = 0, steps: int = STEPS) -> TrainingCurve:
         dense3=nn.Dense(16, 2, rng),
     )
     marks, passed = _students(rng)
-    trainer = nn.Trainer(
-        model, _WatchedGradients(model, nn.softmax_cross_entropy, {}, BATCH, 1), nn.SGD(), nn.Constant(RATE)
-    )
+    trainer = nn.Trainer(model, _WatchedGradients(model, nn.softmax_cross_entropy, {}, BATCH, 1), nn.SGD(), RATE)
     records = []
     for _ in range(steps):
         chosen = rng.integers(0, STUDENTS, BATCH)

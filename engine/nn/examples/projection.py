@@ -44,7 +44,7 @@ def _descend(seed: int, momentum: float, most_steps: int) -> list[float]:
     target = (x @ plane @ plane.T).astype(np.float32)
     settings = nn.TrainerSettings(batch_size=len(x))  # all points at once
     trainer = nn.Trainer(
-        nn.Dense(4, 4, rng, initialization="glorot"), nn.mse, nn.SGD(momentum=momentum), nn.Constant(RATE), settings
+        nn.Dense(4, 4, rng, initialization="glorot"), nn.mse, nn.SGD(momentum=momentum), RATE, settings
     )
     errors: list[float] = []
     while len(errors) < most_steps and (not errors or errors[-1] > TARGET_ERROR):

@@ -21,7 +21,6 @@ from tests.unit.nn.recording_backend import RecordingArray, recording_backend
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Backend:
     backend = recording_backend()
     monkeypatch.setattr(engine.backend, "_cupy_backend", lambda: backend)
-    monkeypatch.setattr("engine.nn.operations._REFERENCE", {})
     return backend
 
 
@@ -162,9 +161,7 @@ def fitted(backend: Backend, path: Path) -> list[np.ndarray]:
     data = nn.Data(backend.asarray(x), backend.asarray((x[:, 0] > 0).astype(np.int64)))
     settings = nn.TrainerSettings(batch_size=8, average_decay=0.5, patience=9)
     for epochs in (1, 2):
-        trainer = nn.Trainer(
-            model, nn.softmax_cross_entropy, nn.Adam(), nn.Constant(0.01), settings, {"accuracy": nn.accuracy}
-        )
+        trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.Adam(), 0.01, settings, {"accuracy": nn.accuracy})
         if path.exists():
             trainer.resume(path)
         trainer.fit(data, epochs, validation=data, checkpoint=path)

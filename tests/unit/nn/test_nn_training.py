@@ -190,7 +190,6 @@ def test_schedules_rise_peak_and_end() -> None:
     assert schedule(9) == schedule(10) == pytest.approx(2.0)
     assert schedule(60) == pytest.approx(1.25)
     assert schedule(110) == schedule(1000) == pytest.approx(0.5)
-    assert nn.Constant(0.3)(7) == 0.3
     with pytest.raises(ConfigError):
         nn.WarmupCosine(peak=1.0, total=5, warmup=5)
 
@@ -282,8 +281,6 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
     with pytest.raises(ShapeError, match=r"gradient of b: expected \(2,\), found \(3,\)"):
         nn.Adam().step(params, {"a": np.ones(2), "b": np.ones(3)}, 0.1)
     assert params["a"].tolist() == [1, 1]
-    with pytest.raises(ConfigError, match=">= 0"):
-        nn.Constant(-1.0)
     for broken, expected in (
         (lambda: nn.RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay and momentum in \[0, 1\)"),
         (lambda: nn.RMSProp(epsilon=0), "epsilon > 0"),
