@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,7 @@ class _Average:
                 self.tensors[name] = laid_out_like(array, self.tensors[name])
             if (flat := flat_views(self.tensors[name], array)) is not None:
                 average, parameter = flat
-                on_stretches(pool, array.size, STRETCH, partial(_move_flat, average, parameter, share))
+                on_stretches(pool, array.size, STRETCH, partial(average_step, average, parameter, share))
                 continue
             change = array - self.tensors[name]
             change *= share
@@ -91,13 +91,9 @@ class StochasticAverage(_Average):
         self._move(params, 1 / self.count, pool)
 
 
-def _move_flat(average: Array, parameter: Array, share: float, first: int, last: int) -> None:
-    average_step(average, parameter, first, last, share)
-
-
 def refresh_statistics(model: Layer, batches: Iterable[Array]) -> None:
     """Set the running statistics of every BatchNorm to their means over ``batches`` of inputs."""
-    norms = [layer for layer in _all_layers(model) if isinstance(layer, BatchNorm)]
+    norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     try:
         for number, batch in enumerate(batches, start=1):
@@ -107,9 +103,3 @@ def refresh_statistics(model: Layer, batches: Iterable[Array]) -> None:
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-
-
-def _all_layers(layer: Layer) -> Iterator[Layer]:
-    yield layer
-    for child in layer.children().values():
-        yield from _all_layers(child)

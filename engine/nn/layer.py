@@ -211,6 +211,12 @@ class Layer:
             one = isinstance(value, Layer)
             setattr(self, name, children[name] if one else {key: children[key] for key in value})
 
+    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
+        """Yield this layer and all layers inside it by dotted path, which begins at ``path``, each before its parts."""
+        yield path, self
+        for name, part in self.children().items():
+            yield from part.walk(f"{path}.{name}" if path else name)
+
     def _own_parts(self) -> Iterator[tuple[str, Any]]:
         """Yield the public attributes that are layers, or dicts of layers, by name."""
         for name, value in vars(self).items():
@@ -219,11 +225,9 @@ class Layer:
                 yield name, value
 
     def _entries(self, group: str) -> Iterator[tuple[str, Layer, str]]:
-        for key in getattr(self, group):
-            yield key, self, key
-        for child_name, child in self.children().items():
-            for name, owner, key in child._entries(group):
-                yield f"{child_name}.{name}", owner, key
+        for path, layer in self.walk():
+            for key in getattr(layer, group):
+                yield f"{path}.{key}" if path else key, layer, key
 
 
 LayerType = TypeVar("LayerType", bound=type[Layer])

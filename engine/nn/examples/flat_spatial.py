@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.boards import MOVE_PLANES, planes, replay
-from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
-from engine.nn.examples.games import read_games
+from engine.nn.examples.boards import MOVE_PLANES, planes, read_games, replay
+from engine.nn.examples.common import command_line, find_data, run_as_command, save_curves, show
 
 ACTIONS = MOVE_PLANES * 64
 FILTERS, BLOCKS = 64, 3
@@ -140,16 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"\n{len(train.inputs)} positions, {options.epochs} epochs, {HELD_OUT} held-out positions of other games")
     for name, parameters in result.parameters.items():
         print(f"{name:8} {parameters:8} parameters   top-1 {result.top1(name):.1%}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
-
-
-def _draw(axes: Any, result: Result) -> None:
-    for name, history in result.histories.items():
-        axes.plot(history["epoch"], history["validation_accuracy"], label=name)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("top-1 on held-out positions")
-    axes.legend()
+    accuracies = {name: history["validation_accuracy"] for name, history in result.histories.items()}
+    save_curves(options.plot, accuracies, "epoch", "top-1 on held-out positions")
 
 
 if __name__ == "__main__":

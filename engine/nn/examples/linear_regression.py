@@ -46,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("               slope  intercept")
     for name, (slope, intercept) in (("descent", result.descent), ("least squares", result.least_squares)):
         print(f"{name:13} {slope:6.4f}  {intercept:9.4f}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
+    save_plot(options.plot, lambda axes: _draw(axes, result))
 
 
 def _draw(axes: Any, result: Result) -> None:

@@ -18,8 +18,8 @@ import numpy as np
 
 from engine import nn
 from engine.errors import DataError
+from engine.nn.examples.boards import read_games
 from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
-from engine.nn.examples.games import read_games
 
 ALPHABET = "\n abcdefgh12345678nqr"  # a line break starts a game; b promotes to a bishop, too
 MOVE_LENGTH = 5  # characters of a move with its space, promotions aside
@@ -199,8 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name:40} {values['all']:10.2f} {values['opening']:13.2f}")
     for name, written in (("pretrained", result.pretrained_games), ("fine-tuned", result.fine_tuned_games)):
         print(f"\nwritten, {name}:", *_lines(written), sep="\n")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
+    save_plot(options.plot, lambda axes: _draw(axes, result))
 
 
 def _draw(axes: Any, result: Result) -> None:

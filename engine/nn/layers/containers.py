@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -127,18 +127,12 @@ def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
         _check_layer(layer)
         if not name.isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
-        for path, one in _with_arrays(name, layer):
+        for path, one in layer.walk(name):
+            if not one.params and not one.buffers:
+                continue
             if (first := places.setdefault(id(one), path)) != path:
                 raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
     return dict(layers)
-
-
-def _with_arrays(path: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
-    """Yield the layers inside ``layer`` that hold parameters or buffers, by dotted path."""
-    if layer.params or layer.buffers:
-        yield path, layer
-    for name, child in layer.children().items():
-        yield from _with_arrays(f"{path}.{name}", child)
 
 
 def _check_layer(layer: object) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.nn import Data
-from engine.nn.examples import boards, flat_spatial, games, move_gpt
+from engine.nn.examples import boards, flat_spatial, move_gpt
 
 
 def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
@@ -118,13 +118,13 @@ def test_the_spatial_net_wins_on_real_positions(test_data: Path) -> None:
 def test_game_tables_are_read_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "games.tsv"
     path.write_text("result\tuci\n1-0\te2e4 e7e5 g1f3\n0-1\td2d4\n")
-    assert list(games.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
+    assert list(boards.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
     path.write_text("result\tmoves\n1-0\te2e4\n")
     with pytest.raises(DataError, match="column 'uci'"):
-        list(games.read_games(path))
+        list(boards.read_games(path))
     path.write_text("result\tuci\n1-0\n")
     with pytest.raises(DataError, match="expected 2 columns"):
-        list(games.read_games(path))
+        list(boards.read_games(path))
 
 
 def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
