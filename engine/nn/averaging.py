@@ -19,9 +19,9 @@ Array = Any
 class _Average:
     """A running average a <- a + share (p - a) of parameters; it starts at the first p."""
 
-    def __init__(self, count: int = 0) -> None:
+    def __init__(self) -> None:
         self.tensors: dict[str, Array] = {}
-        self.count = count  # number of updates
+        self.count = 0  # number of updates
 
     def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
         """Continue from saved averages. ``count``, if given, is the number of updates that made them."""
@@ -79,11 +79,6 @@ class StochasticAverage(_Average):
     Update it once per epoch, at a learning rate that stays high. Batch norm statistics do not fit the averaged weights;
     ``refresh_statistics`` recomputes them. Izmailov et al. 2018, arXiv:1803.05407.
     """
-
-    def __init__(self, count: int = 0) -> None:
-        super().__init__(count)
-        if count < 0:
-            raise ConfigError(f"StochasticAverage: the count must be >= 0, not {count}")
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
         """Add the current parameters to the average, on the threads of ``pool`` if there is one."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, get_backend
 from engine.errors import ConfigError, ShapeError
-from engine.nn.mending import gradient_mend, input_mend
+from engine.nn.mending import input_mend
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -42,9 +42,8 @@ class Layer:
 
     kind: ClassVar[str]  # its name in files, from ``register``
     settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
-    sizes: ClassVar[
-        tuple[str, ...]
-    ] = ()  # settings that size arrays made without rng; a file must hold as many numbers
+    # Settings that size arrays made without rng; a file must hold as many numbers.
+    sizes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -331,7 +330,8 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     """Raise ShapeError unless the gradient ``dy`` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
         found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
-        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{gradient_mend(dy)}")
+        mend = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if isinstance(dy, float) else ""
+        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{mend}")
 
 
 def forward_part(name: str, part: Layer, x: Any, training: bool) -> tuple[Any, Backward]:

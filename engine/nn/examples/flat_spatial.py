@@ -104,7 +104,6 @@ def run(
     seed: int = 0,
     filters: int = FILTERS,
     blocks: int = BLOCKS,
-    verbose: bool = False,
 ) -> Result:
     """Train both nets on the same batches."""
     spatial = spatial_net(np.random.default_rng(seed), filters, blocks)
@@ -116,7 +115,7 @@ def run(
         steps = epochs * -(-len(train.inputs) // settings.batch_size)
         schedule = nn.WarmupCosine(3e-3, steps, steps // 20)
         trainer = nn.Trainer(net, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy})
-        histories[name] = trainer.fit(train, epochs, held_out, callbacks=[show] if verbose else [])
+        histories[name] = trainer.fit(train, epochs, held_out, callbacks=[show])
     return Result({name: parameter_count(net) for name, net in nets.items()}, histories)
 
 
@@ -135,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     boards, moves = read_positions(path, options.positions + HELD_OUT, options.seed)
     train = nn.Data(Boards(boards[:-HELD_OUT]), moves[:-HELD_OUT])
     held_out = nn.Data(Boards(boards[-HELD_OUT:]), moves[-HELD_OUT:])
-    result = run(train, held_out, options.epochs, options.seed, verbose=True)
+    result = run(train, held_out, options.epochs, options.seed)
     print(f"\n{len(train.inputs)} positions, {options.epochs} epochs, {HELD_OUT} held-out positions of other games")
     for name, parameters in result.parameters.items():
         print(f"{name:8} {parameters:8} parameters   top-1 {result.top1(name):.1%}")

@@ -126,7 +126,6 @@ def run(
     labels: np.ndarray,
     seed: int = 0,
     epochs: Mapping[str, int] = EPOCHS,
-    verbose: bool = False,
 ) -> Result:
     """Train both nets on four fifths of the reviews; the rest, in whose words nothing was chosen, is held out."""
     order = np.random.default_rng(seed).permutation(len(texts))
@@ -145,9 +144,8 @@ def run(
         trainer = nn.Trainer(
             model, nn.sigmoid_binary_cross_entropy, optimizer, schedule, settings, {"accuracy": nn.accuracy}
         )
-        if verbose:
-            print(f"{name} [{'-'.join(map(str, (len(vocabulary.columns), *hidden, 1)))}]")
-        histories[name] = trainer.fit(train, epochs[name], held_out, callbacks=[show] if verbose else [])
+        print(f"{name} [{'-'.join(map(str, (len(vocabulary.columns), *hidden, 1)))}]")
+        histories[name] = trainer.fit(train, epochs[name], held_out, callbacks=[show])
     return Result(histories)
 
 
@@ -156,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--reviews", type=Path, metavar="FILE", help="read a CSV file with columns label and text")
     options = parser.parse_args(arguments)
     texts, labels = read_reviews(find_data(options.reviews, "reviews", "reviews.csv.xz"))
-    result = run(texts, labels, options.seed, verbose=True)
+    result = run(texts, labels, options.seed)
     print(f"\n{len(texts)} reviews, a fifth held out")
     for name in NETS:
         print(f"{name:8} {result.accuracy(name):.2%} right")

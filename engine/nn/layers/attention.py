@@ -124,9 +124,6 @@ class CrossAttention(_Attention):
 
     settings = ("features", "context_features", "heads")
 
-    def __init__(self, features: int, context_features: int, heads: int, rng: np.random.Generator) -> None:
-        super().__init__(features, context_features, heads, rng)
-
     def forward(
         self, x: tuple[Array, Array], training: bool = False, mask: Array | None = None
     ) -> tuple[Array, Backward]:

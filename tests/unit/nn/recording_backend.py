@@ -1,4 +1,4 @@
-"""A stand-in for CuPy on machines without a GPU: arrays that record which functions they are asked for.
+"""A stand-in for CuPy on machines without a GPU: arrays of another type, which compute on the CPU.
 
 It is as strict as CuPy: no implicit way to NumPy, no arithmetic with NumPy arrays, and only functions that CuPy has.
 """
@@ -44,10 +44,9 @@ def wrapped(value: Any) -> Any:
 
 
 class RecordingArray:
-    """Behaves like ``cupy.ndarray``; ``calls`` is what all of them were asked for."""
+    """Behaves like ``cupy.ndarray``."""
 
     __array_ufunc__ = None
-    calls: set[str] = set()  # noqa: RUF012  one list for the whole device
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
@@ -65,7 +64,7 @@ class RecordingArray:
             return RecordingArray(self.values.T)
         if name not in METHODS:
             raise AttributeError(name)
-        return _recorded(name, getattr(self.values, name))
+        return _applied(getattr(self.values, name))
 
     def __getitem__(self, place: Any) -> Any:
         return wrapped(self.values[plain(place)])
@@ -117,9 +116,10 @@ for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
 RecordingArray.__module__ = "cupy._core.core"
 
 
-def _recorded(name: str, function: Any) -> Any:
+def _applied(function: Any) -> Any:
+    """The function for arrays of this type."""
+
     def call(*arguments: Any, **options: Any) -> Any:
-        RecordingArray.calls.add(name)
         out = options.get("out")
         result = function(*plain(arguments), **{key: plain(value) for key, value in options.items()})
         return out if out is not None else wrapped(result)
@@ -128,7 +128,7 @@ def _recorded(name: str, function: Any) -> Any:
 
 
 class _Namespace:
-    """Some functions of a NumPy module, recorded."""
+    """Some functions of a NumPy module, for arrays of this type."""
 
     def __init__(self, source: Any, names: set[str], **further: Any) -> None:
         self._source, self._names = source, names
@@ -136,7 +136,7 @@ class _Namespace:
 
     def __getattr__(self, name: str) -> Any:
         if name in self._names:
-            return _recorded(name, getattr(self._source, name))
+            return _applied(getattr(self._source, name))
         raise AttributeError(f"this array module has no {name}")
 
 
@@ -144,11 +144,11 @@ class _Add(_Namespace):
     """``xp.add``, with its ``at``."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return _recorded("add", np.add)(*arguments, **options)
+        return _applied(np.add)(*arguments, **options)
 
 
 def recording_backend() -> Backend:
-    """A backend named like CuPy's that computes on the CPU and writes down what it is asked for."""
+    """A backend named like CuPy's that computes on the CPU."""
 
     def asarray(values: Any, dtype: Any = None) -> RecordingArray:
         return wrapped(np.array(values.values if isinstance(values, RecordingArray) else values, dtype))
@@ -164,5 +164,4 @@ def recording_backend() -> Backend:
         __version__="recording",
         **{name: getattr(np, name) for name in CONSTANTS},
     )
-    RecordingArray.calls.clear()
     return Backend("cupy", module, "a recorder")

@@ -37,11 +37,6 @@ def same(one: nn.Trainer, other: nn.Trainer) -> bool:
     )
 
 
-def test_a_loader_trains_exactly_as_the_arrays_it_reads() -> None:
-    data = images()
-    assert same(trained(pixels(data)), trained(nn.Loader(data.inputs, data.targets, prepare=pixels)))
-
-
 @pytest.mark.parametrize("read_ahead", [False, True])
 def test_files_train_exactly_as_arrays_without_being_read_whole(tmp_path: Path, read_ahead: bool) -> None:
     data, paths = images(), []
