@@ -115,15 +115,15 @@ class Trainer:
         self._ending = False  # whether a callback asked for the end
         decay = self.settings.average_decay
         self._average = ExponentialAverage(decay) if average is None and decay is not None else average
-        self._source = loss if isinstance(loss, GradientSource) else self._layer_gradients(loss)
+        if isinstance(loss, GradientSource):
+            self._source = loss
+        else:
+            shard_size = self.settings.shard_size or self.settings.batch_size
+            self._source = LayerGradients(model, loss, self.metrics, shard_size, self.settings.threads)
         self._best: dict[str, Array] = {}
         self._last: dict[str, Array] = {}  # tensors after the last step, while the model holds the best ones
         self._sums: Record = {}  # sums of loss and metrics over the epoch so far
         self._examples: int | None = None  # number of examples in the training data
-
-    def _layer_gradients(self, loss: LossFunction) -> LayerGradients:
-        shard_size = self.settings.shard_size or self.settings.batch_size
-        return LayerGradients(self.model, loss, self.metrics, shard_size, self.settings.threads)
 
     def _loss_function(self) -> LossFunction:
         if isinstance(self.loss, GradientSource):

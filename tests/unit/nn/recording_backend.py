@@ -72,24 +72,6 @@ class RecordingArray:
     def __setitem__(self, place: Any, value: Any) -> None:
         self.values[plain(place)] = plain(value)
 
-    def __neg__(self) -> RecordingArray:
-        return wrapped(-self.values)
-
-    def __invert__(self) -> RecordingArray:
-        return wrapped(~self.values)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __float__(self) -> float:
-        return float(self.values)
-
-    def __int__(self) -> int:
-        return int(self.values)
-
-    def __bool__(self) -> bool:
-        return bool(self.values)
-
 
 def _operator(name: str) -> Any:
     function = getattr(operator, name)
@@ -113,6 +95,12 @@ for _name in ("add", "sub", "mul", "truediv", "matmul", "pow", "and_", "or_"):
         setattr(RecordingArray, f"__{_prefix}{_word}__", _function)
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(RecordingArray, f"__{_name}__", _operator(_name)[0])
+for _function in (operator.neg, operator.invert):
+    setattr(
+        RecordingArray, f"__{_function.__name__}__", lambda self, function=_function: wrapped(function(self.values))
+    )
+for _kind in (len, float, int, bool):
+    setattr(RecordingArray, f"__{_kind.__name__}__", lambda self, kind=_kind: kind(self.values))
 RecordingArray.__module__ = "cupy._core.core"
 
 
