@@ -101,14 +101,7 @@ SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, None, [nn.accuracy]),
         '{"accuracy": accuracy}',
     ),
-    "other data": (lambda: two_sizes(), "new data needs a new Trainer"),
 }
-
-
-def two_sizes() -> None:
-    trainer = nn.Trainer(net(1), nn.mse, nn.Adam(), 0.1, nn.TrainerSettings(4))
-    trainer.fit(nn.Data(X, X[:, :1]), 1)
-    trainer.fit(nn.Data(X[:5], X[:5, :1]), 2)
 
 
 @pytest.mark.parametrize("name", [*SHAPES, *VALUES, *SETTINGS])

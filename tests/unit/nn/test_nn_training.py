@@ -320,12 +320,6 @@ def test_clipping_scales_all_gradients_together() -> None:
 # ---- data-parallel steps ------------------------------------------------------------------------------------------
 
 
-def regression(batch: int = 12) -> tuple[nn.Sequential, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(2)
-    model = nn.Sequential(hidden=nn.Dense(3, 16, rng), norm=BatchNorm(16, relu=True), out=nn.Dense(16, 1, rng))
-    return model, rng.standard_normal((batch, 3)).astype(np.float32), rng.standard_normal((batch, 1)).astype(np.float32)
-
-
 def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads() -> None:
     def outputs(threads: int) -> list[list[float]]:
         model, seen = Dropout(0.5, np.random.default_rng(0)), []
@@ -347,7 +341,9 @@ def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threa
 
 
 def test_one_shard_is_a_plain_step() -> None:
-    model, x, target = regression()
+    rng = np.random.default_rng(2)
+    model = nn.Sequential(hidden=nn.Dense(3, 16, rng), norm=BatchNorm(16, relu=True), out=nn.Dense(16, 1, rng))
+    x, target = (rng.standard_normal((12, width)).astype(np.float32) for width in (3, 1))
     twin = model.astype(np.float32)
     with nn.DataParallel(model, shard_size=12) as runner:
         result = runner.step(12, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {}))
