@@ -47,6 +47,8 @@ examples/       experiments to run: python -m engine.nn.examples.NAME; and a not
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.nn import datasets as datasets
 from engine.nn import layers
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
@@ -57,6 +59,7 @@ from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import *  # noqa: F403  their names stand in layers/__init__.py
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from engine.nn.mending import CLASSES_ELSEWHERE
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
@@ -106,3 +109,12 @@ __all__ = [
     "softmax_cross_entropy",
 ]
 __all__ += layers.__all__
+
+
+if not TYPE_CHECKING:  # a type checker would accept every name
+
+    def __getattr__(name: str) -> object:
+        """Say what to write in place of a name from PyTorch or Keras."""
+        if name in CLASSES_ELSEWHERE:  # no AttributeError: `from engine.nn import Linear` would hide its message
+            raise ImportError(f"engine.nn has no {name}; here: {CLASSES_ELSEWHERE[name]}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

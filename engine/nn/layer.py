@@ -16,13 +16,13 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from engine.backend import Backend, backend_of, get_backend
 from engine.errors import ConfigError, ShapeError
-from engine.nn.mending import input_mend
+from engine.nn.mending import foreign_arguments, input_mend, missing_attribute
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -40,10 +40,23 @@ class Layer:
     under their keys. The dotted path of a part prefixes the names of its arrays.
     """
 
+    __signature__: ClassVar[inspect.Signature]
     kind: ClassVar[str]  # its name in files, from ``register``
     settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
     # Settings that size arrays made without rng; a file must hold as many numbers.
     sizes: ClassVar[tuple[str, ...]] = ()
+
+    def __new__(cls, *arguments: Any, **settings: Any) -> Self:
+        known = inspect.signature(cls).parameters
+        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+        if text := "" if takes_all else foreign_arguments(cls.__name__, settings.keys() - known.keys()):
+            raise ConfigError(text)
+        return super().__new__(cls)
+
+    def __init_subclass__(cls) -> None:
+        """Keep the constructor's signature, which ``__new__`` would hide."""
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(parameters)
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -99,6 +112,11 @@ class Layer:
     def summary(self, x: Any = None) -> str:
         """Return the table that ``print(model)`` shows; with an example batch ``x`` also every layer's output shape."""
         return summary_table(self, x)
+
+    if not TYPE_CHECKING:  # a type checker would accept every name
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(missing_attribute(type(self).__name__, name), name=name, obj=self)
 
     # ---- configuration --------------------------------------------------------------------------------------------
 

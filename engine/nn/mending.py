@@ -1,4 +1,4 @@
-"""What to do about a wrong array or the name of an activation: the last words of error messages."""
+"""What to do about a wrong array or a name from another library: the last words of error messages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,86 @@ from typing import Any
 
 from engine.errors import did_you_mean
 
+# Names that PyTorch and Keras give to a model, and what does the same here.
+ELSEWHERE = {
+    "add": "give all layers to Sequential(...)",
+    "append": "give all layers to Sequential(...)",
+    "backward": "y, backward = model.forward(x, training=True) returns it",
+    "bias": 'layer.params["bias"]',
+    "compile": "Trainer(model, mse, Adam(), 0.001) joins model, loss, optimizer and rate",
+    "cpu": 'model.to("numpy")',
+    "cuda": 'model.to("cupy")',
+    "double": "model.astype(np.float64)",
+    "eval": "model(x), predict(x) and forward(x) are inference; there is nothing to switch",
+    "evaluate": "Trainer(...).evaluate(Data(x, targets))",
+    "fit": "Trainer(model, mse, Adam(), 0.001).fit(Data(x, targets), epochs)",
+    "float": "model.astype(np.float32)",
+    "load_state_dict": "model.load_parameters(tensors)",
+    "parameters": "model.named_parameters()",
+    "save": "from engine.nn import dit; dit.save(path, model)",
+    "state_dict": "model.named_parameters() | model.named_buffers()",
+    "train": "training is an argument of each call: y, backward = model.forward(x, training=True)",
+    "weight": 'layer.params["weight"]',
+    "weights": "model.named_parameters()",
+    "zero_grad": "every backward(dy) returns new gradients; there is nothing to clear",
+}
+# Their classes and arguments: what to write -> the names it replaces.
+_CLASSES = {
+    "Dense(inputs, outputs, rng)": "Linear LazyLinear",
+    "Conv2D(inputs, outputs, size, rng)": "Conv2d Convolution2D",
+    "BatchNorm(channels)": "BatchNorm1d BatchNorm2d BatchNormalization",
+    "MaxPool2D(window)": "MaxPool2d MaxPooling2D",
+    "AveragePool2D(window)": "AvgPool2d AveragePooling2D",
+    "GlobalAveragePool()": "AdaptiveAvgPool2d GlobalAveragePooling2D",
+    "SelfAttention(features, heads, rng)": "MultiheadAttention MultiHeadAttention",
+    "RNN(inputs, hidden, rng)": "SimpleRNN",
+    "Layer, with its own forward and backward": "Module Model",
+    "nothing, the first layer knows its inputs": "Input InputLayer",
+    "nothing, softmax_cross_entropy contains the softmax": "Softmax LogSoftmax",
+    "softmax_cross_entropy": "CrossEntropyLoss NLLLoss CategoricalCrossentropy SparseCategoricalCrossentropy",
+    "sigmoid_binary_cross_entropy": "BCELoss BCEWithLogitsLoss BinaryCrossentropy",
+    "mse": "MSELoss MeanSquaredError",
+    "mae": "L1Loss MeanAbsoluteError",
+    "huber": "HuberLoss SmoothL1Loss",
+    "Data(inputs, targets), or Loader": "DataLoader Dataset TensorDataset",
+    'Activation("relu")': "ReLU",
+    'Activation("leaky_relu")': "LeakyReLU",
+    'Activation("sigmoid")': "Sigmoid",
+    'Activation("tanh")': "Tanh",
+    'Activation("gelu")': "GELU",
+    'Activation("swish")': "SiLU",
+}
+_ARGUMENTS = {
+    'Activation("relu") is a layer of its own, after this one': "activation",
+    "the first argument": "in_features in_channels num_features input_size input_dim input_shape",
+    "the second argument": "out_features out_channels units filters hidden_size",
+    "the third argument of Conv2D, size": "kernel_size",
+    "bias=False, for Conv2D": "use_bias",
+    "rng, such as np.random.default_rng(0), draws the weights": "seed kernel_initializer",
+    'model.to("cupy")': "device",
+    "model.astype(np.float64)": "dtype",
+}
+CLASSES_ELSEWHERE = {name: here for here, names in _CLASSES.items() for name in names.split()}
+ARGUMENTS_ELSEWHERE = {name: here for here, names in _ARGUMENTS.items() for name in names.split()}
 # Other names of activations; softmax is missing on purpose.
-ACTIVATIONS_ELSEWHERE = {"linear": "identity", "silu": "swish", "leakyrelu": "leaky_relu", "logistic": "sigmoid"}
+ACTIVATIONS_ELSEWHERE = {
+    "linear": "identity",
+    "silu": "swish",
+    "leakyrelu": "leaky_relu",
+    "logistic": "sigmoid",
+}
+
+
+def missing_attribute(owner: str, name: str) -> str:
+    """Return the message of an AttributeError for ``name`` on an object of class ``owner``."""
+    known = f"; here: {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+    return f"{owner!r} object has no attribute {name!r}{known}"
+
+
+def foreign_arguments(owner: str, names: Iterable[str]) -> str:
+    """Return what to write in place of arguments of another library's layers; "" if no name is known."""
+    known = sorted(ARGUMENTS_ELSEWHERE.keys() & set(names))
+    return "; ".join(f"{owner} has no {name}; here: {ARGUMENTS_ELSEWHERE[name]}" for name in known)
 
 
 def unknown_activation(name: object, known: Iterable[str]) -> str:

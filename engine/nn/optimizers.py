@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -22,16 +22,24 @@ from engine.native.pool import ThreadPool
 from engine.nn.operations.updates import STRETCH, AdamRates, adam_step, flat_views, on_stretches, shared_adam_step
 
 Array = Any
+_RATE_NAMES = {"lr", "learning_rate", "rate"}
 GROUPS = 128  # a thread updates the shared parts of this many row groups at a time
 
 
 class Optimizer:
     """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
 
-    Settings are given by name; other libraries take the learning rate here.
+    Settings are given by name. Raises ConfigError for a learning rate among them, and for numbers without a name, of
+    which the first is the rate in other libraries.
     """
 
     slots: tuple[str, ...] = ()
+
+    def __new__(cls, *arguments: Any, **settings: Any) -> Self:
+        if settings.keys() & _RATE_NAMES or any(isinstance(value, int | float) for value in arguments):
+            rates = [value for name, value in settings.items() if name in _RATE_NAMES]
+            raise ConfigError(_where_the_rate_lives(cls.__name__, *rates, *arguments))
+        return super().__new__(cls)
 
     def __init__(self) -> None:
         self.steps = 0
@@ -293,6 +301,14 @@ class SharedRowsAdamW(AdamW):
 
         on_stretches(pool, groups, GROUPS, step_groups)
         on_stretches(pool, table.size - shared_rows * width, STRETCH, step_others)
+
+
+def _where_the_rate_lives(optimizer: str, *given: Any) -> str:
+    rate = next((value for value in given if isinstance(value, int | float)), 0.001)
+    return (
+        f"{optimizer} takes no learning rate: give it to the trainer, Trainer(model, loss, {optimizer}(), {rate}), or "
+        f"to each step, step(model.named_parameters(), grads, {rate}); its other settings are given by name"
+    )
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:

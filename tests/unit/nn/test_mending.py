@@ -1,5 +1,6 @@
 """The mistakes of someone who knows PyTorch or Keras: each is refused by a message that says what to do."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from engine import nn
 from engine.errors import AinoError, ConfigError, DataError, ShapeError
+from engine.nn.mending import ARGUMENTS_ELSEWHERE, CLASSES_ELSEWHERE, ELSEWHERE
 
 X = np.random.default_rng(2).standard_normal((8, 3)).astype(np.float32)
 CLASSES = (X[:, 0] > 0).astype(np.int64)
@@ -92,6 +94,10 @@ SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
     "a capital": (lambda: nn.Activation("ReLU"), "did you mean 'relu'"),
     "another name": (lambda: nn.Activation("SiLU"), "did you mean 'swish'"),
     "softmax": (lambda: nn.Activation("softmax"), "softmax_cross_entropy contains the softmax"),
+    "lr": (lambda: nn.Adam(lr=1e-3), r"Trainer\(model, loss, Adam\(\), 0\.001\).*step\(model\.named_parameters\(\)"),
+    "learning_rate": (lambda: nn.RMSProp(learning_rate=0.1), r"RMSProp\(\), 0\.1\)"),
+    "a rate by position": (lambda: nn.SGD(0.1), r"SGD\(\), 0\.1\)"),
+    "parameters and a rate": (lambda: nn.Adam(net().named_parameters(), lr=0.1), r"Adam\(\), 0\.1\)"),
     "the class of an optimizer": (lambda: nn.Trainer(net(), nn.mse, nn.Adam, 0.1), r"such as Adam\(\), not"),
     "the name of a loss": (lambda: nn.Trainer(net(), "mse", nn.Adam(), 0.1), "function, such as mse"),
     "the class of a model": (lambda: nn.Trainer(nn.Dense, nn.mse, nn.Adam(), 0.1), "must be a layer"),
@@ -112,6 +118,43 @@ def test_a_mistake_is_refused_by_a_message_that_says_what_to_do(name: str) -> No
         mistake()
 
 
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_name_from_another_library_is_told_what_does_the_same_here(name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"'Sequential' object has no attribute '{name}'; here: .") as caught:
+        getattr(net(), name)
+    assert ELSEWHERE[name] in str(caught.value)
+
+
+@pytest.mark.parametrize("name", CLASSES_ELSEWHERE)
+def test_a_class_from_another_library_is_told_what_to_write(name: str) -> None:
+    assert name not in vars(nn)
+    with pytest.raises(ImportError, match=rf"engine\.nn has no {name}; here: .") as caught:
+        getattr(nn, name)
+    for word in re.findall(r"\w+(?=\()", str(caught.value)):
+        assert word in vars(nn)
+    for activation in re.findall(r'Activation\("(\w+)"\)', str(caught.value)):
+        nn.Activation(activation)
+
+
+def test_an_import_of_a_class_from_another_library_is_told_what_to_write() -> None:
+    with pytest.raises(ImportError, match=r"has no Linear; here: Dense\(inputs, outputs, rng\)"):
+        from engine.nn import Linear  # noqa: F401
+    with pytest.raises(AttributeError, match=r"'engine\.nn' has no attribute 'Colour'"):
+        nn.Colour  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ARGUMENTS_ELSEWHERE)
+def test_an_argument_of_another_library_is_told_what_to_write(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^Dense has no {name}; here: \w"):
+        nn.Dense(3, 2, rng(), **{name: 1})
+
+
+def test_an_unknown_argument_is_an_ordinary_type_error_and_a_part_may_have_any_name() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        nn.Dense(3, 2, rng(), colour=1)
+    assert list(nn.Sequential(activation=nn.Activation("relu")).layers) == ["activation"]
+
+
 def test_layers_are_found_by_place_and_columns_by_in() -> None:
     model = nn.Sequential(nn.Dense(3, 2, rng()), nn.Activation("relu"))
     assert (model[0], model[-1]) == tuple(model) == tuple(model.layers.values())
@@ -119,6 +162,12 @@ def test_layers_are_found_by_place_and_columns_by_in() -> None:
     history = trainer.fit(nn.Data(X, X[:, :2]), 1)
     assert "loss" in history
     assert "accuracy" not in history
+
+
+def test_a_name_that_no_library_has_is_an_ordinary_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"'Dense' object has no attribute 'colour'$"):
+        nn.Dense(3, 2, rng()).colour  # noqa: B018
+    assert not hasattr(net(), "parameters")
 
 
 def test_an_error_deep_inside_names_the_path_of_its_layer() -> None:
