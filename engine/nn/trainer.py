@@ -11,7 +11,8 @@ random generator state.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,8 @@ class Trainer:
 
         ``data`` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. ``epochs``
         counts from the first call: to train on after 20 epochs, ask for more than 20. ``callbacks`` run after every
-        step or epoch (callbacks.py); for one that prints every record, pass ``[print]``. ``progress`` shows a bar.
+        step or epoch (callbacks.py); for one that prints every record, pass ``[print]``. ``progress`` shows a bar
+        and the loss beside it.
 
         With ``checkpoint``, save the state to that file after every epoch and every ``checkpoint_steps`` steps; to
         continue from it, call ``resume`` first. With ``patience``, the model ends with the weights of the best
@@ -193,19 +195,16 @@ class Trainer:
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
         rows = [order[number * size : (number + 1) * size] for number in range(done, steps)]
         jobs = [(chosen, self._augmenting(self.steps_done + number)) for number, chosen in enumerate(rows)]
-        batches = data.batches(jobs)
-        if progress:
-            from rich.progress import track
-
-            batches = iter(track(batches, f"epoch {epoch + 1}", total=len(jobs)))
-        for chosen, batch in zip(rows, batches, strict=True):
-            means = self.step(batch)
-            for name, value in means.items():
-                self._sums[name] = self._sums.get(name, 0.0) + value * len(chosen)
-            for watcher in watchers:
-                watcher.on_step(self, means)
-            if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
-                self.save(checkpoint)
+        with _bar(f"epoch {epoch + 1}", steps, progress) as show:
+            for number, batch in enumerate(data.batches(jobs)):
+                means = self.step(batch)
+                for name, value in means.items():
+                    self._sums[name] = self._sums.get(name, 0.0) + value * len(rows[number])
+                show(done + number + 1, f"loss {means['loss']:.4f}")
+                for watcher in watchers:
+                    watcher.on_step(self, means)
+                if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
+                    self.save(checkpoint)
 
     def _augmenting(self, step: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))
@@ -379,6 +378,20 @@ class Trainer:
         """Return the settings a checkpoint must match; the number of threads is not one of them."""
         settings = replace(self.settings, threads=1)
         return {"model": self.model.config(), "optimizer": type(self.optimizer).__name__, "settings": repr(settings)}
+
+
+@contextmanager
+def _bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int, str], None]]:
+    """Give a function of the steps done and a text, which moves a bar in the terminal if ``shown``."""
+    if not shown:
+        yield lambda done, text: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[text]}")) as progress:
+        task = progress.add_task(title, total=steps, text="")
+        yield lambda done, text: progress.update(task, completed=done, text=text)
 
 
 def _prepared(model: Layer, batch: Data) -> Data:

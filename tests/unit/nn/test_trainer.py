@@ -244,6 +244,7 @@ def test_only_a_training_that_asks_for_it_shows_a_bar(capsys: pytest.CaptureFixt
     trainer().fit(examples(), 2, progress=True)
     shown = capsys.readouterr().out
     assert "epoch 2" in shown
+    assert "loss 0." in shown
 
 
 def test_history_is_data_and_a_picture(tmp_path: Path) -> None:
