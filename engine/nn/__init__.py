@@ -33,10 +33,10 @@ layer.py        what a layer is; the registry; summary.py prints one
 layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
 losses.py optimizers.py schedules.py averaging.py       the parts of training
-data.py augmentation.py         examples: arrays, or a loader for more than fits into memory
+data.py         examples: arrays, or a loader for more than fits into memory, with augmentation
 datasets.py     digits: drawn ones, and MNIST from its files
 parallel.py     one batch over several threads
-trainer.py callbacks.py history.py checkpoint.py progress.py        training as a whole
+trainer.py callbacks.py history.py checkpoint.py        training as a whole
 metrics.py      accuracy, confusion matrix; figures.py asks for Matplotlib
 numeric.py      central differences, against which every gradient is checked
 mending.py      what error messages advise
@@ -50,109 +50,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.nn import datasets as datasets
-from engine.nn.augmentation import chained, random_mirror, random_shift
+from engine.nn import layers
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.callbacks import Callback, LiveCurve, SaveBest
-from engine.nn.data import Data, JoinedRows, Loader
+from engine.nn.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.figures import plot_histograms
 from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
-from engine.nn.layers import (
-    GRU,
-    LSTM,
-    RNN,
-    Activation,
-    AveragePool2D,
-    BatchNorm,
-    ChosenDense,
-    ChosenSequential,
-    Conv2D,
-    CrossAttention,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    GlobalAveragePool,
-    LayerNorm,
-    ListNetwork,
-    MaxPool2D,
-    MultiHead,
-    PairProduct,
-    PositionEmbedding,
-    Reshape,
-    Residual,
-    ScoredRows,
-    SelfAttention,
-    Sequential,
-    SparseDense,
-    SqueezeExcitation,
-    TwoViews,
-)
+from engine.nn.layers import *  # noqa: F403  their names stand in layers/__init__.py
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
 from engine.nn.mending import CLASSES_ELSEWHERE
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
 from engine.nn.parallel import DataParallel
-from engine.nn.schedules import Constant, WarmupCosine
+from engine.nn.schedules import WarmupCosine
 from engine.nn.summary import activations
 from engine.nn.trainer import Trainer, TrainerSettings
 
 __all__ = [
-    "GRU",
     "LOSSES",
-    "LSTM",
     "REGISTRY",
-    "RNN",
     "SGD",
-    "Activation",
     "Adam",
     "AdamW",
-    "AveragePool2D",
-    "BatchNorm",
     "Callback",
-    "ChosenDense",
-    "ChosenSequential",
-    "Constant",
-    "Conv2D",
-    "CrossAttention",
     "Data",
     "DataParallel",
-    "Dense",
-    "Dropout",
-    "Embedding",
     "ExponentialAverage",
-    "Flatten",
-    "GlobalAveragePool",
     "GradientCheck",
     "History",
     "JoinedRows",
     "Layer",
-    "LayerNorm",
-    "ListNetwork",
     "LiveCurve",
     "Loader",
-    "MaxPool2D",
-    "MultiHead",
-    "PairProduct",
-    "PositionEmbedding",
     "RMSProp",
-    "Reshape",
-    "Residual",
     "SaveBest",
-    "ScoredRows",
-    "SelfAttention",
-    "Sequential",
-    "SparseDense",
-    "SqueezeExcitation",
     "StochasticAverage",
     "Trainer",
     "TrainerSettings",
-    "TwoViews",
     "WarmupCosine",
     "accuracy",
     "activations",
-    "chained",
     "clip_global_norm",
     "confusion_matrix",
     "global_norm",
@@ -164,12 +103,12 @@ __all__ = [
     "numeric_gradient",
     "plot_confusion",
     "plot_histograms",
-    "random_mirror",
     "random_shift",
     "refresh_statistics",
     "sigmoid_binary_cross_entropy",
     "softmax_cross_entropy",
 ]
+__all__ += layers.__all__
 
 
 if not TYPE_CHECKING:  # a type checker would accept every name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,9 +19,9 @@ Array = Any
 class _Average:
     """A running average a <- a + share (p - a) of parameters; it starts at the first p."""
 
-    def __init__(self, count: int = 0) -> None:
+    def __init__(self) -> None:
         self.tensors: dict[str, Array] = {}
-        self.count = count  # number of updates
+        self.count = 0  # number of updates
 
     def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
         """Continue from saved averages. ``count``, if given, is the number of updates that made them."""
@@ -40,7 +40,7 @@ class _Average:
                 self.tensors[name] = laid_out_like(array, self.tensors[name])
             if (flat := flat_views(self.tensors[name], array)) is not None:
                 average, parameter = flat
-                on_stretches(pool, array.size, STRETCH, partial(_move_flat, average, parameter, share))
+                on_stretches(pool, array.size, STRETCH, partial(average_step, average, parameter, share))
                 continue
             change = array - self.tensors[name]
             change *= share
@@ -80,24 +80,15 @@ class StochasticAverage(_Average):
     ``refresh_statistics`` recomputes them. Izmailov et al. 2018, arXiv:1803.05407.
     """
 
-    def __init__(self, count: int = 0) -> None:
-        super().__init__(count)
-        if count < 0:
-            raise ConfigError(f"StochasticAverage: the count must be >= 0, not {count}")
-
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
         """Add the current parameters to the average, on the threads of ``pool`` if there is one."""
         self.count += 1
         self._move(params, 1 / self.count, pool)
 
 
-def _move_flat(average: Array, parameter: Array, share: float, first: int, last: int) -> None:
-    average_step(average, parameter, first, last, share)
-
-
 def refresh_statistics(model: Layer, batches: Iterable[Array]) -> None:
     """Set the running statistics of every BatchNorm to their means over ``batches`` of inputs."""
-    norms = [layer for layer in _all_layers(model) if isinstance(layer, BatchNorm)]
+    norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     try:
         for number, batch in enumerate(batches, start=1):
@@ -107,9 +98,3 @@ def refresh_statistics(model: Layer, batches: Iterable[Array]) -> None:
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-
-
-def _all_layers(layer: Layer) -> Iterator[Layer]:
-    yield layer
-    for child in layer.children().values():
-        yield from _all_layers(child)

@@ -35,7 +35,7 @@ class Loader:
     (``JoinedRows``), or a class of one's own. A batch goes through two functions before it reaches the model:
 
         prepare(batch) -> batch         always, such as uint8 pixels to float32 in [0, 1]
-        augment(batch, rng) -> batch    in training only, such as random shifts (augmentation.py)
+        augment(batch, rng) -> batch    in training only, such as ``random_shift``
 
     ``rng`` depends on the run's seed and the step alone, so a run is repeatable and resumable with augmentation, too.
     With ``read_ahead`` a thread makes the next batch while the model trains on this one; results stay the same.
@@ -121,6 +121,28 @@ class JoinedRows:
             if inside.any():
                 chosen[inside] = array[numbers[inside] - first]
         return chosen
+
+
+def random_shift(most: int) -> Augment:
+    """Return an augmentation that moves every image by up to ``most`` squares along both axes; zeros fill the border.
+
+    Raises ConfigError unless most >= 1, ShapeError (in the call) for inputs other than [B, C, H, W].
+    """
+    if most < 1:
+        raise ConfigError(f"random_shift: expected at least 1 square, not {most}")
+
+    def shift(batch: Data, rng: np.random.Generator) -> Data:
+        images, targets = batch
+        if images.ndim != 4:
+            raise ShapeError(f"random_shift: expected images [B, C, H, W], found {list(images.shape)}")
+        xp, (count, _, height, width) = backend_of(images).xp, images.shape
+        padded = xp.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
+        moved = xp.empty_like(images)
+        for number, (down, right) in enumerate(rng.integers(0, 2 * most + 1, (count, 2)).tolist()):
+            moved[number] = padded[number, :, down : down + height, right : right + width]
+        return Data(moved, targets)
+
+    return shift
 
 
 def as_loader(data: Any) -> Loader:

@@ -59,7 +59,8 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     header, tensors = load_tensors(path)
     elements = sum(tensor.size for tensor in tensors.values())
     try:
-        check_sizes(header["model"], elements)
+        if (needed := _lower_bound(header["model"])) > elements:  # random weights are counted while they are drawn
+            raise ConfigError(f"the architecture needs more than {needed} numbers, the file holds {elements}")
         blank: Any = _BlankGenerator(elements)
         model = layer_from_config(header["model"], blank)
         missing = sorted(model.named_buffers().keys() - tensors.keys())
@@ -85,18 +86,11 @@ class _BlankGenerator:
         return np.zeros(shape, np.float32)
 
 
-def check_sizes(model: Any, elements: int) -> None:
-    """Refuse an architecture that is larger than the ``elements`` numbers stored for it.
-
-    A layer has at least as many parameters as each of its ``sizes``, so their largest, summed over all layers, is a
-    lower bound for the model. Random weights are counted while they are drawn. Raises ConfigError.
-    """
-    needed = _lower_bound(model)
-    if needed > elements:
-        raise ConfigError(f"the architecture needs more than {needed} numbers, the file holds {elements}")
-
-
 def _lower_bound(value: Any) -> int:
+    """Return fewer numbers than an architecture needs, or as many, before anything is built.
+
+    A layer has at least as many parameters as each of its ``sizes``: their largest is summed over all layers.
+    """
     if isinstance(value, Mapping):
         kind = value.get("layer")
         sizes = REGISTRY[kind].sizes if isinstance(kind, str) and kind in REGISTRY else ()

@@ -40,8 +40,8 @@ class History:
 
     def plot(self, path: str | Path | IO[bytes], title: str = "") -> None:
         """Plot every column over the epochs to an image file; validation is dashed. Needs Matplotlib."""
-        names = [name for name in self._columns() if name not in ("epoch", "step", "rate")]
-        titles = list(dict.fromkeys(name.removeprefix("validation_") for name in names))
+        columns = dict.fromkeys(name.removeprefix("validation_") for record in self.records for name in record)
+        titles = [name for name in columns if name not in ("epoch", "step", "rate")]
         figure = new_figure(5 * max(len(titles), 1), 4)
         for number, name in enumerate(titles, start=1):
             axes = figure.add_subplot(1, len(titles), number)
@@ -60,6 +60,3 @@ class History:
         picture = io.BytesIO()
         self.plot(picture)
         return picture.getvalue()
-
-    def _columns(self) -> list[str]:
-        return list(dict.fromkeys(name for record in self.records for name in record))

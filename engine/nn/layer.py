@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, get_backend
 from engine.errors import ConfigError, ShapeError
-from engine.nn.mending import foreign_arguments, gradient_mend, input_mend, missing_attribute
+from engine.nn.mending import foreign_arguments, input_mend, missing_attribute
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -36,15 +36,15 @@ class Layer:
     """Base class of all layers.
 
     Training changes ``params``; ``buffers`` are state that is stored but not trained. Both map a name to an array.
-    Composite layers name their parts in ``children``; the dotted path of a part prefixes the names of its arrays.
+    The parts of a composite layer are its public attributes that are layers, and the layers in those that are dicts,
+    under their keys. The dotted path of a part prefixes the names of its arrays.
     """
 
     __signature__: ClassVar[inspect.Signature]
     kind: ClassVar[str]  # its name in files, from ``register``
     settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
-    sizes: ClassVar[
-        tuple[str, ...]
-    ] = ()  # settings that size arrays made without rng; a file must hold as many numbers
+    # Settings that size arrays made without rng; a file must hold as many numbers.
+    sizes: ClassVar[tuple[str, ...]] = ()
 
     def __new__(cls, *arguments: Any, **settings: Any) -> Self:
         known = inspect.signature(cls).parameters
@@ -127,19 +127,22 @@ class Layer:
         """
         if not hasattr(type(self), "kind"):
             raise ConfigError(f'{type(self).__name__} has no name in files: put @register("name") above the class')
-        return {"layer": self.kind, **{name: getattr(self, name) for name in self.settings}}
+        return {"layer": self.kind, **{name: _described(getattr(self, name)) for name in self.settings}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
         """Build the layer from ``config()``, without its "layer" entry, with random weights from ``rng``."""
-        arguments = dict(config)
+        arguments = {name: _built(value, rng) for name, value in config.items()}
         if "rng" in cls.__init__.__code__.co_varnames:
             arguments["rng"] = rng
         return cls(**arguments)
 
     def children(self) -> dict[str, Layer]:
         """The parts of a composite layer by name; empty for a plain layer."""
-        return {}
+        parts: dict[str, Layer] = {}
+        for name, value in self._own_parts():
+            parts |= {name: value} if isinstance(value, Layer) else value
+        return parts
 
     # ---- arrays by dotted name ------------------------------------------------------------------------------------
 
@@ -220,14 +223,28 @@ class Layer:
         return twin
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
-        """Replace the child layers by ``children``; composite layers override this."""
+        """Put ``children`` in place of the parts of the same names."""
+        for name, value in list(self._own_parts()):
+            one = isinstance(value, Layer)
+            setattr(self, name, children[name] if one else {key: children[key] for key in value})
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
+        """Yield this layer and all layers inside it by dotted path, which begins at ``path``, each before its parts."""
+        yield path, self
+        for name, part in self.children().items():
+            yield from part.walk(f"{path}.{name}" if path else name)
+
+    def _own_parts(self) -> Iterator[tuple[str, Any]]:
+        """Yield the public attributes that are layers, or dicts of layers, by name."""
+        for name, value in vars(self).items():
+            group = value.values() if isinstance(value, dict) else [value]
+            if not name.startswith("_") and any(isinstance(part, Layer) for part in group):
+                yield name, value
 
     def _entries(self, group: str) -> Iterator[tuple[str, Layer, str]]:
-        for key in getattr(self, group):
-            yield key, self, key
-        for child_name, child in self.children().items():
-            for name, owner, key in child._entries(group):
-                yield f"{child_name}.{name}", owner, key
+        for path, layer in self.walk():
+            for key in getattr(layer, group):
+                yield f"{path}.{key}" if path else key, layer, key
 
 
 LayerType = TypeVar("LayerType", bound=type[Layer])
@@ -261,6 +278,22 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
         return REGISTRY[kind].from_config(arguments, rng)
     except (TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"configuration of layer {kind!r} does not fit: {error}") from error
+
+
+def _described(value: Any) -> Any:
+    """Return a setting as JSON values: a layer, or a dict of layers, as its configuration."""
+    if isinstance(value, dict):
+        return {name: _described(part) for name, part in value.items()}
+    return value.config() if isinstance(value, Layer) else value
+
+
+def _built(value: Any, rng: np.random.Generator) -> Any:
+    """Undo ``_described``."""
+    if not isinstance(value, Mapping):
+        return value
+    if isinstance(value.get("layer"), str):
+        return layer_from_config(value, rng)
+    return {name: _built(part, rng) for name, part in value.items()}
 
 
 def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
@@ -315,7 +348,8 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     """Raise ShapeError unless the gradient ``dy`` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
         found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
-        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{gradient_mend(dy)}")
+        mend = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if isinstance(dy, float) else ""
+        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{mend}")
 
 
 def forward_part(name: str, part: Layer, x: Any, training: bool) -> tuple[Any, Backward]:

@@ -8,7 +8,7 @@ Such a file is an uncompressed NumPy zip:
     layer_{i}_w          float32 [in, out]        weights, trunk first, then the heads
     layer_{i}_b          float32 [1, out]         biases
     heads_config         a pickled object array, only with several heads; never read. The biases give the sizes of
-                         the heads, and the caller passes their activations.
+                         the heads, whose outputs stay raw.
 
 That package computes sigmoid and tanh as named and ReLU for every other name, even "softmax". The model built here
 does the same, so its outputs equal those of the old one.
@@ -17,19 +17,17 @@ does the same, so its outputs equal those of the old one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.errors import ConfigError, NetFileError
-from engine.files.archive import MAX_MEMBERS, read_arrays
+from engine.errors import NetFileError
+from engine.files.archive import read_arrays
 from engine.nn.layer import Layer
-from engine.nn.layers import Activation, Dense, MultiHead, Sequential, activation_function
+from engine.nn.layers import Activation, Dense, MultiHead, Sequential
 
 LEGACY_MAGIC = b"PK\x03\x04"
-MAX_LAYER_NAME_DIGITS = 4
 
 LayerWeights = list[tuple[np.ndarray, np.ndarray]]  # (w [in, out], b [1, out]) of every layer
 
@@ -43,32 +41,25 @@ def is_legacy(path: str | Path) -> bool:
         return False
 
 
-def load_legacy(path: str | Path, head_activations: Sequence[str] = ()) -> tuple[Layer, dict[str, Any]]:
+def load_legacy(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     """Read an ``aino`` 2.2.0 file; return (model, header), with the header in the form of a new file.
 
-    One head gives a Sequential of "layer0", "activation0", ...; several give a MultiHead of "head0", "head1", ..., each
-    with its activation from ``head_activations`` (default: identity, that is, raw outputs).
-    Raises NetFileError for every fault, ConfigError for unknown activations or unless there is one per head.
+    One head gives a Sequential of "layer0", "activation0", ...; several give a MultiHead of "head0", "head1", ..., with
+    raw outputs. Raises NetFileError for every fault.
     """
     path = Path(path)
-    for name in head_activations:
-        activation_function(name)
     members = read_arrays(path, "a readable aino 2.2.0 file", skip={"heads_config"})  # a pickle
     sizes, multi_head = _sizes(path, members), bool(_scalar(path, members, "is_multi_head", "b"))
     hidden = _computed_as(_scalar(path, members, "activation", "U"))
     weights = _weights(path, members)
     trunk_layers = len(sizes) - (1 if multi_head else 2)
     _check_chain(path, sizes, weights, trunk_layers, multi_head)
-    heads = len(weights) - trunk_layers if multi_head else 1
-    if head_activations and len(head_activations) != heads:
-        raise ConfigError(f"{path} has {heads} head{'s' * (heads > 1)}, not {len(head_activations)}")
     if multi_head:
-        names = list(head_activations) or ["identity"] * heads
         trunk = _chain(weights[:trunk_layers], [hidden] * trunk_layers)
-        ends = {f"head{i}": _chain([weights[trunk_layers + i]], [name]) for i, name in enumerate(names)}
+        ends = {f"head{i}": _chain([one], ["identity"]) for i, one in enumerate(weights[trunk_layers:])}
         model: Layer = MultiHead(trunk, ends)
     else:
-        output = head_activations[0] if head_activations else _output_activation(path, members)
+        output = _computed_as(_scalar(path, members, "output_activation", "U"))
         model = _chain(weights, [hidden] * trunk_layers + [output])
     provenance = {"backend": "numpy", "device": "unknown", "versions": {"aino": "2.2.0"}}
     header = {"model": model.config(), "tensors": [], "provenance": provenance, "card": {}, "configuration": {}}
@@ -83,10 +74,6 @@ def _scalar(path: Path, members: dict[str, np.ndarray], name: str, kind: str) ->
     if value is None or value.shape != () or value.dtype.kind != kind:
         raise NetFileError(path, f"{name}, one value", "nothing" if value is None else f"{value.dtype} {value.shape}")
     return value.item()
-
-
-def _output_activation(path: Path, members: dict[str, np.ndarray]) -> str:
-    return _computed_as(_scalar(path, members, "output_activation", "U"))
 
 
 def _sizes(path: Path, members: dict[str, np.ndarray]) -> list[int]:
@@ -106,15 +93,11 @@ def _weights(path: Path, members: dict[str, np.ndarray]) -> LayerWeights:
         if not (np.isfinite(w).all() and np.isfinite(b).all()):
             raise NetFileError(path, f"finite numbers in {prefix}", "infinity or NaN")
         weights.append((w, b))
-    stray = [name for name in members if name.startswith("layer_") and _number(name) >= len(weights)]
+    known = {f"layer_{number}_{kind}" for number in range(len(weights)) for kind in "wb"}
+    stray = [name for name in members if name.startswith("layer_") and name not in known]
     if not weights or stray:
         raise NetFileError(path, "layer_0_w, layer_1_w, ... without a gap", f"{len(weights)} layers, then {stray[:3]}")
     return weights
-
-
-def _number(name: str) -> int:
-    digits = name.removeprefix("layer_").partition("_")[0]
-    return int(digits) if digits.isdecimal() and len(digits) <= MAX_LAYER_NAME_DIGITS else MAX_MEMBERS
 
 
 def _check_chain(path: Path, sizes: list[int], weights: LayerWeights, trunk_layers: int, multi_head: bool) -> None:

@@ -157,13 +157,6 @@ def _shape_mend(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> str:
     return ""
 
 
-def gradient_mend(dy: Any) -> str:
-    """Return what to do about a gradient that does not fit its result."""
-    if isinstance(dy, float | int):
-        return "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)"
-    return ""
-
-
 # ---- outputs and targets of losses --------------------------------------------------------------------------------
 
 
@@ -199,10 +192,3 @@ def classes_mend(smallest: int, largest: int, classes: int) -> str:
     if smallest == 1 and largest == classes:
         return "; classes count from 0: targets - 1"
     return f"; give the last layer {largest + 1} outputs" if smallest >= 0 else "; classes count from 0"
-
-
-def class_dtype_mend(kind: str) -> str:
-    """Return what to do about class numbers of a dtype that is not integer."""
-    if kind in "fb":
-        return "; cast them: targets.astype(np.int64)"
-    return "; number the classes: names, targets = np.unique(targets, return_inverse=True)"

@@ -40,6 +40,7 @@ def _folded(conv: Conv2D, norm: BatchNorm) -> Conv2D:
     mean, variance = (norm.buffers[name].astype(np.float64) for name in ("running_mean", "running_variance"))
     scale = norm.params["gamma"] / np.sqrt(variance + norm.epsilon)
     twin, dtype = copy.copy(conv), conv.params["weight"].dtype
+    twin.bias = True
     twin.params = {
         "weight": (weight * scale[:, None, None, None]).astype(dtype),
         "bias": (norm.params["beta"] + (bias - mean) * scale).astype(dtype),

@@ -10,20 +10,6 @@ from engine.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Constant:
-    """The same rate at every step, as the trainer takes a plain number. Raises ConfigError unless peak >= 0."""
-
-    peak: float
-
-    def __post_init__(self) -> None:
-        if not self.peak >= 0:
-            raise ConfigError(f"{self}: the rate must be >= 0")
-
-    def __call__(self, step: float) -> float:
-        return self.peak
-
-
-@dataclass(frozen=True)
 class WarmupCosine:
     """Linear rise to ``peak`` over ``warmup`` steps, then half a cosine down to ``floor`` at step ``total``.
 

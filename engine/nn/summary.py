@@ -17,7 +17,9 @@ def summary_table(model: Any, x: Any = None) -> str:
     outputs = None if x is None else {path: list(y.shape) for path, y in activations(model, x).items()}
     titles = ("name", "layer", *(() if outputs is None else ("output",)), "parameters", "numbers")
     rows = [titles]
-    for path, layer in _leaves(model):
+    for path, layer in model.walk():
+        if not layer.params and layer.children():
+            continue
         shown = () if outputs is None else (str(outputs.get(path, "not used")),)
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in layer.params.items())
         rows.append((path, layer_text(layer), *shown, shapes, f"{_count(layer.params):,}"))
@@ -35,15 +37,6 @@ def layer_text(layer: Any) -> str:
     parts = [f"{name}={layer_text(child)}" for name, child in layer.children().items()]
     plain = [f"{key}={value!r}" for key, value in settings.items() if not parts or not isinstance(value, dict)]
     return f"{type(layer).__name__}({', '.join(plain + parts)})"
-
-
-def _leaves(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the layers that hold numbers or have no parts, by dotted path, in order."""
-    children = layer.children()
-    if layer.params or not children:
-        yield path, layer
-    for name, child in children.items():
-        yield from _leaves(child, f"{path}.{name}" if path else name)
 
 
 def _count(arrays: dict[str, Any]) -> int:

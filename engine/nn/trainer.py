@@ -11,7 +11,8 @@ random generator state.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,6 @@ from engine.nn.history import History, Record
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
-from engine.nn.progress import progress_bar
-from engine.nn.schedules import Constant
 
 LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
 Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
@@ -108,7 +107,7 @@ class Trainer:
     ) -> None:
         _check_arguments(model, loss, optimizer, schedule, settings, metrics)
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.schedule = schedule if callable(schedule) else Constant(schedule)
+        self.schedule = schedule if callable(schedule) else lambda step: schedule
         self.settings = settings or TrainerSettings()
         self.metrics = dict(metrics or {})
         self.history = History()
@@ -117,15 +116,15 @@ class Trainer:
         self._ending = False  # whether a callback asked for the end
         decay = self.settings.average_decay
         self._average = ExponentialAverage(decay) if average is None and decay is not None else average
-        self._source = loss if isinstance(loss, GradientSource) else self._layer_gradients(loss)
+        if isinstance(loss, GradientSource):
+            self._source = loss
+        else:
+            shard_size = self.settings.shard_size or self.settings.batch_size
+            self._source = LayerGradients(model, loss, self.metrics, shard_size, self.settings.threads)
         self._best: dict[str, Array] = {}
         self._last: dict[str, Array] = {}  # tensors after the last step, while the model holds the best ones
         self._sums: Record = {}  # sums of loss and metrics over the epoch so far
         self._examples: int | None = None  # number of examples in the training data
-
-    def _layer_gradients(self, loss: LossFunction) -> LayerGradients:
-        shard_size = self.settings.shard_size or self.settings.batch_size
-        return LayerGradients(self.model, loss, self.metrics, shard_size, self.settings.threads)
 
     def _loss_function(self) -> LossFunction:
         if isinstance(self.loss, GradientSource):
@@ -148,7 +147,8 @@ class Trainer:
 
         ``data`` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. ``epochs``
         counts from the first call: to train on after 20 epochs, ask for more than 20. ``callbacks`` run after every
-        step or epoch (callbacks.py); for one that prints every record, pass ``[print]``.
+        step or epoch (callbacks.py); for one that prints every record, pass ``[print]``. ``progress`` shows a bar
+        and the loss beside it.
 
         With ``checkpoint``, save the state to that file after every epoch and every ``checkpoint_steps`` steps; to
         continue from it, call ``resume`` first. With ``patience``, the model ends with the weights of the best
@@ -195,12 +195,12 @@ class Trainer:
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
         rows = [order[number * size : (number + 1) * size] for number in range(done, steps)]
         jobs = [(chosen, self._augmenting(self.steps_done + number)) for number, chosen in enumerate(rows)]
-        with progress_bar(f"epoch {epoch + 1}", steps, progress) as bar:
+        with _bar(f"epoch {epoch + 1}", steps, progress) as show:
             for number, batch in enumerate(data.batches(jobs)):
                 means = self.step(batch)
                 for name, value in means.items():
                     self._sums[name] = self._sums.get(name, 0.0) + value * len(rows[number])
-                bar(done + number + 1, f"loss {means['loss']:.4f}")
+                show(done + number + 1, f"loss {means['loss']:.4f}")
                 for watcher in watchers:
                     watcher.on_step(self, means)
                 if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
@@ -378,6 +378,20 @@ class Trainer:
         """Return the settings a checkpoint must match; the number of threads is not one of them."""
         settings = replace(self.settings, threads=1)
         return {"model": self.model.config(), "optimizer": type(self.optimizer).__name__, "settings": repr(settings)}
+
+
+@contextmanager
+def _bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int, str], None]]:
+    """Give a function of the steps done and a text, which moves a bar in the terminal if ``shown``."""
+    if not shown:
+        yield lambda done, text: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[text]}")) as progress:
+        task = progress.add_task(title, total=steps, text="")
+        yield lambda done, text: progress.update(task, completed=done, text=text)
 
 
 def _prepared(model: Layer, batch: Data) -> Data:

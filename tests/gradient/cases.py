@@ -29,6 +29,15 @@ class Case:
         return f"{self.layer.kind} {' '.join(map(str, shapes))}"
 
 
+def arrays_in(value: Any) -> list[Any]:
+    """All arrays of a nested result, in order."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [array for part in value for array in arrays_in(part)]
+    return [] if value is None else [value]
+
+
 def numbers(*shape: int) -> np.ndarray:
     """Normal numbers, none closer to zero than 0.05, none closer than 1e-4 to another: away from kinks and ties."""
     x = RNG.standard_normal(shape)

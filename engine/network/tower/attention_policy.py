@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -33,6 +32,8 @@ class AttentionPolicy(Layer):
     Raises ShapeError when x is not [B, C, 8, 8]. This is the head of Lc0's trainer ("apmish" nets). The tests compare
     it with an independent plain implementation on generated numbers, not with a reference net.
     """
+
+    settings = ("inputs", "depth")
 
     def __init__(self, inputs: int, depth: int, rng: np.random.Generator) -> None:
         super().__init__()
@@ -74,12 +75,3 @@ class AttentionPolicy(Layer):
             return (dasked + danswered).swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "inputs": self.inputs, "depth": self.depth}
-
-    def children(self) -> dict[str, Layer]:
-        return {"query": self.query, "key": self.key}
-
-    def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.query, self.key = children["query"], children["key"]

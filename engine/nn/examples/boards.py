@@ -1,5 +1,5 @@
-"""Just enough chess to turn recorded games into pictures of boards: pieces move as the game says, and nothing is
-checked.
+"""Just enough chess to read recorded games and turn them into pictures of boards: pieces move as the game says, and
+nothing is checked.
 
 The learning library knows no chess, and the games are known to be legal.
 """
@@ -7,9 +7,13 @@ The learning library knows no chess, and the games are known to be legal.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from engine.errors import DataError
+from engine.nn.examples.common import open_text
 
 PIECES = "PNBRQK"  # numbers 1 to 6 for the side to move, 7 to 12 for the other; 0 is an empty square
 PAWN, ROOK, KING, OTHER = 1, 4, 6, 6  # OTHER: how much higher the other side's numbers are
@@ -24,6 +28,26 @@ class Position(NamedTuple):
 
     board: np.ndarray
     move: int  # plane * 64 + square it starts from
+
+
+def read_games(path: Path, shortest: int = 20) -> Iterator[list[str]]:
+    """The moves of every game of at least ``shortest`` plies, in UCI notation.
+
+    The file has tab-separated columns under a line of names, one of them "uci"; it may be packed (.xz). Raises
+    DataError for another form.
+    """
+    with open_text(path) as lines:
+        names = next(lines, "").rstrip("\n").split("\t")
+        if "uci" not in names:
+            raise DataError(f"{path}: expected a column 'uci' of moves, found {names[:8]}")
+        column = names.index("uci")
+        for line in lines:
+            fields = line.rstrip("\n").split("\t")
+            if len(fields) != len(names):
+                raise DataError(f"{path}: expected {len(names)} columns, found {len(fields)} in {line[:60]!r}")
+            moves = fields[column].split()
+            if len(moves) >= shortest:
+                yield moves
 
 
 def start_board() -> np.ndarray:

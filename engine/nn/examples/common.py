@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import lzma
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -56,8 +56,23 @@ def show(record: Record) -> None:
     print(f"epoch {record['epoch']:3.0f}   {'   '.join(parts)}", flush=True)
 
 
-def save_plot(path: Path, draw: Callable[[Any], None]) -> None:
-    """Save a picture with one pair of axes, on which ``draw`` draws. Needs Matplotlib."""
+def save_curves(path: Path | None, curves: Mapping[str, Sequence[float]], x: str, y: str, scale: str = "plot") -> None:
+    """Save a picture of curves by name over 1, 2, ..., if there is a path; ``scale`` is plot, semilogy or loglog."""
+
+    def draw(axes: Any) -> None:
+        for name, values in curves.items():
+            getattr(axes, scale)(range(1, len(values) + 1), values, label=name)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.legend()
+
+    save_plot(path, draw)
+
+
+def save_plot(path: Path | None, draw: Callable[[Any], None]) -> None:
+    """Save a picture with one pair of axes, on which ``draw`` draws, if there is a path. Needs Matplotlib."""
+    if path is None:
+        return
     figure = new_figure(6, 4)
     draw(figure.add_subplot())
     figure.savefig(path)

@@ -48,7 +48,6 @@ def run(
     seed: int = 0,
     rate: float = 2e-3,
     shift: int = 0,
-    verbose: bool = False,
 ) -> Result:
     """Train; with ``shift``, every epoch moves every digit anew by up to so many squares."""
     model = build(digits.train.inputs.shape[2], channels, np.random.default_rng(seed))
@@ -57,7 +56,7 @@ def run(
     schedule = nn.WarmupCosine(rate, steps, min(50, steps // 3))
     trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy})
     train = nn.Loader(*digits.train, augment=nn.random_shift(shift)) if shift else digits.train
-    return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show] if verbose else []))
+    return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         title, digits, channels, epochs = "digits of 8x8", nn.datasets.small_digits(options.seed), (32, 64), 30
     else:
         title, digits, channels, epochs = "drawn digits", nn.datasets.digits(seed=options.seed), (16, 32), 15
-    model, history = run(digits, channels, options.epochs or epochs, options.seed, shift=options.shift, verbose=True)
+    model, history = run(digits, channels, options.epochs or epochs, options.seed, shift=options.shift)
     print(f"accuracy on held-out digits: {history['validation_accuracy'][-1]:.2%}")
     if options.plot:
         history.plot(options.plot, title)

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.boards import MOVE_PLANES, planes, replay
-from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
-from engine.nn.examples.games import read_games
+from engine.nn.examples.boards import MOVE_PLANES, planes, read_games, replay
+from engine.nn.examples.common import command_line, find_data, run_as_command, save_curves, show
 
 ACTIONS = MOVE_PLANES * 64
 FILTERS, BLOCKS = 64, 3
@@ -105,7 +104,6 @@ def run(
     seed: int = 0,
     filters: int = FILTERS,
     blocks: int = BLOCKS,
-    verbose: bool = False,
 ) -> Result:
     """Train both nets on the same batches."""
     spatial = spatial_net(np.random.default_rng(seed), filters, blocks)
@@ -117,7 +115,7 @@ def run(
         steps = epochs * -(-len(train.inputs) // settings.batch_size)
         schedule = nn.WarmupCosine(3e-3, steps, steps // 20)
         trainer = nn.Trainer(net, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy})
-        histories[name] = trainer.fit(train, epochs, held_out, callbacks=[show] if verbose else [])
+        histories[name] = trainer.fit(train, epochs, held_out, callbacks=[show])
     return Result({name: parameter_count(net) for name, net in nets.items()}, histories)
 
 
@@ -136,20 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     boards, moves = read_positions(path, options.positions + HELD_OUT, options.seed)
     train = nn.Data(Boards(boards[:-HELD_OUT]), moves[:-HELD_OUT])
     held_out = nn.Data(Boards(boards[-HELD_OUT:]), moves[-HELD_OUT:])
-    result = run(train, held_out, options.epochs, options.seed, verbose=True)
+    result = run(train, held_out, options.epochs, options.seed)
     print(f"\n{len(train.inputs)} positions, {options.epochs} epochs, {HELD_OUT} held-out positions of other games")
     for name, parameters in result.parameters.items():
         print(f"{name:8} {parameters:8} parameters   top-1 {result.top1(name):.1%}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
-
-
-def _draw(axes: Any, result: Result) -> None:
-    for name, history in result.histories.items():
-        axes.plot(history["epoch"], history["validation_accuracy"], label=name)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("top-1 on held-out positions")
-    axes.legend()
+    accuracies = {name: history["validation_accuracy"] for name, history in result.histories.items()}
+    save_curves(options.plot, accuracies, "epoch", "top-1 on held-out positions")
 
 
 if __name__ == "__main__":

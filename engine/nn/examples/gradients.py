@@ -67,8 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 error = np.abs(gradient - stage.numeric[name]).max()
                 print(f"  d{name} {list(gradient.shape)}, within {error:.0e} of central differences\n{gradient}")
             print(f"  gradient of its input {list(stage.dx.shape)}\n{stage.dx}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, stages))
+    save_plot(options.plot, lambda axes: _draw(axes, stages))
 
 
 def _draw(axes: Any, stages: list[Stage]) -> None:

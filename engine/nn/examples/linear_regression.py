@@ -33,7 +33,7 @@ def run(seed: int = 0, points: int = 100, epochs: int = 200) -> Result:
     x = rng.uniform(-1, 1, (points, 1)).astype(np.float32)
     data = nn.Data(x, (SLOPE * x + INTERCEPT + NOISE * rng.standard_normal((points, 1))).astype(np.float32))
     model = nn.Dense(1, 1, rng)
-    trainer = nn.Trainer(model, nn.mse, nn.SGD(), nn.Constant(0.3), nn.TrainerSettings(batch_size=points, seed=seed))
+    trainer = nn.Trainer(model, nn.mse, nn.SGD(), 0.3, nn.TrainerSettings(batch_size=points, seed=seed))
     history = trainer.fit(data, epochs)
     slope, intercept = np.polyfit(data.inputs[:, 0], data.targets[:, 0], 1)
     descent = float(model.params["weight"][0, 0]), float(model.params["bias"][0])
@@ -46,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("               slope  intercept")
     for name, (slope, intercept) in (("descent", result.descent), ("least squares", result.least_squares)):
         print(f"{name:13} {slope:6.4f}  {intercept:9.4f}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
+    save_plot(options.plot, lambda axes: _draw(axes, result))
 
 
 def _draw(axes: Any, result: Result) -> None:

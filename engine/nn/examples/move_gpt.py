@@ -18,8 +18,8 @@ import numpy as np
 
 from engine import nn
 from engine.errors import DataError
+from engine.nn.examples.boards import read_games
 from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
-from engine.nn.examples.games import read_games
 
 ALPHABET = "\n abcdefgh12345678nqr"  # a line break starts a game; b promotes to a bishop, too
 MOVE_LENGTH = 5  # characters of a move with its space, promotions aside
@@ -109,15 +109,13 @@ def next_character_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[float,
     return loss, dlogits.reshape(logits.shape)
 
 
-def train(
-    model: nn.Layer, data: nn.Data, epochs: int, rate: float, seed: int, held_out: nn.Data, verbose: bool
-) -> nn.History:
+def train(model: nn.Layer, data: nn.Data, epochs: int, rate: float, seed: int, held_out: nn.Data) -> nn.History:
     """Train the model on these games."""
     settings = nn.TrainerSettings(batch_size=32, seed=seed, clip_norm=1.0, shard_size=16, threads=2)
     steps = epochs * -(-len(data.inputs) // settings.batch_size)
     schedule = nn.WarmupCosine(rate, steps, steps // 20)
     trainer = nn.Trainer(model, next_character_loss, nn.AdamW(weight_decay=0.05), schedule, settings)
-    return trainer.fit(data, epochs, held_out, callbacks=[show] if verbose else [])
+    return trainer.fit(data, epochs, held_out, callbacks=[show])
 
 
 def perplexity(model: nn.Layer, data: nn.Data, skipped_plies: int) -> float:
@@ -151,7 +149,6 @@ def run(
     config: GptConfig | None = None,
     opening: Sequence[str] = OPENING,
     held_out: int = HELD_OUT,
-    verbose: bool = False,
 ) -> Result:
     """Pretrain on the games, fine-tune on those of the opening, measure before and after."""
     config = config or GptConfig()
@@ -167,10 +164,10 @@ def run(
         return [sample(model, rng, config.length) for _ in range(3)]
 
     rest = slice(None, -held_out)
-    histories = {"all": train(model, _part(everything, rest), epochs, 3e-3, seed, tests["all"], verbose)}
+    histories = {"all": train(model, _part(everything, rest), epochs, 3e-3, seed, tests["all"])}
     before, pretrained_games = measure(), write()
     special_rest = _part(special, rest)
-    histories["opening"] = train(model, special_rest, fine_tuning_epochs, 5e-4, seed, tests["opening"], verbose)
+    histories["opening"] = train(model, special_rest, fine_tuning_epochs, 5e-4, seed, tests["opening"])
     return Result(before, measure(), pretrained_games, write(), histories)
 
 
@@ -193,14 +190,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     games, opening_games = select_games(path, options.count, GptConfig().length, options.opening)
     opening_games = opening_games[: HELD_OUT + options.count // 4]
     print(f"{len(games)} games, {len(opening_games)} that start with {' '.join(options.opening)}")
-    result = run(games, opening_games, options.epochs, 2, options.seed, opening=options.opening, verbose=True)
+    result = run(games, opening_games, options.epochs, 2, options.seed, opening=options.opening)
     print("\nperplexity a move, after the opening's     all games   the opening")
     for name, values in (("pretrained", result.before), ("fine-tuned", result.after)):
         print(f"{name:40} {values['all']:10.2f} {values['opening']:13.2f}")
     for name, written in (("pretrained", result.pretrained_games), ("fine-tuned", result.fine_tuned_games)):
         print(f"\nwritten, {name}:", *_lines(written), sep="\n")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
+    save_plot(options.plot, lambda axes: _draw(axes, result))
 
 
 def _draw(axes: Any, result: Result) -> None:

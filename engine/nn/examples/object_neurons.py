@@ -139,8 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"objects  {result.object_seconds * 1e3:10.2f} ms a step   {result.object_errors}")
     print(f"arrays   {result.array_seconds * 1e3:10.2f} ms a step   {result.array_errors}")
     print(f"factor   {result.factor:10.0f}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
+    save_plot(options.plot, lambda axes: _draw(axes, result))
 
 
 def _draw(axes: Any, result: Result) -> None:

@@ -8,12 +8,12 @@ The sigmoid net is not lost, though: it stalls, then learns, as the number of st
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_curves
 from engine.nn.parallel import StepResult
 from engine.nn.trainer import LayerGradients
 
@@ -49,9 +49,7 @@ def run(activation: str, seed: int = 0, steps: int = STEPS) -> TrainingCurve:
         dense3=nn.Dense(16, 2, rng),
     )
     marks, passed = _students(rng)
-    trainer = nn.Trainer(
-        model, _WatchedGradients(model, nn.softmax_cross_entropy, {}, BATCH, 1), nn.SGD(), nn.Constant(RATE)
-    )
+    trainer = nn.Trainer(model, _WatchedGradients(model, nn.softmax_cross_entropy, {}, BATCH, 1), nn.SGD(), RATE)
     records = []
     for _ in range(steps):
         chosen = rng.integers(0, STUDENTS, BATCH)
@@ -87,16 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         loss = f"{np.mean(curve.losses[:50]):10.3f}  {np.mean(curve.losses[-50:]):5.3f}"
         norm = f"{np.mean(curve.first_layer_norms[:50]):24.4f}  {np.mean(curve.first_layer_norms[-50:]):6.4f}"
         print(f"{name:11} {loss} {norm}   {curve.steps_to(0.3):12}  {curve.accuracy:8.1%}  {curve.majority:8.1%}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, curves))
-
-
-def _draw(axes: Any, curves: dict[str, TrainingCurve]) -> None:
-    for name, curve in curves.items():
-        axes.semilogy(curve.first_layer_norms, label=f"{name}, accuracy {curve.accuracy:.1%}", linewidth=0.5)
-    axes.set_xlabel("steps")
-    axes.set_ylabel("norm of the first layer's gradient")
-    axes.legend()
+    norms = {f"{name}, accuracy {curve.accuracy:.1%}": curve.first_layer_norms for name, curve in curves.items()}
+    save_curves(options.plot, norms, "steps", "norm of the first layer's gradient", "semilogy")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ move along the flat one, while a velocity collects there (Polyak 1964; Goh 2017,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_curves
 
 TARGET_ERROR = 1e-5
 STRETCH = np.array([1 / 9, 1 / 3, 1.0, 3.0])  # of the inputs along the four axes
@@ -44,7 +44,7 @@ def _descend(seed: int, momentum: float, most_steps: int) -> list[float]:
     target = (x @ plane @ plane.T).astype(np.float32)
     settings = nn.TrainerSettings(batch_size=len(x))  # all points at once
     trainer = nn.Trainer(
-        nn.Dense(4, 4, rng, initialization="glorot"), nn.mse, nn.SGD(momentum=momentum), nn.Constant(RATE), settings
+        nn.Dense(4, 4, rng, initialization="glorot"), nn.mse, nn.SGD(momentum=momentum), RATE, settings
     )
     errors: list[float] = []
     while len(errors) < most_steps and (not errors or errors[-1] > TARGET_ERROR):
@@ -59,16 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"plain descent   {len(result.plain):6}   (error {result.plain[-1]:.1e})")
     print(f"momentum {MOMENTUM}    {len(result.momentum):6}   (error {result.momentum[-1]:.1e})")
     print(f"acceleration    {result.acceleration:6.1f}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
-
-
-def _draw(axes: Any, result: Result) -> None:
-    axes.loglog(result.plain, label="plain")
-    axes.loglog(result.momentum, label=f"momentum {MOMENTUM}")
-    axes.set_xlabel("steps")
-    axes.set_ylabel("mean squared error")
-    axes.legend()
+    errors = {"plain": result.plain, f"momentum {MOMENTUM}": result.momentum}
+    save_curves(options.plot, errors, "steps", "mean squared error", "loglog")
 
 
 if __name__ == "__main__":

@@ -88,20 +88,17 @@ def terms_of(text: str) -> list[str]:
 
 
 def read_reviews(path: Path) -> tuple[list[str], np.ndarray]:
-    """(texts, labels 0 or 1) of a CSV file; labels may also be "negative" and "positive". Raises DataError."""
-    words = {"0": 0, "1": 1, "negative": 0, "positive": 1, "neg": 0, "pos": 1}
+    """(texts, labels 0 or 1) of a CSV file. Raises DataError."""
     with open_text(path) as file:
         reader = csv.DictReader(file)
         names = reader.fieldnames or []
-        text = next((name for name in ("text", "review") if name in names), None)
-        label = next((name for name in ("label", "sentiment") if name in names), None)
-        if text is None or label is None:
-            raise DataError(f"{path}: expected columns label and text (or sentiment and review), found {names}")
+        if not {"label", "text"} <= set(names):
+            raise DataError(f"{path}: expected columns label and text, found {names}")
         rows = list(reader)
-    unknown = {row[label] for row in rows} - words.keys()
+    unknown = {row["label"] for row in rows} - {"0", "1"}
     if unknown or not rows:
         raise DataError(f"{path}: expected labels 0 and 1, found {sorted(map(str, unknown))[:3] or 'no reviews'}")
-    return [row[text] for row in rows], np.array([words[row[label]] for row in rows])
+    return [row["text"] for row in rows], np.array([int(row["label"]) for row in rows])
 
 
 def build(hidden: Sequence[int], inputs: int, rng: np.random.Generator) -> nn.Sequential:
@@ -129,7 +126,6 @@ def run(
     labels: np.ndarray,
     seed: int = 0,
     epochs: Mapping[str, int] = EPOCHS,
-    verbose: bool = False,
 ) -> Result:
     """Train both nets on four fifths of the reviews; the rest, in whose words nothing was chosen, is held out."""
     order = np.random.default_rng(seed).permutation(len(texts))
@@ -148,9 +144,8 @@ def run(
         trainer = nn.Trainer(
             model, nn.sigmoid_binary_cross_entropy, optimizer, schedule, settings, {"accuracy": nn.accuracy}
         )
-        if verbose:
-            print(f"{name} [{'-'.join(map(str, (len(vocabulary.columns), *hidden, 1)))}]")
-        histories[name] = trainer.fit(train, epochs[name], held_out, callbacks=[show] if verbose else [])
+        print(f"{name} [{'-'.join(map(str, (len(vocabulary.columns), *hidden, 1)))}]")
+        histories[name] = trainer.fit(train, epochs[name], held_out, callbacks=[show])
     return Result(histories)
 
 
@@ -159,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--reviews", type=Path, metavar="FILE", help="read a CSV file with columns label and text")
     options = parser.parse_args(arguments)
     texts, labels = read_reviews(find_data(options.reviews, "reviews", "reviews.csv.xz"))
-    result = run(texts, labels, options.seed, verbose=True)
+    result = run(texts, labels, options.seed)
     print(f"\n{len(texts)} reviews, a fifth held out")
     for name in NETS:
         print(f"{name:8} {result.accuracy(name):.2%} right")

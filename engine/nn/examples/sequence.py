@@ -8,12 +8,11 @@ matrix at each step. The "adding problem" of Hochreiter and Schmidhuber 1997.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_curves
 
 KINDS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 LENGTH = 40
@@ -47,17 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"rows of {LENGTH}; always saying 1 has an error of {CHANCE:.4f}")
     for kind, history in histories.items():
         print(f"{kind:5} mean squared error on new rows {history['validation_loss'][-1]:.5f}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, histories))
-
-
-def _draw(axes: Any, histories: dict[str, nn.History]) -> None:
-    for kind, history in histories.items():
-        axes.semilogy(history["epoch"], history["validation_loss"], label=kind)
-    axes.axhline(CHANCE, linestyle=":", color="gray")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("mean squared error on new rows")
-    axes.legend()
+    errors = {kind: history["validation_loss"] for kind, history in histories.items()}
+    errors["always 1"] = [CHANCE] * len(errors["gru"])
+    save_curves(options.plot, errors, "epoch", "mean squared error on new rows", "semilogy")
 
 
 if __name__ == "__main__":

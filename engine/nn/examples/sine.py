@@ -44,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = command_line(__doc__).parse_args(arguments)
     result = run(options.seed)
     print(f"largest error of sin(x) between -pi and pi: {result.largest_error:.4f}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, result))
+    save_plot(options.plot, lambda axes: _draw(axes, result))
 
 
 def _draw(axes: Any, result: Result) -> None:

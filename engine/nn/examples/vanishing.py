@@ -8,12 +8,11 @@ layers. Tanh with Glorot's and ReLU with He's initialisation keep the norm; batc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_plot
+from engine.nn.examples.common import command_line, run_as_command, save_curves
 
 WIDTH = 64
 DEPTH = 20
@@ -45,16 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for kind, values in norms.items():
         middle = values[DEPTH // 2]
         print(f"{kind:18} {values[0]:13.1e} {middle:9.1e} {values[-1]:9.1e} {values[-1] / values[0]:14.1e}")
-    if options.plot:
-        save_plot(options.plot, lambda axes: _draw(axes, norms))
-
-
-def _draw(axes: Any, norms: dict[str, list[float]]) -> None:
-    for kind, values in norms.items():
-        axes.semilogy(range(1, len(values) + 1), values, label=kind)
-    axes.set_xlabel("layer")
-    axes.set_ylabel("norm of the weight gradient")
-    axes.legend()
+    save_curves(options.plot, norms, "layer", "norm of the weight gradient", "semilogy")
 
 
 if __name__ == "__main__":

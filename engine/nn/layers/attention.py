@@ -33,12 +33,6 @@ class _Attention(Layer):
             "output": Dense(features, features, rng, "glorot"),
         }
 
-    def children(self) -> dict[str, Layer]:
-        return dict(self.parts)
-
-    def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.parts = children
-
     def _apply(self, x: Array, context: Array, mask: Array | None, training: bool) -> tuple[Array, TwoInputsBackward]:
         """Return y [B, T, features] and backward: dy -> (dx, dcontext, gradients)."""
         query, query_backward = self.parts["query"].forward(x, training)
@@ -129,9 +123,6 @@ class CrossAttention(_Attention):
     """
 
     settings = ("features", "context_features", "heads")
-
-    def __init__(self, features: int, context_features: int, heads: int, rng: np.random.Generator) -> None:
-        super().__init__(features, context_features, heads, rng)
 
     def forward(
         self, x: tuple[Array, Array], training: bool = False, mask: Array | None = None

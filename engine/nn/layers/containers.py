@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -33,7 +33,7 @@ class Sequential(Layer):
         by_position = _numbered(unnamed)
         if twice := by_position.keys() & named.keys():
             raise ConfigError(f"Sequential: {sorted(twice)} also are names of layers given by position")
-        self.layers = _checked_names(by_position | named)
+        self.layers = checked_parts(by_position | named)
 
     def __getitem__(self, place: int) -> Layer:
         """Return the layer at this place, counted from 0, or from the end as -1, -2, ..."""
@@ -61,9 +61,6 @@ class Sequential(Layer):
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
         return cls(**{name: layer_from_config(part, rng) for name, part in config["layers"].items()})
 
-    def children(self) -> dict[str, Layer]:
-        return dict(self.layers)
-
     def _replace_children(self, children: dict[str, Layer]) -> None:
         self.layers = children
 
@@ -79,11 +76,13 @@ class MultiHead(Layer):
     named "trunk.NAME", a head's "HEAD.NAME". Raises ShapeError when no head, or an unknown head, has a gradient.
     """
 
+    settings = ("trunk", "heads")
+
     def __init__(self, trunk: Layer, heads: Mapping[str, Layer]) -> None:
         super().__init__()
         if not heads or "trunk" in heads:
             raise ConfigError("MultiHead needs at least one head, and none may be named 'trunk'")
-        _checked_names({"trunk": trunk, **heads})
+        checked_parts({"trunk": trunk, **heads})
         self.trunk, self.heads = trunk, dict(heads)
 
     def forward(self, x: Array, training: bool = False) -> tuple[dict[str, Array], Backward]:
@@ -108,22 +107,6 @@ class MultiHead(Layer):
 
         return outputs, backward
 
-    def config(self) -> dict[str, Any]:
-        heads = {name: head.config() for name, head in self.heads.items()}
-        return {"layer": self.kind, "trunk": self.trunk.config(), "heads": heads}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        trunk = layer_from_config(config["trunk"], rng)
-        return cls(trunk, {name: layer_from_config(part, rng) for name, part in config["heads"].items()})
-
-    def children(self) -> dict[str, Layer]:
-        return {"trunk": self.trunk, **self.heads}
-
-    def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.trunk = children["trunk"]
-        self.heads = {name: children[name] for name in self.heads}
-
 
 def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
     """Name layers by their kind and a count from 1."""
@@ -137,24 +120,19 @@ def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
     return named
 
 
-def _checked_names(layers: Mapping[str, Layer]) -> dict[str, Layer]:
+def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    """Return the parts of a layer. Raises ConfigError unless they are layers with plain names, each in one place."""
     places: dict[int, str] = {}
     for name, layer in layers.items():
         _check_layer(layer)
         if not name.isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
-        for path, one in _with_arrays(name, layer):
+        for path, one in layer.walk(name):
+            if not one.params and not one.buffers:
+                continue
             if (first := places.setdefault(id(one), path)) != path:
                 raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
     return dict(layers)
-
-
-def _with_arrays(path: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
-    """Yield the layers inside ``layer`` that hold parameters or buffers, by dotted path."""
-    if layer.params or layer.buffers:
-        yield path, layer
-    for name, child in layer.children().items():
-        yield from _with_arrays(f"{path}.{name}", child)
 
 
 def _check_layer(layer: object) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
@@ -27,6 +25,8 @@ class Conv2D(Layer):
     2015, arXiv:1502.01852 (initialisation).
     """
 
+    settings = ("inputs", "outputs", "size", "stride", "padding", "bias", "input_gradient")
+
     def __init__(
         self,
         inputs: int,
@@ -46,7 +46,7 @@ class Conv2D(Layer):
             )
         self.inputs, self.outputs, self.size, self.stride = inputs, outputs, size, stride
         self.padding = size // 2 if padding is None else padding
-        self.input_gradient = input_gradient
+        self.bias, self.input_gradient = bias, input_gradient
         weight = he_normal(rng, (outputs, inputs, size, size), inputs * size * size)
         self.params = {"weight": _kernel_places_first(weight)}
         if bias:
@@ -72,18 +72,6 @@ class Conv2D(Layer):
             return dx, grads
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {
-            "layer": self.kind,
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "size": self.size,
-            "stride": self.stride,
-            "padding": self.padding,
-            "bias": "bias" in self.params,
-            "input_gradient": self.input_gradient,
-        }
 
 
 def _kernel_places_first(weight: np.ndarray) -> np.ndarray:

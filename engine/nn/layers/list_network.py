@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
-
-import numpy as np
+from typing import Any
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, prefixed, register
+from engine.nn.layers.containers import checked_parts
 from engine.nn.layers.views import ChosenSequential
 
 
@@ -25,12 +24,16 @@ class ListNetwork(Layer):
     "HEAD.NAME", "value_trunk.NAME". Raises ShapeError when an output has no gradient.
     """
 
+    settings = ("trunk", "policy", "heads", "value_trunk")
+
     def __init__(
         self, trunk: Layer, policy: Layer, heads: Mapping[str, Layer], value_trunk: Layer | None = None
     ) -> None:
         super().__init__()
         if {"trunk", "policy", "value_trunk"} & heads.keys():
             raise ConfigError("ListNetwork: heads may not be called trunk, policy or value_trunk")
+        value = {} if value_trunk is None else {"value_trunk": value_trunk}
+        checked_parts({"trunk": trunk, "policy": policy, **heads, **value})
         self.trunk, self.policy, self.heads, self.value_trunk = trunk, policy, dict(heads), value_trunk
 
     def forward(self, x: tuple[Array, ...], training: bool = False) -> tuple[dict[str, Array], Backward]:
@@ -62,22 +65,8 @@ class ListNetwork(Layer):
         return outputs, backward
 
     def config(self) -> dict[str, Any]:
-        heads = {name: head.config() for name, head in self.heads.items()}
-        config = {"layer": self.kind, "trunk": self.trunk.config(), "policy": self.policy.config(), "heads": heads}
-        return config if self.value_trunk is None else {**config, "value_trunk": self.value_trunk.config()}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        trunk, policy = layer_from_config(config["trunk"], rng), layer_from_config(config["policy"], rng)
-        heads = {name: layer_from_config(part, rng) for name, part in config["heads"].items()}
-        value_trunk = layer_from_config(config["value_trunk"], rng) if "value_trunk" in config else None
-        return cls(trunk, policy, heads, value_trunk)
-
-    def children(self) -> dict[str, Layer]:
-        parts: dict[str, Layer] = {"trunk": self.trunk, "policy": self.policy, **self.heads}
-        return parts if self.value_trunk is None else {**parts, "value_trunk": self.value_trunk}
+        return {name: value for name, value in super().config().items() if value is not None}
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.trunk, self.policy = children["trunk"], children["policy"]
-        self.heads = {name: children[name] for name in self.heads}
         self.value_trunk = children.get("value_trunk")
+        super()._replace_children(children)

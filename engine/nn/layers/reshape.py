@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
@@ -17,23 +16,22 @@ class Reshape(Layer):
     Raises ConfigError for sizes below 1, ShapeError when x does not hold as many numbers as ``shape``.
     """
 
+    settings = ("shape",)
+
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
-        self.shape = tuple(shape)
+        self.shape = list(shape)
         if not all(type(side) is int and side >= 1 for side in self.shape):
-            raise ConfigError(f"Reshape({list(self.shape)}): every side must be an integer >= 1")
+            raise ConfigError(f"Reshape({self.shape}): every side must be an integer >= 1")
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "...", dtype="numeric")
         shape = x.shape
         if math.prod(shape[1:]) != math.prod(self.shape):
-            raise ShapeError(f"Reshape: expected numbers for [B, {str(list(self.shape))[1:]}, found {list(shape)}")
+            raise ShapeError(f"Reshape: expected numbers for [B, {str(self.shape)[1:]}, found {list(shape)}")
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             check_gradient(self, dy, (shape[0], *self.shape))
             return dy.reshape(shape), {}
 
         return x.reshape(shape[0], *self.shape), backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "shape": list(self.shape)}

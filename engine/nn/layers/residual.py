@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
-
-import numpy as np
+from typing import Any
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, layer_from_config, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, prefixed, register
 from engine.nn.layers.activations import activation_function
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.squeeze_excitation import MergeBackward, SqueezeExcitation
@@ -25,6 +22,8 @@ class Residual(Layer):
     The body's parameters keep their names; the gate's are "se.NAME". Raises ShapeError when the body changes the shape.
     He et al. 2016, arXiv:1512.03385.
     """
+
+    settings = ("body", "se", "activation")
 
     def __init__(self, body: Sequential, se: SqueezeExcitation | None = None, activation: str = "relu") -> None:
         super().__init__()
@@ -50,16 +49,6 @@ class Residual(Layer):
             return operations_for(dx).add(dx, dskip), grads | prefixed("se", gate_grads)
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        se = None if self.se is None else self.se.config()
-        return {"layer": self.kind, "body": self.body.config(), "se": se, "activation": self.activation}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        body: Any = layer_from_config(config["body"], rng)
-        se: Any = None if config["se"] is None else layer_from_config(config["se"], rng)
-        return cls(body, se, config["activation"])
 
     def children(self) -> dict[str, Layer]:
         gate: dict[str, Layer] = {} if self.se is None else {"se": self.se}

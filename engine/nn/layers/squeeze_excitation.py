@@ -12,7 +12,6 @@ from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
 
-GateBackward = Callable[[Array, Array], tuple[Array, Gradients]]
 MergeBackward = Callable[[Array], tuple[Array, Array, Gradients]]
 
 
@@ -38,23 +37,6 @@ class SqueezeExcitation(Layer):
         self.squeeze: Layer = Dense(channels, hidden, rng)
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
-    def gates(self, x: Array, training: bool = False) -> tuple[Array, Array, GateBackward]:
-        """Return (sigmoid(s) [B, C], t [B, C], backward); backward maps their gradients to (dm [B, C], gradients)."""
-        check_input(self, x, "B", self.channels, "H", "W")
-        squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
-        active, active_backward = self._apply(squeezed)
-        excited, excite_backward = self.excite.forward(active, training)
-        scale, scale_backward = sigmoid(excited[:, : self.channels])
-        shift = excited[:, self.channels :]
-
-        def backward(dscale: Array, dshift: Array) -> tuple[Array, Gradients]:
-            dexcited = backend_of(x).xp.concatenate([scale_backward(dscale), dshift], axis=1)
-            dactive, excite_grads = excite_backward(dexcited)
-            dmean, squeeze_grads = squeeze_backward(active_backward(dactive))
-            return dmean, prefixed("squeeze", squeeze_grads) | prefixed("excite", excite_grads)
-
-        return scale, shift, backward
-
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         y, merge_backward = self.forward_with_skip(x, backend_of(x).xp.zeros_like(x), False, training)
 
@@ -67,18 +49,19 @@ class SqueezeExcitation(Layer):
 
     def forward_with_skip(self, x: Array, skip: Array, relu: bool, training: bool) -> tuple[Array, MergeBackward]:
         """Compute sigmoid(s) x + t + skip in one pass, with ReLU on request; backward: dy -> (dx, dskip, gradients)."""
-        scale, shift, gates_backward = self.gates(x, training)
-        y, sum_backward = operations_for(x).gated_sum(x, scale, shift, skip, relu)
+        check_input(self, x, "B", self.channels, "H", "W")
+        squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
+        active, active_backward = self._apply(squeezed)
+        excited, excite_backward = self.excite.forward(active, training)
+        scale, scale_backward = sigmoid(excited[:, : self.channels])
+        y, sum_backward = operations_for(x).gated_sum(x, scale, excited[:, self.channels :], skip, relu)
 
         def backward(dy: Array) -> tuple[Array, Array, Gradients]:
             d = sum_backward(dy)
-            dmean, grads = gates_backward(d.scale, d.shift)
+            dexcited = backend_of(x).xp.concatenate([scale_backward(d.scale), d.shift], axis=1)
+            dactive, excite_grads = excite_backward(dexcited)
+            dmean, squeeze_grads = squeeze_backward(active_backward(dactive))
+            grads = prefixed("squeeze", squeeze_grads) | prefixed("excite", excite_grads)
             return d.input_gradient(dmean), d.skip, grads
 
         return y, backward
-
-    def children(self) -> dict[str, Layer]:
-        return {"squeeze": self.squeeze, "excite": self.excite}
-
-    def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.squeeze, self.excite = children["squeeze"], children["excite"]

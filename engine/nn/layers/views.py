@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
-
 import numpy as np
 
 from engine.backend import backend_of
@@ -18,7 +15,6 @@ from engine.nn.layer import (
     check_input,
     check_range,
     forward_part,
-    layer_from_config,
     prefixed,
     register,
 )
@@ -38,6 +34,8 @@ class ChosenDense(Layer):
     With v the version of example b: y_b = W_v x_b + c_v, dx_b = W_v^T dy_b, and dW_v = sum of dy_b x_b^T, dc_v = sum of
     dy_b over the examples that chose v. Raises ShapeError for other shapes and dtypes and versions out of range.
     """
+
+    settings = ("inputs", "outputs", "versions")
 
     def __init__(self, inputs: int, outputs: int, versions: int, rng: np.random.Generator) -> None:
         super().__init__()
@@ -66,9 +64,6 @@ class ChosenDense(Layer):
             return ((dy[:, None] @ weight[version])[:, 0], None), {"weight": dweight, "bias": dbias}
 
         return (weight[version] @ units[:, :, None])[:, :, 0] + bias[version], backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, "inputs": self.inputs, "outputs": self.outputs, "versions": self.versions}
 
 
 @register("chosen_sequential")
@@ -115,11 +110,14 @@ class TwoViews(Layer):
     others are ChosenDense. Raises ConfigError when their sizes do not fit.
     """
 
+    settings = ("rows", "dense1", "dense2", "output")
+
     def __init__(self, rows: Layer, dense1: Layer, dense2: Layer, output: Layer) -> None:
         super().__init__()
-        width, hidden = rows.config()["outputs"], dense1.config()["outputs"]
-        if (dense1.config()["inputs"], dense2.config()["inputs"]) != (width, 2 * hidden):
-            raise ConfigError(f"TwoViews: expected dense1 of {width} inputs and dense2 of {2 * hidden}")
+        given = tuple(layer.config()["inputs"] for layer in (dense1, dense2, output))
+        wanted = rows.config()["outputs"], 2 * dense1.config()["outputs"], dense2.config()["outputs"]
+        if given != wanted:
+            raise ConfigError(f"TwoViews: expected dense layers of {wanted} inputs, found {given}")
         self.rows, self.dense1, self.dense2, self.output = rows, dense1, dense2, output
         self._product = PairProduct()
 
@@ -150,16 +148,3 @@ class TwoViews(Layer):
             return None, {name: array for part, grads in parts.items() for name, array in prefixed(part, grads).items()}
 
         return y, backward
-
-    def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, **{name: child.config() for name, child in self.children().items()}}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        return cls(**{name: layer_from_config(part, rng) for name, part in config.items()})
-
-    def children(self) -> dict[str, Layer]:
-        return {"rows": self.rows, "dense1": self.dense1, "dense2": self.dense2, "output": self.output}
-
-    def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.rows, self.dense1, self.dense2, self.output = (children[name] for name in self.children())

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import NUMPY, Backend, backend_of
+from engine.backend import NUMPY, backend_of
 from engine.nn.operations.native import NativeOperations
 from engine.nn.operations.plain import Operations
 
 __all__ = ["NativeOperations", "Operations", "operations_for"]
 
 _NATIVE = NativeOperations(np)
-_REFERENCE: dict[str, Operations] = {NUMPY.name: Operations(np)}
 
 
 def operations_for(x: Any) -> Operations:
@@ -25,10 +24,4 @@ def operations_for(x: Any) -> Operations:
     backend = backend_of(x)
     if backend is NUMPY and x.dtype == np.float32:
         return _NATIVE
-    return _reference(backend)
-
-
-def _reference(backend: Backend) -> Operations:
-    if backend.name not in _REFERENCE:
-        _REFERENCE[backend.name] = Operations(backend.xp)
-    return _REFERENCE[backend.name]
+    return Operations(backend.xp)

@@ -19,7 +19,7 @@ import pytest
 
 import engine
 from engine.errors import ConfigError, NetFileError
-from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum, load_tensors
+from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum
 from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Dropout, Layer, Sequential
 from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, RNG, Case
@@ -97,13 +97,6 @@ def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyP
     root = Path(engine.__file__).parents[1]
     assert ("commit" in found) == (root / ".git").exists()
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", found.get("commit", "0" * 40))
-
-
-def test_tensors_can_be_read_without_the_model(path: Path) -> None:
-    header, tensors = load_tensors(path)
-    assert tensors.keys() == tensors_of(small_model()).keys()
-    assert {array.dtype for array in tensors.values()} == {np.dtype(np.float32)}
-    assert header["model"]["layers"]["act"] == {"layer": "activation", "function": "mish"}
 
 
 def test_tensors_are_aligned_and_described(path: Path) -> None:
@@ -216,11 +209,11 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert_refused(tmp_path, "cannot be read")
 
 
-def test_a_large_file_cut_at_every_64th_byte_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_file_cut_anywhere_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "large.dit"
     save(path, Sequential(a=Dense(64, 64, RNG), norm=BatchNorm(64), b=Dense(64, 3, RNG)))
     data = path.read_bytes()
-    for length in range(0, len(data), 64):
+    for length in (*range(128), *range(128, len(data), 64)):
         path.write_bytes(data[:length])
         with refused_cheaply():
             load(path)
@@ -290,14 +283,6 @@ def refused_cheaply() -> Iterator[None]:
     tracemalloc.stop()
     assert time.perf_counter() - start < 1
     assert peak < 8 << 20
-
-
-def test_every_truncation_is_refused(path: Path) -> None:
-    data = path.read_bytes()
-    for length in range(len(data)):
-        path.write_bytes(data[:length])
-        with pytest.raises(NetFileError):
-            load(path)
 
 
 def test_every_damaged_byte_is_refused(path: Path) -> None:

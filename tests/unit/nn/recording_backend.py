@@ -1,4 +1,4 @@
-"""A stand-in for CuPy on machines without a GPU: arrays that record which functions they are asked for.
+"""A stand-in for CuPy on machines without a GPU: arrays of another type, which compute on the CPU.
 
 It is as strict as CuPy: no implicit way to NumPy, no arithmetic with NumPy arrays, and only functions that CuPy has.
 """
@@ -44,10 +44,9 @@ def wrapped(value: Any) -> Any:
 
 
 class RecordingArray:
-    """Behaves like ``cupy.ndarray``; ``calls`` is what all of them were asked for."""
+    """Behaves like ``cupy.ndarray``."""
 
     __array_ufunc__ = None
-    calls: set[str] = set()  # noqa: RUF012  one list for the whole device
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
@@ -65,31 +64,13 @@ class RecordingArray:
             return RecordingArray(self.values.T)
         if name not in METHODS:
             raise AttributeError(name)
-        return _recorded(name, getattr(self.values, name))
+        return _applied(getattr(self.values, name))
 
     def __getitem__(self, place: Any) -> Any:
         return wrapped(self.values[plain(place)])
 
     def __setitem__(self, place: Any, value: Any) -> None:
         self.values[plain(place)] = plain(value)
-
-    def __neg__(self) -> RecordingArray:
-        return wrapped(-self.values)
-
-    def __invert__(self) -> RecordingArray:
-        return wrapped(~self.values)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __float__(self) -> float:
-        return float(self.values)
-
-    def __int__(self) -> int:
-        return int(self.values)
-
-    def __bool__(self) -> bool:
-        return bool(self.values)
 
 
 def _operator(name: str) -> Any:
@@ -114,12 +95,19 @@ for _name in ("add", "sub", "mul", "truediv", "matmul", "pow", "and_", "or_"):
         setattr(RecordingArray, f"__{_prefix}{_word}__", _function)
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(RecordingArray, f"__{_name}__", _operator(_name)[0])
+for _function in (operator.neg, operator.invert):
+    setattr(
+        RecordingArray, f"__{_function.__name__}__", lambda self, function=_function: wrapped(function(self.values))
+    )
+for _kind in (len, float, int, bool):
+    setattr(RecordingArray, f"__{_kind.__name__}__", lambda self, kind=_kind: kind(self.values))
 RecordingArray.__module__ = "cupy._core.core"
 
 
-def _recorded(name: str, function: Any) -> Any:
+def _applied(function: Any) -> Any:
+    """The function for arrays of this type."""
+
     def call(*arguments: Any, **options: Any) -> Any:
-        RecordingArray.calls.add(name)
         out = options.get("out")
         result = function(*plain(arguments), **{key: plain(value) for key, value in options.items()})
         return out if out is not None else wrapped(result)
@@ -128,7 +116,7 @@ def _recorded(name: str, function: Any) -> Any:
 
 
 class _Namespace:
-    """Some functions of a NumPy module, recorded."""
+    """Some functions of a NumPy module, for arrays of this type."""
 
     def __init__(self, source: Any, names: set[str], **further: Any) -> None:
         self._source, self._names = source, names
@@ -136,7 +124,7 @@ class _Namespace:
 
     def __getattr__(self, name: str) -> Any:
         if name in self._names:
-            return _recorded(name, getattr(self._source, name))
+            return _applied(getattr(self._source, name))
         raise AttributeError(f"this array module has no {name}")
 
 
@@ -144,11 +132,11 @@ class _Add(_Namespace):
     """``xp.add``, with its ``at``."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return _recorded("add", np.add)(*arguments, **options)
+        return _applied(np.add)(*arguments, **options)
 
 
 def recording_backend() -> Backend:
-    """A backend named like CuPy's that computes on the CPU and writes down what it is asked for."""
+    """A backend named like CuPy's that computes on the CPU."""
 
     def asarray(values: Any, dtype: Any = None) -> RecordingArray:
         return wrapped(np.array(values.values if isinstance(values, RecordingArray) else values, dtype))
@@ -164,5 +152,4 @@ def recording_backend() -> Backend:
         __version__="recording",
         **{name: getattr(np, name) for name in CONSTANTS},
     )
-    RecordingArray.calls.clear()
     return Backend("cupy", module, "a recorder")

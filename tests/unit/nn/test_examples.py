@@ -32,7 +32,7 @@ from engine.nn.layers import ACTIVATIONS
 from tests.new_process import output_of
 
 README = Path(engine.nn.__file__).parent / "README.md"
-NOT_RUN = {"boards", "common", "games"}  # parts of others
+NOT_RUN = {"boards", "common"}  # parts of others
 NAMES = [module.name for module in pkgutil.iter_modules(engine.nn.examples.__path__) if module.name not in NOT_RUN]
 QUICK = ["gradients", "vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
 

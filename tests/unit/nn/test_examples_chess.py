@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.nn import Data
-from engine.nn.examples import boards, flat_spatial, games, move_gpt
+from engine.nn.examples import boards, flat_spatial, move_gpt
 
 
 def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
@@ -51,17 +51,11 @@ def test_replayed_boards_are_those_of_python_chess() -> None:
 
 def test_every_move_from_a_square_has_a_number_of_its_own() -> None:
     for start in chess.SQUARES:
-        targets = chess.SquareSet(chess.BB_KNIGHT_ATTACKS[start])
-        targets |= chess.SquareSet(chess.Board(None).attacks_mask(start)) | queen_targets(start)
+        rays = chess.BB_DIAG_ATTACKS[start][0] | chess.BB_FILE_ATTACKS[start][0] | chess.BB_RANK_ATTACKS[start][0]
+        targets = chess.SquareSet(chess.BB_KNIGHT_ATTACKS[start] | rays)
         numbers = [boards.move_plane(start, target) for target in targets]
         assert len(set(numbers)) == len(numbers)
         assert all(0 <= number < boards.MOVE_PLANES for number in numbers)
-
-
-def queen_targets(start: int) -> chess.SquareSet:
-    board = chess.Board(None)
-    board.set_piece_at(start, chess.Piece(chess.QUEEN, chess.WHITE))
-    return board.attacks(start)
 
 
 def test_planes_show_one_kind_of_piece_each() -> None:
@@ -118,13 +112,16 @@ def test_the_spatial_net_wins_on_real_positions(test_data: Path) -> None:
 def test_game_tables_are_read_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "games.tsv"
     path.write_text("result\tuci\n1-0\te2e4 e7e5 g1f3\n0-1\td2d4\n")
-    assert list(games.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
+    assert list(boards.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
+    path.write_text("uci\n" + 2 * "e2e4 e7e5 g1f3\n" + 3 * "e2e4 c7c5 g1f3\n" + 2 * "d2d4 d7d5 c2c4\n")
+    first, special = move_gpt.select_games(path, 2, 2 * move_gpt.MOVE_LENGTH, move_gpt.OPENING)
+    assert (first, special) == ([["e2e4", "e7e5", "g1f3"]] * 2, [["e2e4", "c7c5", "g1f3"]] * 3)
     path.write_text("result\tmoves\n1-0\te2e4\n")
     with pytest.raises(DataError, match="column 'uci'"):
-        list(games.read_games(path))
+        list(boards.read_games(path))
     path.write_text("result\tuci\n1-0\n")
     with pytest.raises(DataError, match="expected 2 columns"):
-        list(games.read_games(path))
+        list(boards.read_games(path))
 
 
 def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
@@ -138,27 +135,6 @@ def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
     assert result.after["opening"] < result.before["opening"]
     assert sum(game.startswith("a2a3 ") for game in result.fine_tuned_games) >= 2
     assert all(set(game) <= set(move_gpt.ALPHABET) for game in result.pretrained_games)
-
-
-def test_a_gpt_writes_openings_it_has_read(test_data: Path) -> None:
-    config = move_gpt.GptConfig(width=64, blocks=1, heads=4, length=50)
-    path = test_data / "games" / "human.tsv.xz"
-    some, special = move_gpt.select_games(path, 1000, config.length, move_gpt.OPENING)
-    result = move_gpt.run(some, special, 2, 1, config=config, held_out=100)
-    assert result.before["all"] < 150
-    assert result.after["opening"] < 0.95 * result.before["opening"]
-    assert np.mean([legal_plies(game) for game in result.pretrained_games + result.fine_tuned_games]) >= 2
-
-
-def legal_plies(game: str) -> int:
-    """How many moves of a written game can be played."""
-    board = chess.Board()
-    for text in game.split():
-        try:
-            board.push_uci(text)
-        except ValueError:
-            break
-    return board.ply()
 
 
 def test_games_that_are_not_moves_are_data_errors() -> None:

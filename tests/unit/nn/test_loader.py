@@ -37,11 +37,6 @@ def same(one: nn.Trainer, other: nn.Trainer) -> bool:
     )
 
 
-def test_a_loader_trains_exactly_as_the_arrays_it_reads() -> None:
-    data = images()
-    assert same(trained(pixels(data)), trained(nn.Loader(data.inputs, data.targets, prepare=pixels)))
-
-
 @pytest.mark.parametrize("read_ahead", [False, True])
 def test_files_train_exactly_as_arrays_without_being_read_whole(tmp_path: Path, read_ahead: bool) -> None:
     data, paths = images(), []
@@ -92,7 +87,7 @@ def test_validation_is_never_augmented() -> None:
 
 
 def test_a_resumed_run_with_augmentation_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    loader = nn.Loader(*pixels(images()), augment=nn.chained(nn.random_shift(2), nn.random_mirror))
+    loader = nn.Loader(*pixels(images()), augment=nn.random_shift(2))
     whole = trained(loader, 4)
     trained(loader, 2, tmp_path / "half.npz")
     assert same(whole, trained(loader, 4, tmp_path / "half.npz", resumed=True))
@@ -108,15 +103,6 @@ def test_shifts_move_images_and_fill_with_zeros() -> None:
     assert sums.max() == 16  # not moved at all
     assert np.array_equal(moved[:, 0], moved[:, 1])  # channels move together
     assert (batch.inputs == 1).all()
-
-
-def test_half_of_the_images_are_mirrored_in_place() -> None:
-    ramp = np.broadcast_to(np.arange(4, dtype=np.float32), (400, 1, 3, 4)).copy()
-    mirrored, _ = nn.random_mirror(nn.Data(ramp, np.zeros(400)), np.random.default_rng(0))
-    turned = mirrored[:, 0, 0, 0] == 3
-    assert 150 < turned.sum() < 250
-    assert (mirrored[turned] == ramp[0, :, :, ::-1]).all()
-    assert (mirrored[~turned] == ramp[0]).all()
 
 
 def test_joined_rows_answer_like_one_array() -> None:
@@ -163,14 +149,3 @@ def test_an_error_of_a_reading_thread_reaches_the_caller() -> None:
 
     with pytest.raises(ShapeError, match="a damaged file"):
         trained(nn.Loader(*images(), prepare=broken, read_ahead=True))
-
-
-def test_a_flat_net_learns_from_augmented_images_too() -> None:
-    rng = np.random.default_rng(5)
-    x = np.zeros((200, 1, 6, 6), np.float32)
-    y = rng.integers(0, 2, 200)
-    x[np.arange(200), 0, 2, 2 + y] = 1  # a dot to the left or to the right
-    model = nn.Sequential(nn.Flatten(), nn.Dense(36, 2, rng, "glorot"))
-    trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.Adam(), 0.05, metrics={"accuracy": nn.accuracy})
-    trainer.fit(nn.Loader(x, y, augment=nn.chained()), 10)
-    assert trainer.evaluate(nn.Data(x, y))["accuracy"] == 1.0

@@ -1,13 +1,12 @@
 """The native float32 operations against the plain array reference in float64."""
 
-import inspect
 import threading
 
 import numpy as np
 import pytest
 
 from engine.native.memory import CACHE_LINE
-from engine.nn.operations import NativeOperations, Operations, operations_for, tables, tiles, winograd, workspace
+from engine.nn.operations import NativeOperations, Operations, operations_for, tiles, winograd, workspace
 
 pytestmark = pytest.mark.plain
 
@@ -32,45 +31,34 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e
 
 @pytest.mark.parametrize("channels_last", [True, False], ids=["nhwc", "nchw"])
 @pytest.mark.parametrize(
-    ("batch", "inputs", "outputs", "height", "width"),
-    [(1, 16, 16, 8, 8), (3, 112, 32, 8, 8), (17, 16, 80, 8, 8), (37, 32, 16, 4, 12)],
+    ("shape", "outputs", "size", "stride", "padding"),
+    [
+        ((1, 16, 8, 8), 16, 3, 1, 1),
+        ((3, 112, 8, 8), 32, 3, 1, 1),
+        ((17, 16, 8, 8), 80, 3, 1, 1),
+        ((37, 32, 4, 12), 16, 3, 1, 1),
+        *[((3, 16, 8, 8), 32, *form) for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))],
+    ],
 )
-def test_winograd_convolution_agrees_with_the_reference(
-    batch: int, inputs: int, outputs: int, height: int, width: int, channels_last: bool
+def test_convolution_agrees_with_the_reference(
+    shape: tuple[int, ...], outputs: int, size: int, stride: int, padding: int, channels_last: bool
 ) -> None:
     rng = np.random.default_rng(1)
-    x, dy = random(rng, batch, inputs, height, width), random(rng, batch, outputs, height, width)
+    x, weight = random(rng, *shape), random(rng, outputs, shape[1], size, size)
     if channels_last:
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    weight = random(rng, outputs, inputs, 3, 3)
-    assert winograd.supports(x, weight, 1, 1)
-    y, backward = NATIVE.conv2d(x, weight, 1, 1)
-    expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), 1, 1)
-    assert_close(y, expected_y, 3e-5)
-    for actual, expected in zip(backward(dy), expected_backward(double(dy)), strict=True):
-        assert_close(actual, expected, 3e-5)
-
-
-@pytest.mark.parametrize(("size", "stride", "padding"), [(1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0)])
-def test_other_convolutions_agree_with_the_reference(size: int, stride: int, padding: int) -> None:
-    rng = np.random.default_rng(2)
-    x, weight = random(rng, 3, 16, 8, 8), random(rng, 32, 16, size, size)
+    by_winograd = (size, stride, padding) == (3, 1, 1)
+    assert winograd.supports(x, weight, stride, padding) == by_winograd
+    tolerance = 3e-5 if by_winograd else 2e-6
     y, backward = NATIVE.conv2d(x, weight, stride, padding)
     expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), stride, padding)
     dy = random(rng, *y.shape)
-    assert_close(y, expected_y)
+    assert_close(y, expected_y, tolerance)
     for actual, expected in zip(backward(dy), expected_backward(double(dy)), strict=True):
-        assert_close(actual, expected)
-
-
-@pytest.mark.parametrize("size", [1, 3, 5])
-def test_convolution_without_input_gradient_returns_only_the_weights(size: int) -> None:
-    rng = np.random.default_rng(3)
-    x, weight = random(rng, 2, 16, 8, 8), random(rng, 16, 16, size, size)
-    y, backward = NATIVE.conv2d(x, weight, 1, size // 2, input_gradient=False)
-    dx, dweight = backward(y)
+        assert_close(actual, expected, tolerance)
+    dx, dweight = NATIVE.conv2d(x, weight, stride, padding, input_gradient=False)[1](dy)
     assert dx is None
-    assert_close(dweight, NATIVE.conv2d(x, weight, 1, size // 2)[1](y)[1])
+    assert_close(dweight, backward(dy)[1])
 
 
 def test_bias_agrees_with_the_reference() -> None:
@@ -125,25 +113,6 @@ def test_rows_of_tables_agree_with_the_reference() -> None:
     chosen = rng.integers(-1, 9, (6, 4)).astype(np.int32)
     assert_close(NATIVE.sum_rows(table, chosen), REFERENCE.sum_rows(double(table), chosen))
     assert_close(NATIVE.scatter_rows(dy, chosen, 9), REFERENCE.scatter_rows(double(dy), chosen, 9))
-    y = np.zeros((6, 5), np.float32)
-    tables.add_chosen.py_func(table, chosen.astype(np.int64), y)
-    assert np.array_equal(y, NATIVE.sum_rows(table, chosen))
-    added = np.zeros((9, 5), np.float32)
-    tables.add_at_chosen.py_func(dy, chosen.astype(np.int64), added)
-    assert np.array_equal(added, NATIVE.scatter_rows(dy, chosen, 9))
-
-
-def test_tile_transforms_run_as_plain_python() -> None:
-    """The kernels' Python source gives what the compiled ones give, so it can be stepped through."""
-    rng = np.random.default_rng(8)
-    image = random(rng, 4 * 4 * 16)
-    results = []
-    for transform in (tiles.input_transform, tiles.input_transform.py_func):
-        products, board = np.zeros(36 * 16, np.float32), np.zeros(6 * 6 * 16, np.float32)
-        transform(image, 0, 1, 4, 4, 16, board, products, 16)
-        results.append(products)
-    assert_close(results[0], results[1])
-    assert results[0].any()
 
 
 @pytest.mark.parametrize("forward", [True, False], ids=["input", "output"])
@@ -159,14 +128,6 @@ def test_adjoint_transforms_satisfy_the_inner_product(forward: bool) -> None:
         tiles.output_adjoint(x, 0, 2, 8, 8, 16, tx, 8 * 16)
         tiles.output_transform(y, 8 * 16, 0, 2, 8, 8, 16, ty)
     assert float(double(tx) @ y) == pytest.approx(float(double(x) @ ty), rel=1e-4)
-
-
-def test_native_operations_have_the_signatures_of_the_reference() -> None:
-    for name, method in inspect.getmembers(Operations, inspect.isfunction):
-        if name.startswith("_"):
-            continue
-        native, reference = (inspect.signature(f).parameters for f in (getattr(NativeOperations, name), method))
-        assert [(p.name, p.default) for p in native.values()] == [(p.name, p.default) for p in reference.values()], name
 
 
 def test_only_float32_in_host_memory_runs_natively() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.nn import LOSSES
 from engine.nn.layers import ACTIVATIONS, attend
-from tests.gradient.cases import CASES, Case
+from tests.gradient.cases import CASES, Case, arrays_in
 
 HUGE = 1e3
 
@@ -20,14 +20,6 @@ def extreme(x: Any) -> Any:
         return x
     values = np.array([HUGE, -HUGE, 0.0, HUGE, HUGE, -HUGE, -HUGE], np.float32)
     return np.resize(values, x.shape)
-
-
-def arrays_in(value: Any) -> list[np.ndarray]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        return [array for part in value for array in arrays_in(part)]
-    return [] if value is None else [value]
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])

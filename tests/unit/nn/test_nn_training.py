@@ -78,15 +78,6 @@ def test_losses_refuse_targets_that_do_not_exist() -> None:
         nn.sigmoid_binary_cross_entropy(np.zeros((2, 1)), np.array([[1.5], [0.0]]))
 
 
-def test_losses_refuse_dtypes_that_make_no_sense() -> None:
-    with pytest.raises(ShapeError, match="integer classes, found float64"):
-        nn.softmax_cross_entropy(np.zeros((2, 3)), np.zeros(2))
-    with pytest.raises(ShapeError, match="floating outputs"):
-        nn.softmax_cross_entropy(np.zeros((2, 3), int), np.array([1, 0]))
-    with pytest.raises(ShapeError, match="floating outputs, found int64"):
-        nn.mse(np.zeros((2, 1), int), np.zeros((2, 1)))
-
-
 @pytest.mark.parametrize("loss", [nn.mse, nn.mae, nn.huber, nn.sigmoid_binary_cross_entropy])
 def test_losses_refuse_shapes_that_would_broadcast(loss) -> None:
     with pytest.raises(ShapeError):
@@ -190,7 +181,6 @@ def test_schedules_rise_peak_and_end() -> None:
     assert schedule(9) == schedule(10) == pytest.approx(2.0)
     assert schedule(60) == pytest.approx(1.25)
     assert schedule(110) == schedule(1000) == pytest.approx(0.5)
-    assert nn.Constant(0.3)(7) == 0.3
     with pytest.raises(ConfigError):
         nn.WarmupCosine(peak=1.0, total=5, warmup=5)
 
@@ -282,8 +272,6 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
     with pytest.raises(ShapeError, match=r"gradient of b: expected \(2,\), found \(3,\)"):
         nn.Adam().step(params, {"a": np.ones(2), "b": np.ones(3)}, 0.1)
     assert params["a"].tolist() == [1, 1]
-    with pytest.raises(ConfigError, match=">= 0"):
-        nn.Constant(-1.0)
     for broken, expected in (
         (lambda: nn.RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay and momentum in \[0, 1\)"),
         (lambda: nn.RMSProp(epsilon=0), "epsilon > 0"),
@@ -304,12 +292,10 @@ def test_stochastic_averaging_is_the_plain_mean() -> None:
     for value in values:
         average.update({"w": np.array([value])})
     assert average.tensors["w"].tolist() == pytest.approx([3.0])
-    resumed = nn.StochasticAverage(count=3)
-    resumed.load(average.tensors)
+    resumed = nn.StochasticAverage()
+    resumed.load(average.tensors, 3)
     resumed.update({"w": np.array([7.0])})
     assert resumed.tensors["w"].tolist() == pytest.approx([4.0])
-    with pytest.raises(ConfigError):
-        nn.StochasticAverage(-1)
 
 
 def test_refreshed_statistics_are_means_over_the_batches() -> None:
@@ -334,31 +320,6 @@ def test_clipping_scales_all_gradients_together() -> None:
 # ---- data-parallel steps ------------------------------------------------------------------------------------------
 
 
-def regression(batch: int = 12) -> tuple[nn.Sequential, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(2)
-    model = nn.Sequential(hidden=nn.Dense(3, 16, rng), norm=BatchNorm(16, relu=True), out=nn.Dense(16, 1, rng))
-    return model, rng.standard_normal((batch, 3)).astype(np.float32), rng.standard_normal((batch, 1)).astype(np.float32)
-
-
-def run_steps(threads: int, shard_size: int, steps: int = 3) -> tuple[dict[str, np.ndarray], list[float]]:
-    model, x, target = regression(batch=14)
-    optimizer, losses = nn.Adam(), []
-    with nn.DataParallel(model, shard_size, threads) as runner:
-        for _ in range(steps):
-            result = runner.step(14, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0}))
-            assert result.metrics["one"] == pytest.approx(1)
-            optimizer.step(model.named_parameters(), result.grads, 0.01)
-            losses.append(result.loss)
-    return model.named_parameters() | model.named_buffers(), losses
-
-
-def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
-    one, one_losses = run_steps(threads=1, shard_size=4)
-    three, three_losses = run_steps(threads=3, shard_size=4)
-    assert one_losses == three_losses
-    assert all(np.array_equal(one[name], three[name]) for name in one)
-
-
 def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads() -> None:
     def outputs(threads: int) -> list[list[float]]:
         model, seen = Dropout(0.5, np.random.default_rng(0)), []
@@ -380,7 +341,9 @@ def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threa
 
 
 def test_one_shard_is_a_plain_step() -> None:
-    model, x, target = regression()
+    rng = np.random.default_rng(2)
+    model = nn.Sequential(hidden=nn.Dense(3, 16, rng), norm=BatchNorm(16, relu=True), out=nn.Dense(16, 1, rng))
+    x, target = (rng.standard_normal((12, width)).astype(np.float32) for width in (3, 1))
     twin = model.astype(np.float32)
     with nn.DataParallel(model, shard_size=12) as runner:
         result = runner.step(12, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {}))
@@ -399,16 +362,8 @@ def test_without_batch_norm_shards_add_up_to_the_whole_batch() -> None:
 
     def gradients(shard_size: int) -> np.ndarray:
         with nn.DataParallel(model, shard_size) as runner:
-            return runner.step(10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {})).grads["weight"]
+            result = runner.step(10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0}))
+        assert result.metrics["one"] == pytest.approx(1)
+        return result.grads["weight"]
 
     assert np.allclose(gradients(4), gradients(10), atol=1e-6)
-
-
-def test_an_error_in_a_shard_reaches_the_caller() -> None:
-    model, x, _ = regression()
-
-    def loss(y: np.ndarray, part: slice) -> tuple[float, np.ndarray, dict[str, float]]:
-        raise ShapeError("no target for this part")
-
-    with nn.DataParallel(model, shard_size=4, threads=2) as runner, pytest.raises(ShapeError, match="no target"):
-        runner.step(12, lambda part: x[part], loss)
