@@ -28,6 +28,7 @@ from engine.search.limits import Limits, SearchControl
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import new_space, quiet_value
 from tests.stand_ins import StandIn
+from tests.unit.search.flat import Counting
 
 
 def engine(**options) -> Engine:
@@ -61,13 +62,6 @@ def test_a_stop_that_overtakes_the_start_still_ends_the_search():
             job = player.start(Limits(infinite=True))
             player.stop()
             assert job.result(10).best_move is not None
-
-
-def test_closing_ends_a_search():
-    player = engine()
-    job = player.start(Limits(infinite=True))
-    player.close()
-    assert job.result(10).best_move is not None
 
 
 def test_a_second_start_leaves_the_first_search_within_reach():
@@ -105,9 +99,10 @@ def test_a_search_is_of_the_position_set_when_it_was_started():
         assert second.result(10).best_move in board.legal_moves
 
 
-def test_ponderhit_starts_the_clock():
+@pytest.mark.parametrize("limits", [Limits(ponder=True, movetime_ms=60), Limits(ponder=True, nodes=10)])
+def test_pondering_waits_for_ponderhit_even_when_the_work_is_done(limits):
     with engine() as player:
-        job = player.start(Limits(ponder=True, movetime_ms=60))
+        job = player.start(limits)
         with pytest.raises(TimeoutError):
             job.result(0.3)
         player.ponderhit()
@@ -230,28 +225,6 @@ def test_contempt_counted_in_an_infinite_search():
         assert player._search.params.draw_score == in_a_game
 
 
-class EndsSoon(StandIn):
-    """White is nearly won everywhere; after the king's moves the game lasts longer than after the rook's."""
-
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        for leaf in range(count):
-            leaves.logits[leaf, : leaves.n_moves[leaf]] = 0
-            white = leaves.rows[leaf, 10] == 0
-            leaves.wdl[leaf] = (0.95, 0.05, 0.0) if white else (0.0, 0.05, 0.95)
-            leaves.moves_left[leaf] = 10 if leaves.rows[leaf, 3] != np.uint64(1) else 60
-
-
-def rook_visits(effect: float) -> int:
-    with Engine(EngineOptions(hash_mib=8, moves_left_max_effect=effect), EndsSoon()) as player:
-        player.set_position(chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1"))
-        children = player.search(Limits(nodes=300)).children
-    return sum(child.visits for child in children if child.move.from_square == chess.A1)
-
-
-def test_a_winner_prefers_the_shorter_game():
-    assert rook_visits(0.3) > rook_visits(0.0)
-
-
 def test_temperature_varies_the_move_and_a_seed_repeats_it():
     def moves(seed: int) -> list[str]:
         with engine(temperature=1.5, seed=seed) as player:
@@ -303,16 +276,6 @@ def test_hash_is_shared_between_tree_cache_and_table():
         assert isinstance(player._cache, CachedEvaluator)
         used = tree.parent.size * BYTES_PER_NODE + EDGES_PER_NODE * tree.parent.size * BYTES_PER_EDGE
         assert used + sum(field.nbytes for field in player._cache.table) <= 16 * 2**20 + 4096
-
-
-class Counting(DrawnOrEven):
-    """Counts what it is asked."""
-
-    asked = 0
-
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        self.asked += count
-        super().evaluate(leaves, count)
 
 
 @pytest.mark.parametrize(
@@ -470,19 +433,6 @@ def test_analysis_shows_every_move_and_the_tables_order_them(test_data):
     assert result.best_move in best
 
 
-class Failing(StandIn):
-    """Fails once, after a few rounds."""
-
-    rounds = 0
-
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        self.rounds += 1
-        if self.rounds == 5:
-            raise RuntimeError("on purpose")
-        leaves.logits[:count] = 0
-        leaves.wdl[:count] = 0.3, 0.4, 0.3
-
-
 def test_lines_come_soon_and_never_too_often():
     times: list[int] = []
     with engine() as player:
@@ -492,14 +442,6 @@ def test_lines_come_soon_and_never_too_often():
     assert len(times) >= 5
     gaps = [after - before for before, after in pairwise(times[:-1])]  # the last set comes with the move
     assert min(gaps) >= 49
-
-
-def test_a_failed_evaluation_leaves_an_engine_that_can_search():
-    with Engine(EngineOptions(hash_mib=8), Failing()) as player:
-        with pytest.raises(RuntimeError, match="on purpose"):
-            player.search(Limits(nodes=100))
-        result = player.search(Limits(nodes=100))
-    assert sum(child.visits for child in result.children) == 99
 
 
 def test_no_nodes_at_all_still_give_a_move():

@@ -206,17 +206,6 @@ def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
         assert hashes[0] == hashes[1] == hashes[2]
 
 
-def test_a_towers_tree_is_the_same_at_any_number_of_threads() -> None:
-    trees = set()
-    for threads in (2, 3):
-        with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator="hybrid")) as player:
-            player.set_position(chess.Board(COMBINATIONS[0][0]))
-            player.search(Limits(nodes=4000))
-            assert player._search.tree.asked_at[ROOT] > 0
-            trees.add(tree_hash(player))
-    assert len(trees) == 1
-
-
 def stop_between_answers(player: Engine) -> None:
     """Begin a search and stop it when alpha-beta has answered a question and not yet all."""
     hint_source, control = player._hint_source, SearchControl()

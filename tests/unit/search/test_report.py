@@ -1,4 +1,4 @@
-"""What a search tells of its lines."""
+"""What a search tells of its lines, and scores in the units that are shown."""
 
 import threading
 
@@ -6,6 +6,7 @@ import chess
 import pytest
 
 from engine.search.limits import Limits
+from engine.search.result import centipawns, mate_moves, per_mille
 from tests.unit.search.flat import engine
 
 
@@ -75,9 +76,11 @@ def test_lines_that_lose_are_shown_as_mates_behind_all_others():
         assert info.wdl == (0, 0, 1000)
 
 
-def test_multi_pv_gives_complete_lines_in_order():
-    with engine(multi_pv=3) as player:
-        player.set_position(chess.Board())
-        result = player.search(Limits(nodes=300))
-        assert [info.multipv for info in result.infos] == [1, 2, 3]
-        assert [info.pv[0] for info in result.infos] == [child.move for child in result.children[:3]]
+def test_scores_follow_the_stated_formulas():
+    assert centipawns(0.0) == 0
+    assert centipawns(0.5) == -centipawns(-0.5) == 89
+    assert mate_moves(1, True) == 1
+    assert mate_moves(3, True) == 2
+    assert mate_moves(2, False) == -1
+    assert sum(per_mille(0.25, 0.5)) == 1000
+    assert per_mille(1.0, 0.3) == (1000, 0, 0)
