@@ -13,15 +13,15 @@ BLUNDERS = (("f3 e5", "g4"), ("g4 e5", "f3"))
 
 @pytest.mark.parametrize("nodes", NODES)
 @pytest.mark.parametrize(("moves", "blunder"), BLUNDERS)
-def test_white_never_lets_the_fools_mate_happen(play, seen, moves, blunder, nodes):
+def test_white_never_lets_the_fools_mate_happen(search, seen, moves, blunder, nodes):
     board = board_after(moves)
     board, refused = seen(board, board.parse_san(blunder))
-    assert play(board, nodes) != refused
+    assert search(board, nodes).best_move != refused
 
 
 @pytest.mark.parametrize("nodes", NODES)
 @pytest.mark.parametrize("moves", ["f3 e5 g4", "g4 e5 f3"])
-def test_black_gives_the_fools_mate(play, seen, moves, nodes):
+def test_black_gives_the_fools_mate(search, seen, moves, nodes):
     board = board_after(moves)
     board, mate = seen(board, board.parse_san("Qh4#"))
-    assert play(board, nodes) == mate
+    assert search(board, nodes).best_move == mate

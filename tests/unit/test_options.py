@@ -144,5 +144,5 @@ def test_unknown_key_lists_the_known_ones() -> None:
 
 
 def test_thread_count_is_at_least_one_and_what_was_asked_for() -> None:
-    assert 1 <= EngineOptions().thread_count <= 2
+    assert 1 <= EngineOptions().thread_count <= 4
     assert EngineOptions(threads=7).thread_count == 7
