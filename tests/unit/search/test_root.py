@@ -10,7 +10,7 @@ from engine.board.convert import encode_move, stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.choice import MoveChoice, choose_move
+from engine.search.choice import choose_move
 from engine.search.job import SearchOrder, Stopper
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
@@ -88,9 +88,7 @@ def test_a_root_is_settled_when_the_most_visited_move_has_the_best_value(
 def test_a_clock_reads_no_more_of_the_root_than_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with engine() as player:
         player.search(Limits(nodes=50))
-        choice = MoveChoice(np.random.default_rng(1))
-        stopper = Stopper(
-            player._search, SearchOrder(player.board, Limits(movetime_ms=60_000), choice, time.monotonic())
-        )
+        limits, rng = Limits(movetime_ms=60_000), np.random.default_rng(1)
+        stopper = Stopper(player._search, SearchOrder(player.board, limits, rng, time.monotonic()))
         monkeypatch.setattr(Search, "root", lambda search: pytest.fail("the whole root was read"))
         assert not stopper.is_over()
