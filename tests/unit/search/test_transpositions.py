@@ -36,10 +36,10 @@ from engine.search.visit import finish_at_once
 from tests.boards import board_after
 from tests.unit.search import flat
 from tests.unit.search.flat import IN_KERNEL, Counting
+from tests.unit.search.shared_trees import POSITIONS
 from tests.unit.search.small_trees import PARAMS, add_child, grow, small_tree, visit
 
-KINGS_WALK = "8/2k5/3p4/p2P1p2/P2P1P2/8/1K6/8 w - - 0 1"
-MIDDLE_GAME = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
+MIDDLE_GAME, KINGS_WALK = POSITIONS[1], POSITIONS[7]
 SHARED_KEY = np.uint64(12345)
 
 
