@@ -471,6 +471,7 @@ def test_a_result_is_shown_as_a_board_and_taken_out_as_rows():
 def test_a_result_without_a_search_is_shown_too():
     mated = chess.Board("3R2k1/5ppp/8/8/8/8/5PPP/6K1 b - - 0 1")
     result = search(mated, 1)
+    assert result.best_move is None
     assert result._repr_html_().startswith("<svg")
     assert result.rows() == []
     assert "SearchResult" in replace(result, board=None)._repr_html_()

@@ -25,15 +25,6 @@ def test_the_deviation_of_few_values_is_near_the_typical_one():
     assert deviation.py_func(tree, ROOT) == pytest.approx(expected)
 
 
-def test_squares_of_values_are_their_mean_square():
-    search = searched(chess.STARTING_FEN, 400, IN_KERNEL._replace(mate_moves=1, cpuct_deviation=0.5))
-    tree = search.tree
-    mean = tree.value_sum[ROOT] / tree.visits[ROOT]
-    assert mean * mean <= tree.square[ROOT] <= 1.0
-    child = search.root().children[search.root().favourite()]
-    assert 0.0 < tree.square[child] <= 1.0
-
-
 @pytest.mark.parametrize(("evaluator", "own"), [("material", (0.0, 0.0, False)), ("sparse", (0.7, 0.09, True))])
 def test_deviation_tempo_and_urgency_are_those_measured_with_the_evaluator(evaluator, own):
     with Engine(EngineOptions(evaluator=evaluator, threads=1, hash_mib=16)) as engine:

@@ -250,24 +250,6 @@ def test_open_questions_do_not_outlive_a_game(evaluator: str, threads: int) -> N
     assert trees[0] == trees[1]
 
 
-def test_hints_survive_a_move_of_the_game() -> None:
-    """The subtree that is kept takes its hints along."""
-    fen, move = COMBINATIONS[0]
-    with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
-        board = chess.Board(fen)
-        player.set_position(board)
-        result = player.search(Limits(nodes=20_000))
-        assert result.best_move == chess.Move.from_uci(move)
-        tree = player._search.tree
-        played = player._search.root().moves == encode_move(board, result.best_move)
-        child = int(player._search.root().children[played][0])
-        asked, hinted = int(tree.asked_at[child]), int(tree.hinted[child])
-        assert asked > 0
-        board.push(result.best_move)
-        assert player._search.set_position(stack_from_board(board))
-        assert (int(tree.asked_at[ROOT]), int(tree.hinted[ROOT])) == (asked, hinted)
-
-
 def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:
     assert SearchParams().tactical_nodes == 0.0
     for options in (EngineOptions(preset="lc0", hash_mib=8), EngineOptions(tactical_nodes=0.0, hash_mib=8)):
