@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from engine.cli.command_line import run_subcommand, unknown_command
-from engine.cli.completion import add_completion_flag
+from engine.cli.manual import add_manual_flags
 
 COMMANDS = {
     "loop": "play games, train on them and gate the candidate, again and again; resumable at any point",
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Train Aino: self-play, supervised learning, matches. Each command has --help.",
     )
     parser.add_argument("--version", action="version", version=f"Aino {metadata.version('aino-chess')}")
-    add_completion_flag(parser, {command: (module_name(command), text) for command, text in COMMANDS.items()})
+    add_manual_flags(parser, {command: (module_name(command), text) for command, text in COMMANDS.items()})
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command, text in COMMANDS.items():
         subparsers.add_parser(command, help=text.replace("%", "%%"))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from engine.cli.command_line import run_subcommand, unknown_command
-from engine.cli.completion import add_completion_flag
+from engine.cli.manual import add_manual_flags
 from uci import __version__
 
 # name -> (module as `run_subcommand` wants it, help)
@@ -41,13 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:
-    return arguments[0].partition("=")[0] in ("-h", "--help", "--version", "--completion")
+    return arguments[0].partition("=")[0] in ("-h", "--help", "--version", "--completion", "--man")
 
 
 def _top_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="aino", description="The chess engine Aino. Without a subcommand: UCI.")
     parser.add_argument("--version", action="version", version=f"Aino {__version__}")
-    add_completion_flag(parser, SUBCOMMANDS)
+    add_manual_flags(parser, SUBCOMMANDS)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (_, text) in SUBCOMMANDS.items():
         subparsers.add_parser(name, help=text)

@@ -33,14 +33,7 @@ def run_subcommand(program: str, name: str, description: str, module: ModuleType
     The module has `add_arguments(parser)` and `run(arguments) -> exit status`. It may have EXAMPLES, which end its
     help, and `parse(parser, words)`, for command lines that argparse alone would misread.
     """
-    parser = CommandParser(
-        prog=f"{program} {name}",
-        description=description,
-        epilog=getattr(module, "EXAMPLES", None),
-        formatter_class=HelpFormatter,
-    )
-    parser.is_brief = "--help-all" not in words
-    module.add_arguments(parser)
+    parser = make_parser(program, name, description, module, is_brief="--help-all" not in words)
     parse = getattr(module, "parse", argparse.ArgumentParser.parse_args)
     try:
         status = int(module.run(parse(parser, words)))
@@ -61,10 +54,25 @@ def run_subcommand(program: str, name: str, description: str, module: ModuleType
     return status
 
 
+def make_parser(
+    program: str, name: str, description: str, module: ModuleType, is_brief: bool = False
+) -> argparse.ArgumentParser:
+    """The parser of one subcommand. The help of a brief one leaves out most engine options, which `--help-all` has."""
+    parser = CommandParser(
+        prog=f"{program} {name}",
+        description=description,
+        epilog=getattr(module, "EXAMPLES", None),
+        formatter_class=HelpFormatter,
+    )
+    parser.is_brief = is_brief
+    module.add_arguments(parser)
+    return parser
+
+
 class CommandParser(argparse.ArgumentParser):
     """Guesses which flag a mistyped one was meant to be."""
 
-    is_brief = False  # Whether its help leaves out most engine options, which `--help-all` has.
+    is_brief = False
 
     def error(self, message: str) -> NoReturn:
         words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]
