@@ -27,6 +27,7 @@ from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
+from engine.options.idle import Use, idle_options
 from engine.search.choice import PolyglotBook, StrengthPlan, decayed_temperature, plan_for
 from engine.search.hints import HintSource
 from engine.search.job import SearchDriver, SearchJob, SearchOrder, search_beside_mates
@@ -84,6 +85,7 @@ class Engine:
         self._saved_time = SavedTime()
         self._root_was_changed = False  # A restriction or noise made the tree unfit for other searches.
         self._prepare()
+        self._notes = self._idle_options(EngineOptions())
 
     def __enter__(self) -> Self:
         return self
@@ -155,6 +157,13 @@ class Engine:
             self.evaluator = _make_evaluator(new)
         if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params._replace(draw_score=0.0):
             self._prepare()
+        self._notes = [*self._notes, *self._idle_options(old)]
+
+    def _idle_options(self, before: EngineOptions) -> list[str]:
+        """One sentence for each option that was just set but has no effect with the evaluator in use."""
+        in_kernel = isinstance(self.evaluator, InKernelEvaluator)
+        use = Use(self.evaluator.name, in_kernel, self._visits.most_threads, self._visits.most_leaves > 1)
+        return idle_options(before, self.options, use)
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
@@ -180,8 +189,11 @@ class Engine:
             self._cache.clear()
 
     def take_problems(self) -> list[str]:
-        """Return the news since the last call, one sentence each: endgame tables found or unreadable."""
-        return [*filter(None, [self._tablebase.take_found()]), *self._tablebase.take_problems()]
+        """Return the news since the last call, one sentence each: endgame tables found or unreadable, and options that
+        have no effect.
+        """
+        notes, self._notes = self._notes, []
+        return [*notes, *filter(None, [self._tablebase.take_found()]), *self._tablebase.take_problems()]
 
     def close(self) -> None:
         """End all searches and stop all threads. Do not use the engine afterwards."""

@@ -80,6 +80,7 @@ MATE_PRIOR: Final = 0.75  # Prior of a root move that starts a forced mate. Set 
 
 CALL_SECONDS: Final = 0.003  # Seconds that a kernel runs before Python looks at clock and stop. Set by hand.
 FIRST_CALL_VISITS: Final = 16  # Visits of the first call, whose speed is not known yet. Set by hand.
+MOST_THREADS: Final = 256  # Threads that visit one tree at most, as many as the option `Threads` allows.
 BATCHED_SMALLEST_ROUND: Final = 4  # Leaves of the smallest round for a batched evaluator. Set by hand.
 BATCHED_VISITS_PER_LEAF: Final = 16  # A round grows by one leaf for this many visits of the root. Set by hand.
 VISITS_PER_VISIT: Final = 32  # Visits of the root for each one under way. Set by hand.

@@ -41,6 +41,7 @@ from engine.search.params import (
     BATCHED_VISITS_PER_LEAF,
     CALL_SECONDS,
     FIRST_CALL_VISITS,
+    MOST_THREADS,
 )
 from engine.search.session import Search
 from engine.search.tree import (
@@ -61,6 +62,9 @@ from engine.search.visits import apply, gather, new_walker, run_visits
 
 class Walkers:
     """``threads`` threads, the calling one included, that visit one search's tree."""
+
+    most_threads = MOST_THREADS  # Number of threads that find work.
+    most_leaves = 1  # Leaves that wait for one evaluation.
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:
         self.tablebase: Tablebase | None = None  # Is asked about leaves, where there is one.
@@ -151,15 +155,16 @@ class Batches:
         self._search = search
         self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
         self._evaluator: Evaluator = self._cache.inner if self._cache is not None else evaluator
-        self._most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
+        self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
-        if self._parts is not None and (self._most_leaves < 2 * CHUNK or not self._parts.in_parts):
+        if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
         # Visits of the root from which two batches are in flight; smaller trees want fresh values.
         self.overlap_from = 2 * CHUNK * BATCHED_VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
+        self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
         self._pool = ThreadPool(threads, "evaluate")
         # A ring, the oldest batch first. Room for a whole one in each: there is no half one while the tree is small.
-        self._ring = deque(Batch(self._most_leaves, self._cache is not None) for _ in range(2))
+        self._ring = deque(Batch(self.most_leaves, self._cache is not None) for _ in range(2))
         self._in_flight = 0  # Number of batches in flight, the first ones of the ring.
         self._answers: Offer | None = None  # Those of alpha-beta.
 
@@ -195,7 +200,7 @@ class Batches:
     def _begin(self, until: int, depth: int) -> None:
         """Gather leaves, look up what is known about them, and hand out the rest."""
         search, batch = self._search, self._ring[self._in_flight]
-        size = min(self._most_leaves, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
+        size = min(self.most_leaves, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
         if size > CHUNK:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.

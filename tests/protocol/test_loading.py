@@ -244,3 +244,53 @@ def test_command_that_names_a_broken_net_ends_with_one_line(
     net.touch()
     assert main([*words, "--weights-file", str(net)]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"aino {words[0]}: {net} is not a net file (")
+
+
+# ---- options that change nothing ------------------------------------------------------------------------------------
+
+
+def told(*settings: str, **options: Any) -> list[str]:
+    """What a real engine has to say after some options are set."""
+    talk = Conversation(Engine, EngineOptions(hash_mib=8, **{"threads": 1, **options}))
+    talk.say("isready")
+    before = len(talk.infos())
+    talk.say(*(f"setoption name {text}" for text in settings), "isready", "isready")
+    talk.engine.close()
+    return talk.infos()[before:]
+
+
+@pytest.mark.parametrize(
+    ("setting", "evaluator", "reason"),
+    [
+        ("Backend value numpy", "sparse", "it is for towers"),
+        ("HybridWeight value 0.25", "sparse", "for the evaluator hybrid, and the one in use is sparse"),
+        ("HybridWeight value 0.25", "network", "for the evaluator hybrid, and the one in use is network"),
+        ("MinibatchSize value 32", "material", "evaluates leaf by leaf"),
+        ("MaxCollisionEvents value 5", "material", "no batches of visits"),
+        ("Threads value 65", "network", "a batch of leaves feeds at most 64"),
+    ],
+)
+def test_option_that_changes_nothing_says_so_once(setting: str, evaluator: str, reason: str) -> None:
+    (text,) = told(setting, evaluator=evaluator)
+    assert text.startswith(setting.replace("value ", "") + " changes nothing")
+    assert reason in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "options"),
+    [
+        ("Backend value numpy", {"evaluator": "network"}),
+        ("HybridWeight value 0.25", {"evaluator": "hybrid"}),
+        ("MinibatchSize value 32", {"evaluator": "network"}),
+        ("MaxCollisionEvents value 5", {"evaluator": "network"}),
+        ("Threads value 40", {"evaluator": "material"}),
+        ("CPuct value 2.0", {"evaluator": "material"}),
+    ],
+)
+def test_option_that_changes_something_says_nothing(setting: str, options: dict[str, Any]) -> None:
+    assert told(setting, **options) == []
+
+
+def test_options_that_the_lc0_preset_leaves_aside_say_so() -> None:
+    (text,) = told("CPuct value 2.0", evaluator="material", preset="lc0")
+    assert text == "CPuct 2.0 changes nothing at present: SearchPreset lc0 has its own value"
