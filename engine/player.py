@@ -28,7 +28,7 @@ from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
-from engine.search.choice import MoveChoice, PolyglotBook, StrengthPlan, decayed_temperature, plan_for
+from engine.search.choice import PolyglotBook, StrengthPlan, decayed_temperature, plan_for
 from engine.search.hints import HintSource
 from engine.search.job import SearchDriver, SearchJob, SearchOrder, search_beside_mates
 from engine.search.limits import Clock, Limits, SavedTime, SearchControl
@@ -255,14 +255,14 @@ class Engine:
             self._search.params = params
             self._search.clear()
         self._search.set_position(stack_from_board(board))
-        first_hits = self._tablebase.hits
+        options, plan, first_hits = self.options, self._plan(limits), self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
-        analysing = self._analyses(limits) or self.options.multi_pv > 1
-        solves = params.small_endings and not analysing and self._plan(limits) is None  # Analysis shows mates instead.
+        analysing = self._analyses(limits) or options.multi_pv > 1
+        solves = params.small_endings and not analysing and plan is None  # Analysis shows mates instead.
         ranks = self._tablebase.ranks(board, self._patience_s(limits, board.turn) if solves else 0.0)
         if ranks and not analysing:
             only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))
-        self._root_was_changed = bool(only) or self.options.noise_epsilon > 0.0
+        self._root_was_changed = bool(only) or options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
         self._visits.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
@@ -271,11 +271,15 @@ class Engine:
         order = SearchOrder(
             board=board,
             limits=limits,
-            choice=self._choice(board, limits),
+            rng=self._rng,
             begun=begun,
+            temperature=decayed_temperature(options.temperature, options.temperature_moves, board.fullmove_number),
+            noise_epsilon=options.noise_epsilon,
+            noise_alpha=options.noise_alpha,
+            strength=plan,
             only=only,
             by_tables=bool(ranks) and analysing,
-            overhead_ms=self.options.move_overhead_ms,
+            overhead_ms=options.move_overhead_ms,
             saved_ms=self._saved_time.left_for(board),
             on_info=on_info,
             control=control,
@@ -290,9 +294,9 @@ class Engine:
                 self._saved_time.note(board, unused_ms)
             return result
 
-        fills_lines = self.options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
+        fills_lines = options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
         try:
-            return search_beside_mates(order, self.options.multi_pv, run) if fills_lines else run(order)
+            return search_beside_mates(order, options.multi_pv, run) if fills_lines else run(order)
         except BaseException:
             self._runner.close()
             self._search.clear()  # Otherwise some of its visits would stay in flight forever.
@@ -334,19 +338,8 @@ class Engine:
             return None
         return self._book.move(board, self._rng) if board.ply() < self.options.book_depth else None
 
-    def _choice(self, board: chess.Board, limits: Limits) -> MoveChoice:
-        options = self.options
-        return MoveChoice(
-            rng=self._rng,
-            temperature=decayed_temperature(options.temperature, options.temperature_moves, board.fullmove_number),
-            noise_epsilon=options.noise_epsilon,
-            noise_alpha=options.noise_alpha,
-            strength=self._plan(limits),
-        )
-
     def _reporter(self, board: chess.Board, ranks: Mapping[chess.Move, Rank], first_hits: int) -> Reporter:
-        tablebase = self._tablebase if self._tablebase.largest else None
-        cp_scale = cp_scale_of(self.evaluator)
+        tablebase, cp_scale = self._tablebase if self._tablebase.largest else None, cp_scale_of(self.evaluator)
         return Reporter(self._search, board, self.options.multi_pv, tablebase, cp_scale, first_hits, ranks)
 
     def _patience_s(self, limits: Limits, white: bool) -> float:

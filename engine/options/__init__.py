@@ -120,7 +120,7 @@ class EngineOptions:
         "Let the alpha-beta helper look at this many positions per visit where no clock runs (0 = off)", (0.0, 100.0))
     preset: str = _option("SearchPreset", "aino",
         "Search like Aino, or by Lc0's rules one leaf at a time (lc0). lc0 ignores the CPuct, FPU, policy temperature, "
-        "TacticalNodes and MovesLeft options",
+        "draw, contempt, batch, TacticalNodes and MovesLeft options",
         choices=("aino", "lc0"), old_choices=(("default", "aino"),))  # GUIs take a value "default" for the keyword
     draw_score: int = _option("DrawScore", 0, "Value a draw like this percentage of a win for Aino", (-100, 100))
     contempt: int = _option("Contempt", 0,

@@ -8,6 +8,7 @@ are not seen to lose; what a small tree overlooks is overlooked.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +31,6 @@ class StrengthPlan:
     temperature: float  # Moves are drawn by (visits + prior) ** (1 / temperature).
     value_margin: float  # How far a move's Q may lie below the best one, in [0, 2].
     least_share: float  # Moves below this share of the largest weight are never played.
-
-
-@dataclass(frozen=True)
-class MoveChoice:
-    """How the root is varied and the move chosen. By default nothing is left to chance."""
-
-    rng: np.random.Generator
-    temperature: float = 0.0  # Moves are drawn by visits ** (1 / temperature). 0 = play the best one.
-    noise_epsilon: float = 0.0  # Share of Dirichlet noise in the root's priors. 0 = none.
-    noise_alpha: float = 0.3  # Concentration of the Dirichlet noise.
-    strength: StrengthPlan | None = None  # Plays weaker by this plan.
 
 
 def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int:
@@ -136,12 +126,6 @@ class PolyglotBook:
         except OSError as error:
             raise DataError(f"{path}: the book cannot be read: {error.strerror}") from error
 
-    def __enter__(self) -> PolyglotBook:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the file. The book is not used afterwards."""
         self._reader.close()
@@ -151,12 +135,7 @@ class PolyglotBook:
 
         Entries of weight 0 are never played.
         """
-        entries = list(self._reader.find_all(board))
-        if not entries:
+        try:
+            return self._reader.weighted_choice(board, random=random.Random(int(rng.integers(2**32)))).move
+        except IndexError:
             return None
-        return entries[_draw([entry.weight for entry in entries], rng)].move
-
-
-def _draw(weights: Sequence[int], rng: np.random.Generator) -> int:
-    """An index, each as likely as its weight."""
-    return int(np.searchsorted(np.cumsum(weights), rng.integers(sum(weights)), side="right"))

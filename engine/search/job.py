@@ -16,7 +16,7 @@ import chess
 import numpy as np
 
 from engine.board.convert import encode_move
-from engine.search.choice import MoveChoice, choose_move, choose_weaker
+from engine.search.choice import StrengthPlan, choose_move, choose_weaker
 from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import (
     CHECK_INTERVAL_MS,
@@ -39,8 +39,12 @@ class SearchOrder:
 
     board: chess.Board
     limits: Limits
-    choice: MoveChoice
+    rng: np.random.Generator
     begun: float  # When the clock began to run, in seconds of time.monotonic.
+    temperature: float = 0.0  # The move is drawn by visits ** (1 / temperature). 0 = play the best one.
+    noise_epsilon: float = 0.0  # Share of Dirichlet noise in the root's priors. 0 = none.
+    noise_alpha: float = 0.3  # Concentration of the Dirichlet noise.
+    strength: StrengthPlan | None = None  # Plays weaker by this plan.
     only: tuple[chess.Move, ...] = ()  # The root moves that are searched; all where it is empty.
     by_tables: bool = False  # Play the move that comes first in endgame tables, which know every root move.
     overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
@@ -56,7 +60,7 @@ class Stopper:
         self._search = search
         self._order = order
         self._limits = order.limits
-        nodes, plan = order.limits.nodes, order.choice.strength
+        nodes, plan = order.limits.nodes, order.strength
         self.most_visits = min(MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes)
         self.pondering = order.limits.ponder
         self._next_check_ms = 0.0
@@ -144,8 +148,8 @@ class SearchDriver:
             self._runner.advance(search.visits + 1)
         if order.only:
             search.restrict_root(np.array([encode_move(order.board, move) for move in order.only], np.uint16))
-        if order.choice.noise_epsilon > 0.0:
-            search.add_root_noise(order.choice.rng, order.choice.noise_epsilon, order.choice.noise_alpha)
+        if order.noise_epsilon > 0.0:
+            search.add_root_noise(order.rng, order.noise_epsilon, order.noise_alpha)
         while not self._stopper.is_over():
             self._runner.advance(self._stopper.most_visits)
             self._report_now_and_then()
@@ -175,18 +179,18 @@ class SearchDriver:
             self._order.on_info(infos)
 
     def _result(self) -> SearchResult:
-        choice, root, reporter = self._order.choice, self._search.root(), self._reporter
+        told, root, reporter = self._order, self._search.root(), self._reporter
         order = reporter.order(root)
         children = reporter.root_moves(root, order)
-        if choice.strength is not None:
-            best = choose_weaker(children, choice.strength, choice.rng)
-        elif self._order.by_tables:
+        if told.strength is not None:
+            best = choose_weaker(children, told.strength, told.rng)
+        elif told.by_tables:
             best = children[0]
         else:
-            best = children[order.index(choose_move(root, choice.temperature, choice.rng))]
+            best = children[order.index(choose_move(root, told.temperature, told.rng))]
         infos = reporter.infos(root, order, children, first=children.index(best))
-        if self._order.on_info is not None:
-            self._order.on_info(infos)
+        if told.on_info is not None:
+            told.on_info(infos)
         return SearchResult(
             best_move=best.move,
             ponder_move=best.pv[1] if len(best.pv) > 1 else None,
@@ -195,7 +199,7 @@ class SearchDriver:
             nodes=self._search.new_visits,
             time_ms=infos[0].time_ms,
             root=root.position,
-            board=self._order.board,
+            board=told.board,
         )
 
 

@@ -1,8 +1,5 @@
 """What the fuzzers and the poor environments have found, a test each."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +25,7 @@ from selfplay.suites.epd import read_epd
 from tests.hardening import text_targets
 from tests.hardening.game_targets import games
 from tests.hardening.net_targets import checkpoints, legacy_dit
-from tests.protocol.aino_process import ROOT
+from tests.new_process import output_of
 from uci.terminal.reading import read_every_game, read_pgn_games
 
 SOON_S = 2.0  # of processor time; what is tested here took minutes
@@ -215,14 +212,12 @@ def twice(x):
 @pytest.mark.parametrize("fault", ["full disk", "empty index", "noise in the index"])
 def test_a_kernel_cache_that_fails_costs_no_kernel(fault: str, tmp_path: Path) -> None:
     (tmp_path / "doubling.py").write_text(KERNEL)
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    environment = {**os.environ, "AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": path}
+    environment = {"AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python itself would keep a cut file, and fail to read it
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))" if fault == "full disk" else "pass"
     program = f"import resource; {limit}; from doubling import twice; assert twice(21) == 42"
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()[-1000:]
+        output_of(program, **environment)
         indices = list((tmp_path / "cache").rglob("*.nbi"))
         assert bool(indices) == (fault != "full disk")
         for index in indices:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,37 +37,28 @@ def refuse(path: Path) -> None:
     raise DataError(str(path))
 
 
-def test_a_refusal_is_no_finding() -> None:
-    report = fuzzer.fuzz(planted(refuse), 20, seed=1)
-    assert not report.findings
-    assert report.refused > 0
+def hang(path: Path) -> None:
+    end = time.process_time() + 20
+    while time.process_time() < end:
+        pass
 
 
-def test_a_foreign_exception_is_found() -> None:
-    report = fuzzer.fuzz(planted(lambda path: {}["missing"]), 20, seed=1)
-    assert list(report.findings) == ["KeyError at ?"]
-
-
-def test_a_hang_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hang(path: Path) -> None:
-        end = time.process_time() + 20
-        while time.process_time() < end:
-            pass
-
-    monkeypatch.setattr(fuzzer, "LONGEST_S", 0.1)
-    report = fuzzer.fuzz(planted(hang), 2, seed=1)
-    assert list(report.findings) == ["slow at ?"]
-
-
-def test_an_input_that_eats_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzzer, "ROOM_MIB", 8)
-    report = fuzzer.fuzz(planted(lambda path: np.ones(20 << 20).sum()), 3, seed=1)
-    assert list(report.findings) == ["memory at ?"]
-
-
-def test_absurd_allocations_fail_at_once() -> None:
-    report = fuzzer.fuzz(planted(lambda path: bytearray(1 << 36)), 3, seed=1)
-    assert list(report.findings) == ["MemoryError at ?"]
+@pytest.mark.parametrize(
+    ("fault", "bounds", "finding"),
+    [
+        (lambda path: {}["missing"], {}, "KeyError"),
+        (hang, {"LONGEST_S": 0.1}, "slow"),
+        (lambda path: np.ones(20 << 20).sum(), {"ROOM_MIB": 8}, "memory"),
+        (lambda path: bytearray(1 << 36), {}, "MemoryError"),  # an absurd allocation fails at once
+    ],
+    ids=["a foreign exception", "a hang", "memory eaten", "an absurd allocation"],
+)
+def test_a_fault_is_found(
+    fault: Callable[[Path], object], bounds: dict[str, float], finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bounds.items():
+        monkeypatch.setattr(fuzzer, name, value)
+    assert list(fuzzer.fuzz(planted(fault), 3, seed=1).findings) == [f"{finding} at ?"]
 
 
 def test_the_same_seed_makes_the_same_input() -> None:

@@ -3,14 +3,15 @@
 https://www.chessprogramming.org/Perft_Results; Chess960: https://www.chessprogramming.org/Chess960_Perft_Results
 """
 
-import time
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import chess
 import pytest
 
 from engine.board.fen import parse_fen
 from engine.board.perft import divide, perft
-from tests.perft.suites import Case, read_epd_suite, read_perft_suite
 
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
 STANDARD = [
@@ -83,38 +84,48 @@ def test_divide_writes_castling_as_the_variant_does(chess960, castling):
 # ---- the whole suites --------------------------------------------------------------------------------------------
 
 
-def check_suite(name: str, cases: list[Case], depth: int) -> None:
-    """Compare every count of every position up to `depth`; a mismatch is shown divided."""
-    total, start = 0, time.perf_counter()
-    for case in cases:
-        for ply in sorted(ply for ply in case.counts if ply <= depth):
-            leaves = perft(case.board, ply)
-            assert leaves == case.counts[ply], f"{case.name}, depth {ply}: {leaves} of {divide(case.board, ply)}"
-            total += leaves
-    print(f"\n{name}: {len(cases)} positions, {total:,} leaves, {(time.perf_counter() - start) / 60:.1f} minutes")
+Case = tuple[chess.Board, dict[int, int]]  # A position, and its number of leaves by depth.
+
+
+def read_epd_suite(path: Path, chess960: bool) -> Iterator[Case]:
+    """A position a line: `FEN ;D1 20 ;D2 400 ...`."""
+    for line in filter(str.strip, path.read_text(encoding="ascii").splitlines()):
+        fen, *counts = line.split(";")
+        pairs = (entry.split() for entry in counts)
+        yield parse_fen(fen, chess960), {int(depth.removeprefix("D")): int(count) for depth, count in pairs}
+
+
+def read_perft_suite(path: Path) -> Iterator[Case]:
+    """After a line `epd FEN-without-clocks` lines `perft DEPTH COUNT`. Castling is read as Chess960, which standard
+    castling is a case of.
+    """
+    for part in re.split("(?m)^epd ", path.read_text(encoding="ascii"))[1:]:
+        counts = {int(depth): int(count) for depth, count in re.findall(r"(?m)^perft (\d+) (\d+)", part)}
+        yield parse_fen(part.splitlines()[0], chess960=True), counts
+
+
+def check_suite(cases: Iterator[Case], depth: int) -> None:
+    """Compare every count of all positions up to `depth`; a mismatch is shown divided."""
+    positions = list(cases)
+    assert positions
+    for board, counts in positions:
+        for ply in sorted(ply for ply in counts if ply <= depth):
+            leaves = perft(board, ply)
+            assert leaves == counts[ply], f"{board.fen()}, depth {ply}: {leaves} of {divide(board, ply)}"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_standard_suite_to_depth_6(test_data):
-    check_suite("standard", list(read_epd_suite(test_data / "perft" / "standard.epd", chess960=False)), 6)
+    check_suite(read_epd_suite(test_data / "perft" / "standard.epd", chess960=False), 6)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_chess960_suite_to_depth_5(test_data):
-    check_suite("Chess960", list(read_epd_suite(test_data / "perft" / "chess960.epd", chess960=True)), 5)
+    check_suite(read_epd_suite(test_data / "perft" / "chess960.epd", chess960=True), 5)
 
 
 @pytest.mark.slow
 def test_tricky_suite(test_data):
-    check_suite("tricky", list(read_perft_suite(test_data / "perft" / "tricky.perft")), 99)
-
-
-def test_suites_are_read(tmp_path):
-    epd, tricky = tmp_path / "a.epd", tmp_path / "b.perft"
-    epd.write_text(f"{chess.STARTING_FEN} ;D1 20 ;D2 400\n\n{KIWIPETE} ;D1 48\n")
-    first, second = "8/8/8/8/8/4k3/8/4K3 w - -", "4k3/8/8/8/8/8/8/4K3 b - -"
-    tricky.write_text(f"# comment\nid one\nepd {first}\nperft 1 3\nperft 2 10\n\nid two\nepd {second}\n")
-    assert [case.counts for case in read_epd_suite(epd, chess960=False)] == [{1: 20, 2: 400}, {1: 48}]
-    assert [(case.name, case.counts) for case in read_perft_suite(tricky)] == [(first, {1: 3, 2: 10}), (second, {})]
+    check_suite(read_perft_suite(test_data / "perft" / "tricky.perft"), 99)

@@ -19,7 +19,6 @@ from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from tests.unit.network.fused_tower import fused
 
-Play = Callable[[chess.Board, int], chess.Move]
 SearchIt = Callable[[chess.Board, int], SearchResult]
 
 
@@ -57,18 +56,6 @@ def search_material() -> Iterator[SearchIt]:
     yield from _searcher("material")
 
 
-@pytest.fixture(scope="session")
-def play(search: SearchIt) -> Play:
-    """play(board, nodes): the move that the engine chooses, once for every evaluator."""
-    return _player(search)
-
-
-@pytest.fixture(scope="session")
-def play_material(search_material: SearchIt) -> Play:
-    """The same for the evaluator that needs no net."""
-    return _player(search_material)
-
-
 def _searcher(name: str) -> Iterator[SearchIt]:
     evaluator = EVALUATORS[name]()
     with Engine(EngineOptions(hash_mib=32, threads=1), evaluator=evaluator) as engine:
@@ -82,23 +69,14 @@ def _searcher(name: str) -> Iterator[SearchIt]:
     evaluator.close()
 
 
-def _player(search: SearchIt) -> Play:
-    def play(board: chess.Board, nodes: int) -> chess.Move:
-        move = search(board, nodes).best_move
-        assert move is not None
-        return move
-
-    return play
-
-
-def mirrored_move(move: chess.Move) -> chess.Move:
-    """The move on a board with colours and ranks exchanged."""
-    return chess.Move(chess.square_mirror(move.from_square), chess.square_mirror(move.to_square), move.promotion)
-
-
 @pytest.fixture(params=[False, True], ids=["as played", "colours mirrored"])
 def seen(request: pytest.FixtureRequest) -> Callable[[chess.Board, chess.Move], tuple[chess.Board, chess.Move]]:
     """seen(board, move): both as they were played, or with the colours exchanged."""
     if not request.param:
         return lambda board, move: (board, move)
-    return lambda board, move: (board.mirror(), mirrored_move(move))
+
+    def mirrored(board: chess.Board, move: chess.Move) -> tuple[chess.Board, chess.Move]:
+        squares = chess.square_mirror(move.from_square), chess.square_mirror(move.to_square)
+        return board.mirror(), chess.Move(*squares, move.promotion)
+
+    return mirrored

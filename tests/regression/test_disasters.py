@@ -20,34 +20,17 @@ def board_before(disaster: dict[str, Any]) -> chess.Board:
     return board_after(disaster["moves"], disaster.get("fen", chess.STARTING_FEN))
 
 
-def test_there_are_at_least_twenty_disasters():
-    assert len({entry["name"] for entry in DISASTERS}) == len(DISASTERS) >= 20
-
-
 @each_disaster
-def test_the_data_is_legal_and_written_as_it_is_played(disaster):
-    board = chess.Board(disaster.get("fen", chess.STARTING_FEN))
-    assert board.is_valid()
-    for san in [*disaster["moves"].split(), disaster["blunder"]]:
-        move = board.parse_san(san)
-        assert board.san(move) == san
-        board.push(move)
-    for san in disaster["wins"]:
-        assert board.san(board.parse_san(san)) == san
-    assert 1 <= disaster["nodes"] <= 100_000
-
-
-@each_disaster
-def test_the_victim_avoids_the_blunder(play_material, seen, disaster):
+def test_the_victim_avoids_the_blunder(search_material, seen, disaster):
     board = board_before(disaster)
     board, blunder = seen(board, board.parse_san(disaster["blunder"]))
-    assert play_material(board, disaster["nodes"]) != blunder
+    assert search_material(board, disaster["nodes"]).best_move != blunder
 
 
 @each_disaster
-def test_the_attacker_finds_the_punishment(play_material, seen, disaster):
+def test_the_attacker_finds_the_punishment(search_material, seen, disaster):
     board = board_before(disaster)
     board.push_san(disaster["blunder"])
     wins = [seen(board, board.parse_san(san))[1] for san in disaster["wins"]]
     board = seen(board, wins[0])[0]
-    assert play_material(board, disaster["nodes"]) in wins
+    assert search_material(board, disaster["nodes"]).best_move in wins

@@ -14,7 +14,8 @@ from engine.search.limits import Limits
 from tests.boards import board_after
 from tests.stand_ins import StandIn
 
-DANGEROUS = 24  # positions
+DANGEROUS = 24  # positions of random games
+FOOLS_MATES = (("f3 e5", "g4"), ("g4 e5", "f3"))  # Moves, and the blunder.
 
 
 class Erratic(StandIn):
@@ -62,7 +63,12 @@ def dangerous() -> list[tuple[chess.Board, list[chess.Move]]]:
 
 
 def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Move]]]:
-    """Positions of random games in which some moves allow mate in one and others do not, with the former."""
+    """Positions in which some moves allow mate in one and others do not, with the former: before the Fool's Mate, and
+    of random games.
+    """
+    for moves, blunder in FOOLS_MATES:
+        board = board_after(moves)
+        yield board, [board.parse_san(blunder)]
     rng = np.random.default_rng(7)
     board = chess.Board()
     while count:
@@ -77,7 +83,7 @@ def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Mo
         board.push(moves[rng.integers(len(moves))])
 
 
-@pytest.mark.parametrize("number", range(DANGEROUS))
+@pytest.mark.parametrize("number", range(len(FOOLS_MATES) + DANGEROUS))
 @pytest.mark.parametrize("nodes", [60, 400])
 def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(dangerous, number, nodes):
     board, fatal = dangerous[number]
@@ -92,9 +98,16 @@ def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(dan
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_mate_in_one_is_played_whatever_the_evaluator_says(seed):
-    board = chess.Board("6k1/5ppp/8/8/8/8/4QPPP/3R2K1 w - - 0 1")
-    board.push(searched(board, 3, seed, favourite=chess.Move.from_uci("e2h5")).best_move)
+@pytest.mark.parametrize(
+    ("fen", "favourite"),
+    [
+        ("6k1/5ppp/8/8/8/8/4QPPP/3R2K1 w - - 0 1", "e2h5"),
+        ("rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2", "e8e7"),  # the Fool's Mate
+    ],
+)
+def test_a_mate_in_one_is_played_whatever_the_evaluator_says(fen, favourite, seed):
+    board = chess.Board(fen)
+    board.push(searched(board, 3, seed, favourite=chess.Move.from_uci(favourite)).best_move)
     assert board.is_checkmate()
 
 

@@ -2,50 +2,44 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
+from tests.unit.test_imports import MODULES, syntax_tree
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(path for package in ("engine", "selfplay", "uci") for path in (ROOT / package).rglob("*.py"))
 # Their decorators and instructions are typed by Numba and LLVM.
-for name in ("bits.py", "integer_lanes.py", "jit.py", "lanes.py", "ordering.py", "prefetch.py"):
-    FILES.remove(ROOT / "engine" / "native" / name)
-COMPILED = {"kernel"}
+TYPED_BY_NUMBA = {f"engine.native.{name}" for name in ("bits", "integer_lanes", "jit", "lanes", "ordering", "prefetch")}
 
 
 def functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
-    """All functions below a node, except compiled ones and what is defined inside functions."""
+    """All functions below a node, except kernels and what is defined inside functions."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef):
-            if not COMPILED & {_name(decorator) for decorator in child.decorator_list}:
+            if not any(ast.unparse(decorator).startswith("kernel(") for decorator in child.decorator_list):
                 yield child
         elif isinstance(child, ast.ClassDef | ast.If | ast.Try):
             yield from functions(child)
 
 
-def _name(decorator: ast.expr) -> str:
-    node = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+def missing_annotations(tree: ast.Module) -> dict[str, list[str]]:
+    """What lacks a hint, by function: arguments, and "return"."""
+    found = {}
+    for function in functions(tree):
+        arguments = function.args
+        named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        missing = [argument.arg for argument in named if argument.annotation is None]
+        if missing[:1] in (["self"], ["cls"]):
+            del missing[0]
+        if function.returns is None:
+            missing.append("return")
+        if missing:
+            found[function.name] = missing
+    return found
 
 
-def missing_annotations(function: ast.FunctionDef) -> list[str]:
-    arguments = function.args
-    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    missing = [argument.arg for argument in named if argument.annotation is None]
-    if missing[:1] in (["self"], ["cls"]):
-        del missing[0]
-    return missing if function.returns is not None else [*missing, "return"]
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_functions_outside_kernels_are_annotated(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    missing = {function.name: missing_annotations(function) for function in functions(tree)}
-    assert not {name: what for name, what in missing.items() if what}
+def test_functions_outside_kernels_are_annotated() -> None:
+    found = {name: missing_annotations(syntax_tree(name)) for name in MODULES if name not in TYPED_BY_NUMBA}
+    assert not {name: missing for name, missing in found.items() if missing}
 
 
 def test_missing_annotations_are_found() -> None:
     source = "@kernel()\ndef a(x): ...\nclass C:\n  def b(self, y) -> int: ...\n  def c(self, z: int): ...\n"
-    found = {function.name: missing_annotations(function) for function in functions(ast.parse(source))}
-    assert found == {"b": ["y"], "c": ["return"]}
+    assert missing_annotations(ast.parse(source)) == {"b": ["y"], "c": ["return"]}

@@ -1,19 +1,17 @@
 """The board's edges and corners: conversion, endings, repetitions, text, and boards that no kernel may see."""
 
-import random
-
 import chess
 import numpy as np
 import pytest
 
 from engine.board import attacks, ending
 from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board, stack_from_board
-from engine.board.layout import BLACK, HALFMOVE, KEY, MAX_MOVES, PAWN, REPETITIONS, ROW_WORDS, WHITE, empty_stack
+from engine.board.layout import BLACK, KEY, MAX_MOVES, PAWN, REPETITIONS, WHITE
 from engine.board.movegen import generate
 from engine.board.zobrist import compute_key
 from engine.errors import FenError, MoveError
 from tests.boards import board_after
-from tests.unit.board.board_positions import ODD_FENS, chess960_start
+from tests.unit.board.board_positions import ODD_FENS
 
 
 def number_of_moves(row: np.ndarray) -> int:
@@ -21,15 +19,6 @@ def number_of_moves(row: np.ndarray) -> int:
 
 
 # ---- rows and stacks ---------------------------------------------------------------------------------------------
-
-
-def test_218_moves_fit():
-    assert number_of_moves(row_from_board(chess.Board(ODD_FENS[0]))) == MAX_MOVES == 218
-
-
-def test_a_position_takes_128_bytes():
-    assert empty_stack(3).shape == (3, ROW_WORDS)
-    assert empty_stack(1).nbytes == 128
 
 
 def test_stack_counts_repetitions_over_the_whole_game():
@@ -42,16 +31,6 @@ def test_stack_counts_repetitions_over_the_whole_game():
 def test_a_lost_castling_right_makes_another_position():
     board = board_after(["h1g1", "a8b8", "g1h1", "b8a8"] * 2, "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
     assert list(stack_from_board(board)[:, REPETITIONS]) == [0, 0, 0, 0, 0, 0, 1, 1, 1]
-
-
-def test_an_en_passant_square_makes_another_position_only_where_a_capture_is_legal():
-    moves = ["g1f3", "b8c6", "f3g1", "c6b8"]
-    for fen, repetitions in [
-        ("rnbqkbnr/ppp1pppp/8/8/3pP3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 2", [0, 0, 0, 0, 0]),
-        ("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1", [0, 0, 0, 0, 1]),
-    ]:
-        board = board_after([moves[1], moves[0], moves[3], moves[2]], fen)
-        assert list(stack_from_board(board)[:, REPETITIONS]) == repetitions
 
 
 def test_null_moves_are_taken_along():
@@ -81,22 +60,6 @@ def test_boards_that_no_kernel_may_see_are_refused(fen):
 
 
 # ---- moves and their text ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("chess960", [False, True])
-def test_moves_survive_codes_uci_and_san(chess960):
-    rng = random.Random(7)
-    boards = [chess960_start(rng) for _ in range(10)] if chess960 else [chess.Board(fen) for fen in ODD_FENS]
-    for board in boards:
-        for _ in range(30):
-            row, moves = row_from_board(board), list(board.legal_moves)
-            for move in moves:
-                back = decode_move(row, encode_move(board, move), chess960)
-                assert back == move
-                assert board.parse_uci(board.uci(back)) == board.parse_san(board.san(back)) == move
-            if not moves:
-                break
-            board.push(rng.choice(moves))
 
 
 def test_castling_is_king_takes_rook_in_either_notation():
@@ -169,11 +132,6 @@ def test_insufficient_material_of_bare_endings(placement, insufficient):
     assert ending.insufficient_material(row_from_board(board)) == insufficient
 
 
-def test_clocks_count_as_python_chess_counts_them():
-    board = board_after("g1f3 b8c6 e2e4 c6d4 f3d4")
-    assert list(stack_from_board(board)[:, HALFMOVE]) == [0, 1, 2, 0, 1, 0]
-
-
 # ---- attacks -----------------------------------------------------------------------------------------------------
 
 
@@ -188,17 +146,6 @@ def test_attacks_of_every_square(fen):
         for side, color in enumerate((chess.WHITE, chess.BLACK)):
             assert attacks.attackers(row, square, occupied, side) == board.attackers_mask(color, square)
             assert attacks.is_attacked(row, square, occupied, side) == board.is_attacked_by(color, square)
-
-
-def test_checkers_are_named_and_no_check_has_none():
-    for fen, squares in [
-        (chess.STARTING_FEN, ""),
-        ("4k3/8/8/8/1b5r/8/3n4/4K2r w - - 0 1", "h1"),
-        ("3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1", "d3 a6"),
-    ]:
-        row = row_from_board(chess.Board(fen))
-        assert int(attacks.checkers(row)) == int(chess.SquareSet(chess.parse_square(name) for name in squares.split()))
-        assert bool(attacks.in_check(row)) == bool(squares)
 
 
 @pytest.mark.parametrize("fen", ODD_FENS)

@@ -1,14 +1,20 @@
 """The board against python-chess: fixed seeds as a regression, what Hypothesis finds, and the long comparison."""
 
+import itertools
+import json
+import lzma
 import random
+from collections.abc import Iterator
+from pathlib import Path
 
 import chess
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_random_game, plain_see
-from tests.unit.board.board_differential import compare
+from engine.board.fen import parse_fen
+from engine.errors import FenError
+from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_moves, compare_random_game, plain_see
 from tests.unit.board.board_positions import ODD_FENS, ODD_MAKERS, chess960_start, odd_position
 
 
@@ -110,9 +116,63 @@ def test_known_exchanges(fen, move, centipawns):
     GameComparison(board, 1, KeyTable()).check()
 
 
+# ---- the long comparison: random play, Chess960, odd positions and real games ----------------------------------------
+
+Source = Iterator[int]  # each step compares one game and gives its number of positions
+
+
+def random_games(rng: random.Random, keys: KeyTable) -> Source:
+    while True:
+        yield compare_random_game(chess.Board(), rng, 200, keys)
+
+
+def chess960_games(rng: random.Random, keys: KeyTable) -> Source:
+    while True:
+        yield compare_random_game(chess960_start(rng), rng, 200, keys)
+
+
+def odd_games(rng: random.Random, keys: KeyTable) -> Source:
+    """Mostly fresh odd positions and a few moves from each; now and then a longer game from a known one."""
+    while True:
+        if rng.random() < 0.02:
+            yield compare_random_game(chess.Board(rng.choice(ODD_FENS)), rng, 100, keys)
+        else:
+            yield compare_random_game(odd_position(rng), rng, 5, keys)
+
+
+def human_games(data: Path, keys: KeyTable) -> Source:
+    with lzma.open(data / "games" / "human.tsv.xz", "rt") as lines:
+        column = next(lines).rstrip("\n").split("\t").index("uci")
+        for line in lines:
+            yield compare_moves(chess.Board(), line.rstrip("\n").split("\t")[column].split(), keys)
+
+
+def engine_games(data: Path, keys: KeyTable) -> Source:
+    with lzma.open(data / "games" / "engine.jsonl.xz", "rt") as lines:
+        for game in map(json.loads, lines):
+            try:
+                start = parse_fen(game.get("fen", chess.STARTING_FEN))
+            except FenError:  # some start with more queens than pawns could have become
+                continue
+            yield compare_moves(start, game["uci"].split(), keys)
+
+
 @pytest.mark.slow
 @pytest.mark.overlong
 @pytest.mark.timeout(3 * 3600)
 def test_two_million_positions(test_data):
-    counts = compare(2_000_000, seed=2026, data=test_data)
-    assert sum(counts.values()) - counts["different positions"] >= 2_000_000
+    compare(2_000_000, test_data)
+
+
+def compare(positions: int, data: Path) -> None:
+    """Compare about so many positions, the same number from each source."""
+    rng, keys = random.Random(2026), KeyTable()
+    sources = [random_games(rng, keys), chess960_games(rng, keys), odd_games(rng, keys)]
+    sources += [human_games(data, keys), engine_games(data, keys)]
+    counts = [0] * len(sources)
+    for number in itertools.cycle(range(len(sources))):
+        if min(counts) >= positions / len(sources):
+            break
+        if counts[number] < positions / len(sources):
+            counts[number] += next(sources[number])
+    assert keys.conflicts() == 0, f"{keys.conflicts()} keys or positions with two partners"

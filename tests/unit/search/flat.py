@@ -32,6 +32,16 @@ class FlatEvaluator(StandIn):
             leaves.moves_left[k] = 40
 
 
+class Counting(FlatEvaluator):
+    """Counts the positions that it is asked about."""
+
+    asked = 0
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        self.asked += count
+        super().evaluate(leaves, count)
+
+
 def engine(evaluator=None, **options) -> Engine:
     return Engine(EngineOptions(hash_mib=8, **options), evaluator or FlatEvaluator())
 

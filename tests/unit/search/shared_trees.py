@@ -1,9 +1,5 @@
-"""Searches with many threads on one tree, and what has to hold whenever they stand still.
+"""Searches with many threads on one tree, and what has to hold whenever they stand still."""
 
-python -m tests.unit.search.shared_trees --threads 16 64 --visits 10000000     the long form of `test_walkers`
-"""
-
-import argparse
 import itertools
 import threading
 from dataclasses import replace
@@ -138,16 +134,3 @@ def _search(engine: Engine, limits: Limits, rng: np.random.Generator) -> int:
     timer = threading.Timer(float(rng.uniform(0.0, 0.05)), job.stop if way == 2 else job.ponderhit)
     timer.start()
     return job.result(60.0).nodes
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, nargs="+", default=[16, 64])
-    parser.add_argument("--visits", type=int, default=1_000_000)
-    arguments = parser.parse_args()
-    for threads in arguments.threads:
-        print(f"{threads} threads: {wander(threads, arguments.visits)} visits, every tree whole", flush=True)
-
-
-if __name__ == "__main__":
-    main()

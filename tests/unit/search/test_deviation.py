@@ -25,23 +25,19 @@ def test_the_deviation_of_few_values_is_near_the_typical_one():
     assert deviation.py_func(tree, ROOT) == pytest.approx(expected)
 
 
-def test_squares_of_values_are_their_mean_square():
-    search = searched(chess.STARTING_FEN, 400, IN_KERNEL._replace(mate_moves=1, cpuct_deviation=0.5))
-    tree = search.tree
-    mean = tree.value_sum[ROOT] / tree.visits[ROOT]
-    assert mean * mean <= tree.square[ROOT] <= 1.0
-    child = search.root().children[search.root().favourite()]
-    assert 0.0 < tree.square[child] <= 1.0
-
-
-@pytest.mark.parametrize(("evaluator", "own"), [("material", 0.0), ("sparse", 0.7)])
-def test_exploration_follows_the_deviation_where_that_was_measured(evaluator, own):
+@pytest.mark.parametrize(("evaluator", "own"), [("material", (0.0, 0.0, False)), ("sparse", (0.7, 0.09, True))])
+def test_deviation_tempo_and_urgency_are_those_measured_with_the_evaluator(evaluator, own):
     with Engine(EngineOptions(evaluator=evaluator, threads=1, hash_mib=16)) as engine:
-        assert engine._params().cpuct_deviation == own
+        assert own_parameters(engine) == own
         engine.set_options(replace(engine.options, cpuct_deviation=0.3))
-        assert engine._params().cpuct_deviation == 0.3
+        assert own_parameters(engine) == (0.3, *own[1:])
         engine.set_options(replace(engine.options, preset="lc0"))
-        assert engine._params().cpuct_deviation == 0.0
+        assert own_parameters(engine) == (0.0, 0.0, False)
+
+
+def own_parameters(engine: Engine) -> tuple[float, float, bool]:
+    params = engine._params()
+    return params.cpuct_deviation, params.tempo, params.fpu_linear
 
 
 def test_a_value_counts_less_the_tempo_of_the_side_to_move():
@@ -50,11 +46,3 @@ def test_a_value_counts_less_the_tempo_of_the_side_to_move():
     )
     value = -plain.tree.value_sum[ROOT]
     assert -search.tree.value_sum[ROOT] == pytest.approx(value - 0.1 * (1.0 - value * value))
-
-
-@pytest.mark.parametrize(("evaluator", "own"), [("material", (0.0, False)), ("sparse", (0.09, True))])
-def test_tempo_and_urgency_are_those_measured_with_the_evaluator(evaluator, own):
-    with Engine(EngineOptions(evaluator=evaluator, threads=1, hash_mib=16)) as engine:
-        assert (engine._params().tempo, engine._params().fpu_linear) == own
-        engine.set_options(replace(engine.options, preset="lc0"))
-        assert (engine._params().tempo, engine._params().fpu_linear) == (0.0, False)

@@ -206,17 +206,6 @@ def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
         assert hashes[0] == hashes[1] == hashes[2]
 
 
-def test_a_towers_tree_is_the_same_at_any_number_of_threads() -> None:
-    trees = set()
-    for threads in (2, 3):
-        with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator="hybrid")) as player:
-            player.set_position(chess.Board(COMBINATIONS[0][0]))
-            player.search(Limits(nodes=4000))
-            assert player._search.tree.asked_at[ROOT] > 0
-            trees.add(tree_hash(player))
-    assert len(trees) == 1
-
-
 def stop_between_answers(player: Engine) -> None:
     """Begin a search and stop it when alpha-beta has answered a question and not yet all."""
     hint_source, control = player._hint_source, SearchControl()
@@ -259,24 +248,6 @@ def test_open_questions_do_not_outlive_a_game(evaluator: str, threads: int) -> N
             player.search(Limits(nodes=1500))
             trees.append(tree_hash(player))
     assert trees[0] == trees[1]
-
-
-def test_hints_survive_a_move_of_the_game() -> None:
-    """The subtree that is kept takes its hints along."""
-    fen, move = COMBINATIONS[0]
-    with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
-        board = chess.Board(fen)
-        player.set_position(board)
-        result = player.search(Limits(nodes=20_000))
-        assert result.best_move == chess.Move.from_uci(move)
-        tree = player._search.tree
-        played = player._search.root().moves == encode_move(board, result.best_move)
-        child = int(player._search.root().children[played][0])
-        asked, hinted = int(tree.asked_at[child]), int(tree.hinted[child])
-        assert asked > 0
-        board.push(result.best_move)
-        assert player._search.set_position(stack_from_board(board))
-        assert (int(tree.asked_at[ROOT]), int(tree.hinted[ROOT])) == (asked, hinted)
 
 
 def test_it_is_off_where_lc0_is_played_and_where_it_is_turned_off() -> None:

@@ -1,4 +1,4 @@
-"""What a search tells of its lines."""
+"""What a search tells of its lines, and scores in the units that are shown."""
 
 import threading
 
@@ -6,27 +6,22 @@ import chess
 import pytest
 
 from engine.search.limits import Limits
+from engine.search.result import centipawns, mate_moves, per_mille
 from tests.unit.search.flat import engine
 
 
 def test_lines_never_tried_beside_a_proven_mate_are_worth_what_the_evaluator_says_less_urgency():
     with engine(multi_pv=8) as player:
         player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
-        best, *rest = player.search(Limits(nodes=200, mate=1)).infos
-    assert best.score_mate == 1
-    assert len(rest) == 7
-    for info in rest:  # FlatEvaluator says 0: win 0.3, draw 0.4, loss 0.3
-        assert info.score_mate is None
-        assert -60 < info.score_cp < 0
-        assert info.wdl[1] == 400
-
-
-def test_moves_beside_a_mate_in_one_have_the_draws_that_the_evaluator_saw():
-    with engine(multi_pv=8) as player:
-        player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
         for _ in range(2):
             result = player.search(Limits(nodes=200, mate=1))
-            assert [info.wdl[1] for info in result.infos[1:]] == [400] * 7
+            best, *rest = result.infos
+            assert best.score_mate == 1
+            assert len(rest) == 7
+            for info in rest:  # FlatEvaluator says 0: win 0.3, draw 0.4, loss 0.3
+                assert info.score_mate is None
+                assert -60 < info.score_cp < 0
+                assert info.wdl[1] == 400
             assert [child.draw for child in result.children[1:]] == pytest.approx([0.4] * (len(result.children) - 1))
 
 
@@ -75,9 +70,11 @@ def test_lines_that_lose_are_shown_as_mates_behind_all_others():
         assert info.wdl == (0, 0, 1000)
 
 
-def test_multi_pv_gives_complete_lines_in_order():
-    with engine(multi_pv=3) as player:
-        player.set_position(chess.Board())
-        result = player.search(Limits(nodes=300))
-        assert [info.multipv for info in result.infos] == [1, 2, 3]
-        assert [info.pv[0] for info in result.infos] == [child.move for child in result.children[:3]]
+def test_scores_follow_the_stated_formulas():
+    assert centipawns(0.0) == 0
+    assert centipawns(0.5) == -centipawns(-0.5) == 89
+    assert mate_moves(1, True) == 1
+    assert mate_moves(3, True) == 2
+    assert mate_moves(2, False) == -1
+    assert sum(per_mille(0.25, 0.5)) == 1000
+    assert per_mille(1.0, 0.3) == (1000, 0, 0)

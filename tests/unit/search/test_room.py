@@ -15,9 +15,9 @@ from engine.search.report import Reporter, outline
 from engine.search.session import Search
 from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree
 from tests.unit.search.flat import FlatEvaluator, search_on, searched, tree_fingerprint
-from tests.unit.search.shared_trees import assert_whole
+from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
-POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
+POSITION = POSITIONS[1]
 
 
 def make_room(tree: Tree) -> None:

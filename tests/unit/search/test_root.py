@@ -6,33 +6,26 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import encode_move, stack_from_board
-from engine.evaluation.protocol import new_leaf_batch
+from engine.board.convert import encode_move
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.choice import MoveChoice, choose_move
+from engine.search.choice import choose_move
 from engine.search.job import SearchOrder, Stopper
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.session import Search
-from engine.search.tree import LOSS, ROOT, WIN, new_tree
-from tests.unit.search.flat import FlatEvaluator, engine
-from tests.unit.search.rounds import apply_leaves, gather_leaves
+from engine.search.tree import LOSS, ROOT, WIN
+from tests.unit.search.flat import FlatEvaluator, engine, searched
 
 
 def test_root_statistics_name_wins_and_losses_from_the_movers_side():
-    tree_search = Search(SearchParams(needs_planes=False), new_tree(2000))
     board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")
-    tree_search.set_position(stack_from_board(board))
-    leaves = new_leaf_batch(8)
-    count = gather_leaves(tree_search, leaves, 1)
-    FlatEvaluator().evaluate(leaves, count)
-    apply_leaves(tree_search, leaves)
-    index = list(tree_search.root().moves).index(encode_move(board, chess.Move.from_uci("a1a8")))
-    assert tree_search.root().proven[index] == WIN
-    assert tree_search.is_proven
-    assert tree_search.tree.lower[ROOT] == tree_search.tree.upper[ROOT] == LOSS
-    assert tree_search.root().wdl()[0] == 1.0
+    search = searched(board.fen(), 1, SearchParams(needs_planes=False), evaluator=FlatEvaluator())
+    index = list(search.root().moves).index(encode_move(board, chess.Move.from_uci("a1a8")))
+    assert search.root().proven[index] == WIN
+    assert search.is_proven
+    assert search.tree.lower[ROOT] == search.tree.upper[ROOT] == LOSS
+    assert search.root().wdl()[0] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -88,9 +81,7 @@ def test_a_root_is_settled_when_the_most_visited_move_has_the_best_value(
 def test_a_clock_reads_no_more_of_the_root_than_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with engine() as player:
         player.search(Limits(nodes=50))
-        choice = MoveChoice(np.random.default_rng(1))
-        stopper = Stopper(
-            player._search, SearchOrder(player.board, Limits(movetime_ms=60_000), choice, time.monotonic())
-        )
+        limits, rng = Limits(movetime_ms=60_000), np.random.default_rng(1)
+        stopper = Stopper(player._search, SearchOrder(player.board, limits, rng, time.monotonic()))
         monkeypatch.setattr(Search, "root", lambda search: pytest.fail("the whole root was read"))
         assert not stopper.is_over()

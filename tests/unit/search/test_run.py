@@ -1,7 +1,5 @@
 """The same search gives the same tree: whatever evaluates, interrupts or shares it."""
 
-from collections.abc import Iterator
-
 import chess
 import numpy as np
 import pytest
@@ -9,26 +7,21 @@ import pytest
 from engine import Engine
 from engine.board.convert import stack_from_board
 from engine.evaluation.cache import CachedEvaluator
-from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator, LeafBatch
-from engine.evaluation.sparse import SparseEvaluator
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
-from engine.search.run import Batches, Runner, Walkers
+from engine.search.run import Batches, Runner
 from engine.search.session import Search
-from engine.search.tree import new_tree
+from engine.search.tree import ROOT, new_tree
 from tests.unit.network.fused_tower import fused
 from tests.unit.search.flat import tree_fingerprint
-from tests.unit.search.shared_trees import assert_whole
+from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
-POSITION = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
+POSITION = POSITIONS[1]
 
 
 @pytest.fixture(scope="module")
@@ -44,84 +37,30 @@ def test_batches_build_one_tree_at_any_number_of_threads(tower):
         with Engine(EngineOptions(hash_mib=8, threads=count), evaluator) as engine:
             engine.set_position(chess.Board(POSITION))
             engine.search(Limits(nodes=1500))
+            assert engine._search.tree.asked_at[ROOT] > 0, "alpha-beta's hints are a part of it"
             assert_whole(engine._search, adds_up=False)
             hashes.add(tree_fingerprint(engine._search))
         evaluator.close()
     assert len(hashes) == 1
 
 
-def material_tree() -> str:
-    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as engine:
-        engine.set_position(chess.Board(POSITION))
-        assert engine.search(Limits(nodes=3000)).nodes == 3000
-        return tree_fingerprint(engine._search)
-
-
-def test_one_thread_over_material_builds_one_tree():
-    assert len({material_tree() for _ in range(3)}) == 1
-
-
-def sparse_tree() -> str:
-    config = SparseConfig(width=128)
-    net = build_sparse(config, np.random.default_rng(3))
-    evaluator = SparseEvaluator(SparseNet(dict(net.named_parameters()), config))
-    with Engine(EngineOptions(hash_mib=8, threads=1), evaluator) as engine:
-        engine.set_position(chess.Board(POSITION))
-        assert engine.search(Limits(nodes=2000)).nodes == 2000
-        return tree_fingerprint(engine._search)
-
-
-def test_one_thread_with_a_sparse_net_builds_one_tree():
-    assert len({sparse_tree() for _ in range(2)}) == 1
-
-
-def test_a_tree_that_is_kept_and_searched_on_is_one_for_one_thread():
-    hashes = set()
-    for _ in range(2):
-        with Engine(EngineOptions(hash_mib=8, threads=1)) as engine:  # the shipped net, with hints
-            board = chess.Board(POSITION)
-            for nodes in (1500, 2500, 400):
-                engine.set_position(board)
-                board.push(engine.search(Limits(nodes=nodes)).best_move)
-            hashes.add(tree_fingerprint(engine._search))
-    assert len(hashes) == 1
-
-
-class Pieces:
-    """Runs a search in pieces of given sizes."""
-
-    def __init__(self, sizes: Iterator[int]) -> None:
-        self.search = Search(SearchParams(needs_planes=False), new_tree(5000))
-        self.search.set_position(stack_from_board(chess.Board(POSITION)))
-        walkers = Walkers(self.search, MaterialEvaluator(), 1)
-        runner = Runner(self.search, walkers)
-        while self.search.visits < 800:
-            walkers._call_visits = next(sizes)  # visits until it looks at the clock
-            runner.advance(800)
-
-
-def test_where_a_loop_is_interrupted_leaves_no_trace():
-    assert tree_fingerprint(Pieces(iter(lambda: 1, 0)).search) == tree_fingerprint(Pieces(iter(lambda: 500, 0)).search)
-
-
-class Overlapping:
+def overlapping(evaluator: Evaluator, threads: int, visits: int) -> Search:
     """A search of so many visits in batches that overlap nearly from the start."""
-
-    def __init__(self, evaluator: Evaluator, threads: int, visits: int) -> None:
-        self.search = Search(SearchParams(), new_tree(5000))
-        self.search.set_position(stack_from_board(chess.Board(POSITION)))
-        batches = Batches(self.search, evaluator, threads)
-        batches.overlap_from = 8
-        runner = Runner(self.search, batches)
-        while self.search.visits < visits:
-            runner.advance(visits)
-        runner.finish()
-        runner.close()
+    search = Search(SearchParams(), new_tree(5000))
+    search.set_position(stack_from_board(chess.Board(POSITION)))
+    batches = Batches(search, evaluator, threads)
+    batches.overlap_from = 8
+    runner = Runner(search, batches)
+    while search.visits < visits:
+        runner.advance(visits)
+    runner.finish()
+    runner.close()
+    return search
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_batches_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads):
-    search = Overlapping(NetworkEvaluator(tower), threads, 1000).search
+    search = overlapping(NetworkEvaluator(tower), threads, 1000)
     assert search.visits == 1000
     assert_whole(search, adds_up=False)
     assert search.root().visits.sum() == 999
@@ -129,8 +68,8 @@ def test_batches_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads)
 
 def test_a_cache_changes_no_tree(tower):
     cached = CachedEvaluator(NetworkEvaluator(tower), 0.1)
-    plain = Overlapping(NetworkEvaluator(tower), 2, 1500).search
-    assert tree_fingerprint(Overlapping(cached, 2, 1500).search) == tree_fingerprint(plain)
+    plain = overlapping(NetworkEvaluator(tower), 2, 1500)
+    assert tree_fingerprint(overlapping(cached, 2, 1500)) == tree_fingerprint(plain)
 
 
 class Failing(NetworkEvaluator):

@@ -35,12 +35,11 @@ from engine.search.tree import (
 from engine.search.visit import finish_at_once
 from tests.boards import board_after
 from tests.unit.search import flat
-from tests.unit.search.flat import IN_KERNEL, FlatEvaluator
-from tests.unit.search.shared_trees import assert_whole
+from tests.unit.search.flat import IN_KERNEL, Counting
+from tests.unit.search.shared_trees import POSITIONS
 from tests.unit.search.small_trees import PARAMS, add_child, grow, small_tree, visit
 
-KINGS_WALK = "8/2k5/3p4/p2P1p2/P2P1P2/8/1K6/8 w - - 0 1"
-MIDDLE_GAME = "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7"
+MIDDLE_GAME, KINGS_WALK = POSITIONS[1], POSITIONS[7]
 SHARED_KEY = np.uint64(12345)
 
 
@@ -165,16 +164,6 @@ def test_transpositions_have_the_same_moves_and_the_priors_that_each_would_have_
     assert compared > 20
 
 
-class Counting(FlatEvaluator):
-    """Counts the positions that it is asked about."""
-
-    asked = 0
-
-    def evaluate(self, leaves, count: int) -> None:
-        self.asked += count
-        super().evaluate(leaves, count)
-
-
 def test_transpositions_save_evaluations_of_the_batched_evaluators_too():
     asked = []
     for transpositions in (True, False):
@@ -182,10 +171,6 @@ def test_transpositions_save_evaluations_of_the_batched_evaluators_too():
         searched(KINGS_WALK, 3000, transpositions, evaluator)
         asked.append(evaluator.asked)
     assert asked[0] < 0.8 * asked[1]
-
-
-def test_a_node_that_learned_has_its_own_visits_and_values_add_up():
-    assert_whole(searched(KINGS_WALK, 4000))
 
 
 def test_the_table_is_made_again_when_nodes_move():

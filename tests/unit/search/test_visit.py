@@ -143,13 +143,6 @@ def one_round(apply_kernel) -> Tree:
     return search.tree
 
 
-def test_proven_values_replace_the_average():
-    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1")
-    result = search(board, nodes=50)
-    assert result.children[0].q == 1.0
-    assert result.infos[0].wdl[0] == 1000
-
-
 def test_stalemate_and_bare_kings_are_draws():
     result = search(chess.Board("7k/8/6Q1/8/8/p7/P7/K7 w - - 0 1"), nodes=3000)
     values = {child.move.uci(): child for child in result.children}
