@@ -59,6 +59,11 @@ class Optimizer:
         """
         if not 0 <= learning_rate < math.inf:
             raise ConfigError(f"the learning rate must be finite and >= 0, not {learning_rate}")
+        if not isinstance(params, Mapping) or not isinstance(grads, Mapping):
+            raise ConfigError(
+                f"{type(self).__name__}.step: expected arrays by name, found {type(params).__name__} and "
+                f"{type(grads).__name__}; dx, grads = backward(dy), then step(model.named_parameters(), grads, rate)"
+            )
         missing = sorted(params.keys() - grads.keys())
         if missing:
             raise ConfigError(f"no gradient for {missing[:4]}")

@@ -16,22 +16,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.layout import SIDE
 from engine.native.jit import kernel
 from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
-from engine.search.tree import ROOT_PLY
 
 SQUARES_MASK = 0xFFF  # The bits of a move that tell its squares.
 MEAN, COUNT = 0, 1  # Words of an entry.
 
 
 @kernel()
-def note_advantage(tree, node, depth, value):
-    """Tell a move how a visit ended for the side that played it, at ``node``, the node at ``depth`` on the path."""
+def note_advantage(tree, node, depth, side, value):
+    """Tell a move of ``side`` how a visit ended for it; it was made at ``node``, which is at ``depth`` on the path."""
     visits = tree.nodes[node].visits
     if visits == 0:
         return  # The first visit of a root: nothing to compare with.
-    side = np.int64(tree.stack[tree.counters[ROOT_PLY] + depth, SIDE])
     entry = tree.butterfly[side, np.int64(tree.path[depth]) & SQUARES_MASK]
     advantage = value + tree.nodes[node].value_sum / visits
     entry[COUNT] = min(entry[COUNT] + np.float32(1.0), np.float32(BUTTERFLY_VISITS))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.ending import CHECKMATE, ONGOING, game_end
-from engine.board.layout import KEY, REPETITIONS
+from engine.board.layout import KEY, REPETITIONS, SIDE
 from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
@@ -334,6 +334,7 @@ def finish_visit(tree, node, state, value, draw, moves_left):
     """
     clock, base, square, one = tree.counters[CLOCK] + 1, tree.stint[BASE], value * value, np.int64(1)
     depth = tree.stint[LEAF_DEPTH]
+    side = np.int64(tree.stack[tree.counters[ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
     while True:
         parent, value, draw, square = count_visits(
             tree.nodes, node, state, one, one, clock, value, draw, square, moves_left
@@ -341,8 +342,8 @@ def finish_visit(tree, node, state, value, draw, moves_left):
         if node == base:
             break
         if depth > 0:
-            depth -= 1
-            note_advantage(tree, parent, depth, value)
+            depth, side = depth - 1, side ^ one
+            note_advantage(tree, parent, depth, side, value)
         state = np.int64(EXPANDED)
         value = -value
         moves_left += 1.0

@@ -22,7 +22,6 @@ from engine.cli.machine import describe_machine
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.nn import dit
-from engine.nn.schedules import Constant
 from selfplay.data.game_files import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.game_settings import GameSettings
@@ -128,7 +127,7 @@ def measure_training(
     """How fast the learner takes positions, sampling included."""
     data = TrainingData((positions,), (1.0,), positions)
     model = family.build(np.random.default_rng(SEED))
-    learner = Learner(family, model, family.batches(data, settings, SEED), settings, Constant(1e-3))
+    learner = Learner(family, model, family.batches(data, settings, SEED), settings, 1e-3)
 
     def work() -> int:
         learner.step()

@@ -23,7 +23,7 @@ from selfplay.training.recipe import LearnerSettings
 class Learner:
     """A model in training. Call `step` repeatedly, `averaged_model` for the network to play with, `close` last.
 
-    schedule: the learning rate by step number.
+    rate: the learning rate, or a schedule that gives it by step number.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Learner:
         model: Layer,
         batches: Batches,
         settings: LearnerSettings,
-        schedule: Callable[[int], float],
+        rate: float | Callable[[int], float],
     ) -> None:
         part = family.part(model)
         self.family, self.model, self.batches, self.settings = family, model, batches, settings
@@ -41,7 +41,7 @@ class Learner:
             part,
             self._source,
             family.optimizer(settings),
-            schedule,
+            rate,
             TrainerSettings(batch_size=settings.batch_size, clip_norm=settings.clip_norm if family.clips else None),
             average=ExponentialAverage(settings.average_decay, quick_start=True, every=family.average_every),
         )

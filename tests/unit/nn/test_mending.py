@@ -98,6 +98,10 @@ SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
     "learning_rate": (lambda: nn.RMSProp(learning_rate=0.1), r"RMSProp\(\), 0\.1\)"),
     "a rate by position": (lambda: nn.SGD(0.1), r"SGD\(\), 0\.1\)"),
     "parameters and a rate": (lambda: nn.Adam(net().named_parameters(), lr=0.1), r"Adam\(\), 0\.1\)"),
+    "a step with the model": (
+        lambda: nn.Adam().step(net(), {}, 0.1),
+        r"step\(model\.named_parameters\(\), grads, rate\)",
+    ),
     "the class of an optimizer": (lambda: nn.Trainer(net(), nn.mse, nn.Adam, 0.1), r"such as Adam\(\), not"),
     "the name of a loss": (lambda: nn.Trainer(net(), "mse", nn.Adam(), 0.1), "function, such as mse"),
     "the class of a model": (lambda: nn.Trainer(nn.Dense, nn.mse, nn.Adam(), 0.1), "must be a layer"),

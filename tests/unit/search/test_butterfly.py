@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from engine.board.convert import stack_from_board
-from engine.board.layout import SIDE
 from engine.search.butterfly import COUNT, MEAN, note_advantage
 from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
 from engine.search.priors import expand
-from engine.search.tree import NO_PARENT, ROOT, ROOT_PLY, new_tree
+from engine.search.tree import NO_PARENT, ROOT, new_tree
 from engine.search.visit import new_node
 from tests.unit.search.flat import IN_KERNEL, search_on, searched, tree_fingerprint
 from tests.unit.search.small_trees import PARAMS, small_tree, visit
@@ -22,14 +21,14 @@ E2E4 = 12 | 28 << 6
 @pytest.mark.plain
 def test_a_move_learns_how_much_better_visits_ended_than_its_node_stood():
     tree = small_tree([1.0])
-    tree.counters[ROOT_PLY], tree.stack[0, SIDE], tree.path[0] = 0, 1, E2E4
+    tree.path[0] = E2E4
     tree.visits[ROOT], tree.value_sum[ROOT] = 4, 2.0  # -0.5 for the side to move
-    note_advantage.py_func(tree, ROOT, 0, 0.1)
-    note_advantage.py_func(tree, ROOT, 0, -0.4)
+    note_advantage.py_func(tree, ROOT, 0, 1, 0.1)
+    note_advantage.py_func(tree, ROOT, 0, 1, -0.4)
     assert tree.butterfly[1, E2E4].tolist() == pytest.approx([(0.6 + 0.1) / 2, 2])
     assert np.count_nonzero(tree.butterfly) == 2
     tree.butterfly[1, E2E4] = 0.0, BUTTERFLY_VISITS
-    note_advantage.py_func(tree, ROOT, 0, 0.5)
+    note_advantage.py_func(tree, ROOT, 0, 1, 0.5)
     assert tree.butterfly[1, E2E4].tolist() == pytest.approx([1 / BUTTERFLY_VISITS, BUTTERFLY_VISITS])
 
 

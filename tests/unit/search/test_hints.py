@@ -39,6 +39,7 @@ COMBINATIONS = [  # of the WAC suite (Reinfeld, "Win at Chess"): the first move 
     ("4r1k1/pq3p1p/2p1r1p1/2Q1p3/3nN1P1/1P6/P1P2P1P/3RR1K1 w - - 0 1", "d1d4"),
     ("2k2r2/2p5/1pq5/p1p1n3/P1P2n1B/1R4Pp/2QR4/6K1 b - - 0 1", "f4e2"),
 ]
+MATING = ("r2rb1k1/pp1q1p1p/2n1p1p1/2bp4/5P2/PP1BPR1Q/1BPN2PP/R5K1 w - - 0 1", "h3h7")
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +178,7 @@ def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
 # ---- the search ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("fen", "move"), COMBINATIONS)
+@pytest.mark.parametrize(("fen", "move"), [MATING, *COMBINATIONS[1:]])
 def test_combinations_that_the_tree_overlooks(fen: str, move: str) -> None:
     """The policy gives the move a few percent, and 20,000 visits without hints do not find it."""
     for nodes_per_visit, finds in ((0.0, False), (4.0, True)):
