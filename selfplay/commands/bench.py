@@ -95,13 +95,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "self-play": {"positions/s": played}}  # fmt: skip
 
 
-def random_positions(rng: np.random.Generator) -> PositionSet:
+def random_positions(rng: np.random.Generator, games: int = GAMES, plies: int = PLIES) -> PositionSet:
     """Random games from the start position, each move its own policy target."""
     records = []
-    for _ in range(GAMES):
+    for _ in range(games):
         board = chess.Board()
         moves: list[int] = []
-        while len(moves) < PLIES and (legal := list(board.legal_moves)):
+        while len(moves) < plies and (legal := list(board.legal_moves)):
             move = legal[rng.integers(len(legal))]
             moves.append(encode_move(board, move))
             board.push(move)

@@ -13,7 +13,6 @@ from engine.network.policy_map import CONV_INDEX
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
-from engine.nn.schedules import Constant
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of, family_of_model
@@ -36,7 +35,7 @@ each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128"])
 def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, rate: float = 1e-3) -> Learner:
     family, settings = family_of(net), replace(SETTINGS, threads=threads)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, Constant(rate))
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
 
 
 def test_overfits_one_game(positions: PositionSet) -> None:
@@ -167,7 +166,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
         model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
         batches = HalfTimed([positions], [1.0], 32, seed=7)
-        learner = Learner(family_of_model(model), model, batches, settings, Constant(0.0))
+        learner = Learner(family_of_model(model), model, batches, settings, 0.0)
         losses.append(learner.step().moves_left)
         learner.close()
     assert losses[0] == pytest.approx(losses[1])

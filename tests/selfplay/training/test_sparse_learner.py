@@ -15,7 +15,6 @@ from engine.network.sparse.model import build_sparse
 from engine.network.sparse.moves import look
 from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
-from engine.nn.schedules import Constant
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
@@ -45,7 +44,7 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
 def test_overfits_one_game(positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     model, mixture = build_sparse(CONFIG, np.random.default_rng(1)), SparseMixture([game], [1.0], BATCH, seed=7)
-    learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01), Constant(3e-3))
+    learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01), 3e-3)
     first = learner.step()
     for _ in range(300):
         learner.step()

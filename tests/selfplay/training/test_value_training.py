@@ -21,7 +21,6 @@ from engine.network.sparse.value_parameters import (
 )
 from engine.network.sparse.value_slabs import from_slabs
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
-from engine.nn.schedules import Constant
 from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
@@ -69,7 +68,7 @@ def small_learner(labels: LabelRows, threads: int = 2, rate: float = 1e-3) -> Le
     family = family_of(NET, "value")
     settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
     batches = family.batches(TrainingData((labels,), (1.0,), labels), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, Constant(rate))
+    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
 
 
 def gradients_by_layers(
