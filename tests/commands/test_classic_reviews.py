@@ -51,7 +51,7 @@ CLASSICS = {
     }),
     "evergreen": (EVERGREEN, {
         "17. Nf6+": ({2, 4}, "Better was Ng3"),
-        "20... Nxe7": ({4}, "allows mate in 4"),
+        "20... Nxe7": ({2, 4}, "allows mate in 4"),
         "21. Qxd7+": (BRILLIANT, "sacrifice"),
     }),
 }  # fmt: skip
