@@ -88,17 +88,20 @@ def terms_of(text: str) -> list[str]:
 
 
 def read_reviews(path: Path) -> tuple[list[str], np.ndarray]:
-    """(texts, labels 0 or 1) of a CSV file. Raises DataError."""
+    """(texts, labels 0 or 1) of a CSV file; labels may also be "negative" and "positive". Raises DataError."""
+    words = {"0": 0, "1": 1, "negative": 0, "positive": 1, "neg": 0, "pos": 1}
     with open_text(path) as file:
         reader = csv.DictReader(file)
         names = reader.fieldnames or []
-        if not {"label", "text"} <= set(names):
-            raise DataError(f"{path}: expected columns label and text, found {names}")
+        text = next((name for name in ("text", "review") if name in names), None)
+        label = next((name for name in ("label", "sentiment") if name in names), None)
+        if text is None or label is None:
+            raise DataError(f"{path}: expected columns label and text (or sentiment and review), found {names}")
         rows = list(reader)
-    unknown = {row["label"] for row in rows} - {"0", "1"}
+    unknown = {row[label] for row in rows} - words.keys()
     if unknown or not rows:
         raise DataError(f"{path}: expected labels 0 and 1, found {sorted(map(str, unknown))[:3] or 'no reviews'}")
-    return [row["text"] for row in rows], np.array([int(row["label"]) for row in rows])
+    return [row[text] for row in rows], np.array([words[row[label]] for row in rows])
 
 
 def build(hidden: Sequence[int], inputs: int, rng: np.random.Generator) -> nn.Sequential:

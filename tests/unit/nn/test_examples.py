@@ -286,6 +286,21 @@ def test_tf_idf_weighs_rare_words_more_and_scales_to_length_one(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "label,text\n1,nice\n0,dull\n",
+        "review,sentiment\nnice,positive\ndull,negative\n",
+        "text,label\nnice,pos\ndull,neg\n",
+    ],
+)
+def test_reviews_are_read_by_the_common_names_of_columns_and_labels(tmp_path: Path, content: str) -> None:
+    (tmp_path / "reviews.csv").write_text(content)
+    texts, labels = sentiment.read_reviews(tmp_path / "reviews.csv")
+    assert texts == ["nice", "dull"]
+    assert labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
     ("content", "match"),
     [("a,b\n1,2\n", "expected columns"), ("label,text\n3,nice\n", "expected labels"), ("label,text\n", "no reviews")],
 )
