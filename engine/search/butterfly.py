@@ -1,11 +1,13 @@
 """What a search finds out about moves wherever they are played: the butterfly history, which sharpens priors.
 
-An entry for each side, source and target square. Every visit tells the entries of its moves how much better it ended
-than their nodes stood, and nodes that get their edges later trust or distrust those moves accordingly:
+An entry for each side, source and target square. Every visit tells the entries of its moves, from the base of its stint
+down, how much better it ended than their nodes stood, and nodes that get their edges later trust or distrust those
+moves accordingly:
 
     advantage = value of the visit - Q(node), for the side to move
-    h = mean of the advantages of the last visits, some BUTTERFLY_VISITS of them
-    logit / temperature += weight * h * n / (n + BUTTERFLY_DOUBT)        n visits, at most BUTTERFLY_VISITS
+    n = min(n + 1, BUTTERFLY_VISITS)
+    h += (advantage - h) / n        the mean; after BUTTERFLY_VISITS visits a running one that forgets
+    logit / temperature += weight * h * n / (n + BUTTERFLY_DOUBT)
 
 A policy sees a position; the history knows what the moves led to a move or two away from it. Alpha-beta engines order
 quiet moves like this: Schaeffer 1989, "The history heuristic and alpha-beta search enhancements in practice". Each

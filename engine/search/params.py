@@ -69,7 +69,7 @@ MOVES_LEFT_LINEAR: Final = 1.6521  # Lc0's MovesLeftScaledFactor.
 MOVES_LEFT_SQUARE: Final = -0.6521  # Lc0's MovesLeftQuadraticFactor.
 TYPICAL_DEVIATION: Final = 0.3  # Standard deviation of values at which exploration is as usual. KataGo: 0.4.
 DEVIATION_VISITS: Final = 2.0  # Visits that the typical deviation counts for. KataGo.
-BUTTERFLY_VISITS: Final = 64  # Visits that an entry of the butterfly history remembers. Set by hand.
+BUTTERFLY_VISITS: Final = 64  # Visits of an entry of the butterfly history after which its mean forgets. Set by hand.
 BUTTERFLY_DOUBT: Final = 8.0  # Visits of an entry at which half of it counts. Set by hand.
 
 # ---- the root (`root`, `session`) ------------------------------------------------------------------------------------
