@@ -211,7 +211,9 @@ class _Look:
     verdict: Verdict  # White's view
     line: tuple[chess.Move, ...]
     gap: float  # winning chances between the best move and the second
-    priors: Mapping[chess.Move, float]  # how likely the policy thought each move, before any search
+    # P of each move, without hints: the policy's, which in a tree kept from the position before a sparse network's
+    # butterfly history may have changed a little.
+    priors: Mapping[chess.Move, float]
     later: chess.Board | None = None  # the game's later position that the verdict comes from, if it does
 
 
