@@ -348,7 +348,8 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     """Raise ShapeError unless the gradient ``dy`` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
         found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
-        mend = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if isinstance(dy, float) else ""
+        is_loss = isinstance(dy, float | int)
+        mend = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if is_loss else ""
         raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{mend}")
 
 

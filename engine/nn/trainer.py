@@ -92,7 +92,7 @@ class Trainer:
     ``loss`` is a function of outputs and targets, or a GradientSource. With a function, ``metrics`` are further means
     to report. With a GradientSource, call ``step`` with batches that it takes; ``fit`` and ``evaluate`` do not apply.
     ``average`` is a weight average to use in place of one from ``settings.average_decay``. Raises ConfigError for an
-    argument of another kind.
+    argument of another kind and for a rate that is negative or NaN.
     """
 
     def __init__(
@@ -415,8 +415,8 @@ def _check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, setti
         raise ConfigError(f"Trainer: loss must be a function, such as mse or softmax_cross_entropy, not {loss!r:.60}")
     if not isinstance(optimizer, Optimizer):
         raise ConfigError(f"Trainer: optimizer must be one, such as Adam(), not {optimizer!r:.60}")
-    if not callable(schedule) and not isinstance(schedule, int | float):
-        raise ConfigError(f"Trainer: schedule must be a rate, such as 0.001, or a function, not {schedule!r:.60}")
+    if not callable(schedule) and not (isinstance(schedule, int | float) and schedule >= 0):
+        raise ConfigError(f"Trainer: schedule must be a rate >= 0, such as 0.001, or a function, not {schedule!r:.60}")
     if not isinstance(settings, TrainerSettings | None):
         raise ConfigError(f"Trainer: settings must be TrainerSettings(batch_size=32, ...), not {settings!r:.60}")
     if not isinstance(metrics, Mapping | None):

@@ -1,5 +1,6 @@
 """The mistakes of someone who knows PyTorch or Keras: each is refused by a message that says what to do."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -62,6 +63,7 @@ SHAPES: dict[str, tuple[Callable[[], object], str]] = {
     "two things as one": (lambda: nn.mse(net(1).forward(X), X[:, :1]), r"y, backward = layer\.forward\(x\)"),
     "several heads": (lambda: nn.mse(heads()(X), X[:, :1]), r"outputs\['value'\]"),
     "the loss back": (lambda: net().forward(X, True)[1](0.3), r"loss, dy = mse\(y, targets\)"),
+    "a whole loss back": (lambda: net().forward(X, True)[1](1), r"found int; .*loss, dy = mse\(y, targets\)"),
     "flat targets": (lambda: trained(nn.mse, X[:, 0], 1), r"reshape targets to \[-1, 1\]: targets\.reshape\(-1, 1\)"),
     "classes for mse": (lambda: trained(nn.mse, CLASSES), "classes belong to softmax_cross_entropy"),
     "a column of classes": (lambda: trained(nn.softmax_cross_entropy, CLASSES[:, None]), r"reshape targets to \[-1\]"),
@@ -106,6 +108,8 @@ SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
     "the name of a loss": (lambda: nn.Trainer(net(), "mse", nn.Adam(), 0.1), "function, such as mse"),
     "the class of a model": (lambda: nn.Trainer(nn.Dense, nn.mse, nn.Adam(), 0.1), "must be a layer"),
     "the name of a rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), "cosine"), "such as 0.001"),
+    "a negative rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), -0.1), "a rate >= 0, .*not -0.1"),
+    "no number for a rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), math.nan), "a rate >= 0, .*not nan"),
     "a batch size": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, 32), "batch_size=32"),
     "metrics in a list": (
         lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, None, [nn.accuracy]),
