@@ -106,16 +106,17 @@ def make_own(place: str, **arguments: Any) -> Any:
     Raises ConfigError when it cannot be imported or made.
     """
     module, _, name = place.partition(":")
-    folder = os.getcwd()
-    sys.path.insert(0, folder)
     try:
-        return getattr(importlib.import_module(module), name)(**arguments)
+        folder = os.getcwd()
+        sys.path.insert(0, folder)
+        try:
+            return getattr(importlib.import_module(module), name)(**arguments)
+        finally:
+            sys.path.remove(folder)
     except AinoError:
         raise
     except Exception as error:  # whatever somebody else's module raises
         raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(folder)
 
 
 def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:
