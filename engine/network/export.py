@@ -14,11 +14,10 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from engine.files.dit_file import load_tensors
-from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import is_lc0
+from engine.network.lc0.tower_file import read_tower
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI
 from engine.network.tower.onnx_graph import onnx_tower
-from engine.network.weights import load_tower
 
 SUFFIXES = (".npz", ".onnx")
 
@@ -32,12 +31,13 @@ def export_net(source: Path, target: Path) -> None:
     if target.suffix not in SUFFIXES:
         raise ConfigError(f"the name of an exported net ends in {' or '.join(SUFFIXES)}, not {target.name!r}")
     if target.suffix == ".onnx":
-        graph = onnx_tower(*load_tower(source))
+        tower = read_tower(source)
+        graph = onnx_tower(tower.tensors, tower.config)
         with atomic_write(target) as stream:
             stream.write(graph)
         return
     if is_lc0(source):
-        tower = load_lc0(source)
+        tower = read_tower(source)
         model, tensors = {"tower": tower.config.describe()}, tower.tensors
     else:
         header, tensors = load_tensors(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.errors import NetFileError
 from engine.files.dit_file import load_tensors
 from engine.network.lc0.reader import TowerFile, load_lc0
 from engine.network.lc0.schema import is_lc0
@@ -19,7 +20,11 @@ def read_tower(path: str | Path) -> TowerFile:
     if is_lc0(path) or path.name.endswith(SUFFIXES):
         return load_lc0(path)
     header, tensors = load_tensors(path)
-    return TowerFile(tower_config(path, header), tensors, header["card"])
+    try:
+        return TowerFile(tower_config(path, header), tensors, header["card"])
+    except NetFileError as error:
+        message = f"{error}; only towers can be converted or exported, other nets only to .npz"
+        raise NetFileError(path, error.expected, error.found, message) from error
 
 
 def write_tower(path: str | Path, tower: TowerFile) -> None:
