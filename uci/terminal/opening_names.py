@@ -16,13 +16,13 @@ _LEAST_LINES = 2  # named openings that its move must lead to; a curiosity has o
 
 def opening_name(board: chess.Board) -> str:
     """The name of the latest named position in a board's game; "" if no position has a name."""
-    names, _ = _openings()
+    names = _names()
     return next((names[epd] for epd in _epds(board) if epd in names), "")
 
 
 def is_named(board: chess.Board) -> bool:
     """Whether this exact position has a name, so that the moves to it are known opening moves."""
-    return board.epd() in _openings()[0]
+    return board.epd() in _names()
 
 
 def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:
@@ -32,7 +32,7 @@ def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:
     """
     if len(board.move_stack) >= _LONGEST_PLIES or board.root() != chess.Board():
         return None
-    passages = _openings()[1]
+    passages = _passages()
     counts: dict[chess.Move, int] = {}
     for move in board.legal_moves:
         board.push(move)
@@ -44,13 +44,15 @@ def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:
 
 
 @functools.cache
-def _openings() -> tuple[dict[str, str], Counter[str]]:
-    """The names by position, and how many rows of the table pass through each position."""
-    names, passages = {}, Counter[str]()
-    for board, name in read_table():
-        names[board.epd()] = name
-        passages.update(_epds(board))
-    return names, passages
+def _names() -> dict[str, str]:
+    """The names by position."""
+    return {board.epd(): name for board, name in read_table()}
+
+
+@functools.cache
+def _passages() -> Counter[str]:
+    """How many rows of the table pass through each position; this takes four times as long as the names."""
+    return Counter(epd for board, _ in read_table() for epd in _epds(board))
 
 
 def _epds(board: chess.Board) -> Iterator[str]:
