@@ -82,7 +82,7 @@ from engine.search.visit import (
     take_back,
 )
 
-if TYPE_CHECKING:  # The kernel cache reads these imports: a change in a family recompiles all leaf evaluation.
+if TYPE_CHECKING:
     from engine.evaluation.material import MaterialModel
     from engine.evaluation.sparse import SparseModel, TwoTrunkModel
 
