@@ -23,6 +23,11 @@ QUICK = (
 NOT_QUICK = ("unit/native/test_jit", "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than processors, because tests wait for programs a third of their time; at most four."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 @cache
 def is_quick(path: Path) -> bool:
     name = path.relative_to(Path(__file__).parent).as_posix()
