@@ -12,7 +12,7 @@ from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.network.weights import default_net_path
-from selfplay.data.cache import load_or_parse
+from selfplay.data.cache import Reader, load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import PgnReader
 from selfplay.data.teacher import read_teacher, teacher_files
@@ -142,7 +142,14 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         (arguments.human_games, read_human_games),
         (arguments.pgn, PgnReader()),
     )
-    sets = [load_or_parse(path, reader, cache) for paths, reader in kinds for path in paths]
+    with live_line("reading", LOG_S) as line:
+
+        def load(path: Path, reader: Reader) -> PositionSet:
+            return load_or_parse(
+                path, reader, cache, lambda share, games: line.update(share, f"{path.name}: {games:,} games")
+            )
+
+        sets = [load(path, reader) for paths, reader in kinds for path in paths]
     if arguments.run:
         replay = arguments.run / "replay"
         for generation in published_generations(replay):

@@ -58,8 +58,9 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
         write_set(parts[-1], [piece])
         skipped += left_out
     _tell_skipped(path, skipped)
-    write_set(entry, [map_set(part) for part in parts])
+    write_set(entry, parts)
     shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(entry.with_name(f".{entry.name}.parts"), ignore_errors=True)  # of an older version
 
 
 def _watched(records: Iterator[GameRecord], watch: OnRead, bookmark: Bookmark, first: int = 0) -> Iterator[GameRecord]:

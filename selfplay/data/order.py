@@ -8,6 +8,7 @@ from engine.board.attacks import ONE
 from engine.native.jit import kernel
 from selfplay.records.positions import PositionSet, offsets
 
+ORDER_VERSION = 2  # raise it when a seed gives another order: interrupted fits then begin again
 ROUNDS = 4  # rounds of the Feistel network
 ROUND_KEY = np.uint64(0x9E3779B1)
 
@@ -62,7 +63,7 @@ class GameOrder:
     """Draws usable positions of games as `RowOrder` draws rows. Takes four bytes of memory per position.
 
     The positions of a group lie far apart in their game, and in its order, so that one replay of the game serves all of
-    them.
+    them. Up to group - 1 usable positions at the end of the set are left out.
     """
 
     def __init__(self, positions: PositionSet, seed: int, group: int = 1) -> None:

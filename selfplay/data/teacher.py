@@ -66,10 +66,10 @@ def read_boards(path: Path, plies: int | None = None) -> Iterator[list[LabelledB
             raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
 
 
-def labelled_boards(line: str, plies: int | None = None) -> list[LabelledBoard]:
+def labelled_boards(line: str, plies: int | None = None, chess960: bool = False) -> list[LabelledBoard]:
     """The first `plies` positions of a game, each with its labels, best first. Raises ValueError for another line."""
     fen, _, body = line.split("|")
-    board, found = parse_fen(fen, chess960=True), []
+    board, found = parse_fen(fen, chess960), []
     for ply in body.split(";")[:plies]:
         move, _, texts = ply.partition(":")
         pairs = (text.split("=") for text in texts.split(",") if text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +17,29 @@ from engine.files.atomic import sync_folder
 from selfplay.records.positions import PositionSet, empty_set
 
 VERSION = 3
-PER_POSITION = ("wdl", "moves_left", "usable")  # arrays as long as `moves`
 
 
-def write_set(folder: Path, pieces: Sequence[PositionSet]) -> None:
+def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
     """Write the games of all pieces as one set, with scores if every piece has them.
 
-    Replaces whatever was at `folder`, but only once the set is complete. Raises OSError.
+    A piece can be the folder of a set, which is mapped only while it is read. Replaces whatever was at `folder`, but
+    only once the set is complete. Raises OSError, and DataError for a damaged piece.
     """
-    scored = all(len(piece.target_scores) == len(piece.target_moves) for piece in pieces)
+    samples = vars(empty_set())
+    lengths, scored = {name: len(sample) for name, sample in samples.items()}, True
+    for piece in (map_set(piece) if isinstance(piece, Path) else piece for piece in pieces):
+        scored = scored and len(piece.target_scores) == len(piece.target_moves)
+        for name, sample in samples.items():
+            lengths[name] += len(getattr(piece, name)) - len(sample)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        for name, sample in vars(empty_set()).items():
-            arrays = [getattr(piece, name) for piece in pieces if scored or name != "target_scores"]
-            _write_joined(temporary / f"{name}.npy", sample, arrays)
+        for name, sample in samples.items():
+            left_out = name == "target_scores" and not scored
+            arrays = (_array(piece, name) for piece in (() if left_out else pieces))
+            _write_joined(temporary / f"{name}.npy", sample, 0 if left_out else lengths[name], arrays)
         (temporary / "version").write_text(f"{VERSION}\n", encoding="ascii")
         sync_folder(temporary)
         shutil.rmtree(folder, ignore_errors=True)
@@ -44,9 +50,16 @@ def write_set(folder: Path, pieces: Sequence[PositionSet]) -> None:
     sync_folder(folder.parent)
 
 
-def _write_joined(path: Path, sample: np.ndarray, arrays: Sequence[np.ndarray]) -> None:
+def _array(piece: PositionSet | Path, name: str) -> np.ndarray:
+    if isinstance(piece, PositionSet):
+        return np.asarray(getattr(piece, name))
+    # A private copy is writable, and the kernels are compiled for writable arrays.
+    return np.load(piece / f"{name}.npy", mmap_mode="c", allow_pickle=False).view(np.ndarray)
+
+
+def _write_joined(path: Path, sample: np.ndarray, length: int, arrays: Iterable[np.ndarray]) -> None:
     """Write arrays as one. A sample with an entry means offsets, which keep counting from array to array."""
-    shape = (len(sample) + sum(len(array) - len(sample) for array in arrays), *sample.shape[1:])
+    shape = (length, *sample.shape[1:])
     descr = np.lib.format.dtype_to_descr(sample.dtype)
     with path.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": descr, "fortran_order": False, "shape": shape})
@@ -71,8 +84,7 @@ def map_set(folder: Path) -> PositionSet:
             raise DataError(f"{folder}: position set of version {version!r}, expected {VERSION}")
         arrays = {}
         for name, sample in vars(empty_set()).items():
-            # A private copy is writable, and the kernels are compiled for writable arrays.
-            array = np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False).view(np.ndarray)
+            array = _array(folder, name)
             if array.dtype != sample.dtype or array.shape[1:] != sample.shape[1:]:
                 raise DataError(f"{folder}: {name} is {array.dtype}{array.shape}")
             arrays[name] = array

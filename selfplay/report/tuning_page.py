@@ -1,4 +1,4 @@
-"""The page about a tuning run: how each option's value moved."""
+"""The page about a tuning run: how each option's value moved, and what the games said."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from selfplay.report.charts import Chart, Curve, draw
 from selfplay.tune.outcome import TuningFacts, setoption_lines, toml_lines
 
 MOST_POINTS = 500  # Points of a curve; more cannot be told apart.
-WINDOW = 0.1  # Share of the pairs over which movements are averaged.
+WINDOW = 0.1  # Share of the pairs over which the results are averaged.
 
 
 def tuning_page(facts: TuningFacts) -> str:
@@ -30,6 +30,7 @@ def tuning_page(facts: TuningFacts) -> str:
                 for option, value, moved in zip(facts.options, now, _moved(facts), strict=True)
             ],
             charts=[drawn for chart in charts if (drawn := draw(chart)) is not None],
+            lopsided=draw(_results_chart(facts)),
             setoptions=setoption_lines(facts.options, now),
             toml=toml_lines(facts.options, now),
             settings=json.dumps(facts.settings, indent=2),
@@ -51,3 +52,17 @@ def _some(count: int) -> list[int]:
 def _value_chart(facts: TuningFacts, option: int) -> Chart:
     points = [(float(k), float(facts.path[k][option])) for k in _some(facts.pairs)]
     return Chart(facts.options[option].name, [Curve("value", points, dots=False)], x_name="Pairs of games")
+
+
+def _results_chart(facts: TuningFacts) -> Chart:
+    """How many pairs had a winner: where few have, the steps are too small or the games too long for their number."""
+    decisive = np.abs(facts.results) > 0 if facts.results else np.zeros(0)
+    width = max(1, round(WINDOW * len(decisive)))
+    sums = np.concatenate([[0.0], np.cumsum(decisive)])
+    points = [
+        (float(k), float((sums[k] - sums[max(0, k - width)]) / min(k, width))) for k in _some(len(decisive)) if k > 0
+    ]
+    note = f"Share of pairs that one side won, over the last {width}; the others tell nothing about the values."
+    return Chart(
+        "Pairs with a winner", [Curve("share", points, dots=False)], note, percent=True, x_name="Pairs of games"
+    )

@@ -13,6 +13,7 @@ from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
+from selfplay.data.order import ORDER_VERSION
 from selfplay.data.split import held_out_games, limit_for, unseen, without_held_out
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
@@ -223,4 +224,4 @@ def _conditions(run: RunFolder, learner: Learner | OwnLearner) -> dict[str, Any]
     """All that decides what a training's batches are and what it makes of them; its checkpoint fits no others."""
     settings = asdict(run.config.fit)
     del settings["checkpoint_s"]
-    return {**settings, "all_positions": learner.batches.n_positions}
+    return {**settings, "all_positions": learner.batches.n_positions, "order": ORDER_VERSION}

@@ -23,7 +23,10 @@ LONGEST_DESCRIPTION = 4096  # bytes; real descriptions have under a hundred
 PREFIX = struct.Struct("<III")
 HASH = struct.Struct("<I")
 
-HALF_KA_V2_HM = 0x7F234CB8  # hash of the feature set; the transformer's is this, exclusive-ored with twice the width
+# The transformer's hash is the feature set's hash, exclusive-ored with twice the width.
+FEATURE_SETS = {0x7F234CB8: "HalfKAv2_hm", 0x5F234CB8: "HalfKAv2", 0x5D69D5B8: "HalfKP"}
+HALF_KA_V2_HM = 0x7F234CB8
+OTHER_WIDTHS = (128, 256, 512, 768, 1024, 1536, 2048, 2560, 3072)
 
 
 class NetShape(NamedTuple):
@@ -84,9 +87,7 @@ class _Reader:
         expected = f"a description of at most {LONGEST_DESCRIPTION} bytes"
         self._expect(length <= LONGEST_DESCRIPTION, expected, f"{length:,}")
         self._bytes(length, "the description")
-        (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
-        name = f"HalfKAv2_hm with 2 x {shape.width} accumulators (hash {shape.transformer_hash:#x})"
-        self._expect(found == shape.transformer_hash, name, f"another architecture (hash {found:#x})")
+        self._transformer_hash(shape)
         self._expect(
             net_hash == shape.transformer_hash ^ STACK_HASH,
             f"the hash {shape.transformer_hash ^ STACK_HASH:#x} of a net with stacks of 1024 -> 16 -> 32 -> 1",
@@ -100,6 +101,11 @@ class _Reader:
         stacks = [self._stack(shape, number) for number in range(shape.buckets)]
         parts = (bias, weight, psqt, *(np.concatenate(part) for part in zip(*stacks, strict=True)))
         return StockfishNet(*(aligned_copy(part, part.dtype.newbyteorder("=")) for part in parts))
+
+    def _transformer_hash(self, shape: NetShape) -> None:
+        (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
+        name = f"HalfKAv2_hm with 2 x {shape.width} accumulators (hash {shape.transformer_hash:#x})"
+        self._expect(found == shape.transformer_hash, name, _architecture_name(found))
 
     def _stack(self, shape: NetShape, number: int) -> tuple[np.ndarray, ...]:
         (found,) = HASH.unpack(self._bytes(HASH.size, f"the hash of stack {number}"))
@@ -121,6 +127,14 @@ class _Reader:
     def _expect(self, good: bool, expected: str, found: str) -> None:
         if not good:
             raise NetFileError(self._path, expected, found)
+
+
+def _architecture_name(transformer_hash: int) -> str:
+    """The architecture that a transformer's hash stands for."""
+    for width in OTHER_WIDTHS:
+        if name := FEATURE_SETS.get(transformer_hash ^ 2 * width):
+            return f"{name} with 2 x {width} accumulators"
+    return f"an unknown architecture (hash {transformer_hash:#x})"
 
 
 def _by_four_inputs(weight: np.ndarray, outputs: int) -> np.ndarray:

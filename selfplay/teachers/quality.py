@@ -82,8 +82,9 @@ def read_truth(path: Path) -> Truth:
     for number, line in numbered_lines(path):
         try:
             fen, middle, last = line.split("|")[:3]
-            if ":" in last or middle in WHITE_POINTS or middle == UNKNOWN_RESULT:
-                found += [(row_from_board(board), labels[0][1]) for board, labels in labelled_boards(line) if labels]
+            if middle in WHITE_POINTS or middle == UNKNOWN_RESULT:
+                boards = labelled_boards(line, chess960=True)
+                found += [(row_from_board(board), labels[0][1]) for board, labels in boards if labels]
             else:
                 found.append((row_from_board(parse_fen(fen, chess960=True)), int(last)))
         except (KeyError, ValueError, FenError) as error:

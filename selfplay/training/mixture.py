@@ -30,6 +30,10 @@ def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> GameOrd
     return GameOrder(one, seed, group)
 
 
+def _usable_positions(one: AnySet) -> int:
+    return one.n_positions if isinstance(one, LabelRows) else int(np.count_nonzero(one.usable))
+
+
 class Batches(ABC):
     """Batches from several sets by mixture weights; each set by epochs, without replacement.
 
@@ -50,7 +54,7 @@ class Batches(ABC):
         self._orders = [_order_of(one, seed + i, self.group, self.group_of_rows) for i, one in enumerate(self._sets)]
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
-        self.n_positions = sum(len(order) for order in self._orders)
+        self.n_positions = sum(map(_usable_positions, self._sets))
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
         self._batch = batch

@@ -52,6 +52,7 @@ class TuningFacts:
     settings: dict[str, Any]
     options: tuple[Tunable, ...]
     path: np.ndarray  # float64 [pairs + 1, n], the values after 0, 1, 2 ... pairs
+    results: list[float]  # the first side's points minus the second's, for each pair
 
     @property
     def pairs(self) -> int:
@@ -70,5 +71,7 @@ def read_tuning(folder: Path) -> TuningFacts:
         rows = [GameRow.from_json(line) for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: not a readable tuning run: {error!r}") from error
-    spsa.record(pair_results(rows))
-    return TuningFacts(folder.resolve().name, settings, options, np.array(spsa.path))
+    found = pair_results(rows)
+    spsa.record(found)
+    results = [found[pair] for pair in range(spsa.done)]
+    return TuningFacts(folder.resolve().name, settings, options, np.array(spsa.path), results)

@@ -1,6 +1,7 @@
 """Data that the self-play tests make themselves: random games in the formats of the readers."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import chess
@@ -53,6 +54,18 @@ def games_of(positions: PositionSet, first: int, last: int) -> PositionSet:
     """The games first..last-1 of a set."""
     numbers = np.arange(positions.n_games)
     return positions.select((numbers >= first) & (numbers < last))
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """This process may open no more than some 40 files at a time."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as lowest:
+        limit = lowest.fileno() + 40
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture

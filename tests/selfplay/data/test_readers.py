@@ -22,7 +22,7 @@ from selfplay.data.cache import Reader, load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import LARGEST_GAME, PgnReader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
-from selfplay.data.teacher import read_teacher
+from selfplay.data.teacher import read_boards, read_teacher
 from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, Bookmark, numbered_lines
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet, concatenate
@@ -171,11 +171,20 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(
     for number in (5, 8):
         with pytest.raises(KeyboardInterrupt):
             load_or_parse(path, PgnReader(), tmp_path / "cache", interrupt_at(number))
+    (pieces,) = (tmp_path / "cache").glob(".*.pieces")
+    pieces.with_suffix(".parts").mkdir()  # left by an older version
     found = load_or_parse(path, PgnReader(), tmp_path / "cache", lambda share, games: seen.append(games))
     assert seen[0] == 7, "two parts of three games were kept"
     for name, array in vars(expected).items():
         assert np.array_equal(getattr(found, name), array), name
     assert [entry.name for entry in (tmp_path / "cache").iterdir() if entry.name.startswith(".")] == []
+
+
+@pytest.mark.usefixtures("few_files")
+def test_collections_have_more_parts_than_files_can_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect_module, "GAMES_PER_CHUNK", 1)
+    (tmp_path / "games.pgn").write_text(pgn() * 50)
+    assert load_or_parse(tmp_path / "games.pgn", PgnReader(), tmp_path / "cache").n_games == 50
 
 
 UCI = ("e2e4 e7e5", "d2d4", "c2c4 c7c5", "f2f4")
@@ -192,6 +201,15 @@ def test_readers_go_on_behind_their_bookmark(reader: Reader, tmp_path: Path) -> 
     path.write_text(READERS[reader])
     assert [len(game.moves) for game in islice(reader(path, bookmark), 2)] == [2, 1]
     assert [game.moves[0] & 63 for game in reader(path, Bookmark(bookmark.lines))] == [chess.C2, chess.F2]
+
+
+def test_labelled_boards_name_castling_as_labels_do(tmp_path: Path) -> None:
+    path = tmp_path / "part.txt"
+    path.write_text("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1|*|e1g1:e1g1=5\n")
+    ((board, labels),) = next(read_boards(path))
+    assert labels == [("e1g1", 5)]
+    assert board.is_castling(chess.Move.from_uci("e1g1"))
+    assert "e1g1" in map(board.uci, board.legal_moves)
 
 
 def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:

@@ -355,3 +355,12 @@ def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["games"], result["score"], result["pentanomial"]) == (2, 0.5, [0, 0, 1, 0, 0])
     assert "+0 =2 -0" in aino_train(*words)
+
+
+def test_limited_stockfish_plays_through_the_driver(
+    aino_train: Callable[..., str], stockfish: str, tmp_path: Path
+) -> None:
+    limited = f"name=limited cmd={stockfish} option.UCI_LimitStrength=true option.UCI_Elo=1350"
+    full = f"name=full cmd={stockfish} option.Threads=1"
+    words = ["match", "--first", full, "--second", limited, "--games", 2, "--nodes", 3000, "--out", tmp_path]
+    assert "(100.0%)" in aino_train(*words)

@@ -73,11 +73,12 @@ def test_damaged_sets_are_refused(positions: PositionSet, tmp_path: Path) -> Non
             map_set(folder)
 
 
-def test_writing_holds_one_piece_in_memory(positions: PositionSet, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("few_files")
+def test_writing_holds_one_piece_in_memory_and_open(positions: PositionSet, tmp_path: Path) -> None:
     size = sum(getattr(positions, name).nbytes for name in PositionSet.__dataclass_fields__)
-    write_set(tmp_path / "set", [positions])  # imports and first calls
+    write_set(tmp_path / "piece", [positions])  # imports and first calls
     tracemalloc.start()
-    write_set(tmp_path / "set", [positions] * 200)
+    write_set(tmp_path / "set", [tmp_path / "piece"] * 200)
     mapped = map_set(tmp_path / "set")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -13,6 +13,7 @@ from engine.errors import ConfigError, DataError, RunError
 from engine.nn import dit
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
+from selfplay.run import fitting
 from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
@@ -72,6 +73,8 @@ def test_run_does_not_continue_from_another_initial_network(tmp_path: Path) -> N
     run = RunFolder(tmp_path / "run", {}, network(tmp_path / "other.dit", "16x1", seed=2))
     with pytest.raises(ConfigError, match=r"this run did not start from .*other\.dit; --initial is for new runs"):
         run.ensure_first_network()
+    with pytest.raises(ConfigError, match="net is '16x1' in this run and cannot change"):
+        RunFolder(tmp_path / "run", {}, network(tmp_path / "wider.dit", "24x1"))
 
 
 # ---- nothing to learn from ----------------------------------------------------------------------------------------
@@ -190,6 +193,18 @@ def test_training_resumed_with_other_settings_begins_again(tmp_path: Path, capsy
     assert "begins again" in capsys.readouterr().out
     assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
+
+
+def test_training_that_was_begun_in_another_order_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = open_run(tmp_path)
+    assert run_phase(run, Phase.GENERATE, never)
+    monkeypatch.setattr(fitting, "ORDER_VERSION", 1)
+    assert not run_phase(run, Phase.FIT, stopped_after(5))
+    monkeypatch.undo()
+    assert run_phase(run, Phase.FIT, never)
+    assert "begins again" in capsys.readouterr().out
 
 
 def test_gate_resumed_with_other_settings_counts_its_own_games(

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
+from engine.options.settings import help_of
 from selfplay.commands import pretrain
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.game import encode_record
 from selfplay.records.replay import read_segment, segment_path
-from selfplay.run.config import GateSettings, config_text, configured, read_toml
+from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
@@ -180,13 +182,18 @@ def test_bad_settings_are_named(values: dict, named: str) -> None:
         configured(values)
 
 
-def test_help_tells_range_and_defaults(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "500")  # or lines would break within words
     with pytest.raises(SystemExit):
         main(["generate", "--help-all"])
     text = " ".join(capsys.readouterr().out.split())
     assert "--games.longest N call a game a draw after this many plies (at least 1); default of new runs: 400" in text
     assert "(at least 2); default of new runs: 256 for towers and 8192 for sparse networks" in text
+    config = default_config("16x1")
+    sections = [config, config.games, config.fit, config.gate]
+    settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]
+    assert len(settings) > 40
+    assert all(help_of(one) in text for one in settings)
 
 
 @pytest.mark.parametrize("net", ["64x6", "sparse-256"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import chess
 import pytest
@@ -291,6 +292,8 @@ def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], t
         (2, ["d1d7", "g6g8"]),
     ]
     assert results["suites"][1]["groups"]["mateIn2"]["solved"] == 1
+    found = [one["found_nodes"] for one in results["suites"][0]["problems"][:5]]
+    assert 0 < results["suites"][0]["groups"]["Mate"]["median_nodes"] == median(found) <= 200
 
 
 def test_groups_are_ordered_by_the_numbers_in_their_names() -> None:

@@ -79,9 +79,10 @@ def test_truth_is_read_from_labels_of_games_and_positions(tmp_path):
     assert truth.score_cp.tolist() == [31, 40, -7, 12]
     assert truth.rows[:, SIDE].tolist() == [0, 0, 0, 0]
     assert bin(int(truth.rows[2, CASTLING])).count("1") == 2
-    path.write_text(f"{start}|*|e2e5:e2e4=25\n")
-    with pytest.raises(DataError, match=r"truth\.txt:1"):
-        quality.read_truth(path)
+    for bad in ("*|e2e5:e2e4=25", "2-0|e2e4:e2e4=25"):
+        path.write_text(f"{start}|{bad}\n")
+        with pytest.raises(DataError, match=r"truth\.txt:1"):
+            quality.read_truth(path)
 
 
 def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, capfd):

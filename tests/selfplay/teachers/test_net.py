@@ -107,7 +107,9 @@ def test_small_net_is_read_whole(tmp_path):
         (0, 0x7AF32F16, "version"),
         (4, 1, "hash"),
         (8, 1 << 30, "description"),
-        (12 + 6, 0x7F234CB8 ^ 2 * 1536, "HalfKAv2_hm with 2 x 16 .*, found another architecture"),
+        (12 + 6, 0x7F234CB8 ^ 2 * 1536, "HalfKAv2_hm with 2 x 16 .*, found HalfKAv2_hm with 2 x 1536"),
+        (12 + 6, 0x5D69D5B8 ^ 2 * 256, "HalfKP with 2 x 256"),
+        (12 + 6, 12345, "unknown architecture"),
     ],
 )
 def test_other_architectures_and_bad_fields_are_refused_by_name(tmp_path, offset, value, text):

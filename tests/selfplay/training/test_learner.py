@@ -243,5 +243,10 @@ def test_pretrain_can_be_prolonged_but_neither_changed_nor_started_from_another_
     assert "other peak_rate" in aino_train(*words, "--positions", 64, "--rate", 0.1, status=1)
     aino_train(*words, "--positions", 96)
     assert dit.load(tmp_path / "net.dit")[1]["card"]["positions"] == 96
+    began = dit.load(tmp_path / "net.dit")[0].named_parameters()
+    again = ["--positions", 32, "--rate", 1e-9, "--run", tmp_path / "again", "--start-from", tmp_path / "net.dit"]
+    aino_train(*words, *again, "--out", tmp_path / "again.dit")
+    ours = dit.load(tmp_path / "again.dit")[0].named_parameters()
+    assert all(np.allclose(ours[name], value, atol=1e-6) for name, value in began.items())
     other = ["--positions", 64, "--net", "16x2", "--run", tmp_path / "other", "--start-from", tmp_path / "net.dit"]
     assert "not a network of the architecture" in aino_train(*words, *other, status=1)

@@ -106,9 +106,9 @@ def test_page_shows_values_and_curves(whole: tuple[Path, Tuning], tmp_path: Path
     facts = read_tuning(whole[0])
     assert np.array_equal(facts.path, whole[1].spsa.path)
     page = tuning_page(facts)
-    for text in ("Width", "Sharpness", "150 of 150 pairs", "setoption name Width value"):
+    for text in ("Width", "Sharpness", "Pairs with a winner", "150 of 150 pairs", "setoption name Width value"):
         assert text in page
-    assert page.count('<path class="series') == 2
+    assert page.count('<path class="series') == 3
     tuning(tmp_path, settings(tmp_path / "starts", 10))
     assert "0 of 10 pairs" in tuning_page(read_tuning(tmp_path))
 
