@@ -30,18 +30,6 @@ NAMES = {
     "numba.core.types:Dispatcher": (),
 }  # fmt: skip
 
-CODEGEN = cpu_target.target_context.codegen()
-DISPATCHER = numba.njit(lambda x: x)
-# The same of objects.
-PARTS = (
-    (CODEGEN.create_library("names"),
-     ("_final_module", "_linking_libraries", "_shared_module", "_codegen", "_finalized", "codegen")),
-    (CODEGEN, ("_data_layout", "_module_pass_manager", "set_env")),
-    (cpu_target.typing_context.callstack, ("_fail_cache",)),
-    (DISPATCHER, ("_compiler",)),
-    (DISPATCHER._compiler, ("py_func", "targetdescr", "targetoptions", "locals", "pipeline_class")),
-)  # fmt: skip
-
 
 @pytest.mark.parametrize("place", NAMES)
 def test_a_name_of_numba_is_there(place: str) -> None:
@@ -51,9 +39,14 @@ def test_a_name_of_numba_is_there(place: str) -> None:
     assert_has(found, NAMES[place])
 
 
-@pytest.mark.parametrize(("holder", "names"), PARTS)
-def test_an_object_of_numba_has_the_parts_that_are_used(holder: object, names: tuple[str, ...]) -> None:
-    assert_has(holder, names)
+def test_objects_of_numba_have_the_parts_that_are_used() -> None:
+    codegen, dispatcher = cpu_target.target_context.codegen(), numba.njit(lambda x: x)
+    library = codegen.create_library("names")
+    assert_has(library, ("_final_module", "_linking_libraries", "_shared_module", "_codegen", "_finalized", "codegen"))
+    assert_has(codegen, ("_data_layout", "_module_pass_manager", "set_env"))
+    assert_has(cpu_target.typing_context.callstack, ("_fail_cache",))
+    assert_has(dispatcher, ("_compiler",))
+    assert_has(dispatcher._compiler, ("py_func", "targetdescr", "targetoptions", "locals", "pipeline_class"))
 
 
 def assert_has(holder: object, names: tuple[str, ...]) -> None:
