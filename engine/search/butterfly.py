@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
+from engine.search.puct import mover_q
 
 SQUARES_MASK = 0xFFF  # The bits of a move that tell its squares.
 MEAN, COUNT = 0, 1  # Words of an entry.
@@ -28,11 +29,10 @@ MEAN, COUNT = 0, 1  # Words of an entry.
 @kernel()
 def note_advantage(tree, node, depth, side, value):
     """Tell a move of ``side`` how a visit ended for it; it was made at ``node``, which is at ``depth`` on the path."""
-    visits = tree.nodes[node].visits
-    if visits == 0:
+    if tree.nodes[node].visits == 0:
         return  # The first visit of a root: nothing to compare with.
     entry = tree.butterfly[side, np.int64(tree.path[depth]) & SQUARES_MASK]
-    advantage = value + tree.nodes[node].value_sum / visits
+    advantage = value - mover_q(tree, node, 0.0)
     entry[COUNT] = min(entry[COUNT] + np.float32(1.0), np.float32(BUTTERFLY_VISITS))
     entry[MEAN] += (np.float32(advantage) - entry[MEAN]) / entry[COUNT]
 
