@@ -31,7 +31,7 @@ from engine.options.idle import Use, idle_options
 from engine.search.choice import PolyglotBook, StrengthPlan, decayed_temperature, plan_for
 from engine.search.hints import HintSource
 from engine.search.job import SearchDriver, SearchJob, SearchOrder, search_beside_mates
-from engine.search.limits import Clock, Limits, SavedTime, SearchControl
+from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
@@ -82,7 +82,6 @@ class Engine:
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
         self._background = ThreadPool(2, "search")  # One thread calls, the other searches.
-        self._saved_time = SavedTime()
         self._root_was_changed = False  # A restriction or noise made the tree unfit for other searches.
         self._prepare()
         self._notes = self._idle_options(EngineOptions())
@@ -181,10 +180,9 @@ class Engine:
             self._hint_source.warm_up()
 
     def new_game(self) -> None:
-        """Forget the tree, all cached evaluations and the saved time."""
+        """Forget the tree and all cached evaluations."""
         self._runner.settle()
         self._search.clear()
-        self._saved_time = SavedTime()
         if self._cache is not None:
             self._cache.clear()
 
@@ -280,7 +278,6 @@ class Engine:
             only=only,
             by_tables=bool(ranks) and analysing,
             overhead_ms=options.move_overhead_ms,
-            saved_ms=self._saved_time.left_for(board),
             on_info=on_info,
             control=control,
         )
@@ -288,11 +285,7 @@ class Engine:
 
         def run(part: SearchOrder) -> SearchResult:
             self._root_was_changed |= bool(part.only)
-            driver = SearchDriver(self._search, self._runner, reporter, part)
-            result = driver.run()
-            if (unused_ms := driver.unused_ms) is not None:
-                self._saved_time.note(board, unused_ms)
-            return result
+            return SearchDriver(self._search, self._runner, reporter, part).run()
 
         fills_lines = options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
         try:
@@ -344,8 +337,9 @@ class Engine:
 
     def _patience_s(self, limits: Limits, white: bool) -> float:
         """Seconds that a search may wait for the solution of an ending."""
-        planned_ms = Clock.start(limits, white, self.options.move_overhead_ms).planned_ms
-        return SOLVING_SHARE * planned_ms / 1000.0 if planned_ms is not None else LONG
+        clock = Clock.start(limits, white, self.options.move_overhead_ms)
+        usual_ms = clock.planned_ms or clock.hard_ms
+        return SOLVING_SHARE * usual_ms / 1000.0 if usual_ms is not None else LONG
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""

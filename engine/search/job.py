@@ -48,7 +48,6 @@ class SearchOrder:
     only: tuple[chess.Move, ...] = ()  # The root moves that are searched; all where it is empty.
     by_tables: bool = False  # Play the move that comes first in endgame tables, which know every root move.
     overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
-    saved_ms: float = 0.0  # Left over from the plans of earlier moves.
     on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
     control: SearchControl = field(default_factory=SearchControl)
 
@@ -68,7 +67,7 @@ class Stopper:
 
     def _new_clock(self, begun: float | None = None) -> Clock:
         order = self._order
-        return Clock.start(order.limits, order.board.turn == chess.WHITE, order.overhead_ms, order.saved_ms, begun)
+        return Clock.start(order.limits, order.board.turn == chess.WHITE, order.overhead_ms, begun)
 
     def start_clock(self) -> None:
         """The opponent has played the expected move."""
@@ -106,15 +105,15 @@ class Stopper:
         return search.was_full and search.new_visits >= len(search.tree.nodes)
 
     def _is_out_of_time(self) -> bool:
-        if self.clock.planned_ms is None or self._limits.infinite:
+        if self.clock.hard_ms is None or self._limits.infinite:
             return False
         elapsed = self.clock.elapsed_ms()
         if elapsed < self._next_check_ms:
-            return self.clock.is_over(settled=False)
+            return self.clock.is_over()
         self._next_check_ms = elapsed + CHECK_INTERVAL_MS + CHECK_SHARE * elapsed
         if self._search.has_one_move and self._limits.movetime_ms is None:
             return True
-        return self.clock.is_over(self._search.is_settled())
+        return self.clock.is_over(self._search.doubt())
 
 
 class SearchDriver:
@@ -129,17 +128,6 @@ class SearchDriver:
         self._next_info_ms = FIRST_INFOS_MS[0]
         self._next_look_ms = LEAST_INFO_GAP_MS
         self._told_best: int | None = None  # The best root move in the last set of lines.
-
-    @property
-    def unused_ms(self) -> float | None:
-        """Milliseconds of the planned time that are left, at least 0.
-
-        None if no move was planned by a game's clock: analysis, a fixed time, or pondering on a move never played.
-        """
-        limits = self._order.limits
-        has_clock = limits.clock_ms(self._order.board.turn) is not None and limits.movetime_ms is None
-        is_planned = has_clock and not (limits.infinite or self._stopper.pondering)
-        return self._stopper.clock.unused_ms() if is_planned else None
 
     def run(self) -> SearchResult:
         """Search until a limit or stop; hold the result back while the search is infinite or ponders."""

@@ -97,33 +97,28 @@ class SearchControl:
 
 @dataclass
 class Clock:
-    """Time for one move. ``planned_ms`` and ``hard_ms`` (milliseconds) are None where nothing limits the time."""
+    """Time for one move. The limits, in milliseconds, are None where nothing limits the time."""
 
-    planned_ms: float | None
-    hard_ms: float | None
+    planned_ms: float | None  # What a move gets whose choice is as hard as most are. None = no plan, only the limit.
+    hard_ms: float | None  # What it gets at most.
     started: float  # When the clock began to run, in seconds of time.monotonic.
 
     @classmethod
-    def start(
-        cls, limits: Limits, white: bool, overhead_ms: float, saved_ms: float = 0.0, begun: float | None = None
-    ) -> Clock:
+    def start(cls, limits: Limits, white: bool, overhead_ms: float, begun: float | None = None) -> Clock:
         """Plan the time for the side to move; every move loses ``overhead_ms`` on the way to the GUI.
 
-        ``saved_ms`` is the time that earlier moves left over; it is all spent on this move. ``begun`` is when the clock
-        began to run (seconds of time.monotonic). None = now.
+        ``begun`` is when the clock began to run (seconds of time.monotonic). None = now.
         """
         now = time.monotonic() if begun is None else begun
         if limits.movetime_ms is not None:
-            fixed = max(SHORTEST_THINK_MS, limits.movetime_ms - overhead_ms)
-            return cls(fixed, fixed, now)
+            return cls(None, max(SHORTEST_THINK_MS, limits.movetime_ms - overhead_ms), now)
         left = limits.clock_ms(white)
         if left is None:
             return cls(None, None, now)
         usable = max(SHORTEST_THINK_MS, left - overhead_ms)
-        saved = min(saved_ms, usable / 2)
         moves = min(max(limits.moves_to_go or EXPECTED_MOVES, 1), EXPECTED_MOVES)
         for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + SPARE_OVERHEADS) * overhead_ms
-        planned = max((for_all - saved) / moves + saved, (left - RESERVE_OVERHEADS * overhead_ms) / LONG_RUN_MOVES)
+        planned = max(for_all / moves, (left - RESERVE_OVERHEADS * overhead_ms) / LONG_RUN_MOVES)
         hard = min(HARD_FACTOR * planned, usable * (CLOCK_SHARE if moves > 1 else LAST_MOVE_SHARE))
         return cls(max(SHORTEST_THINK_MS, min(planned, hard)), max(SHORTEST_THINK_MS, hard), now)
 
@@ -131,34 +126,9 @@ class Clock:
         """Milliseconds since the start."""
         return (time.monotonic() - self.started) * 1000.0
 
-    def is_over(self, settled: bool) -> bool:
-        """Whether to stop; ``settled`` says whether the most visited move also has the best value."""
-        return self.rest_ms(settled) <= 0.0
-
-    def rest_ms(self, settled: bool) -> float:
-        """Milliseconds until `is_over`, infinite where nothing limits the time."""
-        if self.planned_ms is None or self.hard_ms is None:
-            return float("inf")
-        return (self.planned_ms if settled else self.hard_ms) - self.elapsed_ms()
-
-    def unused_ms(self) -> float:
-        """Milliseconds left of the planned time, at least 0."""
-        return max(0.0, self.rest_ms(settled=True)) if self.planned_ms is not None else 0.0
-
-
-class SavedTime:
-    """What the moves of a game left over from their plans, for the next move of the same side."""
-
-    def __init__(self) -> None:
-        self._board = chess.Board()  # The position of the last planned move.
-        self._ms = 0.0
-
-    def left_for(self, board: chess.Board) -> float:
-        """Milliseconds saved on the way to this position; 0 where it is of another game, or the other side's move."""
-        before, played = self._board, len(self._board.move_stack)
-        goes_on = played < len(board.move_stack) and board.move_stack[:played] == before.move_stack
-        return self._ms if goes_on and board.turn == before.turn and board.root() == before.root() else 0.0
-
-    def note(self, board: chess.Board, unused_ms: float) -> None:
-        """Remember what the move that was planned in this position left over."""
-        self._board, self._ms = board, unused_ms
+    def is_over(self, doubt: float = float("inf")) -> bool:
+        """Whether to stop; ``doubt`` is the multiple of the planned time that the choice deserves (`Search.doubt`)."""
+        if self.hard_ms is None:
+            return False
+        share = self.hard_ms if self.planned_ms is None else min(self.hard_ms, doubt * self.planned_ms)
+        return self.elapsed_ms() >= share

@@ -10,7 +10,7 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
-from engine.search.params import MATE_PRIOR, PROMISING_SHARE, SearchParams
+from engine.search.params import DOUBT_CEILING, DOUBT_FLOOR, DOUBT_SLOPE, MATE_PRIOR, PROMISING_SHARE, SearchParams
 from engine.search.priors import hint, keep_moves, move_to_tried, restore, set_priors
 from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.room import forget_the_rest, make_room, reroot
@@ -101,19 +101,22 @@ class Search:
         """Whether there is no choice at the root."""
         return bool(self._root["n_edges"] == 1)
 
-    def is_settled(self) -> bool:
-        """Whether the most visited root move also has the best value among those with a good share of the visits.
+    def doubt(self) -> float:
+        """Multiple of a move's planned time that this choice deserves, infinite where the most visited move has not
+        the best value: the fewer visits other moves get, the less often more of them change the choice.
 
         Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
         """
         nodes = self.tree.nodes.take(self._children())
-        if len(nodes) == 0:
-            return True
         visits = nodes["visits"]
+        if not visits.any():
+            return DOUBT_FLOOR
         most = visits.argmax()
         promising = visits >= max(1, PROMISING_SHARE * visits[most])
         q = np.divide(nodes["value_sum"], visits, out=np.full(len(nodes), -2.0), where=promising)
-        return bool(q.argmax() == most)
+        if q.argmax() != most:
+            return float("inf")
+        return float(min(max(DOUBT_FLOOR, DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())), DOUBT_CEILING))
 
     @property
     def visits(self) -> int:

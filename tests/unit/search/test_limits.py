@@ -13,14 +13,13 @@ def plan(white: bool = True, overhead_ms: float = 30, **limits) -> Clock:
 
 
 def test_no_clock_never_ends():
-    clock = plan(nodes=100)
-    assert not clock.is_over(settled=True)
-    assert clock.rest_ms(settled=True) == float("inf")
+    assert not plan(nodes=100).is_over(doubt=0.0)
 
 
 def test_movetime_is_used_up_but_for_the_overhead():
     clock = plan(movetime_ms=500)
-    assert clock.planned_ms == clock.hard_ms == 470
+    assert (clock.planned_ms, clock.hard_ms) == (None, 470)
+    assert not clock.is_over(doubt=0.0)
 
 
 @pytest.mark.parametrize("left", [-50, 0, 1, 20, 100, 1000, 60_000, 7_200_000])
@@ -49,9 +48,14 @@ def test_more_time_and_increment_give_longer_thoughts():
     assert plan(white_time_ms=10_000).planned_ms < plan(white_time_ms=10_000, white_increment_ms=100).planned_ms
 
 
-def test_doubt_gets_more_time():
-    clock = plan(white_time_ms=10_000)
-    assert clock.rest_ms(settled=False) > clock.rest_ms(settled=True)
+@pytest.mark.parametrize(
+    ("thought", "doubt", "over"),
+    [(0.3, 0.25, True), (0.3, 0.5, False), (1.9, 2.0, False), (2.9, None, False), (3.1, None, True)],
+)
+def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
+    clock = plan(white_time_ms=60_000)
+    clock.started -= thought * clock.planned_ms / 1000.0
+    assert (clock.is_over() if doubt is None else clock.is_over(doubt)) == over
 
 
 def test_a_game_by_increments_alone_keeps_a_reserve():
@@ -64,4 +68,4 @@ def test_a_game_by_increments_alone_keeps_a_reserve():
 def test_the_clock_runs_since_the_search_was_asked_for():
     begun = time.monotonic() - 1.0
     clock = Clock.start(Limits(movetime_ms=500), True, 30, begun=begun)
-    assert clock.is_over(settled=True)
+    assert clock.is_over()

@@ -55,18 +55,19 @@ def test_a_move_found_late_is_played_for_its_value(
 
 
 @pytest.mark.parametrize(
-    ("statistics", "settled"),
+    ("statistics", "doubt"),
     [
-        (((500, 0.2), (100, 0.1), (40, 0.9)), True),  # the best value has too few visits to count
-        (((500, 0.2), (100, 0.3), (40, 0.0)), False),
-        (((100, 0.2), (500, 0.1), (40, 0.0)), False),
-        (((100, 0.1), (500, 0.2)), True),
-        (((500, -0.3), (60, -0.4)), True),
-        (((0, 0.0), (0, 0.0)), True),
+        (((500, 0.2), (100, 0.1), (25, 0.9)), 0.8),  # the best value has too few visits to count
+        (((500, 0.2), (100, 0.3), (40, 0.0)), np.inf),
+        (((100, 0.2), (500, 0.1), (40, 0.0)), np.inf),
+        (((300, 0.1), (500, 0.2)), 1.5),
+        (((990, -0.3), (10, -0.4)), 0.25),
+        (((100, 0.3), (99, 0.2), (98, 0.1)), 2.5),
+        (((0, 0.0), (0, 0.0)), 0.25),
     ],
 )
-def test_a_root_is_settled_when_the_most_visited_move_has_the_best_value(
-    statistics: tuple[tuple[int, float], ...], settled: bool
+def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_looks_better(
+    statistics: tuple[tuple[int, float], ...], doubt: float
 ) -> None:
     with engine() as player:
         player.search(Limits(nodes=200))
@@ -75,7 +76,7 @@ def test_a_root_is_settled_when_the_most_visited_move_has_the_best_value(
         search.tree.visits[children] = 0
         for child, (visits, q) in zip(children, statistics, strict=False):
             search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
-        assert search.is_settled() == settled
+        assert search.doubt() == pytest.approx(doubt)
 
 
 def test_a_clock_reads_no_more_of_the_root_than_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
