@@ -1,8 +1,8 @@
 """What a search finds out about moves wherever they are played: the butterfly history, which sharpens priors.
 
 An entry for each side, source and target square. Every visit tells the entries of its moves, from the base of its stint
-down, how much better it ended than their nodes stood, and nodes that get their edges later trust or distrust those
-moves accordingly:
+down, how much better it ended than their nodes stood. Nodes that get their edges later trust or distrust those moves
+accordingly, and so do nodes with many visits, whose priors follow the history while it learns (`priors.refresh`):
 
     advantage = value of the visit - Q(node), for the side to move
     n = min(n + 1, BUTTERFLY_VISITS)
@@ -11,15 +11,17 @@ moves accordingly:
 
 A policy sees a position; the history knows what the moves led to a move or two away from it. Alpha-beta engines order
 quiet moves like this: Schaeffer 1989, "The history heuristic and alpha-beta search enhancements in practice". Each
-thread has its own, of the visits that it made itself.
+thread has its own, of the visits that it made itself; from time to time they are joined.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
+from engine.search.params import BONUS_UNIT, BUTTERFLY_DOUBT, BUTTERFLY_VISITS
 from engine.search.puct import mover_q
 
 SQUARES_MASK = 0xFFF  # The bits of a move that tell its squares.
@@ -39,7 +41,16 @@ def note_advantage(tree, node, depth, side, value):
 
 @kernel()
 def butterfly_bonus(tree, params, side, move):
-    """What to add to a move's logit, divided by the temperature."""
+    """What to add to a move's logit, divided by the temperature, in BONUS_UNITs."""
     entry = tree.butterfly[side, np.int64(move) & SQUARES_MASK]
     count = np.float64(entry[COUNT])
-    return params.butterfly * np.float64(entry[MEAN]) * count / (count + BUTTERFLY_DOUBT)
+    return np.int64(params.butterfly * np.float64(entry[MEAN]) * count / (count + BUTTERFLY_DOUBT) / BONUS_UNIT)
+
+
+def join_histories(histories: Sequence[np.ndarray]) -> None:
+    """Give each thread's history, float32 [2, 4096, 2], what all of them learned."""
+    together = np.stack(histories)
+    counts = together[..., COUNT].sum(axis=0)
+    mean = (together[..., MEAN] * together[..., COUNT]).sum(axis=0) / np.maximum(counts, 1.0)
+    for history in histories:
+        history[..., MEAN], history[..., COUNT] = mean, np.minimum(counts, BUTTERFLY_VISITS)

@@ -71,6 +71,10 @@ TYPICAL_DEVIATION: Final = 0.3  # Standard deviation of values at which explorat
 DEVIATION_VISITS: Final = 2.0  # Visits that the typical deviation counts for. KataGo.
 BUTTERFLY_VISITS: Final = 64  # Visits of an entry of the butterfly history after which its mean forgets. Set by hand.
 BUTTERFLY_DOUBT: Final = 8.0  # Visits of an entry at which half of it counts. Set by hand.
+BONUS_UNIT: Final = 1.0 / 4096.0  # Step in which an edge keeps what the history added to its logit.
+REFRESH_VISITS: Final = 64  # Visits of a node whose priors follow the history. Set by hand.
+REFRESH_GROWTH: Final = 1.5  # Growth of the root's visits between two times that they do. Set by hand.
+REFRESH_FROM: Final = 256  # Visits of the root at which they do for the first time. Set by hand.
 
 # ---- the root (`root`, `session`) ------------------------------------------------------------------------------------
 

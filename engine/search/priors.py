@@ -16,6 +16,7 @@ from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
 from engine.native.ordering import add
 from engine.search.butterfly import butterfly_bonus
+from engine.search.params import BONUS_UNIT, REFRESH_VISITS
 from engine.search.tree import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
 
 
@@ -139,6 +140,40 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(kept)
 
 
+# ---- the history -----------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def refresh_below(tree, params, node, side):
+    """Let the priors of a node, where ``side`` moves, and of those below it follow the history, where they have many
+    visits. No thread may visit the tree.
+    """
+    if tree.nodes[node].state != EXPANDED:
+        return
+    if tree.hinted[node] == NO_MOVE:
+        refresh(tree, params, node, side)
+    first = np.int64(tree.nodes[node].first_edge)
+    for edge in range(first, first + tree.nodes[node].n_edges):
+        child = np.int64(tree.child[edge])
+        if child != NO_NODE and tree.nodes[child].visits >= REFRESH_VISITS:
+            refresh_below(tree, params, child, side ^ np.int64(1))
+
+
+@kernel()
+def refresh(tree, params, node, side):
+    """Add to the logits of a node's moves what the history has learned of them since it was last asked."""
+    first = np.int64(tree.nodes[node].first_edge)
+    last, total = first + tree.nodes[node].n_edges, 0.0
+    for edge in range(first, last):
+        bonus = butterfly_bonus(tree, params, side, tree.move[edge])
+        tree.prior[edge] *= np.float32(np.exp((bonus - tree.bonus[edge]) * BONUS_UNIT))
+        tree.bonus[edge] = bonus
+        total += tree.prior[edge]
+    for edge in range(first, last):
+        tree.prior[edge] /= np.float32(total)
+        move_forward(tree, first, edge)
+
+
 # ---- new edges -------------------------------------------------------------------------------------------------------
 
 
@@ -153,10 +188,13 @@ def expand(tree, params, node, side, moves, logits, count):
         highest = max(highest, logits[i])
     total = 0.0
     weights = tree.scratch_priors
+    tree.scratch_bonuses[:count] = 0
     for i in range(count):
         exponent = (np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature
         if params.butterfly > 0.0:
-            exponent += butterfly_bonus(tree, params, side, moves[i])
+            bonus = butterfly_bonus(tree, params, side, moves[i])
+            exponent += bonus * BONUS_UNIT
+            tree.scratch_bonuses[i] = bonus
         weight = np.exp(exponent)
         if not weight >= 0.0:
             weight = 0.0  # A network that overflowed: places by weight need numbers.
@@ -174,6 +212,7 @@ def take_moves(tree, node, other):
     first, count = np.int64(tree.nodes[other].first_edge), np.int64(tree.nodes[other].n_edges)
     for i in range(count):
         tree.scratch_priors[i] = tree.prior[first + i]
+        tree.scratch_bonuses[i] = tree.bonus[first + i]
     return add_edges(tree, node, tree.move, first, count, np.float32(1.0))
 
 
@@ -181,7 +220,8 @@ def take_moves(tree, node, other):
 def add_edges(tree, node, moves, begin, count, total):
     """Give a node edges for ``moves[begin : begin + count]``; returns what `expand` returns.
 
-    Their priors are the weights in ``tree.scratch_priors``, in the order of the moves, divided by ``total``.
+    Their priors are the weights in ``tree.scratch_priors``, in the order of the moves, divided by ``total``, and
+    ``tree.scratch_bonuses`` is what the history added to their logarithms.
     """
     first, weights = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors
     if first + count > tree.move.size:
@@ -192,6 +232,7 @@ def add_edges(tree, node, moves, begin, count, total):
         reset_edge(tree, edge)
         tree.prior[edge] = weights[i] / total
         tree.move[edge] = moves[begin + i]
+        tree.bonus[edge] = tree.scratch_bonuses[i]
     tree.nodes[node].first_edge = first
     tree.nodes[node].n_edges = count
     return np.int64(EXPANDED)

@@ -283,13 +283,17 @@ class Runner:
             self._make_room()
             return
         is_new, due_at = not search.is_expanded, hint_source.due_at() if hint_source is not None else MAX_VISITS
+        refresh_at = search.refresh_due_at
         if is_new:
             until = search.visits + 1
         elif isinstance(visits, Walkers):
-            until = min(until, max(due_at, search.visits + 1))
+            until = min(until, max(min(due_at, refresh_at), search.visits + 1))
         visits.run(until)
         if is_new:
             search.look_for_mate()
+        if search.visits >= refresh_at:
+            visits.pause()
+            search.refresh_priors()
         if hint_source is not None and search.visits >= due_at:
             visits.pause()
             self.settle()

@@ -7,11 +7,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
+from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, SIDE, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
-from engine.search.params import DOUBT_CEILING, DOUBT_FLOOR, DOUBT_SLOPE, MATE_PRIOR, PROMISING_SHARE, SearchParams
-from engine.search.priors import hint, keep_moves, move_to_tried, restore, set_priors
+from engine.search.butterfly import join_histories
+from engine.search.params import (
+    DOUBT_CEILING,
+    DOUBT_FLOOR,
+    DOUBT_SLOPE,
+    MATE_PRIOR,
+    PROMISING_SHARE,
+    REFRESH_FROM,
+    REFRESH_GROWTH,
+    SearchParams,
+)
+from engine.search.priors import hint, keep_moves, move_to_tried, refresh_below, restore, set_priors
 from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.room import forget_the_rest, make_room, reroot
 from engine.search.root import FRESH_NODE, Root, read_root
@@ -23,6 +33,7 @@ from engine.search.tree import (
     EXPANDED,
     LOSS,
     MAX_DEPTH,
+    MAX_VISITS,
     NO_NODE,
     NODES,
     ROOT,
@@ -66,6 +77,7 @@ class Search:
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
+        self._refreshed_at = 0  # Visits of the root when its priors last followed the history.
         self._kept_visits = 0  # Those of the root's visits that earlier searches made.
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
         if tree.counters[NODES] == 0:
@@ -162,6 +174,7 @@ class Search:
             self.clear()
         self._install_history(stack)
         self._kept_visits = self.visits
+        self._refreshed_at = min(self._refreshed_at, self.visits)
         for tree in self.trees:
             tree.depths[:] = 0
         if kept:
@@ -184,7 +197,7 @@ class Search:
         """Forget the whole tree, including visits in flight."""
         self.generation += 1
         self.forced_move = NO_MOVE
-        self._kept_visits = 0
+        self._refreshed_at = self._kept_visits = 0
         self._room = None
         if self.tree.counters[NODES] > 0:
             self.tree.table[:] = ROOT  # No thread may find what another has not made anew.
@@ -237,6 +250,22 @@ class Search:
                 if after[KEY] == target[KEY]:
                     return int(child)
         return NO_NODE
+
+    # ---- the history ----
+
+    @property
+    def refresh_due_at(self) -> int:
+        """Visits of the root at which it is time to call `refresh_priors`."""
+        return (
+            max(REFRESH_FROM, int(REFRESH_GROWTH * self._refreshed_at)) if self.params.butterfly > 0.0 else MAX_VISITS
+        )
+
+    def refresh_priors(self) -> None:
+        """Let priors follow what visits have found out about moves elsewhere. No thread may visit the tree."""
+        self._refreshed_at = self.visits
+        if len(self.trees) > 1:
+            join_histories([tree.butterfly for tree in self.trees])
+        refresh_below(self.tree, self.params, np.int64(ROOT), np.int64(self.root_row()[SIDE]))
 
     # ---- the root's moves ----
 

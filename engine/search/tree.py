@@ -139,6 +139,7 @@ class Tree(NamedTuple):
     # edges
     move: Annotated[np.ndarray, EdgeField(np.uint16, int(NO_MOVE))]
     prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P.
+    bonus: Annotated[np.ndarray, EdgeField(np.int16)]  # What the history added to P's logit, in BONUS_UNITs.
     child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
     # the transposition table
     table: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.
@@ -151,6 +152,7 @@ class Tree(NamedTuple):
     butterfly: np.ndarray  # float32 [2, 4096, 2]: by side and squares of a move, see `butterfly`.
     scratch_moves: np.ndarray  # uint16 [218]
     scratch_priors: np.ndarray  # float32 [218]
+    scratch_bonuses: np.ndarray  # int16 [218]
     depths: np.ndarray  # int64 [8]
 
     def __getattr__(self, name: str) -> np.ndarray:
@@ -279,6 +281,7 @@ def _own_fields(rows: int) -> dict[str, np.ndarray]:
         "butterfly": np.zeros((2, 64 * 64, 2), np.float32),
         "scratch_moves": np.empty(MAX_MOVES, np.uint16),
         "scratch_priors": np.empty(MAX_MOVES, np.float32),
+        "scratch_bonuses": np.empty(MAX_MOVES, np.int16),
         "depths": own_line(np.int64),
     }
 

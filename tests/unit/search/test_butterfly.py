@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from engine.board.convert import stack_from_board
-from engine.search.butterfly import COUNT, MEAN, note_advantage
+from engine.search.butterfly import COUNT, MEAN, join_histories, note_advantage
 from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
-from engine.search.priors import expand
-from engine.search.tree import NO_PARENT, ROOT, new_tree
+from engine.search.priors import expand, refresh
+from engine.search.tree import NO_PARENT, NODES, ROOT, new_tree
 from engine.search.visit import new_node
 from tests.unit.search.flat import IN_KERNEL, search_on, searched, tree_fingerprint
 from tests.unit.search.small_trees import PARAMS, small_tree, visit
@@ -43,7 +43,46 @@ def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
         expand.py_func(tree, params, root, side, moves, np.zeros(2, np.float32), 2)
         first = int(tree.first_edge[root])
         prior = dict(zip(tree.move[first : first + 2].tolist(), tree.prior[first : first + 2].tolist(), strict=True))
-        assert prior[promotion] / prior[5] == pytest.approx(times)
+        assert prior[promotion] / prior[5] == pytest.approx(times, rel=1e-3)
+
+
+@pytest.mark.plain
+def test_priors_follow_the_history_once_however_often_they_are_refreshed():
+    tree, params = small_tree([0.5, 0.3, 0.2]), PARAMS._replace(butterfly=2.0)
+    better = tree.move[2]
+    tree.butterfly[1, better] = 1.0, 8.0
+    expected = np.array([0.2 * np.exp(2.0 * 1.0 * 8.0 / (8.0 + BUTTERFLY_DOUBT)), 0.5, 0.3])
+    for _ in range(2):
+        refresh.py_func(tree, params, ROOT, 1)
+        assert tree.move[tree.prior[:3].argmax()] == better
+        assert sorted(tree.prior[:3], reverse=True) == tree.prior[:3].tolist()
+        assert tree.prior[:3].tolist() == pytest.approx(expected / expected.sum(), rel=1e-3)
+    tree.butterfly[1, better] = 0.0, 8.0
+    refresh.py_func(tree, params, ROOT, 1)
+    assert tree.prior[:3].tolist() == pytest.approx([0.5, 0.3, 0.2], rel=1e-3)
+
+
+@pytest.mark.plain
+def test_threads_learn_from_each_other():
+    one, other = np.zeros((2, 4096, 2), np.float32), np.zeros((2, 4096, 2), np.float32)
+    one[0, 5], other[0, 5], one[1, 7] = (0.4, 10), (0.1, 20), (0.3, 60)
+    other[1, 7] = 0.1, 60
+    join_histories([one, other])
+    assert np.array_equal(one, other)
+    assert one[0, 5].tolist() == pytest.approx([0.2, 30])
+    assert one[1, 7].tolist() == pytest.approx([0.2, BUTTERFLY_VISITS])
+    assert np.count_nonzero(one) == 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_priors_of_busy_nodes_follow_the_history_during_a_search(threads):
+    search = searched(OPENING, 3000, LEARNING, threads=threads)
+    tree = search.tree
+    busy = np.flatnonzero((tree.visits[: tree.counters[NODES]] > 1500) & (tree.n_edges[: tree.counters[NODES]] > 1))
+    for node in busy:
+        edges = slice(tree.first_edge[node], tree.first_edge[node] + tree.n_edges[node])
+        assert tree.bonus[edges].any(), "the root and its best move got their moves before the history knew any"
+        assert tree.prior[edges].sum() == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.plain

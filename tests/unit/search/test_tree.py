@@ -43,7 +43,7 @@ def far_array(used: np.ndarray, size: int) -> np.ndarray:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs memory that is only reserved")
 def test_edges_beyond_two_to_the_31_are_found_again():
     tree, size = new_tree(64), 2**31 + 4096
-    tree = tree._replace(**{name: far_array(getattr(tree, name), size) for name in ("move", "prior", "child")})
+    tree = tree._replace(**{name: far_array(getattr(tree, name), size) for name in EDGE_FIELDS})
     root = new_node.py_func(tree, NO_PARENT)
     tree.counters[EDGES] = 2**31 - 2
     tree.in_flight[root] = tree.visits[root] = 1
@@ -71,7 +71,7 @@ def test_every_field_of_the_table_is_allocated_reset_and_moved():
         assert all(getattr(tree, name).dtype == field.dtype for name, field in fields.items())
     loose = set(NODE_FIELDS) - set(RECORD_FIELDS)
     others = {"nodes", "table", "counters", "stack", "stint", "earned", "path", "butterfly", "depths"}
-    scratch = {"scratch_moves", "scratch_priors"}
+    scratch = {"scratch_moves", "scratch_priors", "scratch_bonuses"}
     assert {*loose, *EDGE_FIELDS, *others, *scratch} == set(Tree._fields)
     assert set(tree.nodes.dtype.names) == set(RECORD_FIELDS)
     for fields, reset, move in ((NODE_FIELDS, reset_node, move_node), (EDGE_FIELDS, reset_edge, move_edge)):
