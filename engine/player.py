@@ -170,6 +170,8 @@ class Engine:
         for board, limits in _rehearsals():
             self.set_position(board)
             self.search(limits)
+        if self._search.params.butterfly > 0.0:
+            self._search.refresh_priors()
         self._search.rehearse_full_tree()
         self.board = chess.Board()
         self.new_game()

@@ -115,7 +115,7 @@ SPARE_OVERHEADS: Final = 2  # Move overheads kept back beside the one of every m
 LONG_RUN_MOVES: Final = 60  # A move gets at least 1 / 60 of the clock: the increment refills it. Set by hand.
 RESERVE_OVERHEADS: Final = 6  # Move overheads left untouched by that, for a machine that is late. Set by hand.
 HARD_FACTOR: Final = 3.0  # Most multiple of the planned time, while the best move is in doubt. Set by hand.
-# What doubled visits gained in 600 positions of games was proportional to the share of visits that other moves had.
+# What doubled visits gained in 600 positions of games grew with the share of visits that other moves had.
 DOUBT_SLOPE: Final = 4.0  # Multiple of the planned time for that share; games agree (docs/what-was-tried.md).
 DOUBT_FLOOR: Final = 0.25  # Least multiple. Set by hand.
 DOUBT_CEILING: Final = 2.5  # Most multiple while the most visited move has the best value. Set by hand.

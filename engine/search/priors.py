@@ -162,16 +162,17 @@ def refresh_below(tree, params, node, side):
 @kernel()
 def refresh(tree, params, node, side):
     """Add to the logits of a node's moves what the history has learned of them since it was last asked."""
-    first = np.int64(tree.nodes[node].first_edge)
-    last, total = first + tree.nodes[node].n_edges, 0.0
-    for edge in range(first, last):
+    first, count, priors = np.int64(tree.nodes[node].first_edge), tree.nodes[node].n_edges, tree.scratch_priors
+    total = 0.0
+    for i in range(count):
+        edge = first + i
         bonus = butterfly_bonus(tree, params, side, tree.move[edge])
-        tree.prior[edge] *= np.float32(np.exp((bonus - tree.bonus[edge]) * BONUS_UNIT))
+        priors[i] = tree.prior[edge] * np.float32(np.exp((bonus - tree.bonus[edge]) * BONUS_UNIT))
         tree.bonus[edge] = bonus
-        total += tree.prior[edge]
-    for edge in range(first, last):
-        tree.prior[edge] /= np.float32(total)
-        move_forward(tree, first, edge)
+        total += priors[i]
+    for i in range(count):
+        priors[i] /= np.float32(total)
+    set_priors(tree, node, priors)
 
 
 # ---- new edges -------------------------------------------------------------------------------------------------------

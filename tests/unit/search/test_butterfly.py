@@ -43,7 +43,7 @@ def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
         expand.py_func(tree, params, root, side, moves, np.zeros(2, np.float32), 2)
         first = int(tree.first_edge[root])
         prior = dict(zip(tree.move[first : first + 2].tolist(), tree.prior[first : first + 2].tolist(), strict=True))
-        assert prior[promotion] / prior[5] == pytest.approx(times, rel=1e-3)
+        assert prior[promotion] / prior[5] == pytest.approx(times)
 
 
 @pytest.mark.plain
