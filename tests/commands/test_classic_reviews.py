@@ -39,7 +39,6 @@ BAD, BRILLIANT = {2, 4, 6}, {3}  # NAGs
 CLASSICS = {
     "opera": (OPERA, {
         "6... Nf6": (BAD, "Better was Qd7"),
-        "11... Nbd7": (BAD, "Better was"),
         "13. Rxd7": (BRILLIANT, "sacrifice"),
         "15... Nxd7": ({2}, "allows mate in 2"),
         "16. Qb8+": (BRILLIANT, "sacrifice"),
