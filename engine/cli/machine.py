@@ -6,6 +6,8 @@ import importlib.metadata
 import os
 import platform
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,18 @@ def physical_memory_mib() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     except (AttributeError, ValueError, OSError):  # The system has no sysconf, or sysconf lacks these names.
         return None
+
+
+def speed_of(work: Callable[[], int], seconds: float, runs: int = 1) -> float:
+    """Units of work a second: the best of `runs` runs of at least `seconds`, after one untimed call."""
+    work()
+    best = 0.0
+    for _ in range(runs):
+        done, begin = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - begin) < seconds or not done:
+            done += work()
+        best = max(best, done / elapsed)
+    return best
 
 
 def _blas_libraries() -> list[dict[str, Any]]:

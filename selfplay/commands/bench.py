@@ -4,7 +4,6 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -18,7 +17,7 @@ import numpy as np
 from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
 from engine.cli.live_lines import live_line, show
-from engine.cli.machine import describe_machine
+from engine.cli.machine import describe_machine, speed_of
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.nn import dit
@@ -118,7 +117,7 @@ def measure_sampling(positions: PositionSet, batch_size: int, seconds: float) ->
         sampler.fill(rng.integers(positions.n_positions, size=batch_size), plain, batch)
         return batch_size
 
-    return {"positions/s, 1 thread": speed(work, seconds)}
+    return {"positions/s, 1 thread": speed_of(work, seconds)}
 
 
 def measure_training(
@@ -134,7 +133,7 @@ def measure_training(
         return settings.batch_size
 
     try:
-        return {"positions/s": speed(work, seconds)}
+        return {"positions/s": speed_of(work, seconds)}
     finally:
         learner.close()
 
@@ -180,12 +179,3 @@ def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
     play_numbers(task, itertools.count(), lambda record: None, stop)
     (begin, first), (end, last) = made[0], made[-1]
     return (last - first) / (end - begin)
-
-
-def speed(work: Callable[[], int], seconds: float) -> float:
-    """Units of work a second, after one untimed call."""
-    work()
-    done, begin = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - begin) < seconds or not done:
-        done += work()
-    return done / elapsed

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.pages.chart import Point, line_path, place, share
+from engine.pages.render import page_environment
 
 MARGIN = 0.05  # space above and below the values, as a share of the height
 FLAT = 1e-3  # of the largest value; curves that rise and fall less than this are flat
@@ -80,6 +81,16 @@ def draw(chart: Chart) -> DrawnChart | None:
         x_marks=_x_marks(chart, x_range),
         label=". ".join(_spoken(curve, chart.percent) for curve in chart.curves if curve.points),
     )
+
+
+def drawn(charts: Iterable[Chart]) -> list[DrawnChart]:
+    """The charts that have points."""
+    return [one for one in map(draw, charts) if one is not None]
+
+
+def fill_page(template: str, maker: str = "aino-train report", **context: object) -> str:
+    """The text of one of the report's templates filled in."""
+    return page_environment("selfplay.report", maker).get_template(template).render(**context)
 
 
 def _x_marks(chart: Chart, x_range: tuple[float, float]) -> list[tuple[str, float]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.errors import ConfigError
-from engine.pages.render import page_environment
-from selfplay.report.charts import Chart, Curve, draw
+from selfplay.report.charts import Chart, Curve, drawn, fill_page
 from selfplay.report.metrics import Metrics
 
 MOST_RUNS = 4  # as many kinds of lines as the style sheet has
@@ -32,15 +31,12 @@ def comparison_page(runs: Sequence[Metrics]) -> str:
     charts = [_chart(runs, name, title, x) for x in (runs[0].x, "hours") for name, title in titles.items()]
     names = dict.fromkeys(name for run in runs for name in run.settings)
     settings = {name: [run.settings.get(name, "") for run in runs] for name in names}
-    return (
-        page_environment("selfplay.report", "aino-train report")
-        .get_template("comparison.html.j2")
-        .render(
-            title=" and ".join(run.run for run in runs),
-            runs=runs,
-            charts=[drawn for chart in charts if (drawn := draw(chart)) is not None],
-            settings={name: values for name, values in settings.items() if len(set(map(str, values))) > 1},
-        )
+    return fill_page(
+        "comparison.html.j2",
+        title=" and ".join(run.run for run in runs),
+        runs=runs,
+        charts=drawn(charts),
+        settings={name: values for name, values in settings.items() if len(set(map(str, values))) > 1},
     )
 
 

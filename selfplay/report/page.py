@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import asdict
-
-import jinja2
 
 from engine.pages.board import board_svg
 from engine.pages.chart import area_path
-from engine.pages.render import page_environment
-from selfplay.report.charts import Chart, Curve, DrawnChart, draw
+from selfplay.report.charts import Chart, Curve, drawn, fill_page
 from selfplay.report.facts import UNBOUNDED, Generation, RunFacts
 from selfplay.report.samples import Sample, ending_words
 from selfplay.run.config import config_text
@@ -21,36 +17,27 @@ def report_page(facts: RunFacts) -> str:
     generations = facts.generations
     played = [generation.games for generation in generations if generation.games is not None]
     endings = sum((games.endings for games in played), start=type(played[0].endings)()) if played else {}
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=f"{facts.name}: self-play run",
-            facts=facts,
-            newest=generations[-1],
-            games=sum(games.games for games in played),
-            positions=sum(games.positions for games in played),
-            hours=sum(generation.hours for generation in generations),
-            unbounded=UNBOUNDED,
-            promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
-            gained=generations[-1].gained,
-            given_up=sum(g.given_up for g in generations),
-            wrong=sum(g.wrong for g in generations),
-            endings=sorted(endings.items(), key=lambda item: -item[1]),
-            strength_charts=_drawn(_strength_chart(generations)),
-            loss_charts=_drawn(_loss_chart("Policy", generations), _loss_chart("Value", generations)),
-            game_charts=_drawn(*_game_charts(generations)),
-            settings=config_text(facts.config),
-            samples=[_drawn_sample(sample) for sample in facts.samples],
-        )
+    return fill_page(
+        "report.html.j2",
+        title=f"{facts.name}: self-play run",
+        facts=facts,
+        newest=generations[-1],
+        games=sum(games.games for games in played),
+        positions=sum(games.positions for games in played),
+        hours=sum(generation.hours for generation in generations),
+        unbounded=UNBOUNDED,
+        promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
+        gained=generations[-1].gained,
+        given_up=sum(g.given_up for g in generations),
+        wrong=sum(g.wrong for g in generations),
+        endings=sorted(endings.items(), key=lambda item: -item[1]),
+        strength_charts=drawn([_strength_chart(generations)]),
+        loss_charts=drawn(_loss_chart(name, generations) for name in ("Policy", "Value")),
+        game_charts=drawn(_game_charts(generations)),
+        settings=config_text(facts.config),
+        samples=[_drawn_sample(sample) for sample in facts.samples],
+        words=ending_words,
     )
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = page_environment("selfplay.report", "aino-train report")
-    environment.filters["words"] = ending_words
-    return environment
 
 
 def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, object]]]:
@@ -61,10 +48,6 @@ def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, obje
 
 
 # ---- charts -------------------------------------------------------------------------------------------------------
-
-
-def _drawn(*charts: Chart) -> list[DrawnChart]:
-    return [drawn for chart in charts if (drawn := draw(chart)) is not None]
 
 
 def _strength_chart(generations: list[Generation]) -> Chart:

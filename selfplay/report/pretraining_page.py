@@ -9,8 +9,7 @@ from typing import Any
 
 from engine.errors import RunError
 from engine.pages.chart import Point
-from engine.pages.render import page_environment
-from selfplay.report.charts import Chart, Curve, draw
+from selfplay.report.charts import Chart, Curve, drawn, fill_page
 
 CONFIG, LOG = "config.json", "log.jsonl"  # as `selfplay.training.pretraining` writes them
 MILLION = 1e6
@@ -60,17 +59,13 @@ def _row(line: str) -> dict[str, Any] | None:
 
 def pretraining_page(facts: PretrainingFacts) -> str:
     """The page's HTML."""
-    charts = [_loss_chart(facts, "policy"), _loss_chart(facts, "value"), _top1_chart(facts)]
-    return (
-        page_environment("selfplay.report", "aino-train report")
-        .get_template("pretraining.html.j2")
-        .render(
-            title=f"{facts.name}: supervised run",
-            facts=facts,
-            newest=facts.newest,
-            charts=[drawn for chart in charts if (drawn := draw(chart)) is not None],
-            settings=json.dumps(facts.config, indent=2),
-        )
+    return fill_page(
+        "pretraining.html.j2",
+        title=f"{facts.name}: supervised run",
+        facts=facts,
+        newest=facts.newest,
+        charts=drawn([_loss_chart(facts, "policy"), _loss_chart(facts, "value"), _top1_chart(facts)]),
+        settings=json.dumps(facts.config, indent=2),
     )
 
 

@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 
-from engine.pages.render import page_environment
-from selfplay.report.charts import Chart, Curve, draw
+from selfplay.report.charts import Chart, Curve, draw, drawn, fill_page
 from selfplay.tune.outcome import TuningFacts, setoption_lines, toml_lines
 
 MOST_POINTS = 500  # Points of a curve; more cannot be told apart.
@@ -17,24 +16,21 @@ WINDOW = 0.1  # Share of the pairs over which the results are averaged.
 def tuning_page(facts: TuningFacts) -> str:
     """The page's HTML."""
     now = facts.path[-1]
-    charts = [_value_chart(facts, k) for k in range(len(facts.options))]
-    return (
-        page_environment("selfplay.report", "aino-train tune")
-        .get_template("tuning.html.j2")
-        .render(
-            title=f"{facts.name}: tuning",
-            facts=facts,
-            planned=facts.settings["pairs"],
-            rows=[
-                (option, option.text(option.start), option.text(value), option.text(moved))
-                for option, value, moved in zip(facts.options, now, _moved(facts), strict=True)
-            ],
-            charts=[drawn for chart in charts if (drawn := draw(chart)) is not None],
-            lopsided=draw(_results_chart(facts)),
-            setoptions=setoption_lines(facts.options, now),
-            toml=toml_lines(facts.options, now),
-            settings=json.dumps(facts.settings, indent=2),
-        )
+    return fill_page(
+        "tuning.html.j2",
+        "aino-train tune",
+        title=f"{facts.name}: tuning",
+        facts=facts,
+        planned=facts.settings["pairs"],
+        rows=[
+            (option, option.text(option.start), option.text(value), option.text(moved))
+            for option, value, moved in zip(facts.options, now, _moved(facts), strict=True)
+        ],
+        charts=drawn(_value_chart(facts, k) for k in range(len(facts.options))),
+        lopsided=draw(_results_chart(facts)),
+        setoptions=setoption_lines(facts.options, now),
+        toml=toml_lines(facts.options, now),
+        settings=json.dumps(facts.settings, indent=2),
     )
 
 

@@ -30,7 +30,7 @@ from engine.tactics.see import see
 from selfplay.data.split import game_keys
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.packed import SOURCES
-from selfplay.records.positions import PositionSet, offsets
+from selfplay.records.positions import PositionSet, empty_set, offsets
 from selfplay.teachers.accumulators import advance, start
 from selfplay.teachers.drawing import begin_walk, below, offer, step_down, uniform, walk
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
@@ -82,9 +82,7 @@ class Roots(NamedTuple):
 
 def games_of_sets(sets: list[PositionSet]) -> Games:
     """Copy the games of several sets into one, about three bytes per position."""
-    if not sets:
-        empty = np.zeros((0, ROW_WORDS), np.uint64)
-        return Games(empty, np.zeros(1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint64))
+    sets = [empty_set(), *sets]
     return Games(
         starts=np.concatenate([one.starts for one in sets]),
         first=offsets(np.concatenate([np.diff(one.game_first) for one in sets])),

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
-from tests.new_process import ROOT, output_of
+from tests.new_process import ROOT, output_of, wait_until
 from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
 from uci.loading import background
@@ -91,13 +90,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder: Path) -> None:
     told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
@@ -113,7 +105,7 @@ def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(f
 def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "stop").touch()
     preparation = Preparation(OPTIONS, "material")
-    wait_for((folder / "work").exists)
+    wait_until((folder / "work").exists)
     now, done = 100.0, 1
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(Place, "counted", lambda place: (done, 10))
@@ -225,7 +217,7 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
     other.mkdir()
     command = [sys.executable, "-P", "-c", program, str(other)]
     subprocess.run(command, env=child_environment(), check=True, timeout=WAIT_S)
-    wait_for(lambda: bool(list(other.glob("compiled-*"))))
+    wait_until(lambda: bool(list(other.glob("compiled-*"))))
     (folder / "stop").unlink()
     impatient.wait(None)
 
@@ -235,7 +227,7 @@ def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
     (folder / "stop").touch()
     told: list[LoadingProgress] = []
     preparation = Preparation(OPTIONS, "material")
-    wait_for((folder / "work").exists)
+    wait_until((folder / "work").exists)
     preparation._compiler.kill()
     (folder / "stop").unlink()
     preparation.wait(told.append)
@@ -250,7 +242,7 @@ def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
 def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> None:
     (folder / "stop").touch()
     first = Preparation(OPTIONS, "material")
-    wait_for((folder / "work").exists)
+    wait_until((folder / "work").exists)
     second = Preparation(OPTIONS, "material")
     first._compiler.kill()
     (folder / "stop").unlink()
@@ -322,7 +314,7 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path)
     talk.say("isready")
     assert talk.answers("readyok") == ["readyok"]
     talk.say("eval", "position startpos moves e2e4", "go movetime 100")
-    wait_for(lambda: any(info.startswith("compiling 1 of 10, 10%") for info in talk.infos()))
+    wait_until(lambda: any(info.startswith("compiling 1 of 10, 10%") for info in talk.infos()))
     talk.say("isready", "stop")
     talk.wait_for("bestmove")
     assert board_after("e2e4").is_legal(chess.Move.from_uci(talk.answers("bestmove")[0].split()[1]))

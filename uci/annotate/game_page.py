@@ -13,7 +13,7 @@ from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import LINE_PLIES, move_comment
 from uci.annotate.review import GameReview, MoveReview
 from uci.pages.render import render
-from uci.terminal.notation import move_number
+from uci.terminal.notation import board_after, move_number
 from uci.terminal.verdict import Verdict
 
 _SIDES = (chess.WHITE, chess.BLACK)
@@ -95,7 +95,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "title": f"{move.number} {move.san}{move.judgement.symbol if move.judgement else ''}",
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
-        "reply": _after(move).variation_san(move.reply_line[:LINE_PLIES]),
+        "reply": board_after(move.board, move.move).variation_san(move.reply_line[:LINE_PLIES]),
         "board": board_svg(move.board, perspective=move.mover, arrows=arrows, label=f"Before {move.number} {move.san}"),
     }
 
@@ -109,7 +109,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     steps = [{**_position(start, None, "Start position"), **_verdict(review.start)}]
     turning_points = review.turning_points
     for move in review.moves:
-        after = _after(move)
+        after = board_after(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
         text = f"{move.number} {move.san}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
@@ -151,12 +151,6 @@ def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[st
 
 def _verdict(verdict: Verdict) -> dict[str, object]:
     return {"expected": round(verdict.expected, 3), "score": verdict.text}
-
-
-def _after(move: MoveReview) -> chess.Board:
-    after = move.board.copy(stack=False)
-    after.push(move.move)
-    return after
 
 
 def _line(board: chess.Board, moves: Sequence[chess.Move]) -> list[dict[str, object]]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import chess
 
+from uci.terminal.notation import board_after
+
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 100}
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
 _LOOKED_AT = 3  # moves of the attacker in which a motif may begin or win something
@@ -97,9 +99,7 @@ def gain_on(board: chess.Board, square: chess.Square) -> int:
     if not takers:
         return 0
     move = min(takers, key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN])
-    after = board.copy(stack=False)
-    after.push(move)
-    return max(0, WORTH[_captured(board, move) or chess.PAWN] - gain_on(after, square))
+    return max(0, WORTH[_captured(board, move) or chess.PAWN] - gain_on(board_after(board, move), square))
 
 
 def _captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
@@ -149,8 +149,7 @@ def motif(board: chess.Board, line: Sequence[chess.Move]) -> str:
 def _steps(board: chess.Board, line: Sequence[chess.Move]) -> Iterator[_Step]:
     boards = [board.copy(stack=False)]
     for move in line:
-        boards.append(boards[-1].copy(stack=False))
-        boards[-1].push(move)
+        boards.append(board_after(boards[-1], move))
     own = list(range(0, len(line), 2))[:_LOOKED_AT]
     for at in own:
         captures = tuple(
@@ -245,8 +244,7 @@ def _pin(step: _Step) -> str:
         if known.is_pinned(defender, target) and board.piece_type_at(target) != chess.PAWN:
             return f"a pin: the {_at(board, target)} is pinned to the king"
         guards = [square for square in board.attackers(defender, target) if square != board.king(defender)]
-        after = board.copy(stack=False)
-        after.push(move)
+        after = board_after(board, move)
         if guards and not any(after.generate_legal_moves(to_mask=chess.BB_SQUARES[target])):
             pinned = [square for square in guards if board.is_pinned(defender, square)]
             if len(pinned) == len(guards):
@@ -315,9 +313,7 @@ def _both(kinds: Sequence[chess.PieceType]) -> str:
 
 def mate_pattern(board: chess.Board, line: Sequence[chess.Move]) -> str:
     """`back-rank mate` or `smothered mate` where the line ends with one, else `mate`."""
-    board = board.copy(stack=False)
-    for move in line:
-        board.push(move)
+    board = board_after(board, *line)
     king = board.king(board.turn)
     if not board.is_checkmate() or king is None:
         return "mate"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import chess
 
 from uci.annotate.motifs import WORTH, Balance, balance, gain_on, mate_pattern, motif
+from uci.terminal.notation import board_after
 
 _LEAST_DIFFERENCE = 1  # pawns between two lines; less is no reason
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
@@ -64,7 +65,7 @@ def _material(lines: Lines) -> str:
     if better.promotions > max(0, played.promotions):
         return "misses the promotion of a pawn"
     if played.pawns < 0 and -played.pawns >= better.pawns:
-        after = _end(lines.board, lines.played[:1])
+        after = board_after(lines.board, *lines.played[:1])
         return f"loses {played.reversed().text}{_how(' to ', after, lines.played[1:])}"
     if better.pawns > 0:
         how = motif(lines.board, lines.better)
@@ -91,7 +92,7 @@ def _structure(lines: Lines) -> str:
     side = lines.board.turn
     if _settled(lines, lines.played).pawns != _settled(lines, lines.better).pawns:
         return ""
-    played, better = (_end(lines.board, line[: 1 + _SETTLED_PLIES]) for line in (lines.played, lines.better))
+    played, better = (board_after(lines.board, *line[: 1 + _SETTLED_PLIES]) for line in (lines.played, lines.better))
     if all(_has_pair(board, side) for board in (lines.board, better)) and not _has_pair(played, side):
         return "gives up the bishop pair"
     passed = _passed_pawns(played, not side) - _passed_pawns(better, not side) - _passed_pawns(lines.board, not side)
@@ -117,22 +118,15 @@ def _passed_pawns(board: chess.Board, side: chess.Color) -> set[chess.Square]:
 
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
     """Whether a line's first move offers the moved piece, or lets another one be taken and does not win it back."""
-    after = _end(board, line[:1])
+    after = board_after(board, *line[:1])
     if gain_on(after, line[0].to_square) - (_lead(after, board.turn) - _lead(board, board.turn)) >= _SACRIFICE:
         return True
     if len(line) < 3 or not after.is_capture(line[1]):
         return False
     answered = 4 if line[3:] and line[3].to_square == line[2].to_square else 3  # an answer may be taken back
-    return _lead(board, board.turn) - _lead(_end(board, line[:answered]), board.turn) >= _SACRIFICE
+    return _lead(board, board.turn) - _lead(board_after(board, *line[:answered]), board.turn) >= _SACRIFICE
 
 
 def _lead(board: chess.Board, side: chess.Color) -> int:
     """By how many pawns' worth of material a side is ahead."""
     return sum(WORTH[piece.piece_type] * (1 if piece.color == side else -1) for piece in board.piece_map().values())
-
-
-def _end(board: chess.Board, line: Sequence[chess.Move]) -> chess.Board:
-    board = board.copy(stack=False)
-    for move in line:
-        board.push(move)
-    return board

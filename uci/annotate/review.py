@@ -29,7 +29,7 @@ from uci.annotate.judge import (
     winning_chances,
 )
 from uci.annotate.reasons import Lines, is_sacrifice, reason
-from uci.terminal.notation import move_number
+from uci.terminal.notation import board_after, move_number
 from uci.terminal.opening_names import is_named, opening_name
 from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import search_interruptibly
@@ -244,7 +244,7 @@ class _Reviewer:
         """
         gain = _chances(following.verdict, board.turn) - _chances(look.verdict, board.turn)
         is_best = look.line[:1] == (move,)
-        later = following.later or _after(board, move)
+        later = following.later or board_after(board, move)
         verdict = _a_ply_earlier(following.verdict, board.turn)
         as_played = _Look(verdict, (move, *following.line), 0.0, look.priors, later)
         if gain >= _MISSED:
@@ -256,7 +256,7 @@ class _Reviewer:
         while len(tried) < min(board.legal_moves.count(), _MOST_TRIED):
             if line[0] in tried:
                 line = self.look(board, without=tried).line
-            other = self.look(_after(board, line[0])).verdict
+            other = self.look(board_after(board, line[0])).verdict
             if _loss(other, following.verdict, board.turn) > 0.0:
                 return _Look(_a_ply_earlier(other, board.turn), line, 0.0, look.priors)
             tried.append(line[0])
@@ -266,7 +266,7 @@ class _Reviewer:
         """Judges a move from the corrected looks before and after it."""
         is_best = look.line[:1] == (move,)
         loss = 0.0 if is_best else _loss(look.verdict, following.verdict, board.turn)
-        after = _after(board, move)
+        after = board_after(board, move)
         prior = look.priors.get(move, 0.0)
         is_hidden = is_best and prior < _HIDDEN_PRIOR and not board.is_capture(move)
         chances = _chances(look.verdict, board.turn)
@@ -287,7 +287,7 @@ class _Reviewer:
 
     def _second_look(self, move: MoveReview, following: _Look) -> tuple[Verdict, tuple[chess.Move, ...]]:
         """The deeper verdict on the position after a move, and its line, not blind to a reply that the game showed."""
-        board = _after(move.board, move.move)
+        board = board_after(move.board, move.move)
         look = self.look(board, limits=self._deep_limits)
         if following.later is None:
             return look.verdict, look.line
@@ -301,7 +301,7 @@ class _Reviewer:
         return max(found, key=lambda one: _chances(one[0], board.turn))
 
     def _blame(self, move: MoveReview) -> MoveReview:
-        better = self.look(_after(move.board, move.best_line[0]), limits=self._deep_limits)
+        better = self.look(board_after(move.board, move.best_line[0]), limits=self._deep_limits)
         after = move.after
         loss = _loss(better.verdict, after, move.mover)
         best = max(_chances(better.verdict, move.mover), _chances(after, move.mover))
@@ -311,7 +311,7 @@ class _Reviewer:
             before=_a_ply_earlier(better.verdict if loss else after, move.mover),
             best_line=(move.best_line[0], *better.line) if loss else (move.move,),
             loss=loss,
-            judgement=_unless_known(_after(move.board, move.move), judgement),
+            judgement=_unless_known(board_after(move.board, move.move), judgement),
             is_confirmed=True,
         )
 
@@ -335,12 +335,6 @@ def deeper(limits: Limits) -> Limits:
 def _unless_known(after: chess.Board, judgement: Judgement | None) -> Judgement | None:
     """The judgement of the move to `after`; known opening moves have none, unless they are blunders."""
     return None if judgement != BLUNDER and is_named(after) else judgement
-
-
-def _after(board: chess.Board, move: chess.Move) -> chess.Board:
-    after = board.copy()
-    after.push(move)
-    return after
 
 
 def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import chess
@@ -22,7 +21,7 @@ from engine.board.convert import stack_from_board
 from engine.board.layout import empty_stack
 from engine.board.perft import perft
 from engine.cli.console import make_console, say
-from engine.cli.machine import blas_kernel, describe_machine
+from engine.cli.machine import blas_kernel, describe_machine, speed_of
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
@@ -34,18 +33,11 @@ from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.bench.signature import SETTINGS, sign
+from uci.bench.signature import SETTINGS, SIGNATURE_POSITIONS, sign
 from uci.tools.perft import count_with_python_chess
 
 PARTS = ("board", "evaluation", "search", "signature")
-BENCH_POSITIONS = (
-    chess.STARTING_FEN,
-    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
-    "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7",
-    "2r3k1/pp3ppp/4p3/3pP3/3P4/1P3N1P/P4PP1/2R3K1 b - - 0 25",
-    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1",
-    "rnbqkb1r/pp2pppp/5n2/2pp4/3P1B2/4PN2/PPP2PPP/RN1QKB1R b KQkq - 1 4",
-)
+BENCH_POSITIONS = tuple(fen for fen, _ in (SIGNATURE_POSITIONS[0], *SIGNATURE_POSITIONS[6:11]))
 RUNS = 3
 PERFT_DEPTH = 5
 PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
@@ -111,7 +103,7 @@ def measure(
     if "board" in parts:
         tell("Measuring move generation and planes")
         game = _random_game(np.random.default_rng(1), GAME_PLIES)
-        results |= _measure_board(lambda work: _speed(work, seconds), game, PERFT_DEPTH)
+        results |= _measure_board(lambda work: speed_of(work, seconds, RUNS), game, PERFT_DEPTH)
     if "evaluation" in parts or "search" in parts:
         results |= _measure_evaluators(options, seconds, parts, tell)
     if "signature" in parts:
@@ -178,7 +170,9 @@ def _measure_evaluators(
                 speeds = results.setdefault("evaluations/s", {})
                 for batch in BATCHES:
                     leaves = _sample_leaves(batch)
-                    speeds[f"{label} batch {batch}"] = _speed(partial(_evaluate, evaluator, leaves, batch), seconds)
+                    speeds[f"{label} batch {batch}"] = speed_of(
+                        partial(_evaluate, evaluator, leaves, batch), seconds, RUNS
+                    )
             if "search" in parts:
                 nodes = NETWORK_NODES if name in ("network", "hybrid") else IN_KERNEL_NODES
                 searched = replace(options, evaluator=name, threads=threads)
@@ -215,18 +209,6 @@ def _progress() -> Iterator[Callable[[str], None]]:
 # ---- parts ----------------------------------------------------------------------------------------------------------
 
 
-def _speed(work: Callable[[], int], seconds: float) -> float:
-    """Units of work a second: the best of several runs of at least `seconds`, after one untimed call."""
-    work()
-    best = 0.0
-    for _ in range(RUNS):
-        done, start = 0, perf_counter()
-        while (elapsed := perf_counter() - start) < seconds or not done:
-            done += work()
-        best = max(best, done / elapsed)
-    return best
-
-
 def _evaluate(evaluator: Evaluator, leaves: LeafBatch, count: int) -> int:
     evaluator.evaluate(leaves, count)
     return count
@@ -245,7 +227,7 @@ def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> f
             total += engine.search(Limits(nodes=nodes)).nodes
         return total
 
-    speed = _speed(work, 0.0)
+    speed = speed_of(work, 0.0, RUNS)
     engine.close()
     return speed
 

@@ -18,6 +18,7 @@ from uci.explain.insight import find_threat, judge_at_sight, piece_weights, valu
 from uci.explain.observe import observe_search
 from uci.explain.position_page import render_position_page
 from uci.terminal.limit_flags import MOST_NODES, checked
+from uci.terminal.notation import board_after
 from uci.terminal.reading import add_source_flags, read_source
 from uci.terminal.waiting import ready_engine
 
@@ -62,8 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
                 engine, board, most, lambda done: line.update(done / most, f"{done:,} nodes"), seconds
             )
         with waiting(console, "Looking at threats and pieces"):
-            passed = board.copy(stack=False)
-            passed.push(chess.Move.null())
+            passed = board_after(board, chess.Move.null())
             page = render_position_page(
                 title=source.name if source.name != board.fen() else "A position explained",
                 evaluator=engine.evaluator.name,

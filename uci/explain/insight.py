@@ -17,6 +17,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
+from uci.terminal.notation import board_after
 from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import search_interruptibly
 
@@ -47,8 +48,7 @@ def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None
     """Searches the position with the other side to move; None if the side to move is in check and so cannot pass."""
     if board.is_check():
         return None
-    passed = board.copy()
-    passed.push(chess.Move.null())
+    passed = board_after(board, chess.Move.null())
     if not any(passed.legal_moves):
         return None
     engine.new_game()

@@ -14,7 +14,7 @@ from engine.search.result import Branch, RootMove
 from uci.explain.insight import Part, Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.pages.render import render
-from uci.terminal.notation import move_number
+from uci.terminal.notation import board_after, move_number
 from uci.terminal.verdict import Verdict
 
 _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
@@ -156,8 +156,7 @@ def _chart(
 
 def _branch(board: chess.Board, branch: Branch) -> dict[str, object]:
     """A branch for the template: its text, and its replies."""
-    after = board.copy(stack=False)
-    after.push(branch.move)
+    after = board_after(board, branch.move)
     return {
         "text": f"{move_number(board)} {board.san(branch.move)}",
         "visits": branch.visits,

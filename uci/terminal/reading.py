@@ -18,6 +18,7 @@ import chess.pgn
 from engine.board.fen import check_playable, parse_fen
 from engine.board.pgn import GameBuilder
 from engine.errors import ConfigError, DataError, FenError, why_unreadable
+from uci.terminal.notation import board_after
 
 START_WORD = "startpos"
 STDIN_WORD = "-"
@@ -206,10 +207,7 @@ def _is_nothing(game: chess.pgn.Game) -> bool:
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:
     """The position after `ply` half-moves of the main line (None: all), with its move stack. Raises DataError."""
-    board = game.board()
     moves = list(game.mainline_moves())
     if ply is not None and not 0 <= ply <= len(moves):
         raise DataError(f"ply {ply}: the game has {len(moves)}")
-    for move in moves[:ply]:
-        board.push(move)
-    return board
+    return board_after(game.board(), *moves[:ply])

@@ -8,7 +8,7 @@ from typing import Any
 import chess
 
 from engine.search.result import SearchInfo
-from uci.terminal.notation import move_number
+from uci.terminal.notation import board_after, move_number
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
@@ -91,9 +91,7 @@ def _variation(table: Table) -> dict[str, Any] | None:
     variation = table.variation
     if variation is None:
         return None
-    board = table.board.root()
-    for move in table.board.move_stack[: variation.fork]:
-        board.push(move)
+    board = board_after(table.board.root(), *table.board.move_stack[: variation.fork])
     return {"fork": variation.fork, "steps": _steps(board, variation.moves)[1:]}
 
 

@@ -11,6 +11,7 @@ import chess.pgn
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
+from uci.terminal.notation import board_after
 
 MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 
@@ -138,10 +139,7 @@ class Table(TimedGame):
         """The position that is looked at, with its moves; in a game, the latest."""
         if not self.is_analysing:
             return self.board
-        board = self.board.root()
-        for move in self.line[: self._looked_at]:
-            board.push(move)
-        return board
+        return board_after(self.board.root(), *self.line[: self._looked_at])
 
     def look(self, in_variation: bool, ply: int) -> None:
         """Looks at another position of the game or the variation; a ply beyond its ends means the nearest one."""
