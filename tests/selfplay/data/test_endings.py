@@ -65,7 +65,7 @@ def test_labels_that_are_none_are_named(tmp_path: Path) -> None:
         list(draw_endings([teacher_file(tmp_path, "nonsense")], "won", 1, 1, lambda fen: []))
 
 
-@pytest.mark.parametrize(("kind", "count"), [("won", 400), ("held", 26)])
+@pytest.mark.parametrize(("kind", "count"), [("won", 400), ("held", 168)])
 def test_shipped_endings_are_distinct_and_within_their_bounds(kind: str, count: int) -> None:
     boards = [chess.Board(opening) for opening in load_book(Path(f"endings-{kind}"))]
     path = Path(str(files("selfplay") / f"endings-{kind}.epd"))
