@@ -1,8 +1,9 @@
 """Monte Carlo tree search guided by an evaluator (PUCT), with proven results.
 
     the tree     `params` every constant, `tree` the table of fields and the sign convention, `puct` the formulas,
-                 `priors` a node's edges, `proofs` certain results, `transpositions` nodes with the same position,
-                 `visit` a visit down and up, `room` what gives way in a full tree or below another move
+                 `priors` a node's edges, `butterfly` the history, `proofs` certain results, `transpositions` nodes
+                 with the same position, `visit` a visit down and up, `room` what gives way in a full tree or below
+                 another move
     visits       `visits` in bulk inside kernels, `run` over threads: whole ones for an evaluator inside kernels, in
                  batches for another; `hints` says what they may overlook
     one search   `session` and `root` the tree as an object, `limits` with clock and control, `result` and `report` what

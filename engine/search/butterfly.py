@@ -48,9 +48,11 @@ def butterfly_bonus(tree, params, side, move):
 
 
 def join_histories(histories: Sequence[np.ndarray]) -> None:
-    """Give each thread's history, float32 [2, 4096, 2], what all of them learned."""
+    """Give each thread's history, float32 [2, 4096, 2], what all of them learned, and an equal share of its visits:
+    so histories that are joined again without new visits stay as they are.
+    """
     together = np.stack(histories)
     counts = together[..., COUNT].sum(axis=0)
-    mean = (together[..., MEAN] * together[..., COUNT]).sum(axis=0) / np.maximum(counts, 1.0)
+    mean = (together[..., MEAN] * together[..., COUNT]).sum(axis=0) / np.where(counts > 0.0, counts, 1.0)
     for history in histories:
-        history[..., MEAN], history[..., COUNT] = mean, np.minimum(counts, BUTTERFLY_VISITS)
+        history[..., MEAN], history[..., COUNT] = mean, counts / len(histories)

@@ -69,10 +69,6 @@ class Stopper:
         order = self._order
         return Clock.start(order.limits, order.board.turn == chess.WHITE, order.overhead_ms, begun)
 
-    def start_clock(self) -> None:
-        """The opponent has played the expected move."""
-        self.pondering, self.clock = False, self._new_clock()
-
     def is_over(self) -> bool:
         """Whether to stop now."""
         if self._order.control.stopped:
@@ -83,7 +79,7 @@ class Stopper:
         if self.pondering:
             if self._order.control.pondering:
                 return False
-            self.start_clock()
+            self.pondering, self.clock = False, self._new_clock()  # The opponent has played the expected move.
         return self._is_out_of_time()
 
     def _reached_fixed_limit(self) -> bool:
@@ -146,8 +142,6 @@ class SearchDriver:
             order.control.wait_stop()
         elif self._stopper.pondering:
             order.control.wait_ponderhit()
-            if not order.control.stopped:
-                self._stopper.start_clock()
         return self._result()
 
     def _report_now_and_then(self) -> None:

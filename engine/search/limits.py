@@ -110,9 +110,10 @@ class Clock:
         ``begun`` is when the clock began to run (seconds of time.monotonic). None = now.
         """
         now = time.monotonic() if begun is None else begun
-        if limits.movetime_ms is not None:
-            return cls(None, max(SHORTEST_THINK_MS, limits.movetime_ms - overhead_ms), now)
         left = limits.clock_ms(white)
+        if limits.movetime_ms is not None:
+            most = limits.movetime_ms if left is None else min(limits.movetime_ms, left)
+            return cls(None, max(SHORTEST_THINK_MS, most - overhead_ms), now)
         if left is None:
             return cls(None, None, now)
         usable = max(SHORTEST_THINK_MS, left - overhead_ms)

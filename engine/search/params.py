@@ -40,7 +40,7 @@ class SearchParams(NamedTuple):
     fpu_linear: bool = False  # Whether an unvisited move falls with the sum of P itself, not its root (`puct`).
     fading_endings: bool = False  # Whether values in endings count in part (`tactics.small_endings.share_of_value`).
     tempo: float = 0.0  # How much values of Q near 0 overrate the side to move (`visit.without_tempo`).
-    butterfly: float = 0.0  # Weight of the butterfly history in the logits of new nodes (`butterfly`).
+    butterfly: float = 0.0  # Weight of the butterfly history in the logits of moves (`butterfly`).
     cpuct_deviation: float = 0.0  # Share of the exploration that follows the standard deviation of a node's values.
 
 
@@ -72,7 +72,8 @@ DEVIATION_VISITS: Final = 2.0  # Visits that the typical deviation counts for. K
 BUTTERFLY_VISITS: Final = 64  # Visits of an entry of the butterfly history after which its mean forgets. Set by hand.
 BUTTERFLY_DOUBT: Final = 8.0  # Visits of an entry at which half of it counts. Set by hand.
 BONUS_UNIT: Final = 1.0 / 4096.0  # Step in which an edge keeps what the history added to its logit.
-REFRESH_VISITS: Final = 64  # Visits of a node whose priors follow the history. Set by hand.
+REFRESH_VISITS: Final = 64  # Least visits of a node whose priors follow the history. Set by hand.
+REFRESH_SHARE: Final = 1.0 / 4096.0  # The same as a share of the root's: some milliseconds for all. Set by hand.
 REFRESH_GROWTH: Final = 1.5  # Growth of the root's visits between two times that they do. Set by hand.
 REFRESH_FROM: Final = 256  # Visits of the root at which they do for the first time. Set by hand.
 

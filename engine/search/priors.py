@@ -1,4 +1,4 @@
-"""The edges of a node and their priors: how it gets them, and every change after that: hints, noise, restrictions.
+"""The edges of a node and their priors: how it gets them, and every change after: history, hints, noise, restriction.
 
 Two invariants hold after every change: a node's priors sum to 1, and its edges are in order. Edges that were tried
 (that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
@@ -16,7 +16,7 @@ from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
 from engine.native.ordering import add
 from engine.search.butterfly import butterfly_bonus
-from engine.search.params import BONUS_UNIT, REFRESH_VISITS
+from engine.search.params import BONUS_UNIT
 from engine.search.tree import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
 
 
@@ -53,13 +53,18 @@ def restore(tree, node):
 
 @kernel()
 def own_priors(tree, node, priors):
-    """Write P of a node's edges, float32 [n], as it was before a hint raised one of them (`priors`)."""
+    """Write P of a node's edges, float32 [n], as the policy had it: without a hint and without the history."""
     first, scale, own = np.int64(tree.nodes[node].first_edge), np.float32(1.0), tree.own_prior[node]
     edge = find_edge(tree, node, tree.hinted[node]) if tree.hinted[node] != NO_MOVE else np.int64(NO_NODE)
     if edge != NO_NODE:
         scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.prior[edge])
+    total = 0.0
     for i in range(priors.size):
-        priors[i] = own if first + i == edge else tree.prior[first + i] * scale
+        prior = own if first + i == edge else tree.prior[first + i] * scale
+        priors[i] = prior * np.float32(np.exp(-tree.bonus[first + i] * BONUS_UNIT))
+        total += priors[i]
+    if np.any(tree.bonus[first : first + priors.size]):
+        priors /= np.float32(total)
 
 
 @kernel()
@@ -144,9 +149,9 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
 
 
 @kernel()
-def refresh_below(tree, params, node, side):
-    """Let the priors of a node, where ``side`` moves, and of those below it follow the history, where they have many
-    visits. No thread may visit the tree.
+def refresh_below(tree, params, node, side, least):
+    """Let the priors of a node, where ``side`` moves, and of those below it with at least ``least`` visits follow the
+    history. No thread may visit the tree.
     """
     if tree.nodes[node].state != EXPANDED:
         return
@@ -155,8 +160,8 @@ def refresh_below(tree, params, node, side):
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = np.int64(tree.child[edge])
-        if child != NO_NODE and tree.nodes[child].visits >= REFRESH_VISITS:
-            refresh_below(tree, params, child, side ^ np.int64(1))
+        if child != NO_NODE and tree.nodes[child].visits >= least:
+            refresh_below(tree, params, child, side ^ np.int64(1), least)
 
 
 @kernel()

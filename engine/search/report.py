@@ -181,7 +181,7 @@ def _visits_by_move(root: Root) -> dict[int, int]:
 @kernel()
 def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
     """Write for every root move what only reports tell, n values each: U and S, by which the search compares moves, and
-    P without a hint, float32; V, float64; the index of its policy, int64.
+    P as the policy had it, float32; V, float64; the index of its policy, int64.
 
     V is the evaluator's own value of the position after the move, 0 for moves never visited. A child's value sum is its
     own value minus the value sums of its children. A decided child counts as its result, and one whose position was

@@ -57,7 +57,7 @@ class RootMove:
     wdl: tuple[int, int, int] = (0, 1000, 0)  # Win, draw and loss per mille.
     pv: tuple[chess.Move, ...] = ()  # The line of play that begins with the move.
     score_cp: int = 0  # Q in centipawns on the evaluator's scale.
-    hint: float = 0.0  # Change of P by a hint; negative for the moves that the hint does not name.
+    hint: float = 0.0  # Change of P by the butterfly history and by a hint.
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 `Walkers`: for an evaluator inside kernels, threads carry out whole visits on one tree. All run the same kernel
 (`visits.run_visits`), and no Python runs between two visits. The calling thread returns every few milliseconds, while
-its helpers go on, until they are to stand still: before the tree is read for a report, makes room, or changes at the
-root. With one thread the tree is the same for the same position, options and node count, however many visits each call
-makes; with several it depends on who comes first.
+its helpers go on, until they are to stand still: before the tree is read for a report, makes room, gets fresh priors or
+changes at the root. With one thread the tree is the same for the same position, options and node count, however many
+visits each call makes; with several it depends on who comes first.
 
 `Batches`: for a batched evaluator, one batch of leaves is gathered while the one before is evaluated. The calling
 thread alone walks the tree: it begins a batch, helps to evaluate the oldest, finishes that, and begins the next. The
@@ -13,8 +13,8 @@ the tree is the same whoever evaluated what, at any number of threads. A search 
 one that goes on from there builds another tree than one that did not end.
 
 `Runner` lets one of both visit the tree. In between, old parts of a full tree give way, a root that has just got its
-moves is looked at for a mate, and alpha-beta is asked for hints (`hints`): after a fixed number of visits, and with
-batches while these go on.
+moves is looked at for a mate, priors follow the history, and alpha-beta is asked for hints (`hints`): after a fixed
+number of visits, and with batches while these go on.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from engine.search.params import (
     PROMISING_SHARE,
     REFRESH_FROM,
     REFRESH_GROWTH,
+    REFRESH_SHARE,
+    REFRESH_VISITS,
     SearchParams,
 )
 from engine.search.priors import hint, keep_moves, move_to_tried, refresh_below, restore, set_priors
@@ -114,15 +116,16 @@ class Search:
         return bool(self._root["n_edges"] == 1)
 
     def doubt(self) -> float:
-        """Multiple of a move's planned time that this choice deserves, infinite where the most visited move has not
-        the best value: the fewer visits other moves get, the less often more of them change the choice.
+        """Multiple of a move's planned time that this choice deserves, infinite before any move is visited and where
+        the most visited one has not the best value: the fewer visits other moves get, the less often more of them
+        change the choice.
 
         Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
         """
         nodes = self.tree.nodes.take(self._children())
         visits = nodes["visits"]
         if not visits.any():
-            return DOUBT_FLOOR
+            return float("inf")
         most = visits.argmax()
         promising = visits >= max(1, PROMISING_SHARE * visits[most])
         q = np.divide(nodes["value_sum"], visits, out=np.full(len(nodes), -2.0), where=promising)
@@ -265,7 +268,8 @@ class Search:
         self._refreshed_at = self.visits
         if len(self.trees) > 1:
             join_histories([tree.butterfly for tree in self.trees])
-        refresh_below(self.tree, self.params, np.int64(ROOT), np.int64(self.root_row()[SIDE]))
+        least = max(REFRESH_VISITS, int(REFRESH_SHARE * self.visits))
+        refresh_below(self.tree, self.params, np.int64(ROOT), np.int64(self.root_row()[SIDE]), np.int64(least))
 
     # ---- the root's moves ----
 
@@ -317,6 +321,7 @@ class Search:
         tree.draw_sum[ROOT] = self.own_value[1] + tree.draw_sum[children].sum()
         tree.asked_at[ROOT] = 0
         self._kept_visits += self.visits - before
+        self._refreshed_at = min(self._refreshed_at, self.visits)
         lower, upper = best_bounds(tree, np.int64(ROOT))
         tree.lower[ROOT], tree.upper[ROOT] = (-upper, -lower) if self.params.decide_root else (LOSS, WIN)
         if self.is_proven:

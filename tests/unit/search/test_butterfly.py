@@ -7,7 +7,7 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.search.butterfly import COUNT, MEAN, join_histories, note_advantage
 from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
-from engine.search.priors import expand, refresh
+from engine.search.priors import expand, own_priors, refresh
 from engine.search.tree import NO_PARENT, NODES, ROOT, new_tree
 from engine.search.visit import new_node
 from tests.unit.search.flat import IN_KERNEL, search_on, searched, tree_fingerprint
@@ -67,11 +67,12 @@ def test_threads_learn_from_each_other():
     one, other = np.zeros((2, 4096, 2), np.float32), np.zeros((2, 4096, 2), np.float32)
     one[0, 5], other[0, 5], one[1, 7] = (0.4, 10), (0.1, 20), (0.3, 60)
     other[1, 7] = 0.1, 60
-    join_histories([one, other])
-    assert np.array_equal(one, other)
-    assert one[0, 5].tolist() == pytest.approx([0.2, 30])
-    assert one[1, 7].tolist() == pytest.approx([0.2, BUTTERFLY_VISITS])
-    assert np.count_nonzero(one) == 4
+    for _ in range(3):  # What was joined is no news, however often it is joined.
+        join_histories([one, other])
+        assert np.array_equal(one, other)
+        assert one[0, 5].tolist() == pytest.approx([0.2, 15])
+        assert one[1, 7].tolist() == pytest.approx([0.2, 60])
+        assert np.count_nonzero(one) == 4
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -83,6 +84,15 @@ def test_the_priors_of_busy_nodes_follow_the_history_during_a_search(threads):
         edges = slice(tree.first_edge[node], tree.first_edge[node] + tree.n_edges[node])
         assert tree.bonus[edges].any(), "the root and its best move got their moves before the history knew any"
         assert tree.prior[edges].sum() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_policy_is_told_without_what_the_history_added():
+    search, fresh = searched(OPENING, 3000, LEARNING), searched(OPENING, 1, LEARNING)
+    assert search.tree.bonus[search.edges()].any()
+    told = np.empty(len(fresh.root().priors), np.float32)
+    own_priors(search.tree, np.int64(ROOT), told)
+    said = dict(zip(fresh.root().moves.tolist(), fresh.root().priors.tolist(), strict=True))
+    assert told.tolist() == pytest.approx([said[move] for move in search.root().moves.tolist()], rel=1e-3)
 
 
 @pytest.mark.plain

@@ -17,6 +17,7 @@ def test_no_clock_never_ends():
 
 
 def test_movetime_is_used_up_but_for_the_overhead():
+    assert plan(movetime_ms=500, white_time_ms=400).hard_ms == plan(movetime_ms=400).hard_ms, "no more than the clock"
     clock = plan(movetime_ms=500)
     assert (clock.planned_ms, clock.hard_ms) == (None, 470)
     assert not clock.is_over(doubt=0.0)

@@ -63,7 +63,7 @@ def test_a_move_found_late_is_played_for_its_value(
         (((300, 0.1), (500, 0.2)), 1.5),
         (((990, -0.3), (10, -0.4)), 0.25),
         (((100, 0.3), (99, 0.2), (98, 0.1)), 2.5),
-        (((0, 0.0), (0, 0.0)), 0.25),
+        (((0, 0.0), (0, 0.0)), np.inf),  # nothing is known yet
     ],
 )
 def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_looks_better(
