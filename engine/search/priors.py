@@ -58,13 +58,14 @@ def own_priors(tree, node, priors):
     edge = find_edge(tree, node, tree.hinted[node]) if tree.hinted[node] != NO_MOVE else np.int64(NO_NODE)
     if edge != NO_NODE:
         scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.prior[edge])
-    total = 0.0
+    total, learned = 0.0, False
     for i in range(priors.size):
-        prior = own if first + i == edge else tree.prior[first + i] * scale
-        priors[i] = prior * np.float32(np.exp(-tree.bonus[first + i] * BONUS_UNIT))
+        priors[i] = own if first + i == edge else tree.prior[first + i] * scale
+        learned |= tree.bonus[first + i] != 0
+        priors[i] *= np.float32(np.exp(-tree.bonus[first + i] * BONUS_UNIT))
         total += priors[i]
-    if np.any(tree.bonus[first : first + priors.size]):
-        priors /= np.float32(total)
+    for i in range(priors.size if learned else 0):
+        priors[i] /= np.float32(total)
 
 
 @kernel()
