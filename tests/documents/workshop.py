@@ -25,6 +25,7 @@ OPERA = (
     "Rd1 Qe6 Bxd7+ Nxd7 Qb8+ Nxb8 Rd8#"
 )
 MATE_IN_ONE = "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
+HELD_ENDING, HOLDS = "8/8/8/p7/P4K2/1k6/8/8 w - - 0 1", "Ke3"  # Every other move loses.
 PUZZLE = "id1,2r3k1/5ppp/8/8/8/8/5PPP/3R2K1 b - - 0 1,c8c2 d1d8,600,backRankMate mate"
 RUN = " --games.count 4 --games.concurrent 4 --games.longest 20 --fit.positions 64 --fit.batch_size 16"
 RUN += " --gate.pairs 1 --gate.visits 4 --gate.longest 20 --games.visits 4 --games.fast_visits 4"
@@ -52,6 +53,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"((?:loop|generate|fit|gate) (?=runs/).*)$", rf"\1{RUN}"),
     (r"(suite .*)--movetime 1", r"\1--nodes 20"),
     (r"--count \d+", "--count 8"),
+    (r"(--endings held .*)--count 8", r"\1--count 1"),
     (r"--check \d+", "--check 4"),
     (r"(teach (?!.*--count)(?!.*--check).*)$", r"\1 --count 8"),
     (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1 --tree-visits 20"),
@@ -126,8 +128,10 @@ def new_workshop(folder: Path) -> Path:
     for move in OPERA.split():
         opera.push_san(move)
     _write_pgn(folder / "game.pgn", [opera])
-    for name in ("games.pgn", "matches.pgn"):
-        _write_pgn(folder / name, [random_game(rng, 30) for _ in range(8)])
+    held = chess.Board(HELD_ENDING)
+    held.push_san(HOLDS)
+    _write_pgn(folder / "games.pgn", [held, *(random_game(rng, 30) for _ in range(7))])
+    _write_pgn(folder / "matches.pgn", [random_game(rng, 30) for _ in range(8)])
     (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n", encoding="ascii")
     (folder / "puzzles.csv").write_text(f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii")
     (folder / "suites").mkdir()
