@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from types import FrameType, TracebackType
+from contextlib import ExitStack
+from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from engine.cli.command_line import handling_signals
 
 
 class StopFlag:
@@ -14,7 +14,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._previous: dict[int, object] = {}
+        self._handling = ExitStack()
 
     def is_set(self) -> bool:
         """Whether a signal has arrived."""
@@ -22,16 +22,12 @@ class StopFlag:
 
     def __enter__(self) -> StopFlag:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            self._handling.enter_context(handling_signals("SIGINT SIGTERM", self._handle))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+    def __exit__(self, *error: object) -> None:
+        self._handling.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._event.set()
-        for signal_number, handler in self._previous.items():
-            signal.signal(signal_number, handler)  # type: ignore[arg-type]
+        self._handling.close()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import signal
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
-from types import ModuleType
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from engine.errors import AinoError, did_you_mean
@@ -86,6 +88,18 @@ def flush_stdout() -> None:
         sys.stdout.flush()
     except OSError:  # The disk is full, or the pipe is broken; Windows calls that an invalid argument.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def handling_signals(names: str, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let a handler have these signals, where the system knows them, for the length of the block."""
+    numbers = [getattr(signal, name) for name in names.split() if hasattr(signal, name)]
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, usual)
 
 
 class HelpFormatter(argparse.HelpFormatter):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import quiescence_value, write_wdl
 from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, kernels_needed
 from engine.native.jit import kernel
-from engine.native.pool import ThreadPool
+from engine.native.pool import PerThread, ThreadPool
 from engine.network.outputs import CHUNK
 from engine.tactics.quiescence import new_space
 
@@ -37,7 +35,7 @@ class HybridEvaluator:
         self.in_parts = isinstance(network, PartEvaluator) and network.in_parts
         self.architecture = kernels_needed(network)
         self._network = network
-        self._local = threading.local()
+        self._spaces = PerThread(new_space)
         self._pool = ThreadPool(threads, "evaluate")
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
@@ -57,6 +55,4 @@ class HybridEvaluator:
         self._pool.close()
 
     def _blend_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        if not hasattr(self._local, "space"):
-            self._local.space = new_space()
-        blend_values(leaves, first, last, self.weight, self._local.space, np.empty(3, np.float32))
+        blend_values(leaves, first, last, self.weight, self._spaces.own, np.empty(3, np.float32))

@@ -11,10 +11,10 @@ from engine.network.sparse.inference import (
     TwoTrunkModel,
     evaluate_leaf,
     evaluate_leaf_by_trunks,
-    evaluate_policy,
     evaluate_policy_by_trunk,
     evaluate_value,
     evaluate_value_by_trunks,
+    write_policy,
 )
 
 # By games (docs/what-was-tried.md).
@@ -22,7 +22,7 @@ SEARCH = MappingProxyType(
     {"cpuct_deviation": 0.7, "tempo": 0.09, "fpu_linear": True, "fading_endings": True, "butterfly": 2.0}
 )
 
-register_family(SparseModel, evaluate_leaf, evaluate_value, evaluate_policy)
+register_family(SparseModel, evaluate_leaf, evaluate_value, write_policy)
 register_family(TwoTrunkModel, evaluate_leaf_by_trunks, evaluate_value_by_trunks, evaluate_policy_by_trunk)
 
 

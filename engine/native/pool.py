@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from engine.errors import ConfigError
 
 Result = TypeVar("Result")
+
+
+class PerThread(threading.local, Generic[Result]):
+    """Something of each thread's own, made at its first use of it."""
+
+    def __init__(self, make: Callable[[], Result]) -> None:
+        self._make = make
+
+    @cached_property
+    def own(self) -> Result:
+        """The calling thread's."""
+        return self._make()
 
 
 class ThreadPool:

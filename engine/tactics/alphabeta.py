@@ -154,7 +154,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
         static = evaluate(row)
         if depth <= FUTILITY_DEPTH and static - FUTILITY_CP * depth >= beta:
             return static
-        if may_pass == PASSING and depth >= NULL_DEPTH and static >= beta and _has_pieces(row):
+        if may_pass == PASSING and depth >= NULL_DEPTH and static >= beta and has_pieces(row):
             make_null(row, space.rows[ply + 1])
             left = depth - NULL_REDUCTION - depth // 4
             score = -alpha_beta(space, ply + 1, left, -beta, -beta + 1, NOT_PASSING)
@@ -232,7 +232,7 @@ def _store(space, row, score, depth, bound, move):
 
 
 @kernel()
-def _has_pieces(row):
+def has_pieces(row):
     """Whether the side to move has more than pawns; with pawns alone, passing may be best (zugzwang)."""
     return row[WHITE + np.int64(row[SIDE])] & ~(row[PAWN] | row[KING]) != ZERO
 

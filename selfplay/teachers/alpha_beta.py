@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.attacks import in_check
-from engine.board.layout import KING, PAWN, SIDE, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from engine.tactics.alphabeta import has_pieces
 from engine.tactics.quiescence import immediate_gain, take_best
 from engine.tactics.see import see
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE
@@ -69,7 +69,7 @@ def _settled_move(teacher, row, move, after, least):
     child = teacher.rows[1]
     make(row, move, child)
     checked = in_check(child)
-    if not checked and _only_pawns(child) and not generate(child, teacher.moves[1]):
+    if not checked and not has_pieces(child) and not generate(child, teacher.moves[1]):
         return np.int64(0)  # stalemate; quiescence does not see it
     if not checked and after >= -least:
         return -after  # the other side need not move
@@ -86,12 +86,6 @@ def _insert(moves, scores, place, score):
         moves[place], scores[place] = moves[place - 1], scores[place - 1]
         place -= 1
     moves[place], scores[place] = move, score
-
-
-@kernel()
-def _only_pawns(row):
-    """Whether the side to move has only king and pawns, and so may be stalemated."""
-    return (row[WHITE + np.int64(row[SIDE])] & ~(row[PAWN] | row[KING])) == np.uint64(0)
 
 
 @kernel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.native.pool import PerThread
 from engine.options.settings import check_weights
 from selfplay.data.label_sampler import LabelRows, LabelSampler
 from selfplay.data.order import GameOrder, RowOrder
@@ -58,7 +58,7 @@ class Batches(ABC):
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
         self._batch = batch
-        self._local = threading.local()
+        self._samplers = PerThread(lambda: [self.sampler(one) for one in self._sets])
 
     def batch(self, step: int, run: Map = map) -> Any:
         """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
@@ -92,9 +92,7 @@ class Batches(ABC):
 
     def _fill(self, task: tuple[int, np.ndarray, np.ndarray, Any]) -> None:
         i, *others = task
-        if not hasattr(self._local, "samplers"):
-            self._local.samplers = [self.sampler(one) for one in self._sets]
-        self._local.samplers[i].fill(*others)
+        self._samplers.own[i].fill(*others)
 
     @abstractmethod
     def sampler(self, one: AnySet) -> Any:

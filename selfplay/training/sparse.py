@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
-from engine.native.pool import ThreadPool
+from engine.native.pool import PerThread, ThreadPool
 from engine.network.sparse.features import FEATURE_GROUPS
 from engine.network.sparse.gradients import (
     PositionGradients,
-    Scratch,
     add_feature_columns,
     add_small_tables,
     add_unit_columns,
@@ -126,14 +124,14 @@ class SparsePass:
         self.config = config
         self.gradients: PositionGradients = new_position_gradients(config, size, MAX_MOVES)
         self.pool = ThreadPool(threads, "train")
-        self._local = threading.local()
+        self._scratch = PerThread(lambda: new_scratch(config))
 
     def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
         """Phase one over batch[:count]: fills `gradients`, including losses."""
         scale = 1.0 / count
 
         def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch()
+            scratch = self._scratch.own
             learn_positions(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
 
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))
@@ -147,11 +145,6 @@ class SparsePass:
         for column in range(0, units, HALF_BLOCK):
             work.append(lambda c=column: add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
         self.pool.map(lambda part: part(), work)
-
-    def _scratch(self) -> Scratch:
-        if not hasattr(self._local, "scratch"):
-            self._local.scratch = new_scratch(self.config)
-        return self._local.scratch
 
 
 def loss_sums(gradients: PositionGradients, count: int) -> LossSums:

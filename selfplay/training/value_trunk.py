@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.native.pool import ThreadPool
+from engine.native.pool import PerThread, ThreadPool
 from engine.network.sparse.model import build_sparse
 from engine.network.sparse.parameters import SparseConfig
 from engine.network.sparse.value_features import BUCKET_ROWS
 from engine.network.sparse.value_gradients import (
     ValueGradients,
-    ValueScratch,
     add_small_layers,
     learn_values,
     limit_stretch,
@@ -188,7 +186,7 @@ class ValuePass:
         self.config = config
         self.gradients: ValueGradients = new_value_gradients(config, size)
         self.pool = ThreadPool(threads, "train")
-        self._local = threading.local()
+        self._scratch = PerThread(new_value_scratch)
         self._slabs = range(config.width // SLAB)
 
     def forward(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
@@ -197,10 +195,10 @@ class ValuePass:
         transpose_dense1(tables, self.gradients)
 
         def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch()
+            scratch = self._scratch.own
             learn_values(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
 
-        self.pool.map(lambda slab: sum_slab(tables, batch, count, slab, self._scratch(), self.gradients), self._slabs)
+        self.pool.map(lambda slab: sum_slab(tables, batch, count, slab, self._scratch.own, self.gradients), self._slabs)
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def backward(self, tables: ValueTables, batch: ValueBatch, count: int, slopes: ValueTables) -> None:
@@ -217,11 +215,6 @@ class ValuePass:
         value, left = self.gradients.losses[:count].sum(axis=0, dtype=np.float64).tolist()
         with_value, with_left = np.count_nonzero(self.gradients.known[:count], axis=0).tolist()
         return LossSums(0.0, value, left, 0, with_value, with_left)
-
-    def _scratch(self) -> ValueScratch:
-        if not hasattr(self._local, "scratch"):
-            self._local.scratch = new_value_scratch()
-        return self._local.scratch
 
 
 # ---- held-out rows --------------------------------------------------------------------------------------------------

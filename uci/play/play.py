@@ -8,7 +8,7 @@ import contextlib
 import random
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import chess
 from rich.console import Console
 
 from engine.board.fen import parse_fen
+from engine.cli.command_line import handling_signals
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
@@ -109,7 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
         say(console, f"The game will be saved in {arguments.pgn or games_folder()}")
         if arguments.load is not None:
             say(console, game.sides_text)
-        with _leaving_by_signal():
+        # A closed terminal or SIGTERM leaves the game as Ctrl-C does.
+        with handling_signals("SIGHUP SIGTERM", signal.default_int_handler):
             while game is not None:
                 game = sit_down(game, options)
     return 0
@@ -176,18 +178,6 @@ def _start(arguments: argparse.Namespace, chess960: bool) -> Setup:
     if arguments.position is None and not chess960:
         return Setup()
     return Setup(chess960_start(arguments.position))
-
-
-@contextlib.contextmanager
-def _leaving_by_signal() -> Iterator[None]:
-    """A closed terminal or SIGTERM leaves the game as Ctrl-C does."""
-    names = [getattr(signal, name) for name in ("SIGHUP", "SIGTERM") if hasattr(signal, name)]
-    before = {name: signal.signal(name, signal.default_int_handler) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 # ---- questions before a game, and what Tab completes in it ----------------------------------------------------------

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 import io
 import random
-import signal
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import chess.pgn
 from rich.console import Console
 
+from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
 from engine.player import Engine
 from uci.game.game_file import default_path, save_game
@@ -52,8 +51,9 @@ async def serve_board(
     say(console, f"{who}. Games are saved in {path}. Ctrl-C here ends Aino.")
     if server.is_open:
         _draw_code(console, server.url)
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
     try:
-        with _ended_by_signals() as ended:
+        with handling_signals("SIGINT SIGHUP SIGTERM", lambda *_: loop.call_soon_threadsafe(ended.set)):
             if open_browser:  # in a thread, because some browsers return when they are closed
                 threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
             waiting, loading = asyncio.ensure_future(ended.wait()), asyncio.ensure_future(thinker.prepare())
@@ -90,16 +90,3 @@ def _saver(path: Path) -> Callable[[chess.pgn.Game], str]:
         return f"The game is saved in {path.resolve()}"
 
     return keep
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[asyncio.Event]:
-    """An event that Ctrl-C, SIGTERM and a closed terminal set."""
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    names = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM") if hasattr(signal, name)]
-    before = {name: signal.signal(name, lambda *_: loop.call_soon_threadsafe(ended.set)) for name in names}
-    try:
-        yield ended
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)

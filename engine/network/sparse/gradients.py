@@ -163,6 +163,13 @@ def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, s
     """Compute the value head's outputs and losses, and the gradient down to its hidden units."""
     out.version[b] = version_of(batch.features[b], batch.n_features[b])
     _value_outputs(tables, b, units, scratch.outputs, out)
+    output_gradient(batch, b, scale, value_weight, left_weight, scratch, out, 1)
+    _hidden_gradient(tables, b, out)
+
+
+@kernel(contract=True)
+def output_gradient(batch, b, scale, value_weight, left_weight, scratch, out, first):
+    """Compute the losses of value and moves left, of which the first has number `first`, and the outputs' gradient."""
     softmax_of_3(scratch.outputs, scratch.probabilities)
     loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
     for j in range(3):
@@ -172,11 +179,9 @@ def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, s
     left_known = np.float32(batch.moves_left[b] >= 0)
     error = (scratch.outputs[3] - batch.moves_left[b]) * left_known
     clipped = min(max(error, np.float32(-1)), np.float32(1))
-    out.known[b, 1], out.known[b, 2] = share, left_known
-    out.losses[b, 1] = loss
-    out.losses[b, 2] = clipped * (error - clipped * np.float32(0.5))
     out.doutputs[b, 3] = clipped * np.float32(scale * left_weight)
-    _hidden_gradient(tables, b, out)
+    out.known[b, first], out.known[b, first + 1] = share, left_known
+    out.losses[b, first], out.losses[b, first + 1] = loss, clipped * (error - clipped * np.float32(0.5))
 
 
 @kernel()

@@ -92,12 +92,6 @@ def evaluate_leaf(model, leaves, leaf):
 
 
 @kernel(contract=True)
-def evaluate_policy(model, leaves, leaf):
-    """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
-    write_policy(model, leaves, leaf)
-
-
-@kernel(contract=True)
 def evaluate_value(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
     settle_leaf(model, leaves, leaf)
@@ -128,7 +122,7 @@ def fill_units(model, n_features):
 
 @kernel(contract=True)
 def write_policy(model, leaves, leaf):
-    """Compute the heads' inputs and write the logits."""
+    """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
     n_moves = np.int64(leaves.n_moves[leaf])
     level = np.int64(leaves.quiet_level[leaf])
     fill_units(model, write_view(leaves.rows[leaf], leaves.moves[leaf], n_moves, level, model.sight))

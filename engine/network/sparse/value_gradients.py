@@ -20,7 +20,6 @@ the end.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +28,7 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
 from engine.network.sparse.features import MEN_BUCKETS
-from engine.network.sparse.inference import softmax_of_3
+from engine.network.sparse.gradients import output_gradient
 from engine.network.sparse.rows import add_4, clip, store_4
 from engine.network.sparse.value_features import MAX_VIEW
 from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig, ValueTables
@@ -55,7 +54,6 @@ class ValueGradients(NamedTuple):
     inner: np.ndarray  # float32 [B, 32] g, then dg
     active: np.ndarray  # float32 [B, 32] min(max(g, 0), 1)
     doutputs: np.ndarray  # float32 [B, 4]
-    wdl: np.ndarray  # float32 [B, 3] p
     losses: np.ndarray  # float32 [B, 2] value, moves left, unweighted
     known: np.ndarray  # float32 [B, 2] s of each loss: 1, or 0 if the target is unknown
 
@@ -76,7 +74,6 @@ def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
         inner=aligned_zeros(size, HIDDEN_2),
         active=aligned_zeros(size, HIDDEN_2),
         doutputs=aligned_zeros(size, VALUE_OUTPUTS),
-        wdl=aligned_zeros(size, 3),
         losses=aligned_zeros(size, 2),
         known=aligned_zeros(size, 2),
     )
@@ -150,7 +147,7 @@ def learn_values(tables, batch, first, last, scale, value_weight, left_weight, s
     """Run batch[first:last] forward and back to dh; `scale`, 1 / B of the whole batch, multiplies the gradients."""
     for b in range(first, last):
         _judge_units(tables, np.int64(batch.version[b]), b, out, scratch.outputs)
-        _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out)
+        output_gradient(batch, b, scale, value_weight, left_weight, scratch, out, 0)
         _hidden_gradient(tables, np.int64(batch.version[b]), out, b)
 
 
@@ -178,25 +175,6 @@ def _judge_units(tables, version, b, out, outputs):
 def _dot_32(table, at, x):
     """Dot product of table[at : at + 32] and x [32]."""
     return lane_sum(load(table, at) * load(x, 0) + load(table, at + LANES) * load(x, LANES))
-
-
-@kernel(contract=True)
-def _output_gradient(batch, b, scale, value_weight, left_weight, scratch, out):
-    """Compute the probabilities, the losses and the gradient of the outputs."""
-    softmax_of_3(scratch.outputs, scratch.probabilities)
-    loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
-    for j in range(3):
-        p, target = scratch.probabilities[j], batch.wdl[b, j]
-        loss -= target * np.float32(math.log(max(p, np.float32(1e-30))))
-        out.wdl[b, j] = p
-        out.doutputs[b, j] = (share * p - target) * np.float32(scale * value_weight)
-    left_known = np.float32(batch.moves_left[b] >= 0)
-    error = (scratch.outputs[3] - batch.moves_left[b]) * left_known
-    clipped = min(max(error, np.float32(-1)), np.float32(1))
-    out.doutputs[b, 3] = clipped * np.float32(scale * left_weight)
-    out.known[b, 0], out.known[b, 1] = share, left_known
-    out.losses[b, 0] = loss
-    out.losses[b, 1] = clipped * (error - clipped * np.float32(0.5))
 
 
 @kernel(contract=True)
