@@ -74,7 +74,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
 # Commands that are only looked at, each with its reason.
 SKIPPED: tuple[tuple[str, str], ...] = (
     (r"^python3 -m venv", "a new environment: .ci/run runs the test command, and `tests.hardening` the installation"),
-    (r"^\S*lc0 ", "lc0 need not be installed"),
+    (r"^\S*lc0 |cmd=glaurung", "other engines need not be installed"),
     (r"ray (start|status|stop)|--cluster", "Ray need not be installed; `benchmarks.ray_cluster` has a cluster"),
     (r"pytest", "a test that runs tests"),
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
