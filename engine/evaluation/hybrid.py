@@ -35,7 +35,7 @@ class HybridEvaluator:
         self.in_parts = isinstance(network, PartEvaluator) and network.in_parts
         self.architecture = kernels_needed(network)
         self._network = network
-        self._spaces = PerThread(new_space)
+        self._spaces = PerThread()
         self._pool = ThreadPool(threads, "evaluate")
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
@@ -55,4 +55,4 @@ class HybridEvaluator:
         self._pool.close()
 
     def _blend_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        blend_values(leaves, first, last, self.weight, self._spaces.own, np.empty(3, np.float32))
+        blend_values(leaves, first, last, self.weight, self._spaces.own(new_space), np.empty(3, np.float32))

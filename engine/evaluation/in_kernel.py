@@ -8,12 +8,11 @@ a search keeps with the node.
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from engine.evaluation.protocol import LeafBatch
 from engine.native.jit import kernel
-from engine.native.pool import ThreadPool
+from engine.native.pool import PerThread, ThreadPool
 from engine.native.whole import ByType
 from engine.network.outputs import CHUNK
 
@@ -44,7 +43,7 @@ class ModelEvaluator:
 
     def __init__(self, threads: int = 1) -> None:
         self._pool = ThreadPool(threads, "evaluate")
-        self._local = threading.local()
+        self._models = PerThread()
 
     def new_model(self) -> Any:
         """Make the model of the kernels for one more thread, with shared weights and its own scratch."""
@@ -59,6 +58,4 @@ class ModelEvaluator:
         self._pool.close()
 
     def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
-        if not hasattr(self._local, "model"):
-            self._local.model = self.new_model()
-        evaluate_leaves(self._local.model, leaves, first, last)
+        evaluate_leaves(self._models.own(self.new_model), leaves, first, last)

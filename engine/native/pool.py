@@ -5,25 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cached_property
 from itertools import pairwise
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from engine.errors import ConfigError
 
 Result = TypeVar("Result")
 
 
-class PerThread(threading.local, Generic[Result]):
+class PerThread(threading.local):
     """Something of each thread's own, made at its first use of it."""
 
-    def __init__(self, make: Callable[[], Result]) -> None:
-        self._make = make
-
-    @cached_property
-    def own(self) -> Result:
-        """The calling thread's."""
-        return self._make()
+    def own(self, make: Callable[[], Result]) -> Result:
+        """The calling thread's. `make` is not kept: a method of the owner would keep the owner alive."""
+        if not hasattr(self, "_own"):
+            self._own: Any = make()
+        return self._own
 
 
 class ThreadPool:

@@ -58,7 +58,7 @@ class Batches(ABC):
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
         self._batch = batch
-        self._samplers = PerThread(lambda: [self.sampler(one) for one in self._sets])
+        self._samplers = PerThread()
 
     def batch(self, step: int, run: Map = map) -> Any:
         """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
@@ -92,7 +92,7 @@ class Batches(ABC):
 
     def _fill(self, task: tuple[int, np.ndarray, np.ndarray, Any]) -> None:
         i, *others = task
-        self._samplers.own[i].fill(*others)
+        self._samplers.own(lambda: [self.sampler(one) for one in self._sets])[i].fill(*others)
 
     @abstractmethod
     def sampler(self, one: AnySet) -> Any:

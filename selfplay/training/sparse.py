@@ -124,14 +124,14 @@ class SparsePass:
         self.config = config
         self.gradients: PositionGradients = new_position_gradients(config, size, MAX_MOVES)
         self.pool = ThreadPool(threads, "train")
-        self._scratch = PerThread(lambda: new_scratch(config))
+        self._scratch = PerThread()
 
     def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
         """Phase one over batch[:count]: fills `gradients`, including losses."""
         scale = 1.0 / count
 
         def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own
+            scratch = self._scratch.own(lambda: new_scratch(self.config))
             learn_positions(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
 
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))

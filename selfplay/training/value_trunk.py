@@ -186,7 +186,7 @@ class ValuePass:
         self.config = config
         self.gradients: ValueGradients = new_value_gradients(config, size)
         self.pool = ThreadPool(threads, "train")
-        self._scratch = PerThread(new_value_scratch)
+        self._scratch = PerThread()
         self._slabs = range(config.width // SLAB)
 
     def forward(self, tables: ValueTables, batch: ValueBatch, count: int, weights: LossWeights) -> None:
@@ -195,10 +195,13 @@ class ValuePass:
         transpose_dense1(tables, self.gradients)
 
         def learn(part: tuple[int, int]) -> None:
-            scratch = self._scratch.own
+            scratch = self._scratch.own(new_value_scratch)
             learn_values(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
 
-        self.pool.map(lambda slab: sum_slab(tables, batch, count, slab, self._scratch.own, self.gradients), self._slabs)
+        def add_up(slab: int) -> None:
+            sum_slab(tables, batch, count, slab, self._scratch.own(new_value_scratch), self.gradients)
+
+        self.pool.map(add_up, self._slabs)
         self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def backward(self, tables: ValueTables, batch: ValueBatch, count: int, slopes: ValueTables) -> None:

@@ -11,13 +11,13 @@ Larger batches run in chunks and need no more memory.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 
 import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.memory import aligned_zeros
+from engine.native.pool import PerThread
 from engine.network.outputs import CHUNK
 from engine.network.tower.folding import fold
 from engine.network.tower.fused_heads import HeadSpace
@@ -41,7 +41,7 @@ class FusedTower:
         if not _is_finite((self.weights, self.policy)):
             raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
         self.smooth = True if config.activation == "mish" else None
-        self._local = threading.local()
+        self._spaces = PerThread()
 
     def evaluate_chunk(
         self,
@@ -60,9 +60,7 @@ class FusedTower:
         the shape of policy_index; wdl float32 [R, 3], probabilities of win, draw, loss for the side to move (a scalar
         value gives no draws); moves_left float32 [R] plies, 0 without a moves-left head.
         """
-        if not hasattr(self._local, "space"):
-            self._local.space = self.new_space()
-        space = self._local.space
+        space = self._spaces.own(self.new_space)
         forward(masks, first, count, self.weights, self.smooth, space, wdl, moves_left)
         prepare, move_logits = HEAD_KERNELS[self.config.policy]
         if prepare is not None:
