@@ -60,7 +60,8 @@ def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
         weight = _normalised(likelihood / dispersion + prior)
         dispersion = _dispersion(results, elos, weight)
     weight = _normalised(likelihood / dispersion + prior)
-    cumulative = np.cumsum(weight.sum(axis=1))
+    by_elo = weight.sum(axis=1)
+    cumulative = np.cumsum(by_elo) - by_elo / 2.0  # half of an Elo's weight lies below it
     low, median, high = (float(np.interp(share, cumulative, elos)) for share in (LOW, 0.5, HIGH))
     return LadderRating(median, low, high, elos, weight)
 

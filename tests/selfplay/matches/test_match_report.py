@@ -2,11 +2,13 @@
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from benchmarks import list_rating
 from selfplay.matches.archive import GameRow
 from selfplay.matches.series import standing
 from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, standing_lines
@@ -86,3 +88,23 @@ def test_games_that_repeat_others_are_told() -> None:
     assert standing(rows, NAMES).copies == 0
     lines = standing_lines(standing(rows + again, NAMES), NAMES, "800 nodes a move")
     assert "  2 games repeat an earlier one move by move: the intervals are too narrow" in lines
+
+
+def test_matches_against_rated_engines_give_a_rating(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, results in (("even", ("1/2-1/2", "1/2-1/2", "1-0", "1-0")), ("weaker", ("1-0", "0-1", "1-0", "1/2-1/2"))):
+        (tmp_path / name).mkdir()
+        lines = [json.dumps(asdict(row(number, results[number % 4]))) + "\n" for number in range(41)]
+        (tmp_path / name / "games.jsonl").write_text("".join(lines))
+    assert list_rating.main([f"{tmp_path}/even=2500", "--json"]) == 0
+    match, estimate = json.loads(capsys.readouterr().out)
+    assert (match["games"], match["points"]) == (40, 20.0), "the game without its other half counts no more than it"
+    assert abs(int(estimate["rating"].split()[0]) - 2500) < 5
+    list_rating.main([f"{tmp_path}/even=2500", f"{tmp_path}/weaker=2200", "--json"])
+    rating, low, high = map(
+        int, json.loads(capsys.readouterr().out)[2]["rating"].translate({91: 32, 93: 32, 44: 32}).split()
+    )
+    assert low < rating < high
+    assert 2450 < rating < 2550
+    for wrong in (f"{tmp_path}/even", f"{tmp_path}/even=strong", f"{tmp_path}/absent=2000"):
+        with pytest.raises(SystemExit):
+            list_rating.main([wrong])
