@@ -21,7 +21,6 @@ COMMANDS = {
     "pretrain": "train on teacher labels, engine games, human games or PGN files",
     "match": "play two UCI engines against each other: Elo with error bars, SPRT, PGN",
     "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",
-    "tune": "tune numeric options of a UCI engine by games against itself (SPSA)",
     "suite": "solve test suites and puzzles: what an engine finds, and at which node count",
     "bench": "measure the speed of self-play, sampling and training on this machine",
     "label": "label positions with the moves and scores of a UCI engine that supports MultiPV",

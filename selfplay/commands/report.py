@@ -1,4 +1,4 @@
-"""`aino-train report`: one HTML file about a run of `loop`, `pretrain` or `tune`, or about several; and its numbers."""
+"""`aino-train report`: one HTML file about a run of `loop` or `pretrain`, or about several; and its numbers."""
 
 import argparse
 from pathlib import Path
@@ -11,8 +11,6 @@ from selfplay.report.comparison_page import comparison_page
 from selfplay.report.metrics import AnyFacts, metrics_csv, metrics_json, metrics_of, read_run, write_events
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import PretrainingFacts, pretraining_page
-from selfplay.report.tuning_page import tuning_page
-from selfplay.tune.outcome import TuningFacts
 
 EXAMPLES = """examples:
   aino-train report run1 --out report.html
@@ -28,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="read the folder of a loop, pretrain or tune run, which may still be going on; several are compared",
+        help="read the folder of a loop or pretrain run, which may still be going on; several are compared",
     )
     text = "write the page here (default: RUN/report.html, or comparison.html)"
     parser.add_argument("--out", type=Path, metavar="FILE.html", help=text)
@@ -68,7 +66,5 @@ def _page(run: AnyFacts) -> tuple[str, str]:
     if isinstance(run, PretrainingFacts):
         told = f"{run.newest['positions']:,} positions, {len(run.heldout)} held-out evaluations"
         return pretraining_page(run), told
-    if isinstance(run, TuningFacts):
-        return tuning_page(run), f"{run.pairs:,} pairs of games"
     count = len(run.generations)
     return report_page(run), f"{count} generation{'s' * (count != 1)}"

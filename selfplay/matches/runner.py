@@ -20,8 +20,6 @@ from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import Player, Rules, play_match_game
 from selfplay.threads import run_on_threads
 
-LOOK_AGAIN_S = 0.5  # A table without a game looks this often whether the match was stopped.
-
 
 @dataclass(frozen=True)
 class PlannedGame:
@@ -41,7 +39,7 @@ class PlannedGame:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesSettings(Rules):
-    """How the games of a match, a ladder or a tuning are played. Raises ConfigError for bad values."""
+    """How the games of a match or a ladder are played. Raises ConfigError for bad values."""
 
     FREE: ClassVar[tuple[str, ...]] = ()  # more settings that may differ when a series is resumed
 
@@ -91,18 +89,13 @@ class Series(ABC):
         return False
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether there will be a next game once others have finished, although there is none yet."""
-        return False
-
-    @property
     @abstractmethod
     def is_complete(self) -> bool:
         """Whether all games are played."""
 
     @abstractmethod
     def next_game(self) -> PlannedGame | None:
-        """The next game, or None when no game is left, or none yet."""
+        """The next game, or None when no game is left."""
 
     @abstractmethod
     def finish(self, row: GameRow) -> None:
@@ -119,19 +112,14 @@ class Series(ABC):
         return self.decided or self.is_complete
 
     def _play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> None:
-        lock = threading.Condition()
-
-        def next_game(halted: Callable[[], bool]) -> PlannedGame | None:
-            while (game := self.next_game()) is None and self.is_waiting and not halted():
-                lock.wait(LOOK_AGAIN_S)
-            return game
+        lock = threading.Lock()
 
         def work(halted: Callable[[], bool]) -> None:
             table = _Table(self.settings, self._archive.folder)
             try:
                 while not halted():
                     with lock:
-                        game = next_game(halted)
+                        game = self.next_game()
                     row = None if game is None else table.play(game, halted)
                     if row is None:
                         return
@@ -139,7 +127,6 @@ class Series(ABC):
                         self._archive.add(row)
                         self.finish(row)
                         report(row)
-                        lock.notify_all()
             finally:
                 table.close()
 

@@ -4,6 +4,6 @@ facts.py         the numbers of each generation, from the run database and the r
 opening_tree.py  the tree of first moves
 samples.py       a few games to step through ply by ply
 charts.py        curves as SVG shapes, with their scales as text around them
-page.py          fills the page's template; pretraining_page.py and tuning_page.py those of other runs
+page.py          fills the page's template; pretraining_page.py that of a training
 metrics.py       the numbers as rows, for other programs; comparison_page.py draws those of several runs
 """

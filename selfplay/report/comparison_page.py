@@ -9,7 +9,7 @@ from selfplay.report.charts import Chart, Curve, drawn, fill_page
 from selfplay.report.metrics import Metrics
 
 MOST_RUNS = 4  # as many kinds of lines as the style sheet has
-NAMES = {"generation": "Generations", "hours": "Hours", "positions": "Positions", "pairs": "Pairs of games"}
+NAMES = {"generation": "Generations", "hours": "Hours", "positions": "Positions"}
 TITLES = {
     "gained": "Elo over the first network, at most",
     "policy": "Policy loss on held-out games",
@@ -26,9 +26,8 @@ def comparison_page(runs: Sequence[Metrics]) -> str:
     if len(runs) > MOST_RUNS:
         raise ConfigError(f"at most {MOST_RUNS} runs can be compared, not {len(runs)}")
     if len({run.x for run in runs}) > 1:
-        raise ConfigError("only runs of one kind can be compared: of `loop`, of `pretrain`, or of `tune`")
-    titles = TITLES if runs[0].x != "pairs" else {name: name for name in runs[0].rows[0] if name != "pairs"}
-    charts = [_chart(runs, name, title, x) for x in (runs[0].x, "hours") for name, title in titles.items()]
+        raise ConfigError("only runs of one kind can be compared: of `loop`, or of `pretrain`")
+    charts = [_chart(runs, name, title, x) for x in (runs[0].x, "hours") for name, title in TITLES.items()]
     names = dict.fromkeys(name for run in runs for name in run.settings)
     settings = {name: [run.settings.get(name, "") for run in runs] for name in names}
     return fill_page(

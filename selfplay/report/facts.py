@@ -79,7 +79,7 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
     if not (path / "ledger.sqlite").is_file():
         if (path / "replay").is_dir():
             raise RunError(f"{path}: the run database, ledger.sqlite, is missing")
-        raise RunError(f"{path}: not a self-play run; reports are for runs of `loop`, `pretrain` and `tune`")
+        raise RunError(f"{path}: not a self-play run; reports are for runs of `loop` and `pretrain`")
     ledger = Ledger(path / "ledger.sqlite")
     try:
         rows = ledger.generations()

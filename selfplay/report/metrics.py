@@ -1,7 +1,6 @@
 """A run's numbers as rows, for programs: JSON, CSV, TensorBoard, and the page that compares runs.
 
-`read_run` reads a run of `loop`, `pretrain` or `tune`, and `metrics_of` makes the rows. docs/training.md describes the
-columns.
+`read_run` reads a run of `loop` or `pretrain`, and `metrics_of` makes the rows. docs/training.md describes the columns.
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from typing import Any
 from engine.errors import ConfigError, RunError
 from selfplay.report.facts import Generation, RunFacts, read_facts
 from selfplay.report.pretraining_page import CONFIG, LOG, PretrainingFacts, read_pretraining
-from selfplay.tune.outcome import KIND, TuningFacts, read_tuning
 
 Row = dict[str, float]
-AnyFacts = RunFacts | PretrainingFacts | TuningFacts
+AnyFacts = RunFacts | PretrainingFacts
 LOSSES = ("policy", "value", "moves_left", "top1")
 
 
@@ -30,9 +28,9 @@ class Metrics:
     """A run.
 
     Attributes:
-        x: the column by which rows go on: "generation", "positions" or "pairs".
+        x: the column by which rows go on: "generation" or "positions".
         settings: by name, such as "games.visits".
-        rows: one for each generation, each scoring on held-out games, or each pair of games.
+        rows: one for each generation, or each scoring on held-out games.
         steps: losses of training batches.
     """
 
@@ -47,7 +45,7 @@ def read_run(path: Path, tell: Callable[[float], None] = lambda share: None) -> 
     """Read the folder of a run, even of an active one; arguments and errors as `read_facts`."""
     if (path / CONFIG).is_file() and (path / LOG).is_file():
         return read_pretraining(path)
-    return read_tuning(path) if (path / f"{KIND}.json").is_file() else read_facts(path, tell)
+    return read_facts(path, tell)
 
 
 def metrics_of(run: AnyFacts) -> Metrics:
@@ -56,10 +54,6 @@ def metrics_of(run: AnyFacts) -> Metrics:
         rows = [_logged(row, row["scores"]) for row in run.heldout]
         steps = [_logged(row, row["losses"]) for row in run.training]
         return Metrics(run.name, "positions", dict(_flat(run.config)), rows, steps)
-    if isinstance(run, TuningFacts):
-        names = [option.name for option in run.options]
-        rows = [{"pairs": k, **dict(zip(names, values, strict=True))} for k, values in enumerate(run.path.tolist())]
-        return Metrics(run.name, "pairs", dict(_flat(run.settings)), rows, [])
     hours = accumulate(one.hours for one in run.generations)
     rows = [_generation_row(one, end) for one, end in zip(run.generations, hours, strict=True)]
     steps = [{"generation": one.number, **_known(row)} for one in run.generations for row in one.training]
@@ -114,7 +108,7 @@ def metrics_csv(runs: Sequence[Metrics]) -> str:
 
 
 def write_events(folder: Path, runs: Sequence[Metrics]) -> None:
-    """Write TensorBoard's event files, a folder for each run; steps are generations, positions or pairs.
+    """Write TensorBoard's event files, a folder for each run; steps are generations or positions.
 
     Training losses of a self-play run are numbered on through its generations. Raises ConfigError without TensorBoard
     and RunError where a folder has a run's events already.

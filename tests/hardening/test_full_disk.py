@@ -84,7 +84,6 @@ WRITERS = {
     "match": (("--first", f"name=a {ENGINE}", "--second", f"name=b {ENGINE}", "--games", 8, *SHORT, "--out", "@match"),
               2500, "games.jsonl"),
     "ladder": (("--engine", f"name=a {ENGINE}", "--out", "@ladder"), FULL, "match.json"),
-    "tune": (("--option", "Level", "--engine", ENGINE, "--pairs", 2, *SHORT, "--out", "@tune"), 2200, "report.html"),
     "label": (("--engine", TEACHER, "--epd", "@many.epd", "--out", "@x.txt.xz"), 2000, "x.txt.part"),
     "teach": (("--net", "@teacher.nnue", "--out", "@taught", "--count", 99, "--chunk-rows", 999, "--filter-mib", 1,
                "--mixture", "book=1"), 3000, "taught"),

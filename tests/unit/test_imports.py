@@ -29,7 +29,7 @@ RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
-REPORT = RUN | {"selfplay.run", "selfplay.tune"}
+REPORT = RUN | {"selfplay.run"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
@@ -40,7 +40,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.training": TRAINING,
     "selfplay.matches": MATCHES | {"selfplay.data"},
     "selfplay.suites": MATCHES | {"selfplay.matches"},
-    "selfplay.tune": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
     "selfplay.report": REPORT,
     "selfplay.commands": REPORT | {"selfplay.report", "selfplay.suites", "selfplay.teachers"},

@@ -224,7 +224,7 @@ def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path: Path) -> Non
 
 
 def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="not a self-play run; reports are for runs of `loop`, `pretrain` and `tune`"):
+    with pytest.raises(RunError, match="not a self-play run; reports are for runs of `loop` and `pretrain`"):
         read_facts(tmp_path)
     RunFolder(tmp_path, TINY).close()
     with pytest.raises(RunError, match="has not begun a generation"):
