@@ -34,8 +34,12 @@ def _commit(root: Path) -> str:
     """The commit of a repository's work tree; "" where this is none, or Git is not installed."""
     if not (root / ".git").exists():
         return ""
-    words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # `describe --dirty` would write the index: killed meanwhile, it left a lock, and the user's Git refused to work.
+    words = ["git", "--no-optional-locks", "-C", str(root), "status", "--porcelain=2", "--branch", "-uno"]
     try:
-        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        told = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         return ""
+    oid = next(line.split()[2] for line in told if line.startswith("# branch.oid "))
+    changed = any(not line.startswith("#") for line in told)
+    return "" if oid == "(initial)" else oid + "-dirty" * changed

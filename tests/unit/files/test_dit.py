@@ -1,9 +1,12 @@
 """`.dit` files: what is saved comes back, and every fault is a NetFileError that says what is wrong."""
 
 import json
+import os
 import re
+import shutil
 import stat
 import struct
+import subprocess
 import sys
 import time
 import tracemalloc
@@ -20,6 +23,7 @@ import pytest
 import engine
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum
+from engine.files.provenance import _commit
 from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Dropout, Layer, Sequential
 from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, RNG, Case
@@ -97,6 +101,32 @@ def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyP
     root = Path(engine.__file__).parents[1]
     assert ("commit" in found) == (root / ".git").exists()
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", found.get("commit", "0" * 40))
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="Git is not installed")
+def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b.c", *words],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+
+    told = _commit.__wrapped__
+    assert told(tmp_path) == ""
+    git("init")
+    assert told(tmp_path) == "", "no commit yet"
+    file, index = tmp_path / "file", tmp_path / ".git" / "index"
+    file.write_text("one")
+    git("add", "file")
+    git("commit", "-m", "first")
+    os.utime(file, (1, 1))  # Git would look at it again, and note in the index that it is the same.
+    before = index.read_bytes()
+    assert told(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "other").write_text("not tracked")
+    assert told(tmp_path) == git("rev-parse", "HEAD")
+    file.write_text("two")
+    assert told(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
+    assert index.read_bytes() == before
 
 
 def test_tensors_are_aligned_and_described(path: Path) -> None:
