@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measuring import new_parser, report
-from engine.errors import ConfigError
-from selfplay.matches.archive import GameRow
+from engine.errors import AinoError, ConfigError
+from selfplay.matches.archive import read_games
 from selfplay.matches.rating import fit_rung
 from selfplay.matches.statistics import complete_pairs
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             points = pair_points(folder)
             pairs[rating] += points
             rows.append({"match": folder.name, "rating": str(rating), "games": 2 * len(points), "points": sum(points)})
-    except ConfigError as error:
+    except AinoError as error:
         parser.error(str(error))
     fit = fit_rung(pairs, list(pairs))
     estimate = f"{fit.elo:.0f} [{fit.low:.0f}, {fit.high:.0f}]"
@@ -51,12 +51,11 @@ def parsed(word: str) -> tuple[Path, int]:
 
 
 def pair_points(folder: Path) -> list[float]:
-    """The first engine's points in each complete pair of games, 0 to 2. Raises ConfigError where there are none."""
-    path = folder / "games.jsonl"
-    if not path.is_file():
-        raise ConfigError(f"{path}: no match has been played there")
-    rows = [GameRow.from_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    points = complete_pairs({row.number: row.first_points for row in rows})
+    """The first engine's points in each complete pair of games, 0 to 2.
+
+    Raises ConfigError where there are none, and RunError where the games are damaged.
+    """
+    points = complete_pairs({number: row.first_points for number, row in read_games(folder).items()})
     if not points:
         raise ConfigError(f"{folder}: no pair of games is complete")
     return list(points.values())

@@ -18,6 +18,7 @@ from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
 SURELY_MATE_CP = MATE_SCORE_CP - 1000
+GAMES = "games.jsonl"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,6 @@ class MatchArchive:
     """The folder of one match. It refuses a match with other contestants or settings.
 
     settings: what must stay the same when the match is resumed. resolved: all other settings, stored for the reader.
-    kind: what the games are played for; the settings are stored in `KIND.json`.
     Raises RunError when the folder belongs to another match or a complete line of its games cannot be read.
     """
 
@@ -104,16 +104,15 @@ class MatchArchive:
         settings: Mapping[str, Any],
         resolved: Mapping[str, Any] | None = None,
         event: str = "Match",
-        kind: str = "match",
     ) -> None:
         self.folder = folder
         self._event = event
         folder.mkdir(parents=True, exist_ok=True)
-        self._games = folder / "games.jsonl"
-        if self._games.exists() and not (folder / f"{kind}.json").exists():
-            raise RunError(f"{folder} holds games, but no {kind} ({kind}.json is missing): use a new folder")
-        self._note_settings(folder / f"{kind}.json", settings, resolved or {})
-        self.rows = self._read_rows()
+        self._games = folder / GAMES
+        if self._games.exists() and not (folder / "match.json").exists():
+            raise RunError(f"{folder} holds games, but no match (match.json is missing): use a new folder")
+        self._note_settings(folder / "match.json", settings, resolved or {})
+        self.rows = read_games(folder)
         with atomic_write(self._games) as stream:
             stream.writelines((json.dumps(asdict(row)) + "\n").encode() for row in self.rows.values())
         with atomic_write(folder / "games.pgn") as stream:
@@ -147,16 +146,21 @@ class MatchArchive:
         with atomic_write(path) as stream:
             stream.write((json.dumps({**settings, **resolved}, indent=2) + "\n").encode())
 
-    def _read_rows(self) -> dict[int, GameRow]:
-        """Stored games by number. Text after the last line end is dropped: a crash cut that line short."""
-        if not self._games.is_file():
-            return {}
-        lines = self._games.read_text(encoding="utf-8").split("\n")[:-1]
-        try:
-            rows = [GameRow.from_json(line) for line in lines]
-        except (ValueError, TypeError, KeyError) as error:
-            raise RunError(f"{self._games}: damaged: {error}") from error
-        return {row.number: row for row in rows}
+
+def read_games(folder: Path) -> dict[int, GameRow]:
+    """The games in a match's folder by number, none where none is stored. Raises RunError if they are damaged.
+
+    Text after the last line end is dropped: it is being written, or a crash cut that line short.
+    """
+    path = folder / GAMES
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    try:
+        rows = [GameRow.from_json(line) for line in lines]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{path}: damaged: {error}") from error
+    return {row.number: row for row in rows}
 
 
 def _append(path: Path, text: str) -> None:

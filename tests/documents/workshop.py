@@ -40,7 +40,6 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--net sparse-\d+\+v\d+", "--net sparse-128+v128"),
     (r"--net 64x6", "--net 8x1"),
     (r"((?:match|ladder) .*)$", r"\1 --longest 12"),
-    (r"--pairs \d+", "--pairs 2"),
     (r"--games [2-9]\d*|--games 1\d+", "--games 2"),
     (r"(ladder (?!.*--games).*)$", r"\1 --games 2"),
     (r"--tc [\d.]+\+[\d.]+", "--nodes 10"),
