@@ -91,7 +91,7 @@ class EngineOptions:
     opponent: str = _option("UCI_Opponent", "", "Accept the opponent's name from GUIs. Changes nothing")
     limit_strength: bool = _option("UCI_LimitStrength", False, "Limit strength to UCI_Elo")
     elo: int = _option("UCI_Elo", 1500,
-        "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", (500, 2400))
+        "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", (500, 2600))
     weights_file: str = _option("WeightsFile", "<default>",
         "Play with the net in this file: .dit, or Lc0's .pb and .pb.gz. The default is the net that comes with Aino",
         aliases=("EvalFile",))

@@ -54,19 +54,19 @@ def decayed_temperature(temperature: float, decay_moves: int, fullmove_number: i
 
 # ---- weaker on purpose -----------------------------------------------------------------------------------------------
 
-# Elo on Stockfish's scale, and the plan that was measured to play so: from 1375 to 2200 by ladder games against
-# Stockfish 15.1 (100 each), below by an older network's matches between neighbours (120 each): extrapolated. The last
-# row is a guess.
+# Elo on Stockfish's scale, and the plan that plays so, by games (docs/results.md): from 3 nodes on against Stockfish
+# 15.1, below against the next plan. The last row is full strength with two threads at 10 s + 0.1 s a move.
 MEASURED = (
-    (265.0, StrengthPlan(1, 1.504, 0.668, 0.036)),
-    (675.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
-    (905.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
-    (1375.0, StrengthPlan(7, 1.075, 0.495, 0.078)),
-    (1640.0, StrengthPlan(31, 0.825, 0.379, 0.109)),
-    (1810.0, StrengthPlan(98, 0.623, 0.284, 0.135)),
-    (1975.0, StrengthPlan(441, 0.363, 0.163, 0.167)),
-    (2200.0, StrengthPlan(2521, 0.052, 0.024, 0.430)),
-    (2400.0, StrengthPlan(30000, 0.010, 0.005, 0.600)),
+    (415.0, StrengthPlan(1, 1.504, 0.668, 0.036)),
+    (685.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
+    (950.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
+    (1455.0, StrengthPlan(7, 1.075, 0.495, 0.078)),
+    (1635.0, StrengthPlan(31, 0.825, 0.379, 0.109)),
+    (1800.0, StrengthPlan(98, 0.623, 0.284, 0.135)),
+    (2025.0, StrengthPlan(441, 0.363, 0.163, 0.167)),
+    (2210.0, StrengthPlan(2521, 0.052, 0.024, 0.430)),
+    (2460.0, StrengthPlan(12000, 0.025, 0.012, 0.540)),
+    (2690.0, StrengthPlan(80000, 0.010, 0.005, 0.600)),
 )
 
 

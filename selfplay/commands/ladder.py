@@ -21,7 +21,7 @@ from selfplay.matches.standings import Pace, fault_lines, game_line
 from selfplay.matches.statistics import EloEstimate
 
 EXAMPLES = """examples:
-  aino-train ladder --tc 1+0.01 --concurrency 2 --out ladder1
+  aino-train ladder --tc 5+0.05 --concurrency 2 --out ladder1
   aino-train ladder --engine "name=net cmd=aino option.Threads=1 option.WeightsFile=my.dit" --tc 10+0.1 --out ladder2
 
 Each pair of games is played on the rung that tells most about where the engine scores 50%. The ladder ends when the 95%

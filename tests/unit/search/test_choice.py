@@ -12,7 +12,7 @@ from engine.options import find_option
 from engine.search.choice import MEASURED, StrengthPlan, choose_weaker, plan_for
 from engine.search.result import RootMove
 
-EVERY_LEVEL = range(500, 2401, 100)
+EVERY_LEVEL = range(500, 2601, 100)
 EAGER = StrengthPlan(nodes=100, temperature=1.0, value_margin=2.0, least_share=0.0)
 
 
