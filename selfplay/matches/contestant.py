@@ -106,7 +106,8 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
     try:
         set_options(engine, contestant, contestant.options)
         with contextlib.suppress(chess.engine.EngineError, TimeoutError):
-            ask_engine(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=1)), START_TIMEOUT_S)
+            limit = chess.engine.Limit(nodes=1, depth=1)  # Fruit's descendants know no nodes.
+            ask_engine(engine, engine.protocol.play(chess.Board(), limit), START_TIMEOUT_S)
     except BaseException:
         close_engine(engine, force=True)
         raise

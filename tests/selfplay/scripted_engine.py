@@ -1,9 +1,10 @@
 """A UCI engine for match tests. It plays the first legal move, and at move N misbehaves as its argument says.
 
-python scripted_engine.py [crash|quit|illegal|pass|slow|hang N | leave N | late SECONDS | score CP | random SEED]
+python scripted_engine.py [HOW NUMBER]
 
-`leave` quits at the N-th `ucinewgame`; `late` needs SECONDS for the first search of its life; `score` reports
-CP centipawns for every position; `random` plays random moves.
+HOW is crash, quit, illegal, pass, slow or hang, at move NUMBER. `leave` quits at that `ucinewgame`; `late` needs NUMBER
+seconds for the first search of its life; `nodeless` does not end a search that only nodes limit; `score` reports NUMBER
+centipawns for every position; `random` plays random moves, drawn by NUMBER.
 """
 
 import random
@@ -60,6 +61,8 @@ def main(how: str, number: int) -> None:
         elif words[0] == "position":
             board = position_of(words)
         elif words[0] == "go":
+            if how == "nodeless" and words[1:2] == ["nodes"]:
+                continue
             moves += 1
             time.sleep(waiting_s)
             waiting_s = 0

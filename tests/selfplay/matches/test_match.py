@@ -119,6 +119,12 @@ def test_first_search_of_an_engine_is_on_nobodys_clock(tmp_path: Path) -> None:
     assert {row.reason for row in rows} == {Reason.LENGTH}
 
 
+def test_first_search_ends_in_an_engine_that_knows_no_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 2.0)
+    rows = played(match_of("nodeless"), tmp_path)
+    assert {row.reason for row in rows} == {Reason.LENGTH}
+
+
 def test_engine_that_is_interrupted_in_its_first_search_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[chess.engine.SimpleEngine] = []
 
