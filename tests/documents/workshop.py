@@ -137,6 +137,8 @@ def new_workshop(folder: Path) -> Path:
     position = MATE_IN_ONE.rsplit(" ", 2)[0]
     for suite in ("suites/wac.epd", "wac.epd", "sts_odd.epd", "arasan2024.epd"):
         (folder / suite).write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
+    for moves in range(1, 5):
+        (folder / f"mate{moves}.fen").write_text(f"{MATE_IN_ONE}\n", encoding="ascii")
     (folder / "noob_3moves.epd").write_text(f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n', encoding="ascii")
     _write_labels(folder, rng)  # Of the roots of these games some are held out.
     for name in ("weights", "docs"):
