@@ -167,7 +167,7 @@ def _read_text(path: Path | None) -> tuple[str, str]:
     """Name and text of a file. A zip archive must hold exactly one file, which is returned."""
     if path is None or str(path) in SHIPPED:
         name = f"{path or SHIPPED[0]}.epd"
-        return name, (importlib.resources.files("selfplay") / name).read_text(encoding="utf-8")
+        return name, (importlib.resources.files("selfplay") / "sets" / name).read_text(encoding="utf-8")
     try:
         if path.suffix.lower() != ".zip":
             return str(path), path.read_text(encoding="utf-8-sig", errors="replace")

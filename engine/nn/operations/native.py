@@ -111,11 +111,6 @@ class NativeOperations(Operations):
         np.add(_channels_last(a), _channels_last(b), out=total)
         return _channels_first(total)
 
-    def sum_rows(self, table: Array, chosen: Array) -> Array:
-        y = np.zeros((len(chosen), table.shape[1]), np.float32)
-        tables.add_chosen(np.ascontiguousarray(table), np.ascontiguousarray(chosen, np.int64), y)
-        return y
-
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
         table = np.zeros((count, rows.shape[1]), np.float32)
         tables.add_at_chosen(np.ascontiguousarray(rows), np.ascontiguousarray(chosen, np.int64), table)

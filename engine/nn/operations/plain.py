@@ -170,13 +170,8 @@ class Operations:
 
     # ---- rows of a table, selected by index -----------------------------------------------------------------------
 
-    def sum_rows(self, table: Array, chosen: Array) -> Array:
-        """table [N, D], chosen int [B, L], negative = none -> y [B, D], y[b] = sum of table[chosen[b]]."""
-        rows = table[self.xp.maximum(chosen, 0)]  # (B, L, D)
-        return (rows * (chosen >= 0)[:, :, None].astype(table.dtype)).sum(axis=1)
-
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
-        """The adjoint of ``sum_rows``: rows [B, D], chosen int [B, L] -> [count, D]; adds row b at chosen[b]."""
+        """Add each row at the places chosen for it: rows [B, D], chosen int [B, L], negative = none -> [count, D]."""
         table = self.xp.zeros((count, rows.shape[1]), rows.dtype)
         image, place = self.xp.nonzero(chosen >= 0)
         self.xp.add.at(table, chosen[image, place], rows[image])
