@@ -72,13 +72,14 @@ def _spread(context, builder, signature, arguments):
 
 
 def relu(lanes):
-    """max(x, 0) in every lane."""
+    """max(x, 0) in every lane; NaN stays NaN."""
     return np.maximum(lanes, np.float32(0))
 
 
 @instruction(relu, lambda lanes: _lanes(_lanes))
 def _relu(context, builder, signature, arguments):
-    return _where_positive(context, builder, signature, arguments * 2)
+    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    return builder.select(builder.fcmp_ordered("<", arguments[0], zero), zero, arguments[0])
 
 
 def lane_sum(lanes):

@@ -48,6 +48,8 @@ class NativeOperations(Operations):
         mean, variance = np.empty(channels), np.empty(channels)
         channelwise.moments(flat, channels, mean, variance)
         mean, variance = _fold_moments(mean, variance, fold)
+        if not np.isfinite(variance).all():
+            return self._wide_batch_norm(x, gamma, beta, epsilon, relu)
         inverse_deviation = 1 / np.sqrt(variance + epsilon)
         centre, scale, offset = (_unfold(v, fold) for v in (mean, gamma * inverse_deviation, beta))
         y = empty(image.shape)
