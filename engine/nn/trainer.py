@@ -150,9 +150,14 @@ class Trainer:
             if self._untold:
                 for watcher in watchers:
                     watcher.on_epoch(self, self.history.records[-1])
-                self._untold, ended, self._ending = False, self._ending, False
-                if checkpoint is not None:
-                    self.save(checkpoint)
+                ended = self._ending
+                self._untold = self._ending = False
+                try:
+                    if checkpoint is not None:
+                        self.save(checkpoint)
+                except BaseException:
+                    self._untold, self._ending = True, ended
+                    raise
             if ended or self.stopped or self.steps_done >= epochs * len(batches):
                 break
             self._epoch(loader, batches, checkpoint, checkpoint_steps, watchers, progress)

@@ -1,4 +1,4 @@
-"""A run that is interrupted anywhere and goes on is the run that was never interrupted; and it goes on as no other run."""
+"""A run that is interrupted anywhere ends as one that never was, and nothing else goes on from its checkpoint."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from engine.nn.interrupts import uninterrupted
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal((27, 3)).astype(np.float32)
 DATA = nn.Data(X, (X[:, 0] * X[:, 1] > 0).astype(np.int64))
-HELD_OUT = nn.Data(X[::-1] + 0.1, RNG.integers(0, 2, 27))
+HELD_OUT = nn.Data(X + 0.1, 1 - DATA.targets)  # its loss falls at first, as the outputs shrink, and then rises
 EPOCHS, STEPS = 6, 4  # batches of 8
 
 
@@ -106,7 +106,7 @@ def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
     was lost between the checkpoint and the callbacks; statistics of a step cut short by Ctrl-C moved twice."""
     whole = Run(tmp_path / "whole", Moments(), monkeypatch, last_epoch)
     whole.fit()
-    assert len(whole.trainer.history) == (last_epoch or 4)
+    assert 2 < len(whole.trainer.history) < EPOCHS if last_epoch is None else len(whole.trainer.history) == last_epoch
     assert whole.trainer.stopped == (last_epoch is None)
     assert whole.moments.passed > 60
     for last in range(1, whole.moments.passed + 1):
@@ -119,9 +119,9 @@ def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
                 if old.checkpoint.is_file():
                     run.trainer.resume(old.checkpoint)
             run.fit()
-            ends = run.trainer.steps_done >= EPOCHS * STEPS or run.ends_as(whole)
-            is_after_the_last_save = last == whole.moments.passed and last_epoch is not None
-            assert ends or is_after_the_last_save, (last, in_memory)
+            if last_epoch is not None and last == whole.moments.passed and not in_memory:
+                continue  # all was written, and `stop` lets a later fit train on
+            assert run.ends_as(whole), (last, in_memory)
 
 
 def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> None:
@@ -152,15 +152,19 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> Non
 
 
 def test_interrupts_are_held_back_only_where_there_are_any() -> None:
-    done = []
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append("main")
+    done: list[str] = []
+
+    def held() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("main")
 
     def elsewhere() -> None:
         with uninterrupted():
             done.append("thread")
 
+    with pytest.raises(KeyboardInterrupt):
+        held()
     thread = threading.Thread(target=elsewhere)
     thread.start()
     thread.join()
@@ -370,7 +374,7 @@ def test_an_average_continues_with_its_own_number_of_updates(tmp_path: Path, cou
     """It took the number of steps for it, and kept its old tensors where the checkpoint had none."""
     average = nn.ExponentialAverage(0.999, quick_start=True)
     for _ in range(count):
-        average.update({"weight": np.ones((3, 2), np.float32), "bias": np.ones(2, np.float32)})
+        average.update({"weight": np.ones((2, 3), np.float32), "bias": np.ones(2, np.float32)})
     whole = made(average=average)
     whole.fit(DATA, 1)
     whole.save(tmp_path / "run.npz")
