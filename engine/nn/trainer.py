@@ -11,8 +11,7 @@ random generator state.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.layer_gradients import LayerGradients, LossFunction, Metric, floats, prepared
 from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
 from engine.nn.parallel import GradientSource
+from engine.nn.progress import progress_bar
 from engine.nn.trainer_settings import TrainerSettings, check_arguments, check_whole
 
 FORM = 2  # of checkpoints; batches were others in the first
@@ -191,7 +191,7 @@ class Trainer:
         epoch, done = divmod(self.steps_done, len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
         jobs = [(order[part], self._augmenting(self.steps_done + n)) for n, part in enumerate(batches[done:])]
-        with _bar(f"epoch {epoch + 1}", len(batches), progress) as show:
+        with progress_bar(f"epoch {epoch + 1}", len(batches), progress) as show:
             for number, batch in enumerate(data.batches(jobs)):
                 self._drawn = len(jobs[number][0])
                 try:
@@ -418,20 +418,6 @@ class Trainer:
     def _rates(self, steps: int) -> list[float]:
         schedule = self._given["schedule"]
         return rates_done(schedule if callable(schedule) else lambda step: schedule, steps)
-
-
-@contextmanager
-def _bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int, str], None]]:
-    """Give a function of the steps done and a text, which moves a bar in the terminal if ``shown``."""
-    if not shown:
-        yield lambda done, text: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[text]}")) as progress:
-        task = progress.add_task(title, total=steps, text="")
-        yield lambda done, text: progress.update(task, completed=done, text=text)
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
