@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import operator
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba.core.cgutils import get_or_insert_function
@@ -26,9 +25,10 @@ from engine.native.instructions import (
     stores,
     vector_type,
 )
+from engine.native.target import target_has
 
 LANES = 16
-WIDE_REGISTERS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))  # one lane fits one register
+WIDE_REGISTERS = target_has("avx512f")  # one lane fits one register
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
 _lanes = vector_type("Lanes", _VECTOR)

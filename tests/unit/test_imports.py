@@ -89,6 +89,7 @@ ONLY_IMPORTERS = {
         "engine.native.lanes",
         "engine.native.ordering",
         "engine.native.prefetch",
+        "engine.native.target",
         "engine.native.whole",
     },
     "llvmlite": {
@@ -101,7 +102,7 @@ ONLY_IMPORTERS = {
     },
     "cupy": {"engine.backend"},
     "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool"},
-    "fcntl": {"engine.native.locks"},
+    "fcntl": {"engine.files.atomic", "engine.native.locks"},
     "msvcrt": {"engine.native.locks"},
 }
 # What an import of another name brings along.
