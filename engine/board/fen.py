@@ -17,8 +17,8 @@ network's history planes.
 
 Castling may be written as in FEN and X-FEN (KQkq: the outermost rook on that side of the king) or Shredder-FEN (HAha:
 the rook's file). Rights that standard chess does not know, because the king is not on the e-file or the rook not in its
-corner, make a position one of Chess960 if all of them fit, with the same files for both sides. Otherwise they are what
-is left of a game after its king or rook has moved, and are left out unless Chess960 was asked for.
+corner, make a position one of Chess960 if all of them fit one of its starts. Otherwise they are what is left of a game
+whose king or rook has moved, and are left out unless Chess960 was asked for.
 
 A position need not be reachable in a game: impossible checks and pawn structures are accepted.
 """
@@ -136,24 +136,35 @@ def _set_castling(board: chess.Board, text: str, note: Note) -> None:
     standard = board.clean_castling_rights()
     if standard == board.castling_rights:
         return
-    if all_fit and _is_mirrored(board):
+    if all_fit and _is_chess960(board):
         board.chess960 = True
         note(f"castling: standard chess does not know the rights {_quote(text)}, so this is taken for Chess960")
     else:
         lost = ", ".join(chess.SQUARE_NAMES[rook] for rook in chess.SquareSet(board.castling_rights & ~standard))
         board.castling_rights = standard
-        note(f"castling: standard chess has none here with the rook on {lost}, so it is left out; Chess960 set, it stays")
+        note(
+            f"castling: standard chess has none here with the rook on {lost}, so it is left out; Chess960 set, it stays"
+        )
 
 
-def _is_mirrored(board: chess.Board) -> bool:
-    """Whether the castling rights of both sides can come from one start of Chess960: kings and rooks on equal files."""
-    kings, wings = set(), set()
+def _is_chess960(board: chess.Board) -> bool:
+    """Whether the castling rights look like those of one start of Chess960.
+
+    The kings and rooks of both sides then stand on equal files, with no other rook between them, as after castling. A
+    lone side with its king on the e-file has rather moved a rook in standard chess.
+    """
+    colors, kings, wings = set(), set(), set()
     for rook in chess.SquareSet(board.castling_rights):
-        king = board.king(bool(board.occupied_co[chess.WHITE] & chess.BB_SQUARES[rook]))
+        color = bool(board.occupied_co[chess.WHITE] & chess.BB_SQUARES[rook])
+        king = board.king(color)
         assert king is not None
+        if chess.between(king, rook) & board.rooks & board.occupied_co[color]:
+            return False
+        colors.add(color)
         kings.add(chess.square_file(king))
         wings.add((rook > king, chess.square_file(rook)))
-    return len(kings) == 1 and len(wings) == len(dict(wings))
+    alike = len(kings) == 1 and len(wings) == len(dict(wings))
+    return alike and (len(colors) == 2 or kings != {chess.square_file(chess.E1)})
 
 
 def _castling_rook(board: chess.Board, letter: str) -> chess.Square:

@@ -66,10 +66,20 @@ PUT_RIGHT = [
     ("4k3/8/8/8/8/8/4K3/R6R w K - 0 1", "4k3/8/8/8/8/8/4K3/R6R w - - 0 1", "'K', but the king stands on e2"),
     ("4k3/8/8/8/8/8/8/R3K3 w GQ - 0 1", "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1", "'G', but there is no rook to castle with"),
     # a king or rook that has moved in standard chess: no Chess960 start has both sides' rights
-    ("r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1", "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1", "'k', but there is no rook|rook on a8"),
+    (
+        "r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1",
+        "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1",
+        "'k', but there is no rook|rook on a8",
+    ),
+    ("r4rk1/8/8/8/8/8/8/4K3 w q - 0 1", "r4rk1/8/8/8/8/8/8/4K3 w - - 0 1", "the rook on a8, so it is left out"),
+    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "4k3/8/8/8/8/8/8/4K1R1 w - - 0 1", "the rook on g1, so it is left out"),
     ("r3k2r/8/8/8/8/8/8/R3K1R1 w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R3K1R1 w Qkq - 0 1", "the rook on g1, so it is left"),
     ("r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1", "the rook on a1, h1, so it is left"),
-    ("r2k3r/8/8/8/8/8/8/R3KR2 w kqQF - 0 1", "r2k3r/8/8/8/8/8/8/R3KR2 w Q - 0 1", "the rook on f1, a8, h8, so it is left"),
+    (
+        "r2k3r/8/8/8/8/8/8/R3KR2 w kqQF - 0 1",
+        "r2k3r/8/8/8/8/8/8/R3KR2 w Q - 0 1",
+        "the rook on f1, a8, h8, so it is left",
+    ),
     # en passant
     (f"{START} w KQkq e9 0 1", f"{START} w KQkq - 0 1", "'e9' is neither a square nor '-'"),
     (f"{START} w KQkq 0 3", f"{START} w KQkq - 3 1", "'0' is neither a square nor '-'"),
@@ -94,7 +104,11 @@ PUT_RIGHT_CHESS960 = [
     ("4k3/8/8/8/8/8/4K3/R6R w K - 0 1", "4k3/8/8/8/8/8/4K3/R6R w - - 0 1", "'K', but the king stands on e2"),
     ("rk5r/8/8/8/8/8/8/1K6 w Q - 0 1", "rk5r/8/8/8/8/8/8/1K6 w - - 0 1", "'Q', but there is no rook to castle with"),
     ("4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1", "4k3/8/8/8/8/8/8/RR2K3 w Q - 0 1", "'B' names a second rook on the same side"),
-    ("4k3/8/8/8/8/8/8/R3K3 w EH - 0 1", "4k3/8/8/8/8/8/8/R3K3 w - - 0 1", "'E', but there is no rook|'H', but there is"),
+    (
+        "4k3/8/8/8/8/8/8/R3K3 w EH - 0 1",
+        "4k3/8/8/8/8/8/8/R3K3 w - - 0 1",
+        "'E', but there is no rook|'H', but there is",
+    ),
 ]
 
 
@@ -177,8 +191,8 @@ def test_what_can_be_played_is_accepted_and_what_was_changed_is_said(text, norma
         "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w KQkq - 2 9",
         "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1",  # number 0
         "4k3/8/8/8/8/8/8/R2K3R w KQ - 0 1",
-        "4k3/8/8/8/8/8/8/4K1R1 w K - 0 1",
-        "4k3/8/8/8/8/8/8/4K1RR w G - 0 1",  # X-FEN: not the outermost
+        "4k1r1/8/8/8/8/8/8/4K1R1 w Kk - 0 1",
+        "5k2/8/8/8/8/8/8/5KRR w G - 0 1",  # X-FEN: not the outermost
     ],
 )
 def test_rights_that_only_chess960_knows_make_a_position_of_chess960(text):
@@ -192,7 +206,12 @@ def test_rights_that_only_chess960_knows_make_a_position_of_chess960(text):
 
 def test_operations_of_epd_set_the_clocks():
     notes: list[str] = []
-    for clocks in ("hmvc 12; fmvn 30;", "bm e4; fmvn 30; hmvc 12", '3 4; hmvc\t12; id "a; fmvn 9"; fmvn 30', "12 30; bm e4;"):
+    for clocks in (
+        "hmvc 12; fmvn 30;",
+        "bm e4; fmvn 30; hmvc 12",
+        '3 4; hmvc\t12; id "a; fmvn 9"; fmvn 30',
+        "12 30; bm e4;",
+    ):
         assert parse_fen(f"{START} w KQkq - {clocks}", note=notes.append).fen() == f"{START} w KQkq - 12 30"
         assert parse_fen(f"{START} w KQkq -; {clocks}", note=notes.append).fen().endswith("12 30") == ("hm" in clocks)
     assert not notes
