@@ -144,7 +144,8 @@ def _fen(game: TerminalGame, argument: str) -> None:
     if not argument:
         game.say(game.board.fen())
         return
-    game.resume(Setup(parse_fen(argument, game.board.chess960), clock=game.clock and game.clock.fresh()))
+    board = parse_fen(argument, game.board.chess960, game.say)
+    game.resume(Setup(board, clock=game.clock and game.clock.fresh()))
     game.show()
 
 
