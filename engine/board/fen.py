@@ -8,7 +8,7 @@ could be captured at once.
 
 Everything else is accepted. What has to be changed for that is told to `note`: castling rights without king and rook in
 place, an en passant square that no pawn can just have passed, and clocks out of range are left out, and so are words
-behind the fields that are no EPD operations. `docs/formats.md` has the table.
+behind the fields that are no EPD operations. `docs/positions.md` has the table.
 
 Nothing is said of white space around and between fields; of missing castling, en passant and clocks ("-", "-", 0, 1);
 of castling letters in any order; and of move number 0, which becomes 1. The operations `hmvc` and `fmvn` of EPD set the

@@ -51,11 +51,10 @@ def read_puzzles(
 def _puzzle(row: dict[str, str], place: str, note: Callable[[str], None]) -> Problem:
     try:
         board = parse_fen(row["FEN"], note=lambda message: note(f"{place}: {message}"))
-        first, *line = row["Moves"].split()
+        first, *moves = row["Moves"].split()
         board.push_uci(first)
         fen, chess960 = board.fen(), board.chess960
-        for move in line:
-            board.push_uci(move)
+        line = [board.push_uci(move).uci() for move in moves]
         band = int(row["Rating"]) // BAND * BAND
         groups = (f"rating {band}-{band + BAND - 1}", *row["Themes"].split())
     except (FenError, ValueError, TypeError, AttributeError) as error:

@@ -81,7 +81,7 @@ def test_openings_that_are_over_before_an_engine_moves_are_no_drawn_games(tmp_pa
     rows = played(settings, tmp_path)
     assert {row.start_fen for row in rows} == {chess.STARTING_FEN}
     assert all(row.thoughts for row in rows)
-    with pytest.raises(DataError, match="opening [1-4]: the game is over before an engine moves"):
+    with pytest.raises(DataError, match=r"opening [1-4]: the game is over before an engine moves"):
         played(replace(settings, openings=(mated, repeated, bare, clock)), tmp_path / "none")
 
 
