@@ -161,6 +161,8 @@ def test_line_too_long_for_any_command_is_left_out(aino: AinoProcess) -> None:
     assert len(lines) == 2
     assert "left out" in lines[0]
     assert shown_fen(aino) == before
+    aino.send("go nodes 10")
+    assert best_move(aino.read_until("bestmove")) == "(none)"
 
 
 def test_other_alphabets_come_back_as_utf_8(aino: AinoProcess) -> None:

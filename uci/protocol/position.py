@@ -7,7 +7,7 @@ import re
 import chess
 
 from engine.board.fen import parse_fen
-from engine.errors import AinoError, MoveError
+from engine.errors import MoveError
 from uci.protocol.words import PositionCommand, parse_position_command
 
 MOST_PLIES = 20_000  # the longest possible game has fewer plies, and every ply takes time at each `go`
@@ -37,12 +37,12 @@ class PositionKeeper:
     def read(self, text: str, chess960: bool) -> list[str]:
         """Sets `board` from the words of a command. Returns messages about what was read otherwise than written.
 
-        Keeps the old board, and sets `refusal`, when it raises FenError or MoveError.
+        Keeps the old board, and sets `refusal`, when it raises FenError or MoveError, or by a bug anything else.
         """
         try:
             notes = self._set(parse_position_command(text), chess960)
-        except AinoError as error:
-            self.refusal = str(error)
+        except Exception as error:
+            self.refusal = str(error) or type(error).__name__
             raise
         self.refusal = ""
         return notes

@@ -290,3 +290,9 @@ def test_chess960_positions_survive_all_three_notations(rng):
     row = row_from_board(board).tolist()
     for text in (board.fen(), board.fen(shredder=True)):
         assert row_from_board(parse_fen(text, chess960=True)).tolist() == row
+
+
+def test_impossible_en_passant_square_of_a_board_counts_for_nothing():
+    board, plain = chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1"), chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1")
+    board.ep_square = chess.E6
+    assert row_from_board(board).tolist() == row_from_board(plain).tolist()

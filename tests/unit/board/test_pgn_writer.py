@@ -21,14 +21,6 @@ NAMES = [
     "two\nlines\r\nand\ta tab\0",
     '"]',
 ]
-    'The "Rocket"',
-    "back\\slash",
-    'both \\" of them',
-    "trailing\\",
-    "Müller 王 ♔",
-    "two\nlines\r\nand\ta tab\0",
-    '"]',
-]
 
 
 def game_of(name: str) -> chess.pgn.Game:
