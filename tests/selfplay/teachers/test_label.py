@@ -255,12 +255,8 @@ def test_position_lists_are_read_in_every_encoding_with_their_clocks(
     encoding: str, pack: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / ("x.epd" if pack(b"") == b"" else "x.epd.gz")
-    lines = [
-        "# M\u00fcller",
-        "4k3/8/8/8/8/8/4P3/4K3\tw KQ -\tce 9;hmvc 12; fmvn 40",
-        "",
-        "4k3/8/8/8/8/8/4P3/4K3 w - - 3 4;",
-    ]
+    pawn = "4k3/8/8/8/8/8/4P3/4K3"
+    lines = ["# M\u00fcller", f"{pawn}\tw KQ -\tce 9;hmvc 12; fmvn 40", "", f"{pawn} w - - 3 4;"]
     path.write_bytes(pack("\r\n".join(lines).encode(encoding)))
     assert [task.fen for task in positions_of_file(path)] == [f"{pawn} w - - 12 40", f"{pawn} w - - 3 4"]
     assert ["no rook to castle with" in text for text in caplog.messages] == [True, True]
