@@ -14,7 +14,8 @@ DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the hyphen of "no castling",
 OPCODE = re.compile(r"(bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)")  # the usual ones
 _FIELD = re.compile(r"\s*([^\s;]+)")
 _CLOCK = re.compile(rf"\s*([+-]?[0-9]+|[{DASHES}])(?=[\s;]|$)")
-_OPERATION = re.compile(r'((?:"[^"]*"|[^;])+)')  # text up to a semicolon outside quotes
+_STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'  # a quote inside has a backslash, which other strings end with
+_OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes
 
 
 def split_epd(line: str) -> tuple[list[str], str]:

@@ -10,9 +10,7 @@ A line that cannot be used is left out and named with the reason; the rest of th
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import chess
@@ -21,6 +19,7 @@ from engine.board.epd import DASHES, read_operations, split_epd
 from engine.board.fen import Note, parse_fen
 from engine.errors import DataError, FenError, MoveError, why_unreadable
 from engine.files.text import decode_text
+from selfplay.data.text_files import NoteLog
 from selfplay.suites.problem import Problem
 
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -35,14 +34,14 @@ _CASTLING = re.compile(r"[Oo0]-?[Oo0](-?[Oo0])?")
 _PROMOTION = re.compile(r"(?<=[a-hA-H][18])[=(/]?([nbrqNBRQ])\)?$")
 _EN_PASSANT = re.compile(r"e\.?p\.?$")
 
-log = logging.getLogger(__name__)
 
-
-def read_epd(path: Path, note: Callable[[str], None] = log.warning) -> list[Problem]:
-    """The problems of a file. `note` is told of lines that are left out, and of what was changed to read others.
+def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
+    """The problems of a file. `note` (default: the log) is told of lines left out, and of what was changed in others.
 
     Raises DataError where the file or every line of it is unreadable.
     """
+    notes = NoteLog(path)
+    note = note or notes.note
     try:
         text = decode_text(path.read_bytes())
     except OSError as error:
@@ -61,6 +60,7 @@ def read_epd(path: Path, note: Callable[[str], None] = log.warning) -> list[Prob
         raise faults[0] if faults else DataError(f"{path}: no positions in it")
     for fault in faults:
         note(f"{fault}; this line is left out")
+    notes.close()
     return problems
 
 

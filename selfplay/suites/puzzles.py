@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
-from collections.abc import Callable
 from pathlib import Path
 
-from engine.board.fen import parse_fen
+from engine.board.fen import Note, parse_fen
 from engine.errors import DataError, FenError, why_unreadable
 from engine.files.text import decode_text
+from selfplay.data.text_files import NoteLog
 from selfplay.suites.problem import Problem, sample
 
 BAND = 200  # width of a rating band, in rating points
 COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
 
-log = logging.getLogger(__name__)
 
-
-def read_puzzles(
-    path: Path, limit: int | None = None, seed: int = 1, note: Callable[[str], None] = log.warning
-) -> list[Problem]:
-    """All puzzles of a file, or `limit` of them drawn at random. `note` is told, by file and line, of what is left out.
+def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note | None = None) -> list[Problem]:
+    """All puzzles of a file, or `limit` of them drawn at random. `note` (default: the log) is told of what is left out.
 
     Raises DataError where the file or every puzzle drawn is unreadable.
     """
+    notes = NoteLog(path)
+    note = note or notes.note
     try:
         reader = csv.DictReader(io.StringIO(decode_text(path.read_bytes()), newline=""))
         if not set(COLUMNS) <= set(reader.fieldnames or ()):
@@ -45,10 +42,11 @@ def read_puzzles(
         raise faults[0] if faults else DataError(f"{path}: no puzzles in it")
     for fault in faults:
         note(f"{fault}; this puzzle is left out")
+    notes.close()
     return puzzles
 
 
-def _puzzle(row: dict[str, str], place: str, note: Callable[[str], None]) -> Problem:
+def _puzzle(row: dict[str, str], place: str, note: Note) -> Problem:
     try:
         board = parse_fen(row["FEN"], note=lambda message: note(f"{place}: {message}"))
         first, *moves = row["Moves"].split()

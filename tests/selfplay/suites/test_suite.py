@@ -160,6 +160,8 @@ def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line: str, expec
         ("acd 12; acn 1000; bm Ra8; ce 99; pv Ra8; noop; c0;", "0 1"),
         ('bm Ra8#; c0 "a;b"; c1 ""; id;', "0 1"),
         ('id "never closed; bm Ra8;', "0 1"),
+        (r'a "foo\"bar; hmvc 7; bm h4";; ; b "foo\\"; bm Ra8;', "0 1"),  # as python-chess writes quotes
+        (r'c0 "C:\dir\"; bm Ra8; id "x";', "0 1"),
         ('bm "Ra8";', "0 1"),
         ("bm 1. Ra8;", "0 1"),
         ("\u2013 bm a1-a8;", "0 1"),
