@@ -82,25 +82,6 @@ def position_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
 
 
-class NoteLog:
-    """Logs what a reader changed to read a file: the first notes one by one, the rest as a number at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-
-    def note(self, message: str) -> None:
-        """Count and at first log a message."""
-        self.count += 1
-        if self.count <= MOST_TOLD:
-            log.warning("%s", message)
-
-    def close(self) -> None:
-        """Log how many more notes there were."""
-        if self.count > MOST_TOLD:
-            log.warning("%s: %d more notes of this kind", self.path, self.count - MOST_TOLD)
-
-
 class SkipLog:
     """Logs the games that a reader skips: the first ones by line, the rest as a number at the end."""
 

@@ -18,8 +18,8 @@ import chess
 from engine.board.epd import DASHES, read_operations, split_epd
 from engine.board.fen import Note, parse_fen
 from engine.errors import DataError, FenError, MoveError, why_unreadable
+from engine.files.note_log import NoteLog
 from engine.files.text import decode_text
-from selfplay.data.text_files import NoteLog
 from selfplay.suites.problem import Problem
 
 _LINE_END = re.compile(r"\r\n?|\n")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from engine.board.fen import Note, parse_fen
 from engine.errors import DataError, FenError, why_unreadable
+from engine.files.note_log import NoteLog
 from engine.files.text import decode_text
-from selfplay.data.text_files import NoteLog
 from selfplay.suites.problem import Problem, sample
 
 BAND = 200  # width of a rating band, in rating points

@@ -13,6 +13,7 @@ import numpy as np
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import push
+from engine.files.note_log import NoteLog
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -20,7 +21,7 @@ from engine.search.result import Branch
 from selfplay.data.game_files import white_points_of
 from selfplay.data.split import is_held_out_game
 from selfplay.data.teacher import UNKNOWN_RESULT
-from selfplay.data.text_files import NoteLog, position_lines
+from selfplay.data.text_files import position_lines
 from selfplay.matches.opening_book import parse_position
 from selfplay.records.collect import GameRecord
 from selfplay.records.targets import RESULTS
