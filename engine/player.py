@@ -21,6 +21,7 @@ import numpy as np
 
 from engine import evaluation
 from engine.board.convert import stack_from_board
+from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
@@ -209,7 +210,12 @@ class Engine:
     # ---- searching ----
 
     def set_position(self, board: chess.Board) -> None:
-        """Search this board next, with the moves on its stack as history; keep the tree if it still fits."""
+        """Search this board next, with the moves on its stack as history; keep the tree if it still fits.
+
+        Raises FenError, and keeps the board before, for one that cannot be played. Castling rights without king and
+        rook in place, and an en passant square that no pawn can have passed, count for nothing.
+        """
+        check_playable(board)
         self.board = board.copy()
 
     def search(

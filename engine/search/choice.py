@@ -134,9 +134,28 @@ class PolyglotBook:
     def move(self, board: chess.Board, rng: np.random.Generator) -> chess.Move | None:
         """A legal book move, drawn as often as its weight says; None where the book has none.
 
-        Entries of weight 0 are never played.
+        Entries of weight 0 are never played. A book knows positions, not games: a move is no book move either if it
+        repeats a position of the game, or ends the game in a draw, or lets the opponent mate at once.
         """
-        try:
-            return self._reader.weighted_choice(board, random=random.Random(int(rng.integers(2**32)))).move
-        except IndexError:
+        entries = [entry for entry in self._reader.find_all(board) if _is_harmless(board, entry.move)]
+        if not entries:
             return None
+        draw = random.Random(int(rng.integers(2**32)))
+        return draw.choices([entry.move for entry in entries], [entry.weight for entry in entries])[0]
+
+
+def _is_harmless(board: chess.Board, move: chess.Move) -> bool:
+    after = board.copy()
+    after.push(move)
+    if after.is_checkmate():
+        return True
+    draws = after.is_repetition(2) or after.is_stalemate() or after.is_insufficient_material() or after.is_fifty_moves()
+    return not draws and not any(_mates(after, reply) for reply in after.legal_moves)
+
+
+def _mates(board: chess.Board, move: chess.Move) -> bool:
+    if not board.gives_check(move):
+        return False
+    after = board.copy(stack=False)
+    after.push(move)
+    return after.is_checkmate()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DataError
+from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,20 @@ def numbered_lines(
                     bookmark.lines = number
                     yield number, line.rstrip("\r\n")
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
+
+
+def position_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, line) of a list of positions in any encoding; without blank lines and those that begin with #."""
+    number = 0
+    try:
+        with open_unpacked(path) as (stream, _):
+            for piece in utf8_pieces(stream):
+                for line in piece.splitlines():
+                    number += 1
+                    if line.strip() and not line.startswith(b"#"):
+                        yield number, line.decode()
+    except PACKED_ERRORS as error:
         raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
 
 

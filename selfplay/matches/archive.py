@@ -12,6 +12,7 @@ from typing import Any
 import chess
 import chess.pgn
 
+from engine.board.pgn_writer import game_text
 from engine.errors import RunError
 from engine.files.atomic import atomic_write, naming
 from selfplay.matches.play import Thought
@@ -55,7 +56,8 @@ class GameRow:
     def pgn(self, event: str) -> str:
         """The game as PGN. Each move has a comment with its score (from the mover's side), depth, time and nodes.
 
-        The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`.
+        The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`, and `+M5` or `-M4` for a mate
+        in so many plies.
         """
         board = chess.Board(self.start_fen, chess960=self.chess960)
         game = chess.pgn.Game()
@@ -74,15 +76,16 @@ class GameRow:
             if self.thoughts:
                 node.comment = _comment(self.thoughts[ply - book]) if ply >= book else "book"
         if self.detail:
-            game.comment = f"{self.offender}: {self.detail}".replace("}", ")")
-        return f"{game}\n\n"
+            game.comment = f"{self.offender}: {self.detail}"
+        return game_text(game)
 
 
 def _comment(thought: Thought) -> str:
     words = []
     if thought.score_cp is not None:
-        mate = MATE_SCORE_CP - abs(thought.score_cp)
-        sign = "-" if thought.score_cp < 0 else "+"
+        mate = 2 * (MATE_SCORE_CP - abs(thought.score_cp))  # plies; the mating side needs one less than twice its moves
+        sign = "-" if thought.score_cp < 0 else "+" if thought.score_cp else ""
+        mate = max(0, mate - (thought.score_cp > 0))
         value = f"M{mate}" if abs(thought.score_cp) > SURELY_MATE_CP else f"{abs(thought.score_cp) / 100:.2f}"
         words.append(f"{sign}{value}/{thought.depth or 0} ")
     words.append(f"{thought.time_ms / 1000:.3f}s")

@@ -19,6 +19,7 @@ from engine.board.convert import board_from_row, decode_move
 from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
+from engine.board.pgn_writer import game_text
 from engine.errors import DataError, RunError
 from selfplay.data.game_files import white_points_of
 from selfplay.data.pgn import read_pgn
@@ -173,4 +174,4 @@ def pgn_text(game: SelfPlayRecord, event: str) -> str:
     node: chess.pgn.GameNode = tree
     for row, move in zip(_positions(game.start, played), played, strict=False):
         node = node.add_variation(decode_move(row, move, chess960))
-    return f"{tree}\n\n"
+    return game_text(tree)

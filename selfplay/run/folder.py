@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 
 from engine.board.convert import row_from_board
-from engine.errors import ConfigError, DataError, RunError
+from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, remove_left_behind
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.matches.opening_book import load_openings
-from selfplay.records.endings import game_ending
 from selfplay.records.replay import published_generations
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import ADVICE, Ledger
@@ -141,16 +140,9 @@ class RunFolder:
         return self.path / "replay"
 
     def opening_rows(self) -> list[np.ndarray]:
-        """Start rows uint64[16] of the run's opening set, without those where the rules end the game at once.
-
-        Raises DataError for a file that cannot be read or leaves no opening.
-        """
+        """Start rows uint64[16] of the run's opening set. Raises DataError as `load_openings`."""
         path = Path(self.config.openings) if self.config.openings else None
-        rows = [row_from_board(board) for board in load_openings(path)]
-        lasting = [row for row in rows if game_ending(row, ply=0, longest=1) is None]
-        if not lasting:
-            raise DataError(f"{path}: every position in it is a draw at once")
-        return lasting
+        return [row_from_board(board) for board in load_openings(path)]
 
 
 def _net_of_file(path: Path, wanted: str | None) -> str:

@@ -294,14 +294,18 @@ def test_bad_arguments_are_one_line(flags: tuple[str, str], capsys: pytest.Captu
     assert flags[1] in errors
 
 
-def test_chess960_game_castles_and_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("option", [("--chess960",), ()])
+def test_chess960_game_castles_and_reads_back(
+    option: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "game.pgn"
     castling = parse_fen("4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
     assert castling.is_castling(read_human_move(castling, "O-O"))
     assert castling.is_castling(read_human_move(castling, "g1h1"))
     monkeypatch.setattr("sys.stdin", io.StringIO("O-O\nquit\n"))
     flags = ("--evaluator", "material", "--nodes", "5", "--hash-mib", "16", "--pgn", str(path))
-    assert main(["play", "--chess960", "--fen", castling.fen(), *flags]) == 0
+    assert main(["play", *option, "--fen", castling.fen(), *flags]) == 0
+    assert ("taken for Chess960" in capsys.readouterr().out) == (not option)
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"
     first = game.next()

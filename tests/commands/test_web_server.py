@@ -505,6 +505,25 @@ async def test_chess960_positions_by_number(tab: Tab) -> None:
     assert state["steps"][0]["fen"].startswith("bbqnnrkr/")
 
 
+@pytest.mark.parametrize("number", ["0", "959", "400"])
+async def test_chess960_position_of_the_board_is_set_up_again(tab: Tab, number: str) -> None:
+    await tab.send("new", side="white", level="full", clock="", fen="", chess960=number)
+    state = await tab.state(lambda state: state["chess960"])
+    fen = state["steps"][0]["fen"]
+    await tab.send("position", fen=fen)
+    state = await tab.state(lambda state: not state["isGame"])
+    assert state["steps"][0]["fen"] == fen
+    assert state["chess960"]
+
+
+async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) -> None:
+    await tab.send("position", fen="r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
+    said = await tab.until(lambda message: message["do"] == "say" and "rook on a8" in message["text"])
+    assert said["kind"] == "note"
+    state = await tab.state(lambda state: not state["isGame"])
+    assert state["steps"][0]["fen"] == "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1"
+
+
 async def test_review_can_be_stopped_and_forgotten(visit: Visit, tab: Tab) -> None:
     visit.engine.slow = True
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)

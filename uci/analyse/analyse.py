@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
             if isinstance(source, BadLine):
                 _print_fault(problems, source, arguments.json)
                 continue
+            for note in source.notes:
+                say(problems, note)
             try:
                 result = _analyse(console, engine, source, limits, live=console.is_terminal and not arguments.json)
             except Interrupted as interrupt:

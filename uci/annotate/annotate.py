@@ -14,6 +14,7 @@ import chess.pgn
 from markupsafe import Markup
 from rich.console import Console
 
+from engine.board.pgn_writer import game_text
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import harmless, make_console, say
 from engine.cli.live_lines import live_line
@@ -160,11 +161,11 @@ class _Output:
     def add(self, review: GameReview) -> None:
         """Saves one finished game. Raises DataError."""
         mend_result(review.game)
-        pgn = str(add_comments(review, self._how))
+        pgn = game_text(add_comments(review, self._how))
         self._sections.append(game_section(review, self.finished + 1, pgn))
         try:
             with self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
-                print(pgn, file=file, end="\n\n")
+                file.write(pgn)
         except OSError as error:
             raise DataError(f"{self.pgn}: {error.strerror}") from error
         self.finished += 1

@@ -53,7 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)
     if not any(source.board.legal_moves):
         raise ConfigError(f"{source.name}: the game is over, there is no move to explain")
-    console = make_console()
+    console, problems = make_console(), make_console(stderr=True)
+    for note in source.notes:
+        say(problems, note)
     board = source.board
     # Without a number of nodes, a few seconds are enough.
     most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)

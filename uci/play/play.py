@@ -90,8 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
         arguments.side, arguments.level, arguments.clock = ask_choices(ask_line, print)
-    setup = _chosen(_start(arguments, options.chess960), arguments, options)
     console = make_console()
+    setup = _chosen(_start(console, arguments, options.chess960), arguments, options)
     if arguments.web:
         _play_in_browser(console, arguments, options, setup)
         return 0
@@ -171,11 +171,11 @@ def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level:
     return Level(elo=options.elo) if strength_is_limited else DEFAULT_LEVEL
 
 
-def _start(arguments: argparse.Namespace, chess960: bool) -> Setup:
+def _start(console: Console, arguments: argparse.Namespace, chess960: bool) -> Setup:
     if arguments.load is not None:
         return saved_game(load_game(arguments.load, arguments.game), arguments.ply)
     if arguments.fen is not None:
-        return Setup(parse_fen(arguments.fen, chess960))
+        return Setup(parse_fen(arguments.fen, chess960, lambda note: say(console, note)))
     if arguments.position is None and not chess960:
         return Setup()
     return Setup(chess960_start(arguments.position))

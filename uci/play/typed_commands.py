@@ -10,6 +10,7 @@ from pathlib import Path
 import chess
 
 from engine.board.fen import parse_fen
+from engine.board.pgn_writer import game_text
 from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
@@ -144,7 +145,8 @@ def _fen(game: TerminalGame, argument: str) -> None:
     if not argument:
         game.say(game.board.fen())
         return
-    game.resume(Setup(parse_fen(argument, game.board.chess960), clock=game.clock and game.clock.fresh()))
+    board = parse_fen(argument, game.board.chess960, game.say)
+    game.resume(Setup(board, clock=game.clock and game.clock.fresh()))
     game.show()
 
 
@@ -201,7 +203,7 @@ TYPED_COMMANDS: dict[str, Command] = {
     "flip": Command(_flip, "flip", "turn the board round"),
     "opening": Command(_opening, "opening", "the opening's name"),
     "fen": Command(_fen, "fen [FEN]", "show the position as FEN, or set one up"),
-    "pgn": Command(lambda game, _: game.say(str(game.record())), "pgn", "the game so far"),
+    "pgn": Command(lambda game, _: game.say(game_text(game.record()).rstrip()), "pgn", "the game so far"),
     "save": Command(_save, "save FILE", "add the game so far to a PGN file"),
     "load": Command(_load, "load FILE [N]", "continue the N-th game of a PGN file, or the game saved last: load last"),
     "help": Command(_help, "help", "this list"),

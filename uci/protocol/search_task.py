@@ -122,6 +122,29 @@ class LinesTask(Task):
         return last
 
 
+class RefusedTask(Task):
+    """Answers a `go` without a position, as one without a legal move. `waits`: not before `stop` or `ponderhit`."""
+
+    def __init__(self, writer: Writer, waits: bool) -> None:
+        super().__init__(writer)
+        self._may_answer = threading.Event()
+        if not waits:
+            self._may_answer.set()
+
+    def stop(self) -> None:
+        """Sends the answer."""
+        self._may_answer.set()
+
+    def ponderhit(self) -> None:
+        """Sends the answer."""
+        self._may_answer.set()
+
+    def run(self) -> None:
+        self._may_answer.wait()
+        self.working = False
+        self._writer.line("bestmove (none)")
+
+
 class SearchTask(Task):
     """Searches `board` and reports. `result` is set once the search has ended.
 

@@ -91,11 +91,19 @@ def _users_options(writer: Writer, path: Path) -> EngineOptions:
 
 
 def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
-    """Yields lines as they arrive. Replaces bytes that are not UTF-8 and skips lines too long for any command."""
+    """Yields lines as they arrive. Replaces bytes that are not UTF-8 and skips lines too long for any command.
+
+    Of a `position` that is too long it yields one that is refused, so that `go` does not search the position before.
+    """
     while line := stream.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
             yield line.decode("utf-8", "replace")
             continue
+        is_position = line.split(maxsplit=1)[:1] == [b"position"]
         while line and not line.endswith(b"\n"):
             line = stream.readline(LONGEST_LINE)
-        writer.info(f"a line of more than {LONGEST_LINE} bytes was left out")
+        message = f"a line of more than {LONGEST_LINE} bytes was left out"
+        if is_position:
+            yield f"position ({message})"
+        else:
+            writer.info(message)

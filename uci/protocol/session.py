@@ -209,7 +209,7 @@ class Session:
             if option.field == "log_file":
                 self._open_log()
             elif option.field == "chess960" and self._position_keeper is not None:
-                self._position_keeper.change_rules(self.options.chess960)
+                self._note(self._position_keeper.change_rules(self.options.chess960))
 
     def _open_log(self) -> None:
         try:
@@ -225,14 +225,21 @@ class Session:
             self._loader.engine.new_game()
 
     def _position(self, text: str) -> None:
-        self._keeper().set(words.parse_position_command(text), self.options.chess960)
+        self._note(self._keeper().read(text, self.options.chess960))
+
+    def _note(self, notes: Iterable[str]) -> None:
+        for note in notes:
+            self.writer.info(f"position: {note}")
 
     def _go(self, text: str) -> None:
         from uci.protocol.search_task import SearchTask, any_move, make_limits
 
         command = words.parse_go(text)
         self._finish_work()
-        board = self._board()
+        board, refusal = self._board(), self._keeper().refusal
+        if refusal:
+            self._answer_no_move(command, refusal)
+            return
         if command.perft is not None:
             self._perft(board, command.perft)
             return
@@ -250,6 +257,14 @@ class Session:
         restricted = command.searchmoves is not None
         self._last_search = SearchTask(engine, board, limits, restricted, self.options, self.writer)
         self._start(self._last_search)
+
+    def _answer_no_move(self, command: words.GoCommand, refusal: str) -> None:
+        """Answers a `go` for a position that was refused: any move would be one of another position."""
+        from uci.protocol.search_task import RefusedTask
+
+        self.writer.info(f"nothing to search, because the last position was refused: {refusal}")
+        if command.perft is None:
+            self._start(RefusedTask(self.writer, command.infinite or command.ponder))
 
     def _stop(self, text: str) -> None:
         if self._task is not None and self._task.working:

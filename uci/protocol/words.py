@@ -5,6 +5,7 @@ Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what GUI
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ _NUMBERS: dict[str, tuple[str, int | None]] = {
     "perft": ("perft", 0),
 }
 _BOUNDS = {"white_time_ms", "black_time_ms", "movetime_ms", "nodes", "depth", "mate"}
+_MOVE = re.compile(r"([a-hA-H][1-8]){2}[nbrqNBRQ]?")
 _INT64_MAX = 2**63 - 1
 
 
@@ -89,6 +91,8 @@ def parse_position_command(text: str) -> PositionCommand:
     if head == ["startpos"]:
         return PositionCommand(None, moves)
     if head[:1] == ["fen"] and len(head) > 1:
+        if any(map(_MOVE.fullmatch, head[5:])):
+            raise FenError(f"position: expected the word 'moves' before moves, got {text[:200]!r}")
         return PositionCommand(" ".join(head[1:]), moves)
     raise FenError(f"position: expected 'startpos' or 'fen FEN', got {text!r}")
 

@@ -18,6 +18,7 @@ import chess.pgn
 from engine.board.fen import check_playable, parse_fen
 from engine.board.pgn import GameBuilder
 from engine.errors import ConfigError, DataError, FenError, why_unreadable
+from engine.files.text import decode_text
 from uci.terminal.notation import board_after
 
 START_WORD = "startpos"
@@ -28,10 +29,11 @@ TAG_LINE = re.compile(r'\[\w+\s+"')
 
 @dataclass(frozen=True)
 class Source:
-    """A position with the earlier moves on its stack, and a title for it."""
+    """A position with the earlier moves on its stack, a title, and what was read otherwise than it was written."""
 
     board: chess.Board
     name: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def read_sources(
     elif len(words) == 1 and (text.lower().endswith(".pgn") or Path(text).is_file()):
         yield _source_of_game(read_game(Path(text), game), ply)
     elif text:
-        yield Source(parse_fen(text, chess960), text)
+        yield _source_of_fen(text, chess960)
     else:
         raise ConfigError(f"no position: give a FEN, a PGN file, {START_WORD!r}, or {STDIN_WORD!r} for standard input")
 
@@ -80,9 +82,7 @@ def read_source(words: Sequence[str], game: int = 1, ply: int | None = None, che
 
 
 def _standard_input() -> str:
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")
-    return sys.stdin.read()
+    return decode_text(sys.stdin.buffer.read()) if isinstance(sys.stdin, io.TextIOWrapper) else sys.stdin.read()
 
 
 def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> Iterator[Source | BadLine]:
@@ -95,9 +95,15 @@ def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> I
         return
     for number, line in lines:
         try:
-            yield Source(parse_fen(line, chess960), line)
+            yield _source_of_fen(line, chess960, f"line {number}: ")
         except FenError as error:
             yield BadLine(number, error)
+
+
+def _source_of_fen(text: str, chess960: bool, place: str = "") -> Source:
+    notes: list[str] = []
+    board = parse_fen(text, chess960, lambda note: notes.append(place + note))
+    return Source(board, text, tuple(notes))
 
 
 def _is_pgn(lines: Sequence[str]) -> bool:

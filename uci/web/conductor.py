@@ -104,7 +104,8 @@ class Conductor:
     # ---- requests: the game -----------------------------------------------------------------------------------------
 
     def _do_new(self, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
-        self._replace_table(chosen_game(chosen_position(fen, chess960), side, level, clock))
+        board = chosen_position(fen, self.table.shown, self._say, chess960)
+        self._replace_table(chosen_game(board, side, level, clock))
 
     def _do_play_from_here(self, side: str, level: str, clock: str) -> None:
         self._replace_table(chosen_game(self.table.shown.copy(), side, level, clock))
@@ -224,7 +225,7 @@ class Conductor:
         self._changed()
 
     def _do_position(self, fen: str) -> None:
-        self._replace_table(Setup(chosen_position(fen), None))
+        self._replace_table(Setup(chosen_position(fen, self.table.shown, self._say), None))
 
     def _do_load(self, text: str, game: int) -> None:
         setup, names, fault = loaded_game(text, game)

@@ -22,6 +22,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from engine.board.pgn_writer import game_text
 from engine.errors import ConfigError
 from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, SCALE, level_choices
 from uci.pages.render import render
@@ -241,7 +242,7 @@ class GameHandler(_Guarded):
         table = self.server.conductor.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
-        self.finish(f"{table.record()}\n\n")
+        self.finish(game_text(table.record()))
 
 
 class BoardSocket(_Guarded, WebSocketHandler):

@@ -1,5 +1,6 @@
 """`aino-train label`: right labels, each position once, nothing lost by a kill, faulty engines survived."""
 
+import gzip
 import lzma
 import subprocess
 import sys
@@ -246,6 +247,24 @@ def test_broken_position_lists_name_the_line(tmp_path: Path) -> None:
     (tmp_path / "x.epd").write_text(EPD[0] + "\n8/8/8 w - -\n")
     with pytest.raises(DataError, match=r"x\.epd:2"):
         list(positions_of_file(tmp_path / "x.epd"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("pack", [lambda data: data, gzip.compress])
+def test_position_lists_are_read_in_every_encoding_with_their_clocks(
+    encoding: str, pack: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / ("x.epd" if pack(b"") == b"" else "x.epd.gz")
+    pawn = "4k3/8/8/8/8/8/4P3/4K3"
+    lines = ["# M\u00fcller", f"{pawn}\tw KQ -\tce 9;hmvc 12; fmvn 40", "", f"{pawn} w - - 3 4;"]
+    path.write_bytes(pack("\r\n".join(lines).encode(encoding)))
+    assert [task.fen for task in positions_of_file(path)] == [f"{pawn} w - - 12 40", f"{pawn} w - - 3 4"]
+    assert ["no rook to castle with" in text for text in caplog.messages] == [True, True]
+    path.write_bytes(pack(f"{lines[1]}\n".encode() * 30))
+    caplog.clear()
+    assert len(list(positions_of_file(path))) == 30
+    assert len(caplog.messages) == 21
+    assert "40 more notes" in caplog.messages[-1]
 
 
 def test_stockfish_labels_a_game(pgn_file: Path, out: Path, label: Callable[..., str], stockfish: str) -> None:
