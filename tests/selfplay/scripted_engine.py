@@ -14,7 +14,6 @@ import time
 
 import chess
 
-
 NOT_THE_SCORE = (
     "depth 4 nodes 80 score cp 900 lowerbound pv {}",
     "depth 4 nodes 81 score upperbound cp 901 pv {}",

@@ -6,8 +6,8 @@ from pathlib import Path
 import chess
 import pytest
 
-from selfplay.matches.archive import MatchArchive
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
+from selfplay.matches.archive import MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.infos import Info, last_judgement, read_info
