@@ -14,6 +14,7 @@ from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.network.weights import default_net_path
 from engine.nn import dit
+from selfplay.data.split import without_known_games
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.records.calibration import CALM_VALUES, DEPTH_2_SCORES, UNSETTLED_VALUES
 from selfplay.records.collect import collect
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _score(judges: list[str], paths: list[Path]) -> None:
     """Show every network's scores on the labelled positions of files."""
-    games = concatenate([collect(read_teacher(path))[0] for path in teacher_files(paths)])
+    games, _ = without_known_games(concatenate([collect(read_teacher(path))[0] for path in teacher_files(paths)]), {})
     show(f"{games.n_games:,} games, {np.count_nonzero(games.usable):,} labelled positions")
     table = Table("network", "first move", "policy loss", "value loss")
     for name in judges:

@@ -45,7 +45,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     text = "mix the kinds above with these weights in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
     group.add_argument("--mixture", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
-    text = "hold out this share of all games, by a hash of their moves, and score networks on those of the first file"
+    text = "hold out this share of all games (1/64 at least), by a hash of the moves; score on those of the first file"
     add_flag(group, "--heldout-share", defaults.heldout_share, text)
     text = "give positions with scored moves this share of what --labels get; the policy learns from no others"
     add_flag(group, "--scored-share", defaults.scored_share, text)

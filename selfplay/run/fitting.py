@@ -14,7 +14,7 @@ from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
 from selfplay.data.order import ORDER_VERSION
-from selfplay.data.split import held_out_games, limit_for, unseen, without_held_out
+from selfplay.data.split import HELD_OUT_SHARE, held_out_games, limit_for, unseen, without_held_out
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.positions import PositionSet, concatenate
@@ -86,7 +86,7 @@ def fit(
     `report` gets the share of the training that is done, 0..1, and a text about it. Raises NothingToLearn.
     """
     settings = run.config.fit
-    training, heldout = _window(run, generation)
+    training, heldout = _window(run, generation, settings.heldout_share)
     if not training.usable.any():
         raise NothingToLearn(f"{run.path}: generation {generation}: the games have no position to learn from")
     model, family = run.load(run.best), run_family_of(run.config.net)
@@ -112,7 +112,8 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     best, candidate = run.load(run.best), run.load(path)
     if candidate.config() != best.config():
         raise RunError(f"{path}: not of the architecture of {run.best}")
-    _, heldout = _window(run, generation)
+    # A training elsewhere holds out HELD_OUT_SHARE, even where this run's own hold out more.
+    _, heldout = _window(run, generation, HELD_OUT_SHARE)
     score = _scorer(run, run_family_of(run.config.net), heldout)
     result = FitResult(score(best), score(candidate))
     run.ledger.forget_losses(generation)
@@ -120,7 +121,7 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     return result
 
 
-def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet]:
+def _window(run: RunFolder, generation: int, heldout_share: float) -> tuple[PositionSet, PositionSet]:
     """(positions to train on, held-out games) of a generation's window.
 
     No game is held out where nothing would be left to train on.
@@ -128,7 +129,7 @@ def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet]:
     settings = run.config.fit
     numbers = [n for n in published_generations(run.replay) if generation - settings.window < n <= generation]
     window = concatenate([replay_set(run, number) for number in numbers])
-    limit = limit_for([window], settings.heldout_share)
+    limit = limit_for([window], heldout_share)
     if not without_held_out(window, limit).usable.any():
         limit = 0
     training = without_held_out(window, limit)

@@ -46,7 +46,8 @@ class SourceFiles:
         shares: mixture weights of the kinds (teacher, engine, human, pgn, v6, searched, labels), relative; kinds
             without files do not count.
         scored_share: part of the labels' mixture weight that goes to positions with scored moves.
-        heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder.
+        heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder;
+            HELD_OUT_SHARE at least.
     """
 
     teacher: tuple[Path, ...] = ()
@@ -83,8 +84,8 @@ def load_training_data(
     """Read all files (from the cache folder if parsed before), calling `tell` with one line per file.
 
     `watch` gets a file's name, the share of it that is read (0 where that is not known) and its games, now and then.
-    Every file is its own set, so that none is copied into memory. Files of a kind split its weight by positions. Equal
-    games count once. Raises ConfigError without files, DataError for bad ones.
+    Every file is its own set, so that none is copied into memory. Files of a kind split its weight by positions. Each
+    position of equal games counts once. Raises ConfigError without files, DataError for bad ones.
     """
     kinds: list[tuple[list[Path], Reader]] = [
         (teacher_files(files.teacher), read_teacher),
@@ -109,7 +110,7 @@ def load_training_data(
     heldout_path, heldout_set = next(part for parts in loaded for part in parts)
     if heldout_set.n_games < LEAST_GAMES:
         raise DataError(f"{heldout_path}: 1 game found; at least {LEAST_GAMES} are needed")
-    limit, known = limit_for([heldout_set], files.heldout_share), set[int]()
+    limit, known = limit_for([heldout_set], files.heldout_share), dict[int, int]()
     sets: list[PositionSet | LabelRows] = []
     games: list[PositionSet] = []
     shares: list[float] = []
@@ -122,7 +123,7 @@ def load_training_data(
         total = max(1, sum(map(_usable, kind)))
         games += [one for one in kind if _usable(one)]
         shares += [share * _usable(one) / total for one in kind if _usable(one)]
-    once, _ = without_known_games(heldout_set, set())
+    once, _ = without_known_games(heldout_set, {})
     heldout, split = unseen(held_out_games(once, limit), games, limit)
     tell(f"{heldout_path.name}: {heldout.n_games:,} games are held out; {_usable(heldout):,} positions nowhere else")
     sets += games
