@@ -22,6 +22,7 @@ from selfplay.records.positions import concatenate
 from selfplay.teachers import quality
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.training.families import family_of_model
+from selfplay.training.losses import number_text
 
 EXAMPLES = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
@@ -67,7 +68,7 @@ def _score(judges: list[str], paths: list[Path]) -> None:
     for name in judges:
         model, _ = dit.load(default_net_path() if name == "default" else Path(name))
         scores = family_of_model(model).heldout(games, games.n_positions).evaluate(model)
-        table.add_row(name, f"{scores.top1:.2%}", f"{scores.policy:.4f}", f"{scores.value:.4f}")
+        table.add_row(name, number_text(scores.top1, ".2%"), number_text(scores.policy), number_text(scores.value))
     show_view(table)
 
 

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments, net)
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
     tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
-    with folder_lock(arguments.out):
+    with folder_lock(arguments.out, "a label folder"):
         roots = new_roots(games_of_sets(_games(arguments)))
         show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
         run = LabelRun(arguments.out, arguments.net, net, roots, plan, tree_net)

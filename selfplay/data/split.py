@@ -9,6 +9,7 @@ position that is scored, they teach nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,7 @@ from engine.native.jit import kernel
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet
 
 ROOTS = 1 << 16
+SAMPLED = 1 << 16  # entries of an array that are looked at to tell sets apart
 HELD_OUT_SHARE = 1 / 64  # of the games, at least; commands that look for unseen positions rely on it
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd constant of a multiplicative hash: SplitMix64, Steele, Lea & Flood 2014
 
@@ -108,6 +110,15 @@ def game_keys(positions: PositionSet) -> np.ndarray:
     last[longer] -= (left[ends - 1] == UNKNOWN_MOVES_LEFT) & (left[ends - 2] == 1)
     fill_game_keys(positions.starts, positions.game_first[:-1], last, positions.moves, keys)
     return keys
+
+
+def fingerprint(positions: PositionSet) -> str:
+    """A name for the games and targets of a set: all start positions and moves, and of large arrays some entries."""
+    digest = hashlib.sha256(game_keys(positions).tobytes())
+    for name, array in vars(positions).items():
+        some = array[:: max(1, len(array) // SAMPLED)]
+        digest.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(some).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def game_key(start: np.ndarray, played: np.ndarray) -> np.uint64:

@@ -55,9 +55,9 @@ class Generation:
     games: GamesSummary | None
     given_up: int
     wrong: int
-    training: list[dict[str, float]]
-    before: dict[str, float] | None
-    after: dict[str, float] | None
+    training: list[dict[str, float | None]]
+    before: dict[str, float | None] | None
+    after: dict[str, float | None] | None
     gate: GateResult | None
     gained: float | None
 

@@ -24,6 +24,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.training.families import AnyFamily, run_family_of
 from selfplay.training.family import HeldOutScores
 from selfplay.training.learner import Learner, load_checkpoint
+from selfplay.training.losses import number_text
 from selfplay.training.own import OwnFamily, OwnLearner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
@@ -212,8 +213,8 @@ def _train(
         if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
             run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
             speed = (learner.steps_done - first) * batch_size / (now - started)
-            text = f"policy {losses.policy:.3f} value {losses.value:.3f}, {speed:,.0f} positions/s"
-            report(learner.steps_done / total_steps, text)
+            text = f"policy {number_text(losses.policy, '.3f')} value {number_text(losses.value, '.3f')}"
+            report(learner.steps_done / total_steps, f"{text}, {speed:,.0f} positions/s")
         if now - saved >= run.config.fit.checkpoint_s:
             save()
             saved = now

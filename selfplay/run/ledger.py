@@ -227,7 +227,7 @@ class Ledger:
             found.setdefault(generation, []).append((source[0], source[1], source[2]))
         return found
 
-    def note_losses(self, generation: int, step: int, kind: str, values: dict[str, float]) -> None:
+    def note_losses(self, generation: int, step: int, kind: str, values: dict[str, float | None]) -> None:
         """Enter losses of kind `train`, `before` or `after` (the last two on held-out games)."""
         row = (generation, step, kind, *(values.get(name) for name in ("policy", "value", "moves_left", "top1")))
         self._write("INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", [row])
@@ -236,8 +236,8 @@ class Ledger:
         """Remove what was entered about a training that begins again."""
         self._write("DELETE FROM losses WHERE generation = ?", [(generation,)])
 
-    def losses(self, generation: int, kind: str) -> list[dict[str, float]]:
-        """Losses of one kind, by step."""
+    def losses(self, generation: int, kind: str) -> list[dict[str, float | None]]:
+        """Losses of one kind, by step; None for what was not measured."""
         rows = self._read(
             "SELECT step, policy, value, moves_left, top1 FROM losses WHERE generation = ? AND kind = ? ORDER BY step",
             generation, kind,

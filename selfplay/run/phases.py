@@ -15,6 +15,7 @@ from selfplay.run.gating import gate
 from selfplay.run.generating import generate_games
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend, play_numbers
+from selfplay.training.losses import number_text
 
 LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
@@ -127,8 +128,11 @@ def _show_losses(number: int, result: FitResult) -> None:
         show(f"generation {number}: no held-out positions to compare losses on")
         return
     show(
-        f"generation {number}: held-out losses before -> after: policy {before.policy:.4f} -> {after.policy:.4f}, "
-        f"value {before.value:.4f} -> {after.value:.4f}, top-1 {before.top1:.1%} -> {after.top1:.1%}"
+        f"generation {number}: held-out losses before -> after: "
+        + ", ".join(
+            f"{word} {number_text(getattr(before, name), form)} -> {number_text(getattr(after, name), form)}"
+            for word, name, form in (("policy", "policy", ".4f"), ("value", "value", ".4f"), ("top-1", "top1", ".1%"))
+        )
     )
 
 

@@ -120,7 +120,7 @@ class OwnLearner:
         if not np.isfinite([policy, value]).all():
             raise TrainingError(f"step {self.steps_done + 1}: the losses are {policy} and {value}")
         self.steps_done += 1
-        return Losses(float(policy), float(value), 0.0)
+        return Losses(float(policy), float(value), None)
 
     def averaged_model(self) -> OwnWeights:
         """The weights to play with; the network averages them itself, or does not."""

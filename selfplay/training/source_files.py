@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from selfplay.data.pgn import PgnReader
 from selfplay.data.split import (
     HELD_OUT_SHARE,
     Split,
+    fingerprint,
     held_out_games,
     limit_for,
     root_limit,
@@ -67,12 +70,14 @@ class SourceFiles:
 class TrainingData:
     """Training sets with their mixture weights, and the held-out set.
 
-    Without games, the held-out set is some rows of the first label folder.
+    Without games, the held-out set is some rows of the first label folder. `fingerprints` tell by path what the files
+    hold; of a label folder, which may grow, what its labels were made from.
     """
 
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
     heldout: PositionSet | LabelRows
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_training_data(
@@ -105,8 +110,12 @@ def load_training_data(
     loaded = [[(path, load(path, reader)) for path in found] for found, reader in kinds]
     if not any(loaded) and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
+    fingerprints = {str(path): fingerprint(part) for parts in loaded for path, part in parts}
+    for path in files.labels:
+        settings = json.dumps(LabelFolder(path).settings, sort_keys=True)
+        fingerprints[str(path)] = hashlib.sha256(settings.encode()).hexdigest()[:16]
     if not any(loaded):
-        return _labels_alone(files, tell)
+        return replace(_labels_alone(files, tell), fingerprints=fingerprints)
     heldout_path, heldout_set = next(part for parts in loaded for part in parts)
     if heldout_set.n_games < LEAST_GAMES:
         raise DataError(f"{heldout_path}: 1 game found; at least {LEAST_GAMES} are needed")
@@ -130,7 +139,7 @@ def load_training_data(
     for rows, share in _label_sets(files, split, tell):
         sets.append(rows)
         shares.append(share)
-    return TrainingData(tuple(sets), tuple(shares), heldout)
+    return TrainingData(tuple(sets), tuple(shares), heldout, fingerprints)
 
 
 def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingData:

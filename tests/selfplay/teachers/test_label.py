@@ -99,7 +99,7 @@ def test_positions_of_a_list_are_labelled(tmp_path: Path, out: Path, label: Call
     assert (packed.n_games, illegal) == (4, 0)
     assert packed.usable.all()
     assert packed.wdl[2, 0] > 0.99
-    assert sorted(one.name for one in out.parent.iterdir()) == ["lock", "new.teacher.json", "new.txt.xz"]
+    assert sorted(one.name for one in out.parent.iterdir()) == ["new.teacher.json", "new.txt.xz"]
 
 
 def test_games_are_labelled_once_a_position(
