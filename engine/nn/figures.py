@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engine.backend import to_numpy
 from engine.errors import ConfigError
 
@@ -26,6 +28,8 @@ def new_figure(width: float, height: float) -> Figure:
 def plot_histograms(arrays: Mapping[str, Any], path: str | Path, title: str = "") -> None:
     """Draw a histogram of each array's numbers to an image file: weights, activations or gradients. Needs Matplotlib.
 
+    Infinite numbers and NaN have no place in a histogram; its title counts them.
+
     ``arrays`` are by name, as from ``model.named_parameters()``, ``activations(model, x)`` or ``backward``.
     """
     columns = max(1, math.ceil(math.sqrt(len(arrays))))
@@ -33,8 +37,11 @@ def plot_histograms(arrays: Mapping[str, Any], path: str | Path, title: str = ""
     figure = new_figure(3 * columns, 2.2 * rows)
     for place, (name, array) in enumerate(arrays.items(), start=1):
         axes = figure.add_subplot(rows, columns, place)
-        axes.hist(to_numpy(array).ravel(), bins=50)
-        axes.set_title(f"{name} {list(array.shape)}", fontsize=8)
+        numbers = to_numpy(array).ravel().astype(np.float64)
+        finite = numbers[np.isfinite(numbers)]
+        axes.hist(finite, bins=50)
+        left_out = f", {len(numbers) - len(finite):,} not finite" if len(finite) < len(numbers) else ""
+        axes.set_title(f"{name} {list(array.shape)}{left_out}", fontsize=8)
         axes.tick_params(labelsize=7)
     figure.suptitle(title)
     figure.savefig(path)

@@ -62,7 +62,7 @@ def metrics_of(run: AnyFacts) -> Metrics:
         scored_on = config.pop("heldout", run.name)
         config.pop("data", None)
         return Metrics(run.name, "positions", dict(_flat(config)), rows, steps, scored_on)
-    hours = accumulate(one.hours for one in run.generations)
+    hours = accumulate((one.hours for one in run.generations), _sum)
     rows = [_generation_row(one, end) for one, end in zip(run.generations, hours, strict=True)]
     steps = [{"generation": one.number, **_known(row)} for one in run.generations for row in one.training]
     return Metrics(run.name, "generation", dict(_flat(asdict(run.config))), rows, steps, run.name)
@@ -72,8 +72,13 @@ def _logged(row: Mapping[str, Any], values: Mapping[str, float | None]) -> Row:
     return {"positions": row["positions"], "step": row["step"], "hours": row["elapsed_s"] / 3600, **_known(values)}
 
 
-def _generation_row(one: Generation, hours: float) -> Row:
-    row: Row = {"generation": one.number, "hours": hours}
+def _sum(one: float | None, other: float | None) -> float | None:
+    """The sum of two numbers, unknown where one of them is."""
+    return None if one is None or other is None else one + other
+
+
+def _generation_row(one: Generation, hours: float | None) -> Row:
+    row: Row = {"generation": one.number, **_known({"hours": hours})}
     if one.games is not None:
         names = ("games", "positions", "mean_plies", "draws", "resigned", "white_score")
         row |= {name: getattr(one.games, name) for name in names}
@@ -118,8 +123,8 @@ def metrics_csv(runs: Sequence[Metrics]) -> str:
 def write_events(folder: Path, runs: Sequence[Metrics]) -> None:
     """Write TensorBoard's event files, a folder for each run; steps are generations or positions.
 
-    Training losses of a self-play run are numbered on through its generations. Raises ConfigError without TensorBoard
-    and RunError where a folder has a run's events already.
+    Training losses of a self-play run are numbered on through its generations. Events that an earlier call wrote there
+    are replaced, because TensorBoard would show both. Raises ConfigError without TensorBoard.
     """
     try:
         from tensorboard.summary import Writer
@@ -127,8 +132,8 @@ def write_events(folder: Path, runs: Sequence[Metrics]) -> None:
         raise ConfigError("--tensorboard needs TensorBoard: pip install '.[tensorboard]' in Aino's folder") from None
     for run in runs:
         place = folder / run.run
-        if place.exists():
-            raise RunError(f"{place} is there already, and TensorBoard would show its events twice: remove it first")
+        for older in place.glob("events.out.tfevents.*"):
+            older.unlink()
         writer = Writer(str(place))
         for row in run.rows:
             _add(writer, "rows", row, int(row[run.x]), (run.x,))

@@ -24,7 +24,7 @@ def report_page(facts: RunFacts) -> str:
         newest=generations[-1],
         games=sum(games.games for games in played),
         positions=sum(games.positions for games in played),
-        hours=sum(generation.hours for generation in generations),
+        hours=sum(filter(None, (generation.hours for generation in generations))),
         unbounded=UNBOUNDED,
         promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
         gained=generations[-1].gained,

@@ -118,6 +118,11 @@ class RunConfig:
     )
     seed: int = setting(1, "seed all random numbers of the run with this", least=0)
     threads: int = setting(2, "train on this many threads; self-play and gate use --workers", least=1)
+    keep_nets: int = setting(
+        10,
+        "keep the files of this many newest candidates, and of this many newest promoted ones; 0 = of all",
+        least=0,
+    )
     openings: str = setting("", "take openings from this EPD file; empty = Aino's own set")
     games: GameSettings = field(default_factory=GameSettings)
     gate: GateSettings = field(default_factory=GateSettings)

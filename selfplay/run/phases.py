@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,7 +92,12 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], boo
     work, following = STEPS[phase]
     if number > run.ledger.current()[0]:
         run.ledger.begin_generation(number, config_text(run.config))
-    if stop() or not work(run, number, stop, play):
+    begun = time.monotonic()
+    try:
+        finished = not stop() and work(run, number, stop, play)
+    finally:
+        run.ledger.add_work(number, time.monotonic() - begun)
+    if not finished:
         show(f"generation {number}: stopped in {phase}; the same command continues")
         return False
     run.ledger.enter_phase(number, following)
@@ -142,6 +148,7 @@ def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacke
         result = gate(run, number, line.update, show, stop, play)
     if result is None:
         return False
+    run.remove_old_networks(number)
     show(
         f"generation {number}: candidate {'promoted' if result.accepted else 'rejected'} "
         f"({'SPRT' if result.decided else 'limit of pairs'}, LLR {result.llr:+.2f}): score {result.score:.1%} "

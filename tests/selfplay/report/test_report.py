@@ -5,7 +5,8 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import chess
@@ -28,6 +29,7 @@ from selfplay.report.pretraining_page import pretraining_page, read_pretraining
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
+from selfplay.run.guards import summarise
 from selfplay.run.ledger import SCHEMA, GateResult, Phase, ledger_row
 from selfplay.training.family import scores_of
 from selfplay.training.losses import Losses, LossSums, number_text
@@ -363,6 +365,42 @@ def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
     assert metrics.settings["net"] == "64x6"
 
 
+def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
+    run = run_with(tmp_path, [gate_result(30), gate_result(30), gate_result(30)])
+    run.ledger.add_work(1, 1800.0)
+    run.ledger.add_work(1, 1800.0)  # after a pause of any length
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("UPDATE generations SET started = 7200, finished = 10800 WHERE number < 3")
+        ledger.execute("UPDATE generations SET started = 7200, finished = 3600 WHERE number = 3")  # the clock was set
+    run.close()
+    facts = read_facts(tmp_path)
+    assert [one.hours for one in facts.generations] == [1.0, 1.0, None, None]
+    assert [row.get("hours") for row in metrics_of(facts).rows] == [1.0, 2.0, None, None]
+    assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(facts)
+
+
+def test_a_report_decoded_every_game_for_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_with(tmp_path, [gate_result(30)] * 12)
+    for number in range(1, 13):
+        summary = asdict(summarise(published_games(run.replay, number), run.config.games))
+        run.ledger.note_self_play(number, summary)
+    run.close()
+    expected = [(one.given_up, one.wrong) for one in read_facts(tmp_path).generations]
+    assert expected[0] == (2, 1)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("DELETE FROM self_play WHERE generation = 3")  # of an older version
+    read: list[int] = []
+
+    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
+        read.append(number)
+        return published_games(replay, number)
+
+    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
+    facts = read_facts(tmp_path)
+    assert read == [1, 3, *range(5, 13)], "those that are shown, and one that was never counted"
+    assert [(one.given_up, one.wrong) for one in facts.generations] == expected
+
+
 def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
     write_pretraining(tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()[:-1]]
@@ -396,8 +434,8 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["rows/elo"]] == [(1, 30.0)]
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
-    with pytest.raises(RunError, match="remove it first"):
-        write_events(tmp_path / "events", [metrics_of(read_run(tmp_path / "run"))])
+    write_events(tmp_path / "events", [metrics_of(read_run(tmp_path / "run"))])  # was refused
+    assert len(list((tmp_path / "events" / "run").iterdir())) == 1
 
 
 def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:
