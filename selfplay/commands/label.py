@@ -102,13 +102,15 @@ def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: Label
 
 
 def _teacher(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All that the labels of a position depend on."""
+    """All that the labels of a position depend on, and what kind of positions they are."""
     engine = parse_contestant(arguments.engine)
     return {
         "command": list(engine.command),
         "options": dict(engine.options),
         "nodes": arguments.nodes,
         "multipv": arguments.multipv,
+        "tree": arguments.tree > 0,
+        "held_out": arguments.held_out,
     }
 
 

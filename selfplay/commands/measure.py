@@ -79,17 +79,20 @@ def _measure(name: str, judges: list[str], net: StockfishNet, truth: quality.Tru
         f"{len(siblings.rows):,} siblings, {siblings.quiet.mean():.1%} quiet and near the best"
     )
     table = Table("judge", "error", "calm", "calm, balanced", "quiet siblings", "positions/s")
-    for judge_name, judge in _judges(judges, net):
-        judge(truth.rows[:1])  # kernels may have to be compiled
-        begun = thread_time()
-        judge(truth.rows)
-        speed = len(truth.rows) / (thread_time() - begun)
-        found = quality.measure(judge, truth, calm, siblings)
-        table.add_row(
-            judge_name, f"{found.error:.4f}", f"{found.calm_error:.4f}", f"{found.balanced_error:.4f}",
-            f"{found.siblings:.3f} +- {found.siblings_error:.3f}", f"{speed:,.0f}",
-        )  # fmt: skip
-    show_view(table)
+    try:
+        for judge_name, judge in _judges(judges, net):
+            judge(truth.rows[:1])  # kernels may have to be compiled
+            begun = thread_time()
+            judge(truth.rows)
+            speed = len(truth.rows) / (thread_time() - begun)
+            found = quality.measure(judge, truth, calm, siblings)
+            table.add_row(
+                judge_name, f"{found.error:.4f}", f"{found.calm_error:.4f}", f"{found.balanced_error:.4f}",
+                f"{found.siblings:.3f} +- {found.siblings_error:.3f}", f"{speed:,.0f}",
+            )  # fmt: skip
+    finally:  # what was measured before Ctrl-C, or before a judge that cannot be read
+        if table.row_count:
+            show_view(table)
 
 
 def _judges(names: list[str], net: StockfishNet) -> Iterator[tuple[str, quality.Judge]]:

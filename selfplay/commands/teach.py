@@ -152,7 +152,9 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         sets = [load(path, reader) for paths, reader in kinds for path in paths]
     if arguments.run:
         replay = arguments.run / "replay"
-        for generation in published_generations(replay):
+        if not (generations := published_generations(replay)):
+            raise ConfigError(f"--run {arguments.run}: no published games of a self-play run there")
+        for generation in generations:
             games = (training_game(game, value_share=0.0) for game in published_games(replay, generation))
             sets.append(collect(games)[0])
     return sets

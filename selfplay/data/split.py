@@ -31,8 +31,8 @@ def root_limit(share: float) -> int:
     return round(max(share, HELD_OUT_SHARE) * ROOTS)
 
 
-def roots_of(keys: np.ndarray | np.uint64) -> np.ndarray:
-    """The roots int64 of games with these hashes uint64."""
+def roots_of(keys: np.ndarray) -> np.ndarray:
+    """The roots int64[n] of games with these hashes uint64[n]."""
     return (keys >> np.uint64(48)).astype(np.int64)
 
 
@@ -51,7 +51,7 @@ class Split:
 
 def is_held_out_game(start: np.ndarray, moves: np.ndarray) -> bool:
     """Whether commands hold out the game with this start uint64[16] and played moves uint16[n]."""
-    return bool(roots_of(game_key(start, moves)) < root_limit(HELD_OUT_SHARE))
+    return bool(roots_of(np.array([game_key(start, moves)], np.uint64))[0] < root_limit(HELD_OUT_SHARE))
 
 
 def limit_for(sets: Iterable[PositionSet], share: float) -> int:
@@ -121,11 +121,11 @@ def fingerprint(positions: PositionSet) -> str:
     return digest.hexdigest()[:16]
 
 
-def game_key(start: np.ndarray, played: np.ndarray) -> np.uint64:
+def game_key(start: np.ndarray, played: np.ndarray) -> int:
     """The hash of the game with this start uint64[16] and played moves uint16[n], as `game_keys` has it."""
     keys = np.zeros(1, np.uint64)
     fill_game_keys(start[None], np.zeros(1, np.int64), np.array([len(played)]), played, keys)
-    return keys[0]
+    return int(keys[0])
 
 
 def without_known_games(positions: PositionSet, known: dict[int, int]) -> tuple[PositionSet, int]:

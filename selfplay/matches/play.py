@@ -174,7 +174,7 @@ def _think(
 ) -> chess.engine.PlayResult:
     """The engine's answer, which holds a move; its lines go to `told`. Raises _Fault."""
     # The driver itself would merge all lines into one, bounds and second-best ones, too.
-    engine.protocol.line_received = told.append  # type: ignore[method-assign]
+    engine.protocol.line_received = told.append  # type: ignore[assignment, method-assign]
     try:
         answer = ask_engine(engine, engine.protocol.play(board, limit), timeout_s)
     except chess.engine.EngineTerminatedError as error:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,9 +56,9 @@ class Generation:
     games: GamesSummary | None
     given_up: int
     wrong: int
-    training: list[dict[str, float | None]]
-    before: dict[str, float | None] | None
-    after: dict[str, float | None] | None
+    training: list[dict[str, Any]]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
     gate: GateResult | None
     gained: float | None
 

@@ -95,7 +95,7 @@ def import_games(
     return Imported(number + 1, len(rows), sum(row.plies for row in rows), duplicates)
 
 
-def _keys_of_games(run: RunFolder) -> set[np.uint64]:
+def _keys_of_games(run: RunFolder) -> set[int]:
     """The keys of the run's games, played and imported ones."""
     segments = [segment_path(run.replay, generation) for generation in published_generations(run.replay)]
     return {game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]}

@@ -52,7 +52,8 @@ class RunFolder:
         # A run of an older version goes on to keep everything.
         old = configured({"keep_nets": 0, **read_toml(stored)}) if stored.is_file() else None
         if initial is not None:
-            values = {**values, "net": _net_of_file(initial, values.get("net", old and old.net))}
+            own = old.net if old is not None and is_own(old.net) else None
+            values = {**values, "net": _net_of_file(initial, values.get("net", own))}
         self.config: RunConfig = configured(values) if old is None else overlay(old, values)
         if old is not None:
             for name in FIXED:

@@ -254,7 +254,7 @@ class Ledger:
         """Remove what was entered about a training that begins again."""
         self._write("DELETE FROM losses WHERE generation = ?", [(generation,)])
 
-    def losses(self, generation: int, kind: str) -> list[dict[str, float | None]]:
+    def losses(self, generation: int, kind: str) -> list[dict[str, Any]]:
         """Losses of one kind, by step; None for what was not measured."""
         rows = self._read(
             "SELECT step, policy, value, moves_left, top1 FROM losses WHERE generation = ? AND kind = ? ORDER BY step",

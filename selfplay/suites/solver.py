@@ -106,7 +106,7 @@ class UciSolver:
     async def _search(self, board: chess.Board) -> Answer:
         limit = chess.engine.Limit(time=self._limit.movetime_s or None, nodes=self._limit.nodes or None)
         begin = time.perf_counter()
-        steps = []
+        steps: list[BestMove] = []
         nodes, mate = 0, None
         with await self._engine.protocol.analysis(board, limit, game=self) as analysis:
             async for info in analysis:

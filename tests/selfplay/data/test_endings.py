@@ -144,5 +144,7 @@ def test_judgements_of_another_engine_are_not_used(tmp_path: Path) -> None:
     judged = Judgements(out, {"nodes": 1})
     judged.add("fen", [("e1d1", 5)])
     judged.close()
-    assert Judgements(out, {"nodes": 1}).known == {"fen": [("e1d1", 5)]}
-    assert Judgements(out, {"nodes": 2}).known == {}
+    for nodes, known in ((1, {"fen": [("e1d1", 5)]}), (2, {})):
+        judged = Judgements(out, {"nodes": nodes})
+        assert judged.known == known
+        judged.close()
