@@ -64,6 +64,15 @@ def pgn_scores(text: str) -> list[float]:
     return [(1000 if float(value) > 0 else -1000) if mate else 100 * float(value) for mate, value in found]
 
 
+def exact_score(
+    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit
+) -> chess.engine.PovScore:
+    """The engine's last score of the position that is no bound."""
+    with engine.analysis(board, limit) as lines:
+        exact = [one["score"] for one in lines if "score" in one and not one.keys() & {"lowerbound", "upperbound"}]
+    return exact[-1]
+
+
 def compare(game: chess.pgn.Game, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit) -> list[Row]:
     """A row for each side: Aino's accuracy, Lichess's for Aino's evaluations, and Lichess's for the engine's."""
     told = [float(text) for text in re.findall(r"accuracy (\d+)%", game.comment)[:2]]
@@ -71,7 +80,7 @@ def compare(game: chess.pgn.Game, engine: chess.engine.SimpleEngine, limit: ches
     scores = []
     for node in game.mainline():
         if not node.board().is_game_over():
-            scores.append(engine.analyse(node.board(), limit)["score"].white().score(mate_score=1000))
+            scores.append(exact_score(engine, node.board(), limit).white().score(mate_score=1000))
     of_engine = lichess_accuracies(scores)
     name = f"{game.headers['White']} - {game.headers['Black']}"
     return [
@@ -111,7 +120,7 @@ def check_move(
         after = board.copy()
         if move is not None:
             after.push(move)
-        return engine.analyse(after, limit)["score"].pov(mover)
+        return exact_score(engine, after, limit).pov(mover)
 
     best, played = score_after(None), score_after(node.move)
     named = {"game": node.game().headers["White"], "move": board.variation_san([node.move])}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import keyword
 import logging
 import sys
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return unknown_command("aino-train", words[0], COMMANDS)
     name = parser.parse_args(words if words[:1] == ["--completion"] else words[:1]).command
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return run_subcommand("aino-train", name, COMMANDS[name], importlib.import_module(module_name(name)), words[1:])
+    return run_subcommand("aino-train", name, COMMANDS[name], module_name(name), words[1:])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _top_parser().parse_args(arguments)
         return 0
     module, text = SUBCOMMANDS[name]
-    return run_subcommand("aino", name, text, importlib.import_module(module), arguments[1:])
+    return run_subcommand("aino", name, text, module, arguments[1:])
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

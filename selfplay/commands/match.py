@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         show(f"warning: {settings.warning}")
     quiet_driver()
     names = settings.first.name, settings.second.name
-    with folder_lock(arguments.out), StopFlag() as stop:
+    with folder_lock(arguments.out, "a match"), StopFlag() as stop:
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), " - ".join(names))
         match = Match(settings, archive)
         pace = Pace(len(archive.rows), settings.games)

@@ -14,6 +14,7 @@ from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.network.weights import default_net_path
 from engine.nn import dit
+from selfplay.data.split import without_known_games
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.records.calibration import CALM_VALUES, DEPTH_2_SCORES, UNSETTLED_VALUES
 from selfplay.records.collect import collect
@@ -21,6 +22,7 @@ from selfplay.records.positions import concatenate
 from selfplay.teachers import quality
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 from selfplay.training.families import family_of_model
+from selfplay.training.losses import number_text
 
 EXAMPLES = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
@@ -60,13 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _score(judges: list[str], paths: list[Path]) -> None:
     """Show every network's scores on the labelled positions of files."""
-    games = concatenate([collect(read_teacher(path))[0] for path in teacher_files(paths)])
+    games, _ = without_known_games(concatenate([collect(read_teacher(path))[0] for path in teacher_files(paths)]), {})
     show(f"{games.n_games:,} games, {np.count_nonzero(games.usable):,} labelled positions")
     table = Table("network", "first move", "policy loss", "value loss")
     for name in judges:
         model, _ = dit.load(default_net_path() if name == "default" else Path(name))
         scores = family_of_model(model).heldout(games, games.n_positions).evaluate(model)
-        table.add_row(name, f"{scores.top1:.2%}", f"{scores.policy:.4f}", f"{scores.value:.4f}")
+        table.add_row(name, number_text(scores.top1, ".2%"), number_text(scores.policy), number_text(scores.value))
     show_view(table)
 
 
@@ -77,17 +79,20 @@ def _measure(name: str, judges: list[str], net: StockfishNet, truth: quality.Tru
         f"{len(siblings.rows):,} siblings, {siblings.quiet.mean():.1%} quiet and near the best"
     )
     table = Table("judge", "error", "calm", "calm, balanced", "quiet siblings", "positions/s")
-    for judge_name, judge in _judges(judges, net):
-        judge(truth.rows[:1])  # kernels may have to be compiled
-        begun = thread_time()
-        judge(truth.rows)
-        speed = len(truth.rows) / (thread_time() - begun)
-        found = quality.measure(judge, truth, calm, siblings)
-        table.add_row(
-            judge_name, f"{found.error:.4f}", f"{found.calm_error:.4f}", f"{found.balanced_error:.4f}",
-            f"{found.siblings:.3f} +- {found.siblings_error:.3f}", f"{speed:,.0f}",
-        )  # fmt: skip
-    show_view(table)
+    try:
+        for judge_name, judge in _judges(judges, net):
+            judge(truth.rows[:1])  # kernels may have to be compiled
+            begun = thread_time()
+            judge(truth.rows)
+            speed = len(truth.rows) / (thread_time() - begun)
+            found = quality.measure(judge, truth, calm, siblings)
+            table.add_row(
+                judge_name, f"{found.error:.4f}", f"{found.calm_error:.4f}", f"{found.balanced_error:.4f}",
+                f"{found.siblings:.3f} +- {found.siblings_error:.3f}", f"{speed:,.0f}",
+            )  # fmt: skip
+    finally:  # what was measured before Ctrl-C, or before a judge that cannot be read
+        if table.row_count:
+            show_view(table)
 
 
 def _judges(names: list[str], net: StockfishNet) -> Iterator[tuple[str, quality.Judge]]:

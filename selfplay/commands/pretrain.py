@@ -11,6 +11,7 @@ from engine.errors import ConfigError
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.training.families import PARTS, family_of
+from selfplay.training.losses import number_text
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
@@ -45,7 +46,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     text = "mix the kinds above with these weights in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
     group.add_argument("--mixture", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
-    text = "hold out this share of all games, by a hash of their moves, and score networks on those of the first file"
+    text = "hold out this share of all games (1/64 at least), by a hash of the moves; score on those of the first file"
     add_flag(group, "--heldout-share", defaults.heldout_share, text)
     text = "give positions with scored moves this share of what --labels get; the policy learns from no others"
     add_flag(group, "--scored-share", defaults.scored_share, text)
@@ -60,7 +61,7 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text = "store the network's weights in this type"
     add_flag(group, "--storage", "float32", text, choices=("float32", "float16"))
     length = group.add_mutually_exclusive_group(required=True)
-    text = "train for this many minutes, over all sessions of the run"
+    text = "train for this many minutes, over all sessions of the run, without compiling"
     length.add_argument("--minutes", type=float, default=0.0, help=text)
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
     text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH; with a value trunk sparse-WIDTH+vWIDTH)"
@@ -123,7 +124,7 @@ def _shares(given: list[float]) -> tuple[float, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or continue; Ctrl-C leaves a checkpoint behind."""
-    with folder_lock(arguments.run):
+    with folder_lock(arguments.run, "a pretraining"):
         return _train(arguments, settings_of(arguments))
 
 
@@ -142,7 +143,8 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
         scores = training.finish(arguments.out, arguments.storage)
     finally:
         training.close()
-    show(f"{arguments.out}: held-out top-1 {scores.top1:.2%}, policy {scores.policy:.4f}, value {scores.value:.4f}")
+    top1, losses = number_text(scores.top1, ".2%"), [number_text(x) for x in (scores.policy, scores.value)]
+    show(f"{arguments.out}: held-out top-1 {top1}, policy {losses[0]}, value {losses[1]}")
     show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")
     show(f"  see the run:      aino-train report {shlex.quote(str(arguments.run))}")
     return 0
@@ -166,16 +168,14 @@ def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> Training
 
 
 def _show(report: ProgressReport, line: LiveLine) -> None:
-    losses = report.losses
-    line.update(
-        report.progress,
-        f"{report.positions:,} positions, {report.positions_per_s:,.0f}/s, "
-        f"policy {losses.policy:.3f} value {losses.value:.3f}",
-    )
-    if report.scores is not None:
-        scores = report.scores
+    speed = f"{number_text(report.positions_per_s, ',.0f')}/s"
+    if (losses := report.losses) is not None:
+        policy, value = number_text(losses.policy, ".3f"), number_text(losses.value, ".3f")
+        line.update(report.progress, f"{report.positions:,} positions, {speed}, policy {policy} value {value}")
+    if (scores := report.scores) is not None:
+        top1 = number_text(scores.top1, "6.2%")
         show(
-            f"{report.progress:6.1%} {report.positions:12,} positions  held out: top-1 {scores.top1:6.2%}  "
-            f"policy {scores.policy:.4f}  value {scores.value:.4f}  moves left {scores.moves_left:.4f}  "
-            f"({report.positions_per_s:,.0f}/s)"
+            f"{report.progress:6.1%} {report.positions:12,} positions  held out: top-1 {top1}  "
+            f"policy {number_text(scores.policy)}  value {number_text(scores.value)}  "
+            f"moves left {number_text(scores.moves_left)}  ({speed})"
         )

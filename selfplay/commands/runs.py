@@ -72,7 +72,7 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
     values = merged(values, flag_values(arguments))
     try:
         with (
-            folder_lock(arguments.run),
+            folder_lock(arguments.run, "a self-play run"),
             StopFlag() as stop,
             closing(RunFolder(arguments.run, values, arguments.initial)) as run,
         ):

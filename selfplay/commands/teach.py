@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments, net)
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
     tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
-    with folder_lock(arguments.out):
+    with folder_lock(arguments.out, "a label folder"):
         roots = new_roots(games_of_sets(_games(arguments)))
         show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
         run = LabelRun(arguments.out, arguments.net, net, roots, plan, tree_net)
@@ -152,7 +152,9 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         sets = [load(path, reader) for paths, reader in kinds for path in paths]
     if arguments.run:
         replay = arguments.run / "replay"
-        for generation in published_generations(replay):
+        if not (generations := published_generations(replay)):
+            raise ConfigError(f"--run {arguments.run}: no published games of a self-play run there")
+        for generation in generations:
             games = (training_game(game, value_share=0.0) for game in published_games(replay, generation))
             sets.append(collect(games)[0])
     return sets

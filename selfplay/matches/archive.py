@@ -19,7 +19,8 @@ from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
 SURELY_MATE_CP = MATE_SCORE_CP - 1000
-GAMES = "games.jsonl"
+GAMES, SETTINGS = "games.jsonl", "match.json"
+RESULT = "result.json"
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,11 @@ class MatchArchive:
         self._event = event
         folder.mkdir(parents=True, exist_ok=True)
         self._games = folder / GAMES
-        if self._games.exists() and not (folder / "match.json").exists():
-            raise RunError(f"{folder} holds games, but no match (match.json is missing): use a new folder")
-        self._note_settings(folder / "match.json", settings, resolved or {})
+        if self._games.exists() and not (folder / SETTINGS).exists():
+            raise RunError(f"{folder} holds games, but no match ({SETTINGS} is missing): use a new folder")
+        self._note_settings(folder / SETTINGS, settings, resolved or {})
         self.rows = read_games(folder)
+        (folder / RESULT).unlink(missing_ok=True)  # it would not be that of the games that follow
         with atomic_write(self._games) as stream:
             stream.writelines((json.dumps(asdict(row)) + "\n").encode() for row in self.rows.values())
         with atomic_write(folder / "games.pgn") as stream:
@@ -129,7 +131,7 @@ class MatchArchive:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, the standing in a form that other programs can read."""
-        with atomic_write(self.folder / "result.json") as stream:
+        with atomic_write(self.folder / RESULT) as stream:
             stream.write((json.dumps(result, indent=2) + "\n").encode())
 
     @staticmethod

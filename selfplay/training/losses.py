@@ -15,13 +15,26 @@ class LossWeights:
     moves_left: float = 0.1
 
 
+def mean_of(total: float, count: float) -> float | None:
+    """The mean of `count` numbers; None of none."""
+    return total / count if count else None
+
+
+def number_text(value: float | None, form: str = ".4f") -> str:
+    """A number in this format, or a dash for one that was not measured."""
+    return "-" if value is None else format(value, form)
+
+
 @dataclass(frozen=True)
 class Losses:
-    """Means over the positions that have the target: cross-entropies in nats, moves left as Huber loss in 100 plies."""
+    """Means over the positions that have the target: cross-entropies in nats, moves left as Huber loss in 100 plies.
 
-    policy: float
-    value: float
-    moves_left: float
+    None where no position has the target.
+    """
+
+    policy: float | None
+    value: float | None
+    moves_left: float | None
 
 
 @dataclass(frozen=True)
@@ -37,11 +50,11 @@ class LossSums:
 
     @property
     def means(self) -> Losses:
-        """The means; 0 for a loss that no position has a target for."""
+        """The means."""
         return Losses(
-            self.policy / (self.with_policy or 1.0),
-            self.value / (self.with_value or 1.0),
-            self.moves_left / (self.with_moves_left or 1.0),
+            mean_of(self.policy, self.with_policy),
+            mean_of(self.value, self.with_value),
+            mean_of(self.moves_left, self.with_moves_left),
         )
 
     def metrics(self, count: int) -> dict[str, float]:

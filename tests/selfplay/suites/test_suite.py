@@ -397,3 +397,12 @@ def test_engines_words_may_set_the_limit_but_no_clock(aino_train: Callable[..., 
     aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--movetime", 0.1, "--json", out)
     assert json.loads(out.read_text())["limit"] == "0.1 s a move"
     assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)
+
+
+def test_an_engine_that_died_took_all_outcomes_with_it(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    suite, out = tmp_path / "five.epd", tmp_path / "out.json"
+    suite.write_text("".join(f'{chess.Board().epd()} bm a3; id "{number}";\n' for number in range(5)))
+    engine = f"{sys.executable} {scripted_engine.__file__} leave 3"
+    assert "failed in" in aino_train("suite", suite, "--engine", f'cmd="{engine}"', "--json", out, status=1)
+    (kept,) = json.loads(out.read_text())["suites"]
+    assert 0 < len(kept["problems"]) < 5

@@ -220,3 +220,10 @@ def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
 def test_killed_labelling_ends_with_the_same_bytes(tmp_path, material_net_file, kills):
     assert main(["teach", "--net", str(material_net_file), "--out", str(tmp_path / "whole"), *FLAGS]) == 0
     assert labels_after_kills(tmp_path / "killed", material_net_file, kills) == contents(tmp_path / "whole")
+
+
+def test_a_run_without_games_was_drawn_around_in_silence(
+    tmp_path: Path, material_net_file: Path, aino_train: Callable[..., str]
+) -> None:
+    words = ["teach", "--net", material_net_file, "--run", tmp_path / "nothing", "--out", tmp_path / "labels"]
+    assert "no published games" in aino_train(*words, status=1)
