@@ -78,11 +78,11 @@ class Task(threading.Thread):
     ended.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, begun: float | None = None) -> None:
         super().__init__(name=type(self).__name__, daemon=True)
         self.working = True
         self._writer = writer
-        self._control = SearchControl()
+        self._control = SearchControl(begun)
 
     def stop(self) -> None:
         """Ends the work at the next opportunity."""
@@ -125,7 +125,8 @@ class LinesTask(Task):
 class SearchTask(Task):
     """Searches `board` and reports. `result` is set once the search has ended.
 
-    `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
+    `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search. `begun`
+    is when the clock began to run, as in `SearchControl`.
     """
 
     def __init__(
@@ -136,8 +137,9 @@ class SearchTask(Task):
         restricted: bool,
         options: EngineOptions,
         writer: Writer,
+        begun: float | None = None,
     ) -> None:
-        super().__init__(writer)
+        super().__init__(writer, begun)
         self.board = board
         self.result: SearchResult | None = None
         self._engine = engine
