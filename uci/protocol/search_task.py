@@ -125,8 +125,8 @@ class LinesTask(Task):
 class SearchTask(Task):
     """Searches `board` and reports. `result` is set once the search has ended.
 
-    `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search. `begun`
-    is when the clock began to run, as in `SearchControl`.
+    `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
+    `begun` is when the clock began to run, as in `SearchControl`.
     """
 
     def __init__(

@@ -197,8 +197,8 @@ def test_ctrl_c_while_an_engine_warms_up_leaves_its_position_alone():
         engine.warm_up()
         sys.setprofile(None)
         for share in (2, 3, 4):
+            sys.setprofile(CtrlC((10**9 - counter.left) // share))
             with pytest.raises(KeyboardInterrupt):
-                sys.setprofile(CtrlC((10**9 - counter.left) // share))
                 engine.warm_up()
             assert engine.board == chess.Board()
         assert engine.search(Limits(nodes=NODES)).nodes == NODES
