@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
 import chess
@@ -24,6 +25,7 @@ from engine import evaluation
 from engine.board.convert import GameRows
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.own import OwnEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
 from engine.native.pool import ThreadPool
@@ -169,7 +171,10 @@ class Engine:
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
+        own = self.evaluator if isinstance(self.evaluator, OwnEvaluator) else None
         try:
+            if own is not None:
+                own.is_rehearsing = True
             self.warm_up_hints()
             for board, limits in _rehearsals():
                 self.set_position(board)
@@ -180,6 +185,8 @@ class Engine:
                 self._search.rehearse_full_tree()
         finally:
             self.board = chess.Board()
+            if own is not None:
+                own.is_rehearsing = False
         self.new_game()
 
     def warm_up_hints(self) -> None:
@@ -296,6 +303,8 @@ class Engine:
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
         playing = limits.clock_ms(board.turn) is not None and not analysing
         self._runner.hint_source = None if playing else self._hint_source
+        if isinstance(self.evaluator, OwnEvaluator):
+            self.evaluator.guest.is_over = partial(_is_over, limits, control, self._clock(limits, board.turn, begun))
         order = SearchOrder(
             board=board,
             limits=limits,
@@ -363,14 +372,23 @@ class Engine:
 
     def _patience_s(self, limits: Limits, white: bool) -> float:
         """Seconds that a search may wait for the solution of an ending."""
-        clock = Clock.start(limits, white, self.options.move_overhead_ms)
+        clock = self._clock(limits, white)
         usual_ms = clock.planned_ms or clock.hard_ms
         return SOLVING_SHARE * usual_ms / 1000.0 if usual_ms is not None else LONG
+
+    def _clock(self, limits: Limits, white: bool, begun: float | None = None) -> Clock:
+        return Clock.start(limits, white, self.options.move_overhead_ms, begun)
 
     def _plan(self, limits: Limits) -> StrengthPlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""
         weakened = self.options.limit_strength and not self._analyses(limits)
         return plan_for(self.options.elo) if weakened else None
+
+
+def _is_over(limits: Limits, control: SearchControl, clock: Clock) -> bool:
+    """Whether nobody waits any more for what a search may still find."""
+    waits = limits.infinite or (limits.ponder and control.pondering)
+    return control.stopped or (not waits and clock.is_over())
 
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:

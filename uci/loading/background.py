@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine.errors import StillCompilingError
+from engine.evaluation.own import STAND_IN
 from engine.native import jit
 from engine.options import EngineOptions
 from uci.loading.compiler import LOCKED, Place, child_environment
@@ -62,6 +63,8 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
     deciding["threads"] = min(2, options.thread_count)
     deciding["tactical_nodes"] = float(options.tactical_nodes > 0)  # Whether there are hints, not how much.
     chosen = {field: getattr(options, field) for field in _ENGINE_FIELDS} | deciding | {"hash_mib": COMPILER_HASH_MIB}
+    if ":" in options.evaluator:  # Somebody's code runs in our process alone: others wait for the compiler.
+        chosen |= {"evaluator": STAND_IN, "weights_file": EngineOptions().weights_file}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -58,11 +58,14 @@ class PatientEngine(Engine):
         """Load the kernels from the cache as soon as they are there, before a search's time begins."""
         if self.is_prepared and not self._is_warm:
             board = self.board
+            self._is_warm = True  # From now on, because the rehearsal searches, too.
             try:
                 self.warm_up()
+            except BaseException:
+                self._is_warm = False
+                raise
             finally:
                 self.set_position(board)
-            self._is_warm = True
             _spare_the_collector()
 
 
