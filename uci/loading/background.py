@@ -34,19 +34,26 @@ _TELL_S = 2.0  # between two messages about the progress
 class LoadingProgress(NamedTuple):
     """How far the compiler is, or what went wrong."""
 
-    done: int
-    total: int
+    done: int  # steps
+    total: int  # steps, by estimate
     seconds_left: float | None  # None while unknown
     problem: str = ""
 
     @property
-    def share(self) -> float:
-        """The part done, 0 to 1."""
-        return self.done / self.total
+    def share(self) -> float | None:
+        """The part done, 0 to 1; None where it is unknown, because there are more steps than estimated."""
+        return self.done / self.total if self.done < self.total else None
+
+    @property
+    def steps(self) -> str:
+        """How many steps are done."""
+        return f"{self.done} of {self.total}" if self.done < self.total else f"{self.done}, more than estimated"
 
     def __str__(self) -> str:
         if self.problem:
             return self.problem
+        if self.share is None:
+            return f"compiling, step {self.steps}"
         left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
         return f"compiling {self.done} of {self.total}, {self.share:.0%}{left}"
 
@@ -110,13 +117,14 @@ class Preparation:
             self._step = now, done
             seconds, count = now - self._first[0], done - self._first[1]
             self._expected_s = seconds / count * (total - done) if count else None
-        return LoadingProgress(done, total, self._seconds_left(now, done == total))
+        return LoadingProgress(done, total, self._seconds_left(now))
 
-    def _seconds_left(self, now: float, is_last: bool) -> float | None:
-        """Counts down between two steps, because a long one says nothing about the pace of the others."""
-        if self._expected_s is None:
-            return None
-        return max(0.0 if is_last else 1.0, self._expected_s - (now - self._step[0]))
+    def _seconds_left(self, now: float) -> float | None:
+        """Counts down between two steps, because a long one says nothing about the pace of the others. None once
+        nothing would be left.
+        """
+        left = 0.0 if self._expected_s is None else self._expected_s - (now - self._step[0])
+        return left if left >= 1.0 else None
 
     def wait(self, tell: Callable[[LoadingProgress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
         """Waits until the kernels are in the cache, or until no compiler can be had and the first search must compile.

@@ -33,9 +33,13 @@ class PatientEngine(Engine):
         return self._preparation.finished
 
     def wait(self, tell: Callable[[LoadingProgress], None] | None = None, control: SearchControl | None = None) -> None:
-        """Wait until the engine is prepared; `tell` hears of the progress. Raises StillCompilingError once stopped."""
+        """Wait until the engine is prepared, and load its kernels; `tell` hears of the progress.
+
+        Raises StillCompilingError once stopped.
+        """
         if not self.is_prepared:
             self._preparation.wait(tell, lambda: control is not None and control.stopped)
+        self._warm_if_prepared()
 
     def set_options(self, options: EngineOptions) -> None:
         super().set_options(options)
@@ -49,7 +53,6 @@ class PatientEngine(Engine):
     ) -> SearchResult:
         control, asked = control or SearchControl(), time.monotonic()
         self.wait(self.on_wait, control)
-        self._warm_if_prepared()
         if control.begun is not None:
             control.begun += time.monotonic() - asked  # A move that had to wait is searched for its whole time.
         return super().search(limits, on_info, control)
