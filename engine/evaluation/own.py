@@ -15,6 +15,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import chess
@@ -87,7 +88,7 @@ class PlanesEvaluator(OwnEvaluator):
         for first in range(0, count, self.round_size):
             part = slice(first, min(first + self.round_size, count))
             planes = planes_of(leaves.masks[part])
-            policy, wdl, *plies_left = self.guest.ask(lambda planes=planes: outputs_of(self.network, planes))
+            policy, wdl, *plies_left = self.guest.ask(partial(outputs_of, self.network, planes))
             places = leaves.policy_index[part].astype(np.int64)
             leaves.logits[part] = np.take_along_axis(policy, places, axis=1)
             leaves.wdl[part] = wdl

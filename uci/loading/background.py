@@ -29,6 +29,7 @@ _ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # what the 
 _POLL_S = 0.1
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
 _TELL_S = 2.0  # between two messages about the progress
+_LATE_S = 10.0  # from the end that was estimated, or from the last step, until the estimate is given up
 
 
 class LoadingProgress(NamedTuple):
@@ -38,24 +39,23 @@ class LoadingProgress(NamedTuple):
     total: int  # steps, by estimate
     seconds_left: float | None  # None while unknown
     problem: str = ""
+    is_late: bool = False  # whether it takes longer than the estimates say, which therefore say nothing
 
     @property
     def share(self) -> float | None:
-        """The part done, 0 to 1; None where it is unknown, because there are more steps than estimated."""
-        return self.done / self.total if self.done < self.total else None
+        """The part done, 0 to 1; None where it is unknown."""
+        return None if self.is_late else self.done / self.total
 
     @property
     def steps(self) -> str:
         """How many steps are done."""
-        return f"{self.done} of {self.total}" if self.done < self.total else f"{self.done}, more than estimated"
+        return f"{self.done} of {self.total}{', longer than estimated' if self.is_late else ''}"
 
     def __str__(self) -> str:
-        if self.problem:
-            return self.problem
-        if self.share is None:
-            return f"compiling, step {self.steps}"
+        if self.problem or self.share is None:
+            return self.problem or f"compiling {self.steps}"
         left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
-        return f"compiling {self.done} of {self.total}, {self.share:.0%}{left}"
+        return f"compiling {self.steps}, {self.share:.0%}{left}"
 
 
 def place_of(options: EngineOptions, needed: str) -> Place | None:
@@ -117,14 +117,14 @@ class Preparation:
             self._step = now, done
             seconds, count = now - self._first[0], done - self._first[1]
             self._expected_s = seconds / count * (total - done) if count else None
-        return LoadingProgress(done, total, self._seconds_left(now))
+        late = now - self._step[0] > _LATE_S + (self._expected_s or 0.0)
+        return LoadingProgress(done, total, None if late else self._seconds_left(now, done == total), is_late=late)
 
-    def _seconds_left(self, now: float) -> float | None:
-        """Counts down between two steps, because a long one says nothing about the pace of the others. None once
-        nothing would be left.
-        """
-        left = 0.0 if self._expected_s is None else self._expected_s - (now - self._step[0])
-        return left if left >= 1.0 else None
+    def _seconds_left(self, now: float, is_last: bool) -> float | None:
+        """Counts down between two steps, because a long one says nothing about the pace of the others."""
+        if self._expected_s is None:
+            return None
+        return max(0.0 if is_last else 1.0, self._expected_s - (now - self._step[0]))
 
     def wait(self, tell: Callable[[LoadingProgress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
         """Waits until the kernels are in the cache, or until no compiler can be had and the first search must compile.

@@ -57,7 +57,7 @@ class Place(NamedTuple):
             total = int(text[:_TOTAL_BYTES])
         except (OSError, ValueError):
             return 0, 1
-        return len(text) - _TOTAL_BYTES, total
+        return min(len(text) - _TOTAL_BYTES, total), total
 
 
 def child_environment() -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import chess
 
-from engine.errors import AinoError, MoveError, StillCompilingError
+from engine.errors import EvaluatorError, MoveError, ShapeError, StillCompilingError
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import SearchInfo, SearchResult
@@ -43,9 +43,9 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
 def any_move(board: chess.Board, limits: Limits, error: Exception, best: chess.Move | None = None) -> list[str]:
     """The lines for a `go` that failed: the error, and an allowed move, the ``best`` one if any was found before.
 
-    Prints the traceback of what nobody has raised on purpose on stderr.
+    Prints the traceback on stderr, unless somebody else's evaluator is at fault, whose name the error tells.
     """
-    if not isinstance(error, AinoError):
+    if not isinstance(error, (EvaluatorError, ShapeError)):
         traceback.print_exception(error, file=sys.stderr)
     return _first_move(board, limits, f"search failed: {type(error).__name__}: {error}", best)
 

@@ -114,7 +114,7 @@ class Table(TimedGame):
         self.run_clock()
 
     def ask(self, asked: bool) -> None:
-        """The person begins or ends to wait for an answer, which costs them no time while the engine is being loaded."""
+        """The person waits for an answer, or has it; while the engine is being loaded, this costs no time."""
         self.fall_of_flag()
         self.is_asked = asked
         self.run_clock()
