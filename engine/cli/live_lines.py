@@ -51,7 +51,8 @@ class LiveLine:
     def update(self, done: float | None, text: str = "") -> None:
         """Set the share done (0..1, None = unknown) and the text after the bar."""
         if done is None:
-            self._progress.update(self._task, total=None, text=text)
+            self._progress.update(self._task, text=text)
+            self._progress.tasks[0].total = None  # For `Progress.update` None means no change.
             return
         now = time.monotonic()
         if self._first is None:
