@@ -190,7 +190,6 @@ class Compiling(FakeEngine):
         self._now = now
 
     def search(self, limits, on_info=None, control=None):
-        self.limits = limits
         self._now.seconds += 3.0
         return super().search(limits, on_info, control)
 
