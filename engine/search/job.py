@@ -194,7 +194,6 @@ def search_beside_mates(order: SearchOrder, count: int, run: Callable[[SearchOrd
     limits, on_info = order.limits, order.on_info
     lines: list[SearchInfo] = []  # of the mates found, as are `mates`
     mates: list[RootMove] = []
-    searched = 0  # visits that count, although the tree has forgotten them with the mates' moves
     moves = order.only or tuple(order.board.legal_moves)
 
     def merged(infos: Sequence[SearchInfo]) -> list[SearchInfo]:
@@ -206,6 +205,7 @@ def search_beside_mates(order: SearchOrder, count: int, run: Callable[[SearchOrd
         return [replace(info, multipv=rank) for rank, info in enumerate(best_first[:count], 1)]
 
     while True:
+        searched = sum(mate.visits for mate in mates)
         part = replace(
             order,
             limits=replace(limits, infinite=False, nodes=limits.nodes and max(1, limits.nodes - searched)),
@@ -218,8 +218,6 @@ def search_beside_mates(order: SearchOrder, count: int, run: Callable[[SearchOrd
             break
         lines.append(result.infos[0])
         mates.append(result.children[0])
-        if result.root is not None:
-            searched += result.root.visits - 1 - sum(child.visits for child in result.children[1:])
     if limits.infinite:
         order.control.wait_stop()
     infos = merged(result.infos)

@@ -4,8 +4,6 @@ import time
 
 import chess
 
-from engine.options import EngineOptions
-from engine.player import Engine
 from engine.search.limits import Limits, SearchControl
 from tests.unit.search.flat import engine, search
 
@@ -25,14 +23,6 @@ def test_searchmoves_are_obeyed_also_after_a_wider_search():
         narrowed = player.search(Limits(nodes=200, searchmoves=allowed))
         assert {child.move for child in narrowed.children} == set(allowed)
         assert len(player.search(Limits(nodes=300)).children) == 20
-
-
-def test_several_lines_beside_mates_search_no_more_than_nodes():
-    with Engine(EngineOptions(hash_mib=16, threads=1, multi_pv=8)) as player:
-        player.set_position(chess.Board("3k4/8/8/8/8/8/8/KQR5 w - - 0 1"))
-        result = player.search(Limits(nodes=3000))
-    assert sum(info.score_mate is not None for info in result.infos) > 2
-    assert result.infos[0].nodes <= 3000
 
 
 def test_a_moves_time_runs_from_its_reception():
