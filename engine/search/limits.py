@@ -61,9 +61,14 @@ class Limits:
 
 
 class SearchControl:
-    """Belongs to one search, or to some that end together. Safe from any thread, also before a search has begun."""
+    """Belongs to one search, or to some that end together. Safe from any thread, also before a search has begun.
 
-    def __init__(self) -> None:
+    Attributes:
+        begun: when the move's clock began to run, in seconds of time.monotonic. None = when the search begins.
+    """
+
+    def __init__(self, begun: float | None = None) -> None:
+        self.begun = begun
         self._stop = threading.Event()
         self._ponderhit = threading.Event()
 

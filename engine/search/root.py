@@ -113,6 +113,8 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     children = tree.child[edges].copy()
     nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
     nodes[children == NO_NODE] = FRESH_NODE
+    # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
+    mate_plies = np.where(children == NO_NODE, 0, tree.mate_plies.take(children)).astype(np.int32)
     visits, all_visits = nodes["visits"], int(root["visits"])
     visited, counted = visits > 0, np.maximum(visits, 1)
     return Root(
@@ -135,7 +137,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
         moves_left=np.where(visited, nodes["moves_left"], 0.0),
         proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], DRAW),
         can_win=nodes["upper"] == WIN,
-        mate_plies=nodes["mate_plies"].astype(np.int32),
+        mate_plies=mate_plies,
     )
 
 

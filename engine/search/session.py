@@ -25,7 +25,7 @@ from engine.search.params import (
 )
 from engine.search.priors import hint, keep_moves, move_to_tried, refresh_below, restore, set_priors
 from engine.search.proofs import best_bounds, settle_past_visits
-from engine.search.room import forget_the_rest, make_room, reroot
+from engine.search.room import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.root import FRESH_NODE, Root, read_root
 from engine.search.tree import (
     DEEPEST,
@@ -82,6 +82,7 @@ class Search:
         self._refreshed_at = 0  # Visits of the root when its priors last followed the history.
         self._kept_visits = 0  # Those of the root's visits that earlier searches made.
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
+        self._table_is_clear = True  # Whether the transposition table has no places of a tree that was forgotten.
         if tree.counters[NODES] == 0:
             tree.nodes[ROOT] = FRESH_NODE
 
@@ -197,18 +198,26 @@ class Search:
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
     def clear(self) -> None:
-        """Forget the whole tree, including visits in flight."""
+        """Forget the whole tree, including visits in flight. A large transposition table is left to `make_room`."""
         self.generation += 1
         self.forced_move = NO_MOVE
         self._refreshed_at = self._kept_visits = 0
-        self._room = None
-        if self.tree.counters[NODES] > 0:
-            self.tree.table[:] = ROOT  # No thread may find what another has not made anew.
+        self._table_is_clear &= bool(self.tree.counters[NODES] == 0)
+        self._room = None if self._table_is_clear else self._clear_table()
         self.tree.counters[:] = 0
         for tree in self.trees:
             tree.butterfly[:] = 0.0
+            tree.stint[:] = 0
+            tree.earned[:] = 0.0
         self.tree.nodes[ROOT] = FRESH_NODE
         self.in_flight.counts[:] = 0
+        if len(self.tree.table) <= FILL_SLICE:
+            self.finish_making_room()
+
+    def _clear_table(self) -> Iterator[None]:
+        """Empty the transposition table, in slices: no thread may find what another has not made anew."""
+        yield from filled(self.tree.table, ROOT)
+        self._table_is_clear = True
 
     def _install_history(self, stack: np.ndarray) -> None:
         rows = len(stack) + MAX_DEPTH + 2

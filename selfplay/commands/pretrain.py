@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import LiveLine, live_line, show
+from engine.cli.live_lines import COMPILES, LiveLine, live_line, show
 from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.interrupt import StopFlag
@@ -135,7 +135,7 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     training = Pretraining(arguments.run, settings, data)
     show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
     try:
-        with StopFlag() as stop, live_line(f"pretrain {settings.net}") as line:
+        with StopFlag() as stop, live_line(f"pretrain {settings.net}", at_first=COMPILES) as line:
             finished = training.train(lambda report: _show(report, line), stop.is_set)
         if not finished:
             show(f"stopped at {training.progress:.1%}; the same command continues")

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import COMPILES, live_line, show
 from engine.cli.setting_flags import add_files, add_flag, add_setting_flags, given_settings
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
@@ -96,7 +96,7 @@ def _tree_net(path: Path) -> TreeNet:
 
 def _label(labels: LabelRun, arguments: argparse.Namespace, stop: StopFlag) -> int:
     show(f"{arguments.out}: {labels.published.values:,} positions so far")
-    with live_line(f"labels {arguments.out.name}", LOG_S) as line:
+    with live_line(f"labels {arguments.out.name}", LOG_S, COMPILES) as line:
         finished = labels.run(arguments.count, arguments.threads, line.update, stop.is_set)
     published = labels.published
     if not finished:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import COMPILES, live_line, show
 from engine.errors import RunError
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
@@ -107,12 +107,12 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], boo
 def _generate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     if _all_games_there(run, number):
         return True  # a process published it and was killed before updating the run database
-    with live_line(f"generation {number}: games", LOG_S) as line:
+    with live_line(f"generation {number}: games", LOG_S, COMPILES) as line:
         return generate_games(run, number, line.update, show, stop, play)
 
 
 def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
-    with live_line(f"generation {number}: training", LOG_S) as line:
+    with live_line(f"generation {number}: training", LOG_S, COMPILES) as line:
         try:
             result = fit(run, number, line.update, show, stop)
         except NothingToLearn as error:
@@ -144,7 +144,7 @@ def _show_losses(number: int, result: FitResult) -> None:
 
 def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     run.fit_checkpoint(number).unlink(missing_ok=True)
-    with live_line(f"generation {number}: gate", LOG_S) as line:
+    with live_line(f"generation {number}: gate", LOG_S, COMPILES) as line:
         result = gate(run, number, line.update, show, stop, play)
     if result is None:
         return False

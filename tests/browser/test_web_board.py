@@ -132,6 +132,72 @@ def test_a_pawn_promotes_to_what_is_chosen(tab: Tab) -> None:
     assert tab.script("state.steps[1].san") == "a8=N"
 
 
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
+def test_the_choice_of_a_promotion_turns_with_the_board(tab: Tab) -> None:
+    drag(tab, "a7", "a8")
+    tab.wait_for("!document.querySelector('.promotion').hidden")
+    tab.script("document.activeElement.blur()")
+    tab.press("f")
+    tab.wait_for("live.view.flipped")
+    distance = """(() => {
+      const box = document.querySelector('.promotion [aria-label=queen]').getBoundingClientRect();
+      return [box.x + box.width / 2, box.y + box.height / 2];
+    })()"""
+    x, y = square(tab, "a8")
+    assert tab.script(distance) == pytest.approx([x, y], abs=3)
+    tab.click(".promotion [aria-label=rook]")
+    tab.wait_for("state.steps.length >= 2")
+    assert tab.script("state.steps[1].san") == "a8=R"
+
+
+class ReviewedSlowly(ScriptedEngine):
+    """Reviews until a test lets go."""
+
+    gate = threading.Event()
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        if self.options.analyse_mode and limits.nodes:
+            assert self.gate.wait(WAIT_S)
+        return super().search(limits, on_info, control)
+
+
+@pytest.mark.parametrize("tab", [{"load": ReviewedSlowly}], indirect=True)
+def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -> None:
+    ReviewedSlowly.gate.clear()
+    tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })")
+    tab.wait_for("state.steps.length === 5 && state.analysing")
+    tab.script("send('lines', { on: false, count: 5 })")
+    tab.wait_for("!state.shows.on")
+    tab.click("#review-too")
+    tab.wait_for("!document.querySelector('#review').hidden")
+    tab.script("socket.close()")
+    tab.wait_for("!document.querySelector('#curtain').hidden")
+    tab.script("send('review')")
+    assert "cannot be reached" in tab.text("#status")
+    tab.wait_for("document.querySelector('#curtain').hidden")
+    assert "of 4 moves" in tab.text("#review-text")
+    assert "Analysis" in tab.text("#status")
+    ReviewedSlowly.gate.set()
+    tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+    assert tab.script("document.querySelector('#review').hidden")
+    tab.script("window.isOld = true, location.reload()")
+    tab.wait_for("!window.isOld && document.querySelector('#review-link')?.checkVisibility()")
+    assert tab.script("[$('lines-on').checked, $('line-count').value]") == [False, "5"]
+
+
+@pytest.mark.parametrize("tab", [{"setup": Setup(clock=GameClock(GameTime(600, 0)))}], indirect=True)
+def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
+    drag(tab, "e2", "e4")
+    wait_for_moves(tab, 2)
+    assert tab.script("state.clock.running") == "white"
+    tab.script("socket.close()")
+    tab.wait_for("!document.querySelector('#curtain').hidden")
+    assert tab.script("state.clock.running") is None
+    tab.wait_for("document.querySelector('#curtain').hidden && state.clock.running === 'white'")
+
+
 def test_illegal_moves_are_explained_and_change_nothing(tab: Tab) -> None:
     drag(tab, "e2", "e5")
     tab.press("/")

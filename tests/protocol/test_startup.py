@@ -128,6 +128,30 @@ def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch:
     (folder / "stop").unlink()
 
 
+@pytest.mark.parametrize("count", [2, 7, 10])
+def test_an_estimate_that_was_too_low_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """100%, 0 s left stood there for more than 100 seconds."""
+    (folder / "stop").touch()
+    preparation = Preparation(OPTIONS, "material")
+    wait_until((folder / "work").exists)
+    now, done = 100.0, 1
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(Place, "counted", lambda place: (done, 10))
+    preparation.progress()
+    now, done = 101.0, count
+    told = preparation.progress()
+    assert not told.is_late
+    assert f"{count}0%" in str(told)
+    now += told.seconds_left + background._LATE_S + 0.1
+    told = preparation.progress()
+    assert told.share is None
+    assert told.seconds_left is None
+    assert str(told) == f"compiling {count} of 10, longer than estimated"
+    done = count = min(10, count + 1)
+    assert preparation.progress().is_late == (count == 10 and told.done == 10)
+    (folder / "stop").unlink()
+
+
 def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:
     told: list[LoadingProgress] = []
     first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "material")

@@ -53,12 +53,16 @@ class PositionKeeper:
         known, notes = self._command, list[str]()
         grows = command.fen == known.fen and command.moves[: len(known.moves)] == known.moves
         if grows and self._chess960 == chess960:
-            board, new_moves = self.board.copy(), command.moves[len(known.moves) :]
+            board, first = self.board, len(known.moves)  # Copying a long game takes as long as a short search.
         else:
-            board = parse_fen(command.fen or chess.STARTING_FEN, chess960, notes.append)
-            new_moves = command.moves
-        for text in new_moves:
-            board.push(read_move(board, text))
+            board, first = parse_fen(command.fen or chess.STARTING_FEN, chess960, notes.append), 0
+        try:
+            for text in command.moves[first:]:
+                board.push(read_move(board, text))
+        except BaseException:
+            while len(board.move_stack) > first:
+                board.pop()
+            raise
         self.board, self._command, self._chess960 = board, command, chess960
         return notes
 

@@ -119,6 +119,7 @@ class Session:
         self._task: Task | None = None
         self._last_search: SearchTask | None = None
         self._debugging = False
+        self._position_s = 0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
         self._commands: dict[str, Callable[[str], None]] = {
             "uci": self._uci,
             "isready": self._isready,
@@ -225,7 +226,9 @@ class Session:
             self._loader.engine.new_game()
 
     def _position(self, text: str) -> None:
+        begun = time.monotonic()
         self._note(self._keeper().read(text, self.options.chess960))
+        self._position_s = time.monotonic() - begun
 
     def _note(self, notes: Iterable[str]) -> None:
         for note in notes:
@@ -234,6 +237,7 @@ class Session:
     def _go(self, text: str) -> None:
         from uci.protocol.search_task import SearchTask, any_move, make_limits
 
+        begun, self._position_s = time.monotonic() - self._position_s, 0.0
         command = words.parse_go(text)
         self._finish_work()
         board, refusal = self._board(), self._keeper().refusal
@@ -246,6 +250,7 @@ class Session:
         limits = make_limits(command, board)
         for problem in command.problems:
             self.writer.info(problem)
+        loads_from = time.monotonic()
         try:
             engine = self._ready_engine()
         except DemandRefused:
@@ -253,9 +258,10 @@ class Session:
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get a move
             self.writer.line(*any_move(board, limits, error))
             return
+        begun += time.monotonic() - loads_from  # The first move is searched for its whole time.
         self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
         restricted = command.searchmoves is not None
-        self._last_search = SearchTask(engine, board, limits, restricted, self.options, self.writer)
+        self._last_search = SearchTask(engine, board, limits, restricted, self.options, self.writer, begun)
         self._start(self._last_search)
 
     def _answer_no_move(self, command: words.GoCommand, refusal: str) -> None:

@@ -81,7 +81,7 @@ def snapshot(table: Table) -> dict[str, Any]:
         "clock": _clock(table),
         "end": None if table.end is None else {"result": table.end.result, "reason": table.end.reason},
         "thinking": table.is_engine_turn,
-        "loading": table.is_engine_turn and table.is_loading,
+        "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
         "opening": opening_name(shown),
         "names": _names(table),
     }

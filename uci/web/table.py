@@ -27,8 +27,8 @@ class Variation:
 class Table(TimedGame):
     """One game, its end, and in analysis the position that is looked at. On a board for analysis nobody plays.
 
-    The clocks wait while the game is analysed or nobody is at the board, and
-    Aino's waits while the engine is being loaded.
+    The clocks wait while the game is analysed or nobody is at the board, and while somebody waits until the engine is
+    loaded: Aino to move, or the person for an answer.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -37,6 +37,7 @@ class Table(TimedGame):
         self.is_analysing = not self.is_game
         self.is_waiting = False  # nobody is at the board
         self.is_loading = False  # Aino cannot think yet
+        self.is_asked = False  # the person waits for Aino's answer to something else than a move
         self.variation: Variation | None = None
         self._in_variation = False
         self._looked_at = self.plies  # plies from the start of the game, through the variation or not
@@ -73,7 +74,7 @@ class Table(TimedGame):
 
     def run_clock(self) -> None:
         """Lets the clock of the side to move run if the game does; else stops both."""
-        if self.is_running and not (self.is_loading and self.is_engine_turn):
+        if self.is_running and not (self.is_loading and (self.is_engine_turn or self.is_asked)):
             self.start_clock()
         elif self.clock is not None:
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
@@ -108,8 +109,14 @@ class Table(TimedGame):
         self.run_clock()
 
     def load(self, loading: bool) -> None:
-        """Stops Aino's clock while the engine is being loaded, or lets it run."""
+        """Stops the clock of whoever waits while the engine is being loaded, or lets it run."""
         self.is_loading = loading
+        self.run_clock()
+
+    def ask(self, asked: bool) -> None:
+        """The person waits for an answer, or has it; while the engine is being loaded, this costs no time."""
+        self.fall_of_flag()
+        self.is_asked = asked
         self.run_clock()
 
     # ---- analysis ---------------------------------------------------------------------------------------------------
