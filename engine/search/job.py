@@ -95,7 +95,7 @@ class Stopper:
             best = root.order()[0]
             plies = int(root.mate_plies[best])
             winning = root.proven[best] == WIN and plies != UNKNOWN_DISTANCE
-            if winning and mate_moves(plies + 1, True) <= limits.mate:
+            if limits.mate <= 0 or (winning and mate_moves(plies + 1, True) <= limits.mate):
                 return True
         # Neither may ever be reached: give up after as many visits as the tree has room for.
         return search.was_full and search.new_visits >= len(search.tree.nodes)
