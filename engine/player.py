@@ -25,13 +25,13 @@ from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
-from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
+from engine.evaluation.tablebase import Rank, Tablebase, good_moves
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
 from engine.search.choice import PolyglotBook, StrengthPlan, decayed_temperature, plan_for
 from engine.search.hints import HintSource
-from engine.search.job import SearchDriver, SearchJob, SearchOrder, search_beside_mates
+from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
@@ -263,17 +263,19 @@ class Engine:
         self._search.set_position(stack_from_board(board))
         options, plan, first_hits = self.options, self._plan(limits), self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
-        analysing = self._analyses(limits) or options.multi_pv > 1
-        solves = params.small_endings and not analysing and plan is None  # Analysis shows mates instead.
+        analysing = self._analyses(limits)
+        # Without tables, analysis shows mates instead.
+        solves = params.small_endings and plan is None and (not analysing or self._tablebase.largest > 0)
         ranks = self._tablebase.ranks(board, self._patience_s(limits, board.turn) if solves else 0.0)
         if ranks and not analysing:
-            only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))
+            only = tuple(good_moves({move: ranks[move] for move in only or ranks}))
         self._root_was_changed = bool(only) or options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
         self._visits.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
         playing = limits.clock_ms(board.turn) is not None and not analysing
         self._runner.hint_source = None if playing else self._hint_source
+        fills_lines = limits.clock_ms(board.turn) is None and limits.mate is None and not limits.ponder
         order = SearchOrder(
             board=board,
             limits=limits,
@@ -285,19 +287,14 @@ class Engine:
             strength=plan,
             only=only,
             by_tables=bool(ranks) and analysing,
+            lines=options.multi_pv if fills_lines else 1,
             overhead_ms=options.move_overhead_ms,
             on_info=on_info,
             control=control,
         )
         reporter = self._reporter(board, ranks, first_hits)
-
-        def run(part: SearchOrder) -> SearchResult:
-            self._root_was_changed |= bool(part.only)
-            return SearchDriver(self._search, self._runner, reporter, part).run()
-
-        fills_lines = options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
         try:
-            return search_beside_mates(order, options.multi_pv, run) if fills_lines else run(order)
+            return SearchDriver(self._search, self._runner, reporter, order).run()
         except BaseException:
             self._runner.close()
             self._search.clear()  # Otherwise some of its visits would stay in flight forever.

@@ -64,20 +64,24 @@ class Reporter:
         """The root moves, best first; what tables know comes before what the search thinks."""
         order = root.order()
         if self._ranks:
-            order.sort(key=lambda index: self._ranks[self._move(root, index)], reverse=True)
+            order.sort(key=lambda index: self._ranks[self._move(root, index)][:2], reverse=True)
         return order
 
-    def infos_now(self) -> list[SearchInfo]:
-        """A complete set of lines, best first, all of one depth."""
+    def infos_now(self, best: int | None = None) -> list[SearchInfo]:
+        """A complete set of lines, best first, all of one depth. ``best`` is the code of a move to show before all."""
         root = self._search.root()
         order = self.order(root)
+        if best is not None:
+            order.sort(key=lambda index: int(root.moves[index]) != best)
         return self.infos(root, order, self.root_moves(root, order[: self._multi_pv]))
 
-    def infos(self, root: Root, order: Sequence[int], children: Sequence[RootMove], first: int = 0) -> list[SearchInfo]:
-        """The lines of an order's first root moves; ``children`` are at least these. ``first`` is the place in the
-        order of the move that is shown before all others.
+    def infos(
+        self, root: Root, order: Sequence[int], children: Sequence[RootMove], best: int | None = None
+    ) -> list[SearchInfo]:
+        """The lines of an order's first root moves; ``children`` are at least these. ``best`` is the code of the move
+        that is shown before all others, whose place need not be the first.
         """
-        places = [first, *(place for place in range(len(order)) if place != first)]
+        places = sorted(range(len(order)), key=lambda place: best is not None and int(root.moves[order[place]]) != best)
         elapsed_ms = max(1, round(self.elapsed_ms))
         infos = [
             self._info(root, order[place], children[place], rank, elapsed_ms)
