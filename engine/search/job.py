@@ -8,12 +8,13 @@ the move is chosen before.
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import chess
 import numpy as np
 
 from engine.board.convert import encode_move
+from engine.board.layout import NO_MOVE
 from engine.search.choice import StrengthPlan, choose_move, choose_weaker
 from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import (
@@ -176,7 +177,8 @@ class SearchDriver:
         told, root, reporter = self._order, self._search.root(), self._reporter
         order = reporter.order(root)
         if told.strength is not None:
-            children = reporter.root_moves(root, order)
+            # A weaker player does not see the mates that the rules alone find.
+            children = reporter.root_moves(replace(root, forced_move=NO_MOVE), order)
             index = order[children.index(choose_weaker(children, told.strength, told.rng))]
         elif told.by_tables:
             index = order[0]

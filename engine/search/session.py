@@ -76,7 +76,6 @@ class Search:
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
         self._root = tree.nodes.view((np.void, tree.nodes.dtype))[ROOT]  # A view: single values are asked for often.
         self.forced_move = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
-        self.forced_in = 0  # Full moves to the mate that `forced_move` starts.
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
@@ -299,9 +298,9 @@ class Search:
         self.forced_move = NO_MOVE
         if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
             return
-        move, moves = mating_start(row, np.int64(params.mate_moves), new_mate_space())
+        move, _ = mating_start(row, np.int64(params.mate_moves), new_mate_space())
         if move >= 0:
-            self.forced_move, self.forced_in = np.uint16(move), int(moves)
+            self.forced_move = np.uint16(move)
             self._hint_at_mate()
 
     def _hint_at_mate(self) -> None:
