@@ -25,11 +25,21 @@ from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
-from engine.evaluation.tablebase import Rank, Tablebase, good_moves
+from engine.evaluation.tablebase import Rank, Tablebase, good_moves, has_repeated
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
-from engine.search.choice import PolyglotBook, StrengthPlan, decayed_temperature, plan_for
+from engine.search.choice import (
+    FINISHING_PLIES,
+    FINISHING_SLACK,
+    PolyglotBook,
+    StrengthPlan,
+    decayed_temperature,
+    finishes,
+    finishing_plan,
+    plan_for,
+    without_repetition,
+)
 from engine.search.hints import HintSource
 from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Clock, Limits, SearchControl
@@ -261,14 +271,16 @@ class Engine:
             self._search.params = params
             self._search.clear()
         self._search.set_position(stack_from_board(board))
-        options, plan, first_hits = self.options, self._plan(limits), self._tablebase.hits
+        options, plan, first_hits = self.options, self._plan(limits, board), self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
         analysing = self._analyses(limits)
-        # Without tables, analysis shows mates instead.
-        solves = params.small_endings and plan is None and (not analysing or self._tablebase.largest > 0)
+        # Without tables, analysis shows mates instead; and a limited level finds most ways by itself.
+        solves = params.small_endings and (plan is None or plan.finishes) and (not analysing or self._tablebase.largest)
         ranks = self._tablebase.ranks(board, self._patience_s(limits, board.turn) if solves else 0.0)
         if ranks and not analysing:
-            only = tuple(good_moves({move: ranks[move] for move in only or ranks}))
+            only = self._moves_by_tables(board, {move: ranks[move] for move in only or ranks}, plan)
+        elif plan is not None and plan.finishes:
+            only = without_repetition(board, only)
         self._root_was_changed = bool(only) or options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
         self._visits.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
@@ -321,6 +333,14 @@ class Engine:
         """Whether a search is no part of a game."""
         return self.options.analyse_mode or limits.infinite
 
+    def _moves_by_tables(
+        self, board: chess.Board, ranks: Mapping[chess.Move, Rank], plan: StrengthPlan | None
+    ) -> tuple[chess.Move, ...]:
+        """The moves among which a search chooses in a game. A limited level does not know the shortest way."""
+        if plan is None or board.halfmove_clock >= FINISHING_PLIES or has_repeated(board):
+            return tuple(good_moves(ranks))
+        return without_repetition(board, good_moves(ranks, FINISHING_SLACK))
+
     def _draw_score(self, limits: Limits) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
         if self.options.preset == "lc0":
@@ -346,10 +366,12 @@ class Engine:
         usual_ms = clock.planned_ms or clock.hard_ms
         return SOLVING_SHARE * usual_ms / 1000.0 if usual_ms is not None else LONG
 
-    def _plan(self, limits: Limits) -> StrengthPlan | None:
+    def _plan(self, limits: Limits, board: chess.Board) -> StrengthPlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""
-        weakened = self.options.limit_strength and not self._analyses(limits)
-        return plan_for(self.options.elo) if weakened else None
+        if not self.options.limit_strength or self._analyses(limits):
+            return None
+        plan = plan_for(self.options.elo)
+        return finishing_plan(plan) if finishes(board, self.options.elo) else plan
 
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:

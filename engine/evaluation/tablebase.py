@@ -173,7 +173,7 @@ class Tablebase:
             return result, 0, plies if result < 0 else 0
         if board.is_zeroing(move):
             return result, 0, -PHASE - plies
-        free = 0 if board.is_repetition(2) else max(0, FREE_PLIES - after.halfmove_clock)
+        free = 0 if after.is_repetition(2) or has_repeated(board) else max(0, FREE_PLIES - after.halfmove_clock)
         return result, min(0, free - plies), -PHASE * (1 + plies)
 
     def _after(self, board: chess.Board, move: chess.Move) -> tuple[chess.Board, Rank | None]:
@@ -196,16 +196,26 @@ class Tablebase:
         return self.fifty_move_rule and abs(result) == WIN and plies + after.halfmove_clock > FIFTY_MOVE_PLIES
 
 
+def has_repeated(board: chess.Board) -> bool:
+    """Whether a position has come again since the last capture or pawn move."""
+    before = board.copy()
+    for _ in range(min(board.halfmove_clock, len(board.move_stack))):
+        if before.is_repetition(2):
+            return True
+        before.pop()
+    return False
+
+
 def best_ranked(ranks: Mapping[chess.Move, Rank]) -> list[chess.Move]:
     """The moves of the highest rank."""
     best = max(ranks.values(), default=None)
     return [move for move, rank in ranks.items() if rank == best]
 
 
-def good_moves(ranks: Mapping[chess.Move, Rank]) -> list[chess.Move]:
-    """The moves of the best result and the most worth, among which a search may choose."""
-    best = max((rank[:2] for rank in ranks.values()), default=None)
-    return [move for move, rank in ranks.items() if rank[:2] == best]
+def good_moves(ranks: Mapping[chess.Move, Rank], slack: int = 0) -> list[chess.Move]:
+    """The moves of the best result that are worth at most ``slack`` less than the best, for a search to choose from."""
+    best = max(ranks.values(), default=(0, 0, 0))
+    return [move for move, rank in ranks.items() if rank[0] == best[0] and rank[1] >= best[1] - slack]
 
 
 def _fault(file: Path) -> str:

@@ -82,7 +82,7 @@ def test_position_without_a_position_is_refused(text: str) -> None:
 
 
 CLOCKS = {
-    "white_time_ms": 60000, "black_time_ms": -5, "white_increment_ms": 1000, "moves_to_go": 12
+    "white_time_ms": 60000, "black_time_ms": -5, "white_increment_ms": 1000, "black_increment_ms": 0, "moves_to_go": 12
 }  # fmt: skip
 
 
@@ -111,14 +111,15 @@ def test_go_reads_numbers_within_bounds_and_says_what_it_skips(
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("nodes 0 depth -3 movetime 0 mate 0 movestogo 0 winc -10", ""),
-        ("wtime 6000 btime 6000 movestogo 0 winc 0 binc 0", "wtime 6000 btime 6000"),
+        ("nodes 0 depth -3 movetime 0 mate 0 movestogo 0", ""),
+        ("wtime 6000 btime 6000 movestogo 0", "wtime 6000 btime 6000"),
         ("wtime 6000 btime 6000 movestogo -1 movetime -1 nodes -1 depth 0", "wtime 6000 btime 6000"),
         ("movetime 0 depth 0 nodes 700", "nodes 700"),
-        ("wtime 0 btime 0 winc 0 binc 0 movestogo 0 depth 5 nodes 0 mate 0 movetime 0", "depth 5"),
+        ("wtime 0 btime 0 movestogo 0 depth 5 nodes 0 mate 0 movetime 0", "depth 5"),
         ("wtime 0 btime 0 movetime 300", "movetime 300"),
         ("infinite wtime 0 btime 0 movetime 0", "infinite"),
         ("perft -1 depth 3", "depth 3"),
+        ("nodes 5 winc -10 binc -1", "nodes 5 winc 0 binc 0"),
     ],
 )
 def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
@@ -130,7 +131,7 @@ def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
     ("text", "numbers"),
     [
         ("wtime 0 btime 0", {"white_time_ms": 0, "black_time_ms": 0}),
-        ("wtime 0 btime 0 winc 20 binc 20", {"white_time_ms": 0, "black_time_ms": 0, "white_increment_ms": 20, "black_increment_ms": 20}),
+        ("wtime 0 btime 0 winc 0 movestogo 0", {"white_time_ms": 0, "black_time_ms": 0, "white_increment_ms": 0}),
         ("wtime 0 btime 5000 nodes 9", {"white_time_ms": 0, "black_time_ms": 5000, "nodes": 9}),
         ("wtime -5 btime -5 depth 9", {"white_time_ms": -5, "black_time_ms": -5, "depth": 9}),
         ("wtime 0", {"white_time_ms": 0}),

@@ -36,6 +36,7 @@ _BOUNDS = {"white_time_ms", "black_time_ms", "movetime_ms", "nodes", "depth", "m
 _MOVE = re.compile(r"([a-hA-H][1-8]){2}[nbrqNBRQ]?")
 =======
 _CLOCKS = ("white_time_ms", "black_time_ms")
+_INCREMENTS = ("white_increment_ms", "black_increment_ms")
 _FIXED = ("movetime_ms", "nodes", "depth", "mate")  # Limits that hold without a clock.
 >>>>>>> 40a3970 (go: a number of 0 or less means that the limit is not given)
 _INT64_MAX = 2**63 - 1
@@ -140,6 +141,7 @@ def _without_zeros(numbers: dict[str, int], infinite: bool) -> dict[str, int]:
     limits the search, negative clocks always do, and a negative `movetime` does where nothing else limits the search.
     """
     given = {name: number for name, number in numbers.items() if number > 0}
+    given |= {name: 0 for name in _INCREMENTS if numbers.get(name, 1) <= 0}
     clocks = {name: numbers[name] for name in _CLOCKS if name in numbers}
     if any(clocks.values()) or not (infinite or given.keys() & set(_FIXED)):
         given |= clocks
