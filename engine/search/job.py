@@ -2,7 +2,7 @@
 
 `SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move at the end
 (`choice`). Where several lines are wanted and one is a win, whose proof ends a search, it searches on beside that one;
-the move is chosen before.
+the move is chosen before (`beside_wins`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.board.convert import encode_move
 from engine.board.layout import NO_MOVE
+from engine.search.beside_wins import WinsAside
 from engine.search.choice import StrengthPlan, choose_move, choose_weaker
 from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import (
@@ -121,6 +122,7 @@ class SearchDriver:
         self._reporter = reporter
         self._order = order
         self._stopper = Stopper(search, order)
+        self._aside = WinsAside(search)
         self._next_info_ms = FIRST_INFOS_MS[0]
         self._next_look_ms = LEAST_INFO_GAP_MS
         self._told_best: int | None = None  # The best root move in the last set of lines.
@@ -137,10 +139,10 @@ class SearchDriver:
             search.add_root_noise(order.rng, order.noise_epsilon, order.noise_alpha)
         self._visit()
         best = self._choose()
-        while not order.control.stopped and search.set_wins_aside(order.lines - 1):
+        while not order.control.stopped and self._aside.add(order.lines - 1):
             self._best = best
             self._visit()
-        search.bring_wins_back()
+        self._aside.bring_back()
         result = self._result(best)
         if order.limits.infinite:
             order.control.wait_stop()
@@ -164,7 +166,7 @@ class SearchDriver:
         best = self._best if self._best is not None else int(root.moves[root.order()[0]])
         if elapsed >= self._next_info_ms or best != self._told_best:
             self._runner.pause()
-            with self._search.with_wins():
+            with self._aside.shown():
                 infos = self._reporter.infos_now(self._best)
             self._told_best = best
             self._next_look_ms = infos[0].time_ms + LEAST_INFO_GAP_MS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from engine.search.params import (
     SearchParams,
 )
 from engine.search.priors import hint, keep_moves, move_to_tried, refresh_below, restore, set_priors
-from engine.search.proofs import best_bounds, mate_distance, settle_past_visits
+from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.room import forget_the_rest, make_room, reroot
 from engine.search.root import FRESH_NODE, Root, read_root
 from engine.search.tree import (
@@ -81,7 +80,6 @@ class Search:
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
         self._refreshed_at = 0  # Visits of the root when its priors last followed the history.
         self._kept_visits = 0  # Those of the root's visits that earlier searches made.
-        self._aside: set[int] = set()  # Root moves that win and count as lost for now (`set_wins_aside`).
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
         if tree.counters[NODES] == 0:
             tree.nodes[ROOT] = FRESH_NODE
@@ -123,7 +121,7 @@ class Search:
 
         Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
         """
-        nodes = self.tree.nodes.take(self._children())
+        nodes = self.tree.nodes.take(self.children())
         visits = nodes["visits"]
         if not visits.any():
             return float("inf")
@@ -160,7 +158,7 @@ class Search:
         first = int(self.tree.nodes[node]["first_edge"])
         return slice(first, first + int(self.tree.nodes[node]["n_edges"]))
 
-    def _children(self) -> np.ndarray:
+    def children(self) -> np.ndarray:
         """Nodes behind those root moves that were tried, int32."""
         children = self.tree.child[self.edges()]
         return children[children != NO_NODE]
@@ -192,7 +190,7 @@ class Search:
         q, draw = position.q, position.draw
         if self.is_proven:
             return q, draw
-        children = self._children()
+        children = self.children()
         q = q * visits - float(tree.value_sum[children].sum())
         draw = draw * visits - float(tree.draw_sum[children].sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
@@ -201,7 +199,6 @@ class Search:
         """Forget the whole tree, including visits in flight."""
         self.generation += 1
         self.forced_move = NO_MOVE
-        self._aside.clear()
         self._refreshed_at = self._kept_visits = 0
         self._room = None
         if self.tree.counters[NODES] > 0:
@@ -317,7 +314,7 @@ class Search:
         keep_moves(tree, ROOT, allowed)
         self._room = forget_the_rest(tree)
         self._hint_at_mate()
-        children = self._children()
+        children = self.children()
         tree.visits[ROOT] = 1 + tree.visits[children].sum()
         tree.value_sum[ROOT] = -self.own_value[0] - tree.value_sum[children].sum()
         tree.draw_sum[ROOT] = self.own_value[1] + tree.draw_sum[children].sum()
@@ -336,64 +333,6 @@ class Search:
         noise = rng.dirichlet(np.full(len(priors), alpha))
         set_priors(self.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
         self._hint_at_mate()
-
-    # ---- lines beside wins ----
-
-    def set_wins_aside(self, most: int) -> bool:
-        """Let the search of a won root go on with its other moves: those proven to win count as lost from now on.
-
-        Returns whether there is more to search: another win was found, at most ``most`` are known, and a move is left.
-        Nothing may be in flight. `bring_wins_back` ends this; until then only `with_wins` tells the truth.
-        """
-        wins = self._root_moves_won() - self._aside
-        if not wins or len(self._aside | wins) > most:
-            return False
-        self._aside |= wins
-        self._decide_aside(LOSS)
-        tree, children = self.tree, self._children()
-        others = children[tree.upper[children] != LOSS]
-        visits = tree.visits[others]
-        scale = self.visits / (1 + visits.sum())  # The wins' visits count as as good as the others'.
-        tree.value_sum[ROOT] = scale * (-self.own_value[0] - tree.value_sum[others].sum())
-        tree.draw_sum[ROOT] = scale * (self.own_value[1] + tree.draw_sum[others].sum())
-        tree.square[ROOT] = np.average(tree.square[others], weights=visits) if visits.any() else self.own_value[0] ** 2
-        lower, upper = best_bounds(tree, np.int64(ROOT))
-        tree.lower[ROOT], tree.upper[ROOT] = -upper, -lower
-        return not self.is_proven
-
-    def bring_wins_back(self) -> None:
-        """End what `set_wins_aside` began."""
-        if self._aside:
-            self._decide_aside(WIN)
-            self._aside.clear()
-
-    @contextmanager
-    def with_wins(self) -> Iterator[None]:
-        """The wins that were set aside are wins meanwhile. No thread may visit the tree."""
-        root = self.tree.nodes[ROOT].copy()
-        self._decide_aside(WIN)
-        yield
-        if self._aside:
-            self._decide_aside(LOSS)
-            self.tree.nodes[ROOT] = root
-
-    def _root_moves_won(self) -> set[int]:
-        tree, edges = self.tree, self.edges()
-        children = tree.child[edges]
-        won = (children != NO_NODE) & (tree.lower[children] == WIN)
-        return set(tree.move[edges][won].tolist())
-
-    def _decide_aside(self, result: int) -> None:
-        """Count the moves set aside as this result; the root is won while they are wins."""
-        if not self._aside:
-            return
-        tree, edges = self.tree, self.edges()
-        nodes = tree.child[edges][np.isin(tree.move[edges], list(self._aside))]
-        tree.lower[nodes] = tree.upper[nodes] = result
-        if result == WIN:
-            tree.lower[ROOT] = tree.upper[ROOT] = LOSS
-            tree.mate_plies[ROOT] = mate_distance(tree, np.int64(ROOT), np.int64(WIN))
-            settle_past_visits(tree, np.int64(ROOT))
 
     # ---- room ----
 

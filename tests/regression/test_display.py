@@ -41,6 +41,15 @@ def test_more_lines_had_chosen_other_moves(fen: str, display: dict[str, object])
     assert played(replace(QUIET, **display), fen, limits, 30) == played(QUIET, fen, limits, 30)
 
 
+def test_more_lines_leave_a_search_by_lc0s_rules_alone() -> None:
+    """Its root is never decided, though its moves are."""
+    lc0, fen = replace(QUIET, preset="lc0"), "6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"
+    more = played(replace(lc0, multi_pv=5), fen, Limits(nodes=200), 6)
+    assert [(move, ponder) for move, ponder, _ in more] == [
+        (move, ponder) for move, ponder, _ in played(lc0, fen, Limits(nodes=200), 6)
+    ]
+
+
 def test_more_lines_had_let_alpha_beta_search_and_tables_rest_in_a_game() -> None:
     """With three lines, bishop and knight against king was drawn by the clock."""
     with Engine(replace(QUIET, multi_pv=3), MaterialEvaluator()) as player:
