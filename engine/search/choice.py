@@ -142,7 +142,10 @@ def finishing_plan(plan: StrengthPlan) -> StrengthPlan:
 
 
 def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[chess.Move, ...]:
-    """The moves of ``only``, or of all where it is empty, after which no position comes again; ``only`` if all do."""
+    """The moves of ``only`` after which no position comes again, or ``only`` if all repeat one or none does.
+
+    An empty ``only`` stands for all moves.
+    """
 
     def repeats(move: chess.Move) -> bool:
         board.push(move)
@@ -150,7 +153,9 @@ def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[
         board.pop()
         return found
 
-    return tuple([move for move in only or board.legal_moves if not repeats(move)]) or tuple(only)
+    moves = tuple(only) or tuple(board.legal_moves)
+    fresh = tuple([move for move in moves if not repeats(move)])
+    return fresh if 0 < len(fresh) < len(moves) else tuple(only)
 
 
 # ---- without a search ------------------------------------------------------------------------------------------------
