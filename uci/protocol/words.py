@@ -31,14 +31,10 @@ _NUMBERS: dict[str, str] = {
     "mate": "mate",
     "perft": "perft",
 }
-<<<<<<< HEAD
-_BOUNDS = {"white_time_ms", "black_time_ms", "movetime_ms", "nodes", "depth", "mate"}
-_MOVE = re.compile(r"([a-hA-H][1-8]){2}[nbrqNBRQ]?")
-=======
 _CLOCKS = ("white_time_ms", "black_time_ms")
 _INCREMENTS = ("white_increment_ms", "black_increment_ms")
 _FIXED = ("movetime_ms", "nodes", "depth", "mate")  # Limits that hold without a clock.
->>>>>>> 40a3970 (go: a number of 0 or less means that the limit is not given)
+_MOVE = re.compile(r"([a-hA-H][1-8]){2}[nbrqNBRQ]?")
 _INT64_MAX = 2**63 - 1
 
 
