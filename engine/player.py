@@ -28,13 +28,23 @@ from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.own import OwnEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
-from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
+from engine.evaluation.tablebase import Rank, Tablebase, good_moves, has_repeated
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
-from engine.search.choice import PolyglotBook, StrengthPlan, decayed_temperature, plan_for
+from engine.search.choice import (
+    FINISHING_PLIES,
+    FINISHING_SLACK,
+    PolyglotBook,
+    StrengthPlan,
+    decayed_temperature,
+    finishes,
+    finishing_plan,
+    plan_for,
+    without_repetition,
+)
 from engine.search.hints import HintSource
-from engine.search.job import SearchDriver, SearchJob, SearchOrder, search_beside_mates
+from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
@@ -296,13 +306,16 @@ class Engine:
             self._search.params = params
             self._search.clear()
         self._search.set_position(self._rows.of(board))
-        options, plan, first_hits = self.options, self._plan(limits), self._tablebase.hits
+        options, plan, first_hits = self.options, self._plan(limits, board), self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
-        analysing = self._analyses(limits) or options.multi_pv > 1
-        solves = params.small_endings and not analysing and plan is None  # Analysis shows mates instead.
+        analysing = self._analyses(limits)
+        # Without tables, analysis shows mates instead; and a limited level finds most ways by itself.
+        solves = params.small_endings and (plan is None or plan.finishes) and (not analysing or self._tablebase.largest)
         ranks = self._tablebase.ranks(board, self._patience_s(limits, board.turn) if solves else 0.0)
         if ranks and not analysing:
-            only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))
+            only = self._moves_by_tables(board, {move: ranks[move] for move in only or ranks}, plan)
+        elif plan is not None and plan.finishes:
+            only = without_repetition(board, only)
         self._root_was_changed = bool(only) or options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
         self._visits.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
@@ -311,6 +324,7 @@ class Engine:
         self._runner.hint_source = None if playing else self._hint_source
         if isinstance(self.evaluator, OwnEvaluator):
             self.evaluator.guest.is_over = partial(_is_over, limits, control, self._clock(limits, board.turn, begun))
+        fills_lines = limits.clock_ms(board.turn) is None and limits.mate is None and not limits.ponder
         order = SearchOrder(
             board=board,
             limits=limits,
@@ -322,18 +336,13 @@ class Engine:
             strength=plan,
             only=only,
             by_tables=bool(ranks) and analysing,
+            lines=options.multi_pv if fills_lines else 1,
             overhead_ms=options.move_overhead_ms,
             on_info=on_info,
             control=control,
         )
         reporter = self._reporter(board, ranks, first_hits)
-
-        def run(part: SearchOrder) -> SearchResult:
-            self._root_was_changed |= bool(part.only)
-            return SearchDriver(self._search, self._runner, reporter, part).run()
-
-        fills_lines = options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
-        return search_beside_mates(order, options.multi_pv, run) if fills_lines else run(order)
+        return SearchDriver(self._search, self._runner, reporter, order).run()
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
         """The most visited part of the last search's tree; the engine must not be searching."""
@@ -356,6 +365,14 @@ class Engine:
     def _analyses(self, limits: Limits) -> bool:
         """Whether a search is no part of a game."""
         return self.options.analyse_mode or limits.infinite
+
+    def _moves_by_tables(
+        self, board: chess.Board, ranks: Mapping[chess.Move, Rank], plan: StrengthPlan | None
+    ) -> tuple[chess.Move, ...]:
+        """The moves among which a search chooses in a game. A limited level does not know the shortest way."""
+        if plan is None or board.halfmove_clock >= FINISHING_PLIES or has_repeated(board):
+            return tuple(good_moves(ranks))
+        return without_repetition(board, good_moves(ranks, FINISHING_SLACK))
 
     def _draw_score(self, limits: Limits) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
@@ -385,10 +402,12 @@ class Engine:
     def _clock(self, limits: Limits, white: bool, begun: float | None = None) -> Clock:
         return Clock.start(limits, white, self.options.move_overhead_ms, begun)
 
-    def _plan(self, limits: Limits) -> StrengthPlan | None:
+    def _plan(self, limits: Limits, board: chess.Board) -> StrengthPlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""
-        weakened = self.options.limit_strength and not self._analyses(limits)
-        return plan_for(self.options.elo) if weakened else None
+        if not self.options.limit_strength or self._analyses(limits):
+            return None
+        plan = plan_for(self.options.elo)
+        return finishing_plan(plan) if finishes(board, self.options.elo) else plan
 
 
 def _is_over(limits: Limits, control: SearchControl, clock: Clock) -> bool:

@@ -75,7 +75,6 @@ class Search:
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
         self._root = tree.nodes.view((np.void, tree.nodes.dtype))[ROOT]  # A view: single values are asked for often.
         self.forced_move = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
-        self.forced_in = 0  # Full moves to the mate that `forced_move` starts.
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
@@ -123,7 +122,7 @@ class Search:
 
         Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
         """
-        nodes = self.tree.nodes.take(self._children())
+        nodes = self.tree.nodes.take(self.children())
         visits = nodes["visits"]
         if not visits.any():
             return float("inf")
@@ -160,7 +159,7 @@ class Search:
         first = int(self.tree.nodes[node]["first_edge"])
         return slice(first, first + int(self.tree.nodes[node]["n_edges"]))
 
-    def _children(self) -> np.ndarray:
+    def children(self) -> np.ndarray:
         """Nodes behind those root moves that were tried, int32."""
         children = self.tree.child[self.edges()]
         return children[children != NO_NODE]
@@ -192,7 +191,7 @@ class Search:
         q, draw = position.q, position.draw
         if self.is_proven:
             return q, draw
-        children = self._children()
+        children = self.children()
         q = q * visits - float(tree.value_sum[children].sum())
         draw = draw * visits - float(tree.draw_sum[children].sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
@@ -305,9 +304,9 @@ class Search:
         self.forced_move = NO_MOVE
         if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
             return
-        move, moves = mating_start(row, np.int64(params.mate_moves), new_mate_space())
+        move, _ = mating_start(row, np.int64(params.mate_moves), new_mate_space())
         if move >= 0:
-            self.forced_move, self.forced_in = np.uint16(move), int(moves)
+            self.forced_move = np.uint16(move)
             self._hint_at_mate()
 
     def _hint_at_mate(self) -> None:
@@ -324,7 +323,7 @@ class Search:
         keep_moves(tree, ROOT, allowed)
         self._room = forget_the_rest(tree)
         self._hint_at_mate()
-        children = self._children()
+        children = self.children()
         tree.visits[ROOT] = 1 + tree.visits[children].sum()
         tree.value_sum[ROOT] = -self.own_value[0] - tree.value_sum[children].sum()
         tree.draw_sum[ROOT] = self.own_value[1] + tree.draw_sum[children].sum()

@@ -13,7 +13,7 @@ from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
 
-_LINE_PLIES = 12  # plies shown of a line of analysis
+_LINE_PLIES = 12  # plies shown of a line of analysis without a mate
 _CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8, chess.C8: chess.A8}
 
 Step = dict[str, Any]
@@ -127,7 +127,7 @@ def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> d
 def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
     walk = board.copy(stack=False)
     moves = []
-    for move in info.pv[:_LINE_PLIES]:
+    for move in info.line(_LINE_PLIES):
         moves.append({"uci": move.uci(), "san": walk.san(move), "number": move_number(walk)})
         walk.push(move)
     squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []
