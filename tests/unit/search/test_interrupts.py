@@ -46,7 +46,9 @@ class CtrlC:
         self.left = n
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
-        if event in ("call", "return") and "/engine/" in frame.f_code.co_filename:
+        code = frame.f_code
+        # What is raised while a generator expression is thrown away is lost, as Python documents.
+        if event in ("call", "return") and "/engine/" in code.co_filename and code.co_name != "<genexpr>":
             self.left -= 1
             if self.left == 0:
                 sys.setprofile(None)
