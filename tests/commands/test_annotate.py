@@ -307,7 +307,7 @@ def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other: f
     assert first.judgement is judgement
     assert (judgement is None) == (move_comment(first) == "")
     if judgement:
-        assert move_comment(first).startswith("The only good move: any other costs 28%")
+        assert move_comment(first).startswith("The only good move: any other lowers your winning chances by 28%")
 
 
 class MateFinder(ScriptedEngine):
@@ -333,7 +333,7 @@ def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reas
     first = review(game, engine).moves[0]
     assert first.judgement is MISTAKE
     assert first.reply_line[0].uci() == "b1b8"
-    assert move_comment(first).startswith("Mistake: allows a back-rank mate in 1. Costs")
+    assert move_comment(first).startswith("Mistake: allows a back-rank mate in 1. Your winning chances drop from")
     assert "Better was g6" in move_comment(first)
 
 
@@ -395,7 +395,7 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
     third = second.next()
     assert [variation.san() for variation in first.variations] == ["a6", "e5"]
     assert third.nags == {4}
-    assert "Blunder, costs" in third.comment
+    assert "Blunder: your winning chances drop from" in third.comment
     assert [variation.san() for variation in second.variations] == ["g4", "d4"]
 
 
@@ -612,7 +612,7 @@ def test_comment_names_the_loss_and_the_better_move() -> None:
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
     first, second = review(game, ScriptedEngine(script)).moves
-    assert move_comment(first).startswith("Blunder, costs ")
+    assert move_comment(first).startswith("Blunder: your winning chances drop from ")
     assert move_comment(first).endswith("Better was Ke2.")
     assert move_comment(second) == ""
 

@@ -60,7 +60,7 @@ KNOWN = [
     ("6k1/5ppp/2p5/3r4/8/5B2/5PPP/6K1 b - - 0 1", "g6 Bxd5 cxd5", "Rd2 h3", None, None,
      "loses the exchange: a bishop attacks the rook on d5"),
     ("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", None, None, "loses a pawn: the pawn on e5 is unguarded"),
-    ("4k3/5ppp/8/3b4/8/8/5PPP/3R2K1 w - - 0 1", "h3 Bc6", "Rxd5 Ke7", None, None, "misses a win of a bishop"),
+    ("4k3/5ppp/8/3b4/8/8/5PPP/3R2K1 w - - 0 1", "h3 Bc6", "Rxd5 Ke7", None, None, "misses a chance to win a bishop"),
     ("8/P1k5/8/8/8/8/5P2/6K1 b - - 0 1", "Kd7 a8=Q", "Kb7 Kg2", None, None, "lets a pawn promote"),
     ("8/P1k5/8/8/8/8/5P2/6K1 w - - 0 1", "f3 Kb7", "a8=Q Kd7", None, None, "misses the promotion of a pawn"),
     ("e4 e5 Nf3 Nc6 Bb5 a6", "Bxc6 dxc6 O-O", "Ba4 Nf6 O-O", None, None, "gives up the bishop pair"),

@@ -142,7 +142,8 @@ def _review(
 
 def _summary_line(review: GameReview, number: int) -> str:
     headers = review.game.headers
-    sides = (f"{headers.get(name, '?')}: {review.summary(side)}" for name, side in (("White", True), ("Black", False)))
+    names = {side: headers.get(chess.COLOR_NAMES[side].title(), "?") for side in review.sides}
+    sides = (f"{name}: {review.summary(side)}" for side, name in names.items())
     return f"game {number}, {headers.get('Result', '*')}. " + "; ".join(sides)
 
 

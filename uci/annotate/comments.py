@@ -9,10 +9,10 @@ import chess.pgn
 from engine.search.limits import Limits
 from uci import __version__
 from uci.annotate.judge import BRILLIANT, GREAT
+from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.terminal.verdict import Verdict
 
-LINE_PLIES = 8  # plies shown of a better line
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
@@ -24,7 +24,7 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     """
     game = review.game
     game.headers["Annotator"] = f"Aino {__version__}"
-    summary = f"White: {review.summary(chess.WHITE)}. Black: {review.summary(chess.BLACK)}."
+    summary = " ".join(f"{chess.COLOR_NAMES[side].title()}: {review.summary(side)}." for side in review.sides)
     nodes = list(game.mainline())
     if len(review.moves) < len(nodes):
         summary += f" Reviewed up to ply {len(review.moves)} of {len(nodes)}."
@@ -53,31 +53,32 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
         return
     node.nags = (node.nags - _JUDGEMENT_NAGS) | {move.judgement.nag}
     if move.best_line and not move.is_best and move.loss > 0 and not node.parent.has_variation(move.best_line[0]):
-        node.parent.add_line(move.best_line[:LINE_PLIES])
+        node.parent.add_line(move.best_line[:SHOWN_PLIES])
     is_answered_better = node.next() is not None and move.reply_line and not node.has_variation(move.reply_line[0])
     if move.loss > 0 and is_answered_better:
-        node.add_line(move.reply_line[:LINE_PLIES])
+        node.add_line(move.reply_line[:SHOWN_PLIES])
 
 
 def move_comment(move: MoveReview, with_answer: bool = True) -> str:
     """Why a judged move is bad, what it costs, and, with the answer, what was better.
 
-    `Blunder: loses a rook to a fork of king and rook by the knight on c7. Costs 31% winning chances: 64% to 33%.
-    Better was Qe2.` For an only move, what the others cost: `The only good move: any other costs 18% winning chances or
-    more.`
+    `Blunder: loses a rook to a fork of king and rook by the knight on c7. Your winning chances drop from 64% to 33%.
+    Better was Qe2.` For an only move, what the others cost: `The only good move: any other lowers your winning chances
+    by 18% or more.`
     """
     if move.judgement is None:
         return ""
     if move.judgement == BRILLIANT:
         return "Brilliant: a sacrifice that is hard to see, and the best move."
     if move.judgement == GREAT:
-        return f"The only good move: any other costs {move.gap:.0%} winning chances or more."
-    before, after = move.chances
+        return f"The only good move: any other lowers your winning chances by {move.gap:.0%} or more."
+    before, after = (f"{chances:.0%}" for chances in move.chances)
     tells = with_answer and move.best_line and not move.is_best
     better = f" Better was {move.board.san(move.best_line[0])}." if tells else ""
-    name = move.judgement.name.capitalize()
-    begins = f"{name}: {move.reason}. Costs" if move.reason else f"{name}, costs"
-    return f"{begins} {before - after:.0%} winning chances: {before:.0%} to {after:.0%}.{better}"
+    drop = f"your winning chances drop from {before} to {after}." if before != after else ""
+    told = [text for text in (f"{move.reason}." if move.reason else "", drop) if text]
+    told[1:] = [text[0].upper() + text[1:] for text in told[1:]]
+    return f"{move.judgement.name.capitalize()}: {' '.join(told)}{better}"
 
 
 def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:

@@ -10,13 +10,12 @@ from markupsafe import Markup
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
-from uci.annotate.comments import LINE_PLIES, move_comment
+from uci.annotate.comments import move_comment
+from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
 from uci.pages.render import render
 from uci.terminal.notation import board_after, move_number
 from uci.terminal.verdict import Verdict
-
-_SIDES = (chess.WHITE, chess.BLACK)
 
 
 def render_game_page(title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = "") -> str:
@@ -41,7 +40,7 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
         result=headers.get("Result", "*"),
         facts=[_known(headers[key]) for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")],
         opening=review.opening,
-        sides=[(chess.COLOR_NAMES[side].title(), review.summary(side), _phases(review, side)) for side in _SIDES],
+        sides=[(chess.COLOR_NAMES[side].title(), review.summary(side), _phases(review, side)) for side in review.sides],
         phases=PHASE_NAMES,
         flipped=review.side == chess.BLACK,
         board=board_svg(review.game.board(), perspective=review.side is not chess.BLACK, label="Start position"),
@@ -95,7 +94,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "title": f"{move.number} {move.san}{move.judgement.symbol if move.judgement else ''}",
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
-        "reply": board_after(move.board, move.move).variation_san(move.reply_line[:LINE_PLIES]),
+        "reply": board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES]),
         "board": board_svg(move.board, perspective=move.mover, arrows=arrows, label=f"Before {move.number} {move.san}"),
     }
 
@@ -118,10 +117,10 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
             step["glyph"] = [move.judgement.symbol, _kind(move)]
             if move.best_line and not move.is_best:
                 step["better"] = [move.best_line[0].from_square, move.best_line[0].to_square]
-                lines = {"Better": _line(move.board, move.best_line)}
+                lines = {"Better": _line(move.board, move.best_line, move.before)}
                 if move.reply_line:
                     step["threat"] = [move.reply_line[0].from_square, move.reply_line[0].to_square]
-                    lines["Refutation"] = _line(after, move.reply_line)
+                    lines["Refutation"] = _line(after, move.reply_line, move.after)
                 step["lines"] = lines
                 step |= _question(move) if move in turning_points else {}
         steps.append(step)
@@ -153,13 +152,14 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
     return {"expected": round(verdict.expected, 3), "score": verdict.text}
 
 
-def _line(board: chess.Board, moves: Sequence[chess.Move]) -> list[dict[str, object]]:
-    """The positions of a line that begins on a board."""
+def _line(board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict) -> list[dict[str, object]]:
+    """The positions of a line that begins on a board with a verdict, which holds for all of them."""
     board = board.copy(stack=False)
     positions = []
-    for ply, move in enumerate(moves[:LINE_PLIES]):
+    for ply, move in enumerate(moves[:SHOWN_PLIES]):
         number = f"{move_number(board)} " if ply == 0 or board.turn == chess.WHITE else ""
         text = number + board.san(move)
+        verdict = verdict.after_move_of(board.turn)
         board.push(move)
-        positions.append(_position(board, move, text))
+        positions.append({**_position(board, move, text), **_verdict(verdict)})
     return positions

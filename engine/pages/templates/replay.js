@@ -69,7 +69,7 @@ class Replay {
     this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows, glyph });
     this.view.svg.setAttribute("aria-label", shown.text);
     this.sayIt(step);
-    if (this.bar) showBar(this.bar, step.expected, step.score, this.view.flipped);
+    if (this.bar) showBar(this.bar, shown.expected, shown.score, this.view.flipped);
     this.links.forEach(link => link.removeAttribute("aria-current"));
     if (this.ply > 0) this.links[this.ply - 1].setAttribute("aria-current", "true");
     this.cursor.setAttribute("x1", WIDTH * this.ply / Math.max(1, this.last));
