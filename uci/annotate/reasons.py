@@ -92,25 +92,33 @@ def _points(lines: Lines, times: int = 1) -> list[tuple[int, Balance, Balance]]:
 
 def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     """The larger part of what lies between two balances, in words; "" where that is not what the move costs."""
-    if lines.costs(Balance(Kinds(), Kinds(), better.promotions - played.promotions)):
+    gap = Balance.of(played.lost + better.won, played.won + better.lost, better.promotions - played.promotions)
+    if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         return "lets a pawn promote" if played.promotions < 0 else "misses the promotion of a pawn"
+    if lines.costs(gap) and (taken := _wrongly_taken(lines)):
+        return f"takes the {chess.piece_name(taken)} with the wrong piece"
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
         return _missed(lines, plies, played, better) if lines.costs(better) else ""
-    named = played.reversed() if played.pawns < 0 else lost
+    named = played.reversed() if played.pawns < 0 else gap
+    if not lines.costs(named) or not named.won <= played.lost:
+        return ""
     how = motif(board_after(lines.board, *lines.played[:1]), lines.played[1:plies], named)
-    link = " to " if _is_tactic(how) else ": " if how else ""
-    return f"loses {named.text}{link}{how}" if lines.costs(named) else ""
+    return f"loses {named.text}{' to ' if _is_tactic(how) else ': ' if how else ''}{how}"
+
+
+def _wrongly_taken(lines: Lines) -> chess.PieceType | None:
+    """The kind of piece that the better move takes with another piece than the move."""
+    move, best = lines.played[0], lines.better[0]
+    is_same = move.to_square == best.to_square and move.from_square != best.from_square
+    return captured(lines.board, move) if is_same else None
 
 
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     """What the better line wins, for a move that wins less."""
-    move, best = lines.played[0], lines.better[0]
-    taken = captured(lines.board, move)
-    if taken and move.to_square == best.to_square and move.from_square != best.from_square:
-        return f"takes the {chess.piece_name(taken)} with the wrong piece"
     if played.pawns > 0:
         return f"wins only {played.text} instead of {better.text}"
+    taken = captured(lines.board, lines.played[0])
     if taken in better.won:
         return f"only trades {'pawns' if taken == chess.PAWN else 'pieces'} instead of winning {better.text}"
     how = motif(lines.board, lines.better[:plies], better)
