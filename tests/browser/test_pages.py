@@ -74,8 +74,10 @@ def test_better_lines_are_played_on_the_board(chromium: Chromium, tmp_path: Path
     act = """
     page.querySelectorAll(".moves a")[5].click();
     const says = () => page.querySelector(".says"), board = () => page.querySelector(".replay .pieces").innerHTML;
-    const game = board(), links = says().querySelectorAll("a").length;
+    const bar = () => page.querySelector(".bar .score").textContent;
+    const game = board(), links = says().querySelectorAll("a").length, played = bar();
     says().querySelector("a").click();
+    const better = bar();
     const press = key => page.body.dispatchEvent(new view.KeyboardEvent("keydown", { key, bubbles: true }));
     const first = board();
     press("ArrowRight");
@@ -83,9 +85,10 @@ def test_better_lines_are_played_on_the_board(chromium: Chromium, tmp_path: Path
     press("ArrowLeft"); press("ArrowLeft");
     const words = says().textContent;
     return [words.includes("Better: 3... ") && words.includes("Refutation: 4. Qxf7#"), links > 1,
-      new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length];
+      new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length,
+      played, better !== played, bar() === played];
     """
-    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1]
+    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1, "#1", True, True]
 
 
 def test_cards_and_curve_go_to_their_moves(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:

@@ -5,7 +5,7 @@ Nothing of `uci.annotate` is used: pieces are counted on the boards, and attacks
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import chess
 
@@ -14,12 +14,26 @@ WORTH = {"queen": 9, "rook": 5, "bishop": 3, "knight": 3, "pawn": 1, "king": 100
 TIMES = {"once": 1, "twice": 2, "three times": 3, "four times": 4, "five times": 5}
 NUMBERS = {"a": 1, "the": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
 STATE = r"the (\w+) on (\w\d) is (?:unguarded|attacked (.+) and guarded (.+))|a (\w+) attacks the (\w+) on (\w\d)"
+UNGUARDING = r"(?:the removal of a guard|a deflection): the (\w+) on (\w\d) guarded the (\w+) on (\w\d)"
 MOST_COST_CP = 250  # for each pawn that is named
 
 
-def faults(board: chess.Board, played: Sequence[chess.Move], better: Sequence[chess.Move], sentence: str) -> list[str]:
+def faults(
+    board: chess.Board, played: Sequence[chess.Move], better: Sequence[chess.Move], sentence: str, cost_cp: float
+) -> list[str]:
     """What is not so in a reason; `played` begins with the judged move, and mates are checked as far as lines show."""
-    sentence = sentence.rstrip(".")
+    material = re.match(
+        r"(?:loses|wins only .* instead of|.*which wins|.*a chance to win|.*of winning) ([^:]*)", sentence
+    )
+    if material and cost_cp > MOST_COST_CP * value(named(re.split(" to | through ", material[1])[0]))[0]:
+        return ["names less than the move costs"]
+    return line_faults(board, played, better, sentence)
+
+
+def line_faults(
+    board: chess.Board, played: Sequence[chess.Move], better: Sequence[chess.Move], sentence: str
+) -> list[str]:
+    """What the lines do not show."""
     own, reply, best = boards_of(board, played[: 1 + SHOWN]), played[1 : 1 + SHOWN], better[:SHOWN]
     theirs = boards_of(board, best)
     if "mate" in sentence:
@@ -81,27 +95,25 @@ def change(before: chess.Board, after: chess.Board) -> tuple[Counter[str], Count
 
 def minors(won: Counter[str], lost: Counter[str]) -> tuple[Counter[str], Counter[str]]:
     """Without what cancels out; bishops count as knights."""
-    won, lost = (
-        Counter({**part, "knight": part["knight"] + part["bishop"], "bishop": 0}) for part in (won, lost)
-    )
+    won, lost = (Counter({**part, "knight": part["knight"] + part["bishop"], "bishop": 0}) for part in (won, lost))
     return won - lost, lost - won
 
 
 def named(text: str) -> tuple[Counter[str], Counter[str]]:
     if text == "the exchange":
         return Counter(rook=1), Counter(knight=1)
-    parts = []
+    parts: list[Counter[str]] = []
     for part in (text.partition(" for ")[0], text.partition(" for ")[2]):
         words = re.findall(r"(\w+) (queen|rook|bishop|knight|pawn)s?", part)
-        parts.append(Counter({kind: 0 for kind in WORTH}))
+        parts.append(Counter())
         for number, kind in words:
             parts[-1][kind] += NUMBERS[number]
     return minors(parts[0], parts[1])
 
 
-def value(balance: tuple[Counter[str], Counter[str]]) -> int:
-    return sum(sign * WORTH[kind] * count for sign, part in zip((1, -1), balance, strict=True)
-               for kind, count in part.items())  # fmt: skip
+def value(balance: tuple[Counter[str], Counter[str]]) -> list[int]:
+    """Of what is won, and of what is lost, in pawns."""
+    return [sum(WORTH[kind] * count for kind, count in part.items()) for part in balance]
 
 
 def is_named(balance: tuple[Counter[str], Counter[str]], text: str) -> bool:
@@ -142,11 +154,11 @@ def loss_faults(own: list[chess.Board], theirs: list[chess.Board], text: str, bo
 
 def motif_faults(boards: list[chess.Board], line: Sequence[chess.Move], text: str) -> list[str]:
     """Whether the side to move carries a motif out in a line."""
-    checks = {r"a fork of (.*) by the (\w+) on (\w\d)": is_fork, r"a skewer of (.*) by the (\w+) on (\w\d)": is_skewer,
+    checks: dict[str, Callable[..., bool]] = {
+              r"a fork of (.*) by the (\w+) on (\w\d)": is_fork, r"a skewer of (.*) by the (\w+) on (\w\d)": is_skewer,
               r"a discovered check": is_discovered_check, r"a discovered attack on the (\w+) on (\w\d)": is_discovery,
               r"a pin: the (\w+) on (\w\d) is pinned to the (king|queen)(.*)": is_pin,
-              r"(?:the removal of a guard|a deflection): the (\w+) on (\w\d) guarded the (\w+) on (\w\d)": is_unguarding,
-              STATE: is_state}  # fmt: skip
+              UNGUARDING: is_unguarding, STATE: is_state}  # fmt: skip
     if not text:
         return []
     for pattern, check in checks.items():
@@ -260,9 +272,7 @@ def is_state(boards: list[chess.Board], line: Sequence[chess.Move], *words: str)
 # ---- mates and pawns ------------------------------------------------------------------------------------------------
 
 
-def mate_faults(
-    board: chess.Board, own: list[chess.Board], theirs: list[chess.Board], sentence: str
-) -> list[str]:
+def mate_faults(board: chess.Board, own: list[chess.Board], theirs: list[chess.Board], sentence: str) -> list[str]:
     found = []
     for verb, pattern, text in re.findall(r"(allows|misses) (?:a )?(back-rank |smothered )?mate in (\d+)", sentence):
         boards = own[1:] if verb == "allows" else theirs

@@ -30,6 +30,7 @@ from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, j
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.main import main
 from uci.terminal.reading import read_every_game
+from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import search_interruptibly
 
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
@@ -255,6 +256,18 @@ def test_a_pass_in_check_ends_its_line_and_the_next_games_are_read(tmp_path: Pat
     assert (fault, fools.errors) == (None, [])
 
 
+def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:
+    """Study authors pass to show a threat; a pass that throws everything away is no blunder."""
+    game = read("1. e4 e5 2. Qh5 -- 3. Qxf7# 1-0\n")
+    script = script_for(game, [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d1h5": 0.0}, {"b8c6": 0.0}, {"h5f7": 0.9}])
+    found = review(game, ScriptedEngine(script))
+    assert [move.san for move in found.moves] == ["e4", "e5", "Qh5", "--", "Qxf7+"]
+    assert found.moves[3].judgement is None
+    assert move_comment(found.moves[3]) == ""
+    assert found.accuracy(chess.BLACK) == pytest.approx(100.0), "of 1... e5 alone"
+    assert "2... -- " in json.dumps(game_section(found, 1, "")[1])
+
+
 def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
     game = read("1. e4 c6 2. d4 *")
     values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.45}]
@@ -428,6 +441,27 @@ def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
     assert facts[1].split("·")[0].strip() == (shown or "Barnes Opening, Fool&#39;s Mate")
 
 
+def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
+    """It stayed at the played move while the board showed the better one."""
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
+    found = review(game, ScriptedEngine(script))
+    step = json.loads(re.search(r'class="steps">(.*?)</script>', game_section(found, 1, "")[1], re.S)[1])[1]  # type: ignore[index]
+    better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
+    assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
+    assert (better["expected"], better["score"]) == (found.moves[0].before.expected, found.moves[0].before.text)
+    assert better["expected"] > refutation["expected"]
+
+
+def test_a_mate_is_counted_down_along_its_line() -> None:
+    verdict = Verdict(0, -2, (0, 0, 1000))
+    texts = []
+    for side in (chess.WHITE, chess.BLACK, chess.WHITE, chess.BLACK):
+        verdict = verdict.after_move_of(side)
+        texts.append(verdict.text)
+    assert texts == ["#-2", "#-1", "#-1", "#"]
+
+
 def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
     found = review(read(RETI), ScriptedEngine({}))
     text = render_game_page("game", [game_section(found, 1, "")], "1 node")
@@ -492,6 +526,11 @@ def test_one_side_is_judged_and_the_page_is_opened(
     assert [node.san() for node in reti.mainline() if node.nags and not node.turn()] == []
     page_file = games.with_name("games.annotated.html")
     assert opened == [page_file.resolve().as_uri()]
+    told_of_reti = next(line for line in told.out.splitlines() if line.startswith("game 2"))
+    assert "Tartakower: accuracy" in told_of_reti
+    assert "Réti" not in told_of_reti, "the accuracy of a side that was not judged"
+    assert reti.comment.startswith("Black: accuracy")
+    assert "White:" not in reti.comment
     assert page_file.read_text(encoding="utf-8").count(" data-flipped aria") == 1
 
 

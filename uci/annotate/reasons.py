@@ -1,7 +1,7 @@
 """Why a move is bad, in a sentence, as far as the lines that are shown prove it.
 
-Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the better
-one wins, at the first point where that explains the cost. A motif only tells how.
+Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
+better one wins, at the first point where that explains the cost. A motif only tells how.
 """
 
 from __future__ import annotations
@@ -172,4 +172,3 @@ def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
         return False
     answered = 4 if line[3:] and line[3].to_square == line[2].to_square else 3  # an answer may be taken back
     return lead(board, board.turn) - lead(board_after(board, *line[:answered]), board.turn) >= _SACRIFICE
-
