@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
 PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading a damaged packed file raises
 
 
@@ -47,9 +48,9 @@ def _decode_line(line: bytes) -> str:
 
 
 def utf8_pieces(stream: IO[bytes], size: int = 1 << 20) -> Iterator[bytes]:
-    """The text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends: `decode_text` for any length.
+    """The text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends: `decode_text` bit by bit.
 
-    A line that is longer than a piece makes the piece longer.
+    A longer line makes the piece longer. Raises OSError for one over LONGEST_LINE bytes.
     """
     piece = stream.read(len(codecs.BOM_UTF8)) + stream.read(size)
     encoding = next((name for mark, name in MARKS[1:] if piece.startswith(mark)), None)
@@ -58,12 +59,14 @@ def utf8_pieces(stream: IO[bytes], size: int = 1 << 20) -> Iterator[bytes]:
     rest = b""
     while piece:
         text = decoder.decode(piece).encode(errors="replace") if decoder else piece
-        end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, -1)) + 1  # a CR at the end may be half a line end
+        end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1  # a CR at the end may be half a line end
         if end:
             yield _as_utf8(rest + text[:end])
             rest = text[end:]
         else:
             rest += text
+            if len(rest) > LONGEST_LINE:
+                raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
         piece = stream.read(size)
     if rest:
         yield _as_utf8(rest)
