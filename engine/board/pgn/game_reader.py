@@ -25,6 +25,7 @@ class ReadGame:
 
     Attributes:
         number: the game's number in the text, from 1; 0 of a fault between games, of which `game` is empty.
+        is_game: False of a fault between games.
         line: the line on which it begins, from 1.
         game: tags and moves, as far as they could be read; `game.errors` has the faults.
         faults: what is wrong with it, in the order of the text.
@@ -38,6 +39,7 @@ class ReadGame:
     faults: list[Fault]
     start_fault: str = ""
     letters: str = ENGLISH.name
+    is_game: bool = True
 
 
 class GameText:
@@ -100,9 +102,9 @@ def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
     text = GameText(io.BytesIO(stream.encode(errors="replace")) if isinstance(stream, str) else stream)
     number = 0
     while (found := next_game(text)) is not None:
-        raw, game = found
-        game.number = number + 1 if raw.tags or raw.tokens else 0
-        number += game.number > 0
+        _, game = found
+        game.number = number + 1 if game.is_game else 0
+        number += game.is_game
         yield game
 
 
@@ -115,11 +117,11 @@ def read_game_file(path: Path) -> Iterator[ReadGame]:
         raise DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}") from error
 
 
-def next_game(text: GameText) -> tuple[RawGame, ReadGame] | None:
-    """The next game of a text, which is moved on behind it; None at the end."""
+def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGame] | None:
+    """The next game of a text, which is moved on behind it; None at the end. `main_line`: without variations."""
     while not (text.final and text.at == len(text.data)):
         cut, raw = text.cut()
-        game = None if raw.is_nothing else interpret(cut, raw, text.line)
+        game = None if raw.is_nothing else interpret(cut, raw, text.line, main_line)
         text.skip(len(cut[: raw.end].encode()))
         if game is not None:
             return raw, game
@@ -128,11 +130,11 @@ def next_game(text: GameText) -> tuple[RawGame, ReadGame] | None:
     return None
 
 
-def interpret(text: str, raw: RawGame, line: int) -> ReadGame:
+def interpret(text: str, raw: RawGame, line: int, main_line: bool = False) -> ReadGame:
     """The game of tokens, in English or in the only other language in which all its moves are legal."""
-    game, letters = Player(raw, ENGLISH), ENGLISH
+    game, letters = Player(raw, ENGLISH, main_line), ENGLISH
     if game.has_foreign_word and not raw.faults:
-        others = ((reading, Player(raw, reading)) for reading in other_readings())
+        others = ((reading, Player(raw, reading, main_line)) for reading in other_readings())
         legal = [(reading, other) for reading, other in others if not other.faults]
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]
@@ -140,4 +142,5 @@ def interpret(text: str, raw: RawGame, line: int) -> ReadGame:
     faults = [Fault(*place_in(text, at, line), word[:LONGEST_WORD], reason) for at, word, reason in places]
     game.game.errors.extend(DataError(str(fault)) for fault in faults)
     begin = len(text[: raw.end]) - len(text[: raw.end].lstrip())
-    return ReadGame(0, line + text.count("\n", 0, begin), game.game, faults, game.start_fault, letters.name)
+    is_game = bool(raw.tags or any(token.kind in ("word", "number", "open") for token in raw.tokens))
+    return ReadGame(0, line + text.count("\n", 0, begin), game.game, faults, game.start_fault, letters.name, is_game)

@@ -145,7 +145,7 @@ def _castling(board: chess.Board, is_long: bool) -> chess.Move:
     for move in board.generate_castling_moves():
         if board.is_queenside_castling(move) == is_long:
             return move
-    raise NoMoveError(_illegal(board, "castling is illegal"))
+    raise NoMoveError(_illegal(board, "illegal castling"))
 
 
 def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.Move:
@@ -174,7 +174,7 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
         raise NoMoveError(f"ambiguous: the pieces on {squares} can go there")
     if promotion is None and any(board.generate_legal_moves(origins, chess.BB_SQUARES[target])):
         raise NoMoveError("a promotion that does not say to which piece")
-    raise NoMoveError(_illegal(board, "an illegal move"))
+    raise NoMoveError(_illegal(board, "illegal move"))
 
 
 def _promotion(letter: str | None, letters: Letters) -> int | None:

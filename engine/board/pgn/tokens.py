@@ -82,6 +82,7 @@ class RawGame:
 
     begin: int
     tags: dict[str, str] = field(default_factory=dict)
+    tag_places: dict[str, int] = field(default_factory=dict)
     tokens: list[Token] = field(default_factory=list)
     faults: list[tuple[int, str, str]] = field(default_factory=list)
     result: str = ""
@@ -227,6 +228,7 @@ class Cutter:
             raw = match["value"] if match["name"] else match["raw"]
             name = STANDARD_NAMES.get(name.lower(), name)
             game.tags[name] = re.sub(r'\\(["\\])', r"\1", raw) if match["name"] else raw
+            game.tag_places[name] = place
             self._at = match.end()
         self._tag_end = self._at
 
