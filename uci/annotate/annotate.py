@@ -14,6 +14,8 @@ import chess.pgn
 from markupsafe import Markup
 from rich.console import Console
 
+from engine.board.pgn.game_reader import ReadGame
+from engine.board.pgn.move_words import ENGLISH
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import harmless, make_console, say
 from engine.cli.live_lines import live_line
@@ -67,13 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with ready_engine(console, replace(options, analyse_mode=True)) as engine:
             output = _Output(arguments.pgn, base, engine, limits)
-            for number, (game, fault) in enumerate(games, 1):
-                if not _is_sound(problems, number, game, fault):
-                    damaged += 1
-                if fault is None:
-                    review = _review(engine, game, number, limits, _side(problems, game, arguments.side))
+            for found in games:
+                _tell(problems, found, arguments.pgn)
+                damaged += bool(found.faults)
+                if found.number and not found.start_fault:
+                    side = _side(problems, found.game, arguments.side)
+                    review = _review(engine, found.game, found.number, limits, side)
                     output.add(review)
-                    say(console, _summary_line(review, number))
+                    say(console, _summary_line(review, found.number))
     except KeyboardInterrupt as interrupt:
         if isinstance(interrupt, ReviewInterrupted) and interrupt.review is not None and output is not None:
             output.add(interrupt.review)
@@ -105,14 +108,14 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
         say(console, f"{_summary_line(review, 1)}\nin {output.pgn} and {output.html}")
 
 
-def _is_sound(problems: Console, number: int, game: chess.pgn.Game, fault: DataError | None) -> bool:
-    """Whether a game was read completely; if not, reports what is wrong with it."""
-    if fault is not None:
-        say(problems, f"game {number} is skipped: {fault}")
-        return False
-    for error in game.errors:
-        say(problems, f"game {number}: {error}; that line is read up to there")
-    return not game.errors
+def _tell(problems: Console, found: ReadGame, path: Path) -> None:
+    """Reports what is wrong with a game, and in which language it was read."""
+    if found.letters != ENGLISH.name:
+        say(problems, f"game {found.number}: read as {found.letters}")
+    what = f"game {found.number}: " if found.number else ""
+    for fault in found.faults:
+        rest = "the game is skipped" if found.start_fault else "that line is read up to there"
+        say(problems, f"{what}{path}:{fault}{f'; {rest}' if found.number else ''}")
 
 
 def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:

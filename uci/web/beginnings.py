@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import itertools
 import random
 
 import chess
@@ -13,7 +13,7 @@ from engine.errors import ConfigError, DataError
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
-from uci.terminal.reading import board_at, read_games
+from uci.terminal.reading import board_at, read_text_games
 from uci.web.table import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
@@ -46,21 +46,18 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
 
     With it come the names of all games, and the first fault in this one, "" for none.
     """
-    games = []
-    for found in read_games(io.StringIO(text), "the PGN"):
-        games.append(found)
-        if len(games) >= max(_MOST_GAMES, number):
-            break
+    every = (found for found in read_text_games(text, "the PGN") if found.number)
+    games = list(itertools.islice(every, max(_MOST_GAMES, number)))
     if number > len(games):
         raise DataError(f"the PGN has {len(games)} game{'s' * (len(games) != 1)}")
-    game, error = games[number - 1]
-    if error is not None:
-        raise error
-    board = board_at(game)
+    found = games[number - 1]
+    if found.start_fault:
+        raise DataError(found.start_fault)
+    board = board_at(found.game)
     if len(board.move_stack) > MOST_PLIES:
         raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
-    setup = Setup(board, None, headers=dict(game.headers))
-    return setup, [_name(found) for found, _ in games[:_MOST_GAMES]], str(next(iter(game.errors), ""))
+    setup = Setup(board, None, headers=dict(found.game.headers))
+    return setup, [_name(other.game) for other in games[:_MOST_GAMES]], str(next(iter(found.faults), ""))
 
 
 def _is_shredder(fen: str) -> bool:

@@ -1,0 +1,130 @@
+"""Reads text that other programs wrote, in whatever encoding, packed or not.
+
+UTF-8, with or without its mark; UTF-16 with its mark; every other line is Windows-1252, of which ISO 8859-1 is a part.
+Each line is judged by itself: collections are put together from files of different encodings.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import importlib
+import lzma
+import os
+import shutil
+import subprocess
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
+PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading a damaged packed file raises
+
+
+def decode_text(data: bytes) -> str:
+    """The text of a whole file, without its mark. Its line ends stay as they are; no byte is refused."""
+    for mark, encoding in MARKS:
+        if data.startswith(mark) and encoding != "utf-8":
+            return data[len(mark) :].decode(encoding, "replace")
+    return _decode_lines(data.removeprefix(codecs.BOM_UTF8))
+
+
+def _decode_lines(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "".join(map(_decode_line, data.splitlines(keepends=True)))
+
+
+def _decode_line(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("cp1252", "replace")
+
+
+def utf8_pieces(stream: IO[bytes], size: int = 1 << 20) -> Iterator[bytes]:
+    """The text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends: `decode_text` bit by bit.
+
+    A longer line makes the piece longer. Raises OSError for one over LONGEST_LINE bytes.
+    """
+    piece = stream.read(len(codecs.BOM_UTF8)) + stream.read(size)
+    encoding = next((name for mark, name in MARKS[1:] if piece.startswith(mark)), None)
+    piece = piece if encoding else piece.removeprefix(codecs.BOM_UTF8)
+    decoder = codecs.getincrementaldecoder("utf-16")("replace") if encoding else None
+    rest = b""
+    while piece:
+        text = decoder.decode(piece).encode(errors="replace") if decoder else piece
+        end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, -1) + 1  # a CR at the end may be half a line end
+        if end:
+            yield _as_utf8(rest + text[:end])
+            rest = text[end:]
+        else:
+            rest += text
+            if len(rest) > LONGEST_LINE:
+                raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
+        piece = stream.read(size)
+    if rest:
+        yield _as_utf8(rest)
+
+
+def _as_utf8(data: bytes) -> bytes:
+    if data.isascii():
+        return data
+    return _decode_lines(data).encode()
+
+
+# ---- packed files -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
+    """The bytes of a file, unpacked if its name ends in .gz, .bz2, .xz or .zst, and the share of it that is read, 0..1.
+
+    Python 3.14, the package `backports.zstd` or the program `zstd` unpacks .zst. Raises PACKED_ERRORS.
+    """
+    with path.open("rb") as raw:
+        size = max(1, os.fstat(raw.fileno()).st_size)
+        unpack = _UNPACK.get(path.suffix.lower())
+        if unpack is None:
+            yield raw, lambda: raw.tell() / size
+        else:
+            with unpack(raw) as stream:
+                yield stream, lambda: min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size)
+
+
+@contextmanager
+def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
+    zstd = _zstd_module()
+    if zstd is not None:
+        try:
+            with zstd.open(raw) as stream:
+                yield stream
+        except zstd.ZstdError as error:
+            raise OSError(str(error)) from error
+        return
+    if (program := shutil.which("zstd")) is None:
+        raise OSError("to unpack .zst, install the Python package backports.zstd or the program zstd")
+    with subprocess.Popen([program, "-dcq"], stdin=raw, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+            unread = process.stdout.read(1)
+        finally:
+            process.stdout.close()
+        if process.wait() and not unread:
+            raise OSError(f"zstd could not unpack it (status {process.returncode})")
+
+
+def _zstd_module() -> Any:
+    for name in ("compression.zstd", "backports.zstd"):
+        with suppress(ImportError):
+            return importlib.import_module(name)
+    return None
+
+
+_UNPACK: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst}

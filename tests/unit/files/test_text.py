@@ -1,0 +1,72 @@
+"""Texts of other programs: their encodings and packed forms."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.files.text import PACKED_ERRORS, decode_text, open_unpacked, utf8_pieces
+
+TEXT = '[White "Müller, Jürgen"]\r\n[Black "Łukasz Świątek"]\r\n\r\n1. e4 {“good”} *\r\n'
+WESTERN = '[White "Müller – Señor"]\r\n1. e4 {“good”…} *\r\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (TEXT.encode(), TEXT),
+        (TEXT.encode("utf-8-sig"), TEXT),
+        (b"\xff\xfe" + TEXT.encode("utf-16-le"), TEXT),
+        (b"\xfe\xff" + TEXT.encode("utf-16-be"), TEXT),
+        (WESTERN.encode("cp1252"), WESTERN),
+        (TEXT.encode() + WESTERN.encode("cp1252"), TEXT + WESTERN),
+        (b"a\x81b\n", "a\ufffdb\n"),
+        (b"", ""),
+    ],
+)
+def test_letters_of_every_encoding_survive(data, text):
+    assert decode_text(data) == text
+    for size in (2, 7, 64, 1 << 20):
+        pieces = list(utf8_pieces(io.BytesIO(data), size))
+        assert b"".join(pieces).decode() == text
+        assert all(piece.endswith((b"\n", b"\r")) for piece in pieces[:-1])
+
+
+def test_a_letter_cut_by_the_end_of_a_piece_is_whole():
+    data = "ü\n".encode() * 50
+    for size in range(1, 9):
+        assert b"".join(utf8_pieces(io.BytesIO(data), size)) == data
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".XZ", lzma.compress)])
+def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix, pack):
+    path = tmp_path / f"games.pgn{suffix}"
+    path.write_bytes(pack(TEXT.encode() * 1000))
+    with open_unpacked(path) as (stream, share):
+        assert b"".join(utf8_pieces(stream)) == TEXT.encode() * 1000
+        assert share() == 1.0
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(PACKED_ERRORS), open_unpacked(path) as (stream, _):
+        stream.read()
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="zstd is not installed")
+def test_zst_is_unpacked_and_damage_is_an_error(tmp_path: Path):
+    path = tmp_path / "games.pgn.zst"
+    data = "".join(f"{number} {TEXT}" for number in range(20_000)).encode()
+    path.write_bytes(subprocess.run(["zstd", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout)
+    with open_unpacked(path) as (stream, share):
+        assert b"".join(utf8_pieces(stream)) == data
+        assert 0.9 < share() <= 1.0
+    with open_unpacked(path) as (stream, _):
+        assert len(stream.read(10)) == 10  # leaving early is no error
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(PACKED_ERRORS), open_unpacked(path) as (stream, _):
+        stream.read()
