@@ -125,7 +125,7 @@ def test_losses_have_names_and_the_only_good_move_of_an_open_game_is_praised(
         ((0.3, 0.17), 0.6, MISTAKE),
         ((0.14, 0.3), 0.6, MISTAKE),
         ((0.12, 0.12), 0.6, INACCURACY),
-        ((0.3, 0.04), 0.6, None),
+        ((0.3, 0.07), 0.6, None),
         ((0.24, 0.24), 0.24, MISTAKE),
     ],
 )
@@ -295,7 +295,7 @@ class SecondThoughts(ScriptedEngine):
 
 
 @pytest.mark.parametrize(
-    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.2, INACCURACY), (0.0, None), (-0.5, None)]
+    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None), (-0.5, None)]
 )
 def test_bad_mark_is_the_milder_one_of_two_looks(answer: float, judgement: object) -> None:
     """The first look calls 1. a3 a blunder: 0.2 against -0.8. The second one gives the reply another value."""
