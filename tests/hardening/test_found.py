@@ -1,7 +1,7 @@
 """What the fuzzers and the poor environments have found, a test each."""
 
-import time
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -122,7 +122,9 @@ def test_a_move_that_cannot_be_read_ends_its_own_line_alone(
         assert not node.comment
     with pytest.raises(DataError, match=r"illegal|no variation|not closed"):
         list(read_pgn_games(path))
-    with contextlib.nullcontext() if reads_main_line else pytest.raises(DataError, match=r"illegal|not closed|to close"):
+    with (
+        contextlib.nullcontext() if reads_main_line else pytest.raises(DataError, match=r"illegal|not closed|to close")
+    ):
         list(load_book(path))
 
 

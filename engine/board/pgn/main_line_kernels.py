@@ -314,11 +314,7 @@ def _skip_variation(data, at):
             depth -= 1
             if depth == 0:
                 return at
-        elif byte == _LINE_FEED and at < len(data) and data[at] == 37:
-            return -RARE
-        elif byte > 122 or byte == 59 or 91 <= byte <= 93:
-            return -RARE
-        elif byte == 36 and at < len(data) and not _is_digit(data[at]):
+        elif (byte == _LINE_FEED and at < len(data) and data[at] == 37) or byte > 122 or byte == 59 or 91 <= byte <= 93 or (byte == 36 and at < len(data) and not _is_digit(data[at])):
             return -RARE
     return -MORE
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import chess
 
+from engine.board.convert import encode_move
 from engine.board.pgn.tokens import DASH
 
 FIGURINES = str.maketrans(
@@ -166,7 +167,10 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     found = [
         move for move in board.generate_legal_moves(origins, chess.BB_SQUARES[target]) if move.promotion == promotion
     ]
-    found = found if from_file and from_rank else [move for move in found if not board.is_castling(move)]
+    found = [move for move in found if not board.is_castling(move)]
+    if not found and from_file and from_rank:
+        castling = board.generate_castling_moves(origins)
+        found = [move for move in castling if target in (move.to_square, encode_move(board, move) >> 6)]
     if len(found) == 1:
         return found[0]
     if found:

@@ -10,7 +10,7 @@ import chess.pgn
 
 from engine.board.fen import parse_fen
 from engine.board.pgn.move_words import LETTER_SIGNS, Letters, NoMoveError, nags_of, read_word
-from engine.board.pgn.tokens import RESULTS, RawGame, Token
+from engine.board.pgn.tokens import RESULTS, RawGame, Token, looks_like_moves
 from engine.errors import DataError, FenError
 
 _DIAGRAM = 220
@@ -22,7 +22,8 @@ _CHECKS = ("+", "++", "#", "†", "‡")
 class _Line:
     """A main line or variation: its position now and before its last move (None: no move yet).
 
-    `over` is set by a fault, `built` is whether the tree has the line, and `hidden` is a comment that may hide moves.
+    `over` is set by a fault, `built` is whether the tree has the line, and `hidden` is a comment that may hide moves:
+    a fault if the next number does not fit.
     """
 
     board: chess.Board
@@ -30,6 +31,7 @@ class _Line:
     over: bool = False
     built: bool = True
     hidden: Token | None = None
+    hides_end: bool = False  # whether the comment is a fault if no number follows
 
 
 def start_of(tags: dict[str, str]) -> chess.Board:
@@ -106,7 +108,7 @@ class Player:
                 self._lines[-1].over = True
             self._take(token, index)
         self._lines[-1].over |= bool(places)
-        self._tell_hidden(self._lines[-1])
+        self._end_line(self._lines[-1])
 
     def _take(self, token: Token, index: int) -> None:
         line = self._lines[-1]
@@ -119,7 +121,7 @@ class Player:
                 case "word":
                     self._word(line, token, index)
                 case "number" | "dots":
-                    self._number(line, token)
+                    self._number(line, token, index)
                 case "nag":
                     self._marks(line, token, (int(token.text[1:5]),) if len(token.text) < 5 else None)
                 case "mark":
@@ -139,7 +141,7 @@ class Player:
 
     def _end_variation(self) -> None:
         line = self._lines.pop()
-        self._tell_hidden(line)
+        self._end_line(line)
         if line.built:
             self._build.end_variation()
             self._build.in_variation, self._build.starting_comment = True, ""
@@ -178,20 +180,21 @@ class Player:
             _EN_PASSANT.fullmatch(text) and line.before is not None and line.before.is_en_passant(line.board.peek())
         )
 
-    def _number(self, line: _Line, token: Token) -> None:
+    def _number(self, line: _Line, token: Token, index: int) -> None:
         dots = token.text.count(".") + 3 * token.text.count("…")
         digits = re.match(r"\d*", token.text)
         assert digits is not None
         fits = not (dots > 1 and line.board.turn == chess.WHITE)
         if digits[0]:
-            if len(digits[0]) > 5:
-                self._fault(line, token, "no move number")
+            following = self._raw.tokens[index + 1].kind if index + 1 < len(self._raw.tokens) else "end"
+            if len(digits[0]) > 5 or (digits[0] == token.text and following in ("end", "number", "close", "open")):
+                self._fault(line, token, "a number without a move")
                 return
             ahead = int(digits[0]) - line.board.fullmove_number
             self._offset = ahead if self._offset is None else self._offset
             fits &= ahead == self._offset and not (dots == 1 and line.board.turn == chess.BLACK)
         if fits and digits[0]:
-            line.hidden = None
+            line.hidden, line.hides_end = None, False
         elif not fits:
             self._tell_hidden(line)
 
@@ -203,19 +206,29 @@ class Player:
             self._build.visit_nag(nag)
 
     def _comment(self, line: _Line, token: Token) -> None:
-        if token.hides and (token.kind != "line comment" or self._begins_with_moves(line.board, token.text)):
-            line.hidden = line.hidden or token
+        if token.hides and line.hidden is None:
+            line.hidden = token
+            line.hides_end = token.kind != "line comment" or self._may_be_moves(line.board, token)
         if token.text and token.kind != "escape":
             self._build.visit_comment(token.text)
 
-    def _begins_with_moves(self, board: chess.Board, text: str) -> bool:
-        words = re.sub(r"^\d+\s*[.…)]*\s*", "", text).split()
-        return text in RESULTS or bool(words and (words[0] in RESULTS or _is_move(board, words[0], self._letters)))
+    def _may_be_moves(self, board: chess.Board, token: Token) -> bool:
+        """Whether a line's comment may be the end of the game: it begins with a move or ends with the result."""
+        words = re.sub(r"^\d+\s*[.…)]*\s*", "", token.text).split()
+        return (
+            (not self._raw.result and words[-1:] != [] and words[-1] in RESULTS)
+            or (bool(words) and (words[0] in RESULTS or _is_move(board, words[0], self._letters)))
+            or (token.is_glued and all(map(looks_like_moves, words[1:])))
+        )
 
     def _tell_hidden(self, line: _Line) -> None:
         """A comment that may hide moves, behind which the numbers do not fit, is a fault."""
         if line.hidden is not None and not line.over:
             self._fault(line, line.hidden, "this comment seems to hide moves: the next move number does not fit")
+
+    def _end_line(self, line: _Line) -> None:
+        if line.hides_end:
+            self._tell_hidden(line)
 
     def _fault(self, line: _Line, token: Token, reason: str) -> None:
         line.over = True

@@ -71,6 +71,7 @@ class Token(NamedTuple):
     text: str
     place: int
     hides: bool = False  # a comment that may hide moves
+    is_glued: bool = False  # a comment that begins without white space
 
 
 @dataclass
@@ -198,8 +199,7 @@ class Cutter:
             self._is_closed = True
             return
         self._fault(place, word, f"follows the result {game.result}, but is no new game")
-        game.result = ""
-        game.tokens.append(Token(kind, word, place))
+        game.result, self._at = "", place
 
     # ---- tags -----------------------------------------------------------------------------------------------------
 
@@ -263,11 +263,11 @@ class Cutter:
             if end < 0 and not self._final:
                 raise Incomplete
             self._at = end if end >= 0 else len(text)
-            inside = text[place + 1 : self._at].strip()
-            hides = looks_like_moves(inside) or word == "%"
+            inside = text[place + 1 : self._at]
+            hides = word == "%" or any(map(looks_like_moves, inside.split()))
         self._result_end = self._at
         kind = {"{": "comment", ";": "line comment", "%": "escape"}[word]
-        game.tokens.append(Token(kind, inside, place, hides and not game.result))
+        game.tokens.append(Token(kind, inside.strip(), place, hides and not game.result, not inside[:1].isspace()))
 
     def _braces(self, place: int) -> tuple[str, int, bool]:
         """Inside and end of a comment in braces, and whether it has a brace too many."""
