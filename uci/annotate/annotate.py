@@ -27,6 +27,7 @@ from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
+from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
@@ -134,7 +135,7 @@ def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.
 def _review(
     engine: Engine, game: chess.pgn.Game, number: int, limits: Limits, side: chess.Color | None = None
 ) -> GameReview:
-    title = harmless(f"game {number}: {game.headers.get('White', '?')} - {game.headers.get('Black', '?')}")
+    title = harmless(f"game {number}: {game_name(game.headers)}")
     with live_line(title) as line:
 
         def on_ply(done: int, total: int) -> None:
@@ -145,8 +146,8 @@ def _review(
 
 def _summary_line(review: GameReview, number: int) -> str:
     headers = review.game.headers
-    names = {side: headers.get(chess.COLOR_NAMES[side].title(), "?") for side in review.sides}
-    sides = (f"{name}: {review.summary(side)}" for side, name in names.items())
+    names = {side: chess.COLOR_NAMES[side].title() for side in review.sides}
+    sides = (f"{headers.get(name, '?').strip('? ') or name}: {review.summary(side)}" for side, name in names.items())
     return f"game {number}, {headers.get('Result', '*')}. " + "; ".join(sides)
 
 
@@ -188,7 +189,7 @@ def _output_files(base: Path) -> tuple[Path, Path]:
 
 def _refuse_outputs(source: Path, base: Path) -> None:
     """Raises ConfigError where the output would replace the games themselves, or a file that is no earlier review."""
-    for path, mark in zip(_output_files(base), ('[Annotator "Aino ', "Made by Aino "), strict=True):
+    for path, mark in zip(_output_files(base), (REVIEW_MARK, "Made by Aino "), strict=True):
         if path.exists() and path.samefile(source):
             raise ConfigError(f"{path} holds the games themselves: give another name with --out")
         if path.exists() and mark not in path.read_text(encoding="utf-8", errors="replace"):

@@ -13,6 +13,7 @@ from engine.errors import ConfigError, DataError
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
+from uci.terminal.author_notes import game_name
 from uci.terminal.reading import board_at, read_text_games
 from uci.web.table import MOST_PLIES
 
@@ -56,7 +57,7 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     board = board_at(found.game)
     if len(board.move_stack) > MOST_PLIES:
         raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
-    setup = Setup(board, None, headers=dict(found.game.headers))
+    setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
     return setup, [_name(other.game) for other in games[:_MOST_GAMES]], str(next(iter(found.faults), ""))
 
 
@@ -67,5 +68,4 @@ def _is_shredder(fen: str) -> bool:
 
 
 def _name(game: chess.pgn.Game) -> str:
-    headers = game.headers
-    return f"{headers.get('White', '?')} – {headers.get('Black', '?')}, {headers.get('Result', '*')}"
+    return f"{game_name(game.headers)}, {game.headers.get('Result', '*')}"
