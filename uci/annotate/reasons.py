@@ -121,7 +121,7 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     taken = captured(lines.board, lines.played[0])
     if taken in better.won:
         return f"only trades {'pawns' if taken == chess.PAWN else 'pieces'} instead of winning {better.text}"
-    how = motif(lines.board, lines.better[:plies], better)
+    how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if _is_tactic(how) and ":" not in how:
         return f"misses {how}, which wins {better.text}"
     return f"misses a chance to win {better.text}" + (f" through {how}" if _is_tactic(how) else "")
