@@ -89,7 +89,7 @@ class Player:
             start = start_of(tags)
         except (DataError, FenError) as error:
             self.start_fault = str(error)
-            name = next((name for name in ("FEN", "Variant", "SetUp") if name in tags and name in str(error)), "FEN")
+            name = next((name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()), "FEN")
             self.faults.append((self._raw.tag_places.get(name, self._raw.begin), tags.get(name, ""), str(error)))
             return chess.Board()
         if tags.get("FEN", "").strip():
