@@ -141,7 +141,7 @@ def interpret(text: str, raw: RawGame, line: int, main_line: bool = False) -> Re
     """The game of tokens, in English or in the only other language in which all its moves are legal."""
     game, letters = Player(raw, ENGLISH, main_line), ENGLISH
     if game.has_foreign_word and not raw.faults:
-        others = ((reading, Player(raw, reading, main_line)) for reading in other_readings())
+        others = ((reading, Player(raw, reading, main_line, whole_only=True)) for reading in other_readings())
         legal = [(reading, other) for reading, other in others if not other.faults]
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]

@@ -292,7 +292,7 @@ def _skip_mark(data, at):
 
 @kernel()
 def _skip_number(data, at):
-    """Skip digits and dots; behind them must be white space or a letter."""
+    """Skip digits and dots; behind them must be white space or a letter, and no other number."""
     first = at
     while at < len(data) and _is_digit(data[at]) and at < first + 6:
         at += 1
@@ -302,6 +302,9 @@ def _skip_number(data, at):
     if at >= len(data):
         return -MORE
     if at == dot or dot > first + 5 or not (_is_letter(data[at]) or _is_blank(data[at])):
+        return -RARE
+    at = _skip_blank(data, at)
+    if at < len(data) and _is_digit(data[at]) and not _result_at(data, at)[0]:
         return -RARE
     return at
 

@@ -165,7 +165,7 @@ class Cutter:
             game.tokens.append(Token(kind, word, place))
 
     def _begins_game(self, number: str, place: int) -> bool:
-        """Whether number 1 begins the next one of games without tags and results, each of which has lines of its own."""
+        """Whether number 1 begins the next of games without tags and results, each of which has its own lines."""
         game = self._game
         last = game.tokens[-1] if game.tokens else None
         return (

@@ -71,10 +71,10 @@ def test_two_empty_lines_behind_the_tags_end_nothing() -> None:
         assert read(text) == [("e4 e5 Nf3", False)] * 10
 
 
-@pytest.mark.parametrize(
-    "between",
-    ["{a comment of its own}", "*", '[Event "?"]\n[Site "?"]\n[Date "????.??.??"]\n[Round "?"]\n[White "?"]\n[Black "?"]\n[Result "*"]\n\n*']
-)  # fmt: skip
+DEFAULT_TAGS = "".join(f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items())
+
+
+@pytest.mark.parametrize("between", ["{a comment of its own}", "*", f"{DEFAULT_TAGS}\n*"])
 def test_what_stands_between_games_does_not_end_the_file(between: str) -> None:
     first, second = "1. e4 e5 1-0\n\n", "1. d4 d5 0-1\n"
     games = [moves for moves, fault in read(f"{first}{between}\n\n{second}") if moves and not fault]
@@ -125,6 +125,8 @@ def test_letters_of_two_languages_name_the_word() -> None:
         ("1. e4 e5 2. N f3 Nc6 *", "e4 e5", "1:13: 'N'"),
         ("1. e4 e5 1-0 2. Nf3 *", "e4 e5", "1:14: '2.'"),
         ("1. e4 e5 2. Nf3 5 1-0", "e4 e5 Nf3", "1:17: '5'"),
+        ("1. e4 e5 2. 3 a4 1-0", "e4 e5", "1:10: '2.'"),
+        ("1. e4 e5 1$0", "e4 e5", "1:10: '1'"),
         ("1. e4 $999 e5", "e4", "1:7: '$999'"),
         ("1. e4 e5 \x00\x00", "e4 e5", "1:10: '\\x00\\x00'"),
         ('[Event "x\n\n1. e4 *', "", "1:1: '[Event \"x'"),
