@@ -36,17 +36,18 @@ def numbered_lines(path: Path, bookmark: Bookmark | None = None) -> Iterator[tup
     damaged or cut short, or have a line over LONGEST_LINE.
     """
     bookmark = bookmark or Bookmark()
-    number, first = 0, bookmark.lines
+    count, first = 0, bookmark.lines
     try:
         with open_unpacked(path) as (stream, share):
             for piece in utf8_pieces(stream, PIECE):
                 bookmark.share = share()
-                for number, line in enumerate(piece.splitlines(), number + 1):
-                    if number > first:
-                        bookmark.lines = number
-                        yield number, line.decode()
+                for line in piece.splitlines():
+                    count += 1
+                    if count > first:
+                        bookmark.lines = count
+                        yield count, line.decode()
     except PACKED_ERRORS as error:
-        raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
+        raise DataError(f"{path}:{count + 1}: cannot be read: {error}") from error
 
 
 class SkipLog:

@@ -187,7 +187,7 @@ def _read_text(path: Path | None) -> tuple[str, str]:
 
 def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
     if game.fault:
-        raise DataError(f"{place}: not a readable game: {game.fault}")
+        raise DataError(f"{place.rpartition(':')[0]}:{game.fault}")
     if game.chess960 != chess960:
         raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")
     if not len(game.moves) and not game.has_start:

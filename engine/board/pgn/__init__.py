@@ -19,8 +19,10 @@ which names line, column and word. White space of any kind, empty lines, and `_`
 
 A game is a tag section, comments, and movetext; each may be missing. It ends
 
-    - behind a result outside variations. Comments that follow before an empty line belong to it. If moves follow that
-      are no new game (not numbered 1, no tags or empty line before them), the result was none: a fault;
+    - behind a result outside variations. Comments that follow before an empty line belong to it. What follows in other
+      lines must be a tag, a move with number 1, stand behind an empty line, or be the next of games without tags and
+      numbers: else the result was none, and a fault;
+    - before a number 1 in a new line, behind moves without tags;
     - before a tag that follows a move, or an empty line behind two adjacent tags, or that repeats `Event`;
     - at the end of the text.
 
@@ -28,12 +30,13 @@ Tags lend nothing to another game. Results, and comments without a game, are ski
 that begins with no token is a fault of its own, and reading goes on in the next line.
 
 Faults inside a game. Words that are no token. Moves that are illegal or fit more than one piece. Comments without an
-end: no } before the end of the text, or an empty line and a tag, and no } before the next {. Variations without begin
+end: no } before the end of the text, or an empty line and a tag, and no } before the next {; the game ends there, or at
+the first empty line. Variations without begin
 or end. A tag that is cut. A start position that cannot be played, and variants but Chess960. A line of moves ends at a
 fault. A variation's fault ends that variation; where only main lines are read, moves in variations are not looked at.
 Move numbers may be wrong; but a comment that may hide moves (one of a line that begins with a move, number or result,
 or one in braces with an unbalanced { in it) is a fault, unless the next number is the right one.
 
-Letters of pieces are English, or figurines. If a game is not legal so, and exactly one reading of `move_words.LANGUAGES`
-makes all of its moves legal, that one is taken, and the game says so.
+Letters of pieces are English, or figurines. If a game is not legal so, and exactly one reading of
+`move_words.LANGUAGES` makes all of its moves legal, that one is taken, and the game says so.
 """

@@ -1,4 +1,7 @@
-"""Reads games with comments and variations, one by one, from texts and files of any size (grammar: `engine.board.pgn`)."""
+"""Reads games with comments and variations one by one, from texts and files of any size.
+
+The grammar is in `engine.board.pgn`.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ import chess.pgn
 
 from engine.board.pgn.move_words import ENGLISH, other_readings
 from engine.board.pgn.token_player import Player
-from engine.board.pgn.tokens import LONGEST_GAME, LONGEST_WORD, Cutter, Fault, Incomplete, RawGame, place_in
+from engine.board.pgn.tokens import LONGEST_WORD, Cutter, Fault, Incomplete, RawGame, place_in
 from engine.errors import DataError, why_unreadable
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
 
-LOOK = 1 << 14  # characters that are looked at first for the end of a game
+LOOK = 1 << 14  # bytes that are looked at first for the end of a game
+LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 
 
 @dataclass
@@ -87,14 +91,17 @@ class GameText:
             end = min(len(self.data), self.at + size)
             while end < len(self.data) and self.data[end] & 0xC0 == 0x80:  # not inside a character
                 end += 1
-            final = self.final and end == len(self.data)
+            final = end == len(self.data) and (self.final or size > LONGEST_TEXT)
             text = self.data[self.at : end].decode(errors="replace")
             try:
-                return text, Cutter(text, 0, final or size > 2 * LONGEST_GAME).cut()
+                return text, Cutter(text, 0, final).cut()
             except Incomplete:
-                if end == len(self.data):
+                if end < len(self.data):
+                    size *= 2
+                elif len(self.data) - self.at > LONGEST_TEXT:
+                    size = 2 * len(self.data)
+                else:
                     self.more()
-                size *= 2
 
 
 def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
@@ -134,7 +141,7 @@ def interpret(text: str, raw: RawGame, line: int, main_line: bool = False) -> Re
     """The game of tokens, in English or in the only other language in which all its moves are legal."""
     game, letters = Player(raw, ENGLISH, main_line), ENGLISH
     if game.has_foreign_word and not raw.faults:
-        others = ((reading, Player(raw, reading, main_line)) for reading in other_readings())
+        others = ((reading, Player(raw, reading, main_line, whole_only=True)) for reading in other_readings())
         legal = [(reading, other) for reading, other in others if not other.faults]
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]

@@ -160,7 +160,7 @@ def _take_tag(data, name, name_end, value, end, has_start, first, game):
 @kernel()
 def _is_word(data, at, word):
     """Whether the letters at a place are those of a word in small letters, whatever their case."""
-    for i in range(len(word)):
+    for i in range(len(word)):  # noqa: SIM110 - kernels have no generators
         if data[at + i] | 32 != word[i]:
             return False
     return True
@@ -216,6 +216,8 @@ def _read_moves(data, at, final, game, moves, rows, legal):
             at = _skip_variation(data, at)
         elif _is_digit(byte) or byte == _STAR:
             result, place = _result_at(data, at)
+            if data[game[BEGIN]] != 91 and _is_odd_without_tags(data, at, result, filled - game[FIRST_MOVE]):
+                return -RARE
             if result:
                 game[RESULT], game[LAST_MOVE] = result, filled
                 return _end_of_game(data, place, final)
@@ -233,6 +235,14 @@ def _read_moves(data, at, final, game, moves, rows, legal):
             return -RARE
         if at < 0:
             return at
+
+
+@kernel()
+def _is_odd_without_tags(data, at, result, plies):
+    """Whether a result or number may be one between games without tags: no moves before it, or number 1 behind some."""
+    if result:
+        return plies == 0
+    return plies > 0 and data[at] == _ONE and at + 1 < len(data) and not _is_digit(data[at + 1])
 
 
 @kernel()
@@ -282,7 +292,7 @@ def _skip_mark(data, at):
 
 @kernel()
 def _skip_number(data, at):
-    """Skip digits and dots; behind them must be white space or a letter."""
+    """Skip digits and dots; behind them must be white space or a letter, and no other number."""
     first = at
     while at < len(data) and _is_digit(data[at]) and at < first + 6:
         at += 1
@@ -292,6 +302,9 @@ def _skip_number(data, at):
     if at >= len(data):
         return -MORE
     if at == dot or dot > first + 5 or not (_is_letter(data[at]) or _is_blank(data[at])):
+        return -RARE
+    at = _skip_blank(data, at)
+    if at < len(data) and _is_digit(data[at]) and not _result_at(data, at)[0]:
         return -RARE
     return at
 
@@ -314,9 +327,15 @@ def _skip_variation(data, at):
             depth -= 1
             if depth == 0:
                 return at
-        elif (byte == _LINE_FEED and at < len(data) and data[at] == 37) or byte > 122 or byte == 59 or 91 <= byte <= 93 or (byte == 36 and at < len(data) and not _is_digit(data[at])):
+        elif byte > 122 or byte == 59 or 91 <= byte <= 93 or (at < len(data) and _is_odd_pair(byte, data[at])):
             return -RARE
     return -MORE
+
+
+@kernel()
+def _is_odd_pair(byte, following):
+    """Whether two bytes are a line that begins with %, or a $ without a number."""
+    return (byte == _LINE_FEED and following == 37) or (byte == 36 and not _is_digit(following))
 
 
 # ---- moves --------------------------------------------------------------------------------------------------------

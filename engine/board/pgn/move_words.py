@@ -14,7 +14,7 @@ from engine.board.pgn.tokens import DASH
 FIGURINES = str.maketrans(
     dict(zip("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", strict=True)) | {"♙": "", "♟": "", "\ufe0e": "", "\ufe0f": ""}
 )
-# Language, and its letters for king, queen, rook, bishop and knight (and pawn). Readings that give the same game are one.
+# Language, and its letters for king, queen, rook, bishop, knight (and pawn). Readings that give the same game are one.
 LANGUAGES = (
     ("English with P for pawns", "K Q R B N P"),
     ("English in capitals", ""),
@@ -29,11 +29,11 @@ LANGUAGES = (
     ("Russian", "Кр Ф Л С К"),
 )  # fmt: skip
 SIGNS = {
-    "!": 1, "?": 2, "!!": 3, "‼": 3, "??": 4, "⁇": 4, "!?": 5, "⁉": 5, "?!": 6, "⁈": 6, "□": 7, "▢": 7, "=": 10, "∞": 13,
-    "⩲": 14, "+=": 14, "+/=": 14, "⩱": 15, "=+": 15, "=/+": 15, "±": 16, "+/-": 16, "∓": 17, "-/+": 17, "+-": 18, "+−": 18,
-    "-+": 19, "−+": 19, "+–": 18, "–+": 19, "⊙": 22, "⨀": 22, "○": 26, "⟳": 32, "↑": 36, "→": 40, "⯹": 44, "=/∞": 44,
-    "=∞": 44, "⇆": 132, "⇄": 132, "⊕": 138, "⨁": 138, "∆": 140, "△": 140, "⌓": 142, "RR": 145, "N": 146, "D": 220, "(D)": 220,
-    "TN": 146, "~": 13,
+    "!": 1, "?": 2, "!!": 3, "‼": 3, "??": 4, "⁇": 4, "!?": 5, "⁉": 5, "?!": 6, "⁈": 6, "□": 7, "▢": 7, "=": 10,
+    "∞": 13, "⩲": 14, "+=": 14, "+/=": 14, "⩱": 15, "=+": 15, "=/+": 15, "±": 16, "+/-": 16, "∓": 17, "-/+": 17,
+    "+-": 18, "+−": 18, "+–": 18, "-+": 19, "−+": 19, "–+": 19, "⊙": 22, "⨀": 22, "○": 26, "⟳": 32, "↑": 36, "→": 40,
+    "⯹": 44, "=/∞": 44, "=∞": 44, "⇆": 132, "⇄": 132, "⊕": 138, "⨁": 138, "∆": 140, "△": 140, "⌓": 142, "RR": 145,
+    "N": 146, "TN": 146, "D": 220, "(D)": 220,
 }  # fmt: skip
 BY_SIDE = (22, 26, 32, 36, 40, 44, 132, 138)  # the number after these is Black's
 LETTER_SIGNS = ("N", "D")  # may be pieces, too

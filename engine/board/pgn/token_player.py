@@ -15,6 +15,7 @@ from engine.errors import DataError, FenError
 
 _DIAGRAM = 220
 _EN_PASSANT = re.compile(r"e\.?p\.?")
+_BEFORE_MOVES = ("word", "dots", "comment", "line comment", "escape")  # what may stand behind a number without dots
 _CHECKS = ("+", "++", "#", "†", "‡")
 
 
@@ -58,7 +59,7 @@ def start_of(tags: dict[str, str]) -> chess.Board:
 
 
 class Player:
-    """A game of tokens, played at once.
+    """A game of tokens, played at once; `main_line`: without variations, `whole_only`: up to the first fault.
 
     Attributes:
         game: the tree; lines end at their faults.
@@ -67,11 +68,11 @@ class Player:
         has_foreign_word: whether a word is no move, as in a game with the letters of another language.
     """
 
-    def __init__(self, raw: RawGame, letters: Letters, main_line: bool = False) -> None:
+    def __init__(self, raw: RawGame, letters: Letters, main_line: bool = False, whole_only: bool = False) -> None:
         self.faults: list[tuple[int, str, str]] = []
         self.start_fault = ""
         self.has_foreign_word = False
-        self._raw, self._letters, self._main_line = raw, letters, main_line
+        self._raw, self._letters, self._main_line, self._whole_only = raw, letters, main_line, whole_only
         self._offset: int | None = None  # how far the text's numbers are ahead of the board's
         self._build = chess.pgn.GameBuilder[chess.pgn.Game]()
         self._build.begin_game()
@@ -89,7 +90,7 @@ class Player:
             start = start_of(tags)
         except (DataError, FenError) as error:
             self.start_fault = str(error)
-            name = next((name for name in ("FEN", "Variant", "SetUp") if name in tags and name in str(error)), "FEN")
+            name = next((name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()), "FEN")
             self.faults.append((self._raw.tag_places.get(name, self._raw.begin), tags.get(name, ""), str(error)))
             return chess.Board()
         if tags.get("FEN", "").strip():
@@ -107,6 +108,8 @@ class Player:
                 places.pop(0)
                 self._lines[-1].over = True
             self._take(token, index)
+            if self.faults and self._whole_only:
+                return
         self._lines[-1].over |= bool(places)
         self._end_line(self._lines[-1])
 
@@ -187,7 +190,8 @@ class Player:
         fits = not (dots > 1 and line.board.turn == chess.WHITE)
         if digits[0]:
             following = self._raw.tokens[index + 1].kind if index + 1 < len(self._raw.tokens) else "end"
-            if len(digits[0]) > 5 or (digits[0] == token.text and following in ("end", "number", "close", "open")):
+            is_bare = digits[0] == token.text
+            if len(digits[0]) > 5 or following == "number" or (is_bare and following not in _BEFORE_MOVES):
                 self._fault(line, token, "a number without a move")
                 return
             ahead = int(digits[0]) - line.board.fullmove_number

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-LONGEST_GAME = 1 << 20  # characters of a game; what is longer is not read on
+LONGEST_GAME = 1 << 20  # characters in which a comment must end
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
 
 DASH = "[-‐‑‒–—−]"
@@ -28,6 +28,7 @@ TAG = re.compile(
     rf'|{_TAG_NAME.format("plain")}"(?P<raw>[^\n]*?){_TAG_END}'
 )
 TAG_BEGIN = re.compile(r'\[[^\S\n]*[A-Za-z0-9][A-Za-z0-9_+#=:-]*[^\S\n]*"')
+EMPTY_LINE = re.compile(r"\n[^\S\n]*\n")
 LOST_TAGS = re.compile(r'\n[^\S\n]*\n[^\S\n]*\[\w+\s*"')  # an empty line, and a tag
 TOKEN = re.compile(
     rf"""(?P<blank>{BLANK}+)
@@ -105,6 +106,7 @@ class Cutter:
         self._result_end = begin  # where the result, or a comment behind it, ended
         self._tag_end = begin  # where the last tag ended
         self._adjacent = False  # whether two tags followed each other without an empty line
+        self._has_numbers = False
         self._parenthesis = False  # whether numbers are written as 1)
         self._is_closed = False  # whether the game is known to end here
 
@@ -112,8 +114,8 @@ class Cutter:
         text, game = self._text, self._game
         while self._at < len(text) and not self._is_closed:
             match = TOKEN.match(text, self._at)
-            assert match is not None and match.lastgroup is not None
-            self._take(match.lastgroup, match)
+            assert match is not None
+            self._take(match.lastgroup or "other", match)
         if not (self._is_closed or self._final):
             raise Incomplete
         for place in self._open[:1]:
@@ -155,9 +157,24 @@ class Cutter:
             elif kind == "close":
                 self._open.pop()
             elif kind == "number":
-                self._split_number(match)
+                if self._begins_game(word, place):
+                    self._at, self._is_closed = place, True
+                else:
+                    self._split_number(match)
                 return
             game.tokens.append(Token(kind, word, place))
+
+    def _begins_game(self, number: str, place: int) -> bool:
+        """Whether number 1 begins the next of games without tags and results, each of which has its own lines."""
+        game = self._game
+        last = game.tokens[-1] if game.tokens else None
+        return (
+            last is not None
+            and not (game.tags or self._open or number.count(".") > 1)
+            and number.rstrip(".…) \t") == "1"
+            and any(token.kind == "word" for token in game.tokens)
+            and "\n" in self._text[last.place : place]
+        )
 
     def _split_number(self, match: re.Match[str]) -> None:
         """A `)` behind a number closes a variation, unless numbers are written so."""
@@ -169,6 +186,7 @@ class Cutter:
                 self._at = place + digits.end()
                 word = digits[0]
             self._parenthesis |= not self._open
+        self._has_numbers = True
         self._game.tokens.append(Token("number", word, place))
 
     def _take_word(self, word: str, place: int) -> None:
@@ -192,7 +210,8 @@ class Cutter:
     def _after_result(self, kind: str, word: str, place: int) -> None:
         """What follows the result: the next game, or the same one if the result was none."""
         game = self._game
-        is_new = self._is_empty_line_between(self._result_end, place)
+        lines = self._text.count("\n", self._result_end, place)
+        is_new = lines > 1 or (lines == 1 and kind == "word" and not self._has_numbers and not game.tags)
         is_first = kind == "number" and word.rstrip(".…) \t") == "1"
         if is_new or is_first or (kind == "word" and not looks_like_moves(word)):
             self._at = place
@@ -285,7 +304,8 @@ class Cutter:
             if not self._final and len(text) - place < LONGEST_GAME:
                 raise Incomplete
             self._fault(place, _word_at(text, place), "this comment is not closed")
-            return text[place + 1 :], len(text), False
+            empty = EMPTY_LINE.search(text, place)
+            return "", empty.start() if empty else len(text), False
         if "{" not in text[place + 1 : end]:
             return text[place + 1 : end].strip(), end + 1, False
         return self._nested_braces(place, end)

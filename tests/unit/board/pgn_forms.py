@@ -81,8 +81,9 @@ def replaced(old: str, new: str) -> Callable[[list[str]], list[str]]:
 
 
 LETTERS = {
-    "German": "K D T L S", "French": "R D T F C", "Spanish": "R D T A C", "Portuguese": "R D T B C", "Dutch": "K D T L P",
-    "Polish": "K H W G S", "Czech": "K D V S J", "Hungarian": "K V B F H", "Swedish": "K D T L S", "Italian": "R D T A C",
+    "German": "K D T L S", "French": "R D T F C", "Spanish": "R D T A C", "Portuguese": "R D T B C",
+    "Dutch": "K D T L P", "Polish": "K H W G S", "Czech": "K D V S J", "Hungarian": "K V B F H",
+    "Swedish": "K D T L S", "Italian": "R D T A C",
     "Russian": "Кр Ф Л С К", "white figurines": "♔ ♕ ♖ ♗ ♘", "black figurines": "♚ ♛ ♜ ♝ ♞",
 }  # fmt: skip
 # Changes of the words of a game; python-chess reads those in PLAIN rightly, too.
@@ -148,7 +149,7 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
     "prose": lambda words: whole(numbered(words), TAGS | {"Annotator": "x"}),
 }
 PLAIN_TEXTS = {
-    "one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "numbers without a dot", "no numbers",
-    "tags in one line", "escape lines", "no result", "quotes in tags",
+    "one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "numbers without a dot",
+    "no numbers", "escape lines", "no result",
 }  # fmt: skip
-EXTRACTED = {"one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "no result"}
+EXTRACTED = {"one line", "wrapped", "glued numbers", "black numbers", "glued black numbers"}
