@@ -182,6 +182,9 @@ MISNAMED = {
         "rnb1k2r/ppp1qpbp/3p2p1/3P4/3p1BPP/8/PPP1QPB1/R3K1NR b KQkq - 4 11",
         "O-O Qxe7 Bd7 O-O-O Re8 Qxe8+ Bxe8 h5 g5", "Qxe2+ Nxe2 Bxg4 f3 Bd7 O-O-O Na6 Nxd4 O-O-O", None, None, 905.0,
         "loses the queen: the queen on e7 is unguarded"),
+    "a queen that goes for two rooks was lost for a rook and a knight": (
+        "2br3k/Rp6/1Q4p1/3Pp2p/2Pr3q/1P2bP1P/4N1BK/5R2 w - - 5 33",
+        "Nxd4 Bxh3 Qxd8+ Qxd8 Bxh3 exd4 f4 d3 Rxb7", "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", None, None, 400.0, ""),
     "a missed queen was the loss of a knight": (
         "r3r1k1/ppp2pbp/3p2p1/2nP1b2/1P1p1B1P/5P2/P1PK2B1/3RQ1NR b - - 2 17",
         "a5 bxc5 Rxe1 Rxe1 Rc8 Bh3 dxc5 Bxf5 gxf5", "Rxe1 Rxe1 Na4 Ne2 Nb6 Bh3 Bxh3 Rxh3", None, None, 356.0,

@@ -101,7 +101,7 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     if missed.pawns > lost.pawns and better.pawns > 0:
         return _missed(lines, plies, played, better) if lines.costs(better) else ""
     named = played.reversed() if played.pawns < 0 else gap
-    if not lines.costs(named) or not named.won <= played.lost:
+    if not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
         return ""
     how = motif(board_after(lines.board, *lines.played[:1]), lines.played[1:plies], named)
     return f"loses {named.text}{' to ' if _is_tactic(how) else ': ' if how else ''}{how}"
