@@ -292,7 +292,7 @@ def _skip_mark(data, at):
 
 @kernel()
 def _skip_number(data, at):
-    """Skip digits and dots; behind them must be white space or a letter, and no other number."""
+    """Skip digits and dots; behind them must be white space or a letter, and no number or mark."""
     first = at
     while at < len(data) and _is_digit(data[at]) and at < first + 6:
         at += 1
@@ -304,7 +304,7 @@ def _skip_number(data, at):
     if at == dot or dot > first + 5 or not (_is_letter(data[at]) or _is_blank(data[at])):
         return -RARE
     at = _skip_blank(data, at)
-    if at < len(data) and _is_digit(data[at]) and not _result_at(data, at)[0]:
+    if at < len(data) and (data[at] == 36 or (_is_digit(data[at]) and not _result_at(data, at)[0])):
         return -RARE
     return at
 
