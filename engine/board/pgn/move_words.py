@@ -36,6 +36,7 @@ SIGNS = {
     "N": 146, "TN": 146, "D": 220, "(D)": 220,
 }  # fmt: skip
 BY_SIDE = (22, 26, 32, 36, 40, 44, 132, 138)  # the number after these is Black's
+LONGEST_MOVE, LONGEST_GLUED = 16, 1000  # characters
 LETTER_SIGNS = ("N", "D")  # may be pieces, too
 
 _SIGN = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign.isalpha())
@@ -93,7 +94,7 @@ def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
     try:
         return [_read_one(board, word, letters)]
     except NoMoveError as error:
-        for cut in range(len(word) - 2, 1, -1):
+        for cut in range(min(len(word) - 2, LONGEST_MOVE), 1, -1) if len(word) <= LONGEST_GLUED else ():
             try:
                 first = _read_one(board, word[:cut], letters)
                 after = board.copy(stack=False)
