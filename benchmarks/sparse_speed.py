@@ -19,10 +19,10 @@ from engine.evaluation.in_kernel import evaluate_leaves
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.native.jit import kernel
-from engine.network.sparse.inference import SparseModel, SparseNet
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.moves import write_view
-from engine.network.sparse.parameters import SparseConfig
+from engine.network.policy.inference import SparseModel, SparseNet
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.moves import write_view
+from engine.network.policy.parameters import SparseConfig
 from engine.tactics.quiescence import settled_value
 
 LEAVES = 2048
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measured(name: str, leaves: LeafBatch) -> Row:
     """One row of the table."""
     config = SparseConfig.parse(name)
-    network = build_sparse(config, np.random.default_rng(1))
+    network = SparseNetwork(config, np.random.default_rng(1))
     model = SparseEvaluator(SparseNet(network.named_parameters(), config)).new_model()
     assert isinstance(model, SparseModel)  # for networks with one trunk
     evaluation = best_of(lambda: evaluate_leaves(model, leaves, 0, LEAVES))

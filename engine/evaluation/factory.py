@@ -43,7 +43,7 @@ def make_evaluator(
         return MaterialEvaluator(threads)
     from engine.evaluation.hybrid import HybridEvaluator  # `material` starts without the net
     from engine.evaluation.sparse import SparseEvaluator
-    from engine.network.sparse.inference import SparseNet
+    from engine.network.policy.inference import SparseNet
     from engine.network.weights import is_default, load_net, load_network
 
     with blaming("weights_file"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from engine.evaluation.in_kernel import ModelEvaluator, register_family
-from engine.network.sparse.inference import (
+from engine.network.policy.inference import (
     SparseModel,
     SparseNet,
     TwoTrunkModel,

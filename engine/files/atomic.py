@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
@@ -37,7 +42,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link
                 yield stream
                 stream.flush()
-                os.fsync(stream.fileno())
+                make_durable(stream.fileno())
             os.replace(temporary, path)
         except BaseException as error:
             temporary.unlink(missing_ok=True)
@@ -59,9 +64,22 @@ def sync_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        make_durable(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot sync a folder
             raise
     finally:
         os.close(descriptor)
+
+
+def make_durable(descriptor: int) -> None:
+    """Write a file's bytes to the disk for good; on macOS `fsync` leaves them in the disk's own memory."""
+    full_sync = getattr(fcntl, "F_FULLFSYNC", None) if fcntl is not None else None
+    if full_sync is not None:
+        try:
+            fcntl.fcntl(descriptor, full_sync)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such request
+                raise
+    os.fsync(descriptor)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 _USUAL = {"cache": "~/.cache", "config": "~/.config", "data": "~/.local/share"}
 
 
-def user_folder(kind: str) -> str:
-    """The folder for the user's "cache", "config" or "data" of all programs; it may begin with ~."""
+def user_folder(kind: str) -> Path | None:
+    """The folder for the user's "cache", "config" or "data" of all programs.
+
+    None where the user has no home: without HOME and without an entry in the table of users, as in containers.
+    """
     if sys.platform == "win32":
         variable, usual = ("LOCALAPPDATA", "Local") if kind == "cache" else ("APPDATA", "Roaming")
-        return os.environ.get(variable, f"~/AppData/{usual}")
-    if sys.platform == "darwin":
-        return "~/Library/Caches" if kind == "cache" else "~/Library/Application Support"
-    return os.environ.get(f"XDG_{kind.upper()}_HOME", "") or _USUAL[kind]
+        name = os.environ.get(variable, f"~/AppData/{usual}")
+    elif sys.platform == "darwin":
+        name = "~/Library/Caches" if kind == "cache" else "~/Library/Application Support"
+    else:
+        name = os.environ.get(f"XDG_{kind.upper()}_HOME", "") or _USUAL[kind]
+    path = Path(os.path.expanduser(name))
+    return path if path.is_absolute() else None

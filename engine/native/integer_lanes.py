@@ -9,16 +9,16 @@ instruction where the processor has AVX-512 VNNI, three with AVX2, and elsewhere
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba.core.cgutils import get_or_insert_function
 from numba.types import int16, int32, int64, void
 
 from engine.native.instructions import instruction, loads, lower_operators, splats, stores, vector_address, vector_type
+from engine.native.target import target_has
 
 SHORTS = 32
 INTS = 16
@@ -203,14 +203,14 @@ def _call(builder, name, result, *operands):
     return builder.call(get_or_insert_function(builder.module, kind, name), operands)
 
 
-def _dots_of_bytes(processor: Mapping[str, bool]) -> Callable[..., Any]:
-    if processor.get("avx512vnni"):
+def _dots_of_bytes(has: Callable[[str], bool]) -> Callable[..., Any]:
+    if has("avx512vnni"):
         return _dot_by_instruction
-    return _dot_by_pairs if processor.get("avx2") else _dot_by_products
+    return _dot_by_pairs if has("avx2") else _dot_by_products
 
 
 instruction(dot_bytes, lambda total, unsigned_bytes, signed_bytes: _ints(_ints, _ints, _ints))(
-    _dots_of_bytes(llvmlite.binding.get_host_cpu_features())
+    _dots_of_bytes(target_has)
 )
 
 

@@ -159,12 +159,12 @@ def sources_hash() -> str:
 @functools.cache
 def cache_base() -> Path | None:
     """First writable of $AINO_CACHE_DIR, the user's cache folder and the temporary folder; None if there is none."""
-    candidates = [os.environ.get(CACHE_ENVIRONMENT_VARIABLE, ""), user_folder("cache"), _temporary_folder()]
-    for candidate in candidates:
-        path = os.path.expanduser(candidate)
-        if not path or path.startswith("~"):  # unset, or there is no home folder
+    chosen = os.path.expanduser(os.environ.get(CACHE_ENVIRONMENT_VARIABLE, ""))
+    usable = chosen and not chosen.startswith("~")  # of nobody
+    for candidate in (Path(chosen) if usable else None, user_folder("cache"), _temporary_folder()):
+        if candidate is None:
             continue
-        folder = Path(path) / "aino-kernels"
+        folder = candidate / "aino-kernels"
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -174,17 +174,17 @@ def cache_base() -> Path | None:
     return None
 
 
-def _temporary_folder() -> str:
-    """This user's folder below the temporary one; "" unless it is private to the user, because cached code is run."""
+def _temporary_folder() -> Path | None:
+    """This user's folder below the temporary one; None unless it is private to the user, because cached code is run."""
     if os.name != "posix":
-        return tempfile.gettempdir()
+        return Path(tempfile.gettempdir())
     folder = Path(tempfile.gettempdir()) / f"aino-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
     except OSError:
-        return ""
-    return str(folder) if status.st_uid == os.getuid() and not status.st_mode & 0o022 else ""
+        return None
+    return folder if status.st_uid == os.getuid() and not status.st_mode & 0o022 else None
 
 
 def _note_use(index: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import operator
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba.core.cgutils import get_or_insert_function
@@ -26,9 +25,10 @@ from engine.native.instructions import (
     stores,
     vector_type,
 )
+from engine.native.target import target_has
 
 LANES = 16
-WIDE_REGISTERS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))  # one lane fits one register
+WIDE_REGISTERS = target_has("avx512f")  # one lane fits one register
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
 _lanes = vector_type("Lanes", _VECTOR)
@@ -72,13 +72,14 @@ def _spread(context, builder, signature, arguments):
 
 
 def relu(lanes):
-    """max(x, 0) in every lane."""
+    """max(x, 0) in every lane; NaN stays NaN."""
     return np.maximum(lanes, np.float32(0))
 
 
 @instruction(relu, lambda lanes: _lanes(_lanes))
 def _relu(context, builder, signature, arguments):
-    return _where_positive(context, builder, signature, arguments * 2)
+    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    return builder.select(builder.fcmp_ordered("<", arguments[0], zero), zero, arguments[0])
 
 
 def lane_sum(lanes):

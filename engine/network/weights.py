@@ -26,8 +26,8 @@ from engine.files.dit_file import load_tensors
 from engine.files.settings_file import read_settings
 from engine.network.lc0.schema import is_lc0
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
-from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.parameters import sparse_config_of
+from engine.network.policy.inference import SparseNet
+from engine.network.policy.parameters import sparse_config_of
 
 if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, which need the learning library
     from engine.network.tower.inference import FusedTower

@@ -12,6 +12,7 @@ from engine.nn.layer import Layer, copy_tensors
 from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
 from engine.nn.optimizers import laid_out_like
+from engine.nn.trainer_settings import check_whole
 
 Array = Any
 
@@ -19,14 +20,16 @@ Array = Any
 class _Average:
     """A running average a <- a + share (p - a) of parameters; it starts at the first p."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: int) -> None:
+        check_whole("every", every, 1)
+        self.every = every
         self.tensors: dict[str, Array] = {}
         self.count = 0  # number of updates
 
     def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
         """Continue from saved averages. ``count``, if given, is the number of updates that made them."""
         self.count = self.count if count is None else count
-        if self.tensors:
+        if self.tensors.keys() == tensors.keys():
             copy_tensors(tensors, self.tensors)
         else:
             self.tensors = {name: array.copy(order="K") for name, array in tensors.items()}
@@ -56,14 +59,11 @@ class ExponentialAverage(_Average):
     """
 
     def __init__(self, decay: float, quick_start: bool = False, every: int = 1) -> None:
-        super().__init__()
+        super().__init__(every)
         if not 0 <= decay < 1:
             raise ConfigError(f"ExponentialAverage: decay must be in [0, 1), not {decay}")
-        if every < 1:
-            raise ConfigError(f"ExponentialAverage: every must be at least 1, not {every}")
         self.decay = decay
         self.quick_start = quick_start
-        self.every = every
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
         """Add the current parameters to the average, on the threads of ``pool`` if there is one."""
@@ -76,24 +76,32 @@ class ExponentialAverage(_Average):
 class StochasticAverage(_Average):
     """Stochastic weight averaging (SWA): the plain mean of all parameters passed to ``update``, a <- a + (p - a) / n.
 
-    Update it once per epoch, at a learning rate that stays high. Batch norm statistics do not fit the averaged weights;
-    ``refresh_statistics`` recomputes them. Izmailov et al. 2018, arXiv:1803.05407.
+    Update it once per epoch, at a learning rate that stays high. Only every ``every``-th update counts, so that
+    ``Trainer(..., average=StochasticAverage(every=steps_per_epoch))`` does this, and keeps the average in checkpoints.
+    Batch norm statistics do not fit the averaged weights; ``refresh_statistics`` recomputes them. Izmailov et al. 2018,
+    arXiv:1803.05407.
     """
+
+    def __init__(self, every: int = 1) -> None:
+        super().__init__(every)
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
         """Add the current parameters to the average, on the threads of ``pool`` if there is one."""
         self.count += 1
-        self._move(params, 1 / self.count, pool)
+        if self.count % self.every == 0:
+            self._move(params, self.every / self.count, pool)
 
 
-def refresh_statistics(model: Layer, batches: Iterable[Array]) -> None:
-    """Set the running statistics of every BatchNorm to their means over ``batches`` of inputs."""
+def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:
+    """Set the running statistics of every BatchNorm to their means over ``batches`` of inputs, weighted by examples."""
     norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
+    momenta, examples = [norm.momentum for norm in norms], 0
     try:
-        for number, batch in enumerate(batches, start=1):
+        for batch in batches:
+            count = len(batch[0] if isinstance(batch, tuple) else batch)
+            examples += count
             for norm in norms:
-                norm.momentum = 1 / number
+                norm.momentum = count / examples if count else 0.0
             model.forward(batch, training=True)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

@@ -3,7 +3,9 @@
     trainer.fit(data, 20, validation, callbacks=[print, SaveBest("best.dit")])
 
 A callback is a ``Callback``, or a function that takes the record of each finished epoch, such as ``print``. Callbacks
-run in the given order after the checkpoint of the epoch is written. ``trainer.stop()`` ends the run with this epoch.
+run in the given order. A checkpoint says whether they have heard of its last epoch: if a run ends before all have,
+the resumed one calls them for that epoch again. What a callback of one's own needs from earlier epochs it should read
+from ``trainer.history``, which is resumed too. ``trainer.stop()`` ends the run with this epoch.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class SaveBest(Callback):
     """Saves the model to a ``.dit`` file after every epoch whose ``measure`` is the lowest so far.
 
     ``measure`` is a column of the history, such as "validation_loss". With ``highest`` larger values are better, as
-    for "validation_accuracy". The history tells what was best before a resumed run.
+    for "validation_accuracy". The history tells what was best before a resumed run. Epochs where the measure is NaN or
+    infinite, or missing, are never the best.
     """
 
     def __init__(self, path: str | Path, measure: str = "validation_loss", highest: bool = False) -> None:
@@ -40,10 +43,11 @@ class SaveBest(Callback):
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """Save if this epoch is the best one. Raises ConfigError when the history has no such column."""
-        values = trainer.history[self.measure]
-        best = max(values) if self.highest else min(values)
-        if values.index(best) == len(values) - 1 and math.isfinite(best):
-            dit.save(self.path, trainer.model, {"epoch": record["epoch"], self.measure: best})
+        values, sign = trainer.history[self.measure], -1 if self.highest else 1
+        value = record.get(self.measure, math.nan)
+        earlier = [sign * one for one in values[:-1] if math.isfinite(one)]
+        if math.isfinite(value) and sign * value < min(earlier, default=math.inf):
+            dit.save(self.path, trainer.model, {"epoch": record["epoch"], self.measure: value})
 
 
 class LiveCurve(Callback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -128,21 +129,35 @@ def random_shift(most: int) -> Augment:
 
     Raises ConfigError unless most >= 1, ShapeError (in the call) for inputs other than [B, C, H, W].
     """
-    if most < 1:
+    if not most >= 1:
         raise ConfigError(f"random_shift: expected at least 1 square, not {most}")
+    return partial(_shifted, most)
 
-    def shift(batch: Data, rng: np.random.Generator) -> Data:
-        images, targets = batch
-        if images.ndim != 4:
-            raise ShapeError(f"random_shift: expected images [B, C, H, W], found {list(images.shape)}")
-        xp, (count, _, height, width) = backend_of(images).xp, images.shape
-        padded = xp.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
-        moved = xp.empty_like(images)
-        for number, (down, right) in enumerate(rng.integers(0, 2 * most + 1, (count, 2)).tolist()):
-            moved[number] = padded[number, :, down : down + height, right : right + width]
-        return Data(moved, targets)
 
-    return shift
+def _shifted(most: int, batch: Data, rng: np.random.Generator) -> Data:
+    images, targets = batch
+    if images.ndim != 4:
+        raise ShapeError(f"random_shift: expected images [B, C, H, W], found {list(images.shape)}")
+    xp, (count, _, height, width) = backend_of(images).xp, images.shape
+    padded = xp.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
+    moved = xp.empty_like(images)
+    for number, (down, right) in enumerate(rng.integers(0, 2 * most + 1, (count, 2)).tolist()):
+        moved[number] = padded[number, :, down : down + height, right : right + width]
+    return Data(moved, targets)
+
+
+def parts_of(count: int, size: int) -> list[slice]:
+    """Split range(count) into parts of ``size``; the last two share what is left over for them.
+
+    A part of one example has no variance, and a small one moves the weights as far as a large one. Where a size of 2
+    leaves one over, the last part has three.
+    """
+    starts = [*range(0, count, size)]
+    if len(starts) > 1 and count % size:
+        starts[-1] = count - (count - starts[-2]) // 2
+        if size == 2:
+            starts.pop()
+    return [slice(*ends) for ends in pairwise([*starts, count])]
 
 
 def as_loader(data: Any) -> Loader:
@@ -153,17 +168,6 @@ def as_loader(data: Any) -> Loader:
         return Loader(*data)
     found = type(data).__name__
     raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}: fit(Data(x, targets), epochs)")
-
-
-def broken_examples(batch: Any) -> str:
-    """Say where a batch of examples in host memory holds NaN or infinity; "" if nowhere, or for another batch."""
-    if not isinstance(batch, tuple) or len(batch) != 2:
-        return ""
-    for name, part in zip(Data._fields, batch, strict=True):
-        if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
-            bad = ~np.isfinite(part.reshape(len(part), -1)).all(axis=1)
-            return f"{int(bad.sum())} of the {len(part)} examples of this batch have NaN or infinity in their {name}"
-    return ""
 
 
 def _plain(rows: Any) -> Any:

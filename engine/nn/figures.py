@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engine.backend import to_numpy
 from engine.errors import ConfigError
 
@@ -26,15 +28,19 @@ def new_figure(width: float, height: float) -> Figure:
 def plot_histograms(arrays: Mapping[str, Any], path: str | Path, title: str = "") -> None:
     """Draw a histogram of each array's numbers to an image file: weights, activations or gradients. Needs Matplotlib.
 
-    ``arrays`` are by name, as from ``model.named_parameters()``, ``activations(model, x)`` or ``backward``.
+    ``arrays`` are by name, as from ``model.named_parameters()``, ``activations(model, x)`` or ``backward``. NaN and
+    infinity are counted in the title, not drawn.
     """
     columns = max(1, math.ceil(math.sqrt(len(arrays))))
     rows = max(1, math.ceil(len(arrays) / columns))
     figure = new_figure(3 * columns, 2.2 * rows)
     for place, (name, array) in enumerate(arrays.items(), start=1):
         axes = figure.add_subplot(rows, columns, place)
-        axes.hist(to_numpy(array).ravel(), bins=50)
-        axes.set_title(f"{name} {list(array.shape)}", fontsize=8)
+        values = to_numpy(array).ravel().astype(np.float64)
+        finite = values[np.isfinite(values)]
+        axes.hist(finite, bins=50)
+        left = f", {len(values) - len(finite)} not finite" if len(finite) < len(values) else ""
+        axes.set_title(f"{name} {list(array.shape)}{left}", fontsize=8)
         axes.tick_params(labelsize=7)
     figure.suptitle(title)
     figure.savefig(path)

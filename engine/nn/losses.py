@@ -5,26 +5,52 @@
 
 Outputs are float arrays; the gradient has their shape and dtype, the loss is a Python float. Targets may have any
 dtype that holds their values. "Raw" means without softmax or sigmoid at the end: the losses contain them.
+
+Special values: 0 times the logarithm of 0 is 0, so outputs of -infinity (or +infinity for a sigmoid) cost nothing where
+the target agrees. Sums that leave the range of the outputs' dtype are computed in double precision. NaN gives NaN. An
+empty batch has no mean and raises ShapeError.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn.mending import classes_mend, outputs_mend, targets_mend
 
 Array = Any
+Rest = ParamSpec("Rest")
+Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 
 
+def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
+    """Decorator: compute a loss once more in double precision if it is not finite in that of the outputs."""
+
+    @wraps(loss)
+    def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            value, gradient = loss(outputs, *rest, **options)
+            if math.isfinite(value) or outputs.dtype == np.float64:
+                return value, gradient
+            value, gradient = loss(outputs.astype(np.float64), *rest, **options)
+            return value, gradient.astype(outputs.dtype)
+
+    return computed
+
+
+@_in_range
 def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, Array]:
     """Cross-entropy of softmax(logits) against classes or distributions.
 
     logits [B, A]; targets int [B] (class indices) or float [B, A] (rows sum to 1); mask bool [B, A], False where an
-    action is impossible. Such an action gets probability 0 and no gradient, and its target must be 0. Returns
-    (mean loss, dlogits).
+    action is impossible. Such an action gets probability 0 and no gradient, and its target must be 0. A logit of
+    -infinity does the same, except that a target above 0 then costs infinity. Returns (mean loss, dlogits).
 
     With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row maximum first keeps the
     exponentials from overflowing. Raises ShapeError when shapes or dtypes do not fit and for a single output, whose
@@ -45,31 +71,37 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
         raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask, found none in one")
     if targets.ndim == 1:
         _check_classes(targets, actions)
-        targets = (targets[:, None] == xp.arange(actions)).astype(logits.dtype)
-    targets = targets.astype(logits.dtype, copy=False)
     if actions == 1:
         raise ShapeError(
             "softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1; use mse for "
             "numbers, sigmoid_binary_cross_entropy for one yes-or-no question, both with targets [B, 1]"
         )
-    if mask is not None and targets[~mask].any():
+    rows = xp.arange(batch)
+    forbidden = mask is not None and (~mask[rows, targets] if targets.ndim == 1 else targets[~mask] != 0).any()
+    if forbidden:
         raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
     usable = logits if mask is None else xp.where(mask, logits, -xp.inf)
-    shifted = usable - usable.max(axis=1, keepdims=True)
+    largest = usable.max(axis=1, keepdims=True)
+    shifted = usable - xp.where(largest == -xp.inf, 0, largest)
     exponentials = xp.exp(shifted)
     normaliser = exponentials.sum(axis=1, keepdims=True)
-    log_probabilities = shifted - xp.log(normaliser)
-    if mask is not None:
-        log_probabilities = xp.where(mask, log_probabilities, 0)
+    probabilities = exponentials / xp.where(normaliser == 0, 1, normaliser)
+    if targets.ndim == 1:
+        loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / batch
+        probabilities[rows, targets] -= 1
+        return float(loss), probabilities / batch
+    targets = targets.astype(logits.dtype, copy=False)
+    log_probabilities = xp.where(targets == 0, 0, shifted - xp.log(normaliser))  # 0 log 0 = 0
     loss = -(targets * log_probabilities).sum() / batch
-    weight = targets.sum(axis=1, keepdims=True)
-    return float(loss), (exponentials / normaliser * weight - targets) / batch
+    return float(loss), (probabilities * targets.sum(axis=1, keepdims=True) - targets) / batch
 
 
+@_in_range
 def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
     """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements of equal shapes.
 
-    L = -(t log p + (1 - t) log(1 - p)) = max(z, 0) - z t + log(1 + e^-|z|), which cannot overflow; dz = (p - t) / n.
+    L = -(t log p + (1 - t) log(1 - p)) = w |z| + log(1 + e^-|z|), which cannot overflow; w = 1 - t where z > 0,
+    else t, is what the target gives to the other side. dz = (p - t) / n.
     Raises ShapeError when the shapes differ, DataError for targets outside [0, 1].
     """
     xp = backend_of(logits).xp
@@ -80,12 +112,14 @@ def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, 
             f"{'; for targets from -1 to 1: (targets + 1) / 2' if targets.min() >= -1 and targets.max() <= 1 else ''}"
         )
     targets = targets.astype(logits.dtype, copy=False)
-    small = xp.exp(-xp.abs(logits))
-    losses = xp.maximum(logits, 0) - logits * targets + xp.log1p(small)
+    size = xp.abs(logits)
+    small, wrong = xp.exp(-size), xp.where(logits > 0, 1 - targets, targets)
+    losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
     probabilities = xp.where(logits >= 0, 1, small) / (1 + small)
     return float(losses.mean()), (probabilities - targets) / logits.size
 
 
+@_in_range
 def mse(prediction: Array, target: Array) -> tuple[float, Array]:
     """Mean squared error over all n elements: L = sum (p - t)^2 / n, dp = 2 (p - t) / n.
 
@@ -95,6 +129,7 @@ def mse(prediction: Array, target: Array) -> tuple[float, Array]:
     return float((difference * difference).mean()), 2 / difference.size * difference
 
 
+@_in_range
 def mae(prediction: Array, target: Array) -> tuple[float, Array]:
     """Mean absolute error over all n elements: L = sum |p - t| / n, dp = sign(p - t) / n.
 
@@ -105,6 +140,7 @@ def mae(prediction: Array, target: Array) -> tuple[float, Array]:
     return float(xp.abs(difference).mean()), xp.sign(difference) / difference.size
 
 
+@_in_range
 def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, Array]:
     """Mean over all n elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = prediction - target.
 
@@ -147,6 +183,8 @@ def _check_floating(loss: str, prediction: Array, sides: int | None) -> None:
         raise ShapeError(
             f"{loss}: expected floating outputs{form}, found {_form(prediction)}{outputs_mend(prediction)}"
         )
+    if not prediction.size:
+        raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")
 
 
 def _check_classes(targets: Array, classes: int) -> None:

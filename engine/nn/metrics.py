@@ -20,23 +20,28 @@ def accuracy(outputs: Array, targets: Array) -> float:
 
     outputs [B, A], any scale; the class of the largest one is compared with targets int [B] (class numbers) or [B, A]
     (one-hot or a distribution). Or outputs [B, 1], logits of one yes-or-no question, with targets [B, 1] in [0, 1].
-    Raises ShapeError for other shapes.
+    An example with NaN among its outputs or targets is never correct, nor is one whose outputs are all -infinity.
+    Raises ShapeError for other shapes, and without an example.
     """
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
+    if not given or not given[0]:
+        raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
+    known = targets == targets
     if len(given) == 2 and given[1] == 1 and wanted == given:
-        return float(((outputs > 0) == (targets > 0.5)).mean())
+        return float((((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean())
     if len(given) != 2 or given[1] < 2 or wanted not in (given[:1], given):
         mend = "; one yes-or-no output needs targets [B, 1]" if given[1:] == (1,) else ""
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}{mend}")
     classes = targets if wanted == given[:1] else targets.argmax(axis=1)
-    return float((outputs.argmax(axis=1) == classes).mean())
+    answered = (outputs.max(axis=1) > -np.inf) & known.reshape(given[0], -1).all(axis=1)
+    return float(((outputs.argmax(axis=1) == classes) & answered).mean())
 
 
 def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
     """Count how often each class was taken for each other: int64 [A, A], row = true class, column = class answered.
 
     outputs [B, A], any scale; targets integer [B] in [0, A). The diagonal holds the correct answers. Raises ShapeError
-    for other shapes and dtypes, DataError for a class out of range.
+    for other shapes and dtypes, DataError for a class out of range and for NaN among the outputs.
     """
     answers, truth = to_numpy(outputs), to_numpy(targets)
     if answers.ndim != 2 or truth.shape != answers.shape[:1] or truth.dtype.kind not in "iu":
@@ -47,6 +52,8 @@ def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
     classes = answers.shape[1]
     if truth.size and not (truth.min() >= 0 and truth.max() < classes):
         raise DataError(f"confusion_matrix: expected classes 0 to {classes - 1}, found {truth.min()} to {truth.max()}")
+    if nothing := int(np.isnan(answers).any(axis=1).sum()):
+        raise DataError(f"confusion_matrix: expected outputs that are numbers, found NaN in {nothing} examples")
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (truth, answers.argmax(axis=1)), 1)
     return matrix

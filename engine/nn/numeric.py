@@ -6,6 +6,7 @@ assert gradient_check(my_loss, outputs, targets).error < 1e-6
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ class CheckedTensor(NamedTuple):
     name: str
     by_hand: np.ndarray
     numeric: np.ndarray
-    error: float  # |a - n| / (|a| + |n|), with Euclidean norms over the tensor; 0 where both are 0
+    error: float  # |a - n| / (|a| + |n|), with Euclidean norms over the tensor; 0 where both are 0, else inf for NaN
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class GradientCheck:
 
     @property
     def error(self) -> float:
-        """The largest relative error of a tensor; that of a right gradient is below 1e-6, mostly below 1e-8."""
+        """The largest relative error of a tensor; that of a right gradient is below 1e-6, mostly below 1e-8.
+
+        It is infinite where a gradient holds NaN or infinity.
+        """
         return max((tensor.error for tensor in self.tensors), default=0.0)
 
     def __repr__(self) -> str:
@@ -46,7 +50,7 @@ class GradientCheck:
         lines = [f"{'gradient of':{width}}  {'shape':16} {'by hand':>12} {'differences':>12} {'error':>9}"]
         for name, by_hand, numeric, error in self.tensors:
             norms = (f"{np.linalg.norm(gradient):12.5g}" for gradient in (by_hand, numeric))
-            mark = "  WRONG" if error >= TOLERANCE else ""
+            mark = "" if error < TOLERANCE else "  WRONG"
             lines.append(f"{name:{width}}  {list(by_hand.shape)!s:16} {' '.join(norms)} {error:9.1e}{mark}")
         return "\n".join(lines)
 
@@ -115,9 +119,13 @@ def _compared(name: str, by_hand: np.ndarray, value: Callable[[], float], tensor
     if by_hand.shape != tensor.shape:
         raise ShapeError(f"gradient of {name}: expected {list(tensor.shape)}, found {list(by_hand.shape)}")
     numeric = numeric_gradient(value, tensor)
-    size = float(np.linalg.norm(by_hand) + np.linalg.norm(numeric))
+    if not np.isfinite(by_hand).all() or not np.isfinite(numeric).all():
+        return CheckedTensor(name, by_hand, numeric, math.inf)
+    scale = max(np.abs(by_hand).max(initial=0), np.abs(numeric).max(initial=0), 1.0)  # squares of large ones overflow
+    mine, other = by_hand / scale, numeric / scale
+    size = float(np.linalg.norm(mine) + np.linalg.norm(other))
     is_zero = np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING  # by mathematics
-    error = 0.0 if is_zero else float(np.linalg.norm(by_hand - numeric)) / size
+    error = 0.0 if is_zero else float(np.linalg.norm(mine - other)) / size
     return CheckedTensor(name, by_hand, numeric, error)
 
 

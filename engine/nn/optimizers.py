@@ -19,10 +19,19 @@ from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
-from engine.nn.operations.updates import STRETCH, AdamRates, adam_step, flat_views, on_stretches, shared_adam_step
+from engine.nn.operations.updates import (
+    SQUARABLE,
+    STRETCH,
+    AdamRates,
+    adam_step,
+    flat_views,
+    on_stretches,
+    shared_adam_step,
+)
 
 Array = Any
 _RATE_NAMES = {"lr", "learning_rate", "rate"}
+LEAST_EPSILON = 1e-30  # of Adam and RMSProp: single precision has little smaller, and 0 / 0 is no number
 GROUPS = 128  # a thread updates the shared parts of this many row groups at a time
 
 
@@ -55,7 +64,8 @@ class Optimizer:
         """Change every parameter in place by one step; large ones use the threads of ``pool`` if given.
 
         Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0, ShapeError when a
-        gradient does not have the shape of its parameter. Both leave all parameters unchanged.
+        gradient does not have the shape of its parameter. Both leave all parameters unchanged, as does the ConfigError
+        for parameters in half precision.
         """
         if not 0 <= learning_rate < math.inf:
             raise ConfigError(f"the learning rate must be finite and >= 0, not {learning_rate}")
@@ -70,6 +80,7 @@ class Optimizer:
         for name, parameter in params.items():
             if grads[name].shape != parameter.shape:
                 raise ShapeError(f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}")
+        check_precision(params)
         self.steps += 1
         for name, parameter in params.items():
             self._update(name, parameter, grads[name], learning_rate, pool)
@@ -135,8 +146,8 @@ class RMSProp(Optimizer):
 
         v <- decay v + (1 - decay) g^2        p <- p - lr g / (sqrt(v) + epsilon)
 
-    With ``momentum``, the scaled gradient goes through a velocity as in SGD. ``weight_decay`` is L2 as in SGD. Tieleman
-    and Hinton 2012.
+    Gradients are limited as in Adam. With ``momentum``, the scaled gradient goes through a velocity as in SGD.
+    ``weight_decay`` is L2 as in SGD. Tieleman and Hinton 2012.
     """
 
     slots = ("square", "velocity")
@@ -145,9 +156,10 @@ class RMSProp(Optimizer):
         self, *, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
     ) -> None:
         super().__init__()
-        if not 0 <= decay < 1 or not epsilon > 0 or not 0 <= momentum < 1 or not weight_decay >= 0:
+        if not 0 <= decay < 1 or not epsilon >= LEAST_EPSILON or not 0 <= momentum < 1 or not weight_decay >= 0:
             given = f"RMSProp(decay={decay}, epsilon={epsilon}, momentum={momentum}, weight_decay={weight_decay})"
-            raise ConfigError(f"{given}: expected decay and momentum in [0, 1), epsilon > 0, weight_decay >= 0")
+            expected = f"decay and momentum in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
+            raise ConfigError(f"{given}: expected {expected}")
         self.decay, self.epsilon, self.momentum, self.weight_decay = decay, epsilon, momentum, weight_decay
 
     def _update(
@@ -155,6 +167,7 @@ class RMSProp(Optimizer):
     ) -> None:
         if self.weight_decay and parameter.ndim > 1:
             gradient = gradient + self.weight_decay * parameter
+        gradient = squarable(gradient)
         square = self._slot("square", name, parameter)
         square *= self.decay
         square += (1 - self.decay) * gradient * gradient
@@ -173,6 +186,7 @@ class Adam(Optimizer):
         m <- b1 m + (1 - b1) g        v <- b2 v + (1 - b2) g^2
         p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
 
+    Elements of a gradient beyond +-1e19 (float32; 1e153 in float64) count as that, the largest whose square is finite.
     ``weight_decay`` is L2: it adds weight_decay * p to the gradient of parameters of two or more dimensions, or of all
     parameters with ``decay_all``. Kingma and Ba 2015, arXiv:1412.6980.
     """
@@ -190,9 +204,10 @@ class Adam(Optimizer):
         decay_all: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= beta1 < 1 or not 0 <= beta2 < 1 or not epsilon > 0 or not weight_decay >= 0:
+        if not 0 <= beta1 < 1 or not 0 <= beta2 < 1 or not epsilon >= LEAST_EPSILON or not weight_decay >= 0:
             given = f"Adam(beta1={beta1}, beta2={beta2}, epsilon={epsilon}, weight_decay={weight_decay})"
-            raise ConfigError(f"{given}: expected beta1 and beta2 in [0, 1), epsilon > 0, weight_decay >= 0")
+            expected = f"beta1 and beta2 in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
+            raise ConfigError(f"{given}: expected {expected}")
         self.beta1, self.beta2, self.epsilon, self.weight_decay = beta1, beta2, epsilon, weight_decay
         self.decay_all = decay_all
 
@@ -214,6 +229,7 @@ class Adam(Optimizer):
         if (flat := flat_views(parameter, gradient, mean, square)) is not None:
             on_stretches(pool, parameter.size, STRETCH, lambda first, last: adam_step(*flat, first, last, rates))
             return
+        gradient = squarable(gradient)
         if rates.keep != 1:
             parameter *= rates.keep
         change = gradient * (1 - self.beta1)  # the only temporary, because new memory costs more than the arithmetic
@@ -316,6 +332,22 @@ def _where_the_rate_lives(optimizer: str, *given: Any) -> str:
     )
 
 
+def check_precision(params: Mapping[str, Array]) -> None:
+    """Raise ConfigError for parameters in half precision, where most steps round to nothing and Adam's epsilon to 0."""
+    for name, parameter in params.items():
+        if parameter.dtype.itemsize < 4:
+            raise ConfigError(
+                f"{name}: expected float32 or float64 to train, found {parameter.dtype}, which loses small steps; "
+                'train model.astype(np.float32) and save with dit.save(path, model, dtype="float16")'
+            )
+
+
+def squarable(gradient: Array) -> Array:
+    """Return a gradient without elements whose square is infinite. The kernels of float32 do the same."""
+    limit = float(SQUARABLE) if gradient.dtype == np.float32 else 1e153
+    return backend_of(gradient).xp.clip(gradient, -limit, limit)
+
+
 def laid_out_like(parameter: Array, values: Array) -> Array:
     """Copy values into the parameter's memory order; arithmetic across two orders is many times slower."""
     laid_out = backend_of(parameter).xp.empty_like(parameter)
@@ -327,8 +359,21 @@ def laid_out_like(parameter: Array, values: Array) -> Array:
 
 
 def global_norm(grads: Mapping[str, Any]) -> float:
-    """Return the Euclidean norm of all gradients taken as one vector."""
-    return math.sqrt(sum(float(backend_of(g).xp.linalg.norm(g)) ** 2 for g in grads.values()))
+    """Return the Euclidean norm of all gradients taken as one vector; finite for finite gradients."""
+    return math.hypot(*(_norm(gradient) for gradient in grads.values()))
+
+
+def _norm(gradient: Array) -> float:
+    """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element scales it first."""
+    xp, least = backend_of(gradient).xp, 1e4 * math.sqrt(np.finfo(gradient.dtype).tiny)
+    with np.errstate(over="ignore"):
+        norm = float(xp.linalg.norm(gradient))
+    if least < norm < math.inf or not gradient.size:
+        return norm
+    largest = float(xp.abs(gradient).max())
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * float(xp.linalg.norm(gradient.astype(np.float64) / largest))
 
 
 def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
@@ -344,5 +389,13 @@ def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
         raise TrainingError(f"clipping: expected finite gradients, found a norm of {norm}")
     if norm > limit:
         for gradient in grads.values():
-            gradient *= limit / norm
+            _scale(gradient, limit / norm)
     return norm
+
+
+def _scale(gradient: Array, factor: float) -> None:
+    """Multiply in place, in double precision where the gradient's dtype has no such small factor."""
+    if factor < 1e4 * np.finfo(gradient.dtype).tiny:
+        gradient[...] = gradient.astype(np.float64) * factor
+    else:
+        gradient *= factor

@@ -1,7 +1,8 @@
 """Runs one training batch on several threads; the result does not depend on the number of threads.
 
-``DataParallel`` splits the batch into shards of fixed size. Every shard runs forward and backward on its own replica,
-threads take whole shards, and gradients and running statistics add up in shard order. BatchNorm therefore normalises
+``DataParallel`` splits the batch into shards of fixed size, of which the last two share what is left over. Every shard
+runs forward and backward on its own replica, threads take whole shards, and gradients and running statistics add up in
+shard order. BatchNorm therefore normalises
 over a shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741).
 """
 
@@ -14,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
+from engine.nn.data import parts_of
 from engine.nn.layer import Array, Gradients, Layer
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
@@ -78,7 +80,7 @@ class DataParallel:
         """
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
-        parts = [slice(first, min(first + self.shard_size, count)) for first in range(0, count, self.shard_size)]
+        parts = parts_of(count, self.shard_size)
         while len(self._replicas) < len(parts):
             self._replicas.append(self.model.replica())
         for number, replica in enumerate(self._replicas[: len(parts)]):

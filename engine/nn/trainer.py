@@ -11,78 +11,40 @@ random generator state.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.backend import NUMPY, backend_of_all
+from engine.backend import backend_of_all
 from engine.errors import ConfigError, TrainingError
-from engine.nn.averaging import ExponentialAverage
+from engine.nn.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.callbacks import Callback, as_callback
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
-from engine.nn.data import Data, Loader, as_loader, broken_examples
+from engine.nn.data import Data, Loader, as_loader, parts_of
+from engine.nn.diagnosis import not_finite, why_no_gradient, why_no_loss, why_no_validation
 from engine.nn.history import History, Record
+from engine.nn.identity import (
+    data_identity,
+    described,
+    difference,
+    on_purpose,
+    parts_identity,
+    rates_difference,
+    rates_done,
+)
+from engine.nn.interrupts import uninterrupted
 from engine.nn.layer import Array, Layer, layer_from_config
+from engine.nn.layer_gradients import LayerGradients, LossFunction, Metric, floats, prepared
 from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
-from engine.nn.parallel import DataParallel, GradientSource, StepResult
+from engine.nn.parallel import GradientSource
+from engine.nn.progress import progress_bar
+from engine.nn.trainer_settings import TrainerSettings, check_arguments, check_whole
 
-LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
-Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
-
-
+FORM = 2  # of checkpoints; batches were others in the first
 AUGMENTATION = 1  # spawn key of the generators for augmentation, which keeps their draws apart from all others
-
-
-@dataclass(frozen=True)
-class TrainerSettings:
-    """Training settings; results depend on every field except ``threads``."""
-
-    batch_size: int = 32
-    seed: int = 0
-    clip_norm: float | None = None  # maximum norm of the whole gradient; None = no clipping
-    average_decay: float | None = None  # decay of the exponential weight average (``Trainer.averaged_model``)
-    patience: int | None = None  # stop after this many epochs without a better validation loss
-    shard_size: int | None = None  # examples per shard; None = the whole batch in one shard
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "patience", "shard_size", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name}: expected at least 1, got {value}")
-        if self.seed < 0:
-            raise ConfigError(f"seed: expected at least 0, got {self.seed}")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ConfigError(f"clip_norm: expected more than 0, got {self.clip_norm}")
-
-
-class LayerGradients(GradientSource):
-    """Computes gradients of a loss through the layers of a model, shard by shard; batches are ``Data``.
-
-    Inputs of another floating dtype than the parameters' are cast to it; inputs and targets move to their backend.
-    ``metrics`` are further means to report, by name. Like the loss, they take outputs and targets.
-    """
-
-    def __init__(
-        self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, threads: int
-    ) -> None:
-        self.model, self.loss, self.metrics = model, loss, dict(metrics)
-        self._runner = DataParallel(model, shard_size, threads)
-        self.pool = self._runner.pool
-
-    def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource."""
-        inputs, targets = _prepared(self.model, batch)
-
-        def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
-            value, gradient = self.loss(outputs, targets[part])
-            return value, gradient, {name: metric(outputs, targets[part]) for name, metric in self.metrics.items()}
-
-        return self._runner.step(len(inputs), lambda part: inputs[part], loss, seed)
 
 
 class Trainer:
@@ -91,8 +53,9 @@ class Trainer:
     ``schedule`` is that rate: a number, or a function from the step number (from 0) to the rate (schedules.py).
     ``loss`` is a function of outputs and targets, or a GradientSource. With a function, ``metrics`` are further means
     to report. With a GradientSource, call ``step`` with batches that it takes; ``fit`` and ``evaluate`` do not apply.
-    ``average`` is a weight average to use in place of one from ``settings.average_decay``. Raises ConfigError for an
-    argument of another kind and for a rate that is negative or NaN.
+    ``average`` is a weight average to use in place of one from ``settings.average_decay``; it is updated after every
+    step. Raises ConfigError for an argument of another kind, for a rate that is negative or not finite, and for a model
+    in half precision.
     """
 
     def __init__(
@@ -103,17 +66,19 @@ class Trainer:
         schedule: Callable[[int], float] | float,
         settings: TrainerSettings | None = None,
         metrics: Mapping[str, Metric] | None = None,
-        average: ExponentialAverage | None = None,
+        average: ExponentialAverage | StochasticAverage | None = None,
     ) -> None:
-        _check_arguments(model, loss, optimizer, schedule, settings, metrics)
+        check_arguments(model, loss, optimizer, schedule, settings, metrics)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.schedule = schedule if callable(schedule) else lambda step: schedule
+        self._given: dict[str, Any] = {"schedule": schedule, "loss": loss}
         self.settings = settings or TrainerSettings()
         self.metrics = dict(metrics or {})
         self.history = History()
         self.steps_done = 0
         self.stopped = False  # whether the validation loss stopped improving
-        self._ending = False  # whether a callback asked for the end
+        self._ending = False  # whether a callback asked for the end of the run with this epoch
+        self._untold = False  # whether callbacks may not have heard of the last record
         decay = self.settings.average_decay
         self._average = ExponentialAverage(decay) if average is None and decay is not None else average
         if isinstance(loss, GradientSource):
@@ -124,7 +89,11 @@ class Trainer:
         self._best: dict[str, Array] = {}
         self._last: dict[str, Array] = {}  # tensors after the last step, while the model holds the best ones
         self._sums: Record = {}  # sums of loss and metrics over the epoch so far
+        self._seen = 0  # number of examples in these sums
+        self._drawn = 0  # number of examples in the batch that ``fit`` passes to ``step``
         self._examples: int | None = None  # number of examples in the training data
+        self._data: dict[str, Any] | None = None  # what a checkpoint says of them, for ``fit`` to compare
+        self._data_found: dict[str, Any] | None = None
 
     def _loss_function(self) -> LossFunction:
         if isinstance(self.loss, GradientSource):
@@ -146,60 +115,89 @@ class Trainer:
         """Train up to ``epochs`` epochs in total, or until validation stops improving; return the history.
 
         ``data`` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. ``epochs``
-        counts from the first call: to train on after 20 epochs, ask for more than 20. ``callbacks`` run after every
-        step or epoch (callbacks.py); for one that prints every record, pass ``[print]``. ``progress`` shows a bar
-        and the loss beside it.
+        counts from the first call: to train on after 20 epochs, ask for more than 20; with ``math.inf``, early stopping
+        or a callback ends the run. ``callbacks`` run after every step or epoch (callbacks.py); for one that prints
+        every record, pass ``[print]``. ``progress`` shows a bar and the loss beside it.
 
         With ``checkpoint``, save the state to that file after every epoch and every ``checkpoint_steps`` steps; to
-        continue from it, call ``resume`` first. With ``patience``, the model ends with the weights of the best
+        continue from it, call ``resume`` first. After an interruption at any moment, another ``fit`` goes on in the
+        same way, with the state in memory. With ``patience``, the model ends with the weights of the best
         validation loss. Raises ShapeError when the numbers of inputs and targets differ, TrainingError when a loss or
-        gradient is not finite, ConfigError for ``patience`` without validation data, for a callback of another kind and
-        for a resumed run with another number of examples.
+        gradient is not finite, ConfigError for ``patience`` without validation data, for a callback of another kind,
+        for a resumed run with other data, and for a checkpoint of a model that no file can describe.
         """
         loader, watchers = as_loader(data), [as_callback(given) for given in callbacks]
-        count, _ = len(loader), self._loss_function()
+        self._loss_function()
         held_out = None if validation is None else as_loader(validation)
         if self.settings.patience is not None and validation is None:
             raise ConfigError("patience needs validation data")
-        if self._examples not in (None, count):
-            raise ConfigError(
-                f"training began with {self._examples} examples, expected as many, got {count}; "
-                "new data needs a new Trainer, which may take the same model"
-            )
-        self._examples = count
-        steps = math.ceil(count / self.settings.batch_size)
-        self._ending = False
-        while self.steps_done < epochs * steps and not self.stopped and not self._ending:
-            self._epoch(loader, steps, checkpoint, checkpoint_steps, watchers, progress)
-            record = self._finish_epoch(steps, count, held_out)
-            if checkpoint is not None:
-                self.save(checkpoint)
-            for watcher in watchers:
-                watcher.on_epoch(self, record)
+        if epochs != math.inf:
+            check_whole("epochs", epochs, 0)
+        if checkpoint_steps is not None:
+            check_whole("checkpoint_steps", checkpoint_steps, 1)
+        if checkpoint is not None:
+            self._identity()
+        self._check_data(loader)
+        if not self._seen and not self._untold:
+            self._ending = False  # a `stop` from before has no epoch to end
+        batches = parts_of(len(loader), self.settings.batch_size)
+        ended = False
+        while True:
+            if self._seen and self.steps_done % len(batches) == 0:
+                self._finish_epoch(len(batches), held_out)
+                if checkpoint is not None and watchers:
+                    self.save(checkpoint)
+            if self._untold:
+                for watcher in watchers:
+                    watcher.on_epoch(self, self.history.records[-1])
+                ended = self._ending
+                self._untold = self._ending = False
+                try:
+                    if checkpoint is not None:
+                        self.save(checkpoint)
+                except BaseException:
+                    self._untold, self._ending = True, ended
+                    raise
+            if ended or self.stopped or self.steps_done >= epochs * len(batches):
+                break
+            self._epoch(loader, batches, checkpoint, checkpoint_steps, watchers, progress)
         if self._best:
             self._last = {name: array.copy(order="K") for name, array in self._tensors().items()}
             self.model.load_parameters(self._best)
         return self.history
 
+    def _check_data(self, loader: Loader) -> None:
+        """Note what the training data is. Raises ConfigError when a run began with other data."""
+        count, found = len(loader), data_identity(loader)
+        if self._examples not in (None, count):
+            raise ConfigError(
+                f"training began with {self._examples} examples, expected as many, got {count}; "
+                "new data needs a new Trainer, which may take the same model"
+            )
+        if self._data is not None and (text := difference(self._data, found, "data")):
+            raise ConfigError(f"the checkpoint belongs to other training data, {text}; {on_purpose('data')}")
+        self._examples, self._data_found, self._data = count, found, None
+
     def _epoch(
         self,
         data: Loader,
-        steps: int,
+        batches: Sequence[slice],
         checkpoint: str | Path | None,
         checkpoint_steps: int | None,
         watchers: Sequence[Callback],
         progress: bool,
     ) -> None:
         """Run the remaining steps of the current epoch."""
-        (epoch, done), size = divmod(self.steps_done, steps), self.settings.batch_size
+        epoch, done = divmod(self.steps_done, len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
-        rows = [order[number * size : (number + 1) * size] for number in range(done, steps)]
-        jobs = [(chosen, self._augmenting(self.steps_done + number)) for number, chosen in enumerate(rows)]
-        with _bar(f"epoch {epoch + 1}", steps, progress) as show:
+        jobs = [(order[part], self._augmenting(self.steps_done + n)) for n, part in enumerate(batches[done:])]
+        with progress_bar(f"epoch {epoch + 1}", len(batches), progress) as show:
             for number, batch in enumerate(data.batches(jobs)):
-                means = self.step(batch)
-                for name, value in means.items():
-                    self._sums[name] = self._sums.get(name, 0.0) + value * len(rows[number])
+                self._drawn = len(jobs[number][0])
+                try:
+                    means = self.step(batch)
+                finally:
+                    self._drawn = 0
                 show(done + number + 1, f"loss {means['loss']:.4f}")
                 for watcher in watchers:
                     watcher.on_step(self, means)
@@ -218,39 +216,44 @@ class Trainer:
         if self._last:
             self.model.load_parameters(self._last)
             self._last = {}
-        statistics = {name: array.copy() for name, array in self.model.named_buffers().items()}
+        statistics, done = {name: array.copy() for name, array in self.model.named_buffers().items()}, self.steps_done
         try:
-            means = self._moved(batch, rate)
-        except Exception:
-            self.model.load_buffers(statistics)
+            rate = self.schedule(self.steps_done) if rate is None else rate
+            means, grads = self._slopes(batch, rate)
+            with uninterrupted():
+                self._move(grads, rate, means)
+        except BaseException:  # Ctrl-C too
+            if self.steps_done == done:
+                self.model.load_buffers(statistics)
             raise
-        self.steps_done += 1
         return means
 
-    def _moved(self, batch: Any, rate: float | None) -> Record:
-        """Move the weights by one step; return the means."""
+    def _slopes(self, batch: Any, rate: float) -> tuple[Record, Mapping[str, Array]]:
+        """Return the means over a batch and its gradients, clipped."""
         result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
-        means = _floats({"loss": result.loss, **result.metrics})
-        rate = self.schedule(self.steps_done) if rate is None else rate
-        if not math.isfinite(result.loss):
-            raise self._failure("loss", result.loss, batch, rate)
+        means = floats({"loss": result.loss, **result.metrics})
+        if not math.isfinite(means["loss"]):
+            raise self._failure("loss", means["loss"], why_no_loss(self.model, batch, rate))
         if self.settings.clip_norm is not None or self._source.measures_norm:
             try:
                 means["gradient_norm"] = clip_global_norm(result.grads, self.settings.clip_norm or math.inf)
             except TrainingError:
-                raise self._failure("gradient", global_norm(result.grads), batch, rate) from None
+                cause = why_no_gradient(result.grads, batch, rate)
+                raise self._failure("gradient", global_norm(result.grads), cause) from None
+        return means, result.grads
+
+    def _move(self, grads: Mapping[str, Array], rate: float, means: Record) -> None:
+        """Move the weights by one step and count it."""
         parameters, pool = self.model.named_parameters(), self._source.pool
-        self.optimizer.step(parameters, result.grads, rate, pool)
+        self.optimizer.step(parameters, grads, rate, pool)
+        self.steps_done += 1
         if self._average is not None:
             self._average.update(parameters, pool)
-        return means
+        for name, value in means.items() if self._drawn else ():
+            self._sums[name] = self._sums.get(name, 0.0) + value * self._drawn
+        self._seen += self._drawn
 
-    def _failure(self, what: str, found: float, batch: Any, rate: float) -> TrainingError:
-        """Return an error that says where the number that is not finite probably comes from."""
-        cause = broken_examples(batch) or (
-            f"the data is finite, so the weights grew too large: lower the rate of {rate:g}, limit the gradient by "
-            "TrainerSettings(clip_norm=1.0), or scale inputs and targets to about -1 to 1"
-        )
+    def _failure(self, what: str, found: float, cause: str) -> TrainingError:
         return TrainingError(f"step {self.steps_done}: expected a finite {what}, got {found}; {cause}")
 
     def stop(self) -> None:
@@ -261,21 +264,22 @@ class Trainer:
         """Stop the threads."""
         self._source.close()
 
-    def _finish_epoch(self, steps: int, count: int, validation: Loader | None) -> Record:
+    def _finish_epoch(self, steps: int, validation: Loader | None) -> None:
+        """Measure the validation loss and add the epoch's record, all of it or nothing."""
         rate = float(self.schedule(self.steps_done - 1))
         record: Record = {"epoch": self.steps_done // steps, "step": self.steps_done, "rate": rate}
-        record |= {name: total / count for name, total in self._sums.items()}
-        self._sums = {}
+        record |= {name: total / self._seen for name, total in self._sums.items()}
         if validation is not None:
             record |= {f"validation_{name}": value for name, value in self.evaluate(validation).items()}
             if not math.isfinite(loss := record["validation_loss"]):
+                cause = why_no_validation(self.model, validation, self.settings.batch_size, rate)
                 when = f"validation after step {self.steps_done}"
-                mend = "look for NaN in the validation data, or lower the rate"
-                raise TrainingError(f"{when}: expected a finite loss, got {loss}; {mend}")
-        self.history.records.append(record)
-        if self.settings.patience is not None:
-            self._note_best(self.settings.patience)
-        return record
+                raise TrainingError(f"{when}: expected a finite loss, got {loss}; {cause}")
+        with uninterrupted():
+            self.history.records.append(record)
+            self._sums, self._seen, self._untold = {}, 0, True
+            if self.settings.patience is not None:
+                self._note_best(self.settings.patience)
 
     def _note_best(self, patience: int) -> None:
         losses = self.history["validation_loss"]
@@ -297,11 +301,11 @@ class Trainer:
         sums: Record = {}
         for first in range(0, count, self.settings.batch_size):
             part = slice(first, min(first + self.settings.batch_size, count))
-            inputs, targets = _prepared(model, loader.batch(part))
+            inputs, targets = prepared(model, loader.batch(part))
             outputs, _ = model.forward(inputs)
             means = {"loss": loss_of(outputs, targets)[0]}
             means |= {name: metric(outputs, targets) for name, metric in self.metrics.items()}
-            for name, value in _floats(means).items():
+            for name, value in floats(means).items():
                 sums[name] = sums.get(name, 0.0) + value * (part.stop - part.start)
         return {name: total / count for name, total in sums.items()}
 
@@ -330,7 +334,12 @@ class Trainer:
             "average": self._average.tensors if self._average is not None else {},
         }
         arrays = {f"{group}/{name}": array for group, tensors in groups.items() for name, array in tensors.items()}
-        return arrays, {"steps_done": self.steps_done, "optimizer_steps": self.optimizer.steps}
+        updates = 0 if self._average is None else self._average.count
+        return arrays, {
+            "steps_done": self.steps_done,
+            "optimizer_steps": self.optimizer.steps,
+            "average_updates": updates,
+        }
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Load what ``state`` returned. Raises ConfigError or ShapeError for the state of another training run."""
@@ -342,85 +351,73 @@ class Trainer:
         self.steps_done = values["steps_done"]
         if self._average is not None:
             averages = {name: backend.asarray(array) for name, array in _group(arrays, "average/").items()}
-            self._average.load(averages, self.steps_done)
+            self._average.load(averages, values.get("average_updates", self.steps_done))
 
     def save(self, path: str | Path) -> None:
-        """Write everything a resumed run needs to one file, atomically. Raises NetFileError on failure."""
+        """Write everything a resumed run needs to one file, atomically.
+
+        Raises NetFileError on failure, TrainingError for weights that are not finite: an older file then stays.
+        """
+        if broken := not_finite(self._tensors()):
+            raise TrainingError(f"{path}: expected finite numbers to save, found others in {broken[0]}; lower the rate")
         arrays, values = self.state()
         arrays |= {f"best/{name}": array for name, array in self._best.items()}
         values |= {
+            "form": FORM,
             "identity": self._identity(),
-            "examples": self._examples,
+            "rates": self._rates(self.steps_done),
+            "data": self._data or self._data_found,
             "stopped": self.stopped,
+            "ending": self._ending,
+            "untold": self._untold,
             "sums": self._sums,
+            "seen": self._seen,
             "history": self.history.records,
         }
         write_checkpoint(path, arrays, values)
 
-    def resume(self, path: str | Path) -> None:
+    def resume(self, path: str | Path, changed: Collection[str] = ()) -> None:
         """Load the state of a checkpoint; training continues as if it had never stopped.
 
-        Raises NetFileError for a missing or damaged file, ConfigError when it belongs to another model, optimizer or
-        settings.
+        Model, dtype, optimizer, schedule, loss, metrics, weight average and settings must be those of the run that
+        saved it, and in ``fit`` also the data, as far as they can be compared. ``changed`` names what is another on
+        purpose, such as ["schedule"]. The number of threads and the backend may differ. Raises NetFileError for a
+        missing or damaged file, ConfigError when it belongs to another run.
         """
         arrays, values = read_checkpoint(path)
-        differing = [name for name, value in self._identity().items() if values["identity"].get(name) != value]
-        if differing:
-            expected, found = self._identity()[differing[0]], values["identity"].get(differing[0])
-            raise ConfigError(f"{path}: another run: expected {differing[0]} {expected!s:.80}, found {found!s:.80}")
+        if values.get("form") != FORM:
+            raise ConfigError(f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}")
+        mine, theirs = self._identity(), values["identity"]
+        if unknown := sorted({*changed} - {*mine, "data"}):
+            raise ConfigError(f"changed: expected names out of {', '.join([*mine, 'data'])}, found {unknown}")
+        kept, self.history.records[:] = list(self.history.records), values["history"]  # a schedule may read it
+        try:
+            texts = {name: difference(part, theirs.get(name), name) for name, part in mine.items()}
+            rates = rates_difference(self._rates(values["steps_done"]), values["rates"])
+            texts["schedule"] = texts["schedule"] or rates
+        finally:
+            self.history.records[:] = kept
+        for name, text in texts.items():
+            if text and name not in changed:
+                raise ConfigError(f"{path}: another run, {text}; {on_purpose(name)}")
         self.restore(arrays, values)
         backend = backend_of_all(self.model.named_parameters())
         self._best = {name: backend.asarray(array) for name, array in _group(arrays, "best/").items()}
-        self.stopped, self._sums, self._examples = values["stopped"], values["sums"], values["examples"]
+        self.stopped, self._ending, self._untold = (values[name] for name in ("stopped", "ending", "untold"))
+        self._sums, self._seen = values["sums"], values["seen"]
+        self._examples = (values["data"] or {}).get("examples")
+        self._data = None if "data" in changed else values["data"]
         self.history.records[:] = values["history"]
 
     def _identity(self) -> dict[str, Any]:
-        """Return the settings a checkpoint must match; the number of threads is not one of them."""
-        settings = replace(self.settings, threads=1)
-        return {"model": self.model.config(), "optimizer": type(self.optimizer).__name__, "settings": repr(settings)}
+        """Return what a checkpoint must match, as JSON values; the number of threads is not part of it."""
+        settings = described(replace(self.settings, threads=1))
+        rest = {"metrics": sorted(self.metrics), "settings": settings}
+        return parts_identity(self.model, self.optimizer, self._given, self._average) | rest
 
-
-@contextmanager
-def _bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int, str], None]]:
-    """Give a function of the steps done and a text, which moves a bar in the terminal if ``shown``."""
-    if not shown:
-        yield lambda done, text: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[text]}")) as progress:
-        task = progress.add_task(title, total=steps, text="")
-        yield lambda done, text: progress.update(task, completed=done, text=text)
-
-
-def _prepared(model: Layer, batch: Data) -> Data:
-    """Return a batch as the model takes it: floating inputs in its dtype, inputs and targets on its backend."""
-    inputs, targets = batch
-    backend = backend_of_all(model.named_parameters())
-    if backend is not NUMPY and isinstance(targets, np.ndarray):
-        targets = backend.asarray(targets)
-    return Data(model.prepared(inputs), targets)
-
-
-def _floats(means: Mapping[str, Any]) -> Record:
-    """Return a loss and metrics as Python floats: one's own functions may return scalars of NumPy or CuPy."""
-    return {name: float(value) for name, value in means.items()}
-
-
-def _check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:
-    if not isinstance(model, Layer):
-        raise ConfigError(f"Trainer: model must be a layer, such as Sequential(...), not {model!r:.60}")
-    if not callable(loss) and not isinstance(loss, GradientSource):
-        raise ConfigError(f"Trainer: loss must be a function, such as mse or softmax_cross_entropy, not {loss!r:.60}")
-    if not isinstance(optimizer, Optimizer):
-        raise ConfigError(f"Trainer: optimizer must be one, such as Adam(), not {optimizer!r:.60}")
-    if not callable(schedule) and not (isinstance(schedule, int | float) and schedule >= 0):
-        raise ConfigError(f"Trainer: schedule must be a rate >= 0, such as 0.001, or a function, not {schedule!r:.60}")
-    if not isinstance(settings, TrainerSettings | None):
-        raise ConfigError(f"Trainer: settings must be TrainerSettings(batch_size=32, ...), not {settings!r:.60}")
-    if not isinstance(metrics, Mapping | None):
-        raise ConfigError(f'Trainer: metrics must be functions by name, {{"accuracy": accuracy}}, not {metrics!r:.60}')
+    def _rates(self, steps: int) -> list[float]:
+        schedule = self._given["schedule"]
+        return rates_done(schedule if callable(schedule) else lambda step: schedule, steps)
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -135,8 +135,7 @@ class EngineOptions:
         "Evaluate at most this many leaves in a batch (0 = automatic). Sparse nets and the evaluator material ignore "
         "this", (0, 512), old_field="round_size")
     max_collisions: int = _option("MaxCollisionEvents", 32,
-        "End a batch after this many collisions. Without endgame tables, sparse nets and the evaluator material ignore "
-        "this", (1, 512))
+        "End a tower's batch after this many collisions. Sparse nets and the evaluator material ignore this", (1, 512))
     temperature: float = _option("Temperature", 0.0,
         "Sample the move with probability proportional to visits^(1/T). 0 = play the best", (0.0, 100.0))
     temperature_moves: int = _option("TempDecayMoves", 0,

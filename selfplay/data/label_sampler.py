@@ -10,7 +10,7 @@ from engine.board.layout import KEY
 from engine.board.movegen import generate
 from engine.errors import DataError
 from engine.native.jit import kernel
-from engine.network.sparse.inference import MOVES_LEFT_SCALE
+from engine.network.outputs import MOVES_LEFT_SCALE
 from selfplay.data.sparse_sampler import SparseBatch, new_replay, write_features, write_moves
 from selfplay.data.split import Split
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES

@@ -11,8 +11,8 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import MAX_ACTIVE, SORTS, Sight, new_sight
-from engine.network.sparse.moves import look
+from engine.network.policy.features import MAX_ACTIVE, SORTS, Sight, new_sight
+from engine.network.policy.moves import look
 from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import moves_left_target, wdl_from_score

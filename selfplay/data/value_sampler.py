@@ -14,9 +14,9 @@ import numpy as np
 from engine.board.layout import KEY, ROW_WORDS, SIDE
 from engine.errors import ConfigError, DataError
 from engine.native.jit import kernel
-from engine.network.sparse.features import men_bucket
-from engine.network.sparse.value_features import MAX_VIEW, king_buckets, write_view_of
-from engine.network.sparse.value_parameters import ValueConfig
+from engine.network.rows.men import men_bucket
+from engine.network.value.features import MAX_VIEW, king_buckets, write_view_of
+from engine.network.value.parameters import ValueConfig
 from selfplay.data.label_sampler import TARGETS, LabelRows, is_held_out, write_target
 from selfplay.data.split import Split
 from selfplay.records.packed import unpack_row

@@ -41,10 +41,17 @@ class Contestant:
     control: TimeControl | None = None
 
 
-def split_words(what: str, text: str) -> list[str]:
-    """The words of a command line, as a shell splits them. Raises ConfigError, which begins with `what`."""
+def split_words(what: str, text: str, windows: bool = os.name == "nt") -> list[str]:
+    """The words of a command line, as a shell splits them; on Windows a backslash is part of a path.
+
+    Raises ConfigError, which begins with `what`.
+    """
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    if windows:
+        lexer.escape = ""
     try:
-        return shlex.split(text)
+        return list(lexer)
     except ValueError as error:  # an unbalanced quote
         raise ConfigError(f"{what} {text!r}: {error}") from error
 

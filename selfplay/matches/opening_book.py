@@ -169,7 +169,7 @@ def _read_text(path: Path | None) -> tuple[str, str]:
     """Name and text of a file. A zip archive must hold exactly one file, which is returned."""
     if path is None or str(path) in SHIPPED:
         name = f"{path or SHIPPED[0]}.epd"
-        return name, (importlib.resources.files("selfplay") / name).read_text(encoding="utf-8")
+        return name, (importlib.resources.files("selfplay") / "sets" / name).read_text(encoding="utf-8")
     try:
         if path.suffix.lower() != ".zip":
             with open_unpacked(path) as (stream, _):

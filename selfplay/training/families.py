@@ -6,11 +6,11 @@ from pathlib import Path
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
-from engine.network.sparse.parameters import SparseConfig, sparse_config_of
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.tower.model import TowerConfig, tower_config_of
 from engine.nn import dit
 from engine.nn.layer import Layer
-from engine.nn.layers import ListNetwork
 from selfplay.training.family import Family
 from selfplay.training.own import OwnFamily, OwnWeights, is_own
 from selfplay.training.sparse import SparseFamily
@@ -28,7 +28,7 @@ def family_of_model(model: Layer) -> Family:
 def net_of_model(model: Layer) -> str:
     """A loaded network's family and size, such as 64x6 or sparse-768. Raises ConfigError for one of neither family."""
     config = model.config()
-    return str(sparse_config_of(config) if config["layer"] == ListNetwork.kind else tower_config_of(config))
+    return str(sparse_config_of(config) if isinstance(model, SparseNetwork) else tower_config_of(config))
 
 
 def family_of(net: str, part: str = "policy") -> Family:

@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, naming, remove_left_behind
-from engine.network.sparse.value_parameters import VALUE_TRUNK
+from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
@@ -191,11 +191,11 @@ def _first_model(settings: PretrainSettings) -> Layer:
         return model
     start, _ = dit.load(settings.start_from)
     wanted = model.config()
+    if start.config() == wanted:
+        return start
     if start.config() == {name: value for name, value in wanted.items() if name != VALUE_TRUNK}:
-        return model.with_children({**model.children(), **start.children()})
-    if start.config() != wanted:
-        raise ConfigError(f"{settings.start_from}: not a network of the architecture {settings.net}")
-    return start
+        return start.with_children(model.children())
+    raise ConfigError(f"{settings.start_from}: not a network of the architecture {settings.net}")
 
 
 def _configuration(settings: PretrainSettings) -> dict[str, object]:

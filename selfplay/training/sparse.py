@@ -9,8 +9,8 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES
 from engine.native.pool import PerThread, ThreadPool
-from engine.network.sparse.features import FEATURE_GROUPS
-from engine.network.sparse.gradients import (
+from engine.network.policy.features import FEATURE_GROUPS
+from engine.network.policy.gradients import (
     PositionGradients,
     add_feature_columns,
     add_small_tables,
@@ -19,9 +19,9 @@ from engine.network.sparse.gradients import (
     new_position_gradients,
     new_scratch,
 )
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.moves import POLICY_GROUPS
-from engine.network.sparse.parameters import (
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.moves import POLICY_GROUPS
+from engine.network.policy.parameters import (
     PARAMETERS,
     SparseConfig,
     Tables,
@@ -30,8 +30,7 @@ from engine.network.sparse.parameters import (
     new_tables,
     sparse_config_of,
 )
-from engine.network.sparse.rows import BLOCK, HALF_BLOCK
-from engine.network.sparse.value_parameters import VALUE_TRUNK
+from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
@@ -57,15 +56,15 @@ class SparseFamily(Family):
         self._config = config
 
     def build(self, rng: np.random.Generator) -> Layer:
-        return build_sparse(self._config, rng)
+        return SparseNetwork(self._config, rng)
 
     def part(self, model: Layer) -> Layer:
         """All but the value trunk."""
-        return model.with_children({name: one for name, one in model.children().items() if name != VALUE_TRUNK})
+        return model.with_children({})
 
     def joined(self, model: Layer, part: Layer) -> Layer:
         """`part` with the value trunk of `model`, if it has one."""
-        return model.with_children({**model.children(), **part.children()})
+        return part.with_children(model.children())
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> SparseMixture:
         return SparseMixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)

@@ -9,12 +9,15 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.pool import PerThread, ThreadPool
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
-from engine.network.sparse.value_features import BUCKET_ROWS
-from engine.network.sparse.value_gradients import (
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
+from engine.network.value.features import BUCKET_ROWS
+from engine.network.value.gradients import (
+    SLAB,
     ValueGradients,
     add_small_layers,
+    from_slabs,
+    in_slabs,
     learn_values,
     limit_stretch,
     new_value_gradients,
@@ -23,8 +26,9 @@ from engine.network.sparse.value_gradients import (
     sum_slab,
     transpose_dense1,
 )
-from engine.network.sparse.value_parameters import (
+from engine.network.value.parameters import (
     DENSE1_LIMIT,
+    PREFIX,
     VALUE_PARAMETERS,
     VALUE_TRUNK,
     WEIGHT_LIMIT,
@@ -35,7 +39,6 @@ from engine.network.sparse.value_parameters import (
     new_value_tables,
     value_config_of,
 )
-from engine.network.sparse.value_slabs import SLAB, from_slabs, in_slabs
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
@@ -51,7 +54,6 @@ from selfplay.training.source_files import TrainingData
 PART = 256  # positions per unit of a thread's work
 ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
-PREFIX = f"{VALUE_TRUNK}."
 ROWS, DENSE1 = (VALUE_PARAMETERS[name].removeprefix(PREFIX) for name in ("weight", "dense1"))
 
 
@@ -68,7 +70,7 @@ class ValueFamily(Family):
         self._value = config.value
 
     def build(self, rng: np.random.Generator) -> Layer:
-        return build_sparse(self._config, rng)
+        return SparseNetwork(self._config, rng)
 
     def part(self, model: Layer) -> Layer:
         """The value trunk; once it has gradients, its tables are in slabs."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import Dense, dit
 from uci.main import main
@@ -41,7 +41,7 @@ def test_info_of_the_shipped_net_and_as_json(net: Path, capsys: pytest.CaptureFi
 
 
 def test_info_of_other_networks_says_what_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dit.save(tmp_path / "sparse.dit", build_sparse(SparseConfig(128), np.random.default_rng(0)))
+    dit.save(tmp_path / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
     dit.save(tmp_path / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
     assert main(["net", "info", str(tmp_path / "sparse.dit")]) == 0
     assert main(["net", "info", str(tmp_path / "dense.dit")]) == 0
@@ -80,7 +80,7 @@ def test_what_cannot_be_converted_is_one_line_on_stderr(
     net: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(net.parent)
-    dit.save(net.parent / "sparse.dit", build_sparse(SparseConfig(128), np.random.default_rng(0)))
+    dit.save(net.parent / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
     dit.save(net.parent / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
     (net.parent / "text.pb.gz").write_text("no net")
     before = sorted(net.parent.iterdir())

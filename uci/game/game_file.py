@@ -20,8 +20,8 @@ REVIEWED = ".annotated"  # in the names of reviews
 
 
 def games_folder() -> Path:
-    """Where games are saved: aino/games in the system's folder for the user's data."""
-    return Path(os.path.expanduser(user_folder("data")), "aino", "games")
+    """Where games are saved: aino/games in the system's folder for the user's data, or below the working folder."""
+    return (user_folder("data") or Path.cwd()) / "aino" / "games"
 
 
 def default_path(now: datetime.datetime) -> Path:

@@ -130,7 +130,8 @@ def _complete_with_tab(found: Callable[[str], list[str]]) -> None:
         return
     readline.set_completer_delims(" ")
     readline.set_completer(lambda text, number: [*found(text), None][number])
-    readline.parse_and_bind("tab: complete")
+    is_libedit = "libedit" in (readline.__doc__ or "")  # as with Python on macOS
+    readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
 
 
 def _play_in_browser(console: Console, arguments: argparse.Namespace, options: EngineOptions, setup: Setup) -> None:

@@ -36,7 +36,9 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flags(parser)
     parser.usage = "aino [uci] [options]"
-    parser.epilog = f"Without --config the options are read from {default_config()}, if it exists.\n{EXAMPLES}"
+    place = default_config()
+    told = f"Without --config the options are read from {place}, if it exists.\n" if place is not None else ""
+    parser.epilog = told + EXAMPLES
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
@@ -49,8 +51,9 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     writer = Writer(sys.stdout)
     base = EngineOptions()
-    if arguments.config is None and default_config().is_file():
-        base = _users_options(writer)
+    place = default_config()
+    if arguments.config is None and place is not None and place.is_file():
+        base = _users_options(writer, place)
     options = options_from_flags(arguments, base)
     if sys.stdin.isatty() and sys.stdout.isatty():
         writer.line(GREETING)
@@ -72,15 +75,16 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def default_config() -> Path:
-    """The user's optional file of `aino uci` options: aino/aino.toml in the system's folder for settings."""
-    return Path(os.path.expanduser(user_folder("config")), "aino", "aino.toml")
+def default_config() -> Path | None:
+    """The user's optional file of `aino uci` options: aino/aino.toml in the system's folder for settings, if any."""
+    folder = user_folder("config")
+    return None if folder is None else folder / "aino" / "aino.toml"
 
 
-def _users_options(writer: Writer) -> EngineOptions:
+def _users_options(writer: Writer, path: Path) -> EngineOptions:
     """The options in the user's file. Reports a broken file by `info string`, because a GUI does not show stderr."""
     try:
-        return load_toml(default_config())
+        return load_toml(path)
     except ConfigError as error:
         writer.info(f"{error}; the file is not used")
         return EngineOptions()

@@ -13,7 +13,7 @@ from engine.network import export
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.writer import SUFFIXES
-from engine.network.sparse.parameters import sparse_config_of
+from engine.network.policy.parameters import sparse_config_of
 from engine.network.tower.model import tower_config_of
 from engine.network.weights import default_net_path
 

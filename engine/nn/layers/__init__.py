@@ -14,18 +14,13 @@ from engine.nn.layers.embedding import Embedding
 from engine.nn.layers.flatten import Flatten
 from engine.nn.layers.gru import GRU
 from engine.nn.layers.layernorm import LayerNorm
-from engine.nn.layers.list_network import ListNetwork
 from engine.nn.layers.lstm import LSTM
-from engine.nn.layers.pair_product import PairProduct
 from engine.nn.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
 from engine.nn.layers.position_embedding import PositionEmbedding
 from engine.nn.layers.reshape import Reshape
 from engine.nn.layers.residual import Residual
 from engine.nn.layers.rnn import RNN
-from engine.nn.layers.scored_rows import ScoredRows
-from engine.nn.layers.sparse_dense import SparseDense
 from engine.nn.layers.squeeze_excitation import SqueezeExcitation
-from engine.nn.layers.views import ChosenDense, ChosenSequential, TwoViews
 
 __all__ = [
     "ACTIVATIONS",
@@ -35,8 +30,6 @@ __all__ = [
     "Activation",
     "AveragePool2D",
     "BatchNorm",
-    "ChosenDense",
-    "ChosenSequential",
     "Conv2D",
     "CrossAttention",
     "Dense",
@@ -45,19 +38,14 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool",
     "LayerNorm",
-    "ListNetwork",
     "MaxPool2D",
     "MultiHead",
-    "PairProduct",
     "PositionEmbedding",
     "Reshape",
     "Residual",
-    "ScoredRows",
     "SelfAttention",
     "Sequential",
-    "SparseDense",
     "SqueezeExcitation",
-    "TwoViews",
     "activation_function",
     "attend",
 ]

@@ -22,8 +22,8 @@ class BatchNorm(Layer):
 
     ``relu`` applies max(y, 0) in the same pass, which saves one walk over the data in each direction.
     Training uses the batch's own statistics and moves the running ones towards them by ``momentum``. Inference uses
-    the running statistics as constants. Both use the biased variance, the mean of (x - mean)^2; PyTorch's running one
-    is n / (n - 1) times it.
+    the running statistics as constants. So does training on a single value a channel, which has no variance. Both use
+    the biased variance, the mean of (x - mean)^2; PyTorch's running one is n / (n - 1) times it.
     Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
     """
 
@@ -46,7 +46,7 @@ class BatchNorm(Layer):
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
         operations = operations_for(x)
-        if training:
+        if training and x.size > self.channels:
             y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, self.epsilon, self.relu)
             self._follow("running_mean", mean)
             self._follow("running_variance", variance)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
+from engine.nn.operations import operations_for
 
 
 @register("layer_norm")
@@ -36,10 +36,7 @@ class LayerNorm(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)
-        centred = x - x.mean(axis=-1, keepdims=True)
-        variance = (centred * centred).mean(axis=-1, keepdims=True)
-        inverse_deviation = 1 / backend_of(x).xp.sqrt(variance + self.epsilon)
-        normalised = centred * inverse_deviation
+        normalised, inverse_deviation = operations_for(x).standardise(x, self.epsilon)
         positions = tuple(range(x.ndim - 1))
 
         def backward(dy: Array) -> tuple[Array, Gradients]:

@@ -48,6 +48,8 @@ class NativeOperations(Operations):
         mean, variance = np.empty(channels), np.empty(channels)
         channelwise.moments(flat, channels, mean, variance)
         mean, variance = _fold_moments(mean, variance, fold)
+        if not np.isfinite(variance).all():
+            return self._wide_batch_norm(x, gamma, beta, epsilon, relu)
         inverse_deviation = 1 / np.sqrt(variance + epsilon)
         centre, scale, offset = (_unfold(v, fold) for v in (mean, gamma * inverse_deviation, beta))
         y = empty(image.shape)
@@ -110,11 +112,6 @@ class NativeOperations(Operations):
         total = empty((a.shape[0], *a.shape[2:], a.shape[1]))
         np.add(_channels_last(a), _channels_last(b), out=total)
         return _channels_first(total)
-
-    def sum_rows(self, table: Array, chosen: Array) -> Array:
-        y = np.zeros((len(chosen), table.shape[1]), np.float32)
-        tables.add_chosen(np.ascontiguousarray(table), np.ascontiguousarray(chosen, np.int64), y)
-        return y
 
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
         table = np.zeros((count, rows.shape[1]), np.float32)

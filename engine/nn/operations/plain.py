@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 Array = Any
 
 
@@ -86,8 +88,10 @@ class Operations:
         """
         axes, shape = _channel_axes(x)
         count = x.size // x.shape[1]
-        mean = x.mean(axis=axes)
-        variance = x.var(axis=axes)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, variance = x.mean(axis=axes), x.var(axis=axes)
+        if self._is_too_wide(variance):
+            return self._wide_batch_norm(x, gamma, beta, epsilon, relu)
         inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
         normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
         y = normalised * gamma.reshape(shape) + beta.reshape(shape)
@@ -103,6 +107,39 @@ class Operations:
             return centred * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
 
         return y, mean, variance, backward
+
+    def _wide_batch_norm(
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
+    ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
+        """Compute `batch_norm` in double precision; a variance that the dtype of x cannot hold becomes its largest."""
+        dtype = x.dtype
+        x, gamma, beta = (array.astype(np.float64) for array in (x, gamma, beta))
+        y, mean, variance, wide_backward = Operations.batch_norm(self, x, gamma, beta, epsilon, relu)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            dx, dgamma, dbeta = wide_backward(dy.astype(np.float64))
+            return dx.astype(dtype), dgamma.astype(dtype), dbeta.astype(dtype)
+
+        variance = self.xp.minimum(variance, np.finfo(dtype).max)
+        return y.astype(dtype), mean.astype(dtype), variance.astype(dtype), backward
+
+    def standardise(self, x: Array, epsilon: float) -> tuple[Array, Array]:
+        """Return (x - mean) / sqrt(variance + epsilon) over the last axis, and the factor 1 / sqrt(variance + epsilon).
+
+        x [..., C] -> normalised like x, factor [..., 1].
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = x - x.mean(axis=-1, keepdims=True)
+            variance = (centred * centred).mean(axis=-1, keepdims=True)
+        if self._is_too_wide(variance):
+            normalised, factor = self.standardise(x.astype(np.float64), epsilon)
+            return normalised.astype(x.dtype), factor.astype(x.dtype)
+        factor = 1 / self.xp.sqrt(variance + epsilon)
+        return centred * factor, factor
+
+    def _is_too_wide(self, variance: Array) -> bool:
+        """Whether a variance left the range of its dtype. Asking a GPU would cost a wait for it in every layer."""
+        return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
 
     def fixed_norm(
         self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool
@@ -170,13 +207,8 @@ class Operations:
 
     # ---- rows of a table, selected by index -----------------------------------------------------------------------
 
-    def sum_rows(self, table: Array, chosen: Array) -> Array:
-        """table [N, D], chosen int [B, L], negative = none -> y [B, D], y[b] = sum of table[chosen[b]]."""
-        rows = table[self.xp.maximum(chosen, 0)]  # (B, L, D)
-        return (rows * (chosen >= 0)[:, :, None].astype(table.dtype)).sum(axis=1)
-
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
-        """The adjoint of ``sum_rows``: rows [B, D], chosen int [B, L] -> [count, D]; adds row b at chosen[b]."""
+        """Add each row at the places chosen for it: rows [B, D], chosen int [B, L], negative = none -> [count, D]."""
         table = self.xp.zeros((count, rows.shape[1]), rows.dtype)
         image, place = self.xp.nonzero(chosen >= 0)
         self.xp.add.at(table, chosen[image, place], rows[image])

@@ -1,19 +1,8 @@
-"""Kernels that add table rows by index, for embeddings and sparse inputs. A negative index means no row."""
+"""The kernel that adds rows to a table by index, for embeddings. A negative index means no row."""
 
 from __future__ import annotations
 
 from engine.native.jit import kernel
-
-
-@kernel()
-def add_chosen(table, chosen, y):
-    """y[b] += sum of table[chosen[b]]; table f32[N, D], chosen i64[B, L], y f32[B, D]."""
-    for image in range(chosen.shape[0]):
-        for place in range(chosen.shape[1]):
-            row = chosen[image, place]
-            if row >= 0:
-                for column in range(table.shape[1]):
-                    y[image, column] += table[row, column]
 
 
 @kernel()

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, splat, square_root, store
+from engine.native.lanes import LANES, load, minimum, splat, square_root, store
 from engine.native.pool import ThreadPool
 
+SQUARABLE = np.float32(1e19)  # a gradient's element beyond it counts as that; its square is finite
 STRETCH = 1 << 18  # elements that a thread updates at a time
 
 
@@ -32,6 +33,8 @@ class AdamRates(NamedTuple):
 @kernel()
 def adam_change(gradient, mean, square, i, rates):
     """Update both moments at [i] and return the amount that Adam subtracts: scale m / (sqrt(v) + epsilon)."""
+    gradient = SQUARABLE if gradient > SQUARABLE else gradient  # NaN stays NaN
+    gradient = -SQUARABLE if gradient < -SQUARABLE else gradient
     m = np.float32(rates.beta1) * mean[i] + np.float32(1 - rates.beta1) * gradient
     v = np.float32(rates.beta2) * square[i] + np.float32(1 - rates.beta2) * (gradient * gradient)
     mean[i] = m
@@ -72,6 +75,8 @@ def shared_adam_step(parameter, gradient, own, shared, rows, inner, first, last,
 @kernel()
 def _change_of_lanes(gradient, mean, square, i, rates):
     """`adam_change` for sixteen elements, from [i] on."""
+    limit, zero = splat(SQUARABLE), splat(0.0)
+    gradient = zero - minimum(limit, zero - minimum(limit, gradient))  # the second operand is kept where it is NaN
     m = splat(rates.beta1) * load(mean, i) + splat(1 - rates.beta1) * gradient
     v = splat(rates.beta2) * load(square, i) + splat(1 - rates.beta2) * (gradient * gradient)
     store(mean, i, m)

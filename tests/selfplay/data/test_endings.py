@@ -68,7 +68,7 @@ def test_labels_that_are_none_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "count"), [("won", 400), ("held", 168)])
 def test_shipped_endings_are_distinct_and_within_their_bounds(kind: str, count: int) -> None:
     boards = [chess.Board(opening) for opening in load_book(Path(f"endings-{kind}"))]
-    path = Path(str(files("selfplay") / f"endings-{kind}.epd"))
+    path = Path(str(files("selfplay") / "sets" / f"endings-{kind}.epd"))
     scores = [int(line.split(" ce ")[1].rstrip(";")) for line in path.read_text().splitlines() if line]
     assert len({board.epd() for board in boards}) == len(scores) == count
     assert all(len(board.piece_map()) in PIECES and not board.is_check() for board in boards)

@@ -8,8 +8,8 @@ import pytest
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError
-from engine.network.sparse.features import new_sight
-from engine.network.sparse.moves import look
+from engine.network.policy.features import new_sight
+from engine.network.policy.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_sampler import LabelRows, LabelSampler, held_out
 from selfplay.data.order import RowOrder

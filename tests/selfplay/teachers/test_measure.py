@@ -6,8 +6,8 @@ import pytest
 from engine.board.layout import CASTLING, SIDE
 from engine.errors import DataError
 from engine.evaluation import make_evaluator
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
 from engine.nn import dit
 from selfplay.data.teacher import read_teacher
 from selfplay.main import main
@@ -101,7 +101,7 @@ def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, 
 
 
 def test_networks_are_scored_on_labelled_games(tmp_path, teacher_file, capfd):
-    model = build_sparse(SparseConfig.parse("sparse-128"), np.random.default_rng(1))
+    model = SparseNetwork(SparseConfig.parse("sparse-128"), np.random.default_rng(1))
     dit.save(tmp_path / "net.dit", model, {})
     assert main(["measure", "--teacher", str(teacher_file), str(tmp_path / "net.dit")]) == 0
     scores = SparseFamily(SparseConfig.parse("sparse-128")).heldout(collect(read_teacher(teacher_file))[0], 10**6)

@@ -10,10 +10,10 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
-from engine.network.sparse.features import new_sight
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.moves import look
-from engine.network.sparse.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
+from engine.network.policy.features import new_sight
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.moves import look
+from engine.network.policy.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
@@ -25,6 +25,7 @@ from selfplay.training.mixture import SparseMixture
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
 from tests.selfplay.conftest import games_of
+from tests.unit.network.sparse_layers import layers_of
 from tests.unit.network.test_sparse import versions_of
 
 CONFIG = SparseConfig(width=128, hidden=8)
@@ -43,7 +44,7 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
 
 def test_overfits_one_game(positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
-    model, mixture = build_sparse(CONFIG, np.random.default_rng(1)), SparseMixture([game], [1.0], BATCH, seed=7)
+    model, mixture = SparseNetwork(CONFIG, np.random.default_rng(1)), SparseMixture([game], [1.0], BATCH, seed=7)
     learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01), 3e-3)
     first = learner.step()
     for _ in range(300):
@@ -62,7 +63,7 @@ def test_overfits_one_game(positions: PositionSet) -> None:
 
 def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) -> tuple[list[float], dict]:
     """Losses and gradients through the layers and losses of the learning library, in float64."""
-    model = build_sparse(CONFIG, np.random.default_rng(1)).astype(np.float64)
+    model = layers_of(SparseNetwork(CONFIG, np.random.default_rng(1))).astype(np.float64)
     features = np.where(np.arange(batch.features.shape[1]) < batch.n_features[:count, None], batch.features[:count], -1)
     legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
     rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal[:, :, None], batch.sorts[:count], 0)
@@ -89,7 +90,7 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
     batch.n_features[::2] = rng.integers(3, 25, 25)  # fewer men than there are: all versions of the value head
     batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
     _, tables = new_tables(CONFIG)
-    fill_tables(tables, CONFIG, build_sparse(CONFIG, np.random.default_rng(1)).named_parameters())
+    fill_tables(tables, CONFIG, SparseNetwork(CONFIG, np.random.default_rng(1)).named_parameters())
     _, slopes = new_tables(CONFIG)
     passes = SparsePass(CONFIG, count, threads=2)
     passes.positions(tables, batch, count, weights)

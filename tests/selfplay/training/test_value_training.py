@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from engine.network.sparse.model import build_sparse, build_value_trunk
-from engine.network.sparse.parameters import SparseConfig
-from engine.network.sparse.value_features import MAX_VIEW
-from engine.network.sparse.value_parameters import (
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
+from engine.network.value.features import MAX_VIEW
+from engine.network.value.gradients import from_slabs
+from engine.network.value.model import ValueNetwork
+from engine.network.value.parameters import (
     VALUE_PARAMETERS,
     VALUE_TRUNK,
     WEIGHT_LIMIT,
@@ -18,8 +20,8 @@ from engine.network.sparse.value_parameters import (
     ValueTables,
     named_value_views,
     new_value_tables,
+    value_config_of,
 )
-from engine.network.sparse.value_slabs import from_slabs
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
 from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
@@ -39,6 +41,7 @@ from tests.selfplay.training.learners import (
     assert_threads_change_nothing,
     parameters_after,
 )
+from tests.unit.network.sparse_layers import value_layers
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
 NET = str(CONFIG)
@@ -75,12 +78,13 @@ def gradients_by_layers(
     trunk: Layer, batch: ValueBatch, weights: LossWeights
 ) -> tuple[list[float], dict[str, np.ndarray]]:
     """Losses and gradients through the layers and losses of the learning library, in float64."""
-    trunk = trunk.astype(np.float64)
+    layers = value_layers(value_config_of(trunk.config()))
+    layers.adopt_parameters(trunk.astype(np.float64).named_parameters())
     listed = np.arange(MAX_VIEW) < batch.n_rows[:, None, None]
     features = np.where(listed, batch.features.reshape(len(batch.features), 2, MAX_VIEW), -1)
     black = np.flatnonzero(batch.side)
     features[black] = features[black, ::-1]  # the mover's view comes first
-    outputs, backward = trunk.forward((features, batch.version))
+    outputs, backward = layers.forward((features, batch.version))
     value, dvalue = softmax_cross_entropy(outputs[:, :3], batch.wdl)
     left = np.where(batch.moves_left >= 0, batch.moves_left, outputs[:, 3])
     length, dleft = huber(outputs[:, 3:], left[:, None])
@@ -94,7 +98,7 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
     batch = batch_of(labels, numbers)
     assert 10 < np.count_nonzero(batch.n_coming < 0) < len(numbers)  # listed anew, and as changes
     batch.moves_left[::3] = np.linspace(0, 2.5, len(batch.moves_left[::3]))
-    trunk = build_value_trunk(CONFIG.value, np.random.default_rng(1))
+    trunk = ValueNetwork(CONFIG.value, np.random.default_rng(1))
     config, tables = tables_of(trunk)
     _, slopes = new_value_tables(config)
     passes = ValuePass(config, len(numbers), threads=2)
@@ -141,7 +145,7 @@ def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
 
 
 def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
-    model = build_sparse(CONFIG, np.random.default_rng(1))
+    model = SparseNetwork(CONFIG, np.random.default_rng(1))
     heldout = ValueHeldOut(labels, CONFIG.value, limit=200)
     batch = new_value_batch(200)
     ValueSampler(labels, CONFIG.value, everything=True).fill(np.arange(200), np.arange(200), batch)

@@ -20,9 +20,9 @@ from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
 from engine.files import dit_file
 from engine.network import weights
-from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
+from engine.network.policy.inference import SparseNet
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_network
@@ -39,7 +39,7 @@ def small_net() -> FusedTower:
 
 def small_sparse_net() -> SparseNet:
     config = SparseConfig.parse("sparse-128+v128")
-    return SparseNet(build_sparse(config, np.random.default_rng(1)).named_parameters(), config)
+    return SparseNet(SparseNetwork(config, np.random.default_rng(1)).named_parameters(), config)
 
 
 MAKERS = {

@@ -10,8 +10,8 @@ import pytest
 
 from engine.backend import NUMPY
 from engine.errors import ConfigError, NetFileError
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
 from engine.network.tower.gpu import DeviceTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
@@ -72,7 +72,7 @@ def test_tower_whose_numbers_do_not_stay_finite_is_refused(
 )
 def test_sparse_net_whose_sums_overflow_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "bad.dit"
-    model = build_sparse(SparseConfig(128), np.random.default_rng(1))
+    model = SparseNetwork(SparseConfig(128), np.random.default_rng(1))
     array = model.named_parameters()[name]
     array[...] = np.sign(array) * np.float32(2e38) + (array == 0) * np.float32(3.4e38)
     dit.save(path, model)
@@ -81,7 +81,7 @@ def test_sparse_net_whose_sums_overflow_is_refused(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize(
-    "model", [build_tower(TOWER, np.random.default_rng(1)), build_sparse(SparseConfig(128), np.random.default_rng(1))]
+    "model", [build_tower(TOWER, np.random.default_rng(1)), SparseNetwork(SparseConfig(128), np.random.default_rng(1))]
 )
 def test_infinity_in_a_file_with_right_checksums_is_refused(
     tmp_path: Path, model: Layer, monkeypatch: pytest.MonkeyPatch

@@ -17,8 +17,7 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
-from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
-from engine.network.sparse.features import (
+from engine.network.policy.features import (
     BALANCE_FEATURE,
     CASTLING_FEATURE,
     COUNTER_FEATURE,
@@ -31,23 +30,24 @@ from engine.network.sparse.features import (
     SORTS,
     STATE_FEATURES,
     balance_level,
-    men_bucket,
     new_sight,
 )
-from engine.network.sparse.gradients import version_of
-from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.moves import look, write_view
-from engine.network.sparse.parameters import SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
-from engine.network.sparse.quantization import accumulator_scale, head_scale, largest_accumulator, quantized
-from engine.network.sparse.short_rows import UNIT
+from engine.network.policy.gradients import version_of
+from engine.network.policy.inference import SparseNet
+from engine.network.policy.integers import accumulator_scale, head_scale, largest_accumulator, quantized
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.moves import look, write_view
+from engine.network.policy.parameters import SparseConfig, Tables, fill_tables, new_tables, sparse_config_of
+from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
+from engine.network.rows.men import men_bucket
+from engine.network.rows.short_rows import UNIT
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
 from engine.nn import dit
-from engine.nn.layers import ListNetwork
 from engine.tactics.quiescence import new_space, settled_value
 from engine.tactics.see import see
 from tests.unit.board.board_positions import odd_position
+from tests.unit.network.sparse_layers import layers_of
 from tests.unit.network.test_value_inference import by_layers
 
 CONFIG = SparseConfig(width=128, hidden=8)
@@ -67,10 +67,10 @@ def some_boards(seed: int, count: int) -> list[chess.Board]:
     return boards[:count]
 
 
-def small_model(seed: int = 1) -> ListNetwork:
+def small_model(seed: int = 1) -> SparseNetwork:
     """A network whose every parameter matters."""
     rng = np.random.default_rng(seed)
-    model = build_sparse(CONFIG, rng)
+    model = SparseNetwork(CONFIG, rng)
     for tensor in model.named_parameters().values():
         tensor += 0.05 * rng.standard_normal(tensor.shape).astype(np.float32)
     return model
@@ -339,9 +339,9 @@ def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
 # ---- playing ------------------------------------------------------------------------------------------------------
 
 
-def layers_outputs(model: ListNetwork, leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def layers_outputs(model: SparseNetwork, leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(logits, probabilities of win, draw and loss, moves left) by the layers, in float32."""
-    outputs, _ = model.forward(lists_of(leaves, count))
+    outputs, _ = layers_of(model).forward(lists_of(leaves, count))
     weights = np.exp(outputs["value"][:, :3])
     wdl = weights / weights.sum(axis=1, keepdims=True)
     return outputs["policy"], wdl, np.maximum(100 * outputs["value"][:, 3], 0)
@@ -366,7 +366,7 @@ def test_leaf_evaluation_equals_the_layers_but_for_rounding() -> None:
 @pytest.mark.parametrize("name", ["value.output.bias", "value_trunk.dense1.weight"])
 def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name: str) -> None:
     config = SparseConfig.parse("sparse-128+v128")
-    tensors = dict(build_sparse(config, np.random.default_rng(1)).named_parameters())
+    tensors = dict(SparseNetwork(config, np.random.default_rng(1)).named_parameters())
     with pytest.raises(ConfigError, match=f"no tensor '{name}'"):
         SparseNet({other: array for other, array in tensors.items() if other != name}, config)
     with pytest.raises(ShapeError, match=name):
@@ -394,7 +394,7 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     evaluator.evaluate(leaves, count)
     calm = np.exp(by_layers(loaded, config, list(leaves.rows[:count]))[:, :3])
     calm /= calm.sum(axis=1, keepdims=True)
-    loaded.value_trunk = None
+    loaded = loaded.with_children({})
     logits, wdl, _ = layers_outputs(loaded, leaves, count)
     same = []
     for leaf in range(count):

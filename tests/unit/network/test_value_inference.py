@@ -16,12 +16,12 @@ from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import men_bucket
-from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
-from engine.network.sparse.value_features import MAX_VIEW, king_buckets, write_view_of
-from engine.network.sparse.value_inference import (
+from engine.network.policy.inference import SparseNet
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
+from engine.network.rows.men import men_bucket
+from engine.network.value.features import MAX_VIEW, king_buckets, write_view_of
+from engine.network.value.inference import (
     FIRST_UNIT,
     SECOND_UNIT,
     UNIT,
@@ -30,9 +30,9 @@ from engine.network.sparse.value_inference import (
     new_value_model,
     value_trunk_outputs,
 )
-from engine.network.sparse.value_parameters import DENSE1_LIMIT, WEIGHT_LIMIT, ValueConfig
-from engine.nn.layers import ListNetwork
+from engine.network.value.parameters import DENSE1_LIMIT, WEIGHT_LIMIT, ValueConfig
 from engine.tactics.see import see
+from tests.unit.network.sparse_layers import layers_of
 
 POSITIONS = 60
 
@@ -51,17 +51,17 @@ def positions() -> Iterator[chess.Board]:
             yield board.copy()
 
 
-def network(config: SparseConfig) -> ListNetwork:
+def network(config: SparseConfig) -> SparseNetwork:
     """Random weights, of which many units lie within the clipped range and none of the small layers is constant."""
     rng = np.random.default_rng(3)
-    net = build_sparse(config, rng)
+    net = SparseNetwork(config, rng)
     for name, array in net.named_parameters().items():
         if name.startswith("value_trunk") and name.endswith("bias"):
             array += rng.normal(0, 0.1, array.shape).astype(np.float32)
     return net
 
 
-def by_layers(net: ListNetwork, config: SparseConfig, rows: list[np.ndarray]) -> np.ndarray:
+def by_layers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) -> np.ndarray:
     assert config.value is not None
     buckets = king_buckets(config.value.king_buckets)
     features = np.full((len(rows), 2, MAX_VIEW), -1, np.int64)
@@ -71,12 +71,11 @@ def by_layers(net: ListNetwork, config: SparseConfig, rows: list[np.ndarray]) ->
             count = write_view_of(row, side, buckets, found)
             out[view, :count] = found[:count]
     versions = np.array([men_bucket(row) for row in rows])
-    assert net.value_trunk is not None
     assert len(set(versions.tolist())) > 3
-    return net.value_trunk.forward((features, versions))[0]
+    return layers_of(net).value_trunk.forward((features, versions))[0]
 
 
-def by_integers(net: ListNetwork, config: SparseConfig, rows: list[np.ndarray]) -> np.ndarray:
+def by_integers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) -> np.ndarray:
     assert config.value is not None
     model = new_value_model(integer_tables(dict(net.named_parameters()), config.value))
     found = []

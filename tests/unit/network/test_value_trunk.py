@@ -9,10 +9,10 @@ import pytest
 from engine.board.convert import row_from_board
 from engine.board.layout import SIDE
 from engine.errors import ConfigError
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig, sparse_config_of
-from engine.network.sparse.value_features import KING_BUCKET_COUNTS, MAX_VIEW, king_buckets, write_view_of
-from engine.network.sparse.value_parameters import (
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig, sparse_config_of
+from engine.network.value.features import KING_BUCKET_COUNTS, MAX_VIEW, king_buckets, write_view_of
+from engine.network.value.parameters import (
     FINEST_SCALE,
     WEIGHT_LIMIT,
     ValueConfig,
@@ -69,7 +69,7 @@ def test_names_and_layers_tell_the_sizes(text: str) -> None:
     config = SparseConfig.parse(text)
     assert str(config) == text
     if config.width < 512:
-        assert sparse_config_of(build_sparse(config, np.random.default_rng(1)).config()) == config
+        assert sparse_config_of(SparseNetwork(config, np.random.default_rng(1)).config()) == config
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,6 @@ def shape_of(y: object) -> tuple[int, ...]:
         lambda: nn.Reshape([2.5]),
         lambda: nn.Embedding(0, 2, rng()),
         lambda: nn.PositionEmbedding(2, 0, rng()),
-        lambda: nn.SparseDense(2, 2, rng(), active=0),
         lambda: nn.LayerNorm(0),
         lambda: nn.LayerNorm(2, epsilon=0),
         lambda: nn.RNN(0, 1, rng()),

@@ -133,18 +133,6 @@ def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
     assert grads["weight"].tolist() == [[0, 0], [1, 1], [0, 0], [3, 3]]
 
 
-def test_sparse_dense_is_a_dense_layer_over_zeros_and_ones() -> None:
-    layer = nn.SparseDense(6, 3, rng())
-    layer.params["bias"][...] = [1, 2, 3]
-    lists = np.array([[0, 4, -1], [-1, -1, -1], [5, 1, 2]])
-    features = np.array([[1, 0, 0, 0, 1, 0], [0] * 6, [0, 1, 1, 0, 0, 1]], np.float32)
-    y, backward = layer.forward(lists)
-    assert np.allclose(y, features @ layer.params["weight"] + layer.params["bias"], atol=1e-6)
-    dy = rng().standard_normal((3, 3)).astype(np.float32)
-    _, grads = backward(dy)
-    assert np.allclose(grads["weight"], features.T @ dy, atol=1e-6)
-
-
 def test_position_embedding_adds_the_same_to_every_sequence() -> None:
     layer, x = nn.PositionEmbedding(8, 4, rng()), sequence()
     assert np.allclose(layer.forward(x)[0] - x, layer.params["weight"][:5], atol=1e-6)
@@ -167,8 +155,6 @@ def test_layer_norm_looks_at_one_place_at_a_time() -> None:
         (lambda: nn.Embedding(4, 2, rng()), np.array([[0, 4]]), "numbers from 0 to 3, found 0 to 4"),
         (lambda: nn.Embedding(4, 2, rng()), np.array([[-1, 2]]), "numbers from 0 to 3, found -1 to 2"),
         (lambda: nn.Embedding(4, 2, rng()), np.zeros((1, 2)), "expected integer"),
-        (lambda: nn.SparseDense(4, 2, rng()), np.array([[4]]), "numbers from -1 to 3, found 4 to 4"),
-        (lambda: nn.SparseDense(4, 2, rng()), np.array([1, 2]), r"expected integer \[B, L\]"),
         (lambda: nn.PositionEmbedding(4, 4, rng()), sequence(), "at most 4 places"),
         (lambda: nn.PositionEmbedding(9, 3, rng()), sequence(), r"\[B, T, 3\], found float32 \[2, 5, 4\]"),
         (lambda: nn.LayerNorm(3), sequence(), r"\[B, ..., 3\]"),

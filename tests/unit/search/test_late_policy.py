@@ -6,9 +6,9 @@ import pytest
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.evaluation.sparse import SparseEvaluator
-from engine.network.sparse.inference import SparseNet
-from engine.network.sparse.model import build_sparse
-from engine.network.sparse.parameters import SparseConfig
+from engine.network.policy.inference import SparseNet
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig
 from engine.search.report import outline
 from engine.search.session import Search
 from engine.search.tree import EDGES, EXPANDED, NODES, VALUED
@@ -22,7 +22,7 @@ POSITIONS = (
 
 def sparse_evaluator(text: str) -> SparseEvaluator:
     config = SparseConfig.parse(text)
-    return SparseEvaluator(SparseNet(dict(build_sparse(config, np.random.default_rng(3)).named_parameters()), config))
+    return SparseEvaluator(SparseNet(dict(SparseNetwork(config, np.random.default_rng(3)).named_parameters()), config))
 
 
 EVALUATORS = {

@@ -2,7 +2,7 @@
 
 Parameter names: value_trunk.rows.{weight,bias}, value_trunk.{dense1,dense2,output}.{weight,bias}. In this order:
 
-    accumulator of each view [W]    bias + the rows of `value_features.py`; the same table for both views
+    accumulator of each view [W]    bias + the rows of `features.py`; the same table for both views
     units [W]                       c_i c_{W/2+i} of the mover's view, then of the other's, with c = min(max(a, 0), 1)
     h [16]                          dense1 of the units; then [32] min(max(h, 0), 1) and min(h^2, 1)
     g [32]                          dense2, then min(max(g, 0), 1)
@@ -21,15 +21,16 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.network.sparse.features import MEN_BUCKETS
-from engine.network.sparse.flat_tables import copy_into, flat_tables, named_tables
-from engine.network.sparse.value_features import BUCKET_ROWS, KING_BUCKET_COUNTS, MAX_VIEW
+from engine.network.rows.flat_tables import copy_into, flat_tables, named_tables
+from engine.network.rows.men import MEN_BUCKETS
+from engine.network.value.features import BUCKET_ROWS, KING_BUCKET_COUNTS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
 HIDDEN_2 = 32
 VALUE_OUTPUTS = 4
 VALUE_STEP = 128  # the accumulator's width is a multiple of this
 VALUE_TRUNK = "value_trunk"
+PREFIX = f"{VALUE_TRUNK}."
 
 # Rows as integers: round(scale * weight). Weights within WEIGHT_LIMIT are at most 2,047 at the finest scale, which also
 # float16 stores exactly. Training keeps to the limit.

@@ -42,14 +42,14 @@ from engine.board.layout import (
     SIDE,
     WHITE,
 )
-from engine.native.bits import ctz, popcount
+from engine.native.bits import ctz
 from engine.native.jit import kernel
+from engine.network.rows.men import number_of_men
 from engine.tactics.classical import PASSED_MASKS
 from engine.tactics.quiescence import QuiescenceSpace, new_space, settled_value
 
 PHASES = 2
 MEN_OF_ENDINGS = 20  # most men in phase 0
-MEN_BUCKETS = 8  # versions of small layers, chosen by the number of men
 PIECE_NUMBERS = 4 * 64  # features of a piece in one phase
 PIECE_FEATURES = 12 * PHASES * PIECE_NUMBERS
 CASTLING_FEATURE = 0  # the first number of each kind of state, within a phase
@@ -122,27 +122,9 @@ def write_features(row, level, sight):
 
 
 @kernel()
-def number_of_men(row):
-    """Pieces and pawns of both sides."""
-    return np.int64(popcount(row[WHITE] | row[BLACK]))
-
-
-@kernel()
 def phase_of(men):
     """Phase of a position with this many men."""
     return np.int64(men > MEN_OF_ENDINGS)
-
-
-@kernel()
-def men_bucket(row):
-    """Which small layers serve a position."""
-    return bucket_of(number_of_men(row))
-
-
-@kernel()
-def bucket_of(men):
-    """0 for two to four men, and one more for every four more."""
-    return min((men - 1) // 4, MEN_BUCKETS - 1)
 
 
 @kernel()

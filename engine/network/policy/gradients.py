@@ -29,11 +29,12 @@ from engine.board.layout import MAX_MOVES
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.features import MEN_BUCKETS, PIECE_FEATURES, bucket_of
-from engine.network.sparse.inference import softmax_of_3
-from engine.network.sparse.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
-from engine.network.sparse.parameters import OUTPUTS, SparseConfig
-from engine.network.sparse.rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
+from engine.network.policy.features import PIECE_FEATURES
+from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
+from engine.network.policy.parameters import OUTPUTS, SparseConfig
+from engine.network.rows.float_rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
+from engine.network.rows.men import MEN_BUCKETS, bucket_of
+from engine.network.rows.wdl import output_gradient
 
 
 class Scratch(NamedTuple):
@@ -165,23 +166,6 @@ def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, s
     _value_outputs(tables, b, units, scratch.outputs, out)
     output_gradient(batch, b, scale, value_weight, left_weight, scratch, out, 1)
     _hidden_gradient(tables, b, out)
-
-
-@kernel(contract=True)
-def output_gradient(batch, b, scale, value_weight, left_weight, scratch, out, first):
-    """Compute the losses of value and moves left, of which the first has number `first`, and the outputs' gradient."""
-    softmax_of_3(scratch.outputs, scratch.probabilities)
-    loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
-    for j in range(3):
-        target = batch.wdl[b, j]
-        loss -= target * np.float32(math.log(max(scratch.probabilities[j], np.float32(1e-30))))
-        out.doutputs[b, j] = (share * scratch.probabilities[j] - target) * np.float32(scale * value_weight)
-    left_known = np.float32(batch.moves_left[b] >= 0)
-    error = (scratch.outputs[3] - batch.moves_left[b]) * left_known
-    clipped = min(max(error, np.float32(-1)), np.float32(1))
-    out.doutputs[b, 3] = clipped * np.float32(scale * left_weight)
-    out.known[b, first], out.known[b, first + 1] = share, left_known
-    out.losses[b, first], out.losses[b, first + 1] = loss, clipped * (error - clipped * np.float32(0.5))
 
 
 @kernel()

@@ -1,7 +1,7 @@
 """The arithmetic of playing: sums of int16 rows, their activation, and dot products with int16 rows.
 
 Integers have one sum in any order and on any machine, take half the memory to read of floats, and a processor
-multiplies twice as many at once. `quantization` chooses the scales.
+multiplies twice as many at once. `policy.integers` and `value.parameters` choose the scales.
 """
 
 from __future__ import annotations

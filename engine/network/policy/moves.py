@@ -46,8 +46,8 @@ from engine.board.attacks import (
 from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, MAX_MOVES, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
+from engine.network.policy.features import SORTS, THREATS, settled_level, view_flip, write_features
 from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
-from engine.network.sparse.features import SORTS, THREATS, settled_level, view_flip, write_features
 
 POLICY_ROWS = 2 * POLICY_SIZE
 POLICY_GROUPS = (1, 2, POLICY_SIZE)  # shape of the policy rows: [1, safe or unsafe, policy move]

@@ -17,24 +17,23 @@ import numpy as np
 
 from engine.board.layout import PAWN
 from engine.errors import ConfigError
-from engine.native.lanes import LANES
-from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import (
+from engine.network.policy.features import (
     BALANCE_FEATURE,
     CASTLING_FEATURE,
     COUNTER_FEATURE,
     EN_PASSANT_FEATURE,
     MAX_ACTIVE,
-    MEN_BUCKETS,
     PASSED_FEATURE,
     PHASES,
     PIECE_FEATURES,
     SORTS,
     STATE_FEATURES,
 )
-from engine.network.sparse.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
-from engine.network.sparse.short_rows import UNIT
+from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
+from engine.network.rows.men import MEN_BUCKETS
+from engine.network.rows.quantization import as_shorts, by_input
+from engine.network.rows.short_rows import UNIT
 
 FINEST_SCALE = 1024  # of accumulators: any finer, and int16 could hold sums of 16 and less only
 COARSEST_SCALE = 16
@@ -97,25 +96,6 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
         output=by_input(floats.output.reshape(MEN_BUCKETS, OUTPUTS, config.inner)),
         output_bias=by_input(floats.output_bias.reshape(MEN_BUCKETS, OUTPUTS, 1)),
     )
-
-
-def by_input(layers: np.ndarray) -> np.ndarray:
-    """Small layers [V, outputs, inputs] as flat float32 [V * inputs * outputs], outputs padded to a multiple of LANES.
-
-    A register then holds the outputs of one input, and nothing has to be summed across it.
-    """
-    versions, outputs, inputs = layers.shape
-    padded = -(-outputs // LANES) * LANES
-    flat = aligned_zeros(versions * inputs * padded)
-    flat.reshape(versions, inputs, padded)[:, :, :outputs] = layers.transpose(0, 2, 1)
-    return flat
-
-
-def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
-    """round(scale * weights) as int16, beginning on a cache line."""
-    out = aligned_zeros(weights.size, dtype=np.int16)
-    out[:] = np.rint(weights * np.float32(scale))
-    return out
 
 
 def largest_output(tables: Tables, config: SparseConfig) -> float:

@@ -1,12 +1,11 @@
-"""The sparse network for playing: one kernel, one position, no batch, no allocation, in int16 (`quantization`).
+"""The sparse network for playing: one kernel, one position, no batch, no allocation, in int16 (`integers`).
 
-In a network with a value trunk (`value_inference`), that trunk judges calm positions. Where something can be won the
+In a network with a value trunk (`value.inference`), that trunk judges calm positions. Where something can be won the
 policy's trunk does, which knows how much.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -17,19 +16,14 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, spread, store
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse.features import (
-    Sight,
-    is_calm,
-    men_bucket,
-    new_sight,
-    settled_level,
-    write_features,
-)
-from engine.network.sparse.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias, write_view
-from engine.network.sparse.parameters import SparseConfig
-from engine.network.sparse.quantization import IntegerTables, quantized
-from engine.network.sparse.short_rows import add_short_rows, multiply_pairs, score_short_row
-from engine.network.sparse.value_inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
+from engine.network.policy.features import Sight, is_calm, new_sight, settled_level, write_features
+from engine.network.policy.integers import IntegerTables, quantized
+from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias, write_view
+from engine.network.policy.parameters import SparseConfig
+from engine.network.rows.men import men_bucket
+from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_short_row
+from engine.network.rows.wdl import softmax_of_3
+from engine.network.value.inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
 
 
 class SparseModel(NamedTuple):
@@ -207,15 +201,3 @@ def value_outputs(model, version):
     for k in range(inners):
         sums = sums + spread(inner, k) * load(tables.output, (version * inners + k) * LANES)
     store(model.outputs, 0, sums)
-
-
-@kernel()
-def softmax_of_3(logits, probabilities):
-    """Write the softmax of the first three logits to probabilities, float32 [3]."""
-    largest = max(logits[0], logits[1], logits[2])
-    total = np.float32(0)
-    for k in range(3):
-        probabilities[k] = np.float32(math.exp(logits[k] - largest))
-        total += probabilities[k]
-    for k in range(3):
-        probabilities[k] /= total

@@ -27,12 +27,33 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.features import MEN_BUCKETS
-from engine.network.sparse.gradients import output_gradient
-from engine.network.sparse.rows import add_4, clip, store_4
-from engine.network.sparse.value_features import MAX_VIEW
-from engine.network.sparse.value_parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig, ValueTables
-from engine.network.sparse.value_slabs import HALF_SLAB, SLAB
+from engine.network.rows.float_rows import add_4, clip, store_4
+from engine.network.rows.men import MEN_BUCKETS
+from engine.network.rows.wdl import output_gradient
+from engine.network.value.features import MAX_VIEW
+from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig, ValueTables
+
+# ---- slabs of columns ------------------------------------------------------------------------------------------------
+#
+# Training stores tables of the network's width in slabs, one after the other. A slab has 32 columns of the accumulator
+# and the 32 they are multiplied with, all rows of them: 3 MB of the largest table, of which a batch reads two. The work
+# on one slab therefore stays in a core's own cache, whichever rows the positions ask for; in a table [rows, width], the
+# same columns of all rows would share few places of a cache.
+
+HALF_SLAB = 2 * LANES
+SLAB = 2 * HALF_SLAB  # columns
+
+
+def in_slabs(table: np.ndarray) -> np.ndarray:
+    """A copy of a table [rows, W] as [W / 64 * rows, 64], slab by slab."""
+    halves = table.reshape(len(table), 2, -1, HALF_SLAB)
+    return np.ascontiguousarray(halves.transpose(2, 0, 1, 3)).reshape(-1, SLAB)
+
+
+def from_slabs(slabs: np.ndarray, width: int) -> np.ndarray:
+    """A copy as [rows, `width`] of a table in slabs."""
+    halves = slabs.reshape(width // SLAB, -1, 2, HALF_SLAB)
+    return np.ascontiguousarray(halves.transpose(1, 2, 0, 3)).reshape(-1, width)
 
 
 class ValueScratch(NamedTuple):

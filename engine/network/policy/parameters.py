@@ -1,7 +1,7 @@
 """The parameters of a sparse network as flat tables for the kernels, and its sizes.
 
 Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_weight,sort_bias},
-value.{dense1,dense2,output}.{weight,bias}. `value_parameters.py` has those of the value trunk, which a network may
+value.{dense1,dense2,output}.{weight,bias}. `value/parameters.py` has those of the value trunk, which a network may
 have besides.
 
 The value head has three layers with a ReLU after the first and the second, in eight versions, of which a position's
@@ -19,13 +19,11 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
-from engine.network.sparse.features import (
-    FEATURES,
-    MEN_BUCKETS,
-)
-from engine.network.sparse.flat_tables import copy_into, flat_tables, named_tables
-from engine.network.sparse.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
-from engine.network.sparse.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
+from engine.network.policy.features import FEATURES
+from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
+from engine.network.rows.flat_tables import copy_into, flat_tables, named_tables
+from engine.network.rows.men import MEN_BUCKETS
+from engine.network.value.parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
 STEP = 64  # the accumulator's width is a multiple of this, because kernels take four lanes of each half at once

@@ -1,6 +1,6 @@
 """The value trunk for playing: int16 accumulators that follow the search by differences, bytes for the first layer.
 
-`value_parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps the last board
+`parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps the last board
 it saw there with the accumulator; the next leaf adds the rows of pieces that came and subtracts those that went, a
 third of all on average. Sums of integers are the same in any order, so they equal those from scratch, bit for bit. The
 layers behind the first are stored by input, because then a register holds sixteen outputs and nothing has to be summed
@@ -32,12 +32,12 @@ from engine.native.integer_lanes import (
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
 from engine.native.memory import aligned_zeros
-from engine.network.sparse.features import MEN_BUCKETS, men_bucket
-from engine.network.sparse.quantization import as_shorts, by_input
-from engine.network.sparse.rows import clip
-from engine.network.sparse.short_rows import BLOCK
-from engine.network.sparse.value_features import MAX_VIEW, first_row, flip_of, king_buckets
-from engine.network.sparse.value_parameters import (
+from engine.network.rows.float_rows import clip
+from engine.network.rows.men import MEN_BUCKETS, men_bucket
+from engine.network.rows.quantization import as_shorts, by_input
+from engine.network.rows.short_rows import BLOCK
+from engine.network.value.features import MAX_VIEW, first_row, flip_of, king_buckets
+from engine.network.value.parameters import (
     DENSE1_LIMIT,
     DENSE1_SCALE,
     HIDDEN_1,
@@ -90,7 +90,7 @@ class ValueModel(NamedTuple):
 
 
 def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
-    """A trunk with these parameters, by their names in `value_parameters`.
+    """A trunk with these parameters, by their names in `parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output could leave its range.
     """

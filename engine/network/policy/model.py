@@ -1,0 +1,79 @@
+"""The sparse network as a layer that holds its parameters, for files and training; kernels compute it.
+
+Its only child, `value_trunk`, is the value network, which a network may have besides. `parameters` and
+`value.parameters` name the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from engine.network.policy.features import FEATURES
+from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
+from engine.network.policy.parameters import (
+    OUTPUTS,
+    PARAMETERS,
+    SparseConfig,
+    parameter_shapes,
+    sparse_config_of,
+)
+from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
+from engine.network.value.model import ValueNetwork, described
+from engine.network.value.parameters import VALUE_TRUNK
+from engine.nn.layer import Layer, register
+from engine.nn.layers.initialization import glorot_normal
+
+TYPICAL_ACTIVE = 28  # features of an average position
+
+
+@register("list_network")
+class SparseNetwork(Layer):
+    """The parameters of a sparse network of these sizes, random from `rng`, float32."""
+
+    def __init__(self, config: SparseConfig, rng: np.random.Generator) -> None:
+        super().__init__()
+        self._config = config
+        shapes = parameter_shapes(config)
+        start = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        start["bias"] += START_BIAS
+        start["weight"] = table_of_rows(rng, shapes["weight"], TYPICAL_ACTIVE)
+        for name in ("hidden", "inner", "output"):
+            start[name] = small_layer(rng, shapes[name])
+        self.value_trunk = None if config.value is None else ValueNetwork(config.value, rng)
+        start["policy"] = glorot_normal(rng, shapes["policy"], config.units, config.units)
+        self.params = {name: start[key] for key, name in PARAMETERS.items()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        return cls(sparse_config_of(config), rng)
+
+    def config(self) -> dict[str, Any]:
+        """The architecture as files describe it."""
+        width, units, hidden, inner = (getattr(self._config, name) for name in ("width", "units", "hidden", "inner"))
+        trunk = {
+            "accumulator": {"layer": "sparse_dense", "inputs": FEATURES, "outputs": width, "active": TYPICAL_ACTIVE},
+            "clip": {"layer": "activation", "function": "clipped_relu"},
+            "product": {"layer": "pair_product"},
+        }
+        relu = {"layer": "activation", "function": "relu"}
+        head = {
+            "dense1": described(units, hidden),
+            "activation1": relu,
+            "dense2": described(hidden, inner),
+            "activation2": relu,
+            "output": described(inner, OUTPUTS),
+        }
+        rows = {"inputs": units, "outputs": POLICY_ROWS, "sorts": MOVE_SORTS, "sort_rows": SORT_ROWS}
+        return {
+            "layer": self.kind,
+            "trunk": {"layer": "sequential", "layers": trunk},
+            "policy": {"layer": "scored_rows", **rows},
+            "heads": {"value": {"layer": "chosen_sequential", "layers": head}},
+            **{name: part.config() for name, part in self.children().items()},
+        }
+
+    def _replace_children(self, children: dict[str, Layer]) -> None:
+        self.value_trunk = children.get(VALUE_TRUNK)  # type: ignore[assignment]

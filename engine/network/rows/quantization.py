@@ -1,0 +1,27 @@
+"""Floats in the layout and the integers that kernels play with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.native.lanes import LANES
+from engine.native.memory import aligned_zeros
+
+
+def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
+    """round(scale * weights) as int16, beginning on a cache line."""
+    out = aligned_zeros(weights.size, dtype=np.int16)
+    out[:] = np.rint(weights * np.float32(scale))
+    return out
+
+
+def by_input(layers: np.ndarray) -> np.ndarray:
+    """Small layers [V, outputs, inputs] as flat float32 [V * inputs * outputs], outputs padded to a multiple of LANES.
+
+    A register then holds the outputs of one input, and nothing has to be summed across it.
+    """
+    versions, outputs, inputs = layers.shape
+    padded = -(-outputs // LANES) * LANES
+    flat = aligned_zeros(versions * inputs * padded)
+    flat.reshape(versions, inputs, padded)[:, :, :outputs] = layers.transpose(0, 2, 1)
+    return flat

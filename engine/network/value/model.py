@@ -1,0 +1,60 @@
+"""The value network as a layer that holds its parameters, for files and training; kernels compute it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from engine.network.rows.men import MEN_BUCKETS
+from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
+from engine.network.value.parameters import (
+    HIDDEN_1,
+    HIDDEN_2,
+    PREFIX,
+    VALUE_OUTPUTS,
+    VALUE_PARAMETERS,
+    ValueConfig,
+    value_config_of,
+    value_shapes,
+)
+from engine.nn.layer import Layer, register
+
+TYPICAL_ROWS = 24  # rows of a view of an average position
+
+
+@register("two_views")
+class ValueNetwork(Layer):
+    """The parameters of a value network of these sizes, random from `rng`, float32."""
+
+    def __init__(self, config: ValueConfig, rng: np.random.Generator) -> None:
+        super().__init__()
+        self._config = config
+        shapes = value_shapes(config)
+        start = {name: np.zeros(shape, np.float32) for name, shape in shapes.items() if name.endswith("bias")}
+        start["bias"] += START_BIAS
+        start["weight"] = table_of_rows(rng, shapes["weight"], TYPICAL_ROWS)
+        for name in ("dense1", "dense2", "output"):
+            start[name] = small_layer(rng, shapes[name])
+        self.params = {name.removeprefix(PREFIX): start[key] for key, name in VALUE_PARAMETERS.items()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        return cls(value_config_of(config), rng)
+
+    def config(self) -> dict[str, Any]:
+        """The architecture as files describe it."""
+        width = self._config.width
+        return {
+            "layer": self.kind,
+            "rows": {"layer": "sparse_dense", "inputs": self._config.rows, "outputs": width, "active": TYPICAL_ROWS},
+            "dense1": described(width, HIDDEN_1),
+            "dense2": described(2 * HIDDEN_1, HIDDEN_2),
+            "output": described(HIDDEN_2, VALUE_OUTPUTS),
+        }
+
+
+def described(inputs: int, outputs: int) -> dict[str, Any]:
+    """A small layer in several versions, as files describe it."""
+    return {"layer": "chosen_dense", "inputs": inputs, "outputs": outputs, "versions": MEN_BUCKETS}

@@ -1,0 +1,56 @@
+"""Gradients of a loss through the layers of a model, and what a batch of examples needs before it gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.backend import NUMPY, backend_of_all
+from engine.nn.data import Data
+from engine.nn.history import Record
+from engine.nn.layer import Layer
+from engine.nn.parallel import DataParallel, GradientSource, StepResult
+
+LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
+Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
+
+
+class LayerGradients(GradientSource):
+    """Computes gradients of a loss through the layers of a model, shard by shard; batches are ``Data``.
+
+    Inputs of another floating dtype than the parameters' are cast to it; inputs and targets move to their backend.
+    ``metrics`` are further means to report, by name. Like the loss, they take outputs and targets.
+    """
+
+    def __init__(
+        self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, threads: int
+    ) -> None:
+        self.model, self.loss, self.metrics = model, loss, dict(metrics)
+        self._runner = DataParallel(model, shard_size, threads)
+        self.pool = self._runner.pool
+
+    def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource."""
+        inputs, targets = prepared(self.model, batch)
+
+        def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
+            value, gradient = self.loss(outputs, targets[part])
+            return value, gradient, {name: metric(outputs, targets[part]) for name, metric in self.metrics.items()}
+
+        return self._runner.step(len(inputs), lambda part: inputs[part], loss, seed)
+
+
+def prepared(model: Layer, batch: Data) -> Data:
+    """Return a batch as the model takes it: floating inputs in its dtype, inputs and targets on its backend."""
+    inputs, targets = batch
+    backend = backend_of_all(model.named_parameters())
+    if backend is not NUMPY and isinstance(targets, np.ndarray):
+        targets = backend.asarray(targets)
+    return Data(model.prepared(inputs), targets)
+
+
+def floats(means: Mapping[str, Any]) -> Record:
+    """Return a loss and metrics as Python floats: one's own functions may return scalars of NumPy or CuPy."""
+    return {name: float(value) for name, value in means.items()}

@@ -1,0 +1,62 @@
+"""What pages and help texts name in code exists: files, and names of functions, classes, fields and options."""
+
+import re
+from functools import cache
+
+import pytest
+
+from engine.options import OPTIONS
+from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
+
+SOURCES = ("engine", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
+PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")  # that one tells of what is gone
+ELSEWHERE = {"GradientTape", "ModelCheckpoint"}  # of other libraries, beside what Aino has in their place
+GONE = re.compile(r"^### Removed\n.*?(?=^##)", re.MULTILINE | re.DOTALL)  # of the change log
+WORD = re.compile(r"[A-Za-z_]\w+")
+NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")
+IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after training
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """All words of the sources, and of the names of their files."""
+    found: set[str] = set()
+    paths = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
+    for path in [*paths, ROOT / "pyproject.toml"]:
+        found.update(WORD.findall(path.name))
+        if path.suffix in {".py", ".toml", ".yml", ".js", ".j2", ".css", ".txt"} and path.name != "test_names.py":
+            found.update(WORD.findall(path.read_text(encoding="utf-8")))
+    return frozenset(found)
+
+
+def mentions(page: str) -> list[str]:
+    return INLINE.findall(GONE.sub("", plain_text(page)))
+
+
+@pytest.mark.parametrize("page", PRESENT)
+def test_every_file_that_a_page_names_exists(page: str) -> None:
+    code = "".join(block.text for block in blocks(page))
+    named = {name for text in mentions(page) for name in re.findall(r"[\w/.-]+\.py\b", text)}
+    written = {name for name in named if f"`{name}`:" in plain_text(page)}  # the reader saves it
+    assert code or not written
+    assert not [name for name in named - written if not list(ROOT.glob(f"**/{name.lstrip('/')}"))]
+
+
+@pytest.mark.parametrize("page", PRESENT)
+def test_every_name_that_a_page_mentions_exists(page: str) -> None:
+    """A name of Aino's has an underscore or a capital inside: `e4`, `Q` and `bestmove` are none."""
+    known = known_words() | ELSEWHERE
+    known |= {word for block in blocks(page) for word in WORD.findall(block.text)}
+    missing = []
+    for text in mentions(page):
+        is_name = NAME.fullmatch(text) and ("_" in text.strip("_") or re.search(r"[a-z][A-Z]", text))
+        if is_name and not {IN_TWO_FORMS.sub("", word) for word in WORD.findall(text)} <= known:
+            missing.append(text)
+    assert not missing
+
+
+@pytest.mark.parametrize("field", ["backend", "hybrid_weight", "minibatch_size", "max_collisions"])
+def test_help_says_which_evaluators_ignore_an_option(field: str) -> None:
+    """`engine/options/idle.py` reports these four as without effect, whatever else is set."""
+    text = next(option.help for option in OPTIONS if option.field == field)
+    assert re.search(r"(Other evaluators|Sparse nets and the evaluator material) ignore this$", text), text

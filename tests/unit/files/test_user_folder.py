@@ -1,0 +1,40 @@
+"""The user's folders, where there is a home and where there is none."""
+
+import os
+import pwd
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.files.user_folder import user_folder
+from uci.game.game_file import games_folder
+from uci.protocol.serve import default_config
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="homes are found another way there")
+
+
+def _nobody(*arguments: object) -> object:
+    raise KeyError("no such user")
+
+
+def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a container of another user: no HOME, and no entry in the table of users."""
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", _nobody)
+    monkeypatch.chdir(tmp_path)
+    assert os.path.expanduser("~") == "~"
+    assert [user_folder(kind) for kind in ("cache", "config", "data")] == [None] * 3
+    assert games_folder() == tmp_path / "aino" / "games"
+    assert default_config() is None
+
+
+def test_folders_are_in_the_users_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/elsewhere")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    folder = user_folder("data")
+    assert folder is not None
+    assert folder.is_relative_to("/elsewhere")

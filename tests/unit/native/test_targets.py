@@ -1,0 +1,49 @@
+"""Kernels for a processor other than this one: what Numba compiles for decides which instructions are used."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from tests.new_process import ROOT
+
+PROGRAM = """
+import numpy as np
+from engine.native.dot_products import dot_quads
+from engine.native.integer_lanes import store_ints
+from engine.native.jit import kernel
+
+@kernel()
+def sums_of(quads, weights, sums):
+    store_ints(sums, np.int64(0), dot_quads(quads, weights, np.int64(0)))
+
+rng, sums = np.random.default_rng(0), np.zeros(16, np.int32)
+units, weights = rng.integers(0, 129, 64, dtype=np.uint8), rng.integers(-128, 128, 16 * 64, dtype=np.int8)
+sums_of(units.view(np.int32), weights, sums)
+expected = weights.reshape(16, 16, 4).astype(np.int64).transpose(1, 0, 2).reshape(16, 64) @ units
+assert sums.tolist() == expected.tolist(), (sums, expected)
+print("right")
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the names are of x86-64 processors")
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"NUMBA_CPU_NAME": "generic"},
+        {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""},
+        {"NUMBA_ENABLE_AVX": "0"},
+    ],
+    ids=str,
+)
+def test_a_chosen_target_without_the_hosts_instructions_does_not_end_the_process(
+    environment: dict[str, str], tmp_path
+) -> None:
+    """The engine looked at the machine it runs on, and LLVM aborted at an instruction that its target lacks."""
+    environment = {**os.environ, **environment, "AINO_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
+    )
+    assert done.stdout == "right\n", done.stderr

@@ -1,0 +1,126 @@
+"""The last batch, shard and step are as good as all others, whatever number of examples is left for them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import nn
+from engine.nn.data import parts_of
+
+RNG = np.random.default_rng(5)
+
+
+def regression(count: int) -> nn.Data:
+    x = RNG.standard_normal((count, 4)).astype(np.float32) * 3 + 2
+    return nn.Data(x, x[:, :1] - x[:, 1:2])
+
+
+def inference_and_training_loss(count: int, **settings: Any) -> tuple[float, float]:
+    rng = np.random.default_rng(1)
+    model = nn.Sequential(nn.Dense(4, 16, rng), nn.BatchNorm(16, relu=True), nn.Dense(16, 1, rng))
+    data = regression(count)
+    run = nn.Trainer(model, nn.mse, nn.Adam(), 0.02, nn.TrainerSettings(**{"batch_size": 64, **settings}))
+    run.fit(data, 150)
+    y, _ = model.replica().forward(data.inputs, training=True)
+    return run.evaluate(data)["loss"], nn.mse(y, data.targets)[0]
+
+
+@pytest.mark.parametrize("count", [64, 65, 66, 129])
+@pytest.mark.parametrize("shard_size", [None, 32, 21])
+def test_running_statistics_fit_whatever_is_left_for_the_last_batch(count: int, shard_size: int | None) -> None:
+    """65 examples in batches of 64 had an inference loss of 2.64, 64 examples one of 0.014: the 65th was a batch."""
+    inference, training = inference_and_training_loss(count, shard_size=shard_size)
+    assert training < 0.5
+    assert inference < training + 0.3
+
+
+def test_batches_of_two_leave_none_of_one() -> None:
+    sizes: list[int] = []
+
+    def noted(batch: nn.Data) -> nn.Data:
+        sizes.append(len(batch.inputs))
+        return batch
+
+    run = nn.Trainer(nn.Dense(4, 1, RNG), nn.mse, nn.SGD(), 0.01, nn.TrainerSettings(batch_size=2))
+    run.fit(nn.Loader(*regression(7), prepare=noted), 2)
+    assert sizes == [2, 2, 3] * 2
+    assert run.history["step"] == [3, 6]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 64])
+def test_parts_cover_everything_once_and_are_never_tiny(size: int) -> None:
+    for count in range(1, 200):
+        parts = parts_of(count, size)
+        assert [number for part in parts for number in range(part.start, part.stop)] == list(range(count))
+        sizes = [part.stop - part.start for part in parts]
+        assert all(one == size for one in sizes[:-2])
+        assert min(sizes) >= min(size / 2, count)
+        assert max(sizes) <= max(size, 3 if size == 2 else 0)
+        if size > 1 and count > 1:
+            assert min(sizes) > 1
+    assert parts_of(0, size) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1), (0, 3)], ids=str)
+def test_a_single_value_a_channel_is_normalised_by_the_running_statistics(shape: tuple[int, ...]) -> None:
+    """Its variance of 0 went into the running one, and it came out as beta whatever it was."""
+    norm = nn.BatchNorm(3)
+    norm.buffers["running_mean"][:] = 1
+    x = np.full(shape, 3.0, np.float32)
+    y, backward = norm.forward(x, training=True)
+    dx, _ = backward(np.ones_like(x))
+    assert np.allclose(y, 2, atol=1e-4)
+    assert np.allclose(dx, 1, atol=1e-4)
+    assert norm.buffers["running_mean"].tolist() == [1, 1, 1]
+    assert norm.buffers["running_variance"].tolist() == [1, 1, 1]
+    if x.size:
+        assert nn.gradient_check(norm, x).error < 1e-6
+
+
+def test_two_values_a_channel_are_a_batch() -> None:
+    norm = nn.BatchNorm(1, momentum=1.0)
+    norm.forward(np.array([[[[1.0, 3.0]]]], np.float32), training=True)
+    assert norm.buffers["running_mean"].tolist() == [2]
+    assert norm.buffers["running_variance"].tolist() == [1]
+
+
+def test_training_one_example_at_a_time_works_with_batch_norm() -> None:
+    inference, _ = inference_and_training_loss(20, batch_size=1)
+    assert inference < 0.5
+
+
+def test_statistics_are_refreshed_by_examples_not_by_batches() -> None:
+    """A last batch of one counted as much as one of 64, with a variance of 0."""
+    x = RNG.standard_normal((65, 3)).astype(np.float32) * 4
+    model = nn.Sequential(norm=nn.BatchNorm(3))
+    nn.refresh_statistics(model, (x[first : first + 64] for first in range(0, 65, 64)))
+    exact = nn.Sequential(norm=nn.BatchNorm(3))
+    nn.refresh_statistics(exact, [x])
+    for name, buffer in model.named_buffers().items():
+        assert np.allclose(buffer, exact.named_buffers()[name], rtol=0.05, atol=0.1)
+
+
+def test_validation_of_one_example_and_fewer_examples_than_a_batch() -> None:
+    run = nn.Trainer(nn.Dense(4, 1, RNG), nn.mse, nn.SGD(), 0.01, nn.TrainerSettings(batch_size=32))
+    data = regression(5)
+    history = run.fit(data, 2, nn.Data(data.inputs[:1], data.targets[:1]))
+    assert history["step"] == [1, 2]
+    assert history["validation_loss"][-1] == run.evaluate(nn.Data(data.inputs[:1], data.targets[:1]))["loss"]
+
+
+def test_a_mean_over_the_last_part_counts_its_examples() -> None:
+    data = regression(70)
+    run = nn.Trainer(nn.Dense(4, 1, RNG), nn.mse, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=64, shard_size=9))
+    whole = nn.mse(run.model(data.inputs), data.targets)[0]
+    assert run.fit(data, 1)["loss"] == [pytest.approx(whole, rel=1e-5)]
+    assert run.evaluate(data)["loss"] == pytest.approx(whole, rel=1e-5)
+
+
+def test_an_average_of_every_epoch_is_the_mean_of_their_last_weights() -> None:
+    seen: list[np.ndarray] = []
+    average = nn.StochasticAverage(every=3)
+    model = nn.Dense(4, 1, np.random.default_rng(0))
+    run = nn.Trainer(model, nn.mse, nn.SGD(), 0.01, nn.TrainerSettings(batch_size=8), average=average)
+    run.fit(regression(20), 4, callbacks=[lambda record: seen.append(model.params["weight"].copy())])
+    assert np.allclose(run.averaged_model().params["weight"], np.mean(seen, axis=0), atol=1e-6)

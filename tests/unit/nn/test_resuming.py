@@ -1,0 +1,385 @@
+"""A run that is interrupted anywhere ends as one that never was, and nothing else goes on from its checkpoint."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import nn
+from engine.errors import ConfigError, TrainingError
+from engine.nn import trainer as trainer_module
+from engine.nn.interrupts import uninterrupted
+
+RNG = np.random.default_rng(2)
+X = RNG.standard_normal((27, 3)).astype(np.float32)
+DATA = nn.Data(X, (X[:, 0] * X[:, 1] > 0).astype(np.int64))
+HELD_OUT = nn.Data(X + 0.1, 1 - DATA.targets)  # its loss falls at first, as the outputs shrink, and then rises
+EPOCHS, STEPS = 6, 4  # batches of 8
+
+
+class Moments:
+    """Counts the moments of a run at which it may be interrupted, and interrupts it at one of them."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.passed, self.last = 0, last
+
+    def __call__(self, *passed_on: Any) -> Any:
+        self.passed += 1
+        if self.passed == self.last:
+            raise KeyboardInterrupt
+        return passed_on[0] if passed_on else None
+
+
+class Watcher(nn.Callback):
+    """A moment after each step and epoch; ends the run after the epoch with this number."""
+
+    def __init__(self, moments: Moments, last_epoch: int | None) -> None:
+        self.moments, self.last_epoch = moments, last_epoch
+
+    def on_step(self, trainer: Any, record: Any) -> None:
+        if trainer.steps_done == 0.5 * STEPS + STEPS * ((self.last_epoch or 0) - 1):
+            trainer.stop()  # in the middle of the epoch
+        self.moments()
+
+    def on_epoch(self, trainer: Any, record: Any) -> None:
+        self.moments()
+
+
+class Run:
+    """A training with a best model in a file, a moment in every part of it, and files in its own folder."""
+
+    def __init__(self, folder: Path, moments: Moments, monkeypatch: Any, last_epoch: int | None = None) -> None:
+        folder.mkdir(exist_ok=True)
+        self.checkpoint, self.best, self.moments = folder / "run.npz", folder / "best.dit", moments
+        rng = np.random.default_rng(1)
+        model = nn.Sequential(
+            nn.Dense(3, 8, rng), nn.BatchNorm(8, relu=True), nn.Dropout(0.2, rng), nn.Dense(8, 2, rng)
+        )
+        settings = nn.TrainerSettings(batch_size=8, patience=2)
+        average = nn.StochasticAverage(every=STEPS)
+        metrics = {"accuracy": lambda outputs, targets: moments(nn.accuracy(outputs, targets))}
+        rate = nn.WarmupCosine(0.05, 100, 5)
+        loss = nn.softmax_cross_entropy
+        self.trainer = nn.Trainer(model, loss, nn.AdamW(), rate, settings, metrics, average=average)
+        self.trainer.schedule = lambda step: moments(rate(step))
+        self.watchers = [Watcher(moments, last_epoch), nn.SaveBest(self.best), Watcher(moments, last_epoch)]
+
+        def written(path: Path, arrays: Any, values: Any) -> None:
+            moments()
+            write(path, arrays, values)
+            moments()
+
+        monkeypatch.setattr(trainer_module, "write_checkpoint", written)
+
+    def fit(self) -> None:
+        loader = nn.Loader(*HELD_OUT, prepare=self.moments)
+        self.trainer.fit(DATA, EPOCHS, loader, self.checkpoint, checkpoint_steps=2, callbacks=self.watchers)
+
+    def ends_as(self, other: "Run") -> bool:
+        mine, theirs = self.trainer, other.trainer
+        groups = [(one.model.named_parameters(), one.model.named_buffers(), one.state()[0]) for one in (mine, theirs)]
+        same = all(same_arrays(*pair) for pair in zip(*groups, strict=True))
+        models = [nn.dit.load(run.best) for run in (self, other)]
+        best = same_arrays(*(model.named_parameters() for model, _ in models))
+        cards = models[0][1]["card"] == models[1][1]["card"]
+        return same and best and cards and mine.history == theirs.history and mine.stopped == theirs.stopped
+
+
+write = trainer_module.write_checkpoint
+
+
+def same_arrays(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("last_epoch", [None, 2])
+def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_epoch: int | None
+) -> None:
+    """An epoch whose validation was interrupted had no record, and its loss was added to the next one's; a best model
+    was lost between the checkpoint and the callbacks; statistics of a step cut short by Ctrl-C moved twice."""
+    whole = Run(tmp_path / "whole", Moments(), monkeypatch, last_epoch)
+    whole.fit()
+    assert 2 < len(whole.trainer.history) < EPOCHS if last_epoch is None else len(whole.trainer.history) == last_epoch
+    assert whole.trainer.stopped == (last_epoch is None)
+    assert whole.moments.passed > 60
+    for last in range(1, whole.moments.passed + 1):
+        for in_memory in (True, False):
+            run = Run(tmp_path / f"{last}-{in_memory}", Moments(last), monkeypatch, last_epoch)
+            with pytest.raises(KeyboardInterrupt):
+                run.fit()
+            if not in_memory:
+                old, run = run, Run(run.best.parent, Moments(), monkeypatch, last_epoch)
+                if old.checkpoint.is_file():
+                    run.trainer.resume(old.checkpoint)
+            run.fit()
+            if last_epoch is not None and last == whole.moments.passed and not in_memory:
+                continue  # all was written, and `stop` lets a later fit train on
+            assert run.ends_as(whole), (last, in_memory)
+
+
+def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> None:
+    """It left half of the weights moved, and the step was taken again from there."""
+
+    class Interrupted(nn.SGD):
+        at = -1
+
+        def _update(self, name: str, *rest: Any) -> None:
+            super()._update(name, *rest)
+            if self.steps == self.at and name == "dense1.weight":
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def made(at: int) -> nn.Trainer:
+        optimizer = Interrupted(momentum=0.5)
+        optimizer.at = at
+        model = nn.Sequential(nn.Dense(3, 4, np.random.default_rng(1)), nn.Dense(4, 2, np.random.default_rng(1)))
+        return nn.Trainer(model, nn.softmax_cross_entropy, optimizer, 0.1, nn.TrainerSettings(batch_size=8))
+
+    whole, run = made(-1), made(6)
+    whole.fit(DATA, 3)
+    with pytest.raises(KeyboardInterrupt):
+        run.fit(DATA, 3)
+    assert run.steps_done == 6
+    run.fit(DATA, 3)
+    assert same_arrays(run.model.named_parameters(), whole.model.named_parameters())
+    assert run.history == whole.history
+
+
+def test_interrupts_are_held_back_only_where_there_are_any() -> None:
+    done: list[str] = []
+
+    def held() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("main")
+
+    def elsewhere() -> None:
+        with uninterrupted():
+            done.append("thread")
+
+    with pytest.raises(KeyboardInterrupt):
+        held()
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert done == ["main", "thread"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_failing_step_on_ctrl_c_leaves_the_running_statistics_alone() -> None:
+    norm = nn.BatchNorm(3)
+
+    def interrupted(outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+        raise KeyboardInterrupt
+
+    run = nn.Trainer(nn.Sequential(norm, nn.Dense(3, 1, np.random.default_rng(0))), interrupted, nn.SGD(), 0.1)
+    with pytest.raises(KeyboardInterrupt):
+        run.fit(nn.Data(X, X[:, :1]), 1)
+    assert not norm.buffers["running_mean"].any()
+
+
+def test_a_run_ended_in_its_last_epoch_can_be_trained_on() -> None:
+    run = nn.Trainer(nn.Dense(3, 2, RNG), nn.softmax_cross_entropy, nn.SGD(), 0.1, nn.TrainerSettings(8))
+
+    class Stop(nn.Callback):
+        def on_epoch(self, trainer: Any, record: Any) -> None:
+            trainer.stop()
+
+    assert len(run.fit(DATA, 1, callbacks=[Stop()])) == 1
+    assert len(run.fit(DATA, 3)) == 3
+
+
+def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean() -> None:
+    """The sums of an epoch were divided by all examples, whether its steps had added to them or not."""
+    run = nn.Trainer(nn.Dense(3, 1, RNG), lambda y, t: (2.0, 0 * y), nn.SGD(), 0.1, nn.TrainerSettings(8))
+    data = nn.Data(X, X[:, :1])
+    run.step(nn.Data(X[:8], X[:8, :1]))
+    assert run.fit(data, 1)["loss"] == [2.0]
+
+
+def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path: Path) -> None:
+    run, path = made(), tmp_path / "run.npz"
+    run.fit(DATA, 1, checkpoint=path)
+    good = path.read_bytes()
+    run.model.params["weight"][0, 0] = np.nan
+    with pytest.raises(TrainingError, match=r"run\.npz: expected finite numbers to save, found others in weight"):
+        run.save(path)
+    assert path.read_bytes() == good
+
+
+# ---- what must be the same ------------------------------------------------------------------------------------------
+
+
+def made(**other: Any) -> nn.Trainer:
+    parts: dict[str, Any] = {
+        "model": nn.Dense(3, 2, np.random.default_rng(0)),
+        "loss": nn.softmax_cross_entropy,
+        "optimizer": nn.AdamW(),
+        "schedule": nn.WarmupCosine(0.01, 100),
+        "settings": nn.TrainerSettings(batch_size=8),
+        **other,
+    }
+    return nn.Trainer(**parts)
+
+
+def factory(rate: float) -> Callable[[int], float]:
+    return lambda step: rate
+
+
+class SmoothLoss:
+    def __init__(self, delta: float) -> None:
+        self.delta = delta
+
+    def __call__(self, outputs: Any, targets: Any) -> Any:
+        return nn.huber(outputs, targets, self.delta)
+
+
+SETTINGS = {"batch_size": 8}
+OTHERS = {
+    "optimizer: beta2": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(beta2=0.99)}),
+    "optimizer: weight_decay": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(weight_decay=0.1)}),
+    "optimizer: momentum": ({"optimizer": nn.SGD()}, {"optimizer": nn.SGD(momentum=0.9)}),
+    "optimizer: class": ({"optimizer": nn.Adam()}, {"optimizer": nn.AdamW()}),
+    "schedule: peak": ({"schedule": nn.WarmupCosine(0.01, 9)}, {"schedule": nn.WarmupCosine(0.02, 9)}),
+    "schedule: total": ({"schedule": nn.WarmupCosine(0.01, 100)}, {"schedule": nn.WarmupCosine(0.01, 200)}),
+    "schedule: expected 0.02, found 0.01": ({"schedule": 0.01}, {"schedule": 0.02}),
+    "schedule: expected the rate 0.02": ({"schedule": factory(0.01)}, {"schedule": factory(0.02)}),
+    "schedule: expected the rate 0.03": ({"schedule": 0.01}, {"schedule": factory(0.03)}),
+    "loss": ({"loss": nn.mse}, {"loss": nn.mae}),
+    "loss: expected .*0.5": ({"loss": partial(nn.huber, delta=1.0)}, {"loss": partial(nn.huber, delta=0.5)}),
+    "loss: delta": ({"loss": SmoothLoss(1.0)}, {"loss": SmoothLoss(0.5)}),
+    "loss: expected another local": (
+        {"loss": lambda y, t: nn.huber(y, t, 1.0)},
+        {"loss": lambda y, t: nn.huber(y, t, 0.25)},
+    ),
+    "metrics": ({"loss": nn.mse}, {"loss": nn.mse, "metrics": {"accuracy": nn.accuracy}}),
+    "average: class": ({"average": None}, {"average": nn.ExponentialAverage(0.9)}),
+    "average: decay": ({"average": nn.ExponentialAverage(0.8)}, {"average": nn.ExponentialAverage(0.9)}),
+    "average: every": ({"average": nn.StochasticAverage(2)}, {"average": nn.StochasticAverage(3)}),
+    "settings: seed": ({}, {"settings": nn.TrainerSettings(**SETTINGS, seed=1)}),
+    "settings: clip_norm": ({}, {"settings": nn.TrainerSettings(**SETTINGS, clip_norm=1.0)}),
+    "settings: batch_size": ({}, {"settings": nn.TrainerSettings(batch_size=9)}),
+    "dtype": ({}, {"model": nn.Dense(3, 2, np.random.default_rng(0)).astype(np.float64)}),
+    "model: outputs": ({}, {"model": nn.Dense(3, 3, np.random.default_rng(0))}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_run_with_something_else_is_refused_and_named(tmp_path: Path, name: str) -> None:
+    """Of an optimizer only the class was compared, of schedule, loss, metrics and dtype nothing."""
+    one, other = OTHERS[name]
+    saved, path = made(**one), tmp_path / "run.npz"
+    data = DATA if saved.loss is nn.softmax_cross_entropy else nn.Data(X, X[:, :2])
+    saved.fit(data, 1, checkpoint=path)
+    made(**one).resume(path)
+    run = made(**other)
+    before = {key: array.copy() for key, array in run.model.named_parameters().items()}
+    with pytest.raises(ConfigError, match=rf"run\.npz: another run, {name}.*on purpose: resume\(path, changed="):
+        run.resume(path)
+    assert same_arrays(before, run.model.named_parameters())
+    assert not run.steps_done
+    assert not len(run.history)
+
+
+def test_what_is_changed_on_purpose_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    made().fit(DATA, 1, checkpoint=path)
+    run = made(schedule=0.001, optimizer=nn.AdamW(weight_decay=0.5))
+    with pytest.raises(ConfigError, match=r"changed: expected names out of model, .*, data, found \['rate'\]"):
+        run.resume(path, changed=["rate"])
+    run.resume(path, changed=["schedule", "optimizer"])
+    assert run.fit(DATA, 2)["rate"][-1] == 0.001
+
+
+def test_threads_may_differ_and_a_local_function_may_stand_for_a_named_one(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    made().fit(DATA, 1, checkpoint=path)
+    made(
+        settings=nn.TrainerSettings(batch_size=8, threads=2),
+        loss=lambda outputs, targets: nn.softmax_cross_entropy(outputs, targets),
+    ).resume(path)
+
+
+def test_a_schedule_that_reads_the_history_goes_on(tmp_path: Path) -> None:
+    def plateau() -> nn.Trainer:
+        run = made(schedule=lambda step: 0.1 * 0.5 ** len(run.history))
+        return run  # each trainer reads its own history
+
+    run, path = plateau(), tmp_path / "run.npz"
+    run.fit(DATA, 2, checkpoint=path)
+    again, whole = plateau(), plateau()
+    again.resume(path)
+    assert whole.fit(DATA, 4) == again.fit(DATA, 4)
+
+
+def brighter(batch: nn.Data) -> nn.Data:
+    return nn.Data(batch.inputs + 1, batch.targets)
+
+
+def test_other_data_of_the_same_length_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    made().fit(DATA, 1, checkpoint=path)
+    relabelled = nn.Data(X, np.where(np.arange(len(X)) == 13, 1 - DATA.targets, DATA.targets))
+    for other, word in (
+        (nn.Data(X[::-1].copy(), DATA.targets), "contents"),
+        (relabelled, "contents"),
+        (nn.Loader(*DATA, prepare=brighter), "prepare"),
+    ):
+        run = made()
+        run.resume(path)
+        with pytest.raises(ConfigError, match=rf"other training data, data: {word}.*changed=\[.data.\]"):
+            run.fit(other, 2)
+    run = made()
+    run.resume(path, changed=["data"])
+    assert len(run.fit(relabelled, 2)) == 2
+
+
+def test_a_shift_of_other_size_is_other_data(tmp_path: Path) -> None:
+    images = nn.Data(RNG.standard_normal((9, 1, 4, 4)).astype(np.float32), np.zeros(9, np.int64))
+
+    def run() -> nn.Trainer:
+        rng = np.random.default_rng(0)
+        return made(model=nn.Sequential(nn.Conv2D(1, 2, 3, rng), nn.GlobalAveragePool(), nn.Dense(2, 2, rng)))
+
+    run().fit(nn.Loader(*images, augment=nn.random_shift(1)), 1, checkpoint=tmp_path / "run.npz")
+    again = run()
+    again.resume(tmp_path / "run.npz")
+    with pytest.raises(ConfigError, match="data: augment"):
+        again.fit(nn.Loader(*images, augment=nn.random_shift(2)), 2)
+
+
+def test_a_model_no_checkpoint_can_describe_is_refused_before_training(tmp_path: Path) -> None:
+    nameless = type("Unregistered", (nn.Layer,), {"forward": lambda self, x, training=False: (x, lambda dy: (dy, {}))})
+    run = made(model=nn.Sequential(nn.Dense(3, 2, RNG), nameless()))
+    with pytest.raises(ConfigError, match="has no name in files"):
+        run.fit(DATA, 1, checkpoint=tmp_path / "run.npz")
+    assert run.steps_done == 0
+
+
+def test_a_file_of_another_kind_or_version_is_refused(tmp_path: Path) -> None:
+    arrays, values = made().state()
+    write(tmp_path / "other.npz", arrays, values)
+    with pytest.raises(ConfigError, match=r"expected a checkpoint of Trainer\.save"):
+        made().resume(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_an_average_continues_with_its_own_number_of_updates(tmp_path: Path, count: int) -> None:
+    """It took the number of steps for it, and kept its old tensors where the checkpoint had none."""
+    average = nn.ExponentialAverage(0.999, quick_start=True)
+    for _ in range(count):
+        average.update({"weight": np.ones((2, 3), np.float32), "bias": np.ones(2, np.float32)})
+    whole = made(average=average)
+    whole.fit(DATA, 1)
+    whole.save(tmp_path / "run.npz")
+    again = made(average=nn.ExponentialAverage(0.999, quick_start=True))
+    again.resume(tmp_path / "run.npz")
+    for run in (whole, again):
+        run.fit(DATA, 2)
+    assert same_arrays(*(run.averaged_model().named_parameters() for run in (whole, again)))

@@ -1,0 +1,374 @@
+"""NaN, infinity, and the largest and smallest numbers of each dtype, in everything that compares, sums or divides."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import nn
+from engine.backend import to_numpy
+from engine.errors import ConfigError, DataError, ShapeError, TrainingError
+from engine.native.lanes import LANES
+from engine.nn import LOSSES
+from engine.nn.operations import channelwise
+from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+
+INF, NAN = math.inf, math.nan
+FLOATS = [np.float16, np.float32, np.float64]
+
+
+def row(*values: float, dtype: Any = np.float32) -> np.ndarray:
+    return np.array([values], dtype)
+
+
+# ---- losses ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("targets", [np.array([1]), row(0, 1, 0), row(0, 0.5, 0.5)], ids=["hard", "one-hot", "soft"])
+def test_classes_with_logits_of_minus_infinity_have_probability_zero(dtype: Any, targets: np.ndarray) -> None:
+    """0 times -infinity made the loss NaN, although no target asked for such a class."""
+    logits = row(-INF, 2, 1, dtype=dtype)
+    loss, gradient = nn.softmax_cross_entropy(logits, targets)
+    two, two_gradient = nn.softmax_cross_entropy(logits[:, 1:], targets[:, 1:] if targets.ndim > 1 else targets - 1)
+    assert loss == pytest.approx(two, rel=1e-3)
+    assert gradient.tolist() == [[0, *two_gradient[0].tolist()]]
+    assert gradient.dtype == dtype
+
+
+def test_a_target_at_minus_infinity_costs_infinity() -> None:
+    for targets in (np.array([0]), row(1, 0), row(0.5, 0.5)):
+        loss, gradient = nn.softmax_cross_entropy(row(-INF, 2), targets)
+        assert loss == INF
+        assert np.isfinite(gradient).all()
+
+
+def test_finite_logits_further_apart_than_a_float_reaches_have_a_finite_loss() -> None:
+    far = row(2.5e38, -2.5e38)
+    assert nn.softmax_cross_entropy(far, np.array([0]))[0] == 0
+    for targets in (np.array([1]), row(0, 1)):
+        loss, gradient = nn.softmax_cross_entropy(far, targets)
+        assert loss == pytest.approx(5e38, rel=1e-5)
+        assert gradient.tolist() == [[1, -1]]
+
+
+def test_a_row_without_target_costs_nothing_whatever_its_logits_are() -> None:
+    logits = np.array([[-INF, -INF], [1e38, -1e38], [0, 0]], np.float32)
+    loss, gradient = nn.softmax_cross_entropy(logits, np.array([[0, 0], [0, 0], [1, 0]], np.float32))
+    assert loss == pytest.approx(math.log(2) / 3)
+    assert gradient[:2].tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_mask_and_minus_infinity_agree() -> None:
+    logits, mask = row(5, 1, 2), np.array([[False, True, True]])
+    assert nn.softmax_cross_entropy(row(-INF, 1, 2), np.array([2]), mask)[0] == pytest.approx(
+        nn.softmax_cross_entropy(logits, np.array([2]), mask)[0]
+    )
+    for target in (np.array([0]), row(NAN, 0, 1)):
+        with pytest.raises(DataError, match="where the mask is False"):
+            nn.softmax_cross_entropy(logits, target, mask)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_sigmoid_outputs_of_infinity_cost_nothing_where_the_target_agrees(dtype: Any) -> None:
+    loss, gradient = nn.sigmoid_binary_cross_entropy(row(INF, -INF, dtype=dtype), row(1, 0))
+    assert loss == 0
+    assert not gradient.any()
+    for output, target in ((INF, 0.0), (-INF, 1.0), (INF, 0.5)):
+        loss, gradient = nn.sigmoid_binary_cross_entropy(row(output, dtype=dtype), row(target))
+        assert loss == INF
+        assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_the_largest_and_smallest_numbers_are_finite(name: str, dtype: Any) -> None:
+    limits = np.finfo(dtype)
+    large = float(limits.max) if dtype != np.float64 else 1e150  # there is no wider type to square larger ones in
+    outputs = np.array([[large, -large], [limits.tiny, -limits.smallest_subnormal], [-large, large]], dtype)
+    for targets in (np.array([[1, 0], [0, 1], [1, 0]]), np.array([[0, 1], [1, 0], [0, 1]])):
+        given = targets.argmax(axis=1) if name == "softmax_cross_entropy" else targets
+        loss, gradient = LOSSES[name](outputs, given)
+        assert math.isfinite(loss)
+        assert gradient.dtype == dtype
+        if name != "mse":  # its gradient may be twice its outputs
+            assert np.isfinite(gradient).all()
+
+
+def test_sums_over_a_batch_do_not_overflow() -> None:
+    outputs, zeros = np.full((1000, 1), 1e38, np.float32), np.zeros((1000, 1), np.float32)
+    assert nn.mae(outputs, zeros)[0] == pytest.approx(1e38)
+    assert nn.huber(outputs, zeros)[0] == pytest.approx(1e38)
+    assert nn.huber(outputs, zeros, delta=10.0)[0] == pytest.approx(1e39)
+    assert nn.mse(outputs, zeros)[0] == pytest.approx(1e76)
+    assert nn.sigmoid_binary_cross_entropy(outputs, zeros)[0] == pytest.approx(1e38)
+    half = np.zeros((1, 100_000), np.float16)  # the sum of these exponentials is no float16
+    loss, gradient = nn.softmax_cross_entropy(half, np.array([3]))
+    assert loss == pytest.approx(math.log(100_000))
+    assert gradient[0, 3] == -1
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_nan_gives_nan_and_an_empty_batch_is_refused(name: str) -> None:
+    targets = np.array([0]) if name == "softmax_cross_entropy" else row(0, 1)
+    loss, gradient = LOSSES[name](row(NAN, 1), targets)
+    assert math.isnan(loss)
+    assert np.isnan(gradient).any()
+    with pytest.raises(ShapeError, match="at least one example"):
+        LOSSES[name](np.zeros((0, 2), np.float32), np.zeros((0, 2)))
+
+
+# ---- metrics and callbacks ------------------------------------------------------------------------------------------
+
+
+def test_nan_is_no_right_answer() -> None:
+    """The largest of NaN outputs is the first: such a model scored what that class has."""
+    outputs = np.array([[NAN, NAN], [1, NAN], [-INF, -INF], [2, 1]], np.float32)
+    for targets in (np.zeros(4, np.int64), row(1, 0).repeat(4, axis=0)):
+        assert nn.accuracy(outputs, targets) == 0.25
+    assert nn.accuracy(outputs[3:], row(NAN, 1)) == 0
+    assert nn.accuracy(row(NAN, 1).T, np.array([[0], [1]])) == 0.5
+    with pytest.raises(DataError, match="found NaN in 2 examples"):
+        nn.confusion_matrix(outputs, np.zeros(4, np.int64))
+    with pytest.raises(ShapeError, match="at least one example"):
+        nn.accuracy(np.zeros((0, 2)), np.zeros(0, np.int64))
+
+
+@pytest.mark.parametrize("highest", [False, True])
+@pytest.mark.parametrize("bad", [NAN, INF, -INF])
+def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path: Path, bad: float, highest: bool) -> None:
+    """After one NaN nothing was ever the best."""
+    values = iter([bad, 3.0, bad, 2.0, 4.0])
+    kept: list[float] = []
+    run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), lambda y, t: (next(values), 0 * y), nn.SGD(), 0.1)
+    run.settings = nn.TrainerSettings()
+    x = np.ones((4, 2), np.float32)
+    run.metrics = {}
+    path = tmp_path / "best.dit"
+    saver = nn.SaveBest(path, "measure", highest)
+    for epoch in range(1, 6):
+        run.history.records.append({"epoch": epoch, "measure": next(values)})
+        saver.on_epoch(run, run.history.records[-1])
+        kept.append(nn.dit.load(path)[1]["card"]["epoch"] if path.is_file() else 0)
+    assert kept == ([0, 2, 2, 2, 5] if highest else [0, 2, 2, 4, 4])
+    saver.on_epoch(run, {"epoch": 6})  # an epoch without the measure is not the best one
+    assert nn.dit.load(path)[1]["card"]["epoch"] == kept[-1]
+    assert x.any()
+
+
+def test_histograms_leave_out_what_is_not_finite(tmp_path: Path) -> None:
+    arrays = {"one": row(1, INF, NAN), "none": row(NAN), "half": np.full(9, 6e4, np.float16)}
+    nn.plot_histograms(arrays, tmp_path / "histograms.png")
+    assert (tmp_path / "histograms.png").read_bytes().startswith(b"\x89PNG")
+
+
+# ---- norms, clipping and optimizers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(np.float16, 6e4), (np.float32, 3e38), (np.float64, 1e300)])
+def test_the_norm_of_large_gradients_is_finite_and_they_are_clipped(dtype: Any, value: float) -> None:
+    """Their squares overflowed, and finite gradients were called not finite."""
+    grads = {"a": np.full((30, 2), value, dtype), "b": np.full(4, -value, dtype)}
+    norm = nn.global_norm(grads)
+    assert norm == pytest.approx(8 * float(dtype(value)), rel=1e-3)
+    assert nn.clip_global_norm(grads, 1.0) == norm
+    assert nn.global_norm(grads) == pytest.approx(1, rel=2e-3)
+    assert grads["b"].tolist() == pytest.approx([-1 / 8] * 4, rel=2e-3)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(np.float16, 6e-8), (np.float32, 1e-42), (np.float64, 1e-310)])
+def test_the_norm_of_small_gradients_is_not_zero(dtype: Any, value: float) -> None:
+    grads = {"a": np.full((4, 4), value, dtype)}
+    assert nn.global_norm(grads) == pytest.approx(4 * float(grads["a"][0, 0]), rel=1e-6)
+    assert nn.global_norm({"a": np.zeros(3, dtype), "b": np.zeros(0, dtype)}) == 0
+
+
+def test_one_bad_number_among_large_ones_is_refused() -> None:
+    for bad in (NAN, INF, -INF):
+        with pytest.raises(TrainingError, match="finite gradients"):
+            nn.clip_global_norm({"a": row(3e38, bad), "b": row(1, 2)}, 1.0)
+
+
+@pytest.mark.parametrize("size", [3, LANES])
+@pytest.mark.parametrize("make", [nn.Adam, nn.AdamW, lambda: nn.RMSProp(decay=0.9)])
+def test_steps_of_large_gradients_have_their_usual_size(make: Any, size: int) -> None:
+    """The mean of their squares overflowed: the weights stood still from then on."""
+    optimizer: Optimizer = make()
+    weights = {"w": np.zeros((2, size), np.float32), "strided": np.zeros((size, 4), np.float32)[:, ::2]}
+    for _ in range(3):
+        optimizer.step(weights, {name: np.full_like(w, 1e30) for name, w in weights.items()}, 0.1)
+    for w in weights.values():
+        assert (w < -0.2).all()
+        assert (w > -1.0).all()
+    optimizer.step(weights, {name: np.full_like(w, -1.0) for name, w in weights.items()}, 0.1)
+    assert all(np.isfinite(array).all() for array in optimizer.state()["tensors"].values())
+
+
+def test_shared_rows_step_by_large_gradients_and_keep_nan() -> None:
+    table = {"w": np.zeros((8, 16), np.float32)}
+    optimizer = SharedRowsAdamW({"w": SharedRows(2, 2, 2)}, weight_decay=0.0)
+    gradient = np.full((8, 16), 1e30, np.float32)
+    gradient[3, 5] = NAN
+    optimizer.step(table, {"w": gradient}, 0.1)
+    assert np.isnan(table["w"][3, 5])
+    finite = table["w"][~np.isnan(table["w"])]
+    assert finite.size >= 126
+    assert np.allclose(finite, -0.2, atol=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", [nn.SGD(), nn.Adam(), nn.RMSProp()], ids=lambda one: type(one).__name__)
+def test_training_in_half_precision_is_refused(optimizer: Optimizer) -> None:
+    """Adam's epsilon is 0 there: a gradient of 0 made NaN of a weight."""
+    params = {"w": np.ones(2, np.float16)}
+    with pytest.raises(ConfigError, match=r"w: expected float32 or float64 to train, found float16.*dit\.save"):
+        optimizer.step(params, {"w": np.zeros(2, np.float16)}, 0.1)
+    assert params["w"].tolist() == [1, 1]
+    model = nn.Dense(2, 1, np.random.default_rng(0)).astype(np.float16)
+    assert model(np.ones((1, 2))).dtype == np.float16
+    with pytest.raises(ConfigError, match="found float16"):
+        nn.Trainer(model, nn.mse, optimizer, 0.1)
+
+
+def test_an_epsilon_that_single_precision_has_not_is_refused() -> None:
+    for kind in (nn.Adam, nn.AdamW, nn.RMSProp):
+        for epsilon in (1e-50, 0.0, NAN):
+            with pytest.raises(ConfigError, match="epsilon > 0"):
+                kind(epsilon=epsilon)
+
+
+# ---- normalisation --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dtype", "large"), [(np.float16, 3e4), (np.float32, 1e37)])
+@pytest.mark.parametrize("shape", [(8, 3), (4, 16, 2, 2), (4, 4, 2, 2)], ids=str)
+def test_norms_of_large_numbers_are_those_of_small_ones(shape: tuple[int, ...], dtype: Any, large: float) -> None:
+    """Their variance was infinite, and everything came out as 0."""
+    small = np.random.default_rng(3).uniform(-1, 1, shape)
+    dy = np.random.default_rng(4).standard_normal(shape).astype(dtype)
+    layers: list[nn.Layer] = [nn.BatchNorm(shape[1]), nn.LayerNorm(shape[-1])]
+    for layer in layers:
+        exact, exact_backward = layer.astype(np.float64).forward(small * 1e6, training=True)
+        norm = layer.astype(dtype)
+        y, backward = norm.forward((small * large).astype(dtype), training=True)
+        assert y.dtype == dtype
+        assert np.allclose(y, exact, atol=0.02 if dtype == np.float16 else 1e-5)
+        _, grads = backward(dy)
+        _, exact_grads = exact_backward(dy.astype(np.float64))
+        for name, gradient in grads.items():
+            assert gradient.dtype == dtype
+            assert np.allclose(gradient, exact_grads[name], atol=0.1 if dtype == np.float16 else 1e-3)
+        assert all(np.isfinite(buffer).all() for buffer in norm.buffers.values())
+
+
+def test_a_rectifying_norm_does_not_hide_nan() -> None:
+    """The kernel took the larger of NaN and 0 for 0, the array code for NaN."""
+    norm = nn.BatchNorm(16, relu=True)
+    x = np.ones((2, 16, 2, 2), np.float32)
+    x[0, 3, 0, 0] = NAN
+    for training in (True, False):
+        y, _ = norm.replica().forward(x, training)
+        assert np.isnan(y[0, 3, 0, 0])
+    flat, zeros, ones = x.transpose(0, 2, 3, 1).ravel(), np.zeros(16, np.float32), np.ones(16, np.float32)
+    y = np.empty_like(flat)
+    channelwise.normalise(flat, 16, zeros, ones, zeros, True, y)
+    assert np.isnan(y).sum() == 1
+
+
+# ---- schedules and settings -----------------------------------------------------------------------------------------
+
+
+def test_a_schedule_never_passes_its_peak_and_answers_nan_with_nan() -> None:
+    """A warm-up of 2.5 steps rose to 1.2 times the peak, and NaN meant the end of the run."""
+    schedule = nn.WarmupCosine(peak=1.0, total=10, warmup=2.5)
+    rates = [schedule(step) for step in range(12)]
+    assert max(rates) == 1.0
+    assert rates[2] == 1.0
+    assert math.isnan(schedule(NAN))
+    for broken in ({"peak": INF}, {"peak": NAN}, {"total": NAN}, {"warmup": NAN}, {"floor": NAN}, {"start": NAN}):
+        with pytest.raises(ConfigError):
+            nn.WarmupCosine(**{"peak": 1.0, "total": 10, **broken})
+
+
+def test_settings_that_are_no_numbers_or_no_whole_ones_are_refused() -> None:
+    x = np.ones((4, 2), np.float32)
+    for name in ("batch_size", "patience", "shard_size", "threads", "seed"):
+        for value in (NAN, 2.5, INF, -1):
+            with pytest.raises(ConfigError, match=f"{name}: expected a whole number"):
+                nn.TrainerSettings(**{name: value})
+    for options in ({"epochs": NAN}, {"epochs": 1.5}, {"epochs": -1}, {"epochs": 1, "checkpoint_steps": 0}):
+        run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), nn.mse, nn.SGD(), 0.1)
+        with pytest.raises(ConfigError, match="expected a whole number"):
+            run.fit(nn.Data(x, x[:, :1]), **options)
+    for rate in (NAN, INF):
+        with pytest.raises(ConfigError, match="schedule"):
+            nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), nn.mse, nn.SGD(), rate)
+    with pytest.raises(ConfigError, match="every"):
+        nn.StochasticAverage(every=NAN)  # type: ignore[arg-type]
+
+
+# ---- the trainer's advice -------------------------------------------------------------------------------------------
+
+
+class Masked(nn.Layer):
+    """Gives class 0 a logit of -infinity."""
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        y = x.copy()
+        y[:, 0] = -INF
+        return y, lambda dy: (dy, {})
+
+
+def failing(data: nn.Data, loss: Any = nn.mse, rate: float = 0.1, model: nn.Layer | None = None, **options: Any) -> str:
+    model = model or nn.Dense(data.inputs.shape[1], data.targets.shape[-1], np.random.default_rng(0))
+    run = nn.Trainer(model, loss, nn.SGD(), rate)
+    with pytest.raises(TrainingError) as caught, np.errstate(all="ignore"):
+        run.fit(data, 30, **options)
+    return str(caught.value)
+
+
+def test_the_advice_fits_the_cause() -> None:
+    """Whatever was wrong, the weights were said to have grown too large."""
+    x = np.random.default_rng(1).standard_normal((8, 2)).astype(np.float32)
+    model = nn.Sequential(nn.Dense(2, 2, np.random.default_rng(0)), Masked())
+    classes = np.arange(8) % 2
+    assert "-infinity, a probability of 0, where the targets ask for more" in failing(
+        nn.Data(x, classes), nn.softmax_cross_entropy, model=model
+    )
+    trained = nn.Trainer(model, nn.softmax_cross_entropy, nn.SGD(), 0.1).fit(nn.Data(x, np.ones(8, np.int64)), 2)
+    assert trained["loss"] == [0, 0]
+    broken = lambda outputs, targets: (NAN, outputs)  # noqa: E731
+    assert "so the loss function itself makes it" in failing(nn.Data(x, x), broken)
+    wide = nn.Data(x.astype(np.float64) * np.array([1, 1e300]), x)
+    assert "8 of the 8 examples of this batch have inputs too large for float32" in failing(wide)
+    assert "have NaN or infinity in their targets" in failing(nn.Data(x, x * INF))
+    assert "the weights grew too large: lower the rate of 1e+30" in failing(nn.Data(x, x), rate=1e30)
+    assert "validation: 1 of the 8 examples of this batch have NaN" in failing(
+        nn.Data(x, x), validation=nn.Data(np.where(np.arange(8)[:, None] == 3, NAN, x), x)
+    )
+
+
+class Root(nn.Layer):
+    """y = sqrt(|x|), whose slope at 0 is infinite."""
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        y = np.sqrt(np.abs(x))
+        return y, lambda dy: (dy * np.sign(x) / (2 * y), {})
+
+
+def test_the_advice_names_the_gradient_that_is_not_finite() -> None:
+    model = nn.Sequential(first=nn.Dense(2, 2, np.random.default_rng(0)), root=Root())
+    model.named_parameters()["first.weight"][...] = 0
+    found = failing(nn.Data(np.ones((4, 2), np.float32), np.ones((4, 2), np.float32)), model=model)
+    assert "finite gradient" in found
+    assert "not the gradient of first.weight, first.bias" in found
+
+
+def test_weights_that_overflow_end_training_and_not_the_checkpoint(tmp_path: Path) -> None:
+    x = np.ones((4, 2), np.float32)
+    run = nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), nn.mse, nn.SGD(), 1e39)
+    with pytest.raises(TrainingError, match="expected finite numbers to save"), np.errstate(over="ignore"):
+        run.fit(nn.Data(x, x[:, :1]), 1, checkpoint=tmp_path / "run.npz")
+    assert not (tmp_path / "run.npz").exists()
+    assert not np.isfinite(to_numpy(run.model.params["weight"])).all()
