@@ -488,6 +488,41 @@ def annotated(path: Path) -> Iterator[chess.pgn.Game]:
             yield game
 
 
+def test_every_game_is_reviewed_whatever_stands_between_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "games.pgn"
+    default_tags = "".join(f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items())
+    apart = [f'[White "A"]\n\n\n1. e4 e5 2. Nf3 *\n\n{between}\n\n' for between in ("", "{mine}", "*", default_tags)]
+    path.write_text("".join(apart) + '[White "A"]\n1. d4 d5 1-0\n[White "B"]\n1. c4 *\n', encoding="utf-8")
+    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 0
+    found = [len(list(game.mainline_moves())) for game in annotated(tmp_path / "games.annotated.pgn")]
+    assert [plies for plies in found if plies] == [3, 3, 3, 3, 2, 1]
+
+
+def test_letters_of_another_language_are_told_and_prose_is_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "games.pgn"
+    path.write_text("Two games:\n\n1. d4 d5 2. Sf3 Sf6 *\n\n1. d4 d5 2. c4 *\n", encoding="utf-8")
+    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 1
+    first, second = annotated(tmp_path / "games.annotated.pgn")
+    assert (first.end().ply(), second.end().ply()) == (4, 3)
+    told = capsys.readouterr().err
+    assert "games.pgn:1:1: 'Two'" in told
+    assert "game 1: read as German" in told
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_letters_of_names_survive_a_review_and_side_finds_them(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "games.pgn"
+    path.write_bytes('[White "Müller"]\n[Black "B"]\n\n1. e4 e5 2. Nf3 Nc6 *\n'.encode(encoding))
+    assert main(["annotate", str(path), "--nodes", "1", "--side", "müller", *FAST]) == 0
+    (game,) = annotated(tmp_path / "games.annotated.pgn")
+    assert game.headers["White"] == "Müller"
+    assert "Müller" in (tmp_path / "games.annotated.html").read_text(encoding="utf-8")
+
+
 def test_known_blunder_of_a_famous_game_is_found(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["annotate", str(games), "--nodes", "2000", *FAST]) == 0
     fools, reti = annotated(games.with_name("games.annotated.pgn"))

@@ -9,7 +9,7 @@ which names line, column and word. White space of any kind, empty lines, and `_`
     tag         [Name "value"]      \" and \\ are quote and backslash; quotes that end no tag belong to the value
     comment     { to the first }; if it holds another {, to where they balance
                 ; to the end of the line, behind white space; a line that begins with %
-    number      digits, and behind them dots, `)` or nothing; dots alone before a move of Black's
+    number      digits, and behind them dots, `)` or white space; dots alone before a move of Black's
     move        SAN, long algebraic or UCI; castling with O, 0 or o and any dash; x, : or × or nothing for captures;
                 a promotion as a8=Q, a8Q, a8(Q), a8/Q, in small letters, too; --, Z0, 0000 and @@@@ for a pass
                 then `ep` or `e.p.`; + ++ # †; marks such as !? and ±. A word may be several moves: e4e5.

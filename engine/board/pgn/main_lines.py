@@ -21,13 +21,13 @@ from engine.board.pgn.main_line_kernels import (
     FULL,
     LAST_MOVE,
     LONGEST,
-    MORE,
     RESULT,
     START,
     TAG_RESULT,
     WHITE_ELO,
     read_main_lines,
 )
+from engine.board.pgn.san_kernels import MORE
 from engine.board.pgn.token_player import start_of
 from engine.board.pgn.tokens import LONGEST_GAME, TAG
 from engine.errors import DataError, FenError, MoveError

@@ -36,9 +36,11 @@ SIGNS = {
     "N": 146, "TN": 146, "D": 220, "(D)": 220,
 }  # fmt: skip
 BY_SIDE = (22, 26, 32, 36, 40, 44, 132, 138)  # the number after these is Black's
+LONGEST_MOVE, LONGEST_GLUED = 16, 1000  # characters
 LETTER_SIGNS = ("N", "D")  # may be pieces, too
 
 _SIGN = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign.isalpha())
+_ONE_SIGN, _SIGNS = re.compile(_SIGN), re.compile(f"(?:{_SIGN})+")
 _PIECES = (chess.KING, chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
 _PASS = ("--", "Z0", "0000", "@@@@")
 _TAIL = rf"(?P<ep>e\.?p\.?)?(?:\+\+(?![-−–/=])|\+(?![-−–/=])|[#†‡])?(?P<signs>(?:{_SIGN})*)"
@@ -92,7 +94,7 @@ def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
     try:
         return [_read_one(board, word, letters)]
     except NoMoveError as error:
-        for cut in range(len(word) - 2, 1, -1):
+        for cut in range(min(len(word) - 2, LONGEST_MOVE), 1, -1) if len(word) <= LONGEST_GLUED else ():
             try:
                 first = _read_one(board, word[:cut], letters)
                 after = board.copy(stack=False)
@@ -107,8 +109,8 @@ def nags_of(text: str, side: chess.Color) -> tuple[int, ...] | None:
     """The NAGs of a word of signs behind a move of `side`; None if it is none."""
     if text in SIGNS:
         return (_number(text, side),)
-    if re.fullmatch(f"(?:{_SIGN})+", text):
-        return tuple(_number(sign, side) for sign in re.findall(_SIGN, text))
+    if _SIGNS.fullmatch(text):
+        return tuple(_number(sign, side) for sign in _ONE_SIGN.findall(text))
     return None
 
 
@@ -118,7 +120,7 @@ def _number(sign: str, side: chess.Color) -> int:
 
 
 def _read_one(board: chess.Board, word: str, letters: Letters) -> Word:
-    if word.translate(FIGURINES) != word:
+    if not word.isascii():
         word = word.translate(FIGURINES)
     if letters.name == "Russian":
         word = word.translate(_CYRILLIC)

@@ -16,23 +16,29 @@ from engine.errors import DataError, FenError
 _DIAGRAM = 220
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _BEFORE_MOVES = ("word", "dots", "comment", "line comment", "escape")  # what may stand behind a number without dots
+_AFTER_MOVES = ("number", "nag", "mark")
 _CHECKS = ("+", "++", "#", "†", "‡")
 
 
 @dataclass
 class _Line:
-    """A main line or variation: its position now and before its last move (None: no move yet).
+    """A main line or variation: its position, with its own moves on the board's stack.
 
     `over` is set by a fault, `built` is whether the tree has the line, and `hidden` is a comment that may hide moves:
     a fault if the next number does not fit.
     """
 
     board: chess.Board
-    before: chess.Board | None = None
     over: bool = False
     built: bool = True
     hidden: Token | None = None
     hides_end: bool = False  # whether the comment is a fault if no number follows
+
+    def before(self) -> chess.Board:
+        """The position before the last move."""
+        board = self.board.copy(stack=1)
+        board.pop()
+        return board
 
 
 def start_of(tags: dict[str, str]) -> chess.Board:
@@ -134,13 +140,13 @@ class Player:
 
     def _begin_variation(self, token: Token) -> None:
         line = self._lines[-1]
-        if not line.over and line.before is None:
+        if not (line.over or line.board.move_stack):
             self._fault(line, token, "a variation without a move before it")
-        if line.over or line.before is None or self._main_line:
+        if line.over or self._main_line:
             self._lines.append(_Line(line.board, over=True, built=False))
         else:
             self._build.begin_variation()
-            self._lines.append(_Line(line.before.copy(stack=False)))
+            self._lines.append(_Line(line.before()))
 
     def _end_variation(self) -> None:
         line = self._lines.pop()
@@ -151,11 +157,13 @@ class Player:
 
     def _word(self, line: _Line, token: Token, index: int) -> None:
         text = token.text
-        nags = None if line.before is None else nags_of(text, not line.board.turn)
+        nags = nags_of(text, not line.board.turn) if line.board.move_stack else None
         if nags is not None and not (text in LETTER_SIGNS and self._is_split_move(line.board, text, index)):
+            if self._raw.tokens[index - 1].kind == "number":
+                self._fault(line, token, "a mark without a move before it")
             self._marks(line, token, nags)
             return
-        if line.before is not None and (text in _CHECKS or self._is_en_passant(line, text)):
+        if line.board.move_stack and (text in _CHECKS or self._is_en_passant(line, text)):
             return
         try:
             words = read_word(line.board, text, self._letters)
@@ -167,7 +175,6 @@ class Player:
             self._build.visit_move(line.board, word.move)
             for nag in word.nags:
                 self._build.visit_nag(nag)
-            line.before = line.board.copy(stack=False)
             line.board.push(word.move)
 
     def _is_split_move(self, board: chess.Board, letter: str, index: int) -> bool:
@@ -179,9 +186,7 @@ class Player:
 
     @staticmethod
     def _is_en_passant(line: _Line, text: str) -> bool:
-        return bool(
-            _EN_PASSANT.fullmatch(text) and line.before is not None and line.before.is_en_passant(line.board.peek())
-        )
+        return bool(_EN_PASSANT.fullmatch(text) and line.before().is_en_passant(line.board.peek()))
 
     def _number(self, line: _Line, token: Token, index: int) -> None:
         dots = token.text.count(".") + 3 * token.text.count("…")
@@ -191,7 +196,7 @@ class Player:
         if digits[0]:
             following = self._raw.tokens[index + 1].kind if index + 1 < len(self._raw.tokens) else "end"
             is_bare = digits[0] == token.text
-            if len(digits[0]) > 5 or following == "number" or (is_bare and following not in _BEFORE_MOVES):
+            if len(digits[0]) > 5 or following in _AFTER_MOVES or (is_bare and following not in _BEFORE_MOVES):
                 self._fault(line, token, "a number without a move")
                 return
             ahead = int(digits[0]) - line.board.fullmove_number
@@ -218,7 +223,7 @@ class Player:
 
     def _may_be_moves(self, board: chess.Board, token: Token) -> bool:
         """Whether a line's comment may be the end of the game: it begins with a move or ends with the result."""
-        words = re.sub(r"^\d+\s*[.…)]*\s*", "", token.text).split()
+        words = re.sub(r"^\d+(?:\s*[.…)]+\s*|\s+)", "", token.text).split()
         return (
             (not self._raw.result and words[-1:] != [] and words[-1] in RESULTS)
             or (bool(words) and (words[0] in RESULTS or _is_move(board, words[0], self._letters)))

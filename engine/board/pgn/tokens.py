@@ -34,7 +34,7 @@ TOKEN = re.compile(
     rf"""(?P<blank>{BLANK}+)
     |(?P<comment>[{{;]|(?<=\n)%|\A%)
     |(?P<result>{RESULT})(?={BLANK}|[{{}};()\[]|\Z)
-    |(?P<number>(?!0000(?!\d))\d+(?![\d/:])(?!{DASH}[\dOo])\)?(?:[^\S\n]*[.…]+)?)
+    |(?P<number>(?!0000(?!\d))\d+(?![\d/:])(?!{DASH}[\dOo])(?:\)?[^\S\n]*[.…]+|\)|(?={BLANK}|[{{}};()$]|\Z)))
     |(?P<dots>\.\.+|…+)
     |(?P<nag>\$\d+)
     |(?P<mark>\(D\))

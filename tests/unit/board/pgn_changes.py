@@ -51,8 +51,8 @@ def read(text: str) -> list[MainLine]:
     return list(main_lines(GameText(io.BytesIO(text.encode()))))
 
 
-def kind_of(found: list[MainLine], games: list[MainLine], text: str, place: int) -> str:
-    """What a change at a place of the first of two games did: fault, same, tag, move, or WRONG."""
+def kind_of(found: list[MainLine], games: list[MainLine], text: str, changed: str, place: int) -> str:
+    """What a change at a place of the first of two games did: fault, same, tag, mark, move, or WRONG."""
     faults = [game.fault for game in found if game.fault]
     if faults:
         return "fault" if all(map(PLACE.match, faults)) else "WRONG: no place"
@@ -60,7 +60,9 @@ def kind_of(found: list[MainLine], games: list[MainLine], text: str, place: int)
         return "same"
     if text[text.rfind("\n", 0, place) + 1] == "[":
         return "tag"  # of a result, or of a tag that now says another start
-    near = [match for match in MOVE.finditer(text) if match.start() <= place <= match.end()]
+    near = [match for match in MOVE.finditer(text) if match.start() - 1 <= place <= match.end()]
+    if near and changed[place] == "$":
+        return "mark"  # of the move before
     if near and [len(game.moves) for game in found] == [len(game.moves) for game in games]:
         return "move"  # the word is another move, and what follows is legal
     return "WRONG: another game"
@@ -88,7 +90,7 @@ def changes(seed: int, count: int) -> Iterator[tuple[str, str]]:
         changed, place = change(first, rng)
         changed += pair[len(first) :]
         found = read(changed)
-        kind = kind_of(found, games[choice], pair, place)
+        kind = kind_of(found, games[choice], pair, changed, place)
         if number % 8 == 0 and not agree(changed, found):
             kind = "WRONG: two speeds"
         yield kind, changed
