@@ -1,6 +1,6 @@
 """The rules of chess at native speed: bitboards, legal moves, Zobrist keys, perft.
 
 `layout` names the words of a position, `fen` reads one, `attacks` tells who attacks what, `movegen` lists legal moves,
-`makemove` plays them, `ending` tells when a game is over, `perft` counts trees, and `convert` translates to and from
-python-chess. The package knows neither networks nor search.
+`makemove` plays them, `ending` tells when a game is over, `perft` counts trees, `convert` translates to and from
+python-chess, and `pgn` reads games. The package knows neither networks nor search.
 """

@@ -48,6 +48,8 @@ def _import(arguments: argparse.Namespace, folder: RunFolder, stop: Callable[[],
         except Stopped:
             show("stopped: nothing was imported")
             return False
+    for path, tally in done.tallies:
+        show(f"{path}: {tally}")
     show(
         f"generation {done.generation}: {done.games:,} games ({done.duplicates:,} duplicates skipped), "
         f"{done.positions:,} positions imported. Next: aino-train loop {arguments.run}"

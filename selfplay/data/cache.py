@@ -18,8 +18,8 @@ from selfplay.records.store import map_set, write_set
 log = logging.getLogger(__name__)
 
 GAMES_PER_LOOK = 100  # games between two reports of progress
-PART_NAMES = "[0-9]*-[0-9]*"  # number, and lines of the bookmark behind it
-PARSER_VERSION = 5  # raise it when targets or readers change: older caches are then parsed anew
+PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
+PARSER_VERSION = 6  # raise it when targets or readers change: older caches are then parsed anew
 
 
 Reader = Callable[[Path, Bookmark], Iterator[GameRecord]]  # yields the games after the bookmark, which it moves on

@@ -31,7 +31,7 @@ def read_engine_games(path: Path, bookmark: Bookmark | None = None) -> Iterator[
     line for a malformed line.
     """
     start, skipped = row_from_board(chess.Board()), SkipLog(path)
-    for number, line in numbered_lines(path, bookmark=bookmark):
+    for number, line in numbered_lines(path, bookmark):
         try:
             game = json.loads(line)
             evaluated = np.array([score is not None for score in game["ev"]], np.bool_)
@@ -67,7 +67,7 @@ def read_human_games(path: Path, bookmark: Bookmark | None = None) -> Iterator[G
     result_column, uci_column = header.index("result"), header.index("uci")
     bookmark = bookmark or Bookmark()
     bookmark.lines = max(1, bookmark.lines)
-    for number, line in numbered_lines(path, bookmark=bookmark):
+    for number, line in numbered_lines(path, bookmark):
         try:
             cells = line.split("\t")
             moves = [MOVE_OF_TEXT[text] for text in cells[uci_column].split()]
@@ -78,7 +78,7 @@ def read_human_games(path: Path, bookmark: Bookmark | None = None) -> Iterator[G
             yield record_of_result(start, moves, points)
 
 
-def record_of_result(start: np.ndarray, moves: list[int], white_points: int) -> GameRecord:
+def record_of_result(start: np.ndarray, moves: list[int] | np.ndarray, white_points: int) -> GameRecord:
     """A game with the moves played as policy targets and the result as value target."""
     played = np.array(moves, np.uint16)
     black_to_move = (np.arange(len(moves)) + int(start[SIDE])) % 2 == 1

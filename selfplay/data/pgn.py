@@ -1,27 +1,36 @@
-"""PGN collections of any size, one game in memory at a time (policy: the move played; value: the result)."""
+"""Main lines of PGN collections of any size as training games (policy: the move played; value: the result)."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import chess
-import chess.pgn
-
-from engine.board.convert import encode_move, row_from_board
-from engine.errors import FenError
+from engine.board.pgn.game_reader import GameText
+from engine.board.pgn.main_lines import MainLine, main_lines
+from engine.errors import DataError
+from engine.files.text import PACKED_ERRORS, open_unpacked
 from selfplay.data.game_files import record_of_result
-from selfplay.data.text_files import Bookmark, SkipLog, numbered_lines
+from selfplay.data.text_files import Bookmark, SkipLog
 from selfplay.records.collect import LONGEST_GAME, GameRecord
 from selfplay.records.targets import WHITE_POINTS
 
-TAG_LINE = re.compile(r'\[\w+\s+"')
-RESULTS = (*WHITE_POINTS, "*")
-WHOLE_COMMENT = re.compile(r"\{[^}]*\}|;.*")
-LARGEST_GAME = 1 << 20  # characters; without a limit an unclosed comment would swallow the rest of the file
+FAULT = "with a fault"
+
+
+@dataclass
+class Tally:
+    """The games that a reader saw: how many it read, and how many it left out for which reason."""
+
+    read: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        left_out = sum(self.left_out.values())
+        why = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.most_common())
+        text = f"{self.read + left_out:,} games seen, {self.read:,} read, {left_out:,} left out"
+        return f"{text} ({why})" if why else text
 
 
 class PgnReader:
@@ -35,129 +44,51 @@ class PgnReader:
         return read_pgn(path, self._least_elo, bookmark)
 
 
-def read_pgn(path: Path, least_elo: int = 0, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
-    """The main lines of all games of standard chess or Chess960 that have a result.
+def read_pgn(
+    path: Path, least_elo: int = 0, bookmark: Bookmark | None = None, tally: Tally | None = None
+) -> Iterator[GameRecord]:
+    """The main lines of all games of standard chess or Chess960 that have moves and a result.
 
-    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`. Skips games
-    whose tags and moves tell no result, without moves or of another variant. Also skips unreadable games, and logs
-    file, line and reason. The file may be packed (.gz, .bz2, .xz). Raises DataError if it is damaged.
+    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`. A game with
+    a fault is left out whole, and file, line, column and word are logged; `tally` counts what is left out. The file may
+    be packed (.gz, .bz2, .xz, .zst). Raises DataError if it is damaged.
     """
-    skipped = SkipLog(path)
-    bookmark = bookmark or Bookmark()
-    lines = numbered_lines(path, errors="replace", bookmark=bookmark)
-    for line, text in game_texts(lines, skipped):
-        game = _main_line(text, least_elo)
-        if game is not None and game.fault:
-            skipped.note(line, game.fault)
-        elif game is not None and game.record is not None:
-            bookmark.lines = line + text.count("\n")
-            yield game.record
+    skipped, bookmark, tally = SkipLog(path), bookmark or Bookmark(), tally or Tally()
+    try:
+        with open_unpacked(path) as (stream, share):
+            text = GameText(stream)
+            text.skip_to(bookmark.lines)
+            for game in main_lines(text):
+                reason = _reason(game, least_elo)
+                if not reason:
+                    tally.read += 1
+                    bookmark.lines, bookmark.share = game.end, share()
+                    points = WHITE_POINTS[_result(game)]
+                    yield record_of_result(game.start, game.moves, points)
+                    continue
+                if reason == FAULT:
+                    skipped.note_fault(game.fault)
+                if game.is_game:
+                    tally.left_out[reason] += 1
+    except PACKED_ERRORS as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
     skipped.close()
 
 
-def game_texts(lines: Iterable[tuple[int, str]], skipped: SkipLog) -> Iterator[tuple[int, str]]:
-    """(number of its first line, text) of every game of the numbered lines.
-
-    A game ends where tags follow moves; one without tags also at a blank line and after a result. What looks like a tag
-    inside a comment is none, unless a blank line precedes it: then somebody forgot to close the comment.
-    """
-    game: list[str] = []
-    first, length, tagged, in_moves, in_comment, over = 0, 0, False, False, False, False
-    for number, line in lines:
-        is_blank = not line or line.isspace()
-        is_tag = TAG_LINE.match(line) is not None and (over or not in_comment)
-        if in_moves and (is_tag or (over and not (tagged or in_comment or is_blank))):
-            if length <= LARGEST_GAME:
-                yield first, "\n".join(game)
-            game, length, tagged, in_moves, in_comment = [], 0, False, False, False
-        first = first if length else number
-        tagged |= is_tag
-        in_moves |= not (is_tag or is_blank)
-        in_comment = not is_tag and _ends_in_comment(line, in_comment)
-        over = is_blank or (not (tagged or in_comment) and line.rstrip().endswith(RESULTS))
-        length += len(line) + 1
-        if length <= LARGEST_GAME:
-            game.append(line)
-        elif game:
-            game = []
-            skipped.note(first, f"over {LARGEST_GAME:,} characters without the tags of a next game")
-    if game:
-        yield first, "\n".join(game)
+def _reason(game: MainLine, least_elo: int) -> str:
+    """Why a game is left out; "" if it is not."""
+    if least_elo > 0 and min(game.elo) < least_elo:
+        return "below the Elo"
+    if not game.fault and len(game.moves) > LONGEST_GAME:
+        game.fault = f"{game.line}:1: over {LONGEST_GAME:,} plies"
+    if not game.fault and {game.result, game.tag_result} == {"1-0", "0-1"}:
+        game.fault = f"{game.line}:1: the result is {game.tag_result} in the tags, and {game.result} behind the moves"
+    if game.fault:
+        return FAULT
+    if not len(game.moves):
+        return "without moves"
+    return "" if _result(game) in WHITE_POINTS else "without a result"
 
 
-def _ends_in_comment(line: str, in_comment: bool) -> bool:
-    """Whether a comment in braces goes on after a line of moves; `in_comment`: whether one goes on before it."""
-    if in_comment:
-        _, brace, line = line.partition("}")
-        in_comment = not brace
-    return in_comment or ("{" in line and "{" in WHOLE_COMMENT.sub("", line))
-
-
-def _main_line(text: str, least_elo: int) -> _MainLine | None:
-    """The game of a text; None if there is none."""
-    try:
-        return chess.pgn.read_game(io.StringIO(text), Visitor=partial(_MainLine, least_elo))
-    except ValueError as error:  # for example, a number too long for Python
-        broken = _MainLine(least_elo)
-        broken.fault = str(error)
-        return broken
-
-
-class _MainLine(chess.pgn.BaseVisitor["_MainLine"]):
-    """Collects encoded moves without python-chess's game tree, which costs most of its reading time."""
-
-    def __init__(self, least_elo: int) -> None:
-        self.least_elo = least_elo
-        self.headers = chess.pgn.Headers({})
-        self.start: chess.Board | None = None
-        self.moves: list[int] = []
-        self.ended = False  # a null move ended the game: it occurs only in analysis
-        self.record: GameRecord | None = None
-        self.fault = ""
-
-    def visit_header(self, tagname: str, tagvalue: str) -> None:
-        self.headers[tagname] = tagvalue
-
-    def end_headers(self) -> chess.pgn.SkipType | None:
-        return None if self._is_selected() else chess.pgn.SKIP
-
-    def _is_selected(self) -> bool:
-        ratings = [self.headers.get(name, "") for name in ("WhiteElo", "BlackElo")]
-        return (self.headers.is_chess960() or _is_standard(self.headers)) and (
-            self.least_elo <= 0 or all(re.fullmatch("[0-9]{1,4}", x) and int(x) >= self.least_elo for x in ratings)
-        )
-
-    def begin_variation(self) -> chess.pgn.SkipType:
-        return chess.pgn.SKIP
-
-    def visit_board(self, board: chess.Board) -> None:
-        if self.start is None:
-            self.start = board.copy(stack=False)
-
-    def visit_move(self, board: chess.Board, move: chess.Move) -> None:
-        self.ended |= not move or len(self.moves) == LONGEST_GAME
-        if not self.ended:
-            self.moves.append(encode_move(board, move))
-
-    def visit_result(self, result: str) -> None:
-        if self.headers.get("Result") not in WHITE_POINTS:
-            self.headers["Result"] = result
-
-    def handle_error(self, error: Exception) -> None:
-        self.fault = self.fault or str(error)
-
-    def result(self) -> _MainLine:
-        points = WHITE_POINTS.get(self.headers.get("Result", ""))
-        if self.moves and self.start is not None and points is not None and not self.fault:
-            try:
-                self.record = record_of_result(row_from_board(self.start), self.moves, points)
-            except FenError as error:  # unplayable, as with more queens than pawns could have become
-                self.fault = str(error)
-        return self
-
-
-def _is_standard(headers: chess.pgn.Headers) -> bool:
-    try:
-        return headers.variant() is chess.Board
-    except ValueError:  # python-chess does not know this variant
-        return False
+def _result(game: MainLine) -> str:
+    return game.tag_result if game.tag_result in WHITE_POINTS else game.result

@@ -50,7 +50,7 @@ def teacher_files(paths: Iterable[Path]) -> list[Path]:
 
 def read_teacher(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
     """Games of one label file after the bookmark, in order. Raises DataError naming the line of a malformed one."""
-    for number, line in numbered_lines(path, "ascii", bookmark=bookmark):
+    for number, line in numbered_lines(path, bookmark):
         try:
             yield parse_teacher_line(line)
         except (KeyError, ValueError, OverflowError) as error:
@@ -59,7 +59,7 @@ def read_teacher(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameR
 
 def read_boards(path: Path, plies: int | None = None) -> Iterator[list[LabelledBoard]]:
     """`labelled_boards` of each game of a label file. Raises DataError naming file and line of a malformed line."""
-    for number, line in numbered_lines(path, "ascii"):
+    for number, line in numbered_lines(path):
         try:
             yield labelled_boards(line, plies)
         except ValueError as error:

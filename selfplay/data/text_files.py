@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import logging
-import lzma
-import os
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.errors import DataError
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 1 << 24  # characters; no valid file has a longer line
-LINES_PER_LOOK = 512  # lines between two updates of the share of the file that has been read
+PIECE = 1 << 16  # bytes that are read at once
 MOST_TOLD = 20  # most skipped games logged one by one per file
-
-_UNPACK: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 
 
 @dataclass
@@ -31,7 +21,7 @@ class Bookmark:
     """How far a reader has got in a file, so that another one can continue there.
 
     Attributes:
-        lines: lines up to the end of the last game that was yielded; of training chunks, the games.
+        lines: lines up to the end of the last game that was yielded; of PGN, bytes of text; of training chunks, games.
         share: part of the file's bytes that were read, 0..1; 0 if not known.
     """
 
@@ -39,33 +29,25 @@ class Bookmark:
     share: float = 0.0
 
 
-def numbered_lines(
-    path: Path, encoding: str = "utf-8", errors: str = "strict", bookmark: Bookmark | None = None
-) -> Iterator[tuple[int, str]]:
-    """(number from 1, line without its end) of a text file, unpacked if its name ends in .xz, .gz or .bz2.
+def numbered_lines(path: Path, bookmark: Bookmark | None = None) -> Iterator[tuple[int, str]]:
+    """(number from 1, line without its end) of a text file, unpacked if its name ends in .gz, .bz2, .xz or .zst.
 
     Begins after the lines of a `bookmark`, which it moves on. Raises DataError for files that cannot be read, are
     damaged or cut short, or have a line over LONGEST_LINE.
     """
     bookmark = bookmark or Bookmark()
-    number, first = 0, bookmark.lines
-    unpack = _UNPACK.get(path.suffix, lambda raw: raw)
+    count, first = 0, bookmark.lines
     try:
-        with path.open("rb") as raw, io.TextIOWrapper(unpack(raw), encoding, errors) as stream:
-            size = os.fstat(raw.fileno()).st_size
-            while line := stream.readline(LONGEST_LINE):
-                if len(line) == LONGEST_LINE:
-                    raise OSError(f"a line of over {LONGEST_LINE:,} characters")
-                number += 1
-                if number % LINES_PER_LOOK == 0:
-                    bookmark.share = raw.tell() / max(1, size)
-                if number == 1:
-                    line = line.removeprefix("\ufeff")
-                if number > first:
-                    bookmark.lines = number
-                    yield number, line.rstrip("\r\n")
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
+        with open_unpacked(path) as (stream, share):
+            for piece in utf8_pieces(stream, PIECE):
+                bookmark.share = share()
+                for line in piece.splitlines():
+                    count += 1
+                    if count > first:
+                        bookmark.lines = count
+                        yield count, line.decode()
+    except PACKED_ERRORS as error:
+        raise DataError(f"{path}:{count + 1}: cannot be read: {error}") from error
 
 
 def position_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -91,9 +73,13 @@ class SkipLog:
 
     def note(self, line: int, reason: str) -> None:
         """Count, and at first log, a skipped game that begins or breaks at `line`."""
+        self.note_fault(f"{line}: {reason}")
+
+    def note_fault(self, fault: str) -> None:
+        """`note` for a fault that begins with its line."""
         self.count += 1
         if self.count <= MOST_TOLD:
-            log.warning("%s:%d: game skipped: %s", self.path, line, reason)
+            log.warning("%s:%s (game skipped)", self.path, fault)
 
     def close(self) -> None:
         """Log how many more games were skipped."""

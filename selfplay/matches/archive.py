@@ -12,7 +12,7 @@ from typing import Any
 import chess
 import chess.pgn
 
-from engine.board.pgn_writer import game_text
+from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
 from engine.files.atomic import atomic_write, naming
 from selfplay.matches.play import Thought

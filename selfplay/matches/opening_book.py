@@ -23,17 +23,17 @@ from pathlib import Path
 from typing import Any
 
 import chess
-import chess.pgn
 import numpy as np
 
-from engine.board.convert import stack_from_board
+from engine.board import layout
+from engine.board.convert import board_from_row, decode_move, stack_from_board
 from engine.board.fen import Note, parse_fen
-from engine.board.pgn import GameBuilder
+from engine.board.makemove import push
+from engine.board.pgn.game_reader import GameText
+from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
 from engine.files.atomic import atomic_write
-from engine.files.text import decode_text
-from selfplay.data.pgn import game_texts
-from selfplay.data.text_files import SkipLog
+from engine.files.text import decode_text, open_unpacked
 from selfplay.records.endings import game_ending
 
 # What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
@@ -53,9 +53,9 @@ log = logging.getLogger(__name__)
 class OpeningBook(Sequence[str]):
     """Openings parsed on demand. Asking for an unreadable entry raises DataError, which names its place."""
 
-    def __init__(self, name: str, entries: Sequence[tuple[int, str]], read: Callable[[str, str], str]) -> None:
+    def __init__(self, name: str, entries: Sequence[tuple[int, Any]], read: Callable[[Any, str], str]) -> None:
         self._name = name
-        self._entries = entries  # (number, text) of each line of an EPD file or game of a PGN file
+        self._entries = entries  # (number, line of an EPD file or game of a PGN file)
         self._read = read
 
     def __len__(self) -> int:
@@ -76,17 +76,17 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
     when the file is unreadable or empty.
     """
     name, text = _read_text(path)
-    if name.lower().endswith(".pgn"):
-        games = game_texts(enumerate(text.splitlines(), 1), SkipLog(Path(name)))
-        entries = [(number, game) for number, (_, game) in enumerate(games, 1)]
+    entries: Sequence[tuple[int, Any]]
+    if ".pgn" in [suffix.lower() for suffix in Path(name).suffixes]:
+        entries = [(game.line, game) for game in main_lines(GameText(io.BytesIO(text.encode())))]
 
-        def read(entry: str, place: str) -> str:
+        def read(entry: Any, place: str) -> str:
             return _pgn_opening(entry, place, plies, chess960)
     else:
         lines = enumerate(re.split("\r\n?|\n", text), 1)
         entries = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
 
-        def read(entry: str, place: str) -> str:
+        def read(entry: Any, place: str) -> str:
             return parse_position(entry, place, chess960).fen()
 
     if not entries:
@@ -214,7 +214,8 @@ def _read_text(path: Path | None) -> tuple[str, str]:
         return name, (importlib.resources.files("selfplay") / "sets" / name).read_text(encoding="utf-8")
     try:
         if path.suffix.lower() != ".zip":
-            return str(path), decode_text(path.read_bytes())
+            with open_unpacked(path) as (stream, _):
+                return str(path), decode_text(stream.read())
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             if len(names) != 1:
@@ -226,20 +227,18 @@ def _read_text(path: Path | None) -> tuple[str, str]:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
-def _pgn_opening(text: str, place: str, plies: int, chess960: bool) -> str:
-    try:
-        game = chess.pgn.read_game(io.StringIO(text), Visitor=GameBuilder)
-        if game is None or game.errors:
-            raise DataError(f"{place}: not a readable game{f': {game.errors[0]}' if game else ''}")
-        board = game.board()
-    except ValueError as error:  # python-chess raises it for an overlong number or an unknown variant
-        raise DataError(f"{place}: not a readable game: {error}") from error
-    if board.uci_variant != "chess" or board.chess960 != chess960 or not board.is_valid():
+def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
+    if game.fault:
+        raise DataError(f"{place.rpartition(':')[0]}:{game.fault}")
+    if game.chess960 != chess960:
         raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")
-    start = board.fen()
-    moves = [move.uci() for move in game.mainline_moves()][:plies]
-    if not moves and "FEN" not in game.headers:
+    if not len(game.moves) and not game.has_start:
         raise DataError(f"{place}: no moves")
-    for move in moves:
-        board.push_uci(move)
-    return f"{start} moves {' '.join(moves)}" if moves else start
+    stack = layout.empty_stack(len(game.moves[:plies]) + 1)
+    stack[0] = game.start
+    board = board_from_row(game.start, chess960)
+    start = board.fen()
+    for ply, code in enumerate(game.moves[:plies]):
+        board.push(decode_move(stack[ply], code, chess960))
+        push(stack, ply, code)
+    return f"{start} moves {' '.join(move.uci() for move in board.move_stack)}" if board.move_stack else start

@@ -18,10 +18,10 @@ from engine.board.convert import board_from_row, decode_move
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
-from engine.board.pgn_writer import game_text
+from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, RunError
 from selfplay.data.game_files import white_points_of
-from selfplay.data.pgn import read_pgn
+from selfplay.data.pgn import Tally, read_pgn
 from selfplay.data.split import game_key
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import game_of_chunk
@@ -46,6 +46,7 @@ class Imported:
     games: int
     positions: int
     duplicates: int
+    tallies: tuple[tuple[Path, Tally], ...] = ()  # of each PGN file
 
 
 # ---- into a run ---------------------------------------------------------------------------------------------------
@@ -68,7 +69,9 @@ def import_games(
     number, phase = run.ledger.current()
     if phase is not Phase.DONE:
         raise RunError(f"{run.path}: generation {number} has to {phase} first")
-    readers = [(path, _pgn_games(path, pgn_min_elo)) for path in pgn] + [(path, _v6_games(path)) for path in v6]
+    tallies = tuple((path, Tally()) for path in pgn)
+    readers = [(path, _pgn_games(path, pgn_min_elo, tally)) for path, tally in tallies]
+    readers += [(path, _v6_games(path)) for path in v6]
     known, rows, sources = _keys_of_games(run), list[SelfPlayRow](), list[tuple[str, int, int]]()
 
     def new_games() -> Iterator[SelfPlayRecord]:
@@ -87,13 +90,15 @@ def import_games(
                 yield mine
             sources.append((str(path), len(rows) - first, duplicates))
         if not rows:
-            names, left_out = ", ".join(source[0] for source in sources), sum(source[2] for source in sources)
-            raise DataError(f"{names}: {f'all {left_out:,} games are known already' if left_out else 'no games found'}")
+            names, known_games = ", ".join(source[0] for source in sources), sum(source[2] for source in sources)
+            seen = "".join(f"; {path}: {tally}" for path, tally in tallies)
+            why = f"all {known_games:,} games are known already" if known_games else "no games found"
+            raise DataError(f"{names}: {why}{seen}")
 
     write_segment(run.replay, number + 1, new_games())
     run.ledger.note_import(number + 1, config_text(run.config), sources, rows)
     duplicates = sum(source[2] for source in sources)
-    return Imported(number + 1, len(rows), sum(row.plies for row in rows), duplicates)
+    return Imported(number + 1, len(rows), sum(row.plies for row in rows), duplicates, tallies)
 
 
 def _keys_of_games(run: RunFolder) -> set[int]:
@@ -107,9 +112,9 @@ def _v6_games(path: Path) -> Iterator[SelfPlayRecord]:
         yield game_of_chunk(records, name, number=0)
 
 
-def _pgn_games(path: Path, least_elo: int) -> Iterator[SelfPlayRecord]:
+def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRecord]:
     """Make every position a target: the policy is the move played, the value is the game's result."""
-    for game in read_pgn(path, least_elo):
+    for game in read_pgn(path, least_elo, tally=tally):
         n = len(game.moves)
         last = _positions(game.start, game.moves)[-1]
         points = white_points_of(game)

@@ -1,5 +1,6 @@
 """The web board in a real browser, driven by mouse and keys: whole games, their review, analysis, a second tab."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -322,6 +323,31 @@ def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("#load button[value=ok]")
     tab.wait_for("document.querySelector('#load').open && document.querySelector('#load .error').textContent")
     assert "longer than 250,000 characters" in tab.text("#load .error")
+
+
+def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab, tmp_path: Path) -> None:
+    """They were shown nowhere, and a chapter of a study was called `? – ?`."""
+    study = """[ChapterName "The trap"]\n\n1. e4 e5 2. Qh5 { Aims at f7. [%cal Gh5f7][%csl Rf7] }
+        Nc6 (2... Nf6 { Gives a pawn. } 3. Qxe5+) *\n\n[White "B"]\n\n1. d4 *"""
+    tab.click("[data-open=load]")
+    tab.script(f"document.getElementById('load-text').value = {json.dumps(study)}")
+    tab.click("#load button[value=ok]")
+    tab.wait_for("state.steps.length === 5")
+    tab.wait_for("document.body.textContent.includes('The trap, *')")
+    tab.script("document.querySelectorAll('dialog[open]').forEach(dialog => dialog.close())")
+    assert not tab.script("document.querySelector('#notes').checkVisibility()")
+    tab.script("look(false, 3)")
+    tab.wait_for("state.place.ply === 3 && document.querySelector('#notes').checkVisibility()")
+    assert tab.text("#note") == "Aims at f7."
+    assert tab.script("document.querySelectorAll('#board .arrow.green').length") == 1
+    assert tab.script("document.querySelectorAll('#board .ring.red').length") == 1
+    assert "Gives a pawn." in tab.text("#note-list")
+    tab.picture(tmp_path / "notes.png")
+    tab.click("#note-list li .move:nth-of-type(2) button")
+    tab.wait_for("state.place.variation && state.place.ply === 5")
+    assert tab.script("state.variation.steps.map(step => step.san)") == ["Nf6", "Qxe5+"]
+    assert not tab.script("document.querySelector('#notes').checkVisibility()")
+    assert tab.failures == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")

@@ -1,5 +1,6 @@
 """What the fuzzers and the poor environments have found, a test each."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,34 +93,38 @@ def test_a_clock_larger_than_a_word_is_refused() -> None:
 
 
 def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
-    with pytest.raises(DataError, match="not readable as PGN"):
-        list(read_every_game(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n')))
+    with pytest.raises(DataError, match="from 0 to 255"):
+        list(read_pgn_games(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n')))
 
 
 @pytest.mark.parametrize(
-    ("moves", "main_line", "errors"),
+    ("moves", "main_line", "errors", "reads_main_line"),
     [
-        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 2... Nc6", "e4 e5 Nf3 Nc6", 1),
-        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 3. Nf3 Nc6", "e4 e5 Nf3", 2),  # a move of the variation's position
-        ("1. e4 e5 2. Nf3 (2. f4 (2. d5 Nf3) f3) 2... Nc6", "e4 e5 Nf3 Nc6", 2),
-        ("1. e4 (1. d4 d5 2. c4 c6 3. e5 (3. e6 (3. e7) $1 {no}) $1 {no}) (1. c4) 1... c5", "e4 c5", 1),
-        ("1. e4 (1. d4 d5 2. c4 c6 3. e5) ((", "e4", 1),
-        ("1. e4 e5 2. O-O $1 {no} (2. Nf3 Nc6) ) $1 2. Nf3", "e4 e5", 1),
-        ("1. e5 (1. e4) (1. d4) e5", "", 1),
+        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 2... Nc6", "e4 e5 Nf3 Nc6", 1, True),
+        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 3. Nf3 Nc6", "e4 e5 Nf3", 2, False),  # a move of the variation's position
+        ("1. e4 e5 2. Nf3 (2. f4 (2. d5 Nf3) f3) 2... Nc6", "e4 e5 Nf3 Nc6", 2, True),
+        ("1. e4 (1. d4 d5 2. c4 c6 3. e5 (3. e6 (3. e7) $1 {no}) $1 {no}) (1. c4) 1... c5", "e4 c5", 1, True),
+        ("1. e4 (1. d4 d5 2. c4 c6 3. e5) ((", "e4", 2, False),
+        ("1. e4 e5 2. O-O $1 {no} (2. Nf3 Nc6) ) $1 2. Nf3", "e4 e5", 2, False),
+        ("1. e5 (1. e4) (1. d4) e5", "", 1, False),
     ],
 )
-def test_a_move_that_cannot_be_read_ends_its_own_line_alone(moves: str, main_line: str, errors: int, written) -> None:
+def test_a_move_that_cannot_be_read_ends_its_own_line_alone(
+    moves: str, main_line: str, errors: int, reads_main_line: bool, written
+) -> None:
     path = written("game.pgn", f'[Event "x"]\n\n{moves}\n')
-    ((game, _),) = read_every_game(path)
+    game = next(read_every_game(path)).game
     assert [node.san() for node in game.mainline()] == main_line.split()
     assert len(game.errors) == errors
     for node in breadth_first(game):
         assert node.move in node.parent.board().legal_moves
         assert not node.nags
         assert not node.comment
-    with pytest.raises(DataError, match="illegal san"):
+    with pytest.raises(DataError, match=r"illegal|no variation|not closed"):
         list(read_pgn_games(path))
-    with pytest.raises(DataError, match="illegal san"):
+    with (
+        contextlib.nullcontext() if reads_main_line else pytest.raises(DataError, match=r"illegal|not closed|to close")
+    ):
         list(load_book(path))
 
 
@@ -131,7 +136,7 @@ def breadth_first(game: chess.pgn.Game) -> Iterator[chess.pgn.ChildNode]:
 
 
 def test_a_pgn_without_moves_has_no_openings(written) -> None:
-    with pytest.raises(DataError, match="no moves"):
+    with pytest.raises(DataError, match="neither a tag nor a move"):
         list(load_book(written("openings.pgn", "a few words\n")))
 
 

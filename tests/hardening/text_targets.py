@@ -149,10 +149,10 @@ def human_games() -> Target:
 def read_pgns(path: Path) -> None:
     for _ in read_pgn(path):
         pass
-    for game, fault in read_every_game(path):
-        if fault is None:  # nobody plays or writes the others
-            board_at(game)
-            str(game)
+    for found in read_every_game(path):
+        if not found.start_fault:  # nobody plays or writes the others
+            board_at(found.game)
+            str(found.game)
     with contextlib.suppress(DataError):  # openings are of one kind of chess
         list(load_book(path))
 

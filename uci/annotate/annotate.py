@@ -14,7 +14,9 @@ import chess.pgn
 from markupsafe import Markup
 from rich.console import Console
 
-from engine.board.pgn_writer import game_text
+from engine.board.pgn.game_reader import ReadGame
+from engine.board.pgn.game_writer import game_text
+from engine.board.pgn.move_words import ENGLISH
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import harmless, make_console, say
 from engine.cli.live_lines import live_line
@@ -26,6 +28,7 @@ from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
+from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
@@ -68,13 +71,14 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with ready_engine(console, replace(options, analyse_mode=True)) as engine:
             output = _Output(arguments.pgn, base, engine, limits)
-            for number, (game, fault) in enumerate(games, 1):
-                if not _is_sound(problems, number, game, fault):
-                    damaged += 1
-                if fault is None:
-                    review = _review(engine, game, number, limits, _side(problems, game, arguments.side))
+            for found in games:
+                _tell(problems, found, arguments.pgn)
+                damaged += bool(found.faults)
+                if found.number and not found.start_fault:
+                    side = _side(problems, found.game, arguments.side)
+                    review = _review(engine, found.game, found.number, limits, side)
                     output.add(review)
-                    say(console, _summary_line(review, number))
+                    say(console, _summary_line(review, found.number))
     except KeyboardInterrupt as interrupt:
         if isinstance(interrupt, ReviewInterrupted) and interrupt.review is not None and output is not None:
             output.add(interrupt.review)
@@ -106,14 +110,14 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
         say(console, f"{_summary_line(review, 1)}\nin {output.pgn} and {output.html}")
 
 
-def _is_sound(problems: Console, number: int, game: chess.pgn.Game, fault: DataError | None) -> bool:
-    """Whether a game was read completely; if not, reports what is wrong with it."""
-    if fault is not None:
-        say(problems, f"game {number} is skipped: {fault}")
-        return False
-    for error in game.errors:
-        say(problems, f"game {number}: {error}; that line is read up to there")
-    return not game.errors
+def _tell(problems: Console, found: ReadGame, path: Path) -> None:
+    """Reports what is wrong with a game, and in which language it was read."""
+    if found.letters != ENGLISH.name:
+        say(problems, f"game {found.number}: read as {found.letters}")
+    what = f"game {found.number}: " if found.number else ""
+    for fault in found.faults:
+        rest = "the game is skipped" if found.start_fault else "that line is read up to there"
+        say(problems, f"{what}{path}:{fault}{f'; {rest}' if found.number else ''}")
 
 
 def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:
@@ -132,7 +136,7 @@ def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.
 def _review(
     engine: Engine, game: chess.pgn.Game, number: int, limits: Limits, side: chess.Color | None = None
 ) -> GameReview:
-    title = harmless(f"game {number}: {game.headers.get('White', '?')} - {game.headers.get('Black', '?')}")
+    title = harmless(f"game {number}: {game_name(game.headers)}")
     with live_line(title) as line:
 
         def on_ply(done: int, total: int) -> None:
@@ -143,7 +147,8 @@ def _review(
 
 def _summary_line(review: GameReview, number: int) -> str:
     headers = review.game.headers
-    sides = (f"{headers.get(name, '?')}: {review.summary(side)}" for name, side in (("White", True), ("Black", False)))
+    names = {side: chess.COLOR_NAMES[side].title() for side in review.sides}
+    sides = (f"{headers.get(name, '?').strip('? ') or name}: {review.summary(side)}" for side, name in names.items())
     return f"game {number}, {headers.get('Result', '*')}. " + "; ".join(sides)
 
 
@@ -185,7 +190,7 @@ def _output_files(base: Path) -> tuple[Path, Path]:
 
 def _refuse_outputs(source: Path, base: Path) -> None:
     """Raises ConfigError where the output would replace the games themselves, or a file that is no earlier review."""
-    for path, mark in zip(_output_files(base), ('[Annotator "Aino ', "Made by Aino "), strict=True):
+    for path, mark in zip(_output_files(base), (REVIEW_MARK, "Made by Aino "), strict=True):
         if path.exists() and path.samefile(source):
             raise ConfigError(f"{path} holds the games themselves: give another name with --out")
         if path.exists() and mark not in path.read_text(encoding="utf-8", errors="replace"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import chess
 import chess.pgn
 
-from engine.board.pgn_writer import game_text
+from engine.board.pgn.game_writer import game_text
 from engine.files.user_folder import user_folder
 from uci.terminal.opening_names import opening_name
 from uci.terminal.reading import read_game, read_pgn_games

@@ -10,7 +10,7 @@ from pathlib import Path
 import chess
 
 from engine.board.fen import parse_fen
-from engine.board.pgn_writer import game_text
+from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import argparse
 import io
-import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import chess
 import chess.pgn
 
-from engine.board.fen import check_playable, parse_fen
-from engine.board.pgn import GameBuilder
-from engine.errors import ConfigError, DataError, FenError, why_unreadable
+from engine.board.fen import parse_fen
+from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
+from engine.board.pgn.tokens import TAG_BEGIN
+from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import decode_text
 from uci.terminal.notation import board_after
 
 START_WORD = "startpos"
 STDIN_WORD = "-"
 COMMENT = "#"
-TAG_LINE = re.compile(r'\[\w+\s+"')
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,9 @@ def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> I
     if not lines:
         raise DataError("standard input is empty: expected a PGN, or one FEN a line")
     if _is_pgn([line for _, line in lines]):
-        yield _source_of_game(_nth(_playable(io.StringIO(text), "standard input"), game, "standard input"), ply)
+        yield _source_of_game(
+            _nth(_sound(read_text_games(text, "standard input"), "standard input"), game, "standard input"), ply
+        )
         return
     for number, line in lines:
         try:
@@ -108,7 +107,7 @@ def _source_of_fen(text: str, chess960: bool, place: str = "") -> Source:
 
 def _is_pgn(lines: Sequence[str]) -> bool:
     """Whether the lines are PGN: one is a tag, or no line looks like a FEN."""
-    return any(TAG_LINE.match(line) for line in lines) or (
+    return any(TAG_BEGIN.match(line) for line in lines) or (
         "/" not in lines[0] and not any(line.split()[0].count("/") == len(chess.RANK_NAMES) - 1 for line in lines)
     )
 
@@ -141,74 +140,39 @@ def _nth(games: Iterator[chess.pgn.Game], number: int, name: str) -> chess.pgn.G
 def read_pgn_games(path: Path) -> Iterator[chess.pgn.Game]:
     """All games of a PGN file in order, each read on demand.
 
-    Raises DataError for an unreadable file, and for the first game with a fault: another variant, an impossible
-    position, or an illegal move.
+    Raises DataError for an unreadable file, and for the first fault in or between the games.
     """
-    with _pgn_file(path) as file:
-        yield from _playable(file, str(path))
+    return _sound(read_every_game(path), str(path))
 
 
-def read_every_game(path: Path) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
-    """All games of a PGN file in order, including broken ones.
+def read_every_game(path: Path) -> Iterator[ReadGame]:
+    """All games of a PGN file in order, including broken ones, and what stands between them and cannot be read.
 
-    A game of another variant or from an impossible position cannot be played, and comes with an error that says why. A
-    line with an illegal move ends before that move, and the game's `errors` describe it. Raises DataError for an
-    unreadable file.
+    Raises DataError for an unreadable file, and for one without a game.
     """
-    with _pgn_file(path) as file:
-        yield from read_games(file, str(path))
+    return _some(read_game_file(path), str(path))
 
 
-@contextmanager
-def _pgn_file(path: Path) -> Iterator[TextIO]:
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            yield file
-    except OSError as error:
-        raise DataError(f"{path}: {why_unreadable(error)}") from error
+def read_text_games(text: str, name: str) -> Iterator[ReadGame]:
+    """`read_every_game` of a text, which errors call `name`."""
+    return _some(read_games(text), name)
 
 
-def _playable(file: TextIO, name: str) -> Iterator[chess.pgn.Game]:
-    for number, (game, fault) in enumerate(read_games(file, name), 1):
-        if fault is not None:
-            raise DataError(f"{name}, game {number}: {fault}")
-        if game.errors:
-            raise DataError(f"{name}, game {number}: {game.errors[0]}")
+def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
+    fault, count = "", 0
+    for game in games:
+        count += game.number > 0
+        fault = fault or str(game.faults[0]) if game.faults else fault
         yield game
+    if not count:
+        raise DataError(f"{name}: no game in PGN format{f' ({fault})' if fault else ''}")
 
 
-def read_games(file: TextIO, name: str) -> Iterator[tuple[chess.pgn.Game, DataError | None]]:
-    """All games of an open PGN, as `read_every_game` gives those of a file; errors call it `name`."""
-    count = 0
-    while (game := _next_game(file, name)) is not None and not _is_nothing(game):
-        count += 1
-        yield game, _fault_of_start(game)
-    if count == 0:
-        raise DataError(f"{name}: no game in PGN format")
-
-
-def _next_game(file: TextIO, name: str) -> chess.pgn.Game | None:
-    try:
-        return chess.pgn.read_game(file, Visitor=GameBuilder)
-    except ValueError as error:  # python-chess raises it for an overlong number
-        raise DataError(f"{name}: not readable as PGN: {error}") from error
-
-
-def _fault_of_start(game: chess.pgn.Game) -> DataError | None:
-    """The error of a game that starts from an impossible position or has a variant other than Chess960, or None."""
-    try:
-        board = game.board()
-        check_playable(board)
-    except ValueError as error:
-        return DataError(str(error))
-    if type(board) is not chess.Board:
-        return DataError(f"Aino does not play the variant {board.uci_variant!r}")
-    return None
-
-
-def _is_nothing(game: chess.pgn.Game) -> bool:
-    """Whether the game has no moves, headers or errors: python-chess reads that from text that is not PGN."""
-    return game.next() is None and not game.errors and game.headers == chess.pgn.Game().headers
+def _sound(games: Iterator[ReadGame], name: str) -> Iterator[chess.pgn.Game]:
+    for game in games:
+        if game.faults:
+            raise DataError(f"{name}:{game.faults[0]}")
+        yield game.game
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:

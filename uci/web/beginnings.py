@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import itertools
 import random
 
 import chess
@@ -13,7 +13,8 @@ from engine.errors import ConfigError, DataError
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
-from uci.terminal.reading import board_at, read_games
+from uci.terminal.author_notes import game_name
+from uci.terminal.reading import board_at, read_text_games
 from uci.web.table import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
@@ -46,21 +47,18 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
 
     With it come the names of all games, and the first fault in this one, "" for none.
     """
-    games = []
-    for found in read_games(io.StringIO(text), "the PGN"):
-        games.append(found)
-        if len(games) >= max(_MOST_GAMES, number):
-            break
+    every = (found for found in read_text_games(text, "the PGN") if found.number)
+    games = list(itertools.islice(every, max(_MOST_GAMES, number)))
     if number > len(games):
         raise DataError(f"the PGN has {len(games)} game{'s' * (len(games) != 1)}")
-    game, error = games[number - 1]
-    if error is not None:
-        raise error
-    board = board_at(game)
+    found = games[number - 1]
+    if found.start_fault:
+        raise DataError(found.start_fault)
+    board = board_at(found.game)
     if len(board.move_stack) > MOST_PLIES:
         raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
-    setup = Setup(board, None, headers=dict(game.headers))
-    return setup, [_name(found) for found, _ in games[:_MOST_GAMES]], str(next(iter(game.errors), ""))
+    setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
+    return setup, [_name(other.game) for other in games[:_MOST_GAMES]], str(next(iter(found.faults), ""))
 
 
 def _read_position(fen: str, shown: chess.Board, note: Note) -> chess.Board:
@@ -74,5 +72,4 @@ def _read_position(fen: str, shown: chess.Board, note: Note) -> chess.Board:
 
 
 def _name(game: chess.pgn.Game) -> str:
-    headers = game.headers
-    return f"{headers.get('White', '?')} – {headers.get('Black', '?')}, {headers.get('Result', '*')}"
+    return f"{game_name(game.headers)}, {game.headers.get('Result', '*')}"

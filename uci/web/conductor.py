@@ -12,6 +12,7 @@ from typing import Any
 import chess
 import chess.pgn
 
+from engine.board.pgn.game_writer import game_text
 from engine.errors import AinoError, MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
@@ -278,7 +279,7 @@ class Conductor:
             return
         self._reviewing = False
         how = how_reviewed(self._thinker.evaluator_name, limits)
-        section = game_section(review, 1, str(add_comments(review, how)))
+        section = game_section(review, 1, game_text(add_comments(review, how)))
         self.review_page = lambda nonce: render_game_page("Review of the game", [section], how, nonce)
         self._tell(self._review_state())
         self._go_on()

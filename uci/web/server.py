@@ -22,7 +22,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from engine.board.pgn_writer import game_text
+from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
 from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, SCALE, level_choices
 from uci.pages.render import render

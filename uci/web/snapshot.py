@@ -64,6 +64,7 @@ def snapshot(table: Table) -> dict[str, Any]:
     human = table.human
     may_move = table.is_analysing or table.is_human_turn
     in_variation, ply = table.place
+    notes = [*table.notes, *[{}] * len(board.move_stack), {}]
     return {
         "do": "state",
         "isGame": table.is_game,
@@ -71,7 +72,7 @@ def snapshot(table: Table) -> dict[str, Any]:
         "human": None if human is None else chess.COLOR_NAMES[human],
         "level": table.level.text,
         "analysing": table.is_analysing,
-        "steps": _steps(board.root(), board.move_stack),
+        "steps": [{**step, **note} for step, note in zip(_steps(board.root(), board.move_stack), notes, strict=False)],
         "firstPly": table.first_ply,
         "variation": _variation(table),
         "place": {"variation": in_variation, "ply": ply},

@@ -11,6 +11,7 @@ import chess.pgn
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
+from uci.terminal.author_notes import notes_of
 from uci.terminal.notation import board_after
 
 MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
@@ -39,6 +40,7 @@ class Table(TimedGame):
         self.is_loading = False  # Aino cannot think yet
         self.is_asked = False  # the person waits for Aino's answer to something else than a move
         self.variation: Variation | None = None
+        self.notes = notes_of(setup.source) if setup.source is not None else []  # of its author, for each ply
         self._in_variation = False
         self._looked_at = self.plies  # plies from the start of the game, through the variation or not
 
@@ -187,10 +189,19 @@ class Table(TimedGame):
         """The game as PGN, with the variation; the result is "*" while it lasts."""
         if self.is_game:
             game = super().record(end or self.end or UNFINISHED, event)
+        elif self.setup.source is not None:
+            game = self._with_source(self.setup.source)
         else:
             headers = self.setup.headers or {"Event": "Analysis", "Date": f"{self.started:%Y.%m.%d}"}
             game = game_from_board(self.board, headers, headers.get("Result", UNFINISHED.result), self.clock_times)
         if self.variation is not None:
             nodes: list[chess.pgn.GameNode] = [game, *game.mainline()]
             nodes[self.variation.fork].add_line(self.variation.moves)
+        return game
+
+    def _with_source(self, source: chess.pgn.Game) -> chess.pgn.Game:
+        """A copy of the game that was loaded, with its author's notes, and the moves behind it."""
+        game = source.accept(chess.pgn.GameBuilder())
+        for move in self.board.move_stack[source.end().ply() - source.ply() :]:
+            game.end().add_main_variation(move)
         return game

@@ -17,13 +17,15 @@ import pytest
 import selfplay.data.cache as cache_module
 import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
+from engine.board.pgn.tokens import LONGEST_GAME
 from engine.errors import DataError
+from engine.files.text import LONGEST_LINE
 from selfplay.data.cache import Reader, load_or_parse
 from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import LARGEST_GAME, PgnReader, read_pgn
+from selfplay.data.pgn import PgnReader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
 from selfplay.data.teacher import read_boards, read_teacher
-from selfplay.data.text_files import LONGEST_LINE, MOST_TOLD, Bookmark, numbered_lines
+from selfplay.data.text_files import MOST_TOLD, Bookmark, numbered_lines
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.source_files import SourceFiles, load_training_data
@@ -77,7 +79,7 @@ def test_broken_games_are_told_by_line_and_skipped(tmp_path: Path, caplog: pytes
         games = read(tmp_path / "x.pgn", good + illegal + good + no_start + bad_fen + good)
     assert games == [KING_PAWNS] * 3
     told = [record.getMessage() for record in caplog.records]
-    assert [text.split(": ")[0].rsplit(":", 1)[1] for text in told] == ["5", "13", "19"]
+    assert [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in told] == ["7:13", "14:1", "20:1"]
     assert "Ke3" in told[0]
 
 
@@ -89,7 +91,7 @@ def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.L
 
 
 def test_comment_that_never_ends_costs_one_game(tmp_path: Path) -> None:
-    text = pgn() + pgn("1. e4 { no end") + pgn() + pgn("1. d4 {" + LARGEST_GAME // 50 * f"{'x' * 59}\n") + pgn()
+    text = pgn() + pgn("1. e4 { no end") + pgn() + pgn("1. d4 {" + LONGEST_GAME // 50 * f"{'x' * 59}\n") + pgn()
     assert [moves for moves in read(tmp_path / "x.pgn", text) if moves == KING_PAWNS] == [KING_PAWNS] * 3
 
 
@@ -115,7 +117,7 @@ CLOCKS = '1. e4 {\n[%clk 0:01]\n} e5 {\n[Note that "quotes" occur]\n}'
         pytest.param(pgn("1. e4 ; {\ne5") + pgn(), 2, id="a brace in a comment"),
         pytest.param(pgn(CLOCKS), 1, id="clocks"),
         pytest.param(pgn() + pgn(f"1. e4 ${'9' * 5000}") + pgn(), 2, id="a number too long for Python"),
-        pytest.param(pgn("1. e4 e5 2. -- d5"), 1, id="a null move"),
+        pytest.param(pgn("1. e4 e5 2. -- d5") + pgn(), 1, id="a null move"),
     ],
 )
 def test_games_are_told_apart(tmp_path: Path, text: str, games: int) -> None:

@@ -68,6 +68,30 @@ def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, ain
     assert "generation 1 has to fit first" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
 
 
+def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    path = tmp_path / "mixed.pgn"
+    game = '[Event "x"]\n[Result "1-0"]\n[WhiteElo "2500"]\n[BlackElo "{elo}"]\n\n\n{moves}\n\n\n'
+    moves = ["1. e4 e5 1-0", "1. d4 d5 1-0", "1. c4 e9 1-0", "1. f4 (1. g4) f5 0-1", "1. b4 -- 1-0", "1-0"]
+    texts = [game.format(elo=2400, moves=text) for text in moves]
+    undecided = game.replace("1-0", "*").format(elo=2400, moves="1. a4 *")
+    path.write_text("".join([*texts, undecided, game.format(elo=1000, moves="1. Nf3 1-0")]), encoding="utf-8")
+    printed = aino_train("import", tmp_path / "run", *FLAGS, "--pgn", path, "--pgn-min-elo", 2000)
+    assert f"{path}: 8 games seen, 2 read, 6 left out (3 with a fault, " in printed
+    for reason in ("1 without moves", "1 without a result", "1 below the Elo"):
+        assert reason in printed
+
+
+def test_ten_games_with_two_empty_lines_behind_their_tags_are_ten(tmp_path: Path) -> None:
+    path = tmp_path / "ten.pgn"
+    starts = ("e4", "d4", "c4", "b4", "a4", "f4", "g4", "h4", "Nf3", "Nc3")
+    lines = ["\n\n" if number % 2 else "\n" for number in range(10)]
+    path.write_text(
+        "".join(f'[Result "1-0"]\n{gap}1. {move} e5 1-0\n\n' for move, gap in zip(starts, lines, strict=True))
+    )
+    run = RunFolder(tmp_path / "run", {"net": "16x1"})
+    assert import_games(run, [path], []).games == 10
+
+
 def test_run_goes_on_with_imported_games(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
     aino_train("import", tmp_path / "run", *FLAGS, *FIT, "--pgn", pgn_file)
     assert "held-out losses" in aino_train("fit", tmp_path / "run")

@@ -9,7 +9,7 @@ import subprocess
 import chess.pgn
 import pytest
 
-from engine.board.pgn_writer import game_text
+from engine.board.pgn.game_writer import game_text
 
 PGN_EXTRACT = shutil.which("pgn-extract", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/games")
 NAMES = [

@@ -40,9 +40,9 @@ class LiveBoard {
   draw() {
     const targets = this.legal.filter(([source]) => source === this.selected).map(([, target]) => target);
     const arrows = this.drawn.filter(([from, to]) => from !== to).map(pair => [...pair, "drawn"]);
-    const circles = this.drawn.filter(([from, to]) => from === to).map(([square]) => square);
-    this.view.show({ ...this.base, arrows: [...this.base.arrows ?? [], ...arrows], circles, selected: this.selected,
-      targets: [...new Set(targets)], cursor: this.cursor });
+    const circles = this.drawn.filter(([from, to]) => from === to).map(([square]) => [square, "drawn"]);
+    this.view.show({ ...this.base, arrows: [...this.base.arrows ?? [], ...arrows],
+      circles: [...this.base.circles ?? [], ...circles], selected: this.selected, targets: [...new Set(targets)], cursor: this.cursor });
   }
 
   flip(flipped) {

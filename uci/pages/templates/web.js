@@ -48,7 +48,8 @@ function say(text, kind = "note") {
 
 const live = new LiveBoard($("board"), uci => { premove = null; send("move", { uci }); },
   squares => { premove = squares; if (state) show(); }, text => say(text));
-const moveList = new MoveList($("moves"), show), lineList = new MoveList($("line-list"), show);
+const moveList = new MoveList($("moves"), show), lineList = new MoveList($("line-list"), show),
+  noteList = new MoveList($("note-list"), show);
 
 // ---- what is shown ----
 
@@ -71,7 +72,16 @@ function show() {
   showStrips(shownStep());
   showMoves();
   showLines();
+  showNotes(shownStep());
   showControls();
+}
+
+// What the author of a loaded game wrote about a position, and the author's alternatives to the next move.
+function showNotes(step) {
+  const lines = state.analysing ? (step.alternatives ?? []).map(line => lineItem(line, step.fen)) : [];
+  $("notes").hidden = !step.note && !lines.length;
+  $("note").textContent = step.note ?? "";
+  noteList.fill(lines);
 }
 
 function showBoard() {
@@ -84,7 +94,10 @@ function showBoard() {
   const flipped = bottomSide() === "black";
   if (live.view.flipped !== flipped) live.flip(flipped);
   const mayPremove = state.thinking && browsed === null ? state.human : null;
-  live.show({ placement: step.fen.split(" ")[0], marked: step.marked, check: step.check, arrows },
+  const drawn = step.drawn ?? [];  // by the game's author, [from, to, colour]; a circle goes to its own square
+  arrows.unshift(...drawn.filter(([from, to]) => from !== to));
+  const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
+  live.show({ placement: step.fen.split(" ")[0], marked: step.marked, check: step.check, arrows, circles },
     isLatest() ? state.legal : [], mayPremove);
   $("board").querySelector("svg").setAttribute("aria-label", step.san ?? "Start position");
 }
@@ -217,7 +230,7 @@ function showChances(wdl) {
 // A line of a position; until there are lines of another position it stays, and then its moves cannot be played.
 function lineItem(line, fen) {
   const item = document.createElement("li");
-  item.append(words("score", line.score));
+  if (line.score) item.append(words("score", line.score));
   line.moves.forEach((move, index) => {
     const button = moveButton(move.san, () => {
       if (fen === shownStep().fen) send("explore", { moves: line.moves.slice(0, index + 1).map(one => one.uci) });
@@ -227,6 +240,7 @@ function lineItem(line, fen) {
     pair.append(button);
     item.append(pair, " ");
   });
+  if (line.note) item.append(words("note", line.note));
   return item;
 }
 

@@ -1,0 +1,196 @@
+"""Words of movetext as moves and marks: every way of writing them, and the letters of pieces in other languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import chess
+
+from engine.board.convert import encode_move
+from engine.board.pgn.tokens import DASH
+
+FIGURINES = str.maketrans(
+    dict(zip("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", strict=True)) | {"♙": "", "♟": "", "\ufe0e": "", "\ufe0f": ""}
+)
+# Language, and its letters for king, queen, rook, bishop, knight (and pawn). Readings that give the same game are one.
+LANGUAGES = (
+    ("English with P for pawns", "K Q R B N P"),
+    ("English in capitals", ""),
+    ("German or Swedish", "K D T L S"),
+    ("French", "R D T F C"),
+    ("Spanish or Italian", "R D T A C"),
+    ("Portuguese", "R D T B C"),
+    ("Dutch", "K D T L P"),
+    ("Polish", "K H W G S"),
+    ("Czech", "K D V S J"),
+    ("Hungarian", "K V B F H"),
+    ("Russian", "Кр Ф Л С К"),
+)  # fmt: skip
+SIGNS = {
+    "!": 1, "?": 2, "!!": 3, "‼": 3, "??": 4, "⁇": 4, "!?": 5, "⁉": 5, "?!": 6, "⁈": 6, "□": 7, "▢": 7, "=": 10,
+    "∞": 13, "⩲": 14, "+=": 14, "+/=": 14, "⩱": 15, "=+": 15, "=/+": 15, "±": 16, "+/-": 16, "∓": 17, "-/+": 17,
+    "+-": 18, "+−": 18, "+–": 18, "-+": 19, "−+": 19, "–+": 19, "⊙": 22, "⨀": 22, "○": 26, "⟳": 32, "↑": 36, "→": 40,
+    "⯹": 44, "=/∞": 44, "=∞": 44, "⇆": 132, "⇄": 132, "⊕": 138, "⨁": 138, "∆": 140, "△": 140, "⌓": 142, "RR": 145,
+    "N": 146, "TN": 146, "D": 220, "(D)": 220,
+}  # fmt: skip
+BY_SIDE = (22, 26, 32, 36, 40, 44, 132, 138)  # the number after these is Black's
+LONGEST_MOVE, LONGEST_GLUED = 16, 1000  # characters
+LETTER_SIGNS = ("N", "D")  # may be pieces, too
+
+_SIGN = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign.isalpha())
+_ONE_SIGN, _SIGNS = re.compile(_SIGN), re.compile(f"(?:{_SIGN})+")
+_PIECES = (chess.KING, chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
+_PASS = ("--", "Z0", "0000", "@@@@")
+_TAIL = rf"(?P<ep>e\.?p\.?)?(?:\+\+(?![-−–/=])|\+(?![-−–/=])|[#†‡])?(?P<signs>(?:{_SIGN})*)"
+_CASTLING = re.compile(rf"[O0oОо]{DASH}[O0oОо](?P<long>{DASH}[O0oОо])?{_TAIL}")
+_CYRILLIC = str.maketrans("асе", "ace")
+
+
+class Letters(NamedTuple):
+    """How a language's moves are read."""
+
+    name: str
+    pieces: dict[str, int]
+    pattern: re.Pattern[str]
+
+
+class Word(NamedTuple):
+    """A move that a word means, None for a pass that the position forbids; the NAGs behind it; where it ends."""
+
+    move: chess.Move
+    nags: tuple[int, ...]
+
+
+class NoMoveError(ValueError):
+    """The word is no move in this position."""
+
+
+def letters_of(name: str, text: str) -> Letters:
+    """The reading of a row of LANGUAGES."""
+    names = text.split()
+    pieces = dict(zip(names, _PIECES, strict=False))
+    piece = "|".join(names) or "[KQRBN]"
+    promoted = "|".join(re.escape(one) for one in names[1:5]) or "[QRBN]"
+    pattern = re.compile(
+        rf"(?P<piece>{piece})?(?P<file>[a-h])?(?P<rank>[1-8])?[-x:×–—X]?(?P<to>[a-h][1-8]):?"
+        rf"(?:[=/]?(?P<p>\()?(?P<promotion>(?i:{promoted}))(?(p)\)))?{_TAIL}"
+    )
+    return Letters(name, pieces or dict(zip("KQRBN", _PIECES, strict=False)), pattern)
+
+
+ENGLISH = letters_of("English", "K Q R B N")
+
+
+def other_readings() -> Iterator[Letters]:
+    """All readings but English."""
+    for name, text in LANGUAGES:
+        yield letters_of(name, text)
+
+
+def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
+    """The moves that a word means: one, or several written without space. Raises NoMoveError with the reason."""
+    try:
+        return [_read_one(board, word, letters)]
+    except NoMoveError as error:
+        for cut in range(min(len(word) - 2, LONGEST_MOVE), 1, -1) if len(word) <= LONGEST_GLUED else ():
+            try:
+                first = _read_one(board, word[:cut], letters)
+                after = board.copy(stack=False)
+                after.push(first.move)
+                return [first, *read_word(after, word[cut:], letters)]
+            except NoMoveError:
+                continue
+        raise error from None
+
+
+def nags_of(text: str, side: chess.Color) -> tuple[int, ...] | None:
+    """The NAGs of a word of signs behind a move of `side`; None if it is none."""
+    if text in SIGNS:
+        return (_number(text, side),)
+    if _SIGNS.fullmatch(text):
+        return tuple(_number(sign, side) for sign in _ONE_SIGN.findall(text))
+    return None
+
+
+def _number(sign: str, side: chess.Color) -> int:
+    number = SIGNS[sign]
+    return number + (side == chess.BLACK and number in BY_SIDE)
+
+
+def _read_one(board: chess.Board, word: str, letters: Letters) -> Word:
+    if not word.isascii():
+        word = word.translate(FIGURINES)
+    if letters.name == "Russian":
+        word = word.translate(_CYRILLIC)
+    elif letters.name == "English in capitals":
+        word = re.sub("[A-H](?=[1-8])|[AC-H](?=[X:])", lambda letter: letter[0].lower(), word)
+    body = word.rstrip("!?")
+    if body in _PASS:
+        return Word(_pass(board), nags_of(word[len(body) :], board.turn) or ())
+    castling = _CASTLING.fullmatch(word)
+    if castling is not None:
+        return Word(_castling(board, castling["long"] is not None), nags_of(castling["signs"], board.turn) or ())
+    match = letters.pattern.fullmatch(word)
+    if match is None:
+        raise NoMoveError("neither a move nor another word of PGN")
+    return Word(_find(board, match, letters), nags_of(match["signs"], board.turn) or ())
+
+
+def _pass(board: chess.Board) -> chess.Move:
+    if board.is_check():
+        raise NoMoveError("a pass in check")
+    return chess.Move.null()
+
+
+def _castling(board: chess.Board, is_long: bool) -> chess.Move:
+    for move in board.generate_castling_moves():
+        if board.is_queenside_castling(move) == is_long:
+            return move
+    raise NoMoveError(_illegal(board, "illegal castling"))
+
+
+def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.Move:
+    piece = letters.pieces[match["piece"]] if match["piece"] else None
+    target = chess.parse_square(match["to"])
+    promotion = _promotion(match["promotion"], letters)
+    kind = piece or chess.PAWN
+    from_file, from_rank = match["file"], match["rank"]
+    origins = chess.BB_ALL
+    if from_file:
+        origins &= chess.BB_FILES[ord(from_file) - ord("a")]
+    if from_rank:
+        origins &= chess.BB_RANKS[int(from_rank) - 1]
+    if piece is not None or not (from_file and from_rank):
+        origins &= board.pieces_mask(kind, board.turn)
+    if kind == chess.PAWN and not from_file:
+        origins &= chess.BB_FILES[chess.square_file(target)]
+    found = [
+        move for move in board.generate_legal_moves(origins, chess.BB_SQUARES[target]) if move.promotion == promotion
+    ]
+    found = [move for move in found if not board.is_castling(move)]
+    if not found and from_file and from_rank:
+        castling = board.generate_castling_moves(origins)
+        found = [move for move in castling if target in (move.to_square, encode_move(board, move) >> 6)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        squares = " and ".join(chess.square_name(move.from_square) for move in found)
+        raise NoMoveError(f"ambiguous: the pieces on {squares} can go there")
+    if promotion is None and any(board.generate_legal_moves(origins, chess.BB_SQUARES[target])):
+        raise NoMoveError("a promotion that does not say to which piece")
+    raise NoMoveError(_illegal(board, "illegal move"))
+
+
+def _promotion(letter: str | None, letters: Letters) -> int | None:
+    if not letter:
+        return None
+    kinds = {name.casefold(): kind for name, kind in letters.pieces.items()}
+    return kinds[letter.casefold()]
+
+
+def _illegal(board: chess.Board, what: str) -> str:
+    if not any(board.generate_legal_moves()):
+        return "a move after the end of the game"
+    return f"{what} in {board.fen()}"

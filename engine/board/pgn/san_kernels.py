@@ -1,0 +1,191 @@
+"""Kernels that read moves in English SAN from bytes: the square of the one piece that can go there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square, piece_attacks
+from engine.board.layout import (
+    BISHOP,
+    CASTLING,
+    EN_PASSANT,
+    FILE_A,
+    KING,
+    KNIGHT,
+    NO_MOVE,
+    PAWN,
+    QUEEN,
+    RANK_1,
+    RANK_8,
+    ROOK,
+    SIDE,
+    WHITE,
+)
+from engine.board.movegen import ALL_SQUARES, en_passant_is_legal, generate
+from engine.native.bits import ctz
+from engine.native.jit import kernel
+
+# Why a game cannot be read here, as a negative place.
+MORE: Final = 1  # the text ends inside it
+RARE: Final = 2  # only the whole grammar reads it
+
+_PLUS, _DASH, _EQUALS, _BIG_O, _SMALL_X = 43, 45, 61, 79, 120
+
+
+@kernel()
+def is_blank(byte):
+    """Whether a byte separates words."""
+    return byte == 32 or (9 <= byte <= 13) or byte == 95
+
+
+@kernel()
+def read_move(data, at, row, legal):
+    """(code, place behind it) of a move in English SAN; of another word, why it cannot be read."""
+    if data[at] == _BIG_O:
+        move, at = _read_castling(data, at, row, legal)
+    else:
+        move, at = _read_plain_move(data, at, row)
+    if at < 0:
+        return NO_MOVE, at
+    if at < len(data) and (data[at] == _PLUS or data[at] == 35):
+        at += 1
+    mark = at
+    while at < len(data) and at < mark + 2 and (data[at] == 33 or data[at] == 63):
+        at += 1
+    if at >= len(data):
+        return NO_MOVE, -MORE
+    if not (is_blank(data[at]) or data[at] == 123 or data[at] == 36):
+        return NO_MOVE, -RARE
+    return move, at
+
+
+@kernel()
+def _read_castling(data, at, row, legal):
+    parts = 1
+    while at + 2 < len(data) and data[at + 1] == _DASH and data[at + 2] == _BIG_O:
+        parts += 1
+        at += 2
+    if at + 2 >= len(data):
+        return NO_MOVE, -MORE
+    rooks = row[CASTLING] & row[WHITE + np.int64(row[SIDE])]
+    king = king_square(row, np.int64(row[SIDE]))
+    if (parts == 2 or parts == 3) and rooks:
+        for i in range(generate(row, legal)):
+            source, target = np.int64(legal[i]) & 63, np.int64(legal[i]) >> 6
+            if source == king and target < 64 and bit(target) & rooks and (target > king) == (parts == 2):
+                return legal[i], at + 1
+    return NO_MOVE, -RARE
+
+
+@kernel()
+def _read_plain_move(data, at, row):
+    """A move of the form [piece][file][rank][x]square[=piece]."""
+    kind = _piece_of(data[at])
+    at += kind != PAWN
+    end = at
+    while end < len(data) and (97 <= data[end] <= 104 or 49 <= data[end] <= 56 or data[end] == _SMALL_X):
+        end += 1
+    if end + 1 >= len(data):
+        return NO_MOVE, -MORE
+    if end - at < 2 or data[end - 2] < 97 or data[end - 2] == _SMALL_X or data[end - 1] > 56:
+        return NO_MOVE, -RARE
+    target = np.int64(data[end - 2]) - 97 + 8 * (np.int64(data[end - 1]) - 49)
+    last = end - 2 - (end - at > 2 and data[end - 3] == _SMALL_X)
+    promotion = 0
+    if data[end] == _EQUALS:
+        promotion = _piece_of(data[end + 1])
+        end += 2
+        if not (KNIGHT <= promotion <= QUEEN):
+            return NO_MOVE, -RARE
+    if (promotion > 0) != (kind == PAWN and bit(target) & (RANK_1 | RANK_8) != ZERO):
+        return NO_MOVE, -RARE
+    source = _only_source(row, kind, np.int64(row[SIDE]), target, _named_squares(data, at, last))
+    if source < 0:
+        return NO_MOVE, -RARE
+    return np.uint16(source | target << 6 | promotion << 12), end
+
+
+@kernel()
+def _named_squares(data, at, end):
+    """The squares of the file and rank between two places; all for neither, none for anything else."""
+    squares = ALL_SQUARES
+    if at < end and 97 <= data[at] <= 104:
+        squares &= FILE_A << np.uint64(data[at] - 97)
+        at += 1
+    if at < end and data[at] <= 56:
+        squares &= RANK_1 << np.uint64(8 * (np.int64(data[at]) - 49))
+        at += 1
+    return squares if at == end else ZERO
+
+
+@kernel()
+def _piece_of(byte):
+    """The piece that a letter means; PAWN for any other byte."""
+    if byte == 78:
+        return KNIGHT
+    if byte == 66:
+        return BISHOP
+    if byte == 82:
+        return ROOK
+    if byte == 81:
+        return QUEEN
+    if byte == 75:
+        return KING
+    return PAWN
+
+
+@kernel()
+def _only_source(row, kind, side, target, sources):
+    """The square of the one piece among `sources` that can move to a square; -1 if there is none, or several."""
+    own, theirs = row[WHITE + side], row[WHITE + 1 - side]
+    if bit(target) & own:
+        return -1
+    if kind == PAWN:
+        found = _pawn_sources(row, side, target, sources, own, theirs)
+    elif kind == KING:
+        found = KING_ATTACKS[target]
+    else:
+        found = piece_attacks(kind, target, own | theirs)
+    found &= row[kind] & own & sources
+    king = king_square(row, side)
+    only = -1
+    while found:
+        source = ctz(found)
+        found &= found - ONE
+        if _is_safe(row, side, source, target, target if kind == KING else king, own | theirs):
+            if only >= 0:
+                return -1
+            only = source
+    return only
+
+
+@kernel()
+def _is_safe(row, side, source, target, king, occupied):
+    """Whether no enemy attacks the king behind a move; en passant, the captured pawn leaves, too."""
+    after = occupied & ~bit(source) | bit(target)
+    if row[EN_PASSANT] and target == ctz(row[EN_PASSANT]) and row[PAWN] & bit(source):
+        return en_passant_is_legal(row, side, source, target)
+    return attackers(row, king, after, 1 - side) & ~bit(target) == ZERO
+
+
+@kernel()
+def _pawn_sources(row, side, target, sources, own, theirs):
+    """Squares from which a pawn may come to a square: without a file, the pawns on the square's own."""
+    back = -8 if side == 0 else 8
+    file = FILE_A << np.uint64(target & 7)
+    if not 0 <= target + back < 64:
+        return ZERO
+    if bit(target) & theirs or bit(target) & row[EN_PASSANT]:
+        if sources & file:  # no file is given, or the pawn's own: a capture names another
+            return ZERO
+        near = bit(target + back)
+        west, east = near & ~FILE_A, near & ~(FILE_A << np.uint64(7))
+        return west >> ONE | east << ONE
+    single = bit(target + back)
+    if single & row[PAWN] & own:
+        return single & file
+    if single & (own | theirs) or target >> 3 != (3 if side == 0 else 4):
+        return ZERO
+    return bit(target + 2 * back) & file

@@ -1,0 +1,155 @@
+"""Games, and the many forms in which people and programs write them."""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+import textwrap
+from collections.abc import Callable
+
+import chess
+
+TAGS = {"Event": "Test", "White": "Müller, J.", "Black": "Łukasz", "Result": "1-0", "WhiteElo": "2100", "BlackElo": "?"}
+
+
+@functools.cache
+def played_game(seed: int, plies: int = 70) -> tuple[chess.Move, ...]:
+    """A random game that castles, promotes and takes en passant where it can; the last move is no end of the game."""
+    rng, board = random.Random(seed), chess.Board()
+    for _ in range(plies):
+        moves = list(board.legal_moves)
+        rare = [move for move in moves if board.is_castling(move) or board.is_en_passant(move) or move.promotion]
+        board.push(
+            rng.choice(rare or [move for move in moves if board.is_capture(move)] * (rng.random() < 0.3) or moves)
+        )
+        if board.is_game_over():
+            board.pop()
+            break
+    return tuple(board.move_stack)
+
+
+def words_of(moves: tuple[chess.Move, ...], write: Callable[[chess.Board, chess.Move], str]) -> list[str]:
+    board, words = chess.Board(), []
+    for move in moves:
+        words.append(write(board, move))
+        board.push(move)
+    return words
+
+
+def san(board: chess.Board, move: chess.Move) -> str:
+    return board.san(move)
+
+
+def long_san(board: chess.Board, move: chess.Move) -> str:
+    if board.is_castling(move):
+        return board.san(move)
+    text = board.uci(move)
+    piece = board.piece_type_at(move.from_square)
+    letter = "" if piece == chess.PAWN else chess.piece_symbol(piece or chess.PAWN).upper()
+    return letter + text[:2] + ("x" if board.is_capture(move) else "-") + text[2:].upper().lower()
+
+
+def numbered(words: list[str], number: str = "{n}. ", black: str = "") -> str:
+    """Movetext: `number` before White's moves, `black` before Black's."""
+    parts = []
+    for ply, word in enumerate(words):
+        parts.append((black if ply % 2 else number).format(n=ply // 2 + 1) + word)
+    return " ".join(parts)
+
+
+def tag_section(tags: dict[str, str]) -> str:
+    return "".join(f'[{name} "{value}"]\n' for name, value in tags.items())
+
+
+def whole(movetext: str, tags: dict[str, str] | None = None, result: str = "1-0") -> str:
+    return f"{tag_section(TAGS if tags is None else tags)}\n{movetext} {result}\n\n"
+
+
+def wrapped(text: str) -> str:
+    return textwrap.fill(text, 79, break_long_words=False, break_on_hyphens=False)
+
+
+def in_letters(letters: str) -> Callable[[list[str]], list[str]]:
+    """English SAN in another language's letters."""
+    table = dict(zip("KQRBN", letters.split(), strict=False))
+    return lambda words: [word if word[0] == "O" else re.sub("[KQRBN]", lambda m: table[m[0]], word) for word in words]
+
+
+def replaced(old: str, new: str) -> Callable[[list[str]], list[str]]:
+    return lambda words: [re.sub(old, new, word) for word in words]
+
+
+LETTERS = {
+    "German": "K D T L S", "French": "R D T F C", "Spanish": "R D T A C", "Portuguese": "R D T B C",
+    "Dutch": "K D T L P", "Polish": "K H W G S", "Czech": "K D V S J", "Hungarian": "K V B F H",
+    "Swedish": "K D T L S", "Italian": "R D T A C",
+    "Russian": "Кр Ф Л С К", "white figurines": "♔ ♕ ♖ ♗ ♘", "black figurines": "♚ ♛ ♜ ♝ ♞",
+}  # fmt: skip
+# Changes of the words of a game; python-chess reads those in PLAIN rightly, too.
+WORDS: dict[str, Callable[[list[str]], list[str]]] = {
+    "zeros": replaced("O", "0"),
+    "small o": replaced("O", "o"),
+    "en dashes": replaced("-", "–"),
+    "em dashes": replaced("-", "—"),
+    "colons": replaced("x", ":"),
+    "multiplication signs": replaced("x", "×"),
+    "no captures": replaced("x", ""),
+    "no checks": replaced("[+#]", ""),
+    "double plus": replaced(r"\+", "++"),
+    "daggers": replaced(r"\+", "†"),
+    "promotion without sign": replaced("=", ""),
+    "promotion in brackets": replaced("=(.)", r"(\1)"),
+    "promotion with slash": replaced("=(.)", r"/\1"),
+    "small promotion": lambda words: [re.sub("=(.)", lambda m: "=" + m[1].lower(), word) for word in words],
+    "marks": lambda words: [word + ("!", "?", "!!", "??", "!?", "?!", "")[i % 7] for i, word in enumerate(words)],
+    "signs": lambda words: [word + (" ±", " ∓", "⩲", " +-", " -+", " □", " ∞")[i % 7] for i, word in enumerate(words)],
+    "numbers for marks": lambda words: [f"{word} ${i % 20 + 1}" for i, word in enumerate(words)],
+    "clocks": lambda words: [f"{word} {{ [%clk 0:0{i % 10}:00] }}" for i, word in enumerate(words)],
+    "comments with everything": lambda words: [f"{word} {{1-0 (e4 ; [x \"y\"] \n% $}}" for word in words],
+    "line comments": lambda words: [f"{word} ; best (by far}} {{\n" for word in words],
+    "variations": lambda words: [f"{word} ( {word} {{why not? )}} ({word}) 1-0 )" for word in words],
+    **{name: in_letters(letters) for name, letters in LETTERS.items()},
+}  # fmt: skip
+PLAIN = {
+    "zeros", "no captures", "no checks", "double plus", "promotion without sign", "small promotion", "marks",
+    "numbers for marks", "clocks", "comments with everything", "variations",
+}  # fmt: skip
+# Changes of the text of a game.
+TEXTS: dict[str, Callable[[list[str]], str]] = {
+    "one line": lambda words: whole(numbered(words)),
+    "wrapped": lambda words: whole(wrapped(numbered(words))),
+    "numbers with a bracket": lambda words: whole(numbered(words, "{n}) ")),
+    "numbers without a dot": lambda words: whole(numbered(words, "{n} ")),
+    "glued numbers": lambda words: whole(numbered(words, "{n}.")),
+    "glued moves": lambda words: whole(re.sub(r"(\S) (?=[^\d\s(])", r"\1", numbered(words, "{n}."))),
+    "black numbers": lambda words: whole(numbered(words, "{n}. ", "{n}... ")),
+    "glued black numbers": lambda words: whole(numbered(words, "{n}.", "{n}...")),
+    "ellipses": lambda words: whole(numbered(words, "{n}. ", "{n}… ")),
+    "dots alone": lambda words: whole(numbered(words, "{n} . ", "... ")),
+    "no numbers": lambda words: whole(" ".join(words)),
+    "underscores": lambda words: whole(numbered(words, "{n}._").replace(" ", "_")),
+    "a word a line": lambda words: whole(numbered(words, "{n}.").replace(" ", "\n\n")),
+    "tabs and form feeds": lambda words: whole(numbered(words).replace(" ", "\t \f\n \n")),
+    "no-break spaces": lambda words: whole(numbered(words, "{n}.\xa0").replace(" ", "\n\xa0\n\u2003")),
+    "escape lines": lambda words: (
+        "% made by a program\n" + whole(numbered(words).replace(" 5. ", "\n% 9. Nf3 1-0\n5. "))
+    ),
+    "two empty lines": lambda words: whole(numbered(words)).replace("\n\n", "\n\n\n"),
+    "no empty line": lambda words: whole(numbered(words)).replace("\n\n", "\n"),
+    "double spaced": lambda words: whole(numbered(words)).replace("\n", "\n\n"),
+    "tags in one line": lambda words: tag_section(TAGS).replace("\n", "") + numbered(words) + " 1-0\n",
+    "tags without spaces": lambda words: whole(numbered(words)).replace(' "', '"'),
+    "quotes in tags": lambda words: whole(numbered(words), TAGS | {"Event": 'The "big" one', "Site": r"a \"b\" \\ c"}),
+    "no result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "\n\n",
+    "glued result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "1-0\n\n",
+    "result with a dash": lambda words: whole(numbered(words), result="1–0"),
+    "no tags": lambda words: numbered(words) + " 1-0\n\n",
+    "comment behind the result": lambda words: whole(numbered(words), result="1-0 {White wins}"),
+    "prose": lambda words: whole(numbered(words), TAGS | {"Annotator": "x"}),
+}
+PLAIN_TEXTS = {
+    "one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "numbers without a dot",
+    "no numbers", "escape lines", "no result",
+}  # fmt: skip
+EXTRACTED = {"one line", "wrapped", "glued numbers", "black numbers", "glued black numbers"}

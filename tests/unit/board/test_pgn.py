@@ -1,0 +1,296 @@
+"""The reader of PGN: every character accounted for, in every form that people and programs write."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+
+from engine.board.convert import encode_move
+from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
+from engine.board.pgn.main_lines import main_lines
+from tests.unit.board.pgn_changes import changes
+from tests.unit.board.pgn_forms import (
+    EXTRACTED,
+    LETTERS,
+    PLAIN,
+    PLAIN_TEXTS,
+    TEXTS,
+    WORDS,
+    long_san,
+    numbered,
+    played_game,
+    san,
+    whole,
+    words_of,
+)
+
+SEEDS = range(7)
+FORMS = {name: lambda words, form=form: whole(numbered(form(words))) for name, form in WORDS.items()} | TEXTS
+
+
+def moves_of(found: ReadGame) -> list[str]:
+    return [node.san() for node in found.game.mainline()]
+
+
+def read(text: str) -> list[tuple[str, bool]]:
+    """(moves, whether there is a fault) of the games of a text; the two speeds must agree."""
+    games = list(read_games(text))
+    lines = list(main_lines(GameText(io.BytesIO(text.encode()))))
+    assert [game.is_game for game in games] == [line.is_game for line in lines]
+    for game, line in zip(games, lines, strict=True):
+        assert codes(tuple(game.game.mainline_moves()), game.game.board()) == line.moves.tolist()
+        assert not line.fault or line.fault in map(str, game.faults)
+    return [(" ".join(moves_of(game)), bool(game.faults)) for game in games if game.number]
+
+
+def codes(moves: tuple[chess.Move, ...], board: chess.Board | None = None) -> list[int]:
+    board, found = board or chess.Board(), []
+    for move in moves:
+        found.append(encode_move(board, move))
+        board.push(move)
+    return found
+
+
+def faults_of(text: str) -> list[str]:
+    return [str(fault) for game in read_games(text) for fault in game.faults]
+
+
+# ---- what went wrong ----------------------------------------------------------------------------------------------
+
+
+def test_two_empty_lines_behind_the_tags_end_nothing() -> None:
+    game = '[White "A"]\n[Result "1-0"]\n\n\n1. e4 e5\n\n\n2. Nf3 1-0\n\n\n'
+    for text in (game * 10, game.replace("\n", "\r\r\n") * 10, game.replace("\n\n", "\n\xa0\t\f\n") * 10):
+        assert read(text) == [("e4 e5 Nf3", False)] * 10
+
+
+DEFAULT_TAGS = "".join(f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items())
+
+
+@pytest.mark.parametrize("between", ["{a comment of its own}", "*", f"{DEFAULT_TAGS}\n*"])
+def test_what_stands_between_games_does_not_end_the_file(between: str) -> None:
+    first, second = "1. e4 e5 1-0\n\n", "1. d4 d5 0-1\n"
+    games = [moves for moves, fault in read(f"{first}{between}\n\n{second}") if moves and not fault]
+    assert games == ["e4 e5", "d4 d5"]
+    assert [moves for moves, _ in read(f"{between}\n\n{second}") if moves] == ["d4 d5"]
+
+
+def test_lines_without_tags_and_results_are_games_of_their_own() -> None:
+    games = [("e4 e5", False), ("d4 d5 c4", False), ("c4", False)]
+    assert read("1. e4 e5\n1. d4 d5\n2. c4\n\n1. c4") == games
+    assert read("e4 e5 *\nd4 d5 c4 *\nc4 *") == games
+    assert read("1. e4\n1... e5\n2. Nf3") == [("e4 e5 Nf3", False)]
+
+
+def test_prose_between_games_is_a_fault_and_what_follows_is_read() -> None:
+    text = "Dear reader,\n\nhere is a game, e4 it began:\n1. e4 e5 1-0\n\nAnd another 1-0\n1. d4 d5 *\n"
+    assert read(text) == [("e4 e5", False), ("d4 d5", False)]
+    assert [fault.split(": neither")[0] for fault in faults_of(text)] == ["1:1: 'Dear'", "3:1: 'here'", "6:1: 'And'"]
+
+
+def test_german_knights_are_no_pawns() -> None:
+    (game,) = read_games("1. d4 d5 2. Sf3 Sf6 3. Lf4 Sc6")
+    assert (moves_of(game), game.letters, game.faults) == (
+        ["d4", "d5", "Nf3", "Nf6", "Bf4", "Nc6"], "German or Swedish", [],
+    )  # fmt: skip
+
+
+def test_letters_of_two_languages_name_the_word() -> None:
+    (game,) = read_games("1. d4 d5 2. Sf3 Cc6 *")
+    assert str(game.faults[0]).startswith("1:13: 'Sf3'")
+
+
+@pytest.mark.parametrize(
+    ("text", "moves", "place"),
+    [
+        ("1. e4 e9", "e4", "1:7: 'e9'"),
+        ("1. e4 e5\n2. Nf3 xyz Nc6", "e4 e5 Nf3", "2:8: 'xyz'"),
+        ("1. e4 e5 2. Nd2 Nc6", "e4 e5", "1:13: 'Nd2'"),
+        ("1. e4 e5 2. <Nf3> Nc6", "e4 e5", "1:13: '<Nf3>'"),
+        ("1. e4 e5 [2. Nf3 Nc6]", "e4 e5", "1:10: '[2.'"),
+        ("1. e4 e5 } 2. Nf3", "e4 e5", "1:10: '}'"),
+        ("1. e4 e5 ) 2. Nf3", "e4 e5", "1:10: ')'"),
+        ("1. e4 (1. d4 d5 1-0", "e4", "1:7: '('"),
+        ("1. e4 {no end 1-0", "e4", "1:7: '{no'"),
+        ("(1. d4) 1. e4 e5", "", "1:1: '('"),
+        ("1. Nf3 Nf6 2. Nc3 Nc6 3. Nb3 *", "Nf3 Nf6 Nc3 Nc6", "1:26: 'Nb3'"),
+        ("1. f3 e5 2. g4 Qh4# 3. a3", "f3 e5 g4 Qh4#", "1:24: 'a3'"),
+        ("1. e4 e5 2. N f3 Nc6 *", "e4 e5", "1:13: 'N'"),
+        ("1. e4 e5 1-0 2. Nf3 *", "e4 e5", "1:14: '2.'"),
+        ("1. e4 e5 2. Nf3 5 1-0", "e4 e5 Nf3", "1:17: '5'"),
+        ("1. e4 e5 2. 3 a4 1-0", "e4 e5", "1:10: '2.'"),
+        ("1. e4 e5 2. $3 a4 1-0", "e4 e5", "1:10: '2.'"),
+        ("1. e4 e5 1Z0", "e4 e5", "1:10: '1Z0'"),
+        ("1. e4 e5 1-+", "e4 e5", "1:10: '1-+'"),
+        ("1. e4 e5 1$0", "e4 e5", "1:10: '1'"),
+        ("1. e4 $999 e5", "e4", "1:7: '$999'"),
+        ("1. e4 e5 \x00\x00", "e4 e5", "1:10: '\\x00\\x00'"),
+        ('[Event "x\n\n1. e4 *', "", "1:1: '[Event \"x'"),
+        ('[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n1. e4 *', "", "1:1: '8/8/8/8/8/8/8/8 w"),
+        ('[Variant "Atomic"]\n\n1. e4 *', "", "1:1: 'Atomic'"),
+        ('[Event "x"]\n[SetUp "1"]\n\n1. e4 *', "", "2:1: '1'"),
+    ],
+)
+def test_what_is_no_token_is_a_fault_with_its_place(text: str, moves: str, place: str) -> None:
+    assert read(text)[0] == (moves, True)
+    assert faults_of(text)[0].startswith(place)
+
+
+@pytest.mark.parametrize("word", ["O-O", "0-0", "o-o", "O–O", "0—0", "e1g1", "Ke1-g1", "e1h1", "O-O!", "0-0+/-"])
+def test_castling_as_the_last_word_does_not_vanish(word: str) -> None:
+    assert read(f"1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. {word}") == [("e4 e5 Nf3 Nf6 Bc4 Bc5 O-O", False)]
+
+
+def test_capital_files_are_pawns_where_nothing_else_is_legal() -> None:
+    assert read("1. E4 E5 2. Nf3") == [("e4 e5 Nf3", False)]
+
+
+def test_two_games_without_an_empty_line_between_them_are_two() -> None:
+    for gap in ("\n", " ", "\n\n"):
+        text = f'[White "A"]\n1. e4 e5 1-0{gap}[White "B"]\n1. d4 0-1{gap}1. c4 *'
+        games = list(read_games(text))
+        assert [(game.game.headers["White"], moves_of(game)) for game in games] == [
+            ("A", ["e4", "e5"]), ("B", ["d4"]), ("?", ["c4"]),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("second", ['[White "B"]\n', '[Event "x"]\n[White "B"]\n', '[Black "C"]\n'])
+def test_tags_without_moves_lend_nothing_to_the_next_game(second: str) -> None:
+    start = '[White "A"][FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"][SetUp "1"]\n\n'
+    first, other = read_games(f"{start}{second}\n1. Nf3 Nf6 *")
+    assert first.game.board().fen() == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
+    assert (moves_of(other), "FEN" in other.game.headers) == (["Nf3", "Nf6"], False)
+    assert other.game.headers["White"] != "A"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_letters_of_names_survive_every_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "games.pgn"
+    path.write_bytes('[White "Müller"]\n\n1. e4 {schön} *\n'.encode(encoding))
+    (game,) = read_game_file(path)
+    assert game.game.headers["White"] == "Müller"
+    assert game.game.next().comment == "schön"
+
+
+def test_an_unclosed_comment_costs_one_game_and_is_named() -> None:
+    text = '[Event "a"]\n\n1. e4 {no end\n\n[Event "b"]\n\n1. d4 {good} d5 1-0\n'
+    assert read(text) == [("e4", True), ("d4 d5", False)]
+    assert faults_of(text) == ["3:7: '{no': this comment is not closed"]
+    assert read("1. e4 {no end\n\n1. d4 d5 1-0\n") == [("e4", True), ("d4 d5", False)]
+    inside = '[Event "a"]\n\n1. e4 {as in\n\n[Event "b"]\n\n1. d4} e5 1-0\n'
+    assert read(inside) == [("e4 e5", False)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. e4 e5 2. Nf3 {swallows 2... Nc6 {clock} 3. Bb5 a6 1-0",
+        "1. e4 e5 2. Nf3;Nc6 3. Bb5\n3... a6 1-0",
+        "1. e4 e5 2. Nf3 ;Nc6 3. Bb5 a6 1-0\n",
+        "1. e4 e5 2. Nf3 {x}; 1-0\n",
+        "1. e4 e5\n%. Nf3 Nc6\n3. Bb5 a6 1-0",
+        "1. e4 e5 2. Nf3 ;c6 3. Bb5 a6\n4. Ba4 Nf6 1-0",
+    ],
+)
+def test_a_comment_that_hides_moves_is_a_fault(text: str) -> None:
+    assert read(text)[0][1]
+
+
+def test_comments_that_hide_nothing_are_read() -> None:
+    text = "1. e4 {a {b} c} e5 {:{ } 2. Nf3 ; Nc3 is better, (1-0)\n2... Nc6\n% 9. Nf3\n3. Bb5 ; the end\n1-0 ; 1-0\n"
+    assert read(text) == [("e4 e5 Nf3 Nc6 Bb5", False)]
+
+
+def test_marks_become_numbers() -> None:
+    (game,) = read_games("1. e4± c5∓ 2. Nf3 ⩲ d6 +- 3. d4!? N cxd4?! □ 4. Nxd4 (D) Nf6 ∞ -+ 5. Nc3 = a6 ⇆ $7 *")
+    nags = [sorted(node.nags) for node in game.game.mainline()]
+    assert nags == [[16], [17], [14], [18], [5, 146], [6, 7], [220], [13, 19], [10], [7, 133]]
+
+
+def test_results_are_read_where_they_are_results() -> None:
+    text = "1. e4 {1-0} (1. d4 0-1) e5 1–0\n1. d4 ½-½\n1. c4 1/2\n1. f4 1:0\n1. e4 0—1\n"
+    assert [game.game.headers["Result"] for game in read_games(text)] == [
+        "1-0", "1/2-1/2", "1/2-1/2", "1-0", "0-1",
+    ]  # fmt: skip
+
+
+def test_a_chess960_game_without_its_tag_is_one() -> None:
+    fen = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
+    assert read(f'[FEN "{fen}"]\n\n1. O-O O-O-O *') == [("O-O O-O-O", False)]
+
+
+# ---- every form ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*FORMS, "long", "UCI"])
+def test_games_in_every_form_are_the_same_games(name: str) -> None:
+    """With seven games a form, some 400 texts; both speeds, and python-chess where it reads the form rightly."""
+    writer = {"long": long_san, "UCI": lambda board, move: move.uci()}.get(name, san)
+    for seed in SEEDS:
+        moves = played_game(seed)
+        text = FORMS.get(name, FORMS["one line"])(words_of(moves, writer)) * 2
+        games = list(read_games(text))
+        assert [tuple(game.game.mainline_moves()) for game in games] == [moves] * 2
+        assert [str(fault) for game in games for fault in game.faults] == []
+        assert {game.letters == "English" for game in games} == {name not in LETTERS or "figurines" in name}
+        lines = list(main_lines(GameText(io.BytesIO(text.encode()))))
+        assert [line.moves.tolist() for line in lines] == [codes(moves)] * 2
+        assert {line.fault for line in lines} == {""}
+        assert {line.result or line.tag_result for line in lines} == {"1-0"}
+        if name in PLAIN | PLAIN_TEXTS:
+            stream = io.StringIO(text)
+            for game in games:
+                assert without_spaces(chess.pgn.read_game(stream)) == without_spaces(game.game)
+
+
+def without_spaces(game: chess.pgn.Game | None) -> str:
+    return re.sub(r"\s+", " ", str(game))
+
+
+@pytest.mark.skipif(shutil.which("pgn-extract", path="/usr/games:/usr/bin") is None, reason="no pgn-extract")
+@pytest.mark.parametrize("name", sorted(EXTRACTED))
+def test_pgn_extract_finds_the_same_games(name: str, tmp_path: Path) -> None:
+    program = shutil.which("pgn-extract", path="/usr/games:/usr/bin")
+    path = tmp_path / "games.pgn"
+    path.write_text("".join(FORMS[name](words_of(played_game(seed), san)) for seed in SEEDS), encoding="utf-8")
+    flags = ["-s", "-C", "-N", "-V", "-w", "100000", "-Wuci", "--notags", "--nomovenumbers"]
+    done = subprocess.run([str(program), *flags, str(path)], capture_output=True, text=True, check=True)
+    theirs = [
+        re.sub("[QRBN]", lambda m: m[0].lower(), line).split() for line in done.stdout.splitlines() if line.strip()
+    ]
+    ours = [[move.uci() for move in game.game.mainline_moves()] + ["1-0"] for game in read_game_file(path)]
+    assert theirs == ours
+
+
+def test_pieces_of_any_size_give_the_same_games() -> None:
+    text = "".join(TEXTS[name](words_of(played_game(seed), san)) for seed in range(2) for name in sorted(TEXTS))
+    data = text.encode()
+    whole_text = list(main_lines(GameText(io.BytesIO(data))))
+    for size in (97, 1009, 20_011):
+        lines = list(main_lines(GameText(io.BytesIO(data), size)))
+        for one, other in zip(lines, whole_text, strict=True):
+            assert (one.line, one.end, one.fault) == (other.line, other.end, other.fault)
+            assert one.moves.tolist() == other.moves.tolist()
+
+
+def test_a_game_is_found_again_at_its_place() -> None:
+    data = "".join(TEXTS[name](words_of(played_game(3), san)) for name in sorted(TEXTS)).encode()
+    lines = list(main_lines(GameText(io.BytesIO(data), 1000)))
+    for number in (0, 7, len(lines) - 1):
+        text = GameText(io.BytesIO(data), 1000)
+        text.skip_to(lines[number].end)
+        rest = list(main_lines(text))
+        assert [(line.line, line.end) for line in rest] == [(line.line, line.end) for line in lines[number + 1 :]]
+
+
+def test_a_changed_character_is_a_fault_or_changes_nothing() -> None:
+    """A million changes were tried with `python -m tests.unit.board.pgn_changes`."""
+    for kind, text in changes(seed=62, count=400):
+        assert not kind.startswith("WRONG"), text
