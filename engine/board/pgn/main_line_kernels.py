@@ -200,6 +200,8 @@ def _read_moves(data, at, final, game, moves, rows, legal):
             at = _skip_variation(data, at)
         elif _is_digit(byte) or byte == _STAR:
             result, place = _result_at(data, at)
+            if result and filled == game[FIRST_MOVE]:
+                return -RARE
             if data[game[BEGIN]] != 91 and _is_odd_without_tags(data, at, result, filled - game[FIRST_MOVE]):
                 return -RARE
             if result:

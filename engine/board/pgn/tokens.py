@@ -213,6 +213,7 @@ class Cutter:
         lines = self._text.count("\n", self._result_end, place)
         is_new = lines > 1 or (lines == 1 and kind == "word" and not self._has_numbers and not game.tags)
         is_first = kind == "number" and word.rstrip(".…) \t") == "1"
+        is_first &= not game.tags or any(token.kind == "word" for token in game.tokens)
         if is_new or is_first or (kind == "word" and not looks_like_moves(word)):
             self._at = place
             self._is_closed = True

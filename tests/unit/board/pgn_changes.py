@@ -51,12 +51,16 @@ def read(text: str) -> list[MainLine]:
     return list(main_lines(GameText(io.BytesIO(text.encode()))))
 
 
+def the_game(game: MainLine) -> tuple[list[int], str]:
+    return game.moves.tolist(), game.result or game.tag_result
+
+
 def kind_of(found: list[MainLine], games: list[MainLine], text: str, changed: str, place: int) -> str:
     """What a change at a place of the first of two games did: fault, same, tag, mark, move, or WRONG."""
     faults = [game.fault for game in found if game.fault]
     if faults:
         return "fault" if all(map(PLACE.match, faults)) else "WRONG: no place"
-    if [(game.moves.tolist(), game.result) for game in found] == [(game.moves.tolist(), game.result) for game in games]:
+    if [the_game(game) for game in found] == [the_game(game) for game in games]:
         return "same"
     if text[text.rfind("\n", 0, place) + 1] == "[":
         return "tag"  # of a result, or of a tag that now says another start
