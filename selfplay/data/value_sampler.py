@@ -19,8 +19,8 @@ from engine.network.value.features import MAX_VIEW, king_buckets, write_view_of
 from engine.network.value.parameters import ValueConfig
 from selfplay.data.label_sampler import LabelRows, is_held_out, targets_at, write_target
 from selfplay.data.split import Split
-from selfplay.records.label_folder import fields_of
-from selfplay.records.packed import FOLLOWS, unpack_row
+from selfplay.records.label_folder import follows_of
+from selfplay.records.packed import unpack_row
 
 
 class ValueBatch(NamedTuple):
@@ -83,7 +83,7 @@ class ValueSampler:
         bad = fill_views(rows, taught, self._row, self._buckets, self._marks, targets, self._held, batch)
         if bad >= 0:
             raise DataError(f"{labels.name}: row {numbers[bad]:,} is not a position")
-        batch.follows[: len(rows)] = labels.grouped & (fields_of(rows)["kind"] & FOLLOWS > 0)
+        batch.follows[: len(rows)] = labels.grouped & follows_of(rows)
 
 
 @kernel()

@@ -90,8 +90,15 @@ def fields_of(rows: np.ndarray) -> np.ndarray:
 
 
 def leads_of(rows: np.ndarray) -> np.ndarray:
-    """Numbers int64[G] of the packed rows that begin a group: all of them, except in a folder of groups."""
-    return np.flatnonzero(fields_of(rows)["kind"] & FOLLOWS == 0)
+    """Numbers int64[G] of the packed rows that begin a group: the first, and all that follow no sibling."""
+    leads = ~follows_of(rows)
+    leads[:1] = True
+    return np.flatnonzero(leads)
+
+
+def follows_of(rows: np.ndarray) -> np.ndarray:
+    """bool[N]: whether packed rows are siblings of the row before, if their folder is one of groups."""
+    return fields_of(rows)["kind"] & FOLLOWS > 0
 
 
 def rows_of(packed: np.ndarray, name: object) -> np.ndarray:

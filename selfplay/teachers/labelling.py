@@ -23,7 +23,7 @@ from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
 from engine.options.settings import check_settings, check_weights, setting
 from selfplay.records.calibration import ONE_PLY, STATIC
-from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, keys_of_rows, leads_of
+from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, follows_of, keys_of_rows, leads_of
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
 from selfplay.teachers.draw_trees import TreeSource
 from selfplay.teachers.drawing import new_draw_space, score_noted
@@ -219,7 +219,7 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
     for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
         for first in range(0, len(rows), REBUILD_ROWS):
             part = rows[first : first + REBUILD_ROWS]
-            keys = keys_of_rows(part, labels.folder, first)[leads_of(part)]
+            keys = keys_of_rows(part, labels.folder, first)[~follows_of(part)]
             add_new(seen, keys, salt, np.zeros(len(keys), np.bool_))
 
 

@@ -88,6 +88,9 @@ class ValueFamily(Family):
         return model.with_children({**model.children(), VALUE_TRUNK: trunk})
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
+        """Raises ConfigError where differences between siblings are to be learned and no set has groups of them."""
+        if settings.loss.siblings and not any(one.grouped for one in label_rows_only(data.sets)):
+            raise ConfigError("a weight for siblings needs labels in groups (aino-train teach --groups-of)")
         return ValueMixture(data.sets, data.shares, settings.batch_size, seed, self._value)
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:

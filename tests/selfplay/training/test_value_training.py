@@ -319,6 +319,9 @@ def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: Posit
     settings = LearnerSettings(BATCH, weight_decay=0.01)
     with pytest.raises(ConfigError, match="label folders"):
         family_of(NET, "value").batches(TrainingData((positions,), (1.0,), labels), settings, 1)
+    weighted = replace(settings, loss=LossWeights(siblings=1.0))
+    with pytest.raises(ConfigError, match="groups"):
+        family_of(NET, "value").batches(TrainingData((labels,), (1.0,), labels), weighted, 1)
     with pytest.raises(ConfigError, match="no value trunk"):
         family_of("sparse-128", "value")
     with pytest.raises(ConfigError, match="no value trunk"):
@@ -344,6 +347,18 @@ def test_pretrain_trains_one_part_after_the_other(
     assert all(np.array_equal(first[name], second[name]) for name in first)
     for name, array in second.items():
         assert np.array_equal(array, third[name]) == name.startswith(VALUE_TRUNK), name
+
+
+def test_pretrain_learns_differences_from_groups(aino_train: Callable[..., str], tmp_path: Path, folder: Path) -> None:
+    groups = tmp_path / "groups"
+    material_labels(groups, 3000, groups_of=3, depth=1)
+    words = ["pretrain", "--labels", groups, folder, "--net", NET, "--part", "value", "--batch", 64]
+    words += ["--positions", 640, "--heldout-share", 0.2, "--sibling-weight", 0.5, "--evaluate-minutes", 0]
+    shown = aino_train(*words, "--run", tmp_path / "a", "--out", tmp_path / "net.dit")
+    assert "different depths" in shown
+    assert "siblings 0." in shown
+    refused = ["pretrain", "--labels", groups, "--net", NET, "--batch", 64, "--positions", 640, "--sibling-weight", 1]
+    assert "--part value" in aino_train(*refused, "--run", tmp_path / "b", "--out", tmp_path / "net.dit", status=1)
 
 
 def test_the_policy_is_not_trained_without_games(aino_train: Callable[..., str], folder: Path, tmp_path: Path) -> None:
