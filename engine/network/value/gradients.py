@@ -62,6 +62,7 @@ def from_slabs(slabs: np.ndarray, width: int) -> np.ndarray:
     halves = slabs.reshape(width // SLAB, -1, 2, HALF_SLAB)
     return np.ascontiguousarray(halves.transpose(1, 2, 0, 3)).reshape(-1, width)
 
+
 LEAST_PART = np.float32(1e-3)  # of win and loss in log odds: beyond it a game is decided
 
 
