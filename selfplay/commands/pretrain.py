@@ -11,7 +11,7 @@ from engine.errors import ConfigError
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.training.families import PARTS, family_of
-from selfplay.training.losses import number_text
+from selfplay.training.losses import LossWeights, number_text
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
@@ -84,6 +84,11 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text += f"default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
     text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
+    text = (
+        "weigh the squared errors of differences between siblings, in log odds, with this; for the value trunk, whose"
+    )
+    text += " --labels must then hold groups (aino-train teach --groups-of)"
+    add_flag(group, "--sibling-weight", LossWeights.siblings, text)
     add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
     add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
     text = "evaluate on held-out games this many minutes apart"
@@ -94,6 +99,8 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     """The flags as settings. Raises ConfigError for values out of range."""
+    if arguments.sibling_weight and arguments.part != "value":
+        raise ConfigError("--sibling-weight: only the value trunk learns from groups (--part value)")
     kinds = ("teacher", "engine_games", "human_games", "pgn", "v6", "labels")
     files = SourceFiles(
         **{name: tuple(getattr(arguments, name)) for name in kinds},
@@ -108,7 +115,8 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     of_recipe = {name: getattr(recipe, name) for name in ("batch_size", "variations", "weight_decay", "peak_rate")}
     given = {name: value for name in of_recipe if (value := getattr(arguments, name)) is not None}
     peak_rate = (values := of_recipe | given).pop("peak_rate")
-    learner = LearnerSettings(**values, threads=arguments.threads)
+    loss = LossWeights(siblings=arguments.sibling_weight)
+    learner = LearnerSettings(**values, threads=arguments.threads, loss=loss)
     same = ("net", "part", "start_from", "minutes", "positions", "seed", "checkpoint_minutes", "evaluate_minutes")
     return PretrainSettings(
         **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files
@@ -177,5 +185,5 @@ def _show(report: ProgressReport, line: LiveLine) -> None:
         show(
             f"{report.progress:6.1%} {report.positions:12,} positions  held out: top-1 {top1}  "
             f"policy {number_text(scores.policy)}  value {number_text(scores.value)}  "
-            f"moves left {number_text(scores.moves_left)}  ({speed})"
+            f"moves left {number_text(scores.moves_left)}  siblings {number_text(scores.siblings)}  ({speed})"
         )

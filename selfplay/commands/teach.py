@@ -20,7 +20,7 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
-from selfplay.records.label_folder import LabelFolder
+from selfplay.records.label_folder import LabelFolder, leads_of
 from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
@@ -55,6 +55,8 @@ def _add_game_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--human-games", "draw around human games, tab-separated")
     add_files(group, "--pgn", "draw around games of PGN collections")
     group.add_argument("--run", type=Path, metavar="RUN", help="draw around the self-play games of a training run")
+    text = "draw around the games that trainings hold out alone, to measure with"
+    group.add_argument("--held-out", action="store_true", help=text)
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
@@ -78,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
     tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
     with folder_lock(arguments.out, "a label folder"):
-        roots = new_roots(games_of_sets(_games(arguments)))
+        roots = new_roots(games_of_sets(_games(arguments), arguments.held_out))
         show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
         run = LabelRun(arguments.out, arguments.net, net, roots, plan, tree_net)
         with closing(run) as labels, StopFlag() as stop:
@@ -112,6 +114,8 @@ def _check(arguments: argparse.Namespace, net: StockfishNet) -> int:
         found = composition(rows)
         total = max(1, found.rows)
         show(f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced")
+        if name == "with a value" and labels.settings.get("groups_of", 0):
+            show(f"  in {len(leads_of(rows)):,} groups, labels of depth {labels.settings['depth']}")
         show("  " + ", ".join(f"{source} {count / total:.1%}" for source, count in found.sources.items() if count))
     labels.verify()
     wrong = count_wrong_labels(labels, net, arguments.check)

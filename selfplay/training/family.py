@@ -24,7 +24,7 @@ from selfplay.training.source_files import TrainingData
 class HeldOutScores(Losses):
     """Losses on held-out positions. `top1`: how often the model's best legal move is the target's; None without any."""
 
-    top1: float | None
+    top1: float | None = None
 
 
 class HeldOut(ABC):

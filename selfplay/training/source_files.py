@@ -28,6 +28,7 @@ from selfplay.data.split import (
 )
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
+from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
 
@@ -152,7 +153,7 @@ def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingDa
     heldout = rows[held_out(rows, split)][:MOST_SCORED]
     split = replace(split, keys=np.unique(keys_of_rows(heldout, folder.folder)))
     sets, shares = zip(*_label_sets(files, split, tell), strict=True)
-    return TrainingData(sets, shares, LabelRows(str(folder.folder), heldout))
+    return TrainingData(sets, shares, LabelRows.of_folder(folder, heldout))
 
 
 def _label_sets(files: SourceFiles, split: Split, tell: Callable[[str], None]) -> Iterator[tuple[LabelRows, float]]:
@@ -161,10 +162,14 @@ def _label_sets(files: SourceFiles, split: Split, tell: Callable[[str], None]) -
     Raises DataError for a path that is no label folder.
     """
     folders = [LabelFolder(path) for path in files.labels]
+    depths = {folder.folder.name: folder.settings.get("depth", STATIC) for folder in folders}
+    if len(set(depths.values())) > 1:
+        named = ", ".join(f"{name} {depth}" for name, depth in depths.items())
+        tell(f"the labels have different depths, each with a calibration of its own: {named}")
     for name, part in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
-            rows = LabelRows(str(folder.folder), getattr(folder, name), split)
+            rows = LabelRows.of_folder(folder, getattr(folder, name), split)
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
                 yield rows, files.shares[-1] * part * rows.n_positions / total
