@@ -30,7 +30,7 @@ def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
 # ---- the table of subcommands ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["engine", "selfplay", "uci"])
+@pytest.mark.parametrize("module", ["selfplay", "uci"])
 def test_every_package_with_a_command_runs_as_a_module(module: str) -> None:
     words = [sys.executable, "-m", module, "--version"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True)
