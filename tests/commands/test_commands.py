@@ -160,7 +160,7 @@ def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout, "no colours in a pipe"
     assert "Ke3 is illegal" in done.stdout
-    assert "0-1: you resign" in done.stdout
+    assert "0-1: you resigned" in done.stdout
     game = chess.pgn.read_game(io.StringIO(path.read_text()))
     assert game.headers["Result"] == "0-1"
     assert len(list(game.mainline_moves())) == 2
