@@ -89,7 +89,7 @@ class LabelFile:
         if other:
             raise RunError(
                 f"{self.path} holds labels of another teacher or kind ({', '.join(other)}; see {note.name}): "
-                "write to a new file; --known leaves out the positions of this one"
+                "write to a new file; --known skips the positions of this one"
             )
 
     def _cut_torn_line(self) -> int:
@@ -241,7 +241,7 @@ class _Teacher:
         except EngineDied as error:
             self._engine.close()
             self._deaths += 1
-            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen} is skipped")
+            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen}: skipped")
             if self._deaths == MOST_DEATHS:
                 raise
             self._engine, self._task = self._new_engine(), None

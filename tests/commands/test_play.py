@@ -305,7 +305,7 @@ def test_chess960_game_castles_and_reads_back(
     monkeypatch.setattr("sys.stdin", io.StringIO("O-O\nquit\n"))
     flags = ("--evaluator", "material", "--nodes", "5", "--hash-mib", "16", "--pgn", str(path))
     assert main(["play", *option, "--fen", castling.fen(), *flags]) == 0
-    assert ("taken for Chess960" in capsys.readouterr().out) == (not option)
+    assert ("takes this for Chess960" in capsys.readouterr().out) == (not option)
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"
     first = game.next()
