@@ -241,7 +241,7 @@ class _Teacher:
         except EngineDied as error:
             self._engine.close()
             self._deaths += 1
-            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen}: skipped")
+            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen} is skipped")
             if self._deaths == MOST_DEATHS:
                 raise
             self._engine, self._task = self._new_engine(), None
