@@ -125,25 +125,25 @@ def _check_placement_text(text: str) -> None:
 def _set_castling(board: chess.Board, text: str, note: Note) -> None:
     """Give the board the rights that a text names and king and rook allow, and the rules of chess that know them."""
     if unknown := re.sub(f"[{_CASTLING_LETTERS}{DASHES}]", "", text):
-        note(f"castling: {_quote(unknown)} is left out: neither KQkq nor a file from A to H or a to h")
+        note(f"castling: {_quote(unknown)} is neither KQkq nor a file from A to H or a to h, so Aino ignores it")
     all_fit = True
     for letter in dict.fromkeys(re.findall(f"[{_CASTLING_LETTERS}]", text)):
         try:
             board.castling_rights |= chess.BB_SQUARES[_castling_rook(board, letter)]
         except FenError as error:
-            note(f"{error}, so this right is left out")
+            note(f"{error}, so Aino ignores this right")
             all_fit = False
     standard = board.clean_castling_rights()
     if standard == board.castling_rights:
         return
     if all_fit and _is_chess960(board):
         board.chess960 = True
-        note(f"castling: standard chess does not know the rights {_quote(text)}, so this is taken for Chess960")
+        note(f"castling: standard chess does not know the rights {_quote(text)}, so Aino takes this for Chess960")
     else:
         lost = ", ".join(chess.SQUARE_NAMES[rook] for rook in chess.SquareSet(board.castling_rights & ~standard))
         board.castling_rights = standard
         note(
-            f"castling: standard chess has none here with the rook on {lost}, so it is left out; Chess960 set, it stays"
+            f"castling: standard chess does not allow it with the rook on {lost}, so Aino ignores it. Chess960 keeps it"
         )
 
 
@@ -231,11 +231,11 @@ def _clock(field: str, text: str, default: int, note: Note) -> int:
     if not text.strip(DASHES):
         return default
     if not re.fullmatch(r"[+-]?[0-9]+", text):
-        note(f"{field}: {_quote(text)} is no number, so it is {default}")
+        note(f"{field}: {_quote(text)} is not a number, so Aino uses {default}")
         return default
     number = int(text) if len(text) < 10 else -1 if text[0] == "-" else _LARGEST_CLOCK + 1
     if 0 <= number <= _LARGEST_CLOCK:
         return number
     nearest = 0 if number < 0 else _LARGEST_CLOCK
-    note(f"{field}: {_quote(text)} is no number from 0 to {_LARGEST_CLOCK}, so it is {max(default, nearest)}")
+    note(f"{field}: {_quote(text)} is not a number from 0 to {_LARGEST_CLOCK}, so Aino uses {max(default, nearest)}")
     return max(default, nearest)

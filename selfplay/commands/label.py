@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--pgn", "label positions of PGN games")
-    text = "leave out games in which a player is below this Elo (default: none)"
+    text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     add_files(group, "--epd", "label these positions, one per line (EPD or FEN)")
     text = "label at most N positions per game, drawn at random (default: all)"

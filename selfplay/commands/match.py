@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def settings_of(arguments: argparse.Namespace) -> MatchSettings:
     """The flags as settings. Raises ConfigError and DataError."""
     if arguments.sprt_errors and not arguments.sprt:
-        raise ConfigError("--sprt-errors belong to --sprt ELO0 ELO1")
+        raise ConfigError("--sprt-errors needs --sprt ELO0 ELO1")
     return MatchSettings(
         first=parse_contestant(arguments.first, arguments.margin_ms),
         second=parse_contestant(arguments.second, arguments.margin_ms),

@@ -46,10 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_flag(parser, "--count", 5000, "draw this many positions")
     add_flag(parser, "--seed", 1, "seed the draw with this")
-    text = "draw endings instead: won by 2.2 to 7 pawns, or held by one move; the side to move has to win or to hold"
+    text = "draw endings instead, in which the side to move wins (by 2.2 to 7 pawns) or holds a draw by one move"
     parser.add_argument("--endings", choices=KINDS, help=text)
-    parser.add_argument("--engine", default="stockfish", metavar="ENGINE", help=f"let it judge endings: {ENGINE_HELP}")
-    add_flag(parser, "--nodes", 1_000_000, "let the engine judge each ending by this many nodes")
+    parser.add_argument(
+        "--engine", default="stockfish", metavar="ENGINE", help=f"judge endings with this engine: {ENGINE_HELP}"
+    )
+    add_flag(parser, "--nodes", 1_000_000, "let that engine search this many nodes for each ending")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.epd", help="write the positions here")
 
 

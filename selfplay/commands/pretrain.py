@@ -40,7 +40,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     text = "learn from labels of tree positions (aino-train label --tree), in the form of --teacher"
     add_files(group, "--tree-labels", text, "PATH")
     add_files(group, "--labels", "learn from label folders (aino-train teach); sparse networks only", "FOLDER")
-    text = "leave out PGN games in which a player is below this Elo (default: none)"
+    text = "skip PGN games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     defaults = SourceFiles()
     text = "mix the kinds above with these weights in every batch, in that order; trailing ones may be omitted (default"
@@ -48,7 +48,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--mixture", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
     text = "hold out this share of all games (1/64 at least), by a hash of the moves; score on those of the first file"
     add_flag(group, "--heldout-share", defaults.heldout_share, text)
-    text = "give positions with scored moves this share of what --labels get; the policy learns from no others"
+    text = "draw this share of --labels from positions with scored moves, the only ones that teach the policy"
     add_flag(group, "--scored-share", defaults.scored_share, text)
     text = "keep parsed data in this folder (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)

@@ -25,7 +25,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
         "--initial",
         type=Path,
         metavar="FILE.dit",
-        help="start a new run from this network, which also says what --net is (default: random weights)",
+        help="start a new run from this network, which also sets --net (default: random weights)",
     )
     if set(sections) != set(SECTIONS):
         parser.add_argument("--help-all", action="help", help="show every setting of the run, too, and exit")

@@ -109,7 +109,7 @@ def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> Time
     """The limit from the flags, else from the ENGINE words, else the default. Raises ConfigError for a clock."""
     given = TimeControl.of(None, arguments.movetime, arguments.nodes) or (contestant and contestant.control)
     if given and given.base_s:
-        raise ConfigError(f"a suite has no clock, only nodes and seconds for each move: got {given}")
+        raise ConfigError(f"a suite limits nodes or seconds for each move, and has no clock: got {given}")
     return given or TimeControl(nodes=DEFAULT_NODES)
 
 

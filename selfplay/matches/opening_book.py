@@ -125,7 +125,7 @@ def playable(
         end = game_ending(stack_from_board(board)[-1], len(board.move_stack), longest or sys.maxsize)
         return "" if end is None else f"the game is over before an engine moves: {end[0].words}"
 
-    return readable(openings, numbers, lambda error: log.warning("opening left out: %s", error), why_over)
+    return readable(openings, numbers, lambda error: log.warning("skipping an opening: %s", error), why_over)
 
 
 def readable(

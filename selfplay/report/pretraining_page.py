@@ -77,6 +77,6 @@ def _points(rows: list[dict[str, Any]], group: str, name: str) -> list[Point]:
 
 
 def _top1_chart(facts: PretrainingFacts) -> Chart:
-    note = "How often the best legal move of the network is the target's, on held-out games."
+    note = "How often the network's best legal move is the target's, on held-out games."
     curve = Curve("top-1", _points(facts.heldout, "scores", "top1"))
     return Chart("Top-1 accuracy", [curve], note, percent=True, x_name="Millions of positions", whole_x=False)

@@ -59,7 +59,7 @@ def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
     if not problems:
         raise faults[0] if faults else DataError(f"{path}: no positions in it")
     for fault in faults:
-        note(f"{fault}; this line is left out")
+        note(f"{fault}; skipping this line")
     notes.close()
     return problems
 

@@ -41,7 +41,7 @@ def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note
     if not puzzles:
         raise faults[0] if faults else DataError(f"{path}: no puzzles in it")
     for fault in faults:
-        note(f"{fault}; this puzzle is left out")
+        note(f"{fault}; skipping this puzzle")
     notes.close()
     return puzzles
 

@@ -89,7 +89,7 @@ class LabelFile:
         if other:
             raise RunError(
                 f"{self.path} holds labels of another teacher or kind ({', '.join(other)}; see {note.name}): "
-                "write to a new file; --known leaves out the positions of this one"
+                "write to a new file; --known skips the positions of this one"
             )
 
     def _cut_torn_line(self) -> int:

@@ -60,7 +60,7 @@ class LabelPlan:
         "search trees to draw from for this many visits; each takes half, once or twice as many", least=1)
     chunk_rows: int = setting(65_536, "draw this many positions at a time", least=1)
     filter_mib: int = setting(512,
-        "remember labelled positions in this many MiB, a power of two; 512 suffices for 200 million")
+        "remember labelled positions in this many MiB, a power of two; 512 is enough for 200 million")
     shares: Shares = field(default_factory=Shares)
     # fmt: on
 

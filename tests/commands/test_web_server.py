@@ -335,7 +335,7 @@ def test_every_wish_has_its_method() -> None:
         ("type", {"text": "Z0"}, "cannot read 'Z0'"),
         ("type", {"text": "Ke2"}, "Ke2 is illegal"),
         ("take_back", {}, "there is no move of yours to take back"),
-        ("offer_draw", {}, "too early"),
+        ("offer_draw", {}, "Draw declined"),
         ("position", {"fen": "8/8/8/8/8/8/8/8 w - - 0 1"}, "king"),
         ("position", {"fen": "\u0000"}, "FEN"),
         ("load", {"text": "", "game": 1}, "no game"),
@@ -368,7 +368,7 @@ async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tab: Tab, tm
     assert sans(state)[0] == "e4"
     await tab.send("resign")
     state = await tab.state(lambda state: state["end"] is not None)
-    assert state["end"] == {"result": "0-1", "reason": "you resign"}
+    assert state["end"] == {"result": "0-1", "reason": "you resigned"}
     await tab.send("again", swap=True)
     state = await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
     assert state["end"] is None

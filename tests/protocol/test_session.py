@@ -188,7 +188,7 @@ def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Co
     assert talk.lines.count(shown) == 2
     assert [move.uci() for move in talk.engine.board.move_stack] == ["d8c8", "d1e1", "h7h6"]
     assert talk.engine.board.chess960, "the moves so far can be read under no other rules"
-    assert any("taken for Chess960" in text for text in talk.infos())
+    assert any("takes this for Chess960" in text for text in talk.infos())
     talk.say("position startpos", "go nodes 1")
     talk.wait_for("bestmove", 2)
     assert not talk.engine.board.chess960

@@ -255,9 +255,7 @@ def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
     preparation._compiler.kill()
     (folder / "stop").unlink()
     preparation.wait(told.append)
-    assert [str(one) for one in told if one.problem] == [
-        "the compiler ended too soon, with status -9; starting it again"
-    ]
+    assert [str(one) for one in told if one.problem] == ["the compiler failed with status -9; starting it again"]
     assert (folder / "work").read_text() == "xx"
     assert list(folder.glob("compiled-*"))
 
@@ -282,7 +280,7 @@ def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(fol
     assert not list(folder.glob("compiled-*"))
     assert [str(one).split("; ")[1] for one in told if one.problem] == [
         "starting it again",
-        "the search compiles and hears no stop",
+        "the search compiles and cannot be stopped",
     ]
 
 
@@ -342,7 +340,7 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path)
     talk.say("isready", "stop")
     talk.wait_for("bestmove")
     assert board_after("e2e4").is_legal(chess.Move.from_uci(talk.answers("bestmove")[0].split()[1]))
-    assert "eval: not before everything is compiled" in talk.infos()
+    assert "eval: wait until everything is compiled" in talk.infos()
     assert any(info.startswith("no search yet, compiling 1 of 10") for info in talk.infos())
     (folder / "stop").unlink()
     talk.say("go nodes 8")

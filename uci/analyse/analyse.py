@@ -36,8 +36,8 @@ examples:
   aino analyse - --json --nodes 1000 < many.fen     one JSON object a line
 
 Scores and chances are White's; in JSON they are the side to move's, as in UCI.
-A line of standard input without a position is reported, in JSON as {"line": N, "error": ...}, and the rest are
-analysed. Blank lines and those that begin with # are skipped.
+If a line of standard input has no position, Aino reports it, in JSON as {"line": N, "error": ...}, and analyses the
+rest. It skips blank lines and those that begin with #.
 """
 
 

@@ -156,10 +156,10 @@ class Preparation:
         elif status is not None and self._may_start_again:
             self._may_start_again = False
             self._start()
-            return f"the compiler ended too soon, with status {status}; starting it again"
+            return f"the compiler failed with status {status}; starting it again"
         elif status is not None:
             self.finished = True
-            return f"the compiler ended too soon again, with status {status}; the search compiles and hears no stop"
+            return f"the compiler failed again, with status {status}; the search compiles and cannot be stopped"
         return ""
 
     def _start(self) -> None:

@@ -96,7 +96,7 @@ class TerminalGame(TimedGame):
             self.say(f"cannot save the game in {path}: {error}\n\n{record}")
             return None
         goes_on = end == UNFINISHED and path.parent == games_folder()
-        self.say(f"saved to {path}" + ("; `aino play --load last` goes on with it" if goes_on else ""))
+        self.say(f"saved to {path}" + (". Continue it with `aino play --load last`." if goes_on else ""))
         return path
 
     def flip(self) -> None:

@@ -101,7 +101,7 @@ def _users_options(writer: Writer, path: Path) -> EngineOptions:
     try:
         return load_toml(path)
     except ConfigError as error:
-        writer.info(f"{error}; the file is not used")
+        writer.info(f"{error}; ignoring the file")
         return EngineOptions()
 
 
@@ -117,7 +117,7 @@ def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
         is_position = line.split(maxsplit=1)[:1] == [b"position"]
         while line and not line.endswith(b"\n"):
             line = stream.readline(LONGEST_LINE)
-        message = f"a line of more than {LONGEST_LINE} bytes was left out"
+        message = f"ignored a line of more than {LONGEST_LINE} bytes"
         if is_position:
             yield f"position ({message})"
         else:

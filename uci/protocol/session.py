@@ -268,7 +268,7 @@ class Session:
         """Answers a `go` for a position that was refused: any move would be one of another position."""
         from uci.protocol.search_task import RefusedTask
 
-        self.writer.info(f"nothing to search, because the last position was refused: {refusal}")
+        self.writer.info(f"nothing to search, because Aino refused the last position: {refusal}")
         if command.perft is None:
             self._start(RefusedTask(self.writer, command.infinite or command.ponder))
 
@@ -305,7 +305,7 @@ class Session:
 
         search = self._last_search
         if self._working() or search is None or search.result is None:
-            self.writer.info("tree: only after a search")
+            self.writer.info("tree: run a search first")
         else:
             self.writer.line(*tree_lines(search.result, search.board))
 
@@ -313,13 +313,13 @@ class Session:
         from uci.protocol.debugging import evaluation_lines
 
         if self._working():
-            self.writer.info("eval: not during a search")
+            self.writer.info("eval: wait for the end of the search")
         else:
             engine = self._ready_engine()
             if getattr(engine, "is_prepared", True):
                 self.writer.line(*evaluation_lines(engine, self._board()))
             else:
-                self.writer.info("eval: not before everything is compiled")
+                self.writer.info("eval: wait until everything is compiled")
 
     def _bench(self, text: str) -> None:
         from uci.protocol.debugging import bench_lines

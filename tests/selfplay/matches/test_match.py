@@ -385,7 +385,7 @@ def test_an_opening_that_cannot_be_read_is_left_out(
     played = [row.start_fen for row in rows[::2]]
     assert sorted(played[:3]) == sorted(fens)
     assert played[3] == played[0], "used up, they start over"
-    assert sum("opening left out" in message for message in caplog.messages) == 3
+    assert sum("skipping an opening" in message for message in caplog.messages) == 3
     settings = json.loads((tmp_path / "match" / "match.json").read_text())
     assert settings["openings"] == {"count": 6, "first": fens[0], "last": fens[2]}
 

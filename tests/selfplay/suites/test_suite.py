@@ -137,7 +137,7 @@ def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line: str, expec
     told: list[str] = []
     assert [one.name for one in read_epd(path, told.append)] == ["bad.1"]
     assert len(told) == 1
-    assert re.search(rf"bad\.epd:2: .*{expected}.*; this line is left out", told[0])
+    assert re.search(rf"bad\.epd:2: .*{expected}.*; skipping this line", told[0])
     path.write_text(line)
     with pytest.raises(DataError, match=rf"bad\.epd:1: .*{expected}"):
         read_epd(path)
@@ -232,7 +232,7 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
         path.write_text(bad)
         told: list[str] = []
         assert len(read_puzzles(path, note=told.append)) == read
-        assert [f"puzzles.csv:{line}: " in text and "left out" in text for text in told] == [True]
+        assert [f"puzzles.csv:{line}: " in text and "skipping" in text for text in told] == [True]
 
 
 @pytest.mark.parametrize(

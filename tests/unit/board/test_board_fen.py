@@ -58,8 +58,8 @@ MALFORMED = [
 PUT_RIGHT = [
     # text, the same as it is read, words of the message (of each, if several); with Chess960 set where it says so
     # castling
-    (f"{START} w KQkqX - 0 1", f"{START} w KQkq - 0 1", "'X' is left out"),
-    (f"{START} w KQxxx - 0 1", f"{START} w KQ - 0 1", "'xxx' is left out"),
+    (f"{START} w KQkqX - 0 1", f"{START} w KQkq - 0 1", "'X' is neither KQkq nor"),
+    (f"{START} w KQxxx - 0 1", f"{START} w KQ - 0 1", "'xxx' is neither KQkq nor"),
     ("4k3/8/8/8/8/8/8/4K3 w KQ - 0 1", "4k3/8/8/8/8/8/8/4K3 w - - 0 1", "'K', but there is no rook|'Q', but there"),
     ("rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w KQkq - 0 1", "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w Qkq - 0 1", "'K', but there is no"),
     ("4k3/8/8/8/8/8/8/4K2r w K - 0 1", "4k3/8/8/8/8/8/8/4K2r w - - 0 1", "'K', but there is no rook"),
@@ -71,14 +71,14 @@ PUT_RIGHT = [
         "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1",
         "'k', but there is no rook|rook on a8",
     ),
-    ("r4rk1/8/8/8/8/8/8/4K3 w q - 0 1", "r4rk1/8/8/8/8/8/8/4K3 w - - 0 1", "the rook on a8, so it is left out"),
-    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "4k3/8/8/8/8/8/8/4K1R1 w - - 0 1", "the rook on g1, so it is left out"),
-    ("r3k2r/8/8/8/8/8/8/R3K1R1 w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R3K1R1 w Qkq - 0 1", "the rook on g1, so it is left"),
-    ("r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1", "the rook on a1, h1, so it is left"),
+    ("r4rk1/8/8/8/8/8/8/4K3 w q - 0 1", "r4rk1/8/8/8/8/8/8/4K3 w - - 0 1", "the rook on a8, so Aino ignores it"),
+    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "4k3/8/8/8/8/8/8/4K1R1 w - - 0 1", "the rook on g1, so Aino"),
+    ("r3k2r/8/8/8/8/8/8/R3K1R1 w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R3K1R1 w Qkq - 0 1", "the rook on g1, so Aino"),
+    ("r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1", "the rook on a1, h1, so Aino"),
     (
         "r2k3r/8/8/8/8/8/8/R3KR2 w kqQF - 0 1",
         "r2k3r/8/8/8/8/8/8/R3KR2 w Q - 0 1",
-        "the rook on f1, a8, h8, so it is left",
+        "the rook on f1, a8, h8, so Aino ignores it",
     ),
     # en passant
     (f"{START} w KQkq e9 0 1", f"{START} w KQkq - 0 1", "'e9' is neither a square nor '-'"),
@@ -90,10 +90,10 @@ PUT_RIGHT = [
     ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "4k3/8/8/8/4P3/4n3/8/4K3 b - - 0 1", "a piece on e3"),
     ("4k3/8/8/8/4P3/8/4P3/4K3 b - e3 0 1", "4k3/8/8/8/4P3/8/4P3/4K3 b - - 0 1", "a piece on e2"),
     # clocks
-    (f"{START} w KQkq - -3 -1", f"{START} w KQkq - 0 1", "halfmove: '-3' is no number from 0|fullmove: '-1' is no"),
-    (f"{START} w KQkq - 10000 1", f"{START} w KQkq - 9999 1", "'10000' is no number from 0 to 9999"),
-    (f"{START} w KQkq - 0 {'9' * 5000}", f"{START} w KQkq - 0 9999", "is no number from 0 to 9999"),
-    (f"{START} w KQkq -; hmvc many; fmvn 8;", f"{START} w KQkq - 0 8", "'many' is no number"),
+    (f"{START} w KQkq - -3 -1", f"{START} w KQkq - 0 1", "halfmove: '-3' is not a number from 0|fullmove: '-1' is no"),
+    (f"{START} w KQkq - 10000 1", f"{START} w KQkq - 9999 1", "'10000' is not a number from 0 to 9999"),
+    (f"{START} w KQkq - 0 {'9' * 5000}", f"{START} w KQkq - 0 9999", "is not a number from 0 to 9999"),
+    (f"{START} w KQkq -; hmvc many; fmvn 8;", f"{START} w KQkq - 0 8", "'many' is not a number"),
     # words behind the position
     (f"{START} w KQkq - x 1", f"{START} w KQkq - 0 1", "'x 1' behind the position"),
     (f"{START} w KQkq - 7 x", f"{START} w KQkq - 7 1", "'x' behind the position"),
@@ -200,7 +200,7 @@ def test_rights_that_only_chess960_knows_make_a_position_of_chess960(text):
     board = parse_fen(text, note=notes.append)
     assert board.chess960
     assert board.fen() == text
-    assert ["taken for Chess960" in note for note in notes] == [True]
+    assert ["takes this for Chess960" in note for note in notes] == [True]
     assert parse_fen(board.fen(shredder=True)).fen() == text
 
 

@@ -293,7 +293,7 @@ function setChoice(select, value) {
 function stateText() {
   if (state.analysing) return state.isGame && !state.end ? "Analysis: the game waits." : "Analysis: move both sides' pieces.";
   if (state.end) return `${state.end.result}: ${state.end.reason}.`;
-  if (state.loading) return "Aino is getting ready; the very first start compiles. The clocks wait.";
+  if (state.loading) return "Aino is getting ready. The very first start compiles. The clocks wait.";
   return state.thinking ? "Aino is thinking." : "Your move.";
 }
 
@@ -451,7 +451,7 @@ function connect() {
     arriving = true;
     stopClocks();
     if (event.code === 4000) { drawCurtain("The board is open in too many tabs.", false); return; }
-    drawCurtain("Aino has ended, or cannot be reached. The game waits there; trying again.", false);
+    drawCurtain("Aino has ended or is not reachable. It keeps the game; trying again.", false);
     setTimeout(connect, 1500);
   });
 }
