@@ -26,11 +26,11 @@ def started_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     "words",
     [("-c", "import uci"), ("-c", "import selfplay.data"), ("-m", "uci", "--version"), ("-m", "selfplay", "-h")],
 )
-def test_an_engine_of_the_users_own_is_named_and_not_run(tmp_path: Path, name: str, words: str) -> None:
+def test_an_engine_of_the_users_own_is_named_and_not_run(tmp_path: Path, name: str, words: tuple[str, ...]) -> None:
     own = tmp_path / name
     own.parent.mkdir(exist_ok=True)
     own.write_text("print('ran')\n__version__ = '3'\n")
-    done = started_in(tmp_path, *words.split("|"))
+    done = started_in(tmp_path, *words)
     assert done.returncode != 0
     assert done.stdout == ""
     assert f"{own} hides Aino's package 'engine': rename it" in done.stderr.splitlines()[-1]
