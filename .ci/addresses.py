@@ -2,8 +2,8 @@
 
     python .ci/addresses.py https://github.com/OWNER/aino v1.0.0
 
-Links of README.md become absolute, at that tag, and pyproject.toml gets `[project.urls]`. The working tree keeps relative
-links, which hold in every copy of the repository, so do not commit what this changes.
+Links of README.md become absolute, at that tag, and pyproject.toml gets `[project.urls]`. The repository keeps relative
+links, which hold in every copy of it, so do not commit what this changes.
 """
 
 import re
