@@ -85,7 +85,7 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
     text = (
-        "weight the squared errors of differences between siblings, in log odds, by this; for the value trunk, whose"
+        "multiply the squared errors of differences between siblings, in log odds, by this; for the value trunk, whose"
     )
     text += " --labels must then hold groups (aino-train teach --groups-of)"
     add_flag(group, "--sibling-weight", LossWeights.siblings, text)

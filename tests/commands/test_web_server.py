@@ -334,7 +334,7 @@ def test_every_wish_has_its_method() -> None:
         ("move", {"uci": "0000"}, "0000 is illegal in this position"),
         ("type", {"text": "Z0"}, "cannot read 'Z0'"),
         ("type", {"text": "Ke2"}, "Ke2 is illegal"),
-        ("take_back", {}, "there is no move of yours to take back"),
+        ("take_back", {}, "you have no move to take back"),
         ("offer_draw", {}, "Draw declined"),
         ("position", {"fen": "8/8/8/8/8/8/8/8 w - - 0 1"}, "king"),
         ("position", {"fen": "\u0000"}, "FEN"),

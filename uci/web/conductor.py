@@ -153,7 +153,7 @@ class Conductor:
 
     def _do_take_back(self) -> None:
         if not self.table.take_back():
-            raise MoveError("there is no move of yours to take back")
+            raise MoveError("you have no move to take back")
         self._forget_review()
         self._changed()
 

@@ -331,7 +331,7 @@ def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[...,
     write_pretraining(tmp_path / "supervised")
     told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
     assert "only runs of one kind" in told
-    assert "another name" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
+    assert "a different name" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
 
 
 @pytest.mark.parametrize("marks", [("a", "a"), ("a", "b"), ("a", None)])
