@@ -51,6 +51,19 @@ def language_digest() -> str:
     return _hash(*(ast.dump(_without_docstrings(tree)).encode() for tree in trees)).hex()
 
 
+def code_digest(paths: Iterable[Path]) -> str:
+    """Hash over the byte code of sources, without docstrings, comments and line numbers."""
+    return _hash(*map(_code_of, paths)).hex()
+
+
+def _code_of(path: Path) -> bytes:
+    source = path.read_bytes()
+    try:
+        return _code_text(compile(source, path.name, "exec", dont_inherit=True, optimize=2), None).encode()
+    except (SyntaxError, ValueError):  # a file that somebody is writing
+        return source
+
+
 def _without_docstrings(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:

@@ -25,7 +25,7 @@ from numba.core.registry import cpu_target
 
 from engine.files.atomic import atomic_write
 from engine.files.user_folder import user_folder
-from engine.native.dependencies import kernel_digest, language_digest
+from engine.native.dependencies import code_digest, kernel_digest, language_digest
 from engine.native.whole import Kernel
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
@@ -98,6 +98,14 @@ class _Version(FunctionCache):
         super().__init__(function)
 
 
+_lost: list[Any] = []  # signatures of kernels that could not be written to the cache
+
+
+def loses_kernels() -> bool:
+    """Whether a kernel of this process could not be kept, as on a full disk."""
+    return bool(_lost)
+
+
 class _KernelCache:
     """What Numba calls a kernel's cache: one `_Version` for each set of named tuples among the arguments.
 
@@ -128,8 +136,10 @@ class _KernelCache:
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
-        with contextlib.suppress(OSError):
+        try:
             self._version(signature).save_overload(signature, data)
+        except OSError:
+            _lost.append(signature)
 
     def _version(self, signature: Any) -> _Version:
         digest = kernel_digest(self._kernel, sigutils.normalize_signature(signature)[0])
@@ -149,11 +159,9 @@ def cache_folder() -> Path | None:
 
 @functools.cache
 def sources_hash() -> str:
-    """Hash over all sources from which kernels are made."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    """Hash over the code of all sources from which kernels are made; a changed comment leaves it as it is."""
+    paths = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return _noted("sources", paths, lambda: code_digest(paths))[:16]
 
 
 @functools.cache
@@ -219,17 +227,21 @@ def _compiler_hash() -> str:
 
 
 def _language() -> str:
-    """`language_digest`, noted by size and time of its sources: a process would parse them for 45 ms."""
+    return _noted("language", sorted(Path(__file__).parent.glob("*.py")), lambda: language_digest())
+
+
+def _noted(kind: str, paths: Iterable[Path], compute: Callable[[], str]) -> str:
+    """A digest of sources, noted by their sizes and times: a process would parse them for 45 to 400 ms."""
     if (base := cache_base()) is None:
-        return language_digest()
-    found = [(str(path), path.stat()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+        return compute()
+    found = [(str(path), path.stat()) for path in paths]
     states = [(path, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in found]
-    note = base / "language" / hashlib.sha256(repr((sys.version, states)).encode()).hexdigest()[:16]
+    note = base / kind / hashlib.sha256(repr((sys.version, states)).encode()).hexdigest()[:16]
     with contextlib.suppress(OSError):
         text = note.read_text("ascii")
         _note_use(note)
         return text
-    digest = language_digest()
+    digest = compute()
     with contextlib.suppress(OSError):
         note.parent.mkdir(exist_ok=True)
         with atomic_write(note) as stream:

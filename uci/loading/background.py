@@ -21,7 +21,7 @@ from engine.errors import StillCompilingError
 from engine.evaluation.own import STAND_IN
 from engine.native import jit
 from engine.options import EngineOptions
-from uci.loading.compiler import LOCKED, Place, child_environment
+from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment
 
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has
@@ -153,6 +153,9 @@ class Preparation:
         elif status == LOCKED:
             if time.monotonic() - self._tried >= _AGAIN_S:
                 self._start()
+        elif status == NOT_KEPT:
+            self.finished = True
+            return f"{self._place.folder} keeps no compiled code (is the disk full?): every start compiles anew"
         elif status is not None and self._may_start_again:
             self._may_start_again = False
             self._start()

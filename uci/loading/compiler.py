@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Final, NamedTuple
 from engine.native.locks import FileLock
 
 LOCKED: Final = 3  # Exit status of a compiler that found another one at work.
+NOT_KEPT: Final = 4  # Exit status of one whose kernels cannot be written, as on a full disk.
 
 # Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; and for alpha-beta.
 # Counted on two processors for the default engine, by estimate for the others.
@@ -75,6 +77,7 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
     """
     place = Place(Path(folder), name, choice)
     if part:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         with _counting(place):
             _compile_hints(place)
         return 0
@@ -85,7 +88,12 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
     try:
         if not place.done.exists():
             _compile(place)
-            place.done.touch()
+            from engine.native.jit import loses_kernels
+
+            if loses_kernels():
+                return NOT_KEPT
+            with contextlib.suppress(OSError):
+                place.done.touch()
     finally:
         with contextlib.suppress(OSError):
             place.progress.unlink()
@@ -120,13 +128,19 @@ def _compile_hints(place: Place) -> None:
         engine.warm_up_hints()
 
 
+def _end_with_parent() -> None:
+    """Ends this process once its standard input does: the parent holds the other end, whatever kills it."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
 @contextlib.contextmanager
 def _hint_compiler(place: Place) -> Iterator[None]:
     """Has another process compile alpha-beta meanwhile, and waits for it; if none can be started, nothing happens."""
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "uci.loading.compiler", *map(str, place), "hints"],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=child_environment(),
@@ -141,12 +155,15 @@ def _hint_compiler(place: Place) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @contextlib.contextmanager
 def _counting(place: Place) -> Iterator[None]:
     """Appends a byte to the file of progress for every step of what is compiled meanwhile."""
     from engine.native.compile_events import CompileTimes
+    from engine.native.jit import loses_kernels
 
     try:
         stream = place.progress.open("ab", buffering=0)
@@ -155,6 +172,8 @@ def _counting(place: Place) -> Iterator[None]:
         return
 
     def count(steps: int) -> None:
+        if loses_kernels():  # The engine has to compile for itself; nothing is gained by going on.
+            sys.exit(NOT_KEPT)
         with contextlib.suppress(OSError):
             stream.write(b"." * steps)
 

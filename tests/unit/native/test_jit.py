@@ -1,5 +1,6 @@
 """The kernel cache: a folder for each set of sources, and the bit intrinsics in both worlds."""
 
+import errno
 import os
 import shutil
 import sys
@@ -201,3 +202,37 @@ def test_a_call_by_type_reaches_the_kernel_of_that_type_and_refuses_others():
     assert leaves.tolist() == [2.0, 2.0]
     with pytest.raises(TypingError, match="one: no kernel for"):
         both((np.zeros(1),), leaves)
+
+
+def test_a_changed_comment_starts_no_compiler(monkeypatch, tmp_path):
+    """The mark that everything is compiled is named by a hash of the sources."""
+    source = tmp_path / "engine" / "native" / "jit.py"
+    source.parent.mkdir(parents=True)
+    monkeypatch.setattr(jit, "__file__", str(source))
+    monkeypatch.setattr(jit, "cache_base", lambda: tmp_path / "cache")
+    texts = ['def f(x):\n    """That."""\n    return x + 1\n', '# A comment.\ndef f(x):\n    """What."""\n\n    return x + 1  # why\n']
+    texts += ["def f(x):\n    return x + 2\n", "def f(x:\n"]
+    found = []
+    for number, text in enumerate(texts):
+        source.write_text(text)
+        os.utime(source, ns=(number, number))
+        found.append(jit.sources_hash.__wrapped__())
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+
+
+def test_a_full_disk_is_noticed_by_who_compiles(monkeypatch):
+    """Every kernel was compiled and lost without a word, and marked as kept."""
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(jit, "_lost", [])
+
+    @jit.kernel()
+    def triple(x):
+        return x + x + x
+
+    monkeypatch.setattr(jit._Version, "save_overload", full)
+    assert triple(14) == 42
+    assert jit.loses_kernels()

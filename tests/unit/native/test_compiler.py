@@ -1,0 +1,47 @@
+"""The process that compiles, where what it compiles cannot be kept, and where its parent dies."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from engine.native import jit
+from tests.new_process import ROOT
+from uci.loading import compiler
+
+HINTS_ALONE = """
+import threading, time
+from uci.loading import compiler
+threading.Thread(target=compiler._end_with_parent, daemon=True).start()
+print("working", flush=True)
+time.sleep(600)
+"""
+
+
+def test_kernels_that_could_not_be_written_are_not_marked_as_compiled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    """Each later start then believed the mark, and compiled while its user waited."""
+    monkeypatch.setattr(compiler, "_compile", lambda place: None)
+    monkeypatch.setattr(jit, "_lost", ["a kernel"])
+    assert compiler.main(str(tmp_path), "name", "{}") == compiler.NOT_KEPT
+    assert not list(tmp_path.glob("compiled-*"))
+    monkeypatch.setattr(jit, "_lost", [])
+    assert compiler.main(str(tmp_path), "name", "{}") == 0
+    assert list(tmp_path.glob("compiled-*"))
+
+
+def test_the_compiler_of_hints_ends_with_its_parent() -> None:
+    """It went on alone on a core after its parent had been aborted."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", HINTS_ALONE], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline().strip() == b"working"
+        child.stdin.close()  # as when the system takes down the process that holds it
+        begun = time.monotonic()
+        assert child.wait(timeout=280) == 1
+        assert time.monotonic() - begun < 280
