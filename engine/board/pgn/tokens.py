@@ -229,7 +229,9 @@ class Cutter:
         if line_end < 0 and not self._final:
             raise Incomplete
         begins_line = not self._text[self._text.rfind("\n", 0, place) + 1 : place].strip()
-        if match is None and not (begins_line and (TAG_BEGIN.match(self._text, place) or not game.tokens)):
+        is_cut = TAG_BEGIN.match(self._text, place) or not game.tokens
+        is_cut = is_cut or (game.result and re.match("[A-Za-z]", self._text[place + 1 : place + 2]))
+        if match is None and not (begins_line and is_cut):
             self._at += 1
             if game.result:
                 self._after_result("other", "[", place)
@@ -343,9 +345,10 @@ def looks_like_moves(text: str) -> bool:
     return _MOVES.match(text) is not None
 
 
-def place_in(text: str, at: int, line: int) -> tuple[int, int]:
-    """Line and column of a place in a text whose first line has the number `line`."""
-    return line + text.count("\n", 0, at), at - text.rfind("\n", 0, at)
+def place_in(text: str, at: int, line: int, column: int) -> tuple[int, int]:
+    """Line and column, from 1, of a place in a text that begins in the line `line`, behind `column` characters."""
+    newline = text.rfind("\n", 0, at)
+    return line + text.count("\n", 0, at), at - newline + (column if newline < 0 else 0)
 
 
 def _word_at(text: str, place: int) -> str:
