@@ -28,7 +28,7 @@ TAGS = {"Event": "Rated Blitz game", "Site": "https://lichess.org/abcdefgh", "Wh
 
 
 def random_words(rng: random.Random) -> list[str]:
-    board, words = chess.Board(), []
+    board, words = chess.Board(), list[str]()
     while len(words) < PLIES and (moves := list(board.legal_moves)):
         move = rng.choice(moves)
         words.append(board.san(move))
@@ -94,7 +94,7 @@ if __name__ == "__main__":
     files = parser.parse_args().pgn
     rng = random.Random(1)
     played = [] if files else [random_words(rng) for _ in range(GAMES)]
-    for name, form in {} if files else {"plain": plain, "clocks": monthly}.items():  # type: ignore[attr-defined]
+    for name, form in {} if files else {"plain": plain, "clocks": monthly}.items():
         run_form(name, text_of(form, played))
     for path in files:
         run_file(path)

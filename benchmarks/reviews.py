@@ -24,6 +24,11 @@ from benchmarks.measuring import Row, new_parser, report
 
 _WORTH = {"queen": 9, "rook": 5, "bishop": 3, "knight": 3, "pawn": 1}
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
+_JUDGEMENT = re.compile(
+    r"(?:Blunder|Mistake|Inaccuracy): (?:(.*?)\. ?)??(?:[Yy]our winning .*?%\. ?)?(?:Better was (\S+)\.|\[|$)",
+    re.DOTALL,
+)
+_GAIN = r"loses|misses a chance to win|misses .*?, which wins|wins only .* instead of|only trades .* instead of winning"
 _ROUNDING = 0.6  # percent; PGN has whole percents and hundredths of pawns
 _SHARE = 0.5  # of the pawns that a sentence names, which the engine must see lost: there is compensation for a part
 
@@ -64,20 +69,31 @@ def pgn_scores(text: str) -> list[float]:
     return [(1000 if float(value) > 0 else -1000) if mate else 100 * float(value) for mate, value in found]
 
 
+def exact_score(
+    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit
+) -> chess.engine.PovScore:
+    """The engine's last score of the position that is no bound."""
+    with engine.analysis(board, limit) as lines:
+        exact = [one["score"] for one in lines if "score" in one and not one.keys() & {"lowerbound", "upperbound"}]
+    return exact[-1]
+
+
 def compare(game: chess.pgn.Game, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit) -> list[Row]:
     """A row for each side: Aino's accuracy, Lichess's for Aino's evaluations, and Lichess's for the engine's."""
-    told = [float(text) for text in re.findall(r"accuracy (\d+)%", game.comment)[:2]]
+    told = {side.lower(): float(text) for side, text in re.findall(r"(White|Black): accuracy (\d+)%", game.comment)}
     of_aino = lichess_accuracies(pgn_scores(str(game)))
     scores = []
     for node in game.mainline():
         if not node.board().is_game_over():
-            scores.append(engine.analyse(node.board(), limit)["score"].white().score(mate_score=1000))
+            scores.append(exact_score(engine, node.board(), limit).white().score(mate_score=1000))
     of_engine = lichess_accuracies(scores)
     name = f"{game.headers['White']} - {game.headers['Black']}"
     return [
-        {"game": name, "side": side, "plies": game.end().ply(), "aino": told[at], "lichess": round(of_aino[at] or 0, 1),
-         "equal": abs(told[at] - (of_aino[at] or 0)) < _ROUNDING, "lichess_of_engine": round(of_engine[at] or 0, 1)}
+        {"game": name, "side": side, "plies": game.end().ply(), "aino": told[side],
+         "lichess": round(of_aino[at] or 0, 1), "equal": abs(told[side] - (of_aino[at] or 0)) < _ROUNDING,
+         "lichess_of_engine": round(of_engine[at] or 0, 1)}
         for at, side in enumerate(("white", "black"))
+        if side in told
     ]  # fmt: skip
 
 
@@ -86,7 +102,7 @@ def compare(game: chess.pgn.Game, engine: chess.engine.SimpleEngine, limit: ches
 
 def pawns_named(text: str) -> int:
     """What a sentence's first noun phrase is worth in pawns: `a rook and two pawns for a bishop` is 4."""
-    won, _, lost = re.split(r" to | by |: ", text)[0].partition(" for ")
+    won, _, lost = re.split(r" to | by | through |: ", text)[0].partition(" for ")
 
     def worth(part: str) -> int:
         words = re.findall(r"(a|the|two|three|four|five) (queen|rook|bishop|knight|pawn)", part)
@@ -100,9 +116,7 @@ def check_move(
 ) -> Iterator[Row]:
     """A row for each claim of a judged move's comment."""
     board, mover = node.parent.board(), node.parent.turn()
-    found = re.search(
-        r"(?:Blunder|Mistake|Inaccuracy)(?:: (.*?)\. Costs|, costs).*?(?:Better was (\S+)\.|$)", node.comment
-    )
+    found = _JUDGEMENT.search(node.comment)
     if found is None:
         return
     reason, better = found[1] or "", found[2]
@@ -111,7 +125,7 @@ def check_move(
         after = board.copy()
         if move is not None:
             after.push(move)
-        return engine.analyse(after, limit)["score"].pov(mover)
+        return exact_score(engine, after, limit).pov(mover)
 
     best, played = score_after(None), score_after(node.move)
     named = {"game": node.game().headers["White"], "move": board.variation_san([node.move])}
@@ -126,7 +140,7 @@ def check_move(
         mate = played.mate() if claim == "allows" else best.mate()
         is_right = mate is not None and (mate < 0 if claim == "allows" else mate > 0) and abs(mate) <= int(moves)
         yield row(f"{claim} mate in {moves}", f"mate in {abs(mate)}" if mate is not None else str(played), is_right)
-    if material := re.match(r"(?:loses|misses a win of|misses .*?, which wins) (.*)", reason):
+    if material := re.match(rf"(?:{_GAIN}) (.*)", reason):
         pawns = pawns_named(material[1])
         drop = (best.score(mate_score=3000) - played.score(mate_score=3000)) / 100
         yield row(f"costs {pawns} pawns: {reason}"[:90], f"{drop:.1f} pawns", drop >= _SHARE * pawns)

@@ -6,6 +6,7 @@ AinoError
 ├── FenError (ValueError)       a position that cannot be read or played
 ├── MoveError (ValueError)      a move that is illegal or unreadable
 ├── NetFileError                a net file that is missing, damaged or of another kind
+├── EvaluatorError              an evaluator of somebody's that fails, or answers what cannot be used
 ├── TrainingError               training that cannot continue, such as a loss that is not a number
 ├── RunError                    a training run folder that cannot be used
 ├── StillCompilingError         a search stopped while it waited for its kernels
@@ -120,6 +121,10 @@ class NetFileError(AinoError):
     def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str, str]]:
         # Exceptions pickle their `args`, but here these hold only the composed message.
         return type(self), (str(self.path), self.expected, self.found, str(self))
+
+
+class EvaluatorError(AinoError):
+    """Somebody's evaluator fails, does not answer, or answers what cannot be used."""
 
 
 class TrainingError(AinoError):

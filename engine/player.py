@@ -13,24 +13,38 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
 import chess
 import numpy as np
 
 from engine import evaluation
-from engine.board.convert import stack_from_board
+from engine.board.convert import GameRows
+from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.own import OwnEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
-from engine.evaluation.tablebase import Rank, Tablebase, best_ranked
+from engine.evaluation.tablebase import Rank, Tablebase, good_moves, has_repeated
 from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
-from engine.search.choice import PolyglotBook, StrengthPlan, decayed_temperature, plan_for
+from engine.search.choice import (
+    FINISHING_PLIES,
+    FINISHING_SLACK,
+    PolyglotBook,
+    StrengthPlan,
+    decayed_temperature,
+    finishes,
+    finishing_plan,
+    plan_for,
+    without_repetition,
+)
 from engine.search.hints import HintSource
-from engine.search.job import SearchDriver, SearchJob, SearchOrder, search_beside_mates
+from engine.search.job import SearchDriver, SearchJob, SearchOrder
 from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
@@ -76,6 +90,7 @@ class Engine:
         self._owns_evaluator = evaluator is None
         self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
         self.board = chess.Board()
+        self._rows = GameRows()
         self._turn = threading.Lock()  # Held by the search that is running.
         self._controls: list[SearchControl] = []  # Controls of the running search and of the waiting ones.
         self._tablebase = _open_tables(self.options)
@@ -83,6 +98,7 @@ class Engine:
         self._rng = _new_generator(self.options)
         self._background = ThreadPool(2, "search")  # One thread calls, the other searches.
         self._root_was_changed = False  # A restriction or noise made the tree unfit for other searches.
+        self._is_whole = True  # No exception has ended a search, or other work on the tree, in the middle.
         self._prepare()
         self._notes = self._idle_options(EngineOptions())
 
@@ -166,14 +182,22 @@ class Engine:
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
-        self.warm_up_hints()
-        for board, limits in _rehearsals():
-            self.set_position(board)
-            self.search(limits)
-        if self._search.params.butterfly > 0.0:
-            self._search.refresh_priors()
-        self._search.rehearse_full_tree()
-        self.board = chess.Board()
+        own = self.evaluator if isinstance(self.evaluator, OwnEvaluator) else None
+        try:
+            if own is not None:
+                own.is_rehearsing = True
+            self.warm_up_hints()
+            for board, limits in _rehearsals():
+                self.set_position(board)
+                self.search(limits)
+            with self._at_work():
+                if self._search.params.butterfly > 0.0:
+                    self._search.refresh_priors()
+                self._search.rehearse_full_tree()
+        finally:
+            self.board = chess.Board()
+            if own is not None:
+                own.is_rehearsing = False
         self.new_game()
 
     def warm_up_hints(self) -> None:
@@ -183,10 +207,26 @@ class Engine:
 
     def new_game(self) -> None:
         """Forget the tree and all cached evaluations."""
-        self._runner.settle()
-        self._search.clear()
-        if self._cache is not None:
-            self._cache.clear()
+        with self._at_work():
+            self._runner.settle()
+            self._search.clear()
+            if self._cache is not None:
+                self._cache.clear()
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Work on the tree, which begins in a known state: whatever work that an exception ended left behind goes."""
+        if not self._is_whole:
+            self._runner.close()
+            self._search.clear()  # Otherwise some of its visits would stay in flight forever.
+            self._runner = self._make_runner()
+        self._is_whole = False
+        try:
+            yield
+        except BaseException:
+            self._runner.close()
+            raise
+        self._is_whole = True
 
     def take_problems(self) -> list[str]:
         """Return the news since the last call, one sentence each: endgame tables found or unreadable, and options that
@@ -209,7 +249,12 @@ class Engine:
     # ---- searching ----
 
     def set_position(self, board: chess.Board) -> None:
-        """Search this board next, with the moves on its stack as history; keep the tree if it still fits."""
+        """Search this board next, with the moves on its stack as history; keep the tree if it still fits.
+
+        Raises FenError, and keeps the board before, for one that cannot be played. Castling rights without king and
+        rook in place, and an en passant square that no pawn can have passed, count for nothing.
+        """
+        check_playable(board)
         self.board = board.copy()
 
     def search(
@@ -243,31 +288,43 @@ class Engine:
     def _search_board(
         self, board: chess.Board, limits: Limits, on_info: OnInfo | None, control: SearchControl
     ) -> SearchResult:
-        begun = time.monotonic()
+        begun = time.monotonic() if control.begun is None else control.begun
         if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0, board=board)
         book_move = self._book_move(board, limits)
         if book_move is not None:
             return SearchResult(book_move, None, [], [], 0, 0, board=board)
+        with self._at_work():
+            return self._search_tree(board, limits, on_info, control, begun)
+
+    def _search_tree(
+        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, control: SearchControl, begun: float
+    ) -> SearchResult:
         self._runner.settle()
         params = self._search.params._replace(draw_score=self._draw_score(limits))
         if self._root_was_changed or params != self._search.params:
             self._search.params = params
             self._search.clear()
-        self._search.set_position(stack_from_board(board))
-        options, plan, first_hits = self.options, self._plan(limits), self._tablebase.hits
+        self._search.set_position(self._rows.of(board))
+        options, plan, first_hits = self.options, self._plan(limits, board), self._tablebase.hits
         only = tuple(move for move in limits.searchmoves if board.is_legal(move))
-        analysing = self._analyses(limits) or options.multi_pv > 1
-        solves = params.small_endings and not analysing and plan is None  # Analysis shows mates instead.
+        analysing = self._analyses(limits)
+        # Without tables, analysis shows mates instead; and a limited level finds most ways by itself.
+        solves = params.small_endings and (plan is None or plan.finishes) and (not analysing or self._tablebase.largest)
         ranks = self._tablebase.ranks(board, self._patience_s(limits, board.turn) if solves else 0.0)
         if ranks and not analysing:
-            only = tuple(best_ranked({move: ranks[move] for move in only or ranks}))
+            only = self._moves_by_tables(board, {move: ranks[move] for move in only or ranks}, plan)
+        elif plan is not None and plan.finishes:
+            only = without_repetition(board, only)
         self._root_was_changed = bool(only) or options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
         self._visits.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
         playing = limits.clock_ms(board.turn) is not None and not analysing
         self._runner.hint_source = None if playing else self._hint_source
+        if isinstance(self.evaluator, OwnEvaluator):
+            self.evaluator.guest.is_over = partial(_is_over, limits, control, self._clock(limits, board.turn, begun))
+        fills_lines = limits.clock_ms(board.turn) is None and limits.mate is None and not limits.ponder
         order = SearchOrder(
             board=board,
             limits=limits,
@@ -279,27 +336,18 @@ class Engine:
             strength=plan,
             only=only,
             by_tables=bool(ranks) and analysing,
+            lines=options.multi_pv if fills_lines else 1,
             overhead_ms=options.move_overhead_ms,
             on_info=on_info,
             control=control,
         )
         reporter = self._reporter(board, ranks, first_hits)
-
-        def run(part: SearchOrder) -> SearchResult:
-            self._root_was_changed |= bool(part.only)
-            return SearchDriver(self._search, self._runner, reporter, part).run()
-
-        fills_lines = options.multi_pv > 1 and not (limits.ponder or limits.mate or limits.clock_ms(board.turn))
-        try:
-            return search_beside_mates(order, options.multi_pv, run) if fills_lines else run(order)
-        except BaseException:
-            self._runner.close()
-            self._search.clear()  # Otherwise some of its visits would stay in flight forever.
-            self._runner = self._make_runner()
-            raise
+        return SearchDriver(self._search, self._runner, reporter, order).run()
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
         """The most visited part of the last search's tree; the engine must not be searching."""
+        if not self._is_whole:
+            return ()
         return outline(self._search, max(1, least_visits), widest, self.board.chess960)
 
     def stop(self) -> None:
@@ -317,6 +365,14 @@ class Engine:
     def _analyses(self, limits: Limits) -> bool:
         """Whether a search is no part of a game."""
         return self.options.analyse_mode or limits.infinite
+
+    def _moves_by_tables(
+        self, board: chess.Board, ranks: Mapping[chess.Move, Rank], plan: StrengthPlan | None
+    ) -> tuple[chess.Move, ...]:
+        """The moves among which a search chooses in a game. A limited level does not know the shortest way."""
+        if plan is None or board.halfmove_clock >= FINISHING_PLIES or has_repeated(board):
+            return tuple(good_moves(ranks))
+        return without_repetition(board, good_moves(ranks, FINISHING_SLACK))
 
     def _draw_score(self, limits: Limits) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
@@ -339,14 +395,25 @@ class Engine:
 
     def _patience_s(self, limits: Limits, white: bool) -> float:
         """Seconds that a search may wait for the solution of an ending."""
-        clock = Clock.start(limits, white, self.options.move_overhead_ms)
+        clock = self._clock(limits, white)
         usual_ms = clock.planned_ms or clock.hard_ms
         return SOLVING_SHARE * usual_ms / 1000.0 if usual_ms is not None else LONG
 
-    def _plan(self, limits: Limits) -> StrengthPlan | None:
+    def _clock(self, limits: Limits, white: bool, begun: float | None = None) -> Clock:
+        return Clock.start(limits, white, self.options.move_overhead_ms, begun)
+
+    def _plan(self, limits: Limits, board: chess.Board) -> StrengthPlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""
-        weakened = self.options.limit_strength and not self._analyses(limits)
-        return plan_for(self.options.elo) if weakened else None
+        if not self.options.limit_strength or self._analyses(limits):
+            return None
+        plan = plan_for(self.options.elo)
+        return finishing_plan(plan) if finishes(board, self.options.elo) else plan
+
+
+def _is_over(limits: Limits, control: SearchControl, clock: Clock) -> bool:
+    """Whether nobody waits any more for what a search may still find."""
+    waits = limits.infinite or (limits.ponder and control.pondering)
+    return control.stopped or (not waits and clock.is_over())
 
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:

@@ -1,4 +1,4 @@
-"""Allow only one process per run folder."""
+"""Allow only one process per folder or file, and one kind of work per folder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,43 @@ from pathlib import Path
 from engine.errors import RunError
 from engine.native.locks import FileLock
 
+# What a folder may be, and a file that it then has.
+KINDS = {
+    "a self-play run": "config.toml",
+    "a pretraining": "config.json",
+    "a match": "match.json",
+    "a label folder": "settings.json",
+}
+
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold `folder`/lock for the length of the block. Raises RunError when another process holds it."""
+def folder_lock(folder: Path, kind: str) -> Iterator[None]:
+    """Hold a lock on the folder for the length of the block; kind: of KINDS, what the folder is or becomes.
+
+    Raises RunError when the folder is of another kind or another process holds the lock.
+    """
+    for other, mark in KINDS.items():
+        if other != kind and (folder / mark).is_file():
+            raise RunError(f"{folder} is {other} ({mark} is there), and {kind} needs a folder of its own")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
+    with _held(folder / "lock", f"{folder}: another process is working in this folder"):
+        yield
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold a lock on the name of a file for the length of the block. Raises RunError when another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _held(path.with_name(f".{path.name}.lock"), f"{path}: another process is writing it"):
+        yield
+
+
+@contextmanager
+def _held(path: Path, refusal: str) -> Iterator[None]:
+    lock = FileLock(path)
     if not lock.try_acquire():
-        raise RunError(f"{folder}: another process is working in this run folder")
+        raise RunError(refusal)
     try:
         yield
     finally:
-        lock.release()
+        lock.remove()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import keyword
 import logging
 import sys
@@ -18,10 +17,10 @@ COMMANDS = {
     "generate": "play self-play games into a run's replay",
     "fit": "train a candidate network on a run's replay",
     "gate": "match the candidate against the best network and promote it if an SPRT accepts it",
-    "pretrain": "train on teacher labels, engine games, human games or PGN files",
+    "pretrain": "train a network on teacher labels, engine games, human games or PGN files",
     "match": "play two UCI engines against each other: Elo with error bars, SPRT, PGN",
     "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",
-    "suite": "solve test suites and puzzles: what an engine finds, and at which node count",
+    "suite": "solve test suites and puzzles: which ones an engine solves, and at which node count",
     "bench": "measure the speed of self-play, sampling and training on this machine",
     "label": "label positions with the moves and scores of a UCI engine that supports MultiPV",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return unknown_command("aino-train", words[0], COMMANDS)
     name = parser.parse_args(words if words[:1] == ["--completion"] else words[:1]).command
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return run_subcommand("aino-train", name, COMMANDS[name], importlib.import_module(module_name(name)), words[1:])
+    return run_subcommand("aino-train", name, COMMANDS[name], module_name(name), words[1:])
 
 
 if __name__ == "__main__":

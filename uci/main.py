@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +16,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "play": ("uci.play.play", "play a game in the terminal"),
     "analyse": ("uci.analyse.analyse", "show the best lines of one position or of many"),
     "annotate": ("uci.annotate.annotate", "review the games of a PGN file: an annotated PGN and a web page"),
-    "explain": ("uci.explain.explain", "make a web page of how Aino sees a position"),
+    "explain": ("uci.explain.explain", "make a web page about how Aino sees a position"),
     "perft": ("uci.tools.perft", "count the positions DEPTH plies ahead"),
     "bench": ("uci.bench.bench", "measure move generation, evaluation and search"),
     "net": ("uci.tools.net", "show, convert and export net files"),
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _top_parser().parse_args(arguments)
         return 0
     module, text = SUBCOMMANDS[name]
-    return run_subcommand("aino", name, text, importlib.import_module(module), arguments[1:])
+    return run_subcommand("aino", name, text, module, arguments[1:])
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

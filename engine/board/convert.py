@@ -9,7 +9,7 @@ import chess
 import numpy as np
 
 from engine.board import layout
-from engine.board.fen import check_playable
+from engine.board.fen import can_have_passed, check_playable
 from engine.board.makemove import count_repetitions, push
 from engine.board.zobrist import compute_key
 from engine.errors import MoveError
@@ -30,7 +30,7 @@ def row_from_board(board: chess.Board) -> np.ndarray:
     row[layout.WHITE] = board.occupied_co[chess.WHITE]
     row[layout.BLACK] = board.occupied_co[chess.BLACK]
     row[layout.CASTLING] = board.clean_castling_rights()
-    if board.ep_square is not None:
+    if board.ep_square is not None and can_have_passed(board, board.ep_square):
         row[layout.DOUBLE_PUSH] = 1 << board.ep_square
         row[layout.EN_PASSANT] = row[layout.DOUBLE_PUSH] if board.has_legal_en_passant() else 0
     row[layout.SIDE] = 0 if board.turn == chess.WHITE else 1
@@ -42,18 +42,39 @@ def row_from_board(board: chess.Board) -> np.ndarray:
 
 def stack_from_board(board: chess.Board) -> np.ndarray:
     """A board's whole game, uint64 [plies + 1, 16]: the start position, then a row for each move on its stack."""
-    start = board.root()
-    stack = layout.empty_stack(len(board.move_stack) + 1)
-    stack[0] = row_from_board(start)
-    for ply, move in enumerate(board.move_stack):
+    return GameRows().of(board)
+
+
+class GameRows:
+    """The rows of a game that grows: asked again about a longer one, it plays the new moves alone."""
+
+    def __init__(self) -> None:
+        self._start: chess.Board | None = None  # None where nothing is known.
+        self._board = chess.Board()  # After the moves.
+        self._moves: list[chess.Move] = []
+        self._rows = layout.empty_stack(1)
+
+    def of(self, board: chess.Board) -> np.ndarray:
+        """What `stack_from_board` returns for a board."""
+        start, moves = board.root(), board.move_stack
+        if start != self._start or start.chess960 != self._board.chess960 or moves[: len(self._moves)] != self._moves:
+            self._board, self._moves, self._rows = start.copy(), [], row_from_board(start)[None]
+        known, self._start = len(self._moves), None  # Whatever ends this in the middle, the next call begins anew.
+        stack = layout.empty_stack(len(moves) + 1)
+        stack[: known + 1] = self._rows
+        for ply in range(known, len(moves)):
+            self._push(stack, ply, moves[ply])
+        self._start, self._moves, self._rows = start, list(moves), stack
+        return stack.copy()
+
+    def _push(self, stack: np.ndarray, ply: int, move: chess.Move) -> None:
         if move:
-            push(stack, ply, np.uint16(encode_move(start, move)))  # uint16 as in arrays: one specialisation
-            start.push(move)
+            push(stack, ply, np.uint16(encode_move(self._board, move)))  # uint16 as in arrays: one specialisation
+            self._board.push(move)
         else:
-            start.push(move)
-            stack[ply + 1] = row_from_board(start)
+            self._board.push(move)
+            stack[ply + 1] = row_from_board(self._board)
             stack[ply + 1, layout.REPETITIONS] = count_repetitions(stack, ply + 1)
-    return stack
 
 
 def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:

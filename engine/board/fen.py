@@ -1,17 +1,24 @@
-"""Reads positions: what a FEN must say, field by field, and what is corrected silently.
+"""Reads positions: the one rule for every FEN, X-FEN, Shredder-FEN or EPD line that Aino is given.
 
-    placement side [castling [en passant [halfmove [fullmove]]]]
+    placement side [castling [en passant [halfmove [fullmove]]]] [operations]
 
-Refused, with a `FenError` naming the field: text outside the format; a side without exactly one king; pawns on the
-first or last rank; more pieces than pawns could have promoted to; a king that could be captured at once; castling
-rights without king and rook in place; an en passant square that no pawn can just have passed.
+Refused, with a `FenError` naming the field, is what cannot be played: text without 64 squares or a side to move; a side
+without exactly one king; pawns on the first or last rank; more pieces than pawns could have promoted to; a king that
+could be captured at once.
 
-Corrected: white space around and between fields; missing castling, en passant and clocks ("-", "-", 0, 1), as in other
-engines; castling letters in any order; move number 0 becomes 1. An en passant square on which no legal capture exists
-does not change a position's key, but is kept for the network's history planes.
+Everything else is accepted. What has to be changed for that is told to `note`: castling rights without king and rook in
+place, an en passant square that no pawn can just have passed, and clocks out of range are left out, and so are words
+behind the fields that are no EPD operations. `docs/positions.md` has the table.
+
+Nothing is said of white space around and between fields; of missing castling, en passant and clocks ("-", "-", 0, 1);
+of castling letters in any order; and of move number 0, which becomes 1. The operations `hmvc` and `fmvn` of EPD set the
+clocks. An en passant square on which no legal capture exists does not change a position's key, but is kept for the
+network's history planes.
 
 Castling may be written as in FEN and X-FEN (KQkq: the outermost rook on that side of the king) or Shredder-FEN (HAha:
-the rook's file). Outside Chess960 the king must stand on e1 or e8, and the rook in its corner.
+the rook's file). Rights that standard chess does not know, because the king is not on the e-file or the rook not in its
+corner, make a position one of Chess960 if all of them fit one of its starts. Otherwise they are what is left of a game
+whose king or rook has moved, and are left out unless Chess960 was asked for.
 
 A position need not be reachable in a game: impossible checks and pawn structures are accepted.
 """
@@ -19,40 +26,51 @@ A position need not be reachable in a game: impossible checks and pawn structure
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NoReturn
 
 import chess
 
+from engine.board.epd import DASHES, OPCODE, read_operations, split_epd
 from engine.errors import FenError
+
+Note = Callable[[str], None]
 
 _FIELDS = ("placement", "side", "castling", "en passant", "halfmove", "fullmove")
 _DEFAULTS = ("-", "-", "0", "1")  # castling, en passant, halfmove, fullmove
 _LONGEST_QUOTE = 100  # characters of the offending text that a message quotes
 _LARGEST_CLOCK = 9_999  # the longest possible game has about 5,900 moves
+_CASTLING_LETTERS = "KQA-Hkqa-h"  # of a regular expression
 _PIECES_AT_START = {chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 2, chess.QUEEN: 1}
 
 
-def parse_fen(text: str, chess960: bool = False) -> chess.Board:
-    """Read a FEN, X-FEN or Shredder-FEN by this module's rules. Raises FenError naming the field and the reason."""
-    fields = text.split()
+def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: None) -> chess.Board:
+    """The position of a text, by this module's rules. Raises FenError naming the field and the reason.
+
+    chess960: write its castling as king takes rook, even where standard chess has the same rights. note: is told in one
+    sentence each what was left out or taken otherwise than written.
+    """
+    fields, rest = split_epd(text)
     try:
-        if len(fields) > len(_FIELDS):
-            _refuse("fullmove", f"{len(fields) - len(_FIELDS)} more fields after it")
         if fields:
             _check_placement_text(fields[0])
         if len(fields) < 2:
             _refuse(_FIELDS[len(fields)], "missing")
-        fields += _DEFAULTS[len(fields) - 2 :]
+        castling, en_passant, *clocks = (*fields[2:], *_DEFAULTS[len(fields) - 2 :])
         if fields[1] not in ("w", "b"):
             _refuse("side", f"{_quote(fields[1])} is neither 'w' nor 'b'")
-        board = chess.Board(f"{fields[0]} {fields[1]} - - 0 1", chess960=chess960)
+        placement = re.sub("[1-8]{2,}", lambda run: str(sum(map(int, run[0]))), fields[0])
+        board = chess.Board(f"{placement} {fields[1]} - - 0 1", chess960=chess960)
         check_playable(board)
-        board.castling_rights = _castling_rooks(board, fields[2])
-        board.ep_square = _en_passant_square(board, fields[3])
-        board.halfmove_clock = _number("halfmove", fields[4])
-        board.fullmove_number = max(1, _number("fullmove", fields[5]))
     except FenError as error:
         raise FenError(f"FEN {_quote(text)}: {error}", error.field) from None
+    operations = read_operations(rest)
+    _set_castling(board, castling, note)
+    board.ep_square = _en_passant_square(board, en_passant, note)
+    board.halfmove_clock = _clock("halfmove", operations.get("hmvc") or clocks[0], 0, note)
+    board.fullmove_number = max(1, _clock("fullmove", operations.get("fmvn") or clocks[1], 1, note))
+    if rest and ";" not in rest and not OPCODE.match(rest):
+        note(f"{_quote(rest)} behind the position is ignored")
     return board
 
 
@@ -91,14 +109,12 @@ def _quote(text: str) -> str:
 
 
 def _check_placement_text(text: str) -> None:
-    """Check that the text has eight ranks of eight squares, in piece letters and single digits."""
+    """Check that the text has eight ranks of eight squares, in piece letters and digits."""
     ranks = text.split("/")
     for number, rank in zip(range(8, 0, -1), ranks, strict=False):
         unknown = re.search(r"[^pnbrqkPNBRQK1-8]", rank)
         if unknown:
             _refuse("placement", f"{unknown[0]!r} on rank {number} is neither a piece nor a digit from 1 to 8")
-        if re.search(r"\d\d", rank):
-            _refuse("placement", f"two digits in a row on rank {number}")
         squares = sum(int(letter) if letter.isdigit() else 1 for letter in rank)
         if squares != 8:
             _refuse("placement", f"rank {number} has {squares} squares")
@@ -106,35 +122,59 @@ def _check_placement_text(text: str) -> None:
         _refuse("placement", f"{len(ranks)} rank{'s' * (len(ranks) > 1)} instead of 8")
 
 
-def _castling_rooks(board: chess.Board, text: str) -> chess.Bitboard:
-    """The rooks that may castle."""
-    if text == "-":
-        return chess.BB_EMPTY
-    rooks = chess.BB_EMPTY
-    sides: set[tuple[chess.Color, bool]] = set()
-    for letter in text:
-        if letter not in "KQABCDEFGHkqabcdefgh":
-            _refuse("castling", f"{letter!r} is none of KQkq, a file from A to H, or a to h")
-        color = letter.isupper()
-        rook = _castling_rook(board, letter, color)
+def _set_castling(board: chess.Board, text: str, note: Note) -> None:
+    """Give the board the rights that a text names and king and rook allow, and the rules of chess that know them."""
+    if unknown := re.sub(f"[{_CASTLING_LETTERS}{DASHES}]", "", text):
+        note(f"castling: {_quote(unknown)} is neither KQkq nor a file from A to H or a to h, so Aino ignores it")
+    all_fit = True
+    for letter in dict.fromkeys(re.findall(f"[{_CASTLING_LETTERS}]", text)):
+        try:
+            board.castling_rights |= chess.BB_SQUARES[_castling_rook(board, letter)]
+        except FenError as error:
+            note(f"{error}, so Aino ignores this right")
+            all_fit = False
+    standard = board.clean_castling_rights()
+    if standard == board.castling_rights:
+        return
+    if all_fit and _is_chess960(board):
+        board.chess960 = True
+        note(f"castling: standard chess does not know the rights {_quote(text)}, so Aino takes this for Chess960")
+    else:
+        lost = ", ".join(chess.SQUARE_NAMES[rook] for rook in chess.SquareSet(board.castling_rights & ~standard))
+        board.castling_rights = standard
+        note(
+            f"castling: standard chess does not allow it with the rook on {lost}, so Aino ignores it. Chess960 keeps it"
+        )
+
+
+def _is_chess960(board: chess.Board) -> bool:
+    """Whether the castling rights look like those of one start of Chess960.
+
+    The kings and rooks of both sides then stand on equal files, with no other rook between them, as after castling. A
+    lone side with its king on the e-file has rather moved a rook in standard chess.
+    """
+    colors, kings, wings = set(), set(), set()
+    for rook in chess.SquareSet(board.castling_rights):
+        color = bool(board.occupied_co[chess.WHITE] & chess.BB_SQUARES[rook])
         king = board.king(color)
         assert king is not None
-        if (color, rook > king) in sides:
-            _refuse("castling", f"{letter!r} names a second rook on the same side of the king")
-        sides.add((color, rook > king))
-        rooks |= chess.BB_SQUARES[rook]
-    return rooks
+        if chess.between(king, rook) & board.rooks & board.occupied_co[color]:
+            return False
+        colors.add(color)
+        kings.add(chess.square_file(king))
+        wings.add((rook > king, chess.square_file(rook)))
+    alike = len(kings) == 1 and len(wings) == len(dict(wings))
+    return alike and (len(colors) == 2 or kings != {chess.square_file(chess.E1)})
 
 
-def _castling_rook(board: chess.Board, letter: str, color: chess.Color) -> chess.Square:
-    """The square of the rook that a castling letter names."""
+def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
+    """The square of the rook that a castling letter names. Raises FenError where it cannot castle."""
+    color = letter.isupper()
     king, home_rank = board.king(color), 0 if color == chess.WHITE else 7
     assert king is not None
-    if chess.square_rank(king) != home_rank or not (board.chess960 or chess.square_file(king) == 4):
+    if chess.square_rank(king) != home_rank:
         _refuse("castling", f"{letter!r}, but the king stands on {chess.square_name(king)}")
     rooks = [rook for rook in board.pieces(chess.ROOK, color) if chess.square_rank(rook) == home_rank]
-    if not board.chess960:
-        rooks = [rook for rook in rooks if chess.square_file(rook) in (0, 7)]
     kind = letter.upper()
     if kind == "K":
         rooks = [rook for rook in rooks if rook > king][-1:]
@@ -144,28 +184,58 @@ def _castling_rook(board: chess.Board, letter: str, color: chess.Color) -> chess
         rooks = [rook for rook in rooks if chess.square_file(rook) == ord(kind) - ord("A")]
     if not rooks:
         _refuse("castling", f"{letter!r}, but there is no rook to castle with")
+    for other in chess.SquareSet(board.castling_rights & board.occupied_co[color]):
+        if other != rooks[0] and (other > king) == (rooks[0] > king):
+            _refuse("castling", f"{letter!r} names a second rook on the same side of the king")
     return rooks[0]
 
 
-def _en_passant_square(board: chess.Board, text: str) -> chess.Square | None:
-    """The square that an enemy pawn just passed, or None for "-"."""
-    if text == "-":
+def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Square | None:
+    """The square that an enemy pawn just passed, or None."""
+    if not text.strip(DASHES):
         return None
-    if text not in chess.SQUARE_NAMES:
-        _refuse("en passant", f"{_quote(text)} is neither a square nor '-'")
-    square = chess.parse_square(text)
-    forward = -8 if board.turn == chess.WHITE else 8  # the direction in which the pawn moved
-    if chess.square_rank(square) != (5 if board.turn == chess.WHITE else 2):
-        _refuse("en passant", f"{text} is not on the rank that the other side's pawns pass")
-    if board.piece_at(square + forward) != chess.Piece(chess.PAWN, not board.turn):
-        _refuse("en passant", f"no pawn on {chess.square_name(square + forward)} that could have passed {text}")
-    for empty in (square, square - forward):
-        if board.piece_at(empty):
-            _refuse("en passant", f"a piece on {chess.square_name(empty)}, where the pawn came from or went through")
+    try:
+        if text.lower() not in chess.SQUARE_NAMES:
+            _refuse("en passant", f"{_quote(text)} is neither a square nor '-'")
+        square = chess.parse_square(text.lower())
+        _check_passed_square(board, square)
+    except FenError as error:
+        note(f"{error}, so there is none")
+        return None
     return square
 
 
-def _number(field: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", text):
-        _refuse(field, f"{_quote(text)} is no number from 0 to {_LARGEST_CLOCK}")
-    return int(text)
+def can_have_passed(board: chess.Board, square: chess.Square) -> bool:
+    """Whether a pawn of the side that has just moved can have passed a square by a double step."""
+    try:
+        _check_passed_square(board, square)
+    except FenError:
+        return False
+    return True
+
+
+def _check_passed_square(board: chess.Board, square: chess.Square) -> None:
+    name = chess.square_name(square)
+    forward = -8 if board.turn == chess.WHITE else 8  # the direction in which the pawn moved
+    if chess.square_rank(square) != (5 if board.turn == chess.WHITE else 2):
+        _refuse("en passant", f"{name} is not on the rank that the other side's pawns pass")
+    if board.piece_at(square + forward) != chess.Piece(chess.PAWN, not board.turn):
+        _refuse("en passant", f"no pawn on {chess.square_name(square + forward)} that could have passed {name}")
+    for empty in (square, square - forward):
+        if board.piece_at(empty):
+            _refuse("en passant", f"a piece on {chess.square_name(empty)}, where the pawn came from or went through")
+
+
+def _clock(field: str, text: str, default: int, note: Note) -> int:
+    """The number of plies or moves that a text says, from 0 to _LARGEST_CLOCK."""
+    if not text.strip(DASHES):
+        return default
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        note(f"{field}: {_quote(text)} is not a number, so Aino uses {default}")
+        return default
+    number = int(text) if len(text) < 10 else -1 if text[0] == "-" else _LARGEST_CLOCK + 1
+    if 0 <= number <= _LARGEST_CLOCK:
+        return number
+    nearest = 0 if number < 0 else _LARGEST_CLOCK
+    note(f"{field}: {_quote(text)} is not a number from 0 to {_LARGEST_CLOCK}, so Aino uses {max(default, nearest)}")
+    return max(default, nearest)

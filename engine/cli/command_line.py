@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import itertools
 import os
 import signal
@@ -28,16 +29,17 @@ def unknown_command(program: str, word: str, known: Iterable[str]) -> int:
     return USAGE
 
 
-def run_subcommand(program: str, name: str, description: str, module: ModuleType, words: Sequence[str]) -> int:
+def run_subcommand(program: str, name: str, description: str, module_name: str, words: Sequence[str]) -> int:
     """Run `program name words` and return the exit status. The project's own errors print one line on stderr, and so
-    does what the system refuses, such as writing to a full disk.
+    does what the system refuses, such as writing to a full disk. Ctrl-C prints nothing, even during imports.
 
     The module has `add_arguments(parser)` and `run(arguments) -> exit status`. It may have EXAMPLES, which end its
     help, and `parse(parser, words)`, for command lines that argparse alone would misread.
     """
-    parser = make_parser(program, name, description, module, is_brief="--help-all" not in words)
-    parse = getattr(module, "parse", argparse.ArgumentParser.parse_args)
     try:
+        module = importlib.import_module(module_name)
+        parser = make_parser(program, name, description, module, is_brief="--help-all" not in words)
+        parse = getattr(module, "parse", argparse.ArgumentParser.parse_args)
         status = int(module.run(parse(parser, words)))
     except AinoError as error:
         print(f"{program} {name}: {error}", file=sys.stderr)

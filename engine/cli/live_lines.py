@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
+COMPILES = "compiling first, where this is new to the machine"  # What is said while nothing is done yet.
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -38,31 +39,47 @@ def show_view(view: RenderableType) -> None:
 class LiveLine:
     """The progress of one long task; a log gets a line every `log_s` seconds (0: none)."""
 
-    def __init__(self, progress: Progress, task: TaskID, title: str, log_s: float) -> None:
+    def __init__(self, progress: Progress, task: TaskID, title: str, log_s: float, at_first: str) -> None:
         self._progress = progress
         self._task = task
         self._title = title
         self._log_s = log_s
+        self._at_first = at_first
         self._begun = self._logged = time.monotonic()
         self._first: float | None = None  # Share (0..1) already done at the first update, by an earlier process.
 
-    def update(self, done: float, text: str = "") -> None:
-        """Set the share done (0..1) and the text after the bar."""
-        self._progress.update(self._task, completed=done, text=text)
+    def update(self, done: float | None, text: str = "") -> None:
+        """Set the share done (0..1, None = unknown) and the text after the bar."""
+        if done is None:
+            self._progress.update(self._task, text=text)
+            self._progress.tasks[0].total = None  # For `Progress.update` None means no change.
+            return
         now = time.monotonic()
         if self._first is None:
             self._first = done
+        if self._at_first and done <= self._first:
+            text = ", ".join(filter(None, (text, self._at_first)))
+        self._progress.update(self._task, completed=done, total=1.0, text=text)
+        if done <= self._first:
+            self._tell_beginning(now)
         elif self._progress.disable and 0 < self._log_s <= now - self._logged and done > self._first:
             self._logged = now
             left = timedelta(seconds=round((now - self._begun) * (1 - done) / (done - self._first)))
             show(f"{self._title} {done:.0%}, {text}, {left} left")
 
+    def _tell_beginning(self, now: float) -> None:
+        """Tell a log, too, why nothing is done yet."""
+        if self._at_first and self._progress.disable and 0 < self._log_s <= now - self._logged:
+            self._logged = now
+            show(f"{self._title} {self._first:.0%}, {self._at_first}")
+
 
 @contextmanager
-def live_line(title: str, log_s: float = 0.0) -> Iterator[LiveLine]:
+def live_line(title: str, log_s: float = 0.0, at_first: str = "") -> Iterator[LiveLine]:
     """Show a progress bar while the block runs.
 
-    If the output is not a terminal, write a line every `log_s` seconds instead (0: none).
+    If the output is not a terminal, write a line every `log_s` seconds instead (0: none). `at_first`: what is added
+    while nothing is done yet.
     """
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -74,7 +91,7 @@ def live_line(title: str, log_s: float = 0.0) -> Iterator[LiveLine]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
-        yield LiveLine(progress, progress.add_task(title, total=1.0, text=""), title, log_s)
+        yield LiveLine(progress, progress.add_task(title, total=1.0, text=at_first), title, log_s, at_first)
 
 
 @contextmanager

@@ -15,15 +15,18 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import chess
 import numpy as np
 
 from engine.board.convert import decode_move
-from engine.errors import AinoError, ConfigError, ShapeError
+from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
+from engine.evaluation.answers import check_answers
+from engine.evaluation.guest import Guest
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import Evaluator, LeafBatch
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
 from engine.files.dit_file import load_tensors
 from engine.network.planes import PLANES, fill_planes
 from engine.network.policy_map import POLICY_SIZE
@@ -37,40 +40,124 @@ DEFAULT_BATCH = 32  # positions of a full batch. Set by hand.
 PLIES_LEFT = 60.0  # of every position, for a network that does not say. Set by hand.
 
 
-class PlanesEvaluator:
-    """Evaluator that asks `network` (planes -> logits, wdl[, plies left]) about a batch of positions at a time.
+class OwnEvaluator:
+    """What evaluators of other people share: their code runs on a thread of its own (`guest`), and a search believes
+    nothing unchecked.
 
-    The network's attribute `batch`, if it has one, is the most positions in a batch (default 32). A search repeats
-    exactly only if the network's answer for a position does not depend on the others in its batch.
+    Attributes:
+        is_rehearsing: whether all positions are even and nobody's code is asked, while kernels are loaded.
     """
 
     name = "own"
     needs_planes = True
+    round_size = DEFAULT_BATCH
 
-    def __init__(self, network: PlanesToOutputs) -> None:
-        self.network = network
-        self.round_size = int(getattr(network, "batch", DEFAULT_BATCH))
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        self.is_rehearsing = False
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        """Fill logits, wdl and moves_left of the first `count` leaves. Raises ShapeError for other outputs."""
-        policy, wdl, *plies_left = outputs_of(self.network, planes_of(leaves.masks[:count]))
-        leaves.logits[:count] = np.take_along_axis(policy, leaves.policy_index[:count].astype(np.int64), axis=1)
-        leaves.wdl[:count] = wdl
-        leaves.moves_left[:count] = plies_left[0].reshape(count) if plies_left else PLIES_LEFT
+        """Fill logits, wdl and moves_left of the first `count` leaves.
+
+        Raises ShapeError for outputs of another shape, EvaluatorError for others that cannot be used.
+        """
+        if self.is_rehearsing:
+            leaves.logits[:count], leaves.wdl[:count], leaves.moves_left[:count] = 0.0, 1.0 / 3.0, PLIES_LEFT
+            return
+        self._ask(leaves, count)
+        check_answers(self.guest.name, leaves, 0, count)
+
+    def _ask(self, leaves: LeafBatch, count: int) -> None:
+        raise NotImplementedError
+
+
+class PlanesEvaluator(OwnEvaluator):
+    """Evaluator that asks `network` (planes -> logits, wdl[, plies left]) about a batch of positions at a time.
+
+    The network's attribute `batch`, if it has one, is the most positions in a batch (default 32). A search repeats
+    exactly only if the network's answer for a position does not depend on the others in its batch. `guest`: the thread
+    on which the network was made. Raises ConfigError for a `batch` that is no whole number from 1.
+    """
+
+    def __init__(self, network: PlanesToOutputs, guest: Guest | None = None) -> None:
+        super().__init__(guest or Guest(repr(network)))
+        self.network = network
+        self.round_size = _whole(getattr(network, "batch", DEFAULT_BATCH), "batch")
+
+    def _ask(self, leaves: LeafBatch, count: int) -> None:
+        for first in range(0, count, self.round_size):
+            part = slice(first, min(first + self.round_size, count))
+            planes = planes_of(leaves.masks[part])
+            policy, wdl, *plies_left = self.guest.ask(partial(outputs_of, self.network, planes))
+            places = leaves.policy_index[part].astype(np.int64)
+            leaves.logits[part] = np.take_along_axis(policy, places, axis=1)
+            leaves.wdl[part] = wdl
+            leaves.moves_left[part] = np.maximum(plies_left[0], 0.0) if plies_left else PLIES_LEFT
 
     def close(self) -> None:
         """Call the network's `close`, if it has one."""
-        getattr(self.network, "close", lambda: None)()
+        self.guest.close(getattr(self.network, "close", lambda: None))
+
+
+class GuestEvaluator(OwnEvaluator):
+    """An `Evaluator` of somebody's. Raises ConfigError for a `round_size` that is no whole number from 1."""
+
+    def __init__(self, made: Evaluator, guest: Guest) -> None:
+        super().__init__(guest)
+        self._made = made
+        self.name, self.needs_planes = str(getattr(made, "name", self.name)), bool(made.needs_planes)
+        self.round_size = _whole(made.round_size, "round_size")
+
+    def _ask(self, leaves: LeafBatch, count: int) -> None:
+        self.guest.ask(lambda: self._made.evaluate(leaves, count))
+
+    def close(self) -> None:
+        """Close the evaluator."""
+        self.guest.close(self._made.close)
+
+
+def _whole(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ConfigError(f"an evaluator's {what} is {value!r}: expected a whole number from 1")
+    return int(value)
+
+
+class Even:
+    """A network to which all positions are even: kernels are compiled with it in place of somebody's."""
+
+    def __call__(self, planes: np.ndarray) -> Sequence[np.ndarray]:
+        return np.zeros((len(planes), POLICY_SIZE)), np.full((len(planes), 3), 1.0 / 3.0)
+
+
+STAND_IN = f"{__name__}:{Even.__name__}"  # The place of a network that is always there.
 
 
 def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]:
-    """A network's outputs as float32: logits [N, 1858], wdl [N, 3], perhaps plies left. Raises ShapeError."""
-    outputs, count = [np.asarray(output, np.float32) for output in network(planes)], len(planes)
+    """A network's outputs as float32: logits [N, 1858], wdl [N, 3], perhaps plies left [N].
+
+    Raises ShapeError for other shapes, and EvaluatorError for what is no array of numbers.
+    """
+    answer, count = network(planes), len(planes)
+    expected = f"logits [{count}, {POLICY_SIZE}], wdl [{count}, 3] and perhaps plies left [{count}]"
+    try:
+        with np.errstate(over="ignore"):  # Numbers too large for float32 become infinite.
+            outputs = [np.asarray(output).astype(np.float32, casting="same_kind") for output in _floats(answer)]
+    except (TypeError, ValueError) as error:
+        raise EvaluatorError(f"the network {network!r} gave {type(answer).__name__}: expected {expected}") from error
     shapes = [output.shape for output in outputs]
-    if shapes[:2] != [(count, POLICY_SIZE), (count, 3)] or len(outputs) > 3:
-        expected = f"logits [{count}, {POLICY_SIZE}], wdl [{count}, 3] and perhaps plies left [{count}]"
+    if (
+        shapes[:2] != [(count, POLICY_SIZE), (count, 3)]
+        or len(outputs) > 3
+        or any(output.size != count for output in outputs[2:])
+    ):
         raise ShapeError(f"the network {network!r} gave {shapes}: expected {expected}")
-    return outputs
+    return [*outputs[:2], *(output.reshape(count) for output in outputs[2:])]
+
+
+def _floats(answer: Sequence[Any]) -> list[np.ndarray]:
+    """Arrays of floats as they are, of whole numbers as floats. Raises TypeError for other things."""
+    arrays = [np.asarray(output) for output in answer]
+    return [array.astype(np.float64) if array.dtype.kind in "iub" else array for array in arrays]
 
 
 def planes_of(masks: np.ndarray) -> np.ndarray:
@@ -112,10 +199,11 @@ def make_own(place: str, **arguments: Any) -> Any:
         try:
             return getattr(importlib.import_module(module), name)(**arguments)
         finally:
-            sys.path.remove(folder)
+            if folder in sys.path:  # The module may have changed it.
+                sys.path.remove(folder)
     except AinoError:
         raise
-    except Exception as error:  # whatever somebody else's module raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's module raises
         raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}") from error
 
 
@@ -125,9 +213,16 @@ def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:
     It is a network for `PlanesEvaluator`, or an `Evaluator` itself. Raises as `make_own`, ConfigError when it is
     neither, and NetFileError for the file.
     """
-    made = make_own(place) if net_path is None else make_own(place, weights=load_tensors(net_path)[1])
+    arguments = {} if net_path is None else {"weights": load_tensors(net_path)[1]}
+    guest = Guest(place)
+    return guest.make(lambda: _evaluator_of(make_own(place, **arguments), place, guest))
+
+
+def _evaluator_of(made: Any, place: str, guest: Guest) -> Evaluator:
+    if isinstance(made, InKernelEvaluator):
+        return made  # Kernels cannot be given up.
     if all(hasattr(made, need) for need in ("evaluate", "round_size", "needs_planes", "close")):
-        return made
+        return GuestEvaluator(made, guest)
     if callable(made):
-        return PlanesEvaluator(made)
+        return PlanesEvaluator(made, guest)
     raise ConfigError(f"evaluator {place!r}: expected a callable or an Evaluator, got {type(made).__name__}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import chess
@@ -29,7 +30,11 @@ _MAGIC = {".rtbw": b"\x71\xe8\x23\x5d", ".rtbz": b"\xd7\x66\x0c\xa5"}
 _PIECE_CODES = {letter: code for code, letter in enumerate("PNBRQK", 1)}  # White's codes; Black's have bit 3 set
 _HEADER_BYTES = 5 + 4 * (2 + MOST_MEN)
 
-# Rank of a result and its progress, compared item by item; see `Tablebase._rank`.
+FREE_PLIES = 40  # Halfmove clock up to which a winner may choose among all moves that hold the win. Set by hand.
+
+PHASE = 1000  # Weight of a ply to the next capture or pawn move against one of the phase after it.
+
+# (WDL, worth of the way, progress), compared item by item; see `Tablebase._rank`.
 Rank = tuple[int, int, int]
 
 
@@ -113,18 +118,21 @@ class Tablebase:
     # ---- at the root ----
 
     def ranks(self, board: chess.Board, patience_s: float = 0.0) -> dict[chess.Move, Rank]:
-        """(WDL, progress in this phase, progress in the next one) of every legal move; higher is better.
+        """(WDL, worth of the way, progress) of every legal move; higher is better.
 
         WDL is the move's, under the fifty-move rule. Empty if tables are missing. ``patience_s``: seconds to wait for
-        the solution of an ending without a table (`tactics.solved_endings`); 0 = do not ask for it.
+        the solution of an ending (`tactics.solved_endings`), which counts to mate; 0 = do not ask for it.
         """
-        most_men = max(self.largest, MOST_SOLVED_MEN) if patience_s else self.largest
-        if board.clean_castling_rights() or chess.popcount(board.occupied) > most_men:
+        men = chess.popcount(board.occupied)
+        if board.clean_castling_rights() or men > max(self.largest, MOST_SOLVED_MEN if patience_s else 0):
             return {}
-        for with_dtz in (True, False):
+        probes = [partial(self._solved, patience_s=patience_s)] if patience_s else []
+        for with_dtz in (True, False) if men <= self.largest else ():
+            probes.append(partial(self._rank, with_dtz=with_dtz))
+        for probe_move in probes:
             ranks: dict[chess.Move, Rank] = {}
             for move in board.legal_moves:
-                rank = self._rank(board, move, with_dtz, patience_s if with_dtz else 0.0)
+                rank = probe_move(board, move)
                 if rank is None:
                     break
                 ranks[move] = rank
@@ -132,41 +140,82 @@ class Tablebase:
                 return ranks
         return {}
 
-    def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool, patience_s: float = 0.0) -> Rank | None:
-        """(WDL, progress in this phase, progress in the next one) of a move; higher is better, None is unknown.
+    def _solved(self, board: chess.Board, move: chess.Move, patience_s: float) -> Rank | None:
+        """The rank of a move in a solved ending: the shortest mate and the longest defence have the most worth."""
+        after, end = self._after(board, move)
+        if end is not None:
+            return end
+        known = probe(after, patience_s, to_mate=True)
+        if known is None:
+            return None
+        result, plies = -known[0], abs(known[1])
+        if self._is_too_late(result, plies, after):  # A capture may come in time.
+            result = self._under_the_rule(result, abs((probe(after, patience_s) or known)[1]), after)
+        return result, -plies if result > 0 else plies, 0
 
-        The winner takes the shortest way to the next capture or pawn move that keeps the win, and among these prefers
-        the shortest phase after it, so every move makes progress; the loser delays. All draws rank alike.
+    def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:
+        """The rank of a move by tables; None is unknown.
+
+        Tables count to the next capture or pawn move, which says nothing of how good a way is: the shortest one may
+        give away a queen. So all moves that hold the win have the same worth, unless no capture or pawn move has come
+        for long, or a position came again: then the shortest way to one is worth most, and among these the shortest
+        phase after it, so that every move makes progress. All draws, and all losses, rank alike.
         """
+        after, end = self._after(board, move)
+        if end is not None:
+            return end
+        wdl = self._wdl(after)
+        dtz = self._ask(self._tables.probe_dtz, after) if with_dtz else 0
+        if wdl is None or dtz is None:
+            return None
+        result, plies = self._under_the_rule(-wdl, abs(dtz), after), abs(dtz)
+        if result <= 0 or not with_dtz:
+            return result, 0, plies if result < 0 else 0
+        if board.is_zeroing(move):
+            return result, 0, -PHASE - plies
+        free = 0 if after.is_repetition(2) or has_repeated(board) else max(0, FREE_PLIES - after.halfmove_clock)
+        return result, min(0, free - plies), -PHASE * (1 + plies)
+
+    def _after(self, board: chess.Board, move: chess.Move) -> tuple[chess.Board, Rank | None]:
+        """The board after a move, and the move's rank if it ends the game."""
         after = board.copy()
         after.castling_rights = chess.BB_EMPTY
         after.push(move)
         if after.is_checkmate():
-            return WIN, 0, 0
-        if after.is_insufficient_material() or after.is_stalemate() or after.is_repetition(3):
-            return 0, 0, 0
-        if self.fifty_move_rule and after.halfmove_clock >= FIFTY_MOVE_PLIES:
-            return 0, 0, 0
-        wdl = self._wdl(after)
-        dtz = self._ask(self._tables.probe_dtz, after) if with_dtz else 0
-        if (wdl is None or dtz is None) and patience_s:
-            wdl, dtz = probe(after, patience_s) or (None, None)
-        if wdl is None or dtz is None:
-            return None
-        result, plies = -wdl, abs(dtz)
-        if self.fifty_move_rule and abs(result) == WIN and plies + after.halfmove_clock > FIFTY_MOVE_PLIES:
-            result //= 2
-        if result < 0:
-            return result, plies, 0
-        if result == 0 or not with_dtz:
-            return result, 0, 0
-        return (result, -1, -plies) if board.is_zeroing(move) else (result, -1 - plies, 0)
+            return after, (WIN, 1, 0)
+        drawn = after.is_insufficient_material() or after.is_stalemate() or after.is_repetition(3)
+        drawn = drawn or (self.fifty_move_rule and after.halfmove_clock >= FIFTY_MOVE_PLIES)
+        return after, (0, 0, 0) if drawn else None
+
+    def _under_the_rule(self, result: int, plies: int, after: chess.Board) -> int:
+        """A result as it is under the fifty-move rule, so many plies before a capture, a pawn move or mate."""
+        return int(result / 2) if self._is_too_late(result, plies, after) else result
+
+    def _is_too_late(self, result: int, plies: int, after: chess.Board) -> bool:
+        """Whether the fifty-move rule prevents a win."""
+        return self.fifty_move_rule and abs(result) == WIN and plies + after.halfmove_clock > FIFTY_MOVE_PLIES
+
+
+def has_repeated(board: chess.Board) -> bool:
+    """Whether a position has come again since the last capture or pawn move."""
+    before = board.copy()
+    for _ in range(min(board.halfmove_clock, len(board.move_stack))):
+        if before.is_repetition(2):
+            return True
+        before.pop()
+    return False
 
 
 def best_ranked(ranks: Mapping[chess.Move, Rank]) -> list[chess.Move]:
     """The moves of the highest rank."""
     best = max(ranks.values(), default=None)
     return [move for move, rank in ranks.items() if rank == best]
+
+
+def good_moves(ranks: Mapping[chess.Move, Rank], slack: int = 0) -> list[chess.Move]:
+    """The moves of the best result that are worth at most ``slack`` less than the best, for a search to choose from."""
+    best = max(ranks.values(), default=(0, 0, 0))
+    return [move for move, rank in ranks.items() if rank[0] == best[0] and rank[1] >= best[1] - slack]
 
 
 def _fault(file: Path) -> str:

@@ -25,7 +25,7 @@ def provenance() -> dict[str, str]:
         "aino": __version__,
         **({"commit": commit} if commit else {}),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(re.sub(r"(^|=)/.*/", r"\1", word) for word in sys.argv),
+        "command": shlex.join(re.sub(r"(^|=)/.*/(?=[^/])", r"\1", word) for word in sys.argv),
     }
 
 

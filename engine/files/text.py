@@ -12,11 +12,10 @@ import gzip
 import importlib
 import lzma
 import os
-import shutil
-import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,7 +84,7 @@ def _as_utf8(data: bytes) -> bytes:
 def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
     """The bytes of a file, unpacked if its name ends in .gz, .bz2, .xz or .zst, and the share of it that is read, 0..1.
 
-    Python 3.14, the package `backports.zstd` or the program `zstd` unpacks .zst. Raises PACKED_ERRORS.
+    Raises PACKED_ERRORS.
     """
     with path.open("rb") as raw:
         size = max(1, os.fstat(raw.fileno()).st_size)
@@ -99,32 +98,12 @@ def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]
 
 @contextmanager
 def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
-    zstd = _zstd_module()
-    if zstd is not None:
-        try:
-            with zstd.open(raw) as stream:
-                yield stream
-        except zstd.ZstdError as error:
-            raise OSError(str(error)) from error
-        return
-    if (program := shutil.which("zstd")) is None:
-        raise OSError("to unpack .zst, install the Python package backports.zstd or the program zstd")
-    with subprocess.Popen([program, "-dcq"], stdin=raw, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout
-            unread = process.stdout.read(1)
-        finally:
-            process.stdout.close()
-        if process.wait() and not unread:
-            raise OSError(f"zstd could not unpack it (status {process.returncode})")
-
-
-def _zstd_module() -> Any:
-    for name in ("compression.zstd", "backports.zstd"):
-        with suppress(ImportError):
-            return importlib.import_module(name)
-    return None
+    zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    try:
+        with zstd.open(raw) as stream:
+            yield stream
+    except zstd.ZstdError as error:
+        raise OSError(str(error)) from error
 
 
 _UNPACK: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst}

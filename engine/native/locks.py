@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import IO
@@ -42,7 +44,7 @@ class FileLock:
         """Take the lock unless someone else holds it; return whether this object now holds it."""
         stream = self._path.open("ab")
         try:
-            acquired = _lock(stream)
+            acquired = _lock(stream) and self._is_at_path(stream)
         except BaseException:
             stream.close()
             raise
@@ -51,6 +53,19 @@ class FileLock:
         else:
             stream.close()
         return acquired
+
+    def _is_at_path(self, stream: IO[bytes]) -> bool:
+        """Whether the open file is still at the path: its last holder may have removed it meanwhile."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(stream.fileno()), os.stat(self._path))
+        return False
+
+    def remove(self) -> None:
+        """Release the lock if this object holds it, and remove its file, so that nothing is left behind."""
+        if self._stream is not None:
+            with contextlib.suppress(OSError):  # Windows keeps the file while it is open
+                self._path.unlink()
+        self.release()
 
     def release(self) -> None:
         """Release the lock if this object holds it."""

@@ -1,6 +1,8 @@
 """Words that threads share inside kernels: reads, writes and sums that other threads see in order, and locks.
 
-What a thread wrote before `publish` is seen by every thread that reads the word with `observe`.
+What a thread wrote before `publish` is seen by every thread that reads the word with `observe`. In the same way, what
+it wrote before `order_writes` is seen by every thread that has read something written afterwards, once that thread has
+passed `order_reads`. Processors such as Arm's reorder both otherwise.
 
 A lock is one byte, the field `lock` of a record: 0 while it is free. What it guards lies in the same record, so that
 locking fetches the line of the processor's cache that is needed anyway. A lock is held for some nanoseconds, and a
@@ -65,6 +67,26 @@ def _publish(context, builder, signature, arguments):
     words = signature.args[0]
     address = element_address(context, builder, words, *arguments[:2])
     builder.store_atomic(arguments[2], address, "release", words.dtype.bitwidth // 8)
+    return context.get_dummy_value()
+
+
+def order_writes():
+    """Let other threads see what this one has written before they see what it writes from now on."""
+
+
+@instruction(order_writes, lambda: void())
+def _order_writes(context, builder, signature, arguments):
+    builder.fence("release")
+    return context.get_dummy_value()
+
+
+def order_reads():
+    """Read from now on what was written, at the latest, when what has been read was written."""
+
+
+@instruction(order_reads, lambda: void())
+def _order_reads(context, builder, signature, arguments):
+    builder.fence("acquire")
     return context.get_dummy_value()
 
 

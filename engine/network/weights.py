@@ -15,7 +15,6 @@ import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, whi
 
 DEFAULT_NET = "<default>"
 MANIFEST = "MANIFEST.toml"
+SHIPPED = Path(__file__).parents[2] / "weights"  # no import: someone's own `weights.py` may hide that package
 NEEDED_KEYS = ("name", "file", "sha256")
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
 
@@ -133,7 +133,7 @@ def default_net_path(folder: Path | None = None, entry: str = "default") -> Path
 
     Raises NetFileError when the manifest is missing or unreadable, names no such net, or describes a different file.
     """
-    folder = Path(str(resources.files("weights"))) if folder is None else folder
+    folder = SHIPPED if folder is None else folder
     manifest = read_manifest(folder)
     name = manifest.get(entry)
     net = next((net for net in manifest["net"] if net["name"] == name), None)

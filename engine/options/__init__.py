@@ -83,41 +83,41 @@ class EngineOptions:
         (0, 10000), aliases=("MoveOverheadMs",))
     multi_pv: int = _option("MultiPV", 1, "Show this many best lines", (1, 218))
     ponder: bool = _option("Ponder", False,
-        "Accept this from GUIs that let the engine think on the opponent's time. Changes nothing by itself")
+        "Accept this from GUIs that let the engine think on the opponent's time. Has no effect by itself")
     chess960: bool = _option("UCI_Chess960", False, "Play Fischer Random, and write castling as king takes rook")
     show_wdl: bool = _option("UCI_ShowWDL", False, "Show the chances of win, draw and loss with every score, per mille")
     analyse_mode: bool = _option("UCI_AnalyseMode", False,
         "Analyse rather than play: no contempt, no book, full strength")
-    opponent: str = _option("UCI_Opponent", "", "Accept the opponent's name from GUIs. Changes nothing")
+    opponent: str = _option("UCI_Opponent", "", "Accept the opponent's name from GUIs. Has no effect")
     limit_strength: bool = _option("UCI_LimitStrength", False, "Limit strength to UCI_Elo")
     elo: int = _option("UCI_Elo", 1500,
         "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", (500, 2600))
     weights_file: str = _option("WeightsFile", "<default>",
-        "Play with the net in this file: .dit, or Lc0's .pb and .pb.gz. The default is the net that comes with Aino",
+        "Play with the net in this file (.dit, or Lc0's .pb or .pb.gz). The default is the net that comes with Aino",
         aliases=("EvalFile",))
     evaluator: str = _option("Evaluator", "auto",
-        "Choose what judges positions. auto takes what fits the net: sparse for a sparse net, hybrid for a tower, "
-        "network for a tower with SearchPreset lc0. material needs no net. package.module:name is a network of yours",
+        "Choose what judges positions. auto = what fits the net: sparse for a sparse net, hybrid for a tower, "
+        "network for a tower with SearchPreset lc0. material needs no net. package.module:name = your own network",
         choices=EVALUATORS, takes_place=True)
     backend: str = _option("Backend", "auto",
-        "Evaluate a tower on the processor (numpy) or a GPU (cupy). auto = the GPU where CuPy is installed and one "
+        "Evaluate a tower on the CPU (numpy) or a GPU (cupy). auto = the GPU if CuPy is installed and a GPU "
         "answers. Other evaluators ignore this", choices=("auto", "numpy", "cupy"))
     hybrid_weight: float = _option("HybridWeight", 0.5,
         "Give the material value this share in the evaluator hybrid. Other evaluators ignore this", (0.0, 1.0))
     cpuct_init: float = _option("CPuct", 1.3,
         "Set the exploration constant of PUCT; higher explores more", (0.0, 100.0))
-    cpuct_base: float = _option("CPuctBase", 38739.0, "Let exploration begin to grow at this many visits", (1.0, 1e9))
+    cpuct_base: float = _option("CPuctBase", 38739.0, "Start to increase exploration at this many visits", (1.0, 1e9))
     cpuct_factor: float = _option("CPuctFactor", 3.894,
-        "Let exploration grow this fast with the logarithm of visits", (0.0, 1000.0))
+        "Increase exploration this fast with the logarithm of visits", (0.0, 1000.0))
     fpu_reduction: float = _option("FpuReduction", 0.33,
         "Value an unvisited move this much below its parent (first-play urgency)", (0.0, 10.0), aliases=("FpuValue",))
     policy_temperature: float = _option("PolicyTemperature", 1.359,
-        "Flatten the move priors by this softmax temperature. 1 = as the net has them", (0.1, 10.0))
+        "Flatten the move priors with this softmax temperature. 1 = leave them as the net gives them", (0.1, 10.0))
     cpuct_deviation: float = _option("CPuctDeviation", -1.0,
-        "Let this share of exploration grow with the standard deviation of a position's values (-1 = as measured: 0.7 "
+        "Scale this share of exploration with the standard deviation of a position's values (-1 = automatic: 0.7 "
         "with the evaluator sparse, 0 with others)", (-1.0, 1.0))
     tactical_nodes: float = _option("TacticalNodes", 4.0,
-        "Let the alpha-beta helper look at this many positions per visit where no clock runs (0 = off)", (0.0, 100.0))
+        "Let the alpha-beta helper look at this many positions per visit when no clock runs (0 = off)", (0.0, 100.0))
     preset: str = _option("SearchPreset", "aino",
         "Search like Aino, or by Lc0's rules one leaf at a time (lc0). lc0 ignores the CPuct, FPU, policy temperature, "
         "draw, contempt, batch, TacticalNodes and MovesLeft options",
@@ -126,11 +126,11 @@ class EngineOptions:
     contempt: int = _option("Contempt", 0,
         "Value a draw this many centipawns lower in games, not in analysis", (-1000, 1000))
     moves_left_max_effect: float = _option("MovesLeftMaxEffect", 0.0345,
-        "Let the game's length change Q by at most this much", (0.0, 1.0))
+        "Change Q for the length of the game by at most this much", (0.0, 1.0))
     moves_left_threshold: float = _option("MovesLeftThreshold", 0.8,
-        "Let the game's length count only where |Q| is above this", (0.0, 0.99))
+        "Consider the length of the game only when |Q| is above this", (0.0, 0.99))
     moves_left_slope: float = _option("MovesLeftSlope", 0.0027,
-        "Change Q by this much per ply of the game's length", (0.0, 1.0))
+        "Change Q by this much per ply of the length of the game", (0.0, 1.0))
     minibatch_size: int = _option("MinibatchSize", 0,
         "Evaluate at most this many leaves in a batch (0 = automatic). Sparse nets and the evaluator material ignore "
         "this", (0, 512), old_field="round_size")
@@ -143,14 +143,14 @@ class EngineOptions:
     noise_epsilon: float = _option("DirichletNoiseEpsilon", 0.0,
         "Mix this share of noise into the root's priors", (0.0, 1.0))
     noise_alpha: float = _option("DirichletNoiseAlpha", 0.3,
-        "Spread that noise more evenly over the moves with a higher alpha (Dirichlet)", (0.001, 100.0))
+        "Use this alpha for the Dirichlet noise. Higher values spread it more evenly over the moves", (0.001, 100.0))
     seed: int = _option("Seed", 0, "Seed random choices with this number (0 = a new one each run)", (0, 2**31 - 1))
     syzygy_path: str = _option("SyzygyPath", "",
-        "Look for Syzygy endgame tables in these folders, separated as in PATH")
-    syzygy_probe_limit: int = _option("SyzygyProbeLimit", 7, "Probe endgame tables with up to this many pieces", (0, 7))
+        "Look for Syzygy tablebases in these folders, separated as in PATH")
+    syzygy_probe_limit: int = _option("SyzygyProbeLimit", 7, "Probe tablebases up to this many pieces", (0, 7))
     syzygy_fifty_move_rule: bool = _option("Syzygy50MoveRule", True,
         "Count tablebase wins as draws where the fifty-move rule prevents them")
-    own_book: bool = _option("OwnBook", False, "Play from BookFile while it knows the position")
+    own_book: bool = _option("OwnBook", False, "Play from BookFile while it has the position")
     book_file: str = _option("BookFile", "", "Use this opening book in Polyglot's format (.bin)")
     book_depth: int = _option("BookDepth", 40, "Use the book for this many plies from the start of the game", (0, 200))
     verbose_move_stats: bool = _option("VerboseMoveStats", False,

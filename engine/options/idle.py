@@ -64,5 +64,5 @@ def idle_options(before: EngineOptions, now: EngineOptions, use: Use) -> list[st
         reason = next((reason(use) for fields, idle, reason in _RULES if option.field in fields and idle(now, use)), "")
         if reason:
             value = getattr(now, option.field)
-            sentences.append(f"{option.name} {value} changes nothing at present: {reason}")
+            sentences.append(f"{option.name} {value} has no effect now: {reason}")
     return sentences

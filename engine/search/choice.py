@@ -2,8 +2,8 @@
 purpose; without a search one from an opening book in Polyglot's format, read through python-chess.
 
 A limited engine plays weaker as a person would: it has a smaller tree, and is less certain among the moves that look
-right. No move is a random blunder. A move is drawn among those that the policy and the visits call plausible and that
-are not seen to lose; what a small tree overlooks is overlooked.
+right. No move is a random blunder, and what people of its rating win, it wins. A move is drawn among those that the
+policy and the visits call plausible and that are not seen to lose; what a small tree overlooks is overlooked.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class StrengthPlan:
     temperature: float  # Moves are drawn by (visits + prior) ** (1 / temperature).
     value_margin: float  # How far a move's Q may lie below the best one, in [0, 2].
     least_share: float  # Moves below this share of the largest weight are never played.
+    finishes: bool = False  # Whether the game is won so surely that the level has to win it (`finishes`).
 
 
 def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int:
@@ -104,6 +105,59 @@ def choose_weaker(children: Sequence[RootMove], plan: StrengthPlan, rng: np.rand
     return not_lost[int(rng.choice(len(not_lost), p=chances / chances.sum()))]
 
 
+# ---- winning what is won ---------------------------------------------------------------------------------------------
+
+# Set by hand: people's ratings at which they win such endings, and how a limited level searches in them.
+QUEEN_ELO, ROOK_ELO, BISHOPS_ELO, KNIGHT_ELO = 500, 1000, 1800, 2200
+FINISHING = StrengthPlan(nodes=300, temperature=0.1, value_margin=0.03, least_share=0.3)
+FINISHING_SLACK = 4  # Plies by which a level's way to a mate that is known may be longer than the shortest,
+FINISHING_PLIES = 20  # as long as the halfmove clock shows fewer plies.
+LEAST_FORCE = 5  # A rook more than the other side's pawns.
+
+
+def finishes(board: chess.Board, elo: int) -> bool:
+    """Whether people of a rating win with the mover's pieces, against a king that has nothing but pawns."""
+    if board.occupied_co[not board.turn] & ~(board.kings | board.pawns):
+        return False
+    pawns, knights, bishops, rooks, queens = (len(board.pieces(kind, board.turn)) for kind in chess.PIECE_TYPES[:5])
+    others = len(board.pieces(chess.PAWN, not board.turn))
+    if 9 * queens + 5 * rooks + 3 * (bishops + knights) - others >= LEAST_FORCE:
+        if queens or rooks > 1:
+            return elo >= QUEEN_ELO
+        if rooks or pawns > 1:
+            return elo >= ROOK_ELO
+        return elo >= (BISHOPS_ELO if bishops > 1 else KNIGHT_ELO)
+    return others == 0 and pawns > 1 and elo >= ROOK_ELO
+
+
+def finishing_plan(plan: StrengthPlan) -> StrengthPlan:
+    """The plan of a level that finishes a game: as good as `FINISHING` at least."""
+    return StrengthPlan(
+        nodes=max(plan.nodes, FINISHING.nodes),
+        temperature=min(plan.temperature, FINISHING.temperature),
+        value_margin=min(plan.value_margin, FINISHING.value_margin),
+        least_share=max(plan.least_share, FINISHING.least_share),
+        finishes=True,
+    )
+
+
+def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[chess.Move, ...]:
+    """The moves of ``only`` after which no position comes again, or ``only`` if all repeat one or none does.
+
+    An empty ``only`` stands for all moves.
+    """
+
+    def repeats(move: chess.Move) -> bool:
+        board.push(move)
+        found = board.is_repetition(2)
+        board.pop()
+        return found
+
+    moves = tuple(only) or tuple(board.legal_moves)
+    fresh = tuple([move for move in moves if not repeats(move)])
+    return fresh if 0 < len(fresh) < len(moves) else tuple(only)
+
+
 # ---- without a search ------------------------------------------------------------------------------------------------
 
 ENTRY_BYTES = 16  # key, move, weight, learn: big-endian u64, u16, u16, u32
@@ -134,9 +188,28 @@ class PolyglotBook:
     def move(self, board: chess.Board, rng: np.random.Generator) -> chess.Move | None:
         """A legal book move, drawn as often as its weight says; None where the book has none.
 
-        Entries of weight 0 are never played.
+        Entries of weight 0 are never played. A book knows positions, not games: a move is no book move either if it
+        repeats a position of the game, or ends the game in a draw, or lets the opponent mate at once.
         """
-        try:
-            return self._reader.weighted_choice(board, random=random.Random(int(rng.integers(2**32)))).move
-        except IndexError:
+        entries = [entry for entry in self._reader.find_all(board) if _is_harmless(board, entry.move)]
+        if not entries:
             return None
+        draw = random.Random(int(rng.integers(2**32)))
+        return draw.choices([entry.move for entry in entries], [entry.weight for entry in entries])[0]
+
+
+def _is_harmless(board: chess.Board, move: chess.Move) -> bool:
+    after = board.copy()
+    after.push(move)
+    if after.is_checkmate():
+        return True
+    draws = after.is_repetition(2) or after.is_stalemate() or after.is_insufficient_material() or after.is_fifty_moves()
+    return not draws and not any(_mates(after, reply) for reply in after.legal_moves)
+
+
+def _mates(board: chess.Board, move: chess.Move) -> bool:
+    if not board.gives_check(move):
+        return False
+    after = board.copy(stack=False)
+    after.push(move)
+    return after.is_checkmate()

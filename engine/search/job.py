@@ -1,14 +1,12 @@
 """One search from its order to its result: what it is told, when it is over, its move, and its handle.
 
 `SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move at the end
-(`choice`). `search_beside_mates` searches on where several lines are wanted and one is a mate, whose proof ends a
-search.
+(`choice`). Where several lines are wanted and one is a win, whose proof ends a search, it searches on beside that one;
+the move is chosen before (`beside_wins`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +14,8 @@ import chess
 import numpy as np
 
 from engine.board.convert import encode_move
+from engine.board.layout import NO_MOVE
+from engine.search.beside_wins import WinsAside
 from engine.search.choice import StrengthPlan, choose_move, choose_weaker
 from engine.search.limits import Clock, Limits, SearchControl
 from engine.search.params import (
@@ -27,7 +27,7 @@ from engine.search.params import (
     LOOK_INTERVAL_MS,
 )
 from engine.search.report import Reporter
-from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult, mate_moves
+from engine.search.result import OnInfo, SearchResult, mate_moves
 from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import MAX_VISITS, UNKNOWN_DISTANCE, WIN
@@ -47,6 +47,7 @@ class SearchOrder:
     strength: StrengthPlan | None = None  # Plays weaker by this plan.
     only: tuple[chess.Move, ...] = ()  # The root moves that are searched; all where it is empty.
     by_tables: bool = False  # Play the move that comes first in endgame tables, which know every root move.
+    lines: int = 1  # Search on beside moves that are proven to win until so many lines are searched.
     overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
     on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
     control: SearchControl = field(default_factory=SearchControl)
@@ -95,7 +96,7 @@ class Stopper:
             best = root.order()[0]
             plies = int(root.mate_plies[best])
             winning = root.proven[best] == WIN and plies != UNKNOWN_DISTANCE
-            if winning and mate_moves(plies + 1, True) <= limits.mate:
+            if limits.mate <= 0 or (winning and mate_moves(plies + 1, True) <= limits.mate):
                 return True
         # Neither may ever be reached: give up after as many visits as the tree has room for.
         return search.was_full and search.new_visits >= len(search.tree.nodes)
@@ -121,9 +122,11 @@ class SearchDriver:
         self._reporter = reporter
         self._order = order
         self._stopper = Stopper(search, order)
+        self._aside = WinsAside(search)
         self._next_info_ms = FIRST_INFOS_MS[0]
         self._next_look_ms = LEAST_INFO_GAP_MS
         self._told_best: int | None = None  # The best root move in the last set of lines.
+        self._best: int | None = None  # The move that is played, once it is chosen.
 
     def run(self) -> SearchResult:
         """Search until a limit or stop; hold the result back while the search is infinite or ponders."""
@@ -134,15 +137,25 @@ class SearchDriver:
             search.restrict_root(np.array([encode_move(order.board, move) for move in order.only], np.uint16))
         if order.noise_epsilon > 0.0:
             search.add_root_noise(order.rng, order.noise_epsilon, order.noise_alpha)
-        while not self._stopper.is_over():
-            self._runner.advance(self._stopper.most_visits)
-            self._report_now_and_then()
-        self._runner.finish(in_haste=order.control.stopped)
+        self._visit()
+        best = self._choose()
+        while not order.control.stopped and self._aside.add(order.lines - 1):
+            self._best = best
+            self._visit()
+        self._aside.bring_back()
+        result = self._result(best)
         if order.limits.infinite:
             order.control.wait_stop()
         elif self._stopper.pondering:
             order.control.wait_ponderhit()
-        return self._result()
+        return result
+
+    def _visit(self) -> None:
+        """Visit the tree until a limit, a proof, or stop."""
+        while not self._stopper.is_over():
+            self._runner.advance(self._stopper.most_visits)
+            self._report_now_and_then()
+        self._runner.finish(in_haste=self._order.control.stopped)
 
     def _report_now_and_then(self) -> None:
         elapsed = self._reporter.elapsed_ms
@@ -150,32 +163,42 @@ class SearchDriver:
             return
         self._next_look_ms = elapsed + LOOK_INTERVAL_MS
         root = self._search.root()
-        best = int(root.moves[root.order()[0]])
+        best = self._best if self._best is not None else int(root.moves[root.order()[0]])
         if elapsed >= self._next_info_ms or best != self._told_best:
             self._runner.pause()
-            infos = self._reporter.infos_now()
+            with self._aside.shown():
+                infos = self._reporter.infos_now(self._best)
             self._told_best = best
             self._next_look_ms = infos[0].time_ms + LEAST_INFO_GAP_MS
             soon = [moment for moment in FIRST_INFOS_MS if moment > elapsed]
             self._next_info_ms = soon[0] if soon else elapsed + INFO_INTERVAL_MS
             self._order.on_info(infos)
 
-    def _result(self) -> SearchResult:
+    def _choose(self) -> int:
+        """The move that is played, by its code."""
+        told, root, reporter = self._order, self._search.root(), self._reporter
+        order = reporter.order(root)
+        if told.strength is not None:
+            # A weaker player does not see the mates that the rules alone find.
+            children = reporter.root_moves(replace(root, forced_move=NO_MOVE), order)
+            index = order[children.index(choose_weaker(children, told.strength, told.rng))]
+        elif told.by_tables:
+            index = order[0]
+        else:
+            index = choose_move(root, told.temperature, told.rng)
+        return int(root.moves[index])
+
+    def _result(self, best: int) -> SearchResult:
         told, root, reporter = self._order, self._search.root(), self._reporter
         order = reporter.order(root)
         children = reporter.root_moves(root, order)
-        if told.strength is not None:
-            best = choose_weaker(children, told.strength, told.rng)
-        elif told.by_tables:
-            best = children[0]
-        else:
-            best = children[order.index(choose_move(root, told.temperature, told.rng))]
-        infos = reporter.infos(root, order, children, first=children.index(best))
+        infos = reporter.infos(root, order, children, best)
         if told.on_info is not None:
             told.on_info(infos)
+        line = infos[0].pv
         return SearchResult(
-            best_move=best.move,
-            ponder_move=best.pv[1] if len(best.pv) > 1 else None,
+            best_move=line[0],
+            ponder_move=line[1] if len(line) > 1 else None,
             infos=infos,
             children=children,
             nodes=self._search.new_visits,
@@ -183,53 +206,6 @@ class SearchDriver:
             root=root.position,
             board=told.board,
         )
-
-
-def search_beside_mates(order: SearchOrder, count: int, run: Callable[[SearchOrder], SearchResult]) -> SearchResult:
-    """`run` an order, and after each mate for the mover once more without its move, until ``count`` lines are searched.
-
-    Limits hold for all runs together; the visits of mates count as searched. Every run must count its nodes and time
-    from the first one's beginning.
-    """
-    limits, on_info = order.limits, order.on_info
-    lines: list[SearchInfo] = []  # of the mates found, as are `mates`
-    mates: list[RootMove] = []
-    moves = order.only or tuple(order.board.legal_moves)
-
-    def merged(infos: Sequence[SearchInfo]) -> list[SearchInfo]:
-        now = infos[0]
-        known = [
-            replace(now, score_cp=line.score_cp, score_mate=line.score_mate, wdl=line.wdl, pv=line.pv) for line in lines
-        ]
-        best_first = sorted([*known, *infos], key=lambda info: _moves_to_win(info.score_mate))
-        return [replace(info, multipv=rank) for rank, info in enumerate(best_first[:count], 1)]
-
-    while True:
-        searched = sum(mate.visits for mate in mates)
-        part = replace(
-            order,
-            limits=replace(limits, infinite=False, nodes=limits.nodes and max(1, limits.nodes - searched)),
-            only=moves if mates else order.only,
-            on_info=on_info and (lambda infos: on_info(merged(infos))),
-        )
-        result = run(part)
-        moves = tuple(move for move in moves if move != result.infos[0].pv[0])
-        if (result.infos[0].score_mate or 0) <= 0 or len(lines) + 1 >= count or not moves or order.control.stopped:
-            break
-        lines.append(result.infos[0])
-        mates.append(result.children[0])
-    if limits.infinite:
-        order.control.wait_stop()
-    infos = merged(result.infos)
-    children = sorted([*mates, *result.children], key=lambda child: _moves_to_win(child.mate))
-    line = infos[0].pv
-    return replace(
-        result, infos=infos, children=children, best_move=line[0], ponder_move=line[1] if len(line) > 1 else None
-    )
-
-
-def _moves_to_win(mate: int | None) -> float:
-    return mate if mate is not None and mate > 0 else math.inf
 
 
 class SearchJob:

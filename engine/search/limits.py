@@ -25,7 +25,11 @@ from engine.search.params import (
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one search, as in UCI `go`. None = not given. Without any limit the search runs until it is stopped."""
+    """Limits of one search, as in UCI `go`. None = not given. Without any limit the search runs until it is stopped.
+
+    With a clock, movetime, nodes, depth or mate of 0 or less it ends at once; moves to go and increments of 0 or less
+    count as not given.
+    """
 
     white_time_ms: int | None = None
     black_time_ms: int | None = None
@@ -52,7 +56,7 @@ class Limits:
         own_clock = self.white_time_ms if white else self.black_time_ms
         if own_clock is None and self.clock_ms(white) is not None:
             white = not white
-        return self.white_increment_ms if white else self.black_increment_ms
+        return max(0, self.white_increment_ms if white else self.black_increment_ms)
 
     @property
     def is_timed(self) -> bool:
@@ -61,9 +65,14 @@ class Limits:
 
 
 class SearchControl:
-    """Belongs to one search, or to some that end together. Safe from any thread, also before a search has begun."""
+    """Belongs to one search, or to some that end together. Safe from any thread, also before a search has begun.
 
-    def __init__(self) -> None:
+    Attributes:
+        begun: when the move's clock began to run, in seconds of time.monotonic. None = when the search begins.
+    """
+
+    def __init__(self, begun: float | None = None) -> None:
+        self.begun = begun
         self._stop = threading.Event()
         self._ponderhit = threading.Event()
 
@@ -117,7 +126,8 @@ class Clock:
         if left is None:
             return cls(None, None, now)
         usable = max(SHORTEST_THINK_MS, left - overhead_ms)
-        moves = min(max(limits.moves_to_go or EXPECTED_MOVES, 1), EXPECTED_MOVES)
+        to_go = limits.moves_to_go or 0
+        moves = min(to_go, EXPECTED_MOVES) if to_go > 0 else EXPECTED_MOVES
         for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + SPARE_OVERHEADS) * overhead_ms
         planned = max(for_all / moves, (left - RESERVE_OVERHEADS * overhead_ms) / LONG_RUN_MOVES)
         hard = min(HARD_FACTOR * planned, usable * (CLOCK_SHARE if moves > 1 else LAST_MOVE_SHARE))

@@ -6,7 +6,8 @@ maximum of the children's lower (upper) bounds. Equal bounds decide a node, and 
 result. A draw by repetition within the search path proves nothing, because it holds on that path only.
 
 Bounds only ever narrow, so that several threads may spread them at once: whoever narrows a child's bounds looks at the
-parent afterwards, and sees what all others wrote before.
+parent afterwards, and sees what all others wrote before. Readers take no lock: equal bounds tell them that the distance
+to mate is there, so it is written first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.ordering import lock, unlock
+from engine.native.ordering import lock, order_reads, order_writes, unlock
 from engine.search.tree import DRAW, LOSS, NO_NODE, NO_PARENT, ROOT, UNKNOWN_DISTANCE, WIN
 
 
@@ -27,9 +28,10 @@ def is_decided(tree, node):
 @kernel()
 def decide(tree, node, result, plies):
     """Mark a new leaf as decided, with ``result`` for the side that moved into it and mate in ``plies``."""
+    tree.nodes[node].mate_plies = plies
+    order_writes()
     tree.nodes[node].lower = result
     tree.nodes[node].upper = result
-    tree.nodes[node].mate_plies = plies
 
 
 @kernel()
@@ -57,10 +59,11 @@ def narrow(tree, node):
     upper = min(upper, -np.int64(tree.nodes[node].lower))
     if tree.nodes[node].lower == -upper and tree.nodes[node].upper == -lower:
         return False
-    tree.nodes[node].lower = -upper
-    tree.nodes[node].upper = -lower
     if lower == upper:
         tree.nodes[node].mate_plies = mate_distance(tree, node, lower)
+    order_writes()
+    tree.nodes[node].lower = -upper
+    tree.nodes[node].upper = -lower
     return True
 
 
@@ -92,6 +95,7 @@ def mate_distance(tree, node, result):
         child = tree.child[edge]
         if child == NO_NODE or tree.nodes[child].lower != result or tree.nodes[child].upper != result:
             continue
+        order_reads()
         plies = np.int64(tree.nodes[child].mate_plies)
         if plies == UNKNOWN_DISTANCE:
             if result == LOSS:

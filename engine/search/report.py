@@ -21,9 +21,9 @@ from engine.search.priors import own_priors
 from engine.search.proofs import is_decided
 from engine.search.puct import score_edges
 from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_moves, per_mille
-from engine.search.root import Root, principal_variation
+from engine.search.root import Root, mating_line, principal_variation
 from engine.search.session import Search
-from engine.search.tree import DRAW, EXPANDED, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree import DRAW, EXPANDED, NO_NODE, ROOT
 from engine.tactics.small_endings import seen_from_before, winner_of_small_ending
 
 TABLE_CP = 20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
@@ -64,20 +64,24 @@ class Reporter:
         """The root moves, best first; what tables know comes before what the search thinks."""
         order = root.order()
         if self._ranks:
-            order.sort(key=lambda index: self._ranks[self._move(root, index)], reverse=True)
+            order.sort(key=lambda index: self._ranks[self._move(root, index)][:2], reverse=True)
         return order
 
-    def infos_now(self) -> list[SearchInfo]:
-        """A complete set of lines, best first, all of one depth."""
+    def infos_now(self, best: int | None = None) -> list[SearchInfo]:
+        """A complete set of lines, best first, all of one depth. ``best`` is the code of a move to show before all."""
         root = self._search.root()
         order = self.order(root)
+        if best is not None:
+            order.sort(key=lambda index: int(root.moves[index]) != best)
         return self.infos(root, order, self.root_moves(root, order[: self._multi_pv]))
 
-    def infos(self, root: Root, order: Sequence[int], children: Sequence[RootMove], first: int = 0) -> list[SearchInfo]:
-        """The lines of an order's first root moves; ``children`` are at least these. ``first`` is the place in the
-        order of the move that is shown before all others.
+    def infos(
+        self, root: Root, order: Sequence[int], children: Sequence[RootMove], best: int | None = None
+    ) -> list[SearchInfo]:
+        """The lines of an order's first root moves; ``children`` are at least these. ``best`` is the code of the move
+        that is shown before all others, whose place need not be the first.
         """
-        places = [first, *(place for place in range(len(order)) if place != first)]
+        places = sorted(range(len(order)), key=lambda place: best is not None and int(root.moves[order[place]]) != best)
         elapsed_ms = max(1, round(self.elapsed_ms))
         infos = [
             self._info(root, order[place], children[place], rank, elapsed_ms)
@@ -93,13 +97,9 @@ class Reporter:
         search, nodes = self._search, self._search.new_visits
         q, draw, mate = child.q, child.draw, child.mate
         by_tables = bool(self._ranks) and mate is None
-        if not (child.visits or by_tables):
+        if not (child.visits or mate or by_tables):
             q, draw = self._unvisited_value(root)
             q = float(self._shown(root, q))
-        if (
-            mate is None and index == root.forced_index()
-        ):  # The rules found this mate; the tree need not have proven it.
-            q, draw, mate = 1.0, 0.0, search.forced_in
         return SearchInfo(
             depth=max(1, round(search.mean_depth)),
             seldepth=max(1, search.deepest, len(child.pv)),
@@ -140,13 +140,12 @@ class Reporter:
         draws = np.where(root.visits > 0, root.draws, self._search.own_value[1])
         found = []
         for index in order:
-            line = principal_variation(self._search.tree, root, index)
-            pv = tuple([decode_move(row, move, self._chess960) for row, move in line])
-            proven, plies = int(root.proven[index]), int(root.mate_plies[index])
-            has_mate = proven != DRAW and plies != UNKNOWN_DISTANCE
-            value, draw = float(q[index]), float(draws[index])
+            to_mate = mating_line(self._search.tree, root, index)
+            line = to_mate or principal_variation(self._search.tree, root, index)
+            pv, wins = tuple([decode_move(row, move, self._chess960) for row, move in line]), len(to_mate) % 2 == 1
+            value, draw = (1.0, 0.0) if to_mate and wins else (float(q[index]), float(draws[index]))
             score_cp = centipawns(value, self._cp_scale)
-            if self._ranks and not has_mate:
+            if self._ranks and not to_mate:
                 value, draw, score_cp = table_value(self._ranks[pv[0]])
             found.append(
                 RootMove(
@@ -155,7 +154,7 @@ class Reporter:
                     prior=float(priors[index]),
                     q=value,
                     draw=draw,
-                    mate=mate_moves(plies + 1, proven == WIN) if has_mate else None,
+                    mate=mate_moves(len(to_mate), wins) if to_mate else None,
                     policy_index=int(policy_indices[index]),
                     u=float(u[index]),
                     s=float(s[index]),

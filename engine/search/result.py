@@ -35,6 +35,10 @@ class SearchInfo:
     current_move: chess.Move | None = None  # The root move visited most since the last lines; first line only.
     current_number: int = 0  # Rank of `current_move`, from 1.
 
+    def line(self, plies: int) -> list[chess.Move]:
+        """The first plies of the line, or all of it where it ends in a mate."""
+        return self.pv[:plies] if self.score_mate is None else self.pv
+
 
 OnInfo = Callable[[Sequence[SearchInfo]], None]  # Is told a complete set of lines, best line first.
 

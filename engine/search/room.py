@@ -50,6 +50,7 @@ LEAST_SHARE: Final = 0.05  # If less than this gave way, the tree stays as it is
 SAMPLE: Final = 65_536  # Nodes, evenly spaced, from which the last use of a share of all is estimated. Set by hand.
 LATEST_CLOCK: Final = 2**30  # From here the clock is set back: `Tree.used_at` has 31 bits.
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.
+FILL_SLICE: Final = 2**20  # Numbers of one slice that are only written. Set by hand.
 BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
 REACHED: Final = -2  # Value of `new_number` for a node to which an edge leads, and which has no number yet.
 
@@ -67,7 +68,7 @@ def make_room(tree: Tree) -> Iterator[None]:
     used = int(tree.counters[NODES])
     sample = tree.used_at[tree.parent[1 : used : max(1, used // SAMPLE)]]
     latest = np.int64(np.partition(sample, rank := int(SHARE * len(sample)))[rank])
-    new_number, kept = numbers(used), 0
+    new_number, kept = (yield from numbers(used)), 0
     for begin, end in slices(used):
         kept = int(mark_used(tree, latest, new_number, begin, end, np.int64(kept)))
         yield
@@ -123,7 +124,7 @@ def forget_the_rest(tree: Tree) -> Iterator[None]:
     Undoes draws by path repetition, which may start before the root, so that their nodes are visited again.
     """
     used, kept = int(tree.counters[NODES]), 0
-    new_number = numbers(used)
+    new_number = yield from numbers(used)
     for begin, end in slices(used):
         kept = int(mark(tree, new_number, begin, end, np.int64(kept)))
         yield
@@ -175,7 +176,7 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
     between two slices; visits wait until all are done.
     """
     used, kept, kept_edges = len(new_number), int(new_number.max()) + 1, 0
-    tree.table[:] = ROOT
+    yield from filled(tree.table, ROOT)
     order = yield from nodes_by_edges(tree, new_number)
     for first, last in slices(len(order)):
         kept_edges = int(move_edges(tree, order, first, last, np.int64(kept_edges)))
@@ -190,11 +191,19 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
         yield
 
 
-def numbers(used: int) -> np.ndarray:
-    """New numbers, int32 [used], before the first pass: the root is REACHED, and no other node has a number."""
-    new_number = np.full(used, NO_NODE, np.int32)
+def numbers(used: int) -> Generator[None, None, np.ndarray]:
+    """Return new numbers, int32 [used], before the first pass: the root is REACHED, and no other node has a number."""
+    new_number = yield from filled(np.empty(used, np.int32), NO_NODE)
     new_number[ROOT] = REACHED
     return new_number
+
+
+def filled(words: np.ndarray, number: int) -> Generator[None, None, np.ndarray]:
+    """Write a number to all words of an array, in slices, and return the array."""
+    for begin in range(0, len(words), FILL_SLICE):
+        words[begin : begin + FILL_SLICE] = number
+        yield
+    return words
 
 
 @kernel()
@@ -219,8 +228,11 @@ def nodes_by_edges(tree: Tree, new_number: np.ndarray) -> Generator[None, None, 
     for begin, end in slices(len(new_number)):
         count_buckets(tree, new_number, begin, end, place)
         yield
-    np.cumsum(place, out=place)
-    order = np.full(place[-1], NO_NODE, np.int32)
+    for first in range(0, len(place), FILL_SLICE):
+        part = place[max(0, first - 1) : first + FILL_SLICE]  # From the last sum on.
+        np.cumsum(part, out=part)
+        yield
+    order = yield from filled(np.empty(place[-1], np.int32), NO_NODE)
     for begin, end in slices(len(new_number)):
         fill_buckets(tree, new_number, begin, end, place, order)
         yield

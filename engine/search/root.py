@@ -7,22 +7,27 @@ from typing import Final
 
 import numpy as np
 
-from engine.board.layout import KEY, NO_MOVE, ROW_WORDS
+from engine.board.attacks import in_check
+from engine.board.ending import FIFTY_MOVE_PLIES
+from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
+from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
+from engine.search.proofs import is_decided
 from engine.search.puct import fall_of_urgency
 from engine.search.result import RootPosition
 from engine.search.transpositions import with_moves
 from engine.search.tree import (
     DRAW,
+    EXPANDED,
     LOSS,
+    MAX_DEPTH,
     NO_NODE,
     NODE_TYPE,
     RECORD_FIELDS,
     ROOT,
     ROOT_PLY,
-    TERMINAL,
     UNKNOWN_DISTANCE,
     WIN,
     Tree,
@@ -113,6 +118,8 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     children = tree.child[edges].copy()
     nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
     nodes[children == NO_NODE] = FRESH_NODE
+    # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
+    mate_plies = np.where(children == NO_NODE, 0, tree.mate_plies.take(children)).astype(np.int32)
     visits, all_visits = nodes["visits"], int(root["visits"])
     visited, counted = visits > 0, np.maximum(visits, 1)
     return Root(
@@ -135,49 +142,110 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
         moves_left=np.where(visited, nodes["moves_left"], 0.0),
         proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], DRAW),
         can_win=nodes["upper"] == WIN,
-        mate_plies=nodes["mate_plies"].astype(np.int32),
+        mate_plies=mate_plies,
     )
 
 
 # ---- lines -----------------------------------------------------------------------------------------------------------
 
 
+def mating_line(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, int]]:
+    """The line from a root move to its mate, if one is certain: (position row before the move, move code) pairs.
+
+    The winner takes the shortest way, the loser the longest. Empty where no mate is certain, and where a part of the
+    tree that proved it is forgotten and the rules alone do not find it again.
+    """
+    proven, known = int(root.proven[index]), int(root.mate_plies[index]) != UNKNOWN_DISTANCE
+    is_forced = proven == DRAW and index == root.forced_index()  # By the rules; the tree need not have proven it.
+    rows, moves = np.empty((MAX_DEPTH + 1, ROW_WORDS), np.uint64), np.empty(MAX_DEPTH, np.uint16)
+    rows[0], moves[0] = root.row, root.moves[index]
+    node = int(root.children[index]) if proven != DRAW and known else NO_NODE
+    wins, most = proven == WIN or is_forced, max(1, root.params.mate_moves)
+    length = follow_mate(tree, np.int64(node), wins, np.int64(most), new_mate_space(), rows, moves)
+    if (node == NO_NODE and not is_forced) or (rows[1:length, HALFMOVE] >= FIFTY_MOVE_PLIES).any():
+        return []
+    return list(zip(rows, moves[:length].tolist(), strict=False))
+
+
+@kernel()
+def follow_mate(tree, node, wins, most, space, rows, moves):
+    """Follow a mate from ``node``, behind ``moves[0]`` in ``rows[0]``: as the tree proves it, and behind that as the
+    rules do, in up to ``most`` moves. ``wins``: whether the side that made ``moves[0]`` mates.
+
+    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns the number of
+    moves; 0 if they do not end in a mate.
+    """
+    make(rows[0], moves[0], rows[1])
+    count = np.int64(1)
+    while count < len(moves):
+        edge = np.int64(NO_NODE)
+        if node != NO_NODE and tree.nodes[node].state == EXPANDED:
+            edge = best_edge(tree, node)
+        child = np.int64(tree.child[edge]) if edge != NO_NODE else np.int64(NO_NODE)
+        if child != NO_NODE and is_decided(tree, child) and tree.nodes[child].lower != DRAW:
+            node, move = child, np.int64(tree.move[edge])
+        else:
+            node = np.int64(NO_NODE)
+            replies = np.int64(generate(rows[count], tree.scratch_moves))
+            if replies == 0:
+                return count if in_check(rows[count]) and wins == (count % 2 == 1) else np.int64(0)
+            if (count % 2 == 0) == wins:
+                move = mating_start(rows[count], most, space)[0]
+            else:
+                move = longest_defence(rows[count], tree.scratch_moves[:replies], most, space, rows[count + 1])
+        if move < 0:
+            return np.int64(0)
+        moves[count] = move
+        make(rows[count], moves[count], rows[count + 1])
+        count += 1
+    return np.int64(0)
+
+
+@kernel()
+def longest_defence(row, replies, most, space, after):
+    """The reply to a forced mate that delays it longest; -1 if one is found that may escape it in ``most`` moves."""
+    best, longest = np.int64(-1), np.int64(0)
+    for i in range(len(replies)):
+        make(row, replies[i], after)
+        left = mating_start(after, most, space)[1]
+        if left == 0:
+            return np.int64(-1)
+        if left > longest:
+            best, longest = np.int64(replies[i]), np.int64(left)
+    return best
+
+
 def principal_variation(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, int]]:
     """The line that starts with a root move: (position row before the move, move code) pairs.
 
     It goes on with the shortest proven win, else the most visited move, else the longest loss, and ends where moves of
-    transpositions lead back to a position; a mating move that is known without a search is its last.
+    transpositions lead back to a position.
     """
     rows, moves = np.empty((MOST_SHOWN + 1, ROW_WORDS), np.uint64), np.empty(MOST_SHOWN, np.uint16)
     rows[0], moves[0] = root.row, root.moves[index]
-    length, node = follow_best(tree, np.int64(root.children[index]), rows, moves)
-    line = list(zip(rows, moves[:length].tolist(), strict=False))
-    if node != NO_NODE and length < MOST_SHOWN:
-        last = tree.nodes[node]  # Whether the rules alone found that the side to move mates at once:
-        if (last.state, last.lower, last.mate_plies) == (TERMINAL, LOSS, 1):
-            line.append((rows[length], int(mating_start(rows[length], np.int64(1), new_mate_space())[0])))
-    return line
+    length = follow_best(tree, np.int64(root.children[index]), rows, moves)
+    return list(zip(rows, moves[:length].tolist(), strict=False))
 
 
 @kernel()
 def follow_best(tree, node, rows, moves):
     """Follow the best moves from ``node``, behind ``moves[0]`` in ``rows[0]``, as long as there are any.
 
-    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns (number of moves,
-    the last node); NO_NODE if the line came back to a position.
+    Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns the number of
+    moves.
     """
     count = np.int64(1)
     while True:
         make(rows[count - 1], moves[count - 1], rows[count])
         for earlier in range(count):
             if rows[earlier, KEY] == rows[count, KEY]:
-                return count, np.int64(NO_NODE)
+                return count
         if node == NO_NODE or count == len(moves):
-            return count, node
+            return count
         node = with_moves(tree, node)
         edge = best_edge(tree, node)
         if edge == NO_NODE:
-            return count, node
+            return count
         moves[count] = tree.move[edge]
         node = np.int64(tree.child[edge])
         count += 1

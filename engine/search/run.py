@@ -28,6 +28,8 @@ from functools import partial
 import numpy as np
 
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
+from engine.errors import ConfigError
+from engine.evaluation.answers import check_answers
 from engine.evaluation.cache import CachedEvaluator, OpenQuestions
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
 from engine.evaluation.tablebase import WIN as TABLE_WIN
@@ -156,6 +158,8 @@ class Batches:
         self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
         self._evaluator: Evaluator = self._cache.inner if self._cache is not None else evaluator
         self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
+        if self.most_leaves < 1:
+            raise ConfigError(f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more")
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
         if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
@@ -227,6 +231,7 @@ class Batches:
             self._parts.evaluate_part(leaves, start, end)
         else:
             self._evaluator.evaluate(leaves, end)
+        check_answers(self._evaluator.name, leaves, start, end)
 
     def _finish_oldest(self) -> None:
         """Complete the evaluation of the oldest batch and finish its visits."""

@@ -25,7 +25,7 @@ from engine.search.params import (
 )
 from engine.search.priors import hint, keep_moves, move_to_tried, refresh_below, restore, set_priors
 from engine.search.proofs import best_bounds, settle_past_visits
-from engine.search.room import forget_the_rest, make_room, reroot
+from engine.search.room import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.root import FRESH_NODE, Root, read_root
 from engine.search.tree import (
     DEEPEST,
@@ -75,13 +75,13 @@ class Search:
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
         self._root = tree.nodes.view((np.void, tree.nodes.dtype))[ROOT]  # A view: single values are asked for often.
         self.forced_move = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
-        self.forced_in = 0  # Full moves to the mate that `forced_move` starts.
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
         self._refreshed_at = 0  # Visits of the root when its priors last followed the history.
         self._kept_visits = 0  # Those of the root's visits that earlier searches made.
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
+        self._table_is_clear = True  # Whether the transposition table has no places of a tree that was forgotten.
         if tree.counters[NODES] == 0:
             tree.nodes[ROOT] = FRESH_NODE
 
@@ -122,7 +122,7 @@ class Search:
 
         Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
         """
-        nodes = self.tree.nodes.take(self._children())
+        nodes = self.tree.nodes.take(self.children())
         visits = nodes["visits"]
         if not visits.any():
             return float("inf")
@@ -159,7 +159,7 @@ class Search:
         first = int(self.tree.nodes[node]["first_edge"])
         return slice(first, first + int(self.tree.nodes[node]["n_edges"]))
 
-    def _children(self) -> np.ndarray:
+    def children(self) -> np.ndarray:
         """Nodes behind those root moves that were tried, int32."""
         children = self.tree.child[self.edges()]
         return children[children != NO_NODE]
@@ -191,24 +191,32 @@ class Search:
         q, draw = position.q, position.draw
         if self.is_proven:
             return q, draw
-        children = self._children()
+        children = self.children()
         q = q * visits - float(tree.value_sum[children].sum())
         draw = draw * visits - float(tree.draw_sum[children].sum())
         return min(1.0, max(-1.0, q)), min(1.0, max(0.0, draw))
 
     def clear(self) -> None:
-        """Forget the whole tree, including visits in flight."""
+        """Forget the whole tree, including visits in flight. A large transposition table is left to `make_room`."""
         self.generation += 1
         self.forced_move = NO_MOVE
         self._refreshed_at = self._kept_visits = 0
-        self._room = None
-        if self.tree.counters[NODES] > 0:
-            self.tree.table[:] = ROOT  # No thread may find what another has not made anew.
+        self._table_is_clear &= bool(self.tree.counters[NODES] == 0)
+        self._room = None if self._table_is_clear else self._clear_table()
         self.tree.counters[:] = 0
         for tree in self.trees:
             tree.butterfly[:] = 0.0
+            tree.stint[:] = 0
+            tree.earned[:] = 0.0
         self.tree.nodes[ROOT] = FRESH_NODE
         self.in_flight.counts[:] = 0
+        if len(self.tree.table) <= FILL_SLICE:
+            self.finish_making_room()
+
+    def _clear_table(self) -> Iterator[None]:
+        """Empty the transposition table, in slices: no thread may find what another has not made anew."""
+        yield from filled(self.tree.table, ROOT)
+        self._table_is_clear = True
 
     def _install_history(self, stack: np.ndarray) -> None:
         rows = len(stack) + MAX_DEPTH + 2
@@ -296,9 +304,9 @@ class Search:
         self.forced_move = NO_MOVE
         if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
             return
-        move, moves = mating_start(row, np.int64(params.mate_moves), new_mate_space())
+        move, _ = mating_start(row, np.int64(params.mate_moves), new_mate_space())
         if move >= 0:
-            self.forced_move, self.forced_in = np.uint16(move), int(moves)
+            self.forced_move = np.uint16(move)
             self._hint_at_mate()
 
     def _hint_at_mate(self) -> None:
@@ -315,7 +323,7 @@ class Search:
         keep_moves(tree, ROOT, allowed)
         self._room = forget_the_rest(tree)
         self._hint_at_mate()
-        children = self._children()
+        children = self.children()
         tree.visits[ROOT] = 1 + tree.visits[children].sum()
         tree.value_sum[ROOT] = -self.own_value[0] - tree.value_sum[children].sum()
         tree.draw_sum[ROOT] = self.own_value[1] + tree.draw_sum[children].sum()

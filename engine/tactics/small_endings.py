@@ -1,7 +1,7 @@
 """What is known of endings with few pieces: certain draws, how far a win has come, and what hardly wins.
 
     draws       a pawn that cannot win (`pawn_endings`), two knights, bishops that cannot chase the king out of the
-                corner in which their rook's pawns would promote
+                corner in which their rook's pawns would promote, a bishop and a knight of which one is lost
     wins        of pieces against a bare king: a network calls all these positions won alike, so a search wanders; here
                 a position is worth more, and mate is nearer, the nearer the losing king is to the edge and to the other
                 king, and the fewer squares it has
@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board import layout
-from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square
+from engine.board.attacks import KING_ATTACKS, KNIGHT_ATTACKS, ONE, ZERO, attackers, bishop_attacks, bit, king_square
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
@@ -50,7 +50,8 @@ def share_of_value(row, value):
     men = popcount(row[layout.WHITE] | row[layout.BLACK])
     if men > FADING_MEN:
         return 1.0
-    share = 1.0 - FADED_SHARE * np.float64(row[layout.HALFMOVE]) / FIFTY_MOVE_PLIES
+    halfmoves = min(np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES))  # A root's clock may show any number.
+    share = 1.0 - FADED_SHARE * np.float64(halfmoves) / FIFTY_MOVE_PLIES
     side = np.int64(row[layout.SIDE])
     if men <= PAWNLESS_MEN and lacks_force(row, side if value > 0.0 else 1 - side):
         share *= PAWNLESS_SHARE
@@ -82,6 +83,8 @@ def is_certain_draw(row):
                 return popcount(pieces) == 1 and not pawn_wins(row)
             if pieces == row[layout.KNIGHT]:
                 return popcount(pieces) <= 2
+            if is_bishop_and_knight(row, pieces):
+                return loses_a_piece(row, np.int64(strong))
             return pieces == row[layout.PAWN] | row[layout.BISHOP] and is_wrong_corner(row, np.int64(strong))
     return False
 
@@ -97,6 +100,62 @@ def is_wrong_corner(row, strong):
     corner = np.int64(0 if pawns & layout.FILE_A else 7) + 56 * (1 - strong)
     colour = layout.DARK_SQUARES if bit(corner) & layout.DARK_SQUARES else ~layout.DARK_SQUARES
     return not bishops & colour and (KING_ATTACKS[corner] | bit(corner)) & bit(king_square(row, 1 - strong)) != ZERO
+
+
+@kernel()
+def is_bishop_and_knight(row, pieces):
+    """Whether the squares ``pieces`` hold one bishop, one knight and nothing else."""
+    bishops, knights = pieces & row[layout.BISHOP], pieces & row[layout.KNIGHT]
+    return popcount(pieces) == 2 and popcount(bishops) == 1 and popcount(knights) == 1
+
+
+@kernel()
+def loses_a_piece(row, strong):
+    """Whether a bishop and a knight lose one of them to the bare king at once: it can take one now, or its next move
+    attacks them so that no answer saves both.
+    """
+    own, bare = row[layout.WHITE + strong], king_square(row, 1 - strong)
+    king, bishop, knight = king_square(row, strong), ctz(own & row[layout.BISHOP]), ctz(own & row[layout.KNIGHT])
+    if row[layout.SIDE] == strong:
+        return not can_save_both(king, bishop, knight, bare)
+    if not are_safe(king, bishop, knight, bare):
+        return True
+    steps = KING_ATTACKS[bare] & ~(own | KING_ATTACKS[king] | KNIGHT_ATTACKS[knight] | bishop_attacks(bishop, own))
+    while steps:
+        if not can_save_both(king, bishop, knight, ctz(steps)):
+            return True
+        steps &= steps - ONE
+    return False
+
+
+@kernel()
+def can_save_both(king, bishop, knight, bare):
+    """Whether the side with the pieces, to move, has a move after which the ``bare`` king can take neither of them."""
+    if are_safe(king, bishop, knight, bare):
+        return True
+    own = bit(king) | bit(bishop) | bit(knight)
+    for mover in range(3):
+        if mover == 0:
+            targets = KING_ATTACKS[king] & ~(own | bit(bare) | KING_ATTACKS[bare])
+        elif mover == 1:
+            targets = bishop_attacks(bishop, own | bit(bare)) & ~own
+        else:
+            targets = KNIGHT_ATTACKS[knight] & ~own
+        while targets:
+            to = ctz(targets)
+            targets &= targets - ONE
+            if are_safe(to if mover == 0 else king, to if mover == 1 else bishop, to if mover == 2 else knight, bare):
+                return True
+    return False
+
+
+@kernel()
+def are_safe(king, bishop, knight, bare):
+    """Whether the ``bare`` king can take neither piece: those beside it are guarded."""
+    reach, others = KING_ATTACKS[bare], KING_ATTACKS[king]
+    if reach & bit(knight) and not (others | bishop_attacks(bishop, bit(king) | bit(knight))) & bit(knight):
+        return False
+    return not reach & bit(bishop) or (others | KNIGHT_ATTACKS[knight]) & bit(bishop) != ZERO
 
 
 @kernel()
@@ -143,6 +202,8 @@ def wins_against_bare_king(row, strong, own, other):
     if own & row[layout.PAWN] or own == row[layout.KNIGHT]:
         return False  # The network knows these well enough.
     if own == row[layout.BISHOP] and (own & layout.DARK_SQUARES == ZERO or own & ~layout.DARK_SQUARES == ZERO):
+        return False
+    if is_bishop_and_knight(row, own) and loses_a_piece(row, strong):
         return False
     touched = KING_ATTACKS[king_square(row, 1 - strong)] & own if row[layout.SIDE] != strong else ZERO
     while touched:

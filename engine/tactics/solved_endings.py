@@ -2,13 +2,15 @@
 
 A solution grows backwards from the mates, and from the captures that win, until nothing changes. One word holds the
 squares of the losing king for which a position is won or lost while all else stands still, so a step back is a few
-operations on whole arrays. The winner's king stands on a1 to d4; other positions are mirrored. Axes of an array: rank
-and file of the winner's king, 4 each, and the square of each other man, 64 each. Where two men share a square, one has
-just captured the other. Thompson, "Retrograde Analysis of Certain Endgames", ICCA Journal 9(3), 1986.
+operations on whole arrays. Distances are those to mate or to the next capture, as in Syzygy tables, or those to mate,
+carried through captures. The winner's king stands on a1 to d4; other positions are mirrored. Axes of an array: rank and
+file of the winner's king, 4 each, and the square of each other man, 64 each. Where two men share a square, one has just
+captured the other. Thompson, "Retrograde Analysis of Certain Endgames", ICCA Journal 9(3), 1986.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import cache, lru_cache, reduce
 from typing import NamedTuple
@@ -31,7 +33,8 @@ from engine.native.pool import ThreadPool
 
 MOST_MEN = 4
 LONG = 60.0  # Seconds in which every ending is solved, on any machine.
-MOVE_BITS = 6  # No such win takes more than 63 moves to mate or capture.
+MOVE_BITS = 6
+MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to a capture.
 
 _SQUARES = np.arange(64)
 _BITS = ONE << _SQUARES.astype(np.uint64)
@@ -50,12 +53,32 @@ class Solution(NamedTuple):
     lost: np.ndarray  # uint64 [4, 4, 64, ...]: with the loser to move.
     moves: np.ndarray  # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in lost positions.
 
+    @property
+    def longest(self) -> int:
+        """The most moves that a win takes."""
+        left, longest = self.lost, 0
+        for power in reversed(range(MOVE_BITS)):
+            higher = left & self.moves[power]
+            if higher.any():
+                left, longest = higher, longest | 1 << power
+        return longest
+
+    def lost_within(self, number: int) -> np.ndarray:
+        """The lost positions from which the winner needs at most so many moves."""
+        fewer, equal = np.zeros_like(self.lost), self.lost
+        for power in reversed(range(MOVE_BITS)):
+            if number >> power & 1:
+                fewer, equal = fewer | equal & ~self.moves[power], equal & self.moves[power]
+            else:
+                equal = equal & ~self.moves[power]
+        return fewer | equal
+
 
 # ---- asking ----------------------------------------------------------------------------------------------------------
 
 
-def probe(board: chess.Board, patience_s: float = LONG) -> tuple[int, int] | None:
-    """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them.
+def probe(board: chess.Board, patience_s: float = LONG, to_mate: bool = False) -> tuple[int, int] | None:
+    """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them; (WDL, plies to mate) if ``to_mate``.
 
     WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next capture. None if
     the ending is not solved here, or needs more than ``patience_s`` seconds: then another thread goes on solving it.
@@ -63,23 +86,23 @@ def probe(board: chess.Board, patience_s: float = LONG) -> tuple[int, int] | Non
     if chess.popcount(board.occupied) > MOST_MEN or board.pawns or board.castling_rights:
         return None
     try:
-        moves = _moves_to_loss(board, patience_s)
+        moves = _moves_to_loss(board, patience_s, to_mate)
         if moves is not None:
             return -2, -2 * moves
         plies = []
         for move in board.legal_moves:
             after = board.copy(stack=False)
             after.push(move)
-            moves = _moves_to_loss(after, patience_s)
+            moves = _moves_to_loss(after, patience_s, to_mate)
             if moves is not None:
-                plies.append(1 if board.is_capture(move) else 1 + 2 * moves)
+                plies.append(1 if board.is_capture(move) and not to_mate else 1 + 2 * moves)
     except TimeoutError:
         return None
     return (2, min(plies)) if plies else (0, 0)
 
 
-def _moves_to_loss(board: chess.Board, patience_s: float) -> int | None:
-    """The other side's moves to mate or to a capture; None if the side to move does not lose.
+def _moves_to_loss(board: chess.Board, patience_s: float, to_mate: bool) -> int | None:
+    """The other side's moves to mate, or to mate or a capture; None if the side to move does not lose.
 
     Raises TimeoutError if the ending is not solved in time.
     """
@@ -94,7 +117,7 @@ def _moves_to_loss(board: chess.Board, patience_s: float) -> int | None:
         return None
     mirror = (7 if winner & 4 else 0) ^ (56 if winner & 32 else 0)
     king, loser, *others = (square ^ mirror for square in (winner, loser, *squares))
-    solution, place = _solution(men).result(patience_s), (king >> 3, king & 7, *others)
+    solution, place = _solution(men, to_mate).result(patience_s), (king >> 3, king & 7, *others)
     if not int(solution.lost[place]) >> loser & 1:
         return None
     return sum((int(solution.moves[power, *place]) >> loser & 1) << power for power in range(MOVE_BITS))
@@ -106,20 +129,31 @@ def _moves_to_loss(board: chess.Board, patience_s: float) -> int | None:
 _SOLVER = ThreadPool(2, "solve")  # One thread asks, and the other, which starts when it is needed, solves.
 
 
-@lru_cache(maxsize=4)
-def _solution(men: str) -> Future[Solution]:
-    return _SOLVER.start(solve, men)
+@lru_cache(maxsize=8)
+def _solution(men: str, to_mate: bool) -> Future[Solution]:
+    return _SOLVER.start(solve, men, *[True] * to_mate)
 
 
-def solve(men: str) -> Solution:
-    """Solve an ending: the winner's men beside its king in upper case, then the loser's in lower case ("BN", "Qr")."""
+def solve(men: str, to_mate: bool = False) -> Solution:
+    """Solve an ending: the winner's men beside its king in upper case, then the loser's in lower case ("BN", "Qr").
+
+    Counts the winner's moves to mate or to the next capture, or ``to_mate`` through captures.
+    """
     rules = _Rules(men)
-    won, lost = rules.captures()
+    left = [(_Rules(others), solve(others)) for others in rules.after_captures]
+    last = (
+        1 + max((one.longest for _, one in left), default=0) if to_mate else 0
+    )  # After this nothing comes by captures.
+    lost, won = np.zeros(rules.shape, np.uint64), np.zeros(rules.shape, np.uint64)
     moves = np.zeros((MOVE_BITS, *rules.shape), np.uint64)
-    fair = rules.legal_to_lose & (rules.attacked | rules.escapes(np.zeros_like(won)))  # Legal, and no stalemate.
-    for number in range(1 << MOVE_BITS):
-        new = fair & ~lost & ~rules.escapes(won)
-        if number and not new.any():
+    fair = rules.legal_to_lose & (rules.attacked | rules.escapes(won))  # Legal, and no stalemate.
+    for number in range(MOST_MOVES + 1):
+        captures = np.zeros_like(lost)
+        if number <= last:
+            captures_won, captures = rules.captures(left, number if to_mate else MOST_MOVES)
+            won |= captures_won
+        new = (fair & ~rules.escapes(won) | captures) & ~lost
+        if number > last and not new.any():
             break
         for power in range(MOVE_BITS):
             if number >> power & 1:
@@ -162,18 +196,28 @@ class _Rules:
         hidden = [_beyond()[here, squares] for other, squares in enumerate(self._squares) if other != place]
         return _REACH[self._men[place].upper()][here] & ~reduce(np.bitwise_or, hidden)
 
-    def captures(self) -> tuple[np.ndarray, np.ndarray]:
-        """The positions after a capture that are won and those that are lost."""
+    @property
+    def after_captures(self) -> tuple[str, ...]:
+        """The men left after a capture that is not a draw: of the loser's man, or of each of the winner's two."""
+        if self._others:
+            return (self._men[1:-1],)
+        return (self._men[2], self._men[1]) if len(self._own) == 2 else ()
+
+    def captures(self, left: Sequence[tuple[_Rules, Solution]], number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The positions after a capture that are won in at most so many moves, and those that are lost.
+
+        ``left``: the endings of `after_captures`.
+        """
         won, lost = np.zeros(self.shape, np.uint64), np.zeros(self.shape, np.uint64)
         if self._others:
-            left = solve(self._men[1:-1]).lost
             ranks, files = np.indices((4, 4))
-            lost[:, :, _SQUARES, _SQUARES] = left
-            lost[ranks, files, :, 8 * ranks + files] = left
-        elif len(self._own) == 2:
-            for taken, kept in ((1, 2), (2, 1)):
-                left = solve(self._men[kept]).won
-                won |= _BITS[self._squares[taken]] & np.expand_dims(left, 1 + taken)
+            taken = left[0][1].lost_within(number)
+            lost[:, :, _SQUARES, _SQUARES] = taken
+            lost[ranks, files, :, 8 * ranks + files] = taken
+        elif number:
+            for place, (rules, solution) in enumerate(left, 1):
+                kept = rules.legal_to_win & rules.ways_into(solution.lost_within(number - 1))
+                won |= _BITS[self._squares[place]] & np.expand_dims(kept, 1 + place)
         return won, lost
 
     def escapes(self, won: np.ndarray) -> np.ndarray:

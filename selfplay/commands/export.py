@@ -21,7 +21,7 @@ EXAMPLES = """example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="read this run folder; nothing in it is changed")
+    parser.add_argument("run", type=Path, metavar="RUN", help="read this run folder, without changing it")
     parser.add_argument("--pgn", type=Path, metavar="FILE.pgn", help="write the games as PGN")
     parser.add_argument("--v6", type=Path, metavar="FILE.tar", help="write Lc0 training chunks of version 6")
     add_flag(parser, "--first", 1, "begin with this generation")

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--candidate",
         type=Path,
         metavar="FILE.dit",
-        help="take this network, which was trained elsewhere, for the candidate instead of training one",
+        help="use this network, trained elsewhere, as the candidate instead of training one",
     )
 
 

@@ -9,7 +9,7 @@ from selfplay.run.phases import run_phase
 EXAMPLES = """example:
   aino-train gate run1
 
-A candidate that passes becomes RUN/nets/best.dit, with which the next generation is played.
+A candidate that passes becomes RUN/nets/best.dit, which plays the next generation.
 """
 
 

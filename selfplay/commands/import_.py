@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     group = parser.add_argument_group("games (at least one file)")
     add_files(group, "--pgn", "import PGN collections")
-    text = "leave out games in which a player is below this Elo (default: none)"
+    text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "import Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
     add_files(group, "--v6", text, "PATH")

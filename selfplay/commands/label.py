@@ -19,7 +19,7 @@ from selfplay.commands.referee import quiet_driver
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import teacher_files
 from selfplay.interrupt import StopFlag
-from selfplay.lock import folder_lock
+from selfplay.lock import file_lock
 from selfplay.matches.contestant import parse_contestant
 from selfplay.teachers.label_positions import LabelFile, label_positions, labelled_keys
 from selfplay.teachers.label_tasks import LabelTask, positions_of_file, positions_of_trees, tasks_of_games
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--pgn", "label positions of PGN games")
-    text = "leave out games in which a player is below this Elo (default: none)"
+    text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     add_files(group, "--epd", "label these positions, one per line (EPD or FEN)")
     text = "label at most N positions per game, drawn at random (default: all)"
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start or continue labelling."""
     _check(arguments)
     tasks, teacher = _tasks(arguments), _teacher(arguments)
-    with folder_lock(arguments.out.parent), closing(LabelFile(arguments.out, teacher)) as out, StopFlag() as stop:
+    with file_lock(arguments.out), closing(LabelFile(arguments.out, teacher)) as out, StopFlag() as stop:
         if out.cut_bytes:
             show(f"{out.part}: cut off an incomplete last line of {out.cut_bytes} bytes")
         finished = _label(arguments, tasks, out, stop.is_set)
@@ -102,13 +102,15 @@ def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: Label
 
 
 def _teacher(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All that the labels of a position depend on."""
+    """All that the labels of a position depend on, and what kind of positions they are."""
     engine = parse_contestant(arguments.engine)
     return {
         "command": list(engine.command),
         "options": dict(engine.options),
         "nodes": arguments.nodes,
         "multipv": arguments.multipv,
+        "tree": arguments.tree > 0,
+        "held_out": arguments.held_out,
     }
 
 

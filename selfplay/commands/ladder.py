@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start or continue the ladder."""
     settings = settings_of(arguments)
     quiet_driver()
-    with folder_lock(arguments.out), StopFlag() as stop:
+    with folder_lock(arguments.out, "a match"), StopFlag() as stop:
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), "Ladder")
         ladder = Ladder(settings, archive)
         pace = Pace(len(archive.rows), settings.games)

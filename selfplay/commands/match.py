@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def settings_of(arguments: argparse.Namespace) -> MatchSettings:
     """The flags as settings. Raises ConfigError and DataError."""
     if arguments.sprt_errors and not arguments.sprt:
-        raise ConfigError("--sprt-errors belong to --sprt ELO0 ELO1")
+        raise ConfigError("--sprt-errors needs --sprt ELO0 ELO1")
     return MatchSettings(
         first=parse_contestant(arguments.first, arguments.margin_ms),
         second=parse_contestant(arguments.second, arguments.margin_ms),
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         show(f"warning: {settings.warning}")
     quiet_driver()
     names = settings.first.name, settings.second.name
-    with folder_lock(arguments.out), StopFlag() as stop:
+    with folder_lock(arguments.out, "a match"), StopFlag() as stop:
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), " - ".join(names))
         match = Match(settings, archive)
         pace = Pace(len(archive.rows), settings.games)

@@ -1,14 +1,25 @@
 """`aino-train openings`: draw a set of balanced openings, or of endings to play out, from teacher labels."""
 
 import argparse
+import json
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from engine.cli.live_lines import show
+import chess
+
+from engine.cli.command_line import INTERRUPTED
+from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_flag
+from engine.errors import DataError
+from engine.files.atomic import atomic_write, naming
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.teacher import teacher_files
+from selfplay.interrupt import StopFlag
+from selfplay.lock import file_lock
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.opening_book import write_openings
 from selfplay.teachers.uci_engine import UciEngine
@@ -16,7 +27,11 @@ from selfplay.teachers.uci_engine import UciEngine
 EXAMPLES = """examples:
   aino-train openings --teacher labels/ --count 5000 --out openings.epd
   aino-train openings --teacher labels/ --endings won --engine stockfish --nodes 1000000 --count 400 --out won.epd
+
+Endings that were found are written even if they are fewer than --count, and after Ctrl-C. The same command then goes on
+with the engine's judgements so far, which FILE.epd.judged keeps.
 """
+LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 PATIENCE_S = 600.0  # Wait this long for an engine's judgement. Set by hand, for busy machines.
 
 
@@ -31,28 +46,98 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_flag(parser, "--count", 5000, "draw this many positions")
     add_flag(parser, "--seed", 1, "seed the draw with this")
-    text = "draw endings instead: won by 2.2 to 7 pawns, or held by one move; the side to move has to win or to hold"
+    text = "draw endings instead, in which the side to move wins (by 2.2 to 7 pawns) or holds a draw by one move"
     parser.add_argument("--endings", choices=KINDS, help=text)
-    parser.add_argument("--engine", default="stockfish", metavar="ENGINE", help=f"let it judge endings: {ENGINE_HELP}")
-    add_flag(parser, "--nodes", 1_000_000, "let the engine judge each ending by this many nodes")
+    parser.add_argument(
+        "--engine", default="stockfish", metavar="ENGINE", help=f"judge endings with this engine: {ENGINE_HELP}"
+    )
+    add_flag(parser, "--nodes", 1_000_000, "let that engine search this many nodes for each ending")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.epd", help="write the positions here")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw and write."""
-    files, count, seed = teacher_files(arguments.teacher), arguments.count, arguments.seed
-    if arguments.endings is None:
-        found = draw_openings(files, count, seed)
-    else:
-        quiet_driver()
-        lines = 2 if arguments.endings == "held" else 1
-        with closing(UciEngine(parse_contestant(arguments.engine), lines, arguments.nodes, PATIENCE_S)) as engine:
-
-            def judge(fen: str) -> list[tuple[str, int]]:
-                engine.new_game(chess960=False)
-                return engine.labels(fen, ())
-
-            found = list(draw_endings(files, arguments.endings, count, seed, judge))
+    files = teacher_files(arguments.teacher)
+    if arguments.endings is not None:
+        return _draw_endings(arguments, files)
+    found = draw_openings(files, arguments.count, arguments.seed)
     write_openings(arguments.out, found)
     show(f"{arguments.out}: {len(found)} positions")
     return 0
+
+
+class Stopped(Exception):
+    """Ctrl-C came before the next judgement."""
+
+
+class Judgements:
+    """An engine's judgements beside the file that is made from them, so that a command that was stopped goes on.
+
+    known: labels by FEN. The file's first line tells whose judgements they are; those of another engine are not used.
+    """
+
+    def __init__(self, out: Path, teacher: Mapping[str, Any]) -> None:
+        self._path = out.with_name(f"{out.name}.judged")
+        self.known: dict[str, list[tuple[str, int]]] = {}
+        lines = self._path.read_text(encoding="utf-8").split("\n")[:-1] if self._path.is_file() else []
+        head = json.dumps(teacher)
+        if lines[:1] == [head]:
+            self.known = {fen: [(move, score) for move, score in labels] for fen, labels in map(json.loads, lines[1:])}
+        with atomic_write(self._path) as stream:
+            stream.write("".join(f"{line}\n" for line in [head, *map(json.dumps, self.known.items())]).encode())
+        self._stream = self._path.open("a", encoding="utf-8")
+
+    def add(self, fen: str, labels: list[tuple[str, int]]) -> None:
+        """Keep a judgement; a process that is killed does not lose it."""
+        self.known[fen] = labels
+        with naming(self._path):
+            self._stream.write(json.dumps([fen, labels]) + "\n")
+            self._stream.flush()
+
+    def remove(self) -> None:
+        """Remove the file, when everything has been drawn."""
+        self.close()
+        self._path.unlink()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
+    """Write the endings that are found, however the search for them ends."""
+    found: list[tuple[chess.Board, int]] = []
+    contestant, lines = parse_contestant(arguments.engine), 2 if arguments.endings == "held" else 1
+    teacher = {"command": contestant.command, "options": contestant.options, "nodes": arguments.nodes, "lines": lines}
+    quiet_driver()
+    with StopFlag() as stop, file_lock(arguments.out), closing(Judgements(arguments.out, teacher)) as judged:
+        try:
+            engine = UciEngine(contestant, lines, arguments.nodes, PATIENCE_S)
+            with closing(engine), live_line(f"endings {arguments.out.name}", LOG_S) as line:
+                judge = partial(_judge, engine, judged, stop.is_set)
+                for ending in draw_endings(files, arguments.endings, arguments.count, arguments.seed, judge):
+                    found.append(ending)
+                    line.update(len(found) / arguments.count, f"{len(found)} of {arguments.count}")
+        except Stopped:
+            show("stopped; the same command continues")
+            return INTERRUPTED
+        except DataError as error:
+            if not found:
+                raise
+            show(str(error))
+        finally:
+            if found:
+                write_openings(arguments.out, found)
+                show(f"{arguments.out}: {len(found)} positions")
+        judged.remove()
+    return 0
+
+
+def _judge(engine: UciEngine, judged: Judgements, stop: Callable[[], bool], fen: str) -> list[tuple[str, int]]:
+    """The engine's labels, which are kept. Raises Stopped instead of asking the engine after Ctrl-C."""
+    if fen not in judged.known:
+        if stop():
+            raise Stopped
+        engine.new_game(chess960=False)
+        judged.add(fen, engine.labels(fen, ()))
+    return judged.known[fen]

@@ -5,12 +5,13 @@ import shlex
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import LiveLine, live_line, show
+from engine.cli.live_lines import COMPILES, LiveLine, live_line, show
 from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.training.families import PARTS, family_of
+from selfplay.training.losses import LossWeights, number_text
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
@@ -39,15 +40,15 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     text = "learn from labels of tree positions (aino-train label --tree), in the form of --teacher"
     add_files(group, "--tree-labels", text, "PATH")
     add_files(group, "--labels", "learn from label folders (aino-train teach); sparse networks only", "FOLDER")
-    text = "leave out PGN games in which a player is below this Elo (default: none)"
+    text = "skip PGN games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     defaults = SourceFiles()
     text = "mix the kinds above with these weights in every batch, in that order; trailing ones may be omitted (default"
     shares = " ".join(map(str, defaults.shares))
     group.add_argument("--mixture", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
-    text = "hold out this share of all games, by a hash of their moves, and score networks on those of the first file"
+    text = "hold out this share of all games (1/64 at least), by a hash of the moves; score on those of the first file"
     add_flag(group, "--heldout-share", defaults.heldout_share, text)
-    text = "give positions with scored moves this share of what --labels get; the policy learns from no others"
+    text = "draw this share of --labels from positions with scored moves, the only ones that teach the policy"
     add_flag(group, "--scored-share", defaults.scored_share, text)
     text = "keep parsed data in this folder (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
@@ -60,7 +61,7 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text = "store the network's weights in this type"
     add_flag(group, "--storage", "float32", text, choices=("float32", "float16"))
     length = group.add_mutually_exclusive_group(required=True)
-    text = "train for this many minutes, over all sessions of the run"
+    text = "train for this many minutes, over all sessions of the run, without compiling"
     length.add_argument("--minutes", type=float, default=0.0, help=text)
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
     text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH; with a value trunk sparse-WIDTH+vWIDTH)"
@@ -83,6 +84,11 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     text += f"default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
     text += f"{value.weight_decay} for value trunks)"
     group.add_argument("--weight-decay", type=float, metavar="X", help=text)
+    text = (
+        "multiply the squared errors of differences between siblings, in log odds, by this; for the value trunk, whose"
+    )
+    text += " --labels must then hold groups (aino-train teach --groups-of)"
+    add_flag(group, "--sibling-weight", LossWeights.siblings, text)
     add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
     add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
     text = "evaluate on held-out games this many minutes apart"
@@ -93,6 +99,8 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     """The flags as settings. Raises ConfigError for values out of range."""
+    if arguments.sibling_weight and arguments.part != "value":
+        raise ConfigError("--sibling-weight: only the value trunk learns from groups (--part value)")
     kinds = ("teacher", "engine_games", "human_games", "pgn", "v6", "labels")
     files = SourceFiles(
         **{name: tuple(getattr(arguments, name)) for name in kinds},
@@ -107,7 +115,8 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     of_recipe = {name: getattr(recipe, name) for name in ("batch_size", "variations", "weight_decay", "peak_rate")}
     given = {name: value for name in of_recipe if (value := getattr(arguments, name)) is not None}
     peak_rate = (values := of_recipe | given).pop("peak_rate")
-    learner = LearnerSettings(**values, threads=arguments.threads)
+    loss = LossWeights(siblings=arguments.sibling_weight)
+    learner = LearnerSettings(**values, threads=arguments.threads, loss=loss)
     same = ("net", "part", "start_from", "minutes", "positions", "seed", "checkpoint_minutes", "evaluate_minutes")
     return PretrainSettings(
         **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files
@@ -123,7 +132,7 @@ def _shares(given: list[float]) -> tuple[float, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or continue; Ctrl-C leaves a checkpoint behind."""
-    with folder_lock(arguments.run):
+    with folder_lock(arguments.run, "a pretraining"):
         return _train(arguments, settings_of(arguments))
 
 
@@ -134,7 +143,7 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     training = Pretraining(arguments.run, settings, data)
     show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
     try:
-        with StopFlag() as stop, live_line(f"pretrain {settings.net}") as line:
+        with StopFlag() as stop, live_line(f"pretrain {settings.net}", at_first=COMPILES) as line:
             finished = training.train(lambda report: _show(report, line), stop.is_set)
         if not finished:
             show(f"stopped at {training.progress:.1%}; the same command continues")
@@ -142,7 +151,8 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
         scores = training.finish(arguments.out, arguments.storage)
     finally:
         training.close()
-    show(f"{arguments.out}: held-out top-1 {scores.top1:.2%}, policy {scores.policy:.4f}, value {scores.value:.4f}")
+    top1, losses = number_text(scores.top1, ".2%"), [number_text(x) for x in (scores.policy, scores.value)]
+    show(f"{arguments.out}: held-out top-1 {top1}, policy {losses[0]}, value {losses[1]}")
     show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")
     show(f"  see the run:      aino-train report {shlex.quote(str(arguments.run))}")
     return 0
@@ -166,16 +176,14 @@ def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> Training
 
 
 def _show(report: ProgressReport, line: LiveLine) -> None:
-    losses = report.losses
-    line.update(
-        report.progress,
-        f"{report.positions:,} positions, {report.positions_per_s:,.0f}/s, "
-        f"policy {losses.policy:.3f} value {losses.value:.3f}",
-    )
-    if report.scores is not None:
-        scores = report.scores
+    speed = f"{number_text(report.positions_per_s, ',.0f')}/s"
+    if (losses := report.losses) is not None:
+        policy, value = number_text(losses.policy, ".3f"), number_text(losses.value, ".3f")
+        line.update(report.progress, f"{report.positions:,} positions, {speed}, policy {policy} value {value}")
+    if (scores := report.scores) is not None:
+        top1 = number_text(scores.top1, "6.2%")
         show(
-            f"{report.progress:6.1%} {report.positions:12,} positions  held out: top-1 {scores.top1:6.2%}  "
-            f"policy {scores.policy:.4f}  value {scores.value:.4f}  moves left {scores.moves_left:.4f}  "
-            f"({report.positions_per_s:,.0f}/s)"
+            f"{report.progress:6.1%} {report.positions:12,} positions  held out: top-1 {top1}  "
+            f"policy {number_text(scores.policy)}  value {number_text(scores.value)}  "
+            f"moves left {number_text(scores.moves_left)}  siblings {number_text(scores.siblings)}  ({speed})"
         )

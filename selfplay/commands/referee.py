@@ -22,7 +22,7 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
     either.add_argument("--movetime", metavar="S", help="think for this many seconds per move")
     text = "search this many nodes per move; may be combined with --tc or --movetime"
     control.add_argument("--nodes", metavar="N", help=text)
-    add_flag(control, "--margin-ms", MARGIN_MS, "let a clock be overstepped by this many milliseconds", "MS")
+    add_flag(control, "--margin-ms", MARGIN_MS, "allow engines to overstep their clock by this many milliseconds", "MS")
     text = "stop an engine that answers this many seconds late; it loses the game"
     add_flag(control, "--patience", SeriesSettings.patience_s, text, "S")
     _add_opening_flags(parser.add_argument_group("openings, each played with both colours"))

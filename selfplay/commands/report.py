@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="read the folder of a loop or pretrain run, which may still be going on; several are compared",
+        help="read the folder of a loop or pretrain run, finished or not; several folders are compared",
     )
     text = "write the page here (default: RUN/report.html, or comparison.html)"
     parser.add_argument("--out", type=Path, metavar="FILE.html", help=text)
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or (first / "report.html" if len(runs) == 1 else Path("comparison.html"))
     metrics = [metrics_of(one) for one in runs]
     if len({one.run for one in metrics}) < len(runs):
-        raise ConfigError("runs are told apart by the names of their folders: give each another name")
+        raise ConfigError("give each run folder a different name: the report tells runs apart by these names")
     for path, text in ((arguments.json, metrics_json), (arguments.csv, metrics_csv)):
         if path is not None:
             with atomic_write(path) as stream:

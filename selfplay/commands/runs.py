@@ -25,7 +25,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
         "--initial",
         type=Path,
         metavar="FILE.dit",
-        help="start a new run from this network, which also says what --net is (default: random weights)",
+        help="start a new run from this network, which also sets --net (default: random weights)",
     )
     if set(sections) != set(SECTIONS):
         parser.add_argument("--help-all", action="help", help="show every setting of the run, too, and exit")
@@ -72,7 +72,7 @@ def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callab
     values = merged(values, flag_values(arguments))
     try:
         with (
-            folder_lock(arguments.run),
+            folder_lock(arguments.run, "a self-play run"),
             StopFlag() as stop,
             closing(RunFolder(arguments.run, values, arguments.initial)) as run,
         ):

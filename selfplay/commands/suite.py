@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ CSV files as Lichess publishes them (every move of the line must be found, any m
 solution is the one from which it stayed the first choice.
 """
 DEFAULT_NODES = 1000
+WRITE_S = 60.0  # seconds between two writings of the file with outcomes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,32 +68,48 @@ def run(arguments: argparse.Namespace) -> int:
     suites = {str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files}
     problems = [problem for members in suites.values() for problem in members]
     outcomes: list[Outcome] = []
-    solved = 0
+    settings = _settings(contestant, options, limit)
+    solved, written = 0, time.monotonic()
     with StopFlag() as stop, live_line("suite") as line:
 
         def report(outcome: Outcome) -> None:
-            nonlocal solved
+            nonlocal solved, written
             outcomes.append(outcome)
             solved += outcome.solved
             line.update(len(outcomes) / len(problems), f"{solved} of {len(outcomes)} solved")
+            if time.monotonic() - written >= WRITE_S:
+                _write(arguments.json, results(), settings)
+                written = time.monotonic()
 
-        done = solve_all(
-            problems, lambda: _new_solver(contestant, options, limit), arguments.concurrency, report, stop.is_set
-        )
-    by_problem = {id(outcome.problem): outcome for outcome in done}
-    results = {
-        name: [by_problem[id(problem)] for problem in members if id(problem) in by_problem]
-        for name, members in suites.items()
-    }
-    _show(arguments, results, _settings(contestant, options, limit))
-    return 0 if len(done) == len(problems) else INTERRUPTED
+        def results() -> dict[str, list[Outcome]]:
+            done = {id(outcome.problem): outcome for outcome in outcomes}
+            return {
+                name: [done[id(problem)] for problem in members if id(problem) in done]
+                for name, members in suites.items()
+            }
+
+        try:
+            solve_all(
+                problems, lambda: _new_solver(contestant, options, limit), arguments.concurrency, report, stop.is_set
+            )
+        except BaseException:  # such as an engine that died: the others' outcomes are kept
+            _write(arguments.json, results(), settings)
+            raise
+    _show(arguments, results(), settings)
+    return 0 if len(outcomes) == len(problems) else INTERRUPTED
+
+
+def _write(path: Path | None, results: dict[str, list[Outcome]], settings: dict[str, Any]) -> None:
+    if path is not None and any(results.values()):
+        with atomic_write(path) as stream:
+            stream.write(json.dumps(suite_json(settings, results), indent=1).encode())
 
 
 def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> TimeControl:
     """The limit from the flags, else from the ENGINE words, else the default. Raises ConfigError for a clock."""
     given = TimeControl.of(None, arguments.movetime, arguments.nodes) or (contestant and contestant.control)
     if given and given.base_s:
-        raise ConfigError(f"a suite has no clock, only nodes and seconds for each move: got {given}")
+        raise ConfigError(f"a suite limits nodes or seconds for each move, and has no clock: got {given}")
     return given or TimeControl(nodes=DEFAULT_NODES)
 
 
@@ -127,6 +145,5 @@ def _show(arguments: argparse.Namespace, results: dict[str, list[Outcome]], sett
                 if not outcome.solved:
                     show(f"{name}: {outcome.problem.name}: {' '.join(outcome.played)}  {outcome.problem.fen}")
     if arguments.json:
-        with atomic_write(arguments.json) as stream:
-            stream.write(json.dumps(suite_json(settings, results), indent=1).encode())
+        _write(arguments.json, results, settings)
         show(f"{arguments.json}: written")

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import COMPILES, live_line, show
 from engine.cli.setting_flags import add_files, add_flag, add_setting_flags, given_settings
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
@@ -20,7 +20,7 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
-from selfplay.records.label_folder import LabelFolder
+from selfplay.records.label_folder import LabelFolder, leads_of
 from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
@@ -55,6 +55,8 @@ def _add_game_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--human-games", "draw around human games, tab-separated")
     add_files(group, "--pgn", "draw around games of PGN collections")
     group.add_argument("--run", type=Path, metavar="RUN", help="draw around the self-play games of a training run")
+    text = "draw around the games that trainings hold out alone, to measure with"
+    group.add_argument("--held-out", action="store_true", help=text)
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
@@ -77,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments, net)
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
     tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
-    with folder_lock(arguments.out):
-        roots = new_roots(games_of_sets(_games(arguments)))
+    with folder_lock(arguments.out, "a label folder"):
+        roots = new_roots(games_of_sets(_games(arguments), arguments.held_out))
         show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
         run = LabelRun(arguments.out, arguments.net, net, roots, plan, tree_net)
         with closing(run) as labels, StopFlag() as stop:
@@ -96,7 +98,7 @@ def _tree_net(path: Path) -> TreeNet:
 
 def _label(labels: LabelRun, arguments: argparse.Namespace, stop: StopFlag) -> int:
     show(f"{arguments.out}: {labels.published.values:,} positions so far")
-    with live_line(f"labels {arguments.out.name}", LOG_S) as line:
+    with live_line(f"labels {arguments.out.name}", LOG_S, COMPILES) as line:
         finished = labels.run(arguments.count, arguments.threads, line.update, stop.is_set)
     published = labels.published
     if not finished:
@@ -112,6 +114,8 @@ def _check(arguments: argparse.Namespace, net: StockfishNet) -> int:
         found = composition(rows)
         total = max(1, found.rows)
         show(f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced")
+        if name == "with a value" and labels.settings.get("groups_of", 0):
+            show(f"  in {len(leads_of(rows)):,} groups, labels of depth {labels.settings['depth']}")
         show("  " + ", ".join(f"{source} {count / total:.1%}" for source, count in found.sources.items() if count))
     labels.verify()
     wrong = count_wrong_labels(labels, net, arguments.check)
@@ -152,7 +156,9 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         sets = [load(path, reader) for paths, reader in kinds for path in paths]
     if arguments.run:
         replay = arguments.run / "replay"
-        for generation in published_generations(replay):
+        if not (generations := published_generations(replay)):
+            raise ConfigError(f"--run {arguments.run}: no published games of a self-play run there")
+        for generation in generations:
             games = (training_game(game, value_share=0.0) for game in published_games(replay, generation))
             sets.append(collect(games)[0])
     return sets

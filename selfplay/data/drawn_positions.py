@@ -72,7 +72,7 @@ def draw_endings(
     """Yield distinct endings as (board, score in centipawns from the side to move), at most one from a game.
 
     `judge` labels a FEN, best moves first; it decides, the labels of the files only propose. Every number of pieces
-    gets its turn as long as it has proposals. Raises DataError when fewer than `count` are found.
+    gets its turn as long as it has proposals. Raises DataError at the end when fewer than `count` are found.
     """
     rng = np.random.default_rng(seed)
     proposals: dict[int, list[chess.Board]] = {pieces: [] for pieces in PIECES}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Self
 
 import numpy as np
 
@@ -13,8 +15,16 @@ from engine.native.jit import kernel
 from engine.network.outputs import MOVES_LEFT_SCALE
 from selfplay.data.sparse_sampler import SparseBatch, new_replay, write_features, write_moves
 from selfplay.data.split import Split
-from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
-from selfplay.records.label_folder import fields_of
+from selfplay.records.calibration import (
+    CALM_QUIESCENCE,
+    CALM_VALUES,
+    MOVE_SCORES,
+    ONE_PLY,
+    QUIESCENCE,
+    STATIC,
+    UNSETTLED_VALUES,
+)
+from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.targets import MOVES_LEFT_LIMIT, SCORE_LIMIT_CP, policy_from_scores
 
@@ -29,11 +39,21 @@ class LabelRows:
         name: for messages.
         rows: the rows.
         split: which rows are not trained on.
+        depth: of the labels of calm rows (`calibration`).
+        grouped: whether rows come in groups of siblings.
     """
 
     name: str
     rows: np.ndarray
     split: Split = EVERYWHERE
+    depth: int = STATIC
+    grouped: bool = False
+
+    @classmethod
+    def of_folder(cls, folder: LabelFolder, rows: np.ndarray, split: Split = EVERYWHERE) -> Self:
+        """Rows of a folder, with what its settings say of their labels."""
+        depth, groups_of = folder.settings.get("depth", STATIC), folder.settings.get("groups_of", 0)
+        return cls(str(folder.folder), rows, split, depth, groups_of > 0)
 
     @property
     def n_positions(self) -> int:
@@ -64,7 +84,7 @@ class LabelSampler:
         rows = np.ascontiguousarray(self._labels.rows[numbers])
         split = self._labels.split
         held = np.int64(split.limit), split.keys
-        bad = fill_labels(rows, *_policy(rows), TARGETS, held, self._replay, batch)
+        bad = fill_labels(rows, *_policy(rows), targets_at(self._labels.depth), held, self._replay, batch)
         if bad >= 0:
             raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
 
@@ -74,18 +94,20 @@ class LabelSampler:
 MOST_CP = int(SCORE_LIMIT_CP)
 LAST_SOURCE = len(SOURCES) - 1
 CALM_TARGETS, UNSETTLED_TARGETS, SCORED_TARGETS = (len(SOURCES) * group for group in range(3))
+CALM_AT_DEPTH = {STATIC: CALM_VALUES, QUIESCENCE: CALM_QUIESCENCE, ONE_PLY: MOVE_SCORES}
 
 
-def _targets() -> np.ndarray:
+@cache
+def targets_at(depth: int) -> np.ndarray:
     """Win, draw, loss float32[3 * sources, 2 * MOST_CP + 1, 3] of calm rows, unsettled ones and scored ones by source.
 
-    The second index is the score in centipawns + MOST_CP; larger scores count as MOST_CP.
+    The second index is the score in centipawns + MOST_CP; larger scores count as MOST_CP. depth: of calm rows' labels.
+    Raises DataError for a depth without a calibration.
     """
-    score_cp, groups = np.arange(-MOST_CP, MOST_CP + 1), (CALM_VALUES, UNSETTLED_VALUES, MOVE_SCORES)
+    if depth not in CALM_AT_DEPTH:
+        raise DataError(f"labels of depth {depth!r}: expected one of {', '.join(map(str, CALM_AT_DEPTH))}")
+    score_cp, groups = np.arange(-MOST_CP, MOST_CP + 1), (CALM_AT_DEPTH[depth], UNSETTLED_VALUES, MOVE_SCORES)
     return np.stack([group[source].wdl(score_cp) for group in groups for source in SOURCES])
-
-
-TARGETS = _targets()
 
 
 @kernel()

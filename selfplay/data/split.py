@@ -1,13 +1,15 @@
 """Which games are the same, and which are held out of training: the same ones for every source and command.
 
-A game's root is sixteen bits of its hash (`game_keys`); labels drawn around a game carry it. Roots below a limit are
-held out, so the share held out by one command contains that of another with a smaller share. A position of a held-out
-game that also occurs in a training game is not unseen, and is not scored. Where labels contain a position that is
-scored, they teach nothing.
+Two games are the same if they have the same start and played moves (`game_keys`), wherever they are stored. A game's
+root is sixteen bits of its hash; labels drawn around a game carry it. Roots below a limit are held out, so the share
+held out by one command contains that of another with a smaller share; none trains on games below HELD_OUT_SHARE. A
+position of a held-out game that also occurs in a training game is not unseen, and is not scored. Where labels contain a
+position that is scored, they teach nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -16,16 +18,17 @@ import numpy as np
 from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import make
 from engine.native.jit import kernel
-from selfplay.records.positions import PositionSet
+from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet
 
 ROOTS = 1 << 16
-HELD_OUT_SHARE = 1 / 64  # of the games; commands that look for unseen positions rely on it
+SAMPLED = 1 << 16  # entries of an array that are looked at to tell sets apart
+HELD_OUT_SHARE = 1 / 64  # of the games, at least; commands that look for unseen positions rely on it
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd constant of a multiplicative hash: SplitMix64, Steele, Lea & Flood 2014
 
 
 def root_limit(share: float) -> int:
-    """Roots below this are held out."""
-    return round(share * ROOTS)
+    """Roots below this are held out, those of HELD_OUT_SHARE at least."""
+    return round(max(share, HELD_OUT_SHARE) * ROOTS)
 
 
 def roots_of(keys: np.ndarray) -> np.ndarray:
@@ -47,10 +50,8 @@ class Split:
 
 
 def is_held_out_game(start: np.ndarray, moves: np.ndarray) -> bool:
-    """Whether commands hold out the game with this start uint64[16] and moves uint16[n]."""
-    keys = np.zeros(1, np.uint64)
-    fill_game_keys(start[None], np.array([0, len(moves)]), moves, keys)
-    return bool(roots_of(keys)[0] < root_limit(HELD_OUT_SHARE))
+    """Whether commands hold out the game with this start uint64[16] and played moves uint16[n]."""
+    return bool(roots_of(np.array([game_key(start, moves)], np.uint64))[0] < root_limit(HELD_OUT_SHARE))
 
 
 def limit_for(sets: Iterable[PositionSet], share: float) -> int:
@@ -97,26 +98,54 @@ def position_keys(positions: PositionSet) -> np.ndarray:
 
 
 def game_keys(positions: PositionSet) -> np.ndarray:
-    """A hash of every game's start and moves, uint64[G]; results and targets do not count.
+    """A hash of every game's start and played moves, uint64[G]; clocks, results and targets do not count.
 
     With 64 bits, two of a million different games collide in one of some 40 million collections.
     """
     keys = np.zeros(positions.n_games, np.uint64)
-    fill_game_keys(positions.starts, positions.game_first, positions.moves, keys)
+    last, left = np.array(positions.game_first[1:]), positions.moves_left
+    longer = np.flatnonzero(np.diff(positions.game_first) > 1)
+    ends = last[longer]
+    # After a move that was chosen, but not played, no ply is left; before it, one was.
+    last[longer] -= (left[ends - 1] == UNKNOWN_MOVES_LEFT) & (left[ends - 2] == 1)
+    fill_game_keys(positions.starts, positions.game_first[:-1], last, positions.moves, keys)
     return keys
 
 
-def without_known_games(positions: PositionSet, known: set[int]) -> tuple[PositionSet, int]:
-    """Mark every game unusable that equals an earlier one or has its key in `known`; add all keys to `known`.
+def fingerprint(positions: PositionSet) -> str:
+    """A name for the games and targets of a set: all start positions and moves, and of large arrays some entries."""
+    digest = hashlib.sha256(game_keys(positions).tobytes())
+    for name, array in vars(positions).items():
+        some = array[:: max(1, len(array) // SAMPLED)]
+        digest.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(some).tobytes())
+    return digest.hexdigest()[:16]
 
-    Returns the set and the number of such games. Copies only `usable`, as the rest may be mapped from disk.
+
+def game_key(start: np.ndarray, played: np.ndarray) -> int:
+    """The hash of the game with this start uint64[16] and played moves uint16[n], as `game_keys` has it."""
+    keys = np.zeros(1, np.uint64)
+    fill_game_keys(start[None], np.zeros(1, np.int64), np.array([len(played)]), played, keys)
+    return int(keys[0])
+
+
+def without_known_games(positions: PositionSet, known: dict[int, int]) -> tuple[PositionSet, int]:
+    """Mark every position unusable that is usable in an equal game before, here or in `known`; add all to `known`.
+
+    known: for each game's key, its usable positions as bits from the lowest one on; -1 for all. Equal games may have
+    labels for different positions. Returns the set and the number of equal games that nothing is left of. Copies only
+    `usable`, as the rest may be mapped from disk.
     """
-    repeated = np.zeros(positions.n_games, np.bool_)
-    for game, key in enumerate(game_keys(positions).tolist()):
-        repeated[game] = key in known
-        known.add(key)
-    usable = positions.usable & ~np.repeat(repeated, np.diff(positions.game_first))
-    return replace(positions, usable=usable), int(np.count_nonzero(repeated))
+    usable, repeated = positions.usable.copy(), 0
+    bounds = zip(positions.game_first[:-1].tolist(), positions.game_first[1:].tolist(), strict=True)
+    for key, (first, last) in zip(game_keys(positions).tolist(), bounds, strict=True):
+        own = usable[first:last]
+        bits = -1 if own.all() else int.from_bytes(np.packbits(own, bitorder="little").tobytes(), "little")
+        if (seen := known.get(key)) is not None:
+            left = (bits & ~seen).to_bytes(last - first + 1, "little", signed=True)
+            own[:] = np.unpackbits(np.frombuffer(left, np.uint8), count=last - first, bitorder="little")
+            bits, repeated = bits | seen, repeated + (not own.any())
+        known[key] = bits
+    return replace(positions, usable=usable), repeated
 
 
 @kernel()
@@ -131,10 +160,10 @@ def fill_position_keys(starts, game_first, moves, rows, keys):
 
 
 @kernel()
-def fill_game_keys(starts, game_first, moves, keys):
-    """Fold the start's key and the moves together, one multiplication a move."""
+def fill_game_keys(starts, first, last, moves, keys):
+    """Fold the start's key and the moves first..last-1 together, one multiplication a move."""
     for game in range(len(starts)):
         key = starts[game, KEY]
-        for position in range(game_first[game], game_first[game + 1]):
+        for position in range(first[game], last[game]):
             key = (key ^ (key >> np.uint64(29)) ^ np.uint64(moves[position])) * GOLDEN
         keys[game] = key ^ (key >> np.uint64(32))

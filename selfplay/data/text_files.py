@@ -50,6 +50,20 @@ def numbered_lines(path: Path, bookmark: Bookmark | None = None) -> Iterator[tup
         raise DataError(f"{path}:{count + 1}: cannot be read: {error}") from error
 
 
+def position_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, line) of a list of positions in any encoding; without blank lines and those that begin with #."""
+    number = 0
+    try:
+        with open_unpacked(path) as (stream, _):
+            for piece in utf8_pieces(stream):
+                for line in piece.splitlines():
+                    number += 1
+                    if line.strip() and not line.startswith(b"#"):
+                        yield number, line.decode()
+    except PACKED_ERRORS as error:
+        raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
+
+
 class SkipLog:
     """Logs the games that a reader skips: the first ones by line, the rest as a number at the end."""
 

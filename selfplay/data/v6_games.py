@@ -108,7 +108,7 @@ def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) 
         records[f"{name}_d"] = draw
     records["result_q"] = np.where(black, -game.white_points, game.white_points)
     records["result_d"] = game.white_points == 0
-    records["plies_left"] = np.arange(len(records), 0, -1)
+    records["plies_left"] = len(game.played) - np.arange(len(records))
     for name in ("orig_q", "orig_d", "orig_m"):
         records[name] = np.nan
 

@@ -17,8 +17,9 @@ from engine.native.jit import kernel
 from engine.network.rows.men import men_bucket
 from engine.network.value.features import MAX_VIEW, king_buckets, write_view_of
 from engine.network.value.parameters import ValueConfig
-from selfplay.data.label_sampler import TARGETS, LabelRows, is_held_out, write_target
+from selfplay.data.label_sampler import LabelRows, is_held_out, targets_at, write_target
 from selfplay.data.split import Split
+from selfplay.records.label_folder import follows_of
 from selfplay.records.packed import unpack_row
 
 
@@ -37,6 +38,7 @@ class ValueBatch(NamedTuple):
     version: np.ndarray  # int32 [B] which small layers serve it
     wdl: np.ndarray  # float32 [B, 3]; zeros if unknown
     moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 if unknown
+    follows: np.ndarray  # bool [B] whether it is a sibling of the position before it
 
 
 def new_value_batch(size: int) -> ValueBatch:
@@ -51,6 +53,7 @@ def new_value_batch(size: int) -> ValueBatch:
         version=np.zeros(size, np.int32),
         wdl=np.zeros((size, 3), np.float32),
         moves_left=np.zeros(size, np.float32),
+        follows=np.zeros(size, np.bool_),
     )
 
 
@@ -71,17 +74,21 @@ class ValueSampler:
     def fill(self, numbers: np.ndarray, changes: np.ndarray, batch: ValueBatch) -> None:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position.
 
-        changes: unused; rows are not varied.
+        numbers: ~row for a row without targets, as `GroupOrder` has it. changes: unused; rows are not varied.
         """
-        rows = np.ascontiguousarray(self._labels.rows[numbers])
-        bad = fill_views(rows, self._row, self._buckets, self._marks, TARGETS, self._held, batch)
+        labels, taught = self._labels, numbers >= 0
+        numbers = np.where(taught, numbers, ~numbers)
+        rows = np.ascontiguousarray(labels.rows[numbers])
+        targets = targets_at(labels.depth)
+        bad = fill_views(rows, taught, self._row, self._buckets, self._marks, targets, self._held, batch)
         if bad >= 0:
-            raise DataError(f"{self._labels.name}: row {numbers[bad]:,} is not a position")
+            raise DataError(f"{labels.name}: row {numbers[bad]:,} is not a position")
+        batch.follows[: len(rows)] = labels.grouped & follows_of(rows)
 
 
 @kernel()
-def fill_views(rows, row, buckets, marks, targets, held, batch):
-    """Write both views and the targets of packed rows [n, words].
+def fill_views(rows, taught, row, buckets, marks, targets, held, batch):
+    """Write both views of packed rows [n, words], and targets of those that are taught, bool [n].
 
     Returns the number of the first that is not a position, or -1. The first position is listed anew. marks: bool by
     row, all False. held: limit and keys of the `Split`.
@@ -90,7 +97,8 @@ def fill_views(rows, row, buckets, marks, targets, held, batch):
         if not unpack_row(rows[slot], row):
             return slot
         batch.side[slot], batch.version[slot] = row[SIDE], men_bucket(row)
-        write_target(rows[slot], targets, not is_held_out(rows[slot], row[KEY], *held), slot, batch)
+        trained = taught[slot] and not is_held_out(rows[slot], row[KEY], *held)
+        write_target(rows[slot], targets, trained, slot, batch)
         for side in range(2):
             view = batch.features[slot, side * MAX_VIEW : (side + 1) * MAX_VIEW]
             batch.n_rows[slot] = write_view_of(row, side, buckets, view)

@@ -17,13 +17,13 @@ class GameSettings:
 
     count: int = setting(128, "play this many games in a generation", least=1)
     concurrent: int = setting(32, "play this many games at once in each worker; each adds one leaf to a batch", least=1)
-    backend: str = setting("numpy", "evaluate towers with this; auto = a GPU where one answers", BACKEND_NAMES)
+    backend: str = setting("numpy", "evaluate towers with this; auto = a GPU if one answers", BACKEND_NAMES)
     visits: int = setting(128, "search a move that becomes a training target for this many root visits", least=1)
     fast_visits: int = setting(24, "search a move that is only played for this many root visits", least=1)
     full_share: float = setting(
         1.0, "search this share of moves with games.visits, the others with games.fast_visits", least=0, most=1
     )
-    noise_share: float = setting(0.25, "mix this share of Dirichlet noise into the root's priors", least=0, most=1)
+    noise_share: float = setting(0.25, "mix this share of Dirichlet noise into the root priors", least=0, most=1)
     noise_alpha: float = setting(0.3, "draw that noise with this concentration (alpha); lower = more uneven", above=0)
     gumbel: int = setting(
         0, "let a Gumbel root consider this many moves, without noise or temperature; 0 = PUCT", least=0
@@ -53,9 +53,14 @@ class GameSettings:
     opening_share: float = setting(
         0.5, "start this share of games from the opening set, the others from the start position", least=0, most=1
     )
-    chess960_share: float = setting(0.0, "start this share of those others from a Chess960 position", least=0, most=1)
+    chess960_share: float = setting(
+        0.0, "start this share of those other games from a Chess960 position", least=0, most=1
+    )
     most_draws: float = setting(
-        0.7, "vary openings and moves more in the next generation if the share of draws exceeds this", above=0, most=1
+        0.7,
+        "vary openings and moves more in the next generation if more than this share of games is drawn",
+        above=0,
+        most=1,
     )
 
     def __post_init__(self) -> None:

@@ -47,6 +47,7 @@ class TreePlayer:
         """Start on the last position of stack uint64[n, 16] with an empty tree and a Gumbel root."""
         self.search.clear()
         self.search.set_position(stack)
+        self.search.finish_making_room()
         self._halving = halving
         self.target = 1
 

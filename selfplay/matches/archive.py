@@ -12,13 +12,15 @@ from typing import Any
 import chess
 import chess.pgn
 
+from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
 from engine.files.atomic import atomic_write, naming
 from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
 SURELY_MATE_CP = MATE_SCORE_CP - 1000
-GAMES = "games.jsonl"
+GAMES, SETTINGS = "games.jsonl", "match.json"
+RESULT = "result.json"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class GameRow:
     def pgn(self, event: str) -> str:
         """The game as PGN. Each move has a comment with its score (from the mover's side), depth, time and nodes.
 
-        The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`.
+        The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`, and `+M5` or `-M4` for a mate
+        in so many plies.
         """
         board = chess.Board(self.start_fen, chess960=self.chess960)
         game = chess.pgn.Game()
@@ -74,15 +77,16 @@ class GameRow:
             if self.thoughts:
                 node.comment = _comment(self.thoughts[ply - book]) if ply >= book else "book"
         if self.detail:
-            game.comment = f"{self.offender}: {self.detail}".replace("}", ")")
-        return f"{game}\n\n"
+            game.comment = f"{self.offender}: {self.detail}"
+        return game_text(game)
 
 
 def _comment(thought: Thought) -> str:
     words = []
     if thought.score_cp is not None:
-        mate = MATE_SCORE_CP - abs(thought.score_cp)
-        sign = "-" if thought.score_cp < 0 else "+"
+        mate = 2 * (MATE_SCORE_CP - abs(thought.score_cp))  # plies; the mating side needs one less than twice its moves
+        sign = "-" if thought.score_cp < 0 else "+" if thought.score_cp else ""
+        mate = max(0, mate - (thought.score_cp > 0))
         value = f"M{mate}" if abs(thought.score_cp) > SURELY_MATE_CP else f"{abs(thought.score_cp) / 100:.2f}"
         words.append(f"{sign}{value}/{thought.depth or 0} ")
     words.append(f"{thought.time_ms / 1000:.3f}s")
@@ -109,10 +113,11 @@ class MatchArchive:
         self._event = event
         folder.mkdir(parents=True, exist_ok=True)
         self._games = folder / GAMES
-        if self._games.exists() and not (folder / "match.json").exists():
-            raise RunError(f"{folder} holds games, but no match (match.json is missing): use a new folder")
-        self._note_settings(folder / "match.json", settings, resolved or {})
+        if self._games.exists() and not (folder / SETTINGS).exists():
+            raise RunError(f"{folder} holds games, but no match ({SETTINGS} is missing): use a new folder")
+        self._note_settings(folder / SETTINGS, settings, resolved or {})
         self.rows = read_games(folder)
+        (folder / RESULT).unlink(missing_ok=True)  # it would not be that of the games that follow
         with atomic_write(self._games) as stream:
             stream.writelines((json.dumps(asdict(row)) + "\n").encode() for row in self.rows.values())
         with atomic_write(folder / "games.pgn") as stream:
@@ -126,7 +131,7 @@ class MatchArchive:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, the standing in a form that other programs can read."""
-        with atomic_write(self.folder / "result.json") as stream:
+        with atomic_write(self.folder / RESULT) as stream:
             stream.write((json.dumps(result, indent=2) + "\n").encode())
 
     @staticmethod

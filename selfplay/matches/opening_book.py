@@ -13,7 +13,9 @@ import io
 import itertools
 import logging
 import lzma
+import re
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,14 +26,15 @@ import chess
 import numpy as np
 
 from engine.board import layout
-from engine.board.convert import board_from_row, decode_move
-from engine.board.fen import parse_fen
+from engine.board.convert import board_from_row, decode_move, stack_from_board
+from engine.board.fen import Note, parse_fen
 from engine.board.makemove import push
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
 from engine.files.atomic import atomic_write
 from engine.files.text import decode_text, open_unpacked
+from selfplay.records.endings import game_ending
 
 # What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
 SHIPPED = ("openings", "endings-won", "endings-held", "endings-small")
@@ -59,8 +62,11 @@ class OpeningBook(Sequence[str]):
         return len(self._entries)
 
     def __getitem__(self, index: Any) -> Any:  # an int; a book cannot be sliced
-        number, entry = self._entries[index]
-        return self._read(entry, f"{self._name}:{number}")
+        return self._read(self._entries[index][1], self.place(index))
+
+    def place(self, index: int) -> str:
+        """Where an entry stands: the file, and the number of its line or game."""
+        return f"{self._name}:{self._entries[index][0]}"
 
 
 def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False) -> OpeningBook:
@@ -77,7 +83,7 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
         def read(entry: Any, place: str) -> str:
             return _pgn_opening(entry, place, plies, chess960)
     else:
-        lines = enumerate(text.splitlines(), 1)
+        lines = enumerate(re.split("\r\n?|\n", text), 1)
         entries = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
 
         def read(entry: Any, place: str) -> str:
@@ -89,21 +95,48 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
 
 
 def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
-    """All positions after the openings of a file, or of Aino's own set; arguments and errors as `load_book`."""
-    return _default_openings() if path is None else [opening_board(opening) for opening in load_book(path)]
+    """All positions after the openings of a file, or of Aino's own set, that a game can go on from.
+
+    Arguments as `load_book`, errors as `playable`.
+    """
+    return _default_openings() if path is None else _boards(load_book(path))
 
 
 @functools.cache  # each phase of a run needs them, and parsing takes about a second
 def _default_openings() -> Sequence[chess.Board]:
-    return [opening_board(opening) for opening in load_book()]
+    return _boards(load_book())
+
+
+def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
+    return [opening_board(opening) for opening in playable(book, range(len(book)))]
+
+
+def playable(
+    openings: Sequence[str], numbers: Iterable[int], chess960: bool = False, longest: int | None = None
+) -> Iterator[str]:
+    """The openings of these numbers that games can go on from; the others are left out with a warning.
+
+    Left out are unreadable ones, those where the rules end the game, and those of `longest` plies or more. Raises
+    DataError as `readable`.
+    """
+
+    def why_over(opening: str) -> str:
+        board = opening_board(opening, chess960)
+        end = game_ending(stack_from_board(board)[-1], len(board.move_stack), longest or sys.maxsize)
+        return "" if end is None else f"the game is over before an engine moves: {end[0].words}"
+
+    return readable(openings, numbers, lambda error: log.warning("skipping an opening: %s", error), why_over)
 
 
 def readable(
-    openings: Sequence[str], numbers: Iterable[int], note: Callable[[DataError], None] = lambda error: None
+    openings: Sequence[str],
+    numbers: Iterable[int],
+    note: Callable[[DataError], None] = lambda error: None,
+    why_not: Callable[[str], str] = lambda opening: "",
 ) -> Iterator[str]:
-    """The openings of these numbers, without unreadable ones, of which `note` is told.
+    """The openings of these numbers, without unreadable ones and those that `why_not` has a reason against.
 
-    Raises DataError where MOST_UNREADABLE in a row cannot be read, or all of them.
+    `note` is told of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none is left.
     """
     found, failed = 0, 0
     fault = DataError("no openings")
@@ -115,19 +148,25 @@ def readable(
             if failed == MOST_UNREADABLE:
                 raise
             note(error)
+            continue
+        failed = 0
+        if reason := why_not(opening):
+            place = openings.place(number) if isinstance(openings, OpeningBook) else f"opening {number + 1}"
+            fault = DataError(f"{place}: {reason}")
+            note(fault)
         else:
-            found, failed = found + 1, 0
+            found += 1
             yield opening
     if not found:
         raise fault
 
 
 class OpeningOrder:
-    """Which opening a pair of games plays: all readable ones in random order, again and again."""
+    """Which opening a pair of games plays: all playable ones (see there) in random order, again and again."""
 
-    def __init__(self, openings: Sequence[str], seed: int) -> None:
+    def __init__(self, openings: Sequence[str], seed: int, chess960: bool = False, longest: int | None = None) -> None:
         numbers = np.random.default_rng(seed).permutation(len(openings))
-        self._left = readable(openings, numbers.tolist(), lambda error: log.warning("opening left out: %s", error))
+        self._left = playable(openings, numbers.tolist(), chess960, longest)
         self._taken: list[str] = []
 
     def __getitem__(self, pair: int) -> str:
@@ -144,14 +183,17 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
     return board
 
 
-def parse_position(line: str, place: str, chess960: bool = False) -> chess.Board:
-    """Parse an EPD or FEN line. A bad line raises DataError, which names it by `place`."""
-    fields = line.split(";")[0].split()
-    clocks = fields[4:6] if len(fields) >= 6 and fields[4].isdigit() and fields[5].isdigit() else ["0", "1"]
+def parse_position(line: str, place: str, chess960: bool = False, note: Note = log.warning) -> chess.Board:
+    """Parse an EPD or FEN line. A bad line raises DataError, which names it by `place`.
+
+    So does a position that only Chess960 knows, unless `chess960`. `note` is told what was changed.
+    """
     try:
-        board = parse_fen(" ".join(fields[:4] + clocks), chess960)
+        board = parse_fen(line, chess960, lambda message: note(f"{place}: {message}"))
     except FenError as error:
         raise DataError(f"{place}: {error}") from error
+    if board.chess960 != chess960:
+        raise DataError(f"{place}: a position of Chess960: {board.fen()!r}")
     if not any(board.legal_moves):
         raise DataError(f"{place}: no legal move in {board.fen()!r}")
     return board
@@ -199,6 +241,4 @@ def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
     for ply, code in enumerate(game.moves[:plies]):
         board.push(decode_move(stack[ply], code, chess960))
         push(stack, ply, code)
-    if board.is_game_over():
-        raise DataError(f"{place}: the game is over after {len(board.move_stack)} plies")
     return f"{start} moves {' '.join(move.uci() for move in board.move_stack)}" if board.move_stack else start

@@ -16,7 +16,7 @@ from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.contestant import ask_engine
 from selfplay.matches.control import TimeControl
-from selfplay.records.targets import MATE_SCORE_CP
+from selfplay.matches.infos import last_judgement
 
 
 class Reason(StrEnum):
@@ -37,7 +37,6 @@ class Reason(StrEnum):
 
 
 FAULTS = (Reason.TIME, Reason.STALL, Reason.ILLEGAL, Reason.CRASH, Reason.DISCONNECT)
-_WANTED = chess.engine.INFO_BASIC | chess.engine.INFO_SCORE  # skip lines: checking their moves costs time
 
 
 @dataclass(frozen=True)
@@ -155,25 +154,29 @@ def _move(
     control, other = players[side].control, players[not side].control
     allowed_s = control.allowed_s(clocks_s[side])
     limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
+    told: list[str] = []
     begin = time.perf_counter()
-    answer = _think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0))
+    answer = _think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0), told)
     used_s = time.perf_counter() - begin
     game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
     if allowed_s is not None and used_s > allowed_s + control.margin_s:
         raise _Fault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
     assert answer.move is not None
     clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
-    game.thoughts.append(_thought(answer, used_s, side))
+    judged = last_judgement(told, board)
+    game.thoughts.append(Thought(round(1000.0 * used_s), judged.score_cp, judged.depth, judged.nodes))
     game.moves.append(answer.move)
     board.push(answer.move)
 
 
 def _think(
-    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float
+    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float, told: list[str]
 ) -> chess.engine.PlayResult:
-    """The engine's answer, which holds a move. Raises _Fault."""
+    """The engine's answer, which holds a move; its lines go to `told`. Raises _Fault."""
+    # The driver itself would merge all lines into one, bounds and second-best ones, too.
+    engine.protocol.line_received = told.append  # type: ignore[assignment, method-assign]
     try:
-        answer = ask_engine(engine, engine.protocol.play(board, limit, info=_WANTED), timeout_s)
+        answer = ask_engine(engine, engine.protocol.play(board, limit), timeout_s)
     except chess.engine.EngineTerminatedError as error:
         raise _ended(engine, error) from error
     except TimeoutError:
@@ -188,12 +191,6 @@ def _think(
 def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> _Fault:
     code = engine.transport.get_returncode()
     return _Fault(Reason.DISCONNECT if code == 0 else Reason.CRASH, str(error))
-
-
-def _thought(answer: chess.engine.PlayResult, used_s: float, side: chess.Color) -> Thought:
-    score = answer.info.get("score")
-    score_cp = None if score is None else score.pov(side).score(mate_score=MATE_SCORE_CP)
-    return Thought(round(1000.0 * used_s), score_cp, answer.info.get("depth"), answer.info.get("nodes"))
 
 
 def _ending(board: chess.Board, game: MatchGame, rules: Rules) -> tuple[str, Reason] | None:

@@ -81,7 +81,7 @@ class Series(ABC):
     def __init__(self, settings: SeriesSettings, archive: MatchArchive) -> None:
         self.settings = settings
         self._archive = archive
-        self._openings = OpeningOrder(settings.openings, settings.seed)
+        self._openings = OpeningOrder(settings.openings, settings.seed, settings.chess960, settings.longest)
 
     @property
     def decided(self) -> bool:

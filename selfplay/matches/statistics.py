@@ -19,7 +19,7 @@ Numbers = TypeVar("Numbers", float, np.ndarray)
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
 PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
-SCORE_MARGIN = 1e-6  # keeps the tilted distributions of the SPRT positive
+LEAST_SCORE = 1e-9  # expected scores in a test keep this distance from 0 and 1, which no distribution can have
 # A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent such games give
 # half. The variance of a few pairs is mixed with this one, which weighs as much as two more pairs. Set by hand.
 INDEPENDENT_SHARE, PRIOR_SHARE_PAIRS = 0.5, 2.0
@@ -58,7 +58,8 @@ def elo_from_score(score: float) -> float:
 
 def score_from_elo(elo: Numbers) -> Numbers:
     """Expected scores in 0..1 for Elo differences."""
-    return 1.0 / (1.0 + 10.0 ** (-elo / 400.0))
+    power = np.minimum(-elo / 400.0, 300.0)  # a larger one would overflow
+    return 1.0 / (1.0 + 10.0**power)
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ class Sprt:
     def __post_init__(self) -> None:
         if not (-math.inf < self.elo0 < self.elo1 < math.inf and 0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
             raise ConfigError(f"SPRT: expected finite elo0 < elo1 and error rates in 0..0.5, got {self}")
+        if _possible_score(self.elo0) >= _possible_score(self.elo1):
+            raise ConfigError(f"SPRT: no game can tell elo0 {self.elo0:g} from elo1 {self.elo1:g}")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -150,7 +153,7 @@ class Sprt:
         if not counts.sum():
             return 0.0
         shares = _shares(counts)
-        stronger, weaker = (_tilted(shares, score_from_elo(elo)) for elo in (self.elo1, self.elo0))
+        stronger, weaker = (_tilted(shares, _possible_score(elo)) for elo in (self.elo1, self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
     def decision(self, counts: np.ndarray) -> bool | None:
@@ -177,6 +180,11 @@ class Sprt:
         return state
 
 
+def _possible_score(elo: float) -> float:
+    """The expected score for an Elo difference, between LEAST_SCORE and 1 - LEAST_SCORE."""
+    return min(max(score_from_elo(elo), LEAST_SCORE), 1.0 - LEAST_SCORE)
+
+
 def _tilted(shares: np.ndarray, score: float) -> np.ndarray:
     """The maximum-likelihood distribution, given observed shares float[5], among those whose mean score is `score`.
 
@@ -184,7 +192,7 @@ def _tilted(shares: np.ndarray, score: float) -> np.ndarray:
     with x between the poles -1 / (1 - score) and 1 / score, so bisection finds x.
     """
     deviations = PAIR_SCORES - score
-    low, high = -1.0 / (1.0 - score) + SCORE_MARGIN, 1.0 / score - SCORE_MARGIN
+    low, high = -1.0 / (1.0 - score), 1.0 / score
     for _ in range(100):
         x = (low + high) / 2.0
         if float(np.sum(shares * deviations / (1.0 + x * deviations))) > 0.0:

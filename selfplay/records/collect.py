@@ -34,6 +34,7 @@ class GameRecord:
         wdl: float32[n, 3], from each position's side to move.
         usable: bool[n].
         ended: whether the game ended with its last move; if not, the number of plies left is unknown.
+        resigned: whether the last move was chosen, but the game given up instead.
     """
 
     start: np.ndarray
@@ -45,6 +46,7 @@ class GameRecord:
     usable: np.ndarray
     target_scores: np.ndarray | None = None
     ended: bool = True
+    resigned: bool = False
 
 
 def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
@@ -87,7 +89,8 @@ def _pack(records: list[GameRecord]) -> PositionSet:
 def _moves_left(record: GameRecord) -> np.ndarray:
     if not record.ended:
         return np.full(len(record.moves), UNKNOWN_MOVES_LEFT, np.uint16)
-    return np.minimum(np.arange(len(record.moves), 0, -1), LONGEST_COUNT).astype(np.uint16)
+    left = np.arange(len(record.moves), 0, -1) - record.resigned
+    return np.minimum(left, LONGEST_COUNT).astype(np.uint16)
 
 
 def _scores(records: list[GameRecord]) -> np.ndarray:

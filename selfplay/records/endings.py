@@ -23,6 +23,23 @@ class Ending(IntEnum):
     RESIGNATION = 7
     OTHER = 8  # imported games only: agreed, lost on time, adjudicated, or unknown
 
+    @property
+    def words(self) -> str:
+        """The reason as people read it."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Ending.CHECKMATE: "checkmate",
+    Ending.STALEMATE: "stalemate",
+    Ending.FIFTY_MOVES: "fifty moves without capture or pawn move",
+    Ending.REPETITION: "third repetition",
+    Ending.MATERIAL: "no side can mate",
+    Ending.LENGTH: "the longest allowed game",
+    Ending.RESIGNATION: "resignation",
+    Ending.OTHER: "unknown",
+}
+
 
 _DRAWS = {
     ending.STALEMATE: Ending.STALEMATE,

@@ -64,6 +64,11 @@ class SelfPlayRecord:
     gave_up: int = 0
 
     @property
+    def played(self) -> np.ndarray:
+        """The moves uint16 that were played, without the one that a side chose and then resigned."""
+        return self.moves[:-1] if self.ending is Ending.RESIGNATION else self.moves
+
+    @property
     def wrongly_given_up(self) -> bool:
         """Whether a side that would have resigned did not lose; only a game played through can tell."""
         return self.played_through and self.gave_up != 0 and self.gave_up * self.white_points >= 0
@@ -154,4 +159,5 @@ def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
         target_scores=np.full(len(visits), UNKNOWN_SCORE) if game.target_scores is None else game.target_scores,
         wdl=(1.0 - value_share) * result + value_share * game.root_wdl.astype(np.float32),
         usable=game.full & (totals > 0),
+        resigned=game.ending is Ending.RESIGNATION,
     )

@@ -15,7 +15,9 @@ from engine.board.layout import ROW_WORDS
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
 UNKNOWN_SCORE = -32_768  # of a target's move
-UNKNOWN_MOVES_LEFT = 0  # known values are at least 1, because a move was played in every position
+UNKNOWN_MOVES_LEFT = (
+    0  # known values are at least 1, but where a side resigned instead of moving, after a position of 1
+)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ POLICY_SCALE_SLOPE = 0.08
 
 MOVES_LEFT_LIMIT = 250.0  # plies; longer games teach nothing more
 
+# Of siblings, those this close to the best in W - L are compared: what is worse by more is hardly played.
+NEAR_BEST = 0.3
+
 RESULT_SHARE = 0.25  # weight of the result in the value target; the score has the rest
 
 

@@ -12,13 +12,14 @@ MOST_RUNS = 4  # as many kinds of lines as the style sheet has
 NAMES = {"generation": "Generations", "hours": "Hours", "positions": "Positions"}
 TITLES = {
     "gained": "Elo over the first network, at most",
-    "policy": "Policy loss on held-out games",
-    "value": "Value loss on held-out games",
-    "top1": "Top-1 accuracy on held-out games",
+    "policy": "Policy loss",
+    "value": "Value loss",
+    "top1": "Top-1 accuracy",
     "mean_plies": "Length of the games in plies",
     "draws": "Draws",
 }
 SHARES = ("top1", "draws")
+SCORES = ("policy", "value", "top1")  # on held-out games
 
 
 def comparison_page(runs: Sequence[Metrics]) -> str:
@@ -27,7 +28,7 @@ def comparison_page(runs: Sequence[Metrics]) -> str:
         raise ConfigError(f"at most {MOST_RUNS} runs can be compared, not {len(runs)}")
     if len({run.x for run in runs}) > 1:
         raise ConfigError("only runs of one kind can be compared: of `loop`, or of `pretrain`")
-    charts = [_chart(runs, name, title, x) for x in (runs[0].x, "hours") for name, title in TITLES.items()]
+    charts = [chart for x in (runs[0].x, "hours") for name in TITLES for chart in _charts(runs, name, x)]
     names = dict.fromkeys(name for run in runs for name in run.settings)
     settings = {name: [run.settings.get(name, "") for run in runs] for name in names}
     return fill_page(
@@ -37,6 +38,20 @@ def comparison_page(runs: Sequence[Metrics]) -> str:
         charts=drawn(charts),
         settings={name: values for name, values in settings.items() if len(set(map(str, values))) > 1},
     )
+
+
+def _charts(runs: Sequence[Metrics], name: str, x: str) -> list[Chart]:
+    """The runs' curves in one chart; held-out scores in one for each set of games that they are about."""
+    if name not in SCORES:
+        return [_chart(runs, name, TITLES[name], x)]
+    groups: dict[str, list[Metrics]] = {}
+    for run in runs:
+        groups.setdefault(run.scored_on, []).append(run)
+    if len(groups) == 1:
+        return [_chart(runs, name, f"{TITLES[name]} on held-out games", x)]
+    titles = [f"{TITLES[name]} on the held-out games of {' and '.join(run.run for run in group)}"
+              for group in groups.values()]  # fmt: skip
+    return [_chart(group, name, title, x) for group, title in zip(groups.values(), titles, strict=True)]
 
 
 def _chart(runs: Sequence[Metrics], name: str, title: str, x: str) -> Chart:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class Generation:
     """One generation. A field is None or empty until its step has run.
 
     Attributes:
+        hours: hours of work on it, without pauses; None where they are not known.
         given_up, wrong: games played through in which a side would have resigned; those of them that it did not lose.
         training: losses of training batches by step, as the run database has them.
         before, after: losses on held-out games of the starting network and of the candidate.
@@ -51,13 +52,13 @@ class Generation:
     number: int
     phase: Phase
     imported: bool
-    hours: float
+    hours: float | None
     games: GamesSummary | None
     given_up: int
     wrong: int
-    training: list[dict[str, float]]
-    before: dict[str, float] | None
-    after: dict[str, float] | None
+    training: list[dict[str, Any]]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
     gate: GateResult | None
     gained: float | None
 
@@ -88,17 +89,24 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
         replay = path / "replay"
         published = [number for number in published_generations(replay) if number <= rows[-1].number]
         config = configured(read_toml(path / "config.toml"))
-        newest = published[-config.fit.window :]
+        newest, shown = published[-config.fit.window :], published[:1] + published[-1:]
+        tables = _Tables(ledger.imports(), ledger.work(), ledger.resignations(), ledger.gates())
         generations: list[Generation] = []
         recent: list[SelfPlayRecord] = []
         kept: dict[int, list[SelfPlayRecord]] = {}
         for row in rows:
-            games = published_games(replay, row.number) if row.number in published else []
-            generations.append(_generation(ledger, config, row, games, generations))
-            if row.number in newest:
+            number = row.number
+            # Games are read where they are shown, or an older version has not counted their resignations.
+            uncounted = number in published and number not in tables.resignations and number not in tables.imports
+            games = published_games(replay, number) if uncounted or number in newest or number in shown else []
+            if uncounted:
+                summary = summarise(games, config.games)
+                tables.resignations[number] = summary.given_up, summary.wrong
+            generations.append(_generation(ledger, tables, row, generations))
+            if number in newest:
                 recent += games
-            if row.number in (published[:1] + published[-1:]):
-                kept[row.number] = games
+            if number in shown:
+                kept[number] = games
             tell(len(generations) / len(rows))
     finally:
         ledger.close()
@@ -106,27 +114,41 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
     return RunFacts(path.resolve().name, config, generations, opening_tree(recent), span, choose_samples(kept))
 
 
-def _generation(
-    ledger: Ledger, config: RunConfig, row: GenerationRow, games: list[SelfPlayRecord], earlier: list[Generation]
-) -> Generation:
+class _Tables(NamedTuple):
+    """Tables of the run database, by generation."""
+
+    imports: dict[int, list[tuple[str, int, int]]]
+    work: dict[int, float]  # seconds
+    resignations: dict[int, tuple[int, int]]  # given up, wrong
+    gates: dict[int, GateResult]
+
+
+def _generation(ledger: Ledger, tables: _Tables, row: GenerationRow, earlier: list[Generation]) -> Generation:
     number = row.number
-    summary = summarise(games, config.games)
-    gate = ledger.gate(number)
+    given_up, wrong = tables.resignations.get(number, (0, 0))
+    gate = tables.gates.get(number)
     before, after = (ledger.losses(number, kind)[-1:] for kind in ("before", "after"))
     return Generation(
         number=number,
         phase=row.phase,
-        imported=number in ledger.imports(),
-        hours=((row.finished or time.time()) - row.started) / 3600,
+        imported=number in tables.imports,
+        hours=_hours(row, tables.work.get(number)),
         games=_summary(ledger.games(number)),
-        given_up=summary.given_up,
-        wrong=summary.wrong,
+        given_up=given_up,
+        wrong=wrong,
         training=ledger.losses(number, "train"),
         before=before[0] if before else None,
         after=after[0] if after else None,
         gate=gate,
         gained=_gained(earlier[-1].gained if earlier else None, gate),
     )
+
+
+def _hours(row: GenerationRow, worked_s: float | None) -> float | None:
+    """Hours of work. An older version noted only the beginning and the end, by a clock that may have been set."""
+    if worked_s is None and row.finished is not None and row.finished >= row.started:
+        worked_s = row.finished - row.started
+    return None if worked_s is None else worked_s / 3600
 
 
 def _summary(rows: list[SelfPlayRow]) -> GamesSummary | None:

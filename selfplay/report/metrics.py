@@ -16,7 +16,8 @@ from typing import Any
 
 from engine.errors import ConfigError, RunError
 from selfplay.report.facts import Generation, RunFacts, read_facts
-from selfplay.report.pretraining_page import CONFIG, LOG, PretrainingFacts, read_pretraining
+from selfplay.report.pretraining_page import PretrainingFacts, read_pretraining
+from selfplay.training.pretraining import CONFIG, LOG
 
 Row = dict[str, float]
 AnyFacts = RunFacts | PretrainingFacts
@@ -32,6 +33,7 @@ class Metrics:
         settings: by name, such as "games.visits".
         rows: one for each generation, or each scoring on held-out games.
         steps: losses of training batches.
+        scored_on: a name for the held-out positions; scores of other ones cannot be compared.
     """
 
     run: str
@@ -39,11 +41,14 @@ class Metrics:
     settings: dict[str, Any]
     rows: list[Row]
     steps: list[Row]
+    scored_on: str = ""
 
 
 def read_run(path: Path, tell: Callable[[float], None] = lambda share: None) -> AnyFacts:
     """Read the folder of a run, even of an active one; arguments and errors as `read_facts`."""
-    if (path / CONFIG).is_file() and (path / LOG).is_file():
+    if (path / CONFIG).is_file():
+        if (path / "ledger.sqlite").is_file():
+            raise RunError(f"{path}: two runs in one folder: move {CONFIG}, {LOG} and checkpoint.npz to another one")
         return read_pretraining(path)
     return read_facts(path, tell)
 
@@ -53,19 +58,27 @@ def metrics_of(run: AnyFacts) -> Metrics:
     if isinstance(run, PretrainingFacts):
         rows = [_logged(row, row["scores"]) for row in run.heldout]
         steps = [_logged(row, row["losses"]) for row in run.training]
-        return Metrics(run.name, "positions", dict(_flat(run.config)), rows, steps)
-    hours = accumulate(one.hours for one in run.generations)
+        config = dict(run.config)
+        scored_on = config.pop("heldout", run.name)
+        config.pop("data", None)
+        return Metrics(run.name, "positions", dict(_flat(config)), rows, steps, scored_on)
+    hours = accumulate((one.hours for one in run.generations), _sum)
     rows = [_generation_row(one, end) for one, end in zip(run.generations, hours, strict=True)]
     steps = [{"generation": one.number, **_known(row)} for one in run.generations for row in one.training]
-    return Metrics(run.name, "generation", dict(_flat(asdict(run.config))), rows, steps)
+    return Metrics(run.name, "generation", dict(_flat(asdict(run.config))), rows, steps, run.name)
 
 
-def _logged(row: Mapping[str, Any], values: Mapping[str, float]) -> Row:
-    return {"positions": row["positions"], "step": row["step"], "hours": row["elapsed_s"] / 3600, **values}
+def _logged(row: Mapping[str, Any], values: Mapping[str, float | None]) -> Row:
+    return {"positions": row["positions"], "step": row["step"], "hours": row["elapsed_s"] / 3600, **_known(values)}
 
 
-def _generation_row(one: Generation, hours: float) -> Row:
-    row: Row = {"generation": one.number, "hours": hours}
+def _sum(one: float | None, other: float | None) -> float | None:
+    """The sum of two numbers, unknown where one of them is."""
+    return None if one is None or other is None else one + other
+
+
+def _generation_row(one: Generation, hours: float | None) -> Row:
+    row: Row = {"generation": one.number, **_known({"hours": hours})}
     if one.games is not None:
         names = ("games", "positions", "mean_plies", "draws", "resigned", "white_score")
         row |= {name: getattr(one.games, name) for name in names}
@@ -110,8 +123,8 @@ def metrics_csv(runs: Sequence[Metrics]) -> str:
 def write_events(folder: Path, runs: Sequence[Metrics]) -> None:
     """Write TensorBoard's event files, a folder for each run; steps are generations or positions.
 
-    Training losses of a self-play run are numbered on through its generations. Raises ConfigError without TensorBoard
-    and RunError where a folder has a run's events already.
+    Training losses of a self-play run are numbered on through its generations. Events that an earlier call wrote there
+    are replaced, because TensorBoard would show both. Raises ConfigError without TensorBoard.
     """
     try:
         from tensorboard.summary import Writer
@@ -119,8 +132,8 @@ def write_events(folder: Path, runs: Sequence[Metrics]) -> None:
         raise ConfigError("--tensorboard needs TensorBoard: pip install '.[tensorboard]' in Aino's folder") from None
     for run in runs:
         place = folder / run.run
-        if place.exists():
-            raise RunError(f"{place} is there already, and TensorBoard would show its events twice: remove it first")
+        for older in place.glob("events.out.tfevents.*"):
+            older.unlink()
         writer = Writer(str(place))
         for row in run.rows:
             _add(writer, "rows", row, int(row[run.x]), (run.x,))

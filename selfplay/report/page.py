@@ -24,7 +24,7 @@ def report_page(facts: RunFacts) -> str:
         newest=generations[-1],
         games=sum(games.games for games in played),
         positions=sum(games.positions for games in played),
-        hours=sum(generation.hours for generation in generations),
+        hours=sum(filter(None, (generation.hours for generation in generations))),
         unbounded=UNBOUNDED,
         promoted=sum(g.gate.accepted for g in generations if g.gate is not None),
         gained=generations[-1].gained,
@@ -65,10 +65,13 @@ def _loss_chart(name: str, generations: list[Generation]) -> Chart:
     """A chart of losses. Training batches are drawn between the previous generation and the one they made."""
     key = name.lower()
     training = [
-        (g.number - 1 + row["step"] / g.training[-1]["step"], row[key]) for g in generations for row in g.training
+        (g.number - 1 + row["step"] / g.training[-1]["step"], row[key])
+        for g in generations
+        for row in g.training
+        if row[key] is not None
     ]
     before, after = (
-        [(g.number, losses[key]) for g in generations if (losses := getattr(g, kind)) is not None]
+        [(g.number, losses[key]) for g in generations if (losses := getattr(g, kind)) and losses[key] is not None]
         for kind in ("before", "after")
     )
     curves = [Curve("training batches", training, dots=False), Curve("held-out games, before", before)]

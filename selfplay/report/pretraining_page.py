@@ -10,8 +10,8 @@ from typing import Any
 from engine.errors import RunError
 from engine.pages.chart import Point
 from selfplay.report.charts import Chart, Curve, drawn, fill_page
+from selfplay.training.pretraining import CONFIG, LOG, read_log
 
-CONFIG, LOG = "config.json", "log.jsonl"  # as `selfplay.training.pretraining` writes them
 MILLION = 1e6
 
 
@@ -27,17 +27,22 @@ class PretrainingFacts:
     @property
     def newest(self) -> dict[str, Any]:
         """The last row of the log."""
-        return max((*self.training, *self.heldout), key=lambda row: row["step"])
+        return max((*self.training, *self.heldout), key=lambda row: (row["step"], row["progress"]))
+
+    @property
+    def speed(self) -> float | None:
+        """Positions per second at the end; None if no row tells."""
+        return next((speed for row in reversed(self.training) if (speed := row.get("positions_per_s"))), None)
 
 
 def read_pretraining(path: Path) -> PretrainingFacts:
-    """Reads the folder of a supervised run, even of an active one. Raises RunError where nothing is logged yet."""
+    """Read the folder of a supervised run, even of an active one. Raises RunError where nothing is logged yet."""
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-        lines = (path / LOG).read_text(encoding="utf-8").splitlines()
+        log = path / LOG
+        rows = read_log(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: not a readable pretraining run: {error}") from error
-    rows = [row for line in lines if (row := _row(line)) is not None]
     if not rows:
         raise RunError(f"{path}: this run has not trained yet")
     return PretrainingFacts(
@@ -46,15 +51,6 @@ def read_pretraining(path: Path) -> PretrainingFacts:
         training=[row for row in rows if row.get("losses") and not row.get("scores")],
         heldout=[row for row in rows if row.get("scores")],
     )
-
-
-def _row(line: str) -> dict[str, Any] | None:
-    """A line of the log; None for the torn last line of a killed process."""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) and "step" in row else None
 
 
 def pretraining_page(facts: PretrainingFacts) -> str:
@@ -70,14 +66,17 @@ def pretraining_page(facts: PretrainingFacts) -> str:
 
 
 def _loss_chart(facts: PretrainingFacts, loss: str) -> Chart:
-    training: list[Point] = [(row["positions"] / MILLION, row["losses"][loss]) for row in facts.training]
-    heldout: list[Point] = [(row["positions"] / MILLION, row["scores"][loss]) for row in facts.heldout]
+    training, heldout = _points(facts.training, "losses", loss), _points(facts.heldout, "scores", loss)
     curves = [Curve("training batches", training, dots=False), Curve("held-out games", heldout)]
     return Chart(f"{loss.capitalize()} loss", curves, x_name="Millions of positions", whole_x=False)
 
 
+def _points(rows: list[dict[str, Any]], group: str, name: str) -> list[Point]:
+    """The rows in which the number was measured, over millions of positions."""
+    return [(row["positions"] / MILLION, row[group][name]) for row in rows if row[group].get(name) is not None]
+
+
 def _top1_chart(facts: PretrainingFacts) -> Chart:
-    points: list[Point] = [(row["positions"] / MILLION, row["scores"]["top1"]) for row in facts.heldout]
-    note = "How often the best legal move of the network is the target's, on held-out games."
-    curve = Curve("top-1", points)
+    note = "How often the network's best legal move is the target's, on held-out games."
+    curve = Curve("top-1", _points(facts.heldout, "scores", "top1"))
     return Chart("Top-1 accuracy", [curve], note, percent=True, x_name="Millions of positions", whole_x=False)

@@ -72,19 +72,17 @@ def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
 
 def sample_of_game(game: SelfPlayRecord) -> Sample:
     """The game ply by ply. A resigned game's last move was chosen but never played, so it is left out."""
-    resigned = game.ending is Ending.RESIGNATION
-    played = game.moves[:-1] if resigned else game.moves
     chess960 = board_from_row(game.start, chess960=True).has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)
     expected = _expected(game)
     steps = [ShownPly(board.board_fen(), (), "", f"Start. White expects {expected[0]:.0%}" if expected else "Start")]
-    for ply, code in enumerate(played):
+    for ply, code in enumerate(game.played):
         move = decode_move(row_from_board(board), code, chess960)
         number = f"{board.fullmove_number}{'.' if board.turn else '...'} "
         san = board.san(move)
         board.push(move)
         after = f"White expects {expected[ply + 1]:.0%}" if ply + 1 < len(expected) else ""
-        end = f"{RESULTS[game.white_points]}, {_words(game.ending)}" if ply + 1 == len(played) else ""
+        end = f"{RESULTS[game.white_points]}, {_words(game.ending)}" if ply + 1 == len(game.played) else ""
         shown = number + san if board.turn == chess.BLACK or ply == 0 else san
         said = ". ".join(filter(None, (number + san, after, end)))
         steps.append(ShownPly(board.board_fen(), (move.from_square, move.to_square), shown, said))

@@ -12,6 +12,7 @@ from typing import Any, Self
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
 from engine.options.settings import REQUIRED, check_settings, help_of, setting
+from selfplay.data.split import HELD_OUT_SHARE
 from selfplay.games.game_settings import GameSettings
 from selfplay.matches.statistics import Sprt
 from selfplay.training.families import run_family_of
@@ -43,8 +44,9 @@ class FitSettings:
         0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
     )
     heldout_share: float = setting(
-        0.05,
-        "hold out this share of all games, by a hash of their moves, to compare losses before and after",
+        HELD_OUT_SHARE,
+        "hold out this share of all games (1/64 at least, as every command does), by a hash of their moves, to compare "
+        "losses before and after",
         above=0,
         below=1,
     )
@@ -116,6 +118,11 @@ class RunConfig:
     )
     seed: int = setting(1, "seed all random numbers of the run with this", least=0)
     threads: int = setting(2, "train on this many threads; self-play and gate use --workers", least=1)
+    keep_nets: int = setting(
+        10,
+        "keep the files of this many newest candidates, and of this many newest promoted ones; 0 = of all",
+        least=0,
+    )
     openings: str = setting("", "take openings from this EPD file; empty = Aino's own set")
     games: GameSettings = field(default_factory=GameSettings)
     gate: GateSettings = field(default_factory=GateSettings)

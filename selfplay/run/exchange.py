@@ -6,7 +6,6 @@ crash before they are entered there leaves a segment behind, which the generatio
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +15,14 @@ import chess.pgn
 import numpy as np
 
 from engine.board.convert import board_from_row, decode_move
-from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
+from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
+from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, RunError
 from selfplay.data.game_files import white_points_of
 from selfplay.data.pgn import Tally, read_pgn
+from selfplay.data.split import game_key
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import game_of_chunk
 from selfplay.records.endings import Ending, game_ending
@@ -59,8 +60,9 @@ def import_games(
     report: Callable[[int], None] = lambda games: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Imported:
-    """Make the games of the files the run's next generation, to be fitted next; equal games are taken once.
+    """Make the games of the files the run's next generation, to be fitted next.
 
+    Of equal games one is taken, and none that the run has already.
     `report` gets the number of games now and then. Raises RunError while a generation is in progress, DataError for
     broken files or when there is no new game, Stopped when interrupted.
     """
@@ -70,7 +72,7 @@ def import_games(
     tallies = tuple((path, Tally()) for path in pgn)
     readers = [(path, _pgn_games(path, pgn_min_elo, tally)) for path, tally in tallies]
     readers += [(path, _v6_games(path)) for path in v6]
-    known, rows, sources = _known_games(run), list[SelfPlayRow](), list[tuple[str, int, int]]()
+    known, rows, sources = _keys_of_games(run), list[SelfPlayRow](), list[tuple[str, int, int]]()
 
     def new_games() -> Iterator[SelfPlayRecord]:
         for path, games in readers:
@@ -78,7 +80,7 @@ def import_games(
             for game in games:
                 if stop():
                     raise Stopped
-                if (key := _identity(game)) in known:
+                if (key := game_key(game.start, game.played)) in known:
                     duplicates += 1
                     continue
                 known.add(key)
@@ -99,15 +101,10 @@ def import_games(
     return Imported(number + 1, len(rows), sum(row.plies for row in rows), duplicates, tallies)
 
 
-def _identity(game: SelfPlayRecord) -> bytes:
-    """Start (without clocks) and moves, hashed."""
-    return hashlib.blake2b(game.start[KEY].tobytes() + game.moves.tobytes(), digest_size=16).digest()
-
-
-def _known_games(run: RunFolder) -> set[bytes]:
-    """Games that were imported before."""
-    segments = [segment_path(run.replay, generation) for generation in run.ledger.imports()]
-    return {_identity(game) for path in segments if path.is_file() for game in read_segment(path)[0]}
+def _keys_of_games(run: RunFolder) -> set[int]:
+    """The keys of the run's games, played and imported ones."""
+    segments = [segment_path(run.replay, generation) for generation in published_generations(run.replay)]
+    return {game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]}
 
 
 def _v6_games(path: Path) -> Iterator[SelfPlayRecord]:
@@ -165,7 +162,6 @@ def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Itera
 
 def pgn_text(game: SelfPlayRecord, event: str) -> str:
     """The game in PGN. The last move of a resigned game was chosen but not played, and is left out."""
-    played = game.moves[:-1] if game.ending is Ending.RESIGNATION else game.moves
     start = board_from_row(game.start, chess960=True)
     chess960 = start.has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)
@@ -176,6 +172,6 @@ def pgn_text(game: SelfPlayRecord, event: str) -> str:
         Result=RESULTS[game.white_points], Termination=game.ending.name.lower(),
     )  # fmt: skip
     node: chess.pgn.GameNode = tree
-    for row, move in zip(_positions(game.start, played), played, strict=False):
+    for row, move in zip(_positions(game.start, game.played), game.played, strict=False):
         node = node.add_variation(decode_move(row, move, chess960))
-    return f"{tree}\n\n"
+    return game_text(tree)

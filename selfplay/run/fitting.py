@@ -14,7 +14,7 @@ from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
 from selfplay.data.order import ORDER_VERSION
-from selfplay.data.split import held_out_games, limit_for, unseen, without_held_out
+from selfplay.data.split import HELD_OUT_SHARE, held_out_games, limit_for, unseen, without_held_out
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.positions import PositionSet, concatenate
@@ -24,6 +24,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.training.families import AnyFamily, run_family_of
 from selfplay.training.family import HeldOutScores
 from selfplay.training.learner import Learner, load_checkpoint
+from selfplay.training.losses import number_text
 from selfplay.training.own import OwnFamily, OwnLearner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
@@ -86,7 +87,7 @@ def fit(
     `report` gets the share of the training that is done, 0..1, and a text about it. Raises NothingToLearn.
     """
     settings = run.config.fit
-    training, heldout = _window(run, generation)
+    training, heldout = _window(run, generation, settings.heldout_share)
     if not training.usable.any():
         raise NothingToLearn(f"{run.path}: generation {generation}: the games have no position to learn from")
     model, family = run.load(run.best), run_family_of(run.config.net)
@@ -112,7 +113,8 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     best, candidate = run.load(run.best), run.load(path)
     if candidate.config() != best.config():
         raise RunError(f"{path}: not of the architecture of {run.best}")
-    _, heldout = _window(run, generation)
+    # A training elsewhere holds out HELD_OUT_SHARE, even where this run's own hold out more.
+    _, heldout = _window(run, generation, HELD_OUT_SHARE)
     score = _scorer(run, run_family_of(run.config.net), heldout)
     result = FitResult(score(best), score(candidate))
     run.ledger.forget_losses(generation)
@@ -120,7 +122,7 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
     return result
 
 
-def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet]:
+def _window(run: RunFolder, generation: int, heldout_share: float) -> tuple[PositionSet, PositionSet]:
     """(positions to train on, held-out games) of a generation's window.
 
     No game is held out where nothing would be left to train on.
@@ -128,7 +130,7 @@ def _window(run: RunFolder, generation: int) -> tuple[PositionSet, PositionSet]:
     settings = run.config.fit
     numbers = [n for n in published_generations(run.replay) if generation - settings.window < n <= generation]
     window = concatenate([replay_set(run, number) for number in numbers])
-    limit = limit_for([window], settings.heldout_share)
+    limit = limit_for([window], heldout_share)
     if not without_held_out(window, limit).usable.any():
         limit = 0
     training = without_held_out(window, limit)
@@ -211,8 +213,8 @@ def _train(
         if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
             run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
             speed = (learner.steps_done - first) * batch_size / (now - started)
-            text = f"policy {losses.policy:.3f} value {losses.value:.3f}, {speed:,.0f} positions/s"
-            report(learner.steps_done / total_steps, text)
+            text = f"policy {number_text(losses.policy, '.3f')} value {number_text(losses.value, '.3f')}"
+            report(learner.steps_done / total_steps, f"{text}, {speed:,.0f} positions/s")
         if now - saved >= run.config.fit.checkpoint_s:
             save()
             saved = now

@@ -2,7 +2,7 @@
 
 config.toml                 format of the folder, resolved configuration
 ledger.sqlite               run database: generations, games, losses, gate results
-nets/gen-00000.dit          the first network; gen-NNNNN.dit the candidate of generation N
+nets/gen-00000.dit          the first network; gen-NNNNN.dit the candidate of generation N, while `keep_nets` wants it
 nets/best.dit               the promoted network
 replay/gen-NNNNN.replay     self-play games of generation N
 fit/gen-NNNNN.npz           checkpoint of a training, until its candidate goes to the gate
@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 
 from engine.board.convert import row_from_board
-from engine.errors import ConfigError, DataError, RunError
+from engine.errors import ConfigError, NetFileError, RunError
 from engine.files.atomic import atomic_write, remove_left_behind
+from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.matches.opening_book import load_openings
-from selfplay.records.endings import game_ending
 from selfplay.records.replay import published_generations
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import ADVICE, Ledger
 from selfplay.training.families import load_model, net_of_model, run_family_of
-from selfplay.training.own import is_own
+from selfplay.training.own import OWN, is_own
 
 
 def best_net(run: Path) -> Path:
@@ -47,10 +47,12 @@ class RunFolder:
     def __init__(self, path: Path, values: dict[str, Any], initial: Path | None = None) -> None:
         self.path = path
         self._initial = initial
-        if initial is not None:
-            values = {**values, "net": _net_of_file(initial, values.get("net"))}
         stored = path / "config.toml"
-        old = configured(read_toml(stored)) if stored.is_file() else None
+        # A run of an older version goes on to keep everything.
+        old = configured({"keep_nets": 0, **read_toml(stored)}) if stored.is_file() else None
+        if initial is not None:
+            own = old.net if old is not None and is_own(old.net) else None
+            values = {**values, "net": _net_of_file(initial, values.get("net", own))}
         self.config: RunConfig = configured(values) if old is None else overlay(old, values)
         if old is not None:
             for name in FIXED:
@@ -123,6 +125,20 @@ class RunFolder:
         with atomic_write(self.best) as stream, open(source, "rb") as network:
             shutil.copyfileobj(network, stream)
 
+    def remove_old_networks(self, generation: int) -> None:
+        """Remove the candidates that `keep_nets` does not want, once a generation's gate is over.
+
+        The first network and the newest promoted ones stay: the run may have to begin or to promote them again.
+        """
+        if not (keep := self.config.keep_nets):
+            return
+        promoted = [number for number, verdict in self.ledger.gates().items() if verdict.accepted]
+        wanted = {0, *promoted[-keep:], *range(generation - keep + 1, generation + 1)}
+        for path in self.nets.glob("gen-[0-9]*.dit"):
+            number = int(path.stem.removeprefix("gen-"))
+            if number < generation and number not in wanted:
+                path.unlink()
+
     def load(self, path: Path) -> Layer:
         """A network of the kind that the run trains. Raises NetFileError."""
         return load_model(path, self.config.net)
@@ -141,23 +157,22 @@ class RunFolder:
         return self.path / "replay"
 
     def opening_rows(self) -> list[np.ndarray]:
-        """Start rows uint64[16] of the run's opening set, without those where the rules end the game at once.
-
-        Raises DataError for a file that cannot be read or leaves no opening.
-        """
+        """Start rows uint64[16] of the run's opening set. Raises DataError as `load_openings`."""
         path = Path(self.config.openings) if self.config.openings else None
-        rows = [row_from_board(board) for board in load_openings(path)]
-        lasting = [row for row in rows if game_ending(row, ply=0, longest=1) is None]
-        if not lasting:
-            raise DataError(f"{path}: every position in it is a draw at once")
-        return lasting
+        return [row_from_board(board) for board in load_openings(path)]
 
 
 def _net_of_file(path: Path, wanted: str | None) -> str:
     """The kind of the network in a file; a class of one's own must be wanted. Raises ConfigError for another kind."""
     if wanted is not None and is_own(wanted):
         return wanted
-    found = net_of_model(dit.load(path)[0])
+    try:
+        found = net_of_model(dit.load(path)[0])
+    except NetFileError:
+        if load_tensors(path)[0]["model"].get("layer") != OWN:
+            raise
+        advice = "name it with --net package.module:Class"
+        raise ConfigError(f"--initial: {path} holds the weights of a class of your own: {advice}") from None
     if wanted not in (None, found):
         raise ConfigError(f"--initial: {path} is a network {found}, but net is {wanted!r}")
     return found

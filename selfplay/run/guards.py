@@ -76,6 +76,20 @@ def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecor
     )
 
 
+def reasons(settings: GameSettings, replay: Path, generation: int) -> dict[str, str]:
+    """Why `guarded_settings` changes a setting, by its name."""
+    earlier = [number for number in published_generations(replay) if generation - GENERATIONS <= number < generation]
+    if not earlier:
+        return {}
+    last = summarise(published_games(replay, earlier[-1]), settings)
+    draws = (
+        f"{last.drawn / max(1, last.games):.0%} of the games of generation {earlier[-1]} were drawn, "
+        f"more than games.most_draws = {settings.most_draws:.0%}"
+    )
+    wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the resignations so far were wrong"
+    return {"opening_share": draws, "temperature_plies": draws, "resign_below": wrong}
+
+
 def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
     """The first side with root values under `below` at `moves` of its moves in a row; coded as `gave_up`."""
     hopeless = game.root_wdl[:, 0].astype(np.float64) - game.root_wdl[:, 2] < below

@@ -24,6 +24,8 @@ CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY CHECK (id = 1), created REAL NOT NULL, net TEXT NOT NULL, seed INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS generations (
     number INTEGER PRIMARY KEY, phase TEXT NOT NULL, config TEXT NOT NULL, started REAL NOT NULL, finished REAL);
+CREATE TABLE IF NOT EXISTS work (
+    generation INTEGER PRIMARY KEY, seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS games (
     generation INTEGER, number INTEGER, plies INTEGER, white_points INTEGER, ending TEXT,
     PRIMARY KEY (generation, number));
@@ -167,6 +169,17 @@ class Ledger:
         finished = time.time() if phase is Phase.DONE else None
         self._write("UPDATE generations SET phase = ?, finished = ? WHERE number = ?", [(phase, finished, number)])
 
+    def add_work(self, number: int, seconds: float) -> None:
+        """Add to the time that was spent on a generation."""
+        sql = (
+            "INSERT INTO work VALUES (?, ?) ON CONFLICT (generation) DO UPDATE SET seconds = seconds + excluded.seconds"
+        )
+        self._write(sql, [(number, seconds)])
+
+    def work(self) -> dict[int, float]:
+        """Seconds that were spent on each generation; nothing of those that an older version carried out."""
+        return dict(self._read("SELECT generation, seconds FROM work"))
+
     def begin_again(self, number: int) -> None:
         """Let a generation generate again, even one that was imported."""
         with self._transaction() as connection:
@@ -198,6 +211,11 @@ class Ledger:
         row = (generation, *(summary[name] for name in SELF_PLAY_FIELDS))
         self._write("INSERT OR REPLACE INTO self_play VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row])
 
+    def resignations(self) -> dict[int, tuple[int, int]]:
+        """(games played through in which a side would have resigned, those that it did not lose) by generation."""
+        rows = self._read("SELECT generation, given_up, wrong FROM self_play")
+        return {generation: (given_up, wrong) for generation, given_up, wrong in rows}
+
     def note_import(
         self,
         generation: int,
@@ -227,7 +245,7 @@ class Ledger:
             found.setdefault(generation, []).append((source[0], source[1], source[2]))
         return found
 
-    def note_losses(self, generation: int, step: int, kind: str, values: dict[str, float]) -> None:
+    def note_losses(self, generation: int, step: int, kind: str, values: dict[str, float | None]) -> None:
         """Enter losses of kind `train`, `before` or `after` (the last two on held-out games)."""
         row = (generation, step, kind, *(values.get(name) for name in ("policy", "value", "moves_left", "top1")))
         self._write("INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", [row])
@@ -236,8 +254,8 @@ class Ledger:
         """Remove what was entered about a training that begins again."""
         self._write("DELETE FROM losses WHERE generation = ?", [(generation,)])
 
-    def losses(self, generation: int, kind: str) -> list[dict[str, float]]:
-        """Losses of one kind, by step."""
+    def losses(self, generation: int, kind: str) -> list[dict[str, Any]]:
+        """Losses of one kind, by step; None for what was not measured."""
         rows = self._read(
             "SELECT step, policy, value, moves_left, top1 FROM losses WHERE generation = ? AND kind = ? ORDER BY step",
             generation, kind,

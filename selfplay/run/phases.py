@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import COMPILES, live_line, show
 from engine.errors import RunError
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
@@ -15,6 +16,7 @@ from selfplay.run.gating import gate
 from selfplay.run.generating import generate_games
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend, play_numbers
+from selfplay.training.losses import number_text
 
 LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
@@ -90,7 +92,12 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], boo
     work, following = STEPS[phase]
     if number > run.ledger.current()[0]:
         run.ledger.begin_generation(number, config_text(run.config))
-    if stop() or not work(run, number, stop, play):
+    begun = time.monotonic()
+    try:
+        finished = not stop() and work(run, number, stop, play)
+    finally:
+        run.ledger.add_work(number, time.monotonic() - begun)
+    if not finished:
         show(f"generation {number}: stopped in {phase}; the same command continues")
         return False
     run.ledger.enter_phase(number, following)
@@ -100,12 +107,12 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], boo
 def _generate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     if _all_games_there(run, number):
         return True  # a process published it and was killed before updating the run database
-    with live_line(f"generation {number}: games", LOG_S) as line:
+    with live_line(f"generation {number}: games", LOG_S, COMPILES) as line:
         return generate_games(run, number, line.update, show, stop, play)
 
 
 def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
-    with live_line(f"generation {number}: training", LOG_S) as line:
+    with live_line(f"generation {number}: training", LOG_S, COMPILES) as line:
         try:
             result = fit(run, number, line.update, show, stop)
         except NothingToLearn as error:
@@ -127,17 +134,21 @@ def _show_losses(number: int, result: FitResult) -> None:
         show(f"generation {number}: no held-out positions to compare losses on")
         return
     show(
-        f"generation {number}: held-out losses before -> after: policy {before.policy:.4f} -> {after.policy:.4f}, "
-        f"value {before.value:.4f} -> {after.value:.4f}, top-1 {before.top1:.1%} -> {after.top1:.1%}"
+        f"generation {number}: held-out losses before -> after: "
+        + ", ".join(
+            f"{word} {number_text(getattr(before, name), form)} -> {number_text(getattr(after, name), form)}"
+            for word, name, form in (("policy", "policy", ".4f"), ("value", "value", ".4f"), ("top-1", "top1", ".1%"))
+        )
     )
 
 
 def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     run.fit_checkpoint(number).unlink(missing_ok=True)
-    with live_line(f"generation {number}: gate", LOG_S) as line:
+    with live_line(f"generation {number}: gate", LOG_S, COMPILES) as line:
         result = gate(run, number, line.update, show, stop, play)
     if result is None:
         return False
+    run.remove_old_networks(number)
     show(
         f"generation {number}: candidate {'promoted' if result.accepted else 'rejected'} "
         f"({'SPRT' if result.decided else 'limit of pairs'}, LLR {result.llr:+.2f}): score {result.score:.1%} "

@@ -1,9 +1,11 @@
-"""Read EPD test suites: `bm`, `am`, `dm`, graded moves, and the small deviations that real files contain.
+"""Read EPD test suites: `bm`, `am`, `dm`, graded moves, and the deviations that real files contain.
 
-Beyond the standard, this reads a clock pair as in FEN, castling rights without a rook, stray `;` and NUL characters,
-ids without quotes, and moves with a space before `+`, with `!` marks, with zeros for castling, or in long algebraic or
-UCI form. Grades have the three forms of the Strategic Test Suite: `c0 "f5=100, Bf2=46"`, or points in `c8` for the
-moves in `c9` (UCI) or `c7` (SAN). A file of FEN lines whose name is mateN asks for a mate in N.
+Positions are read as everywhere (`engine.board.fen`): with a clock pair as in FEN, the opcodes `hmvc` and `fmvn`, tabs,
+Chess960. Beyond the standard, this reads stray `;` and NUL characters, ids without quotes, and moves as `read_epd_move`
+does. Grades have the three forms of the Strategic Test Suite: `c0 "f5=100, Bf2=46"`, or points in `c8` for the moves in
+`c9` (UCI) or `c7` (SAN). A file of FEN lines whose name is mateN asks for a mate in N.
+
+A line that cannot be used is left out and named with the reason; the rest of the suite is read.
 """
 
 from __future__ import annotations
@@ -13,44 +15,62 @@ from pathlib import Path
 
 import chess
 
-from engine.board.fen import parse_fen
-from engine.errors import DataError, FenError, MoveError
+from engine.board.epd import DASHES, read_operations, split_epd
+from engine.board.fen import Note, parse_fen
+from engine.errors import DataError, FenError, MoveError, why_unreadable
+from engine.files.note_log import NoteLog
+from engine.files.text import decode_text
 from selfplay.suites.problem import Problem
 
-_OPERATION = re.compile(r'\s*((?:[^;"]|"[^"]*")*);?')  # text up to a semicolon outside quotes
+_LINE_END = re.compile(r"\r\n?|\n")
+_COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
 _COUNT = re.compile(r"[0-9]{1,6}")
 _GRADES = re.compile(r"[^\s,]+=[0-9]{1,6}(,\s*[^\s,]+=[0-9]{1,6})*")
 _MATE_FILE = re.compile(r"mate(\d+)", re.IGNORECASE)
 _REMARK = re.compile(r"\s+\(.*\)$")  # the end of `LCTPOS01 (d6!)`
 _NUMBER = re.compile(r"[\d.]+$")  # the running number at the end of an id
+_MOVE_NUMBER = re.compile(r"\d+\.+(?=[^\d.])")
+_CASTLING = re.compile(r"[Oo0]-?[Oo0](-?[Oo0])?")
+_PROMOTION = re.compile(r"(?<=[a-hA-H][18])[=(/]?([nbrqNBRQ])\)?$")
+_EN_PASSANT = re.compile(r"e\.?p\.?$")
 
 
-def read_epd(path: Path) -> list[Problem]:
-    """The problems of a file. Raises DataError, naming file and line, for bad text or a problem without a solution."""
+def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
+    """The problems of a file. `note` (default: the log) is told of lines left out, and of what was changed in others.
+
+    Raises DataError where the file or every line of it is unreadable.
+    """
+    notes = NoteLog(path)
+    note = note or notes.note
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        text = decode_text(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+        raise DataError(f"{path}: {why_unreadable(error)}") from error
     match = _MATE_FILE.fullmatch(path.stem)
-    mate_in = int(match[1]) if match and path.suffix == ".fen" else None
-    problems = []
-    for number, line in enumerate(text.split("\n"), 1):
+    mate_in = int(match[1]) if match and path.suffix.lower() == ".fen" else None
+    problems, faults = list[Problem](), list[DataError]()
+    for number, line in enumerate(_LINE_END.split(text), 1):
         line = line.replace("\0", "").strip()
-        if line and not line.startswith("#"):
-            problems.append(parse_epd_line(line, f"{path}:{number}", f"{path.stem}.{number}", mate_in))
+        if line and not line.startswith(_COMMENTS):
+            try:
+                problems.append(parse_epd_line(line, f"{path}:{number}", f"{path.stem}.{number}", mate_in, note))
+            except DataError as error:
+                faults.append(error)
     if not problems:
-        raise DataError(f"{path}: no positions in it")
+        raise faults[0] if faults else DataError(f"{path}: no positions in it")
+    for fault in faults:
+        note(f"{fault}; skipping this line")
+    notes.close()
     return problems
 
 
-def parse_epd_line(line: str, place: str, name: str, mate_in: int | None = None) -> Problem:
+def parse_epd_line(
+    line: str, place: str, name: str, mate_in: int | None = None, note: Note = lambda message: None
+) -> Problem:
     """One problem. Its name is `name` if the line has no id. Raises DataError, which names the place."""
-    fields = line.split()
-    clocks = fields[4:6] if len(fields) > 5 and fields[4].isdigit() and fields[5].isdigit() else []
-    rest = line.split(None, 4 + len(clocks))[4 + len(clocks) :]
-    operations = _operations(rest[0] if rest else "")
+    operations = read_operations(split_epd(line)[1])
     try:
-        board = _board([*fields[:4], *(clocks or ["0", "1"])])
+        board = parse_fen(line, note=lambda message: note(f"{place}: {message}"))
         best, avoid = (_moves(board, operations.get(code, "")) for code in ("bm", "am"))
         points = _points(board, operations)
     except (FenError, MoveError) as error:
@@ -61,48 +81,45 @@ def parse_epd_line(line: str, place: str, name: str, mate_in: int | None = None)
         best = frozenset(move for move, value in points.items() if value == max(points.values()))
     if not (best or avoid or mate_in):
         raise DataError(f"{place}: no solution: expected bm, am, dm or graded moves")
-    name = operations.get("id", name)
-    return Problem(name, _groups(name), board.fen(), best, avoid, points, mate_in)
+    if not any(board.legal_moves):
+        raise DataError(f"{place}: no legal move in {board.fen()}")
+    name = operations.get("id") or name
+    return Problem(name, _groups(name), board.fen(), best, avoid, points, mate_in, chess960=board.chess960)
 
 
 def read_epd_move(board: chess.Board, text: str) -> chess.Move:
-    """A legal move from SAN or UCI, read as loosely as the suites write it. Raises MoveError."""
-    cleaned = text.strip().rstrip("!?+#").replace("0", "O")
-    for candidate in (cleaned, cleaned.replace("-", ""), cleaned.replace("x", "").replace("-", "")):
-        for parse in (board.parse_san, board.parse_uci):
-            try:
-                return parse(candidate)
-            except ValueError:
-                continue
+    """A legal move from SAN, long algebraic or UCI notation, as loosely as the suites write it. Raises MoveError.
+
+    Read are marks such as + and !!, move numbers, castling with O, o or 0, promotions as a8=Q, a8Q, a8(Q) and a8/q,
+    captures with x or :, and small piece letters where no pawn's move is meant.
+    """
+    word = re.sub(f"[{DASHES}]", "-", _MOVE_NUMBER.sub("", text.strip())).replace("\N{MULTIPLICATION SIGN}", "x")
+    word = _EN_PASSANT.sub("", word.rstrip("!?+#")) if len(word) > 4 else word.rstrip("!?+#")
+    if castling := _CASTLING.fullmatch(word):
+        word = "O-O-O" if castling[1] else "O-O"
+    word = _PROMOTION.sub(lambda piece: f"={piece[1].upper()}", word)
+    bare = word if castling else re.sub("[-x:]", "", word)
+    for parse, candidate in (
+        (board.parse_san, word),
+        (board.parse_san, bare),
+        (board.parse_uci, bare.replace("=", "").lower()),
+        (board.parse_san, bare[:1].upper() + bare[1:]),
+    ):
+        try:
+            if move := parse(candidate):
+                return move
+        except ValueError:
+            continue
     raise MoveError(f"{text!r} is no legal move in {board.fen()}")
 
 
 # ---- parts of a line ------------------------------------------------------------------------------------------------
 
 
-def _board(fields: list[str]) -> chess.Board:
-    """The position, without castling rights that lack their rook. Raises FenError."""
-    try:
-        board = chess.Board(" ".join(fields))
-    except ValueError as error:
-        raise FenError(str(error)) from error
-    board.castling_rights = board.clean_castling_rights()
-    return parse_fen(board.fen(en_passant="fen"))
-
-
-def _operations(text: str) -> dict[str, str]:
-    """Map opcodes to operands. A single string loses its quotes."""
-    found = {}
-    for match in _OPERATION.finditer(text):
-        opcode, _, operand = match[1].strip().partition(" ")
-        if opcode:
-            found[opcode] = operand.strip().strip('"')
-    return found
-
-
 def _moves(board: chess.Board, text: str) -> frozenset[str]:
-    words = re.sub(r"\s+([+#!?]+)", r"\1", text).replace(",", " ").split()
-    return frozenset(read_epd_move(board, word).uci() for word in words if word not in ("e.p.", "ep"))
+    words = re.sub(r"\s+([+#!?]+)", r"\1", text).replace(",", " ").replace('"', " ").split()
+    moves = (word for word in words if word not in ("e.p.", "ep") and not re.fullmatch(r"\d+\.+", word))
+    return frozenset(read_epd_move(board, word).uci() for word in moves)
 
 
 def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:

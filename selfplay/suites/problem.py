@@ -36,10 +36,11 @@ class Problem:
     points: Mapping[str, int] = field(default_factory=dict)  # UCI move -> points; empty when moves are not graded
     mate_in: int | None = None
     line: tuple[str, ...] = ()
+    chess960: bool = False
 
     def board(self) -> chess.Board:
         """The position."""
-        return chess.Board(self.fen)
+        return chess.Board(self.fen, chess960=self.chess960)
 
     @property
     def most_points(self) -> int:

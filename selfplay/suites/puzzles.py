@@ -3,44 +3,60 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
-import chess
-
-from engine.errors import DataError
+from engine.board.fen import Note, parse_fen
+from engine.errors import DataError, FenError, why_unreadable
+from engine.files.note_log import NoteLog
+from engine.files.text import decode_text
 from selfplay.suites.problem import Problem, sample
 
 BAND = 200  # width of a rating band, in rating points
 COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
 
 
-def read_puzzles(path: Path, limit: int | None = None, seed: int = 1) -> list[Problem]:
-    """All puzzles of a file, or `limit` of them drawn at random. Raises DataError, which names file and line."""
+def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note | None = None) -> list[Problem]:
+    """All puzzles of a file, or `limit` of them drawn at random. `note` (default: the log) is told of what is left out.
+
+    Raises DataError where the file or every puzzle drawn is unreadable.
+    """
+    notes = NoteLog(path)
+    note = note or notes.note
     try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if not set(COLUMNS) <= set(reader.fieldnames or ()):
-                raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}, found {reader.fieldnames}")
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(decode_text(path.read_bytes()), newline=""))
+        if not set(COLUMNS) <= set(reader.fieldnames or ()):
+            raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}, found {reader.fieldnames}")
+        rows = [(reader.line_num, row) for row in reader]
+    except OSError as error:
+        raise DataError(f"{path}: {why_unreadable(error)}") from error
+    except csv.Error as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-    if not rows:
-        raise DataError(f"{path}: no puzzles in it")
-    return [_puzzle(row, f"{path}:{number}") for number, row in sample(rows, limit, seed)]
+    puzzles, faults = list[Problem](), list[DataError]()
+    for number, row in sample(rows, limit, seed):
+        try:
+            puzzles.append(_puzzle(row, f"{path}:{number}", note))
+        except DataError as error:
+            faults.append(error)
+    if not puzzles:
+        raise faults[0] if faults else DataError(f"{path}: no puzzles in it")
+    for fault in faults:
+        note(f"{fault}; skipping this puzzle")
+    notes.close()
+    return puzzles
 
 
-def _puzzle(row: dict[str, str], place: str) -> Problem:
+def _puzzle(row: dict[str, str], place: str, note: Note) -> Problem:
     try:
-        board = chess.Board(row["FEN"])
-        first, *line = row["Moves"].split()
+        board = parse_fen(row["FEN"], note=lambda message: note(f"{place}: {message}"))
+        first, *moves = row["Moves"].split()
         board.push_uci(first)
-        fen = board.fen()
-        for move in line:
-            board.push_uci(move)
+        fen, chess960 = board.fen(), board.chess960
+        line = [board.push_uci(move).uci() for move in moves]
         band = int(row["Rating"]) // BAND * BAND
         groups = (f"rating {band}-{band + BAND - 1}", *row["Themes"].split())
-    except (ValueError, TypeError, AttributeError) as error:
+    except (FenError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{place}: not a puzzle: {error}") from error
     if len(line) % 2 == 0:
         raise DataError(f"{place}: not a puzzle: its line ends with the opponent's move")
-    return Problem(row["PuzzleId"], groups, fen, frozenset(line[:1]), line=tuple(line))
+    return Problem(row["PuzzleId"], groups, fen, frozenset(line[:1]), line=tuple(line), chess960=chess960)

@@ -106,7 +106,7 @@ class UciSolver:
     async def _search(self, board: chess.Board) -> Answer:
         limit = chess.engine.Limit(time=self._limit.movetime_s or None, nodes=self._limit.nodes or None)
         begin = time.perf_counter()
-        steps = []
+        steps: list[BestMove] = []
         nodes, mate = 0, None
         with await self._engine.protocol.analysis(board, limit, game=self) as analysis:
             async for info in analysis:
@@ -114,8 +114,10 @@ class UciSolver:
                     continue
                 nodes = max(nodes, info.get("nodes", 0))
                 if info.get("pv") and info["pv"][0]:
-                    score = info.get("score")
-                    mate = None if score is None else score.pov(board.turn).mate()
+                    if "score" in info and not info.keys() & {"lowerbound", "upperbound"}:
+                        mate = info["score"].pov(board.turn).mate()
+                    elif not steps or steps[-1].move != info["pv"][0]:
+                        mate = None  # a bound tells of a move, but not in how many moves it mates
                     steps.append(BestMove(nodes, round(1000 * info.get("time", 0.0)), info["pv"][0], mate))
             best = await analysis.wait()
         if not best.move:  # None for `(none)`, a null move for `0000`

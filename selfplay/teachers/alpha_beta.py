@@ -29,19 +29,20 @@ def deep_value(teacher, row, depth):
 
 
 @kernel()
-def score_moves(teacher, row, moves, count, scores, exact, reach):
-    """Order moves[:count], best first, by quiescence of the position after each; scores in units for the mover.
+def score_moves(teacher, ply, moves, count, scores, exact, reach):
+    """Order moves[:count] of rows[ply], best first, by quiescence of the position after each.
+
+    The accumulators of rows[ply] must be set. Scores are units for the mover; mates count from ply 0.
 
     The first `exact` scores are exact down to `reach` temperatures of the policy targets below the best one. The others
     are upper bounds, because their search stops once they rank lower.
     """
-    begin(teacher, row)
-    child, statics = teacher.rows[1], teacher.scores[0]
+    row, child, statics = teacher.rows[ply], teacher.rows[ply + 1], teacher.scores[ply]
     for i in range(count):
         move = moves[i]
         make(row, move, child)
-        advance(teacher.net, teacher.acc, np.int64(0), row, child)
-        after = static_value(teacher.net, teacher.acc, np.int64(1), child)
+        advance(teacher.net, teacher.acc, ply, row, child)
+        after = static_value(teacher.net, teacher.acc, ply + 1, child)
         likely = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
         _insert(moves, scores, i, likely)
         place = i
@@ -53,7 +54,7 @@ def score_moves(teacher, row, moves, count, scores, exact, reach):
         least = scores[exact - 1] if i >= exact else np.int64(-MATE)
         if i > 0:
             least = max(least, _faint(scores[0], reach))
-        _insert(moves, scores, i, _settled_move(teacher, row, moves[i], statics[i], least))
+        _insert(moves, scores, i, _settled_move(teacher, ply, moves[i], statics[i], least))
 
 
 @kernel()
@@ -64,18 +65,18 @@ def _faint(best, reach):
 
 
 @kernel()
-def _settled_move(teacher, row, move, after, least):
-    """Units for the mover after `move`, exact above `least`; `after` is the static value for the other side."""
-    child = teacher.rows[1]
+def _settled_move(teacher, ply, move, after, least):
+    """Units for the mover of rows[ply] after `move`, exact above `least`; `after`: the other side's static value."""
+    row, child = teacher.rows[ply], teacher.rows[ply + 1]
     make(row, move, child)
     checked = in_check(child)
-    if not checked and not has_pieces(child) and not generate(child, teacher.moves[1]):
+    if not checked and not has_pieces(child) and not generate(child, teacher.moves[ply + 1]):
         return np.int64(0)  # stalemate; quiescence does not see it
     if not checked and after >= -least:
         return -after  # the other side need not move
-    advance(teacher.net, teacher.acc, np.int64(0), row, child)
+    advance(teacher.net, teacher.acc, ply, row, child)
     teacher.nodes[0] = 0
-    return -quiescence(teacher, np.int64(1), np.int64(1), np.int64(-MATE), -least)
+    return -quiescence(teacher, ply + 1, ply + 1, np.int64(-MATE), -least)
 
 
 @kernel()

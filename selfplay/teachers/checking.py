@@ -9,6 +9,7 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import (
     CALM,
@@ -21,6 +22,7 @@ from selfplay.records.packed import (
 )
 from selfplay.teachers.alpha_beta import score_moves
 from selfplay.teachers.drawing import REACH, pack_best_moves
+from selfplay.teachers.groups import label_of
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quality import BALANCED_CP
 from selfplay.teachers.quiet_search import begin, new_teacher, settled_value, to_cp
@@ -54,18 +56,18 @@ def composition(rows: np.ndarray) -> Composition:
 
 def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int) -> int:
     """Label `sample` rows of both files again; returns how many differ or are not positions."""
-    rng, wrong = np.random.default_rng(1), 0
+    rng, wrong, depth = np.random.default_rng(1), 0, np.int64(labels.settings.get("depth", STATIC))
     for rows in (labels.values, labels.scored):
         numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))
-        wrong += count_wrong(new_teacher(net), np.ascontiguousarray(rows[numbers]))
+        wrong += count_wrong(new_teacher(net), np.ascontiguousarray(rows[numbers]), depth)
     return wrong
 
 
 @kernel()
-def count_wrong(teacher, rows):
+def count_wrong(teacher, rows, depth):
     """Count packed rows [N, 4 or 8] without the teacher's value, or without its best moves and their scores.
 
-    A value is static if calm, else that of quiescence; with scored moves it is that of the best one.
+    A value has the folder's depth if calm, else that of quiescence; with scored moves it is that of the best one.
     """
     row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(SCORED_WORDS, np.uint64), 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
@@ -75,12 +77,14 @@ def count_wrong(teacher, rows):
             continue
         if rows.shape[1] == SCORED_WORDS:
             count = np.int64(generate(row, moves))
-            score_moves(teacher, row, moves, count, scores, np.int64(TOP_MOVES), REACH)
+            begin(teacher, row)
+            score_moves(teacher, np.int64(0), moves, count, scores, np.int64(TOP_MOVES), REACH)
             pack_best_moves(moves, scores, count, words)
             value = scores[0]
         elif rows[i, 3] >> np.uint64(56) & np.uint64(CALM):
             begin(teacher, row)
             value = static_value(teacher.net, teacher.acc, np.int64(0), row)
+            value = label_of(teacher, np.int64(0), value, depth, scores)
         else:
             value = settled_value(teacher, row)
         same = to_cp(value) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF

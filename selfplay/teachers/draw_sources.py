@@ -27,7 +27,7 @@ from engine.board.zobrist import compute_key
 from engine.native.jit import kernel
 from engine.tactics.quiescence import forcing_moves
 from engine.tactics.see import see
-from selfplay.data.split import game_keys
+from selfplay.data.split import HELD_OUT_SHARE, game_keys, held_out_games, root_limit
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, empty_set, offsets
@@ -80,9 +80,10 @@ class Roots(NamedTuple):
     chess960: np.ndarray  # uint64 [960, 16]
 
 
-def games_of_sets(sets: list[PositionSet]) -> Games:
-    """Copy the games of several sets into one, about three bytes per position."""
-    sets = [empty_set(), *sets]
+def games_of_sets(sets: list[PositionSet], held_out: bool = False) -> Games:
+    """Copy the games of several sets into one, about three bytes per position. held_out: those alone that trainings
+    hold out."""
+    sets = [empty_set(), *(held_out_games(one, root_limit(HELD_OUT_SHARE)) if held_out else one for one in sets)]
     return Games(
         starts=np.concatenate([one.starts for one in sets]),
         first=offsets(np.concatenate([np.diff(one.game_first) for one in sets])),

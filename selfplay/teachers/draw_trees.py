@@ -21,6 +21,7 @@ from selfplay.teachers.drawing import DrawSpace, below, offer, uniform
 from selfplay.teachers.static_value import static_value
 
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
+GROUPS_A_TREE = 50  # nodes of a tree that are offered, at most, where each gives a group; set by hand
 SIZES = (1, 2, 4)  # times half the visits asked for, drawn for each tree, so that trees of several ages are seen
 SPARE_NODES = 256  # mates found at leaves use nodes but no visits
 
@@ -53,9 +54,11 @@ class TreeSource:
 def offer_nodes(space, tree, path, root):
     """Offer some of the positions below a tree's root."""
     teacher = space.teacher
-    row = teacher.rows[0]
+    row, share = teacher.rows[0], NODE_SHARE
+    if space.groups[0] > 0:
+        share = min(share, GROUPS_A_TREE / tree.counters[NODES])
     for node in range(1, tree.counters[NODES]):
-        if uniform(space.rng) >= NODE_SHARE:
+        if uniform(space.rng) >= share:
             continue
         put_position(tree, np.int64(node), path, row, teacher.rows[1])
         start(teacher.net, teacher.acc, np.int64(0), row)

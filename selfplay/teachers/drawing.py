@@ -17,21 +17,15 @@ from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from engine.tactics.quiescence import forcing_moves, immediate_gain
+from engine.tactics.quiescence import immediate_gain
 from engine.tactics.see import see
+from selfplay.records.calibration import STATIC
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
 from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, start
 from selfplay.teachers.alpha_beta import score_moves
+from selfplay.teachers.groups import from_ply, is_settled, label_of, pack_group
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import (
-    CHECK_PLIES,
-    MATE,
-    MAX_QUIET_PLY,
-    Teacher,
-    new_teacher,
-    quiescence,
-    to_cp,
-)
+from selfplay.teachers.quiet_search import MATE, Teacher, begin, new_teacher, quiescence, to_cp
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 DECIDED_CP, LOST_CP = 400, 1000  # positions beyond these keep DECIDED_SHARE and LOST_SHARE
@@ -51,6 +45,7 @@ class DrawSpace(NamedTuple):
     teacher: Teacher
     rng: np.ndarray  # uint64 [1] state of SplitMix64
     limits: np.ndarray  # float64 [3] calm limit in centipawns, share of positions not calm, share scored
+    groups: np.ndarray  # int64 [3] least rows of a group (0: single positions), depth of labels, calm limit in units
     moves: np.ndarray  # uint16 [218]
     scores: np.ndarray  # int64 [218]
     values: np.ndarray  # uint64 [N, 4] packed
@@ -61,17 +56,25 @@ class DrawSpace(NamedTuple):
     counts: np.ndarray  # int64 [4] values, noted, positions offered; values at which to stop
 
 
-def new_draw_space(net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]) -> DrawSpace:
-    """Buffers for `size` values."""
+def new_draw_space(
+    net: StockfishNet,
+    seed: int,
+    size: int,
+    limits: tuple[float, float, float],
+    groups_of: int = 0,
+    depth: int = STATIC,
+) -> DrawSpace:
+    """Buffers for `size` values, and for a group that goes beyond."""
     n_scored = int(size * limits[2]) + 1
     return DrawSpace(
         teacher=new_teacher(net),
         rng=np.array([seed], np.uint64),
         limits=np.array(limits),
+        groups=np.array([groups_of, depth, int(limits[0] * UNITS_PER_CP)]),
         moves=np.zeros(MAX_MOVES, np.uint16),
         scores=np.zeros(MAX_MOVES, np.int64),
-        values=np.zeros((size, VALUE_WORDS), np.uint64),
-        keys=np.zeros(size, np.uint64),
+        values=np.zeros((size + MAX_MOVES, VALUE_WORDS), np.uint64),
+        keys=np.zeros(size + MAX_MOVES, np.uint64),
         noted=np.zeros((n_scored, ROW_WORDS), np.uint64),
         noted_labels=np.zeros((n_scored, 3), np.int64),
         scored=np.zeros((n_scored, SCORED_WORDS), np.uint64),
@@ -109,50 +112,36 @@ def below(rng, n):
 
 @kernel()
 def offer(space, ply, value, source, root, plies_left):
-    """Label rows[ply], whose static value is `value`, if it is wanted. Its accumulators are set and stay so."""
+    """Label rows[ply], or the group after its moves, if it is wanted.
+
+    `value` is its static value; its accumulators are set and stay so.
+    """
     teacher, row = space.teacher, space.teacher.rows[ply]
     space.counts[2] += 1
     if row[HALFMOVE] >= FIFTY_MOVE_PLIES or insufficient_material(row):
         return
     if _thinned(space.rng, value) or space.counts[0] >= space.counts[3]:
         return
-    limit = np.int64(space.limits[0] * UNITS_PER_CP)
-    calm = not in_check(row) and is_settled(teacher, ply, value, limit)
+    calm = not in_check(row) and is_settled(teacher, ply, value, space.groups[2])
     if calm and generate(row, teacher.moves[ply]) == 0:
         return  # stalemate
     kind = source | (CALM if calm else 0)
     _note(space, row, kind, root, plies_left)
+    if space.groups[0] > 0:
+        pack_group(space, ply, source, root)
+        return
     if not calm and uniform(space.rng) >= space.limits[1]:
         return
-    if not calm:
+    if calm:
+        value = label_of(teacher, ply, value, space.groups[1], space.scores)
+    else:
         teacher.nodes[0] = 0
-        value = _from_ply(quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply)
+        value = quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE))
+    value = from_ply(value, ply)
     at = space.counts[0]
     pack_row(row, to_cp(value), root, plies_left, kind, space.values[at])
     space.keys[at] = row[KEY]
     space.counts[0] += 1
-
-
-@kernel()
-def _from_ply(value, ply):
-    """Convert a mate's distance from ply 0 to that from rows[ply]."""
-    if abs(value) <= MATE - 2 * MAX_QUIET_PLY:
-        return value
-    return value + ply if value > 0 else value - ply
-
-
-@kernel()
-def is_settled(teacher, ply, value, limit):
-    """Whether no capture wins material and quiescence stays within `limit` units of the static `value`."""
-    row = teacher.rows[ply]
-    moves, gains = teacher.moves[ply], teacher.scores[ply]
-    count = forcing_moves(row, moves, gains, False, False)
-    for i in range(count):
-        if see(row, moves[i]) > 0:
-            return False
-    teacher.nodes[0] = 0
-    without_checks = ply - CHECK_PLIES
-    return quiescence(teacher, ply, without_checks, value + limit, value + limit + 1) <= value + limit
 
 
 @kernel()
@@ -185,7 +174,8 @@ def score_noted(space):
         count = np.int64(generate(row, space.moves))
         if count == 0:
             continue
-        score_moves(teacher, row, space.moves, count, space.scores, np.int64(TOP_MOVES), REACH)
+        begin(teacher, row)
+        score_moves(teacher, np.int64(0), space.moves, count, space.scores, np.int64(TOP_MOVES), REACH)
         pack_row(row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[kept])
         pack_best_moves(space.moves, space.scores, count, space.scored[kept])
         space.noted[kept, KEY] = row[KEY]

@@ -82,13 +82,14 @@ class LabelFile:
             return
         try:
             stored = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-            other = sorted(key for key, value in teacher.items() if stored.get(key) != value)
+            # An older note does not tell the kind of positions: games, and not held-out ones alone.
+            other = sorted(key for key, value in teacher.items() if stored.get(key, False) != value)
         except (OSError, ValueError, AttributeError) as error:
             raise RunError(f"{note}: not a note about the teacher of labels: {error}") from error
         if other:
             raise RunError(
-                f"{self.path} holds labels of another teacher ({', '.join(other)}; see {note.name}): "
-                "write to a new file; --known leaves out the positions of this one"
+                f"{self.path} holds labels of another teacher or kind ({', '.join(other)}; see {note.name}): "
+                "write to a new file; --known skips the positions of this one"
             )
 
     def _cut_torn_line(self) -> int:
@@ -205,12 +206,14 @@ def _work(shared: _Shared, new_engine: Callable[[], UciEngine], halted: Callable
         while (found := shared.next_task(halted)) is not None:
             task, plies = found
             labels: dict[int, list[tuple[str, int]]] = {}
-            for ply in plies:
-                if halted():
-                    break
-                if answer := teacher.labels(task, ply):
-                    labels[ply] = answer
-            shared.deliver(task, labels)
+            try:
+                for ply in plies:
+                    if halted():
+                        break
+                    if answer := teacher.labels(task, ply):
+                        labels[ply] = answer
+            finally:
+                shared.deliver(task, labels)
 
 
 class _Teacher:

@@ -13,6 +13,7 @@ import numpy as np
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import push
+from engine.files.note_log import NoteLog
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -20,7 +21,7 @@ from engine.search.result import Branch
 from selfplay.data.game_files import white_points_of
 from selfplay.data.split import is_held_out_game
 from selfplay.data.teacher import UNKNOWN_RESULT
-from selfplay.data.text_files import numbered_lines
+from selfplay.data.text_files import position_lines
 from selfplay.matches.opening_book import parse_position
 from selfplay.records.collect import GameRecord
 from selfplay.records.targets import RESULTS
@@ -89,12 +90,12 @@ def tasks_of_games(
 
 
 def positions_of_file(path: Path) -> Iterator[LabelTask]:
-    """Tasks from an EPD or FEN file, one position per line. Raises DataError naming the line."""
-    for number, line in numbered_lines(path):
-        if not line.strip() or line.startswith("#"):
-            continue
-        board = parse_position(line, f"{path}:{number}", chess960=True)
+    """Tasks from an EPD or FEN file, packed or not, one position per line. Raises DataError naming the line."""
+    notes = NoteLog(path)
+    for number, line in position_lines(path):
+        board = parse_position(line, f"{path}:{number}", chess960=True, note=notes.note)
         yield _single(row_from_board(board))
+    notes.close()
 
 
 def _single(row: np.ndarray) -> LabelTask:

@@ -15,20 +15,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import KEY
+from engine.board.layout import KEY, MAX_MOVES
 from engine.errors import ConfigError
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
 from engine.options.settings import check_settings, check_weights, setting
-from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, keys_of_rows
+from selfplay.records.calibration import ONE_PLY, STATIC
+from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, follows_of, keys_of_rows, leads_of
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
 from selfplay.teachers.draw_trees import TreeSource
 from selfplay.teachers.drawing import new_draw_space, score_noted
 from selfplay.teachers.net_file import StockfishNet
 
-VERSION = 5  # raise this when the same settings give different labels
+VERSION = 6  # raise this when the same settings give different labels
 MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread
 REBUILD_ROWS = 1 << 20
@@ -45,6 +46,12 @@ class LabelPlan:
     seed: int = setting(1, "seed all draws with this", least=0)
     calm_cp: float = setting(40.0,
         "keep positions whose captures change the value by at most this many centipawns", least=0)
+    depth: int = setting(STATIC,
+        "label calm positions with the static value (-1), quiescence (0), or their moves' best, one ply deep (1)",
+        least=STATIC, most=ONE_PLY)
+    groups_of: int = setting(0,
+        "label groups: all calm positions after the moves of a drawn one, if there are this many; 0 = single positions",
+        least=0, most=MAX_MOVES)
     unsettled_share: float = setting(0.05,
         "keep this share of the other positions, with quiescence's value", least=0, most=1)
     scored_share: float = setting(0.05,
@@ -53,7 +60,7 @@ class LabelPlan:
         "search trees to draw from for this many visits; each takes half, once or twice as many", least=1)
     chunk_rows: int = setting(65_536, "draw this many positions at a time", least=1)
     filter_mib: int = setting(512,
-        "remember labelled positions in this many MiB, a power of two; 512 suffices for 200 million")
+        "remember labelled positions in this many MiB, a power of two; 512 is enough for 200 million")
     shares: Shares = field(default_factory=Shares)
     # fmt: on
 
@@ -94,7 +101,7 @@ def draw_chunk(
     """Draw and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
-    space = new_draw_space(net, seed, plan.chunk_rows, limits)
+    space = new_draw_space(net, seed, plan.chunk_rows, limits, plan.groups_of, plan.depth)
     weights = np.array(list(asdict(plan.shares).values()))
     if tree_net is None:
         weights[TREES] = 0.0
@@ -188,9 +195,10 @@ class LabelRun:
         self._writer.publish(chunks)
 
     def _new_rows(self, rows: np.ndarray, keys: np.ndarray, salt: np.uint64) -> np.ndarray:
-        new = np.zeros(len(keys), np.bool_)
-        add_new(self._seen, np.ascontiguousarray(keys), salt, new)
-        return rows[new]
+        leads = leads_of(rows)
+        new = np.zeros(len(leads), np.bool_)
+        add_new(self._seen, keys[leads], salt, new)
+        return rows[np.repeat(new, np.diff(np.append(leads, len(rows))))]
 
 
 def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None) -> dict[str, Any]:
@@ -210,7 +218,8 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
     """Restore the filter to its state after the folder's last published chunk."""
     for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
         for first in range(0, len(rows), REBUILD_ROWS):
-            keys = keys_of_rows(rows[first : first + REBUILD_ROWS], labels.folder, first)
+            part = rows[first : first + REBUILD_ROWS]
+            keys = keys_of_rows(part, labels.folder, first)[~follows_of(part)]
             add_new(seen, keys, salt, np.zeros(len(keys), np.bool_))
 
 

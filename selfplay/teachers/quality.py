@@ -13,33 +13,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import in_check
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
-from engine.board.layout import MAX_MOVES, ROW_WORDS
-from engine.board.makemove import make
-from engine.board.movegen import generate
+from engine.board.layout import BLACK, WHITE
 from engine.errors import DataError, FenError
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
-from engine.native.jit import kernel
-from engine.tactics.classical import evaluate
-from engine.tactics.quiescence import new_space, quiet_value
 from selfplay.data.teacher import UNKNOWN_RESULT, labelled_boards
 from selfplay.data.text_files import numbered_lines
-from selfplay.records.calibration import DEPTH_2_SCORES
+from selfplay.records.label_folder import LabelFolder, fields_of, rows_of
 from selfplay.records.targets import WHITE_POINTS, Calibration, wdl_from_score
-from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
-from selfplay.teachers.static_value import static_value
+from selfplay.teachers.siblings import SORTS, Order, Siblings, order
+from selfplay.teachers.values import q_of, teacher_cp
 
-STATIC, CAPTURES = -1, -2  # depths that mean the static value, and quiescence without quiet checks
 BALANCED_CP = 150
-CALM_CP = 40
-HANGING_CP = 100  # a larger change by captures, in the classical evaluation, means not calm
-SIBLING_PARENTS = 150
-NEAR_BEST = 0.3  # Q: siblings this close to the best matter for the choice
+LEAST_MEN = 17  # of parents whose siblings are compared: the middlegame, where most points are lost
 BATCH = 256
 
 
@@ -50,15 +39,6 @@ class Truth(NamedTuple):
     score_cp: np.ndarray  # int64 [N]
 
 
-class Siblings(NamedTuple):
-    """The positions after all moves of some balanced positions."""
-
-    rows: np.ndarray  # uint64 [S, 16]
-    parent: np.ndarray  # int64 [S]
-    label: np.ndarray  # float64 [S] Q of the parent's mover, by the teacher at depth 2
-    quiet: np.ndarray  # bool [S] calm and close to the best sibling
-
-
 @dataclass(frozen=True)
 class Measures:
     """Results of an evaluator; errors are mean squared errors of Q."""
@@ -66,8 +46,6 @@ class Measures:
     error: float  # on all positions
     calm_error: float
     balanced_error: float  # on calm positions within 150 cp
-    siblings: float  # correlation with the labels of quiet siblings, centred within their parent
-    siblings_error: float  # standard error of `siblings`, by leaving out parents
 
 
 Judge = Callable[[np.ndarray], np.ndarray]  # rows [N, 16] -> Q [N]
@@ -95,92 +73,35 @@ def read_truth(path: Path) -> Truth:
     return Truth(np.stack(rows), np.array(scores, np.int64))
 
 
-def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int) -> np.ndarray:
-    """The teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence, or plies of alpha-beta."""
-    score_cp = np.zeros(len(rows), np.int64)
-    label_rows(new_teacher(net), rows, np.int64(depth), score_cp)
-    return score_cp
+def parents_of(truth: Truth, most: int) -> np.ndarray:
+    """The first balanced positions of the middlegame, at most `most`: rows uint64[P, 16]."""
+    men = np.bitwise_count(truth.rows[:, WHITE] | truth.rows[:, BLACK])
+    return truth.rows[(np.abs(truth.score_cp) < BALANCED_CP) & (men >= LEAST_MEN)][:most]
 
 
-@kernel()
-def label_rows(teacher, rows, depth, score_cp):
-    """Write the teacher's centipawns of every row to `score_cp`."""
-    for i in range(len(rows)):
-        begin(teacher, rows[i])
-        if depth == STATIC:
-            value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
-        elif depth == CAPTURES:
-            value = quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
-        else:
-            value = deep_value(teacher, rows[i], depth)
-        score_cp[i] = to_cp(value)
+def parents_of_folder(folder: Path, most: int) -> np.ndarray:
+    """Balanced positions of the middlegame from a label folder, spread over it: rows uint64[P, 16] with P <= `most`.
+
+    Raises DataError for a damaged folder.
+    """
+    packed = LabelFolder(folder).values
+    balanced = np.abs(fields_of(packed)["score"].astype(np.int32)) < BALANCED_CP
+    numbers = np.flatnonzero(balanced & (np.bitwise_count(packed[:, 0]) >= LEAST_MEN))
+    spread = numbers[np.linspace(0, len(numbers), min(most, len(numbers)), endpoint=False).astype(np.int64)]
+    return rows_of(packed[spread], folder)
 
 
-def q_of(wdl: np.ndarray) -> np.ndarray:
-    """Win minus loss."""
-    return wdl[:, 0].astype(np.float64) - wdl[:, 2]
-
-
-def calm_mask(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
-    """bool[N]: not in check, and neither the teacher's nor the classical quiescence changes the value much."""
-    space = new_space()
-    settled = np.array([quiet_value(row, space, np.int64(1), np.int64(0)) - evaluate(row) for row in rows])
-    checked = np.array([in_check(row) for row in rows])
-    return _is_settled(net, rows) & (np.abs(settled) <= HANGING_CP) & ~checked
-
-
-def _is_settled(net: StockfishNet, rows: np.ndarray) -> np.ndarray:
-    """bool[N]: captures change the static value little."""
-    return np.abs(teacher_cp(net, rows, CAPTURES) - teacher_cp(net, rows, STATIC)) < CALM_CP
-
-
-def siblings_of(net: StockfishNet, truth: Truth) -> Siblings:
-    """The children of the first balanced positions, labelled by the teacher."""
-    parents = truth.rows[np.abs(truth.score_cp) < BALANCED_CP][:SIBLING_PARENTS]
-    found, parent = [], []
-    for number, row in enumerate(parents):
-        moves, replies = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.uint16)
-        for move in moves[: generate(row, moves)]:
-            child = np.zeros(ROW_WORDS, np.uint64)
-            make(row, move, child)
-            if generate(child, replies):
-                found.append(child)
-                parent.append(number)
-    if not found:
-        raise DataError("no balanced position with a move among the truth's positions")
-    rows, owner = np.stack(found), np.array(parent)
-    label = -q_of(DEPTH_2_SCORES.wdl(teacher_cp(net, rows, 2)))
-    best = np.full(len(parents), -np.inf)
-    np.maximum.at(best, owner, label)
-    return Siblings(rows, owner, label, _is_settled(net, rows) & (label > best[owner] - NEAR_BEST))
-
-
-def measure(judge: Judge, truth: Truth, calm: np.ndarray, siblings: Siblings) -> Measures:
-    """All measures of one judge; `calm` bool[N] of the truth's positions."""
+def measure(judge: Judge, truth: Truth, calm: np.ndarray) -> Measures:
+    """The errors of one judge; `calm` bool[N] of the truth's positions."""
     square = (judge(truth.rows) - q_of(wdl_from_score(truth.score_cp))) ** 2
     near = calm & (np.abs(truth.score_cp) < BALANCED_CP)
-    quiet = siblings.quiet
-    judged, label, owner = -judge(siblings.rows)[quiet], siblings.label[quiet], siblings.parent[quiet]
-    correlation, error = _centred_correlation(judged, label, owner)
-    return Measures(float(square.mean()), float(square[calm].mean()), float(square[near].mean()), correlation, error)
+    return Measures(*(float(square[some].mean()) if some.any() else 0.0 for some in (square == square, calm, near)))
 
 
-def _centred_correlation(a: np.ndarray, b: np.ndarray, owner: np.ndarray) -> tuple[float, float]:
-    """(correlation within owners, its standard error by leaving out one owner at a time)."""
-    counts = np.maximum(np.bincount(owner), 1)
-    a = a - (np.bincount(owner, a) / counts)[owner]
-    b = b - (np.bincount(owner, b) / counts)[owner]
-    products = np.stack([np.bincount(owner, x) for x in (a * b, a * a, b * b)])
-    total = products.sum(axis=1, keepdims=True)
-    left = _correlation(total - products[:, np.bincount(owner) > 0])
-    error = np.sqrt((len(left) - 1) * np.mean((left - left.mean()) ** 2))
-    return float(_correlation(total)[0]), float(error)
-
-
-def _correlation(products: np.ndarray) -> np.ndarray:
-    """Correlation from sums of ab, aa and bb [3, n]; 0 if a or b never varies."""
-    scale = np.sqrt(np.maximum(products[1] * products[2], 0.0))
-    return np.divide(products[0], scale, out=np.zeros_like(scale), where=scale > 1e-12)
+def orders(judge: Judge, siblings: Siblings) -> list[Order]:
+    """How one judge orders the quiet siblings: all of them, then those after each sort of move."""
+    judged = -judge(siblings.rows)
+    return [order(judged, siblings, sort) for sort in (None, *range(len(SORTS)))]
 
 
 def evaluator_judge(evaluator: Evaluator) -> Judge:
@@ -200,6 +121,6 @@ def evaluator_judge(evaluator: Evaluator) -> Judge:
     return judge
 
 
-def teacher_judge(net: StockfishNet, depth: int, calibration: Calibration) -> Judge:
+def teacher_judge(net: StockfishNet, depth: int, calibration: Calibration, threads: int = 1) -> Judge:
     """Judge by the teacher itself at `depth`."""
-    return lambda rows: q_of(calibration.wdl(teacher_cp(net, rows, depth)))
+    return lambda rows: q_of(calibration.wdl(teacher_cp(net, rows, depth, threads)))

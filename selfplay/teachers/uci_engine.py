@@ -8,9 +8,7 @@ import chess.engine
 
 from engine.errors import AinoError, ConfigError
 from selfplay.matches.contestant import START_TIMEOUT_S, Contestant, ask_engine, close_engine, open_engine
-from selfplay.records.targets import MATE_SCORE_CP
-
-LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
+from selfplay.matches.infos import read_info
 
 
 class EngineDied(AinoError):
@@ -19,19 +17,10 @@ class EngineDied(AinoError):
 
 def parse_info(line: str) -> tuple[int, str, int] | None:
     """(rank from 1, move, centipawns from the side to move) of an `info` line; None without exact score and move."""
-    words = line.split()
-    try:
-        place = words.index("score")
-        kind, value, bound = words[place + 1], int(words[place + 2]), words[place + 3 : place + 4]
-        move = words[words.index("pv", place) + 1]
-        rank = int(words[words.index("multipv") + 1]) if "multipv" in words else 1
-    except (ValueError, IndexError):
+    info = read_info(line)
+    if info is None or info.score_cp is None or not info.move:
         return None
-    if kind not in ("cp", "mate") or bound in (["lowerbound"], ["upperbound"]):
-        return None
-    if kind == "mate":
-        return rank, move, MATE_SCORE_CP - value if value > 0 else -MATE_SCORE_CP - value
-    return rank, move, max(-LARGEST_SCORE, min(LARGEST_SCORE, value))
+    return info.rank, info.move, info.score_cp
 
 
 class _Order(chess.engine.BaseCommand[list[str]]):
@@ -86,7 +75,7 @@ class UciEngine:
         position = f"position fen {fen}" + (f" moves {' '.join(moves)}" if moves else "")
         lines: dict[int, tuple[str, int]] = {}
         for line in self._ask([position, f"go nodes {self.nodes}"], "bestmove", self.timeout_s):
-            if line.startswith("info ") and (info := parse_info(line)) is not None:
+            if (info := parse_info(line)) is not None:
                 lines[info[0]] = info[1:]
         scores: dict[str, int] = {}
         for rank in sorted(lines)[: self.multipv]:

@@ -14,7 +14,7 @@ from engine.nn.layer import Layer
 from engine.nn.optimizers import Optimizer
 from engine.nn.parallel import GradientSource
 from selfplay.records.positions import PositionSet
-from selfplay.training.losses import Losses, LossSums
+from selfplay.training.losses import Losses, LossSums, mean_of
 from selfplay.training.mixture import AnySet, Batches
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
@@ -22,9 +22,9 @@ from selfplay.training.source_files import TrainingData
 
 @dataclass(frozen=True)
 class HeldOutScores(Losses):
-    """Losses on held-out positions. `top1`: how often the model's best legal move is the target's."""
+    """Losses on held-out positions. `top1`: how often the model's best legal move is the target's; None without any."""
 
-    top1: float
+    top1: float | None = None
 
 
 class HeldOut(ABC):
@@ -39,7 +39,7 @@ class HeldOut(ABC):
 
 def scores_of(hits: float, sums: LossSums) -> HeldOutScores:
     """The scores of a model that found `hits` of the targets' best moves."""
-    return HeldOutScores(**asdict(sums.means), top1=hits / (sums.with_policy or 1.0))
+    return HeldOutScores(**asdict(sums.means), top1=mean_of(hits, sums.with_policy))
 
 
 def spread_positions(positions: AnySet, limit: int) -> tuple[PositionSet, np.ndarray]:

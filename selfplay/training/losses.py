@@ -13,15 +13,29 @@ class LossWeights:
 
     value: float = 1.0
     moves_left: float = 0.1
+    siblings: float = 0.0  # differences within groups of siblings; value trunks only
+
+
+def mean_of(total: float, count: float) -> float | None:
+    """The mean of `count` numbers; None of none."""
+    return total / count if count else None
+
+
+def number_text(value: float | None, form: str = ".4f") -> str:
+    """A number in this format, or a dash for one that was not measured."""
+    return "-" if value is None else format(value, form)
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Means over the positions that have the target: cross-entropies in nats, moves left as Huber loss in 100 plies."""
+    """Means over the positions that have the target: cross-entropies in nats, moves left as Huber loss in 100 plies,
+    squared errors of the differences between siblings in log odds. None where no position has the target.
+    """
 
-    policy: float
-    value: float
-    moves_left: float
+    policy: float | None
+    value: float | None
+    moves_left: float | None
+    siblings: float | None = None
 
 
 @dataclass(frozen=True)
@@ -34,14 +48,17 @@ class LossSums:
     with_policy: float
     with_value: float
     with_moves_left: float
+    siblings: float = 0.0
+    with_siblings: float = 0.0
 
     @property
     def means(self) -> Losses:
-        """The means; 0 for a loss that no position has a target for."""
+        """The means."""
         return Losses(
-            self.policy / (self.with_policy or 1.0),
-            self.value / (self.with_value or 1.0),
-            self.moves_left / (self.with_moves_left or 1.0),
+            mean_of(self.policy, self.with_policy),
+            mean_of(self.value, self.with_value),
+            mean_of(self.moves_left, self.with_moves_left),
+            mean_of(self.siblings, self.with_siblings),
         )
 
     def metrics(self, count: int) -> dict[str, float]:
@@ -50,7 +67,8 @@ class LossSums:
 
     def total(self, count: int, weights: LossWeights) -> float:
         """The mean over `count` positions of the loss that training minimises."""
-        return (self.policy + weights.value * self.value + weights.moves_left * self.moves_left) / count
+        weighted = weights.value * self.value + weights.moves_left * self.moves_left + weights.siblings * self.siblings
+        return (self.policy + weighted) / count
 
     @classmethod
     def of_metrics(cls, metrics: Mapping[str, float]) -> Self:

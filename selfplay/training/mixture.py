@@ -13,9 +13,10 @@ from engine.errors import ConfigError
 from engine.native.pool import PerThread
 from engine.options.settings import check_weights
 from selfplay.data.label_sampler import LabelRows, LabelSampler
-from selfplay.data.order import GameOrder, RowOrder
+from selfplay.data.order import GameOrder, GroupOrder, RowOrder
 from selfplay.data.sampler import MIRROR, SWAP_COLOURS, PositionSampler, new_training_batch, part_of
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
+from selfplay.records.label_folder import leads_of
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 
 FILLED = 256  # positions that a thread fills at a time
@@ -24,7 +25,11 @@ AnySet = PositionSet | LabelRows
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-def _order_of(one: AnySet, seed: int, group: int, group_of_rows: int) -> GameOrder | RowOrder:
+def _order_of(
+    one: AnySet, seed: int, group: int, group_of_rows: int, whole_groups: bool
+) -> GameOrder | GroupOrder | RowOrder:
+    if isinstance(one, LabelRows) and one.grouped and whole_groups:
+        return GroupOrder(leads_of(one.rows), one.n_positions, seed)
     if isinstance(one, LabelRows):
         return RowOrder(one.n_positions, seed, group_of_rows)
     return GameOrder(one, seed, group)
@@ -38,11 +43,12 @@ class Batches(ABC):
     """Batches from several sets by mixture weights; each set by epochs, without replacement.
 
     A batch depends only on the seed and its step. Games give `group` positions at a time, label folders `group_of_rows`
-    consecutive rows. Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable
-    position.
+    consecutive rows, or, where they hold groups and `whole_groups` is set, whole groups (`GroupOrder`).
+    Raises ConfigError if a weight is negative, none is positive, or a set with a weight has no usable position.
     """
 
     group = group_of_rows = 1
+    whole_groups = False
 
     def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, batch: Any) -> None:
         """``batch`` has the arrays for one batch."""
@@ -51,7 +57,8 @@ class Batches(ABC):
         self._seed = seed
         pairs = [(one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0]
         self._sets = [one for one, _ in pairs]
-        self._orders = [_order_of(one, seed + i, self.group, self.group_of_rows) for i, one in enumerate(self._sets)]
+        kinds = self.group, self.group_of_rows, self.whole_groups
+        self._orders = [_order_of(one, seed + i, *kinds) for i, one in enumerate(self._sets)]
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
         self.n_positions = sum(map(_usable_positions, self._sets))

@@ -25,6 +25,7 @@ from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 from selfplay.training.tower import PlanesHeldOut
 
+OWN = "own"  # what a file calls the weights of such a network
 LEAST_CHANCE = 1e-9  # of an outcome, whose logarithm is a loss
 
 
@@ -65,7 +66,7 @@ class OwnWeights(Layer):
 
     def config(self) -> dict[str, Any]:
         """Names and shapes, which make an architecture."""
-        return {"layer": "own", "shapes": {name: list(array.shape) for name, array in self.params.items()}}
+        return {"layer": OWN, "shapes": {name: list(array.shape) for name, array in self.params.items()}}
 
 
 def is_own(net: str) -> bool:
@@ -120,7 +121,7 @@ class OwnLearner:
         if not np.isfinite([policy, value]).all():
             raise TrainingError(f"step {self.steps_done + 1}: the losses are {policy} and {value}")
         self.steps_done += 1
-        return Losses(float(policy), float(value), 0.0)
+        return Losses(float(policy), float(value), None)
 
     def averaged_model(self) -> OwnWeights:
         """The weights to play with; the network averages them itself, or does not."""

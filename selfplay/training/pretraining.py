@@ -2,17 +2,20 @@
 
 config.json     the resolved configuration; only the run's length and intervals may change later
 checkpoint.npz  complete learner state, written every few minutes and on interruption
-log.jsonl       one JSON object a line: training losses, held-out scores
+log.jsonl       one JSON object a line: training losses, held-out scores; none after the checkpoint's step is kept
 latest.dit      the averaged network of the last held-out evaluation
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +26,17 @@ from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
+from selfplay.data.label_sampler import LabelRows
+from selfplay.data.split import fingerprint
+from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of
 from selfplay.training.family import HeldOutScores
 from selfplay.training.learner import Learner, load_checkpoint
-from selfplay.training.losses import Losses
+from selfplay.training.losses import Losses, mean_of
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData
 
+CONFIG, LOG = "config.json", "log.jsonl"
 # A continued run may change these settings. A longer run continues at the rate of its new schedule.
 CHANGEABLE = {"minutes", "positions", "checkpoint_minutes", "evaluate_minutes"}
 LOG_STEPS = 20  # steps between progress reports and training lines in the log
@@ -44,7 +51,7 @@ class PretrainSettings:
     learner: LearnerSettings
     part: str = "policy"  # what to train of a network with a value trunk (`family_of`)
     start_from: Path | None = None  # network of the same size, or without the value trunk, whose weights start the run
-    minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data
+    minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data and compiling
     positions: int = 0
     seed: int = 1
     checkpoint_minutes: float = 3.0
@@ -64,8 +71,8 @@ class ProgressReport:
 
     progress: float  # 0..1
     positions: int  # trained on so far, counting repetitions
-    positions_per_s: float  # since the last report
-    losses: Losses  # means since the last report
+    positions_per_s: float | None  # since the last report; None without a step since then
+    losses: Losses | None  # means since the last report; None without a step since then
     scores: HeldOutScores | None
 
 
@@ -76,7 +83,7 @@ class Pretraining:
         self.folder = folder
         self.settings = settings
         self.elapsed_s = 0.0
-        self._bind_configuration()
+        self._bind_configuration(data)
         family, rates = family_of(settings.net, settings.part), WarmupCosine.over_progress(settings.peak_rate)
         batches = family.batches(data, settings.learner, settings.seed)
         model = _first_model(settings)
@@ -86,6 +93,7 @@ class Pretraining:
             arrays, values = load_checkpoint(self._checkpoint)
             self.learner.restore(arrays, values["learner"])
             self.elapsed_s = values["elapsed_s"]
+        self._log = _kept_log(folder / LOG, self.learner.steps_done)
 
     @property
     def _checkpoint(self) -> Path:
@@ -104,31 +112,41 @@ class Pretraining:
         return min(1.0, self.positions / self.settings.positions)
 
     def train(self, report: Callable[[ProgressReport], None], stop: Callable[[], bool]) -> bool:
-        """Train until the run is done (True) or `stop()` (False). Both leave a checkpoint."""
-        begun = time.monotonic() - self.elapsed_s
+        """Train until the run is done (True) or `stop()` (False). Both leave a checkpoint.
+
+        The first step and the first evaluation of a session may compile kernels, and take no time of the run's.
+        """
+        clock = _WorkClock(self.elapsed_s)
         last_checkpoint = last_evaluation = self.elapsed_s
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
         while self.progress < 1.0 and not stop():
             seen.append(self.learner.step())
-            self.elapsed_s = time.monotonic() - begun
+            self.elapsed_s = clock.after("step")
             if len(seen) == LOG_STEPS:
                 report(self._report(seen, None))
                 seen = []
             if self.elapsed_s - last_evaluation >= 60 * self.settings.evaluate_minutes:
-                report(self._report(seen, self._evaluate(self.folder / "latest.dit")))
+                scores = self._evaluate(self.folder / "latest.dit")
+                report(self._report(seen, scores))
                 seen, last_evaluation = [], self.elapsed_s
-                self.elapsed_s = time.monotonic() - begun
+                self.elapsed_s = clock.after("evaluation")
             if self.elapsed_s - last_checkpoint >= 60 * self.settings.checkpoint_minutes:
                 self.checkpoint()
                 last_checkpoint = self.elapsed_s
+        if seen:
+            report(self._report(seen, None))
         self.checkpoint()
         return self.progress >= 1.0
 
     def finish(self, path: Path, dtype: str = "float32") -> HeldOutScores:
-        """Write the averaged network to `path`, stored as `dtype`, and return its held-out scores."""
+        """Write the averaged network to `path`, stored as `dtype`; log and return its held-out scores."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        return self._evaluate(path, dtype)
+        scores = self._evaluate(path, dtype)
+        if not any(row["step"] == self.learner.steps_done and row.get("scores") for row in self._log[-2:]):
+            self._reported = self.elapsed_s, self.positions
+            self._report([], scores)
+        return scores
 
     def checkpoint(self) -> None:
         """Write the complete state of the run."""
@@ -157,31 +175,105 @@ class Pretraining:
     def _report(self, seen: list[Losses], scores: HeldOutScores | None) -> ProgressReport:
         seconds, positions = self.elapsed_s - self._reported[0], self.positions - self._reported[1]
         self._reported = self.elapsed_s, self.positions
-        speed = positions / seconds if seconds > 0 else 0.0
-        names = Losses.__dataclass_fields__
-        means = Losses(*(float(np.mean([getattr(one, name) for one in seen or [Losses(0, 0, 0)]])) for name in names))
-        report = ProgressReport(self.progress, self.positions, speed, means, scores)
-        line = {"step": self.learner.steps_done, "elapsed_s": round(self.elapsed_s, 1), **asdict(report)}
-        path = self.folder / "log.jsonl"
+        speed = positions / seconds if seconds > 0 and positions > 0 else None
+        report = ProgressReport(self.progress, self.positions, speed, _means(seen), scores)
+        self._log.append({"step": self.learner.steps_done, "elapsed_s": round(self.elapsed_s, 1), **asdict(report)})
+        path = self.folder / LOG
         with naming(path), open(path, "a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+            log.write(json.dumps(self._log[-1]) + "\n")
         return report
 
-    def _bind_configuration(self) -> None:
-        """Store the configuration. In an existing folder, only the run's length and intervals may differ."""
+    def _bind_configuration(self, data: TrainingData) -> None:
+        """Store the configuration, and what the data are. In an existing folder, only CHANGEABLE settings may differ.
+
+        A folder of an older version does not tell what its data were; they are taken to be these.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_left_behind(self.folder)
-        path = self.folder / "config.json"
+        path = self.folder / CONFIG
         values = json.loads(json.dumps(asdict(self.settings), default=str))
+        values["data"] = dict(data.fingerprints)
+        if (start := self.settings.start_from) is not None:
+            values["data"][str(start)] = hashlib.sha256(start.read_bytes()).hexdigest()[:16]
+        values["heldout"] = _heldout_name(data.heldout)
         if path.is_file():
             stored = json.loads(path.read_text(encoding="utf-8"))
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
-            if refused := sorted(different - CHANGEABLE):
+            if refused := sorted(different - CHANGEABLE - {"data", "heldout"}):
                 raise RunError(f"{self.folder} holds a run with other {', '.join(refused)} (see {path.name})")
+            told = stored.get("data", {})
+            if changed := [name for name, mark in values["data"].items() if told.get(name, mark) != mark]:
+                advice = "Give the run that began with them back its files, or begin another run with --start-from"
+                raise RunError(
+                    f"{self.folder} holds a run with other data: changed since is {', '.join(changed)}. {advice}"
+                )
             if not different:
                 return
         with atomic_write(path) as stream:
             stream.write(json.dumps(values, indent=2).encode())
+
+
+class _WorkClock:
+    """Counts seconds of work, but for the first time that a kind of work is done, which may compile kernels."""
+
+    def __init__(self, elapsed_s: float) -> None:
+        self._elapsed_s, self._last = elapsed_s, time.monotonic()
+        self._known: set[str] = set()
+
+    def after(self, work: str) -> float:
+        """The seconds so far, at the end of some work."""
+        now = time.monotonic()
+        if work in self._known:
+            self._elapsed_s += now - self._last
+        self._known.add(work)
+        self._last = now
+        return self._elapsed_s
+
+
+def _means(seen: list[Losses]) -> Losses | None:
+    """Means over steps, of each loss over those that have it."""
+    if not seen:
+        return None
+    numbers = {one.name: [x for loss in seen if (x := getattr(loss, one.name)) is not None] for one in fields(Losses)}
+    return Losses(**{name: mean_of(float(np.sum(values)), len(values)) for name, values in numbers.items()})
+
+
+def _heldout_name(heldout: PositionSet | LabelRows) -> str:
+    """A name for the positions that are scored: only scores of the same ones can be compared."""
+    if isinstance(heldout, PositionSet):
+        return fingerprint(heldout)
+    return hashlib.sha256(np.ascontiguousarray(heldout.rows).tobytes()).hexdigest()[:16]
+
+
+def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
+    """The log's rows up to a step; later ones, written after the checkpoint, and torn ones are cut from the file."""
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    rows = [row for row in read_log(text) if row["step"] <= step]
+    kept = "".join(json.dumps(row) + "\n" for row in rows)
+    if kept != text:
+        with atomic_write(path) as stream:
+            stream.write(kept.encode())
+    return rows
+
+
+def read_log(text: str) -> list[dict[str, Any]]:
+    """The rows of a log, without torn lines, and without those of steps that were repeated after a kill."""
+    rows: list[dict[str, Any]] = []
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                while rows and _place(rows[-1]) >= _place(row):
+                    rows.pop()
+                rows.append(row)
+    return rows
+
+
+def _place(row: dict[str, Any]) -> tuple[int, bool]:
+    """The order of rows: by steps, and the scores after a step behind its losses."""
+    return row["step"], bool(row.get("scores"))
 
 
 def _first_model(settings: PretrainSettings) -> Layer:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from selfplay.data.pgn import PgnReader
 from selfplay.data.split import (
     HELD_OUT_SHARE,
     Split,
+    fingerprint,
     held_out_games,
     limit_for,
     root_limit,
@@ -25,6 +28,7 @@ from selfplay.data.split import (
 )
 from selfplay.data.teacher import read_teacher, teacher_files
 from selfplay.data.v6_games import read_v6
+from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
 
@@ -46,7 +50,8 @@ class SourceFiles:
         shares: mixture weights of the kinds (teacher, engine, human, pgn, v6, searched, labels), relative; kinds
             without files do not count.
         scored_share: part of the labels' mixture weight that goes to positions with scored moves.
-        heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder.
+        heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder;
+            HELD_OUT_SHARE at least.
     """
 
     teacher: tuple[Path, ...] = ()
@@ -66,12 +71,14 @@ class SourceFiles:
 class TrainingData:
     """Training sets with their mixture weights, and the held-out set.
 
-    Without games, the held-out set is some rows of the first label folder.
+    Without games, the held-out set is some rows of the first label folder. `fingerprints` tell by path what the files
+    hold; of a label folder, which may grow, what its labels were made from.
     """
 
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
     heldout: PositionSet | LabelRows
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_training_data(
@@ -83,8 +90,8 @@ def load_training_data(
     """Read all files (from the cache folder if parsed before), calling `tell` with one line per file.
 
     `watch` gets a file's name, the share of it that is read (0 where that is not known) and its games, now and then.
-    Every file is its own set, so that none is copied into memory. Files of a kind split its weight by positions. Equal
-    games count once. Raises ConfigError without files, DataError for bad ones.
+    Every file is its own set, so that none is copied into memory. Files of a kind split its weight by positions. Each
+    position of equal games counts once. Raises ConfigError without files, DataError for bad ones.
     """
     kinds: list[tuple[list[Path], Reader]] = [
         (teacher_files(files.teacher), read_teacher),
@@ -104,12 +111,16 @@ def load_training_data(
     loaded = [[(path, load(path, reader)) for path in found] for found, reader in kinds]
     if not any(loaded) and not files.labels:
         raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
+    fingerprints = {str(path): fingerprint(part) for parts in loaded for path, part in parts}
+    for path in files.labels:
+        settings = json.dumps(LabelFolder(path).settings, sort_keys=True)
+        fingerprints[str(path)] = hashlib.sha256(settings.encode()).hexdigest()[:16]
     if not any(loaded):
-        return _labels_alone(files, tell)
+        return replace(_labels_alone(files, tell), fingerprints=fingerprints)
     heldout_path, heldout_set = next(part for parts in loaded for part in parts)
     if heldout_set.n_games < LEAST_GAMES:
         raise DataError(f"{heldout_path}: 1 game found; at least {LEAST_GAMES} are needed")
-    limit, known = limit_for([heldout_set], files.heldout_share), set[int]()
+    limit, known = limit_for([heldout_set], files.heldout_share), dict[int, int]()
     sets: list[PositionSet | LabelRows] = []
     games: list[PositionSet] = []
     shares: list[float] = []
@@ -122,14 +133,14 @@ def load_training_data(
         total = max(1, sum(map(_usable, kind)))
         games += [one for one in kind if _usable(one)]
         shares += [share * _usable(one) / total for one in kind if _usable(one)]
-    once, _ = without_known_games(heldout_set, set())
+    once, _ = without_known_games(heldout_set, {})
     heldout, split = unseen(held_out_games(once, limit), games, limit)
     tell(f"{heldout_path.name}: {heldout.n_games:,} games are held out; {_usable(heldout):,} positions nowhere else")
     sets += games
     for rows, share in _label_sets(files, split, tell):
         sets.append(rows)
         shares.append(share)
-    return TrainingData(tuple(sets), tuple(shares), heldout)
+    return TrainingData(tuple(sets), tuple(shares), heldout, fingerprints)
 
 
 def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingData:
@@ -142,7 +153,7 @@ def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingDa
     heldout = rows[held_out(rows, split)][:MOST_SCORED]
     split = replace(split, keys=np.unique(keys_of_rows(heldout, folder.folder)))
     sets, shares = zip(*_label_sets(files, split, tell), strict=True)
-    return TrainingData(sets, shares, LabelRows(str(folder.folder), heldout))
+    return TrainingData(sets, shares, LabelRows.of_folder(folder, heldout))
 
 
 def _label_sets(files: SourceFiles, split: Split, tell: Callable[[str], None]) -> Iterator[tuple[LabelRows, float]]:
@@ -151,10 +162,14 @@ def _label_sets(files: SourceFiles, split: Split, tell: Callable[[str], None]) -
     Raises DataError for a path that is no label folder.
     """
     folders = [LabelFolder(path) for path in files.labels]
+    depths = {folder.folder.name: folder.settings.get("depth", STATIC) for folder in folders}
+    if len(set(depths.values())) > 1:
+        named = ", ".join(f"{name} {depth}" for name, depth in depths.items())
+        tell(f"the labels have different depths, each with a calibration of its own: {named}")
     for name, part in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
         total = sum(getattr(folder.published, name) for folder in folders)
         for folder in folders:
-            rows = LabelRows(str(folder.folder), getattr(folder, name), split)
+            rows = LabelRows.of_folder(folder, getattr(folder, name), split)
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
                 yield rows, files.shares[-1] * part * rows.n_positions / total

@@ -45,6 +45,7 @@ from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
 from selfplay.data.label_sampler import LabelRows
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, label_rows_only, new_value_batch
+from selfplay.records.targets import NEAR_BEST
 from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import AnySet, Batches
@@ -87,6 +88,9 @@ class ValueFamily(Family):
         return model.with_children({**model.children(), VALUE_TRUNK: trunk})
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
+        """Raises ConfigError where differences between siblings are to be learned and no set has groups of them."""
+        if settings.loss.siblings and not any(one.grouped for one in label_rows_only(data.sets)):
+            raise ConfigError("a weight for siblings needs labels in groups (aino-train teach --groups-of)")
         return ValueMixture(data.sets, data.shares, settings.batch_size, seed, self._value)
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
@@ -131,6 +135,7 @@ class ValueMixture(Batches):
     """Batches of both views from label rows; arguments and errors as `Batches`."""
 
     group_of_rows = 8  # consecutive label rows that are drawn together; siblings share most of their work
+    whole_groups = True
 
     def __init__(
         self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, config: ValueConfig
@@ -196,15 +201,17 @@ class ValuePass:
         scale = 1.0 / count
         transpose_dense1(tables, self.gradients)
 
+        of_terms = np.array([weights.value, weights.moves_left, weights.siblings])
+
         def learn(part: tuple[int, int]) -> None:
             scratch = self._scratch.own(new_value_scratch)
-            learn_values(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
+            learn_values(tables, batch, *part, scale, of_terms, NEAR_BEST, scratch, self.gradients)
 
         def add_up(slab: int) -> None:
             sum_slab(tables, batch, count, slab, self._scratch.own(new_value_scratch), self.gradients)
 
         self.pool.map(add_up, self._slabs)
-        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+        self.pool.map(learn, pairwise(part_bounds(batch.follows[:count])))
 
     def backward(self, tables: ValueTables, batch: ValueBatch, count: int, slopes: ValueTables) -> None:
         """Write the gradients of batch[:count], after `forward`, to `slopes`."""
@@ -217,9 +224,16 @@ class ValuePass:
 
     def sums(self, count: int) -> LossSums:
         """Loss sums of the first `count` positions, and how many of them have each target."""
-        value, left = self.gradients.losses[:count].sum(axis=0, dtype=np.float64).tolist()
-        with_value, with_left = np.count_nonzero(self.gradients.known[:count], axis=0).tolist()
-        return LossSums(0.0, value, left, 0, with_value, with_left)
+        value, left, siblings = self.gradients.losses[:count].sum(axis=0, dtype=np.float64).tolist()
+        with_value, with_left, with_siblings = np.count_nonzero(self.gradients.known[:count], axis=0).tolist()
+        return LossSums(0.0, value, left, 0, with_value, with_left, siblings, with_siblings)
+
+
+def part_bounds(follows: np.ndarray) -> list[int]:
+    """Ends of parts of about PART positions that cut no group; follows bool[n]: siblings of the position before."""
+    leads = np.append(np.flatnonzero(~follows), len(follows))
+    inner = leads[np.searchsorted(leads, np.arange(PART, len(follows), PART))]
+    return np.unique(np.concatenate([[0], inner, [len(follows)]])).tolist()
 
 
 # ---- held-out rows --------------------------------------------------------------------------------------------------

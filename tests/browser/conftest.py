@@ -51,13 +51,17 @@ def ask(chromium: Chromium, folder: Path, text: str, width: int, act: str) -> ob
     return found
 
 
+def annotated(text: str) -> str:
+    """The page of a review of a game."""
+    game = chess.pgn.read_game(io.StringIO(text))
+    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
+        section = game_section(review_game(engine, game, Limits(nodes=100)), 1, text)
+    return render_game_page("A game", [section], "100 nodes")
+
+
 @pytest.fixture(scope="session")
 def annotated_page() -> str:
-    game = chess.pgn.read_game(io.StringIO(GAME))
-    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16)) as engine:
-        return render_game_page(
-            "A game", [game_section(review_game(engine, game, Limits(nodes=100)), 1, GAME)], "100 nodes"
-        )
+    return annotated(GAME)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 
 from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
-from tests.browser.conftest import DESKTOP, EXCESS, GAME, PHONE, ask
+from tests.browser.conftest import DESKTOP, EXCESS, GAME, PHONE, annotated, ask
 from tests.browser.devtools import Chromium
 from tests.selfplay.report.test_report import gate_result, run_with
 
@@ -74,8 +74,10 @@ def test_better_lines_are_played_on_the_board(chromium: Chromium, tmp_path: Path
     act = """
     page.querySelectorAll(".moves a")[5].click();
     const says = () => page.querySelector(".says"), board = () => page.querySelector(".replay .pieces").innerHTML;
-    const game = board(), links = says().querySelectorAll("a").length;
+    const bar = () => page.querySelector(".bar .score").textContent;
+    const game = board(), links = says().querySelectorAll("a").length, played = bar();
     says().querySelector("a").click();
+    const better = bar();
     const press = key => page.body.dispatchEvent(new view.KeyboardEvent("keydown", { key, bubbles: true }));
     const first = board();
     press("ArrowRight");
@@ -83,9 +85,36 @@ def test_better_lines_are_played_on_the_board(chromium: Chromium, tmp_path: Path
     press("ArrowLeft"); press("ArrowLeft");
     const words = says().textContent;
     return [words.includes("Better: 3... ") && words.includes("Refutation: 4. Qxf7#"), links > 1,
-      new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length];
+      new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length,
+      played, better !== played, bar() === played];
     """
-    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1]
+    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [True, True, 3, True, 1, "#1", True, True]
+
+
+def test_what_the_author_wrote_is_shown_with_arrows_and_lines(chromium: Chromium, tmp_path: Path) -> None:
+    page = annotated("""[ChapterName "The trap"]
+
+1. e4 {<b>Mine</b>\nand more [%cal Gd2d4,Re2e4][%csl Yd5]} e5 (1... c5 {Sharp.} 2. Nf3 (2. c3)) 2. Nf3 *""")
+    act = """
+    const says = () => page.querySelector(".says"), bar = () => page.querySelector(".bar").style.visibility;
+    page.querySelectorAll(".moves a")[0].click();
+    const note = says().querySelector(".note").textContent, count = kind => page.querySelectorAll(kind).length;
+    const drawn = [".arrow.green", ".arrow.red", ".ring.yellow", ".note b"].map(kind => count(`.game ${kind}`));
+    page.querySelectorAll(".moves a")[1].click();
+    const lines = says().textContent.match(/Variation.*/)[0], shown = [bar()];
+    says().querySelectorAll("a")[0].click();
+    const sharp = says().querySelector(".note").textContent;
+    shown.push(bar());
+    page.querySelector("[data-go=first]").click();
+    return [note, drawn, lines, sharp, shown, bar(), page.querySelector("h2").textContent.trim()];
+    """
+    note, drawn, lines, sharp, shown, last, name = ask(chromium, tmp_path, page, DESKTOP, act)
+    assert note == "<b>Mine</b>\nand more"
+    assert drawn == [1, 1, 1, 0]
+    assert lines.strip() == "Variation: 1... c5 2. Nf3 Variation 2: 1... c5 2. c3"
+    assert sharp == "Sharp."
+    assert (shown, last) == (["", "hidden"], ""), "nobody has judged the author's line"
+    assert name.split() == ["The", "trap", "*"]
 
 
 def test_cards_and_curve_go_to_their_moves(chromium: Chromium, tmp_path: Path, annotated_page: str) -> None:

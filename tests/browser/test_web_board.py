@@ -1,5 +1,6 @@
 """The web board in a real browser, driven by mouse and keys: whole games, their review, analysis, a second tab."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -132,6 +133,72 @@ def test_a_pawn_promotes_to_what_is_chosen(tab: Tab) -> None:
     assert tab.script("state.steps[1].san") == "a8=N"
 
 
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
+def test_the_choice_of_a_promotion_turns_with_the_board(tab: Tab) -> None:
+    drag(tab, "a7", "a8")
+    tab.wait_for("!document.querySelector('.promotion').hidden")
+    tab.script("document.activeElement.blur()")
+    tab.press("f")
+    tab.wait_for("live.view.flipped")
+    distance = """(() => {
+      const box = document.querySelector('.promotion [aria-label=queen]').getBoundingClientRect();
+      return [box.x + box.width / 2, box.y + box.height / 2];
+    })()"""
+    x, y = square(tab, "a8")
+    assert tab.script(distance) == pytest.approx([x, y], abs=3)
+    tab.click(".promotion [aria-label=rook]")
+    tab.wait_for("state.steps.length >= 2")
+    assert tab.script("state.steps[1].san") == "a8=R"
+
+
+class ReviewedSlowly(ScriptedEngine):
+    """Reviews until a test lets go."""
+
+    gate = threading.Event()
+
+    def search(
+        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
+    ) -> SearchResult:
+        if self.options.analyse_mode and limits.nodes:
+            assert self.gate.wait(WAIT_S)
+        return super().search(limits, on_info, control)
+
+
+@pytest.mark.parametrize("tab", [{"load": ReviewedSlowly}], indirect=True)
+def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab: Tab) -> None:
+    ReviewedSlowly.gate.clear()
+    tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })")
+    tab.wait_for("state.steps.length === 5 && state.analysing")
+    tab.script("send('lines', { on: false, count: 5 })")
+    tab.wait_for("!state.shows.on")
+    tab.click("#review-too")
+    tab.wait_for("!document.querySelector('#review').hidden")
+    tab.script("socket.close()")
+    tab.wait_for("!document.querySelector('#curtain').hidden")
+    tab.script("send('review')")
+    assert "cannot be reached" in tab.text("#status")
+    tab.wait_for("document.querySelector('#curtain').hidden")
+    assert "of 4 moves" in tab.text("#review-text")
+    assert "Analysis" in tab.text("#status")
+    ReviewedSlowly.gate.set()
+    tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+    assert tab.script("document.querySelector('#review').hidden")
+    tab.script("window.isOld = true, location.reload()")
+    tab.wait_for("!window.isOld && document.querySelector('#review-link')?.checkVisibility()")
+    assert tab.script("[$('lines-on').checked, $('line-count').value]") == [False, "5"]
+
+
+@pytest.mark.parametrize("tab", [{"setup": Setup(clock=GameClock(GameTime(600, 0)))}], indirect=True)
+def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
+    drag(tab, "e2", "e4")
+    wait_for_moves(tab, 2)
+    assert tab.script("state.clock.running") == "white"
+    tab.script("socket.close()")
+    tab.wait_for("!document.querySelector('#curtain').hidden")
+    assert tab.script("state.clock.running") is None
+    tab.wait_for("document.querySelector('#curtain').hidden && state.clock.running === 'white'")
+
+
 def test_illegal_moves_are_explained_and_change_nothing(tab: Tab) -> None:
     drag(tab, "e2", "e5")
     tab.press("/")
@@ -256,6 +323,31 @@ def test_a_position_is_set_up_and_a_game_is_loaded(tab: Tab) -> None:
     tab.click("#load button[value=ok]")
     tab.wait_for("document.querySelector('#load').open && document.querySelector('#load .error').textContent")
     assert "longer than 250,000 characters" in tab.text("#load .error")
+
+
+def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab, tmp_path: Path) -> None:
+    """They were shown nowhere, and a chapter of a study was called `? – ?`."""
+    study = """[ChapterName "The trap"]\n\n1. e4 e5 2. Qh5 { Aims at f7. [%cal Gh5f7][%csl Rf7] }
+        Nc6 (2... Nf6 { Gives a pawn. } 3. Qxe5+) *\n\n[White "B"]\n\n1. d4 *"""
+    tab.click("[data-open=load]")
+    tab.script(f"document.getElementById('load-text').value = {json.dumps(study)}")
+    tab.click("#load button[value=ok]")
+    tab.wait_for("state.steps.length === 5")
+    tab.wait_for("document.body.textContent.includes('The trap, *')")
+    tab.script("document.querySelectorAll('dialog[open]').forEach(dialog => dialog.close())")
+    assert not tab.script("document.querySelector('#notes').checkVisibility()")
+    tab.script("look(false, 3)")
+    tab.wait_for("state.place.ply === 3 && document.querySelector('#notes').checkVisibility()")
+    assert tab.text("#note") == "Aims at f7."
+    assert tab.script("document.querySelectorAll('#board .arrow.green').length") == 1
+    assert tab.script("document.querySelectorAll('#board .ring.red').length") == 1
+    assert "Gives a pawn." in tab.text("#note-list")
+    tab.picture(tmp_path / "notes.png")
+    tab.click("#note-list li .move:nth-of-type(2) button")
+    tab.wait_for("state.place.variation && state.place.ply === 5")
+    assert tab.script("state.variation.steps.map(step => step.san)") == ["Nf6", "Qxe5+"]
+    assert not tab.script("document.querySelector('#notes').checkVisibility()")
+    assert tab.failures == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -11,7 +12,10 @@ from rich.console import Console
 
 from engine.search.result import RootMove, SearchInfo, SearchResult
 from uci.analyse.view import as_table, as_text, searched_lines
+from uci.game.timed_game import Setup
 from uci.main import main
+from uci.web.snapshot import lines_of
+from uci.web.table import Table
 
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16", "--nodes", "60")
 MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
@@ -55,6 +59,16 @@ def test_moves_never_tried_are_left_out() -> None:
     infos = [info(1, "e2e4"), info(2, "d2d4")]
     result = SearchResult(children[0].move, None, infos, children, nodes=5, time_ms=1)
     assert searched_lines(result) == infos[:1]
+
+
+def test_a_line_to_a_mate_had_been_cut_before_the_mate() -> None:
+    board, line = chess.Board(), info(1, "g1f3", mate=-11)
+    line.pv[:] = [chess.Move.from_uci(text) for text in ("g1f3", "g8f6", "f3g1", "f6g8") * 5]
+    assert as_text(board, [line]).splitlines()[1].endswith("10. Ng1 Ng8")
+    shown = lines_of(Table(Setup(board, None)), board, [line])["lines"][0]["moves"]
+    assert len(shown) == 20
+    cut = lines_of(Table(Setup(board, None)), board, [replace(line, score_mate=None)])["lines"][0]["moves"]
+    assert len(cut) == 12
 
 
 def test_position_is_shown_with_its_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,7 @@ from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, j
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.main import main
 from uci.terminal.reading import read_every_game
+from uci.terminal.verdict import Verdict
 from uci.terminal.waiting import search_interruptibly
 
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
@@ -124,7 +125,7 @@ def test_losses_have_names_and_the_only_good_move_of_an_open_game_is_praised(
         ((0.3, 0.17), 0.6, MISTAKE),
         ((0.14, 0.3), 0.6, MISTAKE),
         ((0.12, 0.12), 0.6, INACCURACY),
-        ((0.3, 0.04), 0.6, None),
+        ((0.3, 0.07), 0.6, None),
         ((0.24, 0.24), 0.24, MISTAKE),
     ],
 )
@@ -255,6 +256,18 @@ def test_a_pass_in_check_ends_its_line_and_the_next_games_are_read(tmp_path: Pat
     assert fools.errors == []
 
 
+def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:
+    """Study authors pass to show a threat; a pass that throws everything away is no blunder."""
+    game = read("1. e4 e5 2. Qh5 -- 3. Qxf7# 1-0\n")
+    script = script_for(game, [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d1h5": 0.0}, {"b8c6": 0.0}, {"h5f7": 0.9}])
+    found = review(game, ScriptedEngine(script))
+    assert [move.san for move in found.moves] == ["e4", "e5", "Qh5", "--", "Qxf7+"]
+    assert found.moves[3].judgement is None
+    assert move_comment(found.moves[3]) == ""
+    assert found.accuracy(chess.BLACK) == pytest.approx(100.0), "of 1... e5 alone"
+    assert "2... -- " in json.dumps(game_section(found, 1, "")[1])
+
+
 def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
     game = read("1. e4 c6 2. d4 *")
     values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.45}]
@@ -282,7 +295,7 @@ class SecondThoughts(ScriptedEngine):
 
 
 @pytest.mark.parametrize(
-    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.2, INACCURACY), (0.0, None), (-0.5, None)]
+    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None), (-0.5, None)]
 )
 def test_bad_mark_is_the_milder_one_of_two_looks(answer: float, judgement: object) -> None:
     """The first look calls 1. a3 a blunder: 0.2 against -0.8. The second one gives the reply another value."""
@@ -307,7 +320,7 @@ def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other: f
     assert first.judgement is judgement
     assert (judgement is None) == (move_comment(first) == "")
     if judgement:
-        assert move_comment(first).startswith("The only good move: any other costs 28%")
+        assert move_comment(first).startswith("The only good move: any other lowers your winning chances by 28%")
 
 
 class MateFinder(ScriptedEngine):
@@ -333,7 +346,7 @@ def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reas
     first = review(game, engine).moves[0]
     assert first.judgement is MISTAKE
     assert first.reply_line[0].uci() == "b1b8"
-    assert move_comment(first).startswith("Mistake: allows a back-rank mate in 1. Costs")
+    assert move_comment(first).startswith("Mistake: allows a back-rank mate in 1. Your winning chances drop from")
     assert "Better was g6" in move_comment(first)
 
 
@@ -395,7 +408,7 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
     third = second.next()
     assert [variation.san() for variation in first.variations] == ["a6", "e5"]
     assert third.nags == {4}
-    assert "Blunder, costs" in third.comment
+    assert "Blunder: your winning chances drop from" in third.comment
     assert [variation.san() for variation in second.variations] == ["g4", "d4"]
 
 
@@ -426,6 +439,27 @@ def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
     _, section = game_section(review(game, ScriptedEngine({})), 1, "")
     facts = re.search(r'<p class="muted">(.*?)</p>', section, re.S)
     assert facts[1].split("·")[0].strip() == (shown or "Barnes Opening, Fool&#39;s Mate")
+
+
+def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
+    """It stayed at the played move while the board showed the better one."""
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
+    found = review(game, ScriptedEngine(script))
+    step = json.loads(re.search(r'class="steps">(.*?)</script>', game_section(found, 1, "")[1], re.S)[1])[1]  # type: ignore[index]
+    better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
+    assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
+    assert (better["expected"], better["score"]) == (found.moves[0].before.expected, found.moves[0].before.text)
+    assert better["expected"] > refutation["expected"]
+
+
+def test_a_mate_is_counted_down_along_its_line() -> None:
+    verdict = Verdict(0, -2, (0, 0, 1000))
+    texts = []
+    for side in (chess.WHITE, chess.BLACK, chess.WHITE, chess.BLACK):
+        verdict = verdict.after_move_of(side)
+        texts.append(verdict.text)
+    assert texts == ["#-2", "#-1", "#-1", "#"]
 
 
 def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
@@ -527,6 +561,11 @@ def test_one_side_is_judged_and_the_page_is_opened(
     assert [node.san() for node in reti.mainline() if node.nags and not node.turn()] == []
     page_file = games.with_name("games.annotated.html")
     assert opened == [page_file.resolve().as_uri()]
+    told_of_reti = next(line for line in told.out.splitlines() if line.startswith("game 2"))
+    assert "Tartakower: accuracy" in told_of_reti
+    assert "Réti" not in told_of_reti, "the accuracy of a side that was not judged"
+    assert reti.comment.startswith("Black: accuracy")
+    assert "White:" not in reti.comment
     assert page_file.read_text(encoding="utf-8").count(" data-flipped aria") == 1
 
 
@@ -648,7 +687,7 @@ def test_comment_names_the_loss_and_the_better_move() -> None:
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
     first, second = review(game, ScriptedEngine(script)).moves
-    assert move_comment(first).startswith("Blunder, costs ")
+    assert move_comment(first).startswith("Blunder: your winning chances drop from ")
     assert move_comment(first).endswith("Better was Ke2.")
     assert move_comment(second) == ""
 

@@ -30,7 +30,7 @@ def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
 # ---- the table of subcommands ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["engine", "selfplay", "uci"])
+@pytest.mark.parametrize("module", ["selfplay", "uci"])
 def test_every_package_with_a_command_runs_as_a_module(module: str) -> None:
     words = [sys.executable, "-m", module, "--version"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True)
@@ -87,6 +87,13 @@ def test_perft_takes_its_options_between_depth_and_position(capsys: pytest.Captu
     lines = capsys.readouterr().out.splitlines()
     assert {"c1a1: 1", "c1e1: 1"} <= set(lines)
     assert lines[-1].startswith("aino: 23 nodes")
+
+
+def test_perft_takes_a_position_of_chess960_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["perft", "1", "--divide", "r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1"]) == 0
+    said = capsys.readouterr()
+    assert {"c1a1: 1", "c1e1: 1"} <= set(said.out.splitlines())
+    assert "takes this for Chess960" in said.err
 
 
 def test_reader_that_leaves_early_is_no_error() -> None:
@@ -153,7 +160,7 @@ def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout, "no colours in a pipe"
     assert "Ke3 is illegal" in done.stdout
-    assert "0-1: you resign" in done.stdout
+    assert "0-1: you resigned" in done.stdout
     game = chess.pgn.read_game(io.StringIO(path.read_text()))
     assert game.headers["Result"] == "0-1"
     assert len(list(game.mainline_moves())) == 2

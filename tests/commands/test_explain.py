@@ -202,12 +202,19 @@ def test_page_of_a_position_loads_nothing(tmp_path: Path, capsys: pytest.Capture
     path = tmp_path / "page.html"
     assert main(["explain", SCHOLAR, "--nodes", "150", "--out", str(path), "--threads", "1", "--hash-mib", "16"]) == 0
     text = path.read_text(encoding="utf-8")
-    for heading in ("policy thought", "made up its mind", "The tree", "Threats", "parts of the value", "network saw"):
+    for heading in (
+        "policy suggested",
+        "made up its mind",
+        "of the tree",
+        "Threats",
+        "parts of the value",
+        "network saw",
+    ):
         assert heading in text
     assert "Qxf7#" in text
     assert "the evaluator <i>sparse</i>" in text
     assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == []
-    assert f"the page is {path}" in capsys.readouterr().out
+    assert f"wrote {path}" in capsys.readouterr().out
 
 
 def test_page_without_a_network_leaves_it_out(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_enter_takes_the_defaults_of_the_three_questions() -> None:
     assert choices == ("white", "elo 1600", "")
     assert said.count("[") == 3
     assert "medium  1600, like a club player" in said
-    assert "by estimate" in said
+    assert "our estimate" in said
     assert max(map(len, said.splitlines())) <= 60
 
 
@@ -80,7 +80,7 @@ def test_tab_completes_commands_and_moves() -> None:
 
 def test_after_leaving_a_line_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert "`aino play --load last` goes on with it" in play("e4", f"fen {chess.STARTING_FEN}")[2]
+    assert "Continue it with `aino play --load last`." in play("e4", f"fen {chess.STARTING_FEN}")[2]
 
 
 def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only() -> None:

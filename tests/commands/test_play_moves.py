@@ -36,14 +36,14 @@ def test_human_notations_are_read(text: str, fen: str, uci: str) -> None:
         ("Z0", chess.STARTING_FEN, "cannot read 'Z0'"),  # python-chess: a null move
         ("0000", chess.STARTING_FEN, "cannot read '0000'"),
         ("e5", chess.STARTING_FEN, "e5 is illegal"),
-        ("Ne5", chess.STARTING_FEN, "with a knight you can play Na3, Nc3, Nf3, Nh3"),
-        ("Qf3", chess.STARTING_FEN, "to that square you can play Nf3"),
-        ("e2e5", chess.STARTING_FEN, "from e2 you can play e3, e4"),
+        ("Ne5", chess.STARTING_FEN, "Your knights can only move to a3, c3, f3 or h3"),
+        ("Qf3", chess.STARTING_FEN, "To that square you can play Nf3"),
+        ("e2e5", chess.STARTING_FEN, "Your pawn on e2 can only move to e3 or e4"),
         ("e3e4", chess.STARTING_FEN, "e3 is empty"),
         ("e7e5", chess.STARTING_FEN, "pawn on e7 is not yours"),
         ("e7e8", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "add the piece, as in e7e8q"),
-        ("a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check, and can play"),
-        ("a2a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check, and can play"),
+        ("a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check. You can play"),
+        ("a2a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check. You can play"),
     ],
 )
 def test_refused_move_says_what_could_be_meant(text: str, fen: str, help_text: str) -> None:

@@ -163,7 +163,7 @@ def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_
     terminal.type("resign")
     terminal.wait_for(r"Resign this game\? \[y/N\] ")
     terminal.type("y")
-    terminal.wait_for("0-1: you resign")
+    terminal.wait_for("0-1: you resigned")
     terminal.wait_for("quit")
     terminal.type("nonsense", "swap")
     terminal.wait_for("saved to ")

@@ -6,15 +6,19 @@ import chess
 import chess.pgn
 import pytest
 
+from engine.cli.console import make_console
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.commands.terminal_game import Time, play
+from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.game.timed_game import Setup, TimedGame, saved_game
 from uci.play.asking import _next_tick
+from uci.play.game import TerminalGame, TerminalSettings
+from uci.terminal.board_view import choose_style
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
 
@@ -175,3 +179,44 @@ def test_level_bounds_the_search() -> None:
     assert Level(nodes=7).limits(None) == Limits(nodes=7)
     assert Level(elo=900).options(EngineOptions()).elo == 900
     assert not DEFAULT_LEVEL.options(EngineOptions(limit_strength=True)).limit_strength
+
+
+class Compiling(FakeEngine):
+    """Becomes ready a while after it was asked, by the clock of the game."""
+
+    def __init__(self, now: Time) -> None:
+        super().__init__(EngineOptions())
+        self.is_prepared = False
+        self._now = now
+
+    def search(self, limits, on_info=None, control=None):
+        self._now.seconds += 3.0
+        return super().search(limits, on_info, control)
+
+
+@pytest.mark.parametrize("side", [chess.WHITE, chess.BLACK])
+def test_nobodys_clock_runs_while_aino_compiles(side: chess.Color, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hint cost the person's clock, and Aino's first move its own, what compiling took."""
+    now = Time()
+    engine = Compiling(now)
+    board = chess.Board()
+    for move in ("e2e4", "e7e5") if side == chess.WHITE else ("e2e4",):
+        board.push_uci(move)
+    setup = Setup(clock=GameClock(GameTime(600, 0), now))
+    game = TerminalGame(make_console(), engine, setup, TerminalSettings(choose_style(make_console(), True)), input)
+    game.board = board
+    game.first_ply = 0
+    game.start_clock()
+
+    def compiled(engine, limits, on_info=None, tell=None, begin=lambda: None):
+        now.seconds += 100.0
+        begin()
+        return engine.search(limits)
+
+    monkeypatch.setattr("uci.play.game.search_interruptibly", compiled)
+    now.seconds = 10.0
+    game.search(Level(nodes=1))
+    assert game.clock.left(side) == 587.0
+    engine.is_prepared = True
+    game.search(Level(nodes=1))
+    assert game.clock.left(side) == 484.0, "what a search takes counts"

@@ -60,7 +60,7 @@ KNOWN = [
     ("6k1/5ppp/2p5/3r4/8/5B2/5PPP/6K1 b - - 0 1", "g6 Bxd5 cxd5", "Rd2 h3", None, None,
      "loses the exchange: a bishop attacks the rook on d5"),
     ("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", None, None, "loses a pawn: the pawn on e5 is unguarded"),
-    ("4k3/5ppp/8/3b4/8/8/5PPP/3R2K1 w - - 0 1", "h3 Bc6", "Rxd5 Ke7", None, None, "misses a win of a bishop"),
+    ("4k3/5ppp/8/3b4/8/8/5PPP/3R2K1 w - - 0 1", "h3 Bc6", "Rxd5 Ke7", None, None, "misses a chance to win a bishop"),
     ("8/P1k5/8/8/8/8/5P2/6K1 b - - 0 1", "Kd7 a8=Q", "Kb7 Kg2", None, None, "lets a pawn promote"),
     ("8/P1k5/8/8/8/8/5P2/6K1 w - - 0 1", "f3 Kb7", "a8=Q Kd7", None, None, "misses the promotion of a pawn"),
     ("e4 e5 Nf3 Nc6 Bb5 a6", "Bxc6 dxc6 O-O", "Ba4 Nf6 O-O", None, None, "gives up the bishop pair"),
@@ -153,3 +153,54 @@ def test_material_is_no_reason_where_the_evaluation_hardly_changes(cost_cp: floa
     board = position("e4 e5 Nf3")
     played, better = (moves(board, text) for text in ("h6 Nxe5", "Nc6 Bb5"))
     assert reason(Lines(board, played, better, cost_cp=cost_cp)) == sentence
+
+
+# What a sentence said of a wrong piece, square or line: position, lines, mates, cost, what is true.
+MISNAMED = {
+    "a queen was lost to the removal of a guard, which was the queen itself": (
+        "3qk3/5ppp/p7/3p4/7B/2N5/5PPP/4K3 b - - 0 1", "h6 Bxd8 Kxd8 Nxd5", "Qxh4 Nxd5", None, None, None,
+        "loses the queen and a pawn for a bishop: a bishop attacks the queen on d8"),
+    "a pawn was unguarded that the king guards": (
+        "8/2p5/2Pp1k2/3P2p1/1p1p1p2/6r1/2PK1R2/3B4 w - - 6 42", "c3 dxc3+ Kc2 Ke5 Kb3 Kxd5 Kxb4 Kxc6 Rf3 Kd5",
+        "Rh2 f3 Rh7 g4 Rxc7 Rg2+ Kd3 Rg1 Kd2", None, None, 462.0,
+        "loses two pawns: the pawn on c3 is attacked three times and guarded once"),
+    "the move that takes a bishop missed a win of it": (
+        "4k3/pp1n1ppp/8/2b5/N7/4P3/P4PPP/2R1K3 w - - 0 1", "Rxc5 Nxc5 Nxc5 b6", "Nxc5 Nxc5 Rxc5 Kd7", None, None, None,
+        "takes the bishop with the wrong piece"),
+    "the move that trades a knight missed a win of it": (
+        "r3k2r/ppp2ppp/2n5/8/B2P4/8/PPP2PPP/4K2R w Kkq - 0 1", "Bxc6+ bxc6 O-O Rd8", "d5 O-O dxc6 bxc6", None, None,
+        None, "only trades pieces instead of winning a knight"),
+    "nine plies were counted where eight are shown": (
+        "6k1/2p2p1p/2Pp1bp1/1p1P4/3p3P/5PR1/2PK2B1/r3B3 b - - 5 28", "h6 Rg4 d3 cxd3 h5 Re4 b4 Rxb4 Ra2+ Ke3 Rxg2 Rb7",
+        "d3 c3 Bxh4 Rxg6+ fxg6 Bxh4 Ra2+ Kxd3 Rxg2 Bd8 Kf7 Bxc7", None, None, 496.0,
+        "misses a chance to win the exchange"),
+    "a bishop trade was a bishop unguarded": (
+        "4r1k1/2p2pbp/2Pp2p1/Bp1P1b2/3p3P/5P1N/P1P3B1/3K3R b - - 0 23",
+        "Bxh3 Bxh3 d3 cxd3 Ra8 Bxc7 Be5 f4 Bxf4", "Ra8 Bxc7 Rxa2 Re1 Bxc2+ Kc1 h6 Bxd6 Bf5", None, None, 336.0, ""),
+    "one pawn was the reason of a lost game": ("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", None, None, 700.0, ""),
+    "a rook was lost where it is the queen, which the loser gave back for a rook": (
+        "rnb1k2r/ppp1qpbp/3p2p1/3P4/3p1BPP/8/PPP1QPB1/R3K1NR b KQkq - 4 11",
+        "O-O Qxe7 Bd7 O-O-O Re8 Qxe8+ Bxe8 h5 g5", "Qxe2+ Nxe2 Bxg4 f3 Bd7 O-O-O Na6 Nxd4 O-O-O", None, None, 905.0,
+        "loses the queen: the queen on e7 is unguarded"),
+    "a queen that goes for two rooks was lost for a rook and a knight": (
+        "2br3k/Rp6/1Q4p1/3Pp2p/2Pr3q/1P2bP1P/4N1BK/5R2 w - - 5 33",
+        "Nxd4 Bxh3 Qxd8+ Qxd8 Bxh3 exd4 f4 d3 Rxb7", "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", None, None, 400.0, ""),
+    "a missed queen was the loss of a knight": (
+        "r3r1k1/ppp2pbp/3p2p1/2nP1b2/1P1p1B1P/5P2/P1PK2B1/3RQ1NR b - - 2 17",
+        "a5 bxc5 Rxe1 Rxe1 Rc8 Bh3 dxc5 Bxf5 gxf5", "Rxe1 Rxe1 Na4 Ne2 Nb6 Bh3 Bxh3 Rxh3", None, None, 356.0,
+        "loses a knight: a pawn attacks the knight on c5"),
+    "a passed pawn was given where the king is mated": (
+        "4k3/8/8/1p6/2p5/1P6/P7/4K3 w - - 0 1", "bxc4 bxc4 Kd2", "Kd2 cxb3 axb3", -5, -9, None, ""),
+    "a passed pawn was given where everything is lost": (
+        "4k3/8/8/1p6/2p5/1P6/P7/4K3 w - - 0 1", "bxc4 bxc4 Kd2", "Kd2 cxb3 axb3", None, None, 600.0, ""),
+    "a rook was lost where both lines are mate": (
+        "5rk1/5ppp/8/8/8/8/r4PPP/4R1K1 b - - 0 1", "h6 f3 Ra1 Rxa1", "Rfa8 h3", -6, -9, None, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", MISNAMED)
+def test_a_sentence_names_what_the_refutation_does(fault: str) -> None:
+    start, played, better, mate_played, mate_better, cost_cp, sentence = MISNAMED[fault]
+    board = position(start)
+    lines = Lines(board, moves(board, played), moves(board, better), mate_played, mate_better, cost_cp)
+    assert reason(lines) == sentence

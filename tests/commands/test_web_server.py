@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from uci.game.game_file import save_game
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.web.conductor import Conductor, Desk
-from uci.web.server import WebServer
+from uci.web.server import BoardSocket, WebServer
 from uci.web.thinker import Thinker
 from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN, WISHES, read_wish
 
@@ -333,8 +334,8 @@ def test_every_wish_has_its_method() -> None:
         ("move", {"uci": "0000"}, "0000 is illegal in this position"),
         ("type", {"text": "Z0"}, "cannot read 'Z0'"),
         ("type", {"text": "Ke2"}, "Ke2 is illegal"),
-        ("take_back", {}, "there is no move of yours to take back"),
-        ("offer_draw", {}, "too early"),
+        ("take_back", {}, "you have no move to take back"),
+        ("offer_draw", {}, "Draw declined"),
         ("position", {"fen": "8/8/8/8/8/8/8/8 w - - 0 1"}, "king"),
         ("position", {"fen": "\u0000"}, "FEN"),
         ("load", {"text": "", "game": 1}, "no game"),
@@ -367,7 +368,7 @@ async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tab: Tab, tm
     assert sans(state)[0] == "e4"
     await tab.send("resign")
     state = await tab.state(lambda state: state["end"] is not None)
-    assert state["end"] == {"result": "0-1", "reason": "you resign"}
+    assert state["end"] == {"result": "0-1", "reason": "you resigned"}
     await tab.send("again", swap=True)
     state = await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
     assert state["end"] is None
@@ -505,6 +506,25 @@ async def test_chess960_positions_by_number(tab: Tab) -> None:
     assert state["steps"][0]["fen"].startswith("bbqnnrkr/")
 
 
+@pytest.mark.parametrize("number", ["0", "959", "400"])
+async def test_chess960_position_of_the_board_is_set_up_again(tab: Tab, number: str) -> None:
+    await tab.send("new", side="white", level="full", clock="", fen="", chess960=number)
+    state = await tab.state(lambda state: state["chess960"])
+    fen = state["steps"][0]["fen"]
+    await tab.send("position", fen=fen)
+    state = await tab.state(lambda state: not state["isGame"])
+    assert state["steps"][0]["fen"] == fen
+    assert state["chess960"]
+
+
+async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) -> None:
+    await tab.send("position", fen="r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
+    said = await tab.until(lambda message: message["do"] == "say" and "rook on a8" in message["text"])
+    assert said["kind"] == "note"
+    state = await tab.state(lambda state: not state["isGame"])
+    assert state["steps"][0]["fen"] == "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1"
+
+
 async def test_review_can_be_stopped_and_forgotten(visit: Visit, tab: Tab) -> None:
     visit.engine.slow = True
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
@@ -564,6 +584,23 @@ async def test_page_is_told_that_the_engine_is_being_loaded(visit: Visit) -> Non
 LOADED = threading.Event()
 
 
+class Stopwatch:
+    """A clock's time in seconds, as a test sets it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def load_late() -> WebEngine:
     assert LOADED.wait(WAIT_S)
     return WebEngine(EngineOptions())
@@ -597,3 +634,165 @@ async def test_too_many_tabs_are_turned_away(visit: Visit) -> None:
     assert await tabs[-1].read() is None
     assert tabs[-1].socket.close_code == 4000
     assert (await tabs[1].until(lambda message: True))["do"] == "busy"
+
+
+# ---- a connection that is lost ----
+
+
+async def reopened(visit: Visit, tab: Tab) -> Tab:
+    """The page's next connection, after one that was lost."""
+    await tab.close()
+    while visit.server.tabs:
+        await asyncio.sleep(0.01)
+    return await visit.tab()
+
+
+async def test_a_review_goes_on_while_the_connection_is_lost(visit: Visit, tab: Tab) -> None:
+    visit.engine.slow = True
+    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.send("lines", on=False, count=3)
+    await tab.send("review")
+    await tab.until(lambda message: message["do"] == "reviewing")
+    tab = await reopened(visit, tab)
+    state = await tab.state()
+    assert state["review"]["running"]
+    assert state["review"]["total"] == 4
+    visit.engine.slow = False
+    visit.engine.control.stop()  # The search that waits is one that was stopped, so the review has ended.
+    await tab.send("stop_review")
+    await tab.until(lambda message: message["do"] == "unreviewed")
+    await tab.send("review")
+    await tab.until(lambda message: message["do"] == "reviewed")
+    state = await (await reopened(visit, tab)).state()
+    assert state["review"] == {**state["review"], "running": False, "ready": True}
+
+
+async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: Visit, tab: Tab) -> None:
+    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.send("lines", on=False, count=3)
+    await tab.send("review")
+    await tab.close()
+    while visit.server.conductor.review_page is None:
+        await asyncio.sleep(0.01)
+    state = await (await visit.tab()).state()
+    assert state["review"]["ready"]
+    assert (await visit.get(f"/{visit.server.token}/review")).code == 200
+
+
+async def test_a_page_that_comes_back_shows_what_was_chosen_and_advised(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
+    await tab.send("hint")
+    hint = await tab.until(lambda message: message["do"] == "hint")
+    await tab.send("lines", on=False, count=5)
+    await tab.state(lambda state: not state["shows"]["on"])
+    tab = await reopened(visit, tab)
+    assert (await tab.state())["shows"] == {"on": False, "count": 5}
+    assert await tab.until(lambda message: message["do"] == "hint") == hint
+    await tab.send("take_back")
+    await tab.state(lambda state: len(state["steps"]) == 1)
+    tab = await reopened(visit, tab)
+    await tab.state()
+    await tab.send("take_back")
+    await tab.said()
+    assert not [message for message in tab.seen if message["do"] == "hint"], "of another position"
+
+
+async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
+    await tab.send("review")
+    assert "when it is over" in await tab.said()
+    await tab.send("analyse", on=True)
+    await tab.state(lambda state: state["analysing"])
+    await tab.send("review")
+    assert "when it is over" in await tab.said()
+    await tab.send("analyse", on=False)
+    await tab.send("resign")
+    await tab.state(lambda state: state["end"])
+    await tab.send("analyse", on=True)
+    await tab.send("review")
+    await tab.until(lambda message: message["do"] == "reviewed")
+
+
+# ---- how browsers name a server ----
+
+
+@pytest.mark.parametrize(
+    ("listens", "port", "host", "known"),
+    [
+        ("127.0.0.1", 80, "127.0.0.1", True),  # Browsers leave out the port of http.
+        ("127.0.0.1", 80, "localhost", True),
+        ("127.0.0.1", 80, "LocalHost:80", True),
+        ("127.0.0.1", 80, "127.0.0.1:8080", False),
+        ("127.0.0.1", 8080, "127.0.0.1", False),
+        ("127.0.0.1", 443, "127.0.0.1", False),
+        ("127.0.0.1", 443, "127.0.0.1:443", True),
+        ("Aino.local", 8080, "aino.local:8080", True),
+        ("0.0.0.0", 80, "192.168.1.7", True),
+        ("0.0.0.0", 80, "foreign.example", False),
+        ("::1", 80, "[::1]", True),
+        ("::1", 8080, "[::1]:8080", True),
+        ("::1", 8080, "[::1]", False),
+        ("::", 8080, "[fe80::7]:8080", True),
+        ("::", 8080, "192.168.1.7:8080", True),
+        ("127.0.0.1", 80, "", False),
+        ("127.0.0.1", 80, ":80", False),
+        ("127.0.0.1", 80, "[::1", False),
+        ("127.0.0.1", 80, "127.0.0.1:80:80", False),
+    ],
+)
+async def test_a_server_knows_its_names(visit: Visit, listens: str, port: int, host: str, known: bool) -> None:
+    visit.server.host, visit.server.port = listens, port
+    assert visit.server.knows(host) == known
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "same"),
+    [
+        ("localhost", "http://localhost", True),
+        ("LOCALHOST:80", "http://localhost", True),
+        ("[::1]:8080", "http://[::1]:8080", True),
+        ("localhost", "https://localhost", False),
+        ("localhost:8080", "http://localhost", False),
+        ("localhost", "http://localhost.foreign.example", False),
+        ("localhost", "null", False),
+        ("localhost", "", False),
+    ],
+)
+def test_a_page_of_the_server_may_open_its_socket(host: str, origin: str, same: bool) -> None:
+    socket = SimpleNamespace(request=SimpleNamespace(host=host))
+    assert BoardSocket.check_origin(socket, origin) == same  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("visit", [{"host": "::1"}], indirect=True)
+async def test_a_server_listens_on_an_address_of_ipv6(visit: Visit) -> None:
+    assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/")
+    assert not visit.server.is_open
+    tab = await visit.tab(Origin=visit.server.url.rpartition("/")[0].rpartition("/")[0])
+    assert (await tab.state())["isGame"]
+
+
+# ---- nobody's clock runs while Aino gets ready ----
+
+
+@pytest.mark.parametrize("wish", ["hint", "offer_draw"])
+@pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
+async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
+    visit: Visit, tab: Tab, wish: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uci.web.conductor.DRAW_FROM_PLY", 0)
+    table = visit.server.conductor.table
+    table.board = chess.Board()
+    for move in ("e2e4", "e7e5"):
+        table.board.push_uci(move)
+    table.clock = GameClock(GameTime(600, 0), clock := Stopwatch())
+    table.run_clock()
+    LOADED.clear()
+    clock.now = 10.0
+    await tab.send(wish)
+    state = await tab.state(lambda state: state["loading"])
+    assert state["clock"]["running"] is None
+    clock.now = 110.0
+    LOADED.set()
+    state = await tab.state(lambda state: not state["loading"] and state["clock"]["running"])
+    assert state["clock"]["white"] == pytest.approx(590.0)

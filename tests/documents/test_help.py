@@ -11,11 +11,12 @@ from engine.options import OPTIONS
 # The verbs that help may start with; whoever needs another one adds it.
 VERBS = set(
     """
-    accept aim allow analyse ask augment begin call change choose compare compile continue convert copy count decay
-    draw end evaluate explain explore export find fit flatten forget give hide hold import judge keep label learn
-    leave let limit list listen look lower make match measure mix multiply normalise play print probe promote read
-    reject remember repeat replace reserve resign review run sample save score search seed set show shrink shuffle
-    skip solve speak spread start stop store take test think time train try use value vary weight write
+    accept aim allow analyse ask augment begin call change choose compare compile consider continue convert copy
+    count decay draw end evaluate explain explore export find fit flatten forget give hide hold import increase
+    judge keep label learn leave let limit list listen look lower make match measure mix multiply normalise play
+    print probe promote read reject remember repeat replace reserve resign review run sample save scale score search
+    seed set show shrink shuffle skip solve speak spread start stop store take test think time train try use value
+    vary weight write
     """.split()
 )
 

@@ -31,7 +31,6 @@ from selfplay.suites.puzzles import read_puzzles
 from tests.hardening.target import Target
 from tests.unit.board.board_positions import ODD_FENS
 from uci.protocol.position import PositionKeeper
-from uci.protocol.words import parse_position_command
 from uci.terminal.reading import board_at, read_every_game
 
 CHESS960_FEN = "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9"
@@ -93,7 +92,7 @@ def fen() -> Target:
 
 def read_fen(path: Path) -> None:
     text = path.read_bytes().decode(errors="replace")
-    PositionKeeper().set(parse_position_command(f"fen {text}"), chess960=True)
+    PositionKeeper().read(f"fen {text}", chess960=True)
     board = parse_fen(text.partition(" moves")[0], chess960=True)
     count = generate(row_from_board(board), np.zeros(MAX_MOVES, np.uint16))
     assert count == board.legal_moves.count(), board.fen()

@@ -150,7 +150,7 @@ class Mixer:
     # ---- positions ----
 
     def position(self) -> str:
-        """A position; one that needs Chess960 is refused without."""
+        """A position; one that needs Chess960 is taken for it, whatever the option says."""
         kind = self.rng.randrange(8)
         if kind == 0:
             return self._place(chess.Board(self.rng.choice(FINISHED)), True, 0)
@@ -161,7 +161,7 @@ class Mixer:
         return self._place(chess.Board(), True, self.rng.randrange(40))
 
     def _place(self, board: chess.Board, standard: bool, plies: int) -> str:
-        """The command for a game from `board`; noted if it has to be taken."""
+        """The command for a game from `board`."""
         fen, moves = board.fen(), []
         board.chess960 = self.chess960 or not standard
         for _ in range(plies):
@@ -172,8 +172,7 @@ class Mixer:
             move = self.rng.choice(castling or legal)
             moves.append(board.uci(move))
             board.push(move)
-        if standard or self.chess960:
-            self.board, self.standard = board, standard
+        self.board, self.standard = board, standard
         root = "startpos" if fen == chess.STARTING_FEN and self.rng.randrange(2) else f"fen {fen}"
         return " ".join(["position", root, *(["moves", *moves] if moves else [])])
 

@@ -233,7 +233,7 @@ def told(*settings: str, **options: Any) -> list[str]:
 )
 def test_option_that_changes_nothing_says_so_once(setting: str, evaluator: str, reason: str) -> None:
     (text,) = told(setting, evaluator=evaluator)
-    assert text.startswith(setting.replace("value ", "") + " changes nothing")
+    assert text.startswith(setting.replace("value ", "") + " has no effect now")
     assert reason in text
 
 
@@ -254,4 +254,4 @@ def test_option_that_changes_something_says_nothing(setting: str, options: dict[
 
 def test_options_that_the_lc0_preset_leaves_aside_say_so() -> None:
     (text,) = told("CPuct value 2.0", evaluator="material", preset="lc0")
-    assert text == "CPuct 2.0 changes nothing at present: SearchPreset lc0 has its own value"
+    assert text == "CPuct 2.0 has no effect now: SearchPreset lc0 has its own value"

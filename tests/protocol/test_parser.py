@@ -84,14 +84,12 @@ def test_position_without_a_position_is_refused(text: str) -> None:
 CLOCKS = {
     "white_time_ms": 60000, "black_time_ms": -5, "white_increment_ms": 1000, "black_increment_ms": 0, "moves_to_go": 12
 }  # fmt: skip
-LEAST = {"nodes": 1, "depth": 1, "movetime_ms": 1, "mate": 1, "moves_to_go": 1, "white_increment_ms": 0}
 
 
 @pytest.mark.parametrize(
     ("text", "numbers", "problems"),
     [
         ("wtime 60000 btime -5 winc 1000 binc 0 movestogo 12", CLOCKS, 0),
-        ("nodes 0 depth -3 movetime 0 mate 0 movestogo 0 winc -10", LEAST, 0),
         ("nodes " + "9" * 40, {"nodes": 2**63 - 1}, 0),
         ("searchmoves nodes 10", {"nodes": 10}, 0),
         ("depth x nodes 5", {"nodes": 5}, 1),
@@ -108,6 +106,41 @@ def test_go_reads_numbers_within_bounds_and_says_what_it_skips(
     assert command.numbers == numbers
     assert len(command.problems) == problems
     assert command.searchmoves is None
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("nodes 0 depth -3 movetime 0 mate 0 movestogo 0", ""),
+        ("wtime 6000 btime 6000 movestogo 0", "wtime 6000 btime 6000"),
+        ("wtime 6000 btime 6000 movestogo -1 movetime -1 nodes -1 depth 0", "wtime 6000 btime 6000"),
+        ("movetime 0 depth 0 nodes 700", "nodes 700"),
+        ("wtime 0 btime 0 movestogo 0 depth 5 nodes 0 mate 0 movetime 0", "depth 5"),
+        ("wtime 0 btime 0 movetime 300", "movetime 300"),
+        ("infinite wtime 0 btime 0 movetime 0", "infinite"),
+        ("perft -1 depth 3", "depth 3"),
+        ("nodes 5 winc -10 binc -1", "nodes 5 winc 0 binc 0"),
+    ],
+)
+def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
+    """`movestogo 0` had meant one move to go, which took nine tenths of the clock."""
+    assert words.parse_go(text) == words.parse_go(meant)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("wtime 0 btime 0", {"white_time_ms": 0, "black_time_ms": 0}),
+        ("wtime 0 btime 0 winc 0 movestogo 0", {"white_time_ms": 0, "black_time_ms": 0, "white_increment_ms": 0}),
+        ("wtime 0 btime 5000 nodes 9", {"white_time_ms": 0, "black_time_ms": 5000, "nodes": 9}),
+        ("wtime -5 btime -5 depth 9", {"white_time_ms": -5, "black_time_ms": -5, "depth": 9}),
+        ("wtime 0", {"white_time_ms": 0}),
+        ("movetime -5", {"movetime_ms": -5}),
+    ],
+)  # fmt: skip
+def test_a_side_whose_time_is_used_up_wants_a_move_at_once(text: str, numbers: dict[str, int]) -> None:
+    command = words.parse_go(text)
+    assert (command.numbers, command.infinite) == (numbers, False)
 
 
 BOUNDED = ("wtime 1", "btime 1", "movetime 1", "nodes 1", "depth 1", "mate 1")

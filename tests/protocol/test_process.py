@@ -11,6 +11,7 @@ import chess
 import numpy as np
 import pytest
 
+from engine.board.fen import parse_fen
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
@@ -26,12 +27,12 @@ LONG_LINE = 1 << 20  # bytes
 MOVE_STATS = re.compile(r"info string (\S+) +\( *\d* *\) N: +(\d+) .*")  # their form is that of test_move_stats.py
 
 
-def read_cases(name: str) -> list[tuple[str, str]]:
-    """(command, what the answer mentions) from the lines `command | mention` of a file beside this one."""
+def read_cases(name: str) -> list[tuple[str, ...]]:
+    """(command, what the answer mentions, ...) from the lines `command | mention | ...` of a file beside this one."""
     start = chess.STARTING_BOARD_FEN
     lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
-    cases = [line.replace("START", start).split(" | ") for line in lines if line and not line.startswith("#")]
-    return [(command, mention) for command, mention in cases]
+    cases = [line.replace("START", start).split("|") for line in lines if line and not line.startswith("#")]
+    return [tuple(part.strip() for part in case) for case in cases]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,28 @@ def test_bad_position_is_refused_and_the_old_one_kept(aino: AinoProcess, command
     assert answer[0].startswith("info string ")
     assert mention in answer[0]
     assert shown_fen(aino) == before
+    aino.send("go nodes 10")
+    lines = aino.read_until("bestmove")
+    assert best_move(lines) == "(none)", "no move of another position"
+    assert mention in lines[0]
+    assert "refused" in lines[0]
+
+
+@pytest.mark.parametrize(("command", "mention", "fen"), read_cases("odd_positions.txt"))
+def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(
+    aino: AinoProcess, command: str, mention: str, fen: str
+) -> None:
+    aino.send("position startpos", command)
+    said = aino.ready()[:-1]
+    assert all(line.startswith("info string position: ") for line in said)
+    assert mention in " ".join(said)
+    assert bool(said) == bool(mention)
+    assert shown_fen(aino) == f"Fen: {fen}"
+    aino.send("go nodes 10")
+    move = best_move(aino.read_until("bestmove"))
+    board = parse_fen(fen)
+    assert board.parse_uci(move)
+    assert board.uci(board.parse_uci(move)) == move
 
 
 def test_bytes_that_are_no_text_are_junk_like_any_other(aino: AinoProcess) -> None:
@@ -136,8 +159,10 @@ def test_line_too_long_for_any_command_is_left_out(aino: AinoProcess) -> None:
     aino.send_bytes(b"position startpos moves" + b" g1f3 g8f6 f3g1 f6g8" * (LONG_LINE // 4) + b"\n")
     lines = aino.ready()
     assert len(lines) == 2
-    assert "left out" in lines[0]
+    assert "ignored a line" in lines[0]
     assert shown_fen(aino) == before
+    aino.send("go nodes 10")
+    assert best_move(aino.read_until("bestmove")) == "(none)"
 
 
 def test_other_alphabets_come_back_as_utf_8(aino: AinoProcess) -> None:

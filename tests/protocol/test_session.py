@@ -188,7 +188,7 @@ def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Co
     assert talk.lines.count(shown) == 2
     assert [move.uci() for move in talk.engine.board.move_stack] == ["d8c8", "d1e1", "h7h6"]
     assert talk.engine.board.chess960, "the moves so far can be read under no other rules"
-    assert any("the king stands on d" in text for text in talk.infos())
+    assert any("takes this for Chess960" in text for text in talk.infos())
     talk.say("position startpos", "go nodes 1")
     talk.wait_for("bestmove", 2)
     assert not talk.engine.board.chess960
@@ -200,6 +200,38 @@ def test_chess960_switched_changes_how_castling_is_written(talk: Conversation) -
     assert talk.wait_for("bestmove") == ["bestmove e1h1"]
     talk.say("setoption name UCI_Chess960 value false", "go nodes 1 searchmoves e1g1")
     assert talk.wait_for("bestmove", 2)[1] == "bestmove e1g1"
+
+
+REFUSED = "position startpos moves e2e4 e7e5 a7a8Q"
+
+
+def test_refused_position_followed_by_go_gives_no_move_of_the_position_before(talk: Conversation) -> None:
+    talk.say("position startpos moves d2d4", REFUSED, "go nodes 5")
+    assert talk.wait_for("bestmove") == ["bestmove (none)"]
+    assert ["a7a8Q" in text for text in talk.infos()] == [True, True]
+    assert "refused" in talk.infos()[1]
+    talk.say("go perft 1", "isready")
+    assert not talk.answers("Nodes")
+    talk.say("position startpos moves e2e4 e7e5", "go nodes 5")
+    assert talk.wait_for("bestmove", 2)[1] != "bestmove (none)"
+    assert len(talk.engine.board.move_stack) == 2
+
+
+@pytest.mark.parametrize("ending", ["stop", "ponderhit"])
+def test_refused_position_keeps_an_infinite_search_waiting_for_its_end(talk: Conversation, ending: str) -> None:
+    talk.say(REFUSED, "go ponder wtime 100 btime 100" if ending == "ponderhit" else "go infinite")
+    assert nothing_follows(talk, "bestmove", 0)
+    talk.say(ending)
+    assert talk.wait_for("bestmove") == ["bestmove (none)"]
+    talk.say("stop", "isready")
+    assert nothing_follows(talk, "bestmove", 1)
+
+
+def test_game_goes_on_from_the_position_before_a_refused_one(talk: Conversation) -> None:
+    talk.say("position startpos moves e2e4", "position startpos moves e2e4 e2e5", "position startpos moves e2e4 e7e5")
+    talk.say("go nodes 5")
+    assert talk.wait_for("bestmove") != ["bestmove (none)"]
+    assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5"]
 
 
 def test_endless_game_is_refused(talk: Conversation) -> None:

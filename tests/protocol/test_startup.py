@@ -128,6 +128,30 @@ def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch:
     (folder / "stop").unlink()
 
 
+@pytest.mark.parametrize("count", [2, 7, 10])
+def test_an_estimate_that_was_too_low_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """100%, 0 s left stood there for more than 100 seconds."""
+    (folder / "stop").touch()
+    preparation = Preparation(OPTIONS, "material")
+    wait_until((folder / "work").exists)
+    now, done = 100.0, 1
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(Place, "counted", lambda place: (done, 10))
+    preparation.progress()
+    now, done = 101.0, count
+    told = preparation.progress()
+    assert not told.is_late
+    assert f"{count}0%" in str(told)
+    now += told.seconds_left + background._LATE_S + 0.1
+    told = preparation.progress()
+    assert told.share is None
+    assert told.seconds_left is None
+    assert str(told) == f"compiling {count} of 10, longer than estimated"
+    done = count = min(10, count + 1)
+    assert preparation.progress().is_late == (count == 10 and told.done == 10)
+    (folder / "stop").unlink()
+
+
 def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:
     told: list[LoadingProgress] = []
     first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "material")
@@ -231,9 +255,7 @@ def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
     preparation._compiler.kill()
     (folder / "stop").unlink()
     preparation.wait(told.append)
-    assert [str(one) for one in told if one.problem] == [
-        "the compiler ended too soon, with status -9; starting it again"
-    ]
+    assert [str(one) for one in told if one.problem] == ["the compiler failed with status -9; starting it again"]
     assert (folder / "work").read_text() == "xx"
     assert list(folder.glob("compiled-*"))
 
@@ -258,7 +280,7 @@ def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(fol
     assert not list(folder.glob("compiled-*"))
     assert [str(one).split("; ")[1] for one in told if one.problem] == [
         "starting it again",
-        "the search compiles and hears no stop",
+        "the search compiles and cannot be stopped",
     ]
 
 
@@ -318,7 +340,7 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path)
     talk.say("isready", "stop")
     talk.wait_for("bestmove")
     assert board_after("e2e4").is_legal(chess.Move.from_uci(talk.answers("bestmove")[0].split()[1]))
-    assert "eval: not before everything is compiled" in talk.infos()
+    assert "eval: wait until everything is compiled" in talk.infos()
     assert any(info.startswith("no search yet, compiling 1 of 10") for info in talk.infos())
     (folder / "stop").unlink()
     talk.say("go nodes 8")

@@ -4,7 +4,8 @@ python scripted_engine.py [HOW NUMBER]
 
 HOW is crash, quit, illegal, pass, slow or hang, at move NUMBER. `leave` quits at that `ucinewgame`; `late` needs NUMBER
 seconds for the first search of its life; `nodeless` does not end a search that only nodes limit; `score` reports NUMBER
-centipawns for every position; `random` plays random moves, drawn by NUMBER.
+centipawns for every position; `random` plays random moves, drawn by NUMBER; `bounds` sees NUMBER centipawns, and then
+tells what is no exact score of the best line.
 """
 
 import random
@@ -12,6 +13,18 @@ import sys
 import time
 
 import chess
+
+NOT_THE_SCORE = (
+    "depth 4 nodes 80 score cp 900 lowerbound pv {}",
+    "depth 4 nodes 81 score upperbound cp 901 pv {}",
+    "depth 4 nodes 82 score cp 902 wdl 999 1 0 lowerbound pv {}",
+    "depth 4 nodes 83 score mate 3 lowerbound pv {}",
+    "depth 4 multipv 2 nodes 84 score cp 903 pv {}",
+    "depth 4 nodes 85 currmove {} currmovenumber 1 score cp 904",
+    "depth 4 nodes 86 score cp 905 pv e8e1",  # of another position
+    "depth 4 nodes 87 pv {} string score cp 906",
+    "string depth 5 nodes 88 score cp 907 pv {}",
+)
 
 
 def misbehave(how: str) -> None:
@@ -31,8 +44,9 @@ def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
         return f"bestmove {'a1a1' if how == 'illegal' else '0000'}"
     legal = sorted(board.legal_moves, key=chess.Move.uci) if how == "random" else list(board.legal_moves)
     move = random.Random(f"{number} {board.fen()}").choice(legal) if how == "random" else legal[0]
-    info = f"info depth 3 nodes 77 score cp {number} pv {move.uci()}\n" if how == "score" else ""
-    return f"{info}bestmove {move.uci()}"
+    info = f"info depth 3 nodes 77 score cp {number} pv {move.uci()}\n" if how in ("score", "bounds") else ""
+    more = "".join(f"info {line.format(move.uci())}\n" for line in NOT_THE_SCORE) if how == "bounds" else ""
+    return f"{info}{more}bestmove {move.uci()}"
 
 
 def position_of(words: list[str]) -> chess.Board:

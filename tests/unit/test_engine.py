@@ -17,6 +17,7 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import row_from_board
+from engine.errors import FenError
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.material import CHECK_DEPTH
 from engine.evaluation.protocol import LeafBatch
@@ -47,6 +48,17 @@ def compiled() -> None:
     """Kernels first: some tests here wait for a few seconds only."""
     with engine() as player:
         player.warm_up()
+
+
+def test_a_board_that_cannot_be_played_is_refused_before_the_search_and_the_old_one_kept():
+    with engine() as player:
+        player.set_position(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
+        for bad in ("4k3/4Q3/8/8/8/8/8/4K3 w - - 0 1", "8/8/8/8/8/8/8/4K3 w - - 0 1", "4k2P/8/8/8/8/8/8/4K3 w - - 0 1"):
+            with pytest.raises(FenError):
+                player.set_position(chess.Board(bad))
+        assert player.search(Limits(nodes=5)).best_move in player.board.legal_moves
+        player.set_position(chess.Board("4k3/8/8/4P3/8/8/8/4K3 w KQkq e6 0 1"))
+        assert player.search(Limits(nodes=5)).best_move in player.board.legal_moves
 
 
 # ---- in the background ----------------------------------------------------------------------------------------------

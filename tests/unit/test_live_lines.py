@@ -1,6 +1,9 @@
 """Progress in a log, where no bar can be drawn."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from engine.cli import live_lines
 from engine.cli.live_lines import live_line
@@ -32,3 +35,29 @@ def test_log_is_silent_unless_asked(clock: list[float], capsys: pytest.CaptureFi
             line.update(done)
             clock[0] += 1000
     assert capsys.readouterr().out == ""
+
+
+def test_a_log_tells_why_nothing_is_done_yet(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    """`aino-train` stood at 0% for a minute without a word, while it compiled."""
+    with live_line("games", log_s=60.0, at_first="compiling") as line:
+        line.update(0.0, "0 games")
+        clock[0] += 60
+        line.update(0.0, "0 games")
+        clock[0] += 60
+        line.update(0.5, "1 game")
+    assert capsys.readouterr().out == "games 0%, compiling\ngames 50%, 1 game, 0:02:00 left\n"
+
+
+def test_a_bar_says_why_nothing_is_done_yet_and_when_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_lines, "_console", Console(file=io.StringIO(), force_terminal=True, width=120))
+    with live_line("games", at_first="compiling") as line:
+        (task,) = line._progress.tasks
+        assert task.fields["text"] == "compiling"
+        line.update(0.0, "0 games")
+        assert task.fields["text"] == "0 games, compiling"
+        line.update(0.5, "1 game")
+        assert (task.fields["text"], task.percentage) == ("1 game", 50)
+        line.update(None, "longer than estimated")
+        assert task.total is None
+        line.update(0.6, "2 games")
+        assert task.percentage == pytest.approx(60)

@@ -36,8 +36,8 @@ examples:
   aino analyse - --json --nodes 1000 < many.fen     one JSON object a line
 
 Scores and chances are White's; in JSON they are the side to move's, as in UCI.
-A line of standard input without a position is reported, in JSON as {"line": N, "error": ...}, and the rest are
-analysed. Blank lines and those that begin with # are skipped.
+If a line of standard input has no position, Aino reports it, in JSON as {"line": N, "error": ...}, and analyses the
+rest. It skips blank lines and those that begin with #.
 """
 
 
@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
             if isinstance(source, BadLine):
                 _print_fault(problems, source, arguments.json)
                 continue
+            for note in source.notes:
+                say(problems, note)
             try:
                 result = _analyse(console, engine, source, limits, live=console.is_terminal and not arguments.json)
             except Interrupted as interrupt:

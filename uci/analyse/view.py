@@ -14,13 +14,13 @@ from engine.search.result import SearchInfo, SearchResult
 from uci.terminal.reading import Source
 from uci.terminal.verdict import Verdict
 
-LINE_PLIES = 16  # plies shown of each line
+LINE_PLIES = 16  # plies shown of each line without a mate
 
 
 def searched_lines(result: SearchResult) -> list[SearchInfo]:
     """The lines whose first move was visited: a proven win may end the search before it tries all."""
-    tried = [child.visits > 0 for child in result.children] or [True] * len(result.infos)
-    return [info for info, was_tried in zip(result.infos, tried, strict=False) if was_tried or info.multipv == 1]
+    tried = {child.move for child in result.children if child.visits > 0}
+    return [info for info in result.infos if info.multipv == 1 or not result.children or info.pv[0] in tried]
 
 
 def as_text(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
@@ -47,7 +47,7 @@ def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
 
 def _cells(board: chess.Board, info: SearchInfo) -> tuple[str, str, str]:
     verdict = Verdict.of_info(info).seen_by_white(board.turn)
-    return verdict.text, verdict.shares_text, board.variation_san(info.pv[:LINE_PLIES])
+    return verdict.text, verdict.shares_text, board.variation_san(info.line(LINE_PLIES))
 
 
 def _work_text(infos: Sequence[SearchInfo]) -> str:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from rich.console import Console
 
 from engine.board.pgn.game_reader import ReadGame
+from engine.board.pgn.game_writer import game_text
 from engine.board.pgn.move_words import ENGLISH
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import harmless, make_console, say
@@ -27,6 +28,7 @@ from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
+from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
 from uci.terminal.waiting import ready_engine
@@ -134,7 +136,7 @@ def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.
 def _review(
     engine: Engine, game: chess.pgn.Game, number: int, limits: Limits, side: chess.Color | None = None
 ) -> GameReview:
-    title = harmless(f"game {number}: {game.headers.get('White', '?')} - {game.headers.get('Black', '?')}")
+    title = harmless(f"game {number}: {game_name(game.headers)}")
     with live_line(title) as line:
 
         def on_ply(done: int, total: int) -> None:
@@ -145,7 +147,8 @@ def _review(
 
 def _summary_line(review: GameReview, number: int) -> str:
     headers = review.game.headers
-    sides = (f"{headers.get(name, '?')}: {review.summary(side)}" for name, side in (("White", True), ("Black", False)))
+    names = {side: chess.COLOR_NAMES[side].title() for side in review.sides}
+    sides = (f"{headers.get(name, '?').strip('? ') or name}: {review.summary(side)}" for side, name in names.items())
     return f"game {number}, {headers.get('Result', '*')}. " + "; ".join(sides)
 
 
@@ -163,11 +166,11 @@ class _Output:
     def add(self, review: GameReview) -> None:
         """Saves one finished game. Raises DataError."""
         mend_result(review.game)
-        pgn = str(add_comments(review, self._how))
+        pgn = game_text(add_comments(review, self._how))
         self._sections.append(game_section(review, self.finished + 1, pgn))
         try:
             with self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
-                print(pgn, file=file, end="\n\n")
+                file.write(pgn)
         except OSError as error:
             raise DataError(f"{self.pgn}: {error.strerror}") from error
         self.finished += 1
@@ -187,7 +190,7 @@ def _output_files(base: Path) -> tuple[Path, Path]:
 
 def _refuse_outputs(source: Path, base: Path) -> None:
     """Raises ConfigError where the output would replace the games themselves, or a file that is no earlier review."""
-    for path, mark in zip(_output_files(base), ('[Annotator "Aino ', "Made by Aino "), strict=True):
+    for path, mark in zip(_output_files(base), (REVIEW_MARK, "Made by Aino "), strict=True):
         if path.exists() and path.samefile(source):
             raise ConfigError(f"{path} holds the games themselves: give another name with --out")
         if path.exists() and mark not in path.read_text(encoding="utf-8", errors="replace"):

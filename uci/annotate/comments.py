@@ -9,31 +9,55 @@ import chess.pgn
 from engine.search.limits import Limits
 from uci import __version__
 from uci.annotate.judge import BRILLIANT, GREAT
+from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview, deeper
+from uci.terminal.author_notes import REVIEW_MARK, is_of_review, with_review, without_review
 from uci.terminal.verdict import Verdict
 
-LINE_PLIES = 8  # plies shown of a better line
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
+_ANNOTATOR = "Aino "
+_EVALUATIONS = "evals"  # a review's mark where the evaluations in the game are its own
+_OF_REVIEW = f"{REVIEW_MARK}]"
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
 
 def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     """Writes a review into its own game, beside the comments and variations that are there, and returns it.
 
+    An earlier review is replaced. Evaluations of another program are kept; Aino's are written where there are none.
     `how` says who judged, and how thoroughly.
     """
     game = review.game
-    game.headers["Annotator"] = f"Aino {__version__}"
-    summary = f"White: {review.summary(chess.WHITE)}. Black: {review.summary(chess.BLACK)}."
+    forget_review(game)
+    if game.headers.get("Annotator", _ANNOTATOR).startswith(_ANNOTATOR):
+        game.headers["Annotator"] = f"{_ANNOTATOR}{__version__}"
+    summary = " ".join(f"{chess.COLOR_NAMES[side].title()}: {review.summary(side)}." for side in review.sides)
     nodes = list(game.mainline())
     if len(review.moves) < len(nodes):
         summary += f" Reviewed up to ply {len(review.moves)} of {len(nodes)}."
     if how:
         summary += f" {how[0].upper()}{how[1:]}."
-    game.comment = f"{game.comment} {summary}".strip()
+    is_evaluated = any(node.eval() for node in nodes)
+    game.comment = with_review(game.comment, summary, "" if is_evaluated else _EVALUATIONS)
     for move, node in zip(review.moves, nodes, strict=False):
+        if not is_evaluated and (score := _pov_score(move.after)) is not None:
+            node.set_eval(score)
         _comment_move(move, node)
     return game
+
+
+def forget_review(game: chess.pgn.Game) -> None:
+    """Takes an earlier review out of a game, and gives its author's marks back."""
+    game.comment, mark = without_review(game.comment)
+    for node in game.mainline():
+        if mark == _EVALUATIONS:
+            node.set_eval(None)
+        node.comment, marks = without_review(node.comment)
+        if marks and marks != _EVALUATIONS:
+            ours, *theirs = map(int, marks.split())
+            node.nags = (node.nags - {ours}) | set(theirs)
+    for node in (game, *game.mainline()):
+        node.variations = [variation for variation in node.variations if not is_of_review(variation)]
 
 
 def mend_result(game: chess.pgn.Game) -> None:
@@ -43,41 +67,39 @@ def mend_result(game: chess.pgn.Game) -> None:
 
 
 def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
-    text = move_comment(move)
-    if text:
-        node.comment = f"{node.comment} {text}".strip()
-    score = _pov_score(move.after)
-    if score is not None:
-        node.set_eval(score)
     if move.judgement is None:
         return
-    node.nags = (node.nags - _JUDGEMENT_NAGS) | {move.judgement.nag}
+    replaced = node.nags & _JUDGEMENT_NAGS
+    node.nags = (node.nags - replaced) | {move.judgement.nag}
+    marks = " ".join(map(str, [move.judgement.nag, *sorted(replaced)]))
+    node.comment = with_review(node.comment, move_comment(move), marks)
     if move.best_line and not move.is_best and move.loss > 0 and not node.parent.has_variation(move.best_line[0]):
-        node.parent.add_line(move.best_line[:LINE_PLIES])
+        node.parent.add_line(move.best_line[:SHOWN_PLIES], starting_comment=_OF_REVIEW)
     is_answered_better = node.next() is not None and move.reply_line and not node.has_variation(move.reply_line[0])
     if move.loss > 0 and is_answered_better:
-        node.add_line(move.reply_line[:LINE_PLIES])
+        node.add_line(move.reply_line[:SHOWN_PLIES], starting_comment=_OF_REVIEW)
 
 
 def move_comment(move: MoveReview, with_answer: bool = True) -> str:
     """Why a judged move is bad, what it costs, and, with the answer, what was better.
 
-    `Blunder: loses a rook to a fork of king and rook by the knight on c7. Costs 31% winning chances: 64% to 33%.
-    Better was Qe2.` For an only move, what the others cost: `The only good move: any other costs 18% winning chances or
-    more.`
+    `Blunder: loses a rook to a fork of king and rook by the knight on c7. Your winning chances drop from 64% to 33%.
+    Better was Qe2.` For an only move, what the others cost: `The only good move: any other lowers your winning chances
+    by 18% or more.`
     """
     if move.judgement is None:
         return ""
     if move.judgement == BRILLIANT:
         return "Brilliant: a sacrifice that is hard to see, and the best move."
     if move.judgement == GREAT:
-        return f"The only good move: any other costs {move.gap:.0%} winning chances or more."
-    before, after = move.chances
+        return f"The only good move: any other lowers your winning chances by {move.gap:.0%} or more."
+    before, after = (f"{chances:.0%}" for chances in move.chances)
     tells = with_answer and move.best_line and not move.is_best
     better = f" Better was {move.board.san(move.best_line[0])}." if tells else ""
-    name = move.judgement.name.capitalize()
-    begins = f"{name}: {move.reason}. Costs" if move.reason else f"{name}, costs"
-    return f"{begins} {before - after:.0%} winning chances: {before:.0%} to {after:.0%}.{better}"
+    drop = f"your winning chances drop from {before} to {after}." if before != after else ""
+    told = [text for text in (f"{move.reason}." if move.reason else "", drop) if text]
+    told[1:] = [text[0].upper() + text[1:] for text in told[1:]]
+    return f"{move.judgement.name.capitalize()}: {' '.join(told)}{better}"
 
 
 def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:

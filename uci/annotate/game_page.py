@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import chess
+import chess.pgn
 from markupsafe import Markup
 
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
-from uci.annotate.comments import LINE_PLIES, move_comment
+from uci.annotate.comments import move_comment
+from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
 from uci.pages.render import render
+from uci.terminal.author_notes import author_lines, author_text, drawn_by, game_name
 from uci.terminal.notation import board_after, move_number
 from uci.terminal.verdict import Verdict
-
-_SIDES = (chess.WHITE, chess.BLACK)
 
 
 def render_game_page(title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = "") -> str:
@@ -33,19 +34,19 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
     `pgn` is what the page's reader can copy.
     """
     headers = review.game.headers
-    name = f"{headers.get('White', '?')} – {headers.get('Black', '?')}"
+    name = game_name(headers)
     text = render(
         "game.html.j2",
         number=number,
         name=name,
         result=headers.get("Result", "*"),
-        facts=[_known(headers[key]) for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")],
+        facts=_facts(headers, name),
         opening=review.opening,
-        sides=[(chess.COLOR_NAMES[side].title(), review.summary(side), _phases(review, side)) for side in _SIDES],
+        sides=[(chess.COLOR_NAMES[side].title(), review.summary(side), _phases(review, side)) for side in review.sides],
         phases=PHASE_NAMES,
         flipped=review.side == chess.BLACK,
         board=board_svg(review.game.board(), perspective=review.side is not chess.BLACK, label="Start position"),
-        moves=[_move(move) for move in review.moves],
+        moves=[_move(move, node) for move, node in zip(review.moves, review.game.mainline(), strict=False)],
         area=area_path([review.start.expected, *(move.after.expected for move in review.moves)]),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
@@ -61,12 +62,19 @@ def _phases(review: GameReview, side: chess.Color) -> list[str]:
     return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in found]
 
 
+def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
+    """What is known beside the name: the players of a chapter, the event, the place and the date."""
+    players = " – ".join(headers.get(key, "?") for key in ("White", "Black"))
+    known = [headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")]
+    return [_known(text) for text in [players if players.strip("? –") else "", *known] if text and text != name]
+
+
 def _known(text: str) -> str:
     """A header without the unknown parts of a date: `1858` for 1858.??.??."""
     return text.removesuffix(".??").removesuffix(".??")
 
 
-def _move(move: MoveReview) -> dict[str, object]:
+def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
     return {
         "ply": move.ply,
         "number": move.number if move.mover == chess.WHITE or move.ply == 1 else "",
@@ -75,6 +83,7 @@ def _move(move: MoveReview) -> dict[str, object]:
         "kind": _kind(move),
         "score": move.after.text,
         "comment": move_comment(move),
+        "noted": bool(author_text(node.comment)) or any(author_lines(node.parent)),
     }
 
 
@@ -95,7 +104,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "title": f"{move.number} {move.san}{move.judgement.symbol if move.judgement else ''}",
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
-        "reply": board_after(move.board, move.move).variation_san(move.reply_line[:LINE_PLIES]),
+        "reply": board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES]),
         "board": board_svg(move.board, perspective=move.mover, arrows=arrows, label=f"Before {move.number} {move.san}"),
     }
 
@@ -106,26 +115,45 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     `replay.js` has the names.
     """
     start = review.game.board()
-    steps = [{**_position(start, None, "Start position"), **_verdict(review.start)}]
+    steps = [{**_position(start, None, "Start position"), **_verdict(review.start), **_notes(review.game)}]
     turning_points = review.turning_points
-    for move in review.moves:
+    for move, node in zip(review.moves, review.game.mainline(), strict=False):
         after = board_after(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
         text = f"{move.number} {move.san}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
-        step = {**_position(after, move.move, text), **_verdict(move.after)}
+        step = {**_position(after, move.move, text), **_verdict(move.after), **_notes(node)}
+        lines = {}
         if move.judgement is not None:
             step["glyph"] = [move.judgement.symbol, _kind(move)]
             if move.best_line and not move.is_best:
                 step["better"] = [move.best_line[0].from_square, move.best_line[0].to_square]
-                lines = {"Better": _line(move.board, move.best_line)}
+                lines["Better"] = _line(move.board, move.best_line, move.before)
                 if move.reply_line:
                     step["threat"] = [move.reply_line[0].from_square, move.reply_line[0].to_square]
-                    lines["Refutation"] = _line(after, move.reply_line)
-                step["lines"] = lines
+                    lines["Refutation"] = _line(after, move.reply_line, move.after)
                 step |= _question(move) if move in turning_points else {}
-        steps.append(step)
+        lines |= {f"Variation{f' {number}' * (number > 1)}": _author_line(line)
+                  for number, line in enumerate(author_lines(node.parent), 1)}  # fmt: skip
+        steps.append({**step, "lines": lines})
     return steps
+
+
+def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
+    """The author's words and arrows, where there are any."""
+    notes = {"note": author_text(node.comment), "drawn": drawn_by(node)}
+    return {name: value for name, value in notes.items() if value}
+
+
+def _author_line(line: Sequence[chess.pgn.ChildNode]) -> list[dict[str, object]]:
+    """The positions of a variation of the author's, which have no verdict."""
+    positions = []
+    for ply, node in enumerate(line):
+        before = node.parent.board()
+        number = f"{move_number(before)} " if ply == 0 or before.turn == chess.WHITE else ""
+        position = _position(node.board(), node.move, number + node.san())
+        positions.append({**position, **_notes(node)})
+    return positions
 
 
 def _question(move: MoveReview) -> dict[str, object]:
@@ -153,13 +181,14 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
     return {"expected": round(verdict.expected, 3), "score": verdict.text}
 
 
-def _line(board: chess.Board, moves: Sequence[chess.Move]) -> list[dict[str, object]]:
-    """The positions of a line that begins on a board."""
+def _line(board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict) -> list[dict[str, object]]:
+    """The positions of a line that begins on a board with a verdict, which holds for all of them."""
     board = board.copy(stack=False)
     positions = []
-    for ply, move in enumerate(moves[:LINE_PLIES]):
+    for ply, move in enumerate(moves[:SHOWN_PLIES]):
         number = f"{move_number(board)} " if ply == 0 or board.turn == chess.WHITE else ""
         text = number + board.san(move)
+        verdict = verdict.after_move_of(board.turn)
         board.push(move)
-        positions.append(_position(board, move, text))
+        positions.append({**_position(board, move, text), **_verdict(verdict)})
     return positions

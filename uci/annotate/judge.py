@@ -31,7 +31,7 @@ _GREAT_GAP = 0.15  # winning chances by which every other move must be worse
 _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
 # Both set by hand on 20 games of masters. A move is picked for its large loss, so that the true one
 # tends to be smaller; and a side three pawns behind has no game left to lose.
-_MARGIN = 0.03  # winning chances by which two looks must exceed the limit of a mistake or a blunder
+_MARGIN = 0.03  # winning chances by which two looks must exceed a limit
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
 _HOPELESS = 0.025  # winning chances ten pawns behind, below which even a mate costs nothing, as on Lichess
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores
@@ -60,14 +60,13 @@ def judge(loss: float, gap: float, chances: float) -> Judgement | None:
 def judge_loss(losses: Sequence[float], best: float, allows_mate: bool = False) -> Judgement | None:
     """The judgement of a move that loses so much in each of several looks; None if it loses little.
 
-    All looks must agree, and for a mistake or a blunder with a margin; a blunder needs a position that the best move,
-    with winning chances of `best`, keeps open. To allow a mate that the best move avoids is a mistake at least.
+    All looks must agree, with a margin; a blunder needs a position that the best move, with winning chances of `best`,
+    keeps open. To allow a mate that the best move avoids is a mistake at least.
     """
     if allows_mate and best >= _HOPELESS:
         return BLUNDER if best >= _ALREADY_LOST else MISTAKE
     loss = min(losses)
     for least, judgement in _THRESHOLDS:
-        margin = 0.0 if judgement == INACCURACY else _MARGIN
-        if loss >= least + margin and (judgement != BLUNDER or best >= _ALREADY_LOST):
+        if loss >= least + _MARGIN and (judgement != BLUNDER or best >= _ALREADY_LOST):
             return judgement
     return None

@@ -1,4 +1,4 @@
-"""Tactical motifs of a line of moves, by rules: a motif is named only where the line itself carries it out.
+"""How a line of moves wins material: by rules, each of which explains the capture that decides the line.
 
 In each rule the attacker is the side that makes the first move of the line, the defender the other one.
 """
@@ -6,173 +6,95 @@ In each rule the attacker is the side that makes the first move of the line, the
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
 
+from uci.annotate.material import WORTH, Balance, captured
 from uci.terminal.notation import board_after
 
-WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 100}
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
-_LOOKED_AT = 3  # moves of the attacker in which a motif may begin or win something
-_NUMBERS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_TYPES = (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
-
-
-# ---- material -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Balance:
-    """The kinds of pieces that a side wins and loses in a line; equal captures cancel out."""
-
-    won: Counter[chess.PieceType]
-    lost: Counter[chess.PieceType]
-    promotions: int = 0  # more than the other side's
-
-    @property
-    def pawns(self) -> int:
-        """The gain in pawns; a loss is negative."""
-        won, lost = (sum(WORTH[kind] * count for kind, count in part.items()) for part in (self.won, self.lost))
-        return won - lost + self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
-
-    def reversed(self) -> Balance:
-        """The other side's view."""
-        return Balance(self.lost, self.won, -self.promotions)
-
-    @property
-    def text(self) -> str:
-        """What is won, in words: `the queen for a rook`, `the exchange`, `two pawns`."""
-        won, lost = self.won.copy(), self.lost.copy()
-        for kinds in ((chess.BISHOP, chess.KNIGHT), (chess.KNIGHT, chess.BISHOP)):
-            equal = min(won[kinds[0]], lost[kinds[1]])
-            won[kinds[0]] -= equal
-            lost[kinds[1]] -= equal
-        won, lost = +won, +lost
-        if won == Counter([chess.ROOK]) and lost in (Counter([chess.BISHOP]), Counter([chess.KNIGHT])):
-            return "the exchange"
-        return f"{_pieces_text(won)} for {_pieces_text(lost)}" if lost else _pieces_text(won)
-
-
-def _pieces_text(pieces: Counter[chess.PieceType]) -> str:
-    words = []
-    for kind in _TYPES:
-        if pieces[kind] > 1:
-            words.append(f"{_NUMBERS[pieces[kind]]} {chess.piece_name(kind)}s")
-        elif pieces[kind]:
-            words.append(f"{'the' if kind == chess.QUEEN else 'a'} {chess.piece_name(kind)}")
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def balance(board: chess.Board, line: Sequence[chess.Move]) -> Balance:
-    """What the side to move wins and loses by a line, up to the last position in which no exchange is going on.
-
-    If the line ends with a capture that can be retaken, the recapture is counted, too.
-    """
-    side, board = board.turn, board.copy(stack=False)
-    won, lost = Counter[chess.PieceType](), Counter[chess.PieceType]()
-    promoted: dict[chess.Square, int] = {}  # squares of promoted pieces, 1 for those of `side` and -1
-    settled = Balance(won, lost)
-    for move, following in itertools.zip_longest(line, line[1:]):
-        gains, losses = (won, lost) if board.turn == side else (lost, won)
-        kind = _captured(board, move)
-        if kind:
-            gains.update([chess.PAWN if promoted.pop(move.to_square, 0) else kind])
-        if move.promotion:
-            promoted[move.to_square] = 1 if board.turn == side else -1
-        elif move.from_square in promoted:
-            promoted[move.to_square] = promoted.pop(move.from_square)
-        board.push(move)
-        if following is None and kind and any(board.generate_legal_moves(to_mask=chess.BB_SQUARES[move.to_square])):
-            is_pawn = promoted.pop(move.to_square, 0)
-            losses.update([chess.PAWN if is_pawn else board.piece_type_at(move.to_square) or chess.PAWN])
-        if following is None or not (board.is_check() or board.is_capture(following) or following.promotion):
-            settled = Balance(won - lost, lost - won, sum(promoted.values()))
-    return settled
-
-
-def gain_on(board: chess.Board, square: chess.Square) -> int:
-    """What the side to move wins on one square, in pawns, if both take with their cheapest piece or stop."""
-    takers = list(board.generate_legal_captures(to_mask=chess.BB_SQUARES[square]))
-    if not takers:
-        return 0
-    move = min(takers, key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN])
-    return max(0, WORTH[_captured(board, move) or chess.PAWN] - gain_on(board_after(board, move), square))
-
-
-def _captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
-    """The kind of piece that a move takes."""
-    if board.is_en_passant(move):
-        return chess.PAWN
-    return board.piece_type_at(move.to_square) if board.is_capture(move) else None
+_TIMES = ("", "once", "twice", "three times", "four times", "five times")
 
 
 # ---- tactics --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Step:
-    """One move of the attacker: the positions around it, and the attacker's captures from it on."""
+class _Win:
+    """A line, and the capture that decides it."""
 
-    start: chess.Board  # before the line
-    before: chess.Board
-    move: chess.Move
-    after: chess.Board
-    reply: chess.Move | None
-    captures: tuple[tuple[chess.Board, chess.Move], ...]  # with the position before each; this move's own first
+    boards: Sequence[chess.Board]  # before each move of the line, and at its end
+    line: Sequence[chess.Move]
+    at: int  # the deciding capture's number in the line; even, for the attacker makes it
 
     @property
-    def piece(self) -> chess.PieceType:
-        """The piece that moves."""
-        return self.after.piece_type_at(self.move.to_square) or chess.PAWN
+    def square(self) -> chess.Square:
+        """Where the deciding capture takes."""
+        return self.line[self.at].to_square
 
     @property
-    def later(self) -> tuple[tuple[chess.Board, chess.Move], ...]:
-        """The captures after this move."""
-        return tuple(capture for capture in self.captures if capture[1] != self.move or capture[0] != self.before)
+    def before(self) -> chess.Board:
+        """The position before the deciding capture."""
+        return self.boards[self.at]
+
+    @property
+    def defender(self) -> chess.Color:
+        """Whose piece is taken."""
+        return not self.before.turn
+
+    @property
+    def preparations(self) -> range:
+        """The attacker's moves before the capture, the nearest first."""
+        return range(self.at - 2, -1, -2)
+
+    def stood_there(self, since: int) -> bool:
+        """Whether the piece that is taken stood on its square already at this position of the line."""
+        return all(move.to_square != self.square for move in self.line[since : self.at])
 
 
-def motif(board: chess.Board, line: Sequence[chess.Move]) -> str:
+def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> str:
     """How the side to move wins material by a line: `a fork of king and rook by the knight on c7`; "" if no rule fits.
 
-    The rules are tried in order, each on the attacker's first moves.
+    Where the `gain` is given, the capture that is explained must be a part of it.
     """
-    for rule in (_fork, _skewer, _discovered, _pin, _deflection, _hanging):
-        for step in _steps(board, line):
-            if text := rule(step):
-                return text
-    return ""
-
-
-def _steps(board: chess.Board, line: Sequence[chess.Move]) -> Iterator[_Step]:
-    boards = [board.copy(stack=False)]
+    boards, gains = [board.copy(stack=False)], []
     for move in line:
+        worth = WORTH.get(captured(boards[-1], move) or 0, 0)
+        gains.append(worth if boards[-1].turn == board.turn else -worth)
         boards.append(board_after(boards[-1], move))
-    own = list(range(0, len(line), 2))[:_LOOKED_AT]
-    for at in own:
-        captures = tuple(
-            (boards[other], line[other]) for other in own if other >= at and boards[other].is_capture(line[other])
-        )
-        yield _Step(
-            boards[0], boards[at], line[at], boards[at + 1], line[at + 1] if at + 1 < len(line) else None, captures
-        )
+    parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)
+    at = _deciding(gains)
+    if at is not None and gains[at] in parts:
+        for rule in _RULES:
+            if text := rule(_Win(boards, line, at)):
+                return text
+    return _hanging(_Win(boards, line, 0)) if gain and gains[:1] and gains[0] in parts else ""
 
 
-def _fork(step: _Step) -> str:
+def _deciding(gains: Sequence[int]) -> int | None:
+    """The attacker's first capture after which at least half of a line's gain is never given back."""
+    gained = list(itertools.accumulate(gains))
+    for at in range(0, len(gains), 2):
+        if gains[at] and gained[-1] > 0 and 2 * min(gained[at:]) >= gained[-1]:
+            return at
+    return None
+
+
+def _fork(won: _Win) -> str:
     """One piece attacks two that are worth taking, and later takes one of them."""
-    square, defender = step.move.to_square, step.after.turn
-    targets = [
-        target
-        for target in step.after.attacks(square) & step.after.occupied_co[defender]
-        if _is_prey(step.after, target, WORTH[step.piece])
-    ]
-    taken = [move for _, move in step.later if move.from_square == square and move.to_square in targets]
-    if len(targets) < 2 or not taken:
-        return ""
-    kinds = sorted((step.after.piece_type_at(target) or 0 for target in targets), reverse=True)
-    return f"a fork of {_both(kinds)} by the {_at(step.after, square)}"
+    square = won.line[won.at].from_square
+    for step in won.preparations:
+        if won.line[step].to_square == square and won.stood_there(step):
+            after = won.boards[step + 1]
+            attacker = WORTH[after.piece_type_at(square) or chess.PAWN]
+            targets = after.attacks(square) & after.occupied_co[won.defender]
+            prey = [target for target in targets if _is_prey(after, target, attacker)]
+            if len(prey) > 1 and won.square in prey:
+                kinds = sorted((after.piece_type_at(target) or 0 for target in prey), reverse=True)
+                return f"a fork of {_all(kinds)} by the {_at(after, square)}"
+    return ""
 
 
 def _is_prey(board: chess.Board, square: chess.Square, attacker_worth: int) -> bool:
@@ -182,76 +104,68 @@ def _is_prey(board: chess.Board, square: chess.Square, attacker_worth: int) -> b
     return kind != chess.PAWN and (WORTH[kind] > attacker_worth or not guarded)
 
 
-def _skewer(step: _Step) -> str:
+def _skewer(won: _Win) -> str:
     """A line piece attacks a piece that steps aside, and takes what stood behind it."""
-    square = step.move.to_square
-    if step.piece not in _SLIDERS or step.reply is None or step.reply.from_square not in step.after.attacks(square):
+    step, square = won.at - 2, won.line[won.at].from_square
+    if step < 0 or won.line[step].to_square != square or not won.stood_there(step):
         return ""
-    front = step.reply.from_square
-    for _, move in step.later[:1]:
-        behind = move.to_square
-        if (
-            move.from_square == square
-            and front in chess.SquareSet.between(square, behind)
-            and step.after.piece_at(behind)
-        ):
-            kinds = (step.after.piece_type_at(front) or 0, step.after.piece_type_at(behind) or 0)
-            if WORTH[kinds[0]] >= WORTH[kinds[1]] and kinds[1] != chess.PAWN:
-                return f"a skewer of {_both(kinds)} by the {_at(step.after, square)}"
-    return ""
-
-
-def _discovered(step: _Step) -> str:
-    """A piece opens the line of a bishop, rook or queen, and one of the two then takes something."""
-    defender = step.after.turn
-    for square in (
-        step.after.pieces(chess.BISHOP, not defender)
-        | step.after.pieces(chess.ROOK, not defender)
-        | step.after.pieces(chess.QUEEN, not defender)
+    after, front = won.boards[step + 1], won.line[step + 1].from_square
+    kinds = [after.piece_type_at(one) or 0 for one in (front, won.square)]
+    if (
+        after.piece_type_at(square) in _SLIDERS
+        and front in after.attacks(square)
+        and front in chess.SquareSet.between(square, won.square)
+        and WORTH[kinds[0]] >= WORTH[kinds[1]] > WORTH[chess.PAWN]
     ):
-        if square == step.move.to_square or step.before.is_castling(step.move):
-            continue
-        opened = step.after.attacks(square) & ~step.before.attacks(square) & step.after.occupied_co[defender]
-        for target in opened:
-            if step.move.from_square not in chess.SquareSet.between(square, target):
-                continue
-            if step.after.piece_type_at(target) == chess.KING:
-                if any(move.from_square == step.move.to_square or move == step.move for _, move in step.captures):
+        return f"a skewer of {_all(kinds)} by the {_at(after, square)}"
+    return ""
+
+
+def _discovered(won: _Win) -> str:
+    """A piece opens the line of a bishop, rook or queen, and one of the two then takes something."""
+    for step in (won.at, *won.preparations):
+        move, before, after = won.line[step], won.boards[step], won.boards[step + 1]
+        taker = won.line[won.at].from_square
+        for square, target in [] if before.is_castling(move) else _opened(before, after, move):
+            if after.piece_type_at(target) == chess.KING:
+                if step == won.at or taker == move.to_square:
                     return "a discovered check"
-            elif _is_prey(step.after, target, WORTH[step.after.piece_type_at(square) or chess.PAWN]):
-                taken = [move for _, move in step.later[:1]]
-                own = (step.move.to_square, square)
-                if (
-                    taken
-                    and taken[0].from_square in own
-                    and (taken[0].to_square == target or _moved(step.reply, target))
-                ):
-                    return f"a discovered attack on the {_at(step.after, target)}"
+            elif step == won.at - 2 and _is_prey(after, target, WORTH[after.piece_type_at(square) or chess.PAWN]):
+                is_taken = won.square == target and won.stood_there(step) and taker in (square, move.to_square)
+                if is_taken or (taker == move.to_square and won.line[step + 1].from_square == target):
+                    return f"a discovered attack on the {_at(after, target)}"
     return ""
 
 
-def _moved(reply: chess.Move | None, square: chess.Square) -> bool:
-    return reply is not None and reply.from_square == square
+def _opened(before: chess.Board, after: chess.Board, move: chess.Move) -> list[tuple[chess.Square, chess.Square]]:
+    """The lines from bishops, rooks and queens to enemy pieces that a move of their own side opens."""
+    return [
+        (square, target)
+        for kind in _SLIDERS
+        for square in after.pieces(kind, before.turn)
+        if square != move.to_square
+        for target in after.attacks(square) & ~before.attacks(square) & after.occupied_co[after.turn]
+        if move.from_square in chess.SquareSet.between(square, target)
+    ]
 
 
-def _pin(step: _Step) -> str:
+def _pin(won: _Win) -> str:
     """A pinned piece is taken, or cannot take back."""
-    for board, move in step.captures[:1]:
-        defender, target = not board.turn, move.to_square
-        if step.start.piece_at(target) != board.piece_at(target):
-            return ""  # it came only in the line
-        known = step.before if move == step.move and board == step.before else step.after  # pinned before the reply
-        if known.is_pinned(defender, target) and board.piece_type_at(target) != chess.PAWN:
-            return f"a pin: the {_at(board, target)} is pinned to the king"
-        guards = [square for square in board.attackers(defender, target) if square != board.king(defender)]
-        after = board_after(board, move)
-        if guards and not any(after.generate_legal_moves(to_mask=chess.BB_SQUARES[target])):
-            pinned = [square for square in guards if board.is_pinned(defender, square)]
-            if len(pinned) == len(guards):
-                return f"a pin: the {_at(board, pinned[0])} is pinned to the king and guards nothing"
-        if board.piece_type_at(target) != chess.PAWN and _shields_queen(known, move):
-            return f"a pin: the {_at(board, target)} is pinned to the queen"
+    board, target, defender = won.before, won.square, won.defender
+    known = max(0, won.at - 1)  # before the defender's last move
+    pinned_in, is_piece = won.boards[known], board.piece_type_at(target) not in (None, chess.PAWN)
+    if is_piece and won.stood_there(known) and pinned_in.is_pinned(defender, target):
+        return f"a pin: the {_at(board, target)} is pinned to the king"
+    guards = [square for square in board.attackers(defender, target) if square != board.king(defender)]
+    if guards and all(board.is_pinned(defender, square) for square in guards) and not _can_be_retaken(won):
+        return f"a pin: the {_at(board, guards[0])} is pinned to the king and cannot take back"
+    if is_piece and won.stood_there(known) and _shields_queen(pinned_in, won.line[won.at]):
+        return f"a pin: the {_at(board, target)} is pinned to the queen"
     return ""
+
+
+def _can_be_retaken(won: _Win) -> bool:
+    return any(won.boards[won.at + 1].generate_legal_moves(to_mask=chess.BB_SQUARES[won.square]))
 
 
 def _shields_queen(board: chess.Board, capture: chess.Move) -> bool:
@@ -267,41 +181,44 @@ def _shields_queen(board: chess.Board, capture: chess.Move) -> bool:
     return False
 
 
-def _deflection(step: _Step) -> str:
-    """The first move takes or lures away the guard of what the second one takes."""
-    if step.reply is None or not step.later:
+def _deflection(won: _Win) -> str:
+    """The move before the deciding capture takes or lures away the guard of what is taken."""
+    step, target = won.at - 2, won.square
+    if step < 0 or not won.stood_there(step) or won.before.attackers(won.defender, target):
         return ""
-    board, second = step.later[0]
-    target, defender = second.to_square, not board.turn
-    if target == step.move.to_square or board.piece_at(target) != step.before.piece_at(target):
-        return ""
-    guards = step.before.attackers(defender, target)
-    if not guards or board.attackers(defender, target):
-        return ""
-    if step.move.to_square in guards:
-        return f"the removal of a guard: the {_at(step.before, step.move.to_square)} guarded the {_at(board, target)}"
-    if step.reply.from_square in guards and step.reply.to_square == step.move.to_square:
-        return f"a deflection: the {_at(step.before, step.reply.from_square)} guarded the {_at(board, target)}"
+    before, lured = won.boards[step], won.line[step + 1]
+    guards = before.attackers(won.defender, target)
+    if won.line[step].to_square in guards:
+        return f"the removal of a guard: the {_at(before, won.line[step].to_square)} guarded the {_at(before, target)}"
+    if lured.from_square in guards and lured.to_square == won.line[step].to_square:
+        return f"a deflection: the {_at(before, lured.from_square)} guarded the {_at(before, target)}"
     return ""
 
 
-def _hanging(step: _Step) -> str:
-    """The first move takes a piece that nobody guards, or takes with one that is worth less."""
-    if step.before != step.start or not step.before.is_capture(step.move) or step.before.is_en_passant(step.move):
+def _hanging(won: _Win) -> str:
+    """The first move takes a piece that too few guard, or takes with one that is worth less."""
+    board, target, taker = won.before, won.square, won.line[won.at].from_square
+    kind, piece = board.piece_type_at(target), board.piece_type_at(taker) or chess.PAWN
+    if won.at > 0 or kind is None:
         return ""
-    target = step.move.to_square
-    kind = step.before.piece_type_at(target) or chess.PAWN
-    if not any(step.after.generate_legal_moves(to_mask=chess.BB_SQUARES[target])):
-        return f"the {_at(step.before, target)} is unguarded"
-    taker = step.before.piece_type_at(step.move.from_square) or chess.PAWN
-    return f"a {chess.piece_name(taker)} attacks the {_at(step.before, target)}" if WORTH[taker] < WORTH[kind] else ""
+    attackers, guards = board.attackers(board.turn, target), board.attackers(won.defender, target)
+    if not guards and not _can_be_retaken(won):
+        return f"the {_at(board, target)} is unguarded"
+    if WORTH[piece] < WORTH[kind]:
+        return f"a {chess.piece_name(piece)} attacks the {_at(board, target)}"
+    if 0 < len(guards) < len(attackers) < len(_TIMES):
+        return f"the {_at(board, target)} is attacked {_TIMES[len(attackers)]} and guarded {_TIMES[len(guards)]}"
+    return ""
+
+
+_RULES = (_fork, _skewer, _discovered, _pin, _deflection, _hanging)
 
 
 def _at(board: chess.Board, square: chess.Square) -> str:
     return f"{chess.piece_name(board.piece_type_at(square) or chess.PAWN)} on {chess.square_name(square)}"
 
 
-def _both(kinds: Sequence[chess.PieceType]) -> str:
+def _all(kinds: Sequence[chess.PieceType]) -> str:
     names = [chess.piece_name(kind) for kind in kinds]
     if len(names) == 2 and names[0] == names[1]:
         return f"two {names[0]}s"

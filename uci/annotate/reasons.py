@@ -1,20 +1,26 @@
-"""Why a move is bad, in a sentence, as far as lines show it: mates and material, allowed and missed, and how."""
+"""Why a move is bad, in a sentence, as far as the lines that are shown prove it.
+
+Mates come first. Then the material of the two lines decides what is said: what the played line loses, or what the
+better one wins, at the first point where that explains the cost. A motif only tells how.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
 
-from uci.annotate.motifs import WORTH, Balance, balance, gain_on, mate_pattern, motif
+from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, worth
+from uci.annotate.motifs import mate_pattern, motif
 from uci.terminal.notation import board_after
 
-_LEAST_DIFFERENCE = 1  # pawns between two lines; less is no reason
+SHOWN_PLIES = 8  # of a better line, and of what follows a move; nothing beyond them is a reason
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
-_LEAST_COST_CP = 50  # that the evaluation must lose for each pawn named; material that has compensation is no reason
-_SETTLED_PLIES = 8  # of a line; what comes later is seldom forced
+# Centipawns of the evaluation for each pawn that is named, set by hand on 24 games: a move that costs less than the
+# first has compensation, and one that costs more than the second does something worse.
+_COST_CP = (50, 250)
+_QUIET_COST_CP = 150  # the most that a bishop pair or a passed pawn can explain
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,13 @@ class Lines:
     better: Sequence[chess.Move]
     mate_played: int | None = None
     mate_better: int | None = None
-    cost_cp: float = math.inf  # what the evaluation loses by the move
+    cost_cp: float | None = None  # what the evaluation loses by the move, if known
+
+    def costs(self, balance: Balance) -> bool:
+        """Whether the move costs about what a balance gains."""
+        if self.cost_cp is None or balance.pawns <= 0:
+            return balance.pawns > 0
+        return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, worth(balance.won))
 
 
 def reason(lines: Lines) -> str:
@@ -37,62 +49,97 @@ def reason(lines: Lines) -> str:
 
     "" where no rule fits.
     """
-    return _mates(lines) or _material(lines) or _structure(lines)
+    if lines.mate_better or lines.mate_played:
+        return _mates(lines)
+    return _material(lines) or _structure(lines)
 
 
 def _mates(lines: Lines) -> str:
     missed, allowed = lines.mate_better or 0, lines.mate_played or 0
     words = []
     if missed > 0 >= allowed:
-        words.append(f"misses {_mate_text(lines.board, lines.better, missed)}")
+        words.append(f"misses {_mate_text(lines.board, lines.better, missed, SHOWN_PLIES)}")
     if allowed < 0 <= missed:
-        words.append(f"allows {_mate_text(lines.board, lines.played, -allowed)}")
+        words.append(f"allows {_mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)}")
     return " and ".join(words)
 
 
-def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int) -> str:
-    pattern = mate_pattern(board, line)
+def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int, plies: int) -> str:
+    pattern = mate_pattern(board, line[:plies])
     return f"{'a ' * (pattern != 'mate')}{pattern} in {moves}"
 
 
 def _material(lines: Lines) -> str:
-    played, better = (_settled(lines, line) for line in (lines.played, lines.better))
-    difference = better.pawns - played.pawns
-    if difference < _LEAST_DIFFERENCE or lines.cost_cp < _LEAST_COST_CP * difference:
-        return ""
-    if played.promotions < min(0, better.promotions):
-        return "lets a pawn promote"
-    if better.promotions > max(0, played.promotions):
-        return "misses the promotion of a pawn"
-    if played.pawns < 0 and -played.pawns >= better.pawns:
-        after = board_after(lines.board, *lines.played[:1])
-        return f"loses {played.reversed().text}{_how(' to ', after, lines.played[1:])}"
-    if better.pawns > 0:
-        how = motif(lines.board, lines.better)
-        return f"misses {how}, which wins {better.text}" if _is_tactic(how) else f"misses a win of {better.text}"
+    """What the played line loses or the better one wins, at the first point where the difference is the cost."""
+    points = _points(lines, 1) + _points(lines, 2)[-1:]
+    leads = [better.pawns - played.pawns for _, played, better in points]
+    for at, (plies, played, better) in enumerate(points[:-1]):
+        if 2 * min(leads[at:]) >= leads[at] > 0 and (text := _difference(lines, plies, played, better)):
+            return text
     return ""
 
 
-def _settled(lines: Lines, line: Sequence[chess.Move]) -> Balance:
-    return balance(lines.board, line[: 1 + _SETTLED_PLIES])
+def _points(lines: Lines, times: int = 1) -> list[tuple[int, Balance, Balance]]:
+    """The balances of both lines after each number of plies at which the played one is calm, and at their ends.
+
+    The lines end after what is shown of them, or a multiple of it.
+    """
+    played = balances(lines.board, lines.played, 1 + times * SHOWN_PLIES)
+    better = balances(lines.board, lines.better, times * SHOWN_PLIES)
+    points = [(ply, played[ply], better[max(one for one in better if one <= ply)]) for ply in played]
+    return [*points, (1 + times * SHOWN_PLIES, played[max(played)], better[max(better)])]
 
 
-def _how(link: str, board: chess.Board, line: Sequence[chess.Move]) -> str:
-    text = motif(board, line)
-    return f"{link}{text}" if _is_tactic(text) else f": {text}" if text else ""
+def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
+    """The larger part of what lies between two balances, in words; "" where that is not what the move costs."""
+    gap = Balance.of(played.lost + better.won, played.won + better.lost, better.promotions - played.promotions)
+    if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
+        return "lets a pawn promote" if played.promotions < 0 else "misses the promotion of a pawn"
+    if lines.costs(gap) and (taken := _wrongly_taken(lines)):
+        return f"takes the {chess.piece_name(taken)} with the wrong piece"
+    lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
+    if missed.pawns > lost.pawns and better.pawns > 0:
+        return _missed(lines, plies, played, better) if lines.costs(better) else ""
+    named = played.reversed() if played.pawns < 0 else gap
+    if not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
+        return ""
+    how = motif(board_after(lines.board, *lines.played[:1]), lines.played[1:plies], named)
+    return f"loses {named.text}{' to ' if _is_tactic(how) else ': ' if how else ''}{how}"
 
 
-def _is_tactic(text: str) -> bool:
-    """Whether a motif can be won by, as a fork, and is no state of a piece."""
-    return text.startswith(("a fork", "a skewer", "a discovered", "a pin", "the removal", "a deflection"))
+def _wrongly_taken(lines: Lines) -> chess.PieceType | None:
+    """The kind of piece that the better move takes with another piece than the move."""
+    move, best = lines.played[0], lines.better[0]
+    is_same = move.to_square == best.to_square and move.from_square != best.from_square
+    return captured(lines.board, move) if is_same else None
+
+
+def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
+    """What the better line wins, for a move that wins less."""
+    if played.pawns > 0:
+        return f"wins only {played.text} instead of {better.text}"
+    taken = captured(lines.board, lines.played[0])
+    if taken in better.won:
+        return f"only trades {'pawns' if taken == chess.PAWN else 'pieces'} instead of winning {better.text}"
+    how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
+    if _is_tactic(how) and ":" not in how:
+        return f"misses {how}, which wins {better.text}"
+    return f"misses a chance to win {better.text}" + (f" through {how}" if _is_tactic(how) else "")
+
+
+def _is_tactic(how: str) -> bool:
+    """Whether a motif is something to lose to, as a fork, and not the state of a piece."""
+    return how.startswith(("a fork", "a skewer", "a discovered", "a pin", "the removal", "a deflection"))
 
 
 def _structure(lines: Lines) -> str:
     """What the played line gives up and the better one keeps, beside material."""
     side = lines.board.turn
-    if _settled(lines, lines.played).pawns != _settled(lines, lines.better).pawns:
+    _, *balance = _points(lines)[-1]
+    if balance[0].pawns != balance[1].pawns or (lines.cost_cp or 0) > _QUIET_COST_CP:
         return ""
-    played, better = (board_after(lines.board, *line[: 1 + _SETTLED_PLIES]) for line in (lines.played, lines.better))
+    played = board_after(lines.board, *lines.played[: 1 + SHOWN_PLIES])
+    better = board_after(lines.board, *lines.better[:SHOWN_PLIES])
     if all(_has_pair(board, side) for board in (lines.board, better)) and not _has_pair(played, side):
         return "gives up the bishop pair"
     passed = _passed_pawns(played, not side) - _passed_pawns(better, not side) - _passed_pawns(lines.board, not side)
@@ -119,14 +166,9 @@ def _passed_pawns(board: chess.Board, side: chess.Color) -> set[chess.Square]:
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
     """Whether a line's first move offers the moved piece, or lets another one be taken and does not win it back."""
     after = board_after(board, *line[:1])
-    if gain_on(after, line[0].to_square) - (_lead(after, board.turn) - _lead(board, board.turn)) >= _SACRIFICE:
+    if gain_on(after, line[0].to_square) - (lead(after, board.turn) - lead(board, board.turn)) >= _SACRIFICE:
         return True
     if len(line) < 3 or not after.is_capture(line[1]):
         return False
     answered = 4 if line[3:] and line[3].to_square == line[2].to_square else 3  # an answer may be taken back
-    return _lead(board, board.turn) - _lead(board_after(board, *line[:answered]), board.turn) >= _SACRIFICE
-
-
-def _lead(board: chess.Board, side: chess.Color) -> int:
-    """By how many pawns' worth of material a side is ahead."""
-    return sum(WORTH[piece.piece_type] * (1 if piece.color == side else -1) for piece in board.piece_map().values())
+    return lead(board, board.turn) - lead(board_after(board, *line[:answered]), board.turn) >= _SACRIFICE

@@ -115,7 +115,8 @@ class GameReview:
     def accuracy(self, side: chess.Color, phase: str = "") -> float | None:
         """0..100, of the whole game or of one phase; None for a side that never moved in it."""
         rows = zip(self.moves, self._rated, self._phases, strict=False)
-        return game_accuracy([rated for move, rated, during in rows if move.mover == side and phase in ("", during)])
+        own = (row for row in rows if row[0].mover == side and row[0].move)  # a pass is no move
+        return game_accuracy([rated for _, rated, during in own if phase in ("", during)])
 
     @functools.cached_property
     def _phases(self) -> list[str]:
@@ -141,6 +142,11 @@ class GameReview:
             if count:
                 words.append(f"{count} {plural if count > 1 else judgement.name}")
         return ", ".join(words)
+
+    @property
+    def sides(self) -> tuple[chess.Color, ...]:
+        """The sides whose moves are judged."""
+        return (chess.WHITE, chess.BLACK) if self.side is None else (self.side,)
 
     @property
     def turning_points(self) -> list[MoveReview]:
@@ -188,7 +194,8 @@ def review_game(
             if ply < len(played):
                 board.push(played[ply])
         for ply in range(len(played) - 1, -1, -1):  # backwards: the look after a move corrects the look before it
-            looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
+            if played[ply]:  # a pass says nothing of its position
+                looks[ply] = reviewer.corrected(boards[ply], played[ply], looks[ply], looks[ply + 1])
         moves = [reviewer.judged(boards[ply], move, looks[ply], looks[ply + 1]) for ply, move in enumerate(played)]
         moves = [move if side in (None, move.mover) else replace(move, judgement=None) for move in moves]
         doubtful = [ply for ply, move in enumerate(moves) if move.judgement is not None]
@@ -263,10 +270,15 @@ class _Reviewer:
         return as_played
 
     def judged(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> MoveReview:
-        """Judges a move from the corrected looks before and after it."""
+        """Judges a move from the corrected looks before and after it; a pass is no move to judge."""
         is_best = look.line[:1] == (move,)
         loss = 0.0 if is_best else _loss(look.verdict, following.verdict, board.turn)
         after = board_after(board, move)
+        facts = MoveReview(
+            len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, None, following.line
+        )
+        if not move:
+            return replace(facts, loss=0.0)
         prior = look.priors.get(move, 0.0)
         is_hidden = is_best and prior < _HIDDEN_PRIOR and not board.is_capture(move)
         chances = _chances(look.verdict, board.turn)
@@ -276,8 +288,7 @@ class _Reviewer:
         is_offer = loss == 0.0 and prior < _BRILLIANT_PRIOR and is_sacrifice(board, (move, *following.line))
         if is_offer and _chances(following.verdict, board.turn) >= _SOUND:
             judgement = BRILLIANT
-        verdicts = (look.verdict, following.verdict)
-        return MoveReview(len(after.move_stack), board, move, *verdicts, look.line, loss, judgement, following.line)
+        return replace(facts, judgement=judgement)
 
     def confirmed(self, move: MoveReview, following: _Look) -> MoveReview:
         """A judged move after the second look; its mark is the milder one of both or milder still, and may be gone."""

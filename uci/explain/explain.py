@@ -52,8 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     nodes = None if arguments.nodes is None else checked("--nodes", arguments.nodes, 2, MOST_NODES)
     source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)
     if not any(source.board.legal_moves):
-        raise ConfigError(f"{source.name}: the game is over, there is no move to explain")
-    console = make_console()
+        raise ConfigError(f"{source.name}: the game is over, so there is no move to explain")
+    console, problems = make_console(), make_console(stderr=True)
+    for note in source.notes:
+        say(problems, note)
     board = source.board
     # Without a number of nodes, a few seconds are enough.
     most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)
@@ -77,5 +79,5 @@ def run(arguments: argparse.Namespace) -> int:
     write_page(arguments.out, page)
     pv = board.variation_san(observation.result.infos[0].pv)
     say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {observation.verdict.text}, {pv}")
-    say(console, f"the page is {arguments.out}")
+    say(console, f"wrote {arguments.out}")
     return 0

@@ -87,13 +87,13 @@ def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootM
     board = observation.board
     favourite = max(moves, key=lambda child: child.prior)
     best = moves[0]
-    lines = [f"At first sight the policy gave {board.san(favourite.move)} a probability of {favourite.prior:.0%}."]
+    lines = [f"The policy's first choice was {board.san(favourite.move)}, with {favourite.prior:.0%}."]
     if best.move == favourite.move:
         lines.append("The search agreed.")
     else:
         lines.append(
-            f"The search came to prefer {board.san(best.move)}, whose probability had been {best.prior:.0%}; "
-            f"from {observation.decided_at:,} nodes on it stayed ahead."
+            f"The search settled on {board.san(best.move)}, which the policy gave only {best.prior:.0%}; "
+            f"it led for good after {observation.decided_at:,} nodes."
         )
     change = observation.verdict.expected - first_sight.expected
     if observation.verdict.mate:
@@ -101,7 +101,7 @@ def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootM
     elif abs(change) >= 0.05:
         better = "better" if change > 0 else "worse"
         lines.append(
-            f"The position turned out {better} than it looked: expected points went "
+            f"The position is {better} than it looked: the expected points went "
             f"from {first_sight.expected:.0%} to {observation.verdict.expected:.0%}."
         )
     return lines
@@ -129,9 +129,9 @@ def _charts(observation: Observation, moves: Sequence[RootMove]) -> list[dict[st
         if (value := snapshot.expected(child.move)) is not None
     ] or [0.5]
     low, high = max(0.0, min(values) - 0.03), min(1.0, max(values) + 0.03)
-    worth = f"What the moves were worth: {_name(observation.board.turn)}'s expected points"
+    worth = f"What each move is worth: {_name(observation.board.turn)}'s expected points"
     return [
-        _chart("Where the search went: share of the visits", (0.0, 1.0), observation, moves, Snapshot.share),
+        _chart("Where the visits went: each move's share", (0.0, 1.0), observation, moves, Snapshot.share),
         _chart(worth, (low, high), observation, moves, Snapshot.expected),
     ]
 

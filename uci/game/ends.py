@@ -9,8 +9,8 @@ import chess
 from uci.terminal.verdict import Verdict
 
 DRAW_FROM_PLY = 30  # Aino does not agree to a draw earlier in a game
-TOO_EARLY = f"Aino wants to play on: it is too early, ask after move {DRAW_FROM_PLY // 2}"
-DECLINED = "Aino declines: it likes its position better"
+TOO_EARLY = f"Draw declined: ask again after move {DRAW_FROM_PLY // 2}."
+DECLINED = "Draw declined: Aino prefers its position."
 _DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this
 
 
@@ -47,7 +47,7 @@ def end_by_flag(board: chess.Board) -> GameEnd:
 
 def end_by_resigning(human: chess.Color) -> GameEnd:
     """The person gives up."""
-    return GameEnd(_win_against(human), "you resign")
+    return GameEnd(_win_against(human), "you resigned")
 
 
 def _win_against(loser: chess.Color) -> str:

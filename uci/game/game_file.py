@@ -11,6 +11,7 @@ from pathlib import Path
 import chess
 import chess.pgn
 
+from engine.board.pgn.game_writer import game_text
 from engine.files.user_folder import user_folder
 from uci.terminal.opening_names import opening_name
 from uci.terminal.reading import read_game, read_pgn_games
@@ -83,4 +84,4 @@ def save_game(game: chess.pgn.Game, path: Path) -> None:
     if path.parent == games_folder():
         path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        print(game, file=file, end="\n\n")
+        file.write(game_text(game))

@@ -63,11 +63,11 @@ class Level:
 
 DEFAULT_LEVEL = Level()
 HINT_LEVEL = Level(movetime_s=1.0)  # of hints and answers to a draw: full strength, whatever Aino's level in the game
-# Set by hand on Stockfish's scale, as UCI_Elo. Whom they are like, and that Lichess's scale is near, are estimates.
+# Set by hand on Stockfish's scale, as UCI_Elo. The comparisons with players and with Lichess are estimates.
 NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1600), "hard": Level(elo=2000)}
 DEFAULT_NAME = "medium"  # which a club player enjoys
 _LIKE = {500: "a newcomer", 800: "a beginner", 1200: "a casual player", 1600: "a club player", 2000: "an expert"}
-SCALE = "numbers are about those of Lichess, by estimate"
+SCALE = "ratings roughly match Lichess's (our estimate)"
 NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 

@@ -87,17 +87,26 @@ def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
             return f"{text} is illegal: the {chess.piece_name(piece.piece_type)} on {cleaned[:2]} is not yours"
         moves = [move for move in board.legal_moves if move.from_square == source]
         if moves and not board.is_check():
-            return f"{text} is illegal; from {cleaned[:2]} you can play {_list_moves(board, moves)}"
+            return f"{text} is illegal. Your {chess.piece_name(piece.piece_type)} on {cleaned[:2]} {_reach(moves)}"
     if board.is_check():
-        return f"{text} is illegal: you are in check, and can play {_list_moves(board, list(board.legal_moves))}"
+        return f"{text} is illegal: you are in check. You can play {_list_moves(board, list(board.legal_moves))}"
     near = _same_target(board, cleaned)
     if near:
-        return f"{text} is illegal; to that square you can play {_list_moves(board, near)}"
+        return f"{text} is illegal. To that square you can play {_list_moves(board, near)}"
     kind = _named_piece(cleaned)
     moves = [move for move in board.legal_moves if board.piece_type_at(move.from_square) == kind]
     if moves and kind != chess.PAWN:
-        return f"{text} is illegal; with a {chess.piece_name(kind)} you can play {_list_moves(board, moves)}"
+        several = len({move.from_square for move in moves}) > 1
+        return f"{text} is illegal. Your {chess.piece_name(kind)}{'s' * several} {_reach(moves)}"
     return f"{text} is illegal"
+
+
+def _reach(moves: list[chess.Move]) -> str:
+    """Where a piece can go, in words."""
+    squares = sorted({chess.square_name(move.to_square) for move in moves})
+    if len(squares) > _MOST_NAMED:
+        return f"can move to {', '.join(squares[:_MOST_NAMED])} and other squares"
+    return "can only move to " + " or ".join(filter(None, (", ".join(squares[:-1]), squares[-1])))
 
 
 def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:

@@ -36,6 +36,7 @@ class Setup:
     clock: GameClock | None = None
     clock_times: Mapping[int, float] = field(default_factory=dict)  # seconds left to the mover after each ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
+    source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
     is_asked: bool = False  # whether the web page asks first what game is wanted
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine.errors import StillCompilingError
+from engine.evaluation.own import STAND_IN
 from engine.native import jit
 from engine.options import EngineOptions
 from uci.loading.compiler import LOCKED, Place, child_environment
@@ -28,26 +29,33 @@ _ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # what the 
 _POLL_S = 0.1
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
 _TELL_S = 2.0  # between two messages about the progress
+_LATE_S = 10.0  # from the end that was estimated, or from the last step, until the estimate is given up
 
 
 class LoadingProgress(NamedTuple):
     """How far the compiler is, or what went wrong."""
 
-    done: int
-    total: int
+    done: int  # steps
+    total: int  # steps, by estimate
     seconds_left: float | None  # None while unknown
     problem: str = ""
+    is_late: bool = False  # whether it takes longer than the estimates say, which therefore say nothing
 
     @property
-    def share(self) -> float:
-        """The part done, 0 to 1."""
-        return self.done / self.total
+    def share(self) -> float | None:
+        """The part done, 0 to 1; None where it is unknown."""
+        return None if self.is_late else self.done / self.total
+
+    @property
+    def steps(self) -> str:
+        """How many steps are done."""
+        return f"{self.done} of {self.total}{', longer than estimated' if self.is_late else ''}"
 
     def __str__(self) -> str:
-        if self.problem:
-            return self.problem
+        if self.problem or self.share is None:
+            return self.problem or f"compiling {self.steps}"
         left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
-        return f"compiling {self.done} of {self.total}, {self.share:.0%}{left}"
+        return f"compiling {self.steps}, {self.share:.0%}{left}"
 
 
 def place_of(options: EngineOptions, needed: str) -> Place | None:
@@ -62,6 +70,8 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
     deciding["threads"] = min(2, options.thread_count)
     deciding["tactical_nodes"] = float(options.tactical_nodes > 0)  # Whether there are hints, not how much.
     chosen = {field: getattr(options, field) for field in _ENGINE_FIELDS} | deciding | {"hash_mib": COMPILER_HASH_MIB}
+    if ":" in options.evaluator:  # Somebody's code runs in our process alone: others wait for the compiler.
+        chosen |= {"evaluator": STAND_IN, "weights_file": EngineOptions().weights_file}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -107,7 +117,8 @@ class Preparation:
             self._step = now, done
             seconds, count = now - self._first[0], done - self._first[1]
             self._expected_s = seconds / count * (total - done) if count else None
-        return LoadingProgress(done, total, self._seconds_left(now, done == total))
+        late = now - self._step[0] > _LATE_S + (self._expected_s or 0.0)
+        return LoadingProgress(done, total, None if late else self._seconds_left(now, done == total), is_late=late)
 
     def _seconds_left(self, now: float, is_last: bool) -> float | None:
         """Counts down between two steps, because a long one says nothing about the pace of the others."""
@@ -145,10 +156,10 @@ class Preparation:
         elif status is not None and self._may_start_again:
             self._may_start_again = False
             self._start()
-            return f"the compiler ended too soon, with status {status}; starting it again"
+            return f"the compiler failed with status {status}; starting it again"
         elif status is not None:
             self.finished = True
-            return f"the compiler ended too soon again, with status {status}; the search compiles and hears no stop"
+            return f"the compiler failed again, with status {status}; the search compiles and cannot be stopped"
         return ""
 
     def _start(self) -> None:

@@ -51,7 +51,7 @@ class Place(NamedTuple):
         return self.folder / "lock"
 
     def counted(self) -> tuple[int, int]:
-        """Steps done by the compiler at work, and how many there are; (0, 1) where none is."""
+        """Steps done by the compiler at work, and how many there are by estimate; (0, 1) where none is."""
         try:
             text = self.progress.read_bytes()
             total = int(text[:_TOTAL_BYTES])

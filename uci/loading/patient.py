@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable
 
 from engine.evaluation.protocol import Evaluator, kernels_needed
@@ -32,9 +33,13 @@ class PatientEngine(Engine):
         return self._preparation.finished
 
     def wait(self, tell: Callable[[LoadingProgress], None] | None = None, control: SearchControl | None = None) -> None:
-        """Wait until the engine is prepared; `tell` hears of the progress. Raises StillCompilingError once stopped."""
+        """Wait until the engine is prepared, and load its kernels; `tell` hears of the progress.
+
+        Raises StillCompilingError once stopped.
+        """
         if not self.is_prepared:
             self._preparation.wait(tell, lambda: control is not None and control.stopped)
+        self._warm_if_prepared()
 
     def set_options(self, options: EngineOptions) -> None:
         super().set_options(options)
@@ -46,18 +51,24 @@ class PatientEngine(Engine):
     def search(
         self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
     ) -> SearchResult:
-        control = control or SearchControl()
+        control, asked = control or SearchControl(), time.monotonic()
         self.wait(self.on_wait, control)
-        self._warm_if_prepared()
+        if control.begun is not None:
+            control.begun += time.monotonic() - asked  # A move that had to wait is searched for its whole time.
         return super().search(limits, on_info, control)
 
     def _warm_if_prepared(self) -> None:
         """Load the kernels from the cache as soon as they are there, before a search's time begins."""
         if self.is_prepared and not self._is_warm:
-            self._is_warm = True
             board = self.board
-            self.warm_up()
-            self.set_position(board)
+            self._is_warm = True  # From now on, because the rehearsal searches, too.
+            try:
+                self.warm_up()
+            except BaseException:
+                self._is_warm = False
+                raise
+            finally:
+                self.set_position(board)
             _spare_the_collector()
 
 

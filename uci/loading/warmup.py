@@ -18,7 +18,7 @@ from engine.options import EVALUATORS, EngineOptions
 from uci.loading.loader import make_engine
 
 EXAMPLES = """\
-Kernels are compiled once for each version and machine, and kept in the user's cache folder (or AINO_CACHE_DIR).
+Aino compiles kernels once for each version and machine, and keeps them in your cache folder (or AINO_CACHE_DIR).
 
 example:
   aino warmup                               after installing, so that a GUI never waits

@@ -96,7 +96,7 @@ class TerminalGame(TimedGame):
             self.say(f"cannot save the game in {path}: {error}\n\n{record}")
             return None
         goes_on = end == UNFINISHED and path.parent == games_folder()
-        self.say(f"saved to {path}" + ("; `aino play --load last` goes on with it" if goes_on else ""))
+        self.say(f"saved to {path}" + (". Continue it with `aino play --load last`." if goes_on else ""))
         return path
 
     def flip(self) -> None:
@@ -110,13 +110,19 @@ class TerminalGame(TimedGame):
         self.engine.set_options(level.options(self.engine.options))
         self.engine.set_position(self.board)
         begun, white = time.monotonic(), self.board.turn
+        self._hold_clock()
         left = self.clock.limits() if self.clock is not None else None
         with waiting(self.console, "Aino is thinking") as tell:
-            result = search_interruptibly(self.engine, level.limits(left, white), tell=tell)
+            result = search_interruptibly(self.engine, level.limits(left, white), tell=tell, begin=self.start_clock)
             time.sleep(max(0.0, level.pace_s(left, white) - (time.monotonic() - begun)))
         if result.infos:
             self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
         return result
+
+    def _hold_clock(self) -> None:
+        """Stops the clocks until the search begins, where Aino must be compiled before: that is nobody's time."""
+        if self.clock is not None and not getattr(self.engine, "is_prepared", True):
+            self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
 
     # ---- output -----------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ _CHOICES = ("again", "swap", "takeback", "annotate", "quit")
 def play(game: TerminalGame) -> GameEnd:
     """Plays to the end; leaving (quit, the end of input, Ctrl-C) gives result "*"."""
     if game.human is not None:
-        game.say("Moves like e4, Nf3 or g1f3; 'help' lists the rest.")
+        game.say("Type moves such as e4, Nf3 or g1f3, or 'help' for a list of commands.")
     game.show()
     try:
         while True:
@@ -64,7 +64,7 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        advice = did_you_mean(TYPED_COMMANDS, word) or "; 'help' lists what you can type"
+        advice = did_you_mean(TYPED_COMMANDS, word) or ". Type 'help' for a list of commands."
         raise MoveError(f"{error}{advice}") from None
     game.push(move)
     if end_on_board(game.board):

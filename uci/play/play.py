@@ -44,7 +44,7 @@ examples:
   aino play --web --host 0.0.0.0            a board in the browser, also for a phone in this network
   aino play --side none --level "time 1"    watch Aino play itself
 
-In the game 'help' lists what you can type. However it ends, the game is saved.
+During the game, type 'help' for a list of commands. Aino always saves the game.
 """
 
 
@@ -70,14 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--ply", type=int, metavar="N", help="continue it after N plies (default: at its end)")
     shown = parser.add_argument_group("what it shows and saves")
-    shown.add_argument("--pgn", type=Path, metavar="FILE", help="save the game here (default: a file of its own)")
+    shown.add_argument("--pgn", type=Path, metavar="FILE", help="save the game in this file (default: a new file)")
     shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
     shown.add_argument("--bar", action="store_true", help="show an evaluation bar, too (with --scores)")
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
     browser = parser.add_argument_group("board in the browser")
     browser.add_argument("--web", action="store_true", help="play on a board in the browser")
     browser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
-    text = "listen here (default %(default)s; 0.0.0.0 for phones)"
+    text = "listen on this address (default %(default)s; 0.0.0.0 for phones)"
     browser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
     browser.add_argument("--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)")
     add_flags(parser)
@@ -90,8 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
         arguments.side, arguments.level, arguments.clock = ask_choices(ask_line, print)
-    setup = _chosen(_start(arguments, options.chess960), arguments, options)
     console = make_console()
+    setup = _chosen(_start(console, arguments, options.chess960), arguments, options)
     if arguments.web:
         _play_in_browser(console, arguments, options, setup)
         return 0
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
-            say(console, "Aino compiles itself for this machine, which happens once. You can move meanwhile.")
+            say(console, "Aino is compiling for this machine. This happens only once. You can already move.")
         game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask_line)
         assert game is not None
         _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
@@ -171,11 +171,11 @@ def _level(arguments: argparse.Namespace, options: EngineOptions) -> Level:
     return Level(elo=options.elo) if strength_is_limited else DEFAULT_LEVEL
 
 
-def _start(arguments: argparse.Namespace, chess960: bool) -> Setup:
+def _start(console: Console, arguments: argparse.Namespace, chess960: bool) -> Setup:
     if arguments.load is not None:
         return saved_game(load_game(arguments.load, arguments.game), arguments.ply)
     if arguments.fen is not None:
-        return Setup(parse_fen(arguments.fen, chess960))
+        return Setup(parse_fen(arguments.fen, chess960, lambda note: say(console, note)))
     if arguments.position is None and not chess960:
         return Setup()
     return Setup(chess960_start(arguments.position))

@@ -10,6 +10,7 @@ from pathlib import Path
 import chess
 
 from engine.board.fen import parse_fen
+from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
@@ -67,14 +68,14 @@ def _bar(game: TerminalGame, _: str) -> None:
 
 def _scores(game: TerminalGame, _: str) -> None:
     game.settings.scores = not game.settings.scores
-    game.say(f"scores are {'shown' if game.settings.scores else 'hidden; eval still shows them'}")
+    game.say(f"scores are {'on' if game.settings.scores else 'off; eval still shows them'}")
 
 
 def _takeback(game: TerminalGame, _: str) -> None:
     if game.take_back():
         game.show()
     else:
-        game.say("there is no move of yours to take back")
+        game.say("you have no move to take back")
 
 
 def _draw(game: TerminalGame, _: str) -> GameEnd | None:
@@ -100,7 +101,7 @@ def _resign(game: TerminalGame, _: str) -> GameEnd | None:
 def _level(game: TerminalGame, argument: str) -> None:
     if argument:
         game.level = parse_level(argument)
-    change = "" if argument else f"; to change it, type level and one of: {LEVEL_FORMS}"
+    change = "" if argument else f". To change it, type level and one of: {LEVEL_FORMS}"
     game.say(f"level: {game.level.text}{change}")
 
 
@@ -115,7 +116,7 @@ def _hard(game: TerminalGame, _: str) -> None:
 def _clock(game: TerminalGame, _: str) -> None:
     clock = game.clock
     if clock is None:
-        game.say("there is no clock in this game; start with --clock 5+3 to have one")
+        game.say("This game has no clock. To play with one, start with --clock 5+3.")
         return
     game.say(f"White {clock_text(clock.left(chess.WHITE))}, Black {clock_text(clock.left(chess.BLACK))}")
 
@@ -137,20 +138,21 @@ def _flip(game: TerminalGame, _: str) -> None:
 
 
 def _opening(game: TerminalGame, _: str) -> None:
-    game.say(opening_name(game.board) or "no opening that Aino has a name for")
+    game.say(opening_name(game.board) or "Aino has no name for this opening")
 
 
 def _fen(game: TerminalGame, argument: str) -> None:
     if not argument:
         game.say(game.board.fen())
         return
-    game.resume(Setup(parse_fen(argument, game.board.chess960), clock=game.clock and game.clock.fresh()))
+    board = parse_fen(argument, game.board.chess960, game.say)
+    game.resume(Setup(board, clock=game.clock and game.clock.fresh()))
     game.show()
 
 
 def _save(game: TerminalGame, argument: str) -> None:
     if not argument:
-        raise ConfigError("save where? as in: save game.pgn (the game is saved at its end without asking, too)")
+        raise ConfigError("Name a file, as in: save game.pgn (Aino also saves the game when it ends)")
     try:
         save_game(game.record(), Path(os.path.expanduser(argument)))
     except OSError as error:
@@ -173,8 +175,8 @@ def _saved_games_text() -> str:
     names = [path.name for path in saved_games()]
     listed = f": {', '.join(names[-_MOST_LISTED:])}" if names else " (none yet)"
     return (
-        "load what? as in: load game.pgn, load games.pgn 3 for the third one, or load last; "
-        f"games are saved in {games_folder()}{listed}"
+        "Name a file, as in: load game.pgn, load games.pgn 3 for the third game, or load last. "
+        f"Aino saves games in {games_folder()}{listed}"
     )
 
 
@@ -183,29 +185,29 @@ def _quit(game: TerminalGame, _: str) -> None:
 
 
 TYPED_COMMANDS: dict[str, Command] = {
-    "hint": Command(_hint, "hint", "what Aino would play"),
-    "eval": Command(_eval, "eval", "what Aino thinks of the position"),
-    "bar": Command(_bar, "bar", "evaluation bar under every board, on or off"),
+    "hint": Command(_hint, "hint", "show what Aino would play"),
+    "eval": Command(_eval, "eval", "show what Aino thinks of the position"),
+    "bar": Command(_bar, "bar", "switch the evaluation bar on or off"),
     "scores": Command(_scores, "scores", "show or hide what Aino thinks of its moves"),
     "takeback": Command(_takeback, "takeback, undo", "undo your last move"),
     "undo": Command(_takeback, "takeback, undo", "undo your last move"),
     "draw": Command(_draw, "draw", "offer a draw"),
-    "resign": Command(_resign, "resign", "give the game up; asks first"),
-    "level": Command(_level, "level [LEVEL]", "how strong: easy, medium, hard, elo 1500, time 2, nodes 500, full"),
+    "resign": Command(_resign, "resign", "resign; asks first"),
+    "level": Command(_level, "level [LEVEL]", "set the level: easy, medium, hard, elo 1500, time 2, nodes 500, full"),
     "easy": Command(_easy, "easy, hard", "change Aino's level"),
     "hard": Command(_hard, "easy, hard", "change Aino's level"),
     "clock": Command(_clock, "clock", "time left"),
-    "moves": Command(_moves, "moves", "all legal moves"),
-    "history": Command(_history, "history", "the moves played so far"),
+    "moves": Command(_moves, "moves", "list all legal moves"),
+    "history": Command(_history, "history", "list the moves played so far"),
     "board": Command(lambda game, _: game.show(), "board", "show the board again"),
-    "flip": Command(_flip, "flip", "turn the board round"),
-    "opening": Command(_opening, "opening", "the opening's name"),
+    "flip": Command(_flip, "flip", "turn the board around"),
+    "opening": Command(_opening, "opening", "show the opening's name"),
     "fen": Command(_fen, "fen [FEN]", "show the position as FEN, or set one up"),
-    "pgn": Command(lambda game, _: game.say(str(game.record())), "pgn", "the game so far"),
+    "pgn": Command(lambda game, _: game.say(game_text(game.record()).rstrip()), "pgn", "show the game so far as PGN"),
     "save": Command(_save, "save FILE", "add the game so far to a PGN file"),
     "load": Command(_load, "load FILE [N]", "continue the N-th game of a PGN file, or the game saved last: load last"),
     "help": Command(_help, "help", "this list"),
     "?": Command(_help, "help", "this list"),
-    "quit": Command(_quit, "quit, exit", "leave; the game is saved (also Ctrl-D, Ctrl-C)"),
-    "exit": Command(_quit, "quit, exit", "leave; the game is saved (also Ctrl-D, Ctrl-C)"),
+    "quit": Command(_quit, "quit, exit", "save the game and leave (also Ctrl-D, Ctrl-C)"),
+    "exit": Command(_quit, "quit, exit", "save the game and leave (also Ctrl-D, Ctrl-C)"),
 }

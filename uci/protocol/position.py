@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import chess
 
 from engine.board.fen import parse_fen
 from engine.errors import MoveError
-from uci.protocol.words import PositionCommand
+from uci.protocol.words import PositionCommand, parse_position_command
 
 MOST_PLIES = 20_000  # the longest possible game has fewer plies, and every ply takes time at each `go`
+_CASTLING = re.compile(r"[O0o]-[O0o](-[O0o])?")
 
 
 class PositionKeeper:
@@ -16,39 +19,64 @@ class PositionKeeper:
 
     A GUI sends the whole game each time; only the moves that are new to the board are played. A board keeps the
     castling rules it was read with, because they set the notation of its moves.
+
+    `refusal` says why the last command was refused, "" if it was not. `board` is then the one before, of which the GUI
+    wants no move.
     """
 
     def __init__(self, chess960: bool = False) -> None:
         self.board = chess.Board(chess960=chess960)
+        self.refusal = ""
+        self._chess960 = chess960
         self._command = PositionCommand(None, ())
 
-    def change_rules(self, chess960: bool) -> None:
-        """Reads the current position again under other castling rules.
+    def change_rules(self, chess960: bool) -> list[str]:
+        """Reads the current position again under other castling rules, as `read` does."""
+        return self._set(self._command, chess960)
 
-        Raises FenError or MoveError when the position is not valid under them; the board then keeps its old rules.
+    def read(self, text: str, chess960: bool) -> list[str]:
+        """Sets `board` from the words of a command. Returns messages about what was read otherwise than written.
+
+        Keeps the old board, and sets `refusal`, when it raises FenError or MoveError, or by a bug anything else.
         """
-        self.set(self._command, chess960)
+        try:
+            notes = self._set(parse_position_command(text), chess960)
+        except Exception as error:
+            self.refusal = str(error) or type(error).__name__
+            raise
+        self.refusal = ""
+        return notes
 
-    def set(self, command: PositionCommand, chess960: bool) -> None:
-        """Sets `board` from a command. Keeps the old board when it raises FenError or MoveError."""
+    def _set(self, command: PositionCommand, chess960: bool) -> list[str]:
         if len(command.moves) > MOST_PLIES:
             raise MoveError(f"position: {len(command.moves)} moves, expected at most {MOST_PLIES}")
-        known = self._command
+        known, notes = self._command, list[str]()
         grows = command.fen == known.fen and command.moves[: len(known.moves)] == known.moves
-        if grows and self.board.chess960 == chess960:
-            board, new_moves = self.board.copy(), command.moves[len(known.moves) :]
+        if grows and self._chess960 == chess960:
+            board, first = self.board, len(known.moves)  # Copying a long game takes as long as a short search.
         else:
-            board = parse_fen(command.fen or chess.STARTING_FEN, chess960)
-            new_moves = command.moves
-        for text in new_moves:
-            board.push(read_move(board, text))
-        self.board, self._command = board, command
+            board, first = parse_fen(command.fen or chess.STARTING_FEN, chess960, notes.append), 0
+        try:
+            for text in command.moves[first:]:
+                board.push(read_move(board, text))
+        except BaseException:
+            while len(board.move_stack) > first:
+                board.pop()
+            raise
+        self.board, self._command, self._chess960 = board, command, chess960
+        return notes
 
 
 def read_move(board: chess.Board, text: str) -> chess.Move:
-    """A legal move of the board, from UCI notation with castling in either form. Raises MoveError."""
+    """A legal move of the board, from UCI notation in capital or small letters. Raises MoveError.
+
+    Castling may be written as e1g1, e1h1 or O-O, in standard chess and in Chess960.
+    """
     try:
-        move = board.parse_uci(text)
+        if castling := _CASTLING.fullmatch(text):
+            move = board.parse_san("O-O-O" if castling[1] else "O-O")
+        else:
+            move = board.parse_uci(text.lower())
     except ValueError:
         move = chess.Move.null()
     if not move:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import chess
 
-from engine.errors import MoveError, StillCompilingError
+from engine.errors import EvaluatorError, MoveError, ShapeError, StillCompilingError
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchControl
 from engine.search.result import SearchInfo, SearchResult
@@ -40,14 +40,18 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
     return Limits(infinite=command.infinite, ponder=command.ponder, searchmoves=tuple(moves), **command.numbers)
 
 
-def any_move(board: chess.Board, limits: Limits, error: Exception) -> list[str]:
-    """The lines for a `go` that failed: the error, and an allowed move. Prints the traceback on stderr."""
-    traceback.print_exception(error, file=sys.stderr)
-    return _first_move(board, limits, f"search failed: {type(error).__name__}: {error}")
+def any_move(board: chess.Board, limits: Limits, error: Exception, best: chess.Move | None = None) -> list[str]:
+    """The lines for a `go` that failed: the error, and an allowed move, the ``best`` one if any was found before.
+
+    Prints the traceback on stderr, unless somebody else's evaluator is at fault, whose name the error tells.
+    """
+    if not isinstance(error, (EvaluatorError, ShapeError)):
+        traceback.print_exception(error, file=sys.stderr)
+    return _first_move(board, limits, f"search failed: {type(error).__name__}: {error}", best)
 
 
-def _first_move(board: chess.Board, limits: Limits, message: str) -> list[str]:
-    move = _plain_move(board.copy(stack=False), list(limits.searchmoves or board.legal_moves))
+def _first_move(board: chess.Board, limits: Limits, message: str, best: chess.Move | None = None) -> list[str]:
+    move = best or _plain_move(board.copy(stack=False), list(limits.searchmoves or board.legal_moves))
     return [info_string(message), f"bestmove {board.uci(move) if move else '(none)'}"]
 
 
@@ -78,11 +82,11 @@ class Task(threading.Thread):
     ended.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, begun: float | None = None) -> None:
         super().__init__(name=type(self).__name__, daemon=True)
         self.working = True
         self._writer = writer
-        self._control = SearchControl()
+        self._control = SearchControl(begun)
 
     def stop(self) -> None:
         """Ends the work at the next opportunity."""
@@ -122,10 +126,34 @@ class LinesTask(Task):
         return last
 
 
+class RefusedTask(Task):
+    """Answers a `go` without a position, as one without a legal move. `waits`: not before `stop` or `ponderhit`."""
+
+    def __init__(self, writer: Writer, waits: bool) -> None:
+        super().__init__(writer)
+        self._may_answer = threading.Event()
+        if not waits:
+            self._may_answer.set()
+
+    def stop(self) -> None:
+        """Sends the answer."""
+        self._may_answer.set()
+
+    def ponderhit(self) -> None:
+        """Sends the answer."""
+        self._may_answer.set()
+
+    def run(self) -> None:
+        self._may_answer.wait()
+        self.working = False
+        self._writer.line("bestmove (none)")
+
+
 class SearchTask(Task):
     """Searches `board` and reports. `result` is set once the search has ended.
 
     `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
+    `begun` is when the clock began to run, as in `SearchControl`.
     """
 
     def __init__(
@@ -136,8 +164,9 @@ class SearchTask(Task):
         restricted: bool,
         options: EngineOptions,
         writer: Writer,
+        begun: float | None = None,
     ) -> None:
-        super().__init__(writer)
+        super().__init__(writer, begun)
         self.board = board
         self.result: SearchResult | None = None
         self._engine = engine
@@ -179,7 +208,7 @@ class SearchTask(Task):
         except StillCompilingError as error:
             return _first_move(self.board, self._limits, str(error))
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get a move
-            return any_move(self.board, self._limits, error)
+            return any_move(self.board, self._limits, error, self._said[0].pv[0] if self._said else None)
         return self._result_lines(self.result)
 
     def _result_lines(self, result: SearchResult) -> list[str]:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, TextIO
 
 from engine.cli.option_forms import add_flags, changes, load_toml, options_from_flags
 from engine.errors import ConfigError
@@ -46,16 +46,14 @@ def run(arguments: argparse.Namespace) -> NoReturn:
 
     All other printing goes to stderr, because stdout belongs to UCI.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # GUIs read UTF-8 whatever the console's encoding, and an invalid character must not end the game.
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    writer = Writer(sys.stdout)
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    writer = Writer(_own_stdout())
     base = EngineOptions()
     place = default_config()
     if arguments.config is None and place is not None and place.is_file():
         base = _users_options(writer, place)
     options = options_from_flags(arguments, base)
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if is_terminal:
         writer.line(GREETING)
     with contextlib.redirect_stdout(sys.stderr):
         session = Session(writer, options, demanded=changes(base, options))
@@ -63,6 +61,23 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     if session.refusal:
         print(f"aino uci: {session.refusal}", file=sys.stderr)
     _leave(status)
+
+
+def _own_stdout() -> TextIO:
+    """Stdout for UCI alone. What C libraries and other processes print there, such as those of somebody's evaluator,
+    goes to stderr like all other printing.
+
+    GUIs read UTF-8 whatever the console's encoding, and an invalid character must not end the game.
+    """
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return sys.stdout
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        own = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):  # There is no stderr.
+        return sys.stdout
+    return os.fdopen(own, "w", encoding="utf-8", errors="backslashreplace")
 
 
 def _leave(status: int) -> NoReturn:
@@ -86,16 +101,24 @@ def _users_options(writer: Writer, path: Path) -> EngineOptions:
     try:
         return load_toml(path)
     except ConfigError as error:
-        writer.info(f"{error}; the file is not used")
+        writer.info(f"{error}; ignoring the file")
         return EngineOptions()
 
 
 def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
-    """Yields lines as they arrive. Replaces bytes that are not UTF-8 and skips lines too long for any command."""
+    """Yields lines as they arrive. Replaces bytes that are not UTF-8 and skips lines too long for any command.
+
+    Of a `position` that is too long it yields one that is refused, so that `go` does not search the position before.
+    """
     while line := stream.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
             yield line.decode("utf-8", "replace")
             continue
+        is_position = line.split(maxsplit=1)[:1] == [b"position"]
         while line and not line.endswith(b"\n"):
             line = stream.readline(LONGEST_LINE)
-        writer.info(f"a line of more than {LONGEST_LINE} bytes was left out")
+        message = f"ignored a line of more than {LONGEST_LINE} bytes"
+        if is_position:
+            yield f"position ({message})"
+        else:
+            writer.info(message)

@@ -119,6 +119,7 @@ class Session:
         self._task: Task | None = None
         self._last_search: SearchTask | None = None
         self._debugging = False
+        self._position_s = 0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
         self._commands: dict[str, Callable[[str], None]] = {
             "uci": self._uci,
             "isready": self._isready,
@@ -209,7 +210,7 @@ class Session:
             if option.field == "log_file":
                 self._open_log()
             elif option.field == "chess960" and self._position_keeper is not None:
-                self._position_keeper.change_rules(self.options.chess960)
+                self._note(self._position_keeper.change_rules(self.options.chess960))
 
     def _open_log(self) -> None:
         try:
@@ -225,20 +226,31 @@ class Session:
             self._loader.engine.new_game()
 
     def _position(self, text: str) -> None:
-        self._keeper().set(words.parse_position_command(text), self.options.chess960)
+        begun = time.monotonic()
+        self._note(self._keeper().read(text, self.options.chess960))
+        self._position_s = time.monotonic() - begun
+
+    def _note(self, notes: Iterable[str]) -> None:
+        for note in notes:
+            self.writer.info(f"position: {note}")
 
     def _go(self, text: str) -> None:
         from uci.protocol.search_task import SearchTask, any_move, make_limits
 
+        begun, self._position_s = time.monotonic() - self._position_s, 0.0
         command = words.parse_go(text)
         self._finish_work()
-        board = self._board()
+        board, refusal = self._board(), self._keeper().refusal
+        if refusal:
+            self._answer_no_move(command, refusal)
+            return
         if command.perft is not None:
             self._perft(board, command.perft)
             return
         limits = make_limits(command, board)
         for problem in command.problems:
             self.writer.info(problem)
+        loads_from = time.monotonic()
         try:
             engine = self._ready_engine()
         except DemandRefused:
@@ -246,10 +258,19 @@ class Session:
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get a move
             self.writer.line(*any_move(board, limits, error))
             return
+        begun += time.monotonic() - loads_from  # The first move is searched for its whole time.
         self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
         restricted = command.searchmoves is not None
-        self._last_search = SearchTask(engine, board, limits, restricted, self.options, self.writer)
+        self._last_search = SearchTask(engine, board, limits, restricted, self.options, self.writer, begun)
         self._start(self._last_search)
+
+    def _answer_no_move(self, command: words.GoCommand, refusal: str) -> None:
+        """Answers a `go` for a position that was refused: any move would be one of another position."""
+        from uci.protocol.search_task import RefusedTask
+
+        self.writer.info(f"nothing to search, because Aino refused the last position: {refusal}")
+        if command.perft is None:
+            self._start(RefusedTask(self.writer, command.infinite or command.ponder))
 
     def _stop(self, text: str) -> None:
         if self._task is not None and self._task.working:
@@ -284,7 +305,7 @@ class Session:
 
         search = self._last_search
         if self._working() or search is None or search.result is None:
-            self.writer.info("tree: only after a search")
+            self.writer.info("tree: run a search first")
         else:
             self.writer.line(*tree_lines(search.result, search.board))
 
@@ -292,13 +313,13 @@ class Session:
         from uci.protocol.debugging import evaluation_lines
 
         if self._working():
-            self.writer.info("eval: not during a search")
+            self.writer.info("eval: wait for the end of the search")
         else:
             engine = self._ready_engine()
             if getattr(engine, "is_prepared", True):
                 self.writer.line(*evaluation_lines(engine, self._board()))
             else:
-                self.writer.info("eval: not before everything is compiled")
+                self.writer.info("eval: wait until everything is compiled")
 
     def _bench(self, text: str) -> None:
         from uci.protocol.debugging import bench_lines

@@ -5,6 +5,7 @@ Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what GUI
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,21 +17,24 @@ if TYPE_CHECKING:
 
     from engine.search.result import SearchInfo
 
-# Maps a UCI word to a field of engine.search.limits.Limits and to the smallest value allowed there.
-# A clock may be negative: a side that has overstepped its time still wants a move.
-_NUMBERS: dict[str, tuple[str, int | None]] = {
-    "wtime": ("white_time_ms", None),
-    "btime": ("black_time_ms", None),
-    "winc": ("white_increment_ms", 0),
-    "binc": ("black_increment_ms", 0),
-    "movestogo": ("moves_to_go", 1),
-    "movetime": ("movetime_ms", 1),
-    "nodes": ("nodes", 1),
-    "depth": ("depth", 1),
-    "mate": ("mate", 1),
-    "perft": ("perft", 0),
+# Maps a UCI word to a field of engine.search.limits.Limits. A number of 0 or less means that the limit is not given,
+# as in Stockfish, except that time may be used up: `_without_zeros` says when that counts.
+_NUMBERS: dict[str, str] = {
+    "wtime": "white_time_ms",
+    "btime": "black_time_ms",
+    "winc": "white_increment_ms",
+    "binc": "black_increment_ms",
+    "movestogo": "moves_to_go",
+    "movetime": "movetime_ms",
+    "nodes": "nodes",
+    "depth": "depth",
+    "mate": "mate",
+    "perft": "perft",
 }
-_BOUNDS = {"white_time_ms", "black_time_ms", "movetime_ms", "nodes", "depth", "mate"}
+_CLOCKS = ("white_time_ms", "black_time_ms")
+_INCREMENTS = ("white_increment_ms", "black_increment_ms")
+_FIXED = ("movetime_ms", "nodes", "depth", "mate")  # Limits that hold without a clock.
+_MOVE = re.compile(r"([a-hA-H][1-8]){2}[nbrqNBRQ]?")
 _INT64_MAX = 2**63 - 1
 
 
@@ -89,6 +93,8 @@ def parse_position_command(text: str) -> PositionCommand:
     if head == ["startpos"]:
         return PositionCommand(None, moves)
     if head[:1] == ["fen"] and len(head) > 1:
+        if any(map(_MOVE.fullmatch, head[5:])):
+            raise FenError(f"position: expected the word 'moves' before moves, got {text[:200]!r}")
         return PositionCommand(" ".join(head[1:]), moves)
     raise FenError(f"position: expected 'startpos' or 'fen FEN', got {text!r}")
 
@@ -116,14 +122,32 @@ def parse_go(text: str) -> GoCommand:
         else:
             command.problems.append(f"go: unknown word {word!r}")
     command.perft = command.numbers.pop("perft", None)
-    if not _BOUNDS & set(command.numbers):
+    if command.perft is not None and command.perft < 0:
+        command.perft = None
+    command.numbers = _without_zeros(command.numbers, command.infinite)
+    if not command.numbers.keys() & {*_CLOCKS, *_FIXED}:
         command.infinite = True
     return command
 
 
+def _without_zeros(numbers: dict[str, int], infinite: bool) -> dict[str, int]:
+    """The numbers of a `go` without those of 0 or less, which some programs send for "not given".
+
+    A side without time left still wants a move, at once: so clocks of 0 count unless both are 0 and something else
+    limits the search, negative clocks always do, and a negative `movetime` does where nothing else limits the search.
+    """
+    given = {name: number for name, number in numbers.items() if number > 0}
+    given |= {name: 0 for name in _INCREMENTS if numbers.get(name, 1) <= 0}
+    clocks = {name: numbers[name] for name in _CLOCKS if name in numbers}
+    if any(clocks.values()) or not (infinite or given.keys() & set(_FIXED)):
+        given |= clocks
+    if numbers.get("movetime_ms", 0) < 0 and not (infinite or given.keys() & {*_CLOCKS, *_FIXED}):
+        given["movetime_ms"] = numbers["movetime_ms"]
+    return given
+
+
 def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
     """Reads the number after `word` into `command`. Returns how many words it used."""
-    name, smallest = _NUMBERS[word]
     try:
         value = int(following[0])
     except IndexError:
@@ -132,8 +156,7 @@ def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
     except ValueError:
         command.problems.append(f"go: {word} wants a number, got {following[0]!r}")
         return 0 if following[0] in _NUMBERS else 1
-    value = max(-_INT64_MAX, min(value, _INT64_MAX))
-    command.numbers[name] = value if smallest is None else max(smallest, value)
+    command.numbers[_NUMBERS[word]] = max(-_INT64_MAX, min(value, _INT64_MAX))
     return 1
 
 

@@ -26,10 +26,11 @@ COMMENT = "#"
 
 @dataclass(frozen=True)
 class Source:
-    """A position with the earlier moves on its stack, and a title for it."""
+    """A position with the earlier moves on its stack, a title, and what was read otherwise than it was written."""
 
     board: chess.Board
     name: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def read_sources(
     elif len(words) == 1 and (text.lower().endswith(".pgn") or Path(text).is_file()):
         yield _source_of_game(read_game(Path(text), game), ply)
     elif text:
-        yield Source(parse_fen(text, chess960), text)
+        yield _source_of_fen(text, chess960)
     else:
         raise ConfigError(f"no position: give a FEN, a PGN file, {START_WORD!r}, or {STDIN_WORD!r} for standard input")
 
@@ -93,9 +94,15 @@ def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> I
         return
     for number, line in lines:
         try:
-            yield Source(parse_fen(line, chess960), line)
+            yield _source_of_fen(line, chess960, f"line {number}: ")
         except FenError as error:
             yield BadLine(number, error)
+
+
+def _source_of_fen(text: str, chess960: bool, place: str = "") -> Source:
+    notes: list[str] = []
+    board = parse_fen(text, chess960, lambda note: notes.append(place + note))
+    return Source(board, text, tuple(notes))
 
 
 def _is_pgn(lines: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import chess
 
@@ -50,6 +50,11 @@ class Verdict:
         """The same verdict from the other side."""
         mate = None if self.mate is None else -self.mate
         return Verdict(-self.score_cp, mate, (self.wdl[2], self.wdl[1], self.wdl[0]))
+
+    def after_move_of(self, side: chess.Color) -> Verdict:
+        """White's verdict after the best move of a side, which is a move nearer to its own mate."""
+        step = 1 if side == chess.WHITE else -1
+        return replace(self, mate=self.mate - step) if self.mate and self.mate * step > 0 else self
 
     @property
     def expected(self) -> float:

@@ -38,7 +38,7 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
         say(make_console(stderr=True), problem)
     if wait and not engine.is_prepared:
         with live_line("Compiling, which happens once") as line:
-            engine.wait(lambda progress: line.update(progress.share, f"{progress.done} of {progress.total}"))
+            engine.wait(lambda progress: line.update(progress.share, progress.problem or progress.steps))
     return engine
 
 
@@ -51,11 +51,16 @@ class Interrupted(KeyboardInterrupt):
 
 
 def search_interruptibly(
-    engine: Engine, limits: Limits, on_info: OnInfo | None = None, tell: Callable[[str], None] | None = None
+    engine: Engine,
+    limits: Limits,
+    on_info: OnInfo | None = None,
+    tell: Callable[[str], None] | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> SearchResult:
     """Searches the engine's position. Ctrl-C stops the search and raises Interrupted with its result.
 
     Where the engine must wait until it is compiled, `tell` hears how far that is; Ctrl-C raises KeyboardInterrupt then.
+    `begin` is called when the search begins.
     """
     outcome: list[SearchResult | Exception] = []
     control = SearchControl()
@@ -65,6 +70,7 @@ def search_interruptibly(
         try:
             if isinstance(engine, PatientEngine):
                 engine.wait(None if tell is None else lambda progress: tell(f"{progress}, only this once"), control)
+            begin()
             outcome.append(engine.search(limits, on_info, control))
         except Exception as error:  # noqa: BLE001 - the waiting thread raises it again
             outcome.append(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 import chess
@@ -35,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     depth = arguments.depth
     if not 0 <= depth <= MAX_PERFT_DEPTH:
         raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_PERFT_DEPTH}")
-    board = parse_fen(" ".join(arguments.fen) or chess.STARTING_FEN, arguments.chess960)
+    fen = " ".join(arguments.fen) or chess.STARTING_FEN
+    board = parse_fen(fen, arguments.chess960, lambda note: print(note, file=sys.stderr))
     if arguments.divide and depth:
         for move, count in divide(board, depth).items():
             print(f"{move}: {count}")

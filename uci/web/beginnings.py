@@ -8,24 +8,25 @@ import random
 import chess
 import chess.pgn
 
-from engine.board.fen import parse_fen
+from engine.board.fen import Note, parse_fen
 from engine.errors import ConfigError, DataError
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
+from uci.terminal.author_notes import game_name
 from uci.terminal.reading import board_at, read_text_games
 from uci.web.table import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
 
 
-def chosen_position(fen: str, chess960: str = "") -> chess.Board:
+def chosen_position(fen: str, shown: chess.Board, note: Note, chess960: str = "") -> chess.Board:
     """The position of a FEN ("" for the usual start), or the Chess960 start of a number or of `any`.
 
-    Raises FenError, ConfigError.
+    A FEN whose castling rights only Chess960 knows is read as those of the `shown` board. Raises FenError, ConfigError.
     """
     if not chess960:
-        return parse_fen(fen, chess960=_is_shredder(fen)) if fen.strip() else chess.Board()
+        return _read_position(fen, shown, note) if fen.strip() else chess.Board()
     if chess960 != "any" and not chess960.isdecimal():
         raise ConfigError(f"Chess960 position {chess960!r}: expected a number")
     return chess960_start(None if chess960 == "any" else int(chess960))
@@ -56,16 +57,19 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     board = board_at(found.game)
     if len(board.move_stack) > MOST_PLIES:
         raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
-    setup = Setup(board, None, headers=dict(found.game.headers))
+    setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
     return setup, [_name(other.game) for other in games[:_MOST_GAMES]], str(next(iter(found.faults), ""))
 
 
-def _is_shredder(fen: str) -> bool:
-    """Whether the castling field names files, as in Chess960."""
-    fields = fen.split()
-    return len(fields) > 2 and any(letter in "abcdefghABCDEFGH" for letter in fields[2])
+def _read_position(fen: str, shown: chess.Board, note: Note) -> chess.Board:
+    notes, notes_960 = list[str](), list[str]()
+    board, board_960 = parse_fen(fen, note=notes.append), parse_fen(fen, True, notes_960.append)
+    if shown.chess960 and board.castling_rights != board_960.castling_rights:
+        board, notes = board_960, notes_960
+    for text in notes:
+        note(text)
+    return board
 
 
 def _name(game: chess.pgn.Game) -> str:
-    headers = game.headers
-    return f"{headers.get('White', '?')} – {headers.get('Black', '?')}, {headers.get('Result', '*')}"
+    return f"{game_name(game.headers)}, {game.headers.get('Result', '*')}"

@@ -12,6 +12,7 @@ from typing import Any
 import chess
 import chess.pgn
 
+from engine.board.pgn.game_writer import game_text
 from engine.errors import AinoError, MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
@@ -62,6 +63,8 @@ class Conductor:
         self._flag: asyncio.TimerHandle | None = None
         self._shows_lines, self._line_count = True, 3
         self._reviewing = False
+        self._reviewed = (0, 0)  # moves that a running review has judged, and how many there are
+        self._hinted: dict[str, Any] | None = None  # the latest hint
         self._is_saved = False
         self.table.wait(True)
 
@@ -71,17 +74,19 @@ class Conductor:
         """A page has come to the board: sends it everything and lets the game continue."""
         self.table.wait(False)
         self._tell_state()
-        if self.review_page is not None:
-            self._tell({"do": "reviewed"})
+        if self._reviewing or self.review_page is not None:
+            self._tell(self._review_state())
+        if self._hinted is not None and self._hinted["fen"] == self.table.board.fen():
+            self._tell(self._hinted)
         if not self._thinker.is_loaded:
             self._say("Aino is getting ready; the very first start compiles the engine. You can begin.")
         self._go_on()
 
     def leave(self) -> None:
-        """The page is gone: stops the clocks and the engine."""
-        self._end_review()
+        """The page is gone: stops the clocks and the engine, unless that reviews a game."""
         self.table.wait(True)
-        self._thinker.cancel()
+        if not self._reviewing:
+            self._thinker.cancel()
         self._set_flag_timer()
 
     def receive(self, text: str | bytes) -> None:
@@ -104,7 +109,8 @@ class Conductor:
     # ---- requests: the game -----------------------------------------------------------------------------------------
 
     def _do_new(self, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
-        self._replace_table(chosen_game(chosen_position(fen, chess960), side, level, clock))
+        board = chosen_position(fen, self.table.shown, self._say, chess960)
+        self._replace_table(chosen_game(board, side, level, clock))
 
     def _do_play_from_here(self, side: str, level: str, clock: str) -> None:
         self._replace_table(chosen_game(self.table.shown.copy(), side, level, clock))
@@ -147,7 +153,7 @@ class Conductor:
 
     def _do_take_back(self) -> None:
         if not self.table.take_back():
-            raise MoveError("there is no move of yours to take back")
+            raise MoveError("you have no move to take back")
         self._forget_review()
         self._changed()
 
@@ -156,13 +162,18 @@ class Conductor:
             self._start(self._hint())
 
     async def _hint(self) -> None:
-        board = self.table.board.copy()
+        table, board = self.table, self.table.board.copy()
+        await self._be_loaded()
+        if table is not self.table or not table.is_human_turn or table.board != board:
+            return
         result = await self._search(board, HINT_LEVEL)
         if result is not None and result.best_move is not None:
             move = result.best_move
             line = lines_of(self.table, board, result.infos)["lines"][:1] if result.infos else []
             squares = [move.from_square, move.to_square]
-            self._tell({"do": "hint", "fen": board.fen(), "san": board.san(move), "squares": squares, "line": line})
+            found = {"fen": board.fen(), "san": board.san(move), "squares": squares, "line": line}
+            self._hinted = {"do": "hint", **found}
+            self._tell(self._hinted)
 
     def _do_offer_draw(self) -> None:
         table = self.table
@@ -174,6 +185,9 @@ class Conductor:
 
     async def _consider_draw(self) -> None:
         self._say("Aino considers your offer")
+        await self._be_loaded()
+        if not self.table.is_human_turn:
+            return
         result = await self._search(self.table.board.copy(), HINT_LEVEL)
         if result is None or not result.infos or not self.table.is_human_turn:
             return
@@ -224,7 +238,7 @@ class Conductor:
         self._changed()
 
     def _do_position(self, fen: str) -> None:
-        self._replace_table(Setup(chosen_position(fen), None))
+        self._replace_table(Setup(chosen_position(fen, self.table.shown, self._say), None))
 
     def _do_load(self, text: str, game: int) -> None:
         setup, names, fault = loaded_game(text, game)
@@ -237,7 +251,7 @@ class Conductor:
             self._tell({"do": "games", "names": names, "game": game})
 
     def _do_review(self) -> None:
-        if self.table.is_running:
+        if self.table.is_game and self.table.end is None:
             raise MoveError("a game can be reviewed when it is over")
         if not self.table.plies:
             raise MoveError("there are no moves to review")
@@ -245,12 +259,13 @@ class Conductor:
 
     async def _review(self) -> None:
         table, total = self.table, self.table.plies
-        self._reviewing = True
-        self._tell({"do": "reviewing", "done": 0, "total": total})
+        self._reviewing, self._reviewed, self.review_page = True, (0, total), None
+        self._tell(self._review_state())
 
         def on_ply(done: int, of: int) -> None:
-            if self._reviewing:
-                self._tell({"do": "reviewing", "done": done, "total": of})
+            if self._reviewing and table is self.table:
+                self._reviewed = done, of
+                self._tell(self._review_state())
 
         limits = self._desk.review_limits
         try:
@@ -264,10 +279,17 @@ class Conductor:
             return
         self._reviewing = False
         how = how_reviewed(self._thinker.evaluator_name, limits)
-        section = game_section(review, 1, str(add_comments(review, how)))
+        section = game_section(review, 1, game_text(add_comments(review, how)))
         self.review_page = lambda nonce: render_game_page("Review of the game", [section], how, nonce)
-        self._tell({"do": "reviewed"})
+        self._tell(self._review_state())
         self._go_on()
+
+    def _review_state(self) -> dict[str, Any]:
+        """Whether a game is being reviewed, or was."""
+        done, total = self._reviewed
+        ready = self.review_page is not None
+        name = "reviewing" if self._reviewing else "reviewed" if ready else "unreviewed"
+        return {"do": name, "running": self._reviewing, "ready": ready, "done": done, "total": total}
 
     def _do_stop_review(self) -> None:
         self._forget_review()
@@ -276,7 +298,7 @@ class Conductor:
     def _forget_review(self) -> None:
         self._end_review()
         self.review_page = None
-        self._tell({"do": "unreviewed"})
+        self._tell(self._review_state())
 
     def _end_review(self) -> None:
         if self._reviewing:
@@ -305,16 +327,29 @@ class Conductor:
         else:
             self._thinker.cancel()
 
+    async def _be_loaded(self) -> None:
+        """Waits until the engine is loaded; the clock of whoever waits for it stands still meanwhile."""
+        table = self.table
+        if not table.is_loading:
+            return
+        table.ask(table.is_human_turn)
+        self._set_flag_timer()
+        self._tell_state()
+        try:
+            await self._thinker.prepare()
+        finally:
+            table.load(not self._thinker.is_loaded)
+            table.ask(False)
+            if table is self.table:
+                self._set_flag_timer()
+                self._tell_state()
+
     async def _reply(self) -> None:
         """Aino's move."""
         table = self.table
-        if table.is_loading:
-            await self._thinker.prepare()
-            table.load(False)
-            if table is not self.table or not table.is_engine_turn:
-                return
-            self._set_flag_timer()
-            self._tell_state()
+        await self._be_loaded()
+        if table is not self.table or not table.is_engine_turn:
+            return
         board = table.board.copy()
         result = await self._answer(table)
         if result is None or table is not self.table or not table.is_engine_turn or table.board != board:
@@ -389,7 +424,9 @@ class Conductor:
             self._set_flag_timer()
 
     def _tell_state(self) -> None:
-        self._tell(snapshot(self.table))
+        """Everything that a page shows but hints, which the page forgets with the position, and lines that follow."""
+        shown = {"on": self._shows_lines, "count": self._line_count}
+        self._tell({**snapshot(self.table), "review": self._review_state(), "shows": shown})
 
     def _say(self, text: str, kind: str = "note") -> None:
         self._tell({"do": "say", "text": text, "kind": kind})

@@ -46,7 +46,9 @@ async def serve_board(
         host,
         port,
     )
-    who = "Who knows this address can open it, from any machine" if server.is_open else "Only this machine can open it"
+    who = (
+        "Anyone with this address can open it, from any machine" if server.is_open else "Only this machine can open it"
+    )
     say(console, f"Aino's board: {server.url}")
     say(console, f"{who}. Games are saved in {path}. Ctrl-C here ends Aino.")
     if server.is_open:

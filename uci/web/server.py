@@ -22,6 +22,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
 from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, SCALE, level_choices
 from uci.pages.render import render
@@ -29,7 +30,8 @@ from uci.web.conductor import Conductor
 from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN
 
 ADDRESS = "127.0.0.1"
-_EVERY = "0.0.0.0"  # stands for all addresses of this machine
+_EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
+_HTTP_PORT = "80"  # browsers leave it out
 _MOST_TABS = 8  # most tabs open at a time; all but one of them wait
 _LONGEST_HEADERS = 16_384  # bytes
 _LONGEST_BODY = 0  # bytes; nothing is posted
@@ -68,7 +70,7 @@ class WebServer:
             websocket_ping_interval=_PING_S,
         )
         try:
-            listening = socket.create_server((host, port))
+            listening = socket.create_server((host, port), family=_family(host))
         except (OSError, OverflowError) as error:
             raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
         listening.setblocking(False)
@@ -79,18 +81,19 @@ class WebServer:
     @property
     def url(self) -> str:
         """The address of the page, with the token."""
-        return f"http://{_own_address() if self.host == _EVERY else self.host}:{self.port}/{self.token}/"
+        name = _own_address() if self.host in _EVERY else self.host
+        return f"http://{f'[{name}]' if ':' in name else name}:{self.port}/{self.token}/"
 
     @property
     def is_open(self) -> bool:
         """Whether other machines can reach it."""
-        return not self.host.startswith("127.") and self.host != "localhost"
+        return not self.host.startswith("127.") and self.host not in ("localhost", "::1")
 
     def knows(self, host: str) -> bool:
         """Whether a Host header names this server. A page that has bound its own name to this address does not."""
-        name, _, port = host.rpartition(":")
+        name, port = _named(host)
         return port == str(self.port) and (
-            name in (self.host, ADDRESS, "localhost") or (self.host == _EVERY and _is_number(name))
+            name in (self.host.lower(), ADDRESS, "::1", "localhost") or (self.host in _EVERY and _is_number(name))
         )
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -155,9 +158,21 @@ def _own_address() -> str:
         return str(probe.getsockname()[0])
 
 
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _named(host: str) -> tuple[str, str]:
+    """Name and port in a Host header or behind the scheme of an origin, as a browser writes them or a person types."""
+    name, colon, port = host.lower().rpartition(":")
+    if not colon or port.endswith("]"):
+        name, port = host.lower(), _HTTP_PORT
+    return name.removeprefix("[").removesuffix("]") if name.startswith("[") else name, port
+
+
 def _is_number(name: str) -> bool:
     try:
-        ipaddress.IPv4Address(name)
+        ipaddress.ip_address(name)
     except ValueError:
         return False
     return True
@@ -241,7 +256,7 @@ class GameHandler(_Guarded):
         table = self.server.conductor.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
-        self.finish(f"{table.record()}\n\n")
+        self.finish(game_text(table.record()))
 
 
 class BoardSocket(_Guarded, WebSocketHandler):
@@ -254,7 +269,8 @@ class BoardSocket(_Guarded, WebSocketHandler):
             raise HTTPError(403, reason="Another origin")
 
     def check_origin(self, origin: str) -> bool:
-        return origin == f"http://{self.request.host}"
+        scheme, _, host = origin.partition("://")
+        return scheme == "http" and _named(host) == _named(self.request.host)
 
     def open(self, *words: str, **fields: str) -> None:
         self.set_nodelay(True)

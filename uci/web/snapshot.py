@@ -13,7 +13,7 @@ from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
 
-_LINE_PLIES = 12  # plies shown of a line of analysis
+_LINE_PLIES = 12  # plies shown of a line of analysis without a mate
 _CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8, chess.C8: chess.A8}
 
 Step = dict[str, Any]
@@ -64,6 +64,7 @@ def snapshot(table: Table) -> dict[str, Any]:
     human = table.human
     may_move = table.is_analysing or table.is_human_turn
     in_variation, ply = table.place
+    notes = [*table.notes, *[{}] * len(board.move_stack), {}]
     return {
         "do": "state",
         "isGame": table.is_game,
@@ -71,7 +72,7 @@ def snapshot(table: Table) -> dict[str, Any]:
         "human": None if human is None else chess.COLOR_NAMES[human],
         "level": table.level.text,
         "analysing": table.is_analysing,
-        "steps": _steps(board.root(), board.move_stack),
+        "steps": [{**step, **note} for step, note in zip(_steps(board.root(), board.move_stack), notes, strict=False)],
         "firstPly": table.first_ply,
         "variation": _variation(table),
         "place": {"variation": in_variation, "ply": ply},
@@ -81,7 +82,7 @@ def snapshot(table: Table) -> dict[str, Any]:
         "clock": _clock(table),
         "end": None if table.end is None else {"result": table.end.result, "reason": table.end.reason},
         "thinking": table.is_engine_turn,
-        "loading": table.is_engine_turn and table.is_loading,
+        "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
         "opening": opening_name(shown),
         "names": _names(table),
     }
@@ -127,7 +128,7 @@ def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> d
 def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
     walk = board.copy(stack=False)
     moves = []
-    for move in info.pv[:_LINE_PLIES]:
+    for move in info.line(_LINE_PLIES):
         moves.append({"uci": move.uci(), "san": walk.san(move), "number": move_number(walk)})
         walk.push(move)
     squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []

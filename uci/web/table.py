@@ -11,6 +11,7 @@ import chess.pgn
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
+from uci.terminal.author_notes import notes_of
 from uci.terminal.notation import board_after
 
 MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
@@ -27,8 +28,8 @@ class Variation:
 class Table(TimedGame):
     """One game, its end, and in analysis the position that is looked at. On a board for analysis nobody plays.
 
-    The clocks wait while the game is analysed or nobody is at the board, and
-    Aino's waits while the engine is being loaded.
+    The clocks wait while the game is analysed or nobody is at the board, and while somebody waits until the engine is
+    loaded: Aino to move, or the person for an answer.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -37,7 +38,9 @@ class Table(TimedGame):
         self.is_analysing = not self.is_game
         self.is_waiting = False  # nobody is at the board
         self.is_loading = False  # Aino cannot think yet
+        self.is_asked = False  # the person waits for Aino's answer to something else than a move
         self.variation: Variation | None = None
+        self.notes = notes_of(setup.source) if setup.source is not None else []  # of its author, for each ply
         self._in_variation = False
         self._looked_at = self.plies  # plies from the start of the game, through the variation or not
 
@@ -73,7 +76,7 @@ class Table(TimedGame):
 
     def run_clock(self) -> None:
         """Lets the clock of the side to move run if the game does; else stops both."""
-        if self.is_running and not (self.is_loading and self.is_engine_turn):
+        if self.is_running and not (self.is_loading and (self.is_engine_turn or self.is_asked)):
             self.start_clock()
         elif self.clock is not None:
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
@@ -108,8 +111,14 @@ class Table(TimedGame):
         self.run_clock()
 
     def load(self, loading: bool) -> None:
-        """Stops Aino's clock while the engine is being loaded, or lets it run."""
+        """Stops the clock of whoever waits while the engine is being loaded, or lets it run."""
         self.is_loading = loading
+        self.run_clock()
+
+    def ask(self, asked: bool) -> None:
+        """The person waits for an answer, or has it; while the engine is being loaded, this costs no time."""
+        self.fall_of_flag()
+        self.is_asked = asked
         self.run_clock()
 
     # ---- analysis ---------------------------------------------------------------------------------------------------
@@ -180,10 +189,19 @@ class Table(TimedGame):
         """The game as PGN, with the variation; the result is "*" while it lasts."""
         if self.is_game:
             game = super().record(end or self.end or UNFINISHED, event)
+        elif self.setup.source is not None:
+            game = self._with_source(self.setup.source)
         else:
             headers = self.setup.headers or {"Event": "Analysis", "Date": f"{self.started:%Y.%m.%d}"}
             game = game_from_board(self.board, headers, headers.get("Result", UNFINISHED.result), self.clock_times)
         if self.variation is not None:
             nodes: list[chess.pgn.GameNode] = [game, *game.mainline()]
             nodes[self.variation.fork].add_line(self.variation.moves)
+        return game
+
+    def _with_source(self, source: chess.pgn.Game) -> chess.pgn.Game:
+        """A copy of the game that was loaded, with its author's notes, and the moves behind it."""
+        game = source.accept(chess.pgn.GameBuilder())
+        for move in self.board.move_stack[source.end().ply() - source.ply() :]:
+            game.end().add_main_variation(move)
         return game

@@ -119,8 +119,8 @@ class BoardView {
     this.layers.coordinates.replaceChildren(...texts);
   }
 
-  // `state` has the placement, and may have squares by class (marked, check, selected, targets, circles, cursor), arrows
-  // [from, to, class], and glyph [square, text, class]. A single move since the last state slides.
+  // `state` has the placement, and may have squares by class (marked, check, selected, targets, cursor), circles
+  // [square, class], arrows [from, to, class], and glyph [square, text, class]. A single move since the last state slides.
   show(state) {
     const before = piecesOf(this.state.placement), after = piecesOf(state.placement);
     const slides = this.state.placement !== state.placement ? this.slides(before, after) : new Map();
@@ -136,7 +136,7 @@ class BoardView {
     this.layers.pieces.replaceChildren(...[...after].map(([square, letter]) => this.piece(square, letter, slides)));
     const over = [];
     for (const square of state.targets ?? []) over.push(this.target(square, after.has(square)));
-    for (const square of state.circles ?? []) over.push(this.circle(square, "drawn"));
+    for (const circle of state.circles ?? []) over.push(this.circle(...circle));
     for (const arrow of state.arrows ?? []) over.push(this.arrow(...arrow));
     if (state.glyph) over.push(this.glyph(...state.glyph));
     if (state.cursor != null) over.push(this.rect(state.cursor, "cursor-square", 2));

@@ -64,12 +64,18 @@ class Replay {
   show() {
     const step = this.steps[this.ply];
     const shown = this.inLine ? this.line[this.inLine - 1] : step;
-    const arrows = this.inLine ? [] : ["better", "threat"].filter(kind => step[kind]).map(kind => [...step[kind], kind]);
+    const own = this.inLine ? [] : ["better", "threat"].filter(kind => step[kind]).map(kind => [...step[kind], kind]);
+    const drawn = shown.drawn ?? [];  // by the author, [from, to, colour]; a circle goes to its own square
+    const arrows = [...drawn.filter(([from, to]) => from !== to), ...own];
+    const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
     const glyph = step.glyph && !this.inLine ? [step.marked[1], ...step.glyph] : null;
-    this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows, glyph });
+    this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows, circles, glyph });
     this.view.svg.setAttribute("aria-label", shown.text);
-    this.sayIt(step);
-    if (this.bar) showBar(this.bar, step.expected, step.score, this.view.flipped);
+    this.sayIt(step, shown.note);
+    if (this.bar) {
+      this.bar.style.visibility = shown.score === undefined ? "hidden" : "";  // a variation of the author's has none
+      if (shown.score !== undefined) showBar(this.bar, shown.expected, shown.score, this.view.flipped);
+    }
     this.links.forEach(link => link.removeAttribute("aria-current"));
     if (this.ply > 0) this.links[this.ply - 1].setAttribute("aria-current", "true");
     this.cursor.setAttribute("x1", WIDTH * this.ply / Math.max(1, this.last));
@@ -79,10 +85,11 @@ class Replay {
     this.list.scrollTop = link ? link.offsetTop - this.list.offsetTop - this.list.clientHeight / 2 : 0;
   }
 
-  // The words about a step, and its other lines as links.
-  sayIt(step) {
+  // The words about a step, what the author wrote about the shown position, and the step's other lines as links.
+  sayIt(step, note) {
     const says = this.game.querySelector(".says");
     says.textContent = step.text;
+    if (note) says.append(Object.assign(document.createElement("q"), { className: "note", textContent: note }));
     for (const name in step.lines ?? {}) {
       says.append(document.createElement("br"), `${name}: `);
       step.lines[name].forEach((move, index) => {

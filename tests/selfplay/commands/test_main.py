@@ -1,9 +1,11 @@
 """The `aino-train` command table."""
 
 import importlib
+from collections.abc import Callable
 
 import pytest
 
+import uci.main
 from selfplay.main import COMMANDS, main, module_name
 from tests.new_process import output_of
 
@@ -27,6 +29,15 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == (
         "aino-train match: time control 'soon': expected BASE+INCREMENT in seconds, such as 1+0.1\n"
     )
+
+
+@pytest.mark.parametrize("call", [lambda: main(["bench"]), lambda: uci.main.main(["bench"])])
+def test_ctrl_c_during_imports_ended_in_a_traceback(call: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.cli.command_line.importlib.import_module", interrupted)
+    assert call() == 130
 
 
 def test_the_table_imports_no_command() -> None:

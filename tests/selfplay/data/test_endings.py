@@ -1,5 +1,7 @@
 """Endings that are drawn from labelled games."""
 
+import sys
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,7 +9,9 @@ import chess
 import pytest
 
 from engine.errors import DataError
+from selfplay.commands.openings import Judgements
 from selfplay.data.drawn_positions import DRAWN_CP, PIECES, WON_CP, draw_endings, is_ending
+from selfplay.interrupt import StopFlag
 from selfplay.matches.opening_book import load_book
 
 KPK = chess.Board("8/8/8/4k3/8/8/4P3/4K3 w - - 0 1")
@@ -74,3 +78,73 @@ def test_shipped_endings_are_distinct_and_within_their_bounds(kind: str, count: 
     assert all(len(board.piece_map()) in PIECES and not board.is_check() for board in boards)
     low, high = WON_CP if kind == "won" else (-DRAWN_CP, DRAWN_CP)
     assert all(low <= score <= high for score in scores)
+
+
+# ---- the command --------------------------------------------------------------------------------------------------
+
+ENDINGS = [f"8/8/4k3/8/8/{square}/3PP3/4K3 w - - 0 1|1-0|e1d1:e1d1=300" for square in ("P7", "1P6", "2P5", "5P2")]
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> str:
+    """A UCI engine that calls every position won, and notes that it was asked."""
+    script = tmp_path / "judge.py"
+    script.write_text(
+        "import sys\n"
+        "for line in sys.stdin:\n"
+        "    word = line.split()[0]\n"
+        "    if word == 'position': position = line\n"
+        "    if word == 'go' and 'fen' in position: open('asked', 'a').write(position)\n"
+        "    if word == 'go': print('info depth 1 score cp 300 pv e1d1\\nbestmove e1d1', flush=True)\n"
+        "    if word == 'uci': print('uciok', flush=True)\n"
+        "    if word == 'isready': print('readyok', flush=True)\n"
+        "    if word == 'quit': break\n"
+    )
+    return f"{sys.executable} {script}"
+
+
+def test_fewer_endings_than_asked_for_were_thrown_away(
+    tmp_path: Path, judge: str, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["openings", "--teacher", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
+    told = aino_train(*words, "--count", 9, "--out", tmp_path / "won.epd")
+    assert "only 4 won endings found, expected 9" in told
+    assert len((tmp_path / "won.epd").read_text().splitlines()) == 4
+    assert {path.name for path in tmp_path.iterdir()} == {"asked", "judge.py", "part.txt", "won.epd"}
+    nothing = teacher_file(tmp_path, ENDINGS[0].replace("=300", "=0"))
+    told = aino_train(*words[:2], nothing, *words[3:], "--count", 9, "--out", tmp_path / "none.epd", status=1)
+    assert "only 0 won endings" in told
+
+
+def test_ctrl_c_threw_hours_of_judgements_away(
+    tmp_path: Path, judge: str, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["openings", "--teacher", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
+    words += ["--count", 4, "--out", tmp_path / "won.epd"]
+    calls = iter(range(100))
+    with monkeypatch.context() as patch:
+        patch.setattr(StopFlag, "is_set", lambda flag: next(calls) >= 2)
+        told = aino_train(*words, status=130)
+    assert "2 positions" in told
+    assert "the same command continues" in told
+    first = (tmp_path / "won.epd").read_text().splitlines()
+    assert len(first) == 2
+    with (tmp_path / "won.epd.judged").open("a") as stream:
+        stream.write('["8/8')  # and a kill while it wrote
+    aino_train(*words)
+    assert len((tmp_path / "asked").read_text().splitlines()) == 4, "nothing was asked twice"
+    assert (tmp_path / "won.epd").read_text().splitlines()[:2] == first
+    assert not (tmp_path / "won.epd.judged").exists()
+
+
+def test_judgements_of_another_engine_are_not_used(tmp_path: Path) -> None:
+    out = tmp_path / "won.epd"
+    judged = Judgements(out, {"nodes": 1})
+    judged.add("fen", [("e1d1", 5)])
+    judged.close()
+    for nodes, known in ((1, {"fen": [("e1d1", 5)]}), (2, {})):
+        judged = Judgements(out, {"nodes": nodes})
+        assert judged.known == known
+        judged.close()

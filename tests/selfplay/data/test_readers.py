@@ -261,7 +261,7 @@ def test_engine_games_begin_where_they_say(tmp_path: Path) -> None:
 
 
 def test_equal_games_are_kept_once(positions: PositionSet) -> None:
-    known: set[int] = set()
+    known: dict[int, int] = {}
     double, repeated = without_known_games(concatenate([positions, games_of(positions, 0, 4)]), known)
     assert repeated == 4
     assert double.usable.tolist() == [True] * positions.n_positions + [False] * games_of(positions, 0, 4).n_positions
@@ -274,6 +274,25 @@ def test_position_keys_are_those_of_the_board(positions: PositionSet) -> None:
     keys = position_keys(positions)
     assert keys[0] == row_from_board(chess.Board())[13]
     assert len(set(keys[positions.game_first[:-1]].tolist())) == 1  # all games begin at the start position
+
+
+def test_a_second_pass_of_labels_over_the_same_games_was_dropped(tmp_path: Path, teacher_lines: list[str]) -> None:
+    """As two runs of `aino-train label` write them, and one that was interrupted within a game."""
+    passes = [tmp_path / f"part{number}.txt" for number in range(3)]
+    for number, path in enumerate(passes):
+        lines = [";".join(ply if at % 3 == number else ply.partition(":")[0] for at, ply in enumerate(line.split(";")))
+                 for line in teacher_lines]  # fmt: skip
+        path.write_text("\n".join([*lines, *lines[:1]]) + "\n", encoding="ascii")
+    whole = collect(read_teacher(tmp_path / "part1.txt"))[0]
+    assert whole.usable.any()
+    files = SourceFiles(teacher=tuple(passes))
+    told: list[str] = []
+    data = load_training_data(files, None, told.append)
+    trained = [one.usable.sum() for one in data.sets]
+    held = sum(len(line.split(";")) for line in teacher_lines) - sum(trained)
+    assert min(trained) > 0.8 * max(trained)
+    assert held < sum(trained) / 4, "every position but those of the held-out games is trained on once"
+    assert "(1 duplicates skipped)" in told[0]
 
 
 # ---- the mixture of all kinds -------------------------------------------------------------------------------------

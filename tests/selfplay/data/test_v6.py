@@ -177,7 +177,7 @@ def test_fields_of_a_known_position() -> None:
     assert data[7440 + 32 : 7440 + 40] == b"\x10\x00\x00\x00\x00\x00\x00\x00"  # queen d1: bit 3 of 0..7, reversed
     assert list(data[8272:8280]) == [1, 1, 1, 1, 0, 0, 1 << 5, 0]
     values = struct.unpack_from("<15f", data, 8280)
-    assert values[:12] == (0.25, 0.25, 0.25, 0.25, 0, 0, 2, 1, 0, 0.25, 0.25, 0)
+    assert values[:12] == (0.25, 0.25, 0.25, 0.25, 0, 0, 1, 1, 0, 0.25, 0.25, 0)
     assert np.isnan(values[12:]).all()
     assert struct.unpack_from("<IHHff", data, 8340) == (41, 322, 322, 0, 0)
     assert list(data[8356 + 8272 : 8356 + 8280]) == [1, 1, 1, 1, 1, 0, 1 << 5 | 1 << 6, 0]

@@ -1,5 +1,6 @@
 """Matches between UCI processes: who is at fault, what is stored, and going on after an interruption."""
 
+import io
 import json
 import os
 import re
@@ -17,13 +18,13 @@ import chess.engine
 import chess.pgn
 import pytest
 
-from engine.errors import ConfigError, RunError
+from engine.errors import ConfigError, DataError, RunError
 from selfplay.matches import contestant
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine, parse_contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.play import FAULTS, Reason
+from selfplay.matches.play import FAULTS, Reason, Thought
 from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
 from tests.new_process import wait_until
@@ -67,6 +68,21 @@ def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
     assert {row.reason for row in rows} == {Reason.LENGTH}
     now = standing(rows, NAMES)
     assert (now.wins, now.draws, now.losses, now.pentanomial) == (0, 4, 0, (0, 0, 2, 0, 0))
+
+
+def test_openings_that_are_over_before_an_engine_moves_are_no_drawn_games(tmp_path: Path) -> None:
+    mated = f"{chess.STARTING_FEN} moves f2f3 e7e5 g2g4 d8h4"
+    repeated = f"{chess.STARTING_FEN} moves {'g1f3 g8f6 f3g1 f6g8 ' * 2}".strip()
+    bare, clock, long = (
+        "4k3/8/8/8/8/8/8/4K3 w - - 0 1", "4k3/8/8/8/8/8/4P3/4K3 w - - 100 90",
+        f"{chess.STARTING_FEN} moves {'g1f3 g8f6 f3g1 f6g8 ' * 3}".strip(),
+    )  # fmt: skip
+    settings = replace(match_of(games=4), openings=(mated, repeated, bare, clock, long, chess.STARTING_FEN))
+    rows = played(settings, tmp_path)
+    assert {row.start_fen for row in rows} == {chess.STARTING_FEN}
+    assert all(row.thoughts for row in rows)
+    with pytest.raises(DataError, match=r"opening [1-4]: the game is over before an engine moves"):
+        played(replace(settings, openings=(mated, repeated, bare, clock)), tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +212,32 @@ def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
     assert re.fullmatch(r"-0\.31/3 \d\.\d{3}s, n=77", comments[3])
     assert game.headers["TimeControl"] == "1+0.01"
     assert game.headers["Termination"] == "length limit"
+
+
+def row_of(*scores_cp: int, names: tuple[str, str] = NAMES, detail: str = "") -> GameRow:
+    moves = "g1f3 g8f6 f3g1 f6g8 g1h3 g8h6 h3g1 h6g8".split()[: len(scores_cp)]
+    thoughts = tuple(Thought(105, score, 12, None) for score in scores_cp)
+    return GameRow(
+        0, *names, chess.STARTING_FEN, " ".join(moves), "1-0", "adjudication", names[1], detail, (0, 0), thoughts
+    )
+
+
+def test_mates_in_comments_count_plies_as_those_of_cutechess_and_fastchess() -> None:
+    # cutechess-cli 1.5 writes Qb7 {+M3} Kg8 {-M2} Re8# {+M1} where the engines say mate 2, -1 and 1.
+    scores = [32000 - 2, -32000 + 1, 32000 - 1, -32000, 32000, 32000 - 100, 0, -5]
+    comments = re.findall(r"\{ (\S+)/12 0\.105s \}", row_of(*scores).pgn("x"))
+    assert comments == ["+M3", "-M2", "+M1", "-M0", "+M0", "+M199", "0.00", "-0.05"]
+
+
+def test_names_and_details_with_quotes_and_braces_leave_the_stored_games_readable() -> None:
+    names = ('The "Rocket"', "C:\\engines\\M\u00fcller\n")
+    text = row_of(10, 20, names=names, detail='illegal } "move"').pgn('a "match"')
+    assert '[White "The \\"Rocket\\""]' in text
+    assert '[Black "C:\\\\engines\\\\M\u00fcller "]' in text
+    assert '[Event "a \\"match\\""]' in text
+    game = chess.pgn.read_game(io.StringIO(text))
+    assert len(list(game.mainline_moves())) == 2
+    assert game.comment.endswith(': illegal ) "move"')
 
 
 def test_engines_may_have_different_controls(tmp_path: Path) -> None:
@@ -343,7 +385,7 @@ def test_an_opening_that_cannot_be_read_is_left_out(
     played = [row.start_fen for row in rows[::2]]
     assert sorted(played[:3]) == sorted(fens)
     assert played[3] == played[0], "used up, they start over"
-    assert sum("opening left out" in message for message in caplog.messages) == 3
+    assert sum("skipping an opening" in message for message in caplog.messages) == 3
     settings = json.loads((tmp_path / "match" / "match.json").read_text())
     assert settings["openings"] == {"count": 6, "first": fens[0], "last": fens[2]}
 

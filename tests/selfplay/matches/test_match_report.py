@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmarks import list_rating
 from selfplay.matches.archive import GameRow
+from selfplay.matches.play import Thought
 from selfplay.matches.series import standing
 from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, standing_lines
 from selfplay.matches.statistics import Sprt
@@ -108,3 +109,47 @@ def test_matches_against_rated_engines_give_a_rating(tmp_path: Path, capsys: pyt
     for wrong in (f"{tmp_path}/even", f"{tmp_path}/even=strong", f"{tmp_path}/absent=2000"):
         with pytest.raises(SystemExit):
             list_rating.main([wrong])
+
+
+def match_folder(folder: Path, first: dict[str, object], names: tuple[str, str] = NAMES, ms: int = 5) -> str:
+    """A folder with a pair of games, as an argument of `list_rating`."""
+    folder.mkdir(parents=True)
+    rows = [replace(row(number, "1/2-1/2"), thoughts=(Thought(ms, 0, 1, 2),)) for number in range(2)]
+    rows = [
+        replace(one, **{name: names[NAMES.index(getattr(one, name))] for name in ("white", "black")}) for one in rows
+    ]
+    (folder / "games.jsonl").write_text("".join(json.dumps(asdict(one)) + "\n" for one in rows))
+    settings = {
+        "first": {"name": "one", "command": ["aino"], "options": [], "control": None} | first,
+        "control": "1+0.1",
+    }
+    (folder / "match.json").write_text(json.dumps(settings))
+    return f"{folder}=2500"
+
+
+def test_matches_of_different_first_engines_made_one_rating(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = match_folder(tmp_path / "plain", {})
+    like = match_folder(tmp_path / "like", {}, ms=6)
+    assert list_rating.main([plain, like]) == 0
+    others = {"name": "two"}, {"command": ["other"]}, {"options": [["Threads", "2"]]}, {"control": "10+0.1"}
+    for number, other in enumerate(others, 7):
+        with pytest.raises(SystemExit):
+            list_rating.main([plain, match_folder(tmp_path / str(number), other, ms=number)])
+        assert "another first engine" in capsys.readouterr().err
+    ladder = tmp_path / "ladder"
+    match_folder(ladder, {}, ms=20)
+    with (ladder / "games.jsonl").open("a") as stream:
+        stream.write(json.dumps(asdict(replace(row(2, "1-0"), black="stockfish-1400"))) + "\n")
+    with pytest.raises(SystemExit):
+        list_rating.main([f"{ladder}=1350"])
+    assert "not a match between two engines" in capsys.readouterr().err
+
+
+def test_a_folder_given_twice_counted_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = match_folder(tmp_path / "plain", {})
+    copy = match_folder(tmp_path / "copy", {})
+    for again in (plain, f"{tmp_path}/x/../plain=2600", copy):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(SystemExit):
+            list_rating.main([plain, again])
+        assert "would count twice" in capsys.readouterr().err

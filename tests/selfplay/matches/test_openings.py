@@ -26,6 +26,7 @@ PGN = """[Event "one"]
 
 1. e4 Ke3 *
 """
+ENDING = "4k3/8/8/8/8/8/4P3/4K3 w -"
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
@@ -96,6 +97,61 @@ def test_a_byte_order_mark_loses_no_position(tmp_path: Path) -> None:
     path = tmp_path / "book.epd"
     path.write_text(f"\ufeff{chess.STARTING_FEN}\n", encoding="utf-8")
     assert list(load_book(path)) == [board.fen() for board in load_openings(path)] == [chess.STARTING_FEN]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_books_are_read_in_every_encoding_and_with_every_line_end(encoding: str, line_end: str, tmp_path: Path) -> None:
+    path = tmp_path / "book.epd"
+    lines = ["# M\u00fcller", f'{ENDING} -\tc0\t"M\u00fcller";', f"{ENDING} - hmvc 12; fmvn 40", f"{ENDING} - 12 40;"]
+    path.write_bytes(line_end.join(lines).encode(encoding))
+    assert list(load_book(path)) == [f"{ENDING} - 0 1", f"{ENDING} - 12 40", f"{ENDING} - 12 40"]
+
+
+@pytest.mark.parametrize(
+    ("over", "reason"),
+    [
+        ("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "no legal move"),
+        ("rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3", "no legal move"),
+        ("4k3/8/8/8/8/8/8/4K3 w - - 0 1", "no side can mate"),
+        ("4k3/8/8/8/8/8/8/4KB2 w - -", "no side can mate"),
+        ("4k3/8/8/8/8/8/4P3/4K3 w - - 100 90", "fifty moves"),
+        ("4k3/8/8/8/8/8/4P3/4K3 w - - hmvc 150; fmvn 120;", "fifty moves"),
+        (CHESS960, "a position of Chess960"),
+    ],
+)
+def test_openings_that_are_over_are_left_out_of_a_match_and_named(
+    over: str, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "book.epd"
+    path.write_text(f"{over}\n{chess.STARTING_FEN}\n{over}\n")
+    order = OpeningOrder(load_book(path), seed=1)
+    assert [order[pair] for pair in range(3)] == [chess.STARTING_FEN] * 3
+    assert sum("skipping an opening" in text and reason in text for text in caplog.messages) == 2
+    assert all(any(f"book.epd:{line}: " in text for text in caplog.messages) for line in (1, 3))
+    assert [board.fen() for board in load_openings(path)] == [chess.STARTING_FEN]
+    path.write_text(f"{over}\n")
+    with pytest.raises(DataError, match=rf"book\.epd:1: .*{reason}"):
+        OpeningOrder(load_book(path), seed=1)[0]
+
+
+def test_game_openings_that_end_in_a_third_repetition_or_by_length_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "book.pgn"
+    path.write_text("1. Nf3 Nf6 2. Ng1 Ng8 3. Nf3 Nf6 4. Ng1 Ng8 1/2-1/2\n\n1. e4 e5 2. Nf3 *\n")
+    for longest, left_out in ((None, 1), (8, 1), (3, 2)):
+        caplog.clear()
+        order = OpeningOrder(load_book(path), seed=1, longest=longest)
+        if longest == 3:
+            with pytest.raises(DataError, match="the longest allowed game"):
+                order[0]
+        else:
+            assert order[0].endswith(" moves e2e4 e7e5 g1f3")
+            assert order[1] == order[0]
+        places = {text.partition("book.pgn:")[2].partition(":")[0] for text in caplog.messages}
+        assert len(places) == left_out
+        assert "third repetition" in "".join(caplog.messages)
 
 
 def test_a_book_of_another_kind_is_refused_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -161,3 +161,24 @@ def test_senseless_tests_are_refused() -> None:
             Sprt(*elo)
     with pytest.raises(ConfigError):
         Sprt(alpha=0.7)
+
+
+@pytest.mark.parametrize("elos", [(0.0, 6400.0), (-6400.0, 0.0), (-1e6, 1e6), (-1e300, 1e300), (2000.0, 3000.0)])
+@pytest.mark.parametrize("counts", [[0] * 5, [0, 0, 9, 0, 0], [9, 0, 0, 0, 0], [0, 0, 0, 0, 10**6], [3, 0, 0, 0, 3]])
+def test_a_test_of_a_certain_win_divided_by_zero(elos: tuple[float, float], counts: list[int]) -> None:
+    ratio = Sprt(*elos).log_likelihood_ratio(np.array(counts))
+    assert np.isfinite(ratio)
+    score = np.array(counts) @ np.arange(5) / max(1, 4 * sum(counts))
+    if elos[0] == 0.0 and sum(counts):
+        assert (ratio > 0) == (score == 1.0)
+
+
+def test_hypotheses_that_no_game_can_tell_apart_are_refused() -> None:
+    for elos in ((5000.0, 6400.0), (0.0, 5e-324), (-9000.0, -8000.0)):
+        with pytest.raises(ConfigError, match="no game can tell"):
+            Sprt(*elos)
+
+
+def test_elo_differences_of_any_size_have_a_score() -> None:
+    assert [score_from_elo(elo) for elo in (-1e300, 0.0, 1e300)] == pytest.approx([0.0, 0.5, 1.0])
+    assert score_from_elo(np.array([-1e6, 400.0])) == pytest.approx([0.0, 10 / 11])

@@ -5,7 +5,8 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import chess
@@ -24,10 +25,15 @@ from selfplay.report.facts import RunFacts, read_facts
 from selfplay.report.metrics import Metrics, metrics_of, read_run, write_events
 from selfplay.report.opening_tree import opening_tree
 from selfplay.report.page import report_page
+from selfplay.report.pretraining_page import pretraining_page, read_pretraining
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
+from selfplay.run.guards import summarise
 from selfplay.run.ledger import SCHEMA, GateResult, Phase, ledger_row
+from selfplay.training.family import scores_of
+from selfplay.training.losses import Losses, LossSums, number_text
+from selfplay.training.pretraining import read_log
 from tests.documents.pages import ROOT
 from tests.selfplay.run.crews import TINY, record_of
 
@@ -317,11 +323,28 @@ def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[...,
     out = tmp_path / "both.html"
     assert "2 runs" in aino_train("report", tmp_path / "slow", tmp_path / "again", "--out", out)
     text = out.read_text(encoding="utf-8")
-    assert text.count('class="series s1" d="M0 6H28"') == text.count("<figure") >= 4
+    shared = text.count('class="series s1" d="M0 6H28"')
+    alone = len(re.findall(r"on the held-out games of (?:slow|again)</figcaption>", text))
+    assert shared >= 4
+    assert alone == 12, "losses on other games are not drawn in one chart"
+    assert shared + alone == text.count("<figure")
     write_pretraining(tmp_path / "supervised")
     told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
     assert "only runs of one kind" in told
-    assert "another name" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
+    assert "a different name" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
+
+
+@pytest.mark.parametrize("marks", [("a", "a"), ("a", "b"), ("a", None)])
+def test_scores_on_other_games_were_drawn_in_one_chart(tmp_path: Path, marks: tuple[str, str | None]) -> None:
+    runs = []
+    for name, mark in zip(("one", "two"), marks, strict=True):
+        write_pretraining(tmp_path / name)
+        config = {"net": "64x6", **({"heldout": mark} if mark else {})}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+        runs.append(metrics_of(read_run(tmp_path / name)))
+    text = comparison_page(runs)
+    assert ("on the held-out games of one<" in text) == (marks[0] != marks[1])
+    assert ("on held-out games<" in text) == (marks[0] == marks[1])
 
 
 def test_settings_that_differ_are_listed() -> None:
@@ -342,6 +365,66 @@ def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
     assert metrics.settings["net"] == "64x6"
 
 
+def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
+    run = run_with(tmp_path, [gate_result(30), gate_result(30), gate_result(30)])
+    run.ledger.add_work(1, 1800.0)
+    run.ledger.add_work(1, 1800.0)  # after a pause of any length
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("UPDATE generations SET started = 7200, finished = 10800 WHERE number < 3")
+        ledger.execute("UPDATE generations SET started = 7200, finished = 3600 WHERE number = 3")  # the clock was set
+    run.close()
+    facts = read_facts(tmp_path)
+    assert [one.hours for one in facts.generations] == [1.0, 1.0, None, None]
+    assert [row.get("hours") for row in metrics_of(facts).rows] == [1.0, 2.0, None, None]
+    assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(facts)
+
+
+def test_a_report_decoded_every_game_for_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_with(tmp_path, [gate_result(30)] * 12)
+    for number in range(1, 13):
+        summary = asdict(summarise(published_games(run.replay, number), run.config.games))
+        run.ledger.note_self_play(number, summary)
+    run.close()
+    expected = [(one.given_up, one.wrong) for one in read_facts(tmp_path).generations]
+    assert expected[0] == (2, 1)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("DELETE FROM self_play WHERE generation = 3")  # of an older version
+    read: list[int] = []
+
+    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
+        read.append(number)
+        return published_games(replay, number)
+
+    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
+    facts = read_facts(tmp_path)
+    assert read == [1, 3, *range(5, 13)], "those that are shown, and one that was never counted"
+    assert [(one.given_up, one.wrong) for one in facts.generations] == expected
+
+
+def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
+    write_pretraining(tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()[:-1]]
+    rows[-1] |= {"positions_per_s": None, "losses": None}
+    rows[-1]["scores"] |= {"moves_left": None, "top1": None}
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    facts = read_pretraining(tmp_path)
+    assert metrics_of(facts).rows == [{"positions": 15360, "step": 60, "hours": 1 / 30, "policy": 3.0, "value": 0.9}]
+    page = pretraining_page(facts)
+    assert "Top-1 accuracy" not in page
+    assert "0.0%" not in page
+    assert "<dd>128</dd>" in page, "the last speed that was measured"
+    assert LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0).means == Losses(None, 0.5, None)
+    assert scores_of(0.0, LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0)).top1 is None
+    assert number_text(None) == "-"
+
+
+def test_a_log_of_a_killed_run_repeats_no_step(tmp_path: Path) -> None:
+    write_pretraining(tmp_path)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    (tmp_path / "log.jsonl").write_text("\n".join([*lines[:2], *lines[1:3], lines[3] + lines[0]]))
+    assert [row["step"] for row in read_log((tmp_path / "log.jsonl").read_text())] == [20, 40, 60]
+
+
 def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run_with(tmp_path / "run", [gate_result(30)]).close()
@@ -351,8 +434,8 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["rows/elo"]] == [(1, 30.0)]
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
-    with pytest.raises(RunError, match="remove it first"):
-        write_events(tmp_path / "events", [metrics_of(read_run(tmp_path / "run"))])
+    write_events(tmp_path / "events", [metrics_of(read_run(tmp_path / "run"))])  # was refused
+    assert len(list((tmp_path / "events" / "run").iterdir())) == 1
 
 
 def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 
 from engine.board.convert import decode_move, row_from_board
+from selfplay.data.pgn import read_pgn
+from selfplay.data.split import game_key, game_keys, is_held_out_game
+from selfplay.data.v6_games import chunk_of_game, game_of_chunk
+from selfplay.records.collect import collect
 from selfplay.records.endings import Ending
+from selfplay.records.game import training_game
 from selfplay.records.replay import read_segment, segment_path, write_segment
 from selfplay.run.exchange import Stopped, import_games, pgn_text
 from selfplay.run.fitting import replay_set
@@ -138,6 +143,39 @@ def test_last_move_of_a_resigned_game_is_not_in_its_pgn() -> None:
     resigned = replace(game, ending=Ending.RESIGNATION, white_points=1)
     read = chess.pgn.read_game(io.StringIO(pgn_text(resigned, "x")))
     assert len(list(read.mainline_moves())) == 9
+
+
+@pytest.mark.parametrize("plies", [1, 2, 3, 30])
+@pytest.mark.parametrize("start", STARTS)
+def test_a_resigned_game_was_another_one_in_its_own_pgn(tmp_path: Path, start: str, plies: int) -> None:
+    game, _ = searched_game(np.random.default_rng(1), start, plies)
+    game = replace(game, ending=Ending.RESIGNATION, white_points=1)
+    in_run = collect([training_game(game, 0.5)])[0]
+    (tmp_path / "games.pgn").write_text(pgn_text(game, "x"))
+    again = game_of_chunk(chunk_of_game(game), "chunk", 0)
+    keys = {game_key(one.start, one.played) for one in (game, again)}
+    assert in_run.n_positions == plies, "the position in which a side resigned teaches, too"
+    if plies > 1:  # a game of no played move is none
+        (read,) = read_pgn(tmp_path / "games.pgn")
+        assert is_held_out_game(read.start, read.moves) == is_held_out_game(game.start, game.played)
+        for games in (in_run, collect([read])[0], collect([training_game(again, 0.5)])[0]):
+            keys |= set(game_keys(games))
+        assert in_run.moves_left.tolist() == list(range(plies - 1, -1, -1))
+    assert len(keys) == 1
+
+
+def test_a_runs_own_games_came_back_as_new_ones(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    run = RunFolder(tmp_path / "run", {"net": "16x1"})
+    games = [searched_game(np.random.default_rng(i), STARTS[i % len(STARTS)], 30)[0] for i in range(4)]
+    games[1] = replace(games[1], ending=Ending.RESIGNATION, white_points=-1)
+    write_segment(run.replay, 1, games)
+    run.ledger.begin_generation(1, "")
+    run.ledger.enter_phase(1, Phase.DONE)
+    run.close()
+    for flag, name in (("--pgn", "games.pgn"), ("--v6", "games.tar")):
+        aino_train("export", tmp_path / "run", flag, tmp_path / name)
+        told = aino_train("import", tmp_path / "run", flag, tmp_path / name, status=1)
+        assert "all 4 games are known already" in told
 
 
 def test_chunks_of_one_run_are_the_games_of_another(tmp_path: Path, aino_train: Callable[..., str]) -> None:

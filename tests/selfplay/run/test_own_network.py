@@ -87,6 +87,17 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> N
         assert batch.planes[row, :12].sum() == sum(int(word).bit_count() for word in plain.masks[row, :12])
 
 
+def test_weights_of_ones_own_begin_a_run_only_with_their_class(folder: Path) -> None:
+    path = folder / "own.dit"
+    dit.save(path, OwnFamily(NET).build(np.random.default_rng(1)))
+    with pytest.raises(ConfigError, match=r"name it with --net package\.module:Class"):
+        RunFolder(folder / "run", {}, path)
+    RunFolder(folder / "run", {"net": NET}, path).ensure_first_network()
+    again = RunFolder(folder / "run", {}, path)  # a run knows its class
+    assert again.config.net == NET
+    again.ensure_first_network()
+
+
 COUNTING = """
 from threadpoolctl import threadpool_info
 from small_net import Small

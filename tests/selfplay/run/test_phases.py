@@ -1,6 +1,9 @@
 """Phases that are begun from a given network, find nothing to do, are not due, or are resumed with other settings."""
 
+import re
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -77,6 +80,43 @@ def test_run_does_not_continue_from_another_initial_network(tmp_path: Path) -> N
         RunFolder(tmp_path / "run", {}, network(tmp_path / "wider.dit", "24x1"))
 
 
+def test_a_run_kept_every_candidate_for_ever(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run")
+    assert run.config.keep_nets == 10
+    run = RunFolder(tmp_path / "run", {"keep_nets": 2})
+    accepted = verdict(GateSettings(pairs=1, accept_score=0.0), [0.5, 0.5])
+    for number in range(1, 9):
+        shutil.copy(run.candidate(0), run.candidate(number))
+        run.ledger.note_gate(number, replace(accepted, accepted=number in (1, 3, 4)))
+        run.remove_old_networks(number)
+    kept = {path.name for path in run.nets.iterdir()}
+    assert kept == {"best.dit", *(f"gen-{number:05d}.dit" for number in (0, 3, 4, 7, 8))}
+    run.best.unlink()
+    run.ensure_first_network()  # what a lost best network is made from is still there
+    assert run.best.read_bytes() == run.candidate(4).read_bytes()
+
+
+def test_a_run_of_an_older_version_goes_on_to_keep_every_candidate(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    text = (tmp_path / "config.toml").read_text()
+    (tmp_path / "config.toml").write_text(re.sub("keep_nets.*\n", "", text))
+    for number in range(1, 15):
+        shutil.copy(run.candidate(0), run.candidate(number))
+    old = RunFolder(tmp_path, {})
+    assert old.config.keep_nets == 0
+    old.remove_old_networks(14)
+    assert len(list(run.nets.iterdir())) == 16
+
+
+def test_pauses_are_no_work(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    calls = iter(range(1000))
+    assert not run_generations(run, 1, lambda: next(calls) > 3)
+    first = run.ledger.work()[1]
+    assert run_generations(run, 1, never)
+    assert run.ledger.work()[1] > first > 0
+
+
 # ---- nothing to learn from ----------------------------------------------------------------------------------------
 
 
@@ -140,7 +180,7 @@ def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path: Path) -> None
     run = RunFolder(tmp_path / "run", {**TINY, "openings": str(openings)})
     assert np.array_equal(run.opening_rows(), [row_from_board(load_openings()[0])])
     write_openings(openings, [(board, 0) for board in drawn])
-    with pytest.raises(DataError, match=r"openings\.epd: every position in it is a draw at once"):
+    with pytest.raises(DataError, match=r"openings\.epd:2: the game is over before an engine moves: no side can mate"):
         run.opening_rows()
 
 

@@ -134,7 +134,9 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
 
     assert generate_games(run, 2, lambda share, text: None, told.append, lambda: False, play)
     assert seen[0].opening_share == 1.0
-    assert any("games.opening_share is 1 instead of 0.5" in text for text in told)
+    why = "100% of the games of generation 1 were drawn, more than games.most_draws = 50%"
+    assert f"games.opening_share is 1 instead of 0.5, because {why}" in told
+    assert f"games.temperature_plies is 48 instead of 24, because {why}" in told
     assert any("0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in told)
     with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger:
         stored = ledger.execute("SELECT generation, games, drawn, given_up, opening_share FROM self_play").fetchall()

@@ -1,6 +1,7 @@
 """Test suites and puzzles: reading them with their deviations, and what counts as solved."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -63,8 +64,10 @@ def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
 @pytest.mark.parametrize(
     ("text", "uci"),
     [
-        ("O-O", "e1g1"), ("0-0-0", "e1c1"), ("o-o-o", ""), ("Ra1-b1", "a1b1"), ("e2-e4!", "e2e4"), ("e4", "e2e4"),
+        ("O-O", "e1g1"), ("0-0-0", "e1c1"), ("o-o-o", "e1c1"), ("Ra1-b1", "a1b1"), ("e2-e4!", "e2e4"), ("e4", "e2e4"),
         ("Kf1+", "e1f1"), ("e2e4", "e2e4"), ("Rxb1", "a1b1"), ("Nf3", ""),
+        ("E2E4", "e2e4"), ("1.e4", "e2e4"), ("kf1", "e1f1"), ("R:b1", "a1b1"), ("O\u2013O", "e1g1"),
+        ("0\u20140\u20140", "e1c1"), ("e1h1", "e1g1"), ("O-O-O-O", ""), ("--", ""), ("0000", ""), ("Ke1-f1", "e1f1"),
     ],
 )  # fmt: skip
 def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
@@ -78,7 +81,7 @@ def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
 
 def test_promotions_are_read_in_many_forms() -> None:
     board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
-    for text in ("a8=Q+", "a8Q", "a7a8q", "a8=Q"):
+    for text in ("a8=Q+", "a8Q", "a7a8q", "a8=Q", "a8(Q)", "a8/Q", "a8=q!", "a7a8Q", "a7-a8=Q", "A7A8Q", "1.a8Q#"):
         assert read_epd_move(board, text).uci() == "a7a8q"
     assert read_epd_move(board, "axb8=N").uci() == read_epd_move(board, "a7xb8N").uci() == "a7b8n"
 
@@ -124,14 +127,83 @@ def test_graded_moves_give_points(grades: str) -> None:
         (f"{BACK_RANK} bm Qa8", "'Qa8' is no legal move"),
         (f'{BACK_RANK} id "x"; c0 "a game";', "no solution"),
         ("8/8/8/8/8/8/8/8 w - - bm Ka1", "king"),
-        ("8/8", "turn part of fen"),
+        ("8/8", "2 ranks instead of 8"),
+        ("7k/5Q2/6K1/8/8/8/8/8 b - - dm 1;", "no legal move"),
     ],
 )
-def test_bad_lines_are_named(line: str, expected: str, tmp_path: Path) -> None:
+def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line: str, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.epd"
     path.write_text(f"{BACK_RANK} bm Ra8;\n{line}\n")
-    with pytest.raises(DataError, match=rf"bad\.epd:2: .*{expected}"):
+    told: list[str] = []
+    assert [one.name for one in read_epd(path, told.append)] == ["bad.1"]
+    assert len(told) == 1
+    assert re.search(rf"bad\.epd:2: .*{expected}.*; skipping this line", told[0])
+    path.write_text(line)
+    with pytest.raises(DataError, match=rf"bad\.epd:1: .*{expected}"):
         read_epd(path)
+
+
+@pytest.mark.parametrize(
+    ("operations", "fen"),
+    [
+        ("\tbm\tRa8;", "0 1"),
+        ("\t\tbm   Ra8", "0 1"),
+        ("\u00a0bm\u00a0Ra8\u00a0;\r", "0 1"),
+        ("; bm Ra8", "0 1"),
+        (";bm Ra8;;", "0 1"),
+        ("0 1; bm Ra8;", "0 1"),
+        (" 3 40; bm Ra8;", "3 40"),
+        (" 3 40 bm Ra8;", "3 40"),
+        ("hmvc 3; fmvn 40; bm Ra8;", "3 40"),
+        ('bm Ra8; id "hmvc 7; bm h4"; fmvn 40; hmvc 3;', "3 40"),
+        ("hmvc\t3;bm\tRa8;fmvn\t40", "3 40"),
+        ("acd 12; acn 1000; bm Ra8; ce 99; pv Ra8; noop; c0;", "0 1"),
+        ('bm Ra8#; c0 "a;b"; c1 ""; id;', "0 1"),
+        ('id "never closed; bm Ra8;', "0 1"),
+        (r'a "foo\"bar; hmvc 7; bm h4";; ; b "foo\\"; bm Ra8;', "0 1"),  # as python-chess writes quotes
+        (r'c0 "C:\dir\"; bm Ra8; id "x";', "0 1"),
+        ('bm "Ra8";', "0 1"),
+        ("bm 1. Ra8;", "0 1"),
+        ("\u2013 bm a1-a8;", "0 1"),
+    ],
+)
+def test_operations_separated_by_anything_lose_no_solution_and_no_clock(operations: str, fen: str) -> None:
+    one = problem(f"{BACK_RANK.replace(' ', chr(9))} {operations}")
+    assert one.best == {"a1a8"}
+    assert one.fen == f"{BACK_RANK} {fen}"
+
+
+def test_a_suite_in_chess960_keeps_its_castling(tmp_path: Path) -> None:
+    path = tmp_path / "own.epd"
+    path.write_text("4k3/8/8/8/8/8/8/1RK4R w KQ - bm O-O O-O-O; id 960;\n")
+    told: list[str] = []
+    (one,) = read_epd(path, told.append)
+    assert one.best == {"c1h1", "c1b1"}
+    assert one.board().chess960
+    assert ["own.epd:1: castling" in text for text in told] == [True]
+    assert solved(one, "c1h1")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_suites_are_read_in_every_encoding_and_with_every_line_end(
+    encoding: str, line_end: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.epd"
+    lines = [
+        "# M\u00fcller",
+        "% no position",
+        "// nor this",
+        "",
+        f'{BACK_RANK} bm Ra8; id "M\u00fcller";',
+        f"{BACK_RANK} am h4",
+    ]
+    path.write_bytes(line_end.join(lines).encode(encoding))
+    assert [one.name for one in read_epd(path)] == ["M\u00fcller", "own.6"]
+    path = tmp_path / "puzzles.csv"
+    path.write_bytes(PUZZLES.replace("mateIn2", "m\u00e4t").replace("\n", line_end).encode(encoding))
+    ladder, _ = read_puzzles(path)
+    assert "m\u00e4t" in ladder.groups
 
 
 def test_fen_files_ask_for_a_mate(tmp_path: Path) -> None:
@@ -153,10 +225,14 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
     assert ladder.groups == ("rating 1400-1599", "mate", "mateIn2")
     assert back_rank.best == {"a1a8"}
     assert read_puzzles(path, limit=1)[0] in (ladder, back_rank)
-    for bad in (PUZZLES.replace("PuzzleId", "Id"), PUZZLES + "x,8/8 w,e2e4,1,a\n", PUZZLES.replace(" g6g8", "")):
+    path.write_text(PUZZLES.replace("PuzzleId", "Id"))
+    with pytest.raises(DataError, match=r"puzzles\.csv:1"):
+        read_puzzles(path)
+    for bad, line, read in ((PUZZLES + "x,8/8 w,e2e4,1,a\n", 4, 2), (PUZZLES.replace(" g6g8", ""), 2, 1)):
         path.write_text(bad)
-        with pytest.raises(DataError, match=r"puzzles\.csv:\d"):
-            read_puzzles(path)
+        told: list[str] = []
+        assert len(read_puzzles(path, note=told.append)) == read
+        assert [f"puzzles.csv:{line}: " in text and "skipping" in text for text in told] == [True]
 
 
 @pytest.mark.parametrize(
@@ -321,3 +397,12 @@ def test_engines_words_may_set_the_limit_but_no_clock(aino_train: Callable[..., 
     aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--movetime", 0.1, "--json", out)
     assert json.loads(out.read_text())["limit"] == "0.1 s a move"
     assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)
+
+
+def test_an_engine_that_died_took_all_outcomes_with_it(aino_train: Callable[..., str], tmp_path: Path) -> None:
+    suite, out = tmp_path / "five.epd", tmp_path / "out.json"
+    suite.write_text("".join(f'{chess.Board().epd()} bm a3; id "{number}";\n' for number in range(5)))
+    engine = f"{sys.executable} {scripted_engine.__file__} leave 3"
+    assert "failed in" in aino_train("suite", suite, "--engine", f'cmd="{engine}"', "--json", out, status=1)
+    (kept,) = json.loads(out.read_text())["suites"]
+    assert 0 < len(kept["problems"]) < 5

@@ -114,13 +114,16 @@ def plain_features(row: np.ndarray, view: int) -> list[int]:
     return found
 
 
-def material_labels(folder: Path, rows: int) -> Chunk:
-    """Writes a label folder of one chunk, whose teacher counts material. Returns its rows."""
+def material_labels(folder: Path, rows: int, **settings: int) -> Chunk:
+    """Writes a label folder of one chunk, whose teacher counts material. Returns its rows.
+
+    settings: other fields of the plan, which are the folder's settings.
+    """
     net = folder.with_suffix(".nnue")
     net.write_bytes(material_net_bytes())
-    drawn = draw_chunk(read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows), 0)
+    drawn = draw_chunk(read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows, **settings), 0)
     chunk = Chunk(drawn.values, drawn.scored, drawn.offered)
-    writer = LabelWriter(folder, {})
+    writer = LabelWriter(folder, settings)
     writer.publish([chunk])
     writer.close()
     return chunk

@@ -1,5 +1,7 @@
 """`aino-train label`: right labels, each position once, nothing lost by a kill, faulty engines survived."""
 
+import gzip
+import json
 import lzma
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from engine.errors import ConfigError, DataError
 from engine.files.atomic import atomic_write
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import parse_teacher_line, read_teacher
+from selfplay.lock import file_lock, folder_lock
 from selfplay.matches.contestant import Contestant
 from selfplay.records.collect import collect
 from selfplay.teachers.label_positions import LabelFile, labelled_keys
@@ -99,7 +102,7 @@ def test_positions_of_a_list_are_labelled(tmp_path: Path, out: Path, label: Call
     assert (packed.n_games, illegal) == (4, 0)
     assert packed.usable.all()
     assert packed.wdl[2, 0] > 0.99
-    assert sorted(one.name for one in out.parent.iterdir()) == ["lock", "new.teacher.json", "new.txt.xz"]
+    assert sorted(one.name for one in out.parent.iterdir()) == ["new.teacher.json", "new.txt.xz"]
 
 
 def test_games_are_labelled_once_a_position(
@@ -194,6 +197,32 @@ def test_bad_flags_are_refused(tmp_path: Path, label: Callable[..., str]) -> Non
     assert ".txt.xz" in label("--epd", "x", "--out", tmp_path / "new.txt", status=1)
 
 
+def test_label_locked_a_whole_folder_and_left_a_file_there(
+    out: Path, tmp_path: Path, label: Callable[..., str], aino_train: Callable[..., str]
+) -> None:
+    (tmp_path / "positions.epd").write_text("\n".join(EPD) + "\n")
+    flags = ["--epd", tmp_path / "positions.epd"]
+    with file_lock(out), folder_lock(out.parent, "a match"):
+        assert "another process is writing it" in label(*flags, status=1)
+        aino_train("label", "--engine", ENGINE, *flags, "--out", out.with_name("second.txt.xz"))
+    label(*flags)
+    names = {one.name for one in out.parent.iterdir()}
+    assert names == {f"{name}.{end}" for name in ("new", "second") for end in ("teacher.json", "txt.xz")}
+
+
+def test_labels_of_another_kind_of_positions_went_into_the_same_file(
+    out: Path, pgn_file: Path, label: Callable[..., str]
+) -> None:
+    label("--pgn", pgn_file, "--count", 3)
+    note = out.with_name("new.teacher.json")
+    for flag in (["--held-out"], ["--tree", 3, "--tree-nodes", 8]):
+        told = label("--pgn", pgn_file, *flag, status=1)
+        assert f"({flag[0].removeprefix('--').replace('-', '_')}; see new.teacher.json)" in told
+    old = {key: value for key, value in json.loads(note.read_text()).items() if key not in ("tree", "held_out")}
+    note.write_text(json.dumps(old))  # as an older version wrote it
+    label("--pgn", pgn_file, "--count", 5)
+
+
 # ---- parts --------------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +275,24 @@ def test_broken_position_lists_name_the_line(tmp_path: Path) -> None:
     (tmp_path / "x.epd").write_text(EPD[0] + "\n8/8/8 w - -\n")
     with pytest.raises(DataError, match=r"x\.epd:2"):
         list(positions_of_file(tmp_path / "x.epd"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("pack", [lambda data: data, gzip.compress])
+def test_position_lists_are_read_in_every_encoding_with_their_clocks(
+    encoding: str, pack: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / ("x.epd" if pack(b"") == b"" else "x.epd.gz")
+    pawn = "4k3/8/8/8/8/8/4P3/4K3"
+    lines = ["# M\u00fcller", f"{pawn}\tw KQ -\tce 9;hmvc 12; fmvn 40", "", f"{pawn} w - - 3 4;"]
+    path.write_bytes(pack("\r\n".join(lines).encode(encoding)))
+    assert [task.fen for task in positions_of_file(path)] == [f"{pawn} w - - 12 40", f"{pawn} w - - 3 4"]
+    assert ["no rook to castle with" in text for text in caplog.messages] == [True, True]
+    path.write_bytes(pack(f"{lines[1]}\n".encode() * 30))
+    caplog.clear()
+    assert len(list(positions_of_file(path))) == 30
+    assert len(caplog.messages) == 21
+    assert "40 more notes" in caplog.messages[-1]
 
 
 def test_stockfish_labels_a_game(pgn_file: Path, out: Path, label: Callable[..., str], stockfish: str) -> None:

@@ -1,6 +1,7 @@
 """No position that a network is scored on was trained on, whichever source it comes from."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,22 @@ from selfplay.data.label_sampler import LabelRows, LabelSampler
 from selfplay.data.pgn import read_pgn
 from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.data.split import (
+    HELD_OUT_SHARE,
     Split,
+    game_key,
     game_keys,
     held_out_games,
+    is_held_out_game,
     limit_for,
     position_keys,
+    root_limit,
     roots_of,
     unseen,
     without_held_out,
 )
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
+from selfplay.run.config import default_config
 from selfplay.teachers.label_tasks import LabelTask, tasks_of_games
 from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
 from tests.selfplay.conftest import games_of, random_game
@@ -90,6 +96,20 @@ def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(positions:
     )
     assert len(few) == 1
     assert few < many
+
+
+def test_fit_scored_on_games_that_the_other_trainings_learn_from(positions: PositionSet) -> None:
+    assert default_config("16x1").fit.heldout_share == default_config("sparse-128").fit.heldout_share
+    assert root_limit(default_config("16x1").fit.heldout_share) == root_limit(SourceFiles().heldout_share) == 1024
+    start = positions.starts[0]
+    rng = np.random.default_rng(4)
+    games = [rng.integers(0, 4096, 9).astype(np.uint16) for _ in range(500)]
+    for share in (1e-9, HELD_OUT_SHARE, 0.2):  # whatever a command holds out, all of this is part of it
+        keys = np.array([game_key(start, moves) for moves in games], np.uint64)
+        held = (roots_of(keys) < root_limit(share)).tolist()
+        assert all(
+            is_held <= below for is_held, below in zip(map(partial(is_held_out_game, start), games), held, strict=True)
+        )
 
 
 def test_a_single_game_is_trained_on(positions: PositionSet) -> None:

@@ -11,7 +11,8 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE, policy_from_scores
 from selfplay.teachers.alpha_beta import deep_value, score_moves
-from selfplay.teachers.drawing import REACH, is_settled
+from selfplay.teachers.drawing import REACH
+from selfplay.teachers.groups import is_settled
 from selfplay.teachers.quiet_search import MATE, begin, new_teacher, settled_value, to_cp
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 from tests.selfplay.teachers.nets import random_positions
@@ -46,7 +47,8 @@ def test_what_can_be_won_is_taken_and_else_the_position_is_calm(material_net, fe
 
 def score_all(teacher, row, exact: int, reach: float = np.inf) -> dict[int, int]:
     moves, scores = legal_moves(row), np.zeros(MAX_MOVES, np.int64)
-    score_moves(teacher, row, moves, np.int64(len(moves)), scores, np.int64(exact), reach)
+    begin(teacher, row)
+    score_moves(teacher, np.int64(0), moves, np.int64(len(moves)), scores, np.int64(exact), reach)
     assert (np.diff(scores[: len(moves)]) <= 0).all()
     return dict(zip(moves.tolist(), scores[: len(moves)].tolist(), strict=True))
 

@@ -21,15 +21,14 @@ MALFORMED = [
     ("\x00", "placement", "neither a piece nor a digit"),
     ("junk w - - 0 1", "placement", "'j' on rank 8"),
     (START, "side", "missing"),
-    (f"{START} w KQkq - 0 1 extra", "fullmove", "1 more field"),
     # ranks and squares
     ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP w KQkq - 0 1", "placement", "7 ranks instead of 8"),
     (f"{START}/ w KQkq - 0 1", "placement", "9 ranks instead of 8"),
-    ("rnbqkbnrpppppppp8888PPPPPPPPRNBQKBNR w KQkq - 0 1", "placement", "two digits in a row on rank 8"),
+    ("rnbqkbnrpppppppp8888PPPPPPPPRNBQKBNR w KQkq - 0 1", "placement", "rank 8 has 64 squares"),
     ("rnbqkbnr/pppppppp/8//8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 5 has 0 squares"),
     ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 2 has 7 squares"),
     ("rnbqkbnr/pppppppp/8/8/4P4/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1", "placement", "rank 4 has 9 squares"),
-    ("rnbqkbnr/pppppppp/44/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "two digits in a row on rank 6"),
+    ("rnbqkbnr/pppppppp/45/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "rank 6 has 9 squares"),
     ("rnbqkbnr/pppppppp/9/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'9' on rank 6"),
     ("rnbqkbnr/pppppppp/٨/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "on rank 6 is neither"),
     ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQ~KBNR w KQkq - 0 1", "placement", "'~' on rank 1"),
@@ -55,60 +54,73 @@ MALFORMED = [
     ("4k3/4r3/8/8/8/8/8/4K3 b - - 0 1", "side", "White's king is attacked"),
     ("8/8/8/3kK3/8/8/8/8 w - - 0 1", "side", "Black's king is attacked"),
     ("8/8/8/8/3k4/2P5/8/4K3 w - - 0 1", "side", "Black's king is attacked"),
+]
+PUT_RIGHT = [
+    # text, the same as it is read, words of the message (of each, if several); with Chess960 set where it says so
     # castling
-    (f"{START} w KQkqX - 0 1", "castling", "'X' is none of"),
-    (f"{START} w KQ-kq - 0 1", "castling", "'-' is none of"),
-    (f"{START} w KK - 0 1", "castling", "a second rook on the same side"),
-    (f"{START} w KHkq - 0 1", "castling", "a second rook on the same side"),
-    ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBN1 w KQkq - 0 1", "castling", "'K', but there is no rook"),
-    ("1nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "castling", "'q', but there is no rook"),
-    ("4k3/8/8/8/8/8/8/4K2r w K - 0 1", "castling", "'K', but there is no rook"),
-    ("4k3/8/8/8/8/8/8/R2K3R w KQ - 0 1", "castling", "'K', but the king stands on d1"),
-    ("4k3/8/8/8/8/8/4K3/R6R w KQ - 0 1", "castling", "'K', but the king stands on e2"),
-    ("r2k3r/8/8/8/8/8/8/4K3 w kq - 0 1", "castling", "'k', but the king stands on d8"),
-    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "castling", "'K', but there is no rook"),
-    ("4k3/8/8/8/8/8/8/4K1R1 w G - 0 1", "castling", "'G', but there is no rook to castle with"),
+    (f"{START} w KQkqX - 0 1", f"{START} w KQkq - 0 1", "'X' is neither KQkq nor"),
+    (f"{START} w KQxxx - 0 1", f"{START} w KQ - 0 1", "'xxx' is neither KQkq nor"),
+    ("4k3/8/8/8/8/8/8/4K3 w KQ - 0 1", "4k3/8/8/8/8/8/8/4K3 w - - 0 1", "'K', but there is no rook|'Q', but there"),
+    ("rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w KQkq - 0 1", "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w Qkq - 0 1", "'K', but there is no"),
+    ("4k3/8/8/8/8/8/8/4K2r w K - 0 1", "4k3/8/8/8/8/8/8/4K2r w - - 0 1", "'K', but there is no rook"),
+    ("4k3/8/8/8/8/8/4K3/R6R w K - 0 1", "4k3/8/8/8/8/8/4K3/R6R w - - 0 1", "'K', but the king stands on e2"),
+    ("4k3/8/8/8/8/8/8/R3K3 w GQ - 0 1", "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1", "'G', but there is no rook to castle with"),
+    # a king or rook that has moved in standard chess: no Chess960 start has both sides' rights
+    (
+        "r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1",
+        "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1",
+        "'k', but there is no rook|rook on a8",
+    ),
+    ("r4rk1/8/8/8/8/8/8/4K3 w q - 0 1", "r4rk1/8/8/8/8/8/8/4K3 w - - 0 1", "the rook on a8, so Aino ignores it"),
+    ("4k3/8/8/8/8/8/8/4K1R1 w K - 0 1", "4k3/8/8/8/8/8/8/4K1R1 w - - 0 1", "the rook on g1, so Aino"),
+    ("r3k2r/8/8/8/8/8/8/R3K1R1 w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R3K1R1 w Qkq - 0 1", "the rook on g1, so Aino"),
+    ("r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1", "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1", "the rook on a1, h1, so Aino"),
+    (
+        "r2k3r/8/8/8/8/8/8/R3KR2 w kqQF - 0 1",
+        "r2k3r/8/8/8/8/8/8/R3KR2 w Q - 0 1",
+        "the rook on f1, a8, h8, so Aino ignores it",
+    ),
     # en passant
-    (f"{START} w KQkq E3 0 1", "en passant", "'E3' is neither a square"),
-    (f"{START} w KQkq e9 0 1", "en passant", "'e9' is neither a square"),
-    (f"{START} w KQkq e6 0 1", "en passant", "no pawn on e5"),
-    (f"{START} w KQkq e3 0 1", "en passant", "not on the rank"),
-    ("4k3/8/8/8/4P3/8/8/4K3 w - e3 0 1", "en passant", "not on the rank"),
-    ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "en passant", "no pawn on e4"),
-    ("4k3/8/8/4P3/8/8/8/4K3 w - e6 0 1", "en passant", "no pawn on e5"),
-    ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "en passant", "a piece on e3"),
-    ("4k3/8/8/8/4P3/8/4P3/4K3 b - e3 0 1", "en passant", "a piece on e2"),
+    (f"{START} w KQkq e9 0 1", f"{START} w KQkq - 0 1", "'e9' is neither a square nor '-'"),
+    (f"{START} w KQkq 0 3", f"{START} w KQkq - 3 1", "'0' is neither a square nor '-'"),
+    (f"{START} w KQkq e6 0 1", f"{START} w KQkq - 0 1", "no pawn on e5"),
+    (f"{START} w KQkq e3 0 1", f"{START} w KQkq - 0 1", "not on the rank"),
+    ("4k3/8/8/8/4P3/8/8/4K3 w - e3 0 1", "4k3/8/8/8/4P3/8/8/4K3 w - - 0 1", "not on the rank"),
+    ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "4k3/8/8/8/4N3/8/8/4K3 b - - 0 1", "no pawn on e4"),
+    ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "4k3/8/8/8/4P3/4n3/8/4K3 b - - 0 1", "a piece on e3"),
+    ("4k3/8/8/8/4P3/8/4P3/4K3 b - e3 0 1", "4k3/8/8/8/4P3/8/4P3/4K3 b - - 0 1", "a piece on e2"),
     # clocks
-    (f"{START} w KQkq - x 1", "halfmove", "'x' is no number"),
-    (f"{START} w KQkq - +1 1", "halfmove", "'+1' is no number"),
-    (f"{START} w KQkq - 1_0 1", "halfmove", "'1_0' is no number"),
-    (f"{START} w KQkq - ٣ 1", "halfmove", "is no number"),
-    (f"{START} w KQkq - 10000 1", "halfmove", "'10000' is no number from 0 to 9999"),
-    (f"{START} w KQkq - 0 x", "fullmove", "'x' is no number"),
-    (f"{START} w KQkq - 0 18446744073709551616", "fullmove", "is no number from 0 to 9999"),
+    (f"{START} w KQkq - -3 -1", f"{START} w KQkq - 0 1", "halfmove: '-3' is not a number from 0|fullmove: '-1' is no"),
+    (f"{START} w KQkq - 10000 1", f"{START} w KQkq - 9999 1", "'10000' is not a number from 0 to 9999"),
+    (f"{START} w KQkq - 0 {'9' * 5000}", f"{START} w KQkq - 0 9999", "is not a number from 0 to 9999"),
+    (f"{START} w KQkq -; hmvc many; fmvn 8;", f"{START} w KQkq - 0 8", "'many' is not a number"),
+    # words behind the position
+    (f"{START} w KQkq - x 1", f"{START} w KQkq - 0 1", "'x 1' behind the position"),
+    (f"{START} w KQkq - 7 x", f"{START} w KQkq - 7 1", "'x' behind the position"),
+    (f"{START} w KQkq - 0 1 extra", f"{START} w KQkq - 0 1", "'extra' behind the position is ignored"),
+    (f"{START} w KQkq - ٣ 1", f"{START} w KQkq - 0 1", "behind the position"),
 ]
-MALFORMED_CHESS960 = [
-    ("4k3/8/8/8/8/8/4K3/R6R w KQ - 0 1", "castling", "'K', but the king stands on e2"),
-    ("rk5r/8/8/8/8/8/8/1K6 w Q - 0 1", "castling", "'Q', but there is no rook to castle with"),
-    ("4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1", "castling", "a second rook on the same side"),
-    ("4k3/8/8/8/8/8/8/RR2K3 w QA - 0 1", "castling", "a second rook on the same side"),
-    ("4k3/8/8/8/8/8/8/R3K3 w E - 0 1", "castling", "'E', but there is no rook to castle with"),
-    ("4k3/8/8/8/8/8/8/R3K3 w H - 0 1", "castling", "'H', but there is no rook to castle with"),
+PUT_RIGHT_CHESS960 = [
+    ("4k3/8/8/8/8/8/4K3/R6R w K - 0 1", "4k3/8/8/8/8/8/4K3/R6R w - - 0 1", "'K', but the king stands on e2"),
+    ("rk5r/8/8/8/8/8/8/1K6 w Q - 0 1", "rk5r/8/8/8/8/8/8/1K6 w - - 0 1", "'Q', but there is no rook to castle with"),
+    ("4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1", "4k3/8/8/8/8/8/8/RR2K3 w Q - 0 1", "'B' names a second rook on the same side"),
+    (
+        "4k3/8/8/8/8/8/8/R3K3 w EH - 0 1",
+        "4k3/8/8/8/8/8/8/R3K3 w - - 0 1",
+        "'E', but there is no rook|'H', but there is",
+    ),
 ]
 
 
-def refused(text: str, chess960: bool = False) -> FenError:
+def refused(text: str) -> FenError:
     with pytest.raises(FenError) as caught:
-        parse_fen(text, chess960)
+        parse_fen(text)
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("text", "field", "reason", "chess960"),
-    [*((*row, False) for row in MALFORMED), *((*row, True) for row in MALFORMED_CHESS960)],
-)
-def test_malformed_fen_is_refused_with_its_field_and_reason(text, field, reason, chess960):
-    error = refused(text, chess960)
+@pytest.mark.parametrize(("text", "field", "reason"), MALFORMED)
+def test_malformed_fen_is_refused_with_its_field_and_reason(text, field, reason):
+    error = refused(text)
     assert error.field == field
     assert reason in str(error)
     assert f": {field}: " in str(error)
@@ -116,8 +128,13 @@ def test_malformed_fen_is_refused_with_its_field_and_reason(text, field, reason,
 
 
 def test_endless_text_is_refused_in_a_short_message():
-    for text in ("8/" * 100_000, "Q" * 100_000, START + " w" * 100_000, f"{START} w - - {'9' * 100_000}"):
+    for text in ("8/" * 100_000, "Q" * 100_000, "8" * 100_000):
         assert len(str(refused(text))) < 400
+    notes: list[str] = []
+    for text in ("w " * 100_000, "w - - " + "9" * 100_000, f"w {'KQXY' * 100_000} {'e' * 100_000}"):
+        parse_fen(f"{START} {text}", note=notes.append)
+    assert 4 < len(notes) < 9
+    assert max(map(len, notes)) < 400
 
 
 # ---- put right ---------------------------------------------------------------------------------------------------
@@ -135,10 +152,69 @@ def test_endless_text_is_refused_in_a_short_message():
         (f"{START} w HAha - 0 1", f"{START} w KQkq - 0 1"),
         (f"{START} b Kq - 3 0", f"{START} b Kq - 3 1"),
         (f"{START} w KQkq - 0012 0007", f"{START} w KQkq - 12 7"),
+        (f"{START} w KQkq - +1 2", f"{START} w KQkq - 1 2"),
+        (f"{START}\u00a0w\u00a0KQkq\u2002-\u3000 5\x0c6\r\n", f"{START} w KQkq - 5 6"),
+        (f"{START} w – — - −", f"{START} w - - 0 1"),
+        (f"{START} w -- -", f"{START} w - - 0 1"),
+        (f"{START} w KQ-kq - - 1", f"{START} w KQkq - 0 1"),
+        (f"{START} w KKHQ - 0 1", f"{START} w KQ - 0 1"),
+        (f"{START} w KQkq -;", f"{START} w KQkq - 0 1"),
+        (f"{START} w KQkq - 0 1;", f"{START} w KQkq - 0 1"),  # as in the book startpos_chess960.epd
+        (f"{START} w KQkq - bm e4", f"{START} w KQkq - 0 1"),
+        ("rnbqkbnr/pppppppp/44/8/8/11111111/PPPPPPPP/RNBQKBNR w KQkq - 0 1", f"{START} w KQkq - 0 1"),
+        ("4k3/8/8/8/3pP3/8/8/4K3 b - E3 0 1", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1"),
     ],
 )
-def test_harmless_deviations_are_put_right(text, normal):
-    assert parse_fen(text).fen() == normal
+def test_harmless_deviations_are_put_right_without_a_word(text, normal):
+    notes: list[str] = []
+    assert parse_fen(text, note=notes.append).fen() == normal
+    assert not notes
+
+
+@pytest.mark.parametrize(
+    ("text", "normal", "mention", "chess960"),
+    [*((*row, False) for row in PUT_RIGHT), *((*row, True) for row in PUT_RIGHT_CHESS960)],
+)
+def test_what_can_be_played_is_accepted_and_what_was_changed_is_said(text, normal, mention, chess960):
+    notes: list[str] = []
+    board = parse_fen(text, chess960, notes.append)
+    assert board.fen(en_passant="fen") == normal
+    assert board.chess960 == chess960
+    assert len(notes) == len(mention.split("|"))
+    for note, words in zip(notes, mention.split("|"), strict=True):
+        assert words in note
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w KQkq - 2 9",
+        "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1",  # number 0
+        "4k3/8/8/8/8/8/8/R2K3R w KQ - 0 1",
+        "4k1r1/8/8/8/8/8/8/4K1R1 w Kk - 0 1",
+        "5k2/8/8/8/8/8/8/5KRR w G - 0 1",  # X-FEN: not the outermost
+    ],
+)
+def test_rights_that_only_chess960_knows_make_a_position_of_chess960(text):
+    notes: list[str] = []
+    board = parse_fen(text, note=notes.append)
+    assert board.chess960
+    assert board.fen() == text
+    assert ["takes this for Chess960" in note for note in notes] == [True]
+    assert parse_fen(board.fen(shredder=True)).fen() == text
+
+
+def test_operations_of_epd_set_the_clocks():
+    notes: list[str] = []
+    for clocks in (
+        "hmvc 12; fmvn 30;",
+        "bm e4; fmvn 30; hmvc 12",
+        '3 4; hmvc\t12; id "a; fmvn 9"; fmvn 30',
+        "12 30; bm e4;",
+    ):
+        assert parse_fen(f"{START} w KQkq - {clocks}", note=notes.append).fen() == f"{START} w KQkq - 12 30"
+        assert parse_fen(f"{START} w KQkq -; {clocks}", note=notes.append).fen().endswith("12 30") == ("hm" in clocks)
+    assert not notes
 
 
 def test_en_passant_square_without_a_capture_is_kept_but_makes_no_other_position():
@@ -214,3 +290,9 @@ def test_chess960_positions_survive_all_three_notations(rng):
     row = row_from_board(board).tolist()
     for text in (board.fen(), board.fen(shredder=True)):
         assert row_from_board(parse_fen(text, chess960=True)).tolist() == row
+
+
+def test_impossible_en_passant_square_of_a_board_counts_for_nothing():
+    board, plain = chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1"), chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1")
+    board.ep_square = chess.E6
+    assert row_from_board(board).tolist() == row_from_board(plain).tolist()

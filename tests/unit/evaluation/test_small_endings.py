@@ -26,11 +26,12 @@ from engine.tactics.small_endings import (
     seen_from_before,
     share_of_value,
 )
+from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
 from tests.unit.search.flat import search
 
 UNKNOWN = (0.25, 0.5, 33.0)
-WRONG = {"KBNk": 0.02, "KBBk": 0.02}  # Most that may be called won wrongly; else none.
+WRONG = {"KBNk": 0.004, "KBBk": 0.02}  # Most that may be called won wrongly; else none.
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,47 @@ def test_what_is_called_won_is_won(letters: str, tables: chess.syzygy.Tablebase)
         assert plies >= 0.0
     assert called > 100
     assert wrong <= WRONG.get(letters, 0) * called, "a search sees forks a move later"
+
+
+@pytest.mark.parametrize(
+    ("fen", "lost"),
+    [
+        ("8/8/8/5K2/2B5/k1N5/8/8 b - - 0 1", True),  # Kb4 attacks both.
+        ("8/8/5K2/1N6/8/Bk6/8/8 b - - 0 1", True),  # The bishop hangs.
+        ("8/4K3/8/8/8/8/2kB4/1N6 w - - 0 1", True),  # Both are attacked, and no move guards both.
+        ("8/8/8/8/3k4/2N5/1K6/7B b - - 0 1", False),  # The king guards the knight.
+        ("7N/6k1/8/3B4/8/8/8/K7 w - - 0 1", False),  # The bishop guards the knight from f7, or it jumps to f7.
+    ],
+)
+def test_a_bishop_and_a_knight_of_which_one_is_lost_are_no_win(fen: str, lost: bool) -> None:
+    for board in (chess.Board(fen), chess.Board(fen).mirror()):
+        assert bool(is_certain_draw(row_from_board(board))) == lost
+        assert (judged(board) == UNKNOWN) == lost
+
+
+def test_a_bishop_and_a_knight_called_lost_are_drawn() -> None:
+    wrong = found = 0
+    for board in positions("KBNk", 1500):
+        called, drawn = is_certain_draw(row_from_board(board)), probe(board) == (0, 0)
+        assert drawn or not called, board.fen()
+        found += called
+        wrong += drawn and judged(board) != UNKNOWN
+    assert found > 20
+    assert wrong <= 0.003 * 1500
+
+
+@pytest.mark.parametrize("evaluator", ["auto", "hybrid"])
+@pytest.mark.parametrize("halfmoves", [100, 149, 150, 200, 9_999])
+def test_a_root_beyond_the_fifty_moves_has_the_value_of_one_at_fifty(evaluator: str, halfmoves: int) -> None:
+    fen = "r3k3/1p6/8/4n3/3B4/8/PP6/R3K3 w - - {} 300"
+
+    def value(clock: int) -> float:
+        with Engine(EngineOptions(hash_mib=16, threads=1, evaluator=evaluator)) as engine:
+            engine.set_position(chess.Board(fen.format(clock)))
+            return engine.search(Limits(nodes=1)).root.q
+
+    assert -1.0 <= value(halfmoves) <= 1.0
+    assert value(halfmoves) == value(100)
 
 
 def test_progress_is_worth_more() -> None:

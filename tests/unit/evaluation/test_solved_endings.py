@@ -9,7 +9,7 @@ import chess.syzygy
 import numpy as np
 import pytest
 
-from engine.evaluation.tablebase import WIN, Tablebase
+from engine.evaluation.tablebase import WIN, Tablebase, good_moves
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -40,6 +40,55 @@ def test_the_longest_wins_are_as_long_as_the_books_say(men: str, moves: int) -> 
         if higher.any():
             longest, left = longest | 1 << power, higher
     assert longest == moves
+
+
+@pytest.mark.parametrize(("men", "moves"), [("Q", 10), ("R", 16), ("QQ", 10), ("BN", 33), ("Qr", 35), ("Rn", 40)])
+def test_mates_through_captures_are_as_long_as_the_books_say(men: str, moves: int) -> None:
+    assert solve(men, to_mate=True).longest == moves
+
+
+@pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", "KQkr", "KQkq", "KRkn", "KRkb"])
+def test_each_distance_to_mate_follows_from_those_after_the_moves(letters: str) -> None:
+    def known(board: chess.Board) -> tuple[int, int]:
+        return (0, 0) if board.is_game_over() and not board.is_checkmate() else probe(board, to_mate=True)
+
+    for board in random_positions(letters, 40, seed=5):
+        (result, plies), after = known(board), []
+        for move in list(board.legal_moves):
+            board.push(move)
+            after.append(known(board))
+            board.pop()
+        assert result == max((-other for other, _ in after), default=result), board.fen()
+        ways = [abs(length) for other, length in after if other == -result]
+        if result and ways:
+            assert abs(plies) == 1 + (min(ways) if result > 0 else max(ways)), board.fen()
+
+
+@pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KQRk"])
+def test_material_had_been_given_away_by_force_where_mate_is_near(letters: str) -> None:
+    """A capture ended the count, so that giving a queen away was the shortest way; in 14 of 60 the best-ranked one."""
+    tables = Tablebase("")
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as player:
+        for board in random_positions(letters, 60, seed=8):
+            if board.turn != chess.WHITE or probe(board)[0] <= 0:
+                continue
+            _, plies = probe(board, to_mate=True)
+            ranks = tables.ranks(board, LONG)
+            player.set_position(board)
+            move = player.search(Limits(nodes=20)).best_move
+            assert move in good_moves(ranks)
+            board.push(move)
+            assert board.is_checkmate() or abs(probe(board, to_mate=True)[1]) == plies - 1, board.fen()
+
+
+def test_a_queen_had_been_given_away_before_a_mate_in_two() -> None:
+    board = chess.Board("k3K3/7Q/6Q1/8/8/8/8/8 w - - 0 1")
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as player:
+        while not board.is_game_over():
+            player.set_position(board)
+            board.push(player.search(Limits(nodes=20)).best_move)
+    assert board.is_checkmate()
+    assert board.ply() == 3
 
 
 @pytest.mark.parametrize(

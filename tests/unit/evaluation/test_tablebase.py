@@ -11,7 +11,7 @@ import chess.syzygy
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.evaluation.tablebase import Tablebase, best_ranked
+from engine.evaluation.tablebase import Tablebase, best_ranked, good_moves
 from tests.boards import board_after
 
 CURSED = "4B3/6Nk/8/4K3/8/8/n7/8 w - - 0 1"  # bishop and knight against knight take more than fifty moves here
@@ -139,6 +139,26 @@ def test_a_winning_move_that_repeats_for_the_third_time_is_no_winning_move(table
     board.pop()
     assert tables._rank(board, repeating, True) == (0, 0, 0)
     assert repeating not in best_moves(tables, board)
+
+
+def test_all_moves_that_hold_a_win_had_been_refused_but_the_nearest_to_a_capture(tables):
+    """Tables count to the next capture or pawn move, which is no measure of how good a way is."""
+    board = chess.Board("8/8/8/3k4/8/8/1Q1P4/K7 w - - 0 1")
+    ranks = tables.ranks(board)
+    winning = [move for move, rank in ranks.items() if rank[0] == 2]
+    assert len(winning) > len(best_ranked(ranks))
+    assert set(good_moves(ranks)) == set(winning)
+
+
+def test_after_many_moves_or_a_repetition_only_the_nearest_way_is_good(tables):
+    fen = "8/8/8/3k4/8/8/1Q1P4/K7 w - - {} 80"
+    late = chess.Board(fen.format(60))
+    again = board_after(("b2b3", "d5d4", "b3b2", "d4d5"), fen.format(0))
+    for board in (late, again):
+        ranks = tables.ranks(board)
+        nearest = [move for move in good_moves(ranks) if not board.is_zeroing(move)]
+        assert len(good_moves(ranks)) < len([rank for rank in ranks.values() if rank[0] == 2])
+        assert all(ranks[move][1] == 0 for move in good_moves(ranks)) or len(nearest) == len(best_ranked(ranks))
 
 
 # ---- the fifty-move rule -------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ import pytest
 import engine
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum
-from engine.files.provenance import _commit
+from engine.files.provenance import _commit, provenance
 from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Dropout, Layer, Sequential
 from engine.nn.dit import load, save
 from tests.gradient.cases import CASES, RNG, Case
@@ -87,6 +87,12 @@ def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
     assert header["configuration"] == {"rate": 0.1}
     assert header["provenance"]["backend"] == "numpy"
     assert header["provenance"]["versions"]["numpy"] == np.__version__
+
+
+def test_a_path_with_a_trailing_slash_vanished_from_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["/opt/bin/aino-train", "/data/my labels/", "--out=/home/me/", "--cache=/a/b//", "/", "runs/one/", "/x"]
+    monkeypatch.setattr(sys, "argv", words)
+    assert provenance()["command"] == "aino-train 'my labels/' --out=me/ --cache=b// / runs/one/ x"
 
 
 def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

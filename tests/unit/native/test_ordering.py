@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.native.jit import kernel
-from engine.native.ordering import add, lock, observe, publish, try_lock, unlock
+from engine.native.ordering import add, lock, observe, order_reads, order_writes, publish, try_lock, unlock
 from engine.native.pool import ThreadPool
 
 RECORD = np.dtype((np.record, np.dtype([("sum", np.int64), ("lock", np.uint8)], align=True)))
@@ -40,3 +40,35 @@ def test_plain_words_and_locks_do_what_compiled_ones_do():
     assert not try_lock(records, 1)
     unlock(records, 1)
     assert try_lock(records, 1)
+
+
+@kernel()
+def write_in_order(words, times):
+    """Write a number, and afterwards to another line of the cache that it is there."""
+    for number in range(1, times + 1):
+        words[0] = number
+        order_writes()
+        words[64] = number
+
+
+@kernel()
+def read_in_order(words, times):
+    """Count how often a number is missing that is said to be there."""
+    missing = 0
+    while words[64] < times:
+        told = words[64]
+        order_reads()
+        missing += words[0] < told
+    return missing
+
+
+def test_what_was_written_first_is_seen_first():
+    times = 300_000
+    words = np.zeros(128, np.int64)
+    write_in_order(words, np.int64(1))
+    assert read_in_order(words, np.int64(1)) == 0
+    words[:] = 0
+    with ThreadPool(2, "ordered") as pool:
+        writing = pool.start(write_in_order, words, np.int64(times))
+        assert read_in_order(words, np.int64(times)) == 0
+        writing.result()

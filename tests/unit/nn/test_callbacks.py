@@ -133,6 +133,8 @@ def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None
     assert list(found) == ["first", "act", "out"]
     assert np.array_equal(found["act"], np.maximum(found["first"], 0))
     assert np.array_equal(found["out"], model(X))
+    broken = {"a": np.array([1.0, np.inf, np.nan]), "b": np.full(3, -np.inf), "c": np.array([3e38, -3e38], np.float32)}
+    nn.plot_histograms(broken, tmp_path / "broken.png")  # Matplotlib refused all three
     y, backward = model.forward(X, training=True)
     _, grads = backward(nn.mse(y, DATA.targets)[1])
     for number, arrays in enumerate((model.named_parameters(), found, grads, {})):

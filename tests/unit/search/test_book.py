@@ -74,6 +74,55 @@ def test_illegal_entries_are_never_played(tmp_path):
         assert all(book.move(start, rng(seed)) in start.legal_moves for seed in range(20))
 
 
+def test_a_book_that_goes_round_in_circles_ends_before_it_repeats_a_position(tmp_path):
+    board, entries = chess.Board(), []
+    for text in ("g1f3", "g8f6", "f3g1", "f6g8"):
+        entries.append((board.copy(stack=False), text, 1))
+        board.push_uci(text)
+    path, board = write_book(tmp_path / "b.bin", entries), chess.Board()
+    with closing(PolyglotBook(path)) as book:
+        for text in ("g1f3", "g8f6", "f3g1"):
+            assert book.move(board, rng()) == chess.Move.from_uci(text)
+            board.push_uci(text)
+        assert book.move(board, rng()) is None
+        other = write_book(tmp_path / "c.bin", [*entries, (board, "b8c6", 1)])
+    with closing(PolyglotBook(other)) as book:
+        assert {book.move(board, rng(seed)) for seed in range(9)} == {chess.Move.from_uci("b8c6")}
+
+
+@pytest.mark.parametrize(
+    ("fen", "bad"),
+    [
+        ("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "g6f7"),  # stalemate
+        ("8/8/8/8/8/5k2/4p3/4K3 b - - 0 1", "f3e3"),  # into stalemate
+        ("4k3/8/8/8/8/8/4p3/4KB2 w - - 0 1", "f1e2"),  # no side can mate
+        ("4k3/8/8/8/8/8/4P3/4K3 w - - 99 80", "e1d1"),  # fifty moves
+        ("rnbqkbnr/pppp1ppp/8/4p3/8/5P2/PPPPP1PP/RNBQKBNR w KQkq - 0 2", "g2g4"),  # the Fool's Mate
+    ],
+)
+def test_book_moves_that_draw_or_lose_at_once_are_not_played(tmp_path, fen, bad):
+    board = chess.Board(fen)
+    with closing(PolyglotBook(write_book(tmp_path / "b.bin", [(board, bad, 5)]))) as book:
+        assert book.move(board, rng()) is None
+
+
+def test_a_book_move_that_mates_is_played(tmp_path):
+    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 99 80")
+    with closing(PolyglotBook(write_book(tmp_path / "b.bin", [(board, "a1a8", 1)]))) as book:
+        assert book.move(board, rng()) == chess.Move.from_uci("a1a8")
+
+
+def test_castling_written_as_two_steps_and_en_passant_keys_are_read(tmp_path):
+    castling = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
+    passing = chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
+    unpassable = chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1")
+    path = write_book(tmp_path / "b.bin", [(castling, "e1g1", 1), (passing, "d4e3", 1), (unpassable, "e7e5", 1)])
+    with closing(PolyglotBook(path)) as book:
+        assert book.move(castling, rng()) == chess.Move.from_uci("e1g1")
+        assert book.move(passing, rng()) == chess.Move.from_uci("d4e3")
+        assert book.move(chess.Board(unpassable.fen()), rng()) == chess.Move.from_uci("e7e5")
+
+
 @pytest.mark.parametrize("content", [b"", b"fifteen bytes..", bytes(range(240, 256)) + bytes(16)])
 def test_a_file_that_is_no_book_is_refused_at_opening(tmp_path, content):
     path = tmp_path / "b.bin"

@@ -1,8 +1,10 @@
 """One search: its limits, stop and ponderhit."""
 
+import time
+
 import chess
 
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchControl
 from tests.unit.search.flat import engine, search
 
 
@@ -21,3 +23,11 @@ def test_searchmoves_are_obeyed_also_after_a_wider_search():
         narrowed = player.search(Limits(nodes=200, searchmoves=allowed))
         assert {child.move for child in narrowed.children} == set(allowed)
         assert len(player.search(Limits(nodes=300)).children) == 20
+
+
+def test_a_moves_time_runs_from_its_reception():
+    with engine() as player:
+        player.search(Limits(nodes=50))
+        begun = time.monotonic()
+        player.search(Limits(movetime_ms=60_000), control=SearchControl(begun - 60.0))
+        assert time.monotonic() - begun < 30.0

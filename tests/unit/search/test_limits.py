@@ -32,6 +32,12 @@ def test_bounds_stay_inside_the_clock(left, increment, moves_to_go):
     assert clock.hard_ms <= max(1.0, (left - 30) * (CLOCK_SHARE if moves_to_go != 1 else 0.9))
 
 
+@pytest.mark.parametrize("moves_to_go", [0, -1])
+def test_no_moves_to_go_had_taken_nine_tenths_of_the_clock(moves_to_go):
+    assert plan(white_time_ms=6000, moves_to_go=moves_to_go).hard_ms == plan(white_time_ms=6000).hard_ms
+    assert plan(white_time_ms=6000, white_increment_ms=-100).planned_ms == plan(white_time_ms=6000).planned_ms
+
+
 def test_each_side_reads_its_own_clock():
     both = {"white_time_ms": 60_000, "black_time_ms": 1_000}
     assert plan(True, **both).planned_ms > plan(False, **both).planned_ms

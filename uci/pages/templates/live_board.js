@@ -40,12 +40,16 @@ class LiveBoard {
   draw() {
     const targets = this.legal.filter(([source]) => source === this.selected).map(([, target]) => target);
     const arrows = this.drawn.filter(([from, to]) => from !== to).map(pair => [...pair, "drawn"]);
-    const circles = this.drawn.filter(([from, to]) => from === to).map(([square]) => square);
-    this.view.show({ ...this.base, arrows: [...this.base.arrows ?? [], ...arrows], circles, selected: this.selected,
-      targets: [...new Set(targets)], cursor: this.cursor });
+    const circles = this.drawn.filter(([from, to]) => from === to).map(([square]) => [square, "drawn"]);
+    this.view.show({ ...this.base, arrows: [...this.base.arrows ?? [], ...arrows],
+      circles: [...this.base.circles ?? [], ...circles], selected: this.selected, targets: [...new Set(targets)], cursor: this.cursor });
   }
 
-  flip(flipped) { this.view.flip(flipped); this.draw(); }
+  flip(flipped) {
+    this.view.flip(flipped);
+    if (!this.host.querySelector(".promotion").hidden) this.askPromotion(...this.promoting);
+    this.draw();
+  }
 
   canTake(square) {
     if (this.legal.some(([source]) => source === square)) return true;
@@ -157,6 +161,7 @@ class LiveBoard {
   }
 
   askPromotion(source, target, found) {
+    this.promoting = [source, target, found];
     const box = this.host.querySelector(".promotion");
     const white = target >= 56;
     const column = this.view.flipped ? 7 - target % 8 : target % 8;

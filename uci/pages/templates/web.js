@@ -12,11 +12,13 @@ let premove = null;    // [from, to] to play as soon as it is legal
 let waitingDialog = null;  // the dialog whose wish the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
 let socket = null;
+let arriving = true;   // whether the next state is the first one of a connection
 const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on" };  // what the page looks and sounds like
 for (const name in choices) choices[name] = localStorage.getItem(`aino-${name}`) ?? choices[name];
 
 function send(wish, fields = {}) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: wish, ...fields }));
+  else answers.say({ text: "Aino cannot be reached. Try again in a moment.", kind: "error" });
 }
 
 function setLook(name, value) {
@@ -46,7 +48,8 @@ function say(text, kind = "note") {
 
 const live = new LiveBoard($("board"), uci => { premove = null; send("move", { uci }); },
   squares => { premove = squares; if (state) show(); }, text => say(text));
-const moveList = new MoveList($("moves"), show), lineList = new MoveList($("line-list"), show);
+const moveList = new MoveList($("moves"), show), lineList = new MoveList($("line-list"), show),
+  noteList = new MoveList($("note-list"), show);
 
 // ---- what is shown ----
 
@@ -69,7 +72,16 @@ function show() {
   showStrips(shownStep());
   showMoves();
   showLines();
+  showNotes(shownStep());
   showControls();
+}
+
+// What the author of a loaded game wrote about a position, and the author's alternatives to the next move.
+function showNotes(step) {
+  const lines = state.analysing ? (step.alternatives ?? []).map(line => lineItem(line, step.fen)) : [];
+  $("notes").hidden = !step.note && !lines.length;
+  $("note").textContent = step.note ?? "";
+  noteList.fill(lines);
 }
 
 function showBoard() {
@@ -82,7 +94,10 @@ function showBoard() {
   const flipped = bottomSide() === "black";
   if (live.view.flipped !== flipped) live.flip(flipped);
   const mayPremove = state.thinking && browsed === null ? state.human : null;
-  live.show({ placement: step.fen.split(" ")[0], marked: step.marked, check: step.check, arrows },
+  const drawn = step.drawn ?? [];  // by the game's author, [from, to, colour]; a circle goes to its own square
+  arrows.unshift(...drawn.filter(([from, to]) => from !== to));
+  const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
+  live.show({ placement: step.fen.split(" ")[0], marked: step.marked, check: step.check, arrows, circles },
     isLatest() ? state.legal : [], mayPremove);
   $("board").querySelector("svg").setAttribute("aria-label", step.san ?? "Start position");
 }
@@ -131,6 +146,14 @@ function showClocks() {
     clock.classList.toggle("runs", runs);
     clock.classList.toggle("short", left < 20);
   }
+}
+
+// What the clocks show stays while nothing is heard of the game, which waits.
+function stopClocks() {
+  if (!state?.clock?.running) return;
+  state.clock[state.clock.running] -= (performance.now() - received) / 1000;
+  state.clock.running = null;
+  showClocks();
 }
 
 function stepButton(step, variation, ply, isHere) {
@@ -207,7 +230,7 @@ function showChances(wdl) {
 // A line of a position; until there are lines of another position it stays, and then its moves cannot be played.
 function lineItem(line, fen) {
   const item = document.createElement("li");
-  item.append(words("score", line.score));
+  if (line.score) item.append(words("score", line.score));
   line.moves.forEach((move, index) => {
     const button = moveButton(move.san, () => {
       if (fen === shownStep().fen) send("explore", { moves: line.moves.slice(0, index + 1).map(one => one.uci) });
@@ -217,6 +240,7 @@ function lineItem(line, fen) {
     pair.append(button);
     item.append(pair, " ");
   });
+  if (line.note) item.append(words("note", line.note));
   return item;
 }
 
@@ -236,13 +260,26 @@ function showControls() {
   $("analysis").hidden = !state.analysing;
   $("drop").disabled = !state.variation && !state.isGame;
   $("drop").textContent = state.variation ? "Drop the variation" : "Back to the game";
-  $("review-too").disabled = state.steps.length < 2 || Boolean(state.isGame && !state.end);
+  $("review-too").disabled = !$("review").hidden || !mayReview();
   $("analyse-button").textContent = state.analysing && state.isGame ? "Game" : "Analyse";
   $("analyse-button").disabled = state.analysing && !state.isGame;
   $("typed").hidden = Boolean(over);
   $("opening").textContent = state.opening;
   for (const [name, off] of [["first", ply === 0], ["back", ply === 0], ["on", ply === steps.length - 1], ["last", ply === steps.length - 1]])
     $("steps").querySelector(`[data-go=${name}]`).disabled = off;
+}
+
+const mayReview = () => state.steps.length > 1 && !(state.isGame && !state.end);
+
+function showReview({ running, ready, done, total }) {
+  const wasRunning = !$("review").hidden;
+  $("review").hidden = !running;
+  $("review-link").hidden = running || !ready;
+  $("review-button").disabled = running;
+  $("review-too").disabled = running || !mayReview();
+  $("review-progress").value = total ? done / total : 0;
+  $("review-text").textContent = done < total ? `${done} of ${total} moves` : "Looking closer";
+  if (wasRunning && ready) say("The review is ready.");
 }
 
 // Sets a choice that may lack the value yet.
@@ -256,7 +293,7 @@ function setChoice(select, value) {
 function stateText() {
   if (state.analysing) return state.isGame && !state.end ? "Analysis: the game waits." : "Analysis: move both sides' pieces.";
   if (state.end) return `${state.end.result}: ${state.end.reason}.`;
-  if (state.loading) return "Aino is getting ready; the very first start compiles. The clocks wait.";
+  if (state.loading) return "Aino is getting ready. The very first start compiles. The clocks wait.";
   return state.thinking ? "Aino is thinking." : "Your move.";
 }
 
@@ -264,7 +301,9 @@ const answers = {
   state(message) {
     const before = state;
     state = message;
+    const isNew = arriving;
     waitingDialog = null;
+    arriving = false;
     received = performance.now();
     $("curtain").hidden = true;
     if (!before || before.steps.length !== state.steps.length || before.steps[0].fen !== state.steps[0].fen) browsed = null;
@@ -272,7 +311,11 @@ const answers = {
     const latest = state.steps.at(-1);
     const moved = before && latest.fen !== before.steps.at(-1).fen && state.steps.length > before.steps.length;
     if (moved) playSound(latest.san);
-    if (!before || moved || stateKey(before) !== stateKey(state)) {
+    if (isNew) lines = hint = null;
+    $("lines-on").checked = state.shows.on;
+    setChoice($("line-count"), String(state.shows.count));
+    showReview(state.review);
+    if (isNew || moved || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
     }
@@ -293,22 +336,7 @@ const answers = {
   },
   say(message) { say(message.text, message.kind); dialogSays(message); },
   games(message) { showGames(message); },
-  reviewing(message) {
-    $("review").hidden = false;
-    $("review-link").hidden = true;
-    $("review-button").disabled = $("review-too").disabled = true;
-    $("review-progress").value = message.total ? message.done / message.total : 0;
-    $("review-text").textContent = message.done < message.total ? `${message.done} of ${message.total} moves` : "Looking closer";
-  },
-  reviewed() {
-    answers.unreviewed();
-    $("review-link").hidden = false;
-    say("The review is ready.");
-  },
-  unreviewed() {
-    $("review").hidden = $("review-link").hidden = true;
-    $("review-button").disabled = $("review-too").disabled = false;
-  },
+  reviewing: showReview, reviewed: showReview, unreviewed: showReview,
   busy() { drawCurtain("The board is open in another tab. One person plays at a time.", true); },
 };
 
@@ -420,8 +448,10 @@ function connect() {
     answers[message.do]?.(message);
   });
   socket.addEventListener("close", event => {
+    arriving = true;
+    stopClocks();
     if (event.code === 4000) { drawCurtain("The board is open in too many tabs.", false); return; }
-    drawCurtain("Aino has ended, or cannot be reached. The game waits there; trying again.", false);
+    drawCurtain("Aino has ended or is not reachable. It keeps the game; trying again.", false);
     setTimeout(connect, 1500);
   });
 }

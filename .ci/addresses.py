@@ -1,0 +1,43 @@
+"""Write where the repository is into what a package index shows, just before the release is built.
+
+    python .ci/addresses.py https://github.com/OWNER/aino v1.0.0
+
+Links of README.md become absolute, at that tag, and pyproject.toml gets `[project.urls]`. The repository keeps relative
+links, which hold in every copy of it, so do not commit what this changes.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LINK = re.compile(r"(!?)(\[[^\]\n]*\])\((?!https?:|mailto:)([^)\s]+)\)")
+PAGES = {"Documentation": "docs/README.md", "Changelog": "CHANGELOG.md"}
+
+
+def absolute(text: str, repository: str, tag: str) -> str:
+    """A page of the repository's root with links that hold everywhere; pictures lead to their bytes."""
+
+    def link(match: re.Match[str]) -> str:
+        picture, label, target = match.groups()
+        page = f"README.md{target}" if target.startswith("#") else target
+        return f"{picture}{label}({repository}/{'raw' if picture else 'blob'}/{tag}/{page})"
+
+    return LINK.sub(link, text)
+
+
+def main(repository: str, tag: str, root: Path = ROOT) -> None:
+    """Change README.md and pyproject.toml of the folder `root`."""
+    readme, package = root / "README.md", root / "pyproject.toml"
+    readme.write_text(absolute(readme.read_text(encoding="utf-8"), repository, tag), encoding="utf-8")
+    urls = {"Repository": repository, "Issues": f"{repository}/issues"}
+    urls |= {name: f"{repository}/blob/{tag}/{page}" for name, page in PAGES.items()}
+    table = "".join(f'{name} = "{url}"\n' for name, url in urls.items())
+    settings = package.read_text(encoding="utf-8")
+    package.write_text(
+        settings.replace("[project.scripts]", f"[project.urls]\n{table}\n[project.scripts]"), encoding="utf-8"
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

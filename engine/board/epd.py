@@ -1,0 +1,41 @@
+"""Splits a line of EPD, or of FEN, into its position and its operations. Nothing is interpreted here.
+
+    placement side castling en-passant [halfmove fullmove] [opcode operand ...;] ...
+
+Fields and operations are separated by any white space, and a semicolon may follow a field at once. Operations end at a
+semicolon outside quotes or at the end of the line. A quote that is never closed is an ordinary character.
+"""
+
+from __future__ import annotations
+
+import re
+
+DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"  # the hyphen of "no castling", and what word processors make of it
+OPCODE = re.compile(r"(bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)")  # the usual ones
+_FIELD = re.compile(r"\s*([^\s;]+)")
+_CLOCK = re.compile(rf"\s*([+-]?[0-9]+|[{DASHES}])(?=[\s;]|$)")
+_STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'  # a quote inside has a backslash, which other strings end with
+_OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes
+
+
+def split_epd(line: str) -> tuple[list[str], str]:
+    """The position's fields, six at most, and the text of the operations. Clocks are numbers or dashes, or missing."""
+    fields: list[str] = []
+    end = 0
+    for pattern in (*[_FIELD] * 4, *[_CLOCK] * 2):
+        if (match := pattern.match(line, end)) is None:
+            break
+        fields.append(match[1])
+        end = match.end()
+    return fields, line[end:].strip()
+
+
+def read_operations(text: str) -> dict[str, str]:
+    """Operands by opcode, "" for none. A single string loses its quotes; operands of a repeated opcode are joined."""
+    found: dict[str, str] = {}
+    for match in _OPERATION.finditer(text):
+        words = match[1].split(None, 1)
+        if words:
+            operand = words[1].strip().strip('"').strip() if len(words) > 1 else ""
+            found[words[0]] = f"{found[words[0]]} {operand}" if words[0] in found else operand
+    return found

@@ -1,0 +1,34 @@
+"""What a release shows to a package index, and what a tag must be."""
+
+import runpy
+import shutil
+import tomllib
+from pathlib import Path
+
+from engine import __version__
+from tests.documents.pages import LINK, ROOT
+
+
+def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path: Path) -> None:
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["main"]("https://example.org/aino", "v9", tmp_path)
+    found = LINK.findall((tmp_path / "README.md").read_text(encoding="utf-8"))
+    assert len(found) == len(LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))) > 10
+    assert not [target for target in found if not target.startswith("https://")]
+    assert "https://example.org/aino/raw/v9/docs/board.svg" in found
+    assert "https://example.org/aino/blob/v9/docs/results.md#strength" in found
+    urls = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    assert urls["Changelog"] == "https://example.org/aino/blob/v9/CHANGELOG.md"
+
+
+def test_the_version_is_the_one_to_cite() -> None:
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows() -> None:
+    """`dev` names a lowest version; the hook's is the same or newer."""
+    hook = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8").partition("rev: v")[2].split()[0]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    lowest = next(words for words in extras["dev"] if words.startswith("ruff>=")).removeprefix("ruff>=")
+    assert [int(part) for part in hook.split(".")] >= [int(part) for part in lowest.split(".")]

@@ -1,0 +1,79 @@
+"""Options of display never change a move: neither by another search nor by another choice."""
+
+from dataclasses import replace
+
+import chess
+import pytest
+
+from engine import Engine
+from engine.evaluation import MaterialEvaluator
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+
+QUIET = EngineOptions(hash_mib=8, threads=1)
+ATTACK = "6k1/5ppp/8/8/3q4/5N2/5PPP/R2Q2K1 w - - 0 1"
+ROOK_ENDING = "8/8/8/3k4/8/8/4R3/4K3 w - - 0 1"
+DISPLAYS = (
+    {"multi_pv": 4},
+    {"multi_pv": 218, "show_wdl": True, "verbose_move_stats": True, "opponent": "none 2800 human A"},
+)
+
+
+def played(options: EngineOptions, fen: str, limits: Limits, plies: int) -> list[tuple[object, ...]]:
+    """The moves of a game of the engine against itself, with what its trees hold; to a mate if it comes."""
+    board, found = chess.Board(fen), []
+    with Engine(options, MaterialEvaluator()) as player:
+        while len(found) < plies and not board.is_game_over():
+            player.set_position(board)
+            result = player.search(limits)
+            assert result.best_move == result.infos[0].pv[0]
+            visits = {child.move: child.visits for child in result.children}
+            # Beside a mate the other lines are searched, which the game does not see.
+            found.append((result.best_move, result.ponder_move, result.infos[0].score_mate or visits))
+            board.push(result.best_move)
+    return found
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+@pytest.mark.parametrize("fen", [ATTACK, ROOK_ENDING, chess.STARTING_FEN])
+def test_more_lines_had_chosen_other_moves(fen: str, display: dict[str, object]) -> None:
+    limits = Limits(nodes=300)
+    assert played(replace(QUIET, **display), fen, limits, 30) == played(QUIET, fen, limits, 30)
+
+
+def test_more_lines_leave_a_search_by_lc0s_rules_alone() -> None:
+    """Its root is never decided, though its moves are."""
+    lc0, fen = replace(QUIET, preset="lc0"), "6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"
+    more = played(replace(lc0, multi_pv=5), fen, Limits(nodes=200), 6)
+    assert [(move, ponder) for move, ponder, _ in more] == [
+        (move, ponder) for move, ponder, _ in played(lc0, fen, Limits(nodes=200), 6)
+    ]
+
+
+def test_more_lines_had_let_alpha_beta_search_and_tables_rest_in_a_game() -> None:
+    """With three lines, bishop and knight against king was drawn by the clock."""
+    with Engine(replace(QUIET, multi_pv=3), MaterialEvaluator()) as player:
+        player.set_position(chess.Board(ATTACK))
+        player.search(Limits(white_time_ms=2000, black_time_ms=2000))
+        assert player._runner.hint_source is None
+        player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
+        player.search(Limits(nodes=1))
+        first = player.search(Limits(nodes=50)).children
+    assert len(first) < chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1").legal_moves.count(), "only the shortest wins"
+
+
+def test_a_shorter_mate_among_the_other_lines_does_not_change_the_move() -> None:
+    board = chess.Board("7k/5Q2/6K1/8/8/8/8/8 w - - 0 1")
+    with Engine(replace(QUIET, multi_pv=9, analyse_mode=True), MaterialEvaluator()) as player:
+        player.set_position(board)
+        result = player.search(Limits(nodes=2000))
+    assert result.best_move == result.infos[0].pv[0]
+    assert len({info.pv[0] for info in result.infos}) == 9
+
+
+def test_a_flag_that_has_just_fallen_had_counted_as_no_clock() -> None:
+    """Lines beside a mate are searched where no clock runs."""
+    with Engine(replace(QUIET, multi_pv=3), MaterialEvaluator()) as player:
+        player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
+        result = player.search(Limits(white_time_ms=0, black_time_ms=1000, nodes=400))
+    assert result.nodes < 100

@@ -1,0 +1,148 @@
+"""The folder of a supervised run: whose it is, and what its log tells."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.errors import RunError
+from selfplay.lock import KINDS, folder_lock
+from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
+from selfplay.training.source_files import SourceFiles, load_training_data
+from tests.selfplay.training.test_learner import SETTINGS
+
+
+def pretraining(folder: Path, teacher_file: Path, **length: float) -> Pretraining:
+    files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
+    settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)  # type: ignore[arg-type]
+    return Pretraining(folder, settings, load_training_data(files, None, lambda text: None))
+
+
+def trained(run: Pretraining, steps: float = 1e9) -> list[ProgressReport]:
+    """Reports up to a number of steps in all; the run is closed."""
+    reports: list[ProgressReport] = []
+    run.train(reports.append, lambda: run.learner.steps_done >= steps)
+    run.close()
+    return reports
+
+
+def log_of(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def words(folder: Path, *files: object, positions: int = 96) -> list[object]:
+    flags = ["--heldout-share", 0.2, "--net", "16x1", "--batch", 32, "--positions", positions]
+    return ["pretrain", *files, *flags, "--run", folder, "--out", folder / "net.dit"]
+
+
+def test_a_finished_run_never_logged_its_scores(
+    teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    aino_train(*words(tmp_path / "run", "--teacher", teacher_file))
+    *_, last = log_of(tmp_path / "run")
+    assert (last["step"], last["progress"]) == (3, 1.0)
+    assert 0 <= last["scores"]["top1"] <= 1  # type: ignore[index]
+    assert "96 positions, 1 held-out evaluations" in aino_train("report", tmp_path / "run")
+    assert "100% done" in (tmp_path / "run" / "report.html").read_text()
+    before = (tmp_path / "run" / "log.jsonl").read_bytes()
+    aino_train(*words(tmp_path / "run", "--teacher", teacher_file))
+    assert (tmp_path / "run" / "log.jsonl").read_bytes() == before, "the same command logged the end once more"
+
+
+def test_a_run_that_was_stopped_early_has_a_report(teacher_file: Path, tmp_path: Path) -> None:
+    (report,) = trained(pretraining(tmp_path, teacher_file, positions=320), 2)
+    assert (report.positions, report.scores) == (64, None)
+    assert [row["step"] for row in log_of(tmp_path)] == [2]
+
+
+def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
+    teacher_file: Path, tmp_path: Path
+) -> None:
+    trained(pretraining(tmp_path, teacher_file, positions=320), 2)
+    log = tmp_path / "log.jsonl"
+    row = json.loads(log.read_text())
+    later = json.dumps({**row, "step": 3}) + "\n" + json.dumps({**row, "step": 4}) + "\n"
+    log.write_text(log.read_text() + later + '{"step": 5, "elaps')  # logged after the checkpoint, then killed
+    trained(pretraining(tmp_path, teacher_file, positions=320), 4)
+    assert [row["step"] for row in log_of(tmp_path)] == [2, 4]
+    (tmp_path / "checkpoint.npz").unlink()
+    trained(pretraining(tmp_path, teacher_file, positions=320), 1)
+    assert [row["step"] for row in log_of(tmp_path)] == [1], "a run that begins again has no older log"
+
+
+def test_minutes_counted_compiling(teacher_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("selfplay.training.pretraining.time.monotonic", lambda: now[0])
+    run = pretraining(tmp_path, teacher_file, minutes=0.1, evaluate_minutes=0.05)
+    step, evaluate, costs = run.learner.step, run._evaluate, iter([60.0])
+
+    def slow_step() -> object:
+        now[0] += next(costs, 1.0)
+        return step()
+
+    evaluations = iter([45.0])
+
+    def slow_evaluate(path: Path) -> object:
+        now[0] += next(evaluations, 0.25)
+        return evaluate(path)
+
+    monkeypatch.setattr(run.learner, "step", slow_step)
+    monkeypatch.setattr(run, "_evaluate", slow_evaluate)
+    trained(run)
+    assert run.learner.steps_done >= 6
+    assert 6.0 <= run.elapsed_s < 7.5
+
+
+def test_pretraining_went_on_with_other_data_of_the_same_name(
+    teacher_file: Path, teacher_lines: list[str], tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    aino_train(*words(tmp_path / "run", "--teacher", teacher_file))
+    text = teacher_file.read_text()
+    for changed in (
+        text.replace("=0", "=7"),
+        "".join(f"{line}\n" for line in teacher_lines[1:]),
+        text + teacher_lines[0],
+    ):
+        teacher_file.write_text(changed)
+        told = aino_train(*words(tmp_path / "run", "--teacher", teacher_file, positions=128), status=1)
+        assert "holds a run with other data" in told
+        assert teacher_file.name in told
+    teacher_file.write_text(text)  # the same data at another time
+    aino_train(*words(tmp_path / "run", "--teacher", teacher_file, positions=128))
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    del config["data"], config["heldout"]  # as an older version wrote it
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    aino_train(*words(tmp_path / "run", "--teacher", teacher_file, positions=160))
+    assert "data" in json.loads((tmp_path / "run" / "config.json").read_text())
+
+
+def test_the_network_that_a_run_began_with_changed_under_its_name(
+    teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    start = tmp_path / "start.dit"
+    aino_train(*words(tmp_path / "one", "--teacher", teacher_file))
+    shutil.copy(tmp_path / "one" / "net.dit", start)
+    again = [*words(tmp_path / "two", "--teacher", teacher_file), "--start-from", start]
+    aino_train(*again)
+    shutil.copy(tmp_path / "two" / "net.dit", start)
+    assert "start.dit" in aino_train(*again, status=1)
+
+
+def test_a_folder_holds_one_kind_of_work(teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    aino_train(*words(run, "--teacher", teacher_file))
+    for command in ("loop", "generate", "fit", "gate", "import"):
+        flags = ["--pgn", teacher_file] if command == "import" else []
+        assert "is a pretraining" in aino_train(command, run, "--net=16x1", *flags, status=1)
+    other.mkdir()
+    (other / "config.toml").write_text("format = 4\n")
+    assert "is a self-play run" in aino_train(*words(other, "--teacher", teacher_file), status=1)
+    for kind, mark in KINDS.items():
+        (tmp_path / mark).write_text("{}")
+        for wanted in KINDS:
+            if wanted != kind:
+                with pytest.raises(RunError, match=f"is {kind}"), folder_lock(tmp_path, wanted):
+                    pass
+        (tmp_path / mark).unlink()

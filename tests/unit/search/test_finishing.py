@@ -1,0 +1,75 @@
+"""A limited level wins what people of its rating win, and plays on as before otherwise."""
+
+from dataclasses import replace
+
+import chess
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.evaluation import MaterialEvaluator
+from engine.options import EngineOptions
+from engine.search.choice import finishes, plan_for
+from engine.search.limits import Limits
+from engine.tactics.solved_endings import probe
+from tests.boards import random_positions
+
+MOST_ELO = 2600
+BARE_KING = [(500, "KQk"), (500, "KRRk"), (500, "KQQk"), (1000, "KRk"), (1600, "KRk")]
+
+
+def longest_defence(board: chess.Board, rng: np.random.Generator) -> chess.Move:
+    """A move after which the mate is farthest, or a draw if there is one."""
+    plies = {}
+    for move in list(board.legal_moves):
+        board.push(move)
+        known = (0, 0) if board.is_stalemate() or board.is_insufficient_material() else probe(board, to_mate=True)
+        plies[move] = abs(known[1]) if known[0] else 1000
+        board.pop()
+    return rng.choice([move for move in plies if plies[move] == max(plies.values())])
+
+
+@pytest.mark.parametrize(("elo", "letters"), BARE_KING)
+def test_levels_had_drawn_what_people_win(elo: int, letters: str) -> None:
+    """Of rook against king, levels up to 1600 had won none of seven."""
+    rng = np.random.default_rng(elo)
+    boards = [board for board in random_positions(letters, 40, seed=elo) if board.turn and probe(board)[0] > 0]
+    with Engine(EngineOptions(hash_mib=8, threads=1, limit_strength=True, elo=elo, seed=1)) as player:
+        for board in boards[:7]:
+            start = board.fen()
+            while not board.is_game_over(claim_draw=True):
+                player.set_position(board)
+                side = board.turn == chess.WHITE
+                board.push(player.search(Limits(nodes=400)).best_move if side else longest_defence(board, rng))
+            assert board.is_checkmate(), f"{start}: {board.fen()}"
+
+
+@pytest.mark.parametrize(
+    ("fen", "elo"),
+    [
+        ("8/8/3k4/8/8/3K4/3Q4/8 w - - 0 1", 500),
+        ("8/8/3k4/8/8/3K4/3RR3/8 w - - 0 1", 500),
+        ("8/3p4/3k4/8/8/3K4/3Q4/8 w - - 0 1", 500),
+        ("8/8/3k4/8/8/3K4/3R4/8 w - - 0 1", 1000),
+        ("8/8/3k4/8/8/3K4/3PP3/8 w - - 0 1", 1000),
+        ("8/8/3k4/8/8/3K4/3BB3/8 w - - 0 1", 1800),
+        ("8/8/3k4/8/8/3K4/3NB3/8 w - - 0 1", 2200),
+        ("8/8/3k4/8/8/3K4/3P4/8 w - - 0 1", MOST_ELO + 1),
+        ("8/3p4/3k4/8/8/3K4/3R4/8 w - - 0 1", MOST_ELO + 1),
+        ("8/3r4/3k4/8/8/3K4/3Q4/8 w - - 0 1", MOST_ELO + 1),
+        ("8/8/3k4/8/8/3K4/3Q4/8 b - - 0 1", MOST_ELO + 1),
+        (chess.STARTING_FEN, MOST_ELO + 1),
+    ],
+)
+def test_an_ending_is_finished_from_the_rating_on_at_which_people_do(fen: str, elo: int) -> None:
+    board = chess.Board(fen)
+    assert [finishes(board, rating) for rating in (elo - 1, elo)] == [False, elo <= MOST_ELO]
+
+
+def test_levels_play_their_measured_plans_elsewhere() -> None:
+    board = chess.Board("4k3/pppp4/8/8/8/8/PPPP4/R3K2r w Q - 0 1")
+    with Engine(EngineOptions(hash_mib=4, threads=1, limit_strength=True, elo=500), MaterialEvaluator()) as player:
+        for rating in (500, 950, 1455, 2210):
+            player.set_options(replace(player.options, elo=rating))
+            assert player._plan(Limits(nodes=5), board) == plan_for(rating)
+            assert player._plan(Limits(infinite=True), board) is None

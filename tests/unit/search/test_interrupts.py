@@ -1,0 +1,217 @@
+"""A search that an exception ends, wherever, leaves nothing behind that the next one could meet."""
+
+import sys
+from types import FrameType
+
+import chess
+import pytest
+
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from engine.search.result import SearchResult
+from engine.search.run import Batches, Walkers
+from tests.stand_ins import StandIn
+from tests.unit.search.flat import FlatEvaluator
+
+NODES = 300
+# Nobody may castle, so that endgame tables are asked about captures and pawn moves.
+MIDDLEGAME = chess.Board("r4rk1/1pp2ppp/p1np1n2/4p3/4P3/P1NP1N2/1PP2PPP/R4RK1 w - - 0 1")
+
+
+class NoTables:
+    """Endgame tables that are asked about leaves and know none; Ctrl-C comes with the n-th question."""
+
+    largest, hits, left = 32, 0, 0
+
+    def wdl(self, row) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+    def ranks(self, board: chess.Board, patience_s: float) -> dict:
+        return {}
+
+    def take_news(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+class CtrlC:
+    """Raises KeyboardInterrupt when this thread calls the n-th function of the engine, or returns from it."""
+
+    def __init__(self, n: int) -> None:
+        self.left = n
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        code = frame.f_code
+        # What is raised while a generator expression is thrown away is lost, as Python documents.
+        if event in ("call", "return") and "/engine/" in code.co_filename and code.co_name != "<genexpr>":
+            self.left -= 1
+            if self.left == 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    def during(self, engine: Engine, limits: Limits) -> None:
+        sys.setprofile(self)
+        try:
+            engine.search(limits, lambda infos: None)
+        finally:
+            sys.setprofile(None)
+
+
+def outcome(result: SearchResult) -> tuple:
+    return result.best_move, result.nodes, [(child.move, child.visits, child.q) for child in result.children]
+
+
+def make(kind: str, threads: int = 1, **options) -> Engine:
+    options = EngineOptions(hash_mib=8, threads=threads, evaluator="material", seed=1, **options)
+    engine = Engine(options, FlatEvaluator() if kind == "batches" else None)
+    if kind == "tables":
+        engine._tablebase = NoTables()
+    return engine
+
+
+def prepare(engine: Engine) -> chess.Board:
+    """A search before, whose tree the next one keeps; returns the next one's position."""
+    engine.set_position(MIDDLEGAME)
+    first = engine.search(Limits(nodes=NODES))
+    board = MIDDLEGAME.copy()
+    board.push(first.best_move)
+    board.push(first.ponder_move)
+    engine.set_position(board)
+    return board
+
+
+@pytest.mark.parametrize("kind", ["walkers", "batches", "tables"])
+def test_a_search_after_one_that_ctrl_c_ended_anywhere_is_as_good_as_new(kind):
+    limits, step, reached = Limits(nodes=NODES), 1, 0
+    with make(kind, multi_pv=2) as fresh, make(kind, multi_pv=2) as engine:
+        fresh.set_position(prepare(engine))
+        expected = [outcome(fresh.search(limits)), outcome(engine.search(limits))]  # The latter from the tree before.
+        while True:
+            engine.new_game()
+            prepare(engine)
+            try:
+                CtrlC(step).during(engine, limits)
+            except KeyboardInterrupt:
+                reached += 1
+            else:
+                break
+            assert outcome(engine.search(limits)) in expected, f"after {step} steps"
+            step += 1 + step // 4
+    assert reached > 15
+
+
+@pytest.mark.parametrize("kind", ["walkers", "batches", "tables"])
+def test_searches_of_several_threads_end_after_ctrl_c(kind):
+    with make(kind, threads=3) as engine:
+        for step in (40, 90, 150, 250, 400):
+            engine.new_game()
+            prepare(engine)
+            with pytest.raises(KeyboardInterrupt):
+                CtrlC(step).during(engine, Limits(infinite=True))
+            assert engine.tree(1) == ()
+            assert engine.search(Limits(nodes=NODES)).nodes >= NODES
+
+
+def test_a_search_after_one_that_ctrl_c_ended_in_the_tables_ends():
+    limits = Limits(nodes=6000)  # Visits begin in groups below the root, of which some are left.
+    with make("tables") as engine:
+        engine.set_position(MIDDLEGAME)
+        expected = outcome(engine.search(limits))
+        for questions in (500, 1000, 1500, 1501, 1502, 1503):
+            engine.new_game()
+            engine._tablebase.left = questions
+            with pytest.raises(KeyboardInterrupt):
+                engine.search(limits)
+            assert outcome(engine.search(limits)) == expected
+
+
+class Failing(StandIn):
+    """Answers so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        self.left = batches
+
+    def evaluate(self, leaves, count) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("out of order")
+        FlatEvaluator().evaluate(leaves, count)
+
+
+def test_an_evaluator_that_fails_costs_its_search_alone():
+    evaluator = Failing(10**9)
+    with Engine(EngineOptions(hash_mib=8, seed=1), evaluator) as engine:
+        expected = outcome(engine.search(Limits(nodes=NODES)))
+        for batches in range(12):
+            engine.new_game()
+            evaluator.left = batches
+            with pytest.raises(RuntimeError):
+                engine.search(Limits(nodes=NODES))
+            evaluator.left = 10**9
+            assert outcome(engine.search(Limits(nodes=NODES))) == expected
+
+
+def test_a_listener_that_fails_costs_its_search_alone():
+    def fail(infos) -> None:
+        raise ValueError("the window is closed")
+
+    with make("walkers") as engine:
+        expected = outcome(engine.search(Limits(nodes=NODES)))
+        for _ in range(3):
+            with pytest.raises(ValueError, match="window"):
+                engine.search(Limits(nodes=NODES), fail)
+            assert outcome(engine.search(Limits(nodes=NODES))) == expected
+
+
+@pytest.mark.parametrize("part", ["answer_next", "collect", "take_answers"])
+def test_a_failure_of_alpha_beta_costs_its_search_alone(part, monkeypatch):
+    limits = Limits(nodes=3000)
+    with make("walkers") as engine:
+        expected = outcome(engine.search(limits))
+        for place in (1, 2):
+            engine.new_game()
+            source, calls = engine._hint_source, []
+            kept = getattr(source, part)
+
+            def fail(*arguments, kept=kept, calls=calls, place=place):
+                calls.append(0)
+                if len(calls) == place:
+                    raise MemoryError
+                return kept(*arguments)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(source, part, fail)
+                with pytest.raises(MemoryError):
+                    engine.search(limits)
+            assert outcome(engine.search(limits)) == expected
+
+
+def test_ctrl_c_while_an_engine_warms_up_leaves_its_position_alone():
+    with make("walkers") as engine:
+        counter = CtrlC(10**9)
+        engine.warm_up()
+        sys.setprofile(counter)
+        engine.warm_up()
+        sys.setprofile(None)
+        for share in (2, 3, 4):
+            sys.setprofile(CtrlC((10**9 - counter.left) // share))
+            with pytest.raises(KeyboardInterrupt):
+                engine.warm_up()
+            assert engine.board == chess.Board()
+        assert engine.search(Limits(nodes=NODES)).nodes == NODES
+
+
+def test_the_visitors_of_a_search_that_failed_are_replaced():
+    for kind, visitors in (("walkers", Walkers), ("batches", Batches)):
+        with make(kind) as engine:
+            before = engine._visits
+            with pytest.raises(KeyboardInterrupt):
+                CtrlC(60).during(engine, Limits(infinite=True))
+            engine.search(Limits(nodes=10))
+            assert isinstance(engine._visits, visitors)
+            assert engine._visits is not before

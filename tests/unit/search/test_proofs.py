@@ -1,0 +1,50 @@
+"""Proofs in a tree that several threads change."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from engine.search import proofs
+from engine.search.tree import LOSS, WIN
+
+KEPT = ("mate_plies", "lower", "upper")
+
+
+class Watched:
+    """A node that tells a reader about every write to it."""
+
+    def __init__(self, reader, **fields) -> None:
+        self.__dict__.update(lower=LOSS, upper=WIN, mate_plies=0, **fields, _reader=reader)
+
+    def __setattr__(self, name: str, value: int) -> None:
+        self.__dict__[name] = int(value)
+        self._reader(self)
+
+
+def reader_of(plies: int):
+    """Another thread that looks at the node at the worst moments: whenever something was written."""
+
+    def look(node: Watched) -> None:
+        looks.append((node.lower, node.upper, node.mate_plies))
+        assert node.lower != node.upper or node.mate_plies == plies
+
+    looks: list[tuple[int, int, int]] = []
+    return look, looks
+
+
+def test_a_leafs_distance_to_mate_is_there_before_its_result():
+    look, looks = reader_of(10)
+    tree = SimpleNamespace(nodes=[Watched(look)])
+    proofs.decide.py_func(tree, 0, WIN, 10)
+    assert looks[-1] == (WIN, WIN, 10)
+    assert len(looks) == len(KEPT)
+
+
+@pytest.mark.parametrize(("result", "plies"), [(WIN, 19), (LOSS, 7)])
+def test_a_nodes_distance_to_mate_is_there_before_its_result(monkeypatch, result, plies):
+    look, looks = reader_of(plies)
+    tree = SimpleNamespace(nodes=[Watched(look)])
+    monkeypatch.setattr(proofs, "best_bounds", lambda tree, node: (-result, -result))
+    monkeypatch.setattr(proofs, "mate_distance", lambda tree, node, found: plies)
+    assert proofs.narrow.py_func(tree, 0)
+    assert looks[-1] == (result, result, plies)

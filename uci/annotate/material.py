@@ -1,0 +1,118 @@
+"""What the two sides win and lose in a line of moves, and words for it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import chess
+
+from uci.terminal.notation import board_after
+
+WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 100}
+_NUMBERS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_TYPES = (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
+Kinds = Counter[chess.PieceType]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The kinds of pieces that a side wins and loses; equal ones, and bishops and knights, cancel out."""
+
+    won: Kinds
+    lost: Kinds
+    promotions: int = 0  # more than the other side's
+
+    @classmethod
+    def of(cls, won: Kinds, lost: Kinds, promotions: int = 0) -> Balance:
+        """The balance of some captures."""
+        won, lost = won - lost, lost - won
+        for ours, theirs in ((chess.BISHOP, chess.KNIGHT), (chess.KNIGHT, chess.BISHOP)):
+            equal = min(won[ours], lost[theirs])
+            won, lost = won - Counter({ours: equal}), lost - Counter({theirs: equal})
+        return cls(won, lost, promotions)
+
+    @property
+    def pawns(self) -> int:
+        """The gain in pawns; a loss is negative."""
+        return worth(self.won) - worth(self.lost) + self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
+
+    def reversed(self) -> Balance:
+        """The other side's view."""
+        return Balance(self.lost, self.won, -self.promotions)
+
+    @property
+    def text(self) -> str:
+        """What is won, in words: `the queen for a rook`, `the exchange`, `two pawns`."""
+        if self.won == Counter([chess.ROOK]) and self.lost in (Counter([chess.BISHOP]), Counter([chess.KNIGHT])):
+            return "the exchange"
+        return f"{_pieces_text(self.won)} for {_pieces_text(self.lost)}" if self.lost else _pieces_text(self.won)
+
+
+NOTHING = Balance(Counter(), Counter())
+
+
+def worth(kinds: Kinds) -> int:
+    """The worth of some pieces in pawns."""
+    return sum(WORTH[kind] * count for kind, count in kinds.items())
+
+
+def _pieces_text(pieces: Kinds) -> str:
+    words = []
+    for kind in _TYPES:
+        if pieces[kind] > 1:
+            words.append(f"{_NUMBERS[pieces[kind]]} {chess.piece_name(kind)}s")
+        elif pieces[kind]:
+            words.append(f"{'the' if kind == chess.QUEEN else 'a'} {chess.piece_name(kind)}")
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict[int, Balance]:
+    """What the side to move wins and loses by the first moves of a line, after each number of them that ends exchanges.
+
+    Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture that can
+    be retaken, the recapture is counted, too.
+    """
+    side, board = board.turn, board.copy(stack=False)
+    won, lost = Kinds(), Kinds()
+    promoted: dict[chess.Square, int] = {}  # squares of promoted pieces, 1 for those of `side` and -1
+    settled = {0: NOTHING}
+    for ply, (move, following) in enumerate(itertools.zip_longest(line[:plies], line[1 : plies + 1]), 1):
+        gains, losses = (won, lost) if board.turn == side else (lost, won)
+        kind = captured(board, move)
+        if kind:
+            gains.update([chess.PAWN if promoted.pop(move.to_square, 0) else kind])
+        if move.promotion:
+            promoted[move.to_square] = 1 if board.turn == side else -1
+        elif move.from_square in promoted:
+            promoted[move.to_square] = promoted.pop(move.from_square)
+        board.push(move)
+        if following is None and kind and any(board.generate_legal_moves(to_mask=chess.BB_SQUARES[move.to_square])):
+            is_pawn = promoted.pop(move.to_square, 0)
+            losses.update([chess.PAWN if is_pawn else board.piece_type_at(move.to_square) or chess.PAWN])
+        if following is None or not (board.is_capture(following) or following.promotion):
+            settled[ply] = Balance.of(won, lost, sum(promoted.values()))
+    return settled
+
+
+def gain_on(board: chess.Board, square: chess.Square) -> int:
+    """What the side to move wins on one square, in pawns, if both take with their cheapest piece or stop."""
+    takers = list(board.generate_legal_captures(to_mask=chess.BB_SQUARES[square]))
+    if not takers:
+        return 0
+    move = min(takers, key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN])
+    return max(0, WORTH[captured(board, move) or chess.PAWN] - gain_on(board_after(board, move), square))
+
+
+def lead(board: chess.Board, side: chess.Color) -> int:
+    """By how many pawns' worth of material a side is ahead."""
+    return sum(WORTH[piece.piece_type] * (1 if piece.color == side else -1) for piece in board.piece_map().values())
+
+
+def captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
+    """The kind of piece that a move takes."""
+    if board.is_en_passant(move):
+        return chess.PAWN
+    return board.piece_type_at(move.to_square) if board.is_capture(move) else None
