@@ -137,6 +137,8 @@ class Cutter:
         if game.result and not self._open:
             if kind != "result":
                 self._after_result(kind, word, place)
+            elif _result_of(word) != game.result and not self._is_empty_line_between(self._result_end, place):
+                self._fault(place, word, f"a second result, behind {game.result}")
             return
         if kind == "result":
             if self._open:
@@ -144,7 +146,7 @@ class Cutter:
             if not (game.tags or game.tokens):
                 return  # a result between games
             self._result_end = match.end()
-            game.result = RESULTS[re.sub(f"{DASH}|:", "-", word)]
+            game.result = _result_of(word)
         elif kind == "word":
             self._take_word(word, place)
         elif kind == "close" and not self._open:
@@ -338,6 +340,10 @@ _MOVES = re.compile(
     rf"(?:\d+{BLANK}*[.…)]*{BLANK}*)?(?:{RESULT}|(?:[^\W\d_]{{0,2}}[a-hA-H]?[1-8]?[-x:×]?[a-hA-H][1-8]|[♔-♟]"
     rf"|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)[^{BLANK[1:-1]}]{{0,12}})(?={BLANK}|\Z|[{{}};()])"
 )
+
+
+def _result_of(word: str) -> str:
+    return RESULTS[re.sub(f"{DASH}|:", "-", word)]
 
 
 def looks_like_moves(text: str) -> bool:
