@@ -137,8 +137,8 @@ class Cutter:
         if game.result and not self._open:
             if kind != "result":
                 self._after_result(kind, word, place)
-            elif _result_of(word) != game.result and not self._is_empty_line_between(self._result_end, place):
-                self._fault(place, word, f"a second result, behind {game.result}")
+            elif not self._is_empty_line_between(self._result_end, place):
+                self._take_second_result(word, place)
             return
         if kind == "result":
             if self._open:
@@ -165,6 +165,14 @@ class Cutter:
                     self._split_number(match)
                 return
             game.tokens.append(Token(kind, word, place))
+
+    def _take_second_result(self, word: str, place: int) -> None:
+        """Another result right behind the first, which may have been `*`."""
+        game = self._game
+        if game.result == "*":
+            game.result = _result_of(word)
+        elif _result_of(word) not in ("*", game.result):
+            self._fault(place, word, f"a second result, behind {game.result}")
 
     def _begins_game(self, number: str, place: int) -> bool:
         """Whether number 1 begins the next of games without tags and results, each of which has its own lines."""
@@ -231,8 +239,8 @@ class Cutter:
         if line_end < 0 and not self._final:
             raise Incomplete
         begins_line = not self._text[self._text.rfind("\n", 0, place) + 1 : place].strip()
-        is_cut = TAG_BEGIN.match(self._text, place) or not game.tokens
-        is_cut = is_cut or (game.result and re.match("[A-Za-z]", self._text[place + 1 : place + 2]))
+        is_cut = TAG_BEGIN.match(self._text, place) is not None or not game.tokens
+        is_cut |= game.result != "" and re.match("[A-Za-z]", self._text[place + 1 : place + 2]) is not None
         if match is None and not (begins_line and is_cut):
             self._at += 1
             if game.result:

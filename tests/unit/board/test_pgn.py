@@ -145,7 +145,7 @@ def test_letters_of_two_languages_name_the_word() -> None:
         ("1. e4 e5 2. 3 a4 1-0", "e4 e5", "1:10: '2.'"),
         ("1. e4 e5 2. $3 a4 1-0", "e4 e5", "1:10: '2.'"),
         ('[White "A"]\n*\n1. e4 e5 1-0', "", "3:1: '1.'"),
-        ("1. e4 e5 *{x} 1-0", "e4 e5", "1:15: '1-0'"),
+        ("1. e4 e5 0-1{x} 1-0", "e4 e5", "1:17: '1-0'"),
         ("1. e4 e5 1Z0", "e4 e5", "1:10: '1Z0'"),
         ("1. e4 e5 1-+", "e4 e5", "1:10: '1-+'"),
         ("1. e4 e5 1$0", "e4 e5", "1:10: '1'"),
@@ -234,6 +234,7 @@ def test_marks_become_numbers() -> None:
 
 
 def test_results_are_read_where_they_are_results() -> None:
+    assert [game.game.headers["Result"] for game in read_games("1. e4 *{x} 1-0")] == ["1-0"]
     text = "1. e4 {1-0} (1. d4 0-1) e5 1–0\n1. d4 ½-½\n1. c4 1/2\n1. f4 1:0\n1. e4 0—1\n"
     assert [game.game.headers["Result"] for game in read_games(text)] == [
         "1-0", "1/2-1/2", "1/2-1/2", "1-0", "0-1",
