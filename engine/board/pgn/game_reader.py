@@ -53,13 +53,14 @@ class GameText:
         data: the text from `at` on and before.
         at: where the next game begins in `data`.
         line: the line of `at`, from 1.
+        column: characters before `at` in its line.
         dropped: bytes of the text before `data`.
         final: whether `data` ends with the stream.
     """
 
     def __init__(self, stream: IO[bytes], size: int = 1 << 20) -> None:
         self._pieces = utf8_pieces(stream, size)
-        self.data, self.at, self.line, self.dropped, self.final = b"", 0, 1, 0, False
+        self.data, self.at, self.line, self.column, self.dropped, self.final = b"", 0, 1, 0, 0, False
 
     def more(self) -> None:
         """Append a piece, without what is before `at`."""
@@ -74,8 +75,12 @@ class GameText:
 
     def skip(self, count: int) -> None:
         """Go on `count` bytes."""
-        self.line += self.data.count(b"\n", self.at, self.at + count)
-        self.at += count
+        end = self.at + count
+        newline = self.data.rfind(b"\n", self.at, end)
+        rest = self.data[max(newline + 1, self.at) : end].decode(errors="replace")
+        self.line += self.data.count(b"\n", self.at, end)
+        self.column = len(rest) + (self.column if newline < 0 else 0)
+        self.at = end
 
     def skip_to(self, place: int) -> None:
         """Go on to a place in the stream's text, in bytes from its beginning."""
@@ -128,7 +133,7 @@ def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGam
     """The next game of a text, which is moved on behind it; None at the end. `main_line`: without variations."""
     while not (text.final and text.at == len(text.data)):
         cut, raw = text.cut()
-        game = None if raw.is_nothing else interpret(cut, raw, text.line, main_line)
+        game = None if raw.is_nothing else interpret(cut, raw, (text.line, text.column), main_line)
         text.skip(len(cut[: raw.end].encode()))
         if game is not None:
             return raw, game
@@ -137,8 +142,11 @@ def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGam
     return None
 
 
-def interpret(text: str, raw: RawGame, line: int, main_line: bool = False) -> ReadGame:
-    """The game of tokens, in English or in the only other language in which all its moves are legal."""
+def interpret(text: str, raw: RawGame, place: tuple[int, int], main_line: bool = False) -> ReadGame:
+    """The game of tokens, in English or in the only other language in which all its moves are legal.
+
+    place: line, from 1, of the text's beginning, and the characters before it in that line.
+    """
     game, letters = Player(raw, ENGLISH, main_line), ENGLISH
     if game.has_foreign_word and not raw.faults:
         others = ((reading, Player(raw, reading, main_line, whole_only=True)) for reading in other_readings())
@@ -146,8 +154,8 @@ def interpret(text: str, raw: RawGame, line: int, main_line: bool = False) -> Re
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]
     places = sorted([*raw.faults, *game.faults])
-    faults = [Fault(*place_in(text, at, line), word[:LONGEST_WORD], reason) for at, word, reason in places]
+    faults = [Fault(*place_in(text, at, *place), word[:LONGEST_WORD], reason) for at, word, reason in places]
     game.game.errors.extend(DataError(str(fault)) for fault in faults)
     begin = len(text[: raw.end]) - len(text[: raw.end].lstrip())
     is_game = bool(raw.tags or any(token.kind in ("word", "number", "open") for token in raw.tokens))
-    return ReadGame(0, line + text.count("\n", 0, begin), game.game, faults, game.start_fault, letters.name, is_game)
+    return ReadGame(0, place_in(text, begin, *place)[0], game.game, faults, game.start_fault, letters.name, is_game)

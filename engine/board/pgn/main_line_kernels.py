@@ -239,10 +239,10 @@ def _end_of_game(data, at, final):
     next_one = _skip_blank(data, at)
     if next_one >= len(data):
         return next_one if final else -MORE
-    if data[next_one] == 91 and data[next_one - 1] == _LINE_FEED:
-        return next_one
     if next_one + 1 >= len(data):
         return -RARE if final else -MORE
+    if data[next_one] == 91 and data[next_one - 1] == _LINE_FEED and _is_letter(data[next_one + 1]):
+        return next_one
     return next_one if data[next_one] == _ONE and data[next_one + 1] == _DOT else -RARE
 
 

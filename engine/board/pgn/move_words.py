@@ -14,10 +14,11 @@ from engine.board.pgn.tokens import DASH
 FIGURINES = str.maketrans(
     dict(zip("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", strict=True)) | {"♙": "", "♟": "", "\ufe0e": "", "\ufe0f": ""}
 )
+CAPITALS = "English in capitals"
 # Language, and its letters for king, queen, rook, bishop, knight (and pawn). Readings that give the same game are one.
 LANGUAGES = (
     ("English with P for pawns", "K Q R B N P"),
-    ("English in capitals", ""),
+    (CAPITALS, ""),
     ("German or Swedish", "K D T L S"),
     ("French", "R D T F C"),
     ("Spanish or Italian", "R D T A C"),
@@ -94,7 +95,9 @@ def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
     try:
         return [_read_one(board, word, letters)]
     except NoMoveError as error:
-        for cut in range(min(len(word) - 2, LONGEST_MOVE), 1, -1) if len(word) <= LONGEST_GLUED else ():
+        if len(word) > LONGEST_GLUED or letters.name == CAPITALS:  # B5f5 is a bishop's move
+            raise
+        for cut in range(min(len(word) - 2, LONGEST_MOVE), 1, -1):
             try:
                 first = _read_one(board, word[:cut], letters)
                 after = board.copy(stack=False)
@@ -124,7 +127,7 @@ def _read_one(board: chess.Board, word: str, letters: Letters) -> Word:
         word = word.translate(FIGURINES)
     if letters.name == "Russian":
         word = word.translate(_CYRILLIC)
-    elif letters.name == "English in capitals":
+    elif letters.name == CAPITALS:
         word = re.sub("[A-H](?=[1-8])|[AC-H](?=[X:])", lambda letter: letter[0].lower(), word)
     body = word.rstrip("!?")
     if body in _PASS:

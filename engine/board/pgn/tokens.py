@@ -137,6 +137,8 @@ class Cutter:
         if game.result and not self._open:
             if kind != "result":
                 self._after_result(kind, word, place)
+            elif not self._is_empty_line_between(self._result_end, place):
+                self._take_second_result(word, place)
             return
         if kind == "result":
             if self._open:
@@ -144,7 +146,7 @@ class Cutter:
             if not (game.tags or game.tokens):
                 return  # a result between games
             self._result_end = match.end()
-            game.result = RESULTS[re.sub(f"{DASH}|:", "-", word)]
+            game.result = _result_of(word)
         elif kind == "word":
             self._take_word(word, place)
         elif kind == "close" and not self._open:
@@ -163,6 +165,14 @@ class Cutter:
                     self._split_number(match)
                 return
             game.tokens.append(Token(kind, word, place))
+
+    def _take_second_result(self, word: str, place: int) -> None:
+        """Another result right behind the first, which may have been `*`."""
+        game = self._game
+        if game.result == "*":
+            game.result = _result_of(word)
+        elif _result_of(word) not in ("*", game.result):
+            self._fault(place, word, f"a second result, behind {game.result}")
 
     def _begins_game(self, number: str, place: int) -> bool:
         """Whether number 1 begins the next of games without tags and results, each of which has its own lines."""
@@ -229,7 +239,9 @@ class Cutter:
         if line_end < 0 and not self._final:
             raise Incomplete
         begins_line = not self._text[self._text.rfind("\n", 0, place) + 1 : place].strip()
-        if match is None and not (begins_line and (TAG_BEGIN.match(self._text, place) or not game.tokens)):
+        is_cut = TAG_BEGIN.match(self._text, place) is not None or not game.tokens
+        is_cut |= game.result != "" and re.match("[A-Za-z]", self._text[place + 1 : place + 2]) is not None
+        if match is None and not (begins_line and is_cut):
             self._at += 1
             if game.result:
                 self._after_result("other", "[", place)
@@ -338,14 +350,19 @@ _MOVES = re.compile(
 )
 
 
+def _result_of(word: str) -> str:
+    return RESULTS[re.sub(f"{DASH}|:", "-", word)]
+
+
 def looks_like_moves(text: str) -> bool:
     """Whether a text begins as movetext does, with a result, or a move with or without a number."""
     return _MOVES.match(text) is not None
 
 
-def place_in(text: str, at: int, line: int) -> tuple[int, int]:
-    """Line and column of a place in a text whose first line has the number `line`."""
-    return line + text.count("\n", 0, at), at - text.rfind("\n", 0, at)
+def place_in(text: str, at: int, line: int, column: int) -> tuple[int, int]:
+    """Line and column, from 1, of a place in a text that begins in the line `line`, behind `column` characters."""
+    newline = text.rfind("\n", 0, at)
+    return line + text.count("\n", 0, at), at - newline + (column if newline < 0 else 0)
 
 
 def _word_at(text: str, place: int) -> str:

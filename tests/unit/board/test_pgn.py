@@ -89,6 +89,23 @@ def test_lines_without_tags_and_results_are_games_of_their_own() -> None:
     assert read("1. e4\n1... e5\n2. Nf3") == [("e4 e5 Nf3", False)]
 
 
+@pytest.mark.parametrize("tag", ["[", "[[Event", "[Even t", '[Event "y', "[9)"])
+def test_a_cut_tag_behind_a_result_is_a_fault_in_both_speeds(tag: str) -> None:
+    text = f'1. e4 e5 1-0\n\n{tag}\n[White "B"]\n\n1. d4 1-0\n'
+    assert next(moves for moves, _ in read(text)) == "e4 e5"
+    assert len({fault.split(": ")[0] for fault in faults_of(text)}) == 1
+
+
+def test_columns_are_those_of_the_line_where_a_game_begins_inside_it() -> None:
+    text = '1. e4 1-0 [White "é"] 1. e9 *\n\t x'
+    assert [fault.split(": ")[0] for fault in faults_of(text)] == ["1:26", "2:3"]
+    assert read(text) == [("e4", False), ("", True)]
+
+
+def test_a_bishop_of_capitals_is_not_two_pawns() -> None:
+    assert read("1. e4 e5 2. Bd3 b5 3. B5d3 d6")[0] == ("e4 e5 Bd3 b5", True)
+
+
 def test_prose_between_games_is_a_fault_and_what_follows_is_read() -> None:
     text = "Dear reader,\n\nhere is a game, e4 it began:\n1. e4 e5 1-0\n\nAnd another 1-0\n1. d4 d5 *\n"
     assert read(text) == [("e4 e5", False), ("d4 d5", False)]
@@ -128,6 +145,7 @@ def test_letters_of_two_languages_name_the_word() -> None:
         ("1. e4 e5 2. 3 a4 1-0", "e4 e5", "1:10: '2.'"),
         ("1. e4 e5 2. $3 a4 1-0", "e4 e5", "1:10: '2.'"),
         ('[White "A"]\n*\n1. e4 e5 1-0', "", "3:1: '1.'"),
+        ("1. e4 e5 0-1{x} 1-0", "e4 e5", "1:17: '1-0'"),
         ("1. e4 e5 1Z0", "e4 e5", "1:10: '1Z0'"),
         ("1. e4 e5 1-+", "e4 e5", "1:10: '1-+'"),
         ("1. e4 e5 1$0", "e4 e5", "1:10: '1'"),
@@ -216,6 +234,7 @@ def test_marks_become_numbers() -> None:
 
 
 def test_results_are_read_where_they_are_results() -> None:
+    assert [game.game.headers["Result"] for game in read_games("1. e4 *{x} 1-0")] == ["1-0"]
     text = "1. e4 {1-0} (1. d4 0-1) e5 1–0\n1. d4 ½-½\n1. c4 1/2\n1. f4 1:0\n1. e4 0—1\n"
     assert [game.game.headers["Result"] for game in read_games(text)] == [
         "1-0", "1/2-1/2", "1/2-1/2", "1-0", "0-1",
