@@ -21,7 +21,8 @@ A game is a tag section, comments, and movetext; each may be missing. It ends
 
     - behind a result outside variations. Comments that follow before an empty line belong to it. What follows in other
       lines must be a tag, a move with number 1, stand behind an empty line, or be the next of games without tags and
-      numbers: else the result was none, and a fault;
+      numbers: else the result was none, and a fault. Another result
+      right behind it is a fault, too, unless one of the two is `*`, or both are the same;
     - before a number 1 in a new line, behind moves without tags;
     - before a tag that follows a move, or an empty line behind two adjacent tags, or that repeats `Event`;
     - at the end of the text.
