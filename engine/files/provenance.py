@@ -13,6 +13,8 @@ from pathlib import Path
 from engine import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
+# The folders of a path that begins at the root, a drive, or above the working folder; on Windows with backslashes.
+_FOLDERS = re.compile(r"(^|=)(?:[A-Za-z]:)?(?:\.\.)?[/\\](?:.*[/\\])?(?=[^/\\])")
 
 
 def provenance() -> dict[str, str]:
@@ -25,7 +27,7 @@ def provenance() -> dict[str, str]:
         "aino": __version__,
         **({"commit": commit} if commit else {}),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(re.sub(r"(^|=)/.*/(?=[^/])", r"\1", word) for word in sys.argv),
+        "command": shlex.join(_FOLDERS.sub(r"\1", word) for word in sys.argv),
     }
 
 

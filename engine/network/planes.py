@@ -5,7 +5,7 @@ Everything is seen from the side to move: for Black the boards are mirrored vert
     13 * t + 0..5     our P N B R Q K, t plies ago (t = 0..7)      13 * t + 6..11   theirs
     13 * t + 12       all ones if that position had occurred before
     104 105           our O-O-O, our O-O        106 107   theirs        108   all ones if Black is to move
-    109               the fifty-move counter in plies, 100 at most       110   zeros        111   ones
+    109               the fifty-move counter in plies, a number        110   zeros        111   ones
 
 If the game has fewer than eight positions, the missing ones stay zero when it began from the start position; otherwise
 the oldest position is repeated, with its double pawn push undone if it has an en passant square.
@@ -17,7 +17,6 @@ import numpy as np
 
 from engine.board import layout
 from engine.board.attacks import ONE, ZERO, bit
-from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
 
@@ -51,7 +50,7 @@ def encode(stack, ply, first, masks):
             _undo_double_push(stack[first], side, masks, base)
     _encode_castling(current, side, masks)
     masks[BLACK_TO_MOVE_PLANE] = ALL_ONES if side else ZERO
-    masks[FIFTY_MOVE_PLANE] = min(current[layout.HALFMOVE], np.uint64(FIFTY_MOVE_PLIES))
+    masks[FIFTY_MOVE_PLANE] = current[layout.HALFMOVE]
     masks[FIFTY_MOVE_PLANE + 1] = ZERO
     masks[ONES_PLANE] = ALL_ONES
 

@@ -95,6 +95,21 @@ def test_a_path_with_a_trailing_slash_vanished_from_the_command(monkeypatch: pyt
     assert provenance()["command"] == "aino-train 'my labels/' --out=me/ --cache=b// / runs/one/ x"
 
 
+def test_a_name_of_a_user_in_a_path_of_windows_or_above_the_working_folder_was_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = [
+        r"C:\Users\Ann\aino-train",
+        r"--out=C:\Users\Ann\a.dit",
+        r"D:\b.pgn",
+        "../ann/c.pgn",
+        r"..\ann\d",
+        r"\\host\e",
+    ]
+    monkeypatch.setattr(sys, "argv", words)
+    assert provenance()["command"] == "aino-train --out=a.dit b.pgn c.pgn d e"
+
+
 def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/opt/bin/aino-train", "fit", "--seed=3", "--out=/home/me/a b.dit", "runs/one"])
     before = datetime.now(UTC).replace(microsecond=0)

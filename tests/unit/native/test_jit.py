@@ -210,7 +210,10 @@ def test_a_changed_comment_starts_no_compiler(monkeypatch, tmp_path):
     source.parent.mkdir(parents=True)
     monkeypatch.setattr(jit, "__file__", str(source))
     monkeypatch.setattr(jit, "cache_base", lambda: tmp_path / "cache")
-    texts = ['def f(x):\n    """That."""\n    return x + 1\n', '# A comment.\ndef f(x):\n    """What."""\n\n    return x + 1  # why\n']
+    texts = [
+        'def f(x):\n    """That."""\n    return x + 1\n',
+        '# A comment.\ndef f(x):\n    """What."""\n\n    return x + 1  # why\n',
+    ]
     texts += ["def f(x):\n    return x + 2\n", "def f(x:\n"]
     found = []
     for number, text in enumerate(texts):
