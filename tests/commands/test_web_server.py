@@ -446,7 +446,7 @@ async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit, tab: 
 async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) -> None:
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
     await tab.send("offer_draw")
-    await tab.until(lambda message: message["do"] == "say" and "declines" in message["text"])
+    await tab.until(lambda message: message["do"] == "say" and "declined" in message["text"])
     visit.engine.wdl = (600, 300, 100)
     await tab.send("offer_draw")
     state = await tab.state(lambda state: state["end"] is not None)
