@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from engine.search.proofs import best_bounds, mate_distance, settle_past_visits
+from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.session import Search
-from engine.search.tree import LOSS, NO_NODE, ROOT, WIN
+from engine.search.tree import LOSS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
 
 
 class WinsAside:
@@ -66,7 +66,9 @@ class WinsAside:
         tree.lower[nodes] = tree.upper[nodes] = result
         if result == WIN:
             tree.lower[ROOT] = tree.upper[ROOT] = LOSS
-            tree.mate_plies[ROOT] = mate_distance(tree, np.int64(ROOT), np.int64(WIN))
+            plies = tree.mate_plies[nodes]
+            known = plies[plies != UNKNOWN_DISTANCE]
+            tree.mate_plies[ROOT] = known.min() + 1 if known.size else UNKNOWN_DISTANCE
             settle_past_visits(tree, np.int64(ROOT))
 
     def _reopen_root(self) -> None:
