@@ -12,7 +12,6 @@ SOURCES = ("engine", "selfplay", "uci", "tests", "benchmarks", "weights", ".gith
 PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")  # that one tells of what is gone
 ELSEWHERE = {"GradientTape", "ModelCheckpoint"}  # of other libraries, beside what Aino has in their place
 OF_THE_READER = {"engine.py"}  # hides a package of Aino's
-GONE = re.compile(r"^### Removed\n.*?(?=^##)", re.MULTILINE | re.DOTALL)  # of the change log
 WORD = re.compile(r"[A-Za-z_]\w+")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")
 IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after training
@@ -31,7 +30,7 @@ def known_words() -> frozenset[str]:
 
 
 def mentions(page: str) -> list[str]:
-    return INLINE.findall(GONE.sub("", plain_text(page)))
+    return INLINE.findall(plain_text(page))
 
 
 @pytest.mark.parametrize("page", PRESENT)
