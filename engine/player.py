@@ -5,7 +5,7 @@ with Engine() as engine:
     result = engine.search(Limits(movetime_ms=1000))            # blocks
     job = engine.start(Limits(infinite=True), print)            # returns at once; any thread may call `job.stop`
     job.stop()
-    best = job.result().best_move
+    best = job.result().best_move                               # or, in a coroutine: `await job`
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.own import OwnEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
 from engine.evaluation.tablebase import Rank, Tablebase, good_moves, has_repeated
-from engine.native.pool import ThreadPool
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
 from engine.search.choice import (
@@ -43,9 +42,10 @@ from engine.search.choice import (
     plan_for,
     without_repetition,
 )
+from engine.search.driver import SearchDriver, SearchOrder
 from engine.search.hints import HintSource
-from engine.search.job import SearchDriver, SearchJob, SearchOrder
-from engine.search.limits import Clock, Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Clock, Limits
 from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
@@ -91,12 +91,11 @@ class Engine:
         self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
         self.board = chess.Board()
         self._rows = GameRows()
-        self._turn = threading.Lock()  # Held by the search that is running.
-        self._controls: list[SearchControl] = []  # Controls of the running search and of the waiting ones.
+        self._turn = threading.RLock()  # Held by the search that is running, which may have to rehearse first.
+        self._jobs: list[SearchJob[SearchResult]] = []  # Jobs of the running search and of the waiting ones.
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
-        self._background = ThreadPool(2, "search")  # One thread calls, the other searches.
         self._root_was_changed = False  # A restriction or noise made the tree unfit for other searches.
         self._is_whole = True  # No exception has ended a search, or other work on the tree, in the middle.
         self._prepare()
@@ -238,7 +237,8 @@ class Engine:
     def close(self) -> None:
         """End all searches and stop all threads. Do not use the engine afterwards."""
         self.stop()
-        self._background.close()
+        for job in list(self._jobs):
+            job.join()
         self._runner.close()
         if self._owns_evaluator:
             self.evaluator.close()
@@ -257,48 +257,50 @@ class Engine:
         check_playable(board)
         self.board = board.copy()
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
-        """Search the current position until a limit is reached or ``control.stop()``, then return the best move.
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob[Any] | None = None) -> SearchResult:
+        """Search the current position until a limit is reached or ``job.stop()``, then return the best move.
 
-        The searching thread calls ``on_info`` with a complete set of lines soon, then once a second, when the
-        best move changes, and at the end. If another search is running, this one waits for it.
+        The searching thread, which is the calling one, calls ``on_info`` with a complete set of lines soon, then once a
+        second, when the best move changes, and at the end. If another search is running, this one waits for it.
         """
-        return self._take_turn(self.board, limits, on_info, self._register(control or SearchControl()))
+        return self._take_turn(self.board, limits, on_info, self._register(job or SearchJob()))
 
-    def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob:
+    def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob[SearchResult]:
         """Run `search` in the background on the current position. Searches started meanwhile wait their turn."""
-        control = self._register(SearchControl())
-        return SearchJob(control, self._background.start(self._take_turn, self.board, limits, on_info, control))
+        work = partial(self._take_turn, self.board, limits, on_info)
+        return self._register(SearchJob[SearchResult]()).start(work)
 
-    def _register(self, control: SearchControl) -> SearchControl:
-        self._controls.append(control)
-        return control
+    def _register(self, job: SearchJob[Any]) -> SearchJob[Any]:
+        self._jobs.append(job)
+        return job
 
     def _take_turn(
-        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, control: SearchControl
+        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, job: SearchJob[Any]
     ) -> SearchResult:
         try:
             with self._turn:
-                return self._search_board(board, limits, on_info, control)
+                self._get_ready(job)
+                return self._search_board(board, limits, on_info, job)
         finally:
-            self._controls.remove(control)
+            self._jobs.remove(job)
+
+    def _get_ready(self, job: SearchJob[Any]) -> None:
+        """Do what must be done before a search; a subclass may have something."""
 
     def _search_board(
-        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, control: SearchControl
+        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, job: SearchJob[Any]
     ) -> SearchResult:
-        begun = time.monotonic() if control.begun is None else control.begun
+        begun = time.monotonic() if job.begun is None else job.begun
         if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0, board=board)
         book_move = self._book_move(board, limits)
         if book_move is not None:
             return SearchResult(book_move, None, [], [], 0, 0, board=board)
         with self._at_work():
-            return self._search_tree(board, limits, on_info, control, begun)
+            return self._search_tree(board, limits, on_info, job, begun)
 
     def _search_tree(
-        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, control: SearchControl, begun: float
+        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, job: SearchJob[Any], begun: float
     ) -> SearchResult:
         self._runner.settle()
         params = self._search.params._replace(draw_score=self._draw_score(limits))
@@ -323,7 +325,7 @@ class Engine:
         playing = limits.clock_ms(board.turn) is not None and not analysing
         self._runner.hint_source = None if playing else self._hint_source
         if isinstance(self.evaluator, OwnEvaluator):
-            self.evaluator.guest.is_over = partial(_is_over, limits, control, self._clock(limits, board.turn, begun))
+            self.evaluator.guest.is_over = partial(_is_over, limits, job, self._clock(limits, board.turn, begun))
         fills_lines = limits.clock_ms(board.turn) is None and limits.mate is None and not limits.ponder
         order = SearchOrder(
             board=board,
@@ -339,10 +341,12 @@ class Engine:
             lines=options.multi_pv if fills_lines else 1,
             overhead_ms=options.move_overhead_ms,
             on_info=on_info,
-            control=control,
+            job=job,
         )
         reporter = self._reporter(board, ranks, first_hits)
-        return SearchDriver(self._search, self._runner, reporter, order).run()
+        result = SearchDriver(self._search, self._runner, reporter, order).run()
+        job.hold(limits)
+        return result
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
         """The most visited part of the last search's tree; the engine must not be searching."""
@@ -352,13 +356,13 @@ class Engine:
 
     def stop(self) -> None:
         """End the running search and all waiting searches as soon as possible."""
-        for control in list(self._controls):
-            control.stop()
+        for job in list(self._jobs):
+            job.stop()
 
     def ponderhit(self) -> None:
         """Start the running search's clock, because the opponent played the expected move."""
-        for control in list(self._controls):
-            control.ponderhit()
+        for job in list(self._jobs):
+            job.ponderhit()
 
     # ---- one search ----
 
@@ -410,10 +414,10 @@ class Engine:
         return finishing_plan(plan) if finishes(board, self.options.elo) else plan
 
 
-def _is_over(limits: Limits, control: SearchControl, clock: Clock) -> bool:
+def _is_over(limits: Limits, job: SearchJob[Any], clock: Clock) -> bool:
     """Whether nobody waits any more for what a search may still find."""
-    waits = limits.infinite or (limits.ponder and control.pondering)
-    return control.stopped or (not waits and clock.is_over())
+    waits = limits.infinite or (limits.ponder and job.pondering)
+    return job.stopped or (not waits and clock.is_over())
 
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:

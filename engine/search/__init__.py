@@ -6,8 +6,8 @@
                  another move
     visits       `visits` in bulk inside kernels, `run` over threads: whole ones for an evaluator inside kernels, in
                  batches for another; `hints` says what they may overlook
-    one search   `session` and `root` the tree as an object, `limits` with clock and control, `result` and `report` what
-                 it tells, `choice` the move that is played; `job` joins them
+    one search   `session` and `root` the tree as an object, `limits` with the clock, `result` and `report` what it
+                 tells, `choice` the move that is played; `driver` joins them; `job` is what others stop and wait for
 
 Knows batched evaluators by their protocol and in-kernel ones by their kernel, and imports no learning library.
 """

@@ -1,11 +1,10 @@
-"""What a search may use: its limits, the two words others may say to it, and its clock.
+"""What a search may use: its limits, and its clock.
 
 Knows neither the tree nor the kernels, so that a command line can read limits without loading them.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 
@@ -62,46 +61,6 @@ class Limits:
     def is_timed(self) -> bool:
         """Whether a clock or a fixed time limits the search."""
         return self.movetime_ms is not None or self.clock_ms(True) is not None
-
-
-class SearchControl:
-    """Belongs to one search, or to some that end together. Safe from any thread, also before a search has begun.
-
-    Attributes:
-        begun: when the move's clock began to run, in seconds of time.monotonic. None = when the search begins.
-    """
-
-    def __init__(self, begun: float | None = None) -> None:
-        self.begun = begun
-        self._stop = threading.Event()
-        self._ponderhit = threading.Event()
-
-    def stop(self) -> None:
-        """End the search at the next opportunity."""
-        self._stop.set()
-        self._ponderhit.set()
-
-    def ponderhit(self) -> None:
-        """The opponent has played the expected move: the clock starts now."""
-        self._ponderhit.set()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stop.is_set()
-
-    @property
-    def pondering(self) -> bool:
-        """Whether neither `ponderhit` nor `stop` was called."""
-        return not self._ponderhit.is_set()
-
-    def wait_stop(self) -> None:
-        """Block until `stop`."""
-        self._stop.wait()
-
-    def wait_ponderhit(self) -> None:
-        """Block until `ponderhit` or `stop`."""
-        self._ponderhit.wait()
 
 
 @dataclass

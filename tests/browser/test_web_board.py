@@ -14,7 +14,8 @@ import chess
 import pytest
 
 from engine.player import Engine
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchResult
 from tests.browser.devtools import WAIT_S, Chromium, Tab
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
@@ -33,10 +34,8 @@ REMEMBER_CLICK = "addEventListener('click', event => { window.clicked = event.ta
 class SlowEngine(ScriptedEngine):
     """Thinks until it is stopped."""
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
-        return Engine.search(self, replace(limits, infinite=True), on_info, control)
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        return Engine.search(self, replace(limits, infinite=True), on_info, job)
 
 
 @pytest.fixture
@@ -156,12 +155,10 @@ class ReviewedSlowly(ScriptedEngine):
 
     gate = threading.Event()
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         if self.options.analyse_mode and limits.nodes:
             assert self.gate.wait(WAIT_S)
-        return super().search(limits, on_info, control)
+        return super().search(limits, on_info, job)
 
 
 @pytest.mark.parametrize("tab", [{"load": ReviewedSlowly}], indirect=True)

@@ -11,13 +11,14 @@ import chess.pgn
 
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchResult
 from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
+from uci.web.board_engine import BoardEngine
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import WebServer
-from uci.web.thinker import Thinker
 
 SMALL = EngineOptions(evaluator="material", threads=1, hash_mib=16)
 WAIT_S = 60.0
@@ -31,12 +32,10 @@ class ScriptedEngine(Engine):
         super().__init__(options)
         self.script = [chess.Move.from_uci(text) for text in script]
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         move = next((move for move in self.script if self.board.is_legal(move)), None)
         if move is None or self.options.analyse_mode or limits.movetime_ms == 1000:  # a hint has a second
-            return super().search(limits, on_info, control)
+            return super().search(limits, on_info, job)
         return SearchResult(move, None, [], [], 0, 0)
 
 
@@ -55,8 +54,8 @@ def web_board(
 
     async def serve() -> None:
         ended = asyncio.Event()
-        thinker = Thinker(load)
-        desk = Desk(thinker, keep, Limits(nodes=100))
+        engine = BoardEngine(load)
+        desk = Desk(engine, keep, Limits(nodes=100))
         server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell))
         found.append(server)
         loops.append((asyncio.get_running_loop(), ended))
@@ -64,7 +63,7 @@ def web_board(
         await ended.wait()
         server.conductor.close()
         await server.close()
-        await thinker.close()
+        await engine.close()
 
     def run() -> None:
         asyncio.run(serve())

@@ -9,7 +9,8 @@ import chess.pgn
 from rich.console import Console
 
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock
@@ -51,10 +52,8 @@ class Sicilian(FakeEngine):
 class Ponderer(FakeEngine):
     """Thinks until it is stopped."""
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
-        return super().search(replace(limits, infinite=True), on_info, control)
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        return super().search(replace(limits, infinite=True), on_info, job)
 
 
 class Time:

@@ -19,7 +19,8 @@ import uci.annotate.annotate as annotate_command
 from benchmarks.reviews import lichess_accuracies, pgn_scores
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
@@ -31,7 +32,6 @@ from uci.annotate.review import GameReview, ReviewInterrupted, review_game
 from uci.main import main
 from uci.terminal.reading import read_every_game
 from uci.terminal.verdict import Verdict
-from uci.terminal.waiting import search_interruptibly
 
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
 # Réti against Tartakower, Vienna 1910: 8...Nxe4 loses to a queen sacrifice and mate.
@@ -59,9 +59,7 @@ class ScriptedEngine(FakeEngine):
         self.prior = 0.5
         self.evaluator = SimpleNamespace(name="scripted")
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         self.limits.append(limits)
         allowed = limits.searchmoves or tuple(self.board.legal_moves)
         values = self.script.get(self.board.epd(), {})
@@ -287,11 +285,9 @@ class SecondThoughts(ScriptedEngine):
         super().__init__(script)
         self.first, self.deep = script, {**script, **deep}
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         self.script = self.deep if limits.nodes != 1 else self.first
-        return super().search(limits, on_info, control)
+        return super().search(limits, on_info, job)
 
 
 @pytest.mark.parametrize(
@@ -326,17 +322,15 @@ def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other: f
 class MateFinder(ScriptedEngine):
     """Sees mates in one."""
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         for move in limits.searchmoves or tuple(self.board.legal_moves):
             after = self.board.copy(stack=False)
             after.push(move)
             if after.is_checkmate():
                 self.script[self.board.epd()] = {move.uci(): 1.0}
-                found = super().search(limits, on_info, control)
+                found = super().search(limits, on_info, job)
                 return replace(found, infos=[replace(found.infos[0], score_mate=1, wdl=(1000, 0, 0))])
-        return super().search(limits, on_info, control)
+        return super().search(limits, on_info, job)
 
 
 def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reason() -> None:
@@ -374,7 +368,7 @@ def test_moves_without_a_second_look_have_no_mark() -> None:
         if limits.nodes == 4:
             looks += 1
             raise KeyboardInterrupt
-        return search_interruptibly(engine, limits)
+        return engine.search(limits)
 
     with pytest.raises(ReviewInterrupted) as interrupt:
         review_game(engine, game, Limits(nodes=1), search=interrupted_search)  # type: ignore[arg-type]
@@ -616,7 +610,7 @@ def test_interrupt_keeps_what_is_done_of_the_game_under_way(
         searches += 1
         if searches == 4:  # of the position behind 2. g4
             raise KeyboardInterrupt
-        return search_interruptibly(engine, limits)
+        return engine.search(limits)
 
     monkeypatch.setattr(annotate_command, "review_game", functools.partial(review_game, search=interrupted_search))
     assert main(["annotate", str(games), "--nodes", "50", *FAST]) == 130

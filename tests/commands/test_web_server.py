@@ -21,7 +21,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from engine.errors import ConfigError, DataError, NetFileError
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
@@ -29,9 +30,9 @@ from uci.game.clock import GameClock, GameTime
 from uci.game.game_file import save_game
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
+from uci.web.board_engine import BoardEngine
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import BoardSocket, WebServer
-from uci.web.thinker import Thinker
 from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN, WISHES, read_wish
 
 WAIT_S = 20.0
@@ -48,19 +49,17 @@ class WebEngine(FakeEngine):
 
     def __init__(self, options: EngineOptions) -> None:
         super().__init__(options)
-        self.control = SearchControl()
+        self.job = SearchJob[Any]()
         self.evaluator = SimpleNamespace(name="fake")
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
-        self.control = control or SearchControl()
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        self.job = job or SearchJob()
         if self.slow:
-            self.control.wait_stop()
-        return super().search(limits, on_info, self.control)
+            self.job.hold(Limits(infinite=True))
+        return super().search(limits, on_info, self.job)
 
     def stop(self) -> None:
-        self.control.stop()
+        self.job.stop()
 
     def _info(self, move: chess.Move, rank: int) -> SearchInfo:
         return replace(super()._info(move, rank), wdl=self.wdl)
@@ -75,10 +74,10 @@ class Visit:
         self, folder: Path, setup: Setup | None = None, load: Callable[[], Any] | None = None, **place: Any
     ) -> None:
         self.engine = WebEngine(EngineOptions())
-        self.thinker = Thinker(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
+        self.board_engine = BoardEngine(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
         self.folder = folder
         self.tabs: list[Tab] = []
-        desk = Desk(self.thinker, self._keep, Limits(nodes=1))
+        desk = Desk(self.board_engine, self._keep, Limits(nodes=1))
         self.empty = asyncio.Event()
         self.server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell), self.empty.set, **place)
 
@@ -106,7 +105,7 @@ class Visit:
             await tab.close()
         self.server.conductor.close()
         await self.server.close()
-        await self.thinker.close()
+        await self.board_engine.close()
 
 
 class Tab:
@@ -658,7 +657,7 @@ async def test_a_review_goes_on_while_the_connection_is_lost(visit: Visit, tab: 
     assert state["review"]["running"]
     assert state["review"]["total"] == 4
     visit.engine.slow = False
-    visit.engine.control.stop()  # The search that waits is one that was stopped, so the review has ended.
+    visit.engine.job.stop()  # The search that waits is one that was stopped, so the review has ended.
     await tab.send("stop_review")
     await tab.until(lambda message: message["do"] == "unreviewed")
     await tab.send("review")

@@ -9,7 +9,8 @@ import chess
 
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchInfo, SearchResult
 from uci.protocol.session import Session
 from uci.protocol.writer import Writer
@@ -19,6 +20,8 @@ WAIT_S = 10.0  # a test that waits longer has failed
 
 class FakeEngine:
     """Stands in for engine.Engine and remembers what it was told."""
+
+    is_prepared = True
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
@@ -34,22 +37,20 @@ class FakeEngine:
     def set_options(self, options: EngineOptions) -> None:
         self.options = options
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         self.limits.append(limits)
-        control = control or SearchControl()
+        job = job or SearchJob()
         if self.fail:
             raise RuntimeError("broken\non purpose")
         infos = [self._info(move, rank) for rank, move in enumerate(self._moves(limits), 1)]
         if on_info is not None:
             on_info(infos[:1])
-        if limits.infinite:
-            control.wait_stop()
-        elif limits.ponder:
-            control.wait_ponderhit()
+        job.hold(limits)
         final = [replace(info, depth=2) for info in infos[: self.options.multi_pv]]
         return SearchResult(best_move=infos[0].pv[0], ponder_move=None, infos=final, children=[], nodes=1, time_ms=1)
+
+    def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob[SearchResult]:
+        return SearchJob[SearchResult]().start(lambda job: self.search(limits, on_info, job))
 
     def _moves(self, limits: Limits) -> list[chess.Move]:
         return list(limits.searchmoves or self.board.legal_moves)

@@ -8,7 +8,8 @@ from pathlib import Path
 import chess
 import pytest
 
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import Conversation, FakeEngine
@@ -104,13 +105,11 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
     told = [(500, "e2e4"), (1000, "e2e4"), (2000, "e2e4"), (3000, "d2d4"), (4000, "d2d4"), (5000, "e2e4")]
 
     class Teller(FakeEngine):
-        def search(
-            self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-        ) -> SearchResult:
+        def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
             for ms, move in told:
                 info = self._info(chess.Move.from_uci(move), 1)
                 on_info([replace(info, time_ms=ms, current_move=info.pv[0], current_number=1)])
-            return super().search(limits, None, control)
+            return super().search(limits, None, job)
 
     talk = Conversation(Teller)
     talk.say("go nodes 1")

@@ -31,7 +31,7 @@ from uci.loading import background
 from uci.loading.background import LoadingProgress, Preparation
 from uci.loading.compiler import Place, child_environment
 from uci.loading.patient import PatientEngine
-from uci.protocol.search_task import any_move
+from uci.protocol.answer import any_move
 
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)

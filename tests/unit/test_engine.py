@@ -25,7 +25,8 @@ from engine.evaluation.tablebase import best_ranked
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.player import split_hash
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import new_space, quiet_value
@@ -225,7 +226,7 @@ def test_draw_score_and_contempt_move_visits_to_and_from_draws():
 
 
 def test_contempt_counted_in_an_infinite_search():
-    stopped, evaluator = SearchControl(), Counting()
+    stopped, evaluator = SearchJob(), Counting()
     with Engine(EngineOptions(hash_mib=8, contempt=100), evaluator) as player:
         player.set_position(ROOK_ENDING)
         player.search(Limits(nodes=300))

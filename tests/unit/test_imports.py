@@ -239,7 +239,7 @@ def test_uci_is_answered_without_numpy() -> None:
 
 def test_a_go_is_understood_without_the_compiler() -> None:
     """Without it there is still a legal move to send."""
-    output_of("import sys, uci.protocol.search_task\nassert 'numba' not in sys.modules\n")
+    output_of("import sys, uci.protocol.answer\nassert 'numba' not in sys.modules\n")
 
 
 def test_search_and_the_default_engine_do_without_the_learning_library() -> None:

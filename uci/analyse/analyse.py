@@ -16,13 +16,14 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.player import Engine
+from engine.search.job import SearchInterrupted
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
 from uci.terminal.board_view import choose_style, render_board
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import BadLine, Source, add_source_flags, read_sources
-from uci.terminal.waiting import Interrupted, ready_engine, search_interruptibly
+from uci.terminal.waiting import ready_engine
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
 
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
                 say(problems, note)
             try:
                 result = _analyse(console, engine, source, limits, live=console.is_terminal and not arguments.json)
-            except Interrupted as interrupt:
+            except SearchInterrupted as interrupt:
                 _print(console, source, interrupt.result, arguments.json)
                 return 0 if limits.infinite else INTERRUPTED
             _print(console, source, result, arguments.json)
@@ -81,13 +82,13 @@ def _analyse(console: Console, engine: Engine, source: Source, limits: Limits, l
     if not any(source.board.legal_moves):
         limits = replace(limits, infinite=False)  # nothing to wait for
     if not live:
-        return search_interruptibly(engine, limits)
+        return engine.start(limits).result()
     with Live(Text("thinking"), console=console, auto_refresh=False, transient=True) as view:
 
         def show(infos: Sequence[SearchInfo]) -> None:
             view.update(as_table(source.board, infos), refresh=True)
 
-        return search_interruptibly(engine, limits, show)
+        return engine.start(limits, show).result()
 
 
 def _print_fault(problems: Console, bad: BadLine, as_object: bool) -> None:

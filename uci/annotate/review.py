@@ -32,7 +32,6 @@ from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.terminal.notation import board_after, move_number
 from uci.terminal.opening_names import is_named, opening_name
 from uci.terminal.verdict import Verdict
-from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
     from engine.player import Engine
@@ -169,7 +168,7 @@ def review_game(
     limits: Limits,
     on_ply: Callable[[int, int], None] = lambda done, total: None,
     side: chess.Color | None = None,
-    search: Search = search_interruptibly,
+    search: Search = lambda engine, limits: engine.start(limits).result(),
 ) -> GameReview:
     """Reviews the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
 

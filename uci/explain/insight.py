@@ -19,7 +19,6 @@ from engine.search.result import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
 from uci.terminal.notation import board_after
 from uci.terminal.verdict import Verdict
-from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
     from engine.evaluation.protocol import Evaluator
@@ -53,7 +52,7 @@ def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None
         return None
     engine.new_game()
     engine.set_position(passed)
-    result = search_interruptibly(engine, Limits(nodes=nodes))
+    result = engine.start(Limits(nodes=nodes)).result()
     engine.new_game()
     return Threat(passed, result.infos[0].pv, Verdict.of_info(result.infos[0]).reversed())
 

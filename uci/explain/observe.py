@@ -13,7 +13,6 @@ import chess
 from engine.search.limits import Limits
 from engine.search.result import Branch, RootMove, SearchResult
 from uci.terminal.verdict import Verdict
-from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
     from engine.player import Engine
@@ -98,7 +97,7 @@ def observe_search(
     engine.set_position(board)
     snapshots: list[Snapshot] = []
     for count in schedule(nodes):
-        result = search_interruptibly(engine, Limits(nodes=count))
+        result = engine.start(Limits(nodes=count)).result()
         assert result.best_move is not None
         moves = {child.move: child for child in result.children}
         snapshots.append(Snapshot(count, moves, result.best_move))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from typing import Any
 
 from engine.evaluation.protocol import Evaluator, kernels_needed
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits, SearchControl
-from engine.search.result import OnInfo, SearchResult
+from engine.search.job import SearchJob
 from uci.loading.background import LoadingProgress, Preparation
 
 
@@ -32,13 +32,13 @@ class PatientEngine(Engine):
         """Whether a search begins at once."""
         return self._preparation.finished
 
-    def wait(self, tell: Callable[[LoadingProgress], None] | None = None, control: SearchControl | None = None) -> None:
+    def wait(self, tell: Callable[[LoadingProgress], None] | None = None, job: SearchJob[Any] | None = None) -> None:
         """Wait until the engine is prepared, and load its kernels; `tell` hears of the progress.
 
         Raises StillCompilingError once stopped.
         """
         if not self.is_prepared:
-            self._preparation.wait(tell, lambda: control is not None and control.stopped)
+            self._preparation.wait(tell, lambda: job is not None and job.stopped)
         self._warm_if_prepared()
 
     def set_options(self, options: EngineOptions) -> None:
@@ -48,14 +48,11 @@ class PatientEngine(Engine):
             self._preparation, self._is_warm = preparation, False
             self._warm_if_prepared()
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, control: SearchControl | None = None
-    ) -> SearchResult:
-        control, asked = control or SearchControl(), time.monotonic()
-        self.wait(self.on_wait, control)
-        if control.begun is not None:
-            control.begun += time.monotonic() - asked  # A move that had to wait is searched for its whole time.
-        return super().search(limits, on_info, control)
+    def _get_ready(self, job: SearchJob[Any]) -> None:
+        asked = time.monotonic()
+        self.wait(self.on_wait, job)
+        if job.begun is not None:
+            job.begun += time.monotonic() - asked  # A move that had to wait is searched for its whole time.
 
     def _warm_if_prepared(self) -> None:
         """Load the kernels from the cache as soon as they are there, before a search's time begins."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ import chess
 from rich.console import Console
 
 from engine.cli.console import say, waiting
+from engine.search.job import SearchJob
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
 from uci.game.ends import UNFINISHED, GameEnd
@@ -22,10 +24,9 @@ from uci.play.asking import Countdown
 from uci.terminal.board_view import BoardStyle, captured_text, render_bar, render_board
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
-from uci.terminal.waiting import search_interruptibly
 
 if TYPE_CHECKING:
-    from engine.player import Engine
+    from uci.loading.patient import PatientEngine
 
 
 class Ask(Protocol):
@@ -51,7 +52,9 @@ class TerminalGame(TimedGame):
     `uci.play.loop` plays it; what can be typed besides moves is in `uci.play.typed_commands`.
     """
 
-    def __init__(self, console: Console, engine: Engine, setup: Setup, settings: TerminalSettings, ask: Ask) -> None:
+    def __init__(
+        self, console: Console, engine: PatientEngine, setup: Setup, settings: TerminalSettings, ask: Ask
+    ) -> None:
         super().__init__(setup)
         self.console = console
         self.settings = settings
@@ -110,19 +113,26 @@ class TerminalGame(TimedGame):
         self.engine.set_options(level.options(self.engine.options))
         self.engine.set_position(self.board)
         begun, white = time.monotonic(), self.board.turn
-        self._hold_clock()
-        left = self.clock.limits() if self.clock is not None else None
         with waiting(self.console, "Aino is thinking") as tell:
-            result = search_interruptibly(self.engine, level.limits(left, white), tell=tell, begin=self.start_clock)
+            if not self.engine.is_prepared:
+                self._wait_until_compiled(tell)
+            left = self.clock.limits() if self.clock is not None else None
+            result = self.engine.start(level.limits(left, white)).result()
             time.sleep(max(0.0, level.pace_s(left, white) - (time.monotonic() - begun)))
         if result.infos:
             self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
         return result
 
-    def _hold_clock(self) -> None:
-        """Stops the clocks until the search begins, where Aino must be compiled before: that is nobody's time."""
-        if self.clock is not None and not getattr(self.engine, "is_prepared", True):
+    def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:
+        """Stops the clocks until Aino is compiled: that is nobody's time."""
+        if self.clock is not None:
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
+
+        def wait(job: SearchJob[None]) -> None:
+            self.engine.wait(lambda progress: tell(f"{progress}, only this once"), job)
+
+        SearchJob[None]().start(wait).result()
+        self.start_clock()
 
     # ---- output -----------------------------------------------------------------------------------------------------
 

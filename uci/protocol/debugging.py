@@ -5,17 +5,22 @@ Each command yields lines of text. A long one yields them one by one, so that th
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import chess
 
 from engine.board.perft import perft
-from engine.errors import ConfigError
+from engine.errors import ConfigError, StillCompilingError
 from engine.player import Engine
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.bench.bench import BENCH_POSITIONS
+from uci.protocol.writer import Writer, info_string
 from uci.tools.perft import MAX_PERFT_DEPTH
 
 HELP = """\
@@ -38,6 +43,24 @@ PERFT_CHUNK_DEPTH = 4  # plies counted between two checks for a stop, well under
 BENCH_VISITS = 500
 _PRIORS_SHOWN = 8
 _LINE_SHOWN = 6  # plies shown of each line
+
+
+def tell_lines(writer: Writer, command: str, job: SearchJob[Any], lines: Iterable[str]) -> list[str]:
+    """Writes a command's lines one by one until they end or its job is stopped; returns the last one."""
+    last = ""
+    try:
+        for number, line in enumerate(lines):
+            if job.stopped:
+                return [info_string(f"{command} stopped")]
+            if number:
+                writer.line(last)
+            last = line
+    except StillCompilingError:  # raised by a stop
+        last = info_string(f"{command} stopped")
+    except Exception as error:  # noqa: BLE001 - a bug in a debugging command must not end the conversation
+        traceback.print_exc(file=sys.stderr)
+        last = info_string(f"{command} failed: {type(error).__name__}: {error}")
+    return [last]
 
 
 def evaluation_lines(engine: Engine, board: chess.Board) -> Iterator[str]:
@@ -69,7 +92,7 @@ def tree_lines(result: SearchResult, board: chess.Board) -> Iterator[str]:
         yield f"{name:8}{child.visits:9}{100 * child.prior:7.2f}%{value}{100 * child.draw:7.1f}%  {line}".rstrip()
 
 
-def perft_lines(board: chess.Board, depth: int, control: SearchControl) -> Iterator[str]:
+def perft_lines(board: chess.Board, depth: int, job: SearchJob[Any]) -> Iterator[str]:
     """The count below each move and their sum, as other engines print them. Raises ConfigError if too deep."""
     if depth > MAX_PERFT_DEPTH:
         raise ConfigError(f"go perft: bad depth {depth}, expected 0 to {MAX_PERFT_DEPTH}")
@@ -77,28 +100,28 @@ def perft_lines(board: chess.Board, depth: int, control: SearchControl) -> Itera
     for move in sorted(board.legal_moves, key=chess.Move.uci) if depth else ():
         after = board.copy(stack=False)
         after.push(move)
-        count = _count(after, depth - 1, control)
+        count = _count(after, depth - 1, job)
         total += count
         yield f"{board.uci(move)}: {count}"
     yield ""
     yield f"Nodes searched: {total}"
 
 
-def _count(board: chess.Board, depth: int, control: SearchControl) -> int:
+def _count(board: chess.Board, depth: int, job: SearchJob[Any]) -> int:
     """Counts perft in pieces so that it can stop soon. The count is meaningless after a stop."""
     if depth <= PERFT_CHUNK_DEPTH:
         return perft(board, depth)
     total = 0
     for move in board.legal_moves:
-        if control.stopped:
+        if job.stopped:
             break
         board.push(move)
-        total += _count(board, depth - 1, control)
+        total += _count(board, depth - 1, job)
         board.pop()
     return total
 
 
-def bench_lines(engine: Engine, text: str, control: SearchControl) -> Iterator[str]:
+def bench_lines(engine: Engine, text: str, job: SearchJob[Any]) -> Iterator[str]:
     """Nodes and speed of a few searches from empty trees. `text` is the visits per search. Raises ConfigError."""
     visits = int(text) if text.isdecimal() and text.isascii() else 0
     if text and not visits:
@@ -107,7 +130,7 @@ def bench_lines(engine: Engine, text: str, control: SearchControl) -> Iterator[s
     for number, fen in enumerate(BENCH_POSITIONS, 1):
         engine.new_game()
         engine.set_position(chess.Board(fen))
-        result = engine.search(Limits(nodes=visits or BENCH_VISITS), control=control)
+        result = engine.search(Limits(nodes=visits or BENCH_VISITS), job=job)
         nodes += result.nodes
         yield f"Position {number}/{len(BENCH_POSITIONS)}: {result.nodes} nodes, {result.best_move}"
     engine.new_game()

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     import chess
 
     from engine.player import Engine
+    from engine.search.job import SearchJob
+    from uci.protocol.answer import Answer
     from uci.protocol.position import PositionKeeper
-    from uci.protocol.search_task import SearchTask, Task
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
@@ -116,8 +117,8 @@ class Session:
         self.refusal = ""  # why the engine cannot take the command line's options; a refusal ends the conversation
         self._loader = EngineLoader(writer, engine_factory, demanded)
         self._position_keeper: PositionKeeper | None = None
-        self._task: Task | None = None
-        self._last_search: SearchTask | None = None
+        self._job: SearchJob[list[str]] | None = None
+        self._last_search: Answer | None = None
         self._debugging = False
         self._position_s = 0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
         self._commands: dict[str, Callable[[str], None]] = {
@@ -235,7 +236,7 @@ class Session:
             self.writer.info(f"position: {note}")
 
     def _go(self, text: str) -> None:
-        from uci.protocol.search_task import SearchTask, any_move, make_limits
+        from uci.protocol.answer import Answer, any_move, make_limits
 
         begun, self._position_s = time.monotonic() - self._position_s, 0.0
         command = words.parse_go(text)
@@ -261,24 +262,29 @@ class Session:
         begun += time.monotonic() - loads_from  # The first move is searched for its whole time.
         self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
         restricted = command.searchmoves is not None
-        self._last_search = SearchTask(engine, board, limits, restricted, self.options, self.writer, begun)
-        self._start(self._last_search)
+        self._last_search = Answer(engine, board, limits, restricted, self.options, self.writer)
+        self._start(self._last_search.find, begun)
 
     def _answer_no_move(self, command: words.GoCommand, refusal: str) -> None:
         """Answers a `go` for a position that was refused: any move would be one of another position."""
-        from uci.protocol.search_task import RefusedTask
+        from engine.search.limits import Limits
+        from uci.protocol.answer import NO_MOVE
+
+        def nothing(job: SearchJob[list[str]]) -> list[str]:
+            job.hold(Limits(infinite=command.infinite, ponder=command.ponder))
+            return [NO_MOVE]
 
         self.writer.info(f"nothing to search, because Aino refused the last position: {refusal}")
         if command.perft is None:
-            self._start(RefusedTask(self.writer, command.infinite or command.ponder))
+            self._start(nothing)
 
     def _stop(self, text: str) -> None:
-        if self._task is not None and self._task.working:
-            self._task.stop()
+        if self._job is not None:
+            self._job.stop()
 
     def _ponderhit(self, text: str) -> None:
-        if self._task is not None and self._task.working:
-            self._task.ponderhit()
+        if self._job is not None:
+            self._job.ponderhit()
 
     # ---- debugging commands -----------------------------------------------------------------------------------------
 
@@ -322,18 +328,16 @@ class Session:
                 self.writer.info("eval: wait until everything is compiled")
 
     def _bench(self, text: str) -> None:
-        from uci.protocol.debugging import bench_lines
-        from uci.protocol.search_task import LinesTask
+        from uci.protocol.debugging import bench_lines, tell_lines
 
         self._finish_work()
         engine = self._ready_engine()
-        self._start(LinesTask(self.writer, "bench", lambda control: bench_lines(engine, text, control)))
+        self._start(lambda job: tell_lines(self.writer, "bench", job, bench_lines(engine, text, job)))
 
     def _perft(self, board: chess.Board, depth: int) -> None:
-        from uci.protocol.debugging import perft_lines
-        from uci.protocol.search_task import LinesTask
+        from uci.protocol.debugging import perft_lines, tell_lines
 
-        self._start(LinesTask(self.writer, "perft", lambda control: perft_lines(board, depth, control)))
+        self._start(lambda job: tell_lines(self.writer, "perft", job, perft_lines(board, depth, job)))
 
     # ---- engine and search ------------------------------------------------------------------------------------------
 
@@ -348,16 +352,18 @@ class Session:
         return self._keeper().board.copy()
 
     def _working(self) -> bool:
-        return self._task is not None and self._task.working
+        return self._job is not None and not self._job.done()
 
-    def _start(self, task: Task) -> None:
-        self._task = task
-        task.start()
+    def _start(self, work: Callable[[SearchJob[list[str]]], list[str]], begun: float | None = None) -> None:
+        """Lets a job work and write its last lines. It is done before: a GUI may continue when it has read them."""
+        from engine.search.job import SearchJob
+
+        self._job = SearchJob[list[str]](begun).start(work, lambda lines: self.writer.line(*lines))
 
     def _finish_work(self) -> None:
-        if self._task is not None:
-            self._task.stop()
-            self._task.join()
+        if self._job is not None:
+            self._job.stop()
+            self._job.join()
 
     def _ready_engine(self) -> Engine:
         """The engine with the current options, loaded if necessary. Call only while no task is running."""
@@ -370,8 +376,8 @@ class Session:
         return engine
 
     def _close(self) -> None:
-        if self._task is not None:
-            self._task.stop()
-            self._task.join(QUIT_TIMEOUT_S)
+        if self._job is not None:
+            self._job.stop()
+            self._job.join(QUIT_TIMEOUT_S)
         if self._loader.engine is not None and not self._working():
             self._loader.engine.close()

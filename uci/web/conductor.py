@@ -26,9 +26,9 @@ from uci.game.timed_game import Setup
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import chosen_game, chosen_position, loaded_game
+from uci.web.board_engine import BoardEngine
 from uci.web.snapshot import lines_of, snapshot, verdict_at_end
 from uci.web.table import Table
-from uci.web.thinker import Thinker
 from uci.web.wishes import read_wish
 
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
@@ -41,7 +41,7 @@ Tell = Callable[[dict[str, Any]], None]
 class Desk:
     """What the conductor works with."""
 
-    thinker: Thinker
+    engine: BoardEngine
     save: Callable[[chess.pgn.Game], str]  # returns a sentence that says where the game is
     review_limits: Limits = _REVIEW
     rng: random.Random | None = None  # chooses Aino's openings; without it Aino searches from the first move on
@@ -54,7 +54,7 @@ class Conductor:
     """
 
     def __init__(self, desk: Desk, setup: Setup, tell: Tell) -> None:
-        self._thinker = desk.thinker
+        self._engine = desk.engine
         self.table = self._lay(setup)
         self.review_page: Callable[[str], str] | None = None  # the page for a nonce
         self._desk = desk
@@ -78,7 +78,7 @@ class Conductor:
             self._tell(self._review_state())
         if self._hinted is not None and self._hinted["fen"] == self.table.board.fen():
             self._tell(self._hinted)
-        if not self._thinker.is_loaded:
+        if not self._engine.is_loaded:
             self._say("Aino is getting ready; the very first start compiles the engine. You can begin.")
         self._go_on()
 
@@ -86,7 +86,7 @@ class Conductor:
         """The page is gone: stops the clocks and the engine, unless that reviews a game."""
         self.table.wait(True)
         if not self._reviewing:
-            self._thinker.cancel()
+            self._engine.stop()
         self._set_flag_timer()
 
     def receive(self, text: str | bytes) -> None:
@@ -103,7 +103,7 @@ class Conductor:
     def close(self) -> str | None:
         """Ends the engine's work and saves a game that is not saved; returns where it is."""
         self._end_review()
-        self._thinker.cancel()
+        self._engine.stop()
         return self._save()
 
     # ---- requests: the game -----------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class Conductor:
     def _lay(self, setup: Setup) -> Table:
         """A table for a new game."""
         table = Table(setup)
-        table.load(not self._thinker.is_loaded)
+        table.load(not self._engine.is_loaded)
         return table
 
     def _do_move(self, uci: str) -> None:
@@ -269,7 +269,7 @@ class Conductor:
 
         limits = self._desk.review_limits
         try:
-            review = await self._thinker.review(table.record(), self._for_analysis, limits, on_ply)
+            review = await self._engine.review(table.record(), self._for_analysis, limits, on_ply)
         except Exception:
             if table is self.table:
                 self._forget_review()
@@ -278,7 +278,7 @@ class Conductor:
         if review is None or table is not self.table:
             return
         self._reviewing = False
-        how = how_reviewed(self._thinker.evaluator_name, limits)
+        how = how_reviewed(self._engine.evaluator_name, limits)
         section = game_section(review, 1, game_text(add_comments(review, how)))
         self.review_page = lambda nonce: render_game_page("Review of the game", [section], how, nonce)
         self._tell(self._review_state())
@@ -303,7 +303,7 @@ class Conductor:
     def _end_review(self) -> None:
         if self._reviewing:
             self._reviewing = False
-            self._thinker.cancel()
+            self._engine.stop()
 
     # ---- the engine -------------------------------------------------------------------------------------------------
 
@@ -325,7 +325,7 @@ class Conductor:
         elif self.table.is_analysing and self._shows_lines and not self.table.is_waiting:
             self._start(self._analyse())
         else:
-            self._thinker.cancel()
+            self._engine.stop()
 
     async def _be_loaded(self) -> None:
         """Waits until the engine is loaded; the clock of whoever waits for it stands still meanwhile."""
@@ -336,9 +336,9 @@ class Conductor:
         self._set_flag_timer()
         self._tell_state()
         try:
-            await self._thinker.prepare()
+            await self._engine.prepare()
         finally:
-            table.load(not self._thinker.is_loaded)
+            table.load(not self._engine.is_loaded)
             table.ask(False)
             if table is self.table:
                 self._set_flag_timer()
@@ -374,13 +374,13 @@ class Conductor:
     async def _search(self, board: chess.Board, level: Level, table: Table | None = None) -> SearchResult | None:
         """Searches at a level, by the clocks of `table` where it has them. None if something else came up."""
         clock = table.clock.limits() if table is not None and table.clock is not None else None
-        return await self._thinker.search(board, level.options, level.limits(clock, board.turn))
+        return await self._engine.search(board, level.options, level.limits(clock, board.turn))
 
     async def _analyse(self) -> None:
         """Shows lines of the position that is looked at until something else is to be done."""
         board = self.table.shown.copy()
         if not any(board.legal_moves):
-            self._thinker.cancel()
+            self._engine.stop()
             self._tell(verdict_at_end(board))
             return
 
@@ -388,7 +388,7 @@ class Conductor:
             self._tell(lines_of(self.table, board, infos))
 
         for limits in (_FIRST_LOOK, Limits(infinite=True)):
-            if await self._thinker.search(board, self._for_analysis, limits, on_lines) is None:
+            if await self._engine.search(board, self._for_analysis, limits, on_lines) is None:
                 return
 
     def _for_analysis(self, options: EngineOptions) -> EngineOptions:

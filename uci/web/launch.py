@@ -19,9 +19,9 @@ from engine.cli.console import can_show, say
 from engine.player import Engine
 from uci.game.game_file import default_path, save_game
 from uci.game.timed_game import Setup
+from uci.web.board_engine import BoardEngine
 from uci.web.conductor import Conductor, Desk
 from uci.web.server import WebServer
-from uci.web.thinker import Thinker
 
 
 async def serve_board(
@@ -37,9 +37,9 @@ async def serve_board(
 
     `load` makes the engine while the page is already open. Raises AinoErrors if it cannot.
     """
-    thinker = Thinker(load)
+    engine = BoardEngine(load)
     path = pgn or default_path(datetime.datetime.now())
-    desk = Desk(thinker, _saver(path), rng=random.Random())
+    desk = Desk(engine, _saver(path), rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(desk, setup, tell),
         lambda: say(console, f"The page is closed, and the game waits. To continue, open {server.url}"),
@@ -58,7 +58,7 @@ async def serve_board(
         with handling_signals("SIGINT SIGHUP SIGTERM", lambda *_: loop.call_soon_threadsafe(ended.set)):
             if open_browser:  # in a thread, because some browsers return when they are closed
                 threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
-            waiting, loading = asyncio.ensure_future(ended.wait()), asyncio.ensure_future(thinker.prepare())
+            waiting, loading = asyncio.ensure_future(ended.wait()), asyncio.ensure_future(engine.prepare())
             await asyncio.wait([waiting, loading], return_when=asyncio.FIRST_COMPLETED)
             if loading.done():
                 loading.result()
@@ -66,7 +66,7 @@ async def serve_board(
     finally:
         where = server.conductor.close()
         await server.close()
-        await thinker.close()
+        await engine.close()
         if where is not None:
             say(console, where)
 

@@ -12,7 +12,8 @@ from engine.board.convert import decode_move, encode_move, row_from_board, stack
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.options import EngineOptions
 from engine.search.hints import ask, new_questions
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.params import HINT_MARGIN_CP, HINT_PRIOR, SearchParams
 from engine.search.priors import find_edge, hint, own_priors, restore
 from engine.search.result import SearchResult
@@ -209,18 +210,18 @@ def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
 
 def stop_between_answers(player: Engine) -> None:
     """Begin a search and stop it when alpha-beta has answered a question and not yet all."""
-    hint_source, control = player._hint_source, SearchControl()
+    hint_source, job = player._hint_source, SearchJob()
     plain = hint_source.answer_next
 
     def answer_and_stop() -> bool:
         was_last = plain()
         if not was_last:
-            control.stop()
+            job.stop()
         return was_last
 
     with patch.object(hint_source, "answer_next", answer_and_stop):
-        player.search(Limits(nodes=5000), control=control)
-    assert control.stopped
+        player.search(Limits(nodes=5000), job=job)
+    assert job.stopped
 
 
 def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing() -> None:

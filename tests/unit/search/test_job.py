@@ -1,10 +1,18 @@
-"""One search: its limits, stop and ponderhit."""
+"""One search: its limits, stop and ponderhit, and what waits for it."""
 
+import _thread
+import asyncio
+import signal
+import threading
 import time
+from collections.abc import Iterator
 
 import chess
+import pytest
 
-from engine.search.limits import Limits, SearchControl
+from engine.errors import StillCompilingError
+from engine.search.job import SearchInterrupted, SearchJob
+from engine.search.limits import Limits
 from tests.unit.search.flat import engine, search
 
 
@@ -29,5 +37,94 @@ def test_a_moves_time_runs_from_its_reception():
     with engine() as player:
         player.search(Limits(nodes=50))
         begun = time.monotonic()
-        player.search(Limits(movetime_ms=60_000), control=SearchControl(begun - 60.0))
+        player.search(Limits(movetime_ms=60_000), job=SearchJob(begun - 60.0))
         assert time.monotonic() - begun < 30.0
+
+
+# ---- the job alone --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[threading.Timer]:
+    """Ctrl-C a moment after the test starts it, even where a shell runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield threading.Timer(0.2, _thread.interrupt_main)
+    signal.signal(signal.SIGINT, before)
+
+
+def until_stopped(job: SearchJob[str]) -> str:
+    job.hold(Limits(infinite=True))
+    return "so far"
+
+
+def test_a_coroutine_awaits_a_search_while_others_run():
+    async def searched():
+        with engine() as player:
+            player.set_position(chess.Board())
+            job = player.start(Limits(infinite=True))
+            job.stop()
+            return await job
+
+    assert asyncio.run(searched()).best_move in chess.Board().legal_moves
+
+
+def test_ctrl_c_while_waiting_stops_the_job_and_raises_what_it_found(ctrl_c: threading.Timer):
+    job = SearchJob[str]().start(until_stopped)
+    ctrl_c.start()
+    with pytest.raises(SearchInterrupted) as interrupt:
+        job.result()
+    assert interrupt.value.result == "so far"
+    assert job.stopped
+
+
+def test_ctrl_c_while_nothing_can_be_found_is_no_error_of_the_search(ctrl_c: threading.Timer):
+    def compiling(job: SearchJob[str]) -> str:
+        job.hold(Limits(infinite=True))
+        raise StillCompilingError("no search yet")
+
+    job = SearchJob[str]().start(compiling)
+    ctrl_c.start()
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        job.result()
+    assert not isinstance(interrupt.value, SearchInterrupted)
+
+
+def test_a_job_is_done_before_it_says_its_last_word_and_joined_after_it():
+    seen = []
+    job = SearchJob[str]()
+    job.start(until_stopped, lambda answer: seen.append((answer, job.done())))
+    assert not job.done()
+    job.stop()
+    job.join()
+    assert seen == [("so far", True)]
+
+
+def test_an_error_reaches_whoever_asks_for_the_result():
+    def broken(job: SearchJob[str]) -> str:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        SearchJob[str]().start(broken, lambda answer: pytest.fail("there is no answer")).result()
+
+
+@pytest.mark.parametrize(
+    ("limits", "word", "held"),
+    [
+        (Limits(), None, False),
+        (Limits(infinite=True), None, True),
+        (Limits(infinite=True), "ponderhit", True),
+        (Limits(infinite=True, ponder=True), "ponderhit", True),
+        (Limits(infinite=True), "stop", False),
+        (Limits(ponder=True), None, True),
+        (Limits(ponder=True), "ponderhit", False),
+        (Limits(ponder=True), "stop", False),
+    ],
+)
+def test_a_result_is_held_back_until_uci_allows_it(limits: Limits, word: str | None, held: bool):
+    job = SearchJob[None]().start(lambda job: job.hold(limits))
+    if word:
+        getattr(job, word)()
+    job.join(0.1 if held else 10.0)
+    assert job.done() == (not held)
+    job.stop()
+    job.join()

@@ -10,7 +10,7 @@ from engine.board.convert import encode_move
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.choice import choose_move
-from engine.search.job import SearchOrder, Stopper
+from engine.search.driver import SearchOrder, Stopper
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
 from engine.search.session import Search

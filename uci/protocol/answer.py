@@ -1,21 +1,18 @@
-"""Tasks run on their own threads, so that the reading thread stays free for `stop`, `isready` and `quit`.
-
-One `go` is a search that sends exactly one `bestmove`, when UCI allows it.
-"""
+"""What a `go` is answered: lines on the way, and exactly one `bestmove`, when UCI allows it."""
 
 from __future__ import annotations
 
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import chess
 
 from engine.errors import EvaluatorError, MoveError, ShapeError, StillCompilingError
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchControl
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.protocol.move_stats import move_stats
 from uci.protocol.position import read_move
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from engine.player import Engine
 
 _CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
+NO_MOVE = "bestmove (none)"
 
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
@@ -52,7 +50,7 @@ def any_move(board: chess.Board, limits: Limits, error: Exception, best: chess.M
 
 def _first_move(board: chess.Board, limits: Limits, message: str, best: chess.Move | None = None) -> list[str]:
     move = best or _plain_move(board.copy(stack=False), list(limits.searchmoves or board.legal_moves))
-    return [info_string(message), f"bestmove {board.uci(move) if move else '(none)'}"]
+    return [info_string(message), f"bestmove {board.uci(move)}" if move else NO_MOVE]
 
 
 def _plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
@@ -75,85 +73,10 @@ def _mates(board: chess.Board, move: chess.Move) -> bool:
     return is_mate
 
 
-class Task(threading.Thread):
-    """One piece of work. Only the reading thread calls `stop`, `ponderhit` and `join`.
-
-    `working` becomes false when the last line is sent: the GUI may continue then, although the thread has not quite
-    ended.
-    """
-
-    def __init__(self, writer: Writer, begun: float | None = None) -> None:
-        super().__init__(name=type(self).__name__, daemon=True)
-        self.working = True
-        self._writer = writer
-        self._control = SearchControl(begun)
-
-    def stop(self) -> None:
-        """Ends the work at the next opportunity."""
-        self._control.stop()
-
-    def ponderhit(self) -> None:
-        """Does nothing here; a search overrides it."""
-
-
-class LinesTask(Task):
-    """Writes a debugging command's lines one by one until they end or `stop` arrives."""
-
-    def __init__(self, writer: Writer, command: str, work: Callable[[SearchControl], Iterable[str]]) -> None:
-        super().__init__(writer)
-        self._command = command
-        self._work = work
-
-    def run(self) -> None:
-        try:
-            last = self._say_all_but_last()
-        except StillCompilingError:  # raised by a stop
-            last = info_string(f"{self._command} stopped")
-        except Exception as error:  # noqa: BLE001 - a bug in a debugging command must not end the conversation
-            traceback.print_exc(file=sys.stderr)
-            last = info_string(f"{self._command} failed: {type(error).__name__}: {error}")
-        self.working = False
-        self._writer.line(last)
-
-    def _say_all_but_last(self) -> str:
-        last = ""
-        for number, line in enumerate(self._work(self._control)):
-            if self._control.stopped:
-                return info_string(f"{self._command} stopped")
-            if number:
-                self._writer.line(last)
-            last = line
-        return last
-
-
-class RefusedTask(Task):
-    """Answers a `go` without a position, as one without a legal move. `waits`: not before `stop` or `ponderhit`."""
-
-    def __init__(self, writer: Writer, waits: bool) -> None:
-        super().__init__(writer)
-        self._may_answer = threading.Event()
-        if not waits:
-            self._may_answer.set()
-
-    def stop(self) -> None:
-        """Sends the answer."""
-        self._may_answer.set()
-
-    def ponderhit(self) -> None:
-        """Sends the answer."""
-        self._may_answer.set()
-
-    def run(self) -> None:
-        self._may_answer.wait()
-        self.working = False
-        self._writer.line("bestmove (none)")
-
-
-class SearchTask(Task):
+class Answer:
     """Searches `board` and reports. `result` is set once the search has ended.
 
     `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
-    `begun` is when the clock began to run, as in `SearchControl`.
     """
 
     def __init__(
@@ -164,45 +87,30 @@ class SearchTask(Task):
         restricted: bool,
         options: EngineOptions,
         writer: Writer,
-        begun: float | None = None,
     ) -> None:
-        super().__init__(writer, begun)
         self.board = board
         self.result: SearchResult | None = None
         self._engine = engine
         self._limits = limits
         self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
         self._options = options
+        self._writer = writer
         self._said: Sequence[SearchInfo] = ()
         self._said_move: chess.Move | None = None  # in the last `currmove`
-        self._may_answer = threading.Event()
-        if not (limits.infinite or limits.ponder):
-            self._may_answer.set()
 
-    def stop(self) -> None:
-        """Ends the search, which then sends its best move at once."""
-        self._may_answer.set()
-        super().stop()
+    def find(self, job: SearchJob[Any]) -> list[str]:
+        """The last lines, held back until they may be sent."""
+        lines = self._final_lines(job)
+        job.hold(self._limits)
+        return lines
 
-    def ponderhit(self) -> None:
-        """The opponent has played the expected move: the clock counts from now on."""
-        if not self._limits.infinite:
-            self._may_answer.set()
-        self._control.ponderhit()
-
-    def run(self) -> None:
-        lines = self._final_lines()
-        self._may_answer.wait()
-        self.working = False
-        self._writer.line(*lines)
-
-    def _final_lines(self) -> list[str]:
+    def _final_lines(self, job: SearchJob[Any]) -> list[str]:
         if self._nothing_to_search:
             score = "mate 0" if self.board.is_checkmate() else "cp 0"
-            return [f"info depth 0 score {score}", "bestmove (none)"]
+            return [f"info depth 0 score {score}", NO_MOVE]
         try:
             self._engine.set_position(self.board)
-            self.result = self._engine.search(self._limits, self._say, self._control)
+            self.result = self._engine.search(self._limits, self._say, job)
             for problem in self._engine.take_problems():
                 self._writer.info(problem)
         except StillCompilingError as error:
@@ -218,7 +126,7 @@ class SearchTask(Task):
         if self._options.verbose_move_stats:
             lines += move_stats(result, self.board)
         best = result.best_move
-        answer = f"bestmove {self.board.uci(best) if best else '(none)'}"
+        answer = f"bestmove {self.board.uci(best)}" if best else NO_MOVE
         if best and result.ponder_move:
             after = self.board.copy(stack=False)
             after.push(best)
