@@ -27,7 +27,7 @@ from engine.errors import ConfigError
 from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, SCALE, level_choices
 from uci.pages.render import render
 from uci.web.conductor import Conductor
-from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN
+from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN
 
 ADDRESS = "127.0.0.1"
 _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
@@ -242,7 +242,7 @@ class ReviewHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page; 404 while there is none."""
-        review = self.server.conductor.review_page
+        review = self.server.conductor.session.review.page
         if review is None:
             raise HTTPError(404, reason="No game has been reviewed")
         self.show_page(review)
@@ -253,7 +253,7 @@ class GameHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The file."""
-        table = self.server.conductor.table
+        table = self.server.conductor.session.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
         self.finish(game_text(table.record()))
@@ -277,10 +277,10 @@ class BoardSocket(_Guarded, WebSocketHandler):
         self.server.arrived(self)
 
     def on_message(self, message: str | bytes) -> None:
-        if self.server.tabs[:1] == [self]:
-            self.server.conductor.receive(message)
-        elif message == '{"do":"take_over"}':
+        if message == '{"do":"take_over"}':
             self.server.take_over(self)
+        elif self.server.tabs[:1] == [self]:
+            self.server.conductor.receive(message)
 
     def on_close(self) -> None:
         self.server.left(self)

@@ -9,15 +9,15 @@ let browsed = null;    // the ply that is looked at in a game, null for the late
 let lines = null;      // the latest lines of analysis
 let hint = null;       // the latest hint
 let premove = null;    // [from, to] to play as soon as it is legal
-let waitingDialog = null;  // the dialog whose wish the server has not answered yet
+let waitingDialog = null;  // the dialog whose request the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
 let socket = null;
 let arriving = true;   // whether the next state is the first one of a connection
 const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on" };  // what the page looks and sounds like
 for (const name in choices) choices[name] = localStorage.getItem(`aino-${name}`) ?? choices[name];
 
-function send(wish, fields = {}) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: wish, ...fields }));
+function send(request, fields = {}) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: request, ...fields }));
   else answers.say({ text: "Aino cannot be reached. Try again in a moment.", kind: "error" });
 }
 
