@@ -10,6 +10,7 @@ AinoError
 ├── TrainingError               training that cannot continue, such as a loss that is not a number
 ├── RunError                    a training run folder that cannot be used
 ├── StillCompilingError         a search stopped while it waited for its kernels
+├── CompilerError               kernels that no process can compile
 └── DataError                   input data that does not have the documented form
 """
 
@@ -137,6 +138,10 @@ class RunError(AinoError):
 
 class StillCompilingError(AinoError):
     """A search was stopped before it could begin, because its kernels are still being compiled."""
+
+
+class CompilerError(AinoError):
+    """The process that compiles kernels dies; a search that compiled them itself would die in the same way."""
 
 
 class DataError(AinoError):

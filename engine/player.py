@@ -290,7 +290,7 @@ class Engine:
     def _search_board(
         self, board: chess.Board, limits: Limits, on_info: OnInfo | None, job: SearchJob[Any]
     ) -> SearchResult:
-        begun = time.monotonic() if job.begun is None else job.begun
+        begun = time.perf_counter() if job.begun is None else job.begun
         if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0, board=board)
         book_move = self._book_move(board, limits)

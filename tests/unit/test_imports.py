@@ -83,6 +83,7 @@ ONLY_IMPORTERS = {
         "engine.native.bits",
         "engine.native.compile_events",
         "engine.native.dependencies",
+        "engine.native.elementary",
         "engine.native.instructions",
         "engine.native.integer_lanes",
         "engine.native.jit",
@@ -93,6 +94,7 @@ ONLY_IMPORTERS = {
         "engine.native.whole",
     },
     "llvmlite": {
+        "engine.native.elementary",
         "engine.native.instructions",
         "engine.native.integer_lanes",
         "engine.native.lanes",
