@@ -20,7 +20,6 @@ from engine.board.movegen import generate
 from engine.cli.option_forms import load_toml
 from engine.errors import DataError, FenError
 from engine.options import EngineOptions
-from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import read_teacher
 from selfplay.matches.opening_book import load_book, load_openings
@@ -131,19 +130,6 @@ def labelled_games() -> Target:
     """Games with a teacher's labels, packed."""
     words = (b"|", b":", b";", b"=", b",", b"e2e4", b"1-0", b"-99999", b"\n")
     return Target("labelled-games", ".txt.xz", (LABELLED,), partial(read_games, read_teacher), words, lzma.compress)
-
-
-def engine_games() -> Target:
-    """Games of engines with evaluations, a JSON object a line."""
-    words = (b"[", b"null", b"1e999", b'"fen"', b'"ev"', b"32001", b"e2e4 ", b"NaN")
-    return Target("engine-games", ".jsonl", (ENGINE_GAMES,), partial(read_games, read_engine_games), words)
-
-
-def human_games() -> Target:
-    """Games of people, a row each."""
-    return Target(
-        "human-games", ".tsv", (HUMAN_GAMES,), partial(read_games, read_human_games), (b"\t", b"1-0", b"e7e5")
-    )
 
 
 def read_pgns(path: Path) -> None:
