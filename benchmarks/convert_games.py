@@ -17,21 +17,24 @@ from pathlib import Path
 
 import chess
 
+from engine.board.fen import parse_fen
 from engine.cli.live_lines import show
+from engine.errors import FenError
 from selfplay.data.text_files import numbered_lines
 
 
 def labelled_game(line: str) -> str:
-    """A line of text labels (`selfplay/data/teacher.py`) from an engine collection's; "" without evaluations."""
+    """A line of text labels (`selfplay/data/teacher.py`); "" for a game without evaluations or to play from nowhere."""
     game = json.loads(line)
-    scores = game["ev"]
     fen = game.get("fen", chess.STARTING_FEN)
-    sign = 1 if chess.Board(fen, chess960=True).turn else -1
+    try:
+        sign = 1 if parse_fen(fen, chess960=True).turn else -1
+    except FenError:
+        return ""
     plies = []
-    for number, (move, score) in enumerate(zip(game["uci"].split(), scores, strict=True)):
-        mover_cp = "" if score is None else f":{move}={round(score) * (-sign if number % 2 else sign)}"
-        plies.append(f"{move}{mover_cp}")
-    return "" if all(score is None for score in scores) else f"{fen}|{game['result']}|{';'.join(plies)}\n"
+    for number, (move, score) in enumerate(zip(game["uci"].split(), game["ev"], strict=True)):
+        plies.append(move if score is None else f"{move}:{move}={round(score) * (-sign if number % 2 else sign)}")
+    return f"{fen}|{game['result']}|{';'.join(plies)}\n" if ":" in "".join(plies) else ""
 
 
 def pgn_game(line: str, columns: list[str]) -> str:

@@ -68,7 +68,8 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     )
     advice = "write --data FILE=WEIGHT. The kind is seen from the content; the weight was {} unless --mixture gave it"
     add_former(group, {flag: advice.format(weight) for flag, weight in FORMER.items()})
-    add_former(group, {"--mixture": "write each weight behind its file, as in --data teacher/=0.6 games.pgn=0.05"})
+    advice = "write each weight behind its file, as in --data teacher/=0.6 games.pgn=0.05"
+    add_former(group, dict.fromkeys(("--mixture", "--shares"), advice))
     text = "skip PGN games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "hold out this share of all games, 1/64 at least; score on those of the first file"

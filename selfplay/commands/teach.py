@@ -141,9 +141,7 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
 
         def load(path: Path, kind: str) -> PositionSet:
             if kind == FOLDER:
-                raise ConfigError(
-                    f"{path}: a label folder, which has no games to draw around"
-                )
+                raise ConfigError(f"{path}: a label folder, which has no games to draw around")
             return load_or_parse(
                 path, reader_of(kind), cache, lambda share, games: line.update(share, f"{path.name}: {games:,} games")
             )

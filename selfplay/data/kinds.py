@@ -105,7 +105,7 @@ def _kind_of_text(path: Path, begin: bytes) -> str:
     parts = first.split("|")
     if len(parts) == 3 and "/" in parts[0] and (parts[1] in WHITE_POINTS or parts[1] == UNKNOWN_RESULT):
         return LABELS
-    if GAMES.match(first) or ".pgn" in path.suffixes:
+    if GAMES.match(first) or ".pgn" in path.name.lower():
         return PGN
     if {"result", "uci"} <= set(first.split("\t")) or _is_engine_game(first):
         raise DataError(f"{path}: {CONVERT}")

@@ -76,10 +76,6 @@ CHESS960_PGN = f"""\
 
 
 LABELLED = f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=25,d2d4=31;e7e5;g1f3:g1f3=40,b1c3=-3\n".encode() * 3
-ENGINE_GAMES = (
-    f'{{"result": "0-1", "uci": "e2e4 e7e5", "ev": [30, null], "fen": "{chess.STARTING_FEN}"}}\n'.encode() * 3
-)
-HUMAN_GAMES = b"welo\tresult\tuci\n" + b"2500\t1-0\te2e4 e7e5 g1f3\n" * 3
 
 
 def fen() -> Target:
