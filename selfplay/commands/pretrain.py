@@ -105,7 +105,7 @@ def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
         defaults = ", ".join(f"{getattr(recipe, name)} for {kind}" for kind, recipe in RECIPES.items())
         kind, metavar = (int, "N") if name == "batch_size" else (float, "X")
         group.add_argument(flag, type=kind, dest=name, metavar=metavar, help=f"{text} (default {defaults})")
-    text = "weigh the differences in groups of siblings by this; for the value trunk (aino-train teach --groups-of)"
+    text = "multiply errors of differences between siblings by this; for the value trunk (teach --groups-of)"
     add_flag(group, "--sibling-weight", LossWeights.siblings, text)
     add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
     add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")

@@ -98,9 +98,7 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
     assert label_files(tmp_path) == [tmp_path / name for name in names]
     assert [path.name for path, _ in data_files(tmp_path / "part?.txt.xz")] == [names[0], names[2]]
     (tmp_path / "games.pgn").write_text(GAMES)
-    with pytest.raises(
-        DataError, match=r"holds PGN games \(games.pgn\) and text labels \(part1.txt.xz\)"
-    ):
+    with pytest.raises(DataError, match=r"holds PGN games \(games.pgn\) and text labels \(part1.txt.xz\)"):
         data_files(tmp_path)
     with pytest.raises(DataError, match=r"games\.pgn: expected text labels, .* found PGN games"):
         label_files(tmp_path / "games.pgn")
