@@ -90,7 +90,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]
-        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        known = self._option_string_actions.items()
+        flags = [flag for flag, action in known if flag.startswith("--") and not hasattr(action, "is_former")]
         super().error(message + did_you_mean(flags, *words))
 
 
