@@ -7,6 +7,7 @@ AinoError
 ├── MoveError (ValueError)      a move that is illegal or unreadable
 ├── NetFileError                a net file that is missing, damaged or of another kind
 ├── EvaluatorError              an evaluator of somebody's that fails, or answers what cannot be used
+├── DeviceError                 a GPU that cannot compute, runs out of memory or gets lost
 ├── TrainingError               training that cannot continue, such as a loss that is not a number
 ├── RunError                    a training run folder that cannot be used
 ├── StillCompilingError         a search stopped while it waited for its kernels
@@ -126,6 +127,12 @@ class NetFileError(AinoError):
 
 class EvaluatorError(AinoError):
     """Somebody's evaluator fails, does not answer, or answers what cannot be used."""
+
+
+class DeviceError(AinoError):
+    """A GPU cannot be used: a library is missing, a result is wrong, its memory is full, or it does not answer."""
+
+    option = "backend"
 
 
 class TrainingError(AinoError):
