@@ -43,10 +43,10 @@ class Backend:
         return importlib.import_module("cupyx").empty_pinned(shape, dtype)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function of elementwise array operations as one kernel, where the device can; it needs a name of its own.
+        """A named function of elementwise array operations as one kernel, where the device can.
 
-        The function may have results, and arguments that it writes by ``out=``. It may call ufuncs, ``where``, ``astype``
-        and, at its end, ``sum``. CuPy before 14 does not fuse constants with NumPy 2: it gets the function as it is.
+        The function may have results, and arguments that it writes by ``out=``. It may call ufuncs, ``where``,
+        ``astype`` and, at its end, ``sum``. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
         """
         can_fuse = self.name != "numpy" and int(self.xp.__version__.partition(".")[0]) >= 14
         return self.xp.fuse()(function) if can_fuse else function
@@ -188,7 +188,7 @@ def forget_device() -> None:
 def _check(backend: Backend) -> None:
     """Let the device compile and run a kernel, and multiply, in both precisions. Raises when a result is wrong."""
     for dtype in (np.float16, np.float32):
-        host = (np.arange(256, dtype=dtype) % 5).reshape(16, 16)  # small whole numbers: every result is exact
+        host: Any = (np.arange(256, dtype=dtype) % 5).reshape(16, 16)  # small whole numbers: every result is exact
         there = backend.asarray(host)
         for expected, found in ((host * 2 - 3, there * 2 - 3), (host @ host.T, there @ there.T)):
             if not np.array_equal(to_numpy(found), expected):

@@ -4,7 +4,7 @@
         ...
     device.total("wait"), device.by_place("launch")
 
-- Its arrays refuse every implicit conversion, arithmetic with NumPy arrays, and NumPy scalars that would change a dtype.
+- Its arrays refuse every implicit conversion, arithmetic with NumPy arrays, and NumPy scalars that change a dtype.
 - It has the functions, methods and parameters that all versions of CuPy in `cupy_table.json` have, and no others.
 - It counts launches, copies and waits by the file and line that caused them. How many launches a call takes was counted
   once with real CuPy 13.3 and 14.2 on a driver that computes nothing.
@@ -26,6 +26,7 @@ import threading
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,10 +100,6 @@ class Device:
             self.counts[kind, _caller()] += count
 
 
-_state = threading.local()
-_state.fusing, _state.streams = False, []
-
-
 class _State(threading.local):
     fusing = False
 
@@ -110,17 +107,17 @@ class _State(threading.local):
         self.streams: list[Stream] = []
 
 
-_state = _State()  # type: ignore[assignment]
+_state = _State()
 
 
 def _caller() -> str:
     frame: Any = sys._getframe(1)
     while frame.f_code.co_filename == __file__ or "contextlib" in frame.f_code.co_filename:
         frame = frame.f_back
-    return f"{frame.f_code.co_filename.partition('/tests/')[0].rpartition('/')[2]}:{frame.f_lineno}"
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
-# ---- streams and memory -----------------------------------------------------------------------------------------------
+# ---- streams and memory -----------------------------------------------------------------------------------------
 
 
 class Stream:
@@ -203,13 +200,18 @@ def _stream(device: Device) -> Stream:
 class Memory:
     """Memory of the device, shared by an array and its views."""
 
+    size = 0
+
     def __init__(self, device: Device, size: int) -> None:
+        self.device, self.home = device, _stream(device)
+        self.writer, self.readers = (0, 0), dict[int, int]()
         device.note("alloc")
         if device.used + size > device.limit:
-            raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes (allocated so far: {device.used:,} bytes).")
+            raise OutOfMemoryError(
+                f"Out of memory allocating {size:,} bytes (allocated so far: {device.used:,} bytes)."
+            )
         device.used += size
-        self.device, self.size, self.home = device, size, _stream(device)
-        self.writer, self.readers = (0, 0), dict[int, int]()
+        self.size = size
 
     def __del__(self) -> None:
         self.device.used -= self.size
@@ -218,10 +220,10 @@ class Memory:
             self.device.faults.append(f"{self.size} bytes are freed while another stream works on them")
 
 
-# ---- arrays -----------------------------------------------------------------------------------------------------------
+# ---- arrays -----------------------------------------------------------------------------------------------------
 
 
-class ndarray:  # noqa: N801  CuPy's name
+class ndarray:
     """Like `cupy.ndarray`."""
 
     __array_ufunc__: Any = None  # so that NumPy refuses to mix
@@ -397,6 +399,8 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
         raise TypeError(f"fusing: no function {name!r}")
     out = options.get("out")
     with np.errstate(all="ignore"):
+        if name == "matmul":
+            function = _product
         result = function(*_plain(given), **{key: _plain(value) for key, value in options.items()})
     if out is not None:
         _work(device, LAUNCHES.get(name, 1), reads, [out])
@@ -405,6 +409,13 @@ def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any
         _wait(device)
     results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
     return tuple(results) if isinstance(result, tuple) else results[0]
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A matrix product; sums of half precision are kept in float32, as on a device."""
+    if a.dtype == b.dtype == np.float16:
+        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    return np.matmul(a, b)
 
 
 def _sequence(result: Any) -> tuple[Any, ...]:
@@ -446,12 +457,12 @@ def _check_mixture(name: str, given: tuple[Any, ...]) -> None:
     for table in VERSIONS.values():
         known = [types.partition("->")[0] for types in table["ufuncs"].get(name, "").split()]
         wanted = [one.dtype for one in arrays]
-        if known and len(arrays) == len(given):
-            if not any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted)):
-                raise TypeError(f"CuPy: {name} is not supported for {wanted}")
+        fits = any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted))
+        if known and len(arrays) == len(given) and not fits:
+            raise TypeError(f"CuPy: {name} is not supported for {wanted}")
 
 
-# ---- operators --------------------------------------------------------------------------------------------------------
+# ---- operators --------------------------------------------------------------------------------------------------
 
 UFUNC_OF = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
@@ -495,7 +506,7 @@ ndarray.__index__ = _to_python(operator.index)  # type: ignore[attr-defined]
 ndarray.item = ndarray.tolist = _to_python(lambda values: values.tolist())  # type: ignore[attr-defined]
 
 
-# ---- the module -------------------------------------------------------------------------------------------------------
+# ---- the module -------------------------------------------------------------------------------------------------
 
 
 class _Ufunc:
@@ -605,13 +616,14 @@ def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
 
 @contextlib.contextmanager
 def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
-    """Put the stand-in in CuPy's place, which calls itself by this version. At the end, AssertionError tells the faults that no call could raise."""
+    """Put the stand-in in the place of CuPy, under this version. At the end, AssertionError tells the faults left."""
     device = Device()
     kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
     sys.modules.update(_make(device, version))
     engine.backend.forget_device()
     try:
         yield device
+        device.heal()
         device.null.synchronize()
     finally:
         engine.backend.forget_device()

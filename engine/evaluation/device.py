@@ -136,7 +136,8 @@ class DeviceEvaluator:
             reason = f"{device} takes {1000 * there:.0f} ms for {total} positions, the processor {1000 * here:.0f}"
             self._give_up(reason)
         else:
-            self._news.append(f"{device} plays (Backend cupy): {total} positions in {1000 * there:.1f} ms")
+            times = f"{total} positions in {1000 * there:.1f} ms, the processor takes {1000 * here:.0f}"
+            self._news.append(f"{device} plays (Backend cupy): {times}")
 
     def _seconds(
         self, evaluate: Callable[[LeafBatch, int], None], trial: LeafBatch, enough: float = float("inf")

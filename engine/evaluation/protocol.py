@@ -49,6 +49,7 @@ class Evaluator(Protocol):
     """Evaluates leaves that have at least one legal move; search handles finished games itself."""
 
     name: str  # as in the `Evaluator` option
+
     @property
     def round_size(self) -> int:
         """Leaves of a full search batch, independent of the number of threads."""

@@ -1,8 +1,9 @@
 """The tower on a GPU: half precision on tensor cores, few kernels, copies that overlap with work.
 
-It computes with the parameters of `engine.nn`'s tower, whose norms are folded in. Boards lie channels last with a border
-of zeros, so that the windows of a convolution are a view, and its result is one matrix product. Bias, activation, gate
-and skip are one kernel behind each product. It also runs on NumPy, slowly, so that machines without a GPU can test it.
+It computes with the parameters of `engine.nn`'s tower, whose norms are folded in. Boards lie channels last with a
+border of zeros, so that the windows of a convolution are a view, and its result is one matrix product. Bias,
+activation, gate and skip are one kernel behind each product. It also runs on NumPy, slowly, so that machines without a
+GPU can test it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from engine.errors import ConfigError
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.model import SQUARES, TowerConfig, tower_with
-from engine.nn.layers import MultiHead
+from engine.nn.layer import Layer
 from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms
 
@@ -65,7 +66,7 @@ class DeviceTower:
             self._parameters = {name: backend.asarray(array) for name, array in parameters.items()}
             self._squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
             self._is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
-            self._moves = folded.astype(self.dtype).to(backend).heads["policy"] if config.policy == "attention" else None
+            self._head = folded.astype(self.dtype).to(backend).children()["policy"]  # of which attention uses layers
             backend.wait()  # The lanes read what was uploaded outside them.
         self._places, self._width = _places(config)
         self._kernels = Kernels(backend, config.activation, self.dtype)
@@ -159,11 +160,11 @@ class DeviceTower:
             between = flight.between[:size]
             kernels.activate(*self._convolved(flight.boards[:size], "policy.conv1"), between[:, 1:9, 1:9])
             return kernels.answer(*self._convolved(between, "policy.conv2"))
-        if self._moves is not None:
+        if self.config.policy == "attention":
             embedded = squares @ parameters["policy.embedding.weight"] + parameters["policy.embedding.bias"]
             boards = embedded.reshape(size, 8, 8, -1).transpose(0, 3, 1, 2)
             for part in ("activation", "moves"):
-                boards = self._moves.children()[part].forward(boards)[0]
+                boards = self._head.children()[part].forward(boards)[0]
             return boards.astype(np.float32)
         rows = kernels.activated(squares @ parameters["policy.conv.weight"], parameters["policy.conv.bias"])
         product = rows.reshape(size, -1) @ parameters["policy.dense.weight"].T
@@ -210,8 +211,9 @@ class Kernels:
         def answer(product: Array, bias: Array) -> Array:
             return product.astype(np.float32) + bias.astype(np.float32)
 
-        self.expand, self.activate, self.activated = map(backend.fused, (expand, activate, activated))
-        self.gate, self.add_skip, self.mean, self.answer = map(backend.fused, (gate, add_skip, mean, answer))
+        self.expand, self.activate, self.activated = (backend.fused(one) for one in (expand, activate, activated))
+        self.gate, self.add_skip, self.mean = (backend.fused(one) for one in (gate, add_skip, mean))
+        self.answer = backend.fused(answer)
         self._softmax, self._from_result = backend.fused(_softmax_with(xp)), backend.fused(_result_with(xp))
 
     def write_wdl(self, value: Array, wdl: Array) -> None:
@@ -245,7 +247,7 @@ def _result_with(xp: Any) -> Any:
     return from_result
 
 
-def _laid_out(folded: MultiHead, config: TowerConfig) -> dict[str, np.ndarray]:
+def _laid_out(folded: Layer, config: TowerConfig) -> dict[str, np.ndarray]:
     """The parameters as products over boards with channels last need them.
 
     A convolution's weights [K, C, k, k] become a matrix [k * k * C, K], a dense layer behind a board takes its inputs
@@ -255,7 +257,7 @@ def _laid_out(folded: MultiHead, config: TowerConfig) -> dict[str, np.ndarray]:
     for name in [name for name, array in parameters.items() if array.ndim == 4]:
         weight = parameters[name]
         parameters[name] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)))
-    for name in ("policy.dense", *(f"{head}.dense1" for head in folded.heads)):
+    for name in ("policy.dense", *(f"{head}.dense1" for head in folded.children())):
         if (weight := parameters.get(f"{name}.weight")) is not None:
             by_square = weight.reshape(len(weight), -1, SQUARES).swapaxes(1, 2)
             parameters[f"{name}.weight"] = np.ascontiguousarray(by_square.reshape(weight.shape))

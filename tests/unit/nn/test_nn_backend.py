@@ -163,8 +163,6 @@ def test_numpy_is_always_there_and_unknown_backends_are_refused() -> None:
         get_backend("tpu")
 
 
-
-
 def test_numpy_backend_keeps_an_array_that_already_fits() -> None:
     x = np.zeros(3, np.float32)
     assert NUMPY.asarray(x) is x
