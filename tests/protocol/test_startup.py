@@ -65,7 +65,7 @@ if place.done.exists():
     sys.exit(0)
 with (place.folder / "work").open("a") as work:
     work.write("x")
-place.progress.write_text("   10\\n")
+place.progress.write_bytes(b"   10\\n")
 for _ in range(10):
     with place.progress.open("a") as progress:
         progress.write(".")

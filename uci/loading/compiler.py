@@ -63,9 +63,10 @@ class Place(NamedTuple):
         """The last line that a failed compiler wrote, such as the error that ended it; "" where there is none."""
         try:
             lines = self.errors.read_text(encoding="utf-8", errors="replace").split("\n")
-            self.errors.unlink()
         except OSError:
             return ""
+        with contextlib.suppress(OSError):
+            self.errors.unlink()
         return next((line.strip() for line in reversed(lines) if line.strip()), "")[:_LONGEST_WORDS]
 
     def counted(self) -> tuple[int, int]:
@@ -128,7 +129,7 @@ def _compile(place: Place) -> None:
     hinted = options.tactical_nodes > 0
     steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS["network"]) + HINT_STEPS * hinted
     with contextlib.suppress(OSError):
-        place.progress.write_text(f"{steps:{_TOTAL_BYTES - 1}}\n", encoding="ascii")
+        place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
     with _counting(place):
         if hinted and usable_cpus() > 1:
             with _hint_compiler(place), Engine(replace(options, tactical_nodes=0.0)) as engine:

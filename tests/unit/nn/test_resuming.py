@@ -1,6 +1,5 @@
 """A run that is interrupted anywhere ends as one that never was, and nothing else goes on from its checkpoint."""
 
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -133,7 +132,7 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> Non
         def _update(self, name: str, *rest: Any) -> None:
             super()._update(name, *rest)
             if self.steps == self.at and name == "dense1.weight":
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
     def made(at: int) -> nn.Trainer:
         optimizer = Interrupted(momentum=0.5)
@@ -156,7 +155,7 @@ def test_interrupts_are_held_back_only_where_there_are_any() -> None:
 
     def held() -> None:
         with uninterrupted():
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             done.append("main")
 
     def elsewhere() -> None:

@@ -1,0 +1,150 @@
+"""The same trees everywhere? `python -m benchmarks.machines` compares signatures and generates code for other systems.
+
+    signature            of sparse and material, compiled anew for each x86-64 target (NUMBA_CPU_NAME) and with each
+                         --python, which is a command such as /opt/python3.14/bin/python3 with Aino's dependencies, or
+                         "qemu-aarch64-static -L ROOT ROOT/usr/bin/python3" for another processor
+    code                 machine code of all kernels of a search for systems that are not here, and what it calls
+                         outside: nothing whose results differ between systems may be among it
+
+    python -m benchmarks.machines --only code
+    python -m benchmarks.machines --targets haswell --python python3.13
+
+A signature takes one to two minutes of a core, the code three. The exit status is 1 if anything differs or fails.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.measuring import Row, new_parser, report
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDED = ROOT / "tests" / "regression" / "signatures.txt"
+TARGETS = ("native", "skylake-avx512", "haswell", "nehalem", "generic")  # from the widest registers to the narrowest
+COMPARED = ("material", "sparse")  # The others' last bits depend on the BLAS library.
+LONGEST_S = 7200
+_X86 = ("x86_64", "AMD64")
+
+# Compiles all kernels of a search for a processor without extensions, then generates code for these systems.
+GENERATOR = """
+import re, sys
+import llvmlite.binding as llvm
+from engine.native import whole
+from engine.options import EngineOptions
+from engine.player import Engine
+
+SYSTEMS = {
+    "macOS, Apple M1": ("arm64-apple-macosx12.0.0", "apple-m1"),
+    "Windows x64": ("x86_64-pc-windows-msvc", "haswell"),
+    "Windows arm64": ("aarch64-pc-windows-msvc", ""),
+    "Linux arm64, Cortex-A72": ("aarch64-unknown-linux-gnu", "cortex-a72"),
+    "Linux arm64, Neoverse V2": ("aarch64-unknown-linux-gnu", "neoverse-v2"),
+}
+modules = []
+optimize = whole._WholeLibrary._optimize_final_module
+
+def keep(library):
+    optimize(library)
+    modules.append(str(library._final_module))
+
+whole._WholeLibrary._optimize_final_module = keep
+for evaluator in ("auto", "material", "network"):
+    with Engine(EngineOptions(hash_mib=16, threads=2, evaluator=evaluator, backend="numpy")) as engine:
+        engine.warm_up()
+
+llvm.initialize_all_targets()
+llvm.initialize_all_asmprinters()
+outside = set()
+for name, (triple, processor) in SYSTEMS.items():
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, opt=2, reloc="pic")
+    size = 0
+    for text in modules:
+        text = re.sub(r"(?m)^target .*$", "", text)
+        if "x86_64" not in triple:  # the pause of a waiting thread
+            text = re.sub(r"declare .*@llvm.x86.sse2.pause\\(\\).*", "declare void @llvm.aarch64.isb(i32)", text)
+            text = text.replace("@llvm.x86.sse2.pause()", "@llvm.aarch64.isb(i32 15)")
+        module = llvm.parse_assembly(text)
+        module.triple, module.data_layout = triple, str(machine.target_data)
+        module.verify()
+        size += len(machine.emit_object(module))
+        outside |= {one.name for one in module.functions if one.is_declaration}
+    print(f"{name}\\t{len(modules)} modules\\t{size} bytes", flush=True)
+known = re.compile(r"Py|_Py|numba_|NRT_|aino_give_way|llvm\\.(?!exp|log|pow|sin|cos|tan|fma\\.)|mem(cpy|set|move)")
+print("outside\\t" + " ".join(sorted(name for name in outside if not known.match(name))))
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the rows of everything that was tried; 1 if a row is not good."""
+    parser = new_parser(__doc__)
+    parser.add_argument("--only", choices=("signature", "code"), help="leave the other part out")
+    parser.add_argument("--targets", nargs="*", default=list(TARGETS), metavar="NAME", help="x86-64 targets of LLVM")
+    parser.add_argument("--python", action="append", default=[], metavar="COMMAND", help="another Python; repeatable")
+    options = parser.parse_args(arguments)
+    rows: list[Row] = []
+    if options.only != "code":
+        rows += signature_rows(options.targets if platform.machine() in _X86 else ("native",), options.python)
+    if options.only != "signature":
+        rows += code_rows()
+    report(rows, options.json)
+    return 0 if all(row["result"] == "good" for row in rows) else 1
+
+
+def signature_rows(targets: Sequence[str], pythons: Sequence[str]) -> Iterator[Row]:
+    """A row for each target of this Python, and for each other Python."""
+    recorded = {words[0]: words[1:3] for words in map(str.split, RECORDED.read_text().splitlines()) if words}
+    wanted = {name: recorded[name] for name in COMPARED}
+    commands = [(name, sys.executable, {} if name == "native" else {"NUMBA_CPU_NAME": name}) for name in targets]
+    for name, command, environment in commands + [(command, command, {}) for command in pythons]:
+        found, error = signature(shlex.split(command), environment)
+        same = {one: found.get(one) for one in COMPARED} == wanted
+        yield {"what": f"signature, {name}", "result": "good" if same else error or f"differs: {found}"}
+
+
+def signature(command: Sequence[str], environment: Mapping[str, str]) -> tuple[dict[str, list[str]], str]:
+    """Nodes and checksum by evaluator, compiled anew, and the last line of what went wrong."""
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [*command, "-m", "uci", "bench", "--signature"],
+            cwd=ROOT,
+            env={**os.environ, **environment, "AINO_CACHE_DIR": cache, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
+            check=False,
+        )
+    error = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+    return {words[0]: words[1:3] for words in map(str.split, done.stdout.splitlines()) if words}, "".join(error)
+
+
+def code_rows() -> Iterator[Row]:
+    """A row for each system for which code was generated, and one for what the kernels call outside."""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", GENERATOR],
+            cwd=ROOT,
+            env={**environment, "AINO_CACHE_DIR": cache},
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
+            check=False,
+        )
+    if done.returncode:
+        yield {"what": "code", "result": (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]}
+    for name, *words in (line.split("\t") for line in done.stdout.splitlines()):
+        if name == "outside":
+            yield {"what": "calls whose results may differ", "result": " ".join(words).strip() or "good"}
+        else:
+            yield {"what": f"code, {name}: {', '.join(words)}", "result": "good"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
