@@ -30,13 +30,14 @@ RECORDED = ROOT / "tests" / "regression" / "signatures.txt"
 TARGETS = ("native", "skylake-avx512", "haswell", "nehalem", "generic")  # from the widest registers to the narrowest
 COMPARED = ("material", "sparse")  # The others' last bits depend on the BLAS library.
 LONGEST_S = 7200
+_LONGEST_TEXT = 500  # characters of an error
 _X86 = ("x86_64", "AMD64")
 
 # Compiles all kernels of a search for a processor without extensions, then generates code for these systems.
 GENERATOR = """
-import re, sys
+import re
 import llvmlite.binding as llvm
-from engine.native import whole
+from engine.native import ordering, whole
 from engine.options import EngineOptions
 from engine.player import Engine
 
@@ -52,9 +53,10 @@ optimize = whole._WholeLibrary._optimize_final_module
 
 def keep(library):
     optimize(library)
-    modules.append(str(library._final_module))
+    modules.append(library._final_module.as_bitcode())
 
 whole._WholeLibrary._optimize_final_module = keep
+ordering._PAUSES.clear()  # the one instruction of a certain processor
 for evaluator in ("auto", "material", "network"):
     with Engine(EngineOptions(hash_mib=16, threads=2, evaluator=evaluator, backend="numpy")) as engine:
         engine.warm_up()
@@ -65,12 +67,8 @@ outside = set()
 for name, (triple, processor) in SYSTEMS.items():
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, opt=2, reloc="pic")
     size = 0
-    for text in modules:
-        text = re.sub(r"(?m)^target .*$", "", text)
-        if "x86_64" not in triple:  # the pause of a waiting thread
-            text = re.sub(r"declare .*@llvm.x86.sse2.pause\\(\\).*", "declare void @llvm.aarch64.isb(i32)", text)
-            text = text.replace("@llvm.x86.sse2.pause()", "@llvm.aarch64.isb(i32 15)")
-        module = llvm.parse_assembly(text)
+    for code in modules:
+        module = llvm.parse_bitcode(code)
         module.triple, module.data_layout = triple, str(machine.target_data)
         module.verify()
         size += len(machine.emit_object(module))
@@ -138,7 +136,7 @@ def code_rows() -> Iterator[Row]:
             check=False,
         )
     if done.returncode:
-        yield {"what": "code", "result": (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]}
+        yield {"what": "code", "result": f"status {done.returncode}: {' '.join(done.stderr.split())[-_LONGEST_TEXT:]}"}
     for name, *words in (line.split("\t") for line in done.stdout.splitlines()):
         if name == "outside":
             yield {"what": "calls whose results may differ", "result": " ".join(words).strip() or "good"}

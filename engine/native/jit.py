@@ -183,11 +183,15 @@ def cache_base() -> Path | None:
 
 
 def _temporary_folder() -> Path | None:
-    """This user's folder below the temporary one; None unless it is private to the user, because cached code is run."""
-    if os.name != "posix":
-        return Path(tempfile.gettempdir())
-    folder = Path(tempfile.gettempdir()) / f"aino-{os.getuid()}"
+    """This user's folder below the temporary one; None unless it is private to the user, because cached code is run.
+
+    None where the system has no temporary folder that can be written, as in a container whose files are read-only.
+    """
     try:
+        temporary = Path(tempfile.gettempdir())
+        if os.name != "posix":
+            return temporary
+        folder = temporary / f"aino-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
     except OSError:

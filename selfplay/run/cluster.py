@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -121,7 +122,7 @@ class _StationActor:
 
 def _node_copy(net: bytes) -> Path:
     """A file on this node with the network. Killed actors leave their files behind, so old ones are removed here."""
-    folder = Path(tempfile.gettempdir()) / f"aino-nets-{getpass.getuser()}"
+    folder = Path(tempfile.gettempdir()) / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"
     with atomic_write(path) as stream:

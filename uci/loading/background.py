@@ -24,7 +24,7 @@ from engine.options import EngineOptions
 from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment
 
 _COMPILER = "uci.loading.compiler"
-COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has
+COMPILER_HASH_MIB = 4  # enough to compile, whatever memory the engine itself has
 _ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # what the compiler's engine has as ours
 _PYTHON_FAILED = (1, 2)  # exit statuses of a Python that raised an error
 _POLL_S = 0.1

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.native.locks import FileLock
+from uci.loading.room import TO_COMPILE_MIB, check_room
 
 # Exit statuses of compilers, which no death of a process has: Windows gives 3 to one that aborts.
 LOCKED: Final = 73  # another one is at work
@@ -125,17 +126,19 @@ def _compile(place: Place) -> None:
     from engine.options import EngineOptions, usable_cpus
     from engine.player import Engine
 
+    check_room(TO_COMPILE_MIB)
     options = EngineOptions(**json.loads(place.choice))
     hinted = options.tactical_nodes > 0
     steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS["network"]) + HINT_STEPS * hinted
     with contextlib.suppress(OSError):
         place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
-    with _counting(place):
-        if hinted and usable_cpus() > 1:
-            with _hint_compiler(place), Engine(replace(options, tactical_nodes=0.0)) as engine:
+    apart = hinted and usable_cpus() > 1
+    with _counting(place), Engine(replace(options, tactical_nodes=0.0) if apart else options) as engine:
+        if apart:
+            with _hint_compiler(place):
                 engine.warm_up()
-        with Engine(options) as engine:
-            engine.warm_up()
+            engine.set_options(options)
+        engine.warm_up()
     remove_unused()  # What is new may take the place of an old version.
 
 
@@ -143,13 +146,16 @@ def _compile_hints(place: Place) -> None:
     from engine.options import EngineOptions
     from engine.player import Engine
 
-    with Engine(EngineOptions(**json.loads(place.choice))) as engine:
+    # Alpha-beta is the same with any evaluator, and this one has no network that takes memory.
+    options = replace(EngineOptions(**json.loads(place.choice)), evaluator="material")
+    with Engine(options) as engine:
         engine.warm_up_hints()
 
 
 def _end_with_parent() -> None:
     """Ends this process once its standard input does: the parent holds the other end, whatever kills it."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # A stream would be locked when Python ends, which then aborts.
+        pass
     os._exit(1)
 
 

@@ -12,6 +12,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.job import SearchJob
 from uci.loading.background import LoadingProgress, Preparation
+from uci.loading.room import TO_LOAD_MIB, check_room
 
 
 class PatientEngine(Engine):
@@ -57,6 +58,7 @@ class PatientEngine(Engine):
     def _warm_if_prepared(self) -> None:
         """Load the kernels from the cache as soon as they are there, before a search's time begins."""
         if self.is_prepared and not self._is_warm:
+            check_room(TO_LOAD_MIB)
             board = self.board
             self._is_warm = True  # From now on, because the rehearsal searches, too.
             try:

@@ -45,3 +45,31 @@ def test_the_compiler_of_hints_ends_with_its_parent() -> None:
         begun = time.monotonic()
         assert child.wait(timeout=280) == 1
         assert time.monotonic() - begun < 280
+
+
+HINTS_WITH_NOTHING_TO_DO = """
+import sys
+from uci.loading import compiler
+compiler._compile_hints = lambda place: None
+sys.exit(compiler.main(sys.argv[1], "name", "{}", "hints"))
+"""
+
+
+def test_compiler_of_hints_that_had_done_its_work_aborted(tmp_path) -> None:
+    """Python waited at its end for the stream that a thread was reading."""
+    command = [sys.executable, "-c", HINTS_WITH_NOTHING_TO_DO, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        assert child.wait(timeout=280) == 0, child.stderr.read()
+
+
+def test_system_without_a_temporary_folder_ended_the_import(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """As in a container whose files are read-only, although there was a folder for kernels."""
+
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(jit.tempfile, "gettempdir", nowhere)
+    monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, str(tmp_path))
+    assert jit.cache_base.__wrapped__() == tmp_path / "aino-kernels"
+    assert jit._temporary_folder() is None

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.native import ordering
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, observe, order_reads, order_writes, publish, try_lock, unlock
 from engine.native.pool import ThreadPool
@@ -72,3 +73,8 @@ def test_what_was_written_first_is_seen_first():
         writing = pool.start(write_in_order, words, np.int64(times))
         assert read_in_order(words, np.int64(times)) == 0
         writing.result()
+
+
+def test_threads_of_macs_never_paused_between_two_looks():
+    """Apple calls the processor arm64, LLVM everywhere else aarch64."""
+    assert ordering._PAUSES["arm64"] == ordering._PAUSES["aarch64"]
