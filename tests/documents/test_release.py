@@ -5,6 +5,9 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+
 from engine import __version__
 from tests.documents.pages import LINK, ROOT
 
@@ -32,3 +35,17 @@ def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     lowest = next(words for words in extras["dev"] if words.startswith("ruff>=")).removeprefix("ruff>=")
     assert [int(part) for part in hook.split(".")] >= [int(part) for part in lowest.split(".")]
+
+
+@pytest.mark.parametrize(
+    "machine", [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")]
+)
+def test_intel_macs_were_to_build_a_numba_without_wheels(machine: tuple[str, str]) -> None:
+    """Numba has no wheels for them from 0.63 on, so pip took the source, which needs LLVM."""
+    environment = {"sys_platform": machine[0], "platform_machine": machine[1], "python_version": "3.13"}
+    needs = map(
+        Requirement, tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    )
+    (numba,) = (one for one in needs if one.name == "numba" and one.marker.evaluate(environment))
+    assert numba.specifier.contains("0.62.1")
+    assert numba.specifier.contains("0.68.1") == (machine != ("darwin", "x86_64"))
