@@ -52,7 +52,7 @@ def test_mapped_positions_can_be_sampled(positions: PositionSet, tmp_path: Path)
     assert np.array_equal(batch.wdl, positions.wdl)
 
 
-@pytest.mark.parametrize("refused", ["set", f".set.{os.getpid()}.old"])
+@pytest.mark.parametrize("refused", ["set", f".set.{os.getpid()}.old"], ids=["new", "old"])
 def test_set_that_another_process_maps_was_half_deleted(
     refused: str, positions: PositionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
