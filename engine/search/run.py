@@ -27,7 +27,7 @@ from functools import partial
 
 import numpy as np
 
-from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
+from engine.board.layout import BLACK, CASTLING, HALFMOVE, SIDE, WHITE
 from engine.errors import ConfigError
 from engine.evaluation.answers import check_answers
 from engine.evaluation.cache import CachedEvaluator, OpenQuestions
@@ -37,6 +37,7 @@ from engine.evaluation.tablebase import Tablebase
 from engine.native.ordering import SPACING
 from engine.native.pool import Offer, ThreadPool
 from engine.network.outputs import CHUNK
+from engine.search.heuristics import join, learns
 from engine.search.hints import HintSource
 from engine.search.params import (
     BATCHED_SMALLEST_ROUND,
@@ -44,7 +45,13 @@ from engine.search.params import (
     CALL_SECONDS,
     FIRST_CALL_VISITS,
     MOST_THREADS,
+    REFRESH_FROM,
+    REFRESH_GROWTH,
+    REFRESH_SHARE,
+    REFRESH_VISITS,
 )
+from engine.search.priors import refresh_below
+from engine.search.root_moves import look_for_mate
 from engine.search.session import Search
 from engine.search.tree import (
     DRAW,
@@ -274,6 +281,14 @@ class Runner:
     def __init__(self, search: Search, visits: Walkers | Batches) -> None:
         self._search = search
         self._visits = visits
+        self._generation = search.generation
+        self._refreshed_at = 0  # Visits of the root when priors last followed the heuristics.
+
+    def begin(self) -> None:
+        """Take note of a new root, or of its other moves."""
+        if self._generation != self._search.generation:
+            self._generation, self._refreshed_at = self._search.generation, 0
+        self._refreshed_at = min(self._refreshed_at, self._search.visits)
 
     def advance(self, until: int) -> None:
         """Carry out some visits in a few milliseconds, until the root has ``until`` at most, or none while something
@@ -290,22 +305,45 @@ class Runner:
             self._make_room()
             return
         is_new, due_at = not search.is_expanded, hint_source.due_at() if hint_source is not None else MAX_VISITS
-        refresh_at = search.refresh_due_at
+        refresh_at = self._refresh_due_at()
         if is_new:
             until = search.visits + 1
         elif isinstance(visits, Walkers):
             until = min(until, max(min(due_at, refresh_at), search.visits + 1))
         visits.run(until)
         if is_new:
-            search.look_for_mate()
+            look_for_mate(search)
         if search.visits >= refresh_at:
             visits.pause()
-            search.refresh_priors()
+            self.refresh_priors()
         if hint_source is not None and search.visits >= due_at:
             visits.pause()
             self.settle()
             if hint_source.collect() and isinstance(visits, Batches):
                 visits.let_answer(hint_source)
+
+    def _refresh_due_at(self) -> int:
+        """Visits of the root at which it is time to refresh priors."""
+        if not learns.py_func(self._search.params):
+            return MAX_VISITS
+        return max(REFRESH_FROM, int(REFRESH_GROWTH * self._refreshed_at))
+
+    def refresh_priors(self) -> None:
+        """Let priors follow what visits have found out about moves elsewhere. No thread may visit the tree."""
+        search, self._refreshed_at = self._search, self._search.visits
+        if len(search.trees) > 1:
+            join(search.trees)
+        least = max(REFRESH_VISITS, int(REFRESH_SHARE * search.visits))
+        refresh_below(search.tree, search.params, np.int64(ROOT), np.int64(search.root_row()[SIDE]), np.int64(least))
+
+    def rehearse(self) -> None:
+        """Refresh priors, and let old parts of a tree give way that is not full, to load the kernels."""
+        if learns.py_func(self._search.params):
+            self.refresh_priors()
+        self._search.finish_making_room()
+        if self._search.visits > 1:
+            self._search.make_room()
+            self._search.finish_making_room()
 
     def _make_room(self) -> None:
         """Let old parts of the tree give way, for a few milliseconds."""
