@@ -26,12 +26,13 @@ from engine import evaluation
 from engine.board.convert import GameRows
 from engine.board.fen import check_playable
 from engine.errors import blaming
-from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.cache import EvaluationCache
 from engine.evaluation.own import OwnEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, news_of
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
+from engine.search.batches import Batches
 from engine.search.choice import PolyglotBook
 from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
@@ -42,7 +43,7 @@ from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
 from engine.search.root_moves import lead_to_mate
-from engine.search.run import Batches, Runner, Walkers
+from engine.search.run import Runner, Walkers
 from engine.search.session import Search, suited_to
 from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 
@@ -108,7 +109,7 @@ class Engine:
         tree_mib, cache_mib, self._table_mib = split_hash(
             options.hash_mib, self._owns_evaluator and batched, params.tactical_nodes > 0
         )
-        self._cache = CachedEvaluator(self.evaluator, cache_mib) if cache_mib else None
+        self._cache = EvaluationCache(cache_mib, self.evaluator.needs_planes) if cache_mib else None
         edges_per_node = LATE_EDGES_PER_NODE if params.late_policy else EDGES_PER_NODE
         self._search = Search(params, new_tree(nodes_for(tree_mib, edges_per_node), edges_per_node=edges_per_node))
         self._runner = self._make_runner()
@@ -120,9 +121,7 @@ class Engine:
         )
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.minibatch_size
-            self._visits: Walkers | Batches = Batches(
-                self._search, self._cache or evaluator, options.thread_count, round_size
-            )
+            self._visits: Walkers | Batches = Batches(self._search, evaluator, options.thread_count, round_size)
         else:
             self._visits = Walkers(self._search, evaluator, options.thread_count)
         self._batching = _batching(evaluator)
@@ -310,7 +309,11 @@ class Engine:
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
         self._visits.tablebase = tables if tables.largest and not ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
-        self._runner.hint_source = None if order.has_clock and not order.is_analysis else self._hint_source
+        # Nor does a game that keeps its subtree come back to what it evaluated before.
+        by_the_clock = order.has_clock and not order.is_analysis
+        self._runner.hint_source = None if by_the_clock else self._hint_source
+        if isinstance(self._visits, Batches):
+            self._visits.cache = None if by_the_clock else self._cache
         if isinstance(self.evaluator, OwnEvaluator):
             self.evaluator.guest.is_over = order.is_over
         shown_tables, cp_scale = tables if tables.largest else None, cp_scale_of(self.evaluator)
