@@ -20,16 +20,9 @@ def learns(params):
     return params.butterfly > 0.0
 
 
-@kernel()
-def note(tree, node, depth, side, value):
-    """Tell a move of ``side`` how a visit ended for it; it was made at ``node``, which is at ``depth`` on the path."""
-    note_advantage(tree, node, depth, side, value)
-
-
-@kernel()
-def bonus(tree, params, side, move):
-    """What to add to the logit of a move of ``side``, divided by the temperature, in BONUS_UNITs."""
-    return butterfly_bonus(tree, params, side, move)
+# The hooks. With a second heuristic each becomes a kernel that calls both; a call more costs 3% of the speed.
+note = note_advantage  # (tree, node, depth, side, value): tell a move of ``side`` how a visit ended for it.
+bonus = butterfly_bonus  # (tree, params, side, move): what to add to the move's logit / temperature, in BONUS_UNITs.
 
 
 def forget(tree: Tree) -> None:

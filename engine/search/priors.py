@@ -191,7 +191,7 @@ def expand(tree, params, node, side, moves, logits, count):
 
     side: whose moves they are. Returns the node's state from now on: EXPANDED, or STUNTED if they do not fit.
     """
-    highest = logits[0]
+    learning, highest = learns(params), logits[0]
     for i in range(1, count):
         highest = max(highest, logits[i])
     total = 0.0
@@ -199,7 +199,7 @@ def expand(tree, params, node, side, moves, logits, count):
     tree.scratch_bonuses[:count] = 0
     for i in range(count):
         exponent = (np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature
-        if learns(params):
+        if learning:
             learned = bonus(tree, params, side, moves[i])
             exponent += learned * BONUS_UNIT
             tree.scratch_bonuses[i] = learned
