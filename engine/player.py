@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -25,40 +26,31 @@ from engine import evaluation
 from engine.board.convert import GameRows
 from engine.board.fen import check_playable
 from engine.errors import blaming
-from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.cache import EvaluationCache
 from engine.evaluation.own import OwnEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, news_of
-from engine.evaluation.tablebase import Rank, Tablebase, good_moves, has_repeated
+from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
-from engine.search.choice import (
-    FINISHING_PLIES,
-    FINISHING_SLACK,
-    PolyglotBook,
-    StrengthPlan,
-    decayed_temperature,
-    finishes,
-    finishing_plan,
-    plan_for,
-    without_repetition,
-)
-from engine.search.driver import SearchDriver, SearchOrder
+from engine.search.batches import Batches
+from engine.search.choice import PolyglotBook
+from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
 from engine.search.job import SearchJob
-from engine.search.limits import Clock, Limits
+from engine.search.limits import Limits
+from engine.search.order import SearchOrder
 from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
-from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of, win_minus_loss
-from engine.search.run import Batches, Runner, Walkers
+from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
+from engine.search.root_moves import lead_to_mate
+from engine.search.run import Runner, Walkers
 from engine.search.session import Search, suited_to
 from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
-from engine.tactics.solved_endings import LONG
 
 CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
 MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
-SOLVING_SHARE = 0.5  # Share of a move's planned time to wait for the solution of an ending. Set by hand.
 
 _EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset")
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
@@ -117,7 +109,7 @@ class Engine:
         tree_mib, cache_mib, self._table_mib = split_hash(
             options.hash_mib, self._owns_evaluator and batched, params.tactical_nodes > 0
         )
-        self._cache = CachedEvaluator(self.evaluator, cache_mib) if cache_mib else None
+        self._cache = EvaluationCache(cache_mib, self.evaluator.needs_planes) if cache_mib else None
         edges_per_node = LATE_EDGES_PER_NODE if params.late_policy else EDGES_PER_NODE
         self._search = Search(params, new_tree(nodes_for(tree_mib, edges_per_node), edges_per_node=edges_per_node))
         self._runner = self._make_runner()
@@ -129,9 +121,7 @@ class Engine:
         )
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.minibatch_size
-            self._visits: Walkers | Batches = Batches(
-                self._search, self._cache or evaluator, options.thread_count, round_size
-            )
+            self._visits: Walkers | Batches = Batches(self._search, evaluator, options.thread_count, round_size)
         else:
             self._visits = Walkers(self._search, evaluator, options.thread_count)
         self._batching = _batching(evaluator)
@@ -191,9 +181,7 @@ class Engine:
                 self.set_position(board)
                 self.search(limits)
             with self._at_work():
-                if self._search.params.butterfly > 0.0:
-                    self._search.refresh_priors()
-                self._search.rehearse_full_tree()
+                self._runner.rehearse()
         finally:
             self.board = chess.Board()
             if own is not None:
@@ -285,72 +273,54 @@ class Engine:
         try:
             with self._turn:
                 self._get_ready(job)
-                return self._search_board(board, limits, on_info, job)
+                begun = time.perf_counter() if job.begun is None else job.begun
+                return self._search_board(SearchOrder(board, limits, self.options, self._rng, begun, on_info, job))
         finally:
             self._jobs.remove(job)
 
     def _get_ready(self, job: SearchJob[Any]) -> None:
         """Do what must be done before a search; a subclass may have something."""
 
-    def _search_board(
-        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, job: SearchJob[Any]
-    ) -> SearchResult:
-        begun = time.perf_counter() if job.begun is None else job.begun
+    def _search_board(self, order: SearchOrder) -> SearchResult:
+        board = order.board
         if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0, board=board)
-        book_move = self._book_move(board, limits)
-        if book_move is not None:
-            return SearchResult(book_move, None, [], [], 0, 0, board=board)
+        if self._book is not None and order.may_use_book:
+            book_move = self._book.move(board, self._rng)
+            if book_move is not None:
+                return SearchResult(book_move, None, [], [], 0, 0, board=board)
         with self._at_work():
-            return self._search_tree(board, limits, on_info, job, begun)
+            return self._search_tree(order)
 
-    def _search_tree(
-        self, board: chess.Board, limits: Limits, on_info: OnInfo | None, job: SearchJob[Any], begun: float
-    ) -> SearchResult:
+    def _search_tree(self, order: SearchOrder) -> SearchResult:
         self._runner.settle()
-        params = self._search.params._replace(draw_score=self._draw_score(limits))
+        params = self._search.params._replace(draw_score=order.draw_score(cp_scale_of(self.evaluator)))
         if self._root_was_changed or params != self._search.params:
             self._search.params = params
             self._search.clear()
-        self._search.set_position(self._rows.of(board))
-        options, plan, first_hits = self.options, self._plan(limits, board), self._tablebase.hits
-        only = tuple(move for move in limits.searchmoves if board.is_legal(move))
-        analysing = self._analyses(limits)
+        if self._search.set_position(self._rows.of(order.board)):
+            lead_to_mate(self._search)
+        tables, plan, first_hits = self._tablebase, order.strength, self._tablebase.hits
         # Without tables, analysis shows mates instead; and a limited level finds most ways by itself.
-        solves = params.small_endings and (plan is None or plan.finishes) and (not analysing or self._tablebase.largest)
-        ranks = self._tablebase.ranks(board, self._patience_s(limits, board.turn) if solves else 0.0)
-        if ranks and not analysing:
-            only = self._moves_by_tables(board, {move: ranks[move] for move in only or ranks}, plan)
-        elif plan is not None and plan.finishes:
-            only = without_repetition(board, only)
-        self._root_was_changed = bool(only) or options.noise_epsilon > 0.0
+        solves = params.small_endings and (plan is None or plan.finishes) and (not order.is_analysis or tables.largest)
+        ranks = tables.ranks(order.board, order.patience_s if solves else 0.0)
+        order = replace(order, only=order.chosen_moves(ranks), by_tables=bool(ranks) and order.is_analysis)
+        self._root_was_changed = bool(order.only) or order.options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
-        self._visits.tablebase = self._tablebase if self._tablebase.largest and not ranks else None
+        self._visits.tablebase = tables if tables.largest and not ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
-        playing = limits.clock_ms(board.turn) is not None and not analysing
-        self._runner.hint_source = None if playing else self._hint_source
+        # Nor does a game that keeps its subtree come back to what it evaluated before.
+        by_the_clock = order.has_clock and not order.is_analysis
+        self._runner.hint_source = None if by_the_clock else self._hint_source
+        if isinstance(self._visits, Batches):
+            self._visits.cache = None if by_the_clock else self._cache
         if isinstance(self.evaluator, OwnEvaluator):
-            self.evaluator.guest.is_over = partial(_is_over, limits, job, self._clock(limits, board.turn, begun))
-        fills_lines = limits.clock_ms(board.turn) is None and limits.mate is None and not limits.ponder
-        order = SearchOrder(
-            board=board,
-            limits=limits,
-            rng=self._rng,
-            begun=begun,
-            temperature=decayed_temperature(options.temperature, options.temperature_moves, board.fullmove_number),
-            noise_epsilon=options.noise_epsilon,
-            noise_alpha=options.noise_alpha,
-            strength=plan,
-            only=only,
-            by_tables=bool(ranks) and analysing,
-            lines=options.multi_pv if fills_lines else 1,
-            overhead_ms=options.move_overhead_ms,
-            on_info=on_info,
-            job=job,
-        )
-        reporter = self._reporter(board, ranks, first_hits)
+            self.evaluator.guest.is_over = order.is_over
+        shown_tables, cp_scale = tables if tables.largest else None, cp_scale_of(self.evaluator)
+        multi_pv = order.options.multi_pv
+        reporter = Reporter(self._search, order.board, multi_pv, shown_tables, cp_scale, first_hits, ranks)
         result = SearchDriver(self._search, self._runner, reporter, order).run()
-        job.hold(limits)
+        order.job.hold(order.limits)
         return result
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
@@ -368,61 +338,6 @@ class Engine:
         """Start the running search's clock, because the opponent played the expected move."""
         for job in list(self._jobs):
             job.ponderhit()
-
-    # ---- one search ----
-
-    def _analyses(self, limits: Limits) -> bool:
-        """Whether a search is no part of a game."""
-        return self.options.analyse_mode or limits.infinite
-
-    def _moves_by_tables(
-        self, board: chess.Board, ranks: Mapping[chess.Move, Rank], plan: StrengthPlan | None
-    ) -> tuple[chess.Move, ...]:
-        """The moves among which a search chooses in a game. A limited level does not know the shortest way."""
-        if plan is None or board.halfmove_clock >= FINISHING_PLIES or has_repeated(board):
-            return tuple(good_moves(ranks))
-        return without_repetition(board, good_moves(ranks, FINISHING_SLACK))
-
-    def _draw_score(self, limits: Limits) -> float:
-        """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
-        if self.options.preset == "lc0":
-            return LC0.draw_score
-        contempt = 0 if self._analyses(limits) else self.options.contempt
-        draw_score = self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale_of(self.evaluator))
-        return max(-1.0, min(1.0, draw_score))
-
-    def _book_move(self, board: chess.Board, limits: Limits) -> chess.Move | None:
-        """A move from the book; None if the book has none or the engine is not playing a game by the clock."""
-        playing = limits.is_timed and not (limits.infinite or limits.ponder or limits.searchmoves)
-        if self._book is None or not playing or self.options.analyse_mode:
-            return None
-        return self._book.move(board, self._rng) if board.ply() < self.options.book_depth else None
-
-    def _reporter(self, board: chess.Board, ranks: Mapping[chess.Move, Rank], first_hits: int) -> Reporter:
-        tablebase, cp_scale = self._tablebase if self._tablebase.largest else None, cp_scale_of(self.evaluator)
-        return Reporter(self._search, board, self.options.multi_pv, tablebase, cp_scale, first_hits, ranks)
-
-    def _patience_s(self, limits: Limits, white: bool) -> float:
-        """Seconds that a search may wait for the solution of an ending."""
-        clock = self._clock(limits, white)
-        usual_ms = clock.planned_ms or clock.hard_ms
-        return SOLVING_SHARE * usual_ms / 1000.0 if usual_ms is not None else LONG
-
-    def _clock(self, limits: Limits, white: bool, begun: float | None = None) -> Clock:
-        return Clock.start(limits, white, self.options.move_overhead_ms, begun)
-
-    def _plan(self, limits: Limits, board: chess.Board) -> StrengthPlan | None:
-        """The plan for playing weaker; None if it was not asked for or no game is being played."""
-        if not self.options.limit_strength or self._analyses(limits):
-            return None
-        plan = plan_for(self.options.elo)
-        return finishing_plan(plan) if finishes(board, self.options.elo) else plan
-
-
-def _is_over(limits: Limits, job: SearchJob[Any], clock: Clock) -> bool:
-    """Whether nobody waits any more for what a search may still find."""
-    waits = limits.infinite or (limits.ponder and job.pondering)
-    return job.stopped or (not waits and clock.is_over())
 
 
 def _batching(evaluator: Evaluator) -> tuple[int, bool]:

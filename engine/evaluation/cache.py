@@ -1,12 +1,10 @@
-"""A bounded cache of evaluations, for searches that evaluate positions again when they rebuild a tree.
+"""A bounded cache of evaluations, for analyses that go back to positions whose tree is gone.
 
 The cache is exact: it returns an answer bit for bit, and only if everything the evaluator sees is the same. That
 includes the history planes, so two orders of the same moves are different entries, and the searches of one game, which
-keep their subtree, hardly ever hit. It pays off where trees are discarded: when an analysis steps back through a game,
-and after a ponder miss.
-
-The table is four-way set-associative and replaces the least recently used entry of a set. All work is done on the
-calling thread in the order of the leaves, so the number of threads changes nothing.
+keep their subtree, never hit. It pays off where an analysis steps back through a game: nine leaves of ten are known
+then (docs/what-was-tried.md). Each answer has one place, and takes it from the one before.
+All work is done on the calling thread in the order of the leaves, so the number of threads changes nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +15,12 @@ import numpy as np
 
 from engine.board.layout import CASTLING, EN_PASSANT, HALFMOVE
 from engine.errors import ConfigError
-from engine.evaluation.protocol import Evaluator, LeafBatch, new_leaf_batch
+from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.native.jit import kernel
 from engine.network.planes import FIFTY_MOVE_PLANE
 
-WAYS: Final = 4  # entries per set
 MAX_KEPT_MOVES: Final = 64  # positions with more legal moves are evaluated every time
-BYTES_PER_ENTRY: Final = 16 + 8 + 4 * MAX_KEPT_MOVES + 12 + 4
+BYTES_PER_ENTRY: Final = 16 + 4 * MAX_KEPT_MOVES + 12 + 4
 QUESTION = ("rows", "masks", "moves", "n_moves", "policy_index")  # fields of a `LeafBatch`
 ANSWER = ("logits", "wdl", "moves_left")
 
@@ -35,28 +32,24 @@ _SHIFT_B = np.uint64(32)
 
 
 class CacheTable(NamedTuple):
-    """E entries, a multiple of WAYS. The full 128-bit hash is compared: a false hit takes about 2^64 lookups."""
+    """E entries. The full 128-bit hash is compared: a false hit takes about 2^64 lookups."""
 
-    keys: np.ndarray  # uint64 [E, 2]
-    used_at: np.ndarray  # int64 [E] `clock` at the last use, 0 for an empty entry
+    keys: np.ndarray  # uint64 [E, 2] zeros for an empty entry
     logits: np.ndarray  # float32 [E, MAX_KEPT_MOVES] in the order of the legal moves
     wdl: np.ndarray  # float32 [E, 3]
     moves_left: np.ndarray  # float32 [E]
-    clock: np.ndarray  # int64 [1] hits and insertions so far
 
 
 def new_table(mebibytes: float) -> CacheTable:
-    """An empty table of at most this size. Raises ConfigError if not even one set fits."""
-    entries = int(mebibytes * 2**20) // BYTES_PER_ENTRY // WAYS * WAYS
-    if entries < WAYS:
-        raise ConfigError(f"an evaluation cache needs at least {WAYS * BYTES_PER_ENTRY} bytes, not {mebibytes} MiB")
+    """An empty table of at most this size. Raises ConfigError if not even one entry fits."""
+    entries = int(mebibytes * 2**20) // BYTES_PER_ENTRY
+    if entries < 1:
+        raise ConfigError(f"an evaluation cache needs at least {BYTES_PER_ENTRY} bytes, not {mebibytes} MiB")
     return CacheTable(
         keys=np.zeros((entries, 2), np.uint64),
-        used_at=np.zeros(entries, np.int64),
         logits=np.zeros((entries, MAX_KEPT_MOVES), np.float32),
         wdl=np.zeros((entries, 3), np.float32),
         moves_left=np.zeros(entries, np.float32),
-        clock=np.zeros(1, np.int64),
     )
 
 
@@ -93,14 +86,13 @@ def look_up(table, leaves, count, with_planes, keys, missing):
     """
     n_missing = 0
     for leaf in range(count):
-        hash_leaf(leaves, leaf, with_planes, keys[leaf])
-        entry = find(table, keys[leaf])
-        if entry < 0:
+        key = keys[leaf]
+        hash_leaf(leaves, leaf, with_planes, key)
+        entry = place_of(table, key)
+        if table.keys[entry, 0] != key[0] or table.keys[entry, 1] != key[1]:
             missing[n_missing] = leaf
             n_missing += 1
             continue
-        table.clock[0] += 1
-        table.used_at[entry] = table.clock[0]
         for i in range(leaves.n_moves[leaf]):
             leaves.logits[leaf, i] = table.logits[entry, i]
         for i in range(3):
@@ -110,38 +102,19 @@ def look_up(table, leaves, count, with_planes, keys, missing):
 
 
 @kernel()
-def find(table, key):
-    """Index of a key's entry, -1 if there is none."""
-    first = first_of_set(table, key)
-    for entry in range(first, first + WAYS):
-        if table.used_at[entry] > 0 and table.keys[entry, 0] == key[0] and table.keys[entry, 1] == key[1]:
-            return entry
-    return np.int64(-1)
-
-
-@kernel()
-def first_of_set(table, key):
-    """Index of the first of the four entries that may hold a key."""
-    return np.int64(key[0] % np.uint64(table.used_at.size // WAYS)) * WAYS
+def place_of(table, key):
+    """Index of the only entry that may hold a key."""
+    return np.int64(key[0] % np.uint64(table.moves_left.size))
 
 
 @kernel()
 def keep_answers(table, asked, missing, count, keys):
-    """Cache the answers of asked[:count], whose hashes are keys[missing[:count]].
-
-    An answer goes to its set's empty entry, or over the least recently used one.
-    """
+    """Cache the answers of asked[:count], whose hashes are keys[missing[:count]]."""
     for k in range(count):
-        key = keys[missing[k]]
-        if asked.n_moves[k] > MAX_KEPT_MOVES or find(table, key) >= 0:  # the batch may have a position twice
+        if asked.n_moves[k] > MAX_KEPT_MOVES:
             continue
-        first = first_of_set(table, key)
-        entry = first
-        for other in range(first + 1, first + WAYS):
-            if table.used_at[other] < table.used_at[entry]:
-                entry = other
-        table.clock[0] += 1
-        table.used_at[entry] = table.clock[0]
+        key = keys[missing[k]]
+        entry = place_of(table, key)
         table.keys[entry, 0] = key[0]
         table.keys[entry, 1] = key[1]
         for i in range(asked.n_moves[k]):
@@ -152,7 +125,7 @@ def keep_answers(table, asked, missing, count, keys):
 
 
 class OpenQuestions:
-    """The leaves of one batch that the table did not know; the evaluator behind it evaluates `asked`."""
+    """The leaves of one batch that the table did not know; the evaluator is asked about `asked`."""
 
     def __init__(self, size: int) -> None:
         self.asked = new_leaf_batch(size)
@@ -161,32 +134,19 @@ class OpenQuestions:
         self.missing = np.zeros(size, np.int64)  # leaf index of each question
 
 
-class CachedEvaluator:
-    """An evaluator that passes to `inner` only what its table of at most `mebibytes` MiB lacks."""
+class EvaluationCache:
+    """Answers of one evaluator in a table of at most `mebibytes` MiB."""
 
-    def __init__(self, inner: Evaluator, mebibytes: float) -> None:
-        self.inner = inner
-        self.name = inner.name
-        self.round_size = inner.round_size
-        self.needs_planes = inner.needs_planes
+    def __init__(self, mebibytes: float, needs_planes: bool) -> None:
         self.table = new_table(mebibytes)
-        self._open = OpenQuestions(0)
+        self._needs_planes = needs_planes
 
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        """Fill logits, wdl and moves_left of the first `count` leaves."""
-        if len(self._open.keys) < len(leaves.rows):
-            self._open = OpenQuestions(len(leaves.rows))
-        if self.look_up(leaves, count, self._open):
-            self.inner.evaluate(self._open.asked, self._open.count)
-            self.take_answers(leaves, self._open)
-
-    def look_up(self, leaves: LeafBatch, count: int, unanswered: OpenQuestions) -> int:
-        """Answer the known ones of the first `count` leaves; put the rest in `unanswered` and return their number."""
+    def look_up(self, leaves: LeafBatch, count: int, unanswered: OpenQuestions) -> None:
+        """Answer the known ones of the first `count` leaves; put the rest in `unanswered`."""
         keys, missing, asked = unanswered.keys, unanswered.missing, unanswered.asked
-        n = unanswered.count = int(look_up(self.table, leaves, count, self.needs_planes, keys, missing))
+        n = unanswered.count = int(look_up(self.table, leaves, count, self._needs_planes, keys, missing))
         for name in QUESTION:
             getattr(asked, name)[:n] = getattr(leaves, name)[missing[:n]]
-        return n
 
     def take_answers(self, leaves: LeafBatch, answered: OpenQuestions) -> None:
         """Complete the leaves of a `look_up` after its questions were evaluated, and cache the answers."""
@@ -194,12 +154,7 @@ class CachedEvaluator:
         for name in ANSWER:
             getattr(leaves, name)[missing[:n]] = getattr(asked, name)[:n]
         keep_answers(self.table, asked, missing, n, answered.keys)
-        answered.count = 0
-
-    def close(self) -> None:
-        """Close `inner`."""
-        self.inner.close()
 
     def clear(self) -> None:
         """Delete all answers."""
-        self.table.used_at[:] = 0
+        self.table.keys[:] = 0

@@ -1,4 +1,4 @@
-"""One search from its order to its result: what it is told, when it is over, and its move.
+"""One search from its order to its result: when it is over, and its move.
 
 `SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move at the end
 (`choice`). Where several lines are wanted and one is a win, whose proof ends a search, it searches on beside that one;
@@ -7,50 +7,33 @@ the move is chosen before (`beside_wins`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import chess
 import numpy as np
 
 from engine.board.convert import encode_move
 from engine.board.layout import NO_MOVE
 from engine.search.beside_wins import WinsAside
-from engine.search.choice import StrengthPlan, choose_move, choose_weaker
-from engine.search.job import SearchJob
-from engine.search.limits import Clock, Limits
+from engine.search.choice import choose_move, choose_weaker
+from engine.search.order import SearchOrder
 from engine.search.params import (
     CHECK_INTERVAL_MS,
     CHECK_SHARE,
+    DOUBT_CEILING,
+    DOUBT_FLOOR,
+    DOUBT_SLOPE,
     FIRST_INFOS_MS,
     INFO_INTERVAL_MS,
     LEAST_INFO_GAP_MS,
     LOOK_INTERVAL_MS,
+    PROMISING_SHARE,
 )
 from engine.search.report import Reporter
-from engine.search.result import OnInfo, SearchResult, mate_moves
+from engine.search.result import SearchResult, mate_moves
+from engine.search.root_moves import add_root_noise, restrict_root
 from engine.search.run import Runner
 from engine.search.session import Search
-from engine.search.tree import MAX_VISITS, UNKNOWN_DISTANCE, WIN
-
-
-@dataclass(frozen=True)
-class SearchOrder:
-    """What one search is told."""
-
-    board: chess.Board
-    limits: Limits
-    rng: np.random.Generator
-    begun: float  # When the clock began to run, in seconds of time.perf_counter.
-    temperature: float = 0.0  # The move is drawn by visits ** (1 / temperature). 0 = play the best one.
-    noise_epsilon: float = 0.0  # Share of Dirichlet noise in the root's priors. 0 = none.
-    noise_alpha: float = 0.3  # Concentration of the Dirichlet noise.
-    strength: StrengthPlan | None = None  # Plays weaker by this plan.
-    only: tuple[chess.Move, ...] = ()  # The root moves that are searched; all where it is empty.
-    by_tables: bool = False  # Play the move that comes first in endgame tables, which know every root move.
-    lines: int = 1  # Search on beside moves that are proven to win until so many lines are searched.
-    overhead_ms: float = 0.0  # Lost on the way to the GUI at every move.
-    on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
-    job: SearchJob[SearchResult] = field(default_factory=SearchJob)
+from engine.search.tree import MAX_VISITS, ROOT, UNKNOWN_DISTANCE, WIN
 
 
 class Stopper:
@@ -64,11 +47,7 @@ class Stopper:
         self.most_visits = min(MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes)
         self.pondering = order.limits.ponder
         self._next_check_ms = 0.0
-        self.clock = self._new_clock(order.begun)
-
-    def _new_clock(self, begun: float | None = None) -> Clock:
-        order = self._order
-        return Clock.start(order.limits, order.board.turn == chess.WHITE, order.overhead_ms, begun)
+        self.clock = order.clock(order.begun)
 
     def is_over(self) -> bool:
         """Whether to stop now."""
@@ -80,7 +59,7 @@ class Stopper:
         if self.pondering:
             if self._order.job.pondering:
                 return False
-            self.pondering, self.clock = False, self._new_clock()  # The opponent has played the expected move.
+            self.pondering, self.clock = False, self._order.clock()  # The opponent has played the expected move.
         return self._is_out_of_time()
 
     def _reached_fixed_limit(self) -> bool:
@@ -108,9 +87,28 @@ class Stopper:
         if elapsed < self._next_check_ms:
             return self.clock.is_over()
         self._next_check_ms = elapsed + CHECK_INTERVAL_MS + CHECK_SHARE * elapsed
-        if self._search.has_one_move and self._limits.movetime_ms is None:
+        if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
             return True
-        return self.clock.is_over(self._search.doubt())
+        return self.clock.is_over(doubt(self._search))
+
+
+def doubt(search: Search) -> float:
+    """Multiple of a move's planned time that the choice at the root deserves, infinite before any move is visited and
+    where the most visited one has not the best value: the fewer visits other moves get, the less often more of them
+    change the choice.
+
+    Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
+    """
+    nodes = search.tree.nodes.take(search.children())
+    visits = nodes["visits"]
+    if not visits.any():
+        return float("inf")
+    most = visits.argmax()
+    promising = visits >= max(1, PROMISING_SHARE * visits[most])
+    q = np.divide(nodes["value_sum"], visits, out=np.full(len(nodes), -2.0), where=promising)
+    if q.argmax() != most:
+        return float("inf")
+    return float(min(max(DOUBT_FLOOR, DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())), DOUBT_CEILING))
 
 
 class SearchDriver:
@@ -134,9 +132,11 @@ class SearchDriver:
         while not search.is_expanded:
             self._runner.advance(search.visits + 1)
         if order.only:
-            search.restrict_root(np.array([encode_move(order.board, move) for move in order.only], np.uint16))
-        if order.noise_epsilon > 0.0:
-            search.add_root_noise(order.rng, order.noise_epsilon, order.noise_alpha)
+            restrict_root(search, np.array([encode_move(order.board, move) for move in order.only], np.uint16))
+        options = order.options
+        if options.noise_epsilon > 0.0:
+            add_root_noise(search, order.rng, options.noise_epsilon, options.noise_alpha)
+        self._runner.begin()
         self._visit()
         best = self._choose()
         while not order.job.stopped and self._aside.add(order.lines - 1):

@@ -97,7 +97,7 @@ class Clock:
         return (time.perf_counter() - self.started) * 1000.0
 
     def is_over(self, doubt: float = float("inf")) -> bool:
-        """Whether to stop; ``doubt`` is the multiple of the planned time that the choice deserves (`Search.doubt`)."""
+        """Whether to stop; ``doubt`` is the multiple of the planned time that the choice deserves (`driver.doubt`)."""
         if self.hard_ms is None:
             return False
         share = self.hard_ms if self.planned_ms is None else min(self.hard_ms, doubt * self.planned_ms)

@@ -1,4 +1,4 @@
-"""The edges of a node and their priors: how it gets them, and every change after: history, hints, noise, restriction.
+"""The edges of a node and their priors: how it gets them, and each later change: heuristics, hints, noise, restriction.
 
 Two invariants hold after every change: a node's priors sum to 1, and its edges are in order. Edges that were tried
 (that have a child) come first, then the untried ones; each group is sorted by prior, highest first. `select_edge` stops
@@ -16,7 +16,7 @@ from engine.board.layout import NO_MOVE
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.ordering import add
-from engine.search.butterfly import butterfly_bonus
+from engine.search.heuristics import bonus, learns
 from engine.search.params import BONUS_UNIT
 from engine.search.tree import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
 
@@ -54,7 +54,7 @@ def restore(tree, node):
 
 @kernel()
 def own_priors(tree, node, priors):
-    """Write P of a node's edges, float32 [n], as the policy had it: without a hint and without the history."""
+    """Write P of a node's edges, float32 [n], as the policy had it: without a hint and without heuristics."""
     first, scale, own = np.int64(tree.nodes[node].first_edge), np.float32(1.0), tree.own_prior[node]
     edge = find_edge(tree, node, tree.hinted[node]) if tree.hinted[node] != NO_MOVE else np.int64(NO_NODE)
     if edge != NO_NODE:
@@ -147,13 +147,13 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(kept)
 
 
-# ---- the history -----------------------------------------------------------------------------------------------------
+# ---- heuristics ------------------------------------------------------------------------------------------------------
 
 
 @kernel()
 def refresh_below(tree, params, node, side, least):
     """Let the priors of a node, where ``side`` moves, and of those below it with at least ``least`` visits follow the
-    history. No thread may visit the tree.
+    heuristics. No thread may visit the tree.
     """
     if tree.nodes[node].state != EXPANDED:
         return
@@ -168,14 +168,14 @@ def refresh_below(tree, params, node, side, least):
 
 @kernel()
 def refresh(tree, params, node, side):
-    """Add to the logits of a node's moves what the history has learned of them since it was last asked."""
+    """Add to the logits of a node's moves what heuristics have learned of them since they were last asked."""
     first, count, priors = np.int64(tree.nodes[node].first_edge), tree.nodes[node].n_edges, tree.scratch_priors
     total = 0.0
     for i in range(count):
         edge = first + i
-        bonus = butterfly_bonus(tree, params, side, tree.move[edge])
-        priors[i] = tree.prior[edge] * np.float32(exp((bonus - tree.bonus[edge]) * BONUS_UNIT))
-        tree.bonus[edge] = bonus
+        learned = bonus(tree, params, side, tree.move[edge])
+        priors[i] = tree.prior[edge] * np.float32(exp((learned - tree.bonus[edge]) * BONUS_UNIT))
+        tree.bonus[edge] = learned
         total += priors[i]
     for i in range(count):
         priors[i] /= np.float32(total)
@@ -187,11 +187,11 @@ def refresh(tree, params, node, side):
 
 @kernel()
 def expand(tree, params, node, side, moves, logits, count):
-    """Give a node its edges, sorted by prior = softmax(logits / temperature + what the `butterfly` history adds).
+    """Give a node its edges, sorted by prior = softmax(logits / temperature + what `heuristics` add).
 
     side: whose moves they are. Returns the node's state from now on: EXPANDED, or STUNTED if they do not fit.
     """
-    highest = logits[0]
+    learning, highest = learns(params), logits[0]
     for i in range(1, count):
         highest = max(highest, logits[i])
     total = 0.0
@@ -199,10 +199,10 @@ def expand(tree, params, node, side, moves, logits, count):
     tree.scratch_bonuses[:count] = 0
     for i in range(count):
         exponent = (np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature
-        if params.butterfly > 0.0:
-            bonus = butterfly_bonus(tree, params, side, moves[i])
-            exponent += bonus * BONUS_UNIT
-            tree.scratch_bonuses[i] = bonus
+        if learning:
+            learned = bonus(tree, params, side, moves[i])
+            exponent += learned * BONUS_UNIT
+            tree.scratch_bonuses[i] = learned
         weight = exp(exponent)
         if not weight >= 0.0:
             weight = 0.0  # A network that overflowed: places by weight need numbers.
@@ -229,7 +229,7 @@ def add_edges(tree, node, moves, begin, count, total):
     """Give a node edges for ``moves[begin : begin + count]``; returns what `expand` returns.
 
     Their priors are the weights in ``tree.scratch_priors``, in the order of the moves, divided by ``total``, and
-    ``tree.scratch_bonuses`` is what the history added to their logarithms.
+    ``tree.scratch_bonuses`` is what heuristics added to their logarithms.
     """
     first, weights = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors
     if first + count > tree.move.size:

@@ -6,60 +6,41 @@ its helpers go on, until they are to stand still: before the tree is read for a 
 changes at the root. With one thread the tree is the same for the same position, options and node count, however many
 visits each call makes; with several it depends on who comes first.
 
-`Batches`: for a batched evaluator, one batch of leaves is gathered while the one before is evaluated. The calling
-thread alone walks the tree: it begins a batch, helps to evaluate the oldest, finishes that, and begins the next. The
-order of beginning and finishing is always the same, and the sizes of batches depend on the visits of the root alone:
-the tree is the same whoever evaluated what, at any number of threads. A search that ends completes what is in flight;
-one that goes on from there builds another tree than one that did not end.
-
-`Runner` lets one of both visit the tree. In between, old parts of a full tree give way, a root that has just got its
-moves is looked at for a mate, priors follow the history, and alpha-beta is asked for hints (`hints`): after a fixed
-number of visits, and with batches while these go on.
+`Runner` lets them, or `batches` for a batched evaluator, visit the tree. In between, old parts of a full tree give way,
+a root that has just got its moves is looked at for a mate, priors follow the heuristics, and alpha-beta is asked for
+hints (`hints`): after a fixed number of visits, and with batches while these go on.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from concurrent.futures import Future, wait
-from functools import partial
 
 import numpy as np
 
-from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
-from engine.errors import ConfigError
-from engine.evaluation.answers import check_answers
-from engine.evaluation.cache import CachedEvaluator, OpenQuestions
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch, PartEvaluator, new_leaf_batch
-from engine.evaluation.tablebase import WIN as TABLE_WIN
+from engine.board.layout import SIDE
+from engine.evaluation.protocol import InKernelEvaluator
 from engine.evaluation.tablebase import Tablebase
 from engine.native.ordering import SPACING
-from engine.native.pool import Offer, ThreadPool
-from engine.network.outputs import CHUNK
+from engine.native.pool import ThreadPool
+from engine.search.batches import Batches, ask_tables
+from engine.search.heuristics import join, learns
 from engine.search.hints import HintSource
 from engine.search.params import (
-    BATCHED_SMALLEST_ROUND,
-    BATCHED_VISITS_PER_LEAF,
     CALL_SECONDS,
     FIRST_CALL_VISITS,
     MOST_THREADS,
+    REFRESH_FROM,
+    REFRESH_GROWTH,
+    REFRESH_SHARE,
+    REFRESH_VISITS,
 )
+from engine.search.priors import refresh_below
+from engine.search.root_moves import look_for_mate
 from engine.search.session import Search
-from engine.search.tree import (
-    DRAW,
-    LEAVES,
-    LOSS,
-    MAX_ROUND,
-    MAX_VISITS,
-    ROOT,
-    UNKNOWN,
-    UNKNOWN_DISTANCE,
-    WIN,
-    Round,
-    new_round,
-)
-from engine.search.visits import apply, gather, new_walker, run_visits
+from engine.search.tree import LEAVES, MAX_VISITS, ROOT
+from engine.search.visits import new_walker, run_visits
 
 
 class Walkers:
@@ -131,141 +112,6 @@ class Walkers:
                 ask_tables(tables, walker.in_flight, walker.leaves)
 
 
-class Batch:
-    """Visits that were begun together, and their leaves, ``leaves[: visits.counts[LEAVES]]``."""
-
-    def __init__(self, room: int, cached: bool) -> None:
-        self.visits: Round = new_round()
-        self.leaves: LeafBatch = new_leaf_batch(room)
-        self.unanswered = OpenQuestions(room if cached else 0)
-        self.shares: list[Offer] = []  # Its evaluation, in parts for several threads.
-
-    @property
-    def count(self) -> int:
-        """Number of leaves."""
-        return int(self.visits.counts[LEAVES])
-
-
-class Batches:
-    """Visits for a batched evaluator. Where it answers in parts two half batches are in flight, of whole chunks.
-
-    ``round_size`` is the number of leaves of the largest batch. 0 = the evaluator's own.
-    """
-
-    def __init__(self, search: Search, evaluator: Evaluator, threads: int, round_size: int = 0) -> None:
-        self.tablebase: Tablebase | None = None  # Is asked about the leaves of every batch, where there is one.
-        self._search = search
-        self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
-        self._evaluator: Evaluator = self._cache.inner if self._cache is not None else evaluator
-        self._by_evaluator = not round_size  # It may ask for smaller batches in the middle of a search.
-        self.most_leaves = min(MAX_ROUND, round_size or self._evaluator.round_size)
-        if self.most_leaves < 1:
-            raise ConfigError(f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more")
-        self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
-        if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
-            self._parts = None
-        # Visits of the root from which two batches are in flight; smaller trees want fresh values.
-        self.overlap_from = 2 * CHUNK * BATCHED_VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
-        self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
-        self._pool = ThreadPool(threads, "evaluate")
-        # A ring, the oldest batch first. Room for a whole one in each: there is no half one while the tree is small.
-        self._ring = deque(Batch(self.most_leaves, self._cache is not None) for _ in range(2))
-        self._in_flight = 0  # Number of batches in flight, the first ones of the ring.
-        self._answers: Offer | None = None  # Those of alpha-beta.
-
-    def run(self, until: int) -> None:
-        """One batch, small while the tree is small, until the root has ``until`` visits at most."""
-        depth = 2 if self._search.visits >= self.overlap_from else 1
-        self._begin(until, depth)
-        while self._in_flight >= depth:
-            self._finish_oldest()
-
-    def pause(self) -> None:
-        """Do nothing: between two calls the tree may be read."""
-
-    def rest(self) -> None:
-        """Complete the visits in flight. The tree may be changed."""
-        while self._in_flight:
-            self._finish_oldest()
-
-    def let_answer(self, hint_source: HintSource) -> None:
-        """Let a helper answer a hint source's questions while batches go on."""
-        self._answers = self._pool.offer(hint_source.answer)
-
-    def await_answers(self) -> None:
-        """Wait until the helper has answered."""
-        if self._answers is not None:
-            self._answers.finish()
-
-    def close(self) -> None:
-        """End all threads, also in the middle of a search."""
-        self._pool.close()
-        self._ring.clear()  # Shares hold their owner with its tree, and frozen cycles stay.
-
-    def _begin(self, until: int, depth: int) -> None:
-        """Gather leaves, look up what is known about them, and hand out the rest."""
-        search, batch = self._search, self._ring[self._in_flight]
-        most = min(self.most_leaves, self._evaluator.round_size) if self._by_evaluator else self.most_leaves
-        size = min(most, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
-        if size > CHUNK:
-            size -= size % CHUNK
-        # Visits that need no evaluation, and collisions, leave room in the batch for others.
-        limit = min(until - search.visits - sum(other.count for other in self._ring), size + size // 4, MAX_ROUND)
-        self._in_flight += 1
-        gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
-        if self._cache is not None:
-            self._cache.look_up(batch.leaves, batch.count, batch.unanswered)
-        if self.tablebase is not None:
-            ask_tables(self.tablebase, batch.visits, batch.leaves)
-        questions = batch.count if self._cache is None else batch.unanswered.count
-        if self._parts is None:
-            batch.shares = [Offer(partial(self._evaluate, batch, 0, questions))] if questions else []
-            return
-        share = max(1, min(CHUNK, -(-questions // self._pool.threads)))  # Less than a chunk only for idle threads.
-        for start in range(0, questions, share):
-            part = partial(self._evaluate, batch, start, min(start + share, questions))
-            batch.shares.append(self._pool.offer(part))
-
-    def _evaluate(self, batch: Batch, start: int, end: int) -> None:
-        """Answer questions ``start`` to ``end`` of a batch."""
-        leaves = batch.leaves if self._cache is None else batch.unanswered.asked
-        if self._parts is not None:
-            self._parts.evaluate_part(leaves, start, end)
-        else:
-            self._evaluator.evaluate(leaves, end)
-        check_answers(self._evaluator.name, leaves, start, end)
-
-    def _finish_oldest(self) -> None:
-        """Complete the evaluation of the oldest batch and finish its visits."""
-        batch = self._ring[0]
-        # The calling thread begins at the end where no other does, and goes on with what is younger instead of waiting.
-        for share in [share for other in self._ring for share in reversed(other.shares)]:
-            if all(own.is_done for own in batch.shares):
-                break
-            share.take()
-        for share in batch.shares:
-            share.finish()
-        batch.shares.clear()
-        if self._cache is not None:
-            self._cache.take_answers(batch.leaves, batch.unanswered)
-        apply(self._search.tree, batch.visits, self._search.params, batch.leaves, 0)
-        self._ring.rotate(-1)
-        self._in_flight -= 1
-
-
-def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> None:
-    """Note the results of leaves that the tables know: few pieces, no castling rights, halfmove clock at zero."""
-    count = int(in_flight.counts[LEAVES])
-    rows = leaves.rows[:count]
-    men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
-    below_root = in_flight.leaf_nodes[:count] != ROOT  # The root is searched whatever the tables say.
-    fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
-    for k in np.flatnonzero(fits & below_root):
-        wdl = tablebase.wdl(rows[k])  # For the side to move; the tree's is the other one.
-        in_flight.known[k] = UNKNOWN if wdl is None else {TABLE_WIN: LOSS, -TABLE_WIN: WIN}.get(wdl, DRAW)
-        in_flight.mate_plies[k] = UNKNOWN_DISTANCE
-
-
 class Runner:
     """Carries out visits of a search's tree, as `visits` does."""
 
@@ -274,6 +120,14 @@ class Runner:
     def __init__(self, search: Search, visits: Walkers | Batches) -> None:
         self._search = search
         self._visits = visits
+        self._generation = search.generation
+        self._refreshed_at = 0  # Visits of the root when priors last followed the heuristics.
+
+    def begin(self) -> None:
+        """Take note of a new root, or of its other moves."""
+        if self._generation != self._search.generation:
+            self._generation, self._refreshed_at = self._search.generation, 0
+        self._refreshed_at = min(self._refreshed_at, self._search.visits)
 
     def advance(self, until: int) -> None:
         """Carry out some visits in a few milliseconds, until the root has ``until`` at most, or none while something
@@ -290,22 +144,45 @@ class Runner:
             self._make_room()
             return
         is_new, due_at = not search.is_expanded, hint_source.due_at() if hint_source is not None else MAX_VISITS
-        refresh_at = search.refresh_due_at
+        refresh_at = self._refresh_due_at()
         if is_new:
             until = search.visits + 1
         elif isinstance(visits, Walkers):
             until = min(until, max(min(due_at, refresh_at), search.visits + 1))
         visits.run(until)
         if is_new:
-            search.look_for_mate()
+            look_for_mate(search)
         if search.visits >= refresh_at:
             visits.pause()
-            search.refresh_priors()
+            self.refresh_priors()
         if hint_source is not None and search.visits >= due_at:
             visits.pause()
             self.settle()
             if hint_source.collect() and isinstance(visits, Batches):
                 visits.let_answer(hint_source)
+
+    def _refresh_due_at(self) -> int:
+        """Visits of the root at which it is time to refresh priors."""
+        if not learns.py_func(self._search.params):
+            return MAX_VISITS
+        return max(REFRESH_FROM, int(REFRESH_GROWTH * self._refreshed_at))
+
+    def refresh_priors(self) -> None:
+        """Let priors follow what visits have found out about moves elsewhere. No thread may visit the tree."""
+        search, self._refreshed_at = self._search, self._search.visits
+        if len(search.trees) > 1:
+            join(search.trees)
+        least = max(REFRESH_VISITS, int(REFRESH_SHARE * search.visits))
+        refresh_below(search.tree, search.params, np.int64(ROOT), np.int64(search.root_row()[SIDE]), np.int64(least))
+
+    def rehearse(self) -> None:
+        """Refresh priors, and let old parts of a tree give way that is not full, to load the kernels."""
+        if learns.py_func(self._search.params):
+            self.refresh_priors()
+        self._search.finish_making_room()
+        if self._search.visits > 1:
+            self._search.make_room()
+            self._search.finish_making_room()
 
     def _make_room(self) -> None:
         """Let old parts of the tree give way, for a few milliseconds."""

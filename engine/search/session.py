@@ -1,4 +1,4 @@
-"""A search tree and its position in one object, with the operations on the root's moves."""
+"""A search tree and its position in one object."""
 
 from __future__ import annotations
 
@@ -6,25 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, SIDE, empty_stack
+from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator
-from engine.search.butterfly import join_histories
+from engine.search.heuristics import forget
 from engine.search.params import (
-    DOUBT_CEILING,
-    DOUBT_FLOOR,
-    DOUBT_SLOPE,
-    MATE_PRIOR,
-    PROMISING_SHARE,
-    REFRESH_FROM,
-    REFRESH_GROWTH,
-    REFRESH_SHARE,
-    REFRESH_VISITS,
     SearchParams,
 )
-from engine.search.priors import hint, keep_moves, move_to_tried, refresh_below, restore, set_priors
-from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.room import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.root import FRESH_NODE, Root, read_root
 from engine.search.tree import (
@@ -33,22 +21,18 @@ from engine.search.tree import (
     DESCENTS,
     EDGES,
     EXPANDED,
-    LOSS,
     MAX_DEPTH,
-    MAX_VISITS,
     NO_NODE,
     NODES,
     ROOT,
     ROOT_PLY,
     SHRINKS,
-    WIN,
     Round,
     Tree,
     for_thread,
     new_round,
 )
-from engine.search.visit import finish_known, needs_room, new_node
-from engine.tactics.mates import mating_move, mating_start, new_mate_space
+from engine.search.visit import needs_room
 
 
 def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
@@ -78,8 +62,7 @@ class Search:
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.own_value = (0.0, 0.0)  # The evaluator's own value of the root: win minus loss, draw probability.
-        self._refreshed_at = 0  # Visits of the root when its priors last followed the history.
-        self._kept_visits = 0  # Those of the root's visits that earlier searches made.
+        self.kept_visits = 0  # Those of the root's visits that earlier searches made.
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
         self._table_is_clear = True  # Whether the transposition table has no places of a tree that was forgotten.
         if tree.counters[NODES] == 0:
@@ -111,29 +94,6 @@ class Search:
         return bool(self._root["lower"] == self._root["upper"])
 
     @property
-    def has_one_move(self) -> bool:
-        """Whether there is no choice at the root."""
-        return bool(self._root["n_edges"] == 1)
-
-    def doubt(self) -> float:
-        """Multiple of a move's planned time that this choice deserves, infinite before any move is visited and where
-        the most visited one has not the best value: the fewer visits other moves get, the less often more of them
-        change the choice.
-
-        Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
-        """
-        nodes = self.tree.nodes.take(self.children())
-        visits = nodes["visits"]
-        if not visits.any():
-            return float("inf")
-        most = visits.argmax()
-        promising = visits >= max(1, PROMISING_SHARE * visits[most])
-        q = np.divide(nodes["value_sum"], visits, out=np.full(len(nodes), -2.0), where=promising)
-        if q.argmax() != most:
-            return float("inf")
-        return float(min(max(DOUBT_FLOOR, DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())), DOUBT_CEILING))
-
-    @property
     def visits(self) -> int:
         """Number of visits of the root."""
         return int(self._root["visits"])
@@ -141,7 +101,7 @@ class Search:
     @property
     def new_visits(self) -> int:
         """Number of visits of the root since the position was set."""
-        return self.visits - self._kept_visits
+        return self.visits - self.kept_visits
 
     @property
     def mean_depth(self) -> float:
@@ -176,12 +136,9 @@ class Search:
         if not kept:
             self.clear()
         self._install_history(stack)
-        self._kept_visits = self.visits
-        self._refreshed_at = min(self._refreshed_at, self.visits)
+        self.kept_visits = self.visits
         for tree in self.trees:
             tree.depths[:] = 0
-        if kept:
-            self._lead_to_mate()
         return kept
 
     def _root_without_children(self) -> tuple[float, float]:
@@ -200,12 +157,12 @@ class Search:
         """Forget the whole tree, including visits in flight. A large transposition table is left to `make_room`."""
         self.generation += 1
         self.forced_move = NO_MOVE
-        self._refreshed_at = self._kept_visits = 0
+        self.kept_visits = 0
         self._table_is_clear &= bool(self.tree.counters[NODES] == 0)
         self._room = None if self._table_is_clear else self._clear_table()
         self.tree.counters[:] = 0
         for tree in self.trees:
-            tree.butterfly[:] = 0.0
+            forget(tree)
             tree.stint[:] = 0
             tree.earned[:] = 0.0
         self.tree.nodes[ROOT] = FRESH_NODE
@@ -249,7 +206,7 @@ class Search:
             return False
         if node != ROOT:
             reroot(tree, node)
-            self._room = forget_the_rest(tree)
+            self.forget_the_rest()
             self.own_value = self._root_without_children()
         return True
 
@@ -262,88 +219,11 @@ class Search:
                     return int(child)
         return NO_NODE
 
-    # ---- the history ----
-
-    @property
-    def refresh_due_at(self) -> int:
-        """Visits of the root at which it is time to call `refresh_priors`."""
-        return (
-            max(REFRESH_FROM, int(REFRESH_GROWTH * self._refreshed_at)) if self.params.butterfly > 0.0 else MAX_VISITS
-        )
-
-    def refresh_priors(self) -> None:
-        """Let priors follow what visits have found out about moves elsewhere. No thread may visit the tree."""
-        self._refreshed_at = self.visits
-        if len(self.trees) > 1:
-            join_histories([tree.butterfly for tree in self.trees])
-        least = max(REFRESH_VISITS, int(REFRESH_SHARE * self.visits))
-        refresh_below(self.tree, self.params, np.int64(ROOT), np.int64(self.root_row()[SIDE]), np.int64(least))
-
-    # ---- the root's moves ----
-
-    def look_for_mate(self) -> None:
-        """Find a mating move at the root after its first visit. Visits check all other nodes when they reach them."""
-        tree, root = self.tree, self.root()
-        self.own_value = root.position.q, root.position.draw
-        if not self.params.mate_in_one or not self.is_expanded:
-            return
-        after = np.empty(ROW_WORDS, np.uint64)
-        mating = mating_move(root.row, root.moves, np.int64(len(root.moves)), after, tree.scratch_moves)
-        if mating < 0 or tree.counters[NODES] >= tree.parent.size:
-            self._lead_to_mate()
-            return
-        child = int(new_node(tree, np.int64(ROOT)))
-        edge = move_to_tried(tree, np.int64(ROOT), tree.first_edge[ROOT] + mating)
-        tree.child[edge] = child
-        tree.in_flight[[ROOT, child]] += 1
-        finish_known(tree, self.params, np.int64(child), np.int64(WIN), np.int64(0))
-
-    def _lead_to_mate(self) -> None:
-        """Look for a move that starts a forced mate and lead the search to it; the search still has to prove it."""
-        params, row = self.params, self.root_row()
-        self.forced_move = NO_MOVE
-        if params.mate_moves < 2 or self.is_proven or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES:
-            return
-        move, _ = mating_start(row, np.int64(params.mate_moves), new_mate_space())
-        if move >= 0:
-            self.forced_move = np.uint16(move)
-            self._hint_at_mate()
-
-    def _hint_at_mate(self) -> None:
-        """Give the move that starts a forced mate most of the root's prior."""
-        if self.forced_move != NO_MOVE:
-            hint(self.tree, np.int64(ROOT), self.forced_move, np.float32(MATE_PRIOR))
-
-    def restrict_root(self, allowed: np.ndarray) -> None:
-        """Keep only the root moves in ``allowed`` (uint16) and renormalise their priors. The root must be expanded.
-
-        The root forgets what it learned from the others: visits, values and proofs.
-        """
-        tree, before = self.tree, self.visits
-        keep_moves(tree, ROOT, allowed)
-        self._room = forget_the_rest(tree)
-        self._hint_at_mate()
-        children = self.children()
-        tree.visits[ROOT] = 1 + tree.visits[children].sum()
-        tree.value_sum[ROOT] = -self.own_value[0] - tree.value_sum[children].sum()
-        tree.draw_sum[ROOT] = self.own_value[1] + tree.draw_sum[children].sum()
-        tree.asked_at[ROOT] = 0
-        self._kept_visits += self.visits - before
-        self._refreshed_at = min(self._refreshed_at, self.visits)
-        lower, upper = best_bounds(tree, np.int64(ROOT))
-        tree.lower[ROOT], tree.upper[ROOT] = (-upper, -lower) if self.params.decide_root else (LOSS, WIN)
-        if self.is_proven:
-            settle_past_visits(tree, np.int64(ROOT))
-
-    def add_root_noise(self, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
-        """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be expanded."""
-        restore(self.tree, np.int64(ROOT))
-        priors = self.tree.prior[self.edges()]
-        noise = rng.dirichlet(np.full(len(priors), alpha))
-        set_priors(self.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
-        self._hint_at_mate()
-
     # ---- room ----
+
+    def forget_the_rest(self) -> None:
+        """Leave to `make_room` what the root does not lead to."""
+        self._room = forget_the_rest(self.tree)
 
     @property
     def needs_room(self) -> bool:
@@ -365,18 +245,12 @@ class Search:
         before = self.visits
         if next(self._room, self) is self:
             self._room = None
-        self._kept_visits += self.visits - before  # Draws by repetition of an old path were taken back.
+        self.kept_visits += self.visits - before  # Draws by repetition of an old path were taken back.
 
     def finish_making_room(self) -> None:
         """Do at once what `make_room` began, or what `set_position` left to it."""
         while self.is_making_room:
             self.make_room()
-
-    def rehearse_full_tree(self) -> None:
-        """Let old parts of a tree give way that is not full, to load the kernels. Nothing may be in flight."""
-        if self.tree.counters[NODES] > 1:
-            self._room = make_room(self.tree)
-            self.finish_making_room()
 
     @property
     def was_full(self) -> bool:

@@ -65,7 +65,7 @@ BASE_DEPTH: Final = 1  # Its plies from the root.
 RESERVED: Final = 2  # Visits that its ancestors count as in flight.
 DONE: Final = 3  # Those of them that are finished.
 LEFT: Final = 4  # Those of them that have not begun.
-LEAF_DEPTH: Final = 5  # Plies from the root to the visit's leaf; 0 where no butterfly history is kept.
+LEAF_DEPTH: Final = 5  # Plies from the root to the visit's leaf; 0 where no heuristic learns.
 
 # Words of `earned`: sums over the finished visits of a stint, seen by the side that moved into the base.
 VALUES: Final = 0
@@ -139,7 +139,7 @@ class Tree(NamedTuple):
     # edges
     move: Annotated[np.ndarray, EdgeField(np.uint16, int(NO_MOVE))]
     prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P.
-    bonus: Annotated[np.ndarray, EdgeField(np.int16)]  # What the history added to P's logit, in BONUS_UNITs.
+    bonus: Annotated[np.ndarray, EdgeField(np.int16)]  # What heuristics added to P's logit, in BONUS_UNITs.
     child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
     # the transposition table
     table: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.

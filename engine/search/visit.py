@@ -21,7 +21,7 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, publish, unlock
 from engine.native.prefetch import prefetch
-from engine.search.butterfly import note_advantage
+from engine.search.heuristics import note
 from engine.search.proofs import decide, is_decided, update_ancestors
 from engine.search.puct import select_edge
 from engine.search.transpositions import enter, note_position, place_of, teacher_of_value
@@ -343,7 +343,7 @@ def finish_visit(tree, node, state, value, draw, moves_left):
             break
         if depth > 0:
             depth, side = depth - 1, side ^ one
-            note_advantage(tree, parent, depth, side, value)
+            note(tree, parent, depth, side, value)
         state = np.int64(EXPANDED)
         value = -value
         moves_left += 1.0

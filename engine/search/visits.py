@@ -34,6 +34,7 @@ from engine.native.jit import kernel
 from engine.native.ordering import add, give_way, lock, observe, relax, unlock
 from engine.network.planes import encode
 from engine.network.policy_map import policy_index
+from engine.search.heuristics import learns
 from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
 from engine.search.priors import expand, take_moves
 from engine.search.proofs import is_decided
@@ -240,7 +241,7 @@ def begin_visit(tree, params, walker):
                 relax()
             state = reach(tree.nodes, node, np.int64(0))
         node, depth, state = descend(tree, params, node, depth, state)
-    tree.stint[LEAF_DEPTH] = depth if params.butterfly > 0.0 else 0
+    tree.stint[LEAF_DEPTH] = depth if learns(params) else 0
     begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.evaluation.protocol import InKernelEvaluator
+from engine.search.root_moves import lead_to_mate, look_for_mate
 from engine.search.session import Search
 from engine.search.visits import new_walker, run_visits
 from selfplay.games.gumbel import SequentialHalving
@@ -35,7 +36,8 @@ class TreePlayer:
 
         noise: changes the priors of the expanded root.
         """
-        self.search.set_position(stack)
+        if self.search.set_position(stack):
+            lead_to_mate(self.search)
         self.search.finish_making_room()
         self._visits = visits
         self._noise, self._halving = noise, None
@@ -55,13 +57,13 @@ class TreePlayer:
         """Prepare the next phase. Returns False when the search is over: the root has its visits or is proven."""
         if self._halving is not None:
             if self.target == 1:
-                self.search.look_for_mate()
+                look_for_mate(self.search)
             visits = self._halving.next_visits(self.search)
             self.target = self.search.visits + visits
             return visits > 0
         if self.target == self._visits or self.search.is_proven:
             return False
-        self.search.look_for_mate()
+        look_for_mate(self.search)
         self._begin_visits()
         return True
 

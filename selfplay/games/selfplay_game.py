@@ -7,6 +7,7 @@ import numpy as np
 from engine.board.layout import SIDE
 from engine.search.choice import choose_move
 from engine.search.root import Root
+from engine.search.root_moves import add_root_noise
 from engine.search.session import Search
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.gumbel import SequentialHalving
@@ -97,7 +98,7 @@ class SelfPlayGame(PooledGame):
         self._players[0].begin(stack, visits, self._add_noise if noisy else None)
 
     def _add_noise(self, search: Search) -> None:
-        search.add_root_noise(self._rng, self._settings.noise_share, self._settings.noise_alpha)
+        add_root_noise(search, self._rng, self._settings.noise_share, self._settings.noise_alpha)
 
     def _choose(self, root: Root) -> tuple[int, np.ndarray]:
         """Choose the move to play and the policy target by visits."""

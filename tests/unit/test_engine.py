@@ -18,7 +18,7 @@ import pytest
 from engine import Engine
 from engine.board.convert import row_from_board
 from engine.errors import FenError
-from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.cache import EvaluationCache
 from engine.evaluation.material import CHECK_DEPTH
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tablebase import best_ranked
@@ -290,7 +290,7 @@ def test_hash_is_shared_between_tree_cache_and_table():
     assert sum(split_hash(1, batched=False, hinted=True)) == 1
     with Engine(EngineOptions(hash_mib=16, evaluator="network", threads=1)) as player:
         tree = player._search.tree
-        assert isinstance(player._cache, CachedEvaluator)
+        assert isinstance(player._cache, EvaluationCache)
         used = tree.parent.size * BYTES_PER_NODE + EDGES_PER_NODE * tree.parent.size * BYTES_PER_EDGE
         assert used + sum(field.nbytes for field in player._cache.table) <= 16 * 2**20 + 4096
 

@@ -9,7 +9,7 @@ from engine import Engine
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator
-from engine.evaluation.cache import BYTES_PER_ENTRY, MAX_KEPT_MOVES, WAYS, CachedEvaluator
+from engine.evaluation.cache import BYTES_PER_ENTRY, MAX_KEPT_MOVES, EvaluationCache, OpenQuestions
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
 from engine.network.tower.inference import FusedTower
@@ -30,7 +30,6 @@ class Numbering:
 
     def __init__(self) -> None:
         self.asked = 0
-        self.closed = False
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         for leaf in range(count):
@@ -40,8 +39,18 @@ class Numbering:
             leaves.wdl[leaf] = self.asked, 0, 0
             leaves.moves_left[leaf] = -self.asked
 
-    def close(self) -> None:
-        self.closed = True
+
+class Cached:
+    """Passes on to `inner` only what a cache does not know."""
+
+    def __init__(self, inner: Numbering, mebibytes: float = 1) -> None:
+        self.inner, self.cache = inner, EvaluationCache(mebibytes, inner.needs_planes)
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        unanswered = OpenQuestions(count)
+        self.cache.look_up(leaves, count, unanswered)
+        self.inner.evaluate(unanswered.asked, unanswered.count)
+        self.cache.take_answers(leaves, unanswered)
 
 
 class BatchedMaterial:
@@ -72,20 +81,18 @@ def small_net() -> FusedTower:
 
 
 def test_only_new_questions_are_passed_on_and_in_order():
-    cached = CachedEvaluator(Numbering(), 1)
+    cached = Cached(Numbering())
     a, b, c, d, e = game_boards()[:5]
     assert answers(cached, [a, b, c]) == [1, 2, 3]
     assert answers(cached, [b, d, a, b]) == [2, 4, 1, 2]
     assert answers(cached, [e, e]) == [5, 6], "both are asked"
-    assert answers(cached, [e]) == [5], "and one is kept"
-    cached.clear()
+    assert answers(cached, [e]) == [6], "and one is kept"
+    cached.cache.clear()
     assert answers(cached, [a]) == [7]
-    cached.close()
-    assert cached.inner.closed
 
 
 def test_history_and_clock_are_part_of_the_question():
-    cached = CachedEvaluator(Numbering(), 1)
+    cached = Cached(Numbering())
     by_move, by_hand = chess.Board(), chess.Board()
     for text in ("g1f3", "g8f6", "b1c3"):
         by_move.push_uci(text)
@@ -98,7 +105,7 @@ def test_history_and_clock_are_part_of_the_question():
 
 
 def test_castling_rooks_and_en_passant_are_part_of_the_question():
-    cached = CachedEvaluator(Numbering(), 1)
+    cached = Cached(Numbering())
     inner, outer = (chess.Board(f"4k3/8/8/8/8/8/8/4K1RR w {right} - 0 1", chess960=True) for right in "GH")
     capture = chess.Board("4k3/8/8/3pP3/8/8/8/4K3 w - d6 0 1")
     none = chess.Board("4k3/8/8/3pP3/8/8/8/4K3 w - - 0 1")
@@ -106,43 +113,39 @@ def test_castling_rooks_and_en_passant_are_part_of_the_question():
 
 
 def test_positions_with_very_many_moves_are_asked_every_time():
-    cached = CachedEvaluator(Numbering(), 1)
+    cached = Cached(Numbering())
     board = chess.Board(MANY_MOVES)
     assert board.legal_moves.count() > MAX_KEPT_MOVES
     assert answers(cached, [board]) == [1]
     assert answers(cached, [board]) == [2]
 
 
-def test_the_least_recently_used_answer_of_a_full_set_makes_room():
-    cached = CachedEvaluator(Numbering(), WAYS * BYTES_PER_ENTRY / 2**20)  # one set
-    boards = game_boards()[: WAYS + 1]
-    answers(cached, boards[:WAYS])
-    assert cached.table.used_at.all()
-    answers(cached, boards[:1])  # used again: now the second is the oldest
-    answers(cached, boards[WAYS:])
-    asked = cached.inner.asked
-    assert answers(cached, [boards[0]]) == [1]
-    assert answers(cached, [boards[1]]) == [asked + 1]
+def test_an_answer_takes_the_place_of_the_one_before():
+    cached = Cached(Numbering(), BYTES_PER_ENTRY / 2**20)  # one entry
+    a, b = game_boards()[:2]
+    assert answers(cached, [a]) == answers(cached, [a]) == [1]
+    assert answers(cached, [b]) == [2]
+    assert answers(cached, [a]) == [3]
 
 
 @pytest.mark.parametrize("mebibytes", [0.01, 1, 7.3])
 def test_the_table_keeps_to_its_size(mebibytes):
-    table = CachedEvaluator(Numbering(), mebibytes).table
-    size = sum(field.nbytes for field in table if field is not table.clock)
-    assert 0.8 * mebibytes * 2**20 - WAYS * BYTES_PER_ENTRY < size <= mebibytes * 2**20
+    size = sum(field.nbytes for field in EvaluationCache(mebibytes, True).table)
+    assert mebibytes * 2**20 - BYTES_PER_ENTRY < size <= mebibytes * 2**20
 
 
 @pytest.mark.parametrize("mebibytes", [0, -1, 0.0001])
 def test_a_size_without_room_is_refused(mebibytes):
     with pytest.raises(ConfigError, match="cache"):
-        CachedEvaluator(Numbering(), mebibytes)
+        EvaluationCache(mebibytes, True)
 
 
-def analysis_trees(evaluator) -> list[str]:
+def analysis_trees(evaluator, cache: EvaluationCache | None = None) -> list[str]:
     """Fingerprints of the trees of an analysis that goes forward through a game, then back, and looks at it again."""
     boards = game_boards()[10:14]
     hashes = []
     with Engine(EngineOptions(hash_mib=8, threads=1), evaluator) as engine:
+        engine._cache = cache
         for board in [*boards, *reversed(boards), boards[2]]:
             engine.set_position(board)
             engine.search(Limits(nodes=250))
@@ -164,8 +167,31 @@ def test_search_builds_the_same_trees_with_and_without_a_cache_at_any_number_of_
     net = small_net()
     plain = analysis_trees(make(net, 1))
     for threads, mebibytes in ((1, 4), (3, 4), (2, 0.05)):
-        cached = CachedEvaluator(make(net, threads), mebibytes)
-        assert analysis_trees(cached) == plain
-        used = np.count_nonzero(cached.table.used_at)
-        assert cached.table.clock[0] > used, "it had answers, or had to forget"
-    assert used > 0.99 * len(cached.table.used_at)  # of the small one
+        evaluator = make(net, threads)
+        cache = EvaluationCache(mebibytes, evaluator.needs_planes)
+        assert analysis_trees(evaluator, cache) == plain
+    assert cache.table.keys.any(axis=1).mean() > 0.9, "the small one"
+
+
+class Asked(NetworkEvaluator):
+    """Counts what it is asked."""
+
+    count = 0
+
+    def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+        self.count += last - first
+        super().evaluate_part(leaves, first, last)
+
+
+@pytest.mark.parametrize(("clock_ms", "saves"), [(None, True), (10**7, False)])
+def test_an_analysis_that_steps_back_asks_little_and_a_game_does_without_the_cache(clock_ms: int | None, saves: bool):
+    limits, boards, evaluator = Limits(nodes=300, white_time_ms=clock_ms), game_boards()[10:14], Asked(small_net(), 1)
+    with Engine(EngineOptions(hash_mib=8, threads=1), evaluator) as engine:
+        engine._cache, counts = EvaluationCache(4, True), []
+        for board in [*boards, *reversed(boards)]:
+            before = evaluator.count
+            engine.set_position(board)
+            engine.search(limits)
+            counts.append(evaluator.count - before)
+    assert (sum(counts[5:]) < 0.5 * sum(counts[:3])) == saves
+    evaluator.close()

@@ -8,9 +8,10 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import InKernelEvaluator, LeafBatch
 from engine.options import EngineOptions
 from engine.player import Engine
+from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
-from engine.search.run import Batches, Runner, Walkers
+from engine.search.run import Runner, Walkers
 from engine.search.session import Search
 from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
 from tests.stand_ins import StandIn

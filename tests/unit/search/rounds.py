@@ -1,6 +1,7 @@
 """Rounds of visits by hand: begin some, let the caller evaluate their leaves, apply them."""
 
 from engine.evaluation.protocol import LeafBatch
+from engine.search.root_moves import look_for_mate
 from engine.search.session import Search
 from engine.search.tree import LEAVES, MAX_ROUND, ROOT
 from engine.search.visits import apply, gather
@@ -16,4 +17,4 @@ def apply_leaves(search: Search, leaves: LeafBatch) -> None:
     was_new = bool(search.in_flight.counts[LEAVES]) and search.tree.visits[ROOT] == 0
     apply(search.tree, search.in_flight, search.params, leaves, 0)
     if was_new:
-        search.look_for_mate()
+        look_for_mate(search)

@@ -1,16 +1,14 @@
 """A limited level wins what people of its rating win, and plays on as before otherwise."""
 
-from dataclasses import replace
-
 import chess
 import numpy as np
 import pytest
 
 from engine import Engine
-from engine.evaluation import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.choice import finishes, plan_for
 from engine.search.limits import Limits
+from engine.search.order import SearchOrder
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
 
@@ -68,8 +66,7 @@ def test_an_ending_is_finished_from_the_rating_on_at_which_people_do(fen: str, e
 
 def test_levels_play_their_measured_plans_elsewhere() -> None:
     board = chess.Board("4k3/pppp4/8/8/8/8/PPPP4/R3K2r w Q - 0 1")
-    with Engine(EngineOptions(hash_mib=4, threads=1, limit_strength=True, elo=500), MaterialEvaluator()) as player:
-        for rating in (500, 950, 1455, 2210):
-            player.set_options(replace(player.options, elo=rating))
-            assert player._plan(Limits(nodes=5), board) == plan_for(rating)
-            assert player._plan(Limits(infinite=True), board) is None
+    for rating in (500, 950, 1455, 2210):
+        options = EngineOptions(limit_strength=True, elo=rating)
+        orders = [SearchOrder(board, limits, options, None, 0.0) for limits in (Limits(nodes=5), Limits(infinite=True))]
+        assert [order.strength for order in orders] == [plan_for(rating), None]

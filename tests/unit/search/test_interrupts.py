@@ -8,9 +8,10 @@ import pytest
 
 from engine.options import EngineOptions
 from engine.player import Engine
+from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from engine.search.run import Batches, Walkers
+from engine.search.run import Walkers
 from tests.stand_ins import StandIn
 from tests.unit.search.flat import FlatEvaluator
 

@@ -12,6 +12,8 @@ from engine.options import EngineOptions
 from engine.search import room, session
 from engine.search.limits import Limits
 from engine.search.report import Reporter, outline
+from engine.search.root_moves import restrict_root
+from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree
 from tests.unit.search.flat import FlatEvaluator, search_on, searched, tree_fingerprint
@@ -178,7 +180,7 @@ def test_moves_left_out_leave_nothing_in_a_tree_that_gets_full():
     """Their nodes once stayed without an edge, and whatever walked along edges to them never arrived."""
     search = searched(POSITION, 1000, room=1500)
     least = search.root().moves[-1:]
-    search.restrict_root(least)
+    restrict_root(search, least)
     assert (search.root().moves == least).all()
     search.finish_making_room()
     assert_whole(search)
@@ -193,7 +195,7 @@ def test_a_restricted_root_forgets_what_other_moves_were_worth():
     order = search.root().order()
     q, visits, left = search.root().q, search.root().visits, order[1:3]
     own = search.own_value[0]
-    search.restrict_root(search.root().moves[left])
+    restrict_root(search, search.root().moves[left])
     assert search.visits == 1 + visits[left].sum()
     assert search.root().position.q == pytest.approx((own + (q * visits)[left].sum()) / search.visits)
 
@@ -227,7 +229,7 @@ def test_the_clock_of_a_very_long_search_is_set_back():
 @pytest.mark.parametrize("visits", [0, 1, 300])
 def test_a_full_tree_is_rehearsed_in_any_tree(visits: int) -> None:
     search = searched(POSITION, visits, room=5000)
-    search.rehearse_full_tree()
+    Runner(search, None).rehearse()
     assert not search.needs_room
     assert_whole(search)
 

@@ -10,8 +10,9 @@ from engine.board.convert import encode_move
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.choice import choose_move
-from engine.search.driver import SearchOrder, Stopper
+from engine.search.driver import Stopper, doubt
 from engine.search.limits import Limits
+from engine.search.order import SearchOrder
 from engine.search.params import SearchParams
 from engine.search.session import Search
 from engine.search.tree import LOSS, ROOT, WIN
@@ -55,7 +56,7 @@ def test_a_move_found_late_is_played_for_its_value(
 
 
 @pytest.mark.parametrize(
-    ("statistics", "doubt"),
+    ("statistics", "expected"),
     [
         (((500, 0.2), (100, 0.1), (25, 0.9)), 0.8),  # the best value has too few visits to count
         (((500, 0.2), (100, 0.3), (40, 0.0)), np.inf),
@@ -67,7 +68,7 @@ def test_a_move_found_late_is_played_for_its_value(
     ],
 )
 def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_looks_better(
-    statistics: tuple[tuple[int, float], ...], doubt: float
+    statistics: tuple[tuple[int, float], ...], expected: float
 ) -> None:
     with engine() as player:
         player.search(Limits(nodes=200))
@@ -76,13 +77,13 @@ def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_l
         search.tree.visits[children] = 0
         for child, (visits, q) in zip(children, statistics, strict=False):
             search.tree.visits[child], search.tree.value_sum[child] = visits, q * visits
-        assert search.doubt() == pytest.approx(doubt)
+        assert doubt(search) == pytest.approx(expected)
 
 
 def test_a_clock_reads_no_more_of_the_root_than_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with engine() as player:
         player.search(Limits(nodes=50))
         limits, rng = Limits(movetime_ms=60_000), np.random.default_rng(1)
-        stopper = Stopper(player._search, SearchOrder(player.board, limits, rng, time.perf_counter()))
+        stopper = Stopper(player._search, SearchOrder(player.board, limits, player.options, rng, time.perf_counter()))
         monkeypatch.setattr(Search, "root", lambda search: pytest.fail("the whole root was read"))
         assert not stopper.is_over()

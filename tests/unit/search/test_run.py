@@ -6,15 +6,16 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import stack_from_board
-from engine.evaluation.cache import CachedEvaluator
+from engine.evaluation.cache import EvaluationCache
 from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
+from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.params import SearchParams
-from engine.search.run import Batches, Runner
+from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree import ROOT, new_tree
 from tests.unit.network.fused_tower import fused
@@ -44,12 +45,12 @@ def test_batches_build_one_tree_at_any_number_of_threads(tower):
     assert len(hashes) == 1
 
 
-def overlapping(evaluator: Evaluator, threads: int, visits: int) -> Search:
+def overlapping(evaluator: Evaluator, threads: int, visits: int, cache: EvaluationCache | None = None) -> Search:
     """A search of so many visits in batches that overlap nearly from the start."""
     search = Search(SearchParams(), new_tree(5000))
     search.set_position(stack_from_board(chess.Board(POSITION)))
     batches = Batches(search, evaluator, threads)
-    batches.overlap_from = 8
+    batches.overlap_from, batches.cache = 8, cache
     runner = Runner(search, batches)
     while search.visits < visits:
         runner.advance(visits)
@@ -67,9 +68,9 @@ def test_batches_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads)
 
 
 def test_a_cache_changes_no_tree(tower):
-    cached = CachedEvaluator(NetworkEvaluator(tower), 0.1)
     plain = overlapping(NetworkEvaluator(tower), 2, 1500)
-    assert tree_fingerprint(overlapping(cached, 2, 1500)) == tree_fingerprint(plain)
+    cached = overlapping(NetworkEvaluator(tower), 2, 1500, EvaluationCache(0.1, True))
+    assert tree_fingerprint(cached) == tree_fingerprint(plain)
 
 
 class Failing(NetworkEvaluator):

@@ -1,0 +1,184 @@
+"""Visits for a batched evaluator: one batch of leaves is gathered while the one before is evaluated.
+
+The calling thread alone walks the tree: it begins a batch, helps to evaluate the oldest, finishes that, and begins the
+next. The order of beginning and finishing is always the same, and the sizes of batches depend on the visits of the root
+alone: the tree is the same whoever evaluated what, at any number of threads. A search that ends completes what is in
+flight; one that goes on from there builds another tree than one that did not end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+
+import numpy as np
+
+from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
+from engine.errors import ConfigError
+from engine.evaluation.answers import check_answers
+from engine.evaluation.cache import EvaluationCache, OpenQuestions
+from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, new_leaf_batch
+from engine.evaluation.tablebase import WIN as TABLE_WIN
+from engine.evaluation.tablebase import Tablebase
+from engine.native.pool import Offer, ThreadPool
+from engine.network.outputs import CHUNK
+from engine.search.hints import HintSource
+from engine.search.params import BATCHED_SMALLEST_ROUND, BATCHED_VISITS_PER_LEAF
+from engine.search.session import Search
+from engine.search.tree import (
+    DRAW,
+    LEAVES,
+    LOSS,
+    MAX_ROUND,
+    MAX_VISITS,
+    ROOT,
+    UNKNOWN,
+    UNKNOWN_DISTANCE,
+    WIN,
+    Round,
+    new_round,
+)
+from engine.search.visits import apply, gather
+
+
+class Batch:
+    """Visits that were begun together, and their leaves, ``leaves[: visits.counts[LEAVES]]``."""
+
+    def __init__(self, room: int) -> None:
+        self.visits: Round = new_round()
+        self.leaves: LeafBatch = new_leaf_batch(room)
+        self.unanswered: OpenQuestions | None = None  # Those of the leaves that a cache does not know, if it was asked.
+        self.shares: list[Offer] = []  # Its evaluation, in parts for several threads.
+
+    @property
+    def count(self) -> int:
+        """Number of leaves."""
+        return int(self.visits.counts[LEAVES])
+
+    @property
+    def questions(self) -> tuple[LeafBatch, int]:
+        """What the evaluator is asked about: the first so many leaves."""
+        return (self.leaves, self.count) if self.unanswered is None else (self.unanswered.asked, self.unanswered.count)
+
+
+class Batches:
+    """Visits for a batched evaluator. Where it answers in parts two half batches are in flight, of whole chunks.
+
+    ``round_size`` is the number of leaves of the largest batch. 0 = the evaluator's own.
+    """
+
+    def __init__(self, search: Search, evaluator: Evaluator, threads: int, round_size: int = 0) -> None:
+        self.tablebase: Tablebase | None = None  # Is asked about the leaves of every batch, where there is one.
+        self.cache: EvaluationCache | None = None  # Is asked before the evaluator. Changes between searches only.
+        self._search = search
+        self._evaluator = evaluator
+        self._by_evaluator = not round_size  # It may ask for smaller batches in the middle of a search.
+        self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
+        if self.most_leaves < 1:
+            raise ConfigError(f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more")
+        self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
+        if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
+            self._parts = None
+        # Visits of the root from which two batches are in flight; smaller trees want fresh values.
+        self.overlap_from = 2 * CHUNK * BATCHED_VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
+        self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
+        self._pool = ThreadPool(threads, "evaluate")
+        # A ring, the oldest batch first. Room for a whole one in each: there is no half one while the tree is small.
+        self._ring = deque(Batch(self.most_leaves) for _ in range(2))
+        self._in_flight = 0  # Number of batches in flight, the first ones of the ring.
+        self._answers: Offer | None = None  # Those of alpha-beta.
+
+    def run(self, until: int) -> None:
+        """One batch, small while the tree is small, until the root has ``until`` visits at most."""
+        depth = 2 if self._search.visits >= self.overlap_from else 1
+        self._begin(until, depth)
+        while self._in_flight >= depth:
+            self._finish_oldest()
+
+    def pause(self) -> None:
+        """Do nothing: between two calls the tree may be read."""
+
+    def rest(self) -> None:
+        """Complete the visits in flight. The tree may be changed."""
+        while self._in_flight:
+            self._finish_oldest()
+
+    def let_answer(self, hint_source: HintSource) -> None:
+        """Let a helper answer a hint source's questions while batches go on."""
+        self._answers = self._pool.offer(hint_source.answer)
+
+    def await_answers(self) -> None:
+        """Wait until the helper has answered."""
+        if self._answers is not None:
+            self._answers.finish()
+
+    def close(self) -> None:
+        """End all threads, also in the middle of a search."""
+        self._pool.close()
+        self._ring.clear()  # Shares hold their owner with its tree, and frozen cycles stay.
+
+    def _begin(self, until: int, depth: int) -> None:
+        """Gather leaves, look up what is known about them, and hand out the rest."""
+        search, batch = self._search, self._ring[self._in_flight]
+        most = min(self.most_leaves, self._evaluator.round_size) if self._by_evaluator else self.most_leaves
+        size = min(most, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
+        if size > CHUNK:
+            size -= size % CHUNK
+        # Visits that need no evaluation, and collisions, leave room in the batch for others.
+        limit = min(until - search.visits - sum(other.count for other in self._ring), size + size // 4, MAX_ROUND)
+        self._in_flight += 1
+        gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
+        if self.cache is None:
+            batch.unanswered = None
+        else:
+            batch.unanswered = batch.unanswered or OpenQuestions(self.most_leaves)
+            self.cache.look_up(batch.leaves, batch.count, batch.unanswered)
+        if self.tablebase is not None:
+            ask_tables(self.tablebase, batch.visits, batch.leaves)
+        questions = batch.questions[1]
+        if self._parts is None:
+            batch.shares = [Offer(partial(self._evaluate, batch, 0, questions))] if questions else []
+            return
+        share = max(1, min(CHUNK, -(-questions // self._pool.threads)))  # Less than a chunk only for idle threads.
+        for start in range(0, questions, share):
+            part = partial(self._evaluate, batch, start, min(start + share, questions))
+            batch.shares.append(self._pool.offer(part))
+
+    def _evaluate(self, batch: Batch, start: int, end: int) -> None:
+        """Answer questions ``start`` to ``end`` of a batch."""
+        leaves = batch.questions[0]
+        if self._parts is not None:
+            self._parts.evaluate_part(leaves, start, end)
+        else:
+            self._evaluator.evaluate(leaves, end)
+        check_answers(self._evaluator.name, leaves, start, end)
+
+    def _finish_oldest(self) -> None:
+        """Complete the evaluation of the oldest batch and finish its visits."""
+        batch = self._ring[0]
+        # The calling thread begins at the end where no other does, and goes on with what is younger instead of waiting.
+        for share in [share for other in self._ring for share in reversed(other.shares)]:
+            if all(own.is_done for own in batch.shares):
+                break
+            share.take()
+        for share in batch.shares:
+            share.finish()
+        batch.shares.clear()
+        if self.cache is not None and batch.unanswered is not None:
+            self.cache.take_answers(batch.leaves, batch.unanswered)
+        apply(self._search.tree, batch.visits, self._search.params, batch.leaves, 0)
+        self._ring.rotate(-1)
+        self._in_flight -= 1
+
+
+def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> None:
+    """Note the results of leaves that the tables know: few pieces, no castling rights, halfmove clock at zero."""
+    count = int(in_flight.counts[LEAVES])
+    rows = leaves.rows[:count]
+    men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
+    below_root = in_flight.leaf_nodes[:count] != ROOT  # The root is searched whatever the tables say.
+    fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
+    for k in np.flatnonzero(fits & below_root):
+        wdl = tablebase.wdl(rows[k])  # For the side to move; the tree's is the other one.
+        in_flight.known[k] = UNKNOWN if wdl is None else {TABLE_WIN: LOSS, -TABLE_WIN: WIN}.get(wdl, DRAW)
+        in_flight.mate_plies[k] = UNKNOWN_DISTANCE
