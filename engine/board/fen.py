@@ -70,7 +70,7 @@ def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: No
     board.halfmove_clock = _clock("halfmove", operations.get("hmvc") or clocks[0], 0, note)
     board.fullmove_number = max(1, _clock("fullmove", operations.get("fmvn") or clocks[1], 1, note))
     if rest and ";" not in rest and not OPCODE.match(rest):
-        note(f"{_quote(rest)} behind the position is ignored")
+        note(f"Aino ignores {_quote(rest)} after the position")
     return board
 
 

@@ -118,7 +118,7 @@ class GuestEvaluator(OwnEvaluator):
 
 def _whole(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ConfigError(f"an evaluator's {what} is {value!r}: expected a whole number from 1")
+        raise ConfigError(f"an evaluator's {what} is {value!r}: expected a whole number of at least 1")
     return int(value)
 
 

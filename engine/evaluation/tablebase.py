@@ -232,7 +232,7 @@ def _fault(file: Path) -> str:
     if size % 64 != 16 or len(header) < _HEADER_BYTES:
         return f"{size} bytes, which no whole table has"
     if header[:4] != _MAGIC[file.suffix]:
-        return "it does not begin as a table does"
+        return "it does not begin like a table"
     white, black = file.stem.split("v")
     expected = sorted(_PIECE_CODES[letter] for letter in white) + sorted(_PIECE_CODES[letter] | 8 for letter in black)
     mirrored = sorted(code ^ 8 for code in expected)
@@ -244,5 +244,5 @@ def _fault(file: Path) -> str:
         codes = header[first : first + len(expected)]
         for side in range(sides):
             if sorted(code >> 4 * side & 15 for code in codes) not in (expected, mirrored):
-                return "its pieces are not those of its name"
+                return "its name tells other pieces"
     return ""

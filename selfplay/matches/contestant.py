@@ -135,7 +135,7 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
             engine.configure({name: value})
         engine.ping()
     except (chess.engine.EngineError, TimeoutError) as error:
-        raise ConfigError(f"{contestant.name}: its options cannot be set: {_cause(error)}") from error
+        raise ConfigError(f"{contestant.name}: cannot set its options: {_cause(error)}") from error
 
 
 def _cause(error: Exception) -> str:

@@ -84,7 +84,7 @@ class LabelFile:
             # An older note does not tell the kind of positions: games, and not held-out ones alone.
             other = sorted(key for key, value in teacher.items() if stored.get(key, False) != value)
         except (OSError, ValueError, AttributeError) as error:
-            raise RunError(f"{note}: not a note about the teacher of labels: {error}") from error
+            raise RunError(f"{note}: not a record of the labels' teacher: {error}") from error
         if other:
             raise RunError(
                 f"{self.path} holds labels of another teacher or kind ({', '.join(other)}; see {note.name}): "
@@ -240,7 +240,7 @@ class _Teacher:
         except EngineDied as error:
             self._engine.close()
             self._deaths += 1
-            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen} is skipped")
+            self._tell(f"engine: {error}; skipping the position after {ply} moves from {task.fen}")
             if self._deaths == MOST_DEATHS:
                 raise
             self._engine, self._task = self._new_engine(), None

@@ -115,9 +115,9 @@ def _tell(problems: Console, found: ReadGame, path: Path) -> None:
     if found.letters != ENGLISH.name:
         say(problems, f"game {found.number}: read as {found.letters}")
     what = f"game {found.number}: " if found.number else ""
+    rest = f"; {'skipping the game' if found.start_fault else 'reading that line up to there'}" if what else ""
     for fault in found.faults:
-        rest = "the game is skipped" if found.start_fault else "that line is read up to there"
-        say(problems, f"{what}{path}:{fault}{f'; {rest}' if found.number else ''}")
+        say(problems, f"{what}{path}:{fault}{rest}")
 
 
 def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:

@@ -172,7 +172,7 @@ class Cutter:
         if game.result == "*":
             game.result = _result_of(word)
         elif _result_of(word) not in ("*", game.result):
-            self._fault(place, word, f"a second result, behind {game.result}")
+            self._fault(place, word, f"a second result, after {game.result}")
 
     def _begins_game(self, number: str, place: int) -> bool:
         """Whether number 1 begins the next of games without tags and results, each of which has its own lines."""
@@ -212,7 +212,7 @@ class Cutter:
             if end < 0 and not self._final:
                 raise Incomplete
             self._at = end if end >= 0 else len(self._text)
-            self._fault(place, word, "neither a tag nor a move: this line is skipped")
+            self._fault(place, word, "neither a tag nor a move, so Aino skips this line")
             self._is_closed = True
             return
         game.tokens.append(Token("word", word, place))
@@ -228,7 +228,7 @@ class Cutter:
             self._at = place
             self._is_closed = True
             return
-        self._fault(place, word, f"follows the result {game.result}, but is no new game")
+        self._fault(place, word, f"follows the result {game.result}, but begins no new game")
         game.result, self._at = "", place
 
     # ---- tags -----------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class Cutter:
             if game.result:
                 self._after_result("other", "[", place)
             else:
-                self._fault(place, _word_at(self._text, place), "a tag that is cut, or a bracket without meaning")
+                self._fault(place, _word_at(self._text, place), "an incomplete tag, or a stray bracket")
             return
         name = "" if match is None else match["name"] or match["plain"]
         if self._ends_game(name, place):

@@ -203,7 +203,7 @@ def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
     assert set(re.findall(r"https?://[^\"' ]+", text)) == {"http://www.w3.org/2000/svg"}
     assert "1. e4" in text
-    assert "has to generate next" in text
+    assert "continues with <code>generate</code>" in text
 
 
 @pytest.mark.parametrize("gates", [[], [gate_result(30)]])
@@ -251,7 +251,7 @@ def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> Non
     write_segment(run.replay, 1, games)
     run.ledger.note_games(1, [ledger_row(game) for game in games])
     run.close()
-    assert "There is no test of resignations yet" in report_page(read_facts(tmp_path))
+    assert "Resignations are untested so far" in report_page(read_facts(tmp_path))
 
 
 def write_pretraining(tmp_path: Path) -> None:
