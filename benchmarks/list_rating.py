@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.measuring import new_parser, report
 from engine.errors import AinoError, ConfigError
-from selfplay.matches.archive import SETTINGS, GameRow, read_games
+from selfplay.matches.archive import SETTINGS_FILE, GameRow, read_game_rows
 from selfplay.matches.rating import fit_rung
 from selfplay.matches.statistics import complete_pairs
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for word in options.matches:
             folder, rating = parsed(word)
-            games = read_games(folder)
+            games = read_game_rows(folder)
             rated = same_engine(folder, games, rated)
             note_games(folder, games, seen)
             points = pair_points(folder, games)
@@ -65,13 +65,13 @@ def same_engine(folder: Path, games: dict[int, GameRow], rated: str) -> str:
     if len(names) > 1:
         raise ConfigError(f"{folder}: not a match between two engines: {', '.join(sorted(set().union(*names)))}")
     try:
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
         first = settings["first"]
         told = json.dumps({**first, "control": first["control"] or settings["control"]}, sort_keys=True)
     except FileNotFoundError:
         told = next(iter(names))[0] if names else ""
     except (ValueError, TypeError, KeyError) as error:
-        raise ConfigError(f"{folder / SETTINGS}: not the settings of a match: {error!r}") from error
+        raise ConfigError(f"{folder / SETTINGS_FILE}: not the settings of a match: {error!r}") from error
     if rated and told != rated:
         raise ConfigError(f"{folder}: another first engine than in the matches before: {told}, not {rated}")
     return told

@@ -20,8 +20,7 @@ import numpy as np
 
 from engine.board.convert import board_from_row
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.tactics.solved_endings import MOST_MEN as MOST_SOLVED_MEN
-from engine.tactics.solved_endings import probe
+from engine.tactics.solved_endings import MOST_SOLVED_MEN, probe
 
 WIN = 2
 MOST_MEN = chess.syzygy.TBPIECES

@@ -31,8 +31,8 @@ import numpy as np
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 
-MAGIC = b"\x89DIT\r\n\x1a\n"
-VERSION = 1
+DIT_MAGIC = b"\x89DIT\r\n\x1a\n"
+DIT_VERSION = 1
 ALIGNMENT = 64
 MAX_HEADER_BYTES = 16 << 20
 MAX_DIMENSIONS = 8
@@ -90,13 +90,13 @@ def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[st
 
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
-    if not prefix.startswith(MAGIC):
-        raise NetFileError.foreign(path, f"the magic bytes {MAGIC!r}", repr(prefix[: len(MAGIC)]))
+    if not prefix.startswith(DIT_MAGIC):
+        raise NetFileError.foreign(path, f"the magic bytes {DIT_MAGIC!r}", repr(prefix[: len(DIT_MAGIC)]))
     if len(prefix) < _PREFIX.size:
         raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")
     _, version, length = _PREFIX.unpack(prefix)
-    if version != VERSION:
-        raise NetFileError(path, f"version {VERSION}", f"version {version}")
+    if version != DIT_VERSION:
+        raise NetFileError(path, f"version {DIT_VERSION}", f"version {version}")
     limit = min(MAX_HEADER_BYTES, size - _PREFIX.size)
     if length > limit:
         raise NetFileError(path, f"a header of at most {limit} bytes", f"a length of {length}")
@@ -194,7 +194,7 @@ def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
 
 
 def _write(file: IO[bytes], text: bytes, arrays: Mapping[str, np.ndarray]) -> None:
-    file.write(_PREFIX.pack(MAGIC, VERSION, len(text)) + text)
+    file.write(_PREFIX.pack(DIT_MAGIC, DIT_VERSION, len(text)) + text)
     for array in arrays.values():
         file.write(bytes(_data_start(file.tell()) - file.tell()))
         file.write(array.tobytes())

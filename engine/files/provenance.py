@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
+SOURCE_ROOT = Path(__file__).resolve().parents[2]
 # The folders of a path that begins at the root, a drive, or above the working folder; on Windows with backslashes.
 _FOLDERS = re.compile(r"(^|=)(?:[A-Za-z]:)?(?:\.\.)?[/\\](?:.*[/\\])?(?=[^/\\])")
 
@@ -22,7 +22,7 @@ def provenance() -> dict[str, str]:
 
     There is a `commit` if Aino runs from its repository; it ends in "-dirty" if files were changed since.
     """
-    commit = _commit(ROOT)
+    commit = _commit(SOURCE_ROOT)
     return {
         "aino": __version__,
         **({"commit": commit} if commit else {}),

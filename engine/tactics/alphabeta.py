@@ -46,7 +46,7 @@ AT_MOST = 1
 AT_LEAST = 2
 
 # Words of a transposition table entry.
-SCORE, DEPTH, BOUND, MOVE = range(4)
+SCORE, HELPER_DEPTH, BOUND, MOVE = range(4)
 ENTRY_BYTES = 8 + 2 * 4
 
 # Move order: the table's move, captures that do not lose material, killers, the rest by history, losing captures.
@@ -213,7 +213,7 @@ def _look_up(space, row, depth, alpha, beta):
     known = space.table[slot]
     score, bound = np.int64(known[SCORE]), known[BOUND]
     settles = bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
-    return settles and known[DEPTH] >= depth, score, np.uint16(known[MOVE])
+    return settles and known[HELPER_DEPTH] >= depth, score, np.uint16(known[MOVE])
 
 
 @kernel()
@@ -228,7 +228,7 @@ def _store(space, row, score, depth, bound, move):
     slot = _slot(space, row)
     space.keys[slot] = row[KEY]
     known = space.table[slot]
-    known[SCORE], known[DEPTH], known[BOUND], known[MOVE] = score, depth, bound, np.int16(move)
+    known[SCORE], known[HELPER_DEPTH], known[BOUND], known[MOVE] = score, depth, bound, np.int16(move)
 
 
 @kernel()

@@ -18,7 +18,7 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 
 MAX_MATE_MOVES = 4  # moves
-NODE_LIMIT = 2_000  # positions visited, about two milliseconds
+MATE_NODE_LIMIT = 2_000  # positions visited, about two milliseconds
 
 
 class MateSpace(NamedTuple):
@@ -71,7 +71,7 @@ def _attack(space, ply, most):
         for k in range(defences):
             space.nodes[0] += 1
             make(space.rows[ply + 1], space.moves[ply + 1, k], space.rows[ply + 2])
-            refuted = space.nodes[0] > NODE_LIMIT or _attack(space, ply + 2, most - 1) < 0
+            refuted = space.nodes[0] > MATE_NODE_LIMIT or _attack(space, ply + 2, most - 1) < 0
             if refuted:
                 break
         if not refuted:

@@ -23,16 +23,16 @@ from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.tactics.pawn_endings import pawn_wins
 
-MOST_MEN = 5  # Draws and wins are known of positions with up to so many pieces.
+MOST_KNOWN_MEN = 5  # Draws and wins are known of positions with up to so many pieces.
 # Values of a win at its beginning and at its end. A search that is in such an ending needs them far apart to see the
 # way (docs/what-was-tried.md); one that may choose another win needs to know that this is one.
-INSIDE, BEFORE, END = 0.2, 0.96, 1.0
+INSIDE, BEFORE, _END = 0.2, 0.96, 1.0
 # Of values in endings, as a share that counts (docs/what-was-tried.md). Stockfish's classical evaluation has such, too.
 FADING_MEN = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
 FADED_SHARE = 0.5  # What they lose by move fifty.
 PAWNLESS_MEN = 8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
 PAWNLESS_SHARE = 0.15  # What its value counts otherwise.
-MINOR, ROOK, QUEEN = 3, 5, 9  # Worth of pieces in this comparison.
+MINOR, ROOK_WORTH, QUEEN_WORTH = 3, 5, 9  # Worth of pieces in this comparison.
 LONGEST_PLIES = 60.0  # Plies that the longest of these wins has left. Set by hand.
 # How much of the way the losing king's edge and its squares are; the rest is the distance of the kings. Set by hand.
 EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
@@ -41,7 +41,7 @@ EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
 @kernel()
 def has_few_men(row):
     """Whether a position has so few pieces that this module may know it."""
-    return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_MEN
+    return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_KNOWN_MEN
 
 
 @kernel()
@@ -62,14 +62,14 @@ def share_of_value(row, value):
 def lacks_force(row, strong):
     """Whether a side has no pawns and at most a minor piece more than the other side's pieces."""
     own, other = row[layout.WHITE + strong], row[layout.BLACK - strong]
-    return row[layout.PAWN] & own == ZERO and worth(row, own) - worth(row, other) <= MINOR
+    return row[layout.PAWN] & own == ZERO and ending_worth(row, own) - ending_worth(row, other) <= MINOR
 
 
 @kernel()
-def worth(row, own):
+def ending_worth(row, own):
     """Worth of the pieces on some squares, pawns and king left out."""
     minors = MINOR * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own)
-    return minors + ROOK * popcount(row[layout.ROOK] & own) + QUEEN * popcount(row[layout.QUEEN] & own)
+    return minors + ROOK_WORTH * popcount(row[layout.ROOK] & own) + QUEEN_WORTH * popcount(row[layout.QUEEN] & own)
 
 
 @kernel()
@@ -174,7 +174,7 @@ def judge_small_ending(row, root, value, draw, plies):
         if popcount(root[layout.WHITE] | root[layout.BLACK]) == popcount(row[layout.WHITE] | row[layout.BLACK])
         else BEFORE
     )
-    won = least + (END - least) * progress
+    won = least + (_END - least) * progress
     return won if row[layout.SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
 
 
@@ -190,7 +190,7 @@ def winner_of_small_ending(row):
 
 def seen_from_before(q: np.ndarray) -> np.ndarray:
     """Values of moves in a won small ending on the scale of all other positions, where such a win is BEFORE or more."""
-    won = BEFORE + (np.abs(q) - INSIDE) * (END - BEFORE) / (END - INSIDE)
+    won = BEFORE + (np.abs(q) - INSIDE) * (_END - BEFORE) / (_END - INSIDE)
     return np.sign(q) * np.where(np.abs(q) < INSIDE, np.abs(q) * BEFORE / INSIDE, won)
 
 

@@ -31,7 +31,7 @@ from engine.board.attacks import (
 from engine.board.layout import FILE_A, FILE_H
 from engine.native.pool import ThreadPool
 
-MOST_MEN = 4
+MOST_SOLVED_MEN = 4
 LONG = 60.0  # Seconds in which every ending is solved, on any machine.
 MOVE_BITS = 6
 MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to a capture.
@@ -83,7 +83,7 @@ def probe(board: chess.Board, patience_s: float = LONG, to_mate: bool = False) -
     WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next capture. None if
     the ending is not solved here, or needs more than ``patience_s`` seconds: then another thread goes on solving it.
     """
-    if chess.popcount(board.occupied) > MOST_MEN or board.pawns or board.castling_rights:
+    if chess.popcount(board.occupied) > MOST_SOLVED_MEN or board.pawns or board.castling_rights:
         return None
     try:
         moves = _moves_to_loss(board, patience_s, to_mate)

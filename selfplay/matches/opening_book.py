@@ -37,7 +37,7 @@ from engine.files.text import decode_text, open_unpacked
 from selfplay.records.endings import game_ending
 
 # What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
-SHIPPED = ("openings", "endings-won", "endings-held", "endings-small")
+SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
 LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size
@@ -209,8 +209,8 @@ def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> N
 
 def _read_text(path: Path | None) -> tuple[str, str]:
     """Name and text of a file. A zip archive must hold exactly one file, which is returned."""
-    if path is None or str(path) in SHIPPED:
-        name = f"{path or SHIPPED[0]}.epd"
+    if path is None or str(path) in SHIPPED_BOOKS:
+        name = f"{path or SHIPPED_BOOKS[0]}.epd"
         return name, (importlib.resources.files("selfplay") / "sets" / name).read_text(encoding="utf-8")
     try:
         if path.suffix.lower() != ".zip":

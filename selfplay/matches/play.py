@@ -54,7 +54,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Player:
+class SeatedEngine:
     """A running engine and its time control."""
 
     engine: chess.engine.SimpleEngine
@@ -106,7 +106,7 @@ class _Fault(Exception):
 
 
 def play_match_game(
-    start: chess.Board, players: dict[chess.Color, Player], rules: Rules, stop: Callable[[], bool]
+    start: chess.Board, players: dict[chess.Color, SeatedEngine], rules: Rules, stop: Callable[[], bool]
 ) -> MatchGame | None:
     """Play one game. Returns None when stopped before its end.
 
@@ -145,7 +145,7 @@ def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
 def _move(
     board: chess.Board,
     game: MatchGame,
-    players: dict[chess.Color, Player],
+    players: dict[chess.Color, SeatedEngine],
     clocks_s: dict[chess.Color, float],
     patience_s: float,
 ) -> None:

@@ -20,7 +20,7 @@ GRID_ELO = 10.0
 BEYOND_ELO = 800.0  # the even rung may lie this far outside the rungs
 STRETCHES = np.exp(np.linspace(math.log(0.3), math.log(1.8), 13))
 STRETCH_SPREAD = 0.4  # prior standard deviation of ln s
-PRIOR_PAIRS = 10.0  # prior weight, in pairs, of the dispersion of coin tosses
+DISPERSION_PRIOR_PAIRS = 10.0  # prior weight, in pairs, of the dispersion of coin tosses
 LEAST_DISPERSION = 0.25
 LOW, HIGH = 0.025, 0.975
 
@@ -88,7 +88,7 @@ def _normalised(log_weight: np.ndarray) -> np.ndarray:
 
 def _dispersion(results: Results, elos: np.ndarray, weight: np.ndarray) -> float:
     """Variance of the pairs' points around the fit, divided by the variance of two coin tosses of the same mean."""
-    total, count = PRIOR_PAIRS, PRIOR_PAIRS
+    total, count = DISPERSION_PRIOR_PAIRS, DISPERSION_PRIOR_PAIRS
     for rung, pairs in results.items():
         score = float((_expected(elos, rung) * weight).sum())
         residuals = (np.array(pairs) - 2.0 * score) ** 2 / (2.0 * score * (1.0 - score))

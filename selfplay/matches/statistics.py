@@ -18,7 +18,7 @@ Numbers = TypeVar("Numbers", float, np.ndarray)
 
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
-PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
+CLASS_PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
 LEAST_SCORE = 1e-9  # expected scores in a test keep this distance from 0 and 1, which no distribution can have
 # A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent such games give
 # half. The variance of a few pairs is mixed with this one, which weighs as much as two more pairs. Set by hand.
@@ -111,7 +111,7 @@ def wilson(score: float, games: float) -> tuple[float, float]:
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
-    filled = np.where(counts == 0, PRIOR_PAIRS, counts.astype(np.float64))
+    filled = np.where(counts == 0, CLASS_PRIOR_PAIRS, counts.astype(np.float64))
     return filled / filled.sum()
 
 

@@ -101,7 +101,7 @@ def solve_all(
 
 
 @dataclass(frozen=True)
-class Tally:
+class SolvedCount:
     """The score of a group of problems."""
 
     problems: int
@@ -116,10 +116,10 @@ class Tally:
         return self.points / max(1, self.most_points)
 
 
-def tally(outcomes: Sequence[Outcome]) -> Tally:
+def tally(outcomes: Sequence[Outcome]) -> SolvedCount:
     """The score of some outcomes."""
     nodes = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
-    return Tally(
+    return SolvedCount(
         problems=len(outcomes),
         solved=sum(outcome.solved for outcome in outcomes),
         points=sum(outcome.points for outcome in outcomes),

@@ -11,14 +11,14 @@ from rich.table import Table
 
 from selfplay.suites.score import Outcome, grouped, tally
 
-COLUMNS = 5  # maximum number of node-count columns
+MOST_NODE_COLUMNS = 5  # maximum number of node-count columns
 FEW = 5  # groups with fewer problems get no row
 
 
 def thresholds(outcomes: Sequence[Outcome]) -> list[int]:
     """Node counts for the "solved by" columns: the largest count needed, and that count divided by powers of 4."""
     found = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
-    steps = [max(found, default=0) // 4**power for power in range(COLUMNS - 1, -1, -1)]
+    steps = [max(found, default=0) // 4**power for power in range(MOST_NODE_COLUMNS - 1, -1, -1)]
     return [step for step in steps if step > 0]
 
 

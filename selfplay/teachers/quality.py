@@ -29,7 +29,7 @@ from selfplay.teachers.values import q_of, teacher_cp
 
 BALANCED_CP = 150
 LEAST_MEN = 17  # of parents whose siblings are compared: the middlegame, where most points are lost
-BATCH = 256
+JUDGED_AT_ONCE = 256
 
 
 class Truth(NamedTuple):
@@ -106,12 +106,12 @@ def orders(judge: Judge, siblings: Siblings) -> list[Order]:
 
 def evaluator_judge(evaluator: Evaluator) -> Judge:
     """Judge by an engine evaluator, on positions without history."""
-    leaves = new_leaf_batch(BATCH)
+    leaves = new_leaf_batch(JUDGED_AT_ONCE)
 
     def judge(rows: np.ndarray) -> np.ndarray:
         q = np.zeros(len(rows))
-        for first in range(0, len(rows), BATCH):
-            part = rows[first : first + BATCH]
+        for first in range(0, len(rows), JUDGED_AT_ONCE):
+            part = rows[first : first + JUDGED_AT_ONCE]
             for leaf, row in enumerate(part):
                 fill_leaf(leaves, leaf, row[None])
             evaluator.evaluate(leaves, len(part))

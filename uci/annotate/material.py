@@ -37,7 +37,8 @@ class Balance:
     @property
     def pawns(self) -> int:
         """The gain in pawns; a loss is negative."""
-        return worth(self.won) - worth(self.lost) + self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
+        promoted = self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
+        return pawns_of(self.won) - pawns_of(self.lost) + promoted
 
     def reversed(self) -> Balance:
         """The other side's view."""
@@ -54,7 +55,7 @@ class Balance:
 NOTHING = Balance(Counter(), Counter())
 
 
-def worth(kinds: Kinds) -> int:
+def pawns_of(kinds: Kinds) -> int:
     """The worth of some pieces in pawns."""
     return sum(WORTH[kind] * count for kind, count in kinds.items())
 

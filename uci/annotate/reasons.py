@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import chess
 
-from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, worth
+from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of
 from uci.annotate.motifs import mate_pattern, motif
 from uci.terminal.notation import board_after
 
@@ -41,7 +41,7 @@ class Lines:
         """Whether the move costs about what a balance gains."""
         if self.cost_cp is None or balance.pawns <= 0:
             return balance.pawns > 0
-        return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, worth(balance.won))
+        return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
 
 
 def reason(lines: Lines) -> str:

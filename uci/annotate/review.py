@@ -45,7 +45,7 @@ _MOST_TURNING_POINTS = 6
 _MOST_TRIED = 3  # moves of a position, the one played included, that are searched as thoroughly as that one
 _DEEPER = 4  # times the nodes, or the time, in the second look at a move that seems to deserve a mark
 
-Search = Callable[["Engine", Limits], SearchResult]
+ReviewSearch = Callable[["Engine", Limits], SearchResult]
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def review_game(
     limits: Limits,
     on_ply: Callable[[int, int], None] = lambda done, total: None,
     side: chess.Color | None = None,
-    search: Search = lambda engine, limits: engine.start(limits).result(),
+    search: ReviewSearch = lambda engine, limits: engine.start(limits).result(),
 ) -> GameReview:
     """Reviews the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
 
@@ -224,7 +224,7 @@ class _Look:
 
 
 class _Reviewer:
-    def __init__(self, engine: Engine, limits: Limits, search: Search) -> None:
+    def __init__(self, engine: Engine, limits: Limits, search: ReviewSearch) -> None:
         self._engine = engine
         self._search = search
         self._limits = limits

@@ -14,7 +14,7 @@ from typing import IO
 import chess.pgn
 
 from engine.board.pgn.move_words import ENGLISH, other_readings
-from engine.board.pgn.token_player import Player
+from engine.board.pgn.token_player import TokenPlayer
 from engine.board.pgn.tokens import LONGEST_WORD, Cutter, Fault, Incomplete, RawGame, place_in
 from engine.errors import DataError, why_unreadable
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
@@ -147,9 +147,9 @@ def interpret(text: str, raw: RawGame, place: tuple[int, int], main_line: bool =
 
     place: line, from 1, of the text's beginning, and the characters before it in that line.
     """
-    game, letters = Player(raw, ENGLISH, main_line), ENGLISH
+    game, letters = TokenPlayer(raw, ENGLISH, main_line), ENGLISH
     if game.has_foreign_word and not raw.faults:
-        others = ((reading, Player(raw, reading, main_line, whole_only=True)) for reading in other_readings())
+        others = ((reading, TokenPlayer(raw, reading, main_line, whole_only=True)) for reading in other_readings())
         legal = [(reading, other) for reading, other in others if not other.faults]
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]

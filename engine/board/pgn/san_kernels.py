@@ -41,7 +41,7 @@ def is_blank(byte):
 
 
 @kernel()
-def read_move(data, at, row, legal):
+def read_san_move(data, at, row, legal):
     """(code, place behind it) of a move in English SAN; of another word, why it cannot be read."""
     if data[at] == _BIG_O:
         move, at = _read_castling(data, at, row, legal)

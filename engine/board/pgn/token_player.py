@@ -10,7 +10,7 @@ import chess.pgn
 
 from engine.board.fen import parse_fen
 from engine.board.pgn.move_words import LETTER_SIGNS, Letters, NoMoveError, nags_of, read_word
-from engine.board.pgn.tokens import RESULTS, RawGame, Token, looks_like_moves
+from engine.board.pgn.tokens import RESULT_WORDS, RawGame, Token, looks_like_moves
 from engine.errors import DataError, FenError
 
 _DIAGRAM = 220
@@ -64,7 +64,7 @@ def start_of(tags: dict[str, str]) -> chess.Board:
         return parse_fen(fen, chess960=True)
 
 
-class Player:
+class TokenPlayer:
     """A game of tokens, played at once; `main_line`: without variations, `whole_only`: up to the first fault.
 
     Attributes:
@@ -225,8 +225,8 @@ class Player:
         """Whether a line's comment may be the end of the game: it begins with a move or ends with the result."""
         words = re.sub(r"^\d+(?:\s*[.…)]+\s*|\s+)", "", token.text).split()
         return (
-            (not self._raw.result and words[-1:] != [] and words[-1] in RESULTS)
-            or (bool(words) and (words[0] in RESULTS or _is_move(board, words[0], self._letters)))
+            (not self._raw.result and words[-1:] != [] and words[-1] in RESULT_WORDS)
+            or (bool(words) and (words[0] in RESULT_WORDS or _is_move(board, words[0], self._letters)))
             or (token.is_glued and all(map(looks_like_moves, words[1:])))
         )
 

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-LONGEST_GAME = 1 << 20  # characters in which a comment must end
+LONGEST_COMMENT = 1 << 20  # characters in which a comment must end
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
 
 DASH = "[-‐‑‒–—−]"
-RESULTS = {
+RESULT_WORDS = {
     "1-0": "1-0",
     "0-1": "0-1",
     "1/2-1/2": "1/2-1/2",
@@ -19,7 +19,7 @@ RESULTS = {
     "½": "1/2-1/2",
     "*": "*",
 }
-RESULT = rf"(?:1(?:{DASH}|:)0|0(?:{DASH}|:)1|1/2(?:(?:{DASH}|:)1/2)?|½(?:(?:{DASH}|:)½)?|\*)"
+RESULT_PATTERN = rf"(?:1(?:{DASH}|:)0|0(?:{DASH}|:)1|1/2(?:(?:{DASH}|:)1/2)?|½(?:(?:{DASH}|:)½)?|\*)"
 BLANK = r"[\s_\ufeff\u200b\x1a]"
 _TAG_NAME = r"\[[^\S\n]*(?P<{0}>[A-Za-z0-9][A-Za-z0-9_+#=:-]*)[^\S\n]*"
 _TAG_END = r'"[^\S\n]*\]'
@@ -33,7 +33,7 @@ LOST_TAGS = re.compile(r'\n[^\S\n]*\n[^\S\n]*\[\w+\s*"')  # an empty line, and a
 TOKEN = re.compile(
     rf"""(?P<blank>{BLANK}+)
     |(?P<comment>[{{;]|(?<=\n)%|\A%)
-    |(?P<result>{RESULT})(?={BLANK}|[{{}};()\[]|\Z)
+    |(?P<result>{RESULT_PATTERN})(?={BLANK}|[{{}};()\[]|\Z)
     |(?P<number>(?!0000(?!\d))\d+(?![\d/:])(?!{DASH}[\dOo])(?:\)?[^\S\n]*[.…]+|\)|(?={BLANK}|[{{}};()$]|\Z)))
     |(?P<dots>\.\.+|…+)
     |(?P<nag>\$\d+)
@@ -45,7 +45,7 @@ TOKEN = re.compile(
     |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_GLUED_RESULT = re.compile(rf"(?P<move>.*?[^\d/:½](?<!{DASH})\d?)(?P<result>{RESULT})")
+_GLUED_RESULT = re.compile(rf"(?P<move>.*?[^\d/:½](?<!{DASH})\d?)(?P<result>{RESULT_PATTERN})")
 
 
 class Incomplete(Exception):
@@ -308,13 +308,13 @@ class Cutter:
         lost = LOST_TAGS.search(text, place, end if end >= 0 else len(text))
         if lost is not None:
             brace = re.compile(r"[{}]").search(text, lost.end())
-            if brace is None and not self._final and len(text) - place < LONGEST_GAME:
+            if brace is None and not self._final and len(text) - place < LONGEST_COMMENT:
                 raise Incomplete
             if brace is None or brace[0] == "{":
                 self._fault(place, _word_at(text, place), "this comment is not closed")
                 return text[place + 1 : lost.start()], lost.start(), False
         if end < 0:
-            if not self._final and len(text) - place < LONGEST_GAME:
+            if not self._final and len(text) - place < LONGEST_COMMENT:
                 raise Incomplete
             self._fault(place, _word_at(text, place), "this comment is not closed")
             empty = EMPTY_LINE.search(text, place)
@@ -326,7 +326,7 @@ class Cutter:
     def _nested_braces(self, place: int, first_end: int) -> tuple[str, int, bool]:
         text, depth = self._text, 0
         lost = LOST_TAGS.search(text, place)
-        limit = min(lost.start() if lost else len(text), place + LONGEST_GAME)
+        limit = min(lost.start() if lost else len(text), place + LONGEST_COMMENT)
         for brace in re.compile(r"[{}]").finditer(text, place, limit):
             depth += 1 if brace[0] == "{" else -1
             if depth == 0:
@@ -345,13 +345,13 @@ STANDARD_NAMES = {
                  "BlackElo")
 }  # fmt: skip
 _MOVES = re.compile(
-    rf"(?:\d+{BLANK}*[.…)]*{BLANK}*)?(?:{RESULT}|(?:[^\W\d_]{{0,2}}[a-hA-H]?[1-8]?[-x:×]?[a-hA-H][1-8]|[♔-♟]"
+    rf"(?:\d+{BLANK}*[.…)]*{BLANK}*)?(?:{RESULT_PATTERN}|(?:[^\W\d_]{{0,2}}[a-hA-H]?[1-8]?[-x:×]?[a-hA-H][1-8]|[♔-♟]"
     rf"|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)[^{BLANK[1:-1]}]{{0,12}})(?={BLANK}|\Z|[{{}};()])"
 )
 
 
 def _result_of(word: str) -> str:
-    return RESULTS[re.sub(f"{DASH}|:", "-", word)]
+    return RESULT_WORDS[re.sub(f"{DASH}|:", "-", word)]
 
 
 def looks_like_moves(text: str) -> bool:
