@@ -19,7 +19,7 @@ FULL: Final = 4  # no room for another game
 
 # Columns of the games. Places are bytes; ratings are -1 if unknown; results are codes, 0 if there is none.
 BEGIN, END, FIRST_MOVE, LAST_MOVE, RESULT, TAG_RESULT, WHITE_ELO, BLACK_ELO, COLUMNS = range(9)
-NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_RESULT = range(5)
+NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 LONGEST: Final = 65_536  # most bytes of one word of the tags, or plies of a game
 
 _SPACE, _LINE_FEED, _QUOTE, _STAR, _DASH, _DOT, _SLASH, _ZERO, _ONE, _TWO, _NINE = (
@@ -167,7 +167,7 @@ def _result_at(data, at):
     """(result, place behind it) of a result, 0 if none stands there."""
     left = len(data) - at
     if left >= 1 and data[at] == _STAR:
-        return UNKNOWN_RESULT, at + 1
+        return UNKNOWN_OUTCOME, at + 1
     if left >= 7 and data[at] == _ONE and data[at + 1] == _SLASH:
         if data[at + 2] == _TWO and data[at + 3] == _DASH and data[at + 4] == _ONE and data[at + 5] == _SLASH:
             return (DRAWN_GAME, at + 7) if data[at + 6] == _TWO else (NO_RESULT, at)
