@@ -57,7 +57,8 @@ def parsed(word: str) -> tuple[Path, int]:
 
 
 def same_engine(folder: Path, games: dict[int, GameRow], rated: str) -> str:
-    """What describes the first engine and its time control. Raises ConfigError if `rated`, unless empty, is another.
+    """Return what describes the first engine and its time control. Raises ConfigError if `rated`, unless empty, is
+    another.
 
     Also raises ConfigError where one of both engines changes from game to game, as in a ladder.
     """
@@ -89,7 +90,7 @@ def note_games(folder: Path, games: dict[int, GameRow], seen: dict[tuple[str, ..
 
 
 def pair_points(folder: Path, games: dict[int, GameRow]) -> list[float]:
-    """The first engine's points in each complete pair of games, 0 to 2.
+    """Return the first engine's points in each complete pair of games, 0 to 2.
 
     Raises ConfigError where there are none.
     """

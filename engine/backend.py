@@ -1,8 +1,13 @@
 """NumPy or CuPy behind one object. This is the only module that imports cupy.
 
+<<<<<<< HEAD
 Layer code asks ``backend_of(x).xp`` for the array module of its input, so the same lines work with both. CuPy imports
 without a driver, and answers without the libraries that compile and multiply, so a CuPy backend exists only after a
 device has computed something. What fails later becomes one DeviceError inside ``guard``.
+=======
+Layer code asks `backend_of(x).xp` for the array module of its input, so the same lines work with both. CuPy imports
+without a driver and fails only at the first call, so a CuPy backend exists only after a device has answered.
+>>>>>>> 9b843152 (One dialect: docstrings of functions begin with a verb (ruff D401), names stand in single backquotes, comments are sentences; folders that others change are listed to follow)
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ LONGEST_REASON = 300  # letters; CuPy quotes whole programs
 
 @dataclass(frozen=True)
 class Backend:
-    """A place where arrays live: ``xp`` is its array module (numpy or cupy), ``device`` its name for people."""
+    """A place where arrays live: `xp` is its array module (numpy or cupy), `device` its name for people."""
 
     name: str
     xp: Any
@@ -124,9 +129,15 @@ NUMPY = Backend("numpy", np, "cpu")
 
 
 def get_backend(name: str = "auto") -> Backend:
+<<<<<<< HEAD
     """The backend with this name; ``auto`` is CuPy if it imports and a device computes, else NumPy.
 
     Raises ConfigError for an unknown name, and DeviceError for ``cupy`` without a working device.
+=======
+    """The backend with this name; `auto` is CuPy if it imports and a device answers, else NumPy.
+
+    Raises ConfigError for an unknown name, and for `cupy` without a working device.
+>>>>>>> 9b843152 (One dialect: docstrings of functions begin with a verb (ruff D401), names stand in single backquotes, comments are sentences; folders that others change are listed to follow)
     """
     if name not in BACKEND_NAMES:
         raise ConfigError(f"backend must be one of {', '.join(BACKEND_NAMES)}, not {name!r}")

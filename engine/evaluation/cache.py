@@ -46,7 +46,7 @@ class CacheTable(NamedTuple):
 
 
 def new_table(mebibytes: float) -> CacheTable:
-    """An empty table of at most this size. Raises ConfigError if not even one set fits."""
+    """Return an empty table of at most this size. Raises ConfigError if not even one set fits."""
     entries = int(mebibytes * 2**20) // BYTES_PER_ENTRY // WAYS * WAYS
     if entries < WAYS:
         raise ConfigError(f"an evaluation cache needs at least {WAYS * BYTES_PER_ENTRY} bytes, not {mebibytes} MiB")

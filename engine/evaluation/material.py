@@ -53,7 +53,7 @@ class MaterialModel(NamedTuple):
 
 @kernel()
 def quiescence_value(row, space):
-    """A position's value by quiescence search, in centipawns for its side to move."""
+    """Return a position's value by quiescence search, in centipawns for its side to move."""
     return quiet_value(row, space, np.int64(CHECK_DEPTH), np.int64(0))
 
 

@@ -91,7 +91,7 @@ class InKernelEvaluator(Evaluator, Protocol):
     search: Mapping[str, Any]  # parameters of searches with it, by name (`engine.search.params`)
 
     def new_model(self) -> Any:
-        """A NamedTuple of arrays for one more thread: shared weights and its own scratch."""
+        """Return a NamedTuple of arrays for one more thread: shared weights and its own scratch."""
         ...
 
 

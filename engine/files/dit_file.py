@@ -1,4 +1,4 @@
-"""``.dit`` files: a model's architecture, tensors and history in one file that runs no code and hides no damage.
+"""`.dit` files: a model's architecture, tensors and history in one file that runs no code and hides no damage.
 
     b"\\x89DIT\\r\\n\\x1a\\n"    magic; its line ends reveal a transfer in text mode
     u32 version             little-endian, like everything after it
@@ -66,9 +66,9 @@ def header_checksum(header: Mapping[str, Any]) -> int:
 
 
 def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays whose dtypes are in DTYPES. A reader of ``path`` sees the old file or the complete new one.
+    """Write arrays whose dtypes are in DTYPES. A reader of `path` sees the old file or the complete new one.
 
-    ``header`` has the module's header entries except "tensors" and "crc32". Raises ConfigError for values that JSON
+    `header` has the module's header entries except "tensors" and "crc32". Raises ConfigError for values that JSON
     cannot hold, NetFileError when the file cannot be written.
     """
     path = Path(path)
@@ -114,7 +114,7 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
 
 
 def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> None:
-    """Check that the header is complete and that its tensors fill the file's ``data_bytes`` exactly, in order.
+    """Check that the header is complete and that its tensors fill the file's `data_bytes` exactly, in order.
 
     Raises NetFileError.
     """
@@ -201,7 +201,7 @@ def _write(file: IO[bytes], text: bytes, arrays: Mapping[str, np.ndarray]) -> No
 
 
 def _data_start(position: int) -> int:
-    """The next multiple of the alignment."""
+    """Return the next multiple of the alignment."""
     return -(-position // ALIGNMENT) * ALIGNMENT
 
 

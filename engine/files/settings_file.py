@@ -14,7 +14,7 @@ LONGEST_SETTINGS_LINE = 1 << 10  # In bytes.
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """The nested values of a TOML file. Raises ConfigError, which names the file, if the file cannot be read."""
+    """Return the nested values of a TOML file. Raises ConfigError, which names the file, if the file cannot be read."""
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)

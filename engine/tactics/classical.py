@@ -108,7 +108,7 @@ EDGE_DISTANCE = np.array([max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - 
 
 @kernel()
 def evaluate(row):
-    """Static evaluation in centipawns for the side to move."""
+    """Return static evaluation in centipawns for the side to move."""
     side = np.int64(row[layout.SIDE])
     phase = game_phase(row)
     lead = _side_score(row, side, phase) - _side_score(row, 1 - side, phase)
@@ -150,7 +150,9 @@ def _side_score(row, side, phase):
 
 @kernel()
 def _piece_terms(row, side, enemy_king):
-    """A side's pieces, king included: (middlegame, endgame, danger to the enemy king, squares attacked by pieces)."""
+    """Return a side's pieces, king included: (middlegame, endgame, danger to the enemy king, squares attacked by
+    pieces).
+    """
     own = row[layout.WHITE + side]
     occupied = own | row[layout.BLACK - side]
     safe = ~own & ~pawn_attack_set(row[layout.PAWN] & row[layout.BLACK - side], 1 - side)

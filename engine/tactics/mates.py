@@ -30,7 +30,7 @@ class MateSpace(NamedTuple):
 
 
 def new_mate_space() -> MateSpace:
-    """A fresh stack."""
+    """Return a fresh stack."""
     plies = 2 * MAX_MATE_MOVES + 1
     rows, moves = np.zeros((plies, ROW_WORDS), np.uint64), np.zeros((plies, MAX_MOVES), np.uint16)
     return MateSpace(rows, moves, np.zeros(1, np.int64))
@@ -40,7 +40,7 @@ def new_mate_space() -> MateSpace:
 def mating_start(row, most, space):
     """(move, moves): a move of `row` that forces mate, and in how many moves; (-1, 0) if none is found.
 
-    Looks ahead at most ``most`` moves, which is at most MAX_MATE_MOVES.
+    Looks ahead at most `most` moves, which is at most MAX_MATE_MOVES.
 
     The attacker tries any move two moves before the mate, and only checks earlier. Draws by repetition or by the
     halfmove clock are ignored.
@@ -56,7 +56,7 @@ def mating_start(row, most, space):
 
 @kernel()
 def _attack(space, ply, most):
-    """Index of the first move of rows[ply] that forces mate in at most ``most`` moves, -1 if none does."""
+    """Index of the first move of rows[ply] that forces mate in at most `most` moves, -1 if none does."""
     row, moves = space.rows[ply], space.moves[ply]
     count = generate(row, moves)
     mating = mating_move(row, moves, count, space.rows[ply + 1], space.moves[ply + 1])

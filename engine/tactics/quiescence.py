@@ -36,7 +36,7 @@ class QuiescenceSpace(NamedTuple):
 
 
 def new_space() -> QuiescenceSpace:
-    """A fresh stack."""
+    """Return a fresh stack."""
     return QuiescenceSpace(
         np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.ROW_WORDS), np.uint64),
         np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.MAX_MOVES), np.uint16),

@@ -46,7 +46,7 @@ def has_few_men(row):
 
 @kernel()
 def share_of_value(row, value):
-    """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. ``value``: for the mover."""
+    """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. `value`: for the mover."""
     men = popcount(row[layout.WHITE] | row[layout.BLACK])
     if men > FADING_MEN:
         return 1.0
@@ -104,7 +104,7 @@ def is_wrong_corner(row, strong):
 
 @kernel()
 def is_bishop_and_knight(row, pieces):
-    """Whether the squares ``pieces`` hold one bishop, one knight and nothing else."""
+    """Whether the squares `pieces` hold one bishop, one knight and nothing else."""
     bishops, knights = pieces & row[layout.BISHOP], pieces & row[layout.KNIGHT]
     return popcount(pieces) == 2 and popcount(bishops) == 1 and popcount(knights) == 1
 
@@ -130,7 +130,7 @@ def loses_a_piece(row, strong):
 
 @kernel()
 def can_save_both(king, bishop, knight, bare):
-    """Whether the side with the pieces, to move, has a move after which the ``bare`` king can take neither of them."""
+    """Whether the side with the pieces, to move, has a move after which the `bare` king can take neither of them."""
     if are_safe(king, bishop, knight, bare):
         return True
     own = bit(king) | bit(bishop) | bit(knight)
@@ -151,7 +151,7 @@ def can_save_both(king, bishop, knight, bare):
 
 @kernel()
 def are_safe(king, bishop, knight, bare):
-    """Whether the ``bare`` king can take neither piece: those beside it are guarded."""
+    """Whether the `bare` king can take neither piece: those beside it are guarded."""
     reach, others = KING_ATTACKS[bare], KING_ATTACKS[king]
     if reach & bit(knight) and not (others | bishop_attacks(bishop, bit(king) | bit(knight))) & bit(knight):
         return False
@@ -162,7 +162,7 @@ def are_safe(king, bishop, knight, bare):
 def judge_small_ending(row, root, value, draw, plies):
     """(value in -1..1, draw probability, plies left) of a position, uint64 [16], for its side to move.
 
-    Takes what an evaluator said, and returns it unchanged where nothing is known. ``root``: the position, uint64 [16],
+    Takes what an evaluator said, and returns it unchanged where nothing is known. `root`: the position, uint64 [16],
     in which the search looks for a move.
     """
     strong = winner_of_small_ending(row)
@@ -180,7 +180,9 @@ def judge_small_ending(row, root, value, draw, plies):
 
 @kernel()
 def winner_of_small_ending(row):
-    """The side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know one."""
+    """Return the side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know
+    one.
+    """
     for strong in range(2):
         own, other = row[layout.WHITE + strong] & ~row[layout.KING], row[layout.BLACK - strong] & ~row[layout.KING]
         if wins_against_bare_king(row, np.int64(strong), own, other):
@@ -196,7 +198,7 @@ def seen_from_before(q: np.ndarray) -> np.ndarray:
 
 @kernel()
 def wins_against_bare_king(row, strong, own, other):
-    """Whether one side's pieces ``own`` win against a bare king, which cannot take one of them now."""
+    """Whether one side's pieces `own` win against a bare king, which cannot take one of them now."""
     if other != ZERO or own == ZERO:
         return False
     if own & row[layout.PAWN] or own == row[layout.KNIGHT]:
@@ -215,7 +217,7 @@ def wins_against_bare_king(row, strong, own, other):
 
 @kernel()
 def progress_of(row, strong):
-    """How far the win of the side ``strong`` has come, 0..1."""
+    """How far the win of the side `strong` has come, 0..1."""
     winner, loser = king_square(row, strong), king_square(row, 1 - strong)
     file, rank = loser & 7, loser >> 3
     near = (7.0 - max(abs((winner & 7) - file), abs((winner >> 3) - rank))) / 5.0
@@ -227,7 +229,7 @@ def progress_of(row, strong):
 
 @kernel()
 def free_squares(row, king, strong):
-    """Number of squares beside a king that the side ``strong`` does not attack."""
+    """Return the number of squares beside a king that the side `strong` does not attack."""
     ring, count = KING_ATTACKS[king], 0.0
     occupied = (row[layout.WHITE] | row[layout.BLACK]) & ~bit(king)
     while ring:

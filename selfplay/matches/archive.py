@@ -54,7 +54,8 @@ class GameRow:
         return cls(**values)
 
     def pgn(self, event: str) -> str:
-        """The game as PGN. Each move has a comment with its score (from the mover's side), depth, time and nodes.
+        """Return the game as PGN. Each move has a comment with its score (from the mover's side), depth, time and
+        nodes.
 
         The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`, and `+M5` or `-M4` for a mate
         in so many plies.
@@ -152,7 +153,7 @@ class MatchArchive:
 
 
 def read_game_rows(folder: Path) -> dict[int, GameRow]:
-    """The games in a match's folder by number, none where none is stored. Raises RunError if they are damaged.
+    """Return the games in a match's folder by number, none where none is stored. Raises RunError if they are damaged.
 
     Text after the last line end is dropped: it is being written, or a crash cut that line short.
     """

@@ -42,7 +42,7 @@ class Contestant:
 
 
 def split_words(what: str, text: str, windows: bool = os.name == "nt") -> list[str]:
-    """The words of a command line, as a shell splits them; on Windows a backslash is part of a path.
+    """Return the words of a command line, as a shell splits them; on Windows a backslash is part of a path.
 
     Raises ConfigError, which begins with `what`.
     """
@@ -86,7 +86,7 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
 
 
 def _command(words: list[str]) -> tuple[str, ...]:
-    """The words, with this installation's engine for `aino`.
+    """Return the words, with this installation's engine for `aino`.
 
     -P keeps Python from running the modules in the working folder instead: in a folder with Aino's sources those would
     be another copy of the engine, which compiles its kernels anew and may be of another version.
@@ -139,7 +139,7 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
 
 
 def _cause(error: Exception) -> str:
-    """What to print of an error at the start; python-chess's TimeoutError says nothing."""
+    """Return what to print of an error at the start; python-chess's TimeoutError says nothing."""
     return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
 
 

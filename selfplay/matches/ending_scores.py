@@ -38,7 +38,7 @@ class EndingScore:
 
 
 def groups_of(fen: str) -> tuple[str, ...]:
-    """The groups of an ending: all, by number of pieces, and by type; none for more than 16 pieces."""
+    """Return the groups of an ending: all, by number of pieces, and by type; none for more than 16 pieces."""
     letters = [letter for letter in fen.split()[0].upper() if letter.isalpha()]
     by_number = [name for name, numbers in PIECE_BANDS.items() if len(letters) in numbers]
     pieces = set(letters) - {"K", "P"}
@@ -47,7 +47,7 @@ def groups_of(fen: str) -> tuple[str, ...]:
 
 
 def ending_scores(rows: Iterable[GameRow]) -> list[EndingScore]:
-    """The scores of every engine and group with games, engines in order of their names."""
+    """Return the scores of every engine and group with games, engines in order of their names."""
     points: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         white_moves = chess.Board(row.start_fen, chess960=row.chess960).turn == chess.WHITE
@@ -63,7 +63,7 @@ def ending_scores(rows: Iterable[GameRow]) -> list[EndingScore]:
 
 
 def ending_table(scores: Iterable[EndingScore]) -> Table:
-    """The scores as a table, with 95% intervals."""
+    """Return the scores as a table, with 95% intervals."""
     titles = "with the side to move", "endings", "games", "won", "drawn", "lost", "score", "95%"
     table = Table(*titles, box=None, pad_edge=False)
     for one in scores:

@@ -114,7 +114,7 @@ def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
 def playable(
     openings: Sequence[str], numbers: Iterable[int], chess960: bool = False, longest: int | None = None
 ) -> Iterator[str]:
-    """The openings of these numbers that games can go on from; the others are left out with a warning.
+    """Return the openings of these numbers that games can go on from; the others are left out with a warning.
 
     Left out are unreadable ones, those where the rules end the game, and those of `longest` plies or more. Raises
     DataError as `readable`.
@@ -134,7 +134,7 @@ def readable(
     note: Callable[[DataError], None] = lambda error: None,
     why_not: Callable[[str], str] = lambda opening: "",
 ) -> Iterator[str]:
-    """The openings of these numbers, without unreadable ones and those that `why_not` has a reason against.
+    """Yield the openings of these numbers, without unreadable ones and those that `why_not` has a reason against.
 
     `note` is told of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none is left.
     """
@@ -175,7 +175,7 @@ class OpeningOrder:
 
 
 def opening_board(opening: str, chess960: bool = False) -> chess.Board:
-    """The position after an opening, with its moves on the stack."""
+    """Return the position after an opening, with its moves on the stack."""
     fen, _, moves = opening.partition(" moves ")
     board = chess.Board(fen, chess960=chess960)
     for move in moves.split():

@@ -48,7 +48,7 @@ class LadderRating:
 
 
 def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
-    """The posterior given the results. The prior is flat from 800 Elo below the rungs to 800 Elo above them."""
+    """Return the posterior given the results. The prior is flat from 800 Elo below the rungs to 800 Elo above them."""
     elos = np.arange(min(rungs) - BEYOND_ELO, max(rungs) + BEYOND_ELO + GRID_ELO, GRID_ELO)
     prior = -0.5 * (np.log(STRETCHES) / STRETCH_SPREAD) ** 2
     likelihood = np.zeros((len(elos), len(STRETCHES)))
@@ -67,7 +67,7 @@ def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
 
 
 def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
-    """The rung whose next game should tell most about the even rung, by their mutual information."""
+    """Return the rung whose next game should tell most about the even rung, by their mutual information."""
     by_elo = rating.weight.sum(axis=1)
     information = []
     for rung in rungs:
@@ -77,7 +77,7 @@ def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
 
 
 def _expected(elos: np.ndarray, rung: int) -> np.ndarray:
-    """Expected score float64[elos, stretches] against a rung."""
+    """Return expected score float64[elos, stretches] against a rung."""
     return np.clip(score_from_elo(np.multiply.outer(elos - rung, STRETCHES)), 1e-9, 1.0 - 1e-9)
 
 

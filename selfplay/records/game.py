@@ -143,7 +143,7 @@ def _are_apart(bitboards: np.ndarray) -> bool:
 
 
 def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
-    """The game with training targets: visit shares, and (1 - value_share) result + value_share root value."""
+    """Return the game with training targets: visit shares, and (1 - value_share) result + value_share root value."""
     counts = game.target_counts.astype(np.int64)
     visits = game.target_visits.astype(np.float32)
     owner = np.repeat(np.arange(len(counts)), counts)

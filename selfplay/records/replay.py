@@ -70,7 +70,7 @@ def _payload_at(data: bytes, start: int) -> bytes | None:
 
 
 def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
-    """The games of a published generation by number. Logs a warning if some are damaged. Raises DataError."""
+    """Return the games of a published generation by number. Logs a warning if some are damaged. Raises DataError."""
     path = segment_path(folder, generation)
     records, damaged = read_segment(path)
     if damaged:

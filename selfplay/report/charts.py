@@ -84,12 +84,12 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
 
 
 def drawn(charts: Iterable[Chart]) -> list[DrawnChart]:
-    """The charts that have points."""
+    """Return the charts that have points."""
     return [one for one in map(draw_chart, charts) if one is not None]
 
 
 def fill_page(template: str, maker: str = "aino-train report", **context: object) -> str:
-    """The text of one of the report's templates filled in."""
+    """Return the text of one of the report's templates filled in."""
     return page_environment("selfplay.report", maker).get_template(template).render(**context)
 
 

@@ -44,7 +44,7 @@ class OpeningMove:
 
 
 def opening_tree(games: Iterable[SelfPlayRecord]) -> OpeningMove:
-    """The root of the tree, built from the games that began at the start position."""
+    """Return the root of the tree, built from the games that began at the start position."""
     start, root = row_from_board(chess.Board()), OpeningMove()
     for game in games:
         if game.start[KEY] != start[KEY]:

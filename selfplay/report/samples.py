@@ -58,7 +58,7 @@ class Sample:
 
 
 def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
-    """Samples from the oldest and the newest generation in `games`."""
+    """Sample from the oldest and the newest generation in `games`."""
     if not games:
         return []
     oldest, newest = games[min(games)], games[max(games)]
@@ -71,7 +71,7 @@ def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
 
 
 def sample_of_game(game: SelfPlayRecord) -> Sample:
-    """The game ply by ply. A resigned game's last move was chosen but never played, so it is left out."""
+    """Return the game ply by ply. A resigned game's last move was chosen but never played, so it is left out."""
     chess960 = board_from_row(game.start, chess960=True).has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)
     expected = _expected(game)
@@ -99,7 +99,7 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
 
 
 def ending_words(name: str) -> str:
-    """The report's words for an ending: its name, or an explanation when the name is not clear."""
+    """Return the report's words for an ending: its name, or an explanation when the name is not clear."""
     return {"length": "length limit", "other": "other end"}.get(name, name.replace("_", " "))
 
 

@@ -73,7 +73,7 @@ def solve_all(
     report: Callable[[Outcome], None],
     stop: Callable[[], bool],
 ) -> list[Outcome]:
-    """The outcomes in the problems' order. A stop leaves out the problems that were not finished.
+    """Return the outcomes in the problems' order. A stop leaves out the problems that were not finished.
 
     `concurrency` solvers work at once. The first error of one stops the others and is raised here.
     """
@@ -117,7 +117,7 @@ class SolvedCount:
 
 
 def tally(outcomes: Sequence[Outcome]) -> SolvedCount:
-    """The score of some outcomes."""
+    """Return the score of some outcomes."""
     nodes = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
     return SolvedCount(
         problems=len(outcomes),

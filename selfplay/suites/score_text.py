@@ -54,7 +54,7 @@ def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list
 
 
 def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
-    """Settings, scores by suite and group, and every problem's outcome."""
+    """Return settings, scores by suite and group, and every problem's outcome."""
     return {
         **settings,
         "suites": [

@@ -41,7 +41,7 @@ class Accumulators(NamedTuple):
 
 
 def new_accumulators(plies: int) -> Accumulators:
-    """New accumulators for one thread."""
+    """Return new accumulators for one thread."""
     inputs, hidden = aligned_zeros(TEACHER_WIDTH, dtype=np.uint8), aligned_zeros(32, dtype=np.uint8)
     return Accumulators(
         values=aligned_zeros(plies * 2 * TEACHER_WIDTH, dtype=np.int16),
@@ -139,7 +139,7 @@ def _note_changes(acc, row, child):
 
 @kernel()
 def _update(net, acc, ply, side, removed, added):
-    """A side's accumulator at ply + 1: that at ply, minus the removed features, plus the added ones."""
+    """Write a side's accumulator at ply + 1: that at ply, minus the removed features, plus the added ones."""
     old = (2 * ply + side) * TEACHER_WIDTH
     for c in range(0, TEACHER_WIDTH, COLUMN_BLOCK):
         values = acc.values

@@ -203,7 +203,7 @@ def _draw_quiet_end(space, games):
 
 @kernel()
 def _best_exchange(space, row):
-    """The capture that wins most (at least an even exchange), or a random evasion in check; -1 if none."""
+    """Return the capture that wins most (at least an even exchange), or a random evasion in check; -1 if none."""
     if in_check(row):
         count = np.int64(generate(row, space.moves))
         return np.int64(space.moves[below(space.rng, count)]) if count else np.int64(-1)

@@ -68,9 +68,9 @@ def offer_nodes(space, tree, path, root):
 
 @kernel()
 def put_position(tree, node, path, row, scratch):
-    """Write the position of ``node`` to ``row`` and the moves that lead to it, the last one first, to ``path``.
+    """Write the position of `node` to `row` and the moves that lead to it, the last one first, to `path`.
 
-    ``row`` and ``scratch`` are uint64 [16]. Returns the number of moves. No visit may be in progress.
+    `row` and `scratch` are uint64 [16]. Returns the number of moves. No visit may be in progress.
     """
     depth = np.int64(0)
     parent = np.int64(tree.nodes[node].parent)

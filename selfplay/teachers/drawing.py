@@ -98,13 +98,13 @@ def draw_position(rng):
 
 @kernel()
 def uniform(rng):
-    """A number in [0, 1)."""
+    """Return a number in [0, 1)."""
     return np.float64(draw_position(rng) >> np.uint64(11)) * 2.0**-53
 
 
 @kernel()
 def below(rng, n):
-    """An integer from 0 to n - 1."""
+    """Return an integer from 0 to n - 1."""
     return np.int64(draw_position(rng) % np.uint64(n))
 
 
@@ -234,7 +234,7 @@ def walk(space, plies, temperature, source, root):
 
 @kernel()
 def _offer_children(space, count, value, temperature, source, root):
-    """(number of the move to continue with, static value after it); `value` is the static value of ply 0."""
+    """Return (number of the move to continue with, static value after it); `value` is the static value of ply 0."""
     teacher = space.teacher
     row, child = teacher.rows[0], teacher.rows[1]
     least = value - GOOD_MOVE_CP * UNITS_PER_CP

@@ -227,7 +227,8 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
 
 
 def new_filter(mib: int) -> np.ndarray:
-    """An empty filter uint64 over position keys, in bounded memory (blocked Bloom filter); `mib` is a power of two.
+    """Return an empty filter uint64 over position keys, in bounded memory (blocked Bloom filter); `mib` is a power of
+    two.
 
     Each key sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders & Singler 2007).
     An added key is always found. With 21 bits per added key, about one new key in a thousand also counts as known, and

@@ -130,7 +130,7 @@ class _Reader:
 
 
 def _architecture_name(transformer_hash: int) -> str:
-    """The architecture that a transformer's hash stands for."""
+    """Return the architecture that a transformer's hash stands for."""
     for width in OTHER_WIDTHS:
         if name := FEATURE_SETS.get(transformer_hash ^ 2 * width):
             return f"{name} with 2 x {width} accumulators"

@@ -84,7 +84,7 @@ def write_children(parents, rows, owner, sorts):
 
 @kernel()
 def sorts_of(row, move, child):
-    """The sorts of a move as bits: bit i for SORTS[i].
+    """Return the sorts of a move as bits: bit i for SORTS[i].
 
     A move attacks anew if the piece attacks one on its new square that it did not attack before, or leaves an attack if
     the enemy attacked its old square. Castling is a move of the king.

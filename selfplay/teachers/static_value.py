@@ -52,7 +52,7 @@ def static_value(net, acc, ply, row):
 
 @kernel()
 def _toward_zero(a, b):
-    """a / b rounded toward zero, as in C++; b > 0."""
+    """Return a / b rounded toward zero, as in C++; b > 0."""
     return a // b if a >= 0 else -(-a // b)
 
 

@@ -24,7 +24,9 @@ ROWS_AT_ONCE = 256  # rows per unit of a thread's work
 
 
 def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int, threads: int = 1) -> np.ndarray:
-    """The teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence, or plies of alpha-beta."""
+    """Return the teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence, or plies of
+    alpha-beta.
+    """
     score_cp = np.zeros(len(rows), np.int64)
 
     def work(first: int, last: int) -> None:

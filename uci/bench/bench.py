@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the measurements as a table or as JSON.
+    """Print the measurements as a table or as JSON.
 
     Raises ConfigError for a length of runs that is not positive, NetFileError for a named net that cannot be loaded.
     """
@@ -239,7 +239,7 @@ def _sample_leaves(count: int) -> LeafBatch:
 
 
 def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:
-    """A random game of so many plies in which a move is left to play."""
+    """Return a random game of so many plies in which a move is left to play."""
     board = chess.Board()
     while len(board.move_stack) < plies or not any(board.legal_moves):
         moves = list(board.legal_moves)

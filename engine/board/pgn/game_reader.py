@@ -90,7 +90,10 @@ class GameText:
         self.skip(max(0, min(len(self.data), place - self.dropped) - self.at))
 
     def cut(self) -> tuple[str, RawGame]:
-        """The next game's text and tokens; what is not yet complete makes the text longer. The text is not skipped."""
+        """Return the next game's text and tokens; what is not yet complete makes the text longer.
+
+        The text is not skipped.
+        """
         size = LOOK
         while True:
             end = min(len(self.data), self.at + size)
@@ -130,7 +133,7 @@ def read_game_file(path: Path) -> Iterator[ReadGame]:
 
 
 def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGame] | None:
-    """The next game of a text, which is moved on behind it; None at the end. `main_line`: without variations."""
+    """Return the next game of a text, which is moved on behind it; None at the end. `main_line`: without variations."""
     while not (text.final and text.at == len(text.data)):
         cut, raw = text.cut()
         game = None if raw.is_nothing else interpret(cut, raw, (text.line, text.column), main_line)
@@ -143,7 +146,7 @@ def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGam
 
 
 def interpret(text: str, raw: RawGame, place: tuple[int, int], main_line: bool = False) -> ReadGame:
-    """The game of tokens, in English or in the only other language in which all its moves are legal.
+    """Return the game of tokens, in English or in the only other language in which all its moves are legal.
 
     place: line, from 1, of the text's beginning, and the characters before it in that line.
     """

@@ -164,7 +164,7 @@ def _rating(data, at, end):
 
 @kernel()
 def _result_at(data, at):
-    """(result, place behind it) of a result, 0 if none stands there."""
+    """Return (result, place behind it) of a result, 0 if none stands there."""
     left = len(data) - at
     if left >= 1 and data[at] == _STAR:
         return UNKNOWN_OUTCOME, at + 1

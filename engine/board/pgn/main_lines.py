@@ -149,7 +149,7 @@ class _Reader:
 
 
 def _line_of(game: ReadGame, result: str, end: int) -> MainLine:
-    """A game of the whole grammar as a main line."""
+    """Return a game of the whole grammar as a main line."""
     headers = game.game.headers
     fault = str(game.faults[0]) if game.faults else ""
     board = chess.Board() if game.start_fault else game.game.board()

@@ -35,14 +35,17 @@ class _Line:
     hides_end: bool = False  # whether the comment is a fault if no number follows
 
     def before(self) -> chess.Board:
-        """The position before the last move."""
+        """Return the position before the last move."""
         board = self.board.copy(stack=1)
         board.pop()
         return board
 
 
 def start_of(tags: dict[str, str]) -> chess.Board:
-    """The position from which a game with these tags begins. Raises DataError, also for variants but Chess960."""
+    """Return the position from which a game with these tags begins.
+
+    Raises DataError, also for variants but Chess960.
+    """
     headers = chess.pgn.Headers(tags)
     try:
         variant = headers.variant()
@@ -231,7 +234,7 @@ class TokenPlayer:
         )
 
     def _tell_hidden(self, line: _Line) -> None:
-        """A comment that may hide moves, behind which the numbers do not fit, is a fault."""
+        """Report a comment that may hide moves because the next move number does not fit."""
         if line.hidden is not None and not line.over:
             self._fault(line, line.hidden, "this comment seems to hide moves: the next move number does not fit")
 

@@ -187,7 +187,7 @@ class Cutter:
         )
 
     def _split_number(self, match: re.Match[str]) -> None:
-        """A `)` behind a number closes a variation, unless numbers are written so."""
+        """Take a `)` behind a number for the end of a variation, unless numbers are written so."""
         word, place = match[0], self._at - len(match[0])
         digits = re.match(r"\d+", word)
         assert digits is not None
@@ -218,7 +218,7 @@ class Cutter:
         game.tokens.append(Token("word", word, place))
 
     def _after_result(self, kind: str, word: str, place: int) -> None:
-        """What follows the result: the next game, or the same one if the result was none."""
+        """Begin the next game after a result, or go on with this one if that was no result."""
         game = self._game
         lines = self._text.count("\n", self._result_end, place)
         is_new = lines > 1 or (lines == 1 and kind == "word" and not self._has_numbers and not game.tags)
