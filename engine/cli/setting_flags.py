@@ -19,12 +19,12 @@ def add_flag(
 
 
 def add_files(group: argparse._ActionsContainer, flag: str, text: str, metavar: str = "FILE") -> None:
-    """A flag with any number of paths, which may be given several times; none is the default."""
+    """Add a flag with any number of paths, which may be given several times; none is the default."""
     group.add_argument(flag, type=Path, nargs="+", action="extend", default=[], metavar=metavar, help=text)
 
 
 def add_former(group: argparse._ActionsContainer, former: Mapping[str, str]) -> None:
-    """Flags of earlier versions, which no help shows; the error of each says what to write instead."""
+    """Add flags of earlier versions, which no help shows; the error of each says what to write instead."""
     for flag, advice in former.items():
         group.add_argument(
             flag, action=_Former, nargs="*", default=argparse.SUPPRESS, help=argparse.SUPPRESS, const=advice

@@ -83,7 +83,7 @@ def _as_utf8(data: bytes) -> bytes:
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
-    """The bytes of a file and the share of it that is read, 0..1; gzip, bzip2, xz and zstd files are unpacked.
+    """Provide the bytes of a file, unpacked (gzip, bzip2, xz, zstd), and the share of it that is read, 0..1.
 
     Their first bytes tell what they are, or else their names: .gz, .bz2, .xz, .zst. Raises PACKED_ERRORS.
     """

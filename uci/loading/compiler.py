@@ -60,7 +60,7 @@ class Place(NamedTuple):
         return self.folder / "lock"
 
     def take_last_words(self) -> str:
-        """The last line that a failed compiler wrote, such as the error that ended it; "" where there is none."""
+        """Return the last line that a failed compiler wrote, such as the error that ended it, or ""."""
         try:
             lines = self.errors.read_text(encoding="utf-8", errors="replace").split("\n")
             self.errors.unlink()

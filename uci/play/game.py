@@ -124,7 +124,7 @@ class TerminalGame(TimedGame):
         return result
 
     def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:
-        """Stops the clocks until Aino is compiled: that is nobody's time."""
+        """Stop the clocks until Aino is compiled: that is nobody's time."""
         if self.clock is not None:
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
 
