@@ -26,7 +26,7 @@ import uci.main
 
 def keep_code(kept: list[tuple[Any, bytes]]) -> None:
     """Have Numba put every library that it loads from a cache into `kept`, with its machine code."""
-    load = JITCodeLibrary._unserialize.__func__  # type: ignore[attr-defined]
+    load = JITCodeLibrary._unserialize.__func__
 
     def load_and_keep(cls: type, codegen: Any, state: Any) -> Any:
         library = load(cls, codegen, state)
@@ -34,7 +34,7 @@ def keep_code(kept: list[tuple[Any, bytes]]) -> None:
             kept.append((library, state[2][0]))
         return library
 
-    JITCodeLibrary._unserialize = classmethod(load_and_keep)  # type: ignore[attr-defined]
+    JITCodeLibrary._unserialize = classmethod(load_and_keep)
 
 
 def symbols(code: bytes) -> Iterator[tuple[str, int, int]]:
