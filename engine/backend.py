@@ -1,13 +1,8 @@
 """NumPy or CuPy behind one object. This is the only module that imports cupy.
 
-<<<<<<< HEAD
-Layer code asks ``backend_of(x).xp`` for the array module of its input, so the same lines work with both. CuPy imports
-without a driver, and answers without the libraries that compile and multiply, so a CuPy backend exists only after a
-device has computed something. What fails later becomes one DeviceError inside ``guard``.
-=======
 Layer code asks `backend_of(x).xp` for the array module of its input, so the same lines work with both. CuPy imports
-without a driver and fails only at the first call, so a CuPy backend exists only after a device has answered.
->>>>>>> 9b843152 (One dialect: docstrings of functions begin with a verb (ruff D401), names stand in single backquotes, comments are sentences; folders that others change are listed to follow)
+without a driver, and answers without the libraries that compile and multiply, so a CuPy backend exists only after a
+device has computed something. What fails later becomes one DeviceError inside `guard`.
 """
 
 from __future__ import annotations
@@ -50,8 +45,8 @@ class Backend:
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A named function of elementwise array operations as one kernel, where the device can.
 
-        The function may have results, and arguments that it writes by ``out=``. It may call ufuncs, ``where``,
-        ``astype`` and, at its end, ``sum``. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
+        The function may have results, and arguments that it writes by `out=`. It may call ufuncs, `where`,
+        `astype` and, at its end, `sum`. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
         """
         can_fuse = self.name != "numpy" and int(self.xp.__version__.partition(".")[0]) >= 14
         return self.xp.fuse()(function) if can_fuse else function
@@ -67,7 +62,7 @@ class Backend:
 
     @contextmanager
     def guard(self, doing: str) -> Iterator[None]:
-        """Turn whatever a device fails with inside the block into a DeviceError; ``doing`` says what it failed at."""
+        """Turn whatever a device fails with inside the block into a DeviceError; `doing` says what it failed at."""
         try:
             yield
         except AinoError:
@@ -129,15 +124,9 @@ NUMPY = Backend("numpy", np, "cpu")
 
 
 def get_backend(name: str = "auto") -> Backend:
-<<<<<<< HEAD
-    """The backend with this name; ``auto`` is CuPy if it imports and a device computes, else NumPy.
+    """The backend with this name; `auto` is CuPy if it imports and a device computes, else NumPy.
 
-    Raises ConfigError for an unknown name, and DeviceError for ``cupy`` without a working device.
-=======
-    """The backend with this name; `auto` is CuPy if it imports and a device answers, else NumPy.
-
-    Raises ConfigError for an unknown name, and for `cupy` without a working device.
->>>>>>> 9b843152 (One dialect: docstrings of functions begin with a verb (ruff D401), names stand in single backquotes, comments are sentences; folders that others change are listed to follow)
+    Raises ConfigError for an unknown name, and DeviceError for `cupy` without a working device.
     """
     if name not in BACKEND_NAMES:
         raise ConfigError(f"backend must be one of {', '.join(BACKEND_NAMES)}, not {name!r}")
