@@ -16,7 +16,7 @@ PAGES = {"Documentation": "docs/README.md", "Changelog": "CHANGELOG.md"}
 
 
 def absolute(text: str, repository: str, tag: str) -> str:
-    """A page of the repository's root with links that hold everywhere; pictures lead to their bytes."""
+    """Return a page of the repository's root with links that hold everywhere; pictures lead to their bytes."""
 
     def link(match: re.Match[str]) -> str:
         picture, label, target = match.groups()

@@ -37,7 +37,7 @@ print(json.dumps(times.compilations))
 
 
 def start(checkout: Path, cache: Path) -> list[Compilation]:
-    """The compilations of one start of a checkout's default engine with this folder for its cache.
+    """Return the compilations of one start of a checkout's default engine with this folder for its cache.
 
     Raises subprocess.CalledProcessError when it fails.
     """
@@ -50,7 +50,7 @@ def start(checkout: Path, cache: Path) -> list[Compilation]:
 
 
 def compile_times(checkout: Path) -> list[Compilation]:
-    """The compilations of a start with an empty cache."""
+    """Return the compilations of a start with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         return start(checkout, Path(folder))
 

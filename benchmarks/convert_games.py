@@ -24,7 +24,7 @@ from selfplay.data.text_files import numbered_lines
 
 
 def labelled_game(line: str) -> str:
-    """A line of text labels (`selfplay/data/teacher.py`); "" for a game without evaluations or to play from nowhere."""
+    """Return a line of text labels (`selfplay/data/teacher.py`); "" for a game without evaluations or start."""
     game = json.loads(line)
     fen = game.get("fen", chess.STARTING_FEN)
     try:
@@ -38,7 +38,7 @@ def labelled_game(line: str) -> str:
 
 
 def pgn_game(line: str, columns: list[str]) -> str:
-    """A game in PGN from a line of a human collection."""
+    """Return a game in PGN from a line of a human collection."""
     cells = dict(zip(columns, line.split("\t"), strict=False))
     moves = [chess.Move.from_uci(move) for move in cells["uci"].split()]
     elo = {"WhiteElo": cells.get("welo"), "BlackElo": cells.get("belo")}
@@ -48,7 +48,7 @@ def pgn_game(line: str, columns: list[str]) -> str:
 
 
 def converted(path: Path) -> Iterator[str]:
-    """The games of either form."""
+    """Yield the games of either form."""
     lines = (line for _, line in numbered_lines(path))
     first = next(lines, "")
     if first.startswith("{"):

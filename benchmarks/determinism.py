@@ -51,7 +51,7 @@ def compare(name: str, threads: Sequence[int], runs: int, nodes: int) -> dict[st
 
 
 def run_apart(name: str, threads: int, nodes: int) -> str:
-    """The hash of one run in a process of its own."""
+    """Return the hash of one run in a process of its own."""
     command = [sys.executable, "-m", __spec__.name, "--in-this-process", "--evaluators", name]
     command += ["--threads", str(threads), "--nodes", str(nodes)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

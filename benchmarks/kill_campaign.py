@@ -107,7 +107,7 @@ class Watch:
 
 
 def place(run: Path) -> str:
-    """The phase in which a run is, from its files: `start` before there is any game."""
+    """Return the phase in which a run is, from its files: `start` before there is any game."""
     segments = list((run / "replay").glob("gen-*"))
     if not segments:
         return "start"
@@ -158,7 +158,7 @@ class Lives:
 
 
 def _live(words: Sequence[str], said: Path) -> None:
-    """An `aino-train` command in this process, its output in a file."""
+    """Run an `aino-train` command in this process, its output in a file."""
     with open(said, "wb") as stream:
         os.dup2(stream.fileno(), sys.stdout.fileno())
         os.dup2(stream.fileno(), sys.stderr.fileno())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.measuring import new_parser, report
 from engine.errors import AinoError, ConfigError
-from selfplay.matches.archive import SETTINGS, GameRow, read_games
+from selfplay.matches.archive import SETTINGS_FILE, GameRow, read_game_rows
 from selfplay.matches.rating import fit_rung
 from selfplay.matches.statistics import complete_pairs
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for word in options.matches:
             folder, rating = parsed(word)
-            games = read_games(folder)
+            games = read_game_rows(folder)
             rated = same_engine(folder, games, rated)
             note_games(folder, games, seen)
             points = pair_points(folder, games)
@@ -57,7 +57,8 @@ def parsed(word: str) -> tuple[Path, int]:
 
 
 def same_engine(folder: Path, games: dict[int, GameRow], rated: str) -> str:
-    """What describes the first engine and its time control. Raises ConfigError if `rated`, unless empty, is another.
+    """Return what describes the first engine and its time control. Raises ConfigError if `rated`, unless empty, is
+    another.
 
     Also raises ConfigError where one of both engines changes from game to game, as in a ladder.
     """
@@ -65,13 +66,13 @@ def same_engine(folder: Path, games: dict[int, GameRow], rated: str) -> str:
     if len(names) > 1:
         raise ConfigError(f"{folder}: not a match between two engines: {', '.join(sorted(set().union(*names)))}")
     try:
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
         first = settings["first"]
         told = json.dumps({**first, "control": first["control"] or settings["control"]}, sort_keys=True)
     except FileNotFoundError:
         told = next(iter(names))[0] if names else ""
     except (ValueError, TypeError, KeyError) as error:
-        raise ConfigError(f"{folder / SETTINGS}: not the settings of a match: {error!r}") from error
+        raise ConfigError(f"{folder / SETTINGS_FILE}: not the settings of a match: {error!r}") from error
     if rated and told != rated:
         raise ConfigError(f"{folder}: another first engine than in the matches before: {told}, not {rated}")
     return told
@@ -89,7 +90,7 @@ def note_games(folder: Path, games: dict[int, GameRow], seen: dict[tuple[str, ..
 
 
 def pair_points(folder: Path, games: dict[int, GameRow]) -> list[float]:
-    """The first engine's points in each complete pair of games, 0 to 2.
+    """Return the first engine's points in each complete pair of games, 0 to 2.
 
     Raises ConfigError where there are none.
     """

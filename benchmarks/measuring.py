@@ -24,7 +24,7 @@ Row = Mapping[str, object]
 
 
 def new_parser(documentation: str | None) -> argparse.ArgumentParser:
-    """A parser with the script's docstring as its help and a --json flag."""
+    """Return a parser with the script's docstring as its help and a --json flag."""
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
@@ -81,14 +81,14 @@ def game_boards() -> list[chess.Board]:
 
 
 def new_engine(evaluator: str, threads: int = 1, hash_mib: int = 64) -> Engine:
-    """An engine with the named evaluator and compiled kernels."""
+    """Return an engine with the named evaluator and compiled kernels."""
     engine = Engine(EngineOptions(evaluator=evaluator, threads=threads, hash_mib=hash_mib))
     engine.warm_up()
     return engine
 
 
 def tree_hash(engine: Engine) -> str:
-    """A fingerprint of every node and edge of the engine's tree, without scratch arrays."""
+    """Return a fingerprint of every node and edge of the engine's tree, without scratch arrays."""
     from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES
 
     tree = engine._search.tree

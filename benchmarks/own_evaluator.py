@@ -41,7 +41,7 @@ class Counted:
 
 
 def tower_in_onnx() -> Callable[[np.ndarray], Any]:
-    """The shipped tower, on one thread."""
+    """Return the shipped tower, on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

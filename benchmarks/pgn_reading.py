@@ -41,7 +41,7 @@ def plain(words: list[str]) -> str:
 
 
 def monthly(words: list[str]) -> str:
-    """The form of Lichess's monthly files: each move with its number and clock, on one line."""
+    """Return the form of Lichess's monthly files: each move with its number and clock, on one line."""
     numbers = [f"{i // 2 + 1}{'...' if i % 2 else '.'}" for i in range(len(words))]
     moves = zip(numbers, words, strict=True)
     return " ".join(f"{number} {word} {{ [%clk 0:02:{i % 60:02}] }}" for i, (number, word) in enumerate(moves))

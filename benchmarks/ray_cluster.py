@@ -100,7 +100,7 @@ class Show:
         self.rows.append(row | {"workers lost": len(self.told), "same": same})
 
     def play_with_loss(self, name: str, play: PlayBackend, cluster: Any, victim: Any) -> None:
-        """The row of a run in which a node is killed, and another one joins."""
+        """Measure a run in which a node is killed, and another one joins."""
         nodes = [cluster.head_node, victim]
 
         def watch(finished: int) -> None:
@@ -115,7 +115,7 @@ class Show:
 
 
 def actors_of(node: Any) -> list[int]:
-    """Processes of the self-play actors on a node, none once it is dead."""
+    """Return processes of the self-play actors on a node, none once it is dead."""
     return [
         actor
         for process in node.all_processes.get("raylet", [])

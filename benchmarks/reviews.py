@@ -72,14 +72,14 @@ def pgn_scores(text: str) -> list[float]:
 def exact_score(
     engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit
 ) -> chess.engine.PovScore:
-    """The engine's last score of the position that is no bound."""
+    """Return the engine's last score of the position that is no bound."""
     with engine.analysis(board, limit) as lines:
         exact = [one["score"] for one in lines if "score" in one and not one.keys() & {"lowerbound", "upperbound"}]
     return exact[-1]
 
 
 def compare(game: chess.pgn.Game, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit) -> list[Row]:
-    """A row for each side: Aino's accuracy, Lichess's for Aino's evaluations, and Lichess's for the engine's."""
+    """Return a row for each side: Aino's accuracy, Lichess's for Aino's evaluations, and Lichess's for the engine's."""
     told = {side.lower(): float(text) for side, text in re.findall(r"(White|Black): accuracy (\d+)%", game.comment)}
     of_aino = lichess_accuracies(pgn_scores(str(game)))
     scores = []
@@ -101,7 +101,7 @@ def compare(game: chess.pgn.Game, engine: chess.engine.SimpleEngine, limit: ches
 
 
 def pawns_named(text: str) -> int:
-    """What a sentence's first noun phrase is worth in pawns: `a rook and two pawns for a bishop` is 4."""
+    """Return what a sentence's first noun phrase is worth in pawns: `a rook and two pawns for a bishop` is 4."""
     won, _, lost = re.split(r" to | by | through |: ", text)[0].partition(" for ")
 
     def worth(part: str) -> int:
@@ -114,7 +114,7 @@ def pawns_named(text: str) -> int:
 def check_move(
     node: chess.pgn.ChildNode, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit
 ) -> Iterator[Row]:
-    """A row for each claim of a judged move's comment."""
+    """Yield a row for each claim of a judged move's comment."""
     board, mover = node.parent.board(), node.parent.turn()
     found = _JUDGEMENT.search(node.comment)
     if found is None:
@@ -150,7 +150,7 @@ def check_move(
 
 
 def check(paths: Iterable[Path], command: str, nodes: int) -> tuple[list[Row], list[Row]]:
-    """The rows of both tables, for the reviews in some PGN files."""
+    """Return the rows of both tables, for the reviews in some PGN files."""
     limit = chess.engine.Limit(nodes=nodes)
     accuracies: list[Row] = []
     claims: list[Row] = []

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(commands: Sequence[Sequence[str]], threads: int, seconds: float, positions: int) -> Row:
-    """A row of the table: Aino, started with the first command, against the engine that the second one starts."""
+    """Return a row of the table: Aino, started by the first command, against the engine that the second starts."""
     fens = [board.fen() for board in game_boards()[::EVERY]][:positions]
     with EngineProcess(commands[0]) as ours, EngineProcess(commands[1]) as theirs:
         for engine in (ours, theirs):
@@ -85,7 +85,7 @@ def cpu_seconds(process: int) -> float:
 
 
 def nodes(lines: Sequence[str]) -> int:
-    """The last number of nodes in lines of a search; 0 if there is none."""
+    """Return the last number of nodes in lines of a search; 0 if there is none."""
     lines = [line for line in lines if line.startswith("info ") and not line.startswith("info string")]
     counts = [line.split(" nodes ")[1].split()[0] for line in lines if " nodes " in line]
     return int(counts[-1]) if counts else 0

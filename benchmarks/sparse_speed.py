@@ -78,7 +78,7 @@ def look_at_all(sight, leaves):
 
 @kernel()
 def settle_all(space, leaves):
-    """What captures come to at every leaf, without the network."""
+    """Return what captures come to at every leaf, without the network."""
     total = 0
     for leaf in range(len(leaves.rows)):
         total += settled_value(leaves.rows[leaf], space)

@@ -31,7 +31,7 @@ Start = tuple[float, float, float]  # seconds to `uciok`, from there to `readyok
 
 
 def measure_start(flags: tuple[str, ...], environment: Mapping[str, str]) -> Start:
-    """Starts an engine, waits until it is ready and lets it search a little. Raises AssertionError if it cannot."""
+    """Start an engine, wait until it is ready and let it search a little. Raises AssertionError if it cannot."""
     begun = time.perf_counter()
     with AinoProcess(*flags, environment=environment) as engine:
         engine.send("uci")
@@ -48,7 +48,7 @@ def measure_start(flags: tuple[str, ...], environment: Mapping[str, str]) -> Sta
 
 
 def measure_together(flags: tuple[str, ...], environment: Mapping[str, str]) -> Start:
-    """Starts several engines at the same time: the slowest time of each kind."""
+    """Start several engines at the same time: the slowest time of each kind."""
     with ThreadPool(ENGINES_AT_ONCE, "start") as pool:
         starts = pool.map(lambda _: measure_start(flags, environment), range(ENGINES_AT_ONCE))
     return _each(max, starts)
@@ -60,7 +60,7 @@ def _each(choose: Callable[[Iterable[float]], float], starts: Sequence[Start]) -
 
 
 def no_home() -> dict[str, str]:
-    """An environment in which nobody, not even root, can create a cache folder in the usual places."""
+    """Return an environment in which nobody, not even root, can create a cache folder in the usual places."""
     return dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "AINO_CACHE_DIR"), os.devnull)
 
 

@@ -37,7 +37,7 @@ class Batch:
 
 
 def our_step(config: TowerConfig, batch: Batch, threads: int) -> Step:
-    """A step of this project's library; each thread takes an equal share of the batch."""
+    """Return a step of this project's library; each thread takes an equal share of the batch."""
     model = build_tower(config, np.random.default_rng(0))
     optimizer = AdamW()
     runner = DataParallel(model, -(-batch.size // threads), threads)
@@ -59,7 +59,7 @@ def our_step(config: TowerConfig, batch: Batch, threads: int) -> Step:
 
 
 def torch_step(config: TowerConfig, batch: Batch, threads: int, channels_last: bool) -> Step:
-    """The same net, losses and optimizer in PyTorch."""
+    """Return the same net, losses and optimizer in PyTorch."""
     import torch
 
     torch.set_num_threads(threads)

@@ -1,8 +1,8 @@
 """NumPy or CuPy behind one object. This is the only module that imports cupy.
 
-Layer code asks ``backend_of(x).xp`` for the array module of its input, so the same lines work with both. CuPy imports
+Layer code asks `backend_of(x).xp` for the array module of its input, so the same lines work with both. CuPy imports
 without a driver, and answers without the libraries that compile and multiply, so a CuPy backend exists only after a
-device has computed something. What fails later becomes one DeviceError inside ``guard``.
+device has computed something. What fails later becomes one DeviceError inside `guard`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST_REASON = 300  # letters; CuPy quotes whole programs
 
 @dataclass(frozen=True)
 class Backend:
-    """A place where arrays live: ``xp`` is its array module (numpy or cupy), ``device`` its name for people."""
+    """A place where arrays live: `xp` is its array module (numpy or cupy), `device` its name for people."""
 
     name: str
     xp: Any
@@ -45,8 +45,8 @@ class Backend:
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A named function of elementwise array operations as one kernel, where the device can.
 
-        The function may have results, and arguments that it writes by ``out=``. It may call ufuncs, ``where``,
-        ``astype`` and, at its end, ``sum``. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
+        The function may have results, and arguments that it writes by `out=`. It may call ufuncs, `where`,
+        `astype` and, at its end, `sum`. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
         """
         can_fuse = self.name != "numpy" and int(self.xp.__version__.partition(".")[0]) >= 14
         return self.xp.fuse()(function) if can_fuse else function
@@ -62,7 +62,7 @@ class Backend:
 
     @contextmanager
     def guard(self, doing: str) -> Iterator[None]:
-        """Turn whatever a device fails with inside the block into a DeviceError; ``doing`` says what it failed at."""
+        """Turn whatever a device fails with inside the block into a DeviceError; `doing` says what it failed at."""
         try:
             yield
         except AinoError:
@@ -124,9 +124,9 @@ NUMPY = Backend("numpy", np, "cpu")
 
 
 def get_backend(name: str = "auto") -> Backend:
-    """The backend with this name; ``auto`` is CuPy if it imports and a device computes, else NumPy.
+    """The backend with this name; `auto` is CuPy if it imports and a device computes, else NumPy.
 
-    Raises ConfigError for an unknown name, and DeviceError for ``cupy`` without a working device.
+    Raises ConfigError for an unknown name, and DeviceError for `cupy` without a working device.
     """
     if name not in BACKEND_NAMES:
         raise ConfigError(f"backend must be one of {', '.join(BACKEND_NAMES)}, not {name!r}")

@@ -78,7 +78,7 @@ class MoveError(AinoError, ValueError):
 
 
 def did_you_mean(known: Iterable[str], *words: str) -> str:
-    """What an error message adds for misspelt words, as in `; did you mean 'play'?`; "" if no known word is near."""
+    """Return what an error message adds for misspelt words: `; did you mean 'play'?`, or "" if none is near."""
     from difflib import get_close_matches  # on demand: `uci` is answered without it
 
     by_lower = {name.lower(): name for name in known}
@@ -87,7 +87,7 @@ def did_you_mean(known: Iterable[str], *words: str) -> str:
 
 
 def why_unreadable(error: OSError) -> str:
-    """What to say behind the name of a file that the system does not let us read."""
+    """Return what to say behind the name of a file that the system does not let us read."""
     return "file not found" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"
 
 
@@ -110,14 +110,14 @@ class NetFileError(AinoError):
 
     @classmethod
     def unreadable(cls, path: str | Path, error: OSError) -> NetFileError:
-        """A file that the system does not let us read."""
+        """Describe a file that the system does not let us read."""
         found = error.strerror or str(error)
         reason = why_unreadable(error)
         return cls(path, "a readable net file", found, f"{path}: {reason}")
 
     @classmethod
     def foreign(cls, path: str | Path, expected: str, found: str) -> NetFileError:
-        """A file of another kind altogether, as its first bytes tell."""
+        """Describe a file of another kind altogether, as its first bytes tell."""
         return cls(path, expected, found, f"{path} is not a net file (.dit, .pb, .pb.gz)")
 
     def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str, str]]:

@@ -33,7 +33,7 @@ COMMANDS = {
 
 
 def module_name(command: str) -> str:
-    """The module of a subcommand. The module's name ends in an underscore when the command is a Python keyword."""
+    """Return the module of a subcommand. Its name ends in an underscore when the command is a Python keyword."""
     return f"selfplay.commands.{command}{'_' if keyword.iskeyword(command) else ''}"
 
 

@@ -22,7 +22,10 @@ QUICK = (
     "unit/native/", "unit/nn/", "unit/search/", "unit/test_options", "protocol/test_parser",
     "selfplay/matches/test_statistics", "selfplay/records/",
 )  # fmt: skip
-NOT_QUICK = ("unit/native/test_jit", "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook")
+NOT_QUICK = (
+    "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
+    "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook",
+)  # fmt: skip
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -10,7 +10,7 @@ from engine.cli.command_line import run_subcommand, unknown_command
 from engine.cli.manual import add_manual_flags
 from uci import __version__
 
-# name -> (module as `run_subcommand` wants it, help)
+# Name -> (module as `run_subcommand` wants it, help).
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "uci": ("uci.protocol.serve", "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)"),
     "play": ("uci.play.play", "play a game in the terminal"),
@@ -25,7 +25,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one subcommand and returns the exit status; 2 for bad usage, 1 for an error reported on stderr."""
+    """Run one subcommand and return the exit status; 2 for bad usage, 1 for an error reported on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments and arguments[0] in SUBCOMMANDS else None
     if name is None and (not arguments or (arguments[0].startswith("-") and not _asks_for_help(arguments))):

@@ -68,7 +68,7 @@ RANK_ATTACKS = _rank_table()
 
 @kernel()
 def bit(square):
-    """The bitboard of one square."""
+    """Return the bitboard of one square."""
     return ONE << np.uint64(square)
 
 
@@ -83,7 +83,7 @@ def _line_attacks(square, occupied, line):
 
 @kernel()
 def bishop_attacks(square, occupied):
-    """Squares a bishop on ``square`` attacks, given the occupied squares."""
+    """Squares a bishop on `square` attacks, given the occupied squares."""
     return _line_attacks(square, occupied, DIAGONAL_LINE[square]) | _line_attacks(
         square, occupied, ANTIDIAGONAL_LINE[square]
     )
@@ -91,7 +91,7 @@ def bishop_attacks(square, occupied):
 
 @kernel()
 def rook_attacks(square, occupied):
-    """Squares a rook on ``square`` attacks, given the occupied squares."""
+    """Squares a rook on `square` attacks, given the occupied squares."""
     shift = np.uint64(square) & RANK_SHIFT_MASK
     inner = (occupied >> (shift + ONE)) & SIX_INNER_BITS
     along_rank = RANK_ATTACKS[np.int64(inner) * 8 + (square & 7)] << shift
@@ -100,7 +100,7 @@ def rook_attacks(square, occupied):
 
 @kernel()
 def piece_attacks(kind, square, occupied):
-    """Squares that a knight, bishop, rook or queen on ``square`` attacks, given the occupied squares."""
+    """Squares that a knight, bishop, rook or queen on `square` attacks, given the occupied squares."""
     if kind == KNIGHT:
         return KNIGHT_ATTACKS[square]
     targets = ZERO
@@ -113,7 +113,7 @@ def piece_attacks(kind, square, occupied):
 
 @kernel()
 def line_through(a, b):
-    """The whole rank, file or diagonal through two squares, excluding ``a``; empty where they share none."""
+    """Return the whole rank, file or diagonal through two squares, excluding `a`; empty where they share none."""
     target = ONE << np.uint64(b)
     if FILE_LINE[a] & target:
         return FILE_LINE[a]
@@ -142,9 +142,9 @@ def squares_between(a, b):
 
 @kernel()
 def attackers(row, square, occupied, side):
-    """Pieces of ``side`` that attack ``square``.
+    """Pieces of `side` that attack `square`.
 
-    Pieces outside ``occupied`` neither block sliders nor attack; leave out pieces that are assumed to be gone.
+    Pieces outside `occupied` neither block sliders nor attack; leave out pieces that are assumed to be gone.
     """
     diagonal = row[BISHOP] | row[QUEEN]
     straight = row[ROOK] | row[QUEEN]
@@ -158,7 +158,7 @@ def attackers(row, square, occupied, side):
 
 @kernel()
 def is_attacked(row, square, occupied, side):
-    """Whether ``side`` attacks ``square``; cheaper than ``attackers`` because it stops at the first attacker."""
+    """Whether `side` attacks `square`; cheaper than `attackers` because it stops at the first attacker."""
     theirs = row[WHITE + side]
     if PAWN_ATTACKS[1 - side, square] & row[PAWN] & theirs:
         return True

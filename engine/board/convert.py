@@ -19,7 +19,7 @@ _PIECE_TYPES = {code: piece_type for piece_type, code in _PROMOTIONS.items()}
 
 
 def row_from_board(board: chess.Board) -> np.ndarray:
-    """The row, uint64 [16], of the board's current position; the move stack is ignored.
+    """Return the row, uint64 [16], of the board's current position; the move stack is ignored.
 
     Raises FenError for boards that cannot be played, as `parse_fen` does.
     """
@@ -41,7 +41,7 @@ def row_from_board(board: chess.Board) -> np.ndarray:
 
 
 def stack_from_board(board: chess.Board) -> np.ndarray:
-    """A board's whole game, uint64 [plies + 1, 16]: the start position, then a row for each move on its stack."""
+    """Return a board's game, uint64 [plies + 1, 16]: the start position, then a row for each move on its stack."""
     return GameRows().of(board)
 
 
@@ -55,7 +55,7 @@ class GameRows:
         self._rows = layout.empty_stack(1)
 
     def of(self, board: chess.Board) -> np.ndarray:
-        """What `stack_from_board` returns for a board."""
+        """Return what `stack_from_board` returns for a board."""
         start, moves = board.root(), board.move_stack
         if start != self._start or start.chess960 != self._board.chess960 or moves[: len(self._moves)] != self._moves:
             self._board, self._moves, self._rows = start.copy(), [], row_from_board(start)[None]
@@ -78,7 +78,7 @@ class GameRows:
 
 
 def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
-    """A board that has the row's position and an empty move stack."""
+    """Return a board that has the row's position and an empty move stack."""
     board = chess.Board(None, chess960=chess960)
     board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
         int(word) for word in row[layout.PAWN : layout.KING + 1]
@@ -95,7 +95,7 @@ def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
 
 
 def encode_move(board: chess.Board, move: chess.Move) -> int:
-    """The uint16 code of a legal move of ``board``; castling in either notation becomes king takes rook.
+    """Return the uint16 code of a legal move of `board`; castling in either notation becomes king takes rook.
 
     Raises MoveError for moves without a code: drops, null moves and castling without the right to it.
     """
@@ -111,7 +111,7 @@ def encode_move(board: chess.Board, move: chess.Move) -> int:
 
 
 def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Move:
-    """The python-chess move of a code in the position ``row``; castling is e1g1, or e1h1 if ``chess960``."""
+    """Return the python-chess move of a code in the position `row`; castling is e1g1, or e1h1 if `chess960`."""
     move = int(move)
     source, target, promotion = move & 63, move >> 6 & 63, move >> 12
     own = int(row[layout.WHITE + int(row[layout.SIDE])])

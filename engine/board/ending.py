@@ -26,7 +26,7 @@ SEVENTY_FIVE_MOVE_PLIES: Final = 150  # plies without capture or pawn move after
 
 @kernel()
 def game_end(row, number_of_moves):
-    """Why the game is over at ``row``, which has ``number_of_moves`` legal moves; ONGOING if it is not over.
+    """Why the game is over at `row`, which has `number_of_moves` legal moves; ONGOING if it is not over.
 
     Repetitions come from the row's count: the position and two earlier occurrences make three. Checkmate and automatic
     draws take precedence over the two draws that a player must claim; claims consider the current position only.

@@ -19,7 +19,10 @@ _OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon out
 
 
 def split_epd(line: str) -> tuple[list[str], str]:
-    """The position's fields, six at most, and the text of the operations. Clocks are numbers or dashes, or missing."""
+    """Return the position's fields, six at most, and the text of the operations.
+
+    Clocks are numbers or dashes, or missing.
+    """
     fields: list[str] = []
     end = 0
     for pattern in (*[_FIELD] * 4, *[_CLOCK] * 2):

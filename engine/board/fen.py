@@ -45,7 +45,7 @@ _PIECES_AT_START = {chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 2, chess.QUEEN
 
 
 def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: None) -> chess.Board:
-    """The position of a text, by this module's rules. Raises FenError naming the field and the reason.
+    """Return the position of a text, by this module's rules. Raises FenError naming the field and the reason.
 
     chess960: write its castling as king takes rook, even where standard chess has the same rights. note: is told in one
     sentence each what was left out or taken otherwise than written.
@@ -70,7 +70,7 @@ def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: No
     board.halfmove_clock = _clock("halfmove", operations.get("hmvc") or clocks[0], 0, note)
     board.fullmove_number = max(1, _clock("fullmove", operations.get("fmvn") or clocks[1], 1, note))
     if rest and ";" not in rest and not OPCODE.match(rest):
-        note(f"{_quote(rest)} behind the position is ignored")
+        note(f"Aino ignores {_quote(rest)} after the position")
     return board
 
 
@@ -168,7 +168,7 @@ def _is_chess960(board: chess.Board) -> bool:
 
 
 def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
-    """The square of the rook that a castling letter names. Raises FenError where it cannot castle."""
+    """Return the square of the rook that a castling letter names. Raises FenError where it cannot castle."""
     color = letter.isupper()
     king, home_rank = board.king(color), 0 if color == chess.WHITE else 7
     assert king is not None
@@ -191,7 +191,7 @@ def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
 
 
 def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Square | None:
-    """The square that an enemy pawn just passed, or None."""
+    """Return the square that an enemy pawn just passed, or None."""
     if not text.strip(DASHES):
         return None
     try:
@@ -227,7 +227,7 @@ def _check_passed_square(board: chess.Board, square: chess.Square) -> None:
 
 
 def _clock(field: str, text: str, default: int, note: Note) -> int:
-    """The number of plies or moves that a text says, from 0 to _LARGEST_CLOCK."""
+    """Return the number of plies or moves that a text says, from 0 to _LARGEST_CLOCK."""
     if not text.strip(DASHES):
         return default
     if not re.fullmatch(r"[+-]?[0-9]+", text):

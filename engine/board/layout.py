@@ -1,7 +1,7 @@
 """The words of a position row, the bits of a move, and square geometry.
 
 A position is a row of 16 uint64 words (128 bytes, two cache lines), so copy-make is one small copy and a path's history
-is simply the stack of rows. Squares are a1=0, b1=1, ... h8=63; a bitboard has bit ``1 << square``.
+is simply the stack of rows. Squares are a1=0, b1=1, ... h8=63; a bitboard has bit `1 << square`.
 
 A move is a uint16: from-square | to-square << 6 | promotion << 12, promotion 0 none, 1 knight ... 4 queen. Castling is
 the king taking its own rook (e1h1), in standard chess as in Chess960.
@@ -43,5 +43,5 @@ DARK_SQUARES = np.uint64(0xAA55AA55AA55AA55)
 
 
 def empty_stack(rows: int) -> np.ndarray:
-    """A stack for ``rows`` positions, uint64 [rows, 16], all zero."""
+    """Return a stack for `rows` positions, uint64 [rows, 16], all zero."""
     return np.zeros((rows, ROW_WORDS), np.uint64)

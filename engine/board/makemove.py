@@ -21,7 +21,7 @@ def copy_row(source_row, target_row):
 
 @kernel()
 def make(source_row, move, target_row):
-    """Play a legal move of ``source_row`` into ``target_row``, with zero repetitions; `push` counts them."""
+    """Play a legal move of `source_row` into `target_row`, with zero repetitions; `push` counts them."""
     copy_row(source_row, target_row)
     row = target_row
     side = np.int64(row[layout.SIDE])
@@ -74,14 +74,14 @@ def make_null(source_row, target_row):
 
 @kernel()
 def push(stack, ply, move):
-    """Play a legal move from ``stack[ply]`` into ``stack[ply + 1]`` and count its repetitions in the whole stack."""
+    """Play a legal move from `stack[ply]` into `stack[ply + 1]` and count its repetitions in the whole stack."""
     make(stack[ply], move, stack[ply + 1])
     stack[ply + 1, layout.REPETITIONS] = np.uint64(count_repetitions(stack, ply + 1))
 
 
 @kernel()
 def count_repetitions(stack, ply):
-    """Number of earlier rows of the stack that hold the position of ``stack[ply]``."""
+    """Return the number of earlier rows of the stack that hold the position of `stack[ply]`."""
     count = 0
     oldest = ply - min(ply, np.int64(stack[ply, layout.HALFMOVE]))
     earlier = ply - 4  # a position can recur after four plies at the earliest
@@ -129,7 +129,7 @@ def _clear_en_passant(row):
 
 @kernel()
 def _set_en_passant(row, side, square):
-    """Set the square on which ``side`` may capture en passant, only if a capture is legal, because keys include it."""
+    """Set the square on which `side` may capture en passant, only if a capture is legal, because keys include it."""
     row[layout.DOUBLE_PUSH] = bit(square)
     capturers = PAWN_ATTACKS[1 - side, square] & row[layout.PAWN] & row[layout.WHITE + side]
     while capturers:

@@ -46,7 +46,7 @@ class Targets(NamedTuple):
 
 @kernel()
 def generate(row, moves):
-    """Write all legal moves of ``row`` into ``moves`` (uint16, at least 218 long); returns how many."""
+    """Write all legal moves of `row` into `moves` (uint16, at least 218 long); returns how many."""
     targets = Targets(ALL_SQUARES, ALL_SQUARES, ALL_SQUARES, ALL_SQUARES, ALL_SQUARES)
     count, checked = _generate_to(row, targets, moves)
     side = np.int64(row[layout.SIDE])
@@ -59,14 +59,14 @@ def generate(row, moves):
 
 @kernel()
 def generate_some(row, targets, moves):
-    """Write the moves of `generate` that go to ``targets``, and en passant, in the same order; no castling."""
+    """Write the moves of `generate` that go to `targets`, and en passant, in the same order; no castling."""
     count, _ = _generate_to(row, targets, moves)
     return count
 
 
 @kernel()
 def _generate_to(row, targets, moves):
-    """Write the moves to ``targets``; returns (number of moves, whether the side to move is in check)."""
+    """Write the moves to `targets`; returns (number of moves, whether the side to move is in check)."""
     side = np.int64(row[layout.SIDE])
     own = row[layout.WHITE + side]
     theirs = row[layout.BLACK - side]
@@ -90,7 +90,7 @@ def _generate_to(row, targets, moves):
 
 @kernel()
 def pinned_pieces(row, king, side):
-    """Pieces of ``side`` that stand alone between their king and an enemy slider."""
+    """Pieces of `side` that stand alone between their king and an enemy slider."""
     own = row[layout.WHITE + side]
     theirs = row[layout.BLACK - side]
     snipers = rook_attacks(king, theirs) & (row[layout.ROOK] | row[layout.QUEEN])
@@ -230,7 +230,7 @@ def en_passant_is_legal(row, side, source, target):
 
 @kernel()
 def castling_squares(king, rook):
-    """(king's target, rook's target) when the king castles with the rook on ``rook``: c and d file, or g and f."""
+    """(king's target, rook's target) when the king castles with the rook on `rook`: c and d file, or g and f."""
     home = king & 56
     if rook > king:
         return home + 6, home + 5

@@ -14,7 +14,7 @@ from engine.native.jit import kernel
 
 @kernel()
 def _count(stack, moves, level, depth, bulk):
-    """Number of leaves below ``stack[level]``; ``moves`` holds one move list per level."""
+    """Return the number of leaves below `stack[level]`; `moves` holds one move list per level."""
     number = generate(stack[level], moves[level])
     if depth == 1 and bulk:
         return number
@@ -26,7 +26,7 @@ def _count(stack, moves, level, depth, bulk):
 
 
 def perft(board: chess.Board, depth: int, bulk: bool = True) -> int:
-    """Number of legal move sequences of ``depth`` plies; ``bulk`` counts the last ply's moves without playing them."""
+    """Return the number of legal move sequences of `depth` plies; `bulk` only counts the last ply's moves."""
     if depth <= 0:
         return 1
     stack = empty_stack(depth + 1)

@@ -22,7 +22,7 @@ SIDE_KEY = _numbers[-1]  # present when Black is to move
 
 @kernel()
 def compute_key(row):
-    """Compute the key of a position from scratch; ``makemove`` updates it incrementally."""
+    """Compute the key of a position from scratch; `makemove` updates it incrementally."""
     key = np.uint64(0)
     for side in range(2):
         for kind in range(KING + 1):
@@ -40,7 +40,7 @@ def compute_key(row):
 
 @kernel()
 def castling_key(rooks):
-    """The part of the key that encodes which rooks may castle."""
+    """Return the part of the key that encodes which rooks may castle."""
     key = np.uint64(0)
     while rooks:
         key ^= CASTLING_KEYS[ctz(rooks)]

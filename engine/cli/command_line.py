@@ -71,7 +71,10 @@ def silence_false_warnings() -> None:
 def make_parser(
     program: str, name: str, description: str, module: ModuleType, is_brief: bool = False
 ) -> argparse.ArgumentParser:
-    """The parser of one subcommand. The help of a brief one leaves out most engine options, which `--help-all` has."""
+    """Return the parser of one subcommand.
+
+    The help of a brief one leaves out most engine options, which `--help-all` has.
+    """
     parser = CommandParser(
         prog=f"{program} {name}",
         description=description,

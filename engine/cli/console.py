@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 
 def make_console(stderr: bool = False) -> Console:
-    """A console on stdout or stderr that writes "?" for characters missing from its encoding instead of failing."""
+    """Return a console on stdout or stderr that writes "?" for characters missing from its encoding."""
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
@@ -30,7 +30,9 @@ def can_show(console: Console, text: str) -> bool:
 
 
 def harmless(text: str) -> str:
-    """The text without what would steer a terminal: control characters, other than new lines and tabs, become "?"."""
+    """Return the text without what would steer a terminal: control characters, other than new lines and tabs, become
+    "?".
+    """
     return "".join("?" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
 
 

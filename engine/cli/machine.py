@@ -40,13 +40,13 @@ def find_stockfish() -> str | None:
 
 
 def blas_kernel() -> str:
-    """The processor family that BLAS computes for, such as `SkylakeX`; results differ between families."""
+    """Return the processor family that BLAS computes for, such as `SkylakeX`; results differ between families."""
     kernels = {library.get("architecture") or library["internal_api"] for library in _blas_libraries()}
     return "+".join(sorted(kernels)) or "none"
 
 
 def physical_memory_mib() -> int | None:
-    """The machine's memory in MiB, or None if the system does not report it (Windows)."""
+    """Return the machine's memory in MiB, or None if the system does not report it (Windows)."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     except (AttributeError, ValueError, OSError):  # The system has no sysconf, or sysconf lacks these names.
@@ -70,7 +70,7 @@ def _blas_libraries() -> list[dict[str, Any]]:
 
 
 def _processor() -> str:
-    """The processor's model if the system reports it, else its architecture."""
+    """Return the processor's model if the system reports it, else its architecture."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -62,7 +62,7 @@ def _whole_parser(top: argparse.ArgumentParser, commands: Commands) -> argparse.
 
 
 def man_page(top: argparse.ArgumentParser, commands: Commands) -> str:
-    """The page in roff's `man` macros. The engine options stand below the first command that has all of them."""
+    """Return the page in roff's `man` macros. The engine options stand below the first command that has all of them."""
     lines = [f".TH {top.prog.upper()} 1", ".SH NAME", f"{top.prog} \\- {_escape(top.description or '')}"]
     lines += [".SH SYNOPSIS", f".B {top.prog}", "COMMAND [options]", ".SH COMMANDS"]
     for name, (module, text) in commands.items():
@@ -81,6 +81,6 @@ def man_page(top: argparse.ArgumentParser, commands: Commands) -> str:
 
 
 def _escape(text: str) -> str:
-    """A line of text that roff shows as it is."""
+    """Return a line of text that roff shows as it is."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{text}" if text[:1] in (".", "'") else text

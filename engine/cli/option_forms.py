@@ -16,7 +16,7 @@ _USUAL = ("threads", "weights_file")  # fields whose flags every help shows
 
 
 def uci_lines(options: EngineOptions) -> list[str]:
-    """The `option name ... type ...` lines of the answer to `uci`, with the values in force as defaults.
+    """Return the `option name ... type ...` lines of the answer to `uci`, with the values in force as defaults.
 
     Many GUIs send every option back with its announced value. That way they do not undo what a file or flag has set.
     """

@@ -12,19 +12,19 @@ from engine.errors import ConfigError
 def add_flag(
     group: argparse._ActionsContainer, flag: str, default: Any, text: str, metavar: str = "", **more: Any
 ) -> None:
-    """A flag whose value has the type of its default, which the help shows; more: as in `add_argument`."""
+    """Add a flag whose value has the type of its default, which the help shows; more: as in `add_argument`."""
     kind, text = type(default), f"{text} (default %(default)s)"
     name = None if "choices" in more else metavar or {int: "N", float: "X"}.get(kind, "TEXT")
     group.add_argument(flag, type=kind, default=default, metavar=name, help=text, **more)
 
 
 def add_files(group: argparse._ActionsContainer, flag: str, text: str, metavar: str = "FILE") -> None:
-    """A flag with any number of paths, which may be given several times; none is the default."""
+    """Add a flag with any number of paths, which may be given several times; none is the default."""
     group.add_argument(flag, type=Path, nargs="+", action="extend", default=[], metavar=metavar, help=text)
 
 
 def add_former(group: argparse._ActionsContainer, former: Mapping[str, str]) -> None:
-    """Flags of earlier versions, which no help shows; the error of each says what to write instead."""
+    """Add flags of earlier versions, which no help shows; the error of each says what to write instead."""
     for flag, advice in former.items():
         group.add_argument(
             flag, action=_Former, nargs="*", default=argparse.SUPPRESS, help=argparse.SUPPRESS, const=advice
@@ -47,7 +47,7 @@ def hide_seldom(parser: argparse.ArgumentParser, names: Collection[str]) -> None
 
 
 def add_setting_flags(group: argparse._ActionsContainer, settings: type[Any]) -> None:
-    """A flag for each field that has a help text and a default: `--calm-cp` for `calm_cp`."""
+    """Add a flag for each field that has a help text and a default: `--calm-cp` for `calm_cp`."""
     for one in fields(settings):
         if "help" in one.metadata:
             default: Any = one.default
@@ -56,5 +56,5 @@ def add_setting_flags(group: argparse._ActionsContainer, settings: type[Any]) ->
 
 
 def given_settings(settings: type[Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """The values of those flags, by field."""
+    """Return the values of those flags, by field."""
     return {one.name: getattr(arguments, one.name) for one in fields(settings) if "help" in one.metadata}

@@ -41,7 +41,7 @@ class CacheTable(NamedTuple):
 
 
 def new_table(mebibytes: float) -> CacheTable:
-    """An empty table of at most this size. Raises ConfigError if not even one entry fits."""
+    """Return an empty table of at most this size. Raises ConfigError if not even one entry fits."""
     entries = int(mebibytes * 2**20) // BYTES_PER_ENTRY
     if entries < 1:
         raise ConfigError(f"an evaluation cache needs at least {BYTES_PER_ENTRY} bytes, not {mebibytes} MiB")

@@ -77,7 +77,7 @@ class DeviceEvaluator:
         self._spare.evaluate_part(leaves, first, last)
 
     def take_news(self) -> list[str]:
-        """What happened since the last call, one sentence each."""
+        """Return what happened since the last call, one sentence each."""
         news, self._news = self._news, []
         return news
 

@@ -34,8 +34,8 @@ class Guest:
         self._slowest_s = 0.0
 
     def ask(self, work: Callable[[], Answer]) -> Answer:
-        """What ``work`` returns. Raises AinoErrors as they are and all else that it raises as EvaluatorError; and
-        EvaluatorError when the answer is late, and later than the slowest one before it.
+        """Return what `work` returns. Raises AinoErrors as they are and all else that it raises as EvaluatorError;
+        and EvaluatorError when the answer is late, and later than the slowest one before it.
         """
         answer, begun = self._order(work), time.monotonic()
         over_since = None

@@ -48,7 +48,7 @@ class HybridEvaluator:
         return isinstance(self._network, PartEvaluator) and self._network.in_parts
 
     def take_news(self) -> list[str]:
-        """The news of the net's evaluator."""
+        """Return the news of the net's evaluator."""
         return news_of(self._network)
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:

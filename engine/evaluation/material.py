@@ -27,7 +27,14 @@ from engine.evaluation.move_scores import MoveSpace, new_move_space, score_moves
 from engine.evaluation.scores import ATAN_SCALE, MATERIAL_CP_SCALE
 from engine.native.jit import kernel
 from engine.tactics.classical import game_phase
-from engine.tactics.quiescence import NODE_LIMIT, QuiescenceSpace, immediate_gain, new_space, quiescence, quiet_value
+from engine.tactics.quiescence import (
+    QUIESCENCE_NODE_LIMIT,
+    QuiescenceSpace,
+    immediate_gain,
+    new_space,
+    quiescence,
+    quiet_value,
+)
 
 CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
 FORCING_NODES = 40  # positions that quiescence may visit for one forcing move of a leaf
@@ -46,7 +53,7 @@ class MaterialModel(NamedTuple):
 
 @kernel()
 def quiescence_value(row, space):
-    """A position's value by quiescence search, in centipawns for its side to move."""
+    """Return a position's value by quiescence search, in centipawns for its side to move."""
     return quiet_value(row, space, np.int64(CHECK_DEPTH), np.int64(0))
 
 
@@ -58,7 +65,7 @@ def resolve_moves(leaves, leaf, value, space, forcing):
         make(leaves.rows[leaf], move, space.rows[0])
         forcing[i] = NOT_FORCING
         if immediate_gain(leaves.rows[leaf], move) > 0 or in_check(space.rows[0]):
-            space.nodes[0] = NODE_LIMIT - FORCING_NODES
+            space.nodes[0] = QUIESCENCE_NODE_LIMIT - FORCING_NODES
             low, high = -value - FORCING_WINDOW, -value + FORCING_WINDOW
             checks, least = np.int64(CHECK_DEPTH), np.int64(0)
             forcing[i] = -quiescence(space, np.int64(0), checks, least, low, high)

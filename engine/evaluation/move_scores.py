@@ -84,7 +84,7 @@ def new_move_space() -> MoveSpace:
 def score_moves(leaves, leaf, value, forcing, space):
     """Write logits of a leaf's legal moves.
 
-    ``value``: its quiescence value in centipawns; ``forcing`` int32 [218]: that after each forcing move, for the mover.
+    `value`: its quiescence value in centipawns; `forcing` int32 [218]: that after each forcing move, for the mover.
     """
     row = leaves.rows[leaf]
     forgone = min(MOST, max(0.0, 0.01 * (value - evaluate(row))))
@@ -160,7 +160,7 @@ def describe_move(row, move, change, forgone, phase, space):
 
 @kernel()
 def _most_hanging(row, side, except_square, hanging):
-    """The greatest loss, as in `hanging`, of a piece of ``side`` on a square other than ``except_square``."""
+    """Return the greatest loss, as in `hanging`, of a piece of `side` on a square other than `except_square`."""
     most = np.int64(0)
     pieces = row[WHITE + side] & ~bit(except_square)
     while pieces:

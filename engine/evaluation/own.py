@@ -118,7 +118,7 @@ class GuestEvaluator(OwnEvaluator):
 
 def _whole(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ConfigError(f"an evaluator's {what} is {value!r}: expected a whole number from 1")
+        raise ConfigError(f"an evaluator's {what} is {value!r}: expected a whole number of at least 1")
     return int(value)
 
 
@@ -133,7 +133,7 @@ STAND_IN = f"{__name__}:{Even.__name__}"  # The place of a network that is alway
 
 
 def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]:
-    """A network's outputs as float32: logits [N, 1858], wdl [N, 3], perhaps plies left [N].
+    """Return a network's outputs as float32: logits [N, 1858], wdl [N, 3], perhaps plies left [N].
 
     Raises ShapeError for other shapes, and EvaluatorError for what is no array of numbers.
     """
@@ -188,7 +188,8 @@ def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, flo
 
 
 def make_own(place: str, **arguments: Any) -> Any:
-    """What the class or function `package.module:name`, from Python's path or the current folder, makes of arguments.
+    """Return what the class or function `package.module:name`, from Python's path or the current folder, makes of
+    arguments.
 
     Raises ConfigError when it cannot be imported or made.
     """
@@ -208,7 +209,8 @@ def make_own(place: str, **arguments: Any) -> Any:
 
 
 def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:
-    """The evaluator `package.module:name`, made without arguments, or with `weights` of a `.dit` file: arrays by name.
+    """Return the evaluator `package.module:name`, made without arguments, or with `weights` of a `.dit` file: arrays by
+    name.
 
     It is a network for `PlanesEvaluator`, or an `Evaluator` itself. Raises as `make_own`, ConfigError when it is
     neither, and NetFileError for the file.

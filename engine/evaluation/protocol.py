@@ -91,7 +91,7 @@ class InKernelEvaluator(Evaluator, Protocol):
     search: Mapping[str, Any]  # parameters of searches with it, by name (`engine.search.params`)
 
     def new_model(self) -> Any:
-        """A NamedTuple of arrays for one more thread: shared weights and its own scratch."""
+        """Return a NamedTuple of arrays for one more thread: shared weights and its own scratch."""
         ...
 
 
@@ -101,6 +101,6 @@ def kernels_needed(evaluator: Evaluator) -> str:
 
 
 def news_of(evaluator: Evaluator) -> list[str]:
-    """What an evaluator has to tell people since the last call, one sentence each; most have nothing to tell."""
+    """Return what an evaluator has to tell people since the last call, one sentence each; most have nothing."""
     take_news = getattr(evaluator, "take_news", None)
     return take_news() if take_news is not None else []

@@ -20,8 +20,7 @@ import numpy as np
 
 from engine.board.convert import board_from_row
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.tactics.solved_endings import MOST_MEN as MOST_SOLVED_MEN
-from engine.tactics.solved_endings import probe
+from engine.tactics.solved_endings import MOST_SOLVED_MEN, probe
 
 WIN = 2
 MOST_MEN = chess.syzygy.TBPIECES
@@ -41,7 +40,7 @@ Rank = tuple[int, int, int]
 class Tablebase:
     """The tables of some folders. With an empty path or folders without tables, every position is unknown.
 
-    ``path``: folders, separated as in PATH. ``probe_limit``: probe up to this many pieces. ``fifty_move_rule``: whether
+    `path`: folders, separated as in PATH. `probe_limit`: probe up to this many pieces. `fifty_move_rule`: whether
     cursed wins are draws; otherwise they count as wins. Only one thread may use the object at a time.
     """
 
@@ -98,7 +97,7 @@ class Tablebase:
         return wdl
 
     def _ask(self, probe: Callable[[chess.Board], int], board: chess.Board) -> int | None:
-        """The result of a probing method, None if a table is missing or broken."""
+        """Return the result of a probing method, None if a table is missing or broken."""
         if board.castling_rights or chess.popcount(board.occupied) > self.largest:
             return None
         material = chess.syzygy.calc_key(board)
@@ -120,7 +119,7 @@ class Tablebase:
     def ranks(self, board: chess.Board, patience_s: float = 0.0) -> dict[chess.Move, Rank]:
         """(WDL, worth of the way, progress) of every legal move; higher is better.
 
-        WDL is the move's, under the fifty-move rule. Empty if tables are missing. ``patience_s``: seconds to wait for
+        WDL is the move's, under the fifty-move rule. Empty if tables are missing. `patience_s`: seconds to wait for
         the solution of an ending (`tactics.solved_endings`), which counts to mate; 0 = do not ask for it.
         """
         men = chess.popcount(board.occupied)
@@ -141,7 +140,7 @@ class Tablebase:
         return {}
 
     def _solved(self, board: chess.Board, move: chess.Move, patience_s: float) -> Rank | None:
-        """The rank of a move in a solved ending: the shortest mate and the longest defence have the most worth."""
+        """Return the rank of a move in a solved ending: the shortest mate and the longest defence are worth most."""
         after, end = self._after(board, move)
         if end is not None:
             return end
@@ -154,7 +153,7 @@ class Tablebase:
         return result, -plies if result > 0 else plies, 0
 
     def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:
-        """The rank of a move by tables; None is unknown.
+        """Return the rank of a move by tables; None is unknown.
 
         Tables count to the next capture or pawn move, which says nothing of how good a way is: the shortest one may
         give away a queen. So all moves that hold the win have the same worth, unless no capture or pawn move has come
@@ -177,7 +176,7 @@ class Tablebase:
         return result, min(0, free - plies), -PHASE * (1 + plies)
 
     def _after(self, board: chess.Board, move: chess.Move) -> tuple[chess.Board, Rank | None]:
-        """The board after a move, and the move's rank if it ends the game."""
+        """Return the board after a move, and the move's rank if it ends the game."""
         after = board.copy()
         after.castling_rights = chess.BB_EMPTY
         after.push(move)
@@ -188,7 +187,7 @@ class Tablebase:
         return after, (0, 0, 0) if drawn else None
 
     def _under_the_rule(self, result: int, plies: int, after: chess.Board) -> int:
-        """A result as it is under the fifty-move rule, so many plies before a capture, a pawn move or mate."""
+        """Return a result as it is under the fifty-move rule, so many plies before a capture, a pawn move or mate."""
         return int(result / 2) if self._is_too_late(result, plies, after) else result
 
     def _is_too_late(self, result: int, plies: int, after: chess.Board) -> bool:
@@ -207,19 +206,21 @@ def has_repeated(board: chess.Board) -> bool:
 
 
 def best_ranked(ranks: Mapping[chess.Move, Rank]) -> list[chess.Move]:
-    """The moves of the highest rank."""
+    """Return the moves of the highest rank."""
     best = max(ranks.values(), default=None)
     return [move for move, rank in ranks.items() if rank == best]
 
 
 def good_moves(ranks: Mapping[chess.Move, Rank], slack: int = 0) -> list[chess.Move]:
-    """The moves of the best result that are worth at most ``slack`` less than the best, for a search to choose from."""
+    """Return the moves of the best result that are worth at most `slack` less than the best, for a search to choose
+    from.
+    """
     best = max(ranks.values(), default=(0, 0, 0))
     return [move for move, rank in ranks.items() if rank[0] == best[0] and rank[1] >= best[1] - slack]
 
 
 def _fault(file: Path) -> str:
-    """The fault that makes a table file unusable, judged by size and header; "" if there is none.
+    """Return the fault that makes a table file unusable, judged by size and header; "" if there is none.
 
     python-chess would notice a fault only while probing, and a wrong list of pieces would make it loop for ever.
     """
@@ -232,7 +233,7 @@ def _fault(file: Path) -> str:
     if size % 64 != 16 or len(header) < _HEADER_BYTES:
         return f"{size} bytes, which no whole table has"
     if header[:4] != _MAGIC[file.suffix]:
-        return "it does not begin as a table does"
+        return "it does not begin like a table"
     white, black = file.stem.split("v")
     expected = sorted(_PIECE_CODES[letter] for letter in white) + sorted(_PIECE_CODES[letter] | 8 for letter in black)
     mirrored = sorted(code ^ 8 for code in expected)
@@ -244,5 +245,5 @@ def _fault(file: Path) -> str:
         codes = header[first : first + len(expected)]
         for side in range(sides):
             if sorted(code >> 4 * side & 15 for code in codes) not in (expected, mirrored):
-                return "its pieces are not those of its name"
+                return "its name tells other pieces"
     return ""

@@ -53,7 +53,7 @@ def read_arrays(path: Path, kind: str, skip: Container[str] = ()) -> dict[str, n
 
 
 def _parse_array(path: Path, name: str, data: bytes) -> np.ndarray:
-    """Make an array from the bytes of an ``.npy`` member, allocating nothing that the bytes do not fill.
+    """Make an array from the bytes of an `.npy` member, allocating nothing that the bytes do not fill.
 
     NumPy's own reader evaluates the header; this one accepts only the form that NumPy writes.
     """

@@ -1,4 +1,4 @@
-"""``.dit`` files: a model's architecture, tensors and history in one file that runs no code and hides no damage.
+"""`.dit` files: a model's architecture, tensors and history in one file that runs no code and hides no damage.
 
     b"\\x89DIT\\r\\n\\x1a\\n"    magic; its line ends reveal a transfer in text mode
     u32 version             little-endian, like everything after it
@@ -31,8 +31,8 @@ import numpy as np
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 
-MAGIC = b"\x89DIT\r\n\x1a\n"
-VERSION = 1
+DIT_MAGIC = b"\x89DIT\r\n\x1a\n"
+DIT_VERSION = 1
 ALIGNMENT = 64
 MAX_HEADER_BYTES = 16 << 20
 MAX_DIMENSIONS = 8
@@ -66,9 +66,9 @@ def header_checksum(header: Mapping[str, Any]) -> int:
 
 
 def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays whose dtypes are in DTYPES. A reader of ``path`` sees the old file or the complete new one.
+    """Write arrays whose dtypes are in DTYPES. A reader of `path` sees the old file or the complete new one.
 
-    ``header`` has the module's header entries except "tensors" and "crc32". Raises ConfigError for values that JSON
+    `header` has the module's header entries except "tensors" and "crc32". Raises ConfigError for values that JSON
     cannot hold, NetFileError when the file cannot be written.
     """
     path = Path(path)
@@ -90,13 +90,13 @@ def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[st
 
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
-    if not prefix.startswith(MAGIC):
-        raise NetFileError.foreign(path, f"the magic bytes {MAGIC!r}", repr(prefix[: len(MAGIC)]))
+    if not prefix.startswith(DIT_MAGIC):
+        raise NetFileError.foreign(path, f"the magic bytes {DIT_MAGIC!r}", repr(prefix[: len(DIT_MAGIC)]))
     if len(prefix) < _PREFIX.size:
         raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")
     _, version, length = _PREFIX.unpack(prefix)
-    if version != VERSION:
-        raise NetFileError(path, f"version {VERSION}", f"version {version}")
+    if version != DIT_VERSION:
+        raise NetFileError(path, f"version {DIT_VERSION}", f"version {version}")
     limit = min(MAX_HEADER_BYTES, size - _PREFIX.size)
     if length > limit:
         raise NetFileError(path, f"a header of at most {limit} bytes", f"a length of {length}")
@@ -114,7 +114,7 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
 
 
 def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> None:
-    """Check that the header is complete and that its tensors fill the file's ``data_bytes`` exactly, in order.
+    """Check that the header is complete and that its tensors fill the file's `data_bytes` exactly, in order.
 
     Raises NetFileError.
     """
@@ -194,14 +194,14 @@ def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
 
 
 def _write(file: IO[bytes], text: bytes, arrays: Mapping[str, np.ndarray]) -> None:
-    file.write(_PREFIX.pack(MAGIC, VERSION, len(text)) + text)
+    file.write(_PREFIX.pack(DIT_MAGIC, DIT_VERSION, len(text)) + text)
     for array in arrays.values():
         file.write(bytes(_data_start(file.tell()) - file.tell()))
         file.write(array.tobytes())
 
 
 def _data_start(position: int) -> int:
-    """The next multiple of the alignment."""
+    """Return the next multiple of the alignment."""
     return -(-position // ALIGNMENT) * ALIGNMENT
 
 

@@ -12,17 +12,18 @@ from pathlib import Path
 
 from engine import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
+SOURCE_ROOT = Path(__file__).resolve().parents[2]
 # The folders of a path that begins at the root, a drive, or above the working folder; on Windows with backslashes.
 _FOLDERS = re.compile(r"(^|=)(?:[A-Za-z]:)?(?:\.\.)?[/\\](?:.*[/\\])?(?=[^/\\])")
 
 
 def provenance() -> dict[str, str]:
-    """The origin of a file that is written now. Paths in the command lose their folders, which mean nothing elsewhere.
+    """Return the origin of a file that is written now. Paths in the command lose their folders, which mean nothing
+    elsewhere.
 
     There is a `commit` if Aino runs from its repository; it ends in "-dirty" if files were changed since.
     """
-    commit = _commit(ROOT)
+    commit = _commit(SOURCE_ROOT)
     return {
         "aino": __version__,
         **({"commit": commit} if commit else {}),
@@ -33,7 +34,7 @@ def provenance() -> dict[str, str]:
 
 @cache
 def _commit(root: Path) -> str:
-    """The commit of a repository's work tree; "" where this is none, or Git is not installed."""
+    """Return the commit of a repository's work tree; "" where this is none, or Git is not installed."""
     if not (root / ".git").exists():
         return ""
     # `describe --dirty` would write the index: killed meanwhile, it left a lock, and the user's Git refused to work.

@@ -10,16 +10,16 @@ from engine.errors import ConfigError
 
 # Python's TOML reader takes time and memory quadratic in a dotted key's length, so input is limited to these sizes.
 LARGEST_FILE = 1 << 16  # In bytes. No settings are that long.
-LONGEST_LINE = 1 << 10  # In bytes.
+LONGEST_SETTINGS_LINE = 1 << 10  # In bytes.
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """The nested values of a TOML file. Raises ConfigError, which names the file, if the file cannot be read."""
+    """Return the nested values of a TOML file. Raises ConfigError, which names the file, if the file cannot be read."""
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)
-        if len(data) > LARGEST_FILE or max(map(len, data.split(b"\n"))) > LONGEST_LINE:
-            raise ValueError(f"over {LARGEST_FILE:,} bytes, or {LONGEST_LINE:,} in a line")
+        if len(data) > LARGEST_FILE or max(map(len, data.split(b"\n"))) > LONGEST_SETTINGS_LINE:
+            raise ValueError(f"over {LARGEST_FILE:,} bytes, or {LONGEST_SETTINGS_LINE:,} in a line")
         return tomllib.loads(data.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise ConfigError(f"{path}: not a readable TOML file: {error}") from error

@@ -25,7 +25,7 @@ PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading 
 
 
 def decode_text(data: bytes) -> str:
-    """The text of a whole file, without its mark. Its line ends stay as they are; no byte is refused."""
+    """Return the text of a whole file, without its mark. Its line ends stay as they are; no byte is refused."""
     for mark, encoding in MARKS:
         if data.startswith(mark) and encoding != "utf-8":
             return data[len(mark) :].decode(encoding, "replace")
@@ -47,7 +47,8 @@ def _decode_line(line: bytes) -> str:
 
 
 def utf8_pieces(stream: IO[bytes], size: int = 1 << 20) -> Iterator[bytes]:
-    """The text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends: `decode_text` bit by bit.
+    """Yield the text of a stream as UTF-8, in pieces of some `size` bytes that end at line ends: `decode_text` bit by
+    bit.
 
     A longer line makes the piece longer. Raises OSError for one over LONGEST_LINE bytes.
     """
@@ -82,7 +83,7 @@ def _as_utf8(data: bytes) -> bytes:
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
-    """The bytes of a file and the share of it that is read, 0..1; gzip, bzip2, xz and zstd files are unpacked.
+    """Provide the bytes of a file, unpacked (gzip, bzip2, xz, zstd), and the share of it that is read, 0..1.
 
     Their first bytes tell what they are, or else their names: .gz, .bz2, .xz, .zst. Raises PACKED_ERRORS.
     """

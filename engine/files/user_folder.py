@@ -10,7 +10,7 @@ _USUAL = {"cache": "~/.cache", "config": "~/.config", "data": "~/.local/share"}
 
 
 def user_folder(kind: str) -> Path | None:
-    """The folder for the user's "cache", "config" or "data" of all programs.
+    """Return the folder for the user's "cache", "config" or "data" of all programs.
 
     None where the user has no home: without HOME and without an entry in the table of users, as in containers.
     """

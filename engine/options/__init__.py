@@ -60,7 +60,7 @@ class Option:
 
 
 def _option(name: str, default: Any, text: str, limits: tuple[float, ...] = (), **more: Any) -> Any:
-    """A field of EngineOptions. limits: the least and the most of a number; more: as in Option."""
+    """Return a field of EngineOptions. limits: the least and the most of a number; more: as in Option."""
     bounds = dict(zip(("least", "most"), limits, strict=False))
     return setting(default, text, more.pop("choices", ()), **bounds, name=name, **more)
 
@@ -187,13 +187,13 @@ OPTIONS = tuple(_rows())
 
 
 def find_option(name: str) -> Option | None:
-    """The row with this UCI name or alias (case does not matter), or None."""
+    """Return the row with this UCI name or alias (case does not matter), or None."""
     wanted = " ".join(name.split()).lower()
     return next((option for option in OPTIONS if wanted in map(str.lower, (option.name, *option.aliases))), None)
 
 
 def parse_value(option: Option, text: str) -> Value:
-    """The value that `text` stands for. Raises ConfigError naming option, value and range."""
+    """Return the value that `text` stands for. Raises ConfigError naming option, value and range."""
     text = text.strip()
     try:
         if option.type == "spin":
@@ -215,7 +215,7 @@ def parse_value(option: Option, text: str) -> Value:
 
 
 def set_option(options: EngineOptions, name: str, text: str) -> EngineOptions:
-    """A copy of `options` with one option set from its UCI name and value text.
+    """Return a copy of `options` with one option set from its UCI name and value text.
 
     Raises ConfigError for an unknown name, a button (which has no value) or a bad value.
     """

@@ -45,7 +45,7 @@ _RULES: tuple[_Rule, ...] = (
     (
         ("max_collisions",),
         lambda options, use: not use.collisions_end_rounds,
-        lambda use: "no batches of visits are made",
+        lambda use: "the search makes no batches of visits",
     ),
     (
         ("threads",),

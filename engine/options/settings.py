@@ -26,7 +26,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {  # every comparis
 
 
 def setting(default: Value, text: str, choices: Iterable[str] = (), **more: Any) -> Value:
-    """A dataclass field with its help.
+    """Return a dataclass field with its help.
 
     more: any of `least`, `above`, `most` and `below`, for a number; anything else goes to the field's metadata.
     """
@@ -40,7 +40,7 @@ def allows(value: Any, choices: Iterable[str], bounds: Mapping[str, float]) -> b
 
 
 def range_text(choices: Iterable[str], bounds: Mapping[str, float]) -> str:
-    """What `allows` allows, in words; "" when it is everything."""
+    """Return what `allows` allows, in words; "" when it is everything."""
     if bounds.keys() == {"least", "most"}:
         return f"{bounds['least']:.10g} to {bounds['most']:.10g}"
     return ", ".join(choices) or " and ".join(f"{_BOUNDS[name][0]} {bound:.10g}" for name, bound in bounds.items())
@@ -62,7 +62,7 @@ def check_weights(what: str, weights: Iterable[float]) -> None:
 
 
 def help_of(one: Field[Any]) -> str:
-    """A field's help text, followed by its allowed values."""
+    """Return a field's help text, followed by its allowed values."""
     text, allowed = one.metadata["help"], range_text(*_allowed(one))
     return f"{text} ({allowed})" if allowed else text
 

@@ -25,7 +25,7 @@ class Arrow:
 
 @functools.cache
 def piece_shapes() -> Markup:
-    """The hidden shapes `#white-king` ... `#black-pawn` and the glow under a checked king, to which boards refer."""
+    """Return the shapes that boards refer to: `#white-king` to `#black-pawn`, and the glow under a checked king."""
     shapes = "".join(chess.svg.PIECES.values())
     glow = (
         '<radialGradient id="check-glow"><stop offset="0" stop-color="#ff2a1a"/>'
@@ -46,7 +46,7 @@ def board_svg(
     heat: Mapping[chess.Square, float] | None = None,
     label: str = "",
 ) -> Markup:
-    """A board seen from `perspective`. `heat` colours squares (-1 to 1); screen readers say `label` first."""
+    """Return a board seen from `perspective`. `heat` colours squares (-1 to 1); screen readers say `label` first."""
     text = f"{label}. {describe_board(board)}" if label else describe_board(board)
     parts = [
         f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',

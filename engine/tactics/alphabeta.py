@@ -46,7 +46,7 @@ AT_MOST = 1
 AT_LEAST = 2
 
 # Words of a transposition table entry.
-SCORE, DEPTH, BOUND, MOVE = range(4)
+SCORE, HELPER_DEPTH, BOUND, MOVE = range(4)
 ENTRY_BYTES = 8 + 2 * 4
 
 # Move order: the table's move, captures that do not lose material, killers, the rest by history, losing captures.
@@ -76,7 +76,7 @@ class AlphaBeta(NamedTuple):
 
 
 def new_alpha_beta(table_entries: int) -> AlphaBeta:
-    """An empty search state; ``table_entries`` is a power of two, and each entry takes ENTRY_BYTES."""
+    """Return an empty search state; `table_entries` is a power of two, and each entry takes ENTRY_BYTES."""
     plies = MAX_PLY + 1
     return AlphaBeta(
         rows=np.zeros((plies, ROW_WORDS), np.uint64),
@@ -93,10 +93,10 @@ def new_alpha_beta(table_entries: int) -> AlphaBeta:
 
 @kernel()
 def find_better(space, row, moves, count, margin, nodes):
-    """A move of ``row`` better by ``margin`` centipawns than the first of its ``count`` ``moves``, or NO_MOVE.
+    """Return a move of `row` better by `margin` centipawns than the first of its `count` `moves`, or NO_MOVE.
 
-    Deepens iteratively until ``nodes`` positions have been visited. A null window decides nearly every other move,
-    because only being better matters. The move found goes to index 1 of ``moves``.
+    Deepens iteratively until `nodes` positions have been visited. A null window decides nearly every other move,
+    because only being better matters. The move found goes to index 1 of `moves`.
     """
     space.nodes_left[0] = nodes
     killers, history = space.killers, space.history
@@ -134,7 +134,7 @@ def find_better(space, row, moves, count, margin, nodes):
 
 @kernel()
 def alpha_beta(space, ply, depth, alpha, beta, may_pass):
-    """Centipawns of space.rows[ply], exact within (alpha, beta); meaningless once ``nodes_left`` is below 0."""
+    """Centipawns of space.rows[ply], exact within (alpha, beta); meaningless once `nodes_left` is below 0."""
     row = space.rows[ply]
     space.nodes_left[0] -= 1
     if space.nodes_left[0] < 0 or row[HALFMOVE] >= FIFTY_MOVE_PLIES or _repeats(space, ply):
@@ -213,7 +213,7 @@ def _look_up(space, row, depth, alpha, beta):
     known = space.table[slot]
     score, bound = np.int64(known[SCORE]), known[BOUND]
     settles = bound == EXACT or (bound == AT_MOST and score <= alpha) or (bound == AT_LEAST and score >= beta)
-    return settles and known[DEPTH] >= depth, score, np.uint16(known[MOVE])
+    return settles and known[HELPER_DEPTH] >= depth, score, np.uint16(known[MOVE])
 
 
 @kernel()
@@ -228,7 +228,7 @@ def _store(space, row, score, depth, bound, move):
     slot = _slot(space, row)
     space.keys[slot] = row[KEY]
     known = space.table[slot]
-    known[SCORE], known[DEPTH], known[BOUND], known[MOVE] = score, depth, bound, np.int16(move)
+    known[SCORE], known[HELPER_DEPTH], known[BOUND], known[MOVE] = score, depth, bound, np.int16(move)
 
 
 @kernel()
@@ -282,7 +282,7 @@ def _remember_quiet(space, ply, move, depth):
 
 @kernel()
 def best_reply(space, row):
-    """The table's move in ``row``; NO_MOVE if it has none, or has only an upper bound."""
+    """Return the table's move in `row`; NO_MOVE if it has none, or has only an upper bound."""
     slot = _slot(space, row)
     if space.keys[slot] != row[KEY] or space.table[slot, BOUND] == AT_MOST:
         return NO_MOVE

@@ -19,7 +19,7 @@ from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
 FULL_PHASE = 24  # The weights below of all pieces on the board. Letouzey, Fruit 2.1.
-PHASE = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K. Letouzey, Fruit 2.1.
+PHASE_WEIGHT = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K. Letouzey, Fruit 2.1.
 MATERIAL = np.array([[88, 325, 340, 470, 960, 0], [109, 305, 325, 525, 985, 0]], np.int64)  # [middlegame, endgame]
 
 MOBILITY = np.array([[0, 6, 4, 4, 2, 0], [0, 4, 3, 3, 6, 0]], np.int64)  # centipawns per safe square reached
@@ -29,7 +29,7 @@ RING_ATTACK = np.array([0, 9, 8, 11, 13, 0], np.int64)  # danger units per attac
 BISHOP_PAIR = (38, 50)
 DOUBLED_PAWN = (-14, -26)
 ISOLATED_PAWN = (-16, -9)
-PASSED_PAWN = np.array([[0, 0, 0, 4, 18, 48, 96, 0], [0, 5, 10, 29, 50, 98, 162, 0]], np.int64)  # by rank
+PASSED_PAWN_CP = np.array([[0, 0, 0, 4, 18, 48, 96, 0], [0, 5, 10, 29, 50, 98, 162, 0]], np.int64)  # by rank
 BLOCKED_PASSER_PERCENT = 60  # of a passed pawn's value while a piece stands before it
 ROOK_OPEN_FILE = (30, 10)
 ROOK_HALF_OPEN_FILE = (17, 14)
@@ -38,7 +38,7 @@ HANGING_PIECE = (31, 26)  # centipawns for a piece that is attacked by a piece a
 SHIELD_PAWN = 13  # centipawns per pawn in front of the king
 OPEN_FILE_AT_KING = -14
 LOST_CASTLING = -28  # centipawns for a king in the centre without castling rights
-EARLY_QUEEN = -7  # centipawns per undeveloped minor piece while the queen is out
+EARLY_QUEEN_CP = -7  # centipawns per undeveloped minor piece while the queen is out
 TEMPO = 14  # centipawns for the side to move
 MOP_UP_EDGE = 12  # centipawns per step of the bare king away from the centre
 MOP_UP_NEAR = 6  # centipawns per step of the winning king towards the bare king
@@ -108,7 +108,7 @@ EDGE_DISTANCE = np.array([max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - 
 
 @kernel()
 def evaluate(row):
-    """Static evaluation in centipawns for the side to move."""
+    """Return static evaluation in centipawns for the side to move."""
     side = np.int64(row[layout.SIDE])
     phase = game_phase(row)
     lead = _side_score(row, side, phase) - _side_score(row, 1 - side, phase)
@@ -121,7 +121,7 @@ def game_phase(row):
     """24 with all pieces on the board, 0 with pawns and kings alone."""
     phase = np.int64(0)
     for kind in range(layout.KNIGHT, layout.KING):
-        phase += PHASE[kind] * popcount(row[kind])
+        phase += PHASE_WEIGHT[kind] * popcount(row[kind])
     return min(phase, FULL_PHASE)
 
 
@@ -150,7 +150,9 @@ def _side_score(row, side, phase):
 
 @kernel()
 def _piece_terms(row, side, enemy_king):
-    """A side's pieces, king included: (middlegame, endgame, danger to the enemy king, squares attacked by pieces)."""
+    """Return a side's pieces, king included: (middlegame, endgame, danger to the enemy king, squares attacked by
+    pieces).
+    """
     own = row[layout.WHITE + side]
     occupied = own | row[layout.BLACK - side]
     safe = ~own & ~pawn_attack_set(row[layout.PAWN] & row[layout.BLACK - side], 1 - side)
@@ -212,8 +214,8 @@ def _pawn_terms(row, side):
         if not (PASSED_MASKS[side, square] & FILES[file] & own_pawns) and not PASSED_MASKS[side, square] & their_pawns:
             ahead = bit(square + 8 - 16 * side)
             percent = BLOCKED_PASSER_PERCENT if occupied & ahead else 100
-            middlegame += PASSED_PAWN[0, relative >> 3] * percent // 100
-            endgame += PASSED_PAWN[1, relative >> 3] * percent // 100
+            middlegame += PASSED_PAWN_CP[0, relative >> 3] * percent // 100
+            endgame += PASSED_PAWN_CP[1, relative >> 3] * percent // 100
         elif PASSED_MASKS[side, square] & FILES[file] & own_pawns:
             middlegame += DOUBLED_PAWN[0]
             endgame += DOUBLED_PAWN[1]
@@ -257,7 +259,7 @@ def _development(row, side):
     queen_out = row[layout.QUEEN] & own & ~BACK_RANKS[side]
     if not queen_out:
         return np.int64(0)
-    return EARLY_QUEEN * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own & BACK_RANKS[side])
+    return EARLY_QUEEN_CP * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own & BACK_RANKS[side])
 
 
 @kernel()

@@ -18,7 +18,7 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 
 MAX_MATE_MOVES = 4  # moves
-NODE_LIMIT = 2_000  # positions visited, about two milliseconds
+MATE_NODE_LIMIT = 2_000  # positions visited, about two milliseconds
 
 
 class MateSpace(NamedTuple):
@@ -30,7 +30,7 @@ class MateSpace(NamedTuple):
 
 
 def new_mate_space() -> MateSpace:
-    """A fresh stack."""
+    """Return a fresh stack."""
     plies = 2 * MAX_MATE_MOVES + 1
     rows, moves = np.zeros((plies, ROW_WORDS), np.uint64), np.zeros((plies, MAX_MOVES), np.uint16)
     return MateSpace(rows, moves, np.zeros(1, np.int64))
@@ -40,7 +40,7 @@ def new_mate_space() -> MateSpace:
 def mating_start(row, most, space):
     """(move, moves): a move of `row` that forces mate, and in how many moves; (-1, 0) if none is found.
 
-    Looks ahead at most ``most`` moves, which is at most MAX_MATE_MOVES.
+    Looks ahead at most `most` moves, which is at most MAX_MATE_MOVES.
 
     The attacker tries any move two moves before the mate, and only checks earlier. Draws by repetition or by the
     halfmove clock are ignored.
@@ -56,7 +56,7 @@ def mating_start(row, most, space):
 
 @kernel()
 def _attack(space, ply, most):
-    """Index of the first move of rows[ply] that forces mate in at most ``most`` moves, -1 if none does."""
+    """Index of the first move of rows[ply] that forces mate in at most `most` moves, -1 if none does."""
     row, moves = space.rows[ply], space.moves[ply]
     count = generate(row, moves)
     mating = mating_move(row, moves, count, space.rows[ply + 1], space.moves[ply + 1])
@@ -71,7 +71,7 @@ def _attack(space, ply, most):
         for k in range(defences):
             space.nodes[0] += 1
             make(space.rows[ply + 1], space.moves[ply + 1, k], space.rows[ply + 2])
-            refuted = space.nodes[0] > NODE_LIMIT or _attack(space, ply + 2, most - 1) < 0
+            refuted = space.nodes[0] > MATE_NODE_LIMIT or _attack(space, ply + 2, most - 1) < 0
             if refuted:
                 break
         if not refuted:

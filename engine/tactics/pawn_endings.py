@@ -20,12 +20,12 @@ _NORTH = 8
 
 
 def _squares(board: np.uint64) -> np.ndarray:
-    """The squares of a bitboard as bool [64]."""
+    """Return the squares of a bitboard as bool [64]."""
     return np.array([board >> np.uint64(square) & ONE for square in range(64)], np.bool_)
 
 
 def _won_positions() -> np.ndarray:
-    """The wins as bool [side to move: the pawn's or the other, pawn, own king, other king]."""
+    """Return the wins as bool [side to move: the pawn's or the other, pawn, own king, other king]."""
     near = np.array([_squares(KING_ATTACKS[square]) for square in range(64)])
     same = np.eye(64, dtype=np.bool_)
     apart = ~(near | same)  # [own king, other king]
@@ -81,7 +81,7 @@ def _beside(flags: np.ndarray) -> np.ndarray:
 
 
 def _packed() -> np.ndarray:
-    """The wins as uint64 [2 * 24 * 64]: a bitboard of the other king for each side to move, pawn and own king."""
+    """Return the wins as uint64 [2 * 24 * 64]: the other king's squares by side to move, pawn and own king."""
     return np.packbits(_won_positions(), axis=3, bitorder="little").view(np.uint64).ravel()
 
 

@@ -22,7 +22,7 @@ from engine.tactics.see import PIECE_VALUES, see
 MATE_CP = 30000  # centipawns of a mate, before the plies to it are subtracted
 MAX_QUIESCENCE_PLIES = 24  # plies; a line that is not quiet by then gets the static evaluation
 EVASION_DEPTH = 6  # plies in which every evasion of a check is searched
-NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
+QUIESCENCE_NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
 DELTA_MARGIN_CP = 180  # centipawns that a capture may win beyond the captured piece
 
 
@@ -36,7 +36,7 @@ class QuiescenceSpace(NamedTuple):
 
 
 def new_space() -> QuiescenceSpace:
-    """A fresh stack."""
+    """Return a fresh stack."""
     return QuiescenceSpace(
         np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.ROW_WORDS), np.uint64),
         np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.MAX_MOVES), np.uint16),
@@ -72,7 +72,7 @@ def quiescence(space, depth, check_depth, least, alpha, beta):
     """
     row = space.rows[depth]
     space.nodes[0] += 1
-    if depth >= MAX_QUIESCENCE_PLIES or space.nodes[0] > NODE_LIMIT:
+    if depth >= MAX_QUIESCENCE_PLIES or space.nodes[0] > QUIESCENCE_NODE_LIMIT:
         return evaluate(row)
     evading = depth < EVASION_DEPTH and in_check(row)
     best = np.int64(depth - MATE_CP)

@@ -46,7 +46,7 @@ def see(row, move):
 
 @kernel()
 def _best_recapture(row, target, side, occupied, on_square):
-    """Centipawns that ``side`` wins by taking a piece worth ``on_square`` on ``target``, at least 0 (may decline)."""
+    """Centipawns that `side` wins by taking a piece worth `on_square` on `target`, at least 0 (may decline)."""
     kind, square = _least_attacker(row, target, occupied, side)
     if kind < 0:
         return np.int64(0)
@@ -58,7 +58,7 @@ def _best_recapture(row, target, side, occupied, on_square):
 
 @kernel()
 def _least_attacker(row, target, occupied, side):
-    """(kind, square) of the cheapest piece of ``side`` that attacks ``target``; (-1, -1) if none does."""
+    """(kind, square) of the cheapest piece of `side` that attacks `target`; (-1, -1) if none does."""
     found = attackers(row, target, occupied & ~bit(target), side)
     for kind in range(KING + 1):
         pieces = found & row[kind]

@@ -23,16 +23,16 @@ from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.tactics.pawn_endings import pawn_wins
 
-MOST_MEN = 5  # Draws and wins are known of positions with up to so many pieces.
+MOST_KNOWN_MEN = 5  # Draws and wins are known of positions with up to so many pieces.
 # Values of a win at its beginning and at its end. A search that is in such an ending needs them far apart to see the
 # way (docs/what-was-tried.md); one that may choose another win needs to know that this is one.
-INSIDE, BEFORE, END = 0.2, 0.96, 1.0
+INSIDE, BEFORE, _END = 0.2, 0.96, 1.0
 # Of values in endings, as a share that counts (docs/what-was-tried.md). Stockfish's classical evaluation has such, too.
 FADING_MEN = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
 FADED_SHARE = 0.5  # What they lose by move fifty.
 PAWNLESS_MEN = 8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
 PAWNLESS_SHARE = 0.15  # What its value counts otherwise.
-MINOR, ROOK, QUEEN = 3, 5, 9  # Worth of pieces in this comparison.
+MINOR, ROOK_WORTH, QUEEN_WORTH = 3, 5, 9  # Worth of pieces in this comparison.
 LONGEST_PLIES = 60.0  # Plies that the longest of these wins has left. Set by hand.
 # How much of the way the losing king's edge and its squares are; the rest is the distance of the kings. Set by hand.
 EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
@@ -41,12 +41,12 @@ EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
 @kernel()
 def has_few_men(row):
     """Whether a position has so few pieces that this module may know it."""
-    return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_MEN
+    return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_KNOWN_MEN
 
 
 @kernel()
 def share_of_value(row, value):
-    """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. ``value``: for the mover."""
+    """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. `value`: for the mover."""
     men = popcount(row[layout.WHITE] | row[layout.BLACK])
     if men > FADING_MEN:
         return 1.0
@@ -62,14 +62,14 @@ def share_of_value(row, value):
 def lacks_force(row, strong):
     """Whether a side has no pawns and at most a minor piece more than the other side's pieces."""
     own, other = row[layout.WHITE + strong], row[layout.BLACK - strong]
-    return row[layout.PAWN] & own == ZERO and worth(row, own) - worth(row, other) <= MINOR
+    return row[layout.PAWN] & own == ZERO and ending_worth(row, own) - ending_worth(row, other) <= MINOR
 
 
 @kernel()
-def worth(row, own):
+def ending_worth(row, own):
     """Worth of the pieces on some squares, pawns and king left out."""
     minors = MINOR * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own)
-    return minors + ROOK * popcount(row[layout.ROOK] & own) + QUEEN * popcount(row[layout.QUEEN] & own)
+    return minors + ROOK_WORTH * popcount(row[layout.ROOK] & own) + QUEEN_WORTH * popcount(row[layout.QUEEN] & own)
 
 
 @kernel()
@@ -104,7 +104,7 @@ def is_wrong_corner(row, strong):
 
 @kernel()
 def is_bishop_and_knight(row, pieces):
-    """Whether the squares ``pieces`` hold one bishop, one knight and nothing else."""
+    """Whether the squares `pieces` hold one bishop, one knight and nothing else."""
     bishops, knights = pieces & row[layout.BISHOP], pieces & row[layout.KNIGHT]
     return popcount(pieces) == 2 and popcount(bishops) == 1 and popcount(knights) == 1
 
@@ -130,7 +130,7 @@ def loses_a_piece(row, strong):
 
 @kernel()
 def can_save_both(king, bishop, knight, bare):
-    """Whether the side with the pieces, to move, has a move after which the ``bare`` king can take neither of them."""
+    """Whether the side with the pieces, to move, has a move after which the `bare` king can take neither of them."""
     if are_safe(king, bishop, knight, bare):
         return True
     own = bit(king) | bit(bishop) | bit(knight)
@@ -151,7 +151,7 @@ def can_save_both(king, bishop, knight, bare):
 
 @kernel()
 def are_safe(king, bishop, knight, bare):
-    """Whether the ``bare`` king can take neither piece: those beside it are guarded."""
+    """Whether the `bare` king can take neither piece: those beside it are guarded."""
     reach, others = KING_ATTACKS[bare], KING_ATTACKS[king]
     if reach & bit(knight) and not (others | bishop_attacks(bishop, bit(king) | bit(knight))) & bit(knight):
         return False
@@ -162,7 +162,7 @@ def are_safe(king, bishop, knight, bare):
 def judge_small_ending(row, root, value, draw, plies):
     """(value in -1..1, draw probability, plies left) of a position, uint64 [16], for its side to move.
 
-    Takes what an evaluator said, and returns it unchanged where nothing is known. ``root``: the position, uint64 [16],
+    Takes what an evaluator said, and returns it unchanged where nothing is known. `root`: the position, uint64 [16],
     in which the search looks for a move.
     """
     strong = winner_of_small_ending(row)
@@ -174,13 +174,15 @@ def judge_small_ending(row, root, value, draw, plies):
         if popcount(root[layout.WHITE] | root[layout.BLACK]) == popcount(row[layout.WHITE] | row[layout.BLACK])
         else BEFORE
     )
-    won = least + (END - least) * progress
+    won = least + (_END - least) * progress
     return won if row[layout.SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
 
 
 @kernel()
 def winner_of_small_ending(row):
-    """The side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know one."""
+    """Return the side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this module does not know
+    one.
+    """
     for strong in range(2):
         own, other = row[layout.WHITE + strong] & ~row[layout.KING], row[layout.BLACK - strong] & ~row[layout.KING]
         if wins_against_bare_king(row, np.int64(strong), own, other):
@@ -190,13 +192,13 @@ def winner_of_small_ending(row):
 
 def seen_from_before(q: np.ndarray) -> np.ndarray:
     """Values of moves in a won small ending on the scale of all other positions, where such a win is BEFORE or more."""
-    won = BEFORE + (np.abs(q) - INSIDE) * (END - BEFORE) / (END - INSIDE)
+    won = BEFORE + (np.abs(q) - INSIDE) * (_END - BEFORE) / (_END - INSIDE)
     return np.sign(q) * np.where(np.abs(q) < INSIDE, np.abs(q) * BEFORE / INSIDE, won)
 
 
 @kernel()
 def wins_against_bare_king(row, strong, own, other):
-    """Whether one side's pieces ``own`` win against a bare king, which cannot take one of them now."""
+    """Whether one side's pieces `own` win against a bare king, which cannot take one of them now."""
     if other != ZERO or own == ZERO:
         return False
     if own & row[layout.PAWN] or own == row[layout.KNIGHT]:
@@ -215,7 +217,7 @@ def wins_against_bare_king(row, strong, own, other):
 
 @kernel()
 def progress_of(row, strong):
-    """How far the win of the side ``strong`` has come, 0..1."""
+    """How far the win of the side `strong` has come, 0..1."""
     winner, loser = king_square(row, strong), king_square(row, 1 - strong)
     file, rank = loser & 7, loser >> 3
     near = (7.0 - max(abs((winner & 7) - file), abs((winner >> 3) - rank))) / 5.0
@@ -227,7 +229,7 @@ def progress_of(row, strong):
 
 @kernel()
 def free_squares(row, king, strong):
-    """Number of squares beside a king that the side ``strong`` does not attack."""
+    """Return the number of squares beside a king that the side `strong` does not attack."""
     ring, count = KING_ATTACKS[king], 0.0
     occupied = (row[layout.WHITE] | row[layout.BLACK]) & ~bit(king)
     while ring:

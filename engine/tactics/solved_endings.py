@@ -31,7 +31,7 @@ from engine.board.attacks import (
 from engine.board.layout import FILE_A, FILE_H
 from engine.native.pool import ThreadPool
 
-MOST_MEN = 4
+MOST_SOLVED_MEN = 4
 LONG = 60.0  # Seconds in which every ending is solved, on any machine.
 MOVE_BITS = 6
 MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to a capture.
@@ -64,7 +64,7 @@ class Solution(NamedTuple):
         return longest
 
     def lost_within(self, number: int) -> np.ndarray:
-        """The lost positions from which the winner needs at most so many moves."""
+        """Return the lost positions from which the winner needs at most so many moves."""
         fewer, equal = np.zeros_like(self.lost), self.lost
         for power in reversed(range(MOVE_BITS)):
             if number >> power & 1:
@@ -78,12 +78,12 @@ class Solution(NamedTuple):
 
 
 def probe(board: chess.Board, patience_s: float = LONG, to_mate: bool = False) -> tuple[int, int] | None:
-    """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them; (WDL, plies to mate) if ``to_mate``.
+    """(WDL, DTZ) of a position for its side to move, as Syzygy tables have them; (WDL, plies to mate) if `to_mate`.
 
     WDL is 2, 0 or -2 and takes the halfmove clock as 0. DTZ counts the plies to mate or to the next capture. None if
-    the ending is not solved here, or needs more than ``patience_s`` seconds: then another thread goes on solving it.
+    the ending is not solved here, or needs more than `patience_s` seconds: then another thread goes on solving it.
     """
-    if chess.popcount(board.occupied) > MOST_MEN or board.pawns or board.castling_rights:
+    if chess.popcount(board.occupied) > MOST_SOLVED_MEN or board.pawns or board.castling_rights:
         return None
     try:
         moves = _moves_to_loss(board, patience_s, to_mate)
@@ -102,7 +102,7 @@ def probe(board: chess.Board, patience_s: float = LONG, to_mate: bool = False) -
 
 
 def _moves_to_loss(board: chess.Board, patience_s: float, to_mate: bool) -> int | None:
-    """The other side's moves to mate, or to mate or a capture; None if the side to move does not lose.
+    """Return the other side's moves to mate, or to mate or a capture; None if the side to move does not lose.
 
     Raises TimeoutError if the ending is not solved in time.
     """
@@ -137,7 +137,7 @@ def _solution(men: str, to_mate: bool) -> Future[Solution]:
 def solve(men: str, to_mate: bool = False) -> Solution:
     """Solve an ending: the winner's men beside its king in upper case, then the loser's in lower case ("BN", "Qr").
 
-    Counts the winner's moves to mate or to the next capture, or ``to_mate`` through captures.
+    Counts the winner's moves to mate or to the next capture, or `to_mate` through captures.
     """
     rules = _Rules(men)
     left = [(_Rules(others), solve(others)) for others in rules.after_captures]
@@ -204,9 +204,9 @@ class _Rules:
         return (self._men[2], self._men[1]) if len(self._own) == 2 else ()
 
     def captures(self, left: Sequence[tuple[_Rules, Solution]], number: int) -> tuple[np.ndarray, np.ndarray]:
-        """The positions after a capture that are won in at most so many moves, and those that are lost.
+        """Return the positions after a capture that are won in at most so many moves, and those that are lost.
 
-        ``left``: the endings of `after_captures`.
+        `left`: the endings of `after_captures`.
         """
         won, lost = np.zeros(self.shape, np.uint64), np.zeros(self.shape, np.uint64)
         if self._others:
@@ -234,7 +234,7 @@ class _Rules:
         return reduce(np.bitwise_or, [self._back(place, lost) for place in self._own], _king_back(lost))
 
     def _back(self, place: int, reached: np.ndarray) -> np.ndarray:
-        """The positions from which a move of one man leads to those reached."""
+        """Return the positions from which a move of one man leads to those reached."""
         reached, onward = np.moveaxis(reached, place + 1, 0), self._onward[place]
         onward = np.moveaxis(np.broadcast_to(onward, self.shape), place + 1, 0)
         found = np.zeros_like(reached)
@@ -265,7 +265,7 @@ def _beyond() -> np.ndarray:
 
 @cache
 def _by_room(file: int, rank: int) -> list[np.ndarray]:
-    """The squares from which a man can go once by (file, rank), those from which it can go twice, and so on."""
+    """Return the squares from which a man can go once by (file, rank), those from which it can go twice, and so on."""
     room = np.full(64, 7)
     for at, step in ((_SQUARES & 7, file), (_SQUARES >> 3, rank)):
         if step:
@@ -281,7 +281,7 @@ def _beside(squares: np.ndarray) -> np.ndarray:
 
 
 def _king_back(reached: np.ndarray) -> np.ndarray:
-    """The positions from which a move of the winner's king leads to those reached."""
+    """Return the positions from which a move of the winner's king leads to those reached."""
     wide = np.zeros((6, 6, *reached.shape[2:]), np.uint64)  # A square more on each side.
     wide[1:5, 1:5] = reached
     wide[5:] = _mirrored(wide[4:5], 56)

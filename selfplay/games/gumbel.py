@@ -28,7 +28,10 @@ C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.
 
 
 def halving_schedule(considered: int, visits: int) -> list[tuple[int, int]]:
-    """The phases of sequential halving: (moves still considered, visits per move). The last may run out of visits."""
+    """Return the phases of sequential halving: (moves still considered, visits per move).
+
+    The last may run out of visits.
+    """
     if considered == 1:
         return [(1, visits)]
     phases, left, moves = [], visits, considered
@@ -48,7 +51,7 @@ class SequentialHalving:
     """
 
     def __init__(self, considered: int, visits: int, rng: np.random.Generator | None) -> None:
-        """``visits`` does not count the root's own visit; without ``rng`` there is no noise."""
+        """`visits` does not count the root's own visit; without `rng` there is no noise."""
         self._considered = considered
         self._left = visits
         self._rng = rng
@@ -56,7 +59,9 @@ class SequentialHalving:
         self.best = 0
 
     def next_visits(self, search: Search) -> int:
-        """Number of visits to carry out before the next call; 0 ends the search and puts all root moves back."""
+        """Return the number of visits to carry out before the next call; 0 ends the search and puts all root moves
+        back.
+        """
         if self._plan is None:
             self._begin(search)
             self._plan = self._plan_of(search)

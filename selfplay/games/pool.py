@@ -42,7 +42,7 @@ class PooledGame(ABC):
         return 0
 
     def sit_down(self, players: Sequence[TreePlayer]) -> None:
-        """Empty the trees and begin the first move; ``players`` has one entry per evaluator, in the same order."""
+        """Empty the trees and begin the first move; `players` has one entry per evaluator, in the same order."""
         self._players = players
         for player in players:
             player.search.clear()
@@ -55,7 +55,7 @@ class PooledGame(ABC):
 
     @abstractmethod
     def record(self) -> Any:
-        """What the finished game leaves."""
+        """Return what the finished game leaves."""
 
     @abstractmethod
     def _begin_move(self) -> None:

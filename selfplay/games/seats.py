@@ -88,7 +88,7 @@ round_at = view_kernel(Round)
 
 @kernel()
 def pauses(tree, target):
-    """Whether a search must pause: its root has ``target`` visits or is decided."""
+    """Whether a search must pause: its root has `target` visits or is decided."""
     if tree.counters[NODES] == 0 or tree.nodes[ROOT].state != EXPANDED:
         return False
     return is_decided(tree, ROOT) or tree.nodes[ROOT].visits >= target
@@ -96,9 +96,9 @@ def pauses(tree, target):
 
 @kernel()
 def gather_seats(trees, rounds, params, leaves, seats, targets, slots, filled):
-    """Search in ``seats`` (int64 [n]) until each pauses or has its next leaf; leaves go to ``leaves[filled:]``.
+    """Search in `seats` (int64 [n]) until each pauses or has its next leaf; leaves go to `leaves[filled:]`.
 
-    Writes each seat's slot, or PAUSED, to ``slots[seat]``. Returns the new number of filled leaves.
+    Writes each seat's slot, or PAUSED, to `slots[seat]`. Returns the new number of filled leaves.
     """
     for i in range(seats.size):
         seat = seats[i]

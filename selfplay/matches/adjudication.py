@@ -49,7 +49,7 @@ class Adjudication:
     resign: ResignRule | None = None
 
     def result(self, white_scores: Sequence[float | None], fullmove: int) -> str | None:
-        """The PGN result that the rules give, or None to play on.
+        """Return the PGN result that the rules give, or None to play on.
 
         white_scores: one score in centipawns per ply so far, from White's side; None where the engine gave no score.
         fullmove: the number of the next move.
@@ -69,7 +69,7 @@ class Adjudication:
 
 
 def _last(scores: Sequence[float | None], count: int) -> list[float] | None:
-    """The last `count` scores, or None when there are fewer or one of them is missing."""
+    """Return the last `count` scores, or None when there are fewer or one of them is missing."""
     known = [score for score in scores[-count:] if score is not None]
     return known if len(known) == count else None
 

@@ -18,8 +18,8 @@ from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
 SURELY_MATE_CP = MATE_SCORE_CP - 1000
-GAMES, SETTINGS = "games.jsonl", "match.json"
-RESULT = "result.json"
+GAMES_FILE, SETTINGS_FILE = "games.jsonl", "match.json"
+RESULT_FILE = "result.json"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class GameRow:
         return cls(**values)
 
     def pgn(self, event: str) -> str:
-        """The game as PGN. Each move has a comment with its score (from the mover's side), depth, time and nodes.
+        """Return the game as PGN. Each move has a comment with its score (from the mover's side), depth, time and
+        nodes.
 
         The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`, and `+M5` or `-M4` for a mate
         in so many plies.
@@ -111,12 +112,12 @@ class MatchArchive:
         self.folder = folder
         self._event = event
         folder.mkdir(parents=True, exist_ok=True)
-        self._games = folder / GAMES
-        if self._games.exists() and not (folder / SETTINGS).exists():
-            raise RunError(f"{folder} holds games, but no match ({SETTINGS} is missing): use a new folder")
-        self._note_settings(folder / SETTINGS, settings, resolved or {})
-        self.rows = read_games(folder)
-        (folder / RESULT).unlink(missing_ok=True)  # it would not be that of the games that follow
+        self._games = folder / GAMES_FILE
+        if self._games.exists() and not (folder / SETTINGS_FILE).exists():
+            raise RunError(f"{folder} holds games, but no match ({SETTINGS_FILE} is missing): use a new folder")
+        self._note_settings(folder / SETTINGS_FILE, settings, resolved or {})
+        self.rows = read_game_rows(folder)
+        (folder / RESULT_FILE).unlink(missing_ok=True)  # it would not be that of the games that follow
         with atomic_write(self._games) as stream:
             stream.writelines((json.dumps(asdict(row)) + "\n").encode() for row in self.rows.values())
         with atomic_write(folder / "games.pgn") as stream:
@@ -130,7 +131,7 @@ class MatchArchive:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, the standing in a form that other programs can read."""
-        with atomic_write(self.folder / RESULT) as stream:
+        with atomic_write(self.folder / RESULT_FILE) as stream:
             stream.write((json.dumps(result, indent=2) + "\n").encode())
 
     @staticmethod
@@ -151,12 +152,12 @@ class MatchArchive:
             stream.write((json.dumps({**settings, **resolved}, indent=2) + "\n").encode())
 
 
-def read_games(folder: Path) -> dict[int, GameRow]:
-    """The games in a match's folder by number, none where none is stored. Raises RunError if they are damaged.
+def read_game_rows(folder: Path) -> dict[int, GameRow]:
+    """Return the games in a match's folder by number, none where none is stored. Raises RunError if they are damaged.
 
     Text after the last line end is dropped: it is being written, or a crash cut that line short.
     """
-    path = folder / GAMES
+    path = folder / GAMES_FILE
     if not path.is_file():
         return {}
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]

@@ -26,9 +26,9 @@ ENGINE_HELP = (
 )
 START_TIMEOUT_S = 300.0  # limit for `uci`, `isready` and a first search: the engine may have to compile kernels
 LOOP_GRACE_S = 5.0  # extra wait: after its process ends, a driver may stop without taking the request
-QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
+ENGINE_QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
 
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Contestant:
 
 
 def split_words(what: str, text: str, windows: bool = os.name == "nt") -> list[str]:
-    """The words of a command line, as a shell splits them; on Windows a backslash is part of a path.
+    """Return the words of a command line, as a shell splits them; on Windows a backslash is part of a path.
 
     Raises ConfigError, which begins with `what`.
     """
@@ -86,7 +86,7 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
 
 
 def _command(words: list[str]) -> tuple[str, ...]:
-    """The words, with this installation's engine for `aino`.
+    """Return the words, with this installation's engine for `aino`.
 
     -P keeps Python from running the modules in the working folder instead: in a folder with Aino's sources those would
     be another copy of the engine, which compiles its kernels anew and may be of another version.
@@ -135,15 +135,15 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
             engine.configure({name: value})
         engine.ping()
     except (chess.engine.EngineError, TimeoutError) as error:
-        raise ConfigError(f"{contestant.name}: its options cannot be set: {_cause(error)}") from error
+        raise ConfigError(f"{contestant.name}: cannot set its options: {_cause(error)}") from error
 
 
 def _cause(error: Exception) -> str:
-    """What to print of an error at the start; python-chess's TimeoutError says nothing."""
+    """Return what to print of an error at the start; python-chess's TimeoutError says nothing."""
     return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
 
 
-def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, Answer], timeout_s: float) -> Answer:
+def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, _Answer], timeout_s: float) -> _Answer:
     """Send a request to the engine's driver and wait at most `timeout_s` seconds; the driver itself has no limit.
 
     Raises TimeoutError, and EngineTerminatedError even when the process ended before the request.
@@ -167,7 +167,7 @@ def close_engine(engine: chess.engine.SimpleEngine, force: bool = False) -> None
     """End the process. Sends `quit` first unless `force`; then kills the engine and every process it started."""
     if not force:
         with contextlib.suppress(chess.engine.EngineError, TimeoutError):
-            ask_engine(engine, engine.protocol.quit(), QUIT_TIMEOUT_S)
+            ask_engine(engine, engine.protocol.quit(), ENGINE_QUIT_TIMEOUT_S)
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(engine.transport.get_pid(), signal.SIGKILL)

@@ -76,7 +76,7 @@ class TimeControl:
     def limit(
         self, clock_s: float, opponent: TimeControl, opponent_clock_s: float, turn: chess.Color
     ) -> chess.engine.Limit:
-        """The limits sent to the side to move. An opponent without a clock is shown with this engine's clock."""
+        """Return the limits sent to the side to move. An opponent without a clock is shown with this engine's clock."""
         limit = chess.engine.Limit(time=self.movetime_s or None, nodes=self.nodes or None)
         if self.base_s:
             other = (opponent_clock_s, opponent.increment_s) if opponent.base_s else (clock_s, self.increment_s)

@@ -11,8 +11,8 @@ from rich.table import Table
 from selfplay.matches.archive import GameRow
 from selfplay.matches.statistics import wilson
 
-PIECES = {"4 to 6 pieces": range(7), "7 to 9": range(7, 10), "10 to 12": range(10, 13), "13 to 16": range(13, 17)}
-KINDS = {"pawn": "P", "rook": "R", "minor": "NB", "queen": "Q"}  # Pieces beside kings and pawns; else "mixed".
+PIECE_BANDS = {"4 to 6 pieces": range(7), "7 to 9": range(7, 10), "10 to 12": range(10, 13), "13 to 16": range(13, 17)}
+ENDING_KINDS = {"pawn": "P", "rook": "R", "minor": "NB", "queen": "Q"}  # Pieces beside kings and pawns; else "mixed".
 ALL = "all"
 
 
@@ -38,16 +38,16 @@ class EndingScore:
 
 
 def groups_of(fen: str) -> tuple[str, ...]:
-    """The groups of an ending: all, by number of pieces, and by type; none for more than 16 pieces."""
+    """Return the groups of an ending: all, by number of pieces, and by type; none for more than 16 pieces."""
     letters = [letter for letter in fen.split()[0].upper() if letter.isalpha()]
-    by_number = [name for name, numbers in PIECES.items() if len(letters) in numbers]
+    by_number = [name for name, numbers in PIECE_BANDS.items() if len(letters) in numbers]
     pieces = set(letters) - {"K", "P"}
-    kinds = [name for name, allowed in KINDS.items() if pieces <= set(allowed) and (pieces or name == "pawn")]
+    kinds = [name for name, allowed in ENDING_KINDS.items() if pieces <= set(allowed) and (pieces or name == "pawn")]
     return (ALL, by_number[0], kinds[0] if kinds else "mixed") if by_number else ()
 
 
 def ending_scores(rows: Iterable[GameRow]) -> list[EndingScore]:
-    """The scores of every engine and group with games, engines in order of their names."""
+    """Return the scores of every engine and group with games, engines in order of their names."""
     points: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         white_moves = chess.Board(row.start_fen, chess960=row.chess960).turn == chess.WHITE
@@ -55,7 +55,7 @@ def ending_scores(rows: Iterable[GameRow]) -> list[EndingScore]:
         result = {"1/2-1/2": 0.5, "1-0": float(white_moves), "0-1": float(not white_moves)}[row.result]
         for group in groups_of(row.start_fen):
             points.setdefault((engine, group), []).append(result)
-    order = [ALL, *PIECES, *KINDS, "mixed"]
+    order = [ALL, *PIECE_BANDS, *ENDING_KINDS, "mixed"]
     return [
         EndingScore(engine, group, found.count(1.0), found.count(0.5), found.count(0.0))
         for (engine, group), found in sorted(points.items(), key=lambda item: (item[0][0], order.index(item[0][1])))
@@ -63,7 +63,7 @@ def ending_scores(rows: Iterable[GameRow]) -> list[EndingScore]:
 
 
 def ending_table(scores: Iterable[EndingScore]) -> Table:
-    """The scores as a table, with 95% intervals."""
+    """Return the scores as a table, with 95% intervals."""
     titles = "with the side to move", "endings", "games", "won", "drawn", "lost", "score", "95%"
     table = Table(*titles, box=None, pad_edge=False)
     for one in scores:

@@ -28,7 +28,7 @@ class Info(NamedTuple):
 
 
 def read_info(line: str) -> Info | None:
-    """The `info` line's content; None for another line. Words that are not understood count as not there."""
+    """Return the `info` line's content; None for another line. Words that are not understood count as not there."""
     words = line.split()
     if words[:1] != ["info"]:
         return None
@@ -41,7 +41,7 @@ def read_info(line: str) -> Info | None:
 
 
 def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
-    """The last exact score of the best line of a search of `board`, with its depth, and the nodes told last.
+    """Return the last exact score of the best line of a search of `board`, with its depth, and the nodes told last.
 
     A line that begins with an illegal move is about another position, such as that of an earlier search.
     """
@@ -67,7 +67,7 @@ def _score(words: Sequence[str]) -> int | None:
 
 
 def _after(name: str, words: Sequence[str]) -> Iterator[str]:
-    """The words after the first `name`."""
+    """Return the words after the first `name`."""
     return iter(words[words.index(name) + 1 :] if name in words else ())
 
 

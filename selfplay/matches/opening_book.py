@@ -37,7 +37,7 @@ from engine.files.text import decode_text, open_unpacked
 from selfplay.records.endings import game_ending
 
 # What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
-SHIPPED = ("openings", "endings-won", "endings-held", "endings-small")
+SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
 LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size
@@ -114,7 +114,7 @@ def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
 def playable(
     openings: Sequence[str], numbers: Iterable[int], chess960: bool = False, longest: int | None = None
 ) -> Iterator[str]:
-    """The openings of these numbers that games can go on from; the others are left out with a warning.
+    """Return the openings of these numbers that games can go on from; the others are left out with a warning.
 
     Left out are unreadable ones, those where the rules end the game, and those of `longest` plies or more. Raises
     DataError as `readable`.
@@ -134,7 +134,7 @@ def readable(
     note: Callable[[DataError], None] = lambda error: None,
     why_not: Callable[[str], str] = lambda opening: "",
 ) -> Iterator[str]:
-    """The openings of these numbers, without unreadable ones and those that `why_not` has a reason against.
+    """Yield the openings of these numbers, without unreadable ones and those that `why_not` has a reason against.
 
     `note` is told of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none is left.
     """
@@ -175,7 +175,7 @@ class OpeningOrder:
 
 
 def opening_board(opening: str, chess960: bool = False) -> chess.Board:
-    """The position after an opening, with its moves on the stack."""
+    """Return the position after an opening, with its moves on the stack."""
     fen, _, moves = opening.partition(" moves ")
     board = chess.Board(fen, chess960=chess960)
     for move in moves.split():
@@ -209,8 +209,8 @@ def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> N
 
 def _read_text(path: Path | None) -> tuple[str, str]:
     """Name and text of a file. A zip archive must hold exactly one file, which is returned."""
-    if path is None or str(path) in SHIPPED:
-        name = f"{path or SHIPPED[0]}.epd"
+    if path is None or str(path) in SHIPPED_BOOKS:
+        name = f"{path or SHIPPED_BOOKS[0]}.epd"
         return name, (importlib.resources.files("selfplay") / "sets" / name).read_text(encoding="utf-8")
     try:
         if path.suffix.lower() != ".zip":

@@ -54,7 +54,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Player:
+class SeatedEngine:
     """A running engine and its time control."""
 
     engine: chess.engine.SimpleEngine
@@ -84,7 +84,7 @@ class MatchGame:
     slowest_ms: list[float] = field(default_factory=lambda: [0.0, 0.0])  # longest thinking times: White, Black
 
     def white_scores(self) -> list[float | None]:
-        """The scores in centipawns of the moves after the opening, from White's side."""
+        """Return the scores in centipawns of the moves after the opening, from White's side."""
         black_began = (len(self.moves) - len(self.thoughts) + (" b " in self.start_fen)) % 2
         return [
             None if thought.score_cp is None else thought.score_cp * (-1 if (i + black_began) % 2 else 1)
@@ -106,7 +106,7 @@ class _Fault(Exception):
 
 
 def play_match_game(
-    start: chess.Board, players: dict[chess.Color, Player], rules: Rules, stop: Callable[[], bool]
+    start: chess.Board, players: dict[chess.Color, SeatedEngine], rules: Rules, stop: Callable[[], bool]
 ) -> MatchGame | None:
     """Play one game. Returns None when stopped before its end.
 
@@ -145,7 +145,7 @@ def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
 def _move(
     board: chess.Board,
     game: MatchGame,
-    players: dict[chess.Color, Player],
+    players: dict[chess.Color, SeatedEngine],
     clocks_s: dict[chess.Color, float],
     patience_s: float,
 ) -> None:
@@ -172,7 +172,7 @@ def _move(
 def _think(
     engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float, told: list[str]
 ) -> chess.engine.PlayResult:
-    """The engine's answer, which holds a move; its lines go to `told`. Raises _Fault."""
+    """Return the engine's answer, which holds a move; its lines go to `told`. Raises _Fault."""
     # The driver itself would merge all lines into one, bounds and second-best ones, too.
     engine.protocol.line_received = told.append  # type: ignore[assignment, method-assign]
     try:

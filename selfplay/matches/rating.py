@@ -20,7 +20,7 @@ GRID_ELO = 10.0
 BEYOND_ELO = 800.0  # the even rung may lie this far outside the rungs
 STRETCHES = np.exp(np.linspace(math.log(0.3), math.log(1.8), 13))
 STRETCH_SPREAD = 0.4  # prior standard deviation of ln s
-PRIOR_PAIRS = 10.0  # prior weight, in pairs, of the dispersion of coin tosses
+DISPERSION_PRIOR_PAIRS = 10.0  # prior weight, in pairs, of the dispersion of coin tosses
 LEAST_DISPERSION = 0.25
 LOW, HIGH = 0.025, 0.975
 
@@ -48,7 +48,7 @@ class LadderRating:
 
 
 def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
-    """The posterior given the results. The prior is flat from 800 Elo below the rungs to 800 Elo above them."""
+    """Return the posterior given the results. The prior is flat from 800 Elo below the rungs to 800 Elo above them."""
     elos = np.arange(min(rungs) - BEYOND_ELO, max(rungs) + BEYOND_ELO + GRID_ELO, GRID_ELO)
     prior = -0.5 * (np.log(STRETCHES) / STRETCH_SPREAD) ** 2
     likelihood = np.zeros((len(elos), len(STRETCHES)))
@@ -67,7 +67,7 @@ def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
 
 
 def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
-    """The rung whose next game should tell most about the even rung, by their mutual information."""
+    """Return the rung whose next game should tell most about the even rung, by their mutual information."""
     by_elo = rating.weight.sum(axis=1)
     information = []
     for rung in rungs:
@@ -77,7 +77,7 @@ def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
 
 
 def _expected(elos: np.ndarray, rung: int) -> np.ndarray:
-    """Expected score float64[elos, stretches] against a rung."""
+    """Return expected score float64[elos, stretches] against a rung."""
     return np.clip(score_from_elo(np.multiply.outer(elos - rung, STRETCHES)), 1e-9, 1.0 - 1e-9)
 
 
@@ -88,7 +88,7 @@ def _normalised(log_weight: np.ndarray) -> np.ndarray:
 
 def _dispersion(results: Results, elos: np.ndarray, weight: np.ndarray) -> float:
     """Variance of the pairs' points around the fit, divided by the variance of two coin tosses of the same mean."""
-    total, count = PRIOR_PAIRS, PRIOR_PAIRS
+    total, count = DISPERSION_PRIOR_PAIRS, DISPERSION_PRIOR_PAIRS
     for rung, pairs in results.items():
         score = float((_expected(elos, rung) * weight).sum())
         residuals = (np.array(pairs) - 2.0 * score) ** 2 / (2.0 * score * (1.0 - score))

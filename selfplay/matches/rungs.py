@@ -44,7 +44,7 @@ class LadderSettings(SeriesSettings):
         return list(range(self.lowest, self.highest + 1, self.step))
 
     def at_rung(self, rung: int) -> Contestant:
-        """The opponent on that rung."""
+        """Return the opponent on that rung."""
         options = (("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
         return replace(self.opponent, name=f"{self.opponent.name}-{rung}", options=self.opponent.options + options)
 
@@ -73,7 +73,7 @@ class Ladder(Series):
         self._refit()
 
     def standing(self) -> LadderStanding:
-        """The current standing."""
+        """Return the current standing."""
         rows = self._archive.rows.values()
         names = [self.settings.engine.name, *(name for row in rows for name in (row.white, row.black))]
         return LadderStanding(
@@ -95,7 +95,7 @@ class Ladder(Series):
         return len(self._archive.rows) >= self.settings.games
 
     def next_game(self) -> PlannedGame | None:
-        """The missing second game of a pair, or else the first game of a new pair on the most informative rung."""
+        """Return the missing second game of a pair, or else the first of a new pair on the most informative rung."""
         number = next(n for n in range(self.settings.games + 1) if n not in self._handed_out)
         if number == self.settings.games:
             return None

@@ -17,7 +17,7 @@ from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_options
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
-from selfplay.matches.play import Player, Rules, play_match_game
+from selfplay.matches.play import Rules, SeatedEngine, play_match_game
 from selfplay.threads import run_on_threads
 
 
@@ -54,7 +54,7 @@ class SeriesSettings(Rules):
             raise ConfigError("games need openings and a concurrency of at least 1")
 
     def description(self) -> dict[str, Any]:
-        """The settings that must stay the same when a series is resumed, as JSON values."""
+        """Return the settings that must stay the same when a series is resumed, as JSON values."""
         free = (*self.FREE, "concurrency", "patience_s")
         return {key: value for key, value in self.resolved().items() if key not in free}
 
@@ -95,7 +95,7 @@ class Series(ABC):
 
     @abstractmethod
     def next_game(self) -> PlannedGame | None:
-        """The next game, or None when no game is left."""
+        """Return the next game, or None when no game is left."""
 
     @abstractmethod
     def finish(self, row: GameRow) -> None:
@@ -164,14 +164,14 @@ class _Table:
             (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._settings.chess960,
         )  # fmt: skip
 
-    def _player(self, contestant: Contestant) -> Player:
+    def _player(self, contestant: Contestant) -> SeatedEngine:
         if contestant not in self._engines:
             engine = self._with_other_values(contestant) or open_engine(contestant, self._folder / "stderr.log")
             self._engines[contestant] = engine
-        return Player(self._engines[contestant], contestant.control or self._settings.control)
+        return SeatedEngine(self._engines[contestant], contestant.control or self._settings.control)
 
     def _with_other_values(self, contestant: Contestant) -> chess.engine.SimpleEngine | None:
-        """The engine of such a contestant, with the values of this one; None if there is none alive."""
+        """Return the engine of such a contestant, with the values of this one; None if there is none alive."""
         like = next((other for other in self._engines if _differ_in_values(other, contestant)), None)
         if like is None:
             return None

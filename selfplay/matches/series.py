@@ -85,7 +85,7 @@ class MatchStanding:
 
 
 def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | None = None) -> MatchStanding:
-    """The standing after the given games between the two engines."""
+    """Return the standing after the given games between the two engines."""
     points = {row.number: row.first_points for row in rows}
     values = list(points.values())
     counts = pentanomial(complete_pairs(points).values())
@@ -97,7 +97,7 @@ def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | 
 
 
 def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Number of faults by engine and reason."""
+    """Return the number of faults by engine and reason."""
     faults = {name: {str(reason): 0 for reason in FAULTS} for name in names}
     for row in rows:
         if row.offender:
@@ -119,7 +119,7 @@ class Match(Series):
         self._follow()
 
     def standing(self) -> MatchStanding:
-        """The current standing."""
+        """Return the current standing."""
         names = self.settings.first.name, self.settings.second.name
         return standing(list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None)
 
@@ -133,7 +133,7 @@ class Match(Series):
         return all(number in self._archive.rows for number in self._numbers)
 
     def next_game(self) -> PlannedGame | None:
-        """The next missing game."""
+        """Return the next missing game."""
         number = next(self._missing, None)
         if number is None:
             return None
@@ -145,7 +145,7 @@ class Match(Series):
         self._follow()
 
     def _number_of(self, game: int) -> int:
-        """The number of a game, which says who has White (`GameRow`)."""
+        """Return the number of a game, which says who has White (`GameRow`)."""
         if not self.settings.first_to_move:
             return game
         return 2 * game + (opening_board(self._openings[game], self.settings.chess960).turn == chess.BLACK)

@@ -38,7 +38,7 @@ def estimate_text(e: EloEstimate) -> str:
 
 
 def sprt_text(now: MatchStanding, test: Sprt) -> str:
-    """The test's hypotheses, its log-likelihood ratio with both bounds, and its decision."""
+    """Return the test's hypotheses, its log-likelihood ratio with both bounds, and its decision."""
     assert now.sprt is not None
     reject, accept = test.bounds
     verdict = {None: "undecided", True: f"elo1 = {test.elo1:g} accepted", False: f"elo0 = {test.elo0:g} accepted"}
@@ -58,7 +58,7 @@ def fault_lines(faults: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, test: Sprt | None = None) -> list[str]:
-    """The summary: score and Elo with 95% intervals, the SPRT, and every engine's faults."""
+    """Return the summary: score and Elo with 95% intervals, the SPRT, and every engine's faults."""
     lines = [f"{names[0]} against {names[1]}, {now.games} games at {control}: {score_text(now)}"]
     if (e := now.estimate) is not None:
         lines.append(f"  {estimate_text(e)} (95%, {e.pairs} pairs {list(now.pentanomial)})")
@@ -70,7 +70,7 @@ def standing_lines(now: MatchStanding, names: tuple[str, str], control: object, 
 
 
 def match_json(now: MatchStanding) -> dict[str, Any]:
-    """The standing as JSON values. An infinite Elo, such as a perfect score gives, becomes null."""
+    """Return the standing as JSON values. An infinite Elo, such as a perfect score gives, becomes null."""
     values = asdict(now) | {"games": now.games, "score": now.score}
     for key, value in (values["estimate"] or {}).items():
         values["estimate"][key] = None if abs(value) == float("inf") else value
@@ -98,7 +98,7 @@ class Pace:
         return self.elapsed_s / played * (self.total - self.done) if played else None
 
     def view(self, most: str = "") -> Table:
-        """A bar with games done, speed, time spent and time left. most: text placed before the time left."""
+        """Return a bar with games done, speed, time spent and time left. most: text placed before the time left."""
         played = self.done - self._first
         left = "-" if self.left_s is None else _clock(self.left_s)
         speed = f"{60.0 * played / self.elapsed_s:.1f} games/min" if played else "..."
@@ -115,7 +115,7 @@ def _clock(seconds: float) -> str:
 
 
 def match_view(now: MatchStanding, names: tuple[str, str], test: Sprt | None, pace: Pace) -> Group:
-    """The live table."""
+    """Return the live table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("", "points", "won", "drawn", "lost", "faults"):
         table.add_column(title, justify="left" if not title else "right")

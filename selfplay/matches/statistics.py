@@ -18,7 +18,7 @@ Numbers = TypeVar("Numbers", float, np.ndarray)
 
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
-PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
+CLASS_PRIOR_PAIRS = 1e-3  # pairs added to each empty class so that the variance is never exactly zero
 LEAST_SCORE = 1e-9  # expected scores in a test keep this distance from 0 and 1, which no distribution can have
 # A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent such games give
 # half. The variance of a few pairs is mixed with this one, which weighs as much as two more pairs. Set by hand.
@@ -57,7 +57,7 @@ def elo_from_score(score: float) -> float:
 
 
 def score_from_elo(elo: Numbers) -> Numbers:
-    """Expected scores in 0..1 for Elo differences."""
+    """Return expected scores in 0..1 for Elo differences."""
     power = np.minimum(-elo / 400.0, 300.0)  # a larger one would overflow
     return 1.0 / (1.0 + 10.0**power)
 
@@ -96,14 +96,17 @@ def estimate_elo(counts: np.ndarray) -> EloEstimate:
 
 
 def _variance_share(counts: np.ndarray, score: float) -> float:
-    """The variance of a pair's score as a share of that of one game without draws."""
+    """Return the variance of a pair's score as a share of that of one game without draws."""
     pairs, single = int(counts.sum()), score * (1.0 - score)
     seen = float(counts @ (PAIR_SCORES - score) ** 2) / pairs / single if single > 0.0 else INDEPENDENT_SHARE
     return (pairs * seen + PRIOR_SHARE_PAIRS * INDEPENDENT_SHARE) / (pairs + PRIOR_SHARE_PAIRS)
 
 
 def wilson(score: float, games: float) -> tuple[float, float]:
-    """The 95% interval of a score in 0..1 from so many games without draws. Draws make it too wide, not too narrow."""
+    """Return the 95% interval of a score in 0..1 from so many games without draws.
+
+    Draws make it too wide, not too narrow.
+    """
     spread = NORMAL_95**2 / games
     middle = (score + spread / 2.0) / (1.0 + spread)
     half = math.sqrt(score * (1.0 - score) * spread + spread**2 / 4.0) / (1.0 + spread)
@@ -111,7 +114,7 @@ def wilson(score: float, games: float) -> tuple[float, float]:
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
-    filled = np.where(counts == 0, PRIOR_PAIRS, counts.astype(np.float64))
+    filled = np.where(counts == 0, CLASS_PRIOR_PAIRS, counts.astype(np.float64))
     return filled / filled.sum()
 
 
@@ -157,7 +160,7 @@ class Sprt:
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
     def decision(self, counts: np.ndarray) -> bool | None:
-        """True accepts elo1, False accepts elo0, None plays on."""
+        """Return True accepts elo1, False accepts elo0, None plays on."""
         return self._decided_by(self.log_likelihood_ratio(counts))
 
     def _decided_by(self, ratio: float) -> bool | None:
@@ -165,7 +168,7 @@ class Sprt:
         return True if ratio >= accept else False if ratio <= reject else None
 
     def follow(self, pair_points: Sequence[float], state: SprtState | None = None) -> SprtState:
-        """The test's state after the pairs in order, or at the first pair that decides it.
+        """Return the test's state after the pairs in order, or at the first pair that decides it.
 
         state: an earlier state of the same pairs to continue from; by default, counting starts at the first pair.
         """
@@ -181,12 +184,13 @@ class Sprt:
 
 
 def _possible_score(elo: float) -> float:
-    """The expected score for an Elo difference, between LEAST_SCORE and 1 - LEAST_SCORE."""
+    """Return the expected score for an Elo difference, between LEAST_SCORE and 1 - LEAST_SCORE."""
     return min(max(score_from_elo(elo), LEAST_SCORE), 1.0 - LEAST_SCORE)
 
 
 def _tilted(shares: np.ndarray, score: float) -> np.ndarray:
-    """The maximum-likelihood distribution, given observed shares float[5], among those whose mean score is `score`.
+    """Return the maximum-likelihood distribution, given observed shares float[5], among those whose mean score is
+    `score`.
 
     It is shares / (1 + x (a - score)), where x solves sum shares (a - score) / (1 + x (a - score)) = 0. The sum falls
     with x between the poles -1 / (1 - score) and 1 / score, so bisection finds x.

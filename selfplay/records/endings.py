@@ -52,7 +52,7 @@ _DRAWS = {
 
 
 def game_ending(row: np.ndarray, ply: int, longest: int) -> tuple[Ending, int] | None:
-    """(ending, White's points -1, 0 or 1) if the rules end the game at position `row`, else None.
+    """Return (ending, White's points -1, 0 or 1) if the rules end the game at position `row`, else None.
 
     ply: plies played; from `longest` plies on the game is a draw. The row itself counts the repetitions.
     """

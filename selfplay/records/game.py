@@ -132,9 +132,9 @@ def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
     kinds, sides = start[PAWN : KING + 1], start[[WHITE, BLACK]]
     whole = _are_apart(kinds) and _are_apart(sides) and np.bitwise_or.reduce(kinds) == np.bitwise_or.reduce(sides)
     if not whole or not np.array_equal(row_from_board(board_from_row(start, chess960=True)), start):
-        raise ValueError("a start that is no position")
+        raise ValueError("a start that is not a position")
     if not np.isfinite(fields["root_wdl"]).all():
-        raise ValueError("a root value that is no number")
+        raise ValueError("a root value that is not a number")
 
 
 def _are_apart(bitboards: np.ndarray) -> bool:
@@ -143,7 +143,7 @@ def _are_apart(bitboards: np.ndarray) -> bool:
 
 
 def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
-    """The game with training targets: visit shares, and (1 - value_share) result + value_share root value."""
+    """Return the game with training targets: visit shares, and (1 - value_share) result + value_share root value."""
     counts = game.target_counts.astype(np.int64)
     visits = game.target_visits.astype(np.float32)
     owner = np.repeat(np.arange(len(counts)), counts)

@@ -26,10 +26,10 @@ import numpy as np
 from engine.board.layout import ROW_WORDS
 from engine.errors import DataError, RunError
 from engine.files.atomic import atomic_write, make_durable, naming, sync_folder
-from selfplay.records.packed import FOLLOWS, SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS, fill_keys, fill_rows
+from selfplay.records.packed import FOLLOWS, SCORE_FIELDS, SCORED_WORDS, VALUE_WORDS, fill_keys, fill_rows
 
-JOURNAL, VALUES, SCORED, SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
-MAGIC = b"AJ01"
+JOURNAL, VALUES_FILE, SCORED, FOLDER_SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
+JOURNAL_MAGIC = b"AJ01"
 RECORD = struct.Struct("<4sIQQQIIII")  # magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record
 MOST_JOURNAL_BYTES = RECORD.size << 24
 
@@ -67,11 +67,11 @@ class LabelFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings = _read_settings(folder / SETTINGS)
+        self.settings = _read_settings(folder / FOLDER_SETTINGS)
         records = _read_journal(folder / JOURNAL)
         self.published = _published(records)
         self._records = records
-        self.values = _mapped(folder / VALUES, self.published.values, VALUE_WORDS)
+        self.values = _mapped(folder / VALUES_FILE, self.published.values, VALUE_WORDS)
         self.scored = _mapped(folder / SCORED, self.published.scored, SCORED_WORDS)
 
     def verify(self) -> None:
@@ -86,7 +86,7 @@ class LabelFolder:
 
 def fields_of(rows: np.ndarray) -> np.ndarray:
     """Score, root, clocks and kind of packed rows [N, 4 or 8]: a structured view [N]."""
-    return rows[:, 3:4].view(VALUE_FIELDS)[:, 0]
+    return rows[:, 3:4].view(SCORE_FIELDS)[:, 0]
 
 
 def leads_of(rows: np.ndarray) -> np.ndarray:
@@ -133,7 +133,7 @@ class LabelWriter:
         self.folder = folder
         self._bind(settings)
         self.published = _published(_read_journal(folder / JOURNAL))
-        self._streams = {name: open(folder / name, "ab") for name in (VALUES, SCORED, JOURNAL)}  # noqa: SIM115
+        self._streams = {name: open(folder / name, "ab") for name in (VALUES_FILE, SCORED, JOURNAL)}  # noqa: SIM115
         sync_folder(folder)
         now = self.published
         sizes = now.values * VALUE_WORDS * 8, now.scored * SCORED_WORDS * 8, now.chunks * RECORD.size
@@ -150,13 +150,13 @@ class LabelWriter:
             for chunk in chunks:
                 now = self.published
                 values, scored = (np.ascontiguousarray(part) for part in (chunk.values, chunk.scored))
-                self._streams[VALUES].write(values.data)
+                self._streams[VALUES_FILE].write(values.data)
                 self._streams[SCORED].write(scored.data)
                 self.published = Published(
                     now.chunks + 1, now.values + len(values), now.scored + len(scored), now.offered + chunk.offered
                 )
                 records.append(_record(now.chunks, self.published, zlib.crc32(values.data), zlib.crc32(scored.data)))
-            for name in (VALUES, SCORED):
+            for name in (VALUES_FILE, SCORED):
                 self._sync(name)
             self._streams[JOURNAL].write(b"".join(records))
             self._sync(JOURNAL)
@@ -172,18 +172,20 @@ class LabelWriter:
         make_durable(self._streams[name].fileno())
 
     def _bind(self, settings: dict[str, Any]) -> None:
-        path = self.folder / SETTINGS
+        path = self.folder / FOLDER_SETTINGS
         if path.is_file():
             stored = _read_settings(path)
             if different := sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)):
-                raise RunError(f"{self.folder} holds labels with other {', '.join(different)} (see {SETTINGS})")
+                raise RunError(f"{self.folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})")
             return
         with atomic_write(path) as stream:
             stream.write(json.dumps(settings, indent=2).encode())
 
 
 def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> bytes:
-    body = RECORD.pack(MAGIC, number, after.values, after.scored, after.offered, values_crc, scored_crc, 0, 0)[:-4]
+    body = RECORD.pack(JOURNAL_MAGIC, number, after.values, after.scored, after.offered, values_crc, scored_crc, 0, 0)[
+        :-4
+    ]
     return body + struct.pack("<I", zlib.crc32(body))
 
 
@@ -213,7 +215,7 @@ def _read_journal(path: Path) -> list[tuple[int, ...]]:
 
 
 def _is_good(record: bytes) -> bool:
-    return record[:4] == MAGIC and record[-4:] == struct.pack("<I", zlib.crc32(record[:-4]))
+    return record[:4] == JOURNAL_MAGIC and record[-4:] == struct.pack("<I", zlib.crc32(record[:-4]))
 
 
 def _published(records: list[tuple[int, ...]]) -> Published:

@@ -47,7 +47,7 @@ SOURCES = ("games", "siblings", "detours", "trees", "openings", "book", "chess96
 BLACK_ROOK_THAT_CASTLES = 13
 LONGEST_CLOCK = 255
 # Word 3 of packed rows [N, 4] as an array: `rows[:, 3:].view(VALUE_FIELDS)`.
-VALUE_FIELDS = np.dtype(
+SCORE_FIELDS = np.dtype(
     [("score", "<i2"), ("root", "<u2"), ("halfmove", "u1"), ("state", "u1"), ("plies_left", "u1"), ("kind", "u1")]
 )
 _PIECES_AT_START = np.array([8, 2, 2, 2, 1, 1], np.int64)

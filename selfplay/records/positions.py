@@ -64,7 +64,7 @@ class PositionSet:
         return len(self.moves)
 
     def select(self, keep: np.ndarray) -> PositionSet:
-        """The games whose keep bool[G] is True, in order."""
+        """Return the games whose keep bool[G] is True, in order."""
         keep_position = np.repeat(keep, np.diff(self.game_first))
         counts = np.diff(self.target_first)
         keep_target = np.repeat(keep_position, counts)
@@ -90,7 +90,7 @@ def offsets(counts: np.ndarray) -> np.ndarray:
 
 
 def empty_set() -> PositionSet:
-    """A set without games."""
+    """Return a set without games."""
     return PositionSet(
         starts=np.zeros((0, ROW_WORDS), np.uint64),
         game_first=np.zeros(1, np.int64),

@@ -16,7 +16,7 @@ from engine.errors import DataError
 from engine.files.atomic import atomic_write, make_durable, replace, sync_folder
 from selfplay.records.game import HEADER, SelfPlayRecord, decode_record, encode_record
 
-MAGIC = b"AINOREP1"
+REPLAY_MAGIC = b"AINOREP1"
 FRAME = struct.Struct("<II")
 LARGEST_RECORD = 1 << 22  # bytes; a length beyond it is damage, not a game
 
@@ -45,9 +45,9 @@ def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
     DataError when the file is not a segment.
     """
     data = path.read_bytes()
-    if data[: len(MAGIC)] != MAGIC:
-        raise DataError(f"{path}: not a replay segment: expected {MAGIC!r}, found {data[: len(MAGIC)]!r}")
-    records, position, damaged = [], len(MAGIC), 0
+    if data[: len(REPLAY_MAGIC)] != REPLAY_MAGIC:
+        raise DataError(f"{path}: not a replay segment: expected {REPLAY_MAGIC!r}, found {data[: len(REPLAY_MAGIC)]!r}")
+    records, position, damaged = [], len(REPLAY_MAGIC), 0
     while position < len(data):
         payload = _payload_at(data, position)
         if payload is None:
@@ -70,7 +70,7 @@ def _payload_at(data: bytes, start: int) -> bytes | None:
 
 
 def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
-    """The games of a published generation by number. Logs a warning if some are damaged. Raises DataError."""
+    """Return the games of a published generation by number. Logs a warning if some are damaged. Raises DataError."""
     path = segment_path(folder, generation)
     records, damaged = read_segment(path)
     if damaged:
@@ -95,7 +95,7 @@ def reopen_segment(folder: Path, generation: int) -> None:
 
 def _write_records(path: Path, games: Iterable[SelfPlayRecord]) -> None:
     with atomic_write(path) as stream:
-        stream.write(MAGIC)
+        stream.write(REPLAY_MAGIC)
         for game in games:
             stream.write(_frame(game))
 
@@ -117,7 +117,7 @@ class ReplayWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._published = segment_path(folder, generation)
         self._path = part_path(folder, generation)
-        begun = self._path.is_file() and self._path.stat().st_size >= len(MAGIC)
+        begun = self._path.is_file() and self._path.stat().st_size >= len(REPLAY_MAGIC)
         records, self.cut_bytes = read_segment(self._path) if begun else ([], 0)
         if not begun or self.cut_bytes:
             _write_records(self._path, records)

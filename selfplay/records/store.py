@@ -16,7 +16,7 @@ from engine.errors import DataError
 from engine.files.atomic import make_durable, replace, sync_folder
 from selfplay.records.positions import PositionSet, empty_set
 
-VERSION = 3
+POSITION_SET_VERSION = 3
 
 
 def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
@@ -42,7 +42,7 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
             left_out = name == "target_scores" and not scored
             arrays = (_array(piece, name) for piece in (() if left_out else pieces))
             _write_joined(temporary / f"{name}.npy", sample, 0 if left_out else lengths[name], arrays)
-        (temporary / "version").write_text(f"{VERSION}\n", encoding="ascii")
+        (temporary / "version").write_text(f"{POSITION_SET_VERSION}\n", encoding="ascii")
         sync_folder(temporary)
         if folder.is_dir():  # On Windows this fails as a whole while another process maps the files.
             replace(folder, old)
@@ -86,8 +86,8 @@ def map_set(folder: Path) -> PositionSet:
     """
     try:
         version = (folder / "version").read_text(encoding="ascii").strip()
-        if version != str(VERSION):
-            raise DataError(f"{folder}: position set of version {version!r}, expected {VERSION}")
+        if version != str(POSITION_SET_VERSION):
+            raise DataError(f"{folder}: position set of version {version!r}, expected {POSITION_SET_VERSION}")
         arrays = {}
         for name, sample in vars(empty_set()).items():
             array = _array(folder, name)

@@ -71,13 +71,13 @@ def score_from_value(value: np.ndarray) -> np.ndarray:
 
 
 def wdl_from_result(white_points: int, black_to_move: np.ndarray) -> np.ndarray:
-    """The game's result as one-hot float32[n, 3] for positions with black_to_move bool[n]."""
+    """Return the game's result as one-hot float32[n, 3] for positions with black_to_move bool[n]."""
     mover_points = np.where(black_to_move, -white_points, white_points)
     return np.eye(3, dtype=np.float32)[1 - mover_points]
 
 
 def blend_wdl(from_score: np.ndarray, from_result: np.ndarray) -> np.ndarray:
-    """The value target float32[n, 3]: 3/4 from the score, 1/4 from the result."""
+    """Return the value target float32[n, 3]: 3/4 from the score, 1/4 from the result."""
     return (1.0 - RESULT_SHARE) * from_score + RESULT_SHARE * from_result
 
 

@@ -56,7 +56,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [step * number for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def draw(chart: Chart) -> DrawnChart | None:
+def draw_chart(chart: Chart) -> DrawnChart | None:
     """Shapes and scales of a chart; None when no curve has a point."""
     every = [point for curve in chart.curves for point in curve.points]
     if not every:
@@ -84,12 +84,12 @@ def draw(chart: Chart) -> DrawnChart | None:
 
 
 def drawn(charts: Iterable[Chart]) -> list[DrawnChart]:
-    """The charts that have points."""
-    return [one for one in map(draw, charts) if one is not None]
+    """Return the charts that have points."""
+    return [one for one in map(draw_chart, charts) if one is not None]
 
 
 def fill_page(template: str, maker: str = "aino-train report", **context: object) -> str:
-    """The text of one of the report's templates filled in."""
+    """Return the text of one of the report's templates filled in."""
     return page_environment("selfplay.report", maker).get_template(template).render(**context)
 
 

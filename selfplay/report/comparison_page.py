@@ -23,7 +23,7 @@ SCORES = ("policy", "value", "top1")  # on held-out games
 
 
 def comparison_page(runs: Sequence[Metrics]) -> str:
-    """The page's HTML. Raises ConfigError for runs of several kinds, or more than MOST_RUNS."""
+    """Return the page's HTML. Raises ConfigError for runs of several kinds, or more than MOST_RUNS."""
     if len(runs) > MOST_RUNS:
         raise ConfigError(f"at most {MOST_RUNS} runs can be compared, not {len(runs)}")
     if len({run.x for run in runs}) > 1:
@@ -41,7 +41,7 @@ def comparison_page(runs: Sequence[Metrics]) -> str:
 
 
 def _charts(runs: Sequence[Metrics], name: str, x: str) -> list[Chart]:
-    """The runs' curves in one chart; held-out scores in one for each set of games that they are about."""
+    """Return the runs' curves in one chart; held-out scores in one for each set of games that they are about."""
     if name not in SCORES:
         return [_chart(runs, name, TITLES[name], x)]
     groups: dict[str, list[Metrics]] = {}

@@ -174,6 +174,6 @@ def _gained(before: float | None, gate: GateResult | None) -> float | None:
 
 
 def _difference(gate: GateResult) -> float:
-    """A gate's Elo difference. A perfect score counts half a point less."""
+    """Return a gate's Elo difference. A perfect score counts half a point less."""
     games, score = 2 * sum(gate.pentanomial), gate.score
     return elo_from_score(min(max(score, 0.5 / games), 1 - 0.5 / games))

@@ -54,7 +54,7 @@ def read_run(path: Path, tell: Callable[[float], None] = lambda share: None) -> 
 
 
 def metrics_of(run: AnyFacts) -> Metrics:
-    """The numbers of a run."""
+    """Return the numbers of a run."""
     if isinstance(run, PretrainingFacts):
         rows = [_logged(row, row["scores"]) for row in run.heldout]
         steps = [_logged(row, row["losses"]) for row in run.training]
@@ -73,7 +73,7 @@ def _logged(row: Mapping[str, Any], values: Mapping[str, float | None]) -> Row:
 
 
 def _sum(one: float | None, other: float | None) -> float | None:
-    """The sum of two numbers, unknown where one of them is."""
+    """Return the sum of two numbers, unknown where one of them is."""
     return None if one is None or other is None else one + other
 
 
@@ -106,12 +106,12 @@ def _flat(values: Mapping[str, Any], place: str = "") -> Iterable[tuple[str, Any
 
 
 def metrics_json(runs: Sequence[Metrics]) -> str:
-    """A list of runs, each with the fields of `Metrics`."""
+    """Return a list of runs, each with the fields of `Metrics`."""
     return json.dumps([asdict(run) for run in runs], indent=1)
 
 
 def metrics_csv(runs: Sequence[Metrics]) -> str:
-    """The rows of all runs as one table; its first column names the run."""
+    """Return the rows of all runs as one table; its first column names the run."""
     rows = [{"run": run.run, **row} for run in runs for row in run.rows]
     table = io.StringIO()
     writer = csv.DictWriter(table, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")

@@ -11,9 +11,9 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import KEY
 from selfplay.records.game import SelfPlayRecord
 
-PLIES = 8
-LEAST_SHARE = 0.02  # a branch with a smaller share of all games is left out
-LEAST_GAMES = 2
+TREE_PLIES = 8
+LEAST_BRANCH_SHARE = 0.02  # a branch with a smaller share of all games is left out
+LEAST_BRANCH_GAMES = 2
 
 
 @dataclass
@@ -44,18 +44,18 @@ class OpeningMove:
 
 
 def opening_tree(games: Iterable[SelfPlayRecord]) -> OpeningMove:
-    """The root of the tree, built from the games that began at the start position."""
+    """Return the root of the tree, built from the games that began at the start position."""
     start, root = row_from_board(chess.Board()), OpeningMove()
     for game in games:
         if game.start[KEY] != start[KEY]:
             continue
         line = [root]
-        for move in game.moves[:PLIES]:
+        for move in game.moves[:TREE_PLIES]:
             line.append(line[-1].by_move.setdefault(int(move), OpeningMove()))
         for node in line:
             node.games += 1
             node.points += (game.white_points + 1) / 2
-    _prune(root, chess.Board(), max(LEAST_GAMES, LEAST_SHARE * root.games))
+    _prune(root, chess.Board(), max(LEAST_BRANCH_GAMES, LEAST_BRANCH_SHARE * root.games))
     return root
 
 

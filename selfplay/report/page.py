@@ -13,7 +13,7 @@ from selfplay.run.config import config_text
 
 
 def report_page(facts: RunFacts) -> str:
-    """The page's HTML."""
+    """Return the page's HTML."""
     generations = facts.generations
     played = [generation.games for generation in generations if generation.games is not None]
     endings = sum((games.endings for games in played), start=type(played[0].endings)()) if played else {}
@@ -41,7 +41,7 @@ def report_page(facts: RunFacts) -> str:
 
 
 def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, object]]]:
-    """A sample, its final board, the area under its expected points, and its steps for the page's script."""
+    """Return a sample, its final board, the area under its expected points, and its steps for the page's script."""
     end = sample.steps[-1]
     board = board_svg(sample.final, marked=end.marked, label=end.text)
     return sample, board, area_path(sample.expected), [asdict(step) for step in sample.steps]
@@ -62,7 +62,7 @@ def _strength_chart(generations: list[Generation]) -> Chart:
 
 
 def _loss_chart(name: str, generations: list[Generation]) -> Chart:
-    """A chart of losses. Training batches are drawn between the previous generation and the one they made."""
+    """Return a chart of losses. Training batches are drawn between the previous generation and the one they made."""
     key = name.lower()
     training = [
         (g.number - 1 + row["step"] / g.training[-1]["step"], row[key])

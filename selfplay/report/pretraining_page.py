@@ -54,7 +54,7 @@ def read_pretraining(path: Path) -> PretrainingFacts:
 
 
 def pretraining_page(facts: PretrainingFacts) -> str:
-    """The page's HTML."""
+    """Return the page's HTML."""
     return fill_page(
         "pretraining.html.j2",
         title=f"{facts.name}: supervised run",
@@ -72,7 +72,7 @@ def _loss_chart(facts: PretrainingFacts, loss: str) -> Chart:
 
 
 def _points(rows: list[dict[str, Any]], group: str, name: str) -> list[Point]:
-    """The rows in which the number was measured, over millions of positions."""
+    """Return the rows in which the number was measured, over millions of positions."""
     return [(row["positions"] / MILLION, row[group][name]) for row in rows if row[group].get(name) is not None]
 
 

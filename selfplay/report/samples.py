@@ -13,8 +13,8 @@ from engine.board.layout import SIDE
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 
-RESULTS = {1: "1-0", 0: "½-½", -1: "0-1"}
-KINDS: tuple[Callable[[SelfPlayRecord], bool], ...] = (
+RESULT_TEXTS = {1: "1-0", 0: "½-½", -1: "0-1"}
+SAMPLE_KINDS: tuple[Callable[[SelfPlayRecord], bool], ...] = (
     lambda game: game.ending is Ending.CHECKMATE and game.white_points > 0,
     lambda game: game.ending is Ending.CHECKMATE and game.white_points < 0,
     lambda game: game.ending is Ending.RESIGNATION,
@@ -58,12 +58,12 @@ class Sample:
 
 
 def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
-    """Samples from the oldest and the newest generation in `games`."""
+    """Sample from the oldest and the newest generation in `games`."""
     if not games:
         return []
     oldest, newest = games[min(games)], games[max(games)]
     chosen = {(game.generation, game.number): game for game in oldest[:1] if len(games) > 1}
-    for kind in KINDS:
+    for kind in SAMPLE_KINDS:
         for game in filter(kind, newest):
             chosen.setdefault((game.generation, game.number), game)
             break
@@ -71,7 +71,7 @@ def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
 
 
 def sample_of_game(game: SelfPlayRecord) -> Sample:
-    """The game ply by ply. A resigned game's last move was chosen but never played, so it is left out."""
+    """Return the game ply by ply. A resigned game's last move was chosen but never played, so it is left out."""
     chess960 = board_from_row(game.start, chess960=True).has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)
     expected = _expected(game)
@@ -82,14 +82,14 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
         san = board.san(move)
         board.push(move)
         after = f"White expects {expected[ply + 1]:.0%}" if ply + 1 < len(expected) else ""
-        end = f"{RESULTS[game.white_points]}, {_words(game.ending)}" if ply + 1 == len(game.played) else ""
+        end = f"{RESULT_TEXTS[game.white_points]}, {_words(game.ending)}" if ply + 1 == len(game.played) else ""
         shown = number + san if board.turn == chess.BLACK or ply == 0 else san
         said = ". ".join(filter(None, (number + san, after, end)))
         steps.append(ShownPly(board.board_fen(), (move.from_square, move.to_square), shown, said))
     return Sample(
         generation=game.generation,
         number=game.number,
-        result=RESULTS[game.white_points],
+        result=RESULT_TEXTS[game.white_points],
         ending=_words(game.ending),
         chess960=chess960,
         steps=steps,
@@ -99,7 +99,7 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
 
 
 def ending_words(name: str) -> str:
-    """The report's words for an ending: its name, or an explanation when the name is not clear."""
+    """Return the report's words for an ending: its name, or an explanation when the name is not clear."""
     return {"length": "length limit", "other": "other end"}.get(name, name.replace("_", " "))
 
 

@@ -36,7 +36,8 @@ _EN_PASSANT = re.compile(r"e\.?p\.?$")
 
 
 def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
-    """The problems of a file. `note` (default: the log) is told of lines left out, and of what was changed in others.
+    """Return the problems of a file. `note` (default: the log) is told of lines left out, and of what was changed in
+    others.
 
     Raises DataError where the file or every line of it is unreadable.
     """
@@ -88,7 +89,8 @@ def parse_epd_line(
 
 
 def read_epd_move(board: chess.Board, text: str) -> chess.Move:
-    """A legal move from SAN, long algebraic or UCI notation, as loosely as the suites write it. Raises MoveError.
+    """Return a legal move from SAN, long algebraic or UCI notation, as loosely as the suites write it. Raises
+    MoveError.
 
     Read are marks such as + and !!, move numbers, castling with O, o or 0, promotions as a8=Q, a8Q, a8(Q) and a8/q,
     captures with x or :, and small piece letters where no pawn's move is meant.
@@ -135,7 +137,7 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
 
 
 def _groups(name: str) -> tuple[str, ...]:
-    """The theme in an id: the text after a number and a colon, or else the text before the running number."""
+    """Return the theme in an id: the text after a number and a colon, or else the text before the running number."""
     _, colon, theme = name.partition(":")
     group = theme if colon else _NUMBER.sub("", _REMARK.sub("", name))
     return (group.strip(" ."),) if group.strip(" .") else ()

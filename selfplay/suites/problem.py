@@ -39,7 +39,7 @@ class Problem:
     chess960: bool = False
 
     def board(self) -> chess.Board:
-        """The position."""
+        """Return the position."""
         return chess.Board(self.fen, chess960=self.chess960)
 
     @property

@@ -13,7 +13,7 @@ from engine.files.text import decode_text
 from selfplay.suites.problem import Problem, sample
 
 BAND = 200  # width of a rating band, in rating points
-COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
+PUZZLE_COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
 
 
 def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note | None = None) -> list[Problem]:
@@ -25,8 +25,8 @@ def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note
     note = note or notes.note
     try:
         reader = csv.DictReader(io.StringIO(decode_text(path.read_bytes()), newline=""))
-        if not set(COLUMNS) <= set(reader.fieldnames or ()):
-            raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}, found {reader.fieldnames}")
+        if not set(PUZZLE_COLUMNS) <= set(reader.fieldnames or ()):
+            raise DataError(f"{path}:1: expected the columns {', '.join(PUZZLE_COLUMNS)}, found {reader.fieldnames}")
         rows = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise DataError(f"{path}: {why_unreadable(error)}") from error

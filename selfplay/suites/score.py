@@ -73,7 +73,7 @@ def solve_all(
     report: Callable[[Outcome], None],
     stop: Callable[[], bool],
 ) -> list[Outcome]:
-    """The outcomes in the problems' order. A stop leaves out the problems that were not finished.
+    """Return the outcomes in the problems' order. A stop leaves out the problems that were not finished.
 
     `concurrency` solvers work at once. The first error of one stops the others and is raised here.
     """
@@ -101,7 +101,7 @@ def solve_all(
 
 
 @dataclass(frozen=True)
-class Tally:
+class SolvedCount:
     """The score of a group of problems."""
 
     problems: int
@@ -116,10 +116,10 @@ class Tally:
         return self.points / max(1, self.most_points)
 
 
-def tally(outcomes: Sequence[Outcome]) -> Tally:
-    """The score of some outcomes."""
+def tally(outcomes: Sequence[Outcome]) -> SolvedCount:
+    """Return the score of some outcomes."""
     nodes = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
-    return Tally(
+    return SolvedCount(
         problems=len(outcomes),
         solved=sum(outcome.solved for outcome in outcomes),
         points=sum(outcome.points for outcome in outcomes),

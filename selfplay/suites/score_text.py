@@ -11,14 +11,14 @@ from rich.table import Table
 
 from selfplay.suites.score import Outcome, grouped, tally
 
-COLUMNS = 5  # maximum number of node-count columns
+MOST_NODE_COLUMNS = 5  # maximum number of node-count columns
 FEW = 5  # groups with fewer problems get no row
 
 
 def thresholds(outcomes: Sequence[Outcome]) -> list[int]:
     """Node counts for the "solved by" columns: the largest count needed, and that count divided by powers of 4."""
     found = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
-    steps = [max(found, default=0) // 4**power for power in range(COLUMNS - 1, -1, -1)]
+    steps = [max(found, default=0) // 4**power for power in range(MOST_NODE_COLUMNS - 1, -1, -1)]
     return [step for step in steps if step > 0]
 
 
@@ -54,7 +54,7 @@ def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list
 
 
 def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
-    """Settings, scores by suite and group, and every problem's outcome."""
+    """Return settings, scores by suite and group, and every problem's outcome."""
     return {
         **settings,
         "suites": [

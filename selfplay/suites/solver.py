@@ -18,7 +18,7 @@ from selfplay.matches.control import TimeControl
 
 STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
 FIRST_STAGE = 8
-PATIENCE_S = 60.0  # allow a UCI engine this much beyond its time; with a node limit, this much in all
+ENGINE_PATIENCE_S = 60.0  # allow a UCI engine this much beyond its time; with a node limit, this much in all
 
 
 class BestMove(NamedTuple):
@@ -30,14 +30,14 @@ class BestMove(NamedTuple):
     mate: int | None  # full moves to the mate it announces; negative when it is being mated
 
 
-Answer = Sequence[BestMove]
+BestMoves = Sequence[BestMove]
 """The best moves during a search, in order. The last one is the move played, with all nodes and time spent on it."""
 
 
 class Solver(Protocol):
     """Searches one position after another. It has not seen any of them before."""
 
-    def solve(self, board: chess.Board, fresh: bool) -> Answer:
+    def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
         """Search a position that has legal moves and its history on the stack. fresh: it begins a new problem."""
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class EngineSolver:
         self._engine = Engine(options)
         self._engine.warm_up()
 
-    def solve(self, board: chess.Board, fresh: bool) -> Answer:
+    def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
         engine, limit = self._engine, self._limit
         if fresh:
             engine.new_game()
@@ -95,15 +95,15 @@ class UciSolver:
         self._limit = limit
         self._engine = open_engine(contestant)
 
-    def solve(self, board: chess.Board, fresh: bool) -> Answer:
+    def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
         if fresh:
             self._engine.protocol.send_line("ucinewgame")
         try:
-            return ask_engine(self._engine, self._search(board), self._limit.movetime_s + PATIENCE_S)
+            return ask_engine(self._engine, self._search(board), self._limit.movetime_s + ENGINE_PATIENCE_S)
         except (chess.engine.EngineError, TimeoutError) as error:
             raise ConfigError(f"{self._name} failed in {board.fen()}: {error!r}") from error
 
-    async def _search(self, board: chess.Board) -> Answer:
+    async def _search(self, board: chess.Board) -> BestMoves:
         limit = chess.engine.Limit(time=self._limit.movetime_s or None, nodes=self._limit.nodes or None)
         begin = time.perf_counter()
         steps: list[BestMove] = []

@@ -20,9 +20,9 @@ from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from selfplay.teachers.net_file import STOCKFISH_15
 
-WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
+TEACHER_WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
 KING_FEATURES = 704  # features for each square of the side's own king
-BLOCK = 256  # columns held in registers at once
+COLUMN_BLOCK = 256  # columns held in registers at once
 ADDED = 8  # index in `changed` of the first filled square; a move empties and fills at most two
 
 
@@ -41,10 +41,10 @@ class Accumulators(NamedTuple):
 
 
 def new_accumulators(plies: int) -> Accumulators:
-    """New accumulators for one thread."""
-    inputs, hidden = aligned_zeros(WIDTH, dtype=np.uint8), aligned_zeros(32, dtype=np.uint8)
+    """Return new accumulators for one thread."""
+    inputs, hidden = aligned_zeros(TEACHER_WIDTH, dtype=np.uint8), aligned_zeros(32, dtype=np.uint8)
     return Accumulators(
-        values=aligned_zeros(plies * 2 * WIDTH, dtype=np.int16),
+        values=aligned_zeros(plies * 2 * TEACHER_WIDTH, dtype=np.int16),
         psqt=aligned_zeros(plies * 2 * BUCKETS, dtype=np.int32),
         indices=np.zeros(64, np.int64),
         changed=np.zeros((16, 3), np.int64),
@@ -105,8 +105,8 @@ def _refresh(net, acc, ply, side, row):
                 acc.indices[count] = _feature(ctz(pieces), kind, colour, side, flip, base)
                 count += 1
                 pieces &= pieces - np.uint64(1)
-    out = (2 * ply + side) * WIDTH
-    for c in range(0, WIDTH, BLOCK):
+    out = (2 * ply + side) * TEACHER_WIDTH
+    for c in range(0, TEACHER_WIDTH, COLUMN_BLOCK):
         _sum_block(net.bias, c, net.weight, c, acc.indices, np.int64(0), count, np.int64(0), acc.values, out + c)
     out = (2 * ply + side) * BUCKETS
     for bucket in range(BUCKETS):
@@ -139,12 +139,21 @@ def _note_changes(acc, row, child):
 
 @kernel()
 def _update(net, acc, ply, side, removed, added):
-    """A side's accumulator at ply + 1: that at ply, minus the removed features, plus the added ones."""
-    old = (2 * ply + side) * WIDTH
-    for c in range(0, WIDTH, BLOCK):
+    """Write a side's accumulator at ply + 1: that at ply, minus the removed features, plus the added ones."""
+    old = (2 * ply + side) * TEACHER_WIDTH
+    for c in range(0, TEACHER_WIDTH, COLUMN_BLOCK):
         values = acc.values
         _sum_block(
-            values, old + c, net.weight, c, acc.indices, removed, np.int64(0), added, values, old + 2 * WIDTH + c
+            values,
+            old + c,
+            net.weight,
+            c,
+            acc.indices,
+            removed,
+            np.int64(0),
+            added,
+            values,
+            old + 2 * TEACHER_WIDTH + c,
         )
     old = (2 * ply + side) * BUCKETS
     for bucket in range(BUCKETS):
@@ -168,14 +177,14 @@ def _sum_block(base, at, weight, column, indices, removed, present, added, out, 
     s4, s5 = load_shorts(base, at + 128), load_shorts(base, at + 160)
     s6, s7 = load_shorts(base, at + 192), load_shorts(base, at + 224)
     for i in range(removed):
-        w = indices[i] * WIDTH + column
+        w = indices[i] * TEACHER_WIDTH + column
         s0, s1 = s0 - load_shorts(weight, w), s1 - load_shorts(weight, w + 32)
         s2, s3 = s2 - load_shorts(weight, w + 64), s3 - load_shorts(weight, w + 96)
         s4, s5 = s4 - load_shorts(weight, w + 128), s5 - load_shorts(weight, w + 160)
         s6, s7 = s6 - load_shorts(weight, w + 192), s7 - load_shorts(weight, w + 224)
     first, last = (np.int64(0), present) if present else (np.int64(ADDED), ADDED + added)
     for i in range(first, last):
-        w = indices[i] * WIDTH + column
+        w = indices[i] * TEACHER_WIDTH + column
         s0, s1 = s0 + load_shorts(weight, w), s1 + load_shorts(weight, w + 32)
         s2, s3 = s2 + load_shorts(weight, w + 64), s3 + load_shorts(weight, w + 96)
         s4, s5 = s4 + load_shorts(weight, w + 128), s5 + load_shorts(weight, w + 160)

@@ -13,7 +13,7 @@ from engine.tactics.quiescence import immediate_gain, take_best
 from engine.tactics.see import see
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE
 from selfplay.teachers.accumulators import advance
-from selfplay.teachers.quiet_search import MATE, begin, quiescence, settled_value
+from selfplay.teachers.quiet_search import MATE, begin_quiescence, teacher_quiescence, teacher_quiet_value
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
@@ -23,13 +23,13 @@ EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon ex
 def deep_value(teacher, row, depth):
     """Units for the side to move by alpha-beta of `depth` plies; 0 is quiescence."""
     if depth <= 0:
-        return settled_value(teacher, row)
-    begin(teacher, row)
+        return teacher_quiet_value(teacher, row)
+    begin_quiescence(teacher, row)
     return _search(teacher, np.int64(0), np.int64(depth), np.int64(-MATE), np.int64(MATE))
 
 
 @kernel()
-def score_moves(teacher, ply, moves, count, scores, exact, reach):
+def score_teacher_moves(teacher, ply, moves, count, scores, exact, reach):
     """Order moves[:count] of rows[ply], best first, by quiescence of the position after each.
 
     The accumulators of rows[ply] must be set. Scores are units for the mover; mates count from ply 0.
@@ -76,7 +76,7 @@ def _settled_move(teacher, ply, move, after, least):
         return -after  # the other side need not move
     advance(teacher.net, teacher.acc, ply, row, child)
     teacher.nodes[0] = 0
-    return -quiescence(teacher, ply + 1, ply + 1, np.int64(-MATE), -least)
+    return -teacher_quiescence(teacher, ply + 1, ply + 1, np.int64(-MATE), -least)
 
 
 @kernel()
@@ -96,7 +96,7 @@ def _search(teacher, ply, depth, alpha, beta):
     checked = in_check(row)
     if depth <= 0 and not (checked and ply <= EXTENSION_PLIES):
         teacher.nodes[0] = 0
-        return quiescence(teacher, ply, ply, alpha, beta)
+        return teacher_quiescence(teacher, ply, ply, alpha, beta)
     count = np.int64(generate(row, teacher.moves[ply]))
     if count == 0:
         return np.int64(ply - MATE) if checked else np.int64(0)

@@ -20,15 +20,15 @@ from selfplay.records.packed import (
     VALUE_WORDS,
     unpack_row,
 )
-from selfplay.teachers.alpha_beta import score_moves
+from selfplay.teachers.alpha_beta import score_teacher_moves
 from selfplay.teachers.drawing import REACH, pack_best_moves
 from selfplay.teachers.groups import label_of
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quality import BALANCED_CP
-from selfplay.teachers.quiet_search import begin, new_teacher, settled_value, to_cp
+from selfplay.teachers.quiet_search import begin_quiescence, new_teacher, teacher_quiet_value, to_cp
 from selfplay.teachers.static_value import static_value
 
-PART = 1 << 22  # rows per pass
+ROWS_PER_PASS = 1 << 22  # rows per pass
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Composition:
 def composition(rows: np.ndarray) -> Composition:
     """Composition of packed rows [N, 4 or 8]."""
     counts, calm, balanced = np.zeros(SOURCE_MASK + 1, np.int64), 0, 0
-    for first in range(0, len(rows), PART):
-        fields = fields_of(rows[first : first + PART])
+    for first in range(0, len(rows), ROWS_PER_PASS):
+        fields = fields_of(rows[first : first + ROWS_PER_PASS])
         kinds = np.bincount(fields["kind"], minlength=256)
         counts += kinds.reshape(16, 16).sum(axis=0)
         calm += int(kinds.reshape(8, 2, 16)[:, 1].sum())
@@ -77,16 +77,16 @@ def count_wrong(teacher, rows, depth):
             continue
         if rows.shape[1] == SCORED_WORDS:
             count = np.int64(generate(row, moves))
-            begin(teacher, row)
-            score_moves(teacher, np.int64(0), moves, count, scores, np.int64(TOP_MOVES), REACH)
+            begin_quiescence(teacher, row)
+            score_teacher_moves(teacher, np.int64(0), moves, count, scores, np.int64(TOP_MOVES), REACH)
             pack_best_moves(moves, scores, count, words)
             value = scores[0]
         elif rows[i, 3] >> np.uint64(56) & np.uint64(CALM):
-            begin(teacher, row)
+            begin_quiescence(teacher, row)
             value = static_value(teacher.net, teacher.acc, np.int64(0), row)
             value = label_of(teacher, np.int64(0), value, depth, scores)
         else:
-            value = settled_value(teacher, row)
+            value = teacher_quiet_value(teacher, row)
         same = to_cp(value) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF
         for word in range(VALUE_WORDS, rows.shape[1]):
             same = same and words[word] == rows[i, word]

@@ -51,13 +51,13 @@ class Shares:
     quiet_ends: float = 0.07  # ends of the exchanges in positions near games
 
 
-GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(len(SOURCES))
-FROM_GAMES = (GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
+_GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(len(SOURCES))
+FROM_GAMES = (_GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
 GAME_SHARE = 0.25  # share of a drawn game's positions that are offered
 LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3
 LONGEST_EXCHANGE = 12  # plies
-MEN_OF_ENDINGS = 5  # most pieces besides the kings
+MOST_ENDING_MEN = 5  # most pieces besides the kings
 KINDS_OF_ENDINGS = np.array([0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64)  # pawns twice as often as rooks
 TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
 
@@ -111,7 +111,7 @@ def draw_source(space, roots, source, most, draws):
         if space.counts[0] >= most:
             return
         temperature = TEMPERATURES_CP[below(rng, np.int64(3))] * UNITS_PER_CP
-        if source == GAMES:
+        if source == _GAMES:
             _draw_game(space, roots.games)
         elif source in (SIBLINGS, DETOURS):
             detour = 1 + below(rng, np.int64(3)) if source == DETOURS else np.int64(0)
@@ -173,7 +173,7 @@ def _draw_game(space, games):
         if uniform(space.rng) < GAME_SHARE:
             value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
             plies_left = min(games.first[game + 1] - position, np.int64(255))
-            offer(space, np.int64(0), value, np.int64(GAMES), _root_of(games, game), plies_left)
+            offer(space, np.int64(0), value, np.int64(_GAMES), _root_of(games, game), plies_left)
         make(teacher.rows[0], games.moves[position], teacher.rows[1])
         advance(teacher.net, teacher.acc, np.int64(0), teacher.rows[0], teacher.rows[1])
         step_down(teacher)
@@ -203,7 +203,7 @@ def _draw_quiet_end(space, games):
 
 @kernel()
 def _best_exchange(space, row):
-    """The capture that wins most (at least an even exchange), or a random evasion in check; -1 if none."""
+    """Return the capture that wins most (at least an even exchange), or a random evasion in check; -1 if none."""
     if in_check(row):
         count = np.int64(generate(row, space.moves))
         return np.int64(space.moves[below(space.rng, count)]) if count else np.int64(-1)
@@ -224,7 +224,7 @@ def _put_ending(space):
         row[word] = np.uint64(0)
     for colour in range(2):
         _put(row, np.int64(KING), colour, below(rng, np.int64(64)))
-    for _ in range(1 + below(rng, np.int64(MEN_OF_ENDINGS))):
+    for _ in range(1 + below(rng, np.int64(MOST_ENDING_MEN))):
         kind = KINDS_OF_ENDINGS[below(rng, np.int64(len(KINDS_OF_ENDINGS)))]
         square = 8 + below(rng, np.int64(48)) if kind == PAWN else below(rng, np.int64(64))
         _put(row, kind, below(rng, np.int64(2)), square)

@@ -22,7 +22,7 @@ from selfplay.teachers.static_value import static_value
 
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
 GROUPS_A_TREE = 50  # nodes of a tree that are offered, at most, where each gives a group; set by hand
-SIZES = (1, 2, 4)  # times half the visits asked for, drawn for each tree, so that trees of several ages are seen
+TREE_SIZES = (1, 2, 4)  # times half the visits asked for, drawn for each tree, so that trees of several ages are seen
 SPARE_NODES = 256  # mates found at leaves use nodes but no visits
 
 
@@ -31,7 +31,7 @@ class TreeSource:
 
     def __init__(self, evaluator: InKernelEvaluator, visits: int) -> None:
         self._visits = visits
-        room = 2 * max(1, visits * max(SIZES) // 2) + SPARE_NODES
+        room = 2 * max(1, visits * max(TREE_SIZES) // 2) + SPARE_NODES
         self._search = Search(SearchParams(needs_planes=False), new_tree(room))
         self._player, self._kernels = TreePlayer(self._search), KernelVisits(evaluator)
         self._path = np.zeros(MAX_DEPTH + 1, np.uint16)  # moves from the root to a node
@@ -43,7 +43,7 @@ class TreeSource:
             if space.counts[0] >= most:
                 return
             root = put_game_position(space, games)
-            size = SIZES[int(below(space.rng, np.int64(len(SIZES))))]
+            size = TREE_SIZES[int(below(space.rng, np.int64(len(TREE_SIZES))))]
             self._search.clear()
             self._player.begin(space.teacher.rows[:1].copy(), max(1, self._visits * size // 2))
             self._kernels.search(self._player)
@@ -68,9 +68,9 @@ def offer_nodes(space, tree, path, root):
 
 @kernel()
 def put_position(tree, node, path, row, scratch):
-    """Write the position of ``node`` to ``row`` and the moves that lead to it, the last one first, to ``path``.
+    """Write the position of `node` to `row` and the moves that lead to it, the last one first, to `path`.
 
-    ``row`` and ``scratch`` are uint64 [16]. Returns the number of moves. No visit may be in progress.
+    `row` and `scratch` are uint64 [16]. Returns the number of moves. No visit may be in progress.
     """
     depth = np.int64(0)
     parent = np.int64(tree.nodes[node].parent)

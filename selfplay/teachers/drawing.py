@@ -22,11 +22,11 @@ from engine.tactics.quiescence import immediate_gain
 from engine.tactics.see import see
 from selfplay.records.calibration import STATIC
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
-from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, start
-from selfplay.teachers.alpha_beta import score_moves
+from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH, advance, start
+from selfplay.teachers.alpha_beta import score_teacher_moves
 from selfplay.teachers.groups import from_ply, is_settled, label_of, pack_group
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import MATE, Teacher, begin, new_teacher, quiescence, to_cp
+from selfplay.teachers.quiet_search import MATE, Teacher, begin_quiescence, new_teacher, teacher_quiescence, to_cp
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 DECIDED_CP, LOST_CP = 400, 1000  # positions beyond these keep DECIDED_SHARE and LOST_SHARE
@@ -87,7 +87,7 @@ def new_draw_space(
 
 
 @kernel()
-def draw(rng):
+def draw_position(rng):
     """64 random bits: SplitMix64, Steele, Lea & Flood 2014."""
     rng[0] += np.uint64(0x9E3779B97F4A7C15)
     z = rng[0]
@@ -98,14 +98,14 @@ def draw(rng):
 
 @kernel()
 def uniform(rng):
-    """A number in [0, 1)."""
-    return np.float64(draw(rng) >> np.uint64(11)) * 2.0**-53
+    """Return a number in [0, 1)."""
+    return np.float64(draw_position(rng) >> np.uint64(11)) * 2.0**-53
 
 
 @kernel()
 def below(rng, n):
-    """An integer from 0 to n - 1."""
-    return np.int64(draw(rng) % np.uint64(n))
+    """Return an integer from 0 to n - 1."""
+    return np.int64(draw_position(rng) % np.uint64(n))
 
 
 # ---- offering a position --------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def offer(space, ply, value, source, root, plies_left):
         value = label_of(teacher, ply, value, space.groups[1], space.scores)
     else:
         teacher.nodes[0] = 0
-        value = quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE))
+        value = teacher_quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE))
     value = from_ply(value, ply)
     at = space.counts[0]
     pack_row(row, to_cp(value), root, plies_left, kind, space.values[at])
@@ -175,8 +175,8 @@ def score_noted(space):
         count = np.int64(generate(row, space.moves))
         if count == 0:
             continue
-        begin(teacher, row)
-        score_moves(teacher, np.int64(0), space.moves, count, space.scores, np.int64(TOP_MOVES), REACH)
+        begin_quiescence(teacher, row)
+        score_teacher_moves(teacher, np.int64(0), space.moves, count, space.scores, np.int64(TOP_MOVES), REACH)
         pack_row(row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[kept])
         pack_best_moves(space.moves, space.scores, count, space.scored[kept])
         space.noted[kept, KEY] = row[KEY]
@@ -234,7 +234,7 @@ def walk(space, plies, temperature, source, root):
 
 @kernel()
 def _offer_children(space, count, value, temperature, source, root):
-    """(number of the move to continue with, static value after it); `value` is the static value of ply 0."""
+    """Return (number of the move to continue with, static value after it); `value` is the static value of ply 0."""
     teacher = space.teacher
     row, child = teacher.rows[0], teacher.rows[1]
     least = value - GOOD_MOVE_CP * UNITS_PER_CP
@@ -261,7 +261,7 @@ def step_down(teacher):
     """Move ply 1 to ply 0."""
     copy_row(teacher.rows[1], teacher.rows[0])
     values, psqt = teacher.acc.values, teacher.acc.psqt
-    for k in range(2 * WIDTH):
-        values[k] = values[2 * WIDTH + k]
+    for k in range(2 * TEACHER_WIDTH):
+        values[k] = values[2 * TEACHER_WIDTH + k]
     for k in range(2 * BUCKETS):
         psqt[k] = psqt[2 * BUCKETS + k]

@@ -18,8 +18,8 @@ from engine.tactics.see import see
 from selfplay.records.calibration import QUIESCENCE, STATIC
 from selfplay.records.packed import CALM, FOLLOWS, pack_row
 from selfplay.teachers.accumulators import advance
-from selfplay.teachers.alpha_beta import score_moves
-from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, MAX_QUIET_PLY, quiescence, to_cp
+from selfplay.teachers.alpha_beta import score_teacher_moves
+from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, MAX_QUIET_PLY, teacher_quiescence, to_cp
 from selfplay.teachers.static_value import static_value
 
 
@@ -34,7 +34,7 @@ def is_settled(teacher, ply, value, limit):
             return False
     teacher.nodes[0] = 0
     without_checks = ply - CHECK_PLIES
-    return quiescence(teacher, ply, without_checks, value + limit, value + limit + 1) <= value + limit
+    return teacher_quiescence(teacher, ply, without_checks, value + limit, value + limit + 1) <= value + limit
 
 
 @kernel()
@@ -47,10 +47,10 @@ def label_of(teacher, ply, value, depth, scores):
         return value
     teacher.nodes[0] = 0
     if depth == QUIESCENCE:
-        return quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE))
+        return teacher_quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE))
     moves = teacher.moves[ply]
     count = np.int64(generate(teacher.rows[ply], moves))
-    score_moves(teacher, ply, moves, count, scores, np.int64(1), 0.0)
+    score_teacher_moves(teacher, ply, moves, count, scores, np.int64(1), 0.0)
     return scores[0]
 
 

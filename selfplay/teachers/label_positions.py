@@ -84,7 +84,7 @@ class LabelFile:
             # An older note does not tell the kind of positions: games, and not held-out ones alone.
             other = sorted(key for key, value in teacher.items() if stored.get(key, False) != value)
         except (OSError, ValueError, AttributeError) as error:
-            raise RunError(f"{note}: not a note about the teacher of labels: {error}") from error
+            raise RunError(f"{note}: not a record of the labels' teacher: {error}") from error
         if other:
             raise RunError(
                 f"{self.path} holds labels of another teacher or kind ({', '.join(other)}; see {note.name}): "
@@ -161,7 +161,7 @@ class _Shared:
         self._before, self._started = len(self.out.keys), time.monotonic()
 
     def next_task(self, halted: Callable[[], bool]) -> tuple[LabelTask, list[int]] | None:
-        """The next task with plies that nobody has labelled or is labelling; None at the end."""
+        """Return the next task with plies that nobody has labelled or is labelling; None at the end."""
         with self._lock:
             for task in self.tasks:
                 if halted() or len(self._asked) >= self.count:
@@ -240,7 +240,7 @@ class _Teacher:
         except EngineDied as error:
             self._engine.close()
             self._deaths += 1
-            self._tell(f"engine: {error}; the position after {ply} moves from {task.fen} is skipped")
+            self._tell(f"engine: {error}; skipping the position after {ply} moves from {task.fen}")
             if self._deaths == MOST_DEATHS:
                 raise
             self._engine, self._task = self._new_engine(), None
@@ -252,14 +252,14 @@ class _Teacher:
 
 
 def _legal(task: LabelTask, ply: int, answer: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The answer without illegal moves, which a faulty engine may give."""
+    """Return the answer without illegal moves, which a faulty engine may give."""
     row, legal = task.stack[ply], np.zeros(MAX_MOVES, np.uint16)
     allowed = set(legal[: generate(row, legal)].tolist())
     return [(text, score) for text, score in answer if king_takes_rook(row, MOVE_OF_TEXT.get(text, 0)) in allowed]
 
 
 def label_line(task: LabelTask, labels: dict[int, list[tuple[str, int]]]) -> str:
-    """The line of a task; a last position without a move of its own plays its best one."""
+    """Return the line of a task; a last position without a move of its own plays its best one."""
     plies = []
     for ply in range(len(task.moves) + 1):
         scored = ",".join(f"{move}={score}" for move, score in labels.get(ply, ()))

@@ -56,18 +56,18 @@ class LabelTask:
         return board_from_row(self.stack[0], self.chess960).fen()
 
     def uci_moves(self, ply: int) -> list[str]:
-        """The moves that lead to the position of a ply."""
+        """Return the moves that lead to the position of a ply."""
         return [self.move_text(earlier) for earlier in range(ply)]
 
     def move_text(self, ply: int) -> str:
-        """The move of a ply in UCI notation."""
+        """Return the move of a ply in UCI notation."""
         return decode_move(self.stack[ply], self.moves[ply], self.chess960).uci()
 
 
 def tasks_of_games(
     games: Iterable[GameRecord], per_game: int, seed: int = 1, off_path: bool = False, held_out: bool = False
 ) -> Iterator[LabelTask]:
-    """The games of a collection as tasks, in order. The draws from a game depend only on its number and the seed.
+    """Yield the games of a collection as tasks, in order. The draws from a game depend only on its number and the seed.
 
     per_game: most positions per game, drawn at random; 0 = all.
     off_path: whether trees are grown from the positions. A position of a tree does not tell which game it came from, so
@@ -99,7 +99,7 @@ def positions_of_file(path: Path) -> Iterator[LabelTask]:
 
 
 def _single(row: np.ndarray) -> LabelTask:
-    """A position of no game."""
+    """Return a position of no game."""
     return LabelTask(row[None], np.zeros(0, np.uint16), UNKNOWN_RESULT, (0,))
 
 

@@ -29,7 +29,7 @@ from selfplay.teachers.draw_trees import TreeSource
 from selfplay.teachers.drawing import new_draw_space, score_noted
 from selfplay.teachers.net_file import StockfishNet
 
-VERSION = 6  # raise this when the same settings give different labels
+LABELS_VERSION = 6  # raise this when the same settings give different labels
 MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread
 REBUILD_ROWS = 1 << 20
@@ -205,7 +205,7 @@ def _settings(net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet |
     """Everything that the labels depend on, in the folder's form."""
     games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
-        "version": VERSION,
+        "version": LABELS_VERSION,
         "teacher": file_hash(net_file),
         "tree_net": tree_net.name if tree_net is not None else "",
         "games": len(roots.games.starts),
@@ -227,7 +227,8 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
 
 
 def new_filter(mib: int) -> np.ndarray:
-    """An empty filter uint64 over position keys, in bounded memory (blocked Bloom filter); `mib` is a power of two.
+    """Return an empty filter uint64 over position keys, in bounded memory (blocked Bloom filter); `mib` is a power of
+    two.
 
     Each key sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders & Singler 2007).
     An added key is always found. With 21 bits per added key, about one new key in a thousand also counts as known, and

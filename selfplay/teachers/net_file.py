@@ -17,10 +17,10 @@ import numpy as np
 from engine.errors import NetFileError
 from engine.native.memory import aligned_copy
 
-VERSION = 0x7AF32F20
+NNUE_VERSION = 0x7AF32F20
 STACK_HASH = 0x63336A4A  # of the layers 1024 -> 15 + 1 -> 32 -> 1 after the transformer
 LONGEST_DESCRIPTION = 4096  # bytes; real descriptions have under a hundred
-PREFIX = struct.Struct("<III")
+NNUE_PREFIX = struct.Struct("<III")
 HASH = struct.Struct("<I")
 
 # The transformer's hash is the feature set's hash, exclusive-ored with twice the width.
@@ -82,8 +82,8 @@ class _Reader:
         self._size = size
 
     def net(self, shape: NetShape) -> StockfishNet:
-        version, net_hash, length = PREFIX.unpack(self._bytes(PREFIX.size, "a header of 12 bytes"))
-        self._expect(version == VERSION, f"version {VERSION:#x} of Stockfish's net files", f"{version:#x}")
+        version, net_hash, length = NNUE_PREFIX.unpack(self._bytes(NNUE_PREFIX.size, "a header of 12 bytes"))
+        self._expect(version == NNUE_VERSION, f"version {NNUE_VERSION:#x} of Stockfish's net files", f"{version:#x}")
         expected = f"a description of at most {LONGEST_DESCRIPTION} bytes"
         self._expect(length <= LONGEST_DESCRIPTION, expected, f"{length:,}")
         self._bytes(length, "the description")
@@ -93,7 +93,7 @@ class _Reader:
             f"the hash {shape.transformer_hash ^ STACK_HASH:#x} of a net with stacks of 1024 -> 16 -> 32 -> 1",
             f"{net_hash:#x}",
         )
-        whole = PREFIX.size + length + shape.parameter_bytes
+        whole = NNUE_PREFIX.size + length + shape.parameter_bytes
         self._expect(self._size == whole, f"a file of {whole:,} bytes", f"{self._size:,}")
         bias = self._array("<i2", shape.width)
         weight = self._array("<i2", shape.features * shape.width)
@@ -130,7 +130,7 @@ class _Reader:
 
 
 def _architecture_name(transformer_hash: int) -> str:
-    """The architecture that a transformer's hash stands for."""
+    """Return the architecture that a transformer's hash stands for."""
     for width in OTHER_WIDTHS:
         if name := FEATURE_SETS.get(transformer_hash ^ 2 * width):
             return f"{name} with 2 x {width} accumulators"

@@ -29,7 +29,7 @@ from selfplay.teachers.values import q_of, teacher_cp
 
 BALANCED_CP = 150
 LEAST_MEN = 17  # of parents whose siblings are compared: the middlegame, where most points are lost
-BATCH = 256
+JUDGED_AT_ONCE = 256
 
 
 class Truth(NamedTuple):
@@ -74,7 +74,7 @@ def read_truth(path: Path) -> Truth:
 
 
 def parents_of(truth: Truth, most: int) -> np.ndarray:
-    """The first balanced positions of the middlegame, at most `most`: rows uint64[P, 16]."""
+    """Return the first balanced positions of the middlegame, at most `most`: rows uint64[P, 16]."""
     men = np.bitwise_count(truth.rows[:, WHITE] | truth.rows[:, BLACK])
     return truth.rows[(np.abs(truth.score_cp) < BALANCED_CP) & (men >= LEAST_MEN)][:most]
 
@@ -92,7 +92,7 @@ def parents_of_folder(folder: Path, most: int) -> np.ndarray:
 
 
 def measure(judge: Judge, truth: Truth, calm: np.ndarray) -> Measures:
-    """The errors of one judge; `calm` bool[N] of the truth's positions."""
+    """Return the errors of one judge; `calm` bool[N] of the truth's positions."""
     square = (judge(truth.rows) - q_of(wdl_from_score(truth.score_cp))) ** 2
     near = calm & (np.abs(truth.score_cp) < BALANCED_CP)
     return Measures(*(float(square[some].mean()) if some.any() else 0.0 for some in (square == square, calm, near)))
@@ -106,12 +106,12 @@ def orders(judge: Judge, siblings: Siblings) -> list[Order]:
 
 def evaluator_judge(evaluator: Evaluator) -> Judge:
     """Judge by an engine evaluator, on positions without history."""
-    leaves = new_leaf_batch(BATCH)
+    leaves = new_leaf_batch(JUDGED_AT_ONCE)
 
     def judge(rows: np.ndarray) -> np.ndarray:
         q = np.zeros(len(rows))
-        for first in range(0, len(rows), BATCH):
-            part = rows[first : first + BATCH]
+        for first in range(0, len(rows), JUDGED_AT_ONCE):
+            part = rows[first : first + JUDGED_AT_ONCE]
             for leaf, row in enumerate(part):
                 fill_leaf(leaves, leaf, row[None])
             evaluator.evaluate(leaves, len(part))

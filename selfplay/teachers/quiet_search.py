@@ -22,7 +22,7 @@ MAX_QUIET_PLY = 40
 EVASION_PLIES = 6  # below the leaf, these plies try every evasion of a check
 CHECK_PLIES = 1  # below the leaf, these plies try quiet moves that give direct check
 DELTA_MARGIN = 700  # units that a capture may win besides the piece itself
-NODE_LIMIT = 3000  # positions per quiescence; beyond it all nodes stand pat
+TEACHER_NODE_LIMIT = 3000  # positions per quiescence; beyond it all nodes stand pat
 
 
 class Teacher(NamedTuple):
@@ -37,7 +37,7 @@ class Teacher(NamedTuple):
 
 
 def new_teacher(net: StockfishNet) -> Teacher:
-    """New teacher for one thread."""
+    """Return new teacher for one thread."""
     plies = MAX_QUIET_PLY + 2
     return Teacher(
         net=net,
@@ -50,7 +50,7 @@ def new_teacher(net: StockfishNet) -> Teacher:
 
 
 @kernel()
-def begin(teacher, row):
+def begin_quiescence(teacher, row):
     """Set up a search of `row` at ply 0."""
     copy_row(row, teacher.rows[0])
     teacher.nodes[0] = 0
@@ -58,21 +58,21 @@ def begin(teacher, row):
 
 
 @kernel()
-def settled_value(teacher, row):
+def teacher_quiet_value(teacher, row):
     """Units for the side to move once captures are settled."""
-    begin(teacher, row)
-    return quiescence(teacher, np.int64(0), np.int64(0), np.int64(-MATE), np.int64(MATE))
+    begin_quiescence(teacher, row)
+    return teacher_quiescence(teacher, np.int64(0), np.int64(0), np.int64(-MATE), np.int64(MATE))
 
 
 @kernel()
-def quiescence(teacher, ply, leaf_ply, alpha, beta):
+def teacher_quiescence(teacher, ply, leaf_ply, alpha, beta):
     """Units for the side to move of rows[ply] once captures are settled, exact within (alpha, beta).
 
     The row and its accumulators must be set; `leaf_ply` is where quiescence began.
     """
     row, moves, scores = teacher.rows[ply], teacher.moves[ply], teacher.scores[ply]
     teacher.nodes[0] += 1
-    if ply >= MAX_QUIET_PLY or teacher.nodes[0] > NODE_LIMIT:
+    if ply >= MAX_QUIET_PLY or teacher.nodes[0] > TEACHER_NODE_LIMIT:
         return static_value(teacher.net, teacher.acc, ply, row)
     evading = ply < leaf_ply + EVASION_PLIES and in_check(row)
     best = np.int64(ply - MATE)
@@ -92,7 +92,7 @@ def quiescence(teacher, ply, leaf_ply, alpha, beta):
                 continue
         make(row, move, teacher.rows[ply + 1])
         advance(teacher.net, teacher.acc, ply, row, teacher.rows[ply + 1])
-        score = -quiescence(teacher, ply + 1, leaf_ply, -beta, -alpha)
+        score = -teacher_quiescence(teacher, ply + 1, leaf_ply, -beta, -alpha)
         if score > best:
             best = score
             alpha = max(alpha, score)

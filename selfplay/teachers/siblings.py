@@ -25,7 +25,7 @@ from selfplay.teachers.values import q_of, settled_mask, teacher_cp
 LABEL_PLIES = 2
 # Sorts of moves, by bit: a move may have several.
 SORTS = ("no capture", "attacks anew", "leaves an attack", "king", "pawn")
-NO_CAPTURE, ATTACKS_ANEW, LEAVES_AN_ATTACK, BY_KING, BY_PAWN = (1 << i for i in range(len(SORTS)))
+NO_CAPTURE, ATTACKS_ANEW, LEAVES_AN_ATTACK, KING_MOVE, PAWN_MOVE = (1 << i for i in range(len(SORTS)))
 
 
 class Siblings(NamedTuple):
@@ -84,7 +84,7 @@ def write_children(parents, rows, owner, sorts):
 
 @kernel()
 def sorts_of(row, move, child):
-    """The sorts of a move as bits: bit i for SORTS[i].
+    """Return the sorts of a move as bits: bit i for SORTS[i].
 
     A move attacks anew if the piece attacks one on its new square that it did not attack before, or leaves an attack if
     the enemy attacked its old square. Castling is a move of the king.
@@ -97,9 +97,9 @@ def sorts_of(row, move, child):
     if row[BLACK - side] == child[BLACK - side]:
         sorts |= NO_CAPTURE
     if kind == KING:
-        sorts |= BY_KING
+        sorts |= KING_MOVE
     elif kind == PAWN:
-        sorts |= BY_PAWN
+        sorts |= PAWN_MOVE
     if is_attacked(row, origin, row[WHITE] | row[BLACK], 1 - side):
         sorts |= LEAVES_AN_ATTACK
     if not castles and attacks_of(child, target, side) & child[BLACK - side] & ~attacks_of(row, origin, side) & theirs:

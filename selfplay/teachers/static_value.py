@@ -17,7 +17,7 @@ from engine.native.integer_lanes import (
     store_low_bytes,
 )
 from engine.native.jit import kernel
-from selfplay.teachers.accumulators import BUCKETS, WIDTH
+from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH
 
 UNITS_PER_CP = 3.61  # Stockfish 15.1's NormalizeToPawnValue of 361
 MOST_UNITS = 20_000  # limit of static values, well below mates
@@ -52,7 +52,7 @@ def static_value(net, acc, ply, row):
 
 @kernel()
 def _toward_zero(a, b):
-    """a / b rounded toward zero, as in C++; b > 0."""
+    """Return a / b rounded toward zero, as in C++; b > 0."""
     return a // b if a >= 0 else -(-a // b)
 
 
@@ -73,16 +73,18 @@ def _outputs(net, acc, ply, row):
 def _activate(acc, ply, side):
     """Multiply the clipped halves of each accumulator, the mover's first."""
     for half in range(2):
-        at = (2 * ply + (side ^ half)) * WIDTH
-        for c in range(0, WIDTH // 2, 32):
-            product = clipped_product(load_shorts(acc.values, at + c), load_shorts(acc.values, at + WIDTH // 2 + c))
-            store_low_bytes(acc.inputs, half * (WIDTH // 2) + c, product)
+        at = (2 * ply + (side ^ half)) * TEACHER_WIDTH
+        for c in range(0, TEACHER_WIDTH // 2, 32):
+            product = clipped_product(
+                load_shorts(acc.values, at + c), load_shorts(acc.values, at + TEACHER_WIDTH // 2 + c)
+            )
+            store_low_bytes(acc.inputs, half * (TEACHER_WIDTH // 2) + c, product)
 
 
 @kernel()
 def _first_layer(net, acc, bucket):
     """Layer 1024 -> 15, squared and plain, into `hidden`; returns output 16, which skips the other layers."""
-    sums = dot_quads(acc.input_quads, net.weight_0, bucket * 16 * WIDTH)
+    sums = dot_quads(acc.input_quads, net.weight_0, bucket * 16 * TEACHER_WIDTH)
     store_ints(acc.sums, np.int64(0), load_ints(net.bias_0, bucket * 16) + sums)
     for i in range(15):
         x = np.int64(acc.sums[i])

@@ -14,23 +14,25 @@ from engine.tactics.quiescence import new_space, quiet_value
 from selfplay.records.calibration import STATIC
 from selfplay.teachers.alpha_beta import deep_value
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin, new_teacher, quiescence, to_cp
+from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, begin_quiescence, new_teacher, teacher_quiescence, to_cp
 from selfplay.teachers.static_value import static_value
 
 CAPTURES = -2  # the depth that means quiescence without quiet checks; others as in `groups`, or plies of alpha-beta
 CALM_CP = 40
 HANGING_CP = 100  # a larger change by captures, in the classical evaluation, means not calm
-PART = 256  # rows per unit of a thread's work
+ROWS_AT_ONCE = 256  # rows per unit of a thread's work
 
 
 def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int, threads: int = 1) -> np.ndarray:
-    """The teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence, or plies of alpha-beta."""
+    """Return the teacher's centipawns int64[N] of rows. depth: STATIC, CAPTURES, 0 for quiescence, or plies of
+    alpha-beta.
+    """
     score_cp = np.zeros(len(rows), np.int64)
 
     def work(first: int, last: int) -> None:
         label_rows(new_teacher(net), rows[first:last], np.int64(depth), score_cp[first:last])
 
-    bounds = [*range(0, len(rows), PART), len(rows)]
+    bounds = [*range(0, len(rows), ROWS_AT_ONCE), len(rows)]
     with ThreadPool(threads, "label") as pool:
         pool.map(work, *zip(*pairwise(bounds), strict=True)) if len(rows) else None
     return score_cp
@@ -40,11 +42,11 @@ def teacher_cp(net: StockfishNet, rows: np.ndarray, depth: int, threads: int = 1
 def label_rows(teacher, rows, depth, score_cp):
     """Write the teacher's centipawns of every row to `score_cp`."""
     for i in range(len(rows)):
-        begin(teacher, rows[i])
+        begin_quiescence(teacher, rows[i])
         if depth == STATIC:
             value = static_value(teacher.net, teacher.acc, np.int64(0), rows[i])
         elif depth == CAPTURES:
-            value = quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
+            value = teacher_quiescence(teacher, np.int64(0), np.int64(-CHECK_PLIES), np.int64(-MATE), np.int64(MATE))
         else:
             value = deep_value(teacher, rows[i], depth)
         score_cp[i] = to_cp(value)

@@ -51,7 +51,7 @@ class Batches(ABC):
     whole_groups = False
 
     def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, batch: Any) -> None:
-        """``batch`` has the arrays for one batch."""
+        """`batch` has the arrays for one batch."""
         check_weights("shares of the training data", shares)
         self.batch_size = batch_size
         self._seed = seed

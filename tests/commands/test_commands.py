@@ -109,14 +109,16 @@ def test_reader_that_leaves_early_is_no_error() -> None:
 def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two positions, with an evaluator of each kind."""
     monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:2])
-    monkeypatch.setattr(bench, "SETTINGS", {name: bench.SETTINGS[name] for name in ("material", "lc0")})
+    monkeypatch.setattr(
+        bench, "SIGNATURE_SETTINGS", {name: bench.SIGNATURE_SETTINGS[name] for name in ("material", "lc0")}
+    )
 
 
 @pytest.mark.usefixtures("short_signature")
 def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}.items():
         monkeypatch.setattr(bench, name, value)
-    results = json.loads(json.dumps(bench.measure(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
+    results = json.loads(json.dumps(bench.measure_parts(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
     assert all(speed > 0 for speed in results["perft nodes/s"].values())
     assert all(speed > 0 for speed in results["planes positions/s"].values())
     assert results["bytes a position"] == 128
@@ -141,7 +143,7 @@ def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str
 
 def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:3])
-    setting = bench_signature.SETTINGS["material"]
+    setting = bench_signature.SIGNATURE_SETTINGS["material"]
     first = bench_signature.sign(replace(setting, nodes=60))
     assert bench_signature.sign(replace(setting, nodes=60)) == first
     assert bench_signature.sign(replace(setting, nodes=62)).split()[1] != first.split()[1]

@@ -23,7 +23,7 @@ import select
 import struct
 import termios
 
-ANSWER_S = 60.0
+ANSWER_S = 200.0
 FLAGS = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16", "--ascii")
 MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
 

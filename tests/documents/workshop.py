@@ -174,7 +174,7 @@ def _export_teacher(folder: Path) -> None:
     """Write the value network of Stockfish 15.1 to `teacher.nnue` where Stockfish is installed."""
     if (stockfish := find_stockfish()) is not None:
         commands = "export_net teacher.nnue\nquit\n"
-        subprocess.run([stockfish], input=commands, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+        subprocess.run([stockfish], input=commands, cwd=folder, capture_output=True, text=True, timeout=200, check=True)
 
 
 def _write_pgn(path: Path, boards: list[chess.Board]) -> None:

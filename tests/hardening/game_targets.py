@@ -12,7 +12,7 @@ from selfplay.data.v6 import V6_RECORD, write_chunk
 from selfplay.data.v6_games import chunk_of_game, read_v6
 from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, encode_record, training_game
-from selfplay.records.replay import FRAME, MAGIC, read_segment
+from selfplay.records.replay import FRAME, REPLAY_MAGIC, read_segment
 from selfplay.run.exchange import pgn_text
 from tests.hardening.target import Target
 from tests.selfplay.data.test_v6 import STARTS, searched_game
@@ -29,12 +29,12 @@ def games() -> list[SelfPlayRecord]:
 def replay() -> Target:
     """Segments of self-play games: a record is mutated and framed anew; what is read is trained on and exported."""
     return Target(
-        "replay", ".replay", tuple(encode_record(game) for game in games()), read_replay, (MAGIC,), seal_replay
+        "replay", ".replay", tuple(encode_record(game) for game in games()), read_replay, (REPLAY_MAGIC,), seal_replay
     )
 
 
 def seal_replay(inside: bytes) -> bytes:
-    return MAGIC + FRAME.pack(len(inside), zlib.crc32(inside)) + inside
+    return REPLAY_MAGIC + FRAME.pack(len(inside), zlib.crc32(inside)) + inside
 
 
 def read_replay(path: Path) -> None:

@@ -10,10 +10,19 @@ import numpy as np
 
 from selfplay.data.label_sampler import LabelRows, LabelSampler
 from selfplay.data.sparse_sampler import new_sparse_batch
-from selfplay.records.label_folder import JOURNAL, MAGIC, RECORD, SCORED, SETTINGS, VALUES, LabelFolder, fields_of
+from selfplay.records.label_folder import (
+    FOLDER_SETTINGS,
+    JOURNAL,
+    JOURNAL_MAGIC,
+    RECORD,
+    SCORED,
+    VALUES_FILE,
+    LabelFolder,
+    fields_of,
+)
 from selfplay.records.packed import SCORED_WORDS, VALUE_WORDS, pack_row
 from selfplay.teachers.checking import composition
-from selfplay.teachers.net_file import VERSION, NetShape, read_stockfish_net
+from selfplay.teachers.net_file import NNUE_VERSION, NetShape, read_stockfish_net
 from tests.hardening.target import Target
 from tests.selfplay.teachers.nets import net_bytes, random_positions
 
@@ -24,14 +33,21 @@ N_ROWS = 6
 
 def teacher_nets() -> Target:
     """Net files of a small architecture: what is mutated is the file as it is, for it has no checksum."""
-    words = (struct.pack("<I", VERSION), struct.pack("<I", SMALL.transformer_hash), b"\xff\xff\xff\x7f", b"\0\0\0\x80")
+    words = (
+        struct.pack("<I", NNUE_VERSION),
+        struct.pack("<I", SMALL.transformer_hash),
+        b"\xff\xff\xff\x7f",
+        b"\0\0\0\x80",
+    )
     samples = (net_bytes(SMALL), net_bytes(SMALL, description=b""))
     return Target("nnue", ".nnue", samples, lambda path: read_stockfish_net(path, SMALL), words)
 
 
 def label_rows() -> Target:
     """Label folders as one file, journal and rows: rows and the journal's numbers are mutated, checksums follow."""
-    return Target("labels", ".labels", (_folder_bytes(),), read_labels, (MAGIC, b"\xff" * 8, bytes(16)), seal_labels)
+    return Target(
+        "labels", ".labels", (_folder_bytes(),), read_labels, (JOURNAL_MAGIC, b"\xff" * 8, bytes(16)), seal_labels
+    )
 
 
 def _folder_bytes() -> bytes:
@@ -52,7 +68,7 @@ def seal_labels(inside: bytes) -> bytes:
     cut = min(len(data), n_values * VALUE_BYTES)
     values, scored = data[:cut], data[cut:]
     crcs = zlib.crc32(values), zlib.crc32(scored[: n_scored * SCORED_BYTES])
-    body = RECORD.pack(MAGIC, number, n_values, n_scored, offered, *crcs, 0, 0)[:-4]
+    body = RECORD.pack(JOURNAL_MAGIC, number, n_values, n_scored, offered, *crcs, 0, 0)[:-4]
     return struct.pack("<I", cut) + body + struct.pack("<I", zlib.crc32(body)) + data
 
 
@@ -61,9 +77,9 @@ def read_labels(path: Path) -> None:
     cut, journal, rows = struct.unpack_from("<I", data)[0], data[4 : 4 + RECORD.size], data[4 + RECORD.size :]
     with TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / SETTINGS).write_text(json.dumps({}))
+        (folder / FOLDER_SETTINGS).write_text(json.dumps({}))
         (folder / JOURNAL).write_bytes(journal)
-        (folder / VALUES).write_bytes(rows[:cut])
+        (folder / VALUES_FILE).write_bytes(rows[:cut])
         (folder / SCORED).write_bytes(rows[cut:])
         labels = LabelFolder(folder)
         labels.verify()

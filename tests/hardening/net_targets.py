@@ -91,7 +91,7 @@ def seal_dit(inside: bytes) -> bytes:
         text = dit_file._canonical(header)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         pass  # beyond repair: the reader gets it as it is
-    start = PREFIX.pack(dit_file.MAGIC, dit_file.VERSION, len(text)) + text
+    start = PREFIX.pack(dit_file.DIT_MAGIC, dit_file.DIT_VERSION, len(text)) + text
     return start + bytes(dit_file._data_start(len(start)) - len(start)) + data
 
 

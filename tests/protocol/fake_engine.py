@@ -15,7 +15,7 @@ from engine.search.result import OnInfo, SearchInfo, SearchResult
 from uci.protocol.session import Session
 from uci.protocol.writer import Writer
 
-WAIT_S = 10.0  # a test that waits longer has failed
+WAIT_S = 120.0  # a test that waits longer has failed
 
 
 class FakeEngine:

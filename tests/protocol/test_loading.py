@@ -227,7 +227,7 @@ def told(*settings: str, **options: Any) -> list[str]:
         ("HybridWeight value 0.25", "sparse", "for the evaluator hybrid, and the one in use is sparse"),
         ("HybridWeight value 0.25", "network", "for the evaluator hybrid, and the one in use is network"),
         ("MinibatchSize value 32", "material", "evaluates leaf by leaf"),
-        ("MaxCollisionEvents value 5", "material", "no batches of visits"),
+        ("MaxCollisionEvents value 5", "material", "the search makes no batches of visits"),
         ("Threads value 65", "network", "a batch of leaves feeds at most 64"),
     ],
 )

@@ -25,7 +25,7 @@ POSITIONS = {
     "stalemate": "fen 7k/5Q2/6K1/8/8/8/8/8 b - - 0 1",
 }
 SETTLE_S = 0.15  # long enough for a wrong answer to arrive
-PROMPTLY_S = 5.0  # generous: what it must not do is wait for the search
+PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
 UCI_WORDS = {"id", "option", "uciok", "readyok", "info", "bestmove", "copyprotection", "registration"}
 NAMES_THAT_CLIENTS_LOOK_FOR = (
     "Hash", "Threads", "Move Overhead", "SyzygyPath", "UCI_ShowWDL", "UCI_Chess960", "UCI_LimitStrength", "UCI_Elo",

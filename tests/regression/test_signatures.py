@@ -10,7 +10,7 @@ import pytest
 
 from engine.cli.machine import blas_kernel
 from engine.errors import NetFileError
-from uci.bench.signature import SETTINGS, SIGNATURE_POSITIONS, sign
+from uci.bench.signature import SIGNATURE_POSITIONS, SIGNATURE_SETTINGS, sign
 
 TEXT = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8")
 RECORDED = {
@@ -18,20 +18,20 @@ RECORDED = {
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", SIGNATURE_SETTINGS)
 def test_the_search_has_its_recorded_signature(name: str) -> None:
-    key = (name, blas_kernel()) if SETTINGS[name].uses_blas else (name,)
-    if key not in RECORDED and SETTINGS[name].uses_blas:
+    key = (name, blas_kernel()) if SIGNATURE_SETTINGS[name].uses_blas else (name,)
+    if key not in RECORDED and SIGNATURE_SETTINGS[name].uses_blas:
         pytest.skip(f"no signature recorded for the BLAS kernel {blas_kernel()}")
     try:
-        found = sign(SETTINGS[name])
+        found = sign(SIGNATURE_SETTINGS[name])
     except NetFileError as error:
         pytest.skip(f"no shipped net: {error}")
     assert str(found) == RECORDED[key], "meant to change? then record what `aino bench --signature` prints"
 
 
 def test_in_kernel_evaluators_have_one_signature_on_all_machines() -> None:
-    for name, setting in SETTINGS.items():
+    for name, setting in SIGNATURE_SETTINGS.items():
         if not setting.uses_blas:
             assert [key for key in RECORDED if key[0] == name] == [(name,)]
 

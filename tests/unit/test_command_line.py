@@ -91,7 +91,7 @@ def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "uci", "--man"]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=200)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -102,6 +102,6 @@ def test_man_shows_the_page_without_a_warning(tmp_path: Path, capsys: pytest.Cap
         uci.main.main(["--man"])
     (tmp_path / "aino.1").write_text(capsys.readouterr().out, encoding="utf-8")
     words = ["man", "--warnings=w", "-l", str(tmp_path / "aino.1")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=True)
     assert done.stderr == ""
     assert "--black-level LEVEL" in done.stdout

@@ -70,7 +70,7 @@ def test_a_search_in_the_background_reports_and_stops():
     with engine() as player:
         player.set_position(chess.Board())
         job = player.start(Limits(infinite=True), lambda infos: told.set())
-        assert told.wait(20)
+        assert told.wait(120)
         assert not job.done()
         player.stop()
         assert job.result(10).best_move in chess.Board().legal_moves
@@ -102,7 +102,7 @@ def test_closing_ends_all_searches_that_were_started():
     jobs = [player.start(Limits(infinite=True)) for _ in range(3)]
     closing = threading.Thread(target=player.close, daemon=True)
     closing.start()
-    closing.join(10)
+    closing.join(120)
     assert not closing.is_alive()
     assert all(job.done() for job in jobs)
 

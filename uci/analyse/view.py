@@ -18,7 +18,7 @@ LINE_PLIES = 16  # plies shown of each line without a mate
 
 
 def searched_lines(result: SearchResult) -> list[SearchInfo]:
-    """The lines whose first move was visited: a proven win may end the search before it tries all."""
+    """Return the lines whose first move was visited: a proven win may end the search before it tries all."""
     tried = {child.move for child in result.children if child.visits > 0}
     return [info for info in result.infos if info.multipv == 1 or not result.children or info.pv[0] in tried]
 
@@ -33,7 +33,7 @@ def as_text(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
 
 
 def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
-    """The table for a terminal, with lines wrapped to its width."""
+    """Return the table for a terminal, with lines wrapped to its width."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     table.add_column("White", justify="right", no_wrap=True)
@@ -64,7 +64,7 @@ def game_over_text(board: chess.Board) -> str:
 
 
 def as_json(source: Source, result: SearchResult) -> dict[str, Any]:
-    """A position's analysis in plain types; scores and chances (per mille) are seen by the side to move."""
+    """Return a position's analysis in plain types; scores and chances (per mille) are seen by the side to move."""
     board = source.board
     return {
         "name": source.name,

@@ -40,14 +40,18 @@ def win_percent(score_cp: float) -> float:
 
 
 def winning_cp(chances: float) -> int:
-    """The score on Stockfish's scale at which people have these winning chances, 0..1: `win_percent` turned round."""
+    """Return the score on Stockfish's scale at which people have these winning chances, 0..1: `win_percent` turned
+    round.
+    """
     limit = win_percent(_MOST_CP) / 100.0
     share = _within(chances, (1.0 - limit, limit))
     return round(math.log(share / (1.0 - share)) / _CP_SLOPE)
 
 
 def rated_moves(scores_cp: Sequence[float], first: chess.Color) -> list[RatedMove]:
-    """The moves between some scores, which are White's, before and after each move; `first` makes the first one."""
+    """Return the moves between some scores, which are White's, before and after each move; `first` makes the first
+    one.
+    """
     chances = [win_percent(_within(score, (-_MOST_CP, _MOST_CP))) for score in scores_cp]
     size = int(_within((len(chances) - 1) // 10, _WINDOW))
     windows = [chances[:size]] * (size - 2) + [chances[at : at + size] for at in range(max(1, len(chances) - size + 1))]
@@ -60,7 +64,7 @@ def rated_moves(scores_cp: Sequence[float], first: chess.Color) -> list[RatedMov
 
 
 def game_accuracy(moves: Sequence[RatedMove]) -> float | None:
-    """The accuracy of a player who made these moves, 0..100; None without any."""
+    """Return the accuracy of a player who made these moves, 0..100; None without any."""
     if not moves:
         return None
     mean = sum(move.accuracy * move.weight for move in moves) / sum(move.weight for move in moves)
@@ -80,7 +84,7 @@ def _within(value: float, limits: tuple[float, float]) -> float:
 
 
 def phases(boards: Iterable[chess.Board]) -> list[str]:
-    """The phase of each position of a game; a phase that is over does not come back."""
+    """Return the phase of each position of a game; a phase that is over does not come back."""
     found: list[str] = []
     reached = 0
     for board in boards:

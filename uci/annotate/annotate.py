@@ -111,17 +111,17 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
 
 
 def _tell(problems: Console, found: ReadGame, path: Path) -> None:
-    """Reports what is wrong with a game, and in which language it was read."""
+    """Report what is wrong with a game, and in which language it was read."""
     if found.letters != ENGLISH.name:
         say(problems, f"game {found.number}: read as {found.letters}")
     what = f"game {found.number}: " if found.number else ""
+    rest = f"; {'skipping the game' if found.start_fault else 'reading that line up to there'}" if what else ""
     for fault in found.faults:
-        rest = "the game is skipped" if found.start_fault else "that line is read up to there"
-        say(problems, f"{what}{path}:{fault}{f'; {rest}' if found.number else ''}")
+        say(problems, f"{what}{path}:{fault}{rest}")
 
 
 def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:
-    """The side of a game whose moves are judged; None for both. Says so where a name is nobody's."""
+    """Return the side of a game whose moves are judged; None for both. Says so where a name is nobody's."""
     if wanted is None:
         return None
     if wanted.lower() in chess.COLOR_NAMES:
@@ -164,7 +164,7 @@ class _Output:
         self._next_page_s = 0.0
 
     def add(self, review: GameReview) -> None:
-        """Saves one finished game. Raises DataError."""
+        """Save one finished game. Raises DataError."""
         mend_result(review.game)
         pgn = game_text(add_comments(review, self._how))
         self._sections.append(game_section(review, self.finished + 1, pgn))
@@ -178,7 +178,7 @@ class _Output:
             self.write_page()
 
     def write_page(self) -> None:
-        """Writes the page of all games so far."""
+        """Write the page of all games so far."""
         begun = time.monotonic()
         write_page(self.html, render_game_page(self._title, self._sections, self._how))
         self._next_page_s = time.monotonic() + _PAGE_PAUSE * (time.monotonic() - begun)
@@ -189,7 +189,7 @@ def _output_files(base: Path) -> tuple[Path, Path]:
 
 
 def _refuse_outputs(source: Path, base: Path) -> None:
-    """Raises ConfigError where the output would replace the games themselves, or a file that is no earlier review."""
+    """Raise ConfigError if the output would replace the games themselves or a file that is not an earlier review."""
     for path, mark in zip(_output_files(base), (REVIEW_MARK, "Made by Aino "), strict=True):
         if path.exists() and path.samefile(source):
             raise ConfigError(f"{path} holds the games themselves: give another name with --out")

@@ -22,7 +22,7 @@ _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands 
 
 
 def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
-    """Writes a review into its own game, beside the comments and variations that are there, and returns it.
+    """Write a review into its own game, beside the comments and variations that are there, and return it.
 
     An earlier review is replaced. Evaluations of another program are kept; Aino's are written where there are none.
     `how` says who judged, and how thoroughly.
@@ -47,7 +47,7 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
 
 
 def forget_review(game: chess.pgn.Game) -> None:
-    """Takes an earlier review out of a game, and gives its author's marks back."""
+    """Take an earlier review out of a game, and give its author's marks back."""
     game.comment, mark = without_review(game.comment)
     for node in game.mainline():
         if mark == _EVALUATIONS:
@@ -61,7 +61,7 @@ def forget_review(game: chess.pgn.Game) -> None:
 
 
 def mend_result(game: chess.pgn.Game) -> None:
-    """Replaces an invalid result, which makes a PGN unreadable, by the result of the last position."""
+    """Replace an invalid result, which makes a PGN unreadable, by the result of the last position."""
     if game.headers.get("Result") not in PGN_RESULTS:
         game.headers["Result"] = game.end().board().result()
 

@@ -21,7 +21,7 @@ from uci.terminal.verdict import Verdict
 
 
 def render_game_page(title: str, sections: list[tuple[str, Markup]], how: str, nonce: str = "") -> str:
-    """A whole page. `sections` are names of games and what `game_section` made of them; `how` tells the limits.
+    """Return a whole page. `sections` are names of games and what `game_section` made of them; `how` tells the limits.
 
     A server that allows scripts by a `nonce` gives it.
     """
@@ -29,7 +29,7 @@ def render_game_page(title: str, sections: list[tuple[str, Markup]], how: str, n
 
 
 def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup]:
-    """A game's name and its part of the page; `number` keeps its anchors apart from other games'.
+    """Return a game's name and its part of the page; `number` keeps its anchors apart from other games'.
 
     `pgn` is what the page's reader can copy.
     """
@@ -57,20 +57,20 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
 
 
 def _phases(review: GameReview, side: chess.Color) -> list[str]:
-    """A side's accuracy in each phase, "–" where it did not move."""
+    """Return a side's accuracy in each phase, "–" where it did not move."""
     found = (review.accuracy(side, phase) for phase in PHASE_NAMES)
     return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in found]
 
 
 def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
-    """What is known beside the name: the players of a chapter, the event, the place and the date."""
+    """Return what is known beside the name: the players of a chapter, the event, the place and the date."""
     players = " – ".join(headers.get(key, "?") for key in ("White", "Black"))
     known = [headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")]
     return [_known(text) for text in [players if players.strip("? –") else "", *known] if text and text != name]
 
 
 def _known(text: str) -> str:
-    """A header without the unknown parts of a date: `1858` for 1858.??.??."""
+    """Return a header without the unknown parts of a date: `1858` for 1858.??.??."""
     return text.removesuffix(".??").removesuffix(".??")
 
 
@@ -88,7 +88,7 @@ def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
 
 
 def _kind(move: MoveReview) -> str:
-    """The class of a judged move in the style sheet."""
+    """Return the class of a judged move in the style sheet."""
     return move.judgement.name.replace(" ", "-") if move.judgement else ""
 
 
@@ -110,7 +110,8 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
 
 
 def _replay(review: GameReview) -> list[dict[str, object]]:
-    """What the script shows for each ply: the position, the squares of the last move, words, verdict, and other lines.
+    """Return what the script shows for each ply: the position, the squares of the last move, words, verdict, and other
+    lines.
 
     `replay.js` has the names.
     """
@@ -140,13 +141,13 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
 
 
 def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
-    """The author's words and arrows, where there are any."""
+    """Return the author's words and arrows, where there are any."""
     notes = {"note": author_text(node.comment), "drawn": drawn_by(node)}
     return {name: value for name, value in notes.items() if value}
 
 
 def _author_line(line: Sequence[chess.pgn.ChildNode]) -> list[dict[str, object]]:
-    """The positions of a variation of the author's, which have no verdict."""
+    """Return the positions of a variation of the author's, which have no verdict."""
     positions = []
     for ply, node in enumerate(line):
         before = node.parent.board()
@@ -157,7 +158,7 @@ def _author_line(line: Sequence[chess.pgn.ChildNode]) -> list[dict[str, object]]
 
 
 def _question(move: MoveReview) -> dict[str, object]:
-    """What the page needs to ask for a better move; `better_moves.js` has the names."""
+    """Return what the page needs to ask for a better move; `better_moves.js` has the names."""
     return {
         "mover": chess.COLOR_NAMES[move.mover].title(),
         "san": move.san,
@@ -182,7 +183,7 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
 
 
 def _line(board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict) -> list[dict[str, object]]:
-    """The positions of a line that begins on a board with a verdict, which holds for all of them."""
+    """Return the positions of a line that begins on a board with a verdict, which holds for all of them."""
     board = board.copy(stack=False)
     positions = []
     for ply, move in enumerate(moves[:SHOWN_PLIES]):

@@ -50,7 +50,7 @@ def is_only_move(gap: float, chances: float) -> bool:
 
 
 def judge(loss: float, gap: float, chances: float) -> Judgement | None:
-    """The judgement of a move that lost `loss`; None for a plain one. `gap` and `chances` as in `is_only_move`."""
+    """Return the judgement of a move that lost `loss`, or None. `gap` and `chances` as in `is_only_move`."""
     for least, judgement in _THRESHOLDS:
         if loss >= least:
             return judgement
@@ -58,7 +58,7 @@ def judge(loss: float, gap: float, chances: float) -> Judgement | None:
 
 
 def judge_loss(losses: Sequence[float], best: float, allows_mate: bool = False) -> Judgement | None:
-    """The judgement of a move that loses so much in each of several looks; None if it loses little.
+    """Return the judgement of a move that loses so much in each of several looks; None if it loses little.
 
     All looks must agree, with a margin; a blunder needs a position that the best move, with winning chances of `best`,
     keeps open. To allow a mate that the best move avoids is a mistake at least.

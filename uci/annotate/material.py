@@ -27,7 +27,7 @@ class Balance:
 
     @classmethod
     def of(cls, won: Kinds, lost: Kinds, promotions: int = 0) -> Balance:
-        """The balance of some captures."""
+        """Return the balance of some captures."""
         won, lost = won - lost, lost - won
         for ours, theirs in ((chess.BISHOP, chess.KNIGHT), (chess.KNIGHT, chess.BISHOP)):
             equal = min(won[ours], lost[theirs])
@@ -37,10 +37,11 @@ class Balance:
     @property
     def pawns(self) -> int:
         """The gain in pawns; a loss is negative."""
-        return worth(self.won) - worth(self.lost) + self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
+        promoted = self.promotions * (WORTH[chess.QUEEN] - WORTH[chess.PAWN])
+        return pawns_of(self.won) - pawns_of(self.lost) + promoted
 
     def reversed(self) -> Balance:
-        """The other side's view."""
+        """Return the other side's view."""
         return Balance(self.lost, self.won, -self.promotions)
 
     @property
@@ -54,8 +55,8 @@ class Balance:
 NOTHING = Balance(Counter(), Counter())
 
 
-def worth(kinds: Kinds) -> int:
-    """The worth of some pieces in pawns."""
+def pawns_of(kinds: Kinds) -> int:
+    """Return the worth of some pieces in pawns."""
     return sum(WORTH[kind] * count for kind, count in kinds.items())
 
 
@@ -70,7 +71,8 @@ def _pieces_text(pieces: Kinds) -> str:
 
 
 def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict[int, Balance]:
-    """What the side to move wins and loses by the first moves of a line, after each number of them that ends exchanges.
+    """Return what the side to move wins and loses by the first moves of a line, after each number of them that ends
+    exchanges.
 
     Exchanges are going on where the line's next move takes or promotes. If the line itself ends with a capture that can
     be retaken, the recapture is counted, too.
@@ -98,7 +100,7 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
 
 
 def gain_on(board: chess.Board, square: chess.Square) -> int:
-    """What the side to move wins on one square, in pawns, if both take with their cheapest piece or stop."""
+    """Return what the side to move wins on one square, in pawns, if both take with their cheapest piece or stop."""
     takers = list(board.generate_legal_captures(to_mask=chess.BB_SQUARES[square]))
     if not takers:
         return 0
@@ -112,7 +114,7 @@ def lead(board: chess.Board, side: chess.Color) -> int:
 
 
 def captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
-    """The kind of piece that a move takes."""
+    """Return the kind of piece that a move takes."""
     if board.is_en_passant(move):
         return chess.PAWN
     return board.piece_type_at(move.to_square) if board.is_capture(move) else None

@@ -74,7 +74,7 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
 
 
 def _deciding(gains: Sequence[int]) -> int | None:
-    """The attacker's first capture after which at least half of a line's gain is never given back."""
+    """Return the attacker's first capture after which at least half of a line's gain is never given back."""
     gained = list(itertools.accumulate(gains))
     for at in range(0, len(gains), 2):
         if gains[at] and gained[-1] > 0 and 2 * min(gained[at:]) >= gained[-1]:
@@ -105,7 +105,7 @@ def _is_prey(board: chess.Board, square: chess.Square, attacker_worth: int) -> b
 
 
 def _skewer(won: _Win) -> str:
-    """A line piece attacks a piece that steps aside, and takes what stood behind it."""
+    """Name a skewer: a line piece attacks a piece that steps aside, and takes what stood behind it."""
     step, square = won.at - 2, won.line[won.at].from_square
     if step < 0 or won.line[step].to_square != square or not won.stood_there(step):
         return ""
@@ -122,7 +122,7 @@ def _skewer(won: _Win) -> str:
 
 
 def _discovered(won: _Win) -> str:
-    """A piece opens the line of a bishop, rook or queen, and one of the two then takes something."""
+    """Name a discovered attack: a piece opens the line of a bishop, rook or queen, and one of them then takes."""
     for step in (won.at, *won.preparations):
         move, before, after = won.line[step], won.boards[step], won.boards[step + 1]
         taker = won.line[won.at].from_square
@@ -138,7 +138,7 @@ def _discovered(won: _Win) -> str:
 
 
 def _opened(before: chess.Board, after: chess.Board, move: chess.Move) -> list[tuple[chess.Square, chess.Square]]:
-    """The lines from bishops, rooks and queens to enemy pieces that a move of their own side opens."""
+    """Return the lines from bishops, rooks and queens to enemy pieces that a move of their own side opens."""
     return [
         (square, target)
         for kind in _SLIDERS
@@ -150,7 +150,7 @@ def _opened(before: chess.Board, after: chess.Board, move: chess.Move) -> list[t
 
 
 def _pin(won: _Win) -> str:
-    """A pinned piece is taken, or cannot take back."""
+    """Name a pin: a pinned piece is taken, or cannot take back."""
     board, target, defender = won.before, won.square, won.defender
     known = max(0, won.at - 1)  # before the defender's last move
     pinned_in, is_piece = won.boards[known], board.piece_type_at(target) not in (None, chess.PAWN)
@@ -182,7 +182,7 @@ def _shields_queen(board: chess.Board, capture: chess.Move) -> bool:
 
 
 def _deflection(won: _Win) -> str:
-    """The move before the deciding capture takes or lures away the guard of what is taken."""
+    """Name a deflection: the move before the deciding capture takes or lures away the guard of what is taken."""
     step, target = won.at - 2, won.square
     if step < 0 or not won.stood_there(step) or won.before.attackers(won.defender, target):
         return ""
@@ -196,7 +196,7 @@ def _deflection(won: _Win) -> str:
 
 
 def _hanging(won: _Win) -> str:
-    """The first move takes a piece that too few guard, or takes with one that is worth less."""
+    """Name a hanging piece: the first move takes a piece that too few guard, or takes with one that is worth less."""
     board, target, taker = won.before, won.square, won.line[won.at].from_square
     kind, piece = board.piece_type_at(target), board.piece_type_at(taker) or chess.PAWN
     if won.at > 0 or kind is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import chess
 
-from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, worth
+from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of
 from uci.annotate.motifs import mate_pattern, motif
 from uci.terminal.notation import board_after
 
@@ -41,7 +41,7 @@ class Lines:
         """Whether the move costs about what a balance gains."""
         if self.cost_cp is None or balance.pawns <= 0:
             return balance.pawns > 0
-        return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, worth(balance.won))
+        return _COST_CP[0] * balance.pawns <= self.cost_cp <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
 
 
 def reason(lines: Lines) -> str:
@@ -70,7 +70,7 @@ def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int, plies
 
 
 def _material(lines: Lines) -> str:
-    """What the played line loses or the better one wins, at the first point where the difference is the cost."""
+    """Return what the played line loses or the better one wins, at the first point where the difference is the cost."""
     points = _points(lines, 1) + _points(lines, 2)[-1:]
     leads = [better.pawns - played.pawns for _, played, better in points]
     for at, (plies, played, better) in enumerate(points[:-1]):
@@ -80,7 +80,7 @@ def _material(lines: Lines) -> str:
 
 
 def _points(lines: Lines, times: int = 1) -> list[tuple[int, Balance, Balance]]:
-    """The balances of both lines after each number of plies at which the played one is calm, and at their ends.
+    """Return the balances of both lines after each number of plies at which the played one is calm, and at their ends.
 
     The lines end after what is shown of them, or a multiple of it.
     """
@@ -91,7 +91,7 @@ def _points(lines: Lines, times: int = 1) -> list[tuple[int, Balance, Balance]]:
 
 
 def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
-    """The larger part of what lies between two balances, in words; "" where that is not what the move costs."""
+    """Return the larger part of what lies between two balances, in words; "" where that is not what the move costs."""
     gap = Balance.of(played.lost + better.won, played.won + better.lost, better.promotions - played.promotions)
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         return "lets a pawn promote" if played.promotions < 0 else "misses the promotion of a pawn"
@@ -108,14 +108,14 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
 
 
 def _wrongly_taken(lines: Lines) -> chess.PieceType | None:
-    """The kind of piece that the better move takes with another piece than the move."""
+    """Return the kind of piece that the better move takes with another piece than the move."""
     move, best = lines.played[0], lines.better[0]
     is_same = move.to_square == best.to_square and move.from_square != best.from_square
     return captured(lines.board, move) if is_same else None
 
 
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
-    """What the better line wins, for a move that wins less."""
+    """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
         return f"wins only {played.text} instead of {better.text}"
     taken = captured(lines.board, lines.played[0])
@@ -133,7 +133,7 @@ def _is_tactic(how: str) -> bool:
 
 
 def _structure(lines: Lines) -> str:
-    """What the played line gives up and the better one keeps, beside material."""
+    """Return what the played line gives up and the better one keeps, beside material."""
     side = lines.board.turn
     _, *balance = _points(lines)[-1]
     if balance[0].pawns != balance[1].pawns or (lines.cost_cp or 0) > _QUIET_COST_CP:

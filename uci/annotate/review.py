@@ -45,7 +45,7 @@ _MOST_TURNING_POINTS = 6
 _MOST_TRIED = 3  # moves of a position, the one played included, that are searched as thoroughly as that one
 _DEEPER = 4  # times the nodes, or the time, in the second look at a move that seems to deserve a mark
 
-Search = Callable[["Engine", Limits], SearchResult]
+ReviewSearch = Callable[["Engine", Limits], SearchResult]
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def review_game(
     limits: Limits,
     on_ply: Callable[[int, int], None] = lambda done, total: None,
     side: chess.Color | None = None,
-    search: Search = lambda engine, limits: engine.start(limits).result(),
+    search: ReviewSearch = lambda engine, limits: engine.start(limits).result(),
 ) -> GameReview:
     """Reviews the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
 
@@ -224,14 +224,14 @@ class _Look:
 
 
 class _Reviewer:
-    def __init__(self, engine: Engine, limits: Limits, search: Search) -> None:
+    def __init__(self, engine: Engine, limits: Limits, search: ReviewSearch) -> None:
         self._engine = engine
         self._search = search
         self._limits = limits
         self._deep_limits = deeper(limits)
 
     def look(self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None) -> _Look:
-        """Searches a position, or all of its moves but some; `limits` replaces the usual ones."""
+        """Search a position, or all of its moves but some; `limits` replaces the usual ones."""
         if not any(board.legal_moves) or board.is_insufficient_material():  # other draws need not end a recorded game
             return _Look(_for_people(Verdict.of_result(board.result())), (), 0.0, {})
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
@@ -242,7 +242,7 @@ class _Reviewer:
         return _Look(verdict, tuple(result.infos[0].pv), _gap(result), priors)
 
     def corrected(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> _Look:
-        """A look at a position, made to agree with the look behind the move that was played there.
+        """Return a look at a position, made to agree with the look behind the move that was played there.
 
         A move that turned out much better than the look is its best. Where the look promised more than the move
         brought, its best other moves are searched as thoroughly, one after the other, until one of them is better; the
@@ -290,13 +290,17 @@ class _Reviewer:
         return replace(facts, judgement=judgement)
 
     def confirmed(self, move: MoveReview, following: _Look) -> MoveReview:
-        """A judged move after the second look; its mark is the milder one of both or milder still, and may be gone."""
+        """Return a judged move after the second look; its mark is the milder one of both or milder still, and may be
+        gone.
+        """
         after, line = self._second_look(move, following)
         move = replace(move, after=after, reply_line=line)
         return self._praise(move) if move.judgement in (GREAT, BRILLIANT) else self._blame(move)
 
     def _second_look(self, move: MoveReview, following: _Look) -> tuple[Verdict, tuple[chess.Move, ...]]:
-        """The deeper verdict on the position after a move, and its line, not blind to a reply that the game showed."""
+        """Return the deeper verdict on the position after a move, and its line, not blind to a reply that the game
+        showed.
+        """
         board = board_after(move.board, move.move)
         look = self.look(board, limits=self._deep_limits)
         if following.later is None:
@@ -336,14 +340,14 @@ class _Reviewer:
 
 
 def deeper(limits: Limits) -> Limits:
-    """The limits of the second look at a move."""
+    """Return the limits of the second look at a move."""
     if limits.nodes is not None:
         return replace(limits, nodes=_DEEPER * limits.nodes)
     return replace(limits, movetime_ms=_DEEPER * (limits.movetime_ms or 0))
 
 
 def _unless_known(after: chess.Board, judgement: Judgement | None) -> Judgement | None:
-    """The judgement of the move to `after`; known opening moves have none, unless they are blunders."""
+    """Return the judgement of the move to `after`; known opening moves have none, unless they are blunders."""
     return None if judgement != BLUNDER and is_named(after) else judgement
 
 
@@ -354,12 +358,12 @@ def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
 
 
 def _for_people(verdict: Verdict) -> Verdict:
-    """The verdict with its score on the scale that Lichess and other readers of PGN expect, that of Stockfish."""
+    """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of PGN expect."""
     return replace(verdict, score_cp=winning_cp(winning_chances(verdict.expected)))
 
 
 def _mate(verdict: Verdict, side: chess.Color) -> int | None:
-    """Moves to mate as one side sees them, negative where it is mated."""
+    """Return moves to mate as one side sees them, negative where it is mated."""
     return verdict.mate if verdict.mate is None or side == chess.WHITE else -verdict.mate
 
 

@@ -33,17 +33,17 @@ from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.bench.signature import SETTINGS, SIGNATURE_POSITIONS, sign
+from uci.bench.signature import SIGNATURE_POSITIONS, SIGNATURE_SETTINGS, sign
 from uci.tools.perft import count_with_python_chess
 
-PARTS = ("board", "evaluation", "search", "signature")
+BENCH_PARTS = ("board", "evaluation", "search", "signature")
 BENCH_POSITIONS = tuple(fen for fen, _ in (SIGNATURE_POSITIONS[0], *SIGNATURE_POSITIONS[6:11]))
 RUNS = 3
 PERFT_DEPTH = 5
 PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
 GAME_PLIES = 63  # length of the game whose planes are timed
 BATCHES = (1, 8, 32, 64)  # positions evaluated at once
-EVALUATORS = ("material", "sparse", "network", "hybrid")
+MEASURED_EVALUATORS = ("material", "sparse", "network", "hybrid")
 IN_KERNEL_NODES, NETWORK_NODES = 20_000, 4_000  # per position
 
 
@@ -57,8 +57,8 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    text = f"measure only these: {', '.join(PARTS)}"
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=text)
+    text = f"measure only these: {', '.join(BENCH_PARTS)}"
+    parser.add_argument("--only", nargs="+", choices=BENCH_PARTS, default=BENCH_PARTS, metavar="PART", help=text)
     text = "print only the search's signatures: nodes and a checksum of the trees, and the BLAS kernel if it matters"
     parser.add_argument("--signature", action="store_true", help=text)
     text = "time each run for this many seconds (default %(default)s)"
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the measurements as a table or as JSON.
+    """Print the measurements as a table or as JSON.
 
     Raises ConfigError for a length of runs that is not positive, NetFileError for a named net that cannot be loaded.
     """
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{name:10}{entry}")
         return 0
     with _progress() as tell:
-        results = measure(options_from_flags(arguments), arguments.seconds, arguments.only, tell)
+        results = measure_parts(options_from_flags(arguments), arguments.seconds, arguments.only, tell)
     if arguments.json:
         print(json.dumps(results, indent=2))
         return 0
@@ -89,10 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(
+def measure_parts(
     options: EngineOptions,
     seconds: float = 0.3,
-    parts: tuple[str, ...] = PARTS,
+    parts: tuple[str, ...] = BENCH_PARTS,
     tell: Callable[[str], None] = lambda part: None,
 ) -> dict[str, Any]:
     """Measurements by name: speeds per second. `tell` gets the name of each part as it begins.
@@ -157,7 +157,7 @@ def _measure_evaluators(
     if not is_default(options.weights_file):
         load_net(options.weights_file)  # report a broken net at once
     results: dict[str, Any] = {}
-    for name in EVALUATORS:
+    for name in MEASURED_EVALUATORS:
         for threads in sorted({1, options.thread_count}):
             tell(f"Measuring the evaluator {name} with {threads} thread{'s' * (threads > 1)}")
             try:
@@ -187,7 +187,7 @@ def signatures() -> dict[str, str]:
     A net that cannot be loaded leaves its entry out and says so.
     """
     found = {}
-    for name, setting in SETTINGS.items():
+    for name, setting in SIGNATURE_SETTINGS.items():
         try:
             found[name] = f"{sign(setting)} {blas_kernel() if setting.uses_blas else ''}".rstrip()
         except NetFileError as error:
@@ -239,7 +239,7 @@ def _sample_leaves(count: int) -> LeafBatch:
 
 
 def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:
-    """A random game of so many plies in which a move is left to play."""
+    """Return a random game of so many plies in which a move is left to play."""
     board = chess.Board()
     while len(board.move_stack) < plies or not any(board.legal_moves):
         moves = list(board.legal_moves)

@@ -30,7 +30,7 @@ class Setting:
     uses_blas: bool  # BLAS results, and so the trees, depend on the processor in their last bits
 
 
-SETTINGS: Mapping[str, Setting] = {
+SIGNATURE_SETTINGS: Mapping[str, Setting] = {
     "material": Setting(EngineOptions(evaluator="material", threads=1, hash_mib=16), 1_000, uses_blas=False),
     "sparse": Setting(EngineOptions(evaluator="sparse", threads=1, hash_mib=16), 1_000, uses_blas=False),
     "hybrid": Setting(EngineOptions(evaluator="hybrid", threads=1, hash_mib=16), 200, uses_blas=True),

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Writes the page and prints where it is. Raises AinoErrors."""
+    """Write the page and print where it is. Raises AinoErrors."""
     options = options_from_flags(arguments)
     nodes = None if arguments.nodes is None else checked("--nodes", arguments.nodes, 2, MOST_NODES)
     source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)

@@ -44,7 +44,7 @@ class Part:
 
 
 def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None:
-    """Searches the position with the other side to move; None if the side to move is in check and so cannot pass."""
+    """Search the position with the other side to move; None if the side to move is in check and so cannot pass."""
     if board.is_check():
         return None
     passed = board_after(board, chess.Move.null())
@@ -58,7 +58,7 @@ def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None
 
 
 def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
-    """Captures and promotions of the side to move that win material by exchanges, with centipawns, best first."""
+    """Return captures and promotions of the side to move that win material, with centipawns, best first."""
     row = row_from_board(board)
     gains = [
         (move, int(see(row, np.uint16(encode_move(board, move)))))
@@ -69,7 +69,7 @@ def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
 
 
 def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
-    """What an evaluator says about a position that has legal moves, before any search, from the side to move."""
+    """Return what an evaluator says about a position that has legal moves, before any search, from the side to move."""
     leaves = leaves_of([board])
     evaluator.evaluate(leaves, 1)
     win, draw, loss = (float(share) for share in leaves.wdl[0])
@@ -77,7 +77,10 @@ def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
 
 
 def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board) -> list[Part]:
-    """The parts of the value at first sight, network and material. A part with weight 0 is there for comparison."""
+    """Return the parts of the value at first sight, network and material.
+
+    A part with weight 0 is there for comparison.
+    """
     share = {"hybrid": options.hybrid_weight, "material": 1.0}.get(evaluator.name, 0.0)
     material = make_evaluator("material")
     parts = [Part("material", share, judge_at_sight(material, board))]
@@ -91,7 +94,7 @@ def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board
 
 
 def piece_weights(evaluator: Evaluator, board: chess.Board) -> dict[chess.Square, float]:
-    """The expected points that White loses when a piece is taken off the board, for each piece except the kings.
+    """Return the expected points that White loses when a piece is taken off the board, for each piece except the kings.
 
     Positive for a piece that helps White. Pieces whose removal would make the position impossible are left out.
     """

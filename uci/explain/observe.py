@@ -31,12 +31,12 @@ class Snapshot:
     best: chess.Move
 
     def share(self, move: chess.Move) -> float | None:
-        """A move's share of all visits of root moves, 0..1; None while there are none."""
+        """Return a move's share of all visits of root moves, 0..1; None while there are none."""
         total = sum(child.visits for child in self.moves.values())
         return self.moves[move].visits / total if total else None
 
     def expected(self, move: chess.Move) -> float | None:
-        """A move's expected points, 0..1; None while it is not visited."""
+        """Return a move's expected points, 0..1; None while it is not visited."""
         child = self.moves[move]
         return Verdict.of_move(child).expected if child.visits else None
 
@@ -56,7 +56,7 @@ class Observation:
         return Verdict.of_info(self.result.infos[0])
 
     def leading_moves(self, count: int) -> list[RootMove]:
-        """The moves that matter: the best ones of the search, and always the policy's first choice."""
+        """Return the moves that matter: the best ones of the search, and always the policy's first choice."""
         children = self.result.children
         favourite = max(children, key=lambda child: child.prior)
         chosen = children[:count]
@@ -74,7 +74,7 @@ class Observation:
 
 
 def schedule(nodes: int) -> list[int]:
-    """The node counts to look at: 1, and from 2 on growing steps up to `nodes`."""
+    """Return the node counts to look at: 1, and from 2 on growing steps up to `nodes`."""
     counts = [1]
     while counts[-1] < nodes:
         counts.append(min(nodes, max(counts[-1] + 1, round(counts[-1] * _GROWTH))))
@@ -88,7 +88,7 @@ def observe_search(
     on_step: Callable[[int], None] = lambda nodes: None,
     seconds: float = math.inf,
 ) -> Observation:
-    """Searches a position that has legal moves up to `nodes`, or until some seconds have passed.
+    """Search a position that has legal moves up to `nodes`, or until some seconds have passed.
 
     `on_step` gets the number of nodes of each snapshot.
     """

@@ -35,7 +35,7 @@ def render_position_page(
     wins: Mapping[chess.Color, list[tuple[chess.Move, int]]],
     weights: Mapping[chess.Square, float] | None,
 ) -> str:
-    """The page. `first_sight` is the evaluator's verdict before any search, from the side to move.
+    """Return the page. `first_sight` is the evaluator's verdict before any search, from the side to move.
 
     `wins` are captures that gain, with centipawns, and `weights` those of the pieces, White's; None if the evaluator
     has no network.
@@ -83,7 +83,7 @@ def _main_arrows(observation: Observation, threat: Threat | None) -> list[Arrow]
 
 
 def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootMove]) -> list[str]:
-    """What happened, in sentences."""
+    """Return what happened, in sentences."""
     board = observation.board
     favourite = max(moves, key=lambda child: child.prior)
     best = moves[0]
@@ -155,7 +155,7 @@ def _chart(
 
 
 def _branch(board: chess.Board, branch: Branch) -> dict[str, object]:
-    """A branch for the template: its text, and its replies."""
+    """Return a branch for the template: its text, and its replies."""
     after = board_after(board, branch.move)
     return {
         "text": f"{move_number(board)} {board.san(branch.move)}",
@@ -187,7 +187,7 @@ def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, i
 
 
 def show_weights(board: chess.Board, weights: Mapping[chess.Square, float]) -> tuple[Markup, list[str]]:
-    """The heat board and the five heaviest pieces, from White's weights to the mover's view."""
+    """Return the heat board and the five heaviest pieces, from White's weights to the mover's view."""
     sign = 1.0 if board.turn == chess.WHITE else -1.0
     heat = {square: sign * value / _FULL_HEAT for square, value in weights.items()}
     words = []

@@ -102,7 +102,7 @@ class Preparation:
             self._start()
 
     def changed(self, options: EngineOptions, needed: str) -> Preparation:
-        """The preparation for a changed engine: this one, unless it needs other kernels."""
+        """Return the preparation for a changed engine: this one, unless it needs other kernels."""
         place = place_of(options, needed)
         same = place is self._place or (place and self._place and place.name == self._place.name)
         return self if same else Preparation(options, needed)
@@ -124,13 +124,13 @@ class Preparation:
         return LoadingProgress(done, total, None if late else self._seconds_left(now, done == total), is_late=late)
 
     def _seconds_left(self, now: float, is_last: bool) -> float | None:
-        """Counts down between two steps, because a long one says nothing about the pace of the others."""
+        """Count down between two steps, because a long one says nothing about the pace of the others."""
         if self._expected_s is None:
             return None
         return max(0.0 if is_last else 1.0, self._expected_s - (now - self._step[0]))
 
     def wait(self, tell: Callable[[LoadingProgress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Waits until the kernels are in the cache, or until no compiler can be had and the first search must compile.
+        """Wait until the kernels are in the cache, or until no compiler can be had and the first search must compile.
 
         `tell` hears of the progress every two seconds. Raises StillCompilingError once `stopped` gives true, and
         CompilerError where compilers die: in the engine's own process the same would end a game, or last for ever.
@@ -151,7 +151,7 @@ class Preparation:
             time.sleep(_POLL_S)
 
     def _check(self) -> str:
-        """Updates `finished` and keeps a compiler at work; returns what went wrong with it in words, "" for nothing."""
+        """Update `finished` and keep a compiler at work; return what went wrong with it in words, "" for nothing."""
         assert self._place is not None
         status = 0 if self._compiler is None else self._compiler.poll()
         if self._place.done.exists() or status == 0:  # It is 0 where none could be started or nothing can be kept.

@@ -61,7 +61,7 @@ class Place(NamedTuple):
         return self.folder / "lock"
 
     def take_last_words(self) -> str:
-        """The last line that a failed compiler wrote, such as the error that ended it; "" where there is none."""
+        """Return the last line that a failed compiler wrote, such as the error that ended it, or ""."""
         try:
             lines = self.errors.read_text(encoding="utf-8", errors="replace").split("\n")
         except OSError:
@@ -71,7 +71,7 @@ class Place(NamedTuple):
         return next((line.strip() for line in reversed(lines) if line.strip()), "")[:_LONGEST_WORDS]
 
     def counted(self) -> tuple[int, int]:
-        """Steps done by the compiler at work, and how many there are by estimate; (0, 1) where none is."""
+        """Return steps done by the compiler at work, and how many there are by estimate; (0, 1) where none is."""
         try:
             text = self.progress.read_bytes()
             total = int(text[:_TOTAL_BYTES])
@@ -81,7 +81,7 @@ class Place(NamedTuple):
 
 
 def child_environment() -> dict[str, str]:
-    """An environment in which `python -P -m MODULE` finds the modules that this process does.
+    """Return an environment in which `python -P -m MODULE` finds the modules that this process does.
 
     Without -P it would look into the working folder first, and run whatever lies there under our modules' names.
     """
@@ -153,7 +153,7 @@ def _compile_hints(place: Place) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process once its standard input does: the parent holds the other end, whatever kills it."""
+    """End this process once its standard input does: the parent holds the other end, whatever kills it."""
     while os.read(sys.stdin.fileno(), 1):  # A stream would be locked when Python ends, which then aborts.
         pass
     os._exit(1)
@@ -186,7 +186,7 @@ def _hint_compiler(place: Place) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _counting(place: Place) -> Iterator[None]:
-    """Appends a byte to the file of progress for every step of what is compiled meanwhile."""
+    """Append a byte to the file of progress for every step of what is compiled meanwhile."""
     from engine.native.compile_events import CompileTimes
     from engine.native.jit import loses_kernels
 

@@ -42,7 +42,9 @@ class DemandRefused(AinoError):
 
 
 def make_engine(options: EngineOptions) -> PatientEngine:
-    """An engine whose kernels a process of its own compiles, where they are not in the cache: its searches wait."""
+    """Return an engine whose kernels a process of its own compiles, where they are not in the cache: its searches
+    wait.
+    """
     from uci.loading.patient import PatientEngine
 
     return PatientEngine(options)
@@ -57,7 +59,7 @@ class _Fallbacks:
         self._refused: set[tuple[str, Value]] = set()
 
     def after(self, error: Exception, options: EngineOptions) -> tuple[EngineOptions, str] | None:
-        """The options to try after this refusal, with a message; None where nothing is left.
+        """Return the options to try after this refusal, with a message; None where nothing is left.
 
         Raises DemandRefused.
         """
@@ -89,7 +91,7 @@ def load_engine(
     tell: Callable[[str], None],
     demanded: Mapping[str, Value],
 ) -> SomeEngine:
-    """An engine with these options, without those that it refuses; `tell` gets a sentence for each of these.
+    """Return an engine with these options, without those that it refuses; `tell` gets a sentence for each of these.
 
     `demanded` are values by field for which a refusal is an error. Raises DemandRefused, and what the factory raises
     where no options are left to try.
@@ -109,7 +111,7 @@ def load_engine(
 def change_engine(
     engine: Engine, options: EngineOptions, tell: Callable[[str], None], demanded: Mapping[str, Value]
 ) -> None:
-    """Gives an engine new options, without those that it refuses; `tell` and `demanded` as in `load_engine`.
+    """Give an engine new options, without those that it refuses; `tell` and `demanded` as in `load_engine`.
 
     Raises DemandRefused.
     """

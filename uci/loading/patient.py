@@ -72,7 +72,7 @@ class PatientEngine(Engine):
 
 
 def _spare_the_collector() -> None:
-    """Takes all objects that live now, 140,000 with the kernels loaded, out of the garbage collector's full passes.
+    """Take all objects that live now, 140,000 with the kernels loaded, out of the garbage collector's full passes.
 
     One that visits them takes 50 to 70 ms, in which no clock is looked at: in the middle of a move that is a lost game.
     """

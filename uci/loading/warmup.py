@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Loads each evaluator and searches a little with it; an evaluator without a net is reported and skipped.
+    """Load each evaluator and search a little with it; report and skip an evaluator without a net.
 
     Raises NetFileError for a net that was named and cannot be loaded.
     """

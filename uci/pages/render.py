@@ -11,7 +11,7 @@ from uci import __version__
 
 
 def render(template: str, **context: object) -> str:
-    """The text of a template filled in; values are escaped, unless they are Markup."""
+    """Return the text of a template filled in; values are escaped, unless they are Markup."""
     return _environment().get_template(template).render(**context)
 
 

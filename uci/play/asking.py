@@ -28,7 +28,7 @@ class Countdown:
 
 
 def ask_line(prompt: str, countdown: Countdown | None = None) -> str:
-    """Reads a line. Raises EOFError at the end of input and FlagFell once no time is left.
+    """Read a line. Raises EOFError at the end of input and FlagFell once no time is left.
 
     In a terminal the clocks before the prompt run on. Without POSIX's timers they stand still, and a fallen flag is
     noticed when the line has been typed.
@@ -80,7 +80,7 @@ def _next_tick(left: float) -> float:
 
 
 def _redraw(text: str) -> None:
-    """Writes over the prompt and puts the cursor back, unless prompt and typed text take more than a line."""
+    """Write over the prompt and put the cursor back, unless prompt and typed text take more than a line."""
     readline = sys.modules.get("readline")
     typed = readline.get_line_buffer() if readline is not None else ""
     if len(text) + len(typed) < shutil.get_terminal_size().columns:

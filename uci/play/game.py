@@ -88,7 +88,7 @@ class TerminalGame(TimedGame):
         self.verdict = None
 
     def keep(self, end: GameEnd = UNFINISHED) -> Path | None:
-        """Saves a game that has moves and says where; the file, or None. Shows a game that cannot be saved."""
+        """Save a game that has moves and say where; return the file or None. Show a game that cannot be saved."""
         if not self.plies:
             return None
         record = self.record(end)
@@ -103,13 +103,13 @@ class TerminalGame(TimedGame):
         return path
 
     def flip(self) -> None:
-        """Turns the board round."""
+        """Turn the board round."""
         self._perspective = not self._perspective
 
     # ---- the engine -------------------------------------------------------------------------------------------------
 
     def search(self, level: Level = HINT_LEVEL) -> SearchResult:
-        """Searches the position, for a hint or at a level, and keeps the verdict; Ctrl-C stops it and is raised."""
+        """Search the position, for a hint or at a level, and keep the verdict; Ctrl-C stops it and is raised."""
         self.engine.set_options(level.options(self.engine.options))
         self.engine.set_position(self.board)
         begun, white = time.monotonic(), self.board.turn
@@ -124,7 +124,7 @@ class TerminalGame(TimedGame):
         return result
 
     def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:
-        """Stops the clocks until Aino is compiled: that is nobody's time."""
+        """Stop the clocks until Aino is compiled: that is nobody's time."""
         if self.clock is not None:
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
 
@@ -137,7 +137,7 @@ class TerminalGame(TimedGame):
     # ---- output -----------------------------------------------------------------------------------------------------
 
     def show(self) -> None:
-        """Prints the board, what was captured, and the evaluation bar where it is wanted and known."""
+        """Print the board, what was captured, and the evaluation bar where it is wanted and known."""
         self.console.print(render_board(self.board, self._perspective, self.settings.style))
         captured = captured_text(self.board, self.settings.style)
         if captured:
@@ -146,7 +146,7 @@ class TerminalGame(TimedGame):
             self.say(render_bar(self.verdict, self.settings.style))
 
     def say(self, text: str) -> None:
-        """Prints a text as it is."""
+        """Print a text as it is."""
         say(self.console, text)
 
     def tell_opening(self) -> None:
@@ -159,7 +159,7 @@ class TerminalGame(TimedGame):
     # ---- questions --------------------------------------------------------------------------------------------------
 
     def ask(self, prompt: str) -> str:
-        """The person's answer, without spaces around it. Raises EOFError, and FlagFell when their time is up."""
+        """Return the person's answer, without spaces around it. Raises EOFError, and FlagFell when their time is up."""
         clock, side = self.clock, self.board.turn
         if clock is None:
             return self.asker(prompt).strip()

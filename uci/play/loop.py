@@ -92,7 +92,7 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
 
 
 def _opinion(result: SearchResult, mover: chess.Color) -> str:
-    """What the engine thinks of the move it plays, which need not be the best where its strength is limited."""
+    """Return what the engine thinks of the move it plays, which need not be the best where its strength is limited."""
     played = [child for child in result.children if child.move == result.best_move and child.visits]
     if played:
         return Verdict.of_move(played[0]).seen_by_white(mover).white_text
@@ -130,7 +130,7 @@ def sit_down(game: TerminalGame, options: EngineOptions) -> TerminalGame | None:
 
 
 def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:
-    """What the player wants after a game; leaving the input is quitting."""
+    """Return what the player wants after a game; leaving the input is quitting."""
     left_out = {*but} if game.human is not None else {*but, "takeback", "swap"}
     left_out |= set() if game.board.move_stack else {"takeback", "annotate"}
     choices = [choice for choice in _CHOICES if choice not in left_out]

@@ -145,7 +145,7 @@ def _play_in_browser(console: Console, arguments: argparse.Namespace, options: E
 
 
 def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions) -> Setup:
-    """The game to play from a position, which may be a saved game's: flags go before what that one says."""
+    """Return the game to play from a position, which may be a saved game's: flags go before what that one says."""
     level = _level(arguments, options)
     levels = dict.fromkeys(chess.COLORS, level)
     human = {"black": chess.BLACK, "none": None, "random": random.random() < 0.5}.get(arguments.side, chess.WHITE)
@@ -218,6 +218,6 @@ def _clock(text: str) -> str:
 
 
 def completions(board: chess.Board, begun: str) -> list[str]:
-    """The commands and legal moves that begin so."""
+    """Return the commands and legal moves that begin so."""
     words = [*TYPED_COMMANDS, *(board.san(move) for move in board.legal_moves)]
     return sorted(word for word in words if word.startswith(begun))

@@ -21,7 +21,7 @@ _COMMAND = re.compile(r"\s*\[%[^\]]*\]")
 
 
 def game_name(headers: Mapping[str, str]) -> str:
-    """What a game is called: the chapter of a study, its players, or else its event."""
+    """Return what a game is called: the chapter of a study, its players, or else its event."""
     chapter, event = (_known(headers.get(name, "")) for name in ("ChapterName", "Event"))
     players = [headers.get(name, "?") for name in ("White", "Black")]
     return chapter or (event if event and not any(map(_known, players)) else " – ".join(players))
@@ -32,12 +32,12 @@ def _known(text: str) -> str:
 
 
 def with_review(comment: str, words: str, facts: str = "") -> str:
-    """A comment with words of a review behind it, and with `facts` for the next one."""
+    """Return a comment with words of a review behind it, and with `facts` for the next one."""
     return f"{comment} {words} {REVIEW_MARK} {len(words.split())}{f' {facts}' if facts else ''}]".strip()
 
 
 def without_review(comment: str) -> tuple[str, str | None]:
-    """A comment without a review's words, and the facts of its mark; None without one."""
+    """Return a comment without a review's words, and the facts of its mark; None without one."""
     found = _MARK.search(comment)
     if found is None:
         return comment, None
@@ -52,19 +52,19 @@ def is_of_review(variation: chess.pgn.GameNode) -> bool:
 
 
 def author_text(comment: str) -> str:
-    """The words of a comment, without commands for programs, such as clock times, and without a review's."""
+    """Return the words of a comment, without commands for programs, such as clock times, and without a review's."""
     return _COMMAND.sub("", without_review(comment)[0]).strip()
 
 
 def drawn_by(node: chess.pgn.GameNode) -> list[tuple[chess.Square, chess.Square, str]]:
-    """The arrows of a node as (from, to, colour); a circle goes from a square to itself."""
+    """Return the arrows of a node as (from, to, colour); a circle goes from a square to itself."""
     return [(arrow.tail, arrow.head, arrow.color) for arrow in node.arrows()]
 
 
 def author_lines(
     node: chess.pgn.GameNode, before: Sequence[chess.pgn.ChildNode] = ()
 ) -> Iterator[list[chess.pgn.ChildNode]]:
-    """The author's alternatives to the main move of a node, each from the node on, with theirs behind each.
+    """Yield the author's alternatives to the main move of a node, each from the node on, with theirs behind each.
 
     `before` are the moves that lead to the node from where the lines begin.
     """

@@ -34,7 +34,7 @@ class BoardStyle:
 
 
 def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
-    """The best style for a console: symbols if the encoding has them, colour if the terminal has it.
+    """Return the best style for a console: symbols if the encoding has them, colour if the terminal has it.
 
     A pipe or a dumb terminal has no colour, and NO_COLOR turns colour off.
     """
@@ -44,7 +44,7 @@ def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
 
 
 def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle) -> Text:
-    """The board seen from `perspective`, with coordinates, the last move and a king in check marked."""
+    """Return the board seen from `perspective`, with coordinates, the last move and a king in check marked."""
     ranks = range(7, -1, -1) if perspective == chess.WHITE else range(8)
     files = range(8) if perspective == chess.WHITE else range(7, -1, -1)
     last = board.peek() if board.move_stack else chess.Move.null()
@@ -86,7 +86,7 @@ def _plain_symbol(piece: chess.Piece, style: BoardStyle) -> str:
 
 
 def captured_text(board: chess.Board, style: BoardStyle) -> str:
-    """What each side has captured, and who is ahead in material: `White took p p n, Black took P; White +4`.
+    """Return what each side has captured, and who is ahead in material: `White took p p n, Black took P; White +4`.
 
     "" before the first capture. Pawns count 1, knights and bishops 3, rooks 5, queens 9.
     """

@@ -14,7 +14,7 @@ Number = TypeVar("Number", int, float)
 
 
 def add_limit_flags(parser: argparse.ArgumentParser, default: str, with_infinite: bool = False) -> None:
-    """Adds --nodes and --movetime, which exclude each other. `default` describes the limit when neither is given."""
+    """Add --nodes and --movetime, which exclude each other. `default` describes the limit when neither is given."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--nodes", type=int, metavar="N", help=f"search this many positions (default: {default})")
     group.add_argument("--movetime", type=float, metavar="S", help="think for this many seconds")
@@ -24,7 +24,7 @@ def add_limit_flags(parser: argparse.ArgumentParser, default: str, with_infinite
 
 
 def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
-    """The limits given on the command line, or else `default`. Raises ConfigError."""
+    """Return the limits given on the command line, or else `default`. Raises ConfigError."""
     if arguments.nodes is not None:
         return Limits(nodes=checked("--nodes", arguments.nodes, 1, MOST_NODES))
     if arguments.movetime is not None:
@@ -35,7 +35,7 @@ def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
 
 
 def checked(name: str, value: Number, least: float, most: float) -> Number:
-    """Returns the value if it lies in least..most. Raises ConfigError."""
+    """Return the value if it lies in least..most. Raises ConfigError."""
     if not least <= value <= most:  # `not` makes this true for NaN
         raise ConfigError(f"{name}: bad value {value:g}, expected {least:g} to {most:.10g}")
     return value

@@ -6,12 +6,12 @@ import chess
 
 
 def move_number(board: chess.Board) -> str:
-    """The number before the next move: `12.`, or `12...` for Black's."""
+    """Return the number before the next move: `12.`, or `12...` for Black's."""
     return f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
 
 
 def board_after(board: chess.Board, *moves: chess.Move) -> chess.Board:
-    """A copy of the board on which these moves have been played."""
+    """Return a copy of the board on which these moves have been played."""
     board = board.copy()
     for move in moves:
         board.push(move)

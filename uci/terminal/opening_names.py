@@ -15,7 +15,7 @@ _LEAST_LINES = 2  # named openings that its move must lead to; a curiosity has o
 
 
 def opening_name(board: chess.Board) -> str:
-    """The name of the latest named position in a board's game; "" if no position has a name."""
+    """Return the name of the latest named position in a board's game; "" if no position has a name."""
     names = _names()
     return next((names[epd] for epd in _epds(board) if epd in names), "")
 
@@ -26,7 +26,7 @@ def is_named(board: chess.Board) -> bool:
 
 
 def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:
-    """A move into a named opening, by chance, so that no game is like the one before.
+    """Return a move into a named opening, by chance, so that no game is like the one before.
 
     It is the likelier the more known lines come after it. None where no move has several.
     """
@@ -45,7 +45,7 @@ def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:
 
 @functools.cache
 def _names() -> dict[str, str]:
-    """The names by position."""
+    """Return the names by position."""
     return {board.epd(): name for board, name in read_table()}
 
 
@@ -56,7 +56,7 @@ def _passages() -> Counter[str]:
 
 
 def _epds(board: chess.Board) -> Iterator[str]:
-    """A position and all those before it, the latest first."""
+    """Yield a position and all those before it, the latest first."""
     board = board.copy()
     yield board.epd()
     while board.move_stack:

@@ -42,7 +42,7 @@ class BadLine:
 
 
 def add_source_flags(parser: argparse.ArgumentParser, text: str) -> None:
-    """Adds the words that `read_sources` reads, with `text` as their help, and --game and --ply."""
+    """Add the words that `read_sources` reads, with `text` as their help, and --game and --ply."""
     parser.add_argument("position", nargs="*", metavar="POSITION", help=text)
     parser.add_argument("--game", type=int, default=1, metavar="N", help="use game number N of a PGN (default 1)")
     parser.add_argument("--ply", type=int, metavar="N", help="take the position after N plies (default: the end)")
@@ -51,7 +51,7 @@ def add_source_flags(parser: argparse.ArgumentParser, text: str) -> None:
 def read_sources(
     words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False
 ) -> Iterator[Source | BadLine]:
-    """The positions that command-line words name: a FEN (quoted or not), a PGN file, `startpos`, or `-`.
+    """Yield the positions that command-line words name: a FEN (quoted or not), a PGN file, `startpos`, or `-`.
 
     A PGN gives the position after `ply` half-moves of its `game`-th game (default: the last position). Standard input
     may hold a PGN or one FEN per line. It skips blank lines and lines that begin with #; only a line without a
@@ -71,7 +71,7 @@ def read_sources(
 
 
 def read_source(words: Sequence[str], game: int = 1, ply: int | None = None, chess960: bool = False) -> Source:
-    """The first position of `read_sources`. Raises the same errors, and also the error of a bad line."""
+    """Return the first position of `read_sources`. Raises the same errors, and also the error of a bad line."""
     source = next(iter(read_sources(words, game, ply, chess960)))
     if isinstance(source, BadLine):
         raise source.error
@@ -176,7 +176,10 @@ def _sound(games: Iterator[ReadGame], name: str) -> Iterator[chess.pgn.Game]:
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:
-    """The position after `ply` half-moves of the main line (None: all), with its move stack. Raises DataError."""
+    """Return the position after `ply` half-moves of the main line (None: all), with its move stack.
+
+    Raises DataError.
+    """
     moves = list(game.mainline_moves())
     if ply is not None and not 0 <= ply <= len(moves):
         raise DataError(f"ply {ply}: the game has {len(moves)}")

@@ -22,17 +22,17 @@ class Verdict:
 
     @classmethod
     def of_info(cls, info: SearchInfo) -> Verdict:
-        """The verdict of a line of analysis, from the side to move."""
+        """Return the verdict of a line of analysis, from the side to move."""
         return cls._of(info.score_cp, info.score_mate, info.wdl)
 
     @classmethod
     def of_move(cls, child: RootMove) -> Verdict:
-        """The verdict on a searched root move, from the side that plays it."""
+        """Return the verdict on a searched root move, from the side that plays it."""
         return cls._of(child.score_cp, child.mate, per_mille(child.q, child.draw))
 
     @classmethod
     def of_result(cls, result: str) -> Verdict:
-        """The verdict of a finished game ("1-0", "0-1" or a draw), from White's side."""
+        """Return the verdict of a finished game ("1-0", "0-1" or a draw), from White's side."""
         wdl = {"1-0": _WON, "0-1": _LOST}.get(result, _DRAWN)
         return cls(0, None if wdl == _DRAWN else 0, wdl)
 
@@ -43,11 +43,11 @@ class Verdict:
         return cls(score_cp, mate, wdl)
 
     def seen_by_white(self, mover: chess.Color) -> Verdict:
-        """The same verdict from White's side, given that this one is from `mover`'s side."""
+        """Return the same verdict from White's side, given that this one is from `mover`'s side."""
         return self if mover == chess.WHITE else self.reversed()
 
     def reversed(self) -> Verdict:
-        """The same verdict from the other side."""
+        """Return the same verdict from the other side."""
         mate = None if self.mate is None else -self.mate
         return Verdict(-self.score_cp, mate, (self.wdl[2], self.wdl[1], self.wdl[0]))
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def ready_engine(console: Console, options: EngineOptions, wait: bool = True) -> PatientEngine:
-    """A loaded engine, compiled too; without `wait` it returns at once, and the first search waits for the compiler.
+    """Return a loaded engine, compiled too; without `wait` it returns at once, and the first search waits for the
+    compiler.
 
     Its messages about options and files go to stderr. The engine plays without a net if the net shipped with Aino is
     broken. Raises AinoErrors for anything broken that the options name.

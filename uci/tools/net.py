@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs `info`, `convert` or `export`. Raises NetFileError, ConfigError."""
+    """Run `info`, `convert` or `export`. Raises NetFileError, ConfigError."""
     path = arguments.file or default_net_path(entry="default" if arguments.action == "info" else "default_tower")
     if arguments.action == "info":
         _print_info(path, arguments.json)
@@ -70,7 +70,7 @@ def _export_target(path: Path, chosen: Path | None) -> Path:
 
 
 def _print_info(path: Path, as_json: bool) -> None:
-    """Reads and checks the whole file before it prints a line."""
+    """Read and check the whole file before printing a line."""
     info: dict[str, Any] = {"file": str(path), "size": path.stat().st_size if path.is_file() else 0}
     info |= _lc0_info(path) if is_lc0(path) or path.name.endswith(SUFFIXES) else _dit_info(path)
     if as_json:
@@ -107,7 +107,7 @@ def _dit_info(path: Path) -> dict[str, Any]:
 
 
 def _counts(tensors: dict[str, Any]) -> dict[str, int]:
-    """The number of tensors and of parameters. Running statistics are not parameters."""
+    """Return the number of tensors and of parameters. Running statistics are not parameters."""
     sizes = [tensor.size for name, tensor in tensors.items() if ".running_" not in name]
     return {"tensors": len(tensors), "parameters": sum(sizes)}
 

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints count, time and speed. Returns 1 if --compare finds a difference. Raises FenError, ConfigError."""
+    """Print count, time and speed. Returns 1 if --compare finds a difference. Raises FenError, ConfigError."""
     depth = arguments.depth
     if not 0 <= depth <= MAX_PERFT_DEPTH:
         raise ConfigError(f"DEPTH: bad value {depth}, expected 0 to {MAX_PERFT_DEPTH}")

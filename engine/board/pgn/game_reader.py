@@ -14,7 +14,7 @@ from typing import IO
 import chess.pgn
 
 from engine.board.pgn.move_words import ENGLISH, other_readings
-from engine.board.pgn.token_player import Player
+from engine.board.pgn.token_player import TokenPlayer
 from engine.board.pgn.tokens import LONGEST_WORD, Cutter, Fault, Incomplete, RawGame, place_in
 from engine.errors import DataError, why_unreadable
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
@@ -90,7 +90,10 @@ class GameText:
         self.skip(max(0, min(len(self.data), place - self.dropped) - self.at))
 
     def cut(self) -> tuple[str, RawGame]:
-        """The next game's text and tokens; what is not yet complete makes the text longer. The text is not skipped."""
+        """Return the next game's text and tokens; what is not yet complete makes the text longer.
+
+        The text is not skipped.
+        """
         size = LOOK
         while True:
             end = min(len(self.data), self.at + size)
@@ -130,7 +133,7 @@ def read_game_file(path: Path) -> Iterator[ReadGame]:
 
 
 def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGame] | None:
-    """The next game of a text, which is moved on behind it; None at the end. `main_line`: without variations."""
+    """Return the next game of a text, which is moved on behind it; None at the end. `main_line`: without variations."""
     while not (text.final and text.at == len(text.data)):
         cut, raw = text.cut()
         game = None if raw.is_nothing else interpret(cut, raw, (text.line, text.column), main_line)
@@ -143,13 +146,13 @@ def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGam
 
 
 def interpret(text: str, raw: RawGame, place: tuple[int, int], main_line: bool = False) -> ReadGame:
-    """The game of tokens, in English or in the only other language in which all its moves are legal.
+    """Return the game of tokens, in English or in the only other language in which all its moves are legal.
 
     place: line, from 1, of the text's beginning, and the characters before it in that line.
     """
-    game, letters = Player(raw, ENGLISH, main_line), ENGLISH
+    game, letters = TokenPlayer(raw, ENGLISH, main_line), ENGLISH
     if game.has_foreign_word and not raw.faults:
-        others = ((reading, Player(raw, reading, main_line, whole_only=True)) for reading in other_readings())
+        others = ((reading, TokenPlayer(raw, reading, main_line, whole_only=True)) for reading in other_readings())
         legal = [(reading, other) for reading, other in others if not other.faults]
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]

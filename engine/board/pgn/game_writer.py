@@ -6,7 +6,8 @@ import chess.pgn
 
 
 def game_text(game: chess.pgn.Game) -> str:
-    """A game as PGN's export format has it, with an empty line behind it; files of games are such texts in a row.
+    """Return a game as PGN's export format has it, with an empty line behind it; files of games are such texts in a
+    row.
 
     Quotes and backslashes in tags are escaped; line breaks and other control characters, which tags and comments cannot
     hold, become spaces, and a closing brace in a comment becomes a bracket.

@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Final
 
 from engine.board.makemove import copy_row, make
-from engine.board.pgn.san_kernels import MORE, RARE, is_blank, read_move
+from engine.board.pgn.san_kernels import MORE, RARE, is_blank, read_san_move
 from engine.native.jit import kernel
 
 # Why `read_main_lines` stopped; as a negative place, why a part of it did. MORE and RARE are the other reasons.
-START: Final = 3  # a game with a start position or variant in its tags
+OWN_START: Final = 3  # a game with a start position or variant in its tags
 FULL: Final = 4  # no room for another game
 
 # Columns of the games. Places are bytes; ratings are -1 if unknown; results are codes, 0 if there is none.
 BEGIN, END, FIRST_MOVE, LAST_MOVE, RESULT, TAG_RESULT, WHITE_ELO, BLACK_ELO, COLUMNS = range(9)
-NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN, UNKNOWN = range(5)
+NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 LONGEST: Final = 65_536  # most bytes of one word of the tags, or plies of a game
 
 _SPACE, _LINE_FEED, _QUOTE, _STAR, _DASH, _DOT, _SLASH, _ZERO, _ONE, _TWO, _NINE = (
@@ -120,11 +120,11 @@ def _take_tag(data, name, name_end, value, end, has_start, first, game):
     """Note a tag that matters; returns 0, or why the game cannot be read here."""
     length = name_end - name
     if length == 3 and _is_word(data, name, b"fen"):
-        return 0 if has_start else START
+        return 0 if has_start else OWN_START
     if length == 5 and _is_word(data, name, b"setup"):
-        return 0 if has_start else START
+        return 0 if has_start else OWN_START
     if length == 7 and _is_word(data, name, b"variant"):
-        return 0 if has_start else START
+        return 0 if has_start else OWN_START
     if length == 5 and not first and _is_word(data, name, b"event"):
         return RARE
     if length == 6 and _is_word(data, name, b"result"):
@@ -164,13 +164,13 @@ def _rating(data, at, end):
 
 @kernel()
 def _result_at(data, at):
-    """(result, place behind it) of a result, 0 if none stands there."""
+    """Return (result, place behind it) of a result, 0 if none stands there."""
     left = len(data) - at
     if left >= 1 and data[at] == _STAR:
-        return UNKNOWN, at + 1
+        return UNKNOWN_OUTCOME, at + 1
     if left >= 7 and data[at] == _ONE and data[at + 1] == _SLASH:
         if data[at + 2] == _TWO and data[at + 3] == _DASH and data[at + 4] == _ONE and data[at + 5] == _SLASH:
-            return (DRAWN, at + 7) if data[at + 6] == _TWO else (NO_RESULT, at)
+            return (DRAWN_GAME, at + 7) if data[at + 6] == _TWO else (NO_RESULT, at)
         return NO_RESULT, at
     if left >= 3 and data[at + 1] == _DASH:
         if data[at] == _ONE and data[at + 2] == _ZERO:
@@ -209,7 +209,7 @@ def _read_moves(data, at, final, game, moves, rows, legal):
                 return _end_of_game(data, place, final)
             at = _skip_number(data, at)
         elif _is_letter(byte):
-            move, at = read_move(data, at, rows[now], legal)
+            move, at = read_san_move(data, at, rows[now], legal)
             if at >= 0:
                 if filled - game[FIRST_MOVE] >= LONGEST - 1:
                     return -RARE

@@ -21,18 +21,18 @@ from engine.board.pgn.main_line_kernels import (
     FULL,
     LAST_MOVE,
     LONGEST,
+    OWN_START,
     RESULT,
-    START,
     TAG_RESULT,
     WHITE_ELO,
     read_main_lines,
 )
 from engine.board.pgn.san_kernels import MORE
 from engine.board.pgn.token_player import start_of
-from engine.board.pgn.tokens import LONGEST_GAME, TAG
+from engine.board.pgn.tokens import LONGEST_COMMENT, TAG
 from engine.errors import DataError, FenError, MoveError
 
-RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by the kernel's code
+CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by the kernel's code
 _GAMES, _MOVES = 1024, 16 * LONGEST
 
 
@@ -95,10 +95,10 @@ class _Reader:
         place, reason = int(place), int(reason)
         yield from self._lines(int(count))
         text.skip(place - text.at)
-        if reason == MORE and not text.final and len(text.data) - place < LONGEST_GAME:
+        if reason == MORE and not text.final and len(text.data) - place < LONGEST_COMMENT:
             text.more()
             self._start_at = -1
-        elif reason == START and self._take_start():
+        elif reason == OWN_START and self._take_start():
             self._start_at = place
         elif reason != FULL:
             self._start_at = -1
@@ -116,8 +116,8 @@ class _Reader:
                 base + game[END],
                 self._start if special else self._standard,
                 moves[game[FIRST_MOVE] : game[LAST_MOVE]],
-                RESULTS[game[RESULT]],
-                RESULTS[game[TAG_RESULT]],
+                CODED_RESULTS[game[RESULT]],
+                CODED_RESULTS[game[TAG_RESULT]],
                 (game[WHITE_ELO], game[BLACK_ELO]),
                 chess960=special and self._chess960,
                 has_start=special,
@@ -149,7 +149,7 @@ class _Reader:
 
 
 def _line_of(game: ReadGame, result: str, end: int) -> MainLine:
-    """A game of the whole grammar as a main line."""
+    """Return a game of the whole grammar as a main line."""
     headers = game.game.headers
     fault = str(game.faults[0]) if game.faults else ""
     board = chess.Board() if game.start_fault else game.game.board()
@@ -165,8 +165,8 @@ def _line_of(game: ReadGame, result: str, end: int) -> MainLine:
     elo = (_elo(headers.get("WhiteElo", "")), _elo(headers.get("BlackElo", "")))
     tag_result = headers.get("Result", "")
     return MainLine(
-        game.line, end, first, np.array(moves, np.uint16), result, tag_result if tag_result in RESULTS else "", elo,
-        fault, game.is_game, board.chess960, "FEN" in headers,
+        game.line, end, first, np.array(moves, np.uint16), result, tag_result if tag_result in CODED_RESULTS else "",
+        elo, fault, game.is_game, board.chess960, "FEN" in headers,
     )  # fmt: skip
 
 

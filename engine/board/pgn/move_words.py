@@ -69,7 +69,7 @@ class NoMoveError(ValueError):
 
 
 def letters_of(name: str, text: str) -> Letters:
-    """The reading of a row of LANGUAGES."""
+    """Return the reading of a row of LANGUAGES."""
     names = text.split()
     pieces = dict(zip(names, _PIECES, strict=False))
     piece = "|".join(names) or "[KQRBN]"
@@ -91,7 +91,7 @@ def other_readings() -> Iterator[Letters]:
 
 
 def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
-    """The moves that a word means: one, or several written without space. Raises NoMoveError with the reason."""
+    """Return the moves that a word means: one, or several written without space. Raises NoMoveError with the reason."""
     try:
         return [_read_one(board, word, letters)]
     except NoMoveError as error:
@@ -109,7 +109,7 @@ def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
 
 
 def nags_of(text: str, side: chess.Color) -> tuple[int, ...] | None:
-    """The NAGs of a word of signs behind a move of `side`; None if it is none."""
+    """Return the NAGs of a word of signs behind a move of `side`; None if it is none."""
     if text in SIGNS:
         return (_number(text, side),)
     if _SIGNS.fullmatch(text):

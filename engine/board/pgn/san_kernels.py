@@ -41,7 +41,7 @@ def is_blank(byte):
 
 
 @kernel()
-def read_move(data, at, row, legal):
+def read_san_move(data, at, row, legal):
     """(code, place behind it) of a move in English SAN; of another word, why it cannot be read."""
     if data[at] == _BIG_O:
         move, at = _read_castling(data, at, row, legal)
@@ -81,7 +81,7 @@ def _read_castling(data, at, row, legal):
 
 @kernel()
 def _read_plain_move(data, at, row):
-    """A move of the form [piece][file][rank][x]square[=piece]."""
+    """Return a move of the form [piece][file][rank][x]square[=piece]."""
     kind = _piece_of(data[at])
     at += kind != PAWN
     end = at
@@ -109,7 +109,7 @@ def _read_plain_move(data, at, row):
 
 @kernel()
 def _named_squares(data, at, end):
-    """The squares of the file and rank between two places; all for neither, none for anything else."""
+    """Return the squares of the file and rank between two places; all for neither, none for anything else."""
     squares = ALL_SQUARES
     if at < end and 97 <= data[at] <= 104:
         squares &= FILE_A << np.uint64(data[at] - 97)
@@ -122,7 +122,7 @@ def _named_squares(data, at, end):
 
 @kernel()
 def _piece_of(byte):
-    """The piece that a letter means; PAWN for any other byte."""
+    """Return the piece that a letter means; PAWN for any other byte."""
     if byte == 78:
         return KNIGHT
     if byte == 66:
@@ -138,7 +138,7 @@ def _piece_of(byte):
 
 @kernel()
 def _only_source(row, kind, side, target, sources):
-    """The square of the one piece among `sources` that can move to a square; -1 if there is none, or several."""
+    """Return the square of the one piece among `sources` that can move to a square; -1 if there is none, or several."""
     own, theirs = row[WHITE + side], row[WHITE + 1 - side]
     if bit(target) & own:
         return -1

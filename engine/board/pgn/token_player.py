@@ -10,7 +10,7 @@ import chess.pgn
 
 from engine.board.fen import parse_fen
 from engine.board.pgn.move_words import LETTER_SIGNS, Letters, NoMoveError, nags_of, read_word
-from engine.board.pgn.tokens import RESULTS, RawGame, Token, looks_like_moves
+from engine.board.pgn.tokens import RESULT_WORDS, RawGame, Token, looks_like_moves
 from engine.errors import DataError, FenError
 
 _DIAGRAM = 220
@@ -35,14 +35,17 @@ class _Line:
     hides_end: bool = False  # whether the comment is a fault if no number follows
 
     def before(self) -> chess.Board:
-        """The position before the last move."""
+        """Return the position before the last move."""
         board = self.board.copy(stack=1)
         board.pop()
         return board
 
 
 def start_of(tags: dict[str, str]) -> chess.Board:
-    """The position from which a game with these tags begins. Raises DataError, also for variants but Chess960."""
+    """Return the position from which a game with these tags begins.
+
+    Raises DataError, also for variants but Chess960.
+    """
     headers = chess.pgn.Headers(tags)
     try:
         variant = headers.variant()
@@ -64,7 +67,7 @@ def start_of(tags: dict[str, str]) -> chess.Board:
         return parse_fen(fen, chess960=True)
 
 
-class Player:
+class TokenPlayer:
     """A game of tokens, played at once; `main_line`: without variations, `whole_only`: up to the first fault.
 
     Attributes:
@@ -225,13 +228,13 @@ class Player:
         """Whether a line's comment may be the end of the game: it begins with a move or ends with the result."""
         words = re.sub(r"^\d+(?:\s*[.…)]+\s*|\s+)", "", token.text).split()
         return (
-            (not self._raw.result and words[-1:] != [] and words[-1] in RESULTS)
-            or (bool(words) and (words[0] in RESULTS or _is_move(board, words[0], self._letters)))
+            (not self._raw.result and words[-1:] != [] and words[-1] in RESULT_WORDS)
+            or (bool(words) and (words[0] in RESULT_WORDS or _is_move(board, words[0], self._letters)))
             or (token.is_glued and all(map(looks_like_moves, words[1:])))
         )
 
     def _tell_hidden(self, line: _Line) -> None:
-        """A comment that may hide moves, behind which the numbers do not fit, is a fault."""
+        """Report a comment that may hide moves because the next move number does not fit."""
         if line.hidden is not None and not line.over:
             self._fault(line, line.hidden, "this comment seems to hide moves: the next move number does not fit")
 

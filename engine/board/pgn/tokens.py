@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-LONGEST_GAME = 1 << 20  # characters in which a comment must end
+LONGEST_COMMENT = 1 << 20  # characters in which a comment must end
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
 
 DASH = "[-‐‑‒–—−]"
-RESULTS = {
+RESULT_WORDS = {
     "1-0": "1-0",
     "0-1": "0-1",
     "1/2-1/2": "1/2-1/2",
@@ -19,7 +19,7 @@ RESULTS = {
     "½": "1/2-1/2",
     "*": "*",
 }
-RESULT = rf"(?:1(?:{DASH}|:)0|0(?:{DASH}|:)1|1/2(?:(?:{DASH}|:)1/2)?|½(?:(?:{DASH}|:)½)?|\*)"
+RESULT_PATTERN = rf"(?:1(?:{DASH}|:)0|0(?:{DASH}|:)1|1/2(?:(?:{DASH}|:)1/2)?|½(?:(?:{DASH}|:)½)?|\*)"
 BLANK = r"[\s_\ufeff\u200b\x1a]"
 _TAG_NAME = r"\[[^\S\n]*(?P<{0}>[A-Za-z0-9][A-Za-z0-9_+#=:-]*)[^\S\n]*"
 _TAG_END = r'"[^\S\n]*\]'
@@ -33,7 +33,7 @@ LOST_TAGS = re.compile(r'\n[^\S\n]*\n[^\S\n]*\[\w+\s*"')  # an empty line, and a
 TOKEN = re.compile(
     rf"""(?P<blank>{BLANK}+)
     |(?P<comment>[{{;]|(?<=\n)%|\A%)
-    |(?P<result>{RESULT})(?={BLANK}|[{{}};()\[]|\Z)
+    |(?P<result>{RESULT_PATTERN})(?={BLANK}|[{{}};()\[]|\Z)
     |(?P<number>(?!0000(?!\d))\d+(?![\d/:])(?!{DASH}[\dOo])(?:\)?[^\S\n]*[.…]+|\)|(?={BLANK}|[{{}};()$]|\Z)))
     |(?P<dots>\.\.+|…+)
     |(?P<nag>\$\d+)
@@ -45,7 +45,7 @@ TOKEN = re.compile(
     |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_GLUED_RESULT = re.compile(rf"(?P<move>.*?[^\d/:½](?<!{DASH})\d?)(?P<result>{RESULT})")
+_GLUED_RESULT = re.compile(rf"(?P<move>.*?[^\d/:½](?<!{DASH})\d?)(?P<result>{RESULT_PATTERN})")
 
 
 class Incomplete(Exception):
@@ -172,7 +172,7 @@ class Cutter:
         if game.result == "*":
             game.result = _result_of(word)
         elif _result_of(word) not in ("*", game.result):
-            self._fault(place, word, f"a second result, behind {game.result}")
+            self._fault(place, word, f"a second result, after {game.result}")
 
     def _begins_game(self, number: str, place: int) -> bool:
         """Whether number 1 begins the next of games without tags and results, each of which has its own lines."""
@@ -187,7 +187,7 @@ class Cutter:
         )
 
     def _split_number(self, match: re.Match[str]) -> None:
-        """A `)` behind a number closes a variation, unless numbers are written so."""
+        """Take a `)` behind a number for the end of a variation, unless numbers are written so."""
         word, place = match[0], self._at - len(match[0])
         digits = re.match(r"\d+", word)
         assert digits is not None
@@ -212,13 +212,13 @@ class Cutter:
             if end < 0 and not self._final:
                 raise Incomplete
             self._at = end if end >= 0 else len(self._text)
-            self._fault(place, word, "neither a tag nor a move: this line is skipped")
+            self._fault(place, word, "neither a tag nor a move, so Aino skips this line")
             self._is_closed = True
             return
         game.tokens.append(Token("word", word, place))
 
     def _after_result(self, kind: str, word: str, place: int) -> None:
-        """What follows the result: the next game, or the same one if the result was none."""
+        """Begin the next game after a result, or go on with this one if that was no result."""
         game = self._game
         lines = self._text.count("\n", self._result_end, place)
         is_new = lines > 1 or (lines == 1 and kind == "word" and not self._has_numbers and not game.tags)
@@ -228,7 +228,7 @@ class Cutter:
             self._at = place
             self._is_closed = True
             return
-        self._fault(place, word, f"follows the result {game.result}, but is no new game")
+        self._fault(place, word, f"follows the result {game.result}, but begins no new game")
         game.result, self._at = "", place
 
     # ---- tags -----------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class Cutter:
             if game.result:
                 self._after_result("other", "[", place)
             else:
-                self._fault(place, _word_at(self._text, place), "a tag that is cut, or a bracket without meaning")
+                self._fault(place, _word_at(self._text, place), "an incomplete tag, or a stray bracket")
             return
         name = "" if match is None else match["name"] or match["plain"]
         if self._ends_game(name, place):
@@ -308,13 +308,13 @@ class Cutter:
         lost = LOST_TAGS.search(text, place, end if end >= 0 else len(text))
         if lost is not None:
             brace = re.compile(r"[{}]").search(text, lost.end())
-            if brace is None and not self._final and len(text) - place < LONGEST_GAME:
+            if brace is None and not self._final and len(text) - place < LONGEST_COMMENT:
                 raise Incomplete
             if brace is None or brace[0] == "{":
                 self._fault(place, _word_at(text, place), "this comment is not closed")
                 return text[place + 1 : lost.start()], lost.start(), False
         if end < 0:
-            if not self._final and len(text) - place < LONGEST_GAME:
+            if not self._final and len(text) - place < LONGEST_COMMENT:
                 raise Incomplete
             self._fault(place, _word_at(text, place), "this comment is not closed")
             empty = EMPTY_LINE.search(text, place)
@@ -326,7 +326,7 @@ class Cutter:
     def _nested_braces(self, place: int, first_end: int) -> tuple[str, int, bool]:
         text, depth = self._text, 0
         lost = LOST_TAGS.search(text, place)
-        limit = min(lost.start() if lost else len(text), place + LONGEST_GAME)
+        limit = min(lost.start() if lost else len(text), place + LONGEST_COMMENT)
         for brace in re.compile(r"[{}]").finditer(text, place, limit):
             depth += 1 if brace[0] == "{" else -1
             if depth == 0:
@@ -345,13 +345,13 @@ STANDARD_NAMES = {
                  "BlackElo")
 }  # fmt: skip
 _MOVES = re.compile(
-    rf"(?:\d+{BLANK}*[.…)]*{BLANK}*)?(?:{RESULT}|(?:[^\W\d_]{{0,2}}[a-hA-H]?[1-8]?[-x:×]?[a-hA-H][1-8]|[♔-♟]"
+    rf"(?:\d+{BLANK}*[.…)]*{BLANK}*)?(?:{RESULT_PATTERN}|(?:[^\W\d_]{{0,2}}[a-hA-H]?[1-8]?[-x:×]?[a-hA-H][1-8]|[♔-♟]"
     rf"|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)[^{BLANK[1:-1]}]{{0,12}})(?={BLANK}|\Z|[{{}};()])"
 )
 
 
 def _result_of(word: str) -> str:
-    return RESULTS[re.sub(f"{DASH}|:", "-", word)]
+    return RESULT_WORDS[re.sub(f"{DASH}|:", "-", word)]
 
 
 def looks_like_moves(text: str) -> bool:

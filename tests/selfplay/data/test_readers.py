@@ -16,7 +16,7 @@ import pytest
 import selfplay.data.cache as cache_module
 import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
-from engine.board.pgn.tokens import LONGEST_GAME
+from engine.board.pgn.tokens import LONGEST_COMMENT
 from engine.errors import DataError
 from engine.files.text import LONGEST_LINE
 from selfplay.data.cache import Reader, load_or_parse
@@ -89,7 +89,7 @@ def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.L
 
 
 def test_comment_that_never_ends_costs_one_game(tmp_path: Path) -> None:
-    text = pgn() + pgn("1. e4 { no end") + pgn() + pgn("1. d4 {" + LONGEST_GAME // 50 * f"{'x' * 59}\n") + pgn()
+    text = pgn() + pgn("1. e4 { no end") + pgn() + pgn("1. d4 {" + LONGEST_COMMENT // 50 * f"{'x' * 59}\n") + pgn()
     assert [moves for moves in read(tmp_path / "x.pgn", text) if moves == KING_PAWNS] == [KING_PAWNS] * 3
 
 

@@ -331,7 +331,7 @@ def test_engines_are_described_in_words() -> None:
     ("changed", "named"),
     [
         ({"options": (("Depth", "3"),)}, "no UCI option 'Depth'"),
-        ({"options": (("Level", "10"),)}, "options cannot be set"),
+        ({"options": (("Level", "10"),)}, "cannot set its options"),
         ({"command": ("no-such-engine",)}, "no-such-engine' does not start"),
     ],
 )
@@ -344,7 +344,7 @@ def test_engine_that_cannot_be_had_as_told_is_an_error(changed: dict[str, Any], 
 def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contestant, "START_TIMEOUT_S", 5.0)
     script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
-    with pytest.raises(ConfigError, match=r"^mute: its options cannot be set: no answer within 5 s$"):
+    with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 5 s$"):
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
 
 

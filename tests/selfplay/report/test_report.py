@@ -19,7 +19,7 @@ from selfplay.matches.statistics import score_from_elo
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, write_segment
-from selfplay.report.charts import Chart, Curve, draw, ticks
+from selfplay.report.charts import Chart, Curve, draw_chart, ticks
 from selfplay.report.comparison_page import comparison_page
 from selfplay.report.facts import RunFacts, read_facts
 from selfplay.report.metrics import Metrics, metrics_of, read_run, write_events
@@ -145,25 +145,25 @@ def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> N
 
 def test_curves_stay_inside_their_box() -> None:
     curve = Curve("a", [(1, 5.0), (2, -3.0), (9, 1.0)])
-    drawn = draw(Chart("title", [curve, Curve("empty", [])]))
+    drawn = draw_chart(Chart("title", [curve, Curve("empty", [])]))
     numbers = [float(word) for word in re.findall(r"[\d.]+", drawn.lines[0])]
     assert all(0 <= x <= WIDTH for x in numbers[::2])
     assert all(0 <= y <= HEIGHT for y in numbers[1::2])
     assert (drawn.lines[1], drawn.dots[1]) == ("", "")
     assert all(0 <= at <= 100 for _, at in drawn.x_marks + drawn.y_marks)
-    assert draw(Chart("title", [Curve("empty", [])])) is None
+    assert draw_chart(Chart("title", [Curve("empty", [])])) is None
 
 
 @pytest.mark.parametrize("value", [117.9140625, -20.0, 0.0])
 def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
-    drawn = draw(Chart("plies", [Curve("length", [(1, value)])]))
+    drawn = draw_chart(Chart("plies", [Curve("length", [(1, value)])]))
     texts = [text for text, _ in drawn.y_marks]
     assert len(texts) >= 2
     assert max(map(len, texts)) <= len("-0.0005")
 
 
 def test_single_point_is_drawn() -> None:
-    drawn = draw(Chart("title", [Curve("a", [(1, 0.4)], dots=False)], percent=True))
+    drawn = draw_chart(Chart("title", [Curve("a", [(1, 0.4)], dots=False)], percent=True))
     assert drawn.dots[0] == "M300.0 100.0h0"
 
 
@@ -203,7 +203,7 @@ def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
     assert set(re.findall(r"https?://[^\"' ]+", text)) == {"http://www.w3.org/2000/svg"}
     assert "1. e4" in text
-    assert "has to generate next" in text
+    assert "continues with <code>generate</code>" in text
 
 
 @pytest.mark.parametrize("gates", [[], [gate_result(30)]])
@@ -251,7 +251,7 @@ def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> Non
     write_segment(run.replay, 1, games)
     run.ledger.note_games(1, [ledger_row(game) for game in games])
     run.close()
-    assert "There is no test of resignations yet" in report_page(read_facts(tmp_path))
+    assert "Resignations are untested so far" in report_page(read_facts(tmp_path))
 
 
 def write_pretraining(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from selfplay.suites.epd import parse_epd_line, read_epd, read_epd_move
 from selfplay.suites.problem import Problem
 from selfplay.suites.puzzles import read_puzzles
 from selfplay.suites.score import grouped, solve_all, solve_problem, tally
-from selfplay.suites.solver import Answer, BestMove, EngineSolver, UciSolver
+from selfplay.suites.solver import BestMove, BestMoves, EngineSolver, UciSolver
 from tests.selfplay import scripted_engine
 
 SCRIPT = Path(scripted_engine.__file__)
@@ -42,7 +42,7 @@ class Repeater:
         self.mate = mate
         self.fresh: list[bool] = []
 
-    def solve(self, board: chess.Board, fresh: bool) -> Answer:
+    def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
         self.fresh.append(fresh)
         moves = [board.parse_uci(word) for word in self.answers.pop(0).split()]
         return [BestMove(10 * n, n, move, self.mate) for n, move in enumerate(moves, 1)]

@@ -13,7 +13,7 @@ from engine.board.movegen import generate
 from selfplay.records.label_folder import Chunk, LabelWriter
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
-from selfplay.teachers.net_file import STACK_HASH, STOCKFISH_15, VERSION, NetShape, read_stockfish_net
+from selfplay.teachers.net_file import NNUE_VERSION, STACK_HASH, STOCKFISH_15, NetShape, read_stockfish_net
 
 
 def net_bytes(shape: NetShape, description: bytes = b"random") -> bytes:
@@ -24,7 +24,11 @@ def net_bytes(shape: NetShape, description: bytes = b"random") -> bytes:
         return rng.integers(-most, most, size).astype(dtype).tobytes()
 
     hash_ = shape.transformer_hash
-    parts = [struct.pack("<III", VERSION, hash_ ^ STACK_HASH, len(description)), description, struct.pack("<I", hash_)]
+    parts = [
+        struct.pack("<III", NNUE_VERSION, hash_ ^ STACK_HASH, len(description)),
+        description,
+        struct.pack("<I", hash_),
+    ]
     parts += [numbers(shape.width, 90, "<i2"), numbers(shape.features * shape.width, 30, "<i2")]
     parts += [numbers(shape.features * shape.buckets, 3000, "<i4")]
     for _ in range(shape.buckets):
@@ -44,7 +48,7 @@ def material_net_bytes() -> bytes:
         psqt[:, 2 * kind], psqt[:, 2 * kind + 1] = round(16 * 3.61 * cp), -round(16 * 3.61 * cp)
     hash_ = shape.transformer_hash
     stack = struct.pack("<I", STACK_HASH) + bytes(4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32)
-    head = struct.pack("<IIII", VERSION, hash_ ^ STACK_HASH, 0, hash_)
+    head = struct.pack("<IIII", NNUE_VERSION, hash_ ^ STACK_HASH, 0, hash_)
     return head + bytes(2 * shape.width + 2 * shape.features * shape.width) + psqt.tobytes() + shape.buckets * stack
 
 

@@ -170,7 +170,7 @@ def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, out: Path, l
     note.unlink()
     assert "holds labels of another teacher" in label("--epd", positions, status=1), "it does not tell"
     note.write_text("[")
-    assert "not a note" in label("--epd", positions, status=1)
+    assert "not a record" in label("--epd", positions, status=1)
     out.unlink()
     label("--epd", positions, engine=f"{ENGINE} crash 9")
     assert len(lines_of(out)) == 4
@@ -181,7 +181,7 @@ def test_faulty_engines_cost_one_position(
     pgn_file: Path, out: Path, label: Callable[..., str], how: str, lost: int
 ) -> None:
     printed = label("--pgn", pgn_file, "--timeout", 2, engine=f"{ENGINE} {how} 15")
-    assert printed.count("is skipped") == lost  # every new engine misbehaves at its 15th search
+    assert printed.count("skipping the position") == lost  # every new engine misbehaves at its 15th search
     packed, illegal = collect(read_teacher(out))
     assert illegal == 0
     assert packed.usable.sum() == 34 - lost

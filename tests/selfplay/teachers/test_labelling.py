@@ -30,7 +30,7 @@ from selfplay.teachers.checking import composition, count_wrong_labels
 from selfplay.teachers.draw_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
 from selfplay.teachers.groups import is_settled
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
-from selfplay.teachers.quiet_search import begin, new_teacher
+from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
 from selfplay.teachers.siblings import children_of
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
@@ -137,7 +137,7 @@ def calm_children_of_games(games, net) -> list[set[int]]:
             teacher = new_teacher(net)
             calm = set()
             for child in children:
-                begin(teacher, child)
+                begin_quiescence(teacher, child)
                 value = static_value(teacher.net, teacher.acc, np.int64(0), child)
                 if is_settled(teacher, np.int64(0), value, np.int64(40 * UNITS_PER_CP)) and not in_check(child):
                     calm.add(int(child[KEY]))

@@ -13,10 +13,10 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.errors import NetFileError
 from engine.native.jit import kernel
-from selfplay.teachers.accumulators import BUCKETS, WIDTH, advance, new_accumulators, start
+from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH, advance, new_accumulators, start
 from selfplay.teachers.drawing import step_down
 from selfplay.teachers.net_file import STOCKFISH_15, NetShape, read_stockfish_net
-from selfplay.teachers.quiet_search import begin, new_teacher
+from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
 from selfplay.teachers.static_value import net_value
 from tests.selfplay.teachers.nets import net_bytes, plain_net_value, random_positions
 
@@ -37,13 +37,15 @@ def count_wrong_updates(teacher, fresh, rows, draws):
     acc, row, child = teacher.acc, teacher.rows[0], teacher.rows[1]
     for i in range(len(draws)):
         if count == 0 or row[HALFMOVE] >= 100:
-            begin(teacher, rows[begun % len(rows)])
+            begin_quiescence(teacher, rows[begun % len(rows)])
             begun += 1
             count = np.int64(generate(row, moves))
         make(row, moves[np.int64(draws[i]) % count], child)
         advance(teacher.net, acc, np.int64(0), row, child)
         start(teacher.net, fresh, np.int64(1), child)
-        wrong += np.count_nonzero(acc.values[2 * WIDTH : 4 * WIDTH] != fresh.values[2 * WIDTH : 4 * WIDTH])
+        wrong += np.count_nonzero(
+            acc.values[2 * TEACHER_WIDTH : 4 * TEACHER_WIDTH] != fresh.values[2 * TEACHER_WIDTH : 4 * TEACHER_WIDTH]
+        )
         wrong += np.count_nonzero(acc.psqt[2 * BUCKETS : 4 * BUCKETS] != fresh.psqt[2 * BUCKETS : 4 * BUCKETS])
         step_down(teacher)
         count = np.int64(generate(row, moves))

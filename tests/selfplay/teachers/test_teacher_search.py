@@ -10,10 +10,10 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE, policy_from_scores
-from selfplay.teachers.alpha_beta import deep_value, score_moves
+from selfplay.teachers.alpha_beta import deep_value, score_teacher_moves
 from selfplay.teachers.drawing import REACH
 from selfplay.teachers.groups import is_settled
-from selfplay.teachers.quiet_search import MATE, begin, new_teacher, settled_value, to_cp
+from selfplay.teachers.quiet_search import MATE, begin_quiescence, new_teacher, teacher_quiet_value, to_cp
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 from tests.selfplay.teachers.nets import random_positions
 
@@ -39,16 +39,16 @@ def legal_moves(row) -> np.ndarray:
 )
 def test_what_can_be_won_is_taken_and_else_the_position_is_calm(material_net, fen, won_cp, calm):
     teacher, row = new_teacher(material_net), row_from_board(parse_fen(fen))
-    begin(teacher, row)
+    begin_quiescence(teacher, row)
     value = static_value(teacher.net, teacher.acc, np.int64(0), row)
     assert is_settled(teacher, np.int64(0), value, np.int64(40 * UNITS_PER_CP)) == calm
-    assert to_cp(settled_value(teacher, row) - value) == pytest.approx(won_cp, rel=0.15)
+    assert to_cp(teacher_quiet_value(teacher, row) - value) == pytest.approx(won_cp, rel=0.15)
 
 
 def score_all(teacher, row, exact: int, reach: float = np.inf) -> dict[int, int]:
     moves, scores = legal_moves(row), np.zeros(MAX_MOVES, np.int64)
-    begin(teacher, row)
-    score_moves(teacher, np.int64(0), moves, np.int64(len(moves)), scores, np.int64(exact), reach)
+    begin_quiescence(teacher, row)
+    score_teacher_moves(teacher, np.int64(0), moves, np.int64(len(moves)), scores, np.int64(exact), reach)
     assert (np.diff(scores[: len(moves)]) <= 0).all()
     return dict(zip(moves.tolist(), scores[: len(moves)].tolist(), strict=True))
 
@@ -94,7 +94,7 @@ def plain_value(teacher, row, ply: int, depth: int) -> int:
     """The same search by the definition: no window, no table, no order."""
     checked = in_check(row)
     if depth <= 0 and not (checked and ply <= 6):
-        value = settled_value(teacher, row)
+        value = teacher_quiet_value(teacher, row)
         mate = abs(value) > MATE - 100
         return value - ply * (1 if value > 0 else -1) if mate else value
     moves = legal_moves(row)

@@ -94,11 +94,11 @@ PUT_RIGHT = [
     (f"{START} w KQkq - 10000 1", f"{START} w KQkq - 9999 1", "'10000' is not a number from 0 to 9999"),
     (f"{START} w KQkq - 0 {'9' * 5000}", f"{START} w KQkq - 0 9999", "is not a number from 0 to 9999"),
     (f"{START} w KQkq -; hmvc many; fmvn 8;", f"{START} w KQkq - 0 8", "'many' is not a number"),
-    # words behind the position
-    (f"{START} w KQkq - x 1", f"{START} w KQkq - 0 1", "'x 1' behind the position"),
-    (f"{START} w KQkq - 7 x", f"{START} w KQkq - 7 1", "'x' behind the position"),
-    (f"{START} w KQkq - 0 1 extra", f"{START} w KQkq - 0 1", "'extra' behind the position is ignored"),
-    (f"{START} w KQkq - ٣ 1", f"{START} w KQkq - 0 1", "behind the position"),
+    # words after the position
+    (f"{START} w KQkq - x 1", f"{START} w KQkq - 0 1", "ignores 'x 1' after the position"),
+    (f"{START} w KQkq - 7 x", f"{START} w KQkq - 7 1", "ignores 'x' after the position"),
+    (f"{START} w KQkq - 0 1 extra", f"{START} w KQkq - 0 1", "Aino ignores 'extra' after the position"),
+    (f"{START} w KQkq - ٣ 1", f"{START} w KQkq - 0 1", "after the position"),
 ]
 PUT_RIGHT_CHESS960 = [
     ("4k3/8/8/8/8/8/4K3/R6R w K - 0 1", "4k3/8/8/8/8/8/4K3/R6R w - - 0 1", "'K', but the king stands on e2"),

@@ -10,7 +10,14 @@ from engine.board.movegen import Targets, generate, generate_some
 from engine.evaluation.material import CHECK_DEPTH, MaterialEvaluator, write_wdl
 from engine.evaluation.protocol import new_leaf_batch
 from engine.tactics.classical import evaluate, game_phase
-from engine.tactics.quiescence import MATE_CP, NODE_LIMIT, forcing_targets, immediate_gain, new_space, quiet_value
+from engine.tactics.quiescence import (
+    MATE_CP,
+    QUIESCENCE_NODE_LIMIT,
+    forcing_targets,
+    immediate_gain,
+    new_space,
+    quiet_value,
+)
 from tests.boards import random_game
 
 
@@ -122,7 +129,7 @@ def test_quiescence_is_bounded():
     ):
         score = settled(fen, space)
         assert abs(score) <= MATE_CP
-        assert space.nodes[0] < 100 * NODE_LIMIT
+        assert space.nodes[0] < 100 * QUIESCENCE_NODE_LIMIT
         space.nodes[0] = 0
 
 

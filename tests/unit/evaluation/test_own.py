@@ -168,9 +168,9 @@ def of(evaluator: Evaluator, nodes: int = 40) -> SearchResult:
 def test_a_batch_that_is_no_number_of_positions_is_refused(batch: object) -> None:
     network = answering()
     network.batch = batch
-    with pytest.raises(ConfigError, match=r"batch is .*expected a whole number from 1"):
+    with pytest.raises(ConfigError, match=r"batch is .*expected a whole number of at least 1"):
         PlanesEvaluator(network)
-    with pytest.raises(ConfigError, match="expected a whole number from 1"):
+    with pytest.raises(ConfigError, match="expected a whole number of at least 1"):
         GuestEvaluator(SimpleNamespace(round_size=batch, needs_planes=False), Guest("own"))
 
 

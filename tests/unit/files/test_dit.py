@@ -22,7 +22,7 @@ import pytest
 
 import engine
 from engine.errors import ConfigError, NetFileError
-from engine.files.dit_file import ALIGNMENT, MAGIC, MAX_HEADER_BYTES, header_checksum
+from engine.files.dit_file import ALIGNMENT, DIT_MAGIC, MAX_HEADER_BYTES, header_checksum
 from engine.files.provenance import _commit, provenance
 from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Dropout, Layer, Sequential
 from engine.nn.dit import load, save
@@ -65,7 +65,9 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None], data: bytes | 
     change(header)
     header["crc32"] = header_checksum(header)
     text = json.dumps(header).encode()
-    path.write_bytes(MAGIC + struct.pack("<IQ", 1, len(text)) + text + bytes(-(PREFIX_BYTES + len(text)) % 64) + data)
+    path.write_bytes(
+        DIT_MAGIC + struct.pack("<IQ", 1, len(text)) + text + bytes(-(PREFIX_BYTES + len(text)) % 64) + data
+    )
 
 
 def assert_refused(path: Path, match: str) -> NetFileError:
@@ -325,14 +327,14 @@ def set_at(header: Any, place: tuple[Any, ...], value: object) -> None:
 
 @contextmanager
 def refused_cheaply() -> Iterator[None]:
-    """A typed error, in under a second and without a large allocation."""
+    """A typed error, in under a CPU second and without a large allocation."""
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(NetFileError):
         yield
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert peak < 8 << 20
 
 
@@ -372,7 +374,7 @@ def test_an_absurd_header_length_is_refused_before_reading(path: Path, length: i
     "text", [b"\xff\xfe", b"{", b"[1]", b"[" * 100_000, b'{"card": NaN}', b'{"card": "\\ud800"}', b"{}"]
 )
 def test_a_header_that_is_no_json_object_is_refused(path: Path, text: bytes) -> None:
-    path.write_bytes(MAGIC + struct.pack("<IQ", 1, len(text)) + text)
+    path.write_bytes(DIT_MAGIC + struct.pack("<IQ", 1, len(text)) + text)
     assert_refused(path, "header")
 
 

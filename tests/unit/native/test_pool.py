@@ -40,7 +40,7 @@ def test_the_calling_thread_works_too() -> None:
     together = threading.Barrier(2)  # passed only by two threads at once
 
     with ThreadPool(2, "test") as pool:
-        names = pool.map(lambda _: (together.wait(10), threading.current_thread())[1], range(2))
+        names = pool.map(lambda _: (together.wait(120), threading.current_thread())[1], range(2))
     assert threading.current_thread() in names
 
 
@@ -95,11 +95,11 @@ def test_an_offer_that_another_thread_has_begun_is_waited_for_and_not_taken() ->
     def work() -> None:
         threads.append(threading.current_thread())
         begun.set()
-        release.wait(10)
+        release.wait(120)
 
     with ThreadPool(2, "test") as pool:
         offer = pool.offer(work)
-        assert begun.wait(10)
+        assert begun.wait(120)
         offer.take()
         assert not offer.is_done
         release.set()
@@ -115,7 +115,7 @@ def test_what_an_offer_raises_reaches_the_caller() -> None:
     begun = threading.Event()
     with ThreadPool(2, "test") as pool:
         offer = pool.offer(lambda: (begun.set(), 1 // 0))
-        assert begun.wait(10)
+        assert begun.wait(120)
         with pytest.raises(ZeroDivisionError):
             offer.finish()
 

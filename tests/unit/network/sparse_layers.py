@@ -78,7 +78,7 @@ class SparseDense(Layer):
     backward: dy like y -> None; gradients weight [inputs, outputs], bias [outputs]
 
     With v the 0/1 vector of a list: y = v W + b is the sum of the listed rows of W, and dW = v^T dy adds dy to the
-    listed rows. The cost grows with L, not with ``inputs``.
+    listed rows. The cost grows with L, not with `inputs`.
     """
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator) -> None:

@@ -117,13 +117,13 @@ def test_an_old_net_can_be_saved_as_a_new_file(tmp_path: Path) -> None:
 
 def assert_refused(path: Path, match: str = "expected|is not a net file") -> None:
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(NetFileError, match=match):
         load(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
 
 
 def picture(board: chess.Board) -> np.ndarray:
-    """python-chess's idea of what ``boards`` shows."""
+    """python-chess's idea of what `boards` shows."""
     seen = board if board.turn == chess.WHITE else board.mirror()
     numbers = np.zeros(64, np.uint8)
     for square, piece in seen.piece_map().items():

@@ -23,7 +23,7 @@ def double(array: np.ndarray) -> np.ndarray:
 
 
 def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e-6) -> None:
-    """Equal up to ``tolerance`` times the largest value."""
+    """Equal up to `tolerance` times the largest value."""
     assert actual.dtype == np.float32
     assert actual.shape == expected.shape
     assert float(np.abs(actual - expected).max()) <= tolerance * float(np.abs(expected).max()) + 1e-12

@@ -95,7 +95,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(tmp_path: Path, stop_after: int) -> N
 
 
 def interrupting(schedule: Callable[[int], float], last: int) -> Callable[[int], float]:
-    """The schedule, with Ctrl-C in step number ``last``."""
+    """The schedule, with Ctrl-C in step number `last`."""
 
     def interrupted(step: int) -> float:
         if step == last:

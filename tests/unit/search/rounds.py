@@ -8,7 +8,7 @@ from engine.search.visits import apply, gather
 
 
 def gather_leaves(search: Search, leaves: LeafBatch, limit: int) -> int:
-    """Begin up to ``limit`` visits; returns how many leaves, from leaves[0] on, need an evaluation."""
+    """Begin up to `limit` visits; returns how many leaves, from leaves[0] on, need an evaluation."""
     return int(gather(search.tree, search.in_flight, search.params, leaves, 0, limit, MAX_ROUND))
 
 

@@ -45,7 +45,7 @@ def test_an_endless_analysis_beside_mates_ends_at_stop_with_every_line():
         player.set_position(chess.Board("7k/5Q2/6K1/8/8/8/8/8 w - - 0 1"))
         heard = threading.Event()
         job = player.start(Limits(infinite=True), lambda infos: heard.set() if infos[8].score_mate else None)
-        assert heard.wait(60)
+        assert heard.wait(120)
         assert not job.done()
         job.stop()
         result = job.result(20)

@@ -35,7 +35,7 @@ MAP_NORESERVE = 0x4000  # Linux's; the module mmap knows it from Python 3.13 on
 
 
 def far_array(used: np.ndarray, size: int) -> np.ndarray:
-    """As ``used``, but ``size`` long: memory that is not touched takes no room."""
+    """As `used`, but `size` long: memory that is not touched takes no room."""
     memory = mmap.mmap(-1, size * used.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
     return np.frombuffer(memory, used.dtype)
 

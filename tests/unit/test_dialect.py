@@ -1,0 +1,65 @@
+"""Comments and docstrings in one dialect; ruff checks that docstrings of functions begin with a verb (D401)."""
+
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.new_process import ROOT
+
+FOLDERS = ("engine", "selfplay", "uci", "benchmarks", "tests", ".ci")
+# Folders whose docstrings still have doubled backquotes, and files with comments that are no sentences: to be shorter.
+DOUBLED = ("engine/native/", "engine/network/", "engine/nn/", "engine/player.py", "engine/search/")
+FRAGMENTS = (
+    "engine/native/whole.py",
+    "engine/network/tower/",
+    "engine/search/tree.py",
+    "uci/web/wishes.py",
+)
+DOUBLE = re.compile(r"(?<!`)`{2}(?!`)")
+FOR_TOOLS = re.compile(r"# ?(noqa|fmt:|type:|mypy:|ruff:|!|-{4})")
+
+
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """The comments that stand on lines of their own, each with its first line's number."""
+    with tokenize.open(path) as stream:
+        found = [
+            (token.start[0], token.string)
+            for token in tokenize.generate_tokens(stream.readline)
+            if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#")
+        ]
+    begun: list[tuple[int, str]] = []
+    last = -1
+    for number, text in (one for one in found if not FOR_TOOLS.match(one[1])):
+        first, above = begun.pop() if number == last + 1 else (number, "")
+        begun.append((first, f"{above} {text.lstrip('# ').rstrip()}".lstrip()))
+        last = number
+    yield from begun
+
+
+def is_sentence(comment: str) -> bool:
+    """Whether a comment begins as a sentence does, or with a name or number, and ends as one."""
+    return not comment or (not comment[0].islower() and comment[-1] in ".:?!)")
+
+
+def sources(*apart: str) -> Iterator[tuple[str, Path]]:
+    for path in (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))):
+        if not (place := path.relative_to(ROOT).as_posix()).startswith(apart):
+            yield place, path
+
+
+def test_comments_on_their_own_lines_are_sentences() -> None:
+    found = [(place, *comment) for place, path in sources("tests/", *FRAGMENTS) for comment in comments(path)]
+    assert len(found) > 100
+    assert not [(place, number, text) for place, number, text in found if not is_sentence(text)]
+
+
+def test_names_stand_in_single_backquotes() -> None:
+    assert not [place for place, path in sources(*DOUBLED) if DOUBLE.search(path.read_text("utf-8"))]
+
+
+def test_a_fragment_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "fragment.py"
+    path.write_text("# the kings\nA = 1  # behind a constant\n# All of them, in\n# two lines.\n", encoding="utf-8")
+    assert list(comments(path)) == [(1, "the kings"), (3, "All of them, in two lines.")]
+    assert [is_sentence(text) for _, text in comments(path)] == [False, True]

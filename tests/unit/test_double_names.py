@@ -1,0 +1,63 @@
+"""One public name of a module means one thing: no two modules define the same, but for those listed here."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.new_process import ROOT
+
+PACKAGES = ("engine", "selfplay", "uci")
+APART = ("engine/nn/examples/",)  # each a program of its own
+INTERFACES = set(
+    """
+    EXAMPLES add_arguments main parse run
+    evaluate_leaf evaluate_policy evaluate_value write_policy write_value
+    Array log
+    """.split()
+)  # what every subcommand and every in-kernel evaluator defines; the usual names of a type and of a logger
+# Names that two modules still share. Rename one of the two and take the name off the list; add none.
+SHARED = set(
+    """
+    ACTIVATIONS Answer BLOCK BYTES Batches CACHE_LINE CHUNK CLASSICAL_INPUT DEFAULT_NET ENDINGS ENTRY_BYTES
+    FINEST_SCALE FORMAT FORMER GAMES GROUPS KINDS LOG_S LOG_STEPS LONGEST_LINE LOSSES Loss MOST_CP MOST_PLIES
+    MOST_TOLD NO_MOVE OPENING_STREAM PART PATIENCE_S PIECE PLIES_LEFT POLICIES ROWS Rows SEED SIDE SORTS SPARE_NODES
+    SQUARES STEP STEPS STRETCH SUFFIXES SUM_TOLERANCE Source Stopped UNIT VALUES VERSION Value WIN default_config
+    described encode evaluate find hint input_transform largest_accumulator load look mean_of measure
+    output_transform place_of planes_of relu settings_of take_back write_features write_moves
+    """.split()
+)
+
+
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """What a module itself defines at its top level."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            names = target.elts if isinstance(target, ast.Tuple) else [target]
+            yield from (name.id for name in names if isinstance(name, ast.Name))
+
+
+def homes(root: Path) -> dict[str, set[str]]:
+    """The modules that define each public name."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
+        place = path.relative_to(root).as_posix()
+        if not place.startswith(APART):
+            for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
+                if not name.startswith("_") and name not in INTERFACES:
+                    found[name].add(place)
+    return found
+
+
+def test_no_two_modules_define_the_same_name() -> None:
+    assert not {name: sorted(places) for name, places in homes(ROOT).items() if len(places) > 1 and name not in SHARED}
+
+
+def test_a_name_of_two_modules_is_noticed(tmp_path: Path) -> None:
+    for module, text in (("engine/a.py", "DEPTH, WIDTH = 1, 2\n"), ("uci/b.py", "WIDTH: int = 3\n_X = 1\n")):
+        (tmp_path / module).parent.mkdir()
+        (tmp_path / module).write_text(text, encoding="utf-8")
+    assert {name for name, places in homes(tmp_path).items() if len(places) > 1} == {"WIDTH"}
