@@ -33,6 +33,7 @@ from uci.web.wishes import read_wish
 
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 _REVIEW = Limits(nodes=20_000)
+_WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that people can follow
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -66,6 +67,7 @@ class Conductor:
         self._reviewed = (0, 0)  # moves that a running review has judged, and how many there are
         self._hinted: dict[str, Any] | None = None  # the latest hint
         self._is_saved = False
+        self._saved = ""  # where the game is that was saved last
         self.table.wait(True)
 
     # ---- the page comes and goes ------------------------------------------------------------------------------------
@@ -122,11 +124,13 @@ class Conductor:
         self._replace_table(self.table.again(swap))
 
     def _replace_table(self, setup: Setup) -> None:
-        self._save()
+        where = self._save()
         self._forget_review()
         self.table = self._lay(setup)
         self._is_saved = not self.table.is_game
         self._changed()
+        if where is not None:
+            self._say(where)
 
     def _lay(self, setup: Setup) -> Table:
         """A table for a new game."""
@@ -279,7 +283,7 @@ class Conductor:
             return
         self._reviewing = False
         how = how_reviewed(self._engine.evaluator_name, limits)
-        section = game_section(review, 1, game_text(add_comments(review, how)))
+        section = game_section(review, 1, game_text(add_comments(review, how)), table.human)
         self.review_page = lambda nonce: render_game_page("Review of the game", [section], how, nonce)
         self._tell(self._review_state())
         self._go_on()
@@ -310,9 +314,7 @@ class Conductor:
     def _changed(self) -> None:
         """Tells the new state and sets the engine to the work that it asks for."""
         if self.table.end is not None and self.table.is_game and not self._is_saved:
-            where = self._save()
-            if where is not None:
-                self._say(where)
+            self._save()
         self._tell_state()
         self._go_on()
 
@@ -368,7 +370,8 @@ class Conductor:
             result: SearchResult | None = SearchResult(known, None, [], [], 0, 0)
         else:
             result = await self._search(table.board.copy(), table.level, table)
-        await asyncio.sleep(max(0.0, table.level.pace_s(clock, table.board.turn) - (time.monotonic() - begun)))
+        least_s = max(table.level.pace_s(clock, table.board.turn), _WATCHED_S if table.human is None else 0.0)
+        await asyncio.sleep(max(0.0, least_s - (time.monotonic() - begun)))
         return result
 
     async def _search(self, board: chess.Board, level: Level, table: Table | None = None) -> SearchResult | None:
@@ -426,7 +429,8 @@ class Conductor:
     def _tell_state(self) -> None:
         """Everything that a page shows but hints, which the page forgets with the position, and lines that follow."""
         shown = {"on": self._shows_lines, "count": self._line_count}
-        self._tell({**snapshot(self.table), "review": self._review_state(), "shows": shown})
+        saved = self._saved if self._is_saved else ""
+        self._tell({**snapshot(self.table), "review": self._review_state(), "shows": shown, "saved": saved})
 
     def _say(self, text: str, kind: str = "note") -> None:
         self._tell({"do": "say", "text": text, "kind": kind})
@@ -438,7 +442,8 @@ class Conductor:
         if self._is_saved or not self.table.is_game or played <= aino_began:
             return None
         self._is_saved = True
-        return self._desk.save(self.table.record())
+        self._saved = self._desk.save(self.table.record())
+        return self._saved
 
     def _legal(self, uci: str, board: chess.Board) -> chess.Move:
         try:

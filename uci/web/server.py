@@ -24,7 +24,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
-from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, SCALE, level_choices
+from uci.game.level import SCALE, level_choices
 from uci.pages.render import render
 from uci.web.conductor import Conductor
 from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN
@@ -231,7 +231,7 @@ class PageHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page."""
-        fields = {"levels": level_choices(), "first_level": NAMED_LEVELS[DEFAULT_NAME].text, "scale": SCALE}
+        fields = {"levels": level_choices(), "scale": SCALE}
         self.show_page(
             lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, longest_pgn=LONGEST_PGN, **fields)
         )

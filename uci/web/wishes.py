@@ -34,7 +34,7 @@ def _moves(value: Any) -> bool:
 
 
 _WORD = _text(_LONGEST_WORD)
-_SIDE: Check = lambda value: value in ("white", "black", "random")  # noqa: E731 - a row of the table, like the others
+_SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row of the table, like the others
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
 
 # Name of a wish -> its fields, all of them required, and what each must be.
