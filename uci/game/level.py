@@ -72,7 +72,7 @@ NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 
 def parse_level(text: str) -> Level:
-    """A level from `easy`, `1500` or `elo 1500`, `time 2`, `nodes 500` (also with = or :), `full`. Raises ConfigError."""
+    """A level from `easy`, `1500` or `elo 1500`, `time 2`, `nodes 500` (or with = or :), `full`. Raises ConfigError."""
     word = text.strip().lower()
     if word in NAMED_LEVELS:
         return NAMED_LEVELS[word]
