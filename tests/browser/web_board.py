@@ -55,7 +55,7 @@ def web_board(
     async def serve() -> None:
         ended = asyncio.Event()
         engine = BoardEngine(load)
-        desk = Desk(engine, keep, Limits(nodes=100))
+        desk = Desk(engine, keep, Limits(nodes=100), folder, load)
         server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell))
         found.append(server)
         loops.append((asyncio.get_running_loop(), ended))

@@ -116,12 +116,13 @@ class GameReview:
 
     def accuracy(self, side: chess.Color, phase: str = "") -> float | None:
         """0..100, of the whole game or of one phase; None for a side that never moved in it."""
-        rows = zip(self.moves, self._rated, self._phases, strict=False)
+        rows = zip(self.moves, self._rated, self.phases, strict=False)
         own = (row for row in rows if row[0].mover == side and row[0].move)  # a pass is no move
         return game_accuracy([rated for _, rated, during in own if phase in ("", during)])
 
     @functools.cached_property
-    def _phases(self) -> list[str]:
+    def phases(self) -> list[str]:
+        """The phase of each move."""
         return phases(move.board for move in self.moves)
 
     @functools.cached_property

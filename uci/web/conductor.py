@@ -7,7 +7,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import chess
 import chess.pgn
@@ -23,13 +24,18 @@ from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accep
 from uci.game.level import HINT_LEVEL, Level, parse_level
 from uci.game.move_input import read_human_move
 from uci.game.timed_game import Setup
+from uci.library.review_queue import keep_review
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import chosen_game, chosen_position, loaded_game
 from uci.web.board_engine import BoardEngine
+from uci.web.shelf import Shelf
 from uci.web.snapshot import lines_of, snapshot, verdict_at_end
 from uci.web.table import Table
 from uci.web.wishes import read_wish
+
+if TYPE_CHECKING:
+    from engine.player import Engine
 
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 _REVIEW = Limits(nodes=20_000)
@@ -45,6 +51,8 @@ class Desk:
     engine: BoardEngine
     save: Callable[[chess.pgn.Game], str]  # returns a sentence that says where the game is
     review_limits: Limits = _REVIEW
+    games: Path | None = None  # the folder of one's own games
+    load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
     rng: random.Random | None = None  # chooses Aino's openings; without it Aino searches from the first move on
 
 
@@ -69,6 +77,10 @@ class Conductor:
         self._is_saved = False
         self._saved = ""  # where the game is that was saved last
         self.table.wait(True)
+        self.shelf: Shelf | None = None
+        if desk.games is not None and desk.load is not None:
+            self.shelf = Shelf(desk.games, desk.load, self._tell_from_thread, self._replace_table,
+                               lambda: self.table.is_engine_turn, desk.review_limits)  # fmt: skip
 
     # ---- the page comes and goes ------------------------------------------------------------------------------------
 
@@ -80,6 +92,9 @@ class Conductor:
             self._tell(self._review_state())
         if self._hinted is not None and self._hinted["fen"] == self.table.board.fen():
             self._tell(self._hinted)
+        if self.shelf is not None:
+            self._loop = asyncio.get_running_loop()
+            self.shelf.arrive()
         if not self._engine.is_loaded:
             self._say("Aino is getting ready; the very first start compiles the engine. You can begin.")
         self._go_on()
@@ -97,7 +112,10 @@ class Conductor:
         """
         try:
             name, fields = read_wish(text)
-            getattr(self, f"_do_{name}")(**fields)
+            if not name.startswith("games_"):
+                getattr(self, f"_do_{name}")(**fields)
+            elif self.shelf is not None:
+                self.shelf.receive(name, fields)
         except AinoError as error:
             self._say(str(error), "error")
             self._tell_state()
@@ -106,6 +124,8 @@ class Conductor:
         """Ends the engine's work and saves a game that is not saved; returns where it is."""
         self._end_review()
         self._engine.stop()
+        if self.shelf is not None:
+            self.shelf.close()
         return self._save()
 
     # ---- requests: the game -----------------------------------------------------------------------------------------
@@ -287,6 +307,8 @@ class Conductor:
         self.review_page = lambda nonce: render_game_page("Review of the game", [section], how, nonce)
         self._tell(self._review_state())
         self._go_on()
+        if self.shelf is not None and table.is_game:
+            keep_review(self.shelf.folder, review, section, how, table.human)
 
     def _review_state(self) -> dict[str, Any]:
         """Whether a game is being reviewed, or was."""
@@ -431,6 +453,10 @@ class Conductor:
         shown = {"on": self._shows_lines, "count": self._line_count}
         saved = self._saved if self._is_saved else ""
         self._tell({**snapshot(self.table), "review": self._review_state(), "shows": shown, "saved": saved})
+
+    def _tell_from_thread(self, message: dict[str, Any]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell, message)
 
     def _say(self, text: str, kind: str = "note") -> None:
         self._tell({"do": "say", "text": text, "kind": kind})

@@ -60,6 +60,16 @@ WISHES: dict[str, Mapping[str, Check]] = {
     "load": {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)},
     "review": {},
     "stop_review": {},
+    # one's own games
+    "games_refresh": {},
+    "games_find": {"text": _text(_LONGEST_FEN), "result": _WORD, "side": _WORD, "offset": _number(0, 10**7)},
+    "games_progress": {},
+    "games_name": {"name": _text(_LONGEST_FEN)},
+    "games_open": {"key": _WORD},
+    "games_continue": {"key": _WORD},
+    "games_delete": {"key": _WORD},
+    "games_review": {"key": _WORD},
+    "games_stop": {},
     # the tab
     "take_over": {},
 }

@@ -345,6 +345,9 @@ const answers = {
   },
   say(message) { say(message.text, message.kind); dialogSays(message); },
   games(message) { showGames(message); },
+  games_read: message => games.read(message), games_reading: message => games.reading(message),
+  games_found: message => games.found(message), games_work: message => games.work(message),
+  games_progress: message => games.showProgress(message),
   reviewing: showReview, reviewed: showReview, unreviewed: showReview,
   busy() {
     if (wantedFen) { send("take_over"); return; }
