@@ -9,6 +9,9 @@ from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import web_board
 from tests.commands.test_library import text_of
 
+# White mates on a8 after Black's move.
+PUZZLE = "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,https://lichess.org/x,\n"
+
 
 @pytest.fixture
 def games(chromium: Chromium, tmp_path: Path) -> Tab:
@@ -69,7 +72,7 @@ def test_an_imported_file_asks_for_ones_name_once(games: Tab, tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.glob("*.pgn")) == ["again.pgn", "lichess_me.pgn", "mine.pgn"]
     games.script("games.take(new File(['<html>'], 'page.pgn')); 1")
     games.wait_for("games.problem")
-    assert "no game" in games.text("#games-status")
+    assert "page.pgn has no game" in games.text("#games-status")
 
 
 def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
@@ -90,8 +93,30 @@ def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
 def test_a_foreign_page_cannot_import(chromium: Chromium, tmp_path: Path) -> None:
     with web_board(tmp_path) as server:
         tab = chromium.open("about:blank#")
-        tab.script(
-            f"fetch({server.url + 'import?name=x.pgn'!r}, {{ method: 'POST', body: 'x', mode: 'no-cors' }}).catch(() => 0)"
-        )
+        place = server.url + "import?name=x.pgn"
+        tab.script(f"fetch({place!r}, {{ method: 'POST', body: '1. e4 *', mode: 'no-cors' }}).catch(() => 0)")
         assert list(tmp_path.glob("*.pgn")) == []
+        tab.close()
+
+
+def test_a_missed_puzzle_shows_its_answer_and_a_solved_one_counts(chromium: Chromium, tmp_path: Path) -> None:
+    rows = "PuzzleId,FEN,Moves,Rating,RatingDeviation\n" + PUZZLE
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        tab.click("[data-open=puzzles]")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('Review some')")
+        tab.script(f"games.take(new File([{json.dumps(rows)}], 'lichess.csv')); 1")
+        tab.wait_for("games.problem === '1 new puzzles.'")
+        tab.script("send('puzzles_next')")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('White to move')")
+        assert tab.script("puzzleBoard.legal.length") > 10
+        assert "a1a8" not in tab.script("JSON.stringify(puzzleBoard.base)")
+        tab.script("puzzleBoard.onMove('a1a2')")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.includes('Try again')")
+        tab.script("puzzleBoard.onMove('a1a8')")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.includes('Solved, at a later try')")
+        assert "In a row: 0" in tab.text("#puzzle-standing")
+        assert tab.script("document.activeElement.dataset.puzzle") == "next"
+        assert tab.failures == []
         tab.close()

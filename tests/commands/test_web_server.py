@@ -32,7 +32,9 @@ from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
 from uci.web.conductor import Conductor, Desk
+from uci.web.puzzle_desk import PuzzleDesk
 from uci.web.server import BoardSocket, WebServer
+from uci.web.shelf import Shelf
 from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN, WISHES, read_wish
 
 WAIT_S = 20.0
@@ -321,7 +323,12 @@ def test_messages_of_another_form_are_refused(text: str) -> None:
 
 
 def test_every_wish_has_its_method() -> None:
-    missing = [name for name in WISHES if name != "take_over" and not hasattr(Conductor, f"_do_{name}")]
+    homes = {"games": Shelf, "puzzles": PuzzleDesk}
+    missing = []
+    for name in WISHES:
+        room, _, rest = name.partition("_")
+        home, method = (homes[room], rest) if room in homes else (Conductor, name)
+        missing += [name] * (name != "take_over" and not hasattr(home, f"_do_{method}"))
     assert not missing
 
 

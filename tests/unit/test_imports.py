@@ -75,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(("uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),
     "uci.library": FOR_PEOPLE | {"uci.game", "uci.annotate"},
     "uci.web": FOR_PEOPLE | {"uci.game", "uci.annotate", "uci.library"},
-    "uci.play": FOR_PEOPLE | {"uci.game", "uci.web", "uci.annotate"},
+    "uci.play": FOR_PEOPLE | {"uci.game", "uci.web", "uci.annotate", "uci.library"},
     "weights": set(),
 }
 # What only these modules may import; everybody else goes through them.

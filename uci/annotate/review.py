@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import chess
 import chess.pgn
@@ -63,7 +63,7 @@ class MoveReview:
     loss: float  # winning chances of the mover, 0 for the best move
     judgement: Judgement | None  # None too for known opening moves, if they are no blunders
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
-    gap: float = 0.0  # winning chances between an only good move and the best other one
+    gap: float = 0.0  # winning chances between an only good move, or the one that was missed, and the best other one
     is_confirmed: bool = False  # whether the mark comes from two looks
     also_good: tuple[chess.Move, ...] = ()  # instead of a marked move: others than the best one that lose little
 
@@ -330,8 +330,16 @@ class _Reviewer:
             loss=loss,
             judgement=judgement,
             is_confirmed=True,
-            also_good=() if judgement is None else self._good_moves(move, best),
+            **({} if judgement is None else self._other_moves(move, best)),
         )
+
+    def _other_moves(self, marked: MoveReview, best: float) -> dict[str, Any]:
+        """Other good moves than the best one, or else by how much that one is better than all others."""
+        good = self._good_moves(marked, best)
+        if good or marked.board.legal_moves.count() < 2:
+            return {"also_good": good}
+        other = self.look(marked.board, without=[marked.best_line[0]], limits=self._deep_limits).verdict
+        return {"gap": best - _chances(other, marked.mover)}
 
     def _good_moves(self, marked: MoveReview, best: float) -> tuple[chess.Move, ...]:
         """Moves besides the best and the marked one that leave nearly the winning chances `best`, by searches."""

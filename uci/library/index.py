@@ -213,6 +213,10 @@ class GameIndex:
             return []
         return [name for name, _ in Counter(name for row in rows for name in row[:2]).most_common(5)]
 
+    def has_games_of(self, file: str) -> bool:
+        """Whether a file has games that no other file had before."""
+        return self._base.execute("SELECT 1 FROM games WHERE file = ? LIMIT 1", [file]).fetchone() is not None
+
     # ---- what it tells ----------------------------------------------------------------------------------------------
 
     def find(self, wanted: Wanted, offset: int = 0, count: int = PAGE) -> tuple[list[dict[str, Any]], int]:

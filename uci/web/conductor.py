@@ -112,10 +112,10 @@ class Conductor:
         """
         try:
             name, fields = read_wish(text)
-            if not name.startswith("games_"):
+            if not name.startswith(("games_", "puzzles_")):
                 getattr(self, f"_do_{name}")(**fields)
             elif self.shelf is not None:
-                self.shelf.receive(name, fields)
+                (self.shelf if name.startswith("games_") else self.shelf.puzzles).receive(name, fields)
         except AinoError as error:
             self._say(str(error), "error")
             self._tell_state()

@@ -207,9 +207,9 @@ class _Guarded(RequestHandler):
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
             raise HTTPError(404)
 
-    def comes_from_here(self) -> bool:
-        """Whether a page of this server asks."""
-        scheme, _, host = self.request.headers.get("Origin", "").partition("://")
+    def check_origin(self, origin: str) -> bool:
+        """Whether the Origin of a request is this server."""
+        scheme, _, host = origin.partition("://")
         return scheme == "http" and _named(host) == _named(self.request.host)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -283,7 +283,11 @@ class ImportHandler(_Guarded):
     def prepare(self) -> None:
         super().prepare()
         shelf = self.server.conductor.shelf
-        if shelf is None or self.request.method != "POST" or not self.comes_from_here():
+        if (
+            shelf is None
+            or self.request.method != "POST"
+            or not self.check_origin(self.request.headers.get("Origin", ""))
+        ):
             raise HTTPError(403, reason="Another origin")
         self._name = self.get_query_argument("name", "games.pgn")
         self._path = shelf.upload_path(self._name)
@@ -317,11 +321,8 @@ class BoardSocket(_Guarded, WebSocketHandler):
     def prepare(self) -> None:
         """Refuses a request with another origin than the server's own, or with none: every browser sends one."""
         super().prepare()
-        if not self.comes_from_here():
+        if not self.check_origin(self.request.headers.get("Origin", "")):
             raise HTTPError(403, reason="Another origin")
-
-    def check_origin(self, origin: str) -> bool:
-        return self.comes_from_here()
 
     def open(self, *words: str, **fields: str) -> None:
         self.set_nodelay(True)

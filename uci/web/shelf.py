@@ -21,8 +21,11 @@ from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup, saved_game
 from uci.library.index import GameIndex, Wanted
+from uci.library.puzzles import read_lichess
 from uci.library.review_queue import BackgroundReviews
+from uci.library.training import Trainer
 from uci.terminal.reading import board_at
+from uci.web.puzzle_desk import PuzzleDesk
 
 _UPLOAD = ".upload-"  # begins the names of files that are on their way here
 
@@ -43,6 +46,7 @@ class Shelf:
         self._tell, self._lay = tell, lay
         self._reading: SearchJob[None] | None = None
         self._index_here: GameIndex | None = None
+        self.puzzles = PuzzleDesk(folder, tell)
         self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
 
     @property
@@ -84,6 +88,9 @@ class Shelf:
             with contextlib.closing(GameIndex(self.folder)) as index:
                 problems = index.refresh(lambda games: self._tell({"do": "games_reading", "games": games}))
                 names = index.likely_names(imported) if imported else []
+                if imported and not index.has_games_of(imported):
+                    problems.append(f"{imported} has no game that is not here already.")
+                    (self.folder / imported).unlink(missing_ok=True)
         except (AinoError, OSError, sqlite3.Error) as error:
             problems = [str(error)]
         self._tell({"do": "games_read", "imported": imported, "names": names, "problems": problems})
@@ -139,6 +146,9 @@ class Shelf:
         """Makes an uploaded file one of the folder, plain UTF-8 under a free name, and reads it; on a thread."""
 
         def work(job: SearchJob[None]) -> None:
+            if re.search(r"\.csv(\.\w+)?$", name):
+                self._tell({"do": "games_read", "imported": "", "names": [], "problems": [self._take_puzzles(upload)]})
+                return
             stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst))?$", "", _plain(name)) or "games"
             names = [f"{stem}.pgn", *(f"{stem}-{number}.pgn" for number in range(2, 1000))]
             target = next(path for path in map(self.folder.joinpath, names) if not path.exists())
@@ -152,6 +162,16 @@ class Shelf:
                 upload.unlink(missing_ok=True)
 
         SearchJob[None]().start(work)
+
+    def _take_puzzles(self, upload: Path) -> str:
+        """Takes up the puzzles of Lichess's file; returns a sentence about it."""
+        try:
+            with contextlib.closing(Trainer(self.folder)) as trainer:
+                return f"{trainer.add(read_lichess(upload)):,} new puzzles."
+        except (AinoError, OSError, sqlite3.Error) as error:
+            return str(error)
+        finally:
+            upload.unlink(missing_ok=True)
 
 
 def _plain(name: str) -> str:

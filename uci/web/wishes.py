@@ -70,6 +70,10 @@ WISHES: dict[str, Mapping[str, Check]] = {
     "games_delete": {"key": _WORD},
     "games_review": {"key": _WORD},
     "games_stop": {},
+    # puzzles
+    "puzzles_next": {},
+    "puzzles_move": {"uci": _text(5)},
+    "puzzles_answer": {},
     # the tab
     "take_over": {},
 }

@@ -189,6 +189,7 @@ $("setup").querySelectorAll("[data-setup]").forEach(button => button.addEventLis
 }));
 
 const opening = {
+  puzzles: () => send("puzzles_next"),
   games() { games.open(); },
   setup() { setUpFrom(shownStep().fen); showSetup(); $("setup-fen").value = shownStep().fen; },
   "new-game"() {

@@ -347,6 +347,7 @@ const answers = {
   games(message) { showGames(message); },
   games_read: message => games.read(message), games_reading: message => games.reading(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
+  puzzle: message => showPuzzle(message),
   games_progress: message => games.showProgress(message),
   reviewing: showReview, reviewed: showReview, unreviewed: showReview,
   busy() {
