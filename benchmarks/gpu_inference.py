@@ -19,8 +19,10 @@ import numpy as np
 from benchmarks.inference import positions
 from engine.backend import Backend, get_backend
 from engine.evaluation.device import DeviceEvaluator
+from engine.evaluation.tower import NetworkEvaluator
 from engine.network.planes import PLANES
 from engine.network.tower.gpu import DeviceTower
+from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 
 
@@ -52,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def our_run(config: TowerConfig, batch: int, backend: Backend) -> Callable[[], None]:
     model = build_tower(config, np.random.default_rng(0))
-    evaluator = DeviceEvaluator(DeviceTower(model.named_parameters() | model.named_buffers(), config, backend))
+    tensors = model.named_parameters() | model.named_buffers()
+    on_processor = NetworkEvaluator(FusedTower(tensors, config))
+    evaluator = DeviceEvaluator(on_processor, lambda: DeviceTower(tensors, config, backend), chooses=False)
     leaves = positions(batch)
     return lambda: evaluator.evaluate(leaves, batch)
 

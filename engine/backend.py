@@ -1,22 +1,26 @@
 """NumPy or CuPy behind one object. This is the only module that imports cupy.
 
 Layer code asks ``backend_of(x).xp`` for the array module of its input, so the same lines work with both. CuPy imports
-without a driver and fails only at the first call, so a CuPy backend exists only after a device has answered.
+without a driver, and answers without the libraries that compile and multiply, so a CuPy backend exists only after a
+device has computed something. What fails later becomes one DeviceError inside ``guard``.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from engine.errors import ConfigError
+from engine.errors import AinoError, ConfigError, DeviceError
 
 BACKEND_NAMES = ("auto", "numpy", "cupy")
+UNUSABLE = "a GPU answers, but "
+LONGEST_REASON = 300  # letters; CuPy quotes whole programs
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,36 @@ class Backend:
             return np.empty(shape, dtype)
         return importlib.import_module("cupyx").empty_pinned(shape, dtype)
 
+    def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A named function of elementwise array operations as one kernel, where the device can.
+
+        The function may have results, and arguments that it writes by ``out=``. It may call ufuncs, ``where``,
+        ``astype`` and, at its end, ``sum``. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
+        """
+        can_fuse = self.name != "numpy" and int(self.xp.__version__.partition(".")[0]) >= 14
+        return self.xp.fuse()(function) if can_fuse else function
+
+    def wait(self) -> None:
+        """Wait until the device has done everything outside lanes."""
+        if self.name != "numpy":
+            self.xp.cuda.Device().synchronize()
+
     def lane(self) -> Lane:
         """A new queue of work for the device, independent of other queues."""
         return Lane(None if self.name == "numpy" else self.xp.cuda.Stream(non_blocking=True))
+
+    @contextmanager
+    def guard(self, doing: str) -> Iterator[None]:
+        """Turn whatever a device fails with inside the block into a DeviceError; ``doing`` says what it failed at."""
+        try:
+            yield
+        except AinoError:
+            raise
+        except Exception as error:
+            if self.name == "numpy":
+                raise
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DeviceError(f"{self.device} failed while {doing} ({reason[:LONGEST_REASON]})") from error
 
     def versions(self) -> dict[str, str]:
         """Library versions for the provenance of saved files."""
@@ -93,20 +124,26 @@ NUMPY = Backend("numpy", np, "cpu")
 
 
 def get_backend(name: str = "auto") -> Backend:
-    """The backend with this name; ``auto`` is CuPy if it imports and a device answers, else NumPy.
+    """The backend with this name; ``auto`` is CuPy if it imports and a device computes, else NumPy.
 
-    Raises ConfigError for an unknown name, and for ``cupy`` without a working device.
+    Raises ConfigError for an unknown name, and DeviceError for ``cupy`` without a working device.
     """
     if name not in BACKEND_NAMES:
         raise ConfigError(f"backend must be one of {', '.join(BACKEND_NAMES)}, not {name!r}")
     if name == "numpy":
         return NUMPY
-    backend = _cupy_backend()
-    if backend is not None:
-        return backend
+    found = _device()
+    if isinstance(found, Backend):
+        return found
     if name == "cupy":
-        raise ConfigError("backend 'cupy' needs the cupy package and a GPU that answers; neither is usable here")
+        raise DeviceError(f"backend 'cupy' needs the cupy package and a GPU that computes: {found}")
     return NUMPY
+
+
+def why_no_device() -> str:
+    """Why a GPU that answers is not used, for people; "" without CuPy or a GPU, and where it is used."""
+    found = _device()
+    return found if isinstance(found, str) and found.startswith(UNUSABLE) else ""
 
 
 def backend_of(array: Any) -> Backend:
@@ -127,10 +164,32 @@ def to_numpy(array: Any) -> np.ndarray:
 
 
 @functools.cache
-def _cupy_backend() -> Backend | None:
+def _device() -> Backend | str:
+    """CuPy with its first device, or why it cannot be used."""
     try:
         cupy = importlib.import_module("cupy")
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
-    except Exception:  # noqa: BLE001  CuPy raises different driver errors depending on what is missing.
-        return None
-    return Backend("cupy", cupy, properties["name"].decode())
+    except Exception as error:  # noqa: BLE001  CuPy raises different driver errors depending on what is missing.
+        return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+    backend = Backend("cupy", cupy, properties["name"].decode())
+    try:
+        with backend.guard("it was checked"):
+            _check(backend)
+    except DeviceError as error:
+        return f"{UNUSABLE}{error}"
+    return backend
+
+
+def forget_device() -> None:
+    """Look for a device anew when the next one is asked for."""
+    _device.cache_clear()
+
+
+def _check(backend: Backend) -> None:
+    """Let the device compile and run a kernel, and multiply, in both precisions. Raises when a result is wrong."""
+    for dtype in (np.float16, np.float32):
+        host: Any = (np.arange(256, dtype=dtype) % 5).reshape(16, 16)  # small whole numbers: every result is exact
+        there = backend.asarray(host)
+        for expected, found in ((host * 2 - 3, there * 2 - 3), (host @ host.T, there @ there.T)):
+            if not np.array_equal(to_numpy(found), expected):
+                raise ArithmeticError(f"wrong results in {np.dtype(dtype)}")

@@ -7,9 +7,11 @@ AinoError
 ├── MoveError (ValueError)      a move that is illegal or unreadable
 ├── NetFileError                a net file that is missing, damaged or of another kind
 ├── EvaluatorError              an evaluator of somebody's that fails, or answers what cannot be used
+├── DeviceError                 a GPU that cannot compute, runs out of memory or gets lost
 ├── TrainingError               training that cannot continue, such as a loss that is not a number
 ├── RunError                    a training run folder that cannot be used
 ├── StillCompilingError         a search stopped while it waited for its kernels
+├── CompilerError               kernels that no process can compile
 └── DataError                   input data that does not have the documented form
 """
 
@@ -127,6 +129,12 @@ class EvaluatorError(AinoError):
     """Somebody's evaluator fails, does not answer, or answers what cannot be used."""
 
 
+class DeviceError(AinoError):
+    """A GPU cannot be used: a library is missing, a result is wrong, its memory is full, or it does not answer."""
+
+    option = "backend"
+
+
 class TrainingError(AinoError):
     """Training cannot continue: a loss or a gradient is not a finite number."""
 
@@ -137,6 +145,10 @@ class RunError(AinoError):
 
 class StillCompilingError(AinoError):
     """A search was stopped before it could begin, because its kernels are still being compiled."""
+
+
+class CompilerError(AinoError):
+    """The process that compiles kernels dies; a search that compiled them itself would die in the same way."""
 
 
 class DataError(AinoError):

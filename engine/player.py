@@ -27,7 +27,7 @@ from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.cache import CachedEvaluator
 from engine.evaluation.own import OwnEvaluator
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, news_of
 from engine.evaluation.tablebase import Rank, Tablebase, good_moves, has_repeated
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
@@ -134,6 +134,7 @@ class Engine:
             )
         else:
             self._visits = Walkers(self._search, evaluator, options.thread_count)
+        self._batching = _batching(evaluator)
         return Runner(self._search, self._visits)
 
     def _params(self) -> SearchParams:
@@ -219,6 +220,10 @@ class Engine:
             self._runner.close()
             self._search.clear()  # Otherwise some of its visits would stay in flight forever.
             self._runner = self._make_runner()
+        elif self._batching != _batching(self.evaluator):  # The processor has taken over from a GPU.
+            self._runner.settle()
+            self._runner.close()
+            self._runner = self._make_runner()
         self._is_whole = False
         try:
             yield
@@ -228,11 +233,11 @@ class Engine:
         self._is_whole = True
 
     def take_problems(self) -> list[str]:
-        """Return the news since the last call, one sentence each: endgame tables found or unreadable, and options that
-        have no effect.
+        """Return the news since the last call, one sentence each: endgame tables found or unreadable, options that
+        have no effect, and a GPU that plays or fails.
         """
         notes, self._notes = self._notes, []
-        return [*notes, *self._tablebase.take_news()]
+        return [*notes, *self._tablebase.take_news(), *news_of(self.evaluator)]
 
     def close(self) -> None:
         """End all searches and stop all threads. Do not use the engine afterwards."""
@@ -290,7 +295,7 @@ class Engine:
     def _search_board(
         self, board: chess.Board, limits: Limits, on_info: OnInfo | None, job: SearchJob[Any]
     ) -> SearchResult:
-        begun = time.monotonic() if job.begun is None else job.begun
+        begun = time.perf_counter() if job.begun is None else job.begun
         if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0, board=board)
         book_move = self._book_move(board, limits)
@@ -418,6 +423,11 @@ def _is_over(limits: Limits, job: SearchJob[Any], clock: Clock) -> bool:
     """Whether nobody waits any more for what a search may still find."""
     waits = limits.infinite or (limits.ponder and job.pondering)
     return job.stopped or (not waits and clock.is_over())
+
+
+def _batching(evaluator: Evaluator) -> tuple[int, bool]:
+    """What an evaluator says about batches, which is another once the processor takes over from a GPU."""
+    return evaluator.round_size, isinstance(evaluator, PartEvaluator) and evaluator.in_parts
 
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:

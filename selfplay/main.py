@@ -17,7 +17,7 @@ COMMANDS = {
     "generate": "play self-play games into a run's replay",
     "fit": "train a candidate network on a run's replay",
     "gate": "match the candidate against the best network and promote it if an SPRT accepts it",
-    "pretrain": "train a network on teacher labels, engine games, human games or PGN files",
+    "pretrain": "train a network on games and labelled positions",
     "match": "play two UCI engines against each other: Elo with error bars, SPRT, PGN",
     "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",
     "suite": "solve test suites and puzzles: which ones an engine solves, and at which node count",
@@ -28,7 +28,7 @@ COMMANDS = {
     "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN and as Lc0 training chunks",
     "report": "write one HTML file about a run: losses, Elo, games, openings",
-    "openings": "draw a set of balanced openings from teacher labels",
+    "openings": "draw a set of balanced openings from text labels",
 }
 
 

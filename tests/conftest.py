@@ -1,6 +1,7 @@
 """What several test folders share: outside data and programs, each of which a test may lack."""
 
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from engine.cli.machine import find_stockfish
+from tests.strict_cupy import Device, strict_cupy
 
 # An example that takes long shows that the machine is busy, or that something compiles, and no fault.
 settings.register_profile("aino", deadline=None)
@@ -64,3 +66,10 @@ def stockfish() -> str:
     if program is None:
         pytest.skip("Stockfish is not installed")
     return program
+
+
+@pytest.fixture
+def device() -> Iterator[Device]:
+    """A stand-in for CuPy and a GPU, where `Backend cupy` and `auto` find it."""
+    with strict_cupy() as stand_in:
+        yield stand_in

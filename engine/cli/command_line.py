@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, ModuleType
@@ -36,6 +37,7 @@ def run_subcommand(program: str, name: str, description: str, module_name: str, 
     The module has `add_arguments(parser)` and `run(arguments) -> exit status`. It may have EXAMPLES, which end its
     help, and `parse(parser, words)`, for command lines that argparse alone would misread.
     """
+    silence_false_warnings()
     try:
         module = importlib.import_module(module_name)
         parser = make_parser(program, name, description, module, is_brief="--help-all" not in words)
@@ -56,6 +58,14 @@ def run_subcommand(program: str, name: str, description: str, module_name: str, 
         return INTERRUPTED
     flush_stdout()
     return status
+
+
+def silence_false_warnings() -> None:
+    """Silence NumPy's warnings of matrix products: on Apple's M4 and later they are false (numpy issue 28687).
+
+    Where numbers may really overflow, Aino looks at the results.
+    """
+    warnings.filterwarnings("ignore", ".* encountered in matmul", RuntimeWarning)
 
 
 def make_parser(
@@ -80,7 +90,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]
-        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        known = self._option_string_actions.items()
+        flags = [flag for flag, action in known if flag.startswith("--") and not hasattr(action, "is_former")]
         super().error(message + did_you_mean(flags, *words))
 
 

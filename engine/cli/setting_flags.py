@@ -1,9 +1,12 @@
 """Command-line flags made from a default and a help text, or from the fields of a dataclass of settings."""
 
 import argparse
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from engine.errors import ConfigError
 
 
 def add_flag(
@@ -15,9 +18,32 @@ def add_flag(
     group.add_argument(flag, type=kind, default=default, metavar=name, help=text, **more)
 
 
-def add_files(group: argparse._ActionsContainer, flag: str, text: str, metavar: str = "FILE", *former: str) -> None:
-    """A flag with any number of paths; none is the default."""
-    group.add_argument(flag, *former, type=Path, nargs="+", default=[], metavar=metavar, help=text)
+def add_files(group: argparse._ActionsContainer, flag: str, text: str, metavar: str = "FILE") -> None:
+    """A flag with any number of paths, which may be given several times; none is the default."""
+    group.add_argument(flag, type=Path, nargs="+", action="extend", default=[], metavar=metavar, help=text)
+
+
+def add_former(group: argparse._ActionsContainer, former: Mapping[str, str]) -> None:
+    """Flags of earlier versions, which no help shows; the error of each says what to write instead."""
+    for flag, advice in former.items():
+        group.add_argument(
+            flag, action=_Former, nargs="*", default=argparse.SUPPRESS, help=argparse.SUPPRESS, const=advice
+        )
+
+
+class _Former(argparse.Action):
+    is_former = True
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        raise ConfigError(f"{self.option_strings[0]} is gone: {self.const}")
+
+
+def hide_seldom(parser: argparse.ArgumentParser, names: Collection[str]) -> None:
+    """Leave these arguments out of the help of a brief parser (`make_parser`), and add `--help-all`, which has them."""
+    parser.add_argument("--help-all", action="help", help="show every option, and exit")
+    for action in parser._actions:
+        if action.dest in names and getattr(parser, "is_brief", False):
+            action.help = argparse.SUPPRESS
 
 
 def add_setting_flags(group: argparse._ActionsContainer, settings: type[Any]) -> None:

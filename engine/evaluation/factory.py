@@ -62,14 +62,17 @@ def make_evaluator(
 
 
 def _tower_evaluator(net: FusedTower, net_path: str | Path | None, threads: int, backend_name: str) -> Evaluator:
-    from engine.backend import get_backend
+    from engine.backend import get_backend, why_no_device
     from engine.evaluation.tower import NetworkEvaluator
 
-    backend = get_backend(backend_name)
+    backend, chooses = get_backend(backend_name), backend_name == "auto"
+    on_processor = NetworkEvaluator(net, threads)
     if backend.name == "numpy":
-        return NetworkEvaluator(net, threads)
+        if chooses and (reason := why_no_device()):
+            on_processor.news = [f"{reason}; the network plays with Backend numpy"]
+        return on_processor
     from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
     from engine.network.tower.gpu import DeviceTower
     from engine.network.weights import load_tower
 
-    return DeviceEvaluator(DeviceTower(*load_tower(net_path), backend))
+    return DeviceEvaluator(on_processor, lambda: DeviceTower(*load_tower(net_path), backend), chooses)

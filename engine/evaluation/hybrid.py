@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import quiescence_value, write_wdl
-from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, kernels_needed
+from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, kernels_needed, news_of
 from engine.native.jit import kernel
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.outputs import CHUNK
@@ -31,12 +31,25 @@ class HybridEvaluator:
         if not 0.0 <= weight <= 1.0:
             raise ConfigError(f"the hybrid weight must be between 0 and 1, not {weight}")
         self.weight = float(weight)
-        self.round_size, self.needs_planes = network.round_size, network.needs_planes
-        self.in_parts = isinstance(network, PartEvaluator) and network.in_parts
+        self.needs_planes = network.needs_planes
         self.architecture = kernels_needed(network)
         self._network = network
         self._spaces = PerThread()
         self._pool = ThreadPool(threads, "evaluate")
+
+    @property
+    def round_size(self) -> int:
+        """As that of the net's evaluator, which may change."""
+        return self._network.round_size
+
+    @property
+    def in_parts(self) -> bool:
+        """As the net's evaluator."""
+        return isinstance(self._network, PartEvaluator) and self._network.in_parts
+
+    def take_news(self) -> list[str]:
+        """The news of the net's evaluator."""
+        return news_of(self._network)
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""

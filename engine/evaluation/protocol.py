@@ -49,7 +49,12 @@ class Evaluator(Protocol):
     """Evaluates leaves that have at least one legal move; search handles finished games itself."""
 
     name: str  # as in the `Evaluator` option
-    round_size: int  # leaves of a full search batch, independent of the number of threads
+
+    @property
+    def round_size(self) -> int:
+        """Leaves of a full search batch, independent of the number of threads."""
+        ...
+
     needs_planes: bool  # whether `masks` must be filled
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
@@ -69,7 +74,10 @@ class Evaluator(Protocol):
 class PartEvaluator(Evaluator, Protocol):
     """An evaluator whose batches search may split among its threads while it gathers the next batch."""
 
-    in_parts: bool  # whether this instance supports splitting
+    @property
+    def in_parts(self) -> bool:
+        """Whether this instance supports splitting."""
+        ...
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         """`evaluate` for leaves[first:last] on the calling thread. Several threads may call it at once."""
@@ -90,3 +98,9 @@ class InKernelEvaluator(Evaluator, Protocol):
 def kernels_needed(evaluator: Evaluator) -> str:
     """Names the evaluator's set of kernels: networks of one `architecture` share it, whatever their weights."""
     return f"{evaluator.name} {getattr(evaluator, 'architecture', '')}".rstrip()
+
+
+def news_of(evaluator: Evaluator) -> list[str]:
+    """What an evaluator has to tell people since the last call, one sentence each; most have nothing to tell."""
+    take_news = getattr(evaluator, "take_news", None)
+    return take_news() if take_news is not None else []

@@ -21,7 +21,13 @@ class NetworkEvaluator:
     def __init__(self, fused: FusedTower, threads: int = 1) -> None:
         self.fused = fused
         self.architecture = repr(fused.config)
+        self.news: list[str] = []  # why it is this evaluator that plays, one sentence each
         self._pool = ThreadPool(threads, "evaluate")
+
+    def take_news(self) -> list[str]:
+        """`news` since the last call."""
+        news, self.news = self.news, []
+        return news
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
         """Fill logits, wdl and moves_left of the first `count` leaves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+_ATTEMPTS, _PAUSE_S = 11, 0.1  # of a renaming that the system refuses
 
 
 @contextmanager
@@ -43,13 +46,29 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
                 yield stream
                 stream.flush()
                 make_durable(stream.fileno())
-            os.replace(temporary, path)
+            replace(temporary, path)
         except BaseException as error:
             temporary.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.filename == str(temporary):
                 error.filename = None
             raise
         sync_folder(path.parent)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file or a folder, over an older file if there is one.
+
+    Windows refuses that while another program has the older one open, such as a virus scanner for a moment. So
+    PermissionError is raised only once the system has refused for a second.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def remove_left_behind(folder: Path) -> None:

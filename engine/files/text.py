@@ -82,13 +82,14 @@ def _as_utf8(data: bytes) -> bytes:
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
-    """The bytes of a file, unpacked if its name ends in .gz, .bz2, .xz or .zst, and the share of it that is read, 0..1.
+    """The bytes of a file and the share of it that is read, 0..1; gzip, bzip2, xz and zstd files are unpacked.
 
-    Raises PACKED_ERRORS.
+    Their first bytes tell what they are, or else their names: .gz, .bz2, .xz, .zst. Raises PACKED_ERRORS.
     """
     with path.open("rb") as raw:
-        size = max(1, os.fstat(raw.fileno()).st_size)
-        unpack = _UNPACK.get(path.suffix.lower())
+        size, begin = max(1, os.fstat(raw.fileno()).st_size), raw.peek(6)
+        told = next((suffix for suffix, magic in _MAGIC.items() if begin.startswith(magic)), path.suffix.lower())
+        unpack = _UNPACK.get(told)
         if unpack is None:
             yield raw, lambda: raw.tell() / size
         else:
@@ -107,3 +108,4 @@ def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
 
 
 _UNPACK: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zst}
+_MAGIC = {".xz": b"\xfd7zXZ\0", ".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zst": b"\x28\xb5\x2f\xfd"}

@@ -177,7 +177,7 @@ def cache_base() -> Path | None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
-        if os.access(folder, os.W_OK):
+        if os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             return folder
     return None
 
@@ -237,8 +237,9 @@ def _noted(kind: str, paths: Iterable[Path], compute: Callable[[], str]) -> str:
     found = [(str(path), path.stat()) for path in paths]
     states = [(path, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in found]
     note = base / kind / hashlib.sha256(repr((sys.version, states)).encode()).hexdigest()[:16]
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # no note, or a damaged one
         text = note.read_text("ascii")
+        int(text, 16)
         _note_use(note)
         return text
     digest = compute()

@@ -38,7 +38,8 @@ llvmlite.binding.add_symbol(_GIVE_WAY, ctypes.cast(_system, ctypes.c_void_p).val
 _BYTE = ir.IntType(8)
 _PROCESSOR = llvmlite.binding.get_default_triple().split("-")[0]
 # Instructions that take some ten nanoseconds; elsewhere there is none. Arm's own hint for such loops takes one.
-_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.isb", [15])}
+_ISB = ("llvm.aarch64.isb", [15])
+_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": _ISB, "arm64": _ISB}  # Apple's name is arm64.
 
 
 def _lock_address(context, builder, array_type, records, number):

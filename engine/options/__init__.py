@@ -100,8 +100,8 @@ class EngineOptions:
         "network for a tower with SearchPreset lc0. material needs no net. package.module:name = your own network",
         choices=EVALUATORS, takes_place=True)
     backend: str = _option("Backend", "auto",
-        "Evaluate a tower on the CPU (numpy) or a GPU (cupy). auto = the GPU if CuPy is installed and a GPU "
-        "answers. Other evaluators ignore this", choices=("auto", "numpy", "cupy"))
+        "Evaluate a tower on the CPU (numpy) or a GPU (cupy). auto = the GPU where it is faster. Where it "
+        "fails, the CPU plays on. Other evaluators ignore this", choices=("auto", "numpy", "cupy"))
     hybrid_weight: float = _option("HybridWeight", 0.5,
         "Give the material value this share in the evaluator hybrid. Other evaluators ignore this", (0.0, 1.0))
     cpuct_init: float = _option("CPuct", 1.3,

@@ -40,7 +40,7 @@ class SearchOrder:
     board: chess.Board
     limits: Limits
     rng: np.random.Generator
-    begun: float  # When the clock began to run, in seconds of time.monotonic.
+    begun: float  # When the clock began to run, in seconds of time.perf_counter.
     temperature: float = 0.0  # The move is drawn by visits ** (1 / temperature). 0 = play the best one.
     noise_epsilon: float = 0.0  # Share of Dirichlet noise in the root's priors. 0 = none.
     noise_alpha: float = 0.3  # Concentration of the Dirichlet noise.

@@ -31,7 +31,7 @@ class SearchJob(Generic[Answer]):
     `start` gives the job a thread of its own. Without it, the job only is what stops a search on its caller's thread.
 
     Attributes:
-        begun: when the move's clock began to run, in seconds of time.monotonic. None = when the search begins.
+        begun: when the move's clock began to run, in seconds of time.perf_counter. None = when the search begins.
     """
 
     def __init__(self, begun: float | None = None) -> None:
@@ -51,7 +51,11 @@ class SearchJob(Generic[Answer]):
         """
         self._future.set_running_or_notify_cancel()
         self._idle.clear()
-        threading.Thread(target=self._run, args=(work, then), name="search", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(work, then), name="search", daemon=True).start()
+        except RuntimeError:  # The system has no more threads.
+            self._idle.set()
+            raise
         return self
 
     def _run(self, work: Callable[[SearchJob[Answer]], Answer], then: Callable[[Answer], object]) -> None:

@@ -69,15 +69,15 @@ class Clock:
 
     planned_ms: float | None  # What a move gets whose choice is as hard as most are. None = no plan, only the limit.
     hard_ms: float | None  # What it gets at most.
-    started: float  # When the clock began to run, in seconds of time.monotonic.
+    started: float  # When the clock began to run, in seconds of time.perf_counter.
 
     @classmethod
     def start(cls, limits: Limits, white: bool, overhead_ms: float, begun: float | None = None) -> Clock:
         """Plan the time for the side to move; every move loses ``overhead_ms`` on the way to the GUI.
 
-        ``begun`` is when the clock began to run (seconds of time.monotonic). None = now.
+        ``begun`` is when the clock began to run (seconds of time.perf_counter). None = now.
         """
-        now = time.monotonic() if begun is None else begun
+        now = time.perf_counter() if begun is None else begun
         left = limits.clock_ms(white)
         if limits.movetime_ms is not None:
             most = limits.movetime_ms if left is None else min(limits.movetime_ms, left)
@@ -94,7 +94,7 @@ class Clock:
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the start."""
-        return (time.monotonic() - self.started) * 1000.0
+        return (time.perf_counter() - self.started) * 1000.0
 
     def is_over(self, doubt: float = float("inf")) -> bool:
         """Whether to stop; ``doubt`` is the multiple of the planned time that the choice deserves (`Search.doubt`)."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.layout import NO_MOVE
+from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.ordering import add
 from engine.search.butterfly import butterfly_bonus
@@ -62,7 +63,7 @@ def own_priors(tree, node, priors):
     for i in range(priors.size):
         priors[i] = own if first + i == edge else tree.prior[first + i] * scale
         learned |= tree.bonus[first + i] != 0
-        priors[i] *= np.float32(np.exp(-tree.bonus[first + i] * BONUS_UNIT))
+        priors[i] *= np.float32(exp(-tree.bonus[first + i] * BONUS_UNIT))
         total += priors[i]
     for i in range(priors.size if learned else 0):
         priors[i] /= np.float32(total)
@@ -173,7 +174,7 @@ def refresh(tree, params, node, side):
     for i in range(count):
         edge = first + i
         bonus = butterfly_bonus(tree, params, side, tree.move[edge])
-        priors[i] = tree.prior[edge] * np.float32(np.exp((bonus - tree.bonus[edge]) * BONUS_UNIT))
+        priors[i] = tree.prior[edge] * np.float32(exp((bonus - tree.bonus[edge]) * BONUS_UNIT))
         tree.bonus[edge] = bonus
         total += priors[i]
     for i in range(count):
@@ -202,7 +203,7 @@ def expand(tree, params, node, side, moves, logits, count):
             bonus = butterfly_bonus(tree, params, side, moves[i])
             exponent += bonus * BONUS_UNIT
             tree.scratch_bonuses[i] = bonus
-        weight = np.exp(exponent)
+        weight = exp(exponent)
         if not weight >= 0.0:
             weight = 0.0  # A network that overflowed: places by weight need numbers.
         total += weight

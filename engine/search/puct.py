@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.native.elementary import log
 from engine.native.jit import kernel
 from engine.search.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE, TYPICAL_DEVIATION
 from engine.search.tree import BUSY, LOSS, NO_NODE
@@ -28,7 +29,7 @@ NO_EDGE = -1  # No edge was found.
 @kernel()
 def exploration(params, visits):
     """cpuct(N) of a node with ``visits`` visits."""
-    return params.cpuct_init + params.cpuct_factor * np.log((visits + params.cpuct_base) / params.cpuct_base)
+    return params.cpuct_init + params.cpuct_factor * log((visits + params.cpuct_base) / params.cpuct_base)
 
 
 @kernel()

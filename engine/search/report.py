@@ -53,12 +53,12 @@ class Reporter:
         self._first_hits = first_hits  # The tablebase's hits before this search asked it anything.
         self._ranks = ranks  # What tables know of the root's moves; empty if they do not know the root.
         self._last_visits = _visits_by_move(search.root())
-        self._begun = time.monotonic()
+        self._begun = time.perf_counter()
 
     @property
     def elapsed_ms(self) -> float:
         """Milliseconds since the search began."""
-        return (time.monotonic() - self._begun) * 1000.0
+        return (time.perf_counter() - self._begun) * 1000.0
 
     def order(self, root: Root) -> list[int]:
         """The root moves, best first; what tables know comes before what the search thinks."""

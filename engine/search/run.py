@@ -157,7 +157,8 @@ class Batches:
         self._search = search
         self._cache = evaluator if isinstance(evaluator, CachedEvaluator) else None
         self._evaluator: Evaluator = self._cache.inner if self._cache is not None else evaluator
-        self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
+        self._by_evaluator = not round_size  # It may ask for smaller batches in the middle of a search.
+        self.most_leaves = min(MAX_ROUND, round_size or self._evaluator.round_size)
         if self.most_leaves < 1:
             raise ConfigError(f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more")
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
@@ -204,7 +205,8 @@ class Batches:
     def _begin(self, until: int, depth: int) -> None:
         """Gather leaves, look up what is known about them, and hand out the rest."""
         search, batch = self._search, self._ring[self._in_flight]
-        size = min(self.most_leaves, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
+        most = min(self.most_leaves, self._evaluator.round_size) if self._by_evaluator else self.most_leaves
+        size = min(most, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)) // depth
         if size > CHUNK:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.

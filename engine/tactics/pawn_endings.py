@@ -44,16 +44,16 @@ def _won_positions() -> np.ndarray:
             won[0, number] = legal[0, number] & safe & ~same[goal][:, None]
     while True:
         before = won.sum()
-        _step_forward(won, legal, near)
-        _step_back(won, legal, near, captured)
+        _step_forward(won, legal)
+        _step_back(won, legal, captured)
         if won.sum() == before:
             return won
 
 
-def _step_forward(won: np.ndarray, legal: np.ndarray, near: np.ndarray) -> None:
+def _step_forward(won: np.ndarray, legal: np.ndarray) -> None:
     """Add the positions in which a move of the pawn's side wins."""
     lost = won[1] & legal[1]
-    found = np.matmul(near.astype(np.float32), lost.astype(np.float32)) > 0
+    found = _beside(lost.swapaxes(1, 2)).swapaxes(1, 2)
     for number, pawn in enumerate(_PAWNS):
         goals = [goal for goal in (pawn + _NORTH, pawn + 2 * _NORTH) if goal < 56][: 2 if pawn < 16 else 1]
         open_way = np.ones((64, 64), np.bool_)
@@ -63,12 +63,21 @@ def _step_forward(won: np.ndarray, legal: np.ndarray, near: np.ndarray) -> None:
     won[0] |= found & legal[0]
 
 
-def _step_back(won: np.ndarray, legal: np.ndarray, near: np.ndarray, captured: np.ndarray) -> None:
+def _step_back(won: np.ndarray, legal: np.ndarray, captured: np.ndarray) -> None:
     """Add the positions in which the other king has a move, and loses by all of them."""
-    into = near.T.astype(np.float32)
-    moves = np.matmul(legal[0].astype(np.float32), into)
-    losing = np.matmul((won[0] & legal[0]).astype(np.float32), into)
-    won[1] |= legal[1] & ~captured & (moves > 0) & (moves == losing)
+    won[1] |= legal[1] & ~captured & _beside(legal[0]) & ~_beside(legal[0] & ~won[0])
+
+
+def _beside(flags: np.ndarray) -> np.ndarray:
+    """Whether a king on each square, the last axis, has a flagged one beside it."""
+    board = flags.reshape(*flags.shape[:-1], 8, 8)
+    found = np.zeros_like(board)
+    found[..., 1:] |= board[..., :-1]
+    found[..., :-1] |= board[..., 1:]
+    row = board | found
+    found[..., 1:, :] |= row[..., :-1, :]
+    found[..., :-1, :] |= row[..., 1:, :]
+    return found.reshape(flags.shape)
 
 
 def _packed() -> np.ndarray:

@@ -21,7 +21,7 @@ from engine.cli.machine import describe_machine, speed_of
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.nn import dit
-from selfplay.data.game_files import record_of_result
+from selfplay.data.pgn import record_of_result
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame

@@ -16,8 +16,8 @@ from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import quiet_driver
+from selfplay.data.kinds import label_files
 from selfplay.data.pgn import read_pgn
-from selfplay.data.teacher import teacher_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import parse_contestant
@@ -29,7 +29,7 @@ EXAMPLES = """examples:
 label positions of games, but none that is labelled elsewhere
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 20 --count 200000 \\
     --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
-label positions from Aino's search trees of a PGN file's games, for `aino-train pretrain --tree-labels`
+label positions from Aino's search trees of a PGN file's games, for `aino-train pretrain`
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
 label games that trainings hold out by long searches, for `aino-train measure --truth`
@@ -135,5 +135,5 @@ def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
 
 
 def _known_keys(paths: list[Path]) -> np.ndarray:
-    keys = [labelled_keys(path) for path in teacher_files(paths)]
+    keys = [labelled_keys(file) for path in paths for file in label_files(path)]
     return np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.uint64)

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from time import thread_time
 
@@ -15,8 +16,9 @@ from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.network.weights import default_net_path
 from engine.nn import dit
+from selfplay.data.kinds import label_files
 from selfplay.data.split import without_known_games
-from selfplay.data.teacher import read_teacher, teacher_files
+from selfplay.data.teacher import read_teacher
 from selfplay.records.calibration import CALM_VALUES, DEPTH_2_SCORES, MOVE_SCORES, STATIC, UNSETTLED_VALUES
 from selfplay.records.collect import collect
 from selfplay.records.positions import concatenate
@@ -30,7 +32,7 @@ from selfplay.training.losses import number_text
 EXAMPLES = """examples:
   aino-train measure --net teacher.nnue --truth trees-30000-nodes.txt.xz new.dit material
   aino-train measure --net teacher.nnue --truth trees.txt.xz --truth games.txt.xz
-  aino-train teach --net teacher.nnue --held-out --engine-games games.jsonl.xz --mixture trees=1 --tree-visits 3000 \\
+  aino-train teach --net teacher.nnue --held-out --data games.pgn --mixture trees=1 --tree-visits 3000 \\
     --count 40000 --scored-share 0 --unsettled-share 1 --out parents
   aino-train measure --net teacher.nnue --truth trees.txt.xz --parents parents new.dit default
   aino-train measure --teacher new-games.txt.xz new.dit weights/tower-64x6.dit
@@ -88,7 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _score(judges: list[str], paths: list[Path]) -> None:
     """Show every network's scores on the labelled positions of files."""
-    games, _ = without_known_games(concatenate([collect(read_teacher(path))[0] for path in teacher_files(paths)]), {})
+    games, _ = without_known_games(
+        concatenate([collect(read_teacher(path))[0] for path in chain(*map(label_files, paths))]), {}
+    )
     show(f"{games.n_games:,} games, {np.count_nonzero(games.usable):,} labelled positions")
     table = Table("network", "first move", "policy loss", "value loss")
     for name in judges:

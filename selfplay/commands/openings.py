@@ -1,4 +1,4 @@
-"""`aino-train openings`: draw a set of balanced openings, or of endings to play out, from teacher labels."""
+"""`aino-train openings`: draw a set of balanced openings, or of endings to play out, from text labels."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from engine.errors import DataError
 from engine.files.atomic import atomic_write, naming
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
-from selfplay.data.teacher import teacher_files
+from selfplay.data.kinds import label_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="PATH",
-        help="read teacher labels from files, or folders of *.txt.xz",
+        help="read text labels (aino-train label) from these files or folders",
     )
     add_flag(parser, "--count", 5000, "draw this many positions")
     add_flag(parser, "--seed", 1, "seed the draw with this")
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw and write."""
-    files = teacher_files(arguments.teacher)
+    files = [file for path in arguments.teacher for file in label_files(path)]
     if arguments.endings is not None:
         return _draw_endings(arguments, files)
     found = draw_openings(files, arguments.count, arguments.seed)

@@ -1,4 +1,4 @@
-"""`aino-train pretrain`: supervised training from teacher labels and game collections."""
+"""`aino-train pretrain`: supervised training from labels and games."""
 
 import argparse
 import shlex
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LiveLine, live_line, show
-from engine.cli.setting_flags import add_files, add_flag
+from engine.cli.setting_flags import add_flag, add_former, hide_seldom
 from engine.errors import ConfigError
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
@@ -14,120 +14,123 @@ from selfplay.training.families import PARTS, family_of
 from selfplay.training.losses import LossWeights, number_text
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
-from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
+from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
 LOG_S = 60.0  # seconds between progress lines while reading, when the output is not a terminal
-EXAMPLES = """example:
-  aino-train pretrain --pgn games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
+EXAMPLES = """FILE is PGN, text labels (aino-train label), Lc0 training chunks of version 6 (.gz, .tar), a folder or
+a pattern (*.pgn) of such files, or a label folder (aino-train teach), from which only sparse networks learn. Its
+content tells which. WEIGHT is its part of every batch, relative to the others'. Without any weights all positions count
+alike.
+
+examples:
+  aino-train pretrain --data games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
+  aino-train pretrain --data teacher/=0.2 labels/main=0.5 labels/own=0.3 --net sparse-768 --minutes 60 \\
+    --run runs/second --out second.dit
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
+# Weights that all files of a kind had together, by the flags of earlier versions.
+FORMER = {
+    "--teacher": 0.6,
+    "--engine-games": 0.3,
+    "--human-games": 0.05,
+    "--pgn": 0.05,
+    "--v6": 0.3,
+    "--tree-labels": 0.6,
+    "--searched": 0.6,
+    "--labels": 0.6,
+}
+
+RECIPES = {"towers": TOWER_RECIPE, "sparse networks": SPARSE_RECIPE, "value trunks": VALUE_RECIPE}
+RECIPE_FLAGS = {
+    "--rate": ("peak_rate", "use this peak learning rate"),
+    "--batch": ("batch_size", "train on this many positions per step"),
+    "--variations": ("variations", "replace this share of scored positions by the one after a scored move"),
+    "--weight-decay": ("weight_decay", "shrink each weight by the rate times this, every step"),
+}
+SELDOM = (
+    "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size variations weight_decay "
+    "sibling_weight seed"
+).split()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_data_flags(parser.add_argument_group("data (at least one file)"))
+    _add_data_flags(parser.add_argument_group("data"))
     _add_run_flags(parser.add_argument_group("run"))
+    _add_learner_flags(parser.add_argument_group("learning"))
+    hide_seldom(parser, SELDOM)
 
 
 def _add_data_flags(group: argparse._ArgumentGroup) -> None:
-    add_files(group, "--teacher", "learn from teacher labels: files, or folders of *.txt.xz", "PATH")
-    add_files(group, "--engine-games", "learn from engine games with evaluations, JSON lines")
-    add_files(group, "--human-games", "learn from human games, tab-separated")
-    add_files(group, "--pgn", "learn from PGN collections of any size")
-    text = "learn from Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
-    add_files(group, "--v6", text, "PATH")
-    text = "learn from labels of tree positions (aino-train label --tree), in the form of --teacher"
-    add_files(group, "--tree-labels", text, "PATH")
-    add_files(group, "--labels", "learn from label folders (aino-train teach); sparse networks only", "FOLDER")
+    group.add_argument(
+        "--data", nargs="+", action="extend", default=[], metavar="FILE[=WEIGHT]", help="learn from these (see below)"
+    )
+    advice = "write --data FILE=WEIGHT. The kind is seen from the content; the weight was {} unless --mixture gave it"
+    add_former(group, {flag: advice.format(weight) for flag, weight in FORMER.items()})
+    advice = "write each weight behind its file, as in --data teacher/=0.6 games.pgn=0.05"
+    add_former(group, dict.fromkeys(("--mixture", "--shares"), advice))
     text = "skip PGN games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    defaults = SourceFiles()
-    text = "mix the kinds above with these weights in every batch, in that order; trailing ones may be omitted (default"
-    shares = " ".join(map(str, defaults.shares))
-    group.add_argument("--mixture", type=float, nargs="+", default=[], metavar="X", help=f"{text} {shares})")
-    text = "hold out this share of all games (1/64 at least), by a hash of the moves; score on those of the first file"
-    add_flag(group, "--heldout-share", defaults.heldout_share, text)
-    text = "draw this share of --labels from positions with scored moves, the only ones that teach the policy"
-    add_flag(group, "--scored-share", defaults.scored_share, text)
-    text = "keep parsed data in this folder (default: in the run folder)"
+    text = "hold out this share of all games, 1/64 at least; score on those of the first file"
+    add_flag(group, "--heldout-share", SourceFiles.heldout_share, text)
+    text = "draw this share of label folders from scored moves, which alone teach the policy"
+    add_flag(group, "--scored-share", SourceFiles.scored_share, text)
+    text = "keep parsed data here (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
 
 def _add_run_flags(group: argparse._ArgumentGroup) -> None:
-    text = "keep the run in this folder; the same command continues it"
+    text = "keep the run here; the same command continues it"
     group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
     group.add_argument("--out", type=Path, required=True, metavar="FILE.dit", help="write the trained network here")
-    text = "store the network's weights in this type"
-    add_flag(group, "--storage", "float32", text, choices=("float32", "float16"))
+    add_flag(group, "--storage", "float32", "store weights in this type", choices=("float32", "float16"))
     length = group.add_mutually_exclusive_group(required=True)
-    text = "train for this many minutes, over all sessions of the run, without compiling"
-    length.add_argument("--minutes", type=float, default=0.0, help=text)
+    length.add_argument("--minutes", type=float, default=0.0, help="train for this many minutes, over all sessions")
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
-    text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH; with a value trunk sparse-WIDTH+vWIDTH)"
-    add_flag(group, "--net", DEFAULT_NET, text, "NET")
-    text = "train this part of a network with a value trunk; the value trunk learns from --labels"
-    add_flag(group, "--part", PARTS[0], text, choices=PARTS)
-    text = "start from this network's weights instead of random ones; it must match --net but may lack the value trunk"
-    group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
-    tower, sparse, value = TOWER_RECIPE, SPARSE_RECIPE, VALUE_RECIPE
-    text = f"use this peak learning rate (default {tower.peak_rate} for towers, {sparse.peak_rate} for sparse networks"
-    text += f", {value.peak_rate} for value trunks)"
-    group.add_argument("--rate", type=float, dest="peak_rate", metavar="X", help=text)
-    text = f"train on this many positions per step (default {tower.batch_size} for towers, "
-    text += f"{sparse.batch_size} for sparse networks)"
-    group.add_argument("--batch", type=int, dest="batch_size", metavar="N", help=text)
-    text = "replace this share of scored positions by the one after a scored move"
-    text += f" (sparse networks only; default {sparse.variations})"
-    group.add_argument("--variations", type=float, metavar="X", help=text)
-    text = "shrink each weight by the learning rate times this, every step (decoupled weight decay; "
-    text += f"default {tower.weight_decay} for towers, {sparse.weight_decay} for sparse networks, "
-    text += f"{value.weight_decay} for value trunks)"
-    group.add_argument("--weight-decay", type=float, metavar="X", help=text)
-    text = (
-        "multiply the squared errors of differences between siblings, in log odds, by this; for the value trunk, whose"
-    )
-    text += " --labels must then hold groups (aino-train teach --groups-of)"
-    add_flag(group, "--sibling-weight", LossWeights.siblings, text)
-    add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
-    add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
     text = "evaluate on held-out games this many minutes apart"
     add_flag(group, "--evaluate-minutes", PretrainSettings.evaluate_minutes, text)
     text = "save a checkpoint this many minutes apart"
     add_flag(group, "--checkpoint-minutes", PretrainSettings.checkpoint_minutes, text)
 
 
+def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
+    text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH or sparse-WIDTH+vWIDTH)"
+    add_flag(group, "--net", DEFAULT_NET, text, "NET")
+    text = "train this part of sparse-WIDTH+vWIDTH; the value trunk learns from label folders alone"
+    add_flag(group, "--part", PARTS[0], text, choices=PARTS)
+    text = "start from this network's weights; it may lack the value trunk"
+    group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
+    for flag, (name, text) in RECIPE_FLAGS.items():
+        defaults = ", ".join(f"{getattr(recipe, name)} for {kind}" for kind, recipe in RECIPES.items())
+        kind, metavar = (int, "N") if name == "batch_size" else (float, "X")
+        group.add_argument(flag, type=kind, dest=name, metavar=metavar, help=f"{text} (default {defaults})")
+    text = "multiply errors of differences between siblings by this; for the value trunk (teach --groups-of)"
+    add_flag(group, "--sibling-weight", LossWeights.siblings, text)
+    add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
+    add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
+
+
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     """The flags as settings. Raises ConfigError for values out of range."""
     if arguments.sibling_weight and arguments.part != "value":
         raise ConfigError("--sibling-weight: only the value trunk learns from groups (--part value)")
-    kinds = ("teacher", "engine_games", "human_games", "pgn", "v6", "labels")
     files = SourceFiles(
-        **{name: tuple(getattr(arguments, name)) for name in kinds},
-        searched=tuple(arguments.tree_labels),
+        tuple(map(Source.parse, arguments.data)),
         pgn_min_elo=arguments.pgn_min_elo,
-        shares=_shares(arguments.mixture),
         heldout_share=arguments.heldout_share,
         scored_share=0.0 if arguments.part == "value" else arguments.scored_share,
     )
     recipe = family_of(arguments.net, arguments.part).recipe
-
-    of_recipe = {name: getattr(recipe, name) for name in ("batch_size", "variations", "weight_decay", "peak_rate")}
-    given = {name: value for name in of_recipe if (value := getattr(arguments, name)) is not None}
-    peak_rate = (values := of_recipe | given).pop("peak_rate")
+    given = {name: getattr(arguments, name) for name, _ in RECIPE_FLAGS.values()}
+    values = {name: getattr(recipe, name) if value is None else value for name, value in given.items()}
+    peak_rate = values.pop("peak_rate")
     loss = LossWeights(siblings=arguments.sibling_weight)
     learner = LearnerSettings(**values, threads=arguments.threads, loss=loss)
     same = ("net", "part", "start_from", "minutes", "positions", "seed", "checkpoint_minutes", "evaluate_minutes")
     return PretrainSettings(
         **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files
     )
-
-
-def _shares(given: list[float]) -> tuple[float, ...]:
-    defaults = SourceFiles().shares
-    if len(given) > len(defaults):
-        raise ConfigError(f"--mixture: expected at most {len(defaults)} numbers, got {len(given)}")
-    return tuple(given) + defaults[len(given) :]
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,15 +7,13 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, live_line, show
-from engine.cli.setting_flags import add_files, add_flag, add_setting_flags, given_settings
+from engine.cli.setting_flags import add_files, add_flag, add_former, add_setting_flags, given_settings
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.network.weights import default_net_path
-from selfplay.data.cache import Reader, load_or_parse
-from selfplay.data.game_files import read_engine_games, read_human_games
-from selfplay.data.pgn import PgnReader
-from selfplay.data.teacher import read_teacher, teacher_files
+from selfplay.data.cache import load_or_parse
+from selfplay.data.kinds import FOLDER, data_files, reader_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
@@ -30,11 +28,11 @@ from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 
 EXAMPLES = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish
-  aino-train teach --net teacher.nnue --engine-games games.jsonl.xz --human-games games.tsv.xz \\
-    --count 200000000 --threads 2 --out labels
+  aino-train teach --net teacher.nnue --data games.pgn teacher/ --count 200000000 --threads 2 --out labels
   aino-train teach --net teacher.nnue --out labels --check 100000
 After Ctrl-C or a crash the same command continues where the folder ends, and makes the same bytes.
 """
+FORMER = ("teacher", "engine-games", "human-games", "pgn")
 LOG_S = 60.0
 
 
@@ -50,10 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_game_flags(group: argparse._ArgumentGroup) -> None:
-    add_files(group, "--teacher", "draw around games of teacher labels: files, or folders of *.txt.xz", "PATH")
-    add_files(group, "--engine-games", "draw around engine games, JSON lines")
-    add_files(group, "--human-games", "draw around human games, tab-separated")
-    add_files(group, "--pgn", "draw around games of PGN collections")
+    add_files(group, "--data", "draw around these games: PGN, text labels, Lc0 training chunks, or folders of them")
+    add_former(group, {f"--{flag}": "write --data FILE; the kind is seen from the content" for flag in FORMER})
     group.add_argument("--run", type=Path, metavar="RUN", help="draw around the self-play games of a training run")
     text = "draw around the games that trainings hold out alone, to measure with"
     group.add_argument("--held-out", action="store_true", help=text)
@@ -140,20 +136,17 @@ def _shares(given: list[str]) -> Shares:
 
 def _games(arguments: argparse.Namespace) -> list[PositionSet]:
     cache = arguments.cache or arguments.out / "cache"
-    kinds = (
-        (teacher_files(arguments.teacher), read_teacher),
-        (arguments.engine_games, read_engine_games),
-        (arguments.human_games, read_human_games),
-        (arguments.pgn, PgnReader()),
-    )
+    files = [one for path in arguments.data for one in data_files(path)]
     with live_line("reading", LOG_S) as line:
 
-        def load(path: Path, reader: Reader) -> PositionSet:
+        def load(path: Path, kind: str) -> PositionSet:
+            if kind == FOLDER:
+                raise ConfigError(f"{path}: a label folder, which has no games to draw around")
             return load_or_parse(
-                path, reader, cache, lambda share, games: line.update(share, f"{path.name}: {games:,} games")
+                path, reader_of(kind), cache, lambda share, games: line.update(share, f"{path.name}: {games:,} games")
             )
 
-        sets = [load(path, reader) for paths, reader in kinds for path in paths]
+        sets = [load(*one) for one in files]
     if arguments.run:
         replay = arguments.run / "replay"
         if not (generations := published_generations(replay)):

@@ -58,7 +58,10 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
         write_set(parts[-1], [piece])
         skipped += left_out
     _tell_skipped(path, skipped)
-    write_set(entry, parts)
+    try:
+        write_set(entry, parts)
+    except PermissionError:  # On Windows: another process has written the same set meanwhile, and maps it.
+        map_set(entry)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(entry.with_name(f".{entry.name}.parts"), ignore_errors=True)  # of an older version
 

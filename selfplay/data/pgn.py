@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from engine.board.layout import SIDE
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError
 from engine.files.text import PACKED_ERRORS, open_unpacked
-from selfplay.data.game_files import record_of_result
 from selfplay.data.text_files import Bookmark, SkipLog
 from selfplay.records.collect import LONGEST_GAME, GameRecord
-from selfplay.records.targets import WHITE_POINTS
+from selfplay.records.targets import WHITE_POINTS, wdl_from_result
 
 FAULT = "with a fault"
 
@@ -92,3 +94,23 @@ def _reason(game: MainLine, least_elo: int) -> str:
 
 def _result(game: MainLine) -> str:
     return game.tag_result if game.tag_result in WHITE_POINTS else game.result
+
+
+def record_of_result(start: np.ndarray, moves: list[int] | np.ndarray, white_points: int) -> GameRecord:
+    """A game with the moves played as policy targets and the result as value target."""
+    played = np.array(moves, np.uint16)
+    black_to_move = (np.arange(len(moves)) + int(start[SIDE])) % 2 == 1
+    return GameRecord(
+        start=start,
+        moves=played,
+        target_counts=np.ones(len(moves), np.int64),
+        target_moves=played,
+        target_probs=np.ones(len(moves), np.float32),
+        wdl=wdl_from_result(white_points, black_to_move),
+        usable=np.ones(len(moves), np.bool_),
+    )
+
+
+def white_points_of(game: GameRecord) -> int:
+    """White's points in a game that `record_of_result` made: 1, 0 or -1."""
+    return round(float(game.wdl[0, 0] - game.wdl[0, 2])) * (-1 if game.start[SIDE] else 1)

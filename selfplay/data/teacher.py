@@ -8,7 +8,7 @@ is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import chess
@@ -32,20 +32,6 @@ from selfplay.records.uci_text import MOVE_OF_TEXT
 
 LabelledBoard = tuple[chess.Board, list[tuple[str, int]]]  # labels are (move, centipawns of the side to move)
 UNKNOWN_RESULT = "*"  # result of an abandoned game, or of one never played
-
-
-def teacher_files(paths: Iterable[Path]) -> list[Path]:
-    """The given label files, with each folder replaced by its sorted `*.txt.xz` and `*.txt` files.
-
-    Raises DataError when a path does not exist or a folder holds no labels.
-    """
-    files = []
-    for path in paths:
-        found = sorted([*path.glob("*.txt.xz"), *path.glob("*.txt")]) if path.is_dir() else [path]
-        if not found or not found[0].is_file():
-            raise DataError(f"{path}: no teacher labels (*.txt.xz or *.txt) there")
-        files.extend(found)
-    return files
 
 
 def read_teacher(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:

@@ -141,5 +141,5 @@ def label_rows_only(sets: Sequence[object]) -> list[LabelRows]:
     """The sets, which must all be label rows. Raises ConfigError for others."""
     found = [one for one in sets if isinstance(one, LabelRows)]
     if len(found) < len(sets):
-        raise ConfigError("a value trunk is trained on label folders alone (--labels)")
+        raise ConfigError("a value trunk is trained on label folders alone (aino-train teach)")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import chess.pgn
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
-from engine.files.atomic import atomic_write, naming
+from engine.files.atomic import atomic_write, make_durable, naming
 from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
@@ -172,4 +171,4 @@ def _append(path: Path, text: str) -> None:
     with naming(path), open(path, "a", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
-        os.fsync(stream.fileno())
+        make_durable(stream.fileno())

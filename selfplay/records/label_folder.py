@@ -25,7 +25,7 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS
 from engine.errors import DataError, RunError
-from engine.files.atomic import atomic_write, naming, sync_folder
+from engine.files.atomic import atomic_write, make_durable, naming, sync_folder
 from selfplay.records.packed import FOLLOWS, SCORED_WORDS, VALUE_FIELDS, VALUE_WORDS, fill_keys, fill_rows
 
 JOURNAL, VALUES, SCORED, SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
@@ -169,7 +169,7 @@ class LabelWriter:
 
     def _sync(self, name: str) -> None:
         self._streams[name].flush()
-        os.fsync(self._streams[name].fileno())
+        make_durable(self._streams[name].fileno())
 
     def _bind(self, settings: dict[str, Any]) -> None:
         path = self.folder / SETTINGS

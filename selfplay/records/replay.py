@@ -7,14 +7,13 @@ played, the segment is named `gen-NNNNN.part` and a record counts only after its
 from __future__ import annotations
 
 import logging
-import os
 import struct
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.files.atomic import atomic_write, sync_folder
+from engine.files.atomic import atomic_write, make_durable, replace, sync_folder
 from selfplay.records.game import HEADER, SelfPlayRecord, decode_record, encode_record
 
 MAGIC = b"AINOREP1"
@@ -133,13 +132,13 @@ class ReplayWriter:
         rest = memoryview(_frame(game))
         while rest:
             rest = rest[self._stream.write(rest) :]
-        os.fsync(self._stream.fileno())
+        make_durable(self._stream.fileno())
         self.games[game.number] = game
 
     def publish(self) -> Path:
         """Close the segment and give it its final name."""
         self.close()
-        os.replace(self._path, self._published)
+        replace(self._path, self._published)
         sync_folder(self._published.parent)
         return self._published
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import DataError
-from engine.files.atomic import sync_folder
+from engine.files.atomic import make_durable, replace, sync_folder
 from selfplay.records.positions import PositionSet, empty_set
 
 VERSION = 3
@@ -23,7 +23,7 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
     """Write the games of all pieces as one set, with scores if every piece has them.
 
     A piece can be the folder of a set, which is mapped only while it is read. Replaces whatever was at `folder`, but
-    only once the set is complete. Raises OSError, and DataError for a damaged piece.
+    only once the set is complete: after an error it is still whole. Raises OSError, and DataError for a damaged piece.
     """
     samples = vars(empty_set())
     lengths, scored = {name: len(sample) for name, sample in samples.items()}, True
@@ -33,7 +33,9 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
             lengths[name] += len(getattr(piece, name)) - len(sample)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    for left_behind in (temporary, old):
+        shutil.rmtree(left_behind, ignore_errors=True)
     temporary.mkdir()
     try:
         for name, sample in samples.items():
@@ -42,10 +44,14 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
             _write_joined(temporary / f"{name}.npy", sample, 0 if left_out else lengths[name], arrays)
         (temporary / "version").write_text(f"{VERSION}\n", encoding="ascii")
         sync_folder(temporary)
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
+        if folder.is_dir():  # On Windows this fails as a whole while another process maps the files.
+            replace(folder, old)
+        replace(temporary, folder)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        if old.is_dir() and not folder.exists():
+            replace(old, folder)
         raise
     sync_folder(folder.parent)
 
@@ -70,7 +76,7 @@ def _write_joined(path: Path, sample: np.ndarray, length: int, arrays: Iterable[
                 array, end = array[1:] + end, end + int(array[-1])
             stream.write(np.ascontiguousarray(array, sample.dtype).data)
         stream.flush()
-        os.fsync(stream.fileno())
+        make_durable(stream.fileno())
 
 
 def map_set(folder: Path) -> PositionSet:

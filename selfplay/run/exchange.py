@@ -20,8 +20,7 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, RunError
-from selfplay.data.game_files import white_points_of
-from selfplay.data.pgn import Tally, read_pgn
+from selfplay.data.pgn import Tally, read_pgn, white_points_of
 from selfplay.data.split import game_key
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import game_of_chunk

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, resource_tracker
 
+from engine.cli.command_line import silence_false_warnings
 from selfplay.run.playing import PlayTask
 from selfplay.run.station import Report, Station, source_hash
 from selfplay.run.supervision import SupervisedPlay, WorkerLost
@@ -88,6 +89,7 @@ def _interrupts_held() -> Iterator[None]:
 def _serve(pipe: connection.Connection, task: PlayTask, source: str) -> None:
     """Answer the parent until it closes the pipe or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    silence_false_warnings()
     threading.Thread(target=_end_with_parent, name="watch", daemon=True).start()
     station = Station(task, source)
     with contextlib.suppress(EOFError, OSError):

@@ -16,6 +16,7 @@ from engine.board.ending import FIFTY_MOVE_PLIES, insufficient_material
 from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
+from engine.native.elementary import log
 from engine.native.jit import kernel
 from engine.tactics.quiescence import immediate_gain
 from engine.tactics.see import see
@@ -247,7 +248,7 @@ def _offer_children(space, count, value, temperature, source, root):
         after = static_value(teacher.net, teacher.acc, np.int64(1), child)
         # The static value ignores recaptures on the target square.
         worth = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
-        drawn = worth / temperature - np.log(-np.log(max(uniform(space.rng), 1e-300)))  # Gumbel's trick: a softmax
+        drawn = worth / temperature - log(-log(max(uniform(space.rng), 1e-300)))  # Gumbel's trick: a softmax
         if drawn > highest:
             chosen, chosen_value, highest = np.int64(i), after, drawn
         if uniform(space.rng) < (GOOD_SHARE if worth >= least else POOR_SHARE):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import lzma
-import os
 import shutil
 import threading
 import time
@@ -24,7 +23,7 @@ import numpy as np
 from engine.board.layout import KEY, MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
-from engine.files.atomic import atomic_write, naming
+from engine.files.atomic import atomic_write, make_durable, naming
 from selfplay.data.split import position_keys
 from selfplay.data.teacher import read_teacher
 from selfplay.records.collect import collect
@@ -105,7 +104,7 @@ class LabelFile:
             self._stream.flush()
         self.keys.update(keys)
         if time.monotonic() - self._synced >= SYNC_S:
-            os.fsync(self._stream.fileno())
+            make_durable(self._stream.fileno())
             self._synced = time.monotonic()
 
     def finish(self) -> None:
@@ -120,7 +119,7 @@ class LabelFile:
         if not self._stream.closed:
             with naming(self.part), self._stream:
                 self._stream.flush()
-                os.fsync(self._stream.fileno())
+                make_durable(self._stream.fileno())
 
 
 def label_positions(

@@ -18,7 +18,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import Branch
-from selfplay.data.game_files import white_points_of
+from selfplay.data.pgn import white_points_of
 from selfplay.data.split import is_held_out_game
 from selfplay.data.teacher import UNKNOWN_RESULT
 from selfplay.data.text_files import position_lines

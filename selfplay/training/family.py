@@ -48,7 +48,7 @@ def spread_positions(positions: AnySet, limit: int) -> tuple[PositionSet, np.nda
     Raises ConfigError for single positions, and where no position is usable.
     """
     if not isinstance(positions, PositionSet):
-        raise ConfigError("nothing to hold out: give at least one file of games or teacher labels beside the labels")
+        raise ConfigError("nothing to hold out: give games or text labels beside the label folders")
     usable = np.flatnonzero(positions.usable)
     if not len(usable):
         raise ConfigError("the held-out set has no usable positions")

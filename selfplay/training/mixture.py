@@ -115,7 +115,7 @@ class Mixture(Batches):
 
     def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int) -> None:
         if not all(isinstance(one, PositionSet) for one in sets):
-            raise ConfigError("towers are trained on whole games: a label folder (--labels) teaches sparse networks")
+            raise ConfigError("towers are trained on whole games: a label folder teaches sparse networks")
         super().__init__(sets, shares, batch_size, seed, new_training_batch(batch_size))
 
     def sampler(self, one: AnySet) -> PositionSampler:

@@ -83,6 +83,7 @@ class Pretraining:
         self.folder = folder
         self.settings = settings
         self.elapsed_s = 0.0
+        self._data_names = data.names
         self._bind_configuration(data)
         family, rates = family_of(settings.net, settings.part), WarmupCosine.over_progress(settings.peak_rate)
         batches = family.batches(data, settings.learner, settings.seed)
@@ -162,7 +163,7 @@ class Pretraining:
         scores = self._heldout.evaluate(model, self.settings.learner.threads)
         card = {
             "kind": "supervised",
-            "data": _data_names(self.settings.files),
+            "data": dict(self._data_names),
             "positions": self.positions,
             "minutes": round(self.elapsed_s / 60, 1),
             "batch_size": self.settings.learner.batch_size,
@@ -186,7 +187,8 @@ class Pretraining:
     def _bind_configuration(self, data: TrainingData) -> None:
         """Store the configuration, and what the data are. In an existing folder, only CHANGEABLE settings may differ.
 
-        A folder of an older version does not tell what its data were; they are taken to be these.
+        A folder of an older version may not tell what its data were, and has their weights by kind; both are taken to
+        be as they are given.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_left_behind(self.folder)
@@ -199,8 +201,11 @@ class Pretraining:
         if path.is_file():
             stored = json.loads(path.read_text(encoding="utf-8"))
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
+            if _are_older_names(stored.get("files", {}), self.settings.files):
+                different.remove("files")
             if refused := sorted(different - CHANGEABLE - {"data", "heldout"}):
-                raise RunError(f"{self.folder} holds a run with other {', '.join(refused)} (see {path.name})")
+                advice = "give it those that it began with, or begin another --run with --start-from"
+                raise RunError(f"{self.folder} holds a run with other {', '.join(refused)} (see {path.name}): {advice}")
             told = stored.get("data", {})
             if changed := [name for name, mark in values["data"].items() if told.get(name, mark) != mark]:
                 advice = "Give the run that began with them back its files, or begin another run with --start-from"
@@ -211,6 +216,12 @@ class Pretraining:
                 return
         with atomic_write(path) as stream:
             stream.write(json.dumps(values, indent=2).encode())
+
+
+def _are_older_names(stored: dict[str, Any], files: SourceFiles) -> bool:
+    """Whether a configuration of an earlier version, with a list of paths for each kind, names the same files."""
+    paths = {path for paths in stored.values() if isinstance(paths, list) for path in paths if isinstance(path, str)}
+    return "data" not in stored and paths == {str(source.path) for source in files.data}
 
 
 class _WorkClock:
@@ -294,17 +305,3 @@ def _configuration(settings: PretrainSettings) -> dict[str, object]:
     """The settings as a network file stores them, without folders of the training machine."""
     start = settings.start_from.name if settings.start_from else ""
     return {name: value for name, value in asdict(settings).items() if name != "files"} | {"start_from": start}
-
-
-def _data_names(files: SourceFiles) -> dict[str, list[str]]:
-    """File names by kind, without folders: they identify the data, not its place on this machine."""
-    kinds = {
-        "teacher": files.teacher,
-        "engine games": files.engine_games,
-        "human games": files.human_games,
-        "pgn": files.pgn,
-        "training chunks": files.v6,
-        "tree positions": files.searched,
-        "labels": files.labels,
-    }
-    return {kind: [path.name for path in paths] for kind, paths in kinds.items() if paths}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.errors import ConfigError, DataError
-from selfplay.data.cache import Reader, load_or_parse
-from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.cache import load_or_parse
+from selfplay.data.kinds import FOLDER, data_files, reader_of
 from selfplay.data.label_sampler import LabelRows, held_out
-from selfplay.data.pgn import PgnReader
 from selfplay.data.split import (
     HELD_OUT_SHARE,
     Split,
@@ -26,8 +30,6 @@ from selfplay.data.split import (
     without_held_out,
     without_known_games,
 )
-from selfplay.data.teacher import read_teacher, teacher_files
-from selfplay.data.v6_games import read_v6
 from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
@@ -36,35 +38,60 @@ LEAST_GAMES = 2  # one to train on, one to hold out
 MOST_LOOKED_AT, MOST_SCORED = 1 << 20, 1 << 13  # rows of a label folder, to find those that are scored
 
 
+class Source(NamedTuple):
+    """Data to train on, and how often to draw from it."""
+
+    path: Path  # as in `data_files`
+    weight: float | None = None  # in the mixture, shared by its files in proportion to their positions
+
+    @classmethod
+    def parse(cls, text: str) -> Source:
+        """FILE or FILE=WEIGHT; a file may have `=` in its name. Raises ConfigError for a weight that is no number."""
+        name, equals, weight = text.rpartition("=")
+        if Path(text).exists() or not equals:
+            return cls(Path(text))
+        with contextlib.suppress(ValueError):
+            if 0.0 <= float(weight) < math.inf:
+                return cls(Path(name), float(weight))
+            raise ConfigError(f"{text}: expected a finite weight of 0 or more, got {weight}")
+        if glob.has_magic(name) or Path(name).exists():
+            raise ConfigError(f"{text}: expected FILE=WEIGHT with a number such as 0.5, got {weight!r}")
+        return cls(Path(text))
+
+
 @dataclass(frozen=True)
 class SourceFiles:
-    """Input files by kind, each kind's mixture weight in training batches, and the held-out part.
+    """What to train on.
 
     Attributes:
-        teacher: label files or folders of them.
-        engine_games, human_games, pgn: game collections.
-        v6: Lc0 training chunks, archives or folders of them.
-        searched: label files, or folders of them, of tree positions (`aino-train label --tree`).
-        labels: label folders of `aino-train teach`.
+        data: files, folders and patterns. Either all have a weight, or none: then every position counts alike.
         pgn_min_elo: lowest Elo of either player in the games of PGN collections.
-        shares: mixture weights of the kinds (teacher, engine, human, pgn, v6, searched, labels), relative; kinds
-            without files do not count.
-        scored_share: part of the labels' mixture weight that goes to positions with scored moves.
+        scored_share: part of the label folders' mixture weight that goes to positions with scored moves.
         heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder;
             HELD_OUT_SHARE at least.
     """
 
-    teacher: tuple[Path, ...] = ()
-    engine_games: tuple[Path, ...] = ()
-    human_games: tuple[Path, ...] = ()
-    pgn: tuple[Path, ...] = ()
-    v6: tuple[Path, ...] = ()
-    searched: tuple[Path, ...] = ()
-    labels: tuple[Path, ...] = ()
+    data: tuple[Source, ...] = ()
     pgn_min_elo: int = 0
-    shares: tuple[float, ...] = (0.6, 0.3, 0.05, 0.05, 0.3, 0.6, 0.6)
     scored_share: float = 0.25
     heldout_share: float = HELD_OUT_SHARE
+
+    def found(self) -> list[list[tuple[Path, str]]]:
+        """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""
+        if not self.data:
+            raise ConfigError("nothing to train on: give --data FILE, a file of games, labels or training chunks")
+        without = [source.path for source in self.data if source.weight is None]
+        if 0 < len(without) < len(self.data):
+            raise ConfigError(f"{without[0]}: give a weight to every file, as in {without[0]}=0.5, or to none")
+        if not (without or any(source.weight for source in self.data)):
+            raise ConfigError("nothing to train on: every file has the weight 0")
+        found = [data_files(source.path) for source in self.data]
+        seen = set[Path]()
+        for path, _ in chain(*found):
+            if (place := path.resolve()) in seen:
+                raise ConfigError(f"{path} is given twice; name it once, with a larger weight if it is to count more")
+            seen.add(place)
+        return found
 
 
 @dataclass(frozen=True)
@@ -72,13 +99,38 @@ class TrainingData:
     """Training sets with their mixture weights, and the held-out set.
 
     Without games, the held-out set is some rows of the first label folder. `fingerprints` tell by path what the files
-    hold; of a label folder, which may grow, what its labels were made from.
+    hold; of a label folder, which may grow, what its labels were made from. `names` are the files' names by kind.
     """
 
     sets: tuple[PositionSet | LabelRows, ...]
     shares: tuple[float, ...]
     heldout: PositionSet | LabelRows
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class _File:
+    """A file with its kind, its weight and its content: a PositionSet or a LabelFolder."""
+
+    path: Path
+    kind: str
+    source: int  # the number of its source
+    content: Any
+
+    @property
+    def positions(self) -> int:
+        """Positions to train on."""
+        if isinstance(self.content, LabelFolder):
+            return self.content.published.values + self.content.published.scored
+        return int(np.count_nonzero(self.content.usable))
+
+    @property
+    def fingerprint(self) -> str:
+        """What it holds; of a label folder, which may grow, what its labels were made from."""
+        if isinstance(self.content, PositionSet):
+            return fingerprint(self.content)
+        return hashlib.sha256(json.dumps(self.content.settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def load_training_data(
@@ -90,90 +142,89 @@ def load_training_data(
     """Read all files (from the cache folder if parsed before), calling `tell` with one line per file.
 
     `watch` gets a file's name, the share of it that is read (0 where that is not known) and its games, now and then.
-    Every file is its own set, so that none is copied into memory. Files of a kind split its weight by positions. Each
-    position of equal games counts once. Raises ConfigError without files, DataError for bad ones.
+    Every file is its own set, so that none is copied into memory. Each position of equal games counts once. Raises
+    ConfigError as `SourceFiles.found`, DataError for bad files.
     """
-    kinds: list[tuple[list[Path], Reader]] = [
-        (teacher_files(files.teacher), read_teacher),
-        (list(files.engine_games), read_engine_games),
-        (list(files.human_games), read_human_games),
-        (list(files.pgn), PgnReader(files.pgn_min_elo)),
-        (list(files.v6), read_v6),
-        (teacher_files(files.searched), read_teacher),
-    ]
 
-    def load(path: Path, reader: Reader) -> PositionSet:
+    def load(path: Path, kind: str) -> PositionSet | LabelFolder:
+        if kind == FOLDER:
+            return LabelFolder(path)
+        reader = reader_of(kind, files.pgn_min_elo)
         loaded = load_or_parse(path, reader, cache, lambda share, games: watch(path.name, share, games))
         if not loaded.n_games:
             raise DataError(f"{path}: no games found; at least {LEAST_GAMES} are needed")
         return loaded
 
-    loaded = [[(path, load(path, reader)) for path in found] for found, reader in kinds]
-    if not any(loaded) and not files.labels:
-        raise ConfigError("nothing to train on: give at least one file of labels, games or training chunks")
-    fingerprints = {str(path): fingerprint(part) for parts in loaded for path, part in parts}
-    for path in files.labels:
-        settings = json.dumps(LabelFolder(path).settings, sort_keys=True)
-        fingerprints[str(path)] = hashlib.sha256(settings.encode()).hexdigest()[:16]
-    if not any(loaded):
-        return replace(_labels_alone(files, tell), fingerprints=fingerprints)
-    heldout_path, heldout_set = next(part for parts in loaded for part in parts)
-    if heldout_set.n_games < LEAST_GAMES:
-        raise DataError(f"{heldout_path}: 1 game found; at least {LEAST_GAMES} are needed")
-    limit, known = limit_for([heldout_set], files.heldout_share), dict[int, int]()
-    sets: list[PositionSet | LabelRows] = []
-    games: list[PositionSet] = []
-    shares: list[float] = []
-    for parts, share in zip(loaded, files.shares, strict=False):
-        kind = []
-        for path, part in parts:
-            used, repeated = without_known_games(without_held_out(part, limit), known)
-            kind.append(used)
-            tell(f"{path.name}: {part.n_games:,} games ({repeated:,} duplicates skipped), {_usable(used):,} positions")
-        total = max(1, sum(map(_usable, kind)))
-        games += [one for one in kind if _usable(one)]
-        shares += [share * _usable(one) / total for one in kind if _usable(one)]
-    once, _ = without_known_games(heldout_set, {})
-    heldout, split = unseen(held_out_games(once, limit), games, limit)
-    tell(f"{heldout_path.name}: {heldout.n_games:,} games are held out; {_usable(heldout):,} positions nowhere else")
-    sets += games
-    for rows, share in _label_sets(files, split, tell):
-        sets.append(rows)
-        shares.append(share)
-    return TrainingData(tuple(sets), tuple(shares), heldout, fingerprints)
+    found = [_File(*one, number, load(*one)) for number, source in enumerate(files.found()) for one in source]
+    fingerprints, names = {str(one.path): one.fingerprint for one in found}, dict[str, list[str]]()
+    for one in found:
+        names.setdefault(one.kind, []).append(one.path.name)
+    games, folders = ([one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True))
+    heldout, split = _hold_out_games(games, files, tell) if games else _hold_out_labels(folders[0].content, files)
+    used = [one for one in games + folders if one.positions]
+    weights = _weights(used, files.data)
+    pairs = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind != FOLDER]
+    weighted = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind == FOLDER]
+    pairs += _label_sets(weighted, files.scored_share, split, tell)
+    sets, shares = zip(*pairs, strict=True) if pairs else ((), ())
+    return TrainingData(sets, shares, heldout, fingerprints, names)
 
 
-def _labels_alone(files: SourceFiles, tell: Callable[[str], None]) -> TrainingData:
-    """Label folders, of whose first the first rows of held-out roots are scored."""
-    folder = LabelFolder(files.labels[0])
+def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
+    """The mixture weight of every file: its part of its source's weight by positions, or just its positions."""
+    totals = [sum(one.positions for one in used if one.source == number) for number in range(len(sources))]
+    given = [1.0 if source.weight is None else source.weight / max(1, total)
+             for source, total in zip(sources, totals, strict=True)]  # fmt: skip
+    return [given[one.source] * one.positions for one in used]
+
+
+def _hold_out_games(games: list[_File], files: SourceFiles, tell: Callable[[str], None]) -> tuple[PositionSet, Split]:
+    """(held-out games of the first file, what labels leave out). Leaves in every file only what is trained on."""
+    first = games[0]
+    if first.content.n_games < LEAST_GAMES:
+        raise DataError(f"{first.path}: 1 game found; at least {LEAST_GAMES} are needed")
+    limit, known = limit_for([first.content], files.heldout_share), dict[int, int]()
+    once, _ = without_known_games(first.content, {})
+    for one in games:
+        told = f"{one.path.name}: {one.kind}, {one.content.n_games:,} games"
+        if files.data[one.source].weight == 0:
+            one.content = replace(one.content, usable=np.zeros_like(one.content.usable))
+            tell(f"{told}, none to train on (weight 0)")
+            continue
+        one.content, repeated = without_known_games(without_held_out(one.content, limit), known)
+        tell(f"{told} ({repeated:,} duplicates skipped), {one.positions:,} positions")
+    heldout, split = unseen(held_out_games(once, limit), [one.content for one in games], limit)
+    usable = int(np.count_nonzero(heldout.usable))
+    tell(f"{first.path.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else")
+    return heldout, split
+
+
+def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows, Split]:
+    """(the first rows of held-out roots, what training leaves out) of a label folder, where no games are given."""
     rows = np.ascontiguousarray(folder.values[:MOST_LOOKED_AT])
     if not len(rows):
         raise ConfigError(f"{folder.folder}: no labels to hold out")
     split = Split(max(root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1))
     heldout = rows[held_out(rows, split)][:MOST_SCORED]
-    split = replace(split, keys=np.unique(keys_of_rows(heldout, folder.folder)))
-    sets, shares = zip(*_label_sets(files, split, tell), strict=True)
-    return TrainingData(sets, shares, LabelRows.of_folder(folder, heldout))
+    keys = np.unique(keys_of_rows(heldout, folder.folder))
+    return LabelRows.of_folder(folder, heldout), replace(split, keys=keys)
 
 
-def _label_sets(files: SourceFiles, split: Split, tell: Callable[[str], None]) -> Iterator[tuple[LabelRows, float]]:
-    """Label folders' rows with their parts of the labels' mixture weight; values and scored moves are separate sets.
-
-    Raises DataError for a path that is no label folder.
-    """
-    folders = [LabelFolder(path) for path in files.labels]
-    depths = {folder.folder.name: folder.settings.get("depth", STATIC) for folder in folders}
+def _label_sets(
+    folders: list[tuple[LabelFolder, float]], scored_share: float, split: Split, tell: Callable[[str], None]
+) -> list[tuple[LabelRows, float]]:
+    """Label folders' rows with their mixture weights; values and scored moves are separate sets."""
+    depths = {folder.folder.name: folder.settings.get("depth", STATIC) for folder, _ in folders}
     if len(set(depths.values())) > 1:
         named = ", ".join(f"{name} {depth}" for name, depth in depths.items())
         tell(f"the labels have different depths, each with a calibration of its own: {named}")
-    for name, part in (("values", 1.0 - files.scored_share), ("scored", files.scored_share)):
-        total = sum(getattr(folder.published, name) for folder in folders)
-        for folder in folders:
+    found: list[tuple[LabelRows, float]] = []
+    for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
+        total = sum(weight for folder, weight in folders if getattr(folder.published, name)) or 1.0
+        for folder, weight in folders:
             rows = LabelRows.of_folder(folder, getattr(folder, name), split)
             tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
             if rows.n_positions:
-                yield rows, files.shares[-1] * part * rows.n_positions / total
-
-
-def _usable(positions: PositionSet) -> int:
-    return int(np.count_nonzero(positions.usable))
+                found.append((rows, part * weight / total))
+    scale = sum(weight for _, weight in folders) / (sum(share for _, share in found) or 1.0)
+    return [(rows, share * scale) for rows, share in found]

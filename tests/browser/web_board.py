@@ -17,7 +17,8 @@ from engine.search.result import OnInfo, SearchResult
 from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
-from uci.web.conductor import Conductor, Desk
+from uci.web.board_session import Services
+from uci.web.conductor import Conductor
 from uci.web.server import WebServer
 
 SMALL = EngineOptions(evaluator="material", threads=1, hash_mib=16)
@@ -55,8 +56,8 @@ def web_board(
     async def serve() -> None:
         ended = asyncio.Event()
         engine = BoardEngine(load)
-        desk = Desk(engine, keep, Limits(nodes=100), folder, load)
-        server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell))
+        services = Services(engine, keep, Limits(nodes=100), folder, load)
+        server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell))
         found.append(server)
         loops.append((asyncio.get_running_loop(), ended))
         ready.set()

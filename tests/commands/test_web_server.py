@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import socket
 import threading
@@ -31,11 +32,10 @@ from uci.game.game_file import save_game
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
-from uci.web.conductor import Conductor, Desk
-from uci.web.puzzle_desk import PuzzleDesk
+from uci.web.board_session import Services
+from uci.web.conductor import Conductor
+from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN, REQUESTS, read_request
 from uci.web.server import BoardSocket, WebServer
-from uci.web.shelf import Shelf
-from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN, WISHES, read_wish
 
 WAIT_S = 20.0
 SOON_S = 0.5
@@ -79,9 +79,9 @@ class Visit:
         self.board_engine = BoardEngine(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
         self.folder = folder
         self.tabs: list[Tab] = []
-        desk = Desk(self.board_engine, self._keep, Limits(nodes=1))
+        services = Services(self.board_engine, self._keep, Limits(nodes=1))
         self.empty = asyncio.Event()
-        self.server = WebServer(lambda tell: Conductor(desk, setup or Setup(), tell), self.empty.set, **place)
+        self.server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place)
 
     def _keep(self, game: chess.pgn.Game) -> str:
         save_game(game, self.folder / "games.pgn")
@@ -131,8 +131,8 @@ class Tab:
         while self.is_open:
             await self.read()
 
-    async def send(self, wish: str, **fields: object) -> None:
-        await self.socket.write_message(json.dumps({"do": wish, **fields}))
+    async def send(self, request: str, **fields: object) -> None:
+        await self.socket.write_message(json.dumps({"do": request, **fields}))
 
     async def until(self, right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The next message that is right."""
@@ -319,21 +319,27 @@ async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str)
 )  # fmt: skip
 def test_messages_of_another_form_are_refused(text: str) -> None:
     with pytest.raises(DataError):
-        read_wish(text)
+        read_request(text)
 
 
-def test_every_wish_has_its_method() -> None:
-    homes = {"games": Shelf, "puzzles": PuzzleDesk}
-    missing = []
-    for name in WISHES:
-        room, _, rest = name.partition("_")
-        home, method = (homes[room], rest) if room in homes else (Conductor, name)
-        missing += [name] * (name != "take_over" and not hasattr(home, f"_do_{method}"))
-    assert not missing
+def test_every_request_takes_the_fields_of_its_message() -> None:
+    taken = {name: [*inspect.signature(action).parameters][1:] for name, (action, _) in REQUESTS.items()}
+    assert taken == {name: [*fields] for name, (_, fields) in REQUESTS.items()}
+
+
+async def test_a_second_click_on_play_here_does_not_close_the_page(visit: Visit, tab: Tab) -> None:
+    await tab.state()
+    second = await visit.tab()
+    await second.until(lambda message: message["do"] == "busy")
+    for _ in range(2):
+        await second.socket.write_message('{"do":"take_over"}')
+    await second.state()
+    await second.send("move", uci="e2e4")
+    assert sans(await second.state(lambda state: len(state["steps"]) > 1))[0] == "e4"
 
 
 @pytest.mark.parametrize(
-    ("wish", "fields", "words"),
+    ("request_name", "fields", "words"),
     [
         ("move", {"uci": "e2e5"}, "e2e5 is illegal in this position"),
         ("move", {"uci": "zz"}, "zz is illegal in this position"),
@@ -356,10 +362,10 @@ def test_every_wish_has_its_method() -> None:
     ],
 )
 async def test_what_cannot_be_done_is_told_and_changes_nothing(
-    tab: Tab, wish: str, fields: dict[str, object], words: str
+    tab: Tab, request_name: str, fields: dict[str, object], words: str
 ) -> None:
     before = await tab.state()
-    await tab.send(wish, **fields)
+    await tab.send(request_name, **fields)
     assert words in await tab.said()
     after = await tab.state()
     assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
@@ -426,7 +432,7 @@ async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
     await tab.close()
     while visit.server.tabs:
         await asyncio.sleep(0.01)
-    table = visit.server.conductor.table
+    table = visit.server.conductor.session.table
     assert table.clock.running is None
     async with asyncio.timeout(WAIT_S):
         await visit.empty.wait()
@@ -539,7 +545,7 @@ async def test_review_can_be_stopped_and_forgotten(visit: Visit, tab: Tab) -> No
     await tab.until(lambda message: message["do"] == "reviewing")
     await tab.send("stop_review")
     await tab.until(lambda message: message["do"] == "unreviewed")
-    assert visit.server.conductor.review_page is None
+    assert visit.server.conductor.session.review.page is None
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
@@ -678,7 +684,7 @@ async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: V
     await tab.send("lines", on=False, count=3)
     await tab.send("review")
     await tab.close()
-    while visit.server.conductor.review_page is None:
+    while visit.server.conductor.session.review.page is None:
         await asyncio.sleep(0.01)
     state = await (await visit.tab()).state()
     assert state["review"]["ready"]
@@ -781,13 +787,13 @@ async def test_a_server_listens_on_an_address_of_ipv6(visit: Visit) -> None:
 # ---- nobody's clock runs while Aino gets ready ----
 
 
-@pytest.mark.parametrize("wish", ["hint", "offer_draw"])
+@pytest.mark.parametrize("asked", ["hint", "offer_draw"])
 @pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
 async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
-    visit: Visit, tab: Tab, wish: str, monkeypatch: pytest.MonkeyPatch
+    visit: Visit, tab: Tab, asked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uci.web.conductor.DRAW_FROM_PLY", 0)
-    table = visit.server.conductor.table
+    monkeypatch.setattr("uci.web.game_mode.DRAW_FROM_PLY", 0)
+    table = visit.server.conductor.session.table
     table.board = chess.Board()
     for move in ("e2e4", "e7e5"):
         table.board.push_uci(move)
@@ -795,7 +801,7 @@ async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
     table.run_clock()
     LOADED.clear()
     clock.now = 10.0
-    await tab.send(wish)
+    await tab.send(asked)
     state = await tab.state(lambda state: state["loading"])
     assert state["clock"]["running"] is None
     clock.now = 110.0

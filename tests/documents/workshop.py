@@ -81,7 +81,7 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
     (r"play --web", "serves until Ctrl-C; tests/commands and tests/browser run it"),
-    (r"-m benchmarks\.|tests\.gradient", "minutes: its flags are tested"),
+    (r"-m benchmarks\.(?!convert)|tests\.gradient", "minutes: its flags are tested"),
     (r"aino warmup", "compiles every kernel; tests/commands runs it"),
     (r"aino bench --signature", "tests/regression runs it"),
 )

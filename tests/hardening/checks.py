@@ -85,7 +85,7 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
         ),
         Check(
             "install",
-            size(9, 3),
+            size(12, 3),
             "environments",
             module("tests.hardening.install", *(["--pythons", "{}.{}".format(*sys.version_info)] if quick else [])),
         ),

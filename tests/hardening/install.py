@@ -1,4 +1,4 @@
-"""Installs Aino in every way that people do, and starts it: Python 3.11 to 3.13, wheel and sdist, pip and uv.
+"""Installs Aino in every way that people do, and starts it: Python 3.11 to 3.14, wheel and sdist, pip and uv.
 
     python -m tests.hardening.install --json matrix.json
 
@@ -23,7 +23,7 @@ import chess
 from benchmarks.measuring import report
 from tests.protocol.aino_process import ROOT, EngineProcess
 
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 ROWS = (("wheel", "pip", False), ("sdist", "uv", False), ("wheel", "uv", True))  # artifact, installer, lowest versions
 SOURCE_ONLY = "chess"  # has no wheels; all others must not be built here
 PLIES = 6  # of the game over UCI

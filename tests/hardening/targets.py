@@ -10,8 +10,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "pgn": text_targets.pgn,
     "pgn-packed": text_targets.packed_pgn,
     "labelled-games": text_targets.labelled_games,
-    "engine-games": text_targets.engine_games,
-    "human-games": text_targets.human_games,
     "epd": text_targets.epd,
     "puzzles": text_targets.puzzles,
     "zip": text_targets.zipped_openings,

@@ -90,7 +90,7 @@ WRITERS = {
     "export": (("@run", "--pgn", "@games.pgn"), FULL, "games.pgn"),
     "openings": (("--teacher", "@teacher.txt", "--count", 1, "--out", "@set.epd"), 20, "set.epd"),
     "suite": (("@suite.epd", "--nodes", 20, *MATERIAL, "--json", "@out.json"), FULL, "out.json"),
-    "pretrain": (("--teacher", "@teacher.txt", "--net", "16x1", "--batch", 32, "--positions", 32, "--run", "@toy",
+    "pretrain": (("--data", "@teacher.txt", "--net", "16x1", "--batch", 32, "--positions", 32, "--run", "@toy",
                   "--out", "@toy.dit"), FULL, "cache"),
 }  # fmt: skip
 

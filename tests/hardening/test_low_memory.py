@@ -42,7 +42,7 @@ def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads: in
         assert not any("search failed" in line for line in lines)
 
 
-def test_engine_without_room_for_its_compiler_says_so_and_still_moves() -> None:
+def test_engine_without_room_for_its_compiler_says_so() -> None:
     with engine(TOO_LITTLE) as process:
         process.send("uci")
         process.read_until("uciok")

@@ -20,7 +20,6 @@ from engine.board.movegen import generate
 from engine.cli.option_forms import load_toml
 from engine.errors import DataError, FenError
 from engine.options import EngineOptions
-from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import read_teacher
 from selfplay.matches.opening_book import load_book, load_openings
@@ -77,10 +76,6 @@ CHESS960_PGN = f"""\
 
 
 LABELLED = f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=25,d2d4=31;e7e5;g1f3:g1f3=40,b1c3=-3\n".encode() * 3
-ENGINE_GAMES = (
-    f'{{"result": "0-1", "uci": "e2e4 e7e5", "ev": [30, null], "fen": "{chess.STARTING_FEN}"}}\n'.encode() * 3
-)
-HUMAN_GAMES = b"welo\tresult\tuci\n" + b"2500\t1-0\te2e4 e7e5 g1f3\n" * 3
 
 
 def fen() -> Target:
@@ -131,19 +126,6 @@ def labelled_games() -> Target:
     """Games with a teacher's labels, packed."""
     words = (b"|", b":", b";", b"=", b",", b"e2e4", b"1-0", b"-99999", b"\n")
     return Target("labelled-games", ".txt.xz", (LABELLED,), partial(read_games, read_teacher), words, lzma.compress)
-
-
-def engine_games() -> Target:
-    """Games of engines with evaluations, a JSON object a line."""
-    words = (b"[", b"null", b"1e999", b'"fen"', b'"ev"', b"32001", b"e2e4 ", b"NaN")
-    return Target("engine-games", ".jsonl", (ENGINE_GAMES,), partial(read_games, read_engine_games), words)
-
-
-def human_games() -> Target:
-    """Games of people, a row each."""
-    return Target(
-        "human-games", ".tsv", (HUMAN_GAMES,), partial(read_games, read_human_games), (b"\t", b"1-0", b"e7e5")
-    )
 
 
 def read_pgns(path: Path) -> None:

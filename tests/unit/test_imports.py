@@ -84,6 +84,7 @@ ONLY_IMPORTERS = {
         "engine.native.bits",
         "engine.native.compile_events",
         "engine.native.dependencies",
+        "engine.native.elementary",
         "engine.native.instructions",
         "engine.native.integer_lanes",
         "engine.native.jit",
@@ -94,6 +95,7 @@ ONLY_IMPORTERS = {
         "engine.native.whole",
     },
     "llvmlite": {
+        "engine.native.elementary",
         "engine.native.instructions",
         "engine.native.integer_lanes",
         "engine.native.lanes",

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from engine.errors import StillCompilingError
+from engine.errors import CompilerError, StillCompilingError
 from engine.evaluation.own import STAND_IN
 from engine.native import jit
 from engine.options import EngineOptions
@@ -26,6 +26,7 @@ from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 16  # enough to compile, whatever memory the engine itself has
 _ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # what the compiler's engine has as ours
+_PYTHON_FAILED = (1, 2)  # exit statuses of a Python that raised an error
 _POLL_S = 0.1
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
 _TELL_S = 2.0  # between two messages about the progress
@@ -91,6 +92,8 @@ class Preparation:
         self._compiler: subprocess.Popen[bytes] | None = None
         self._tried = 0.0
         self._may_start_again = True  # once
+        self._dies = False  # whether something ended a compiler that could not say why, or memory was short
+        self._failure = ""
         self._first: tuple[float, int] | None = None  # time and count at the first look
         self._step = (0.0, 0)  # the same when the count last changed
         self._expected_s: float | None = None  # how long the rest took by the pace of then; None while unknown
@@ -129,11 +132,14 @@ class Preparation:
     def wait(self, tell: Callable[[LoadingProgress], None] | None, stopped: Callable[[], bool] = lambda: False) -> None:
         """Waits until the kernels are in the cache, or until no compiler can be had and the first search must compile.
 
-        `tell` hears of the progress every two seconds. Raises StillCompilingError once `stopped` gives true.
+        `tell` hears of the progress every two seconds. Raises StillCompilingError once `stopped` gives true, and
+        CompilerError where compilers die: in the engine's own process the same would end a game, or last for ever.
         """
         told = 0.0
         while not self.finished:
-            problem = self._check()
+            problem = "" if self._failure else self._check()
+            if self._failure:
+                raise CompilerError(self._failure)
             if problem and tell is not None:
                 tell(LoadingProgress(0, 1, None, problem))
             progress, now = self.progress(), time.monotonic()
@@ -156,26 +162,37 @@ class Preparation:
         elif status == NOT_KEPT:
             self.finished = True
             return f"{self._place.folder} keeps no compiled code (is the disk full?): every start compiles anew"
-        elif status is not None and self._may_start_again:
+        elif status is not None:
+            return self._after_failure(status)
+        return ""
+
+    def _after_failure(self, status: int) -> str:
+        assert self._place is not None
+        words = self._place.take_last_words()
+        reason = f"with status {status}{f' ({words})' if words else ''}"
+        self._dies = self._dies or status not in _PYTHON_FAILED or "MemoryError" in words
+        if self._may_start_again:
             self._may_start_again = False
             self._start()
-            return f"the compiler failed with status {status}; starting it again"
-        elif status is not None:
-            self.finished = True
-            return f"the compiler failed again, with status {status}; the search compiles and cannot be stopped"
-        return ""
+            return f"the compiler failed {reason}; starting it again"
+        if self._dies:
+            self._failure = f"the compiler failed twice, {reason}"
+            return ""
+        self.finished = True
+        return f"the compiler failed again, {reason}; the search compiles and cannot be stopped"
 
     def _start(self) -> None:
         assert self._place is not None
         self._tried = time.monotonic()
         flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         command = [sys.executable, "-P", "-m", _COMPILER, *map(str, self._place)]
-        with contextlib.suppress(OSError):  # where we may not start processes, the first search compiles
+        # Where we may not start processes, the first search compiles.
+        with contextlib.suppress(OSError), self._place.errors.open("ab") as errors:
             self._compiler = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=errors,
                 env=child_environment(),
                 start_new_session=os.name == "posix",  # Ctrl-C in our terminal is not meant for it
                 creationflags=flags,

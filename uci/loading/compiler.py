@@ -19,14 +19,16 @@ from typing import Final, NamedTuple
 
 from engine.native.locks import FileLock
 
-LOCKED: Final = 3  # Exit status of a compiler that found another one at work.
-NOT_KEPT: Final = 4  # Exit status of one whose kernels cannot be written, as on a full disk.
+# Exit statuses of compilers, which no death of a process has: Windows gives 3 to one that aborts.
+LOCKED: Final = 73  # another one is at work
+NOT_KEPT: Final = 74  # kernels cannot be written, as on a full disk
 
 # Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; and for alpha-beta.
 # Counted on two processors for the default engine, by estimate for the others.
 SEARCH_STEPS = {"auto": 271, "sparse": 271, "hybrid": 330, "network": 300, "material": 200}
 HINT_STEPS = 100
 
+_LONGEST_WORDS = 200  # characters of an error
 _TOTAL_BYTES = 6  # digits and a line end, at the beginning of the file of progress
 
 
@@ -48,9 +50,23 @@ class Place(NamedTuple):
         return self.folder / f"progress-{self.name}"
 
     @property
+    def errors(self) -> Path:
+        """What compilers that failed wrote on stderr."""
+        return self.folder / f"errors-{self.name}"
+
+    @property
     def lock(self) -> Path:
         """Held by the compiler."""
         return self.folder / "lock"
+
+    def take_last_words(self) -> str:
+        """The last line that a failed compiler wrote, such as the error that ended it; "" where there is none."""
+        try:
+            lines = self.errors.read_text(encoding="utf-8", errors="replace").split("\n")
+            self.errors.unlink()
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")[:_LONGEST_WORDS]
 
     def counted(self) -> tuple[int, int]:
         """Steps done by the compiler at work, and how many there are by estimate; (0, 1) where none is."""
@@ -94,6 +110,8 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
                 return NOT_KEPT
             with contextlib.suppress(OSError):
                 place.done.touch()
+        with contextlib.suppress(OSError):
+            place.errors.unlink()
     finally:
         with contextlib.suppress(OSError):
             place.progress.unlink()

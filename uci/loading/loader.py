@@ -24,7 +24,7 @@ SMALLEST_HASH_MIB = 1
 
 # Errors by which the engine refuses options, and the option at fault if the error names none.
 _REFUSALS = (AinoError, MemoryError, OSError)
-_UNNAMED_FAULT = "hash_mib"
+_UNNAMED_FAULT: dict[type[Exception], str] = {MemoryError: "hash_mib"}  # and _LAST_RESORT for the others
 # By field: what to try in place of a refused value, when the value that was set before it is no way out.
 _INSTEAD: dict[str, tuple[Value, ...]] = {
     "hash_mib": (EngineOptions().hash_mib, SMALLEST_HASH_MIB),
@@ -61,7 +61,7 @@ class _Fallbacks:
 
         Raises DemandRefused.
         """
-        fault = getattr(error, "option", "") or _UNNAMED_FAULT
+        fault = getattr(error, "option", "") or _UNNAMED_FAULT.get(type(error), _LAST_RESORT)
         for field in dict.fromkeys((fault, _LAST_RESORT)):
             value = getattr(options, field)
             if isinstance(error, AinoError) and field in self._demanded and self._demanded[field] == value:

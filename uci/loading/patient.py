@@ -49,10 +49,10 @@ class PatientEngine(Engine):
             self._warm_if_prepared()
 
     def _get_ready(self, job: SearchJob[Any]) -> None:
-        asked = time.monotonic()
+        asked = time.perf_counter()
         self.wait(self.on_wait, job)
         if job.begun is not None:
-            job.begun += time.monotonic() - asked  # A move that had to wait is searched for its whole time.
+            job.begun += time.perf_counter() - asked  # A move that had to wait is searched for its whole time.
 
     def _warm_if_prepared(self) -> None:
         """Load the kernels from the cache as soon as they are there, before a search's time begins."""

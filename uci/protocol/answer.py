@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import chess
 
-from engine.errors import EvaluatorError, MoveError, ShapeError, StillCompilingError
+from engine.errors import AinoError, MoveError, StillCompilingError
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.protocol.move_stats import move_stats
 from uci.protocol.position import read_move
+from uci.protocol.substitute import Substitute
 from uci.protocol.words import GoCommand, format_current_move, format_info
-from uci.protocol.writer import Writer, info_string
+from uci.protocol.writer import Writer
 
 if TYPE_CHECKING:
     from engine.player import Engine
@@ -38,23 +39,11 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
     return Limits(infinite=command.infinite, ponder=command.ponder, searchmoves=tuple(moves), **command.numbers)
 
 
-def any_move(board: chess.Board, limits: Limits, error: Exception, best: chess.Move | None = None) -> list[str]:
-    """The lines for a `go` that failed: the error, and an allowed move, the ``best`` one if any was found before.
+def plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
+    """A move for a `stop` before anything is compiled: a mate, or else the first that allows none, or else the first.
 
-    Prints the traceback on stderr, unless somebody else's evaluator is at fault, whose name the error tells.
+    Returns None only for no moves.
     """
-    if not isinstance(error, (EvaluatorError, ShapeError)):
-        traceback.print_exception(error, file=sys.stderr)
-    return _first_move(board, limits, f"search failed: {type(error).__name__}: {error}", best)
-
-
-def _first_move(board: chess.Board, limits: Limits, message: str, best: chess.Move | None = None) -> list[str]:
-    move = best or _plain_move(board.copy(stack=False), list(limits.searchmoves or board.legal_moves))
-    return [info_string(message), f"bestmove {board.uci(move)}" if move else NO_MOVE]
-
-
-def _plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
-    """A move for when nothing can be searched: a mate, or else the first that allows none, or else the first."""
     harmless = None
     for move in moves:
         board.push(move)
@@ -76,12 +65,16 @@ def _mates(board: chess.Board, move: chess.Move) -> bool:
 class Answer:
     """Searches `board` and reports. `result` is set once the search has ended.
 
+    A search that fails answers the best move that it has found. Where it has found none, or where the `engine` is the
+    error that there is none, the substitute searches; where that fails as well, the answer is no move.
+
     `restricted` means that `searchmoves` was given: if none of those moves is legal, there is nothing to search.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | Exception,
+        substitute: Substitute,
         board: chess.Board,
         limits: Limits,
         restricted: bool,
@@ -91,6 +84,7 @@ class Answer:
         self.board = board
         self.result: SearchResult | None = None
         self._engine = engine
+        self._substitute = substitute
         self._limits = limits
         self._nothing_to_search = not any(board.legal_moves) or (restricted and not limits.searchmoves)
         self._options = options
@@ -108,16 +102,40 @@ class Answer:
         if self._nothing_to_search:
             score = "mate 0" if self.board.is_checkmate() else "cp 0"
             return [f"info depth 0 score {score}", NO_MOVE]
-        try:
-            self._engine.set_position(self.board)
-            self.result = self._engine.search(self._limits, self._say, job)
-            for problem in self._engine.take_problems():
-                self._writer.info(problem)
-        except StillCompilingError as error:
-            return _first_move(self.board, self._limits, str(error))
-        except Exception as error:  # noqa: BLE001 - after any error the GUI must still get a move
-            return any_move(self.board, self._limits, error, self._said[0].pv[0] if self._said else None)
-        return self._result_lines(self.result)
+        for search in (self._search, self._search_by_substitute):
+            try:
+                self.result = search(job)
+                return self._result_lines(self.result)
+            except StillCompilingError as error:
+                self._writer.info(str(error))
+                moves = list(self._limits.searchmoves or self.board.legal_moves)
+                return [self._bestmove(plain_move(self.board.copy(stack=False), moves))]
+            except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
+                self._tell_of(error)
+            if self._said:
+                return [self._bestmove(self._said[0].pv[0])]
+        return [NO_MOVE]
+
+    def _search(self, job: SearchJob[Any]) -> SearchResult:
+        if isinstance(self._engine, Exception):
+            raise self._engine
+        self._engine.set_position(self.board)
+        result = self._engine.search(self._limits, self._say, job)
+        for problem in self._engine.take_problems():
+            self._writer.info(problem)
+        return result
+
+    def _search_by_substitute(self, job: SearchJob[Any]) -> SearchResult:
+        return self._substitute.search(self.board, self._options, self._limits, self._say, job)
+
+    def _tell_of(self, error: Exception) -> None:
+        """Names an error; the traceback goes to stderr, unless somebody else's evaluator is at fault."""
+        self._writer.info(f"search failed: {type(error).__name__}: {error}")
+        if not isinstance(error, AinoError):
+            traceback.print_exception(error, file=sys.stderr)
+
+    def _bestmove(self, move: chess.Move | None) -> str:
+        return f"bestmove {self.board.uci(move)}" if move else NO_MOVE
 
     def _result_lines(self, result: SearchResult) -> list[str]:
         lines = [] if list(result.infos) == list(self._said) else self._info_lines(result.infos)
@@ -126,7 +144,7 @@ class Answer:
         if self._options.verbose_move_stats:
             lines += move_stats(result, self.board)
         best = result.best_move
-        answer = f"bestmove {self.board.uci(best)}" if best else NO_MOVE
+        answer = self._bestmove(best)
         if best and result.ponder_move:
             after = self.board.copy(stack=False)
             after.push(best)

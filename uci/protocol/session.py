@@ -24,6 +24,7 @@ from engine.options import OPTIONS, EngineOptions, Value, find_option, set_optio
 from uci import __version__
 from uci.loading.loader import DemandRefused, EngineFactory, change_engine, load_engine, make_engine
 from uci.protocol import words
+from uci.protocol.substitute import Substitute
 from uci.protocol.writer import Writer
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from uci.protocol.position import PositionKeeper
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
+_OWED = {"isready": "readyok", "go": "bestmove (none)"}  # without this answer, after an error too, a GUI waits for ever
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
 
 
@@ -116,6 +118,7 @@ class Session:
         self.options = options or EngineOptions()
         self.refusal = ""  # why the engine cannot take the command line's options; a refusal ends the conversation
         self._loader = EngineLoader(writer, engine_factory, demanded)
+        self._substitute = Substitute(engine_factory, writer)
         self._position_keeper: PositionKeeper | None = None
         self._job: SearchJob[list[str]] | None = None
         self._last_search: Answer | None = None
@@ -171,11 +174,14 @@ class Session:
                 self.refusal = str(error)
                 self.writer.info(self.refusal)
                 return False
-            except AinoError as error:
-                self.writer.info(str(error))
             except Exception as error:  # noqa: BLE001 - a bug in one command must not end the game
-                traceback.print_exc(file=sys.stderr)
-                self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
+                if isinstance(error, AinoError):
+                    self.writer.info(str(error))
+                else:
+                    traceback.print_exc(file=sys.stderr)
+                    self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
+                if word in _OWED:
+                    self.writer.line(_OWED[word])
         elif line.strip():
             guess = did_you_mean(["quit", *self._commands], line.split()[0])
             self.writer.info(f"unknown command: {line.strip()[:200]}{guess}")
@@ -187,15 +193,9 @@ class Session:
         self.writer.line(f"id name Aino {__version__}", "id author the Aino authors", *uci_lines(self.options), "uciok")
 
     def _isready(self, text: str) -> None:
-        try:
-            if not self._working():
-                self._ready_engine()
-        except DemandRefused:
-            raise
-        except Exception:
-            self.writer.line("readyok")  # without an answer after an error, the GUI waits for ever
-            raise
-        self.writer.line("readyok")
+        if not self._working():
+            self._ready_engine()
+        self.writer.line(_OWED["isready"])
 
     def _setoption(self, text: str) -> None:
         name, value = words.parse_setoption(text)
@@ -223,22 +223,23 @@ class Session:
     def _ucinewgame(self, text: str) -> None:
         self._finish_work()
         self._last_search = None
+        self._substitute.new_game()
         if self._loader.engine is not None:
             self._loader.engine.new_game()
 
     def _position(self, text: str) -> None:
-        begun = time.monotonic()
+        begun = time.perf_counter()
         self._note(self._keeper().read(text, self.options.chess960))
-        self._position_s = time.monotonic() - begun
+        self._position_s = time.perf_counter() - begun
 
     def _note(self, notes: Iterable[str]) -> None:
         for note in notes:
             self.writer.info(f"position: {note}")
 
     def _go(self, text: str) -> None:
-        from uci.protocol.answer import Answer, any_move, make_limits
+        from uci.protocol.answer import Answer, make_limits
 
-        begun, self._position_s = time.monotonic() - self._position_s, 0.0
+        begun, self._position_s = time.perf_counter() - self._position_s, 0.0
         command = words.parse_go(text)
         self._finish_work()
         board, refusal = self._board(), self._keeper().refusal
@@ -251,18 +252,18 @@ class Session:
         limits = make_limits(command, board)
         for problem in command.problems:
             self.writer.info(problem)
-        loads_from = time.monotonic()
+        loads_from = time.perf_counter()
+        engine: Engine | Exception
         try:
             engine = self._ready_engine()
         except DemandRefused:
             raise
-        except Exception as error:  # noqa: BLE001 - after any error the GUI must still get a move
-            self.writer.line(*any_move(board, limits, error))
-            return
-        begun += time.monotonic() - loads_from  # The first move is searched for its whole time.
+        except Exception as error:  # noqa: BLE001 - the substitute searches
+            engine = error
+        begun += time.perf_counter() - loads_from  # The first move is searched for its whole time.
         self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
         restricted = command.searchmoves is not None
-        self._last_search = Answer(engine, board, limits, restricted, self.options, self.writer)
+        self._last_search = Answer(engine, self._substitute, board, limits, restricted, self.options, self.writer)
         self._start(self._last_search.find, begun)
 
     def _answer_no_move(self, command: words.GoCommand, refusal: str) -> None:
@@ -379,5 +380,7 @@ class Session:
         if self._job is not None:
             self._job.stop()
             self._job.join(QUIT_TIMEOUT_S)
-        if self._loader.engine is not None and not self._working():
-            self._loader.engine.close()
+        if not self._working():
+            self._substitute.close()
+            if self._loader.engine is not None:
+                self._loader.engine.close()

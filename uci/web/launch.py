@@ -20,7 +20,8 @@ from engine.player import Engine
 from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
-from uci.web.conductor import Conductor, Desk
+from uci.web.board_session import Services
+from uci.web.conductor import Conductor
 from uci.web.server import WebServer
 
 
@@ -39,9 +40,9 @@ async def serve_board(
     """
     engine = BoardEngine(load)
     path = pgn or default_path(datetime.datetime.now())
-    desk = Desk(engine, _saver(path), games=games_folder(), load=load, rng=random.Random())
+    services = Services(engine, _saver(path), games=games_folder(), load=load, rng=random.Random())
     server = WebServer(
-        lambda tell: Conductor(desk, setup, tell),
+        lambda tell: Conductor(services, setup, tell),
         lambda: say(console, f"The page is closed, and the game waits. To continue, open {server.url}"),
         host,
         port,

@@ -28,11 +28,8 @@ class PuzzleDesk:
             self._trainer_here = Trainer(self._folder)
         return self._trainer_here
 
-    def receive(self, name: str, fields: dict[str, Any]) -> None:
-        """Does what a message `puzzles_...` asks. Raises AinoErrors."""
-        getattr(self, f"_do_{name.removeprefix('puzzles_')}")(**fields)
-
-    def _do_next(self) -> None:
+    def next(self) -> None:
+        """Shows the next puzzle, or how to get some."""
         self._trainer.add_own()
         puzzle = self._trainer.next(self._attempt.puzzle.key if self._attempt else "")
         if puzzle is None:
@@ -42,7 +39,8 @@ class PuzzleDesk:
         self._attempt = Attempt(self._trainer, puzzle)
         self._show()
 
-    def _do_move(self, uci: str) -> None:
+    def move(self, uci: str) -> None:
+        """Tries a move. Raises MoveError."""
         attempt = self._attempt
         if attempt is not None and not attempt.is_over:
             try:
@@ -51,7 +49,8 @@ class PuzzleDesk:
                 raise MoveError(f"{uci} is illegal in this position") from error
             self._show()
 
-    def _do_answer(self) -> None:
+    def answer(self) -> None:
+        """Shows the solution."""
         if self._attempt is not None and not self._attempt.is_over:
             self._attempt.give_up()
             self._show()

@@ -30,7 +30,7 @@ from uci.game.level import SCALE, level_choices
 from uci.library.review_queue import kept_review_page
 from uci.pages.render import render
 from uci.web.conductor import Conductor
-from uci.web.wishes import LONGEST_MESSAGE, LONGEST_PGN
+from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN
 
 ADDRESS = "127.0.0.1"
 _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
@@ -252,12 +252,12 @@ class ReviewHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page; 404 while there is none. `?game=KEY` is the review of one of one's own games."""
-        shelf, key = self.server.conductor.shelf, self.get_query_argument("game", "")
+        shelf, key = self.server.conductor.session.shelf, self.get_query_argument("game", "")
         if key and shelf is not None and re.fullmatch("[0-9a-f]{24}", key):
             with contextlib.suppress(DataError):
                 self.show_page(lambda nonce: kept_review_page(shelf.folder, key, nonce))
                 return
-        review = None if key else self.server.conductor.review_page
+        review = None if key else self.server.conductor.session.review.page
         if review is None:
             raise HTTPError(404, reason="No game has been reviewed")
         self.show_page(review)
@@ -268,7 +268,7 @@ class GameHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The file."""
-        table = self.server.conductor.table
+        table = self.server.conductor.session.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
         self.finish(game_text(table.record()))
@@ -282,7 +282,7 @@ class ImportHandler(_Guarded):
 
     def prepare(self) -> None:
         super().prepare()
-        shelf = self.server.conductor.shelf
+        shelf = self.server.conductor.session.shelf
         if (
             shelf is None
             or self.request.method != "POST"
@@ -303,9 +303,9 @@ class ImportHandler(_Guarded):
     def post(self, token: str) -> None:
         """Closes the file and lets it be read."""
         assert self._file is not None
-        assert self.server.conductor.shelf is not None
+        assert self.server.conductor.session.shelf is not None
         self._file.close()
-        self.server.conductor.shelf.take_in(self._path, self._name)
+        self.server.conductor.session.shelf.take_in(self._path, self._name)
         self.finish("taken in\n")
 
     def on_connection_close(self) -> None:
@@ -329,10 +329,10 @@ class BoardSocket(_Guarded, WebSocketHandler):
         self.server.arrived(self)
 
     def on_message(self, message: str | bytes) -> None:
-        if self.server.tabs[:1] == [self]:
-            self.server.conductor.receive(message)
-        elif message == '{"do":"take_over"}':
+        if message == '{"do":"take_over"}':
             self.server.take_over(self)
+        elif self.server.tabs[:1] == [self]:
+            self.server.conductor.receive(message)
 
     def on_close(self) -> None:
         self.server.left(self)

@@ -68,21 +68,15 @@ class Shelf:
         """Stops the work; it goes on the next time."""
         self.reviews.stop()
 
-    def receive(self, name: str, fields: dict[str, Any]) -> None:
-        """Does what a message `games_...` asks. Raises AinoErrors."""
-        getattr(self, f"_do_{name.removeprefix('games_')}")(**fields)
-
     # ---- requests ---------------------------------------------------------------------------------------------------
 
-    def _do_refresh(self) -> None:
-        self.refresh()
-
-    def refresh(self, imported: str = "") -> None:
-        """Reads what is new in the folder, on a thread, and tells the page; `imported` names a file just taken in."""
+    def refresh(self) -> None:
+        """Reads what is new in the folder, on a thread, and tells the page."""
         if self._reading is None or self._reading.done():
-            self._reading = SearchJob[None]().start(lambda job: self._read(imported))
+            self._reading = SearchJob[None]().start(lambda job: self._read())
 
-    def _read(self, imported: str) -> None:
+    def _read(self, imported: str = "") -> None:
+        """The same on this thread; `imported` names a file just taken in."""
         names = list[str]()
         try:
             with contextlib.closing(GameIndex(self.folder)) as index:
@@ -95,7 +89,8 @@ class Shelf:
             problems = [str(error)]
         self._tell({"do": "games_read", "imported": imported, "names": names, "problems": problems})
 
-    def _do_find(self, text: str, result: str, side: str, offset: int) -> None:
+    def find(self, text: str, result: str, side: str, offset: int) -> None:
+        """Tells the page a part of the list."""
         games, total = self._index.find(Wanted(text, result, side), offset)
         self._tell({"do": "games_found", "games": games, "total": total, "offset": offset})
         self.tell_work()
@@ -104,31 +99,38 @@ class Shelf:
         """Tells how far the reviews are."""
         self._tell({"do": "games_work", **self.reviews.state})
 
-    def _do_progress(self) -> None:
+    def progress(self) -> None:
+        """Tells accuracy and mistakes over time."""
         self._tell({"do": "games_progress", "points": self._index.progress()})
 
-    def _do_name(self, name: str) -> None:
+    def name(self, name: str) -> None:
+        """Notes an own name."""
         self._index.add_name(name)
         self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
 
-    def _do_open(self, key: str) -> None:
+    def open(self, key: str) -> None:
+        """Opens a game for analysis."""
         game = self._index.game(key)
         self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
 
-    def _do_continue(self, key: str) -> None:
+    def go_on(self, key: str) -> None:
+        """Continues a game against Aino."""
         game, side = self._index.game(key), self._index.side(key)
         setup = saved_game(game)
         self._lay(setup if setup.levels is not None else replace(setup, human=chess.WHITE if side is None else side))
 
-    def _do_delete(self, key: str) -> None:
+    def delete(self, key: str) -> None:
+        """Deletes a game for good."""
         self._index.delete(key)
         self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
 
-    def _do_review(self, key: str) -> None:
+    def review(self, key: str) -> None:
+        """Reviews a game in the background, or all of one's own without a review."""
         self.reviews.add([key] if key else self._index.unreviewed())
         self.tell_work()
 
-    def _do_stop(self) -> None:
+    def stop(self) -> None:
+        """Drops all reviews that wait."""
         self.reviews.forget()
         self.tell_work()
 

@@ -20,12 +20,12 @@ no thread needs its own table of gradients.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
+from engine.native.elementary import exp, log
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
@@ -148,11 +148,11 @@ def _policy_gradient(tables, batch, b, units, scale, scratch, out):
         largest = max(largest, logits[i])
     total, share, loss = np.float32(0), np.float32(0), np.float32(0)
     for i in range(n_moves):
-        gradient[i] = np.float32(math.exp(logits[i] - largest))
+        gradient[i] = np.float32(exp(np.float64(logits[i] - largest)))
         total += gradient[i]
         share += batch.policy[b, i]
         loss += batch.policy[b, i] * (largest - logits[i])
-    out.losses[b, 0] = loss + share * np.float32(math.log(total))
+    out.losses[b, 0] = loss + share * np.float32(log(np.float64(total)))
     out.known[b, 0] = share
     for i in range(n_moves):
         gradient[i] = (gradient[i] / total * share - batch.policy[b, i]) * np.float32(scale)

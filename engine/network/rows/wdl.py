@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from engine.native.elementary import exp, log
 from engine.native.jit import kernel
 
 
@@ -15,7 +14,7 @@ def softmax_of_3(logits, probabilities):
     largest = max(logits[0], logits[1], logits[2])
     total = np.float32(0)
     for k in range(3):
-        probabilities[k] = np.float32(math.exp(logits[k] - largest))
+        probabilities[k] = np.float32(exp(np.float64(logits[k] - largest)))
         total += probabilities[k]
     for k in range(3):
         probabilities[k] /= total
@@ -28,7 +27,7 @@ def output_gradient(batch, b, scale, value_weight, left_weight, scratch, out, fi
     loss, share = np.float32(0), batch.wdl[b, 0] + batch.wdl[b, 1] + batch.wdl[b, 2]
     for j in range(3):
         target = batch.wdl[b, j]
-        loss -= target * np.float32(math.log(max(scratch.probabilities[j], np.float32(1e-30))))
+        loss -= target * np.float32(log(np.float64(max(scratch.probabilities[j], np.float32(1e-30)))))
         out.doutputs[b, j] = (share * scratch.probabilities[j] - target) * np.float32(scale * value_weight)
     left_known = np.float32(batch.moves_left[b] >= 0)
     error = (scratch.outputs[3] - batch.moves_left[b]) * left_known

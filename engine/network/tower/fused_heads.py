@@ -6,11 +6,11 @@ out the code that only mish needs.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
+from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
 from engine.network.tower.fused_winograd import BOARD, INNER
@@ -129,14 +129,14 @@ def write_probabilities(values, p, scalar, wdl):
     A scalar value v becomes win = (1 + v) / 2 and loss = (1 - v) / 2, so that win - loss = v.
     """
     if scalar:
-        v = np.float32(math.tanh(values[p, 0]))
+        v = np.float32(1.0 - 2.0 / (exp(2.0 * np.float64(values[p, 0])) + 1.0))  # tanh
         half = np.float32(0.5)
         wdl[0], wdl[1], wdl[2] = half + half * v, np.float32(0), half - half * v
         return
     top = max(values[p, 0], values[p, 1], values[p, 2])
     total = np.float32(0)
     for k in range(3):
-        wdl[k] = math.exp(values[p, k] - top)
+        wdl[k] = np.float32(exp(np.float64(values[p, k] - top)))
         total += wdl[k]
     for k in range(3):
         wdl[k] /= total

@@ -9,11 +9,11 @@ boards and products. Arrays are flat float32 unless a shape is given; `start` is
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
+from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
 from engine.network.outputs import MOVES_LEFT_SCALE
@@ -163,7 +163,7 @@ def _excite(weight, bias, channels, space):
                 total = total + spread(space.hidden, h) * load(weight, h * 2 * channels + c)
             store(space.gates, c, total)
     for c in range(channels):
-        space.gates[c] = np.float32(1) / (np.float32(1) + math.exp(-space.gates[c]))
+        space.gates[c] = np.float32(1.0 / (1.0 + exp(np.float64(-space.gates[c]))))
 
 
 @kernel(contract=True)

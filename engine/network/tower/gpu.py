@@ -1,7 +1,9 @@
-"""The tower on a GPU: big batches of a fixed size, half precision on tensor cores, copies that overlap with work.
+"""The tower on a GPU: half precision on tensor cores, few kernels, copies that overlap with work.
 
-It is the tower of `engine.nn`, with its norms folded, on the device, so training and playing share one layer code. It
-also runs on NumPy, slowly, so that machines without a GPU can test it.
+It computes with the parameters of `engine.nn`'s tower, whose norms are folded in. Boards lie channels last with a
+border of zeros, so that the windows of a convolution are a view, and its result is one matrix product. Bias,
+activation, gate and skip are one kernel behind each product. It also runs on NumPy, slowly, so that machines without a
+GPU can test it.
 """
 
 from __future__ import annotations
@@ -15,11 +17,15 @@ from engine.backend import Backend, Lane
 from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
-from engine.network.policy_map import HEAD_INDEX
+from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.model import SQUARES, TowerConfig, tower_with
+from engine.nn.layer import Layer
+from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms
 
-PART = 256  # Positions that go through the layers at once; smaller batches are padded to this size.
+PART_SIZES = (16, 32, 64, 128, 256)  # positions that go through the network at once; others are padded to the next size
+PART = PART_SIZES[-1]
+Array = Any
 
 
 class Flight(NamedTuple):
@@ -27,47 +33,62 @@ class Flight(NamedTuple):
 
     lane: Lane
     masks: np.ndarray  # pinned uint64 [PART, 112]
-    places: np.ndarray  # pinned int32 [PART, 218]: where the policy head has each legal move
+    places: np.ndarray  # pinned int32 [PART, 218]: where the policy head has each legal move, counted over the part
     logits: np.ndarray  # pinned float32 [PART, 218], out
     value: np.ndarray  # pinned float32 [PART, 3], out: probabilities of win, draw, loss
     moves_left: np.ndarray  # pinned float32 [PART], out: hundreds of plies
-    device_masks: Any
-    device_places: Any
+    device_masks: Array
+    device_places: Array
+    device_value: Array
+    planes: Array  # [PART, 10, 10, 112]; of this and the next two only the inner 8x8 squares are ever written
+    boards: Array  # [PART, 10, 10, filters]: what goes from block to block
+    between: Array  # [PART, 10, 10, filters]: between two convolutions
 
 
 class DeviceTower:
     """A tower ready to play on `backend`. Only one thread may use it.
 
     `tensors` are the parameters and buffers of `model.py` by name; raises ConfigError or ShapeError when they do not
-    fit `config`. Every part has the same size, so a position's exact output does not depend on the rest of its batch.
+    fit `config`, and DeviceError when the device fails. A position's output does not depend on its neighbours, and in
+    its last bits on the size of the part.
     """
 
     def __init__(
         self, tensors: Mapping[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16"
     ) -> None:
-        model = tower_with(tensors, config)
+        folded = fold_norms(tower_with(tensors, config))
         self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
         with np.errstate(over="ignore"):  # The next line refuses the result.
-            folded = fold_norms(model).astype(self.dtype)
-        if not all(np.isfinite(array).all() for array in folded.named_parameters().values()):
+            parameters = {name: array.astype(self.dtype) for name, array in _laid_out(folded, config).items()}
+        if not all(np.isfinite(array).all() for array in parameters.values()):
             raise ConfigError(f"expected weights that {self.dtype} can hold, found larger ones")
-        self._model = folded.to(backend)
-        self._squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64))
-        self._places = HEAD_INDEX[config.policy].astype(np.int32)
+        with backend.guard("the network was loaded"):
+            self._parameters = {name: backend.asarray(array) for name, array in parameters.items()}
+            self._squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
+            self._is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
+            self._head = folded.astype(self.dtype).to(backend).children()["policy"]  # of which attention uses layers
+            backend.wait()  # The lanes read what was uploaded outside them.
+        self._places, self._width = _places(config)
+        self._kernels = Kernels(backend, config.activation, self.dtype)
 
     def new_flight(self) -> Flight:
         """New buffers and a queue for one part."""
-        pinned, xp = self.backend.pinned, self.backend.xp
-        return Flight(
-            lane=self.backend.lane(),
-            masks=pinned((PART, PLANES), np.uint64),
-            places=pinned((PART, MAX_MOVES), np.int32),
-            logits=pinned((PART, MAX_MOVES), np.float32),
-            value=pinned((PART, 3), np.float32),
-            moves_left=pinned((PART,), np.float32),
-            device_masks=xp.zeros((PART, PLANES), np.uint64),
-            device_places=xp.zeros((PART, MAX_MOVES), np.int32),
-        )
+        pinned, xp, lane = self.backend.pinned, self.backend.xp, self.backend.lane()
+        with self.backend.guard("memory was reserved"), lane:
+            return Flight(
+                lane=lane,
+                masks=pinned((PART, PLANES), np.uint64),
+                places=pinned((PART, MAX_MOVES), np.int32),
+                logits=pinned((PART, MAX_MOVES), np.float32),
+                value=pinned((PART, 3), np.float32),
+                moves_left=pinned((PART,), np.float32),
+                device_masks=xp.zeros((PART, PLANES), np.uint64),
+                device_places=xp.zeros((PART, MAX_MOVES), np.int32),
+                device_value=xp.zeros((PART, 3), np.float32),
+                planes=xp.zeros((PART, 10, 10, PLANES), self.dtype),
+                boards=xp.zeros((PART, 10, 10, self.config.filters), self.dtype),
+                between=xp.zeros((PART, 10, 10, self.config.filters), self.dtype),
+            )
 
     def launch(self, flight: Flight, masks: np.ndarray, policy_index: np.ndarray) -> None:
         """Queue the evaluation of up to PART positions: masks uint64 [n, 112], policy_index int16 [n, 218].
@@ -75,35 +96,180 @@ class DeviceTower:
         After `flight.lane.wait()` the results are in `logits` (for the given indices), `value` and `moves_left`.
         """
         n = len(masks)
-        flight.masks[:n], flight.masks[n:] = masks, 0
-        flight.places[:n], flight.places[n:] = self._places[policy_index], 0
-        with flight.lane as lane:
-            lane.upload(flight.masks, flight.device_masks)
-            lane.upload(flight.places, flight.device_places)
-            outputs, _ = self._model.forward(self._planes(flight.device_masks))
-            lane.download(self._gather(outputs["policy"], flight.device_places), flight.logits)
-            lane.download(self._wdl(outputs[self.config.value_head]), flight.value)
-            if "moves_left" in outputs:
-                lane.download(outputs["moves_left"].astype(np.float32)[:, 0], flight.moves_left)
+        size = next(size for size in PART_SIZES if size >= n)
+        flight.masks[:n], flight.masks[n:size] = masks, 0
+        flight.places[:n], flight.places[n:size] = self._places[policy_index], 0
+        flight.places[:n] += self._width * np.arange(n, dtype=np.int32)[:, None]
+        with self.backend.guard("positions were evaluated"), flight.lane as lane:
+            lane.upload(flight.masks[:size], flight.device_masks[:size])
+            lane.upload(flight.places[:size], flight.device_places[:size])
+            squares = self._trunk(flight, size)
+            policy = self._policy(flight, size, squares).reshape(-1)
+            lane.download(policy[flight.device_places[:size]], flight.logits[:size])
+            value = flight.device_value[:size]
+            self._kernels.write_wdl(self._dense_head(self.config.value_head, squares), value)
+            lane.download(value, flight.value[:size])
+            if self.config.moves_left_channels:
+                moves_left = self._dense_head("moves_left", squares).reshape(size)
+                lane.download(moves_left, flight.moves_left[:size])
             else:
-                flight.moves_left[:] = 0
+                flight.moves_left[:size] = 0
 
-    def _planes(self, masks: Any) -> Any:
-        """Bit masks [PART, 112] -> planes [PART, 112, 8, 8], channels last in memory."""
-        bits = (masks[:, None, :] >> self._squares[None, :, None]) & np.uint64(1)
-        planes = bits.astype(self.dtype)
-        planes[:, :, FIFTY_MOVE_PLANE] = masks[:, FIFTY_MOVE_PLANE, None].astype(self.dtype)
-        return planes.reshape(PART, 8, 8, PLANES).transpose(0, 3, 1, 2)
+    # ---- layers ---------------------------------------------------------------------------------------------------
 
-    def _gather(self, policy: Any, places: Any) -> Any:
-        flat = policy.reshape(PART, -1)
-        return self.backend.xp.take_along_axis(flat, places, axis=1).astype(np.float32)
+    def _trunk(self, flight: Flight, size: int) -> Array:
+        """Masks in the flight -> squares [size * 64, filters]; they are also the inner part of `flight.boards`."""
+        kernels, inner, config = self._kernels, slice(1, 9), self.config
+        planes, boards, between = (board[:size] for board in (flight.planes, flight.boards, flight.between))
+        masks = flight.device_masks[:size, None, None, :]
+        kernels.expand(masks, self._squares, self._is_counter, planes[:, inner, inner])
+        now, first = boards[:, inner, inner], between[:, inner, inner]
+        kernels.activate(*self._convolved(planes, "trunk.input_conv"), now)
+        for number in range(config.blocks):
+            block = f"trunk.block{number}"
+            kernels.activate(*self._convolved(boards, f"{block}.conv1"), first)
+            product, bias = self._convolved(between, f"{block}.conv2")
+            if config.se_ratio:
+                kernels.gate(product, bias, *self._gate(f"{block}.se", product), now, now)
+            else:
+                kernels.add_skip(product, bias, now, now)
+        return now.reshape(size * SQUARES, config.filters)
 
-    def _wdl(self, value: Any) -> Any:
-        """Probabilities from three logits, or from the expected result, which has no draws."""
-        xp, value = self.backend.xp, value.astype(np.float32)
-        if self.config.value == "scalar":
-            half = value[:, 0] / 2
-            return xp.stack([half + 0.5, xp.zeros_like(half), 0.5 - half], axis=1)
-        powers = xp.exp(value - value.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+    def _convolved(self, board: Array, name: str) -> tuple[Array, Array]:
+        """A 3x3 convolution of bordered boards [n, 10, 10, C] -> (y [n, 8, 8, K] without its bias, bias [K])."""
+        n, channels, (whole, row, column, one) = len(board), board.shape[3], board.strides
+        places, strides = (n, 8, 8, 3, 3, channels), (whole, row, column, row, column, one)
+        windows = self.backend.xp.lib.stride_tricks.as_strided(board, places, strides)
+        product = windows.reshape(n * SQUARES, 9 * channels) @ self._parameters[f"{name}.weight"]
+        return product.reshape(n, 8, 8, -1), self._parameters[f"{name}.bias"]
+
+    def _gate(self, name: str, product: Array) -> tuple[Array, Array, Array, Array]:
+        """Scale and shift [n, 1, 1, C] of a squeeze-and-excitation gate, each followed by its bias [C]."""
+        n, channels, parameters = len(product), product.shape[3], self._parameters
+        mean = self._kernels.mean(product.reshape(n, SQUARES, channels))
+        squeezed = mean @ parameters[f"{name}.squeeze.weight"].T
+        hidden = self._kernels.activated(squeezed, parameters[f"{name}.squeeze.bias"])
+        excited = (hidden @ parameters[f"{name}.excite.weight"].T)[:, None, None, :]
+        bias = parameters[f"{name}.excite.bias"]
+        return excited[..., :channels], bias[:channels], excited[..., channels:], bias[channels:]
+
+    def _policy(self, flight: Flight, size: int, squares: Array) -> Array:
+        """Logits float32 of all moves of all positions, in the order of `_places`."""
+        parameters, kernels = self._parameters, self._kernels
+        if self.config.policy == "convolution":
+            between = flight.between[:size]
+            kernels.activate(*self._convolved(flight.boards[:size], "policy.conv1"), between[:, 1:9, 1:9])
+            return kernels.answer(*self._convolved(between, "policy.conv2"))
+        if self.config.policy == "attention":
+            embedded = squares @ parameters["policy.embedding.weight"] + parameters["policy.embedding.bias"]
+            boards = embedded.reshape(size, 8, 8, -1).transpose(0, 3, 1, 2)
+            for part in ("activation", "moves"):
+                boards = self._head.children()[part].forward(boards)[0]
+            return boards.astype(np.float32)
+        rows = kernels.activated(squares @ parameters["policy.conv.weight"], parameters["policy.conv.bias"])
+        product = rows.reshape(size, -1) @ parameters["policy.dense.weight"].T
+        return kernels.answer(product, parameters["policy.dense.bias"])
+
+    def _dense_head(self, name: str, squares: Array) -> Array:
+        """Squares [n * 64, filters] -> what the head answers, float32 [n, outputs]."""
+        parameters, kernels, rows = self._parameters, self._kernels, squares
+        rows = kernels.activated(rows @ parameters[f"{name}.conv.weight"], parameters[f"{name}.conv.bias"])
+        rows = rows.reshape(len(squares) // SQUARES, -1) @ parameters[f"{name}.dense1.weight"].T
+        rows = kernels.activated(rows, parameters[f"{name}.dense1.bias"])
+        return kernels.answer(rows @ parameters[f"{name}.dense2.weight"].T, parameters[f"{name}.dense2.bias"])
+
+
+class Kernels:
+    """What happens to each number between two matrix products, one kernel each on a GPU."""
+
+    def __init__(self, backend: Backend, activation: str, dtype: np.dtype[Any]) -> None:
+        xp, apply = backend.xp, activation_function(activation)
+
+        def expand(masks: Array, squares: Array, is_counter: Array, planes: Array) -> None:
+            bits = (masks >> squares) & 1
+            xp.add(xp.where(is_counter, masks, bits).astype(dtype), 0, out=planes)
+
+        def activate(product: Array, bias: Array, out: Array) -> None:
+            xp.add(apply(product + bias)[0], 0, out=out)
+
+        def activated(product: Array, bias: Array) -> Array:
+            return apply(product + bias)[0]
+
+        def gate(
+            product: Array, bias: Array, scale: Array, scale_bias: Array, shift: Array, shift_bias: Array, *rest: Array
+        ) -> None:
+            skip, out = rest
+            scaled = (product + bias) * sigmoid(scale + scale_bias)[0]
+            xp.add(apply(scaled + (shift + shift_bias) + skip)[0], 0, out=out)
+
+        def add_skip(product: Array, bias: Array, skip: Array, out: Array) -> None:
+            xp.add(apply(product + bias + skip)[0], 0, out=out)
+
+        def mean(product: Array) -> Array:  # scaled first, because half precision may not hold the sum
+            return xp.sum(product * (1 / SQUARES), axis=1)
+
+        def answer(product: Array, bias: Array) -> Array:
+            return product.astype(np.float32) + bias.astype(np.float32)
+
+        self.expand, self.activate, self.activated = (backend.fused(one) for one in (expand, activate, activated))
+        self.gate, self.add_skip, self.mean = (backend.fused(one) for one in (gate, add_skip, mean))
+        self.answer = backend.fused(answer)
+        self._softmax, self._from_result = backend.fused(_softmax_with(xp)), backend.fused(_result_with(xp))
+
+    def write_wdl(self, value: Array, wdl: Array) -> None:
+        """Probabilities from three logits [n, 3], or from the expected result [n, 1], which has no draws."""
+        columns = [wdl[:, number] for number in range(3)]
+        if value.shape[1] == 3:
+            self._softmax(*(value[:, number] for number in range(3)), *columns)
+        else:
+            self._from_result(value[:, 0], *columns)
+
+
+def _softmax_with(xp: Any) -> Any:
+    def softmax(a: Array, b: Array, c: Array, win: Array, draw: Array, loss: Array) -> None:
+        largest = xp.maximum(xp.maximum(a, b), c)
+        a, b, c = xp.exp(a - largest), xp.exp(b - largest), xp.exp(c - largest)
+        total = a + b + c
+        xp.divide(a, total, out=win)
+        xp.divide(b, total, out=draw)
+        xp.divide(c, total, out=loss)
+
+    return softmax
+
+
+def _result_with(xp: Any) -> Any:
+    def from_result(value: Array, win: Array, draw: Array, loss: Array) -> None:
+        half = xp.tanh(value) / 2
+        xp.add(half, 0.5, out=win)
+        xp.multiply(half, 0, out=draw)
+        xp.subtract(0.5, half, out=loss)
+
+    return from_result
+
+
+def _laid_out(folded: Layer, config: TowerConfig) -> dict[str, np.ndarray]:
+    """The parameters as products over boards with channels last need them.
+
+    A convolution's weights [K, C, k, k] become a matrix [k * k * C, K], a dense layer behind a board takes its inputs
+    square by square, and the bias of a gate's first layer includes what the convolution's bias adds to the mean.
+    """
+    parameters = folded.named_parameters()
+    for name in [name for name, array in parameters.items() if array.ndim == 4]:
+        weight = parameters[name]
+        parameters[name] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)))
+    for name in ("policy.dense", *(f"{head}.dense1" for head in folded.children())):
+        if (weight := parameters.get(f"{name}.weight")) is not None:
+            by_square = weight.reshape(len(weight), -1, SQUARES).swapaxes(1, 2)
+            parameters[f"{name}.weight"] = np.ascontiguousarray(by_square.reshape(weight.shape))
+    for block in (f"trunk.block{number}" for number in range(config.blocks if config.se_ratio else 0)):
+        squeezed = parameters[f"{block}.se.squeeze.weight"] @ parameters[f"{block}.conv2.bias"]
+        parameters[f"{block}.se.squeeze.bias"] = parameters[f"{block}.se.squeeze.bias"] + squeezed
+    return parameters
+
+
+def _places(config: TowerConfig) -> tuple[np.ndarray, int]:
+    """(int32 [1858]: where a position's logits have each move, how many logits a position has)."""
+    places = HEAD_INDEX[config.policy].astype(np.int32)
+    if config.policy == "convolution":  # plane * 64 + square there, channels last here
+        return places % SQUARES * config.policy_planes + places // SQUARES, SQUARES * config.policy_planes
+    return places, POLICY_SIZE if config.policy == "classical" else ATTENTION_SQUARES + 8 * 8 * 3

@@ -26,11 +26,11 @@ the end.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
+from engine.native.elementary import log
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
 from engine.native.memory import aligned_zeros
@@ -207,7 +207,7 @@ def _compare_siblings(batch, first, end, weight, near, out):
     for b in range(first, end):
         if out.known[b, 0] > 0 and batch.wdl[b, 0] - batch.wdl[b, 2] <= best + np.float32(near):
             win, loss = max(batch.wdl[b, 0], LEAST_PART), max(batch.wdl[b, 2], LEAST_PART)
-            out.log_odds[b, 1], out.known[b, 2] = math.log(win / loss), 1
+            out.log_odds[b, 1], out.known[b, 2] = log(np.float64(win / loss)), 1
             judged, target, count = judged + out.log_odds[b, 0], target + out.log_odds[b, 1], count + 1
     shared = np.float32((judged - target) / max(count, np.int64(1)))
     for b in range(first, end):

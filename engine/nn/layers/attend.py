@@ -26,7 +26,8 @@ def attend(query: Array, key: Array, value: Array, mask: Array | None = None) ->
     scores = query @ key.swapaxes(-1, -2) * scale  # (..., T, S)
     if mask is not None:
         scores = xp.where(mask, scores, -xp.inf)
-    largest = scores.max(axis=-1, keepdims=True, initial=-xp.inf)
+    some = scores if scores.shape[-1] else xp.zeros((*scores.shape[:-1], 1), scores.dtype)  # there may be no key
+    largest = some.max(axis=-1, keepdims=True)
     exponentials = xp.exp(scores - xp.where(xp.isfinite(largest), largest, 0))
     normaliser = exponentials.sum(axis=-1, keepdims=True)
     weights = exponentials / xp.where(normaliser > 0, normaliser, 1)

@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.convert_games import converted
 from selfplay.data.drawn_positions import draw_openings
-from selfplay.data.game_files import read_engine_games, read_human_games
+from selfplay.data.pgn import read_pgn
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import read_teacher
+from selfplay.data.text_files import numbered_lines
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 
-READERS = {
-    "teacher/part1.txt.xz": read_teacher,
-    "games/engine.jsonl.xz": read_engine_games,
-    "games/human.tsv.xz": read_human_games,
+FORMS = {
+    "teacher/part1.txt.xz": (lambda path: (line + "\n" for _, line in numbered_lines(path)), read_teacher),
+    "games/engine.jsonl.xz": (converted, read_teacher),
+    "games/human.tsv.xz": (converted, read_pgn),
 }
 
 
@@ -26,9 +28,11 @@ def existing(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_first_games_are_legal_and_can_be_sampled(name: str, test_data: Path) -> None:
-    positions, illegal = collect(islice(READERS[name](existing(test_data / name)), 100))
+@pytest.mark.parametrize("name", FORMS)
+def test_first_games_are_legal_and_can_be_sampled(name: str, test_data: Path, tmp_path: Path) -> None:
+    games, read = FORMS[name]
+    (tmp_path / "games").write_text("".join(islice(games(existing(test_data / name)), 100)))
+    positions, illegal = collect(read(tmp_path / "games"))
     assert (positions.n_games, illegal) == (100, 0)
     numbers = np.flatnonzero(positions.usable)[::7]
     batch = new_training_batch(len(numbers))

@@ -1,6 +1,5 @@
 """Readers, position sets and what is rebuilt from them, against python-chess."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +10,9 @@ import numpy as np
 import pytest
 
 from engine.board.convert import encode_move
-from engine.errors import DataError
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data import sampler
 from selfplay.data.cache import load_or_parse
-from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.order import GameOrder
 from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.data.teacher import parse_teacher_line, read_teacher
@@ -74,37 +71,6 @@ def test_second_start_reads_the_cache(teacher_file: Path, tmp_path: Path) -> Non
     second = load_or_parse(teacher_file, unexpected, tmp_path / "cache")
     assert len(entries) == 1
     assert np.array_equal(first.moves, second.moves)
-
-
-# ---- the other readers --------------------------------------------------------------------------------------------
-
-
-def test_engine_game_values_are_the_movers(tmp_path: Path) -> None:
-    game = {"result": "1-0", "uci": " ".join(CASTLING_GAME), "ev": [None, 300, 300, *[0] * 6]}
-    unevaluated = {**game, "ev": [None] * 9}
-    path = tmp_path / "engine.jsonl"
-    path.write_text(json.dumps(game) + "\n" + json.dumps(unevaluated) + "\n")
-    packed, illegal = collect(read_engine_games(path))
-    assert (packed.n_games, illegal) == (1, 0)
-    assert packed.usable.tolist() == [False] + [True] * 8
-    assert packed.wdl[1, 2] > 0.9  # Black to move
-    assert packed.wdl[2, 0] > 0.9  # White to move
-
-
-def test_castling_text_becomes_king_takes_rook(tmp_path: Path) -> None:
-    path = tmp_path / "human.tsv"
-    path.write_text(f"welo\tresult\tuci\n2500\t1/2-1/2\t{' '.join(CASTLING_GAME)}\n")
-    packed, illegal = collect(read_human_games(path))
-    assert (packed.n_games, illegal) == (1, 0)
-    assert packed.moves[6] == chess.E1 | chess.H1 << 6
-    assert packed.moves[7] == chess.E8 | chess.H8 << 6
-    assert np.array_equal(packed.target_moves, packed.moves)
-
-
-def test_human_file_without_its_columns_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "human.tsv").write_text("a\tb\n1\t2\n")
-    with pytest.raises(DataError, match="columns"):
-        list(read_human_games(tmp_path / "human.tsv"))
 
 
 # ---- targets ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import json
 import logging
 import lzma
 from collections.abc import Callable
@@ -21,14 +20,13 @@ from engine.board.pgn.tokens import LONGEST_GAME
 from engine.errors import DataError
 from engine.files.text import LONGEST_LINE
 from selfplay.data.cache import Reader, load_or_parse
-from selfplay.data.game_files import read_engine_games, read_human_games
 from selfplay.data.pgn import PgnReader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
 from selfplay.data.teacher import read_boards, read_teacher
 from selfplay.data.text_files import MOST_TOLD, Bookmark, numbered_lines
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet, concatenate
-from selfplay.training.source_files import SourceFiles, load_training_data
+from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.conftest import games_of, random_game
 
 FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
@@ -192,8 +190,6 @@ def test_collections_have_more_parts_than_files_can_be_open(tmp_path: Path, monk
 UCI = ("e2e4 e7e5", "d2d4", "c2c4 c7c5", "f2f4")
 READERS = {
     read_teacher: "".join(f"{chess.STARTING_FEN}|1-0|{uci.replace(' ', ';')}\n" for uci in UCI),
-    read_engine_games: "".join(f'{{"result": "1-0", "uci": "{uci}", "ev": {[0] * len(uci.split())}}}\n' for uci in UCI),
-    read_human_games: "result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in UCI),
 }
 
 
@@ -220,12 +216,12 @@ def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
     single.write_text(pgn())
     noise.write_bytes(bytes(range(256)) * 20)
     for path, message in (
-        (empty, r"empty\.pgn: no games found; at least 2 are needed"),
+        (empty, r"empty\.pgn: an empty file"),
         (noise, r"noise\.pgn: no games found; at least 2 are needed"),
         (single, r"single\.pgn: 1 game found; at least 2 are needed"),
     ):
         with pytest.raises(DataError, match=message):
-            load_training_data(SourceFiles(pgn=(path,)), None, lambda line: None)
+            load_training_data(SourceFiles((Source(path),)), None, lambda line: None)
 
 
 def test_endless_lines_are_refused(tmp_path: Path) -> None:
@@ -234,27 +230,6 @@ def test_endless_lines_are_refused(tmp_path: Path) -> None:
         stream.write(b"x" * (LONGEST_LINE + 1))
     with pytest.raises(DataError, match=r"x\.txt\.gz:1"):
         list(numbered_lines(path))
-
-
-# ---- games from other starts --------------------------------------------------------------------------------------
-
-
-def test_engine_games_begin_where_they_say(tmp_path: Path) -> None:
-    path = tmp_path / "engine.jsonl"
-    black_first = "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
-    queens = "qqqqkqqq/pppppppp/8/8/8/8/PPPPPPPP/QQQQKQQQ w - - 0 1"
-    games = [
-        {"result": "1-0", "uci": "e7e5 g1f3", "ev": [300, 300], "fen": black_first},
-        {"result": "1-0", "uci": "g1h1", "ev": [0], "fen": FRC},
-        {"result": "1-0", "uci": "e2e4", "ev": [0], "fen": queens},
-    ]
-    path.write_text("".join(json.dumps(game) + "\n" for game in games))
-    packed, illegal = collect(read_engine_games(path))
-    assert (packed.n_games, illegal) == (2, 0)
-    assert np.array_equal(packed.starts[0], row_from_board(chess.Board(black_first)))
-    assert packed.wdl[0, 2] > 0.9  # Black to move, White ahead
-    assert packed.wdl[1, 0] > 0.9
-    assert packed.moves[2] == chess.G1 | chess.H1 << 6
 
 
 # ---- what occurs twice --------------------------------------------------------------------------------------------
@@ -285,7 +260,7 @@ def test_a_second_pass_of_labels_over_the_same_games_was_dropped(tmp_path: Path,
         path.write_text("\n".join([*lines, *lines[:1]]) + "\n", encoding="ascii")
     whole = collect(read_teacher(tmp_path / "part1.txt"))[0]
     assert whole.usable.any()
-    files = SourceFiles(teacher=tuple(passes))
+    files = SourceFiles(tuple(map(Source, passes)))
     told: list[str] = []
     data = load_training_data(files, None, told.append)
     trained = [one.usable.sum() for one in data.sets]
@@ -302,10 +277,11 @@ def test_training_data_holds_every_game_once(tmp_path: Path, teacher_file: Path,
     copy = tmp_path / "part2.txt"
     copy.write_text("\n".join(teacher_lines[6:]) + "\n", encoding="ascii")
     rng = np.random.default_rng(8)
-    games = [" ".join(move.uci() for move in random_game(rng, 20).move_stack) for _ in range(4)]
-    (tmp_path / "x.tsv").write_text("welo\tresult\tuci\n" + "".join(f"2500\t1-0\t{uci}\n" for uci in games))
+    games = [chess.Board().variation_san(random_game(rng, 20).move_stack) for _ in range(4)]
+    (tmp_path / "x.pgn").write_text("".join(map(pgn, games)))
     told: list[str] = []
-    files = SourceFiles(teacher=(teacher_file, copy), human_games=(tmp_path / "x.tsv",), heldout_share=0.5)
+    sources = Source(tmp_path / "part?.txt", 0.6), Source(tmp_path / "x.pgn", 0.05)
+    files = SourceFiles(sources, heldout_share=0.5)
     data = load_training_data(files, tmp_path / "cache", told.append)
     # Part1 has all of part2's six games, too. Held-out games are found nowhere else.
     heldout = set(game_keys(data.heldout).tolist())
@@ -316,16 +292,6 @@ def test_training_data_holds_every_game_once(tmp_path: Path, teacher_file: Path,
     assert not heldout & set().union(*usable)
     assert data.shares == pytest.approx((0.6, 0.05))
     assert any("(6 duplicates skipped)" in line for line in told)
-
-
-def test_searched_labels_have_a_share_of_their_own(tmp_path: Path, teacher_lines: list[str]) -> None:
-    paths = [tmp_path / "part1.txt", tmp_path / "searched.txt"]
-    for path, lines in zip(paths, (teacher_lines[:6], teacher_lines[6:]), strict=True):
-        path.write_text("\n".join(lines) + "\n", encoding="ascii")
-    files = SourceFiles(teacher=(paths[0],), searched=(paths[1],), shares=(0.7, 0, 0, 0, 0, 0.3), heldout_share=0.2)
-    data = load_training_data(files, None, lambda text: None)
-    assert data.shares == pytest.approx((0.7, 0.3))
-    assert [one.n_games for one in data.sets] == [6, len(teacher_lines) - 6]
 
 
 def first_positions(positions: PositionSet) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Position sets on disk: written in pieces, mapped, complete or not there at all."""
 
+import os
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
+from engine.files import atomic
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import parse_teacher_line
 from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
 from selfplay.records.positions import PositionSet, empty_set
 from selfplay.records.store import map_set, write_set
 from tests.selfplay.conftest import games_of
+from tests.unit.files.test_atomic import Refusals
 
 
 def assert_equal_sets(a: PositionSet, b: PositionSet) -> None:
@@ -47,6 +50,20 @@ def test_mapped_positions_can_be_sampled(positions: PositionSet, tmp_path: Path)
     batch, numbers = new_training_batch(positions.n_positions), np.arange(positions.n_positions)
     PositionSampler(map_set(tmp_path / "set")).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
     assert np.array_equal(batch.wdl, positions.wdl)
+
+
+@pytest.mark.parametrize("refused", ["set", f".set.{os.getpid()}.old"])
+def test_set_that_another_process_maps_was_half_deleted(
+    refused: str, positions: PositionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where mapped files and their folder can be neither deleted nor renamed."""
+    write_set(tmp_path / "set", [positions])
+    monkeypatch.setattr(atomic, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(os, "replace", Refusals(refused, 11))
+    with pytest.raises(PermissionError):
+        write_set(tmp_path / "set", [games_of(positions, 0, 5)])
+    assert_equal_sets(map_set(tmp_path / "set"), positions)
+    assert [one.name for one in tmp_path.iterdir()] == ["set"]
 
 
 def test_interrupted_writing_leaves_the_older_set(positions: PositionSet, tmp_path: Path) -> None:

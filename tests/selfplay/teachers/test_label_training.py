@@ -145,7 +145,7 @@ def test_mixture_draws_labels_beside_games(drawn):
 def test_the_policy_part_can_be_trained_on_scored_moves_alone():
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    flags = "--labels labels --scored-share 1 --run run --out out.dit --minutes 1 --net sparse-128+v128 --part".split()
+    flags = "--data labels --scored-share 1 --run run --out out.dit --minutes 1 --net sparse-128+v128 --part".split()
     assert settings_of(parser.parse_args([*flags, "policy"])).files.scored_share == 1.0
     assert settings_of(parser.parse_args([*flags, "value"])).files.scored_share == 0.0
 

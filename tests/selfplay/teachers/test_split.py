@@ -28,7 +28,7 @@ from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
 from selfplay.run.config import default_config
 from selfplay.teachers.label_tasks import LabelTask, tasks_of_games
-from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
+from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 from tests.selfplay.conftest import games_of, random_game
 
 SHARE = 0.25
@@ -47,8 +47,8 @@ def data(tmp_path: Path, teacher_file: Path, aino_train: Callable[..., str], mat
     """Labelled games, and labels drawn around them."""
     flags = ["--count", 6000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "games=1", "siblings=1", "book=0.2"]
     folder = tmp_path / "labels"
-    aino_train("teach", "--net", material_net_file, "--teacher", teacher_file, "--out", folder, *flags)
-    files = SourceFiles(teacher=(teacher_file,), labels=(folder,), heldout_share=SHARE)
+    aino_train("teach", "--net", material_net_file, "--data", teacher_file, "--out", folder, *flags)
+    files = SourceFiles((Source(teacher_file), Source(folder)), heldout_share=SHARE)
     return load_training_data(files, None, lambda text: None)
 
 
@@ -142,7 +142,7 @@ def test_label_rows_alone_are_split(tmp_path: Path, aino_train: Callable[..., st
     folder = tmp_path / "labels"
     flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "endings=1"]
     aino_train("teach", "--net", material_net_file, "--out", folder, *flags)
-    data = load_training_data(SourceFiles(labels=(folder,), heldout_share=SHARE), None, lambda text: None)
+    data = load_training_data(SourceFiles((Source(folder),), heldout_share=SHARE), None, lambda text: None)
     assert isinstance(data.heldout, LabelRows)
     assert isinstance(data.sets[0], LabelRows)
     assert 100 < data.heldout.n_positions < 2900

@@ -21,7 +21,7 @@ from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Map, Mixture
 from selfplay.training.pretraining import Pretraining, PretrainSettings
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import SourceFiles, TrainingData, load_training_data
+from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 from selfplay.training.tower import TowerHeldOut, dual_head_loss
 from tests.selfplay.conftest import games_of
 from tests.selfplay.training.learners import assert_checkpoint_continues, assert_same, assert_threads_change_nothing
@@ -201,12 +201,12 @@ def test_held_out_scores_do_not_depend_on_threads(net: str, positions: PositionS
 def test_pretrain_writes_a_network_and_resumes(
     net: str, flags: list[object], aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
 ) -> None:
-    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", net, "--variations", 0.2, *flags]
+    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", net, "--variations", 0.2, *flags]
     words += ["--positions", 320, "--run", tmp_path / "run"]
     assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")
     model, header = dit.load(tmp_path / "net.dit")
     assert header["card"]["positions"] == 320
-    assert header["card"]["data"] == {"teacher": ["part1.txt"]}
+    assert header["card"]["data"] == {"text labels": ["part1.txt"]}
     assert header["configuration"]["learner"]["variations"] == 0.2
     assert str(tmp_path) not in (tmp_path / "net.dit").read_bytes().decode("latin-1")
     # The same command finds the run finished and writes the same network.
@@ -215,7 +215,7 @@ def test_pretrain_writes_a_network_and_resumes(
 
 
 def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, tmp_path: Path) -> None:
-    files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
+    files = SourceFiles((Source(teacher_file),), heldout_share=0.2)
     settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
     data = load_training_data(files, None, lambda text: None)
 
@@ -237,7 +237,7 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, 
 def test_pretrain_can_be_prolonged_but_neither_changed_nor_started_from_another_architecture(
     aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
 ) -> None:
-    words = ["pretrain", "--teacher", teacher_file, "--heldout-share", 0.2, "--net", "16x1", "--batch", 32]
+    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", "16x1", "--batch", 32]
     words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
     aino_train(*words, "--positions", 64)
     assert "other peak_rate" in aino_train(*words, "--positions", 64, "--rate", 0.1, status=1)

@@ -10,12 +10,12 @@ import pytest
 from engine.errors import RunError
 from selfplay.lock import KINDS, folder_lock
 from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
-from selfplay.training.source_files import SourceFiles, load_training_data
+from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.training.test_learner import SETTINGS
 
 
 def pretraining(folder: Path, teacher_file: Path, **length: float) -> Pretraining:
-    files = SourceFiles(teacher=(teacher_file,), heldout_share=0.2)
+    files = SourceFiles((Source(teacher_file),), heldout_share=0.2)
     settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)  # type: ignore[arg-type]
     return Pretraining(folder, settings, load_training_data(files, None, lambda text: None))
 
@@ -40,14 +40,14 @@ def words(folder: Path, *files: object, positions: int = 96) -> list[object]:
 def test_a_finished_run_never_logged_its_scores(
     teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]
 ) -> None:
-    aino_train(*words(tmp_path / "run", "--teacher", teacher_file))
+    aino_train(*words(tmp_path / "run", "--data", teacher_file))
     *_, last = log_of(tmp_path / "run")
     assert (last["step"], last["progress"]) == (3, 1.0)
     assert 0 <= last["scores"]["top1"] <= 1  # type: ignore[index]
     assert "96 positions, 1 held-out evaluations" in aino_train("report", tmp_path / "run")
     assert "100% done" in (tmp_path / "run" / "report.html").read_text()
     before = (tmp_path / "run" / "log.jsonl").read_bytes()
-    aino_train(*words(tmp_path / "run", "--teacher", teacher_file))
+    aino_train(*words(tmp_path / "run", "--data", teacher_file))
     assert (tmp_path / "run" / "log.jsonl").read_bytes() == before, "the same command logged the end once more"
 
 
@@ -98,7 +98,7 @@ def test_minutes_counted_compiling(teacher_file: Path, tmp_path: Path, monkeypat
 def test_pretraining_went_on_with_other_data_of_the_same_name(
     teacher_file: Path, teacher_lines: list[str], tmp_path: Path, aino_train: Callable[..., str]
 ) -> None:
-    aino_train(*words(tmp_path / "run", "--teacher", teacher_file))
+    aino_train(*words(tmp_path / "run", "--data", teacher_file))
     text = teacher_file.read_text()
     for changed in (
         text.replace("=0", "=7"),
@@ -106,15 +106,15 @@ def test_pretraining_went_on_with_other_data_of_the_same_name(
         text + teacher_lines[0],
     ):
         teacher_file.write_text(changed)
-        told = aino_train(*words(tmp_path / "run", "--teacher", teacher_file, positions=128), status=1)
+        told = aino_train(*words(tmp_path / "run", "--data", teacher_file, positions=128), status=1)
         assert "holds a run with other data" in told
         assert teacher_file.name in told
     teacher_file.write_text(text)  # the same data at another time
-    aino_train(*words(tmp_path / "run", "--teacher", teacher_file, positions=128))
+    aino_train(*words(tmp_path / "run", "--data", teacher_file, positions=128))
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     del config["data"], config["heldout"]  # as an older version wrote it
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    aino_train(*words(tmp_path / "run", "--teacher", teacher_file, positions=160))
+    aino_train(*words(tmp_path / "run", "--data", teacher_file, positions=160))
     assert "data" in json.loads((tmp_path / "run" / "config.json").read_text())
 
 
@@ -122,9 +122,9 @@ def test_the_network_that_a_run_began_with_changed_under_its_name(
     teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]
 ) -> None:
     start = tmp_path / "start.dit"
-    aino_train(*words(tmp_path / "one", "--teacher", teacher_file))
+    aino_train(*words(tmp_path / "one", "--data", teacher_file))
     shutil.copy(tmp_path / "one" / "net.dit", start)
-    again = [*words(tmp_path / "two", "--teacher", teacher_file), "--start-from", start]
+    again = [*words(tmp_path / "two", "--data", teacher_file), "--start-from", start]
     aino_train(*again)
     shutil.copy(tmp_path / "two" / "net.dit", start)
     assert "start.dit" in aino_train(*again, status=1)
@@ -132,13 +132,13 @@ def test_the_network_that_a_run_began_with_changed_under_its_name(
 
 def test_a_folder_holds_one_kind_of_work(teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
-    aino_train(*words(run, "--teacher", teacher_file))
+    aino_train(*words(run, "--data", teacher_file))
     for command in ("loop", "generate", "fit", "gate", "import"):
         flags = ["--pgn", teacher_file] if command == "import" else []
         assert "is a pretraining" in aino_train(command, run, "--net=16x1", *flags, status=1)
     other.mkdir()
     (other / "config.toml").write_text("format = 4\n")
-    assert "is a self-play run" in aino_train(*words(other, "--teacher", teacher_file), status=1)
+    assert "is a self-play run" in aino_train(*words(other, "--data", teacher_file), status=1)
     for kind, mark in KINDS.items():
         (tmp_path / mark).write_text("{}")
         for wanted in KINDS:

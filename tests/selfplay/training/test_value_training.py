@@ -335,9 +335,9 @@ def test_pretrain_trains_one_part_after_the_other(
 ) -> None:
     policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
     common = ["--batch", 64, "--positions", 640]
-    games = ["--teacher", teacher_file, "--heldout-share", 0.2]
+    games = ["--data", teacher_file, "--heldout-share", 0.2]
     aino_train("pretrain", *games, *common, "--net", "sparse-128", "--run", tmp_path / "a", "--out", policy)
-    trunk = ["--net", NET, "--start-from", policy, "--part", "value", "--labels", folder]
+    trunk = ["--net", NET, "--start-from", policy, "--part", "value", "--data", folder]
     aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", value)
     aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", tmp_path / "again.dit")
     again = ["--net", NET, "--start-from", value, *games]
@@ -352,15 +352,15 @@ def test_pretrain_trains_one_part_after_the_other(
 def test_pretrain_learns_differences_from_groups(aino_train: Callable[..., str], tmp_path: Path, folder: Path) -> None:
     groups = tmp_path / "groups"
     material_labels(groups, 3000, groups_of=3, depth=1)
-    words = ["pretrain", "--labels", groups, folder, "--net", NET, "--part", "value", "--batch", 64]
+    words = ["pretrain", "--data", groups, folder, "--net", NET, "--part", "value", "--batch", 64]
     words += ["--positions", 640, "--heldout-share", 0.2, "--sibling-weight", 0.5, "--evaluate-minutes", 0]
     shown = aino_train(*words, "--run", tmp_path / "a", "--out", tmp_path / "net.dit")
     assert "different depths" in shown
     assert "siblings 0." in shown
-    refused = ["pretrain", "--labels", groups, "--net", NET, "--batch", 64, "--positions", 640, "--sibling-weight", 1]
+    refused = ["pretrain", "--data", groups, "--net", NET, "--batch", 64, "--positions", 640, "--sibling-weight", 1]
     assert "--part value" in aino_train(*refused, "--run", tmp_path / "b", "--out", tmp_path / "net.dit", status=1)
 
 
 def test_the_policy_is_not_trained_without_games(aino_train: Callable[..., str], folder: Path, tmp_path: Path) -> None:
-    words = ["pretrain", "--labels", folder, "--net", NET, "--batch", 64, "--positions", 640, "--run", tmp_path / "a"]
+    words = ["pretrain", "--data", folder, "--net", NET, "--batch", 64, "--positions", 640, "--run", tmp_path / "a"]
     assert "nothing to hold out" in aino_train(*words, "--out", tmp_path / "net.dit", status=1)

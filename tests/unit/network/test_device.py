@@ -13,8 +13,7 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.network.tower.gpu import DeviceTower
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig
-from engine.nn.layer import Layer
-from engine.nn.layers import BatchNorm
+from tests.strict_cupy import Device
 from tests.unit.evaluation.test_evaluation import sample_batch
 from tests.unit.network.fused_tower import random_model
 
@@ -46,30 +45,36 @@ def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.network.tower.gpu.PART", 8)
-    monkeypatch.setattr("engine.evaluation.device.PART", 8)
+    for name, value in (("PART_SIZES", (4, 8)), ("PART", 8)):
+        monkeypatch.setattr(f"engine.network.tower.gpu.{name}", value)
+        monkeypatch.setattr(f"engine.evaluation.device.{name}", value)
+
+
+def on_device(
+    tensors: dict[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16", chooses: bool = False
+) -> DeviceEvaluator:
+    spare = NetworkEvaluator(FusedTower(tensors, config))
+    return DeviceEvaluator(spare, lambda: DeviceTower(tensors, config, backend, dtype), chooses)
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_float32_equals_the_fused_tower(config: TowerConfig) -> None:
+@pytest.mark.parametrize("backend", ["numpy", "cupy"])
+def test_float32_equals_the_fused_tower(config: TowerConfig, backend: str, device: Device) -> None:
     tensors, leaves = trained_tensors(config), sample_batch()
-    tower = DeviceTower(tensors, config, NUMPY, "float32")
-    ours = answers(DeviceEvaluator(tower), leaves, 37)  # 5 parts, the last torn
+    evaluator = on_device(tensors, config, get_backend(backend), "float32")
+    ours = answers(evaluator, leaves, 37)  # 5 parts, the last torn
+    assert evaluator.take_news() == []
     expected = answers(NetworkEvaluator(FusedTower(tensors, config)), leaves, 37)
     for one, other in zip(ours, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4)
-    layers: list[Layer] = [tower._model]
-    while layers:
-        layer = layers.pop()
-        assert not isinstance(layer, BatchNorm), "norms are folded in"
-        layers += layer.children().values()
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_half_precision_stays_close() -> None:
+@pytest.mark.parametrize("backend", ["numpy", "cupy"])
+def test_half_precision_stays_close(backend: str, device: Device) -> None:
     config = CONFIGS["default"]
     tensors, leaves = trained_tensors(config), sample_batch()
-    _, half, _ = answers(DeviceEvaluator(DeviceTower(tensors, config, NUMPY)), leaves, 16)
+    _, half, _ = answers(on_device(tensors, config, get_backend(backend)), leaves, 16)
     _, full, _ = answers(NetworkEvaluator(FusedTower(tensors, config)), leaves, 16)
     assert np.abs(half - full).max() < 5e-3
     assert not np.array_equal(half, full)
@@ -93,6 +98,6 @@ def gpu() -> Backend:
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("float16", 2e-3)])
 def test_gpu_agrees_with_the_fused_tower(config: TowerConfig, gpu: Backend, dtype: str, tolerance: float) -> None:
     tensors, leaves = trained_tensors(config), sample_batch(600)
-    _, wdl, _ = answers(DeviceEvaluator(DeviceTower(tensors, config, gpu, dtype)), leaves, 600)
+    _, wdl, _ = answers(on_device(tensors, config, gpu, dtype), leaves, 600)
     _, expected, _ = answers(NetworkEvaluator(FusedTower(tensors, config)), leaves, 600)
     assert np.abs(wdl - expected).max() < tolerance

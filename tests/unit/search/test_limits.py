@@ -73,6 +73,6 @@ def test_a_game_by_increments_alone_keeps_a_reserve():
 
 
 def test_the_clock_runs_since_the_search_was_asked_for():
-    begun = time.monotonic() - 1.0
+    begun = time.perf_counter() - 1.0
     clock = Clock.start(Limits(movetime_ms=500), True, 30, begun=begun)
     assert clock.is_over()

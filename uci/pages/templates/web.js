@@ -10,7 +10,7 @@ let lines = null;      // the latest lines of analysis
 const known = new Map();  // the latest lines of each position of this game, by FEN
 let hint = null;       // the latest hint
 let premove = null;    // [from, to] to play as soon as it is legal
-let waitingDialog = null;  // the dialog whose wish the server has not answered yet
+let waitingDialog = null;  // the dialog whose request the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
 let socket = null;
 let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to play on from a review's position
@@ -19,8 +19,8 @@ let arriving = true;   // whether the next state is the first one of a connectio
 const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on" };  // what the page looks and sounds like
 for (const name in choices) choices[name] = localStorage.getItem(`aino-${name}`) ?? choices[name];
 
-function send(wish, fields = {}) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: wish, ...fields }));
+function send(request, fields = {}) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: request, ...fields }));
   else answers.say({ text: "Aino cannot be reached. Try again in a moment.", kind: "error" });
 }
 

@@ -1,0 +1,122 @@
+"""What data files hold, seen from their content: labelled games, PGN, Lc0's training chunks, label folders."""
+
+from __future__ import annotations
+
+import glob
+import io
+import json
+import re
+from itertools import chain
+from pathlib import Path
+
+from engine.errors import DataError, why_unreadable
+from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from selfplay.data.cache import Reader
+from selfplay.data.pgn import PgnReader
+from selfplay.data.teacher import UNKNOWN_RESULT, read_teacher
+from selfplay.data.v6_games import read_v6
+from selfplay.lock import KINDS
+from selfplay.records.targets import WHITE_POINTS
+
+LABELS, PGN, CHUNKS, FOLDER = "text labels", "PGN games", "Lc0 training chunks", "a label folder"
+ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst"}  # of the files that are taken from a folder
+LOOKED_AT = 1 << 16  # bytes of a file
+ARCHIVES = {b"PK\3\4": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
+GAMES = re.compile(r"\s*(\[\s*[A-Za-z]|[%;(]|\{(?!\s*\")|\d+\s*\.)")  # how PGN may begin
+CONVERT = "games in a form of earlier versions: convert them once with `python -m benchmarks.convert_games`"
+
+
+def reader_of(kind: str, least_elo: int = 0) -> Reader:
+    """The reader of a kind of files; least_elo: of the players of PGN games."""
+    readers: dict[str, Reader] = {LABELS: read_teacher, PGN: PgnReader(least_elo), CHUNKS: read_v6}
+    return readers[kind]
+
+
+def data_files(path: Path) -> list[tuple[Path, str]]:
+    """(file, kind) of all that a path stands for: a file, a folder of files of one kind, or a pattern such as `*.pgn`.
+
+    Label folders and folders of training chunks are one each. Raises DataError for a path without data, and for a
+    folder with several kinds.
+    """
+    if not path.exists() and glob.has_magic(str(path)):
+        if not (found := sorted(map(Path, glob.glob(str(path))))):
+            raise DataError(f"{path}: no file has such a name")
+        return [one for file in found for one in data_files(file)]
+    if not path.is_dir():
+        return [(path, _kind_of_file(path))]
+    for kind, mark in KINDS.items():
+        if (path / mark).is_file():
+            if kind != FOLDER:
+                raise DataError(f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games")
+            return [(path, FOLDER)]
+    return _files_of_folder(path)
+
+
+def label_files(path: Path) -> list[Path]:
+    """`data_files` that must all be text labels."""
+    for file, kind in (found := data_files(path)):
+        if kind != LABELS:
+            raise DataError(f"{file}: expected {LABELS}, as `aino-train label` writes them, found {kind}")
+    return [file for file, _ in found]
+
+
+def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
+    """The files of a folder, one of each ending looked into."""
+    by_ending: dict[str, list[Path]] = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file():
+            inner = Path(file.stem).suffix
+            by_ending.setdefault((inner if inner in ENDINGS else "") + file.suffix, []).append(file)
+    kinds = {_kind_of_file(files[0]): files[0].name for files in by_ending.values()}
+    if len(kinds) > 1:
+        found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
+        raise DataError(f"{folder} holds {found}: give the files of each kind by name, as in {folder}/*.pgn")
+    if not kinds:
+        raise DataError(f"{folder}: no files with data in it (expected names that end in {', '.join(sorted(ENDINGS))})")
+    kind = next(iter(kinds))
+    return [(folder, CHUNKS)] if kind == CHUNKS else [(file, kind) for file in sorted(chain(*by_ending.values()))]
+
+
+def _kind_of_file(path: Path) -> str:
+    try:
+        with open(path, "rb") as raw:
+            packed = ARCHIVES.get(raw.read(4))
+        with open_unpacked(path) as (stream, _):
+            begin = stream.read(LOOKED_AT)
+    except PACKED_ERRORS as error:
+        reason = why_unreadable(error) if isinstance(error, OSError) else f"cannot be read: {error}"
+        raise DataError(f"{path}: {reason}") from error
+    if packed:
+        raise DataError(f"{path}: a {packed} archive; unpack it first")
+    if begin[1:4] == b"\0\0\0" and begin[0] < 16:  # the record's version
+        return CHUNKS
+    if path.suffix == ".tar" or begin[257:262] == b"ustar":
+        if path.suffix != ".tar":
+            raise DataError(f"{path}: a tar archive; unpack or rename it so that its name ends in .tar")
+        return CHUNKS
+    return _kind_of_text(path, begin)
+
+
+def _kind_of_text(path: Path, begin: bytes) -> str:
+    text = next(utf8_pieces(io.BytesIO(begin)), b"").decode(errors="replace")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if not first:
+        raise DataError(f"{path}: an empty file")
+    parts = first.split("|")
+    if len(parts) == 3 and "/" in parts[0] and (parts[1] in WHITE_POINTS or parts[1] == UNKNOWN_RESULT):
+        return LABELS
+    if GAMES.match(first) or ".pgn" in path.name.lower():
+        return PGN
+    if {"result", "uci"} <= set(first.split("\t")) or _is_engine_game(first):
+        raise DataError(f"{path}: {CONVERT}")
+    raise DataError(
+        f"{path}: begins with {first[:40]!r}, which is no data that Aino learns from. Expected {LABELS}, {PGN}, "
+        f"{CHUNKS} of version 6, or {FOLDER}"
+    )
+
+
+def _is_engine_game(line: str) -> bool:
+    try:
+        return {"uci", "ev"} <= set(json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return False

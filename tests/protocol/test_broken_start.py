@@ -1,0 +1,238 @@
+"""Whatever breaks a search: its name is told, material searches if it can, and otherwise the answer is no move."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import EvaluatorError
+from engine.native import jit
+from engine.options import EngineOptions
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
+from engine.search.result import OnInfo, SearchResult
+from tests.new_process import wait_until
+from tests.protocol.aino_process import ROOT, START_S, AinoProcess
+from tests.protocol.fake_engine import Conversation, FakeEngine
+from uci.loading import background
+from uci.loading.patient import PatientEngine
+
+QUEENS = "fen 4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1"  # a search takes the queen; the first legal move does not
+SMALL = EngineOptions(hash_mib=8, threads=1, tactical_nodes=0.0)
+
+
+class Chosen(FakeEngine):
+    """Fails with one of these errors, unless it judges by material."""
+
+    errors: tuple[Exception, ...] = ()
+
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        if self.options.evaluator != "material":
+            raise self.errors[0]
+        return super().search(limits, on_info, job)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("no room"),
+        RuntimeError("Failed in nopython mode pipeline"),
+        ImportError("Numba needs NumPy 2.3 or less"),
+        OSError(errno.EACCES, "Permission denied", "/cache"),
+        EvaluatorError("my:Network fails"),
+        SystemError("initialisation of a module failed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_search_that_failed_played_the_first_legal_move(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Chosen, "errors", (error,))
+    talk = Conversation(Chosen)
+    talk.say("setoption name MultiPV value 2", "position startpos", "go nodes 5 searchmoves g1f3 b1c3")
+    assert talk.wait_for("bestmove") == ["bestmove g1f3"]
+    assert f"search failed: {type(error).__name__}: {error}" in talk.infos()
+    assert "searching by material instead" in talk.infos()
+    assert talk.engine.options.evaluator == "material"
+    assert talk.engine.options.multi_pv == 2
+    talk.say("ucinewgame")
+    assert talk.engine.calls == ["new_game"]
+    assert ("Traceback" in capsys.readouterr().err) != isinstance(error, EvaluatorError)
+
+
+@pytest.mark.parametrize("fails_at", ["factory", "search"])
+def test_where_material_fails_too_there_is_no_move(
+    fails_at: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make(options: EngineOptions) -> FakeEngine:
+        if fails_at == "factory":
+            raise RuntimeError("broken")
+        engine = FakeEngine(options)
+        engine.fail = True
+        return engine
+
+    talk = Conversation(make)
+    talk.say("go nodes 5", "isready", "go nodes 5")
+    assert talk.wait_for("bestmove", 2) == ["bestmove (none)"] * 2
+    assert sum("search failed: RuntimeError: broken" in text for text in talk.infos()) == 4
+    capsys.readouterr()
+
+
+def test_move_that_was_found_before_the_search_failed_is_played(capsys: pytest.CaptureFixture[str]) -> None:
+    class Late(FakeEngine):
+        def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+            on_info([self._info(chess.Move.from_uci("d2d4"), 1)])
+            raise MemoryError("full")
+
+    talk = Conversation(Late)
+    talk.say("go nodes 5")
+    assert talk.wait_for("bestmove") == ["bestmove d2d4"]
+    assert "searching by material instead" not in talk.infos()
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("command", ["go nodes 5", "go infinite", "go perft 2", "isready"])
+def test_command_that_could_not_have_a_thread_was_never_answered(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    talk = Conversation()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    talk.say(command)
+    assert talk.lines[-1] in ("bestmove (none)", "readyok")
+    assert f"{command.split()[0]} failed: RuntimeError: can't start new thread" in talk.infos()
+    monkeypatch.undo()
+    talk.say("go nodes 5")
+    talk.wait_for("bestmove", 1 + command.startswith("go"))
+    assert talk.answers("bestmove")[-1] != "bestmove (none)"
+    capsys.readouterr()
+
+
+# ---- a compiler that fails -----------------------------------------------------------------------------------------
+
+DYING = """
+import ctypes, os, signal, sys
+print("a warning", file=sys.stderr)
+end = {end}
+"""
+ENDS = {
+    "aborts": ("os.abort()", "-6 (a warning)"),
+    "is killed": ("os.kill(os.getpid(), signal.SIGKILL)", "-9 (a warning)"),
+    "reads a wrong address": ("ctypes.string_at(0)", "-11 (a warning)"),
+    "has no memory": ("exec('raise MemoryError')", "1 (MemoryError)"),
+}
+
+
+@pytest.fixture
+def dying_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a compiler in place that ends in some way."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(background, "_COMPILER", "dying_compiler")
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
+    return lambda end: (tmp_path / "dying_compiler.py").write_text(DYING.format(end=end)) and None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends by signals")
+@pytest.mark.parametrize("way", ENDS)
+def test_search_went_the_way_of_the_compilers_that_died(
+    way: str, dying_compiler: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It compiled in the engine's own process, which then died without a move, or was busy for ever."""
+    end, status = ENDS[way]
+    dying_compiler(end)
+    talk = Conversation(PatientEngine, SMALL)  # type: ignore[arg-type]
+    talk.say("isready")
+    for count in (1, 2):
+        talk.say("go nodes 5")
+        wait_until(lambda count=count: len(talk.answers("bestmove")) == count)  # type: ignore[misc]
+    assert talk.answers("bestmove") == ["bestmove (none)"] * 2
+    assert f"the compiler failed with status {status}; starting it again" in talk.infos()
+    assert sum(text.endswith(f"the compiler failed twice, with status {status}") for text in talk.infos()) == 4
+    assert capsys.readouterr().err == ""
+    talk.session._close()
+
+
+# ---- whole processes, in which something fails ----------------------------------------------------------------------
+
+BREAKS = {
+    "numba": (
+        "import sys; sys.modules['numba.core.registry'] = None",
+        "ModuleNotFoundError",
+        "(none)",
+    ),
+    "llvmlite": (
+        "import sys; sys.modules['llvmlite.binding'] = None",
+        "ModuleNotFoundError",
+        "(none)",
+    ),
+    "chess": ("import sys; sys.modules['chess'] = None", "ModuleNotFoundError", "(none)"),
+    "the network's kernels": (
+        "import engine.evaluation.sparse as module\n"
+        "def broken(self): raise TypeError('no kernel')\n"
+        "module.SparseEvaluator.new_model = broken",
+        "TypeError: no kernel",
+        "e4d5",
+    ),
+    "the import of networks": ("import sys; sys.modules['engine.evaluation.sparse'] = None", "sparse", "e4d5"),
+    "the network file": (
+        "import engine.network.weights as module\n"
+        "def broken(path): raise PermissionError(13, 'Permission denied', path)\n"
+        "module.load_tensors = broken",
+        "Permission denied",
+        "e4d5",
+    ),
+}
+
+
+@pytest.mark.parametrize("part", BREAKS)
+def test_engine_whose_part_was_broken_played_arbitrary_moves(part: str, tmp_path: Path) -> None:
+    program, word, move = BREAKS[part]
+    (tmp_path / "sitecustomize.py").write_text(program)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    flags = ("--hash-mib", "16", "--threads", "1", "--tactical-nodes", "0")
+    with AinoProcess(*flags, environment={"PYTHONPATH": path}) as aino:
+        aino.send("uci")
+        aino.read_until("uciok")
+        lines = aino.ready() + aino.go(QUEENS, "nodes 50", START_S)
+        assert lines[-1] == f"bestmove {move}"
+        assert any(word in line for line in lines if line.startswith("info string")), lines
+        aino.send("quit")
+        assert aino.finish()[0] == 0
+
+
+# ---- files of the cache that cannot be read ------------------------------------------------------------------------
+
+
+def test_note_of_a_digest_that_is_no_text_ended_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
+    source = tmp_path / "source.py"
+    source.write_text("x = 1\n")
+    assert jit._noted("kind", [source], lambda: "0123") == "0123"
+    (note,) = (tmp_path / "kind").iterdir()
+    for damaged in (b"\xff\xfe", b"", b"\0" * 64, b"not a digest"):
+        note.write_bytes(damaged)
+        assert jit._noted("kind", [source], lambda: "4567") == "4567"
+    note.unlink()
+    note.mkdir()
+    assert jit._noted("kind", [source], lambda: "89ab") == "89ab"
+
+
+def test_cache_folder_that_cannot_be_read_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, str(tmp_path))
+    usable = os.access
+
+    def write_only(path: Path, mode: int) -> bool:
+        return mode & os.R_OK == 0 if tmp_path in Path(path).parents else usable(path, mode)
+
+    monkeypatch.setattr(os, "access", write_only)
+    jit.cache_base.cache_clear()
+    try:
+        assert tmp_path not in (jit.cache_base() or Path("/")).parents
+    finally:
+        jit.cache_base.cache_clear()

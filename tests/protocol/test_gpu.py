@@ -1,0 +1,214 @@
+"""A GPU that fails costs nothing but its speed: the same network plays on, with the same Hash, and one line says so."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engine.evaluation.device
+import engine.network.tower.gpu
+from engine.backend import get_backend
+from engine.evaluation.device import DeviceEvaluator
+from engine.network.tower.model import TowerConfig
+from engine.nn import dit
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from tests.protocol.fake_engine import Conversation
+from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError
+from tests.unit.network.fused_tower import random_model
+
+FAILURES = {
+    "no compiler": ("launch", RuntimeError("CuPy failed to load libnvrtc.so.12: OSError")),
+    "no cuBLAS": ("product", ImportError("libcublas.so.12: cannot open shared object file")),
+    "full memory": ("alloc", OutOfMemoryError("Out of memory allocating 512 bytes")),
+    "lost": ("wait", CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")),
+    "lost while copying": ("upload", CUDARuntimeError("cudaErrorECCUncorrectable")),
+}
+MOVES = "position startpos moves e2e4 e7e5"
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (engine.network.tower.gpu, engine.evaluation.device):
+        monkeypatch.setattr(module, "PART_SIZES", (4, 16))
+        monkeypatch.setattr(module, "PART", 16)
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("net") / "small.dit"
+    dit.save(path, random_model(TowerConfig(16, 1), np.random.default_rng(7)))
+    return path
+
+
+def warm_engine(options: EngineOptions) -> Engine:
+    engine = Engine(options)
+    engine.warm_up()
+    return engine
+
+
+@pytest.fixture
+def talk(net: Path) -> Iterator[Conversation]:
+    """A conversation on the small tower, with another Hash than usual."""
+    conversation = Conversation(warm_engine)
+    conversation.say(f"setoption name WeightsFile value {net}", "setoption name Hash value 9")
+    conversation.say("setoption name Threads value 1", "setoption name TacticalNodes value 0")
+    yield conversation
+    if conversation.engine is not None:
+        conversation.engine.close()
+
+
+def about_gpu(talk: Conversation) -> list[str]:
+    return [text for text in talk.infos() if not text.startswith("loading the engine")]
+
+
+def move_of(talk: Conversation, net: Path, nodes: int = 40) -> tuple[str, str]:
+    """(move, the processor's move) of a search."""
+    count = len(talk.answers("bestmove"))
+    talk.say("ucinewgame", MOVES, f"go nodes {nodes}")
+    found = talk.wait_for("bestmove", count + 1)[-1].split()[1]
+    options = EngineOptions(backend="numpy", weights_file=str(net), hash_mib=9, threads=1, tactical_nodes=0.0)
+    with Engine(options) as processor:
+        board = processor.board
+        for move in ("e2e4", "e7e5"):
+            board.push_uci(move)
+        processor.set_position(board)
+        return found, str(processor.search(Limits(nodes=nodes)).best_move)
+
+
+def plays_on(talk: Conversation, net: Path) -> None:
+    """The user's network and Hash are in use, on the processor."""
+    engine = talk.engine
+    assert engine is not None
+    assert (engine.options.weights_file, engine.options.hash_mib) == (str(net), 9)
+    assert not any("search failed" in text for text in talk.infos())
+    found, expected = move_of(talk, net)
+    assert found == expected
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_device_that_cannot_compute_at_load_costs_one_line(
+    failure: str, device: Device, talk: Conversation, net: Path
+) -> None:
+    device.fail(*FAILURES[failure])
+    talk.say("setoption name Backend value auto", "isready")
+    (line,) = about_gpu(talk)
+    assert line.startswith("a GPU answers, but a stand-in failed while it was checked")
+    assert line.endswith("; the network plays with Backend numpy")
+    assert str(FAILURES[failure][1]) in line
+    plays_on(talk, net)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_device_that_fails_while_it_loads_the_network_costs_one_line(
+    failure: str, device: Device, talk: Conversation, net: Path
+) -> None:
+    get_backend("cupy")  # the check succeeds
+    kind, error = FAILURES[failure]
+    device.fail(kind, error, after=3)
+    talk.say("isready")
+    (line,) = about_gpu(talk)
+    assert line.endswith("; the same network plays on with Backend numpy")
+    assert str(error) in line
+    plays_on(talk, net)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_named_device_that_fails_at_load_costs_that_option_alone(
+    failure: str, device: Device, talk: Conversation, net: Path
+) -> None:
+    device.fail(*FAILURES[failure])
+    talk.say("setoption name Backend value cupy", "isready")
+    refusal, news = about_gpu(talk)
+    assert refusal.startswith("backend 'cupy' needs the cupy package and a GPU that computes")
+    assert refusal.endswith("; using Backend auto")
+    assert news.endswith("; the network plays with Backend numpy")
+    plays_on(talk, net)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_device_that_fails_in_the_middle_of_a_game_costs_one_line(
+    failure: str, device: Device, talk: Conversation, net: Path
+) -> None:
+    talk.say("setoption name Backend value cupy", "isready")
+    assert isinstance(talk.engine.evaluator._network, DeviceEvaluator)
+    talk.say(MOVES, "go nodes 60")
+    talk.wait_for("bestmove")
+    assert about_gpu(talk) == []
+    talk.say("ucinewgame")
+    kind, error = FAILURES[failure]
+    device.fail(kind, error, after=1)
+    talk.say(MOVES, "go nodes 60")
+    talk.wait_for("bestmove", 2)
+    (line,) = about_gpu(talk)
+    assert line.startswith("a stand-in failed while positions were evaluated")
+    assert line.endswith("; the same network plays on with Backend numpy")
+    assert str(error) in line
+    tree = talk.engine._search
+    assert tree.visits >= 60
+    plays_on(talk, net)
+    assert talk.engine._search is tree
+    assert talk.engine._visits.most_leaves == 64  # batches of the processor's size from now on
+    assert len(about_gpu(talk)) == 1
+
+
+def test_answers_that_are_no_numbers_cost_one_line(device: Device, talk: Conversation, net: Path) -> None:
+    talk.say("setoption name Backend value cupy", "isready")
+    network = talk.engine.evaluator._network
+    network._tower._parameters["wdl.dense2.bias"] *= float("nan")
+    device.null.synchronize()
+    talk.say(MOVES, "go nodes 60")
+    talk.wait_for("bestmove")
+    (line,) = about_gpu(talk)
+    assert "expected chances of win, draw and loss" in line
+    assert line.endswith("; the same network plays on with Backend numpy")
+    plays_on(talk, net)
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, device_s: float, processor_s: float) -> None:
+    """Let the trial find these times."""
+
+    def seconds(self: DeviceEvaluator, evaluate: object, *_: object) -> float:
+        evaluate(*_[:1], 1)  # type: ignore[operator]
+        return device_s if "_fly" in repr(evaluate) else processor_s
+
+    monkeypatch.setattr(DeviceEvaluator, "_seconds", seconds)
+
+
+def test_auto_takes_the_faster_and_says_which(
+    device: Device, talk: Conversation, net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed(monkeypatch, 0.002, 0.03)
+    talk.say("isready")
+    assert about_gpu(talk) == ["a stand-in plays (Backend cupy): 20 positions in 2.0 ms, the processor takes 30"]
+    assert not talk.engine.evaluator.in_parts
+    device.counts.clear()
+    move_of(talk, net)
+    assert device.total("product") > 0
+
+
+def test_auto_leaves_a_slower_device_aside(
+    device: Device, talk: Conversation, net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed(monkeypatch, 0.03, 0.002)
+    talk.say("isready")
+    (line,) = about_gpu(talk)
+    assert (
+        line == "a stand-in takes 30 ms for 20 positions, the processor 2; the same network plays on with Backend numpy"
+    )
+    plays_on(talk, net)
+    assert talk.engine.evaluator.in_parts
+    device.counts.clear()
+    move_of(talk, net)
+    assert device.total("product") == 0
+
+
+def test_search_of_400_nodes_on_a_device_finds_the_processors_move(
+    device: Device, talk: Conversation, net: Path
+) -> None:
+    talk.say("setoption name Backend value cupy", "isready")
+    found, expected = move_of(talk, net, 400)
+    assert found == expected
+    assert about_gpu(talk) == []

@@ -1,0 +1,312 @@
+"""`--data FILE[=WEIGHT]`: what files hold, how often they are drawn from, and what is said about others."""
+
+import bz2
+import gzip
+import json
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from benchmarks.convert_games import converted
+from engine.errors import ConfigError, DataError
+from selfplay.commands.pretrain import FORMER
+from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, data_files, label_files
+from selfplay.data.pgn import read_pgn
+from selfplay.data.teacher import read_teacher
+from selfplay.data.v6 import V6_RECORD, VERSION
+from selfplay.main import main
+from selfplay.records.collect import collect
+from selfplay.training.source_files import Source, SourceFiles, load_training_data
+from tests.selfplay.teachers.nets import material_labels
+
+LINE = f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=25,d2d4=31;e7e5;g1f3:g1f3=40\n"
+GAMES = '[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n\n' * 3
+CHUNK = np.array([VERSION, 1], "<u4").tobytes() + bytes(V6_RECORD.itemsize - 8)
+
+
+def tar(name: str = "x") -> bytes:
+    """The beginning of a tar archive."""
+    return name.encode().ljust(257, b"\0") + b"ustar" + bytes(250)
+
+
+CONTENTS = [
+    ("labels.txt", LINE.encode(), LABELS),
+    ("labels.txt.xz", lzma.compress(LINE.encode()), LABELS),
+    ("named.as.nothing", LINE.replace("1-0", "*").encode(), LABELS),
+    ("games.pgn", GAMES.encode(), PGN),
+    ("games.txt.gz", gzip.compress(GAMES.encode()), PGN),
+    ("packed in spite of its name.pgn", bz2.compress(GAMES.encode()), PGN),
+    ("marked.pgn", b"\xef\xbb\xbf\r\n\r\n" + GAMES.encode(), PGN),
+    ("wide.pgn", GAMES.encode("utf-16"), PGN),
+    ("without tags.pgn", b"1. e4 e5 1-0\n", PGN),
+    ("escaped", b"% made by hand\n" + GAMES.encode(), PGN),
+    ("commented", b"{a comment first} 1. e4 e5 1-0\n", PGN),
+    ("mail.pgn", b"Dear reader,\n" + GAMES.encode(), PGN),
+    ("training.4711.gz", gzip.compress(CHUNK), CHUNKS),
+    ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
+    ("chunks.tar", tar(), CHUNKS),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "kind"), CONTENTS, ids=[name for name, *_ in CONTENTS])
+def test_the_kind_is_seen_from_the_content(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert data_files(tmp_path / name) == [(tmp_path / name, kind)]
+
+
+NO_DATA = [
+    ("empty.pgn", b"", "empty.pgn: an empty file"),
+    ("blank.txt", b"\n\n \n", "blank.txt: an empty file"),
+    ("positions.epd", b"8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", "begins with '8/8/8"),
+    ("evaluations.jsonl", b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n', "Expected text labels, PGN games"),
+    ("puzzles.csv", b"PuzzleId,FEN,Moves\n", "begins with 'PuzzleId,FEN,Moves'"),
+    ("truth.txt", f"{chess.STARTING_FEN}|20|25\n".encode(), "no data that Aino learns from"),
+    ("array.json", b'[{"uci": "e2e4"}]', "no data"),
+    ("page.html", b"<!DOCTYPE html>\n<html>", "DOCTYPE"),
+    ("pointer.xz", b"version https://git-lfs.github.com/spec/v1\n", "pointer.xz: cannot be read"),
+    ("net.dit", b"\x89DIT\r\n\x1a\n" + bytes(300), "net.dit: begins with"),
+    ("twic1500g.zip", b"PK\3\4" + bytes(99), "a zip archive; unpack it first"),
+    ("ccrl.pgn.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
+    ("chunks.tar.gz", gzip.compress(tar()), "a tar archive; unpack"),
+    ("torn.pgn.gz", gzip.compress(GAMES.encode())[:20], "torn.pgn.gz: cannot be read"),
+    ("engine.jsonl", b'{"result": "1-0", "uci": "e2e4", "ev": [0]}\n', "python -m benchmarks.convert_games"),
+    ("human.tsv", b"welo\tresult\tuci\n", "python -m benchmarks.convert_games"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "told"), NO_DATA, ids=[name for name, *_ in NO_DATA])
+def test_files_without_data_are_told_by_name(tmp_path: Path, name: str, content: bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as refused:
+        data_files(tmp_path / name)
+    assert told in str(refused.value)
+    assert name in str(refused.value)
+
+
+def test_a_folder_is_its_files(tmp_path: Path) -> None:
+    for number in (2, 10, 1):
+        (tmp_path / f"part{number}.txt.xz").write_bytes(lzma.compress(LINE.encode()))
+        (tmp_path / f"part{number}.teacher.json").write_text("{}")  # `aino-train label` leaves it
+    (tmp_path / "part3.txt.part").write_text(LINE)
+    (tmp_path / ".hidden.pgn").write_text(GAMES)
+    names = ["part1.txt.xz", "part10.txt.xz", "part2.txt.xz"]
+    assert data_files(tmp_path) == [(tmp_path / name, LABELS) for name in names]
+    assert label_files(tmp_path) == [tmp_path / name for name in names]
+    assert [path.name for path, _ in data_files(tmp_path / "part?.txt.xz")] == [names[0], names[2]]
+    (tmp_path / "games.pgn").write_text(GAMES)
+    with pytest.raises(DataError, match=r"holds PGN games \(games.pgn\) and text labels \(part1.txt.xz\)"):
+        data_files(tmp_path)
+    with pytest.raises(DataError, match=r"games\.pgn: expected text labels, .* found PGN games"):
+        label_files(tmp_path / "games.pgn")
+
+
+def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path: Path) -> None:
+    chunks, labels = tmp_path / "chunks", tmp_path / "labels"
+    chunks.mkdir()
+    for number in range(3):
+        (chunks / f"training.{number}.gz").write_bytes(gzip.compress(CHUNK))
+    material_labels(labels, 300)
+    assert data_files(chunks) == [(chunks, CHUNKS)]
+    assert data_files(labels) == [(labels, FOLDER)]
+    assert data_files(tmp_path / "[cl]*s") == [(chunks, CHUNKS), (labels, FOLDER)]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("missing.pgn", "missing.pgn: file not found"),
+        ("*.nothing", r"\*.nothing: no file has such a name"),
+        ("no data", r"no data: no files with data in it"),
+        ("run", "run is a self-play run, which has no data to learn from; `aino-train export`"),
+    ],
+)
+def test_paths_without_data_are_told(tmp_path: Path, path: str, told: str) -> None:
+    (tmp_path / "no data").mkdir()
+    (tmp_path / "no data" / "notes.md").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").touch()
+    with pytest.raises(DataError, match=told):
+        data_files(tmp_path / path)
+
+
+# ---- FILE=WEIGHT ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "weight"),
+    [
+        ("games.pgn", "games.pgn", None),
+        ("games.pgn=2", "games.pgn", 2.0),
+        ("games.pgn=.5", "games.pgn", 0.5),
+        ("games.pgn=1e-3", "games.pgn", 1e-3),
+        ("games.pgn=0", "games.pgn", 0.0),
+        ("elo=2400", "elo=2400", None),
+        ("elo=2400=3", "elo=2400", 3.0),
+        (r"C:\x=2", r"C:\x", 2.0),
+        (r"C:\a=b\x.pgn", r"C:\a=b\x.pgn", None),
+        ("labels/=0.7", "labels", 0.7),
+        ("*.pgn=0.7", "*.pgn", 0.7),
+    ],
+)
+def test_a_weight_stands_behind_the_last_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, path: str, weight: float | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elo=2400").touch()  # a name with the sign in it
+    assert Source.parse(text) == Source(Path(path), weight)
+
+
+@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "-inf", "", "heavy", "0,5", "50%"])
+def test_other_weights_are_told(tmp_path: Path, weight: str) -> None:
+    (tmp_path / "x.pgn").touch()
+    with pytest.raises(ConfigError, match=rf"x\.pgn={weight}: expected .*{weight}"):
+        Source.parse(f"{tmp_path}/x.pgn={weight}")
+
+
+def loaded(*sources: Source, scored_share: float = 0.25) -> tuple[list[float], list[str]]:
+    told: list[str] = []
+    files = SourceFiles(sources, scored_share=scored_share, heldout_share=0.3)
+    return list(load_training_data(files, None, told.append).shares), told
+
+
+@pytest.fixture
+def parts(tmp_path: Path, teacher_lines: list[str]) -> list[Path]:
+    """Files of six and three games."""
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for path, lines in zip(paths, (teacher_lines[:6], teacher_lines[6:9]), strict=True):
+        path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    return paths
+
+
+def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(parts: list[Path], tmp_path: Path) -> None:
+    assert loaded(Source(parts[0], 0.7), Source(parts[1], 0.3))[0] == pytest.approx([0.7, 0.3])
+    by_positions, told = loaded(*map(Source, parts))
+    assert by_positions == [int(line.split()[-2]) for line in told[:2]]
+    both, _ = loaded(Source(tmp_path / "?.txt", 3.0))
+    assert both == pytest.approx([3 * count / sum(by_positions) for count in by_positions])
+
+
+def test_label_folders_split_their_weights_by_values_and_scored_moves(parts: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "labels"
+    material_labels(folder, 3000)
+    weights, _ = loaded(Source(parts[0], 0.4), Source(folder, 0.6))
+    scored = 0.15 if len(weights) == 3 else 0.0
+    assert weights == pytest.approx([0.4, 0.6 - scored] + [scored] * (scored > 0))
+    weights, _ = loaded(Source(parts[0], 0.4), Source(folder, 0.6), scored_share=0.0)
+    assert sum(weights) == pytest.approx(1.0)
+
+
+def test_a_file_of_weight_0_is_held_out_and_not_trained_on(parts: list[Path]) -> None:
+    weights, told = loaded(Source(parts[0], 0), Source(parts[1], 1))
+    assert weights == [1.0]
+    assert told[0].endswith("6 games, none to train on (weight 0)")
+    assert told[-1].startswith("a.txt: ")
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        (["a.txt", "b.txt=2"], "a.txt=0.5, or to none"),
+        (["a.txt=0", "b.txt=0"], "every file has the weight 0"),
+        (["a.txt", "./a.txt"], "a.txt is given twice"),
+        (["a.txt=1", "?.txt=2"], "a.txt is given twice"),
+        ([], "give --data FILE"),
+    ],
+)
+def test_sources_that_contradict_are_told(
+    parts: list[Path], monkeypatch: pytest.MonkeyPatch, sources: list[str], told: str
+) -> None:
+    monkeypatch.chdir(parts[0].parent)
+    with pytest.raises(ConfigError) as refused:
+        SourceFiles(tuple(map(Source.parse, sources))).found()
+    assert told in str(refused.value)
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flag", [*FORMER, "--mixture", "--shares"])
+def test_a_former_flag_says_what_to_write(flag: str, aino_train: Callable[..., str]) -> None:
+    told = aino_train("pretrain", flag, "x", "y", status=1)
+    assert told.startswith(f"aino-train pretrain: {flag} is gone: write ")
+    assert "--data" in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--teacher", "--engine-games", "--human-games", "--pgn"])
+def test_teach_says_what_to_write_instead_of_a_former_flag(flag: str, aino_train: Callable[..., str]) -> None:
+    assert aino_train("teach", flag, "x", status=1).startswith(f"aino-train teach: {flag} is gone: write --data")
+
+
+def test_a_former_flag_is_nobodys_guess(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["pretrain", "--run", "x", "--out", "y", "--minutes", "1", "--teachers", "x"])
+    assert "unrecognized arguments: --teachers" in (told := capsys.readouterr().err)
+    assert "'--teacher'" not in told
+
+
+def test_only_the_last_of_two_data_flags_counted(
+    parts: list[Path], tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    words = ["--net", "16x1", "--batch", 32, "--positions", 32, "--run", tmp_path / "run", "--out", tmp_path / "x.dit"]
+    shown = aino_train("pretrain", "--data", parts[0], "--data", parts[1], *words)
+    assert "a.txt: text labels, 6 games" in shown
+    assert "b.txt: text labels, 3 games" in shown
+
+
+def test_a_run_of_the_former_flags_goes_on(parts: list[Path], tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    def words(*data: object, positions: int) -> list[object]:
+        flags = ["--net", "16x1", "--batch", 32, "--positions", positions, "--run", tmp_path / "run"]
+        return ["pretrain", "--data", *data, *flags, "--out", tmp_path / "x.dit"]
+
+    aino_train(*words(*parts, positions=32))
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    kept = {name: value for name, value in config["files"].items() if name != "data"}
+    former = {"teacher": [str(parts[0])], "searched": [str(parts[1])], "labels": [], "shares": [0.6, 0.3], **kept}
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "files": former}))
+    told = aino_train(*words(parts[0], positions=64), status=1)
+    assert "other files" in told
+    assert "--start-from" in told
+    aino_train(*words(f"{parts[0]}=2", f"{parts[1]}=1", positions=64))
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["step"] == 2
+
+
+# ---- the two forms of games of earlier versions ---------------------------------------------------------------------
+
+FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
+QUEENS = "qqqqkqqq/pppppppp/8/8/8/8/PPPPPPPP/QQQQKQQQ w - - 0 1"
+BLACK_FIRST = "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
+
+
+def test_engine_games_become_text_labels(tmp_path: Path) -> None:
+    games = [
+        {"result": "1-0", "uci": "e2e4 e7e5 g1f3", "ev": [None, 300, 300.4]},
+        {"result": "1-0", "uci": "e2e4", "ev": [None]},
+        {"result": "1-0", "uci": "e7e5 g1f3", "ev": [300, -32000], "fen": BLACK_FIRST},
+        {"result": "1-0", "uci": "g1h1", "ev": [0], "fen": FRC},
+        {"result": "1-0", "uci": "e2e4", "ev": [0], "fen": QUEENS},
+    ]
+    with lzma.open(tmp_path / "engine.jsonl.xz", "wt") as stream:
+        stream.write("".join(json.dumps(game) + "\n" for game in games))
+    (tmp_path / "engine.txt").write_text("".join(converted(tmp_path / "engine.jsonl.xz")))
+    packed, illegal = collect(read_teacher(tmp_path / "engine.txt"))
+    assert (packed.n_games, illegal) == (3, 0)
+    assert packed.usable.tolist() == [False, True, True, True, True, True]
+    assert packed.target_scores.tolist() == [-300, 300, -300, -32000, 0]
+    assert packed.wdl[1, 2] > 0.9  # Black to move, White ahead
+    assert packed.wdl[2, 0] > 0.9
+
+
+def test_human_games_become_pgn(tmp_path: Path) -> None:
+    path = tmp_path / "human.tsv"
+    castling = "e2e4 e7e5 g1f3 b8c6 f1c4 f8c5 e1g1 g8f6 d2d3 e8g8"
+    path.write_text(f"welo\tbelo\tresult\tuci\n2500\t2400\t1/2-1/2\t{castling}\n2300\t\t1-0\te2e4\n")
+    (tmp_path / "human.pgn").write_text("".join(converted(path)))
+    assert [len(game.moves) for game in read_pgn(tmp_path / "human.pgn")] == [10, 1]
+    (game,) = read_pgn(tmp_path / "human.pgn", least_elo=2400)
+    assert game.moves[6] == chess.E1 | chess.H1 << 6
+    assert game.wdl[0].tolist() == [0, 1, 0]

@@ -1,0 +1,634 @@
+"""A stand-in for CuPy on machines without a GPU: it computes right values on the processor and is stricter than CuPy.
+
+    with strict_cupy() as device:                 # `import cupy` gives the stand-in, and `Backend cupy` can be used
+        ...
+    device.total("wait"), device.by_place("launch")
+
+- Its arrays refuse every implicit conversion, arithmetic with NumPy arrays, and NumPy scalars that change a dtype.
+- It has the functions, methods and parameters that all versions of CuPy in `cupy_table.json` have, and no others.
+- It counts launches, copies and waits by the file and line that caused them. How many launches a call takes was counted
+  once with real CuPy 13.3 and 14.2 on a driver that computes nothing.
+- Every memory knows its last writer and its readers by stream: to read or write it before they are done, or to free it,
+  is an error (`faults`, which `strict_cupy` raises at the end).
+- Queued downloads read as NaN until somebody waits for them; to change what a queued upload reads is a fault.
+- `limit` bytes of memory there are; `fail` lets calls fail as a broken device does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import operator
+import re
+import sys
+import threading
+import types
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import engine.backend
+from tests.cupy_table import TABLE
+
+VERSIONS: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
+# Launches of a call, where it is not one; views are none.
+LAUNCHES = {"var": 3, "linalg.norm": 3, "any": 2, "all": 2, "take_along_axis": 4, "add.at": 2, "nonzero": 2}
+LAUNCHES |= {"zeros": 0, "empty": 0, "zeros_like": 0, "empty_like": 0}
+KEEP_ORDER = {"astype", "zeros_like", "empty_like", "ones_like", "copy"}  # other results are C-contiguous
+WAITING = {"nonzero", "lib.stride_tricks.sliding_window_view"}
+AT = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or"}  # ufuncs whose `at` CuPy has
+
+
+class StreamOrderError(Exception):
+    """Work on one stream reads or writes what another stream may not have finished with."""
+
+
+class OutOfMemoryError(MemoryError):
+    """As CuPy's."""
+
+
+class CUDARuntimeError(RuntimeError):
+    """As CuPy's."""
+
+
+OutOfMemoryError.__module__, CUDARuntimeError.__module__ = "cupy.cuda.memory", "cupy_backends.cuda.api.runtime"
+
+Clock = Counter[int]  # how far each stream is known to be, by the stream's number
+
+
+class Device:
+    """The pretended GPU: its streams, its memory, what was counted, and how it fails."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()  # (kind, "file:line")
+        self.limit, self.used = 1 << 40, 0  # bytes
+        self.faults: list[str] = []
+        self.host: Clock = Counter()  # what the host has waited for
+        self.pinned: list[np.ndarray] = []
+        self._failures: dict[str, tuple[int, Exception]] = {}
+        self.null = Stream(self)
+
+    def total(self, kind: str) -> int:
+        """How often it happened: "launch", "product" (a launch, too), "wait", "upload", "download"."""
+        return sum(count for (what, _), count in self.counts.items() if what == kind)
+
+    def by_place(self, kind: str) -> Counter[str]:
+        """The same by file and line."""
+        return Counter({place: count for (what, place), count in self.counts.items() if what == kind})
+
+    def fail(self, kind: str, error: Exception, after: int = 0) -> None:
+        """From now on let every call of this kind raise; the first `after` ones still work."""
+        self._failures[kind] = after, error
+
+    def heal(self) -> None:
+        """Let nothing fail any more."""
+        self._failures.clear()
+        self.limit = 1 << 40
+
+    def note(self, kind: str, count: int = 1) -> None:
+        """Count, or fail."""
+        if kind in self._failures:
+            left, error = self._failures[kind]
+            self._failures[kind] = left - count, error
+            if left < count:
+                raise error
+        if count and not _state.fusing:
+            self.counts[kind, _caller()] += count
+
+
+class _State(threading.local):
+    fusing = False
+
+    def __init__(self) -> None:
+        self.streams: list[Stream] = []
+
+
+_state = _State()
+
+
+def _caller() -> str:
+    frame: Any = sys._getframe(1)
+    while frame.f_code.co_filename == __file__ or "contextlib" in frame.f_code.co_filename:
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+# ---- streams and memory -----------------------------------------------------------------------------------------
+
+
+class Stream:
+    """A queue of work, with a clock that says what work it comes after."""
+
+    def __init__(self, device: Device, non_blocking: bool = False) -> None:
+        self.device, self.number, self.clock = device, id(self), Counter[int]()
+        self._pending: list[Callable[[], None]] = []
+
+    def __enter__(self) -> Stream:
+        _state.streams.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _state.streams.pop()
+
+    def begin(self, reads: list[Memory], writes: list[Memory]) -> None:
+        """One more piece of work."""
+        self.clock |= self.device.host
+        self.clock[self.number] += 1
+        for memory in reads + writes:
+            self._check(memory.writer, memory)
+        for memory in writes:
+            for reader in memory.readers.items():
+                self._check(reader, memory)
+            memory.writer, memory.readers = (self.number, self.clock[self.number]), {}
+        for memory in reads:
+            memory.readers[self.number] = self.clock[self.number]
+
+    def _check(self, other: tuple[int, int], memory: Memory) -> None:
+        if other[1] > self.clock[other[0]]:
+            raise StreamOrderError(f"{_caller()} uses {memory.size} bytes that another stream still works on")
+
+    def later(self, action: Callable[[], None]) -> None:
+        self._pending.append(action)
+
+    def synchronize(self) -> None:
+        self.device.note("wait")
+        self.device.host |= self.clock
+        pending, self._pending = self._pending, []
+        for action in pending:
+            action()
+
+    def wait_event(self, event: Event) -> None:
+        self.clock |= event.clock
+
+    def record(self, event: Event | None = None) -> Event:
+        event = event or Event(self.device)
+        event.record(self)
+        return event
+
+
+class Event:
+    """A mark in a stream's queue."""
+
+    def __init__(self, device: Device, block: bool = False, disable_timing: bool = False) -> None:
+        self.device, self.clock, self._pending = device, Counter[int](), list[Callable[[], None]]()
+
+    def record(self, stream: Stream | None = None) -> None:
+        stream = stream or _stream(self.device)
+        self.clock, self._pending = stream.clock.copy(), list(stream._pending)
+        stream._pending.clear()
+        stream.later(self._deliver)
+
+    def _deliver(self) -> None:
+        pending, self._pending = self._pending, []
+        for action in pending:
+            action()
+
+    def synchronize(self) -> None:
+        self.device.note("wait")
+        self.device.host |= self.clock
+        self._deliver()
+
+
+def _stream(device: Device) -> Stream:
+    return _state.streams[-1] if _state.streams else device.null
+
+
+class Memory:
+    """Memory of the device, shared by an array and its views."""
+
+    size = 0
+
+    def __init__(self, device: Device, size: int) -> None:
+        self.device, self.home = device, _stream(device)
+        self.writer, self.readers = (0, 0), dict[int, int]()
+        device.note("alloc")
+        if device.used + size > device.limit:
+            raise OutOfMemoryError(
+                f"Out of memory allocating {size:,} bytes (allocated so far: {device.used:,} bytes)."
+            )
+        device.used += size
+        self.size = size
+
+    def __del__(self) -> None:
+        self.device.used -= self.size
+        known = self.home.clock | self.device.host
+        if any(count > known[number] for number, count in [self.writer, *self.readers.items()] if number):
+            self.device.faults.append(f"{self.size} bytes are freed while another stream works on them")
+
+
+# ---- arrays -----------------------------------------------------------------------------------------------------
+
+
+class ndarray:
+    """Like `cupy.ndarray`."""
+
+    __array_ufunc__: Any = None  # so that NumPy refuses to mix
+    __hash__: Any = None
+
+    def __init__(self, device: Device, values: np.ndarray, memory: Memory | None = None) -> None:
+        self._device, self._values = device, values
+        self._memory = memory or Memory(device, values.nbytes)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "T":
+            return self.transpose()
+        if name in ("device", "data", "flat", "base", "cstruct") or not _in_all("attributes", name):
+            if not _in_all("methods", name):
+                raise AttributeError(f"CuPy's arrays have no {name!r}")
+            if _state.fusing and name != "astype":
+                raise TypeError(f"fusing: no method {name!r}")
+            method = getattr(np.ndarray, name)
+            return lambda *given, **options: _call(self._device, name, "methods", method, (self, *given), options)
+        return getattr(self._values, name)
+
+    def __getitem__(self, place: Any) -> ndarray:
+        _refuse_fusing("indexing")
+        arrays = _indices(self._device, place)
+        masks = [index for index in arrays if index.dtype == bool]
+        result = self._values[_plain(place)]
+        if not arrays:
+            return ndarray(self._device, np.asarray(result), self._memory)
+        if masks:
+            self._device.note("launch")
+            _wait(self._device)
+        return _new(self._device, np.asarray(result), [self, *arrays])
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        _refuse_fusing("assignment")
+        if isinstance(value, np.ndarray):
+            raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
+        arrays = _indices(self._device, place)
+        if any(index.dtype == bool for index in arrays):
+            _wait(self._device)
+        self._values[_plain(place)] = _plain(value)
+        used = [*arrays, value] if isinstance(value, ndarray) else arrays
+        _work(self._device, 2 if arrays else 1, used, [self])
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[ndarray]:
+        return (self[place] for place in range(len(self)))
+
+    def get(self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True) -> Any:
+        """Copy to host memory: at once, or into `out` whenever the stream is waited for."""
+        queue = stream or _stream(self._device)
+        self._device.note("download")
+        queue.begin([self._memory], [])
+        if not self._values.flags.c_contiguous:
+            self._device.note("launch")
+        values = np.array(self._values, order="C")
+        if out is None or blocking:
+            queue.synchronize()
+            if out is None:
+                return values
+            out[...] = values
+            return out
+        if (out.shape, out.dtype) != (values.shape, values.dtype) or not out.flags.c_contiguous:
+            raise ValueError("expected an array of the same shape and dtype to copy to")
+        if not _is_pinned(self._device, out):
+            self._device.faults.append(f"{_caller()}: a queued copy to memory that is not pinned waits for the device")
+        out.fill(np.nan if out.dtype.kind == "f" else 77)
+        queue.later(lambda: out.__setitem__(..., values))
+        return out
+
+    def set(self, arr: np.ndarray, stream: Any = None) -> None:
+        """Copy from host memory."""
+        if not isinstance(arr, np.ndarray) or (arr.shape, arr.dtype) != (self.shape, self.dtype):
+            raise TypeError("expected a NumPy array of the same shape and dtype")
+        queue = stream or _stream(self._device)
+        self._device.note("upload")
+        queue.begin([], [self._memory])
+        self._values[...] = arr
+        if _is_pinned(self._device, arr):
+            kept = arr.copy()
+            queue.later(lambda: self._compare(arr, kept))
+
+    def _compare(self, now: np.ndarray, then: np.ndarray) -> None:
+        if now.tobytes() != then.tobytes():
+            self._device.faults.append("host memory was changed while a queued upload read it")
+
+
+ndarray.__module__ = "cupy"
+
+
+def _refuse_fusing(what: str) -> None:
+    if _state.fusing:
+        raise TypeError(f"fusing: no {what}")
+
+
+def _in_all(group: str, name: str) -> bool:
+    return all(name in table[group] for table in VERSIONS.values())
+
+
+def _is_pinned(device: Device, array: np.ndarray) -> bool:
+    return any(np.shares_memory(array, one) for one in device.pinned)
+
+
+def _plain(value: Any) -> Any:
+    """The values behind an argument; NumPy arrays are refused."""
+    if isinstance(value, ndarray):
+        return value._values
+    if isinstance(value, np.ndarray):
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    return type(value)(_plain(part) for part in value) if type(value) in (tuple, list) else value
+
+
+def _indices(device: Device, place: Any) -> list[ndarray]:
+    """The arrays of an index. CuPy would upload others, and wraps what is out of range; NumPy raises."""
+    parts = place if isinstance(place, tuple) else (place,)
+    if any(isinstance(part, np.ndarray | list) for part in parts):
+        raise TypeError("an index in host memory: upload it first")
+    return [part for part in parts if isinstance(part, ndarray)]
+
+
+def _arrays(value: Any) -> list[ndarray]:
+    if isinstance(value, ndarray):
+        return [value]
+    return [array for part in value for array in _arrays(part)] if isinstance(value, tuple | list) else []
+
+
+def _work(device: Device, launches: int, reads: list[ndarray], writes: list[ndarray], kind: str = "launch") -> None:
+    device.note(kind, launches)
+    _stream(device).begin([array._memory for array in reads], [array._memory for array in writes])
+
+
+def _wait(device: Device) -> None:
+    device.note("download")
+    _stream(device).synchronize()
+
+
+def _new(device: Device, values: np.ndarray, reads: list[ndarray], name: str = "", launches: int = 1) -> ndarray:
+    """A new array, written by a kernel that read others."""
+    if name not in KEEP_ORDER:
+        values = np.asarray(values, order="C")
+    result = ndarray(device, values)
+    _work(device, launches, reads, [result], "product" if name == "matmul" else "launch")
+    return result
+
+
+def _check_call(name: str, group: str, given: int, options: dict[str, Any]) -> None:
+    """Refuse parameters that a version of CuPy lacks."""
+    for version, table in VERSIONS.items():
+        if name not in table[group]:
+            raise AttributeError(f"CuPy {version} has no {name!r}")
+        names = table[group][name].split(", ") if group != "ufuncs" else ["*x", "out", "dtype", "casting"]
+        stars = [one for one in names if one.startswith("*")]
+        unknown = options.keys() - set(names) if not any(one.startswith("**") for one in stars) else set()
+        if unknown:
+            raise TypeError(f"CuPy {version}: {name}() has no parameter {sorted(unknown)[0]!r}")
+        by_place = [one for one in names if one] if not stars else names[: names.index(stars[0])]
+        if given > len(by_place) and not any(len(one) > 1 for one in stars):
+            raise TypeError(f"CuPy {version}: {name}() takes {len(by_place)} arguments by place, got {given}")
+
+
+def _call(device: Device, name: str, group: str, function: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Call a NumPy function on arrays of the device, as CuPy would."""
+    _check_call(name, group, len(given) - (group == "methods"), options)
+    reads = _arrays(list(given)) + _arrays([value for key, value in options.items() if key != "out"])
+    if group == "ufuncs" or name in ("where", "clip"):
+        _check_mixture(name, given)
+    elif _state.fusing and name not in ("astype", "sum"):
+        raise TypeError(f"fusing: no function {name!r}")
+    out = options.get("out")
+    with np.errstate(all="ignore"):
+        if name == "matmul":
+            function = _product
+        result = function(*_plain(given), **{key: _plain(value) for key, value in options.items()})
+    if out is not None:
+        _work(device, LAUNCHES.get(name, 1), reads, [out])
+        return out
+    if name in WAITING:
+        _wait(device)
+    results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
+    return tuple(results) if isinstance(result, tuple) else results[0]
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A matrix product; sums of half precision are kept in float32, as on a device."""
+    if a.dtype == b.dtype == np.float16:
+        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    return np.matmul(a, b)
+
+
+def _sequence(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _result(device: Device, name: str, values: np.ndarray, given: tuple[Any, ...], reads: list[ndarray]) -> ndarray:
+    for array in reads:
+        if values.size and np.may_share_memory(values, array._values):
+            return ndarray(device, values, array._memory)
+    launches = LAUNCHES.get(name, 1)
+    if name in ("concatenate", "stack"):
+        launches = len(reads)
+    elif name == "where":
+        launches += sum(not isinstance(value, ndarray) for value in given)
+    elif name == "mean" and reads[0].dtype == np.float16:
+        launches = 2
+    elif name == "matmul":
+        copies = sum(not _fits_product(array._values) for array in reads)
+        device.note("launch", copies + 3 * (reads[0].ndim != reads[1].ndim))
+    return _new(device, values, reads, name, launches)
+
+
+def _fits_product(values: np.ndarray) -> bool:
+    """Whether a product takes an array as it lies in memory."""
+    flags = values.flags
+    return flags.c_contiguous or (flags.f_contiguous and values.ndim == 2)
+
+
+def _check_mixture(name: str, given: tuple[Any, ...]) -> None:
+    """Refuse NumPy scalars that change the dtype, which CuPy 13 and 14 do differently, and dtypes that CuPy lacks."""
+    arrays = [one for one in given if isinstance(one, ndarray)]
+    if not arrays or any(isinstance(one, list) for one in given):
+        raise TypeError(f"{name}: expected arrays of the device")
+    dtype = np.result_type(*(one.dtype for one in arrays))
+    for one in given:
+        if isinstance(one, np.generic) and np.result_type(one.dtype, dtype) != dtype:
+            raise TypeError(f"{name}: {one.dtype} scalar beside {dtype} arrays gives another dtype in each CuPy")
+    for table in VERSIONS.values():
+        known = [types.partition("->")[0] for types in table["ufuncs"].get(name, "").split()]
+        wanted = [one.dtype for one in arrays]
+        fits = any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted))
+        if known and len(arrays) == len(given) and not fits:
+            raise TypeError(f"CuPy: {name} is not supported for {wanted}")
+
+
+# ---- operators --------------------------------------------------------------------------------------------------
+
+UFUNC_OF = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lshift": "left_shift", "rshift": "right_shift", "matmul": "matmul", "lt": "less", "le": "less_equal",
+    "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal", "neg": "negative", "invert": "invert",
+    "abs": "absolute",
+}  # fmt: skip
+
+
+def _operator(ufunc: str, kind: str) -> Any:
+    function = getattr(np, ufunc)
+    group = "functions" if ufunc == "matmul" else "ufuncs"
+
+    def apply(self: ndarray, *other: Any) -> Any:
+        given = (*other, self) if kind == "r" else (self, *other)
+        if any(isinstance(one, tuple | list | str) for one in other):
+            return NotImplemented
+        return _call(self._device, ufunc, group, function, given, {"out": self} if kind == "i" else {})
+
+    return apply
+
+
+for _name, _ufunc in UFUNC_OF.items():
+    for _kind in ("", "r", "i"):
+        setattr(ndarray, f"__{_kind}{_name}__", _operator(_ufunc, _kind))
+
+
+def _to_python(kind: Any) -> Any:
+    def convert(self: ndarray) -> Any:
+        if _state.fusing:
+            raise TypeError("fusing: no value is known yet")
+        return kind(self.get())
+
+    return convert
+
+
+for _kind_of_value in (bool, int, float):
+    setattr(ndarray, f"__{_kind_of_value.__name__}__", _to_python(_kind_of_value))
+ndarray.__index__ = _to_python(operator.index)  # type: ignore[attr-defined]
+ndarray.item = ndarray.tolist = _to_python(lambda values: values.tolist())  # type: ignore[attr-defined]
+
+
+# ---- the module -------------------------------------------------------------------------------------------------
+
+
+class _Ufunc:
+    def __init__(self, device: Device, name: str) -> None:
+        self._device, self._name, self._function = device, name, getattr(np, name)
+
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        return _call(self._device, self._name, "ufuncs", self._function, given, options)
+
+    def at(self, a: ndarray, indices: Any, b: Any = None) -> None:
+        if self._name not in AT:
+            raise AttributeError(f"CuPy's {self._name} has no `at`")
+        _indices(self._device, indices)
+        self._function.at(a._values, _plain(indices), _plain(b))
+        _work(self._device, 2, _arrays([indices, b]), [a])
+
+
+class _Module(types.ModuleType):
+    """`cupy` or a part of it, with what the table has."""
+
+    def __init__(self, device: Device, path: str, source: Any) -> None:
+        super().__init__(f"cupy.{path}".rstrip("."))
+        self._device, self._path, self._source = device, path, source
+
+    def __getattr__(self, name: str) -> Any:
+        full = f"{self._path}.{name}".lstrip(".")
+        if _in_all("ufuncs", full):
+            return _Ufunc(self._device, name)
+        if _in_all("functions", full):
+            function = getattr(self._source, name)
+            return lambda *given, **options: _call(self._device, full, "functions", function, given, options)
+        if _in_all("constants", full) and not isinstance(getattr(self._source, name), type(np.ndarray.copy)):
+            return getattr(self._source, name)
+        raise AttributeError(f"CuPy has no {full!r}")
+
+
+def _asarray(device: Device, given: Any, dtype: Any = None) -> ndarray:
+    """`cupy.asarray`: the same array, a cast one, or an upload."""
+    if isinstance(given, ndarray):
+        return given if dtype is None or given.dtype == dtype else given.astype(dtype)
+    device.note("upload")
+    result = ndarray(device, np.array(given, dtype, order="C"))
+    _stream(device).begin([], [result._memory])
+    return result
+
+
+def _fuse(device: Device, version: str) -> Any:
+    """`cupy.fuse`: a function of elementwise operations, which becomes one kernel."""
+
+    def decorate(function: Any) -> Any:
+        if not inspect.isfunction(function) or not re.fullmatch(r"[a-z_]\w*", function.__name__):
+            raise TypeError("only a function with a name can be fused")
+
+        if version.startswith("13"):
+            raise TypeError("CuPy 13 cannot fuse constants with NumPy 2")
+
+        def fused(*given: Any) -> Any:
+            if _state.fusing:
+                return function(*given)
+            _plain(given)
+            _state.fusing = True
+            try:
+                results = _sequence(function(*given))
+            finally:
+                _state.fusing = False
+            _work(device, 1, _arrays(list(given)), [one for one in results if isinstance(one, ndarray)])
+            return results if len(results) > 1 else results[0]
+
+        return fused
+
+    return decorate
+
+
+def _make(device: Device, version: str) -> dict[str, types.ModuleType]:
+    cupy = _Module(device, "", np)
+    values: dict[str, Any] = {
+        "__version__": version,
+        "ndarray": ndarray,
+        "asarray": lambda a, dtype=None: _asarray(device, a, dtype),
+        "array": lambda a, dtype=None, copy=True: _asarray(device, a, dtype).copy(),
+        "fuse": lambda: _fuse(device, version),
+        "linalg": _Module(device, "linalg", np.linalg),
+    }
+    tricks = _Module(device, "lib.stride_tricks", np.lib.stride_tricks)
+    values["lib"] = types.SimpleNamespace(stride_tricks=tricks)
+    runtime = types.SimpleNamespace(
+        getDeviceProperties=lambda number: {"name": b"a stand-in"}, CUDARuntimeError=CUDARuntimeError
+    )
+    values["cuda"] = types.SimpleNamespace(
+        runtime=runtime,
+        Device=lambda *number: types.SimpleNamespace(id=0, synchronize=device.null.synchronize),
+        Stream=lambda non_blocking=False: Stream(device, non_blocking),
+        Event=lambda block=False, disable_timing=False: Event(device),
+        get_current_stream=lambda: _stream(device),
+        memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+    )
+    vars(cupy).update(values)
+    cupyx = types.ModuleType("cupyx")
+
+    def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
+        device.pinned.append(np.empty(shape, dtype))
+        return device.pinned[-1]
+
+    vars(cupyx).update(empty_pinned=empty_pinned)
+    return {"cupy": cupy, "cupyx": cupyx}
+
+
+@contextlib.contextmanager
+def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
+    """Put the stand-in in the place of CuPy, under this version. At the end, AssertionError tells the faults left."""
+    device = Device()
+    kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
+    sys.modules.update(_make(device, version))
+    engine.backend.forget_device()
+    try:
+        yield device
+        device.heal()
+        device.null.synchronize()
+    finally:
+        engine.backend.forget_device()
+        for name, module in kept.items():
+            sys.modules.pop(name, None)
+            if module is not None:
+                sys.modules[name] = module
+    assert not device.faults, device.faults

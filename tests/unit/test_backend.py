@@ -1,0 +1,98 @@
+"""Where arrays live: a device is checked before it is used, and fails with one error."""
+
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine.backend
+from engine.backend import NUMPY, get_backend, why_no_device
+from engine.errors import ConfigError, DeviceError
+from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError, strict_cupy
+
+LIBRARIES = {
+    "launch": RuntimeError(
+        "CuPy failed to load libnvrtc.so.12: OSError: libnvrtc.so.12: cannot open shared object file"
+    ),
+    "product": ImportError("libcublas.so.12: cannot open shared object file: No such file or directory"),
+    "wait": CUDARuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered"),
+    "alloc": OutOfMemoryError("Out of memory allocating 512 bytes (allocated so far: 0 bytes)."),
+}
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
+def test_device_that_answers_but_cannot_compute_is_not_taken(kind: str, device: Device) -> None:
+    device.fail(kind, LIBRARIES[kind])
+    assert get_backend("auto") is NUMPY
+    reason = str(LIBRARIES[kind])
+    assert reason in why_no_device()
+    with pytest.raises(DeviceError, match="a GPU that computes") as caught:
+        get_backend("cupy")
+    assert reason in str(caught.value)
+    assert caught.value.option == "backend"
+
+
+def test_device_that_computes_wrong_numbers_is_not_taken(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = engine.backend.to_numpy
+    monkeypatch.setattr(engine.backend, "to_numpy", lambda array: right(array) * 0)
+    assert get_backend("auto") is NUMPY
+    assert "wrong results in float16" in why_no_device()
+
+
+def test_machine_without_a_device_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_device(number: int) -> Any:
+        raise CUDARuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+
+    with strict_cupy():
+        monkeypatch.setattr(sys.modules["cupy"].cuda.runtime, "getDeviceProperties", no_device)
+        assert get_backend("auto") is NUMPY
+        assert why_no_device() == ""
+        with pytest.raises(DeviceError, match="no CUDA-capable device"):
+            get_backend("cupy")
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    engine.backend.forget_device()
+    with pytest.raises(DeviceError, match="needs the cupy package"):
+        get_backend("cupy")
+    assert why_no_device() == ""
+    monkeypatch.undo()
+    engine.backend.forget_device()
+
+
+def test_whatever_a_device_fails_with_is_one_error(device: Device) -> None:
+    backend = get_backend("cupy")
+    for error in (*LIBRARIES.values(), TypeError("no such parameter"), SystemError("returned a result")):
+        with (
+            pytest.raises(DeviceError, match="a stand-in failed while it worked") as caught,
+            backend.guard("it worked"),
+        ):
+            raise error
+        assert str(error) in str(caught.value)
+    with pytest.raises(ConfigError), backend.guard("it worked"):
+        raise ConfigError("ours")
+    with pytest.raises(TypeError), NUMPY.guard("it worked"):
+        raise TypeError("a mistake of ours")
+
+
+def test_long_reasons_are_cut(device: Device) -> None:
+    with pytest.raises(DeviceError) as caught, get_backend("cupy").guard("it compiled"):
+        raise RuntimeError("a whole program\n" * 1000)
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("version", "launches"), [("14.2.0", 1), ("13.3.0", 2)])
+def test_functions_are_fused_by_a_cupy_that_can(version: str, launches: int) -> None:
+    with strict_cupy(version) as device:
+        backend = get_backend("cupy")
+
+        def doubled(x: Any, out: Any) -> None:
+            backend.xp.add(x * 2, 1, out=out)
+
+        x, out = backend.asarray(np.arange(3.0)), backend.asarray(np.zeros(3))
+        device.counts.clear()
+        backend.fused(doubled)(x, out)
+        assert device.total("launch") == launches
+        assert out.get().tolist() == [1, 3, 5]
+    assert isinstance(NUMPY.fused(doubled), types.FunctionType)

@@ -1,0 +1,162 @@
+"""The stand-in for CuPy is stricter than CuPy, counts, and notices what a real device would not."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.backend import get_backend
+from tests.cupy_table import TABLE, table
+from tests.strict_cupy import VERSIONS, Device, OutOfMemoryError, StreamOrderError, ndarray, strict_cupy
+
+HALF = np.float16
+
+
+@pytest.fixture
+def xp(device: Device) -> Any:
+    return sys.modules["cupy"]
+
+
+def test_no_conversion_and_no_mixture_is_implicit(xp: Any) -> None:
+    array = xp.asarray(np.ones(3, np.float32))
+    refused = [
+        lambda: np.asarray(array),
+        lambda: array + np.ones(3, np.float32),
+        lambda: np.ones(3, np.float32) + array,
+        lambda: array * np.array(2, np.float32),
+        lambda: array.astype(HALF) * np.float64(2),  # float16 in CuPy 13, float64 in CuPy 14
+        lambda: xp.add(array, [1.0, 2.0, 3.0]),
+        lambda: array[np.array([0, 1])],
+        lambda: array[[0, 1]],
+        lambda: xp.maximum(array, 0, where=array > 0),
+        lambda: array.max(axis=0, initial=0.0),
+        lambda: array.astype(HALF) << 1,
+    ]
+    for number, attempt in enumerate(refused):
+        with pytest.raises((TypeError, ValueError)):
+            pytest.fail(f"{number}: {attempt()}")
+    with pytest.raises(ValueError, match="cannot be used for fill"):
+        array[:] = np.zeros(3, np.float32)
+    for missing in ("put_along_axis", "bitwise_count", "ndindex_of"):
+        with pytest.raises(AttributeError, match=missing):
+            getattr(xp, missing)
+    with pytest.raises(AttributeError, match="byteswap"):
+        array.byteswap()
+    assert type(xp.exp(array).sum()) is ndarray
+    assert (array * np.float32(2)).dtype == np.float32
+
+
+def test_results_lie_in_memory_as_cupys(xp: Any) -> None:
+    turned = xp.zeros((2, 3, 4)).transpose(0, 2, 1)
+    assert (turned + 1).strides == (96, 24, 8)  # NumPy would keep the order
+    assert xp.zeros_like(turned).strides == turned.strides
+    assert turned.reshape(2, 12).strides == (96, 8)
+
+
+def test_launches_copies_and_waits_are_counted_by_place(xp: Any, device: Device) -> None:
+    array = xp.asarray(np.ones((4, 4), np.float32))
+    device.counts.clear()
+    total = (array @ array.T + 1).sum()
+    assert (device.total("product"), device.total("launch"), device.total("wait")) == (1, 2, 0)
+    assert float(total) == 80
+    assert array[array > 1].shape == (0,)
+    assert (device.total("wait"), device.total("download")) == (2, 2)
+    assert all(place.startswith("test_strict_cupy.py:") for place in device.by_place("wait"))
+    array.reshape(2, 8).T[1:].swapaxes(0, 1)
+    assert device.total("launch") == 5  # views are none
+
+
+def test_work_on_another_stream_must_be_waited_for(xp: Any, device: Device) -> None:
+    array, other, third = xp.zeros(4), xp.cuda.Stream(non_blocking=True), xp.cuda.Stream(non_blocking=True)
+    with pytest.raises(StreamOrderError), other:
+        array + 1
+    device.null.synchronize()
+    with other:
+        array += 1
+    with pytest.raises(StreamOrderError), third:
+        array + 1
+    third.wait_event(other.record())
+    with third:
+        doubled = array * 2
+    with pytest.raises(StreamOrderError), other:
+        array += 1  # which the third stream may still read
+    third.synchronize()
+    assert doubled.get().tolist() == [2, 2, 2, 2]
+
+
+def test_queued_copies_are_not_there_before_somebody_waits(device: Device) -> None:
+    backend = get_backend("cupy")
+    lane, host, back = backend.lane(), backend.pinned((3,), np.float32), backend.pinned((3,), np.float32)
+    with lane:
+        there = backend.xp.zeros(3, np.float32)
+        host[:] = 1, 2, 3
+        lane.upload(host, there)
+        lane.download(there * 2, back)
+    assert np.isnan(back).all()
+    lane.wait()
+    assert back.tolist() == [2, 4, 6]
+    with lane:
+        lane.upload(host, there)
+    host[:] = 0
+    lane.wait()
+    assert device.faults == ["host memory was changed while a queued upload read it"]
+    device.faults.clear()
+
+
+def test_memory_that_another_stream_uses_must_not_be_freed(xp: Any, device: Device) -> None:
+    array, other = xp.zeros(4), xp.cuda.Stream(non_blocking=True)
+    xp.cuda.Device().synchronize()
+    with other:
+        kept = array + 1
+    del array
+    other.synchronize()
+    assert kept.get().tolist() == [1] * 4
+    assert device.faults == ["32 bytes are freed while another stream works on them"]
+    device.faults.clear()
+
+
+def test_faults_that_no_call_could_raise_are_raised_at_the_end() -> None:
+    stand_in = strict_cupy()
+    stand_in.__enter__().faults.append("a fault")
+    with pytest.raises(AssertionError, match="a fault"):
+        stand_in.__exit__(None, None, None)
+
+
+def test_memory_has_a_limit_and_comes_back(xp: Any, device: Device) -> None:
+    used = device.used
+    device.limit = used + 100
+    with pytest.raises(OutOfMemoryError, match="Out of memory allocating 128 bytes"):
+        xp.zeros(16)
+    kept = xp.zeros(8)
+    with pytest.raises(OutOfMemoryError):
+        xp.zeros(8)
+    del kept
+    assert xp.zeros(8).nbytes == 64
+    assert device.used == used
+
+
+def test_fused_functions_are_one_launch_and_elementwise(xp: Any, device: Device) -> None:
+    def good(x: Any, y: Any) -> Any:
+        return xp.where(x > y, x, 0).astype(HALF) * 2
+
+    def indexed(x: Any, y: Any) -> Any:
+        return x[0] + y
+
+    def valued(x: Any, y: Any) -> Any:
+        return x if float(y.sum()) else y
+
+    x, y = xp.asarray(np.arange(3.0)), xp.asarray(np.ones(3))
+    device.counts.clear()
+    assert xp.fuse()(good)(x, y).get().tolist() == [0, 0, 4]
+    assert device.total("launch") == 1
+    for bad in (indexed, valued, lambda x, y: x + y):
+        with pytest.raises(TypeError):
+            xp.fuse()(bad)(x, y)
+
+
+def test_table_is_of_both_major_versions_and_of_the_cupy_that_is_installed() -> None:
+    assert sorted(version.partition(".")[0] for version in VERSIONS) == ["13", "14"], TABLE
+    cupy = pytest.importorskip("cupy")
+    known = {version.partition(".")[0]: one for version, one in VERSIONS.items()}
+    assert table(cupy) == known[cupy.__version__.partition(".")[0]]

@@ -1,0 +1,84 @@
+"""Analysis: any position of a game, a variation or a file, and lines of what Aino thinks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.errors import MoveError
+from engine.search.limits import Limits
+from engine.search.result import SearchInfo
+from uci.game.timed_game import Setup
+from uci.web.beginnings import chosen_position, loaded_game
+from uci.web.board_session import BoardSession, legal
+from uci.web.snapshot import lines_of, verdict_at_end
+
+_FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
+
+# ---- requests ---------------------------------------------------------------------------------------------------
+
+
+def analyse(session: BoardSession, on: bool) -> None:
+    session.table.analyse(on)
+    session.changed()
+
+
+def look(session: BoardSession, variation: bool, ply: int) -> None:
+    if session.table.is_analysing:
+        session.table.look(variation, ply)
+        session.changed()
+
+
+def explore(session: BoardSession, moves: list[str]) -> None:
+    if not session.table.is_analysing:
+        raise MoveError("moves of a line can be played in analysis only")
+    board = session.table.shown.copy()
+    found = []
+    for uci in moves:
+        found.append(legal(uci, board))
+        board.push(found[-1])
+    session.table.explore(found)
+    session.changed()
+
+
+def drop_variation(session: BoardSession) -> None:
+    session.table.drop_variation()
+    session.changed()
+
+
+def lines(session: BoardSession, on: bool, count: int) -> None:
+    session.shows_lines, session.line_count = on, count
+    session.changed()
+
+
+def position(session: BoardSession, fen: str) -> None:
+    session.replace_table(Setup(chosen_position(fen, session.table.shown, session.say), None))
+
+
+def load(session: BoardSession, text: str, game: int) -> None:
+    setup, names, fault = loaded_game(text, game)
+    session.replace_table(setup)
+    session.table.look(False, 0)
+    session.changed()
+    if fault:
+        session.say(f"the PGN has a fault: {fault}", "error")
+    if len(names) > 1:
+        session.tell({"do": "games", "names": names, "game": game})
+
+
+# ---- Aino's part ------------------------------------------------------------------------------------------------
+
+
+async def show_lines(session: BoardSession) -> None:
+    """Shows lines of the position that is looked at until something else is to be done."""
+    board = session.table.shown.copy()
+    if not any(board.legal_moves):
+        session.engine.stop()
+        session.tell(verdict_at_end(board))
+        return
+
+    def on_lines(infos: Sequence[SearchInfo]) -> None:
+        session.tell(lines_of(session.table, board, infos))
+
+    for limits in (_FIRST_LOOK, Limits(infinite=True)):
+        if await session.engine.search(board, session.for_analysis, limits, on_lines) is None:
+            return

@@ -1,0 +1,228 @@
+"""One person at one table with one engine: the state of the board, and what its modes share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import chess
+import chess.pgn
+
+from engine.errors import AinoError, MoveError
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from uci.game.timed_game import Setup
+from uci.web.board_engine import BoardEngine
+from uci.web.shelf import Shelf
+from uci.web.snapshot import snapshot
+from uci.web.table import Table
+
+if TYPE_CHECKING:
+    from engine.player import Engine
+
+_REVIEW = Limits(nodes=20_000)
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a session works with."""
+
+    engine: BoardEngine
+    save: Callable[[chess.pgn.Game], str]  # returns a sentence that says where the game is
+    review_limits: Limits = _REVIEW
+    games: Path | None = None  # the folder of one's own games
+    load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
+    rng: random.Random | None = None  # chooses Aino's openings; without it Aino searches from the first move on
+
+
+@dataclass(frozen=True)
+class Review:
+    """How far the review of the game is."""
+
+    is_running: bool = False
+    done: int = 0  # moves that have been judged
+    total: int = 0
+    page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
+
+    def message(self) -> dict[str, Any]:
+        """What the page is told."""
+        ready = self.page is not None
+        name = "reviewing" if self.is_running else "reviewed" if ready else "unreviewed"
+        return {"do": name, "running": self.is_running, "ready": ready, "done": self.done, "total": self.total}
+
+
+class BoardSession:
+    """`tell` sends a message to the page that is at the board.
+
+    All methods run in the event loop and return at once; the engine works in tasks.
+    """
+
+    def __init__(self, services: Services, setup: Setup, tell: Tell) -> None:
+        self.services = services
+        self.engine = services.engine
+        self.tell = tell
+        self.go_on: Callable[[], None] = self.set_flag_timer  # sets the engine to what the table asks for
+        self.table = self._lay(setup)
+        self.shows_lines, self.line_count = True, 3
+        self.review = Review()
+        self.hinted: dict[str, Any] | None = None  # the latest hint
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flag: asyncio.TimerHandle | None = None
+        self._is_saved = False
+        self._saved = ""  # where the game is that was saved last
+        self.shelf = self._make_shelf()
+
+    def _make_shelf(self) -> Shelf | None:
+        games, load = self.services.games, self.services.load
+        if games is None or load is None:
+            return None
+        limits = self.services.review_limits
+        return Shelf(games, load, self._tell_from_thread, self.replace_table, lambda: self.table.is_engine_turn, limits)
+
+    def arrive(self) -> None:
+        """A page has come to the board."""
+        self._loop = asyncio.get_running_loop()
+        if self.shelf is not None:
+            self.shelf.arrive()
+
+    def close(self) -> str | None:
+        """Ends the engine's work and saves a game that is not saved; returns where it is."""
+        self.review = Review()
+        self.engine.stop()
+        if self.shelf is not None:
+            self.shelf.close()
+        return self.save()
+
+    # ---- the page ---------------------------------------------------------------------------------------------------
+
+    def tell_state(self) -> None:
+        """Everything that a page shows but hints, which the page forgets with the position, and lines that follow."""
+        shown = {"on": self.shows_lines, "count": self.line_count}
+        saved = self._saved if self._is_saved else ""
+        self.tell({**snapshot(self.table), "review": self.review.message(), "shows": shown, "saved": saved})
+
+    def _tell_from_thread(self, message: dict[str, Any]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.tell, message)
+
+    def say(self, text: str, kind: str = "note") -> None:
+        """Sends words to the page: a note, or an error."""
+        self.tell({"do": "say", "text": text, "kind": kind})
+
+    def changed(self) -> None:
+        """Tells the new state and sets the engine to the work that it asks for."""
+        if self.table.end is not None and self.table.is_game:
+            self.save()
+        self.tell_state()
+        self.go_on()
+
+    # ---- the table --------------------------------------------------------------------------------------------------
+
+    def replace_table(self, setup: Setup) -> None:
+        """Begins another game, after saving the one before."""
+        where = self.save()
+        self.set_review(Review())
+        self.table = self._lay(setup)
+        self._is_saved = False
+        self.changed()
+        if where is not None:
+            self.say(where)
+
+    def _lay(self, setup: Setup) -> Table:
+        table = Table(setup)
+        table.load(not self.engine.is_loaded)
+        return table
+
+    def play(self, move: chess.Move) -> None:
+        """Plays a move of the running game."""
+        self.table.play(move)
+        self._is_saved = False
+        self.changed()
+
+    def save(self) -> str | None:
+        """Saves a game in which the person has moved, once; returns where it is."""
+        played = self.table.plies - self.table.first_ply
+        aino_began = self.table.setup.board.turn != self.table.human
+        if self._is_saved or not self.table.is_game or played <= aino_began:
+            return None
+        self._is_saved = True
+        self._saved = self.services.save(self.table.record())
+        return self._saved
+
+    def set_review(self, review: Review) -> None:
+        """Keeps how far a review is, and tells the page. One that is running and gives way is stopped."""
+        if self.review.is_running and not review.is_running:
+            self.engine.stop()
+        self.review = review
+        self.tell(review.message())
+
+    # ---- the clocks -------------------------------------------------------------------------------------------------
+
+    def set_flag_timer(self) -> None:
+        """Waits for the moment when the flag of the side to move falls."""
+        if self._flag is not None:
+            self._flag.cancel()
+            self._flag = None
+        clock = self.table.clock
+        if clock is not None and clock.running is not None:
+            delay = max(0.0, clock.left(clock.running)) + 0.01
+            self._flag = asyncio.get_running_loop().call_later(delay, self._check_flag)
+
+    def _check_flag(self) -> None:
+        if self.table.fall_of_flag():
+            self.changed()
+        else:
+            self.set_flag_timer()
+
+    # ---- the engine -------------------------------------------------------------------------------------------------
+
+    async def be_loaded(self) -> None:
+        """Waits until the engine is loaded; the clock of whoever waits for it stands still meanwhile."""
+        table = self.table
+        if not table.is_loading:
+            return
+        table.ask(table.is_human_turn)
+        self.set_flag_timer()
+        self.tell_state()
+        try:
+            await self.engine.prepare()
+        finally:
+            table.load(not self.engine.is_loaded)
+            table.ask(False)
+            if table is self.table:
+                self.set_flag_timer()
+                self.tell_state()
+
+    def for_analysis(self, options: EngineOptions) -> EngineOptions:
+        """The options with which the engine analyses and reviews."""
+        return replace(options, analyse_mode=True, limit_strength=False, multi_pv=self.line_count)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Lets a task work beside the conversation."""
+        task = asyncio.ensure_future(self._reporting(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reporting(self, work: Awaitable[None]) -> None:
+        """Some work of the engine, whose failure is reported instead of being lost."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the page stays usable, whatever the engine met
+            self.say(f"{type(error).__name__}: {error}" if not isinstance(error, AinoError) else str(error), "error")
+
+
+def legal(uci: str, board: chess.Board) -> chess.Move:
+    """The move. Raises MoveError for an illegal one."""
+    try:
+        move = board.parse_uci(uci)
+    except ValueError:
+        move = chess.Move.null()
+    if not move:  # python-chess reads a null move from 0000
+        raise MoveError(f"{uci} is illegal in this position")
+    return move

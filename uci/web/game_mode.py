@@ -1,0 +1,163 @@
+"""A game against Aino: what the page may ask for while it is played, and Aino's part in it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import chess
+
+from engine.errors import MoveError
+from engine.search.result import SearchResult
+from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
+from uci.game.level import HINT_LEVEL, Level, parse_level
+from uci.game.move_input import read_human_move
+from uci.terminal.opening_names import book_move
+from uci.terminal.verdict import Verdict
+from uci.web.beginnings import chosen_game, chosen_position
+from uci.web.board_session import BoardSession, Review, legal
+from uci.web.snapshot import lines_of
+from uci.web.table import Table
+
+_WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that people can follow
+
+# ---- requests ---------------------------------------------------------------------------------------------------
+
+
+def new(session: BoardSession, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
+    board = chosen_position(fen, session.table.shown, session.say, chess960)
+    session.replace_table(chosen_game(board, side, level, clock))
+
+
+def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> None:
+    session.replace_table(chosen_game(session.table.shown.copy(), side, level, clock))
+
+
+def again(session: BoardSession, swap: bool) -> None:
+    """The same game once more, from its start."""
+    if not session.table.is_game:
+        raise MoveError("there is no game to play again")
+    session.replace_table(session.table.again(swap))
+
+
+def move(session: BoardSession, uci: str) -> None:
+    _move(session, legal(uci, session.table.shown))
+
+
+def type_move(session: BoardSession, text: str) -> None:
+    _move(session, read_human_move(session.table.shown, text))
+
+
+def _move(session: BoardSession, chosen: chess.Move) -> None:
+    table = session.table
+    if table.is_analysing:
+        table.explore([chosen])
+        session.changed()
+    elif table.is_human_turn:
+        session.play(chosen)
+    else:
+        raise MoveError("the game is over" if table.end else "it is Aino's move")
+
+
+def take_back(session: BoardSession) -> None:
+    if not session.table.take_back():
+        raise MoveError("you have no move to take back")
+    session.set_review(Review())
+    session.changed()
+
+
+def hint(session: BoardSession) -> None:
+    if session.table.is_human_turn:
+        session.start(_hint(session))
+
+
+async def _hint(session: BoardSession) -> None:
+    table, board = session.table, session.table.board.copy()
+    await session.be_loaded()
+    if table is not session.table or not table.is_human_turn or table.board != board:
+        return
+    result = await _search(session, board, HINT_LEVEL)
+    if result is not None and result.best_move is not None:
+        best = result.best_move
+        line = lines_of(session.table, board, result.infos)["lines"][:1] if result.infos else []
+        squares = [best.from_square, best.to_square]
+        session.hinted = {"do": "hint", "fen": board.fen(), "san": board.san(best), "squares": squares, "line": line}
+        session.tell(session.hinted)
+
+
+def offer_draw(session: BoardSession) -> None:
+    table = session.table
+    if not table.is_human_turn:
+        raise MoveError("offer a draw when it is your move")
+    if table.plies < DRAW_FROM_PLY:
+        raise MoveError(TOO_EARLY)
+    session.start(_consider_draw(session))
+
+
+async def _consider_draw(session: BoardSession) -> None:
+    session.say("Aino considers your offer")
+    await session.be_loaded()
+    if not session.table.is_human_turn:
+        return
+    result = await _search(session, session.table.board.copy(), HINT_LEVEL)
+    if result is None or not result.infos or not session.table.is_human_turn:
+        return
+    if accepts_draw(Verdict.of_info(result.infos[0])):
+        session.table.finish(DRAW_AGREED)
+        session.changed()
+    else:
+        session.say(DECLINED)
+
+
+def resign(session: BoardSession) -> None:
+    table = session.table
+    if not table.is_running or table.human is None:
+        raise MoveError("there is no game to resign")
+    table.finish(end_by_resigning(table.human))
+    session.changed()
+
+
+def level(session: BoardSession, level: str) -> None:
+    session.table.level = parse_level(level)
+    session.changed()
+
+
+# ---- Aino's part ------------------------------------------------------------------------------------------------
+
+
+async def reply(session: BoardSession) -> None:
+    """Aino's move."""
+    table = session.table
+    await session.be_loaded()
+    if table is not session.table or not table.is_engine_turn:
+        return
+    board = table.board.copy()
+    result = await _answer(session, table)
+    if result is None or table is not session.table or not table.is_engine_turn or table.board != board:
+        return
+    if result.best_move is None:
+        raise MoveError(f"the engine found no move in {table.board.fen()}")
+    table.play(result.best_move)
+    session.changed()
+
+
+async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
+    """What Aino plays: a known opening, or what a search finds at a human pace."""
+    begun, clock = time.monotonic(), table.clock.limits() if table.clock is not None else None
+    rng = session.services.rng
+    known = book_move(table.board.copy(), rng) if rng is not None else None
+    if known is not None:
+        result: SearchResult | None = SearchResult(known, None, [], [], 0, 0)
+    else:
+        result = await _search(session, table.board.copy(), table.level, table)
+    least_s = max(table.level.pace_s(clock, table.board.turn), _WATCHED_S if table.human is None else 0.0)
+    await asyncio.sleep(max(0.0, least_s - (time.monotonic() - begun)))
+    return result
+
+
+async def _search(
+    session: BoardSession, board: chess.Board, level: Level, table: Table | None = None
+) -> SearchResult | None:
+    """Searches at a level, by the clocks of `table` where it has them. None if something else came up."""
+    clock = table.clock.limits() if table is not None and table.clock is not None else None
+    return await session.engine.search(board, level.options, level.limits(clock, board.turn))

@@ -1,0 +1,108 @@
+"""What the page may ask for: the forms of its messages, checked and bounded, and what carries each out."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.errors import DataError
+from uci.web import analysis_mode, game_mode, review_mode
+from uci.web.board_session import BoardSession
+from uci.web.shelf import Shelf
+
+LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
+LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
+_LONGEST_FEN = 200
+_LONGEST_WORD = 40
+_MOST_MOVES = 200
+
+Check = Callable[[Any], bool]
+
+
+def _text(longest: int) -> Check:
+    return lambda value: isinstance(value, str) and len(value) <= longest
+
+
+def _number(least: int, most: int) -> Check:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _moves(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= _MOST_MOVES and all(map(_text(5), value))
+
+
+def _on_shelf(action: Callable[..., None]) -> Callable[..., None]:
+    """What one's own games do; on a board without them, nothing."""
+
+    @functools.wraps(action)
+    def act(session: BoardSession, **fields: Any) -> None:
+        if session.shelf is not None:
+            action(session.shelf, **fields)
+
+    return act
+
+
+_WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_FEN)
+_SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
+_START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
+
+Fields = Mapping[str, Check]
+
+# Name of a request -> what carries it out, and what each of its fields, all of them required, must be.
+REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
+    "new": (game_mode.new, {**_START, "fen": _text(_LONGEST_FEN), "chess960": _text(3)}),
+    "play_from_here": (game_mode.play_from_here, _START),
+    "again": (game_mode.again, {"swap": _flag}),
+    "move": (game_mode.move, {"uci": _text(5)}),
+    "type": (game_mode.type_move, {"text": _WORD}),
+    "take_back": (game_mode.take_back, {}),
+    "hint": (game_mode.hint, {}),
+    "offer_draw": (game_mode.offer_draw, {}),
+    "resign": (game_mode.resign, {}),
+    "level": (game_mode.level, {"level": _WORD}),
+    "analyse": (analysis_mode.analyse, {"on": _flag}),
+    "look": (analysis_mode.look, {"variation": _flag, "ply": _number(0, 10_000)}),
+    "explore": (analysis_mode.explore, {"moves": _moves}),
+    "drop_variation": (analysis_mode.drop_variation, {}),
+    "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
+    "position": (analysis_mode.position, {"fen": _text(_LONGEST_FEN)}),
+    "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
+    "review": (review_mode.review, {}),
+    "stop_review": (review_mode.stop_review, {}),
+    "games_refresh": (_on_shelf(Shelf.refresh), {}),
+    "games_find": (_on_shelf(Shelf.find), {"text": _TEXT, "result": _WORD, "side": _WORD, "offset": _number(0, 10**7)}),
+    "games_progress": (_on_shelf(Shelf.progress), {}),
+    "games_name": (_on_shelf(Shelf.name), {"name": _TEXT}),
+    "games_open": (_on_shelf(Shelf.open), {"key": _WORD}),
+    "games_continue": (_on_shelf(Shelf.go_on), {"key": _WORD}),
+    "games_delete": (_on_shelf(Shelf.delete), {"key": _WORD}),
+    "games_review": (_on_shelf(Shelf.review), {"key": _WORD}),
+    "games_stop": (_on_shelf(Shelf.stop), {}),
+    "puzzles_next": (_on_shelf(lambda shelf: shelf.puzzles.next()), {}),
+    "puzzles_move": (_on_shelf(lambda shelf, uci: shelf.puzzles.move(uci)), {"uci": _text(5)}),
+    "puzzles_answer": (_on_shelf(lambda shelf: shelf.puzzles.answer()), {}),
+}
+
+
+def read_request(text: str | bytes) -> tuple[Callable[..., None], dict[str, Any]]:
+    """What carries out a message from the page, and its fields. Raises DataError."""
+    try:
+        request = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"expected a message in JSON: {error}") from error
+    if not isinstance(request, dict) or not isinstance(request.get("do"), str) or request["do"] not in REQUESTS:
+        raise DataError('a message without a known "do"')
+    name = request.pop("do")
+    action, fields = REQUESTS[name]
+    if request.keys() != fields.keys():
+        raise DataError(f"{name}: expected the fields {sorted(fields)}, found {sorted(request)}")
+    for key, check in fields.items():
+        if not check(request[key]):
+            raise DataError(f"{name}: bad value of {key}")
+    return action, request

@@ -1,0 +1,51 @@
+"""The review of a game: it runs until it is ready or not wanted, and its page replaces the one before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.board.pgn.game_writer import game_text
+from engine.errors import MoveError
+from uci.annotate.comments import add_comments, how_reviewed
+from uci.annotate.game_page import game_section, render_game_page
+from uci.library.review_queue import keep_review
+from uci.web.board_session import BoardSession, Review
+
+
+def review(session: BoardSession) -> None:
+    if session.table.is_game and session.table.end is None:
+        raise MoveError("a game can be reviewed when it is over")
+    if not session.table.plies:
+        raise MoveError("there are no moves to review")
+    session.start(_review(session))
+
+
+def stop_review(session: BoardSession) -> None:
+    session.set_review(Review())
+    session.go_on()
+
+
+async def _review(session: BoardSession) -> None:
+    table = session.table
+    session.set_review(Review(is_running=True, total=table.plies))
+
+    def on_ply(done: int, of: int) -> None:
+        if session.review.is_running and table is session.table:
+            session.set_review(replace(session.review, done=done, total=of))
+
+    limits = session.services.review_limits
+    try:
+        reviewed = await session.engine.review(table.record(), session.for_analysis, limits, on_ply)
+    except Exception:
+        if table is session.table:
+            stop_review(session)
+        raise
+    if reviewed is None or table is not session.table:
+        return
+    how = how_reviewed(session.engine.evaluator_name, limits)
+    section = game_section(reviewed, 1, game_text(add_comments(reviewed, how)), table.human)
+    page = lambda nonce: render_game_page("Review of the game", [section], how, nonce)  # noqa: E731
+    session.set_review(replace(session.review, is_running=False, page=page))
+    session.go_on()
+    if session.shelf is not None and table.is_game:
+        keep_review(session.shelf.folder, reviewed, section, how, table.human)
