@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def signature_rows(targets: Sequence[str], pythons: Sequence[str]) -> Iterator[Row]:
-    """A row for each target of this Python, and for each other Python."""
+    """Return a row for each target of this Python, and for each other Python."""
     recorded = {words[0]: words[1:3] for words in map(str.split, RECORDED.read_text().splitlines()) if words}
     wanted = {name: recorded[name] for name in COMPARED}
     commands = [(name, sys.executable, {} if name == "native" else {"NUMBA_CPU_NAME": name}) for name in targets]
@@ -123,7 +123,7 @@ def signature(command: Sequence[str], environment: Mapping[str, str]) -> tuple[d
 
 
 def code_rows() -> Iterator[Row]:
-    """A row for each system for which code was generated, and one for what the kernels call outside."""
+    """Return a row for each system for which code was generated, and one for what the kernels call outside."""
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(

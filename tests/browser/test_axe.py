@@ -11,7 +11,7 @@ from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import web_board
 from uci.game.timed_game import Setup
 
-DIALOGS = ("new-game", "setup", "load", "keep", "look", "keys")
+DIALOGS = ("new-game", "games", "puzzles", "setup", "load", "keep", "look", "keys")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,19 +35,6 @@ class SlowEngine(ScriptedEngine):
 
     def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
         return Engine.search(self, replace(limits, infinite=True), on_info, job)
-
-
-@pytest.fixture
-def tab(request: pytest.FixtureRequest, chromium: Chromium, tmp_path: Path) -> Iterator[Tab]:
-    """A tab with a board of its own, whose page must not fail; a test may give what the board is made of."""
-    made_of = dict(getattr(request, "param", {}))
-    width = made_of.pop("width", 1280)
-    with web_board(tmp_path, **made_of) as server:
-        tab = chromium.open(server.url, width)
-        tab.wait_for("state")
-        yield tab
-        assert tab.failures == []
-        tab.close()
 
 
 def square(tab: Tab, name: str) -> tuple[float, float]:

@@ -28,7 +28,7 @@ from uci.annotate.accuracy import game_accuracy, phases, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, judge, judge_loss, winning_chances
-from uci.annotate.review import GameReview, ReviewInterrupted, review_game
+from uci.annotate.review import GameReview, MoveReview, ReviewInterrupted, review_game
 from uci.main import main
 from uci.terminal.reading import read_every_game
 from uci.terminal.verdict import Verdict
@@ -693,3 +693,31 @@ def test_names_in_a_file_do_not_steer_the_terminal(tmp_path: Path, capsys: pytes
     told = capsys.readouterr()
     assert "owned" in told.out
     assert not set("\x1b\x07\x9b") & set(told.out + told.err)
+
+
+def test_other_moves_that_lose_little_are_good_too() -> None:
+    """Only the move that Aino prefers counted as an answer."""
+    game = read("1. h4 *")
+    values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
+    deeper = {**values, "c2c4": 0.1}  # which looks good, and is not
+    script = {game.board().epd(): values}
+    script |= {epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q} for move, q in deeper.items()}
+    (move,) = review(game, ScriptedEngine(script)).moves
+    assert move.judgement == BLUNDER
+    assert [good.uci() for good in move.also_good] == ["g1f3"]
+    steps = json.loads(re.search(r'class="steps">(.*?)</script>', game_section(review_of(move), 1, "")[1])[1])
+    assert (steps[1]["answer"], steps[1]["good"]) == ("d2d4", ["g1f3"])
+
+
+def review_of(*moves: MoveReview) -> GameReview:
+    board = chess.pgn.Game.from_board(moves[-1].board)
+    board.end().add_main_variation(moves[-1].move)
+    return GameReview(board, moves[0].before, list(moves))
+
+
+def test_every_mistake_is_asked_for_and_not_the_six_costliest() -> None:
+    game = read(RETI)
+    found = review(game, ScriptedEngine({}))
+    bad = [replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),)) for move in found.moves]
+    steps = json.loads(re.search(r'class="steps">(.*?)</script>', game_section(replace(found, moves=bad), 1, "")[1])[1])
+    assert sum("answer" in step for step in steps) == sum(not move.is_best for move in bad) > 6

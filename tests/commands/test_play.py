@@ -157,11 +157,11 @@ def test_draw_is_agreed_where_the_engine_is_not_better() -> None:
 
 
 def test_level_is_shown_and_changed_and_a_bad_one_told() -> None:
-    game, _, output = play("level", "hard", "level elo 900", "level 99", "e4")
+    game, _, output = play("level", "hard", "level elo 900", "level harder", "e4")
     assert "level: nodes 1. To change it" in output
     assert "level: elo 2000" in output
     assert "level: elo 900" in output
-    assert "'99': expected easy, medium, hard, elo 1500" in output
+    assert "'harder': expected easy, medium, hard, elo 1500" in output
     options = game.engine.options
     assert (options.limit_strength, options.elo) == (True, 900)
 

@@ -150,6 +150,7 @@ def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
     ("text", "level"),
     [
         ("elo 1500", Level(elo=1500)),
+        ("1500", Level(elo=1500)),
         ("Elo=1500", Level(elo=1500)),
         ("time 2.5s", Level(movetime_s=2.5)),
         ("nodes:10", Level(nodes=10)),
@@ -162,7 +163,7 @@ def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
     assert parse_level(text) == level
 
 
-BAD_LEVELS = ("", "1500", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "harder")
+BAD_LEVELS = ("", "15", "1500.5", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "harder")
 
 
 @pytest.mark.parametrize("text", BAD_LEVELS)

@@ -73,8 +73,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uci.terminal": FOR_PEOPLE - {"uci.terminal"},
     "uci.game": FOR_PEOPLE,
     **dict.fromkeys(("uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),
-    "uci.web": FOR_PEOPLE | {"uci.game", "uci.annotate"},
-    "uci.play": FOR_PEOPLE | {"uci.game", "uci.web", "uci.annotate"},
+    "uci.library": FOR_PEOPLE | {"uci.game", "uci.annotate"},
+    "uci.web": FOR_PEOPLE | {"uci.game", "uci.annotate", "uci.library"},
+    "uci.play": FOR_PEOPLE | {"uci.game", "uci.web", "uci.annotate", "uci.library"},
     "weights": set(),
 }
 # What only these modules may import; everybody else goes through them.

@@ -12,6 +12,7 @@ from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment
+from uci.annotate.judge import BAD
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
 from uci.pages.render import render
@@ -28,11 +29,12 @@ def render_game_page(title: str, sections: list[tuple[str, Markup]], how: str, n
     return render("annotate.html.j2", title=title, sections=sections, how=how, nonce=nonce)
 
 
-def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup]:
+def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color | None = None) -> tuple[str, Markup]:
     """Return a game's name and its part of the page; `number` keeps its anchors apart from other games'.
 
-    `pgn` is what the page's reader can copy.
+    `pgn` is what the page's reader can copy. A `reader` who played looks for better moves of that side only.
     """
+    below = review.side if reader is None else reader
     headers = review.game.headers
     name = game_name(headers)
     text = render(
@@ -44,12 +46,13 @@ def game_section(review: GameReview, number: int, pgn: str) -> tuple[str, Markup
         opening=review.opening,
         sides=[(chess.COLOR_NAMES[side].title(), review.summary(side), _phases(review, side)) for side in review.sides],
         phases=PHASE_NAMES,
-        flipped=review.side == chess.BLACK,
-        board=board_svg(review.game.board(), perspective=review.side is not chess.BLACK, label="Start position"),
+        flipped=below == chess.BLACK,
+        board=board_svg(review.game.board(), perspective=below is not chess.BLACK, label="Start position"),
         moves=[_move(move, node) for move, node in zip(review.moves, review.game.mainline(), strict=False)],
         area=area_path([review.start.expected, *(move.after.expected for move in review.moves)]),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
+        reader="" if below is None else chess.COLOR_NAMES[below].title(),
         replay=_replay(review),
         pgn=pgn,
     )
@@ -117,7 +120,6 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     """
     start = review.game.board()
     steps = [{**_position(start, None, "Start position"), **_verdict(review.start), **_notes(review.game)}]
-    turning_points = review.turning_points
     for move, node in zip(review.moves, review.game.mainline(), strict=False):
         after = board_after(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
@@ -128,12 +130,11 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
         if move.judgement is not None:
             step["glyph"] = [move.judgement.symbol, _kind(move)]
             if move.best_line and not move.is_best:
-                step["better"] = [move.best_line[0].from_square, move.best_line[0].to_square]
                 lines["Better"] = _line(move.board, move.best_line, move.before)
                 if move.reply_line:
-                    step["threat"] = [move.reply_line[0].from_square, move.reply_line[0].to_square]
+                    step["threat"] = [[move.reply_line[0].from_square, move.reply_line[0].to_square]]
                     lines["Refutation"] = _line(after, move.reply_line, move.after)
-                step |= _question(move) if move in turning_points else {}
+                step |= _question(move) if move.judgement in BAD else {}
         lines |= {f"Variation{f' {number}' * (number > 1)}": _author_line(line)
                   for number, line in enumerate(author_lines(node.parent), 1)}  # fmt: skip
         steps.append({**step, "lines": lines})
@@ -164,6 +165,7 @@ def _question(move: MoveReview) -> dict[str, object]:
         "san": move.san,
         "played": move.move.uci(),
         "answer": move.best_line[0].uci(),
+        "good": [other.uci() for other in move.also_good],
         "legal": [[legal.from_square, legal.to_square, legal.uci()] for legal in move.board.legal_moves],
     }
 
@@ -186,10 +188,12 @@ def _line(board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict) -> 
     """Return the positions of a line that begins on a board with a verdict, which holds for all of them."""
     board = board.copy(stack=False)
     positions = []
-    for ply, move in enumerate(moves[:SHOWN_PLIES]):
+    shown = moves[:SHOWN_PLIES]
+    for ply, move in enumerate(shown):
         number = f"{move_number(board)} " if ply == 0 or board.turn == chess.WHITE else ""
         text = number + board.san(move)
         verdict = verdict.after_move_of(board.turn)
         board.push(move)
-        positions.append({**_position(board, move, text), **_verdict(verdict)})
+        arrows = {"better": [[next_.from_square, next_.to_square] for next_ in shown[ply + 1 : ply + 2]]}
+        positions.append({**_position(board, move, text), **_verdict(verdict), **arrows})
     return positions

@@ -24,6 +24,7 @@ MISTAKE = Judgement("mistake", "?", 2)
 INACCURACY = Judgement("inaccuracy", "?!", 6)
 GREAT = Judgement("only move", "!", 1)
 BRILLIANT = Judgement("brilliant move", "!!", 3)
+BAD = (BLUNDER, MISTAKE, INACCURACY)
 
 # Smallest loss of each kind, as on Lichess (there 0.3, 0.2 and 0.1 of a scale from -1 to 1).
 _THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import chess
 import chess.pgn
@@ -18,6 +18,7 @@ from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, winning_cp
 from uci.annotate.judge import (
+    BAD,
     BLUNDER,
     BRILLIANT,
     GREAT,
@@ -41,9 +42,10 @@ _MISSED = 0.1  # winning chances; less than this is the noise of two searches
 _HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
 _BRILLIANT_PRIOR = 0.1  # the same for a sacrifice
 _SOUND = 0.5  # winning chances that a sacrifice must leave
-_MOST_TURNING_POINTS = 6
 _MOST_TRIED = 3  # moves of a position, the one played included, that are searched as thoroughly as that one
 _DEEPER = 4  # times the nodes, or the time, in the second look at a move that seems to deserve a mark
+_LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
+_PERHAPS = 0.15  # winning chances; moves that lose less at first sight are searched, each with a quarter of the nodes
 
 ReviewSearch = Callable[["Engine", Limits], SearchResult]
 
@@ -61,8 +63,9 @@ class MoveReview:
     loss: float  # winning chances of the mover, 0 for the best move
     judgement: Judgement | None  # None too for known opening moves, if they are no blunders
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
-    gap: float = 0.0  # winning chances between an only good move and the best other one
+    gap: float = 0.0  # winning chances between an only good move, or the one that was missed, and the best other one
     is_confirmed: bool = False  # whether the mark comes from two looks
+    also_good: tuple[chess.Move, ...] = ()  # instead of a marked move: others than the best one that lose little
 
     @property
     def mover(self) -> chess.Color:
@@ -113,12 +116,13 @@ class GameReview:
 
     def accuracy(self, side: chess.Color, phase: str = "") -> float | None:
         """0..100, of the whole game or of one phase; None for a side that never moved in it."""
-        rows = zip(self.moves, self._rated, self._phases, strict=False)
+        rows = zip(self.moves, self._rated, self.phases, strict=False)
         own = (row for row in rows if row[0].mover == side and row[0].move)  # a pass is no move
         return game_accuracy([rated for _, rated, during in own if phase in ("", during)])
 
     @functools.cached_property
-    def _phases(self) -> list[str]:
+    def phases(self) -> list[str]:
+        """The phase of each move."""
         return phases(move.board for move in self.moves)
 
     @functools.cached_property
@@ -149,9 +153,8 @@ class GameReview:
 
     @property
     def turning_points(self) -> list[MoveReview]:
-        """The costliest moves that were judged bad, in the order of the game."""
-        costly = [move for move in self.moves if move.judgement in (BLUNDER, MISTAKE, INACCURACY)]
-        return sorted(sorted(costly, key=lambda move: -move.loss)[:_MOST_TURNING_POINTS], key=lambda move: move.ply)
+        """The moves that were judged bad, in the order of the game."""
+        return [move for move in self.moves if move.judgement in BAD]
 
 
 class ReviewInterrupted(KeyboardInterrupt):
@@ -221,6 +224,7 @@ class _Look:
     # butterfly history may have changed a little.
     priors: Mapping[chess.Move, float]
     later: chess.Board | None = None  # the game's later position that the verdict comes from, if it does
+    values: Mapping[chess.Move, float] = field(default_factory=dict)  # the mover's winning chances after each move
 
 
 class _Reviewer:
@@ -239,7 +243,9 @@ class _Reviewer:
         result = self._search(self._engine, replace(limits or self._limits, searchmoves=others))
         priors = {child.move: child.prior for child in result.children}
         verdict = _for_people(Verdict.of_info(result.infos[0])).seen_by_white(board.turn)
-        return _Look(verdict, tuple(result.infos[0].pv), _gap(result), priors)
+        seen = (child for child in result.children if child.visits > 0)
+        values = {child.move: winning_chances(Verdict.of_move(child).expected) for child in seen}
+        return _Look(verdict, tuple(result.infos[0].pv), _gap(values), priors, values=values)
 
     def corrected(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> _Look:
         """Return a look at a position, made to agree with the look behind the move that was played there.
@@ -320,14 +326,35 @@ class _Reviewer:
         loss = _loss(better.verdict, after, move.mover)
         best = max(_chances(better.verdict, move.mover), _chances(after, move.mover))
         judgement = judge_loss((move.loss, loss), best, _allows_mate(better.verdict, after, move.mover))
+        judgement = _unless_known(board_after(move.board, move.move), judgement)
         return replace(
             move,
             before=_a_ply_earlier(better.verdict if loss else after, move.mover),
             best_line=(move.best_line[0], *better.line) if loss else (move.move,),
             loss=loss,
-            judgement=_unless_known(board_after(move.board, move.move), judgement),
+            judgement=judgement,
             is_confirmed=True,
+            **({} if judgement is None else self._other_moves(move, best)),
         )
+
+    def _other_moves(self, marked: MoveReview, best: float) -> dict[str, Any]:
+        """Other good moves than the best one, or else by how much that one is better than all others."""
+        good = self._good_moves(marked, best)
+        if good or marked.board.legal_moves.count() < 2:
+            return {"also_good": good}
+        other = self.look(marked.board, without=[marked.best_line[0]], limits=self._deep_limits).verdict
+        return {"gap": best - _chances(other, marked.mover)}
+
+    def _good_moves(self, marked: MoveReview, best: float) -> tuple[chess.Move, ...]:
+        """Search for moves besides the best and the marked one that leave nearly the winning chances `best`."""
+        values = self.look(marked.board).values
+        others = [move for move in values if move not in (marked.move, marked.best_line[0])]
+        looks = {
+            move: self.look(board_after(marked.board, move), limits=_scaled(self._limits, 1 / _DEEPER)).verdict
+            for move in others
+            if values[move] > best - _PERHAPS
+        }
+        return tuple(move for move, verdict in looks.items() if _chances(verdict, marked.mover) > best - _LITTLE)
 
     def _praise(self, move: MoveReview) -> MoveReview:
         other = self.look(move.board, without=[move.move], limits=self._deep_limits).verdict
@@ -341,9 +368,14 @@ class _Reviewer:
 
 def deeper(limits: Limits) -> Limits:
     """Return the limits of the second look at a move."""
+    return _scaled(limits, _DEEPER)
+
+
+def _scaled(limits: Limits, factor: float) -> Limits:
+    """Return limits of so many times the nodes, or the time."""
     if limits.nodes is not None:
-        return replace(limits, nodes=_DEEPER * limits.nodes)
-    return replace(limits, movetime_ms=_DEEPER * (limits.movetime_ms or 0))
+        return replace(limits, nodes=max(1, round(factor * limits.nodes)))
+    return replace(limits, movetime_ms=max(1, round(factor * (limits.movetime_ms or 0))))
 
 
 def _unless_known(after: chess.Board, judgement: Judgement | None) -> Judgement | None:
@@ -372,9 +404,9 @@ def _allows_mate(best: Verdict, after: Verdict, side: chess.Color) -> bool:
     return (_mate(after, side) or 0) < 0 <= (_mate(best, side) or 0)
 
 
-def _gap(result: SearchResult) -> float:
-    seen = [winning_chances(Verdict.of_move(child).expected) for child in result.children if child.visits > 0]
-    return seen[0] - max(seen[1:]) if len(seen) > 1 else 0.0
+def _gap(values: Mapping[chess.Move, float]) -> float:
+    first, *others = values.values() if len(values) > 1 else (0.0, 0.0)
+    return first - max(others)
 
 
 def _chances(verdict: Verdict, side: chess.Color) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from uci.terminal.waiting import ready_engine
 
 parse = argparse.ArgumentParser.parse_intermixed_args  # options may stand before and after the position
 
-_DEFAULT_NODES, _DEFAULT_SECONDS = 100_000, 3.0  # whichever comes first
+_DEFAULT_NODES = 100_000
 _THREAT_SHARE = 4  # the search of the opponent's threat gets one node in this many
 EXAMPLES = """\
 examples:
@@ -39,8 +38,8 @@ The page is one file to open in a browser.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino explain POSITION [options]"
     add_source_flags(parser, "take a FEN, a PGN file, startpos, or - for standard input")
-    text = "search this many positions (default: 100,000, or three seconds if that is sooner)"
-    parser.add_argument("--nodes", type=int, metavar="N", help=text)
+    text = "search this many positions, as `aino analyse --nodes N` does (default %(default)s)"
+    parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help=text)
     text = "write the page here (default %(default)s)"
     parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help=text)
     add_flags(parser)
@@ -49,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the page and print where it is. Raises AinoErrors."""
     options = options_from_flags(arguments)
-    nodes = None if arguments.nodes is None else checked("--nodes", arguments.nodes, 2, MOST_NODES)
+    nodes = checked("--nodes", arguments.nodes, 2, MOST_NODES)
     source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)
     if not any(source.board.legal_moves):
         raise ConfigError(f"{source.name}: the game is over, so there is no move to explain")
@@ -57,12 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     for note in source.notes:
         say(problems, note)
     board = source.board
-    # Without a number of nodes, a few seconds are enough.
-    most, seconds = (_DEFAULT_NODES, _DEFAULT_SECONDS) if nodes is None else (nodes, math.inf)
     with ready_engine(console, replace(options, analyse_mode=True)) as engine:
         with live_line("Searching") as line:
             observation = observe_search(
-                engine, board, most, lambda done: line.update(done / most, f"{done:,} nodes"), seconds
+                engine, board, nodes, lambda done: line.update(done / (2 * nodes), f"{done:,} nodes")
             )
         with waiting(console, "Looking at threats and pieces"):
             passed = board_after(board, chess.Move.null())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 import chess
 
 from engine.search.limits import Limits
-from engine.search.result import Branch, RootMove, SearchResult
+from engine.search.result import Branch, OnInfo, RootMove, SearchResult
 from uci.terminal.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -82,29 +80,39 @@ def schedule(nodes: int) -> list[int]:
 
 
 def observe_search(
-    engine: Engine,
-    board: chess.Board,
-    nodes: int,
-    on_step: Callable[[int], None] = lambda nodes: None,
-    seconds: float = math.inf,
+    engine: Engine, board: chess.Board, nodes: int, on_nodes: Callable[[int], None] = lambda nodes: None
 ) -> Observation:
-    """Search a position that has legal moves up to `nodes`, or until some seconds have passed.
+    """Watch a search of a position that has legal moves grow, then search it with `nodes` in one go.
 
-    `on_step` gets the number of nodes of each snapshot.
+    The result is that of the second search, so it is what `aino analyse` says after as many nodes; a search that is
+    stopped and continued many times may settle on another move. `on_nodes` gets the nodes of both so far, up to twice
+    `nodes`.
     """
-    begun = time.monotonic()
+    snapshots: list[Snapshot] = []
+
+    def search(count: int, on_info: OnInfo | None = None) -> SearchResult:
+        result = engine.start(Limits(nodes=count), on_info).result()
+        assert result.best_move is not None
+        return result
+
+    def note(result: SearchResult, count: int) -> None:
+        assert result.best_move is not None
+        snapshots.append(Snapshot(count, {child.move: child for child in result.children}, result.best_move))
+
     engine.new_game()
     engine.set_position(board)
-    snapshots: list[Snapshot] = []
     for count in schedule(nodes):
-        result = engine.start(Limits(nodes=count)).result()
-        assert result.best_move is not None
-        moves = {child.move: child for child in result.children}
-        snapshots.append(Snapshot(count, moves, result.best_move))
-        on_step(count)
+        result = search(count)
+        note(result, count)
+        on_nodes(count)
         mate = result.children[0].mate
-        if (mate is not None and mate > 0) or time.monotonic() - begun > seconds:
+        if mate is not None and mate > 0:
             break
+    reached = snapshots[-1].nodes
+    engine.new_game()
+    engine.set_position(board)
+    result = search(nodes, lambda infos: on_nodes(reached + infos[0].nodes))
+    snapshots.pop()
+    note(result, reached)
     visits = sum(child.visits for child in result.children)
-    tree = engine.tree(round(_TREE_SHARE * visits), _WIDEST)
-    return Observation(board, snapshots, result, tree)
+    return Observation(board, snapshots, result, engine.tree(round(_TREE_SHARE * visits), _WIDEST))

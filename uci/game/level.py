@@ -15,7 +15,7 @@ _FULL = "full strength"
 _PATIENCE_S, _MOVES_LEFT = 8.0, 40  # Aino answers within this time if its clock has more for each of so many moves
 _SLOWEST_S, _PACE_MOVES = 5.0, 120  # a limited level pauses for a 120th of its clock, five seconds at most
 _ELO_STEP = 200  # between the levels of a menu
-LEVEL_FORMS = "easy, medium, hard, elo 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
+LEVEL_FORMS = "easy, medium, hard, elo 1500 or 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 
 def parse_level(text: str) -> Level:
-    """A level from `easy`, `elo 1500`, `time 2`, `nodes 500` (also with = or :), or `full`. Raises ConfigError."""
+    """A level from `easy`, `1500` or `elo 1500`, `time 2`, `nodes 500` (or with = or :), `full`. Raises ConfigError."""
     word = text.strip().lower()
     if word in NAMED_LEVELS:
         return NAMED_LEVELS[word]
-    match = re.fullmatch(r"(elo|time|nodes)[ =:]*([0-9.]+)s?", word)
+    match = re.fullmatch(r"(elo|time|nodes)?[ =:]*([0-9.]+)s?", word)
     if match is None:
         raise ConfigError(f"level {text!r}: expected {LEVEL_FORMS}")
-    kind, number = match.groups()
+    kind, number = match[1] or "elo", match[2]
     try:
         if kind == "elo":
             return Level(elo=checked("elo", int(number), *_elo_range()))

@@ -15,7 +15,7 @@ from engine.errors import ConfigError
 from uci.game.clock import GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
-from uci.game.level import DEFAULT_LEVEL, Level, parse_level
+from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, NAMED_LEVELS, Level, parse_level
 from uci.terminal.reading import board_at
 
 PERSON = "You"  # the person's name in the headers
@@ -37,7 +37,8 @@ class Setup:
     clock_times: Mapping[int, float] = field(default_factory=dict)  # seconds left to the mover after each ply
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
     source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
-    is_asked: bool = False  # whether the web page asks first what game is wanted
+    is_asked: bool = False  # whether the web page asks first what game is wanted; who cancels gets the offered level
+    is_watched: bool = False  # whether Aino plays both sides on a web page, where else nobody plays without a person
 
 
 class TimedGame:
@@ -52,7 +53,8 @@ class TimedGame:
         self.setup = setup
         self.board = setup.board.copy()
         self.human = setup.human
-        self.levels = dict(setup.levels or dict.fromkeys(chess.COLORS, DEFAULT_LEVEL))
+        offered = NAMED_LEVELS[DEFAULT_NAME] if setup.is_asked else DEFAULT_LEVEL
+        self.levels = dict(setup.levels or dict.fromkeys(chess.COLORS, offered))
         self.clock = setup.clock
         self.clock_times = dict(setup.clock_times)
         self.first_ply = self.plies  # plies played before the game began here
@@ -64,7 +66,7 @@ class TimedGame:
 
     @level.setter
     def level(self, level: Level) -> None:
-        self.levels[not self.human] = level
+        self.levels |= {side: level for side in chess.COLORS if side != self.human}
 
     @property
     def plies(self) -> int:
@@ -112,7 +114,8 @@ class TimedGame:
         """The same game from its first position, with fresh clocks, and the other colours where a `swap` is wanted."""
         human = None if self.human is None else self.human != swap
         levels = {side: self.levels[side != swap] for side in chess.COLORS}
-        return Setup(self.board.root(), human, levels, self.clock and self.clock.fresh())
+        fresh = self.clock and self.clock.fresh()
+        return Setup(self.board.root(), human, levels, fresh, is_watched=self.setup.is_watched)
 
     @property
     def names(self) -> dict[chess.Color, str]:

@@ -139,7 +139,8 @@ def _play_in_browser(console: Console, arguments: argparse.Namespace, options: E
         raise ConfigError("--web needs a side: white, black or random; `aino play --side none` shows Aino's own games")
     from uci.web.launch import serve_board
 
-    setup = replace(setup, is_asked=_asks_first(arguments))
+    if _asks_first(arguments):
+        setup = replace(setup, is_asked=True, levels=None)
     place = (not arguments.no_browser, arguments.host, checked("--port", arguments.port, 0, 65_535))
     asyncio.run(serve_board(console, lambda: ready_engine(console, options), setup, arguments.pgn, *place))
 

@@ -10,7 +10,11 @@ from importlib import resources
 
 import chess
 
+from engine.board.convert import decode_move, row_from_board
+
 _LONGEST_PLIES = 8  # of an opening that `book_move` plays
+_AWAY = 3  # plies off all known lines after which no name is looked for
+_MOST_KNOWN = 200_000  # positions kept, some 1 KB each
 _LEAST_LINES = 2  # named openings that its move must lead to; a curiosity has one
 
 
@@ -18,6 +22,34 @@ def opening_name(board: chess.Board) -> str:
     """Return the name of the latest named position in a board's game; "" if no position has a name."""
     names = _names()
     return next((names[epd] for epd in _epds(board) if epd in names), "")
+
+
+class OpeningNamer:
+    """Names the openings of many games, which begin alike: a position that many pass through is made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[chess.Board, str, int]] = {}  # board, name, plies since the last known line
+
+    def name(self, moves: bytes) -> str:
+        """Return the name of a game from the usual start, two bytes a ply as `engine.board.layout` codes moves.
+
+        Unlike `opening_name`, it stops some plies after the last position on a way to a named one.
+        """
+        board, name, away = chess.Board(), "", 0
+        for end in range(2, len(moves) + 1, 2):
+            key = moves[:end]
+            if key not in self._known:
+                board = board.copy(stack=False)
+                board.push(decode_move(row_from_board(board), int.from_bytes(key[-2:], "little")))
+                epd = board.epd()
+                away = 0 if epd in _passages() else away + 1
+                if len(self._known) > _MOST_KNOWN:
+                    self._known.clear()
+                self._known[key] = board, _names().get(epd, name), away
+            board, name, away = self._known[key]
+            if away > _AWAY:
+                break
+        return name
 
 
 def is_named(board: chess.Board) -> bool:

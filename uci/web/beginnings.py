@@ -33,13 +33,14 @@ def chosen_position(fen: str, shown: chess.Board, note: Note, chess960: str = ""
 
 
 def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
-    """A game from a board, of which the person plays `side` (white, black, random); "" is no clock.
+    """A game from a board. The person plays `side` (white, black, random) or watches (none); `clock` "" is none.
 
     Raises ConfigError.
     """
-    human = random.random() < 0.5 if side == "random" else side == "white"
+    human = {"none": None, "random": random.random() < 0.5}.get(side, side == "white")
     levels = dict.fromkeys(chess.COLORS, parse_level(level))
-    return Setup(board, human, levels, GameClock(parse_time_control(clock)) if clock else None)
+    clocks = GameClock(parse_time_control(clock)) if clock else None
+    return Setup(board, human, levels, clocks, is_watched=human is None)
 
 
 def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:

@@ -6,7 +6,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import chess
 import chess.pgn
@@ -16,8 +17,12 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
+from uci.web.shelf import Shelf
 from uci.web.snapshot import snapshot
 from uci.web.table import Table
+
+if TYPE_CHECKING:
+    from engine.player import Engine
 
 _REVIEW = Limits(nodes=20_000)
 
@@ -31,6 +36,8 @@ class Services:
     engine: BoardEngine
     save: Callable[[chess.pgn.Game], str]  # returns a sentence that says where the game is
     review_limits: Limits = _REVIEW
+    games: Path | None = None  # the folder of one's own games
+    load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
     rng: random.Random | None = None  # chooses Aino's openings; without it Aino searches from the first move on
 
 
@@ -68,13 +75,41 @@ class BoardSession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._flag: asyncio.TimerHandle | None = None
         self._is_saved = False
+        self._saved = ""  # where the game is that was saved last
+        self.shelf = self._make_shelf()
+
+    def _make_shelf(self) -> Shelf | None:
+        games, load = self.services.games, self.services.load
+        if games is None or load is None:
+            return None
+        limits = self.services.review_limits
+        return Shelf(games, load, self._tell_from_thread, self.replace_table, lambda: self.table.is_engine_turn, limits)
+
+    def arrive(self) -> None:
+        """A page has come to the board."""
+        self._loop = asyncio.get_running_loop()
+        if self.shelf is not None:
+            self.shelf.arrive()
+
+    def close(self) -> str | None:
+        """Ends the engine's work and saves a game that is not saved; returns where it is."""
+        self.review = Review()
+        self.engine.stop()
+        if self.shelf is not None:
+            self.shelf.close()
+        return self.save()
 
     # ---- the page ---------------------------------------------------------------------------------------------------
 
     def tell_state(self) -> None:
         """Everything that a page shows but hints, which the page forgets with the position, and lines that follow."""
         shown = {"on": self.shows_lines, "count": self.line_count}
-        self.tell({**snapshot(self.table), "review": self.review.message(), "shows": shown})
+        saved = self._saved if self._is_saved else ""
+        self.tell({**snapshot(self.table), "review": self.review.message(), "shows": shown, "saved": saved})
+
+    def _tell_from_thread(self, message: dict[str, Any]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.tell, message)
 
     def say(self, text: str, kind: str = "note") -> None:
         """Sends words to the page: a note, or an error."""
@@ -83,9 +118,7 @@ class BoardSession:
     def changed(self) -> None:
         """Tells the new state and sets the engine to the work that it asks for."""
         if self.table.end is not None and self.table.is_game:
-            where = self.save()
-            if where is not None:
-                self.say(where)
+            self.save()
         self.tell_state()
         self.go_on()
 
@@ -93,11 +126,13 @@ class BoardSession:
 
     def replace_table(self, setup: Setup) -> None:
         """Begins another game, after saving the one before."""
-        self.save()
+        where = self.save()
         self.set_review(Review())
         self.table = self._lay(setup)
         self._is_saved = False
         self.changed()
+        if where is not None:
+            self.say(where)
 
     def _lay(self, setup: Setup) -> Table:
         table = Table(setup)
@@ -117,7 +152,8 @@ class BoardSession:
         if self._is_saved or not self.table.is_game or played <= aino_began:
             return None
         self._is_saved = True
-        return self.services.save(self.table.record())
+        self._saved = self.services.save(self.table.record())
+        return self._saved
 
     def set_review(self, review: Review) -> None:
         """Keeps how far a review is, and tells the page. One that is running and gives way is stopped."""

@@ -20,6 +20,7 @@ class Conductor:
     def arrive(self) -> None:
         """A page has come to the board: sends it everything and lets the game continue."""
         session = self.session
+        session.arrive()
         session.table.wait(False)
         session.tell_state()
         if session.review != Review():
@@ -50,9 +51,7 @@ class Conductor:
 
     def close(self) -> str | None:
         """Ends the engine's work and saves a game that is not saved; returns where it is."""
-        self.session.review = Review()
-        self.session.engine.stop()
-        return self.session.save()
+        return self.session.close()
 
     def _go_on(self) -> None:
         """Sets the engine to the work that the table asks for."""

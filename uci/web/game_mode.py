@@ -19,6 +19,8 @@ from uci.web.board_session import BoardSession, Review, legal
 from uci.web.snapshot import lines_of
 from uci.web.table import Table
 
+_WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that people can follow
+
 # ---- requests ---------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +150,8 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
         result: SearchResult | None = SearchResult(known, None, [], [], 0, 0)
     else:
         result = await _search(session, table.board.copy(), table.level, table)
-    await asyncio.sleep(max(0.0, table.level.pace_s(clock, table.board.turn) - (time.monotonic() - begun)))
+    least_s = max(table.level.pace_s(clock, table.board.turn), _WATCHED_S if table.human is None else 0.0)
+    await asyncio.sleep(max(0.0, least_s - (time.monotonic() - begun)))
     return result
 
 

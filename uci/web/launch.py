@@ -17,7 +17,7 @@ from rich.console import Console
 from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
 from engine.player import Engine
-from uci.game.game_file import default_path, save_game
+from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
@@ -40,7 +40,7 @@ async def serve_board(
     """
     engine = BoardEngine(load)
     path = pgn or default_path(datetime.datetime.now())
-    services = Services(engine, _saver(path), rng=random.Random())
+    services = Services(engine, _saver(path), games=games_folder(), load=load, rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(services, setup, tell),
         lambda: say(console, f"The page is closed, and the game waits. To continue, open {server.url}"),

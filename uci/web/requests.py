@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import DataError
 from uci.web import analysis_mode, game_mode, review_mode
+from uci.web.board_session import BoardSession
+from uci.web.shelf import Shelf
 
 LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
 LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
@@ -34,8 +37,19 @@ def _moves(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= _MOST_MOVES and all(map(_text(5), value))
 
 
-_WORD = _text(_LONGEST_WORD)
-_SIDE: Check = lambda value: value in ("white", "black", "random")  # noqa: E731 - a row of the table, like the others
+def _on_shelf(action: Callable[..., None]) -> Callable[..., None]:
+    """What one's own games do; on a board without them, nothing."""
+
+    @functools.wraps(action)
+    def act(session: BoardSession, **fields: Any) -> None:
+        if session.shelf is not None:
+            action(session.shelf, **fields)
+
+    return act
+
+
+_WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_FEN)
+_SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
 
 Fields = Mapping[str, Check]
@@ -61,6 +75,18 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
     "review": (review_mode.review, {}),
     "stop_review": (review_mode.stop_review, {}),
+    "games_refresh": (_on_shelf(Shelf.refresh), {}),
+    "games_find": (_on_shelf(Shelf.find), {"text": _TEXT, "result": _WORD, "side": _WORD, "offset": _number(0, 10**7)}),
+    "games_progress": (_on_shelf(Shelf.progress), {}),
+    "games_name": (_on_shelf(Shelf.name), {"name": _TEXT}),
+    "games_open": (_on_shelf(Shelf.open), {"key": _WORD}),
+    "games_continue": (_on_shelf(Shelf.go_on), {"key": _WORD}),
+    "games_delete": (_on_shelf(Shelf.delete), {"key": _WORD}),
+    "games_review": (_on_shelf(Shelf.review), {"key": _WORD}),
+    "games_stop": (_on_shelf(Shelf.stop), {}),
+    "puzzles_next": (_on_shelf(lambda shelf: shelf.puzzles.next()), {}),
+    "puzzles_move": (_on_shelf(lambda shelf, uci: shelf.puzzles.move(uci)), {"uci": _text(5)}),
+    "puzzles_answer": (_on_shelf(lambda shelf: shelf.puzzles.answer()), {}),
 }
 
 

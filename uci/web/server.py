@@ -13,18 +13,21 @@ import contextlib
 import hmac
 import ipaddress
 import json
+import re
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
-from tornado.web import Application, HTTPError, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.board.pgn.game_writer import game_text
-from engine.errors import ConfigError
-from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, SCALE, level_choices
+from engine.errors import ConfigError, DataError
+from uci.game.level import SCALE, level_choices
+from uci.library.review_queue import kept_review_page
 from uci.pages.render import render
 from uci.web.conductor import Conductor
 from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN
@@ -34,7 +37,8 @@ _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
 _HTTP_PORT = "80"  # browsers leave it out
 _MOST_TABS = 8  # most tabs open at a time; all but one of them wait
 _LONGEST_HEADERS = 16_384  # bytes
-_LONGEST_BODY = 0  # bytes; nothing is posted
+_LONGEST_BODY = 0  # bytes; nothing is posted but files of games
+_LARGEST_FILE = 1 << 36  # bytes
 _EMPTY_S = 2.0
 _PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
 _GONE = 4000  # close code of a socket that is one tab too many
@@ -60,7 +64,8 @@ class WebServer:
         self._on_empty = on_empty
         self._is_closed = False
         routes = [(r"/([\w-]+)/", PageHandler), (r"/([\w-]+)/socket", BoardSocket),
-                  (r"/([\w-]+)/review", ReviewHandler), (r"/([\w-]+)/game\.pgn", GameHandler)]  # fmt: skip
+                  (r"/([\w-]+)/review", ReviewHandler), (r"/([\w-]+)/game\.pgn", GameHandler),
+                  (r"/([\w-]+)/import", ImportHandler)]  # fmt: skip
         application = Application(
             [(pattern, handler, {"server": self}) for pattern, handler in routes],
             default_handler_class=NothingHere,
@@ -202,6 +207,11 @@ class _Guarded(RequestHandler):
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
             raise HTTPError(404)
 
+    def check_origin(self, origin: str) -> bool:
+        """Whether the Origin of a request is this server."""
+        scheme, _, host = origin.partition("://")
+        return scheme == "http" and _named(host) == _named(self.request.host)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.finish(f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n")
 
@@ -231,7 +241,7 @@ class PageHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page."""
-        fields = {"levels": level_choices(), "first_level": NAMED_LEVELS[DEFAULT_NAME].text, "scale": SCALE}
+        fields = {"levels": level_choices(), "scale": SCALE}
         self.show_page(
             lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, longest_pgn=LONGEST_PGN, **fields)
         )
@@ -241,8 +251,13 @@ class ReviewHandler(_Guarded):
     """The review of the game that has ended."""
 
     def get(self, token: str) -> None:
-        """The page; 404 while there is none."""
-        review = self.server.conductor.session.review.page
+        """The page; 404 while there is none. `?game=KEY` is the review of one of one's own games."""
+        shelf, key = self.server.conductor.session.shelf, self.get_query_argument("game", "")
+        if key and shelf is not None and re.fullmatch("[0-9a-f]{24}", key):
+            with contextlib.suppress(DataError):
+                self.show_page(lambda nonce: kept_review_page(shelf.folder, key, nonce))
+                return
+        review = None if key else self.server.conductor.session.review.page
         if review is None:
             raise HTTPError(404, reason="No game has been reviewed")
         self.show_page(review)
@@ -259,6 +274,47 @@ class GameHandler(_Guarded):
         self.finish(game_text(table.record()))
 
 
+@stream_request_body
+class ImportHandler(_Guarded):
+    """Takes in a file of one's own games, of any size."""
+
+    _file: IO[bytes] | None = None
+
+    def prepare(self) -> None:
+        super().prepare()
+        shelf = self.server.conductor.session.shelf
+        if (
+            shelf is None
+            or self.request.method != "POST"
+            or not self.check_origin(self.request.headers.get("Origin", ""))
+        ):
+            raise HTTPError(403, reason="Another origin")
+        self._name = self.get_query_argument("name", "games.pgn")
+        self._path = shelf.upload_path(self._name)
+        self._file = self._path.open("wb")
+        connection = self.request.connection
+        assert isinstance(connection, HTTP1Connection)
+        connection.set_max_body_size(_LARGEST_FILE)
+
+    def data_received(self, chunk: bytes) -> None:
+        if self._file is not None:
+            self._file.write(chunk)
+
+    def post(self, token: str) -> None:
+        """Closes the file and lets it be read."""
+        assert self._file is not None
+        assert self.server.conductor.session.shelf is not None
+        self._file.close()
+        self.server.conductor.session.shelf.take_in(self._path, self._name)
+        self.finish("taken in\n")
+
+    def on_connection_close(self) -> None:
+        """The page has gone before the file was here."""
+        if self._file is not None:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+
+
 class BoardSocket(_Guarded, WebSocketHandler):
     """The conversation with one tab."""
 
@@ -267,10 +323,6 @@ class BoardSocket(_Guarded, WebSocketHandler):
         super().prepare()
         if not self.check_origin(self.request.headers.get("Origin", "")):
             raise HTTPError(403, reason="Another origin")
-
-    def check_origin(self, origin: str) -> bool:
-        scheme, _, host = origin.partition("://")
-        return scheme == "http" and _named(host) == _named(self.request.host)
 
     def open(self, *words: str, **fields: str) -> None:
         self.set_nodelay(True)

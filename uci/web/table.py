@@ -49,7 +49,7 @@ class Table(TimedGame):
     @property
     def is_game(self) -> bool:
         """Whether Aino plays in it; otherwise it is a board for analysis."""
-        return self.human is not None
+        return self.human is not None or self.setup.is_watched
 
     @property
     def is_running(self) -> bool:

@@ -51,6 +51,8 @@ class Replay {
     curve.addEventListener("pointermove", event => { if (event.buttons & 1) follow(event); });
   }
 
+  get shown() { return this.inLine ? this.line[this.inLine - 1] : this.steps[this.ply]; }
+
   get line() { return this.steps[this.ply].lines?.[this.lineName] ?? []; }
 
   go(ply, inLine = 0, lineName = this.lineName) {
@@ -62,9 +64,8 @@ class Replay {
   }
 
   show() {
-    const step = this.steps[this.ply];
-    const shown = this.inLine ? this.line[this.inLine - 1] : step;
-    const own = this.inLine ? [] : ["better", "threat"].filter(kind => step[kind]).map(kind => [...step[kind], kind]);
+    const step = this.steps[this.ply], shown = this.shown;
+    const own = ["better", "threat"].flatMap(kind => (shown[kind] ?? []).map(squares => [...squares, kind]));
     const drawn = shown.drawn ?? [];  // by the author, [from, to, colour]; a circle goes to its own square
     const arrows = [...drawn.filter(([from, to]) => from !== to), ...own];
     const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
@@ -104,8 +105,7 @@ class Replay {
   }
 
   copy(button) {
-    const shown = this.inLine ? this.line[this.inLine - 1] : this.steps[this.ply];
-    copyText(button.dataset.copy === "fen" ? shown.fen : JSON.parse(this.game.querySelector(".pgn").textContent));
+    copyText(button.dataset.copy === "fen" ? this.shown.fen : JSON.parse(this.game.querySelector(".pgn").textContent));
     sayOn(button, "Copied");
   }
 

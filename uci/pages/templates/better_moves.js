@@ -3,7 +3,10 @@ class BetterMoves {
   constructor(replay) {
     const { game } = replay, before = game.querySelector(".replay");
     this.replay = replay;
-    this.plies = [...replay.steps.keys()].filter(ply => replay.steps[ply].answer);
+    const asked = ({ answer, mover }) => answer && (game.dataset.reader ?? mover) === mover;
+    this.plies = [...replay.steps.keys()].filter(ply => asked(replay.steps[ply]));
+    this.nextButton = game.querySelector("[data-try='']");
+    this.nextButton.hidden = !this.plies.length;
     this.controls = game.querySelector(".better-moves");
     this.host = before.cloneNode(true);
     this.host.className = "live";
@@ -15,7 +18,7 @@ class BetterMoves {
     game.addEventListener("shown", () => this.end());
     game.querySelectorAll("[data-try]").forEach(button => button.addEventListener("click", event => {
       event.stopPropagation();
-      const next = this.plies.find(ply => ply > (this.ply ?? 0)) ?? this.plies[0];
+      const next = this.plies.find(ply => ply > (this.ply ?? 0)) ?? this.plies[0];  // after the last, the first again
       this.begin(Number(button.dataset.try) || next);
       game.querySelector(".columns").scrollIntoView({ block: "start" });
     }));
@@ -31,6 +34,7 @@ class BetterMoves {
     this.replay.go(ply - 1);
     this.open(true);
     this.ask(`${this.step.mover} played ${this.step.san}. Find a better move.`);
+    this.nextButton.textContent = this.plies.length > 1 ? "Next mistake" : "Try again";
     this.host.focus({ preventScroll: true });
   }
 
@@ -46,15 +50,17 @@ class BetterMoves {
   }
 
   judge(uci) {
-    const { answer, played, mover, san } = this.step;
+    const { answer, good, played, mover, san } = this.step;
     if (uci === answer) this.answer("Yes!");
+    else if (good.includes(uci)) this.answer("Also good, it loses little.", "Aino's choice");
     else this.ask(uci === played ? `${san} is what ${mover} played. Find a better move.`
       : "Aino prefers another move. Try again.");
   }
 
-  answer(text) {
+  answer(text, what = "better") {
     this.replay.go(this.ply, 1, "Better");
-    this.replay.game.querySelector(".says").prepend(`${text} ${this.step.lines.Better[0].text} is better. `);
+    this.replay.game.querySelector(".says").prepend(`${text} ${this.step.lines.Better[0].text} is ${what}. `);
+    this.nextButton.focus({ preventScroll: true });
   }
 
   say(text) { this.replay.game.querySelector(".says").textContent = text; }

@@ -27,23 +27,32 @@ function gameChoices(dialog) {
 for (const id of ["new-game", "from-here"]) {
   const form = $(id).querySelector("form");
   form.clock.addEventListener("change", () => { form.querySelector(".own-clock").hidden = form.clock.value !== "own"; });
-  form.start?.addEventListener("change", () => { form.querySelector(".own-start").hidden = form.start.value !== "number"; });
+  form.start?.addEventListener("change", () => {
+    form.querySelector(".own-start").hidden = form.start.value !== "number";
+    form.querySelector(".own-fen").hidden = form.start.value !== "fen";
+  });
 }
 
 // Starts a dialog's choices with those of the game that is on.
 function choose(id) {
   const form = $(id).querySelector("form");
   if (state.human) form.side.value = state.human;
-  setChoice(form.level, state.asks ? form.dataset.firstLevel : state.level);
+  setChoice(form.level, state.level);
 }
 
-let positionToPlay = null;  // a FEN from the set-up dialog
+let positionToPlay = null;  // a FEN from the set-up dialog, or of a review
+
+function playFrom(fen) {
+  openDialog("from-here");
+  positionToPlay = fen;
+}
 
 const closing = {
   "new-game"(dialog) {
     const form = dialog.querySelector("form");
-    const chess960 = form.start.value === "number" ? form.number.value || "518" : form.start.value;
-    send("new", { ...gameChoices(dialog), fen: "", chess960 });
+    const chess960 = { number: form.number.value || "518", fen: "" }[form.start.value] ?? form.start.value;
+    waitingDialog = dialog;
+    send("new", { ...gameChoices(dialog), fen: form.start.value === "fen" ? form.fen.value : "", chess960 });
   },
   "from-here"(dialog) {
     if (!positionToPlay) { send("play_from_here", gameChoices(dialog)); return; }
@@ -59,7 +68,7 @@ const closing = {
   },
   setup(dialog) {
     positionToPlay = $("setup-fen").value;
-    if (dialog.returnValue === "play") { choose("from-here"); $("from-here").returnValue = "cancel"; $("from-here").showModal(); return; }
+    if (dialog.returnValue === "play") { playFrom(positionToPlay); return; }
     waitingDialog = dialog;
     send("position", { fen: positionToPlay });
   },
@@ -180,8 +189,13 @@ $("setup").querySelectorAll("[data-setup]").forEach(button => button.addEventLis
 }));
 
 const opening = {
+  puzzles: () => send("puzzles_next"),
+  games() { games.open(); },
   setup() { setUpFrom(shownStep().fen); showSetup(); $("setup-fen").value = shownStep().fen; },
-  "new-game"() { choose("new-game"); },
+  "new-game"() {
+    choose("new-game");
+    $("new-game").querySelector("[name=fen]").value = shownStep().fen;
+  },
   "from-here"() { positionToPlay = null; choose("from-here"); },
   look() {
     const form = $("look").querySelector("form");

@@ -7,11 +7,14 @@ let state = null;      // the latest state
 let received = 0;      // when it came, in milliseconds
 let browsed = null;    // the ply that is looked at in a game, null for the latest
 let lines = null;      // the latest lines of analysis
+const known = new Map();  // the latest lines of each position of this game, by FEN
 let hint = null;       // the latest hint
 let premove = null;    // [from, to] to play as soon as it is legal
 let waitingDialog = null;  // the dialog whose request the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
 let socket = null;
+let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to play on from a review's position
+history.replaceState(null, "", location.pathname);
 let arriving = true;   // whether the next state is the first one of a connection
 const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on" };  // what the page looks and sounds like
 for (const name in choices) choices[name] = localStorage.getItem(`aino-${name}`) ?? choices[name];
@@ -64,10 +67,12 @@ function looked() {
 const shownStep = () => { const { steps, ply } = looked(); return steps[ply]; };
 const isLatest = () => state.analysing || browsed === null;
 const linesFit = () => lines && state.analysing && $("lines-on").checked && lines.fen === shownStep().fen;
+const recallLines = () => { lines = known.get(shownStep().fen) ?? lines; };
 const bottomSide = () => ((state.human ?? "white") === "white") !== turned ? "white" : "black";
 
 function show() {
   if (!state) return;
+  recallLines();
   showBoard();
   showStrips(shownStep());
   showMoves();
@@ -205,7 +210,7 @@ function showLines() {
   $("wdl").hidden = !on;
   $("work").textContent = !on ? "" : fits ? lines.over?.text ?? `depth ${lines.depth} · ${short(lines.nodes)} nodes · ${short(lines.nps)}/s`
     : "thinking";
-  $("bar-place").style.visibility = on ? "visible" : "hidden";
+  for (const place of ["bar-place", "wdl"]) $(place).style.visibility = best ? "visible" : "hidden";
   if (best) {
     showBar($("bar-place").querySelector(".bar"), best.expected, best.score, live.view.flipped);
     showChances(best.wdl);
@@ -248,7 +253,7 @@ function showControls() {
   const playing = state.isGame && !state.end && !state.analysing;
   const over = state.isGame && state.end && !state.analysing;
   const { steps, ply } = looked();
-  $("actions").hidden = !playing && !over;
+  $("actions").hidden = (!playing && !over) || !state.human;
   for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-ask]")) {
     button.hidden = Boolean(over);
     button.disabled = button.dataset.ask ? !playing : !playing || state.thinking;
@@ -263,7 +268,7 @@ function showControls() {
   $("review-too").disabled = !$("review").hidden || !mayReview();
   $("analyse-button").textContent = state.analysing && state.isGame ? "Game" : "Analyse";
   $("analyse-button").disabled = state.analysing && !state.isGame;
-  $("typed").hidden = Boolean(over);
+  $("typed").hidden = Boolean(over) || (state.isGame && !state.human && !state.analysing);
   $("opening").textContent = state.opening;
   for (const [name, off] of [["first", ply === 0], ["back", ply === 0], ["on", ply === steps.length - 1], ["last", ply === steps.length - 1]])
     $("steps").querySelector(`[data-go=${name}]`).disabled = off;
@@ -292,8 +297,9 @@ function setChoice(select, value) {
 
 function stateText() {
   if (state.analysing) return state.isGame && !state.end ? "Analysis: the game waits." : "Analysis: move both sides' pieces.";
-  if (state.end) return `${state.end.result}: ${state.end.reason}.`;
+  if (state.end) return `${state.end.result}: ${state.end.reason}. ${state.saved}`;
   if (state.loading) return "Aino is getting ready. The very first start compiles. The clocks wait.";
+  if (state.isGame && !state.human) return "Aino plays itself.";
   return state.thinking ? "Aino is thinking." : "Your move.";
 }
 
@@ -311,7 +317,7 @@ const answers = {
     const latest = state.steps.at(-1);
     const moved = before && latest.fen !== before.steps.at(-1).fen && state.steps.length > before.steps.length;
     if (moved) playSound(latest.san);
-    if (isNew) lines = hint = null;
+    if (isNew || before.steps[0].fen !== state.steps[0].fen) { lines = hint = null; known.clear(); }
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
@@ -321,11 +327,14 @@ const answers = {
     }
     if (!state.thinking || state.analysing) playPremove();
     show();
-    if (!before && state.asks) openDialog("new-game");
+    if (wantedFen) playFrom(wantedFen);
+    else if (!before && state.asks) openDialog("new-game");
+    wantedFen = null;
   },
   lines(message) {
-    lines = message;
+    known.set(message.fen, message);
     if (!state) return;
+    recallLines();
     showBoard();
     showLines();  // the rest stays: the moves would lose where the person has scrolled to
   },
@@ -336,11 +345,18 @@ const answers = {
   },
   say(message) { say(message.text, message.kind); dialogSays(message); },
   games(message) { showGames(message); },
+  games_read: message => games.read(message), games_reading: message => games.reading(message),
+  games_found: message => games.found(message), games_work: message => games.work(message),
+  puzzle: message => showPuzzle(message),
+  games_progress: message => games.showProgress(message),
   reviewing: showReview, reviewed: showReview, unreviewed: showReview,
-  busy() { drawCurtain("The board is open in another tab. One person plays at a time.", true); },
+  busy() {
+    if (wantedFen) { send("take_over"); return; }
+    drawCurtain("The board is open in another tab. One person plays at a time.", true);
+  },
 };
 
-const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.loading, of.end, of.place, of.isGame, of.steps.length]);
+const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.loading, of.end, of.place, of.isGame, of.saved, of.steps.length]);
 
 function playPremove() {
   const wanted = premove;

@@ -1,0 +1,122 @@
+"""My games in a real browser: list, search, open, continue, delete, import, reviews that survive the page."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.browser.devtools import Chromium, Tab
+from tests.browser.web_board import web_board
+from tests.commands.test_library import text_of
+
+# White mates on a8 after Black's move.
+PUZZLE = "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,https://lichess.org/x,\n"
+
+
+@pytest.fixture
+def games(chromium: Chromium, tmp_path: Path) -> Tab:
+    (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        tab.click("[data-open=games]")
+        tab.wait_for("games.rows.length === 3")
+        yield tab
+        assert tab.failures == []
+        tab.close()
+
+
+def choose(tab: Tab, player: str) -> None:
+    tab.wait_for(f"games.rows.some(game => game.white === {player!r})")
+    tab.script(f"games.choose(games.rows.find(game => game.white === {player!r}))")
+
+
+def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
+    games.click("#games-text")
+    games.type("sicilian")
+    games.wait_for("games.total === 1")
+    assert "Cleo – anna" in games.script("document.querySelector('#games-list').textContent")
+    games.click(".game-row")
+    games.click("[data-game=open]")
+    games.wait_for("state.steps.length === 7 && !state.isGame")
+    games.script("send('games_name', { name: 'Anna' }), openDialog('games')")
+    games.wait_for("games.rows.length === 1 && games.rows[0].mine === 'black'")
+    games.click(".game-row")
+    games.click("[data-game=continue]")
+    games.wait_for("state.isGame && state.human === 'black' && state.steps.length >= 8")
+
+
+def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> None:
+    choose(games, "Cleo")
+    games.click("[data-game=delete]")
+    assert "Delete Cleo – anna for good" in games.text("#games-sure")
+    games.click("[data-game=keep]")
+    assert "Cleo" in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
+    games.click("[data-game=delete]")
+    games.click("[data-game=sure]")
+    games.wait_for("games.rows.length === 2")
+    assert "Cleo" not in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
+
+
+def test_an_imported_file_asks_for_ones_name_once(games: Tab, tmp_path: Path) -> None:
+    more = [("Me", f"P{number}", "2025.01.01", "1-0", "e4 e5 Nf3") for number in range(30)]
+    for name, count in (("../../lichess me.pgn", 30), ("again.pgn", 31)):
+        text = text_of([*more, *[("me", "Last", "2025.02.01", "0-1", "d4")] * (count > 30)])
+        games.script(f"games.take(new File([{json.dumps(text)}], {json.dumps(name)})); 1")
+        games.wait_for(f"games.total === {3 + count}")
+        if count == 30:
+            games.wait_for("!document.querySelector('#games-names').hidden")
+            games.click("#games-names button")
+            games.wait_for("games.rows.filter(game => game.mine).length === 30")
+    assert games.script("document.querySelector('#games-names').hidden")
+    assert sorted(path.name for path in tmp_path.glob("*.pgn")) == ["again.pgn", "lichess_me.pgn", "mine.pgn"]
+    games.script("games.take(new File(['<html>'], 'page.pgn')); 1")
+    games.wait_for("games.problem")
+    assert "page.pgn has no game" in games.text("#games-status")
+
+
+def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
+    games.script("send('games_name', { name: 'anna' }), send('games_review', { key: '' })")
+    games.go(games.script("location.href"))
+    games.wait_for("typeof state !== 'undefined' && state")
+    games.script("openDialog('games')")
+    games.wait_for("games.rows.filter(game => game.accuracy_white !== null).length === 2")
+    choose(games, "Anna")
+    assert games.script("document.querySelector('#games-page').checkVisibility()")
+    games.click("[data-games=progress]")
+    games.wait_for("document.querySelectorAll('#games-chart polyline').length === 4")
+    games.go(games.script("location.href") + games.script("document.querySelector('#games-page').getAttribute('href')"))
+    assert "Anna – Ben" in games.text("h2")
+    games.wait_for("replays[0].steps.length === 9")
+
+
+def test_a_foreign_page_cannot_import(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path) as server:
+        tab = chromium.open("about:blank#")
+        place = server.url + "import?name=x.pgn"
+        tab.script(f"fetch({place!r}, {{ method: 'POST', body: '1. e4 *', mode: 'no-cors' }}).catch(() => 0)")
+        assert list(tmp_path.glob("*.pgn")) == []
+        tab.close()
+
+
+def test_a_missed_puzzle_shows_its_answer_and_a_solved_one_counts(chromium: Chromium, tmp_path: Path) -> None:
+    rows = "PuzzleId,FEN,Moves,Rating,RatingDeviation\n" + PUZZLE
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        tab.click("[data-open=puzzles]")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('Review some')")
+        tab.script(f"games.take(new File([{json.dumps(rows)}], 'lichess.csv')); 1")
+        tab.wait_for("games.problem === '1 new puzzles.'")
+        tab.script("send('puzzles_next')")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('White to move')")
+        assert tab.script("puzzleBoard.legal.length") > 10
+        assert "a1a8" not in tab.script("JSON.stringify(puzzleBoard.base)")
+        tab.script("puzzleBoard.onMove('a1a2')")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.includes('Try again')")
+        tab.script("puzzleBoard.onMove('a1a8')")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.includes('Solved, at a later try')")
+        assert "In a row: 0" in tab.text("#puzzle-standing")
+        assert tab.script("document.activeElement.dataset.puzzle") == "next"
+        assert tab.failures == []
+        tab.close()

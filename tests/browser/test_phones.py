@@ -1,0 +1,40 @@
+"""The board and a review fit phones, upright and on their side. Skipped without a browser."""
+
+from pathlib import Path
+
+import chess
+import pytest
+
+from tests.browser.devtools import Chromium
+from tests.browser.web_board import web_board
+from uci.game.timed_game import Setup
+
+PHONES = [(844, 390), (390, 844), (320, 568), (568, 320)]
+BOX = "document.querySelector({!r}).getBoundingClientRect()"
+
+
+@pytest.mark.parametrize(("width", "height"), PHONES)
+def test_the_whole_board_fits_a_phone_upright_and_on_its_side(
+    chromium: Chromium, tmp_path: Path, width: int, height: int
+) -> None:
+    """On its side it was as wide as the window, and twice as high."""
+    with web_board(tmp_path, Setup(chess.Board(), human=None)) as server:
+        tab = chromium.open(server.url, width, height)
+        tab.wait_for("state && linesFit()")
+        box = tab.script(f"{BOX.format('#board')}.toJSON()")
+        assert 0 <= box["top"] < box["bottom"] <= height
+        assert box["width"] >= 0.6 * min(width, height)
+        assert tab.script("document.documentElement.scrollWidth") <= width
+        menu = tab.script(f"{BOX.format('.menu')}.toJSON()")
+        assert menu["right"] <= width
+        assert menu["left"] > box["right"] or menu["bottom"] < box["top"], "the menu covers the board"
+        tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })")
+        tab.wait_for("state.steps.length === 5")
+        tab.click("#review-too")
+        tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+        tab.go(f"{server.url}review")
+        board = tab.script(f"{BOX.format('.replay')}.toJSON()")
+        assert board["bottom"] - board["top"] <= height
+        assert tab.script("document.documentElement.scrollWidth") <= width
+        assert tab.failures == []
+        tab.close()

@@ -1,0 +1,217 @@
+"""One's own games: the index follows the files, loses nothing, and reviews go on where a program was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import DataError
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from uci.library.game_files import find_games, game_key
+from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted
+from uci.library.review_queue import WISH, BackgroundReviews
+from uci.terminal.reading import read_pgn_games
+
+GAMES = [
+    ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5 Nf3 Nc6 Bc4 Nf6 Ng5 d5"),
+    ("Cleo", "anna", "2024.01.03", "0-1", "e4 c5 Nf3 d6 d4 cxd4"),
+    ("Dora", "Eve", "2024.01.04", "1/2-1/2", "d4 d5 c4 e6"),
+]
+
+
+def text_of(games: list[tuple[str, ...]] = GAMES, extra: str = "") -> str:
+    return "\n".join(
+        f'[White "{white}"]\n[Black "{black}"]\n[Date "{date}"]\n[Result "{result}"]\n{extra}\n{moves} {result}\n'
+        for white, black, date, result, moves in games
+    )
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[GameIndex]:
+    (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
+    made = GameIndex(tmp_path)
+    made.refresh()
+    yield made
+    made.close()
+
+
+def whites(index: GameIndex, wanted: Wanted = Wanted()) -> list[str]:  # noqa: B008 - frozen
+    games, total = index.find(wanted)
+    assert total == len(games)
+    return [game["white"] for game in games]
+
+
+def test_games_are_found_by_opening_player_result_and_side(index: GameIndex) -> None:
+    assert whites(index) == ["Dora", "Cleo", "Anna"]
+    index.add_name("ANNA")
+    assert whites(index, Wanted("sicilian")) == ["Cleo"]
+    assert whites(index, Wanted("knights ben")) == ["Anna"]
+    assert whites(index, Wanted("%")) == []
+    assert whites(index, Wanted(result="won")) == ["Cleo", "Anna"]
+    assert whites(index, Wanted(result="drawn")) == ["Dora"]
+    assert whites(index, Wanted(result="won", side="black")) == ["Cleo"]
+
+
+@pytest.mark.parametrize("damage", ["lost", "no database", "another version"])
+def test_a_lost_or_damaged_index_is_made_anew(index: GameIndex, tmp_path: Path, damage: str) -> None:
+    if damage == "another version":
+        index._base.execute("PRAGMA user_version = 99")
+    index.close()
+    if damage != "another version":
+        for left in tmp_path.glob(f"{INDEX}*"):
+            left.unlink()
+    if damage == "no database":
+        (tmp_path / INDEX).write_bytes(b"SQLite it is not" * 1000)
+    again = GameIndex(tmp_path)
+    again.refresh()
+    assert whites(again) == ["Dora", "Cleo", "Anna"]
+    again.close()
+
+
+def test_a_file_that_another_program_changed_is_read_again(index: GameIndex, tmp_path: Path) -> None:
+    key = index.find(Wanted("Dora"))[0][0]["key"]
+    (tmp_path / "mine.pgn").write_text(text_of(GAMES[1:]).replace("d4 d5", "{ Why? } d4 d5"), encoding="utf-8")
+    (tmp_path / "new.pgn").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"changed|no game"):
+        index.game(key)
+    index.refresh()
+    assert whites(index) == ["Fay", "Dora", "Cleo"]
+    assert index.game(key).headers["White"] == "Dora", "a comment makes no other game"
+    (tmp_path / "mine.pgn").unlink()
+    index.refresh()
+    assert whites(index) == ["Fay"]
+
+
+def test_a_game_in_two_files_is_listed_once_and_stays_with_the_other(index: GameIndex, tmp_path: Path) -> None:
+    (tmp_path / "export.pgn").write_text(text_of(GAMES[:2], '[Site "x"]\n'), encoding="utf-8")
+    index.refresh()
+    assert len(whites(index)) == 3
+    (tmp_path / "mine.pgn").unlink()
+    index.refresh()
+    assert whites(index) == ["Cleo", "Anna"]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_deleted_game_leaves_its_file_and_the_others_in_it(tmp_path: Path, line_end: str) -> None:
+    path = tmp_path / "mine.pgn"
+    path.write_bytes(text_of().replace("\n", line_end).encode())
+    index = GameIndex(tmp_path)
+    index.refresh()
+    keys = {game["white"]: game["key"] for game in index.find(Wanted())[0]}
+    index.delete(keys["Cleo"])
+    assert whites(index) == ["Dora", "Anna"]
+    assert [game.headers["White"] for game in read_pgn_games(path)] == ["Anna", "Dora"]
+    assert index.game(keys["Dora"]).headers["White"] == "Dora"
+    index.refresh()
+    assert whites(index) == ["Dora", "Anna"]
+    index.delete(keys["Dora"])
+    index.delete(keys["Anna"])
+    assert not path.exists()
+    index.close()
+
+
+def test_large_and_small_files_give_the_same_games(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.pgn"
+    odd = '[White "A \\"B\\" C"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]\n\n1. e4 {x} (1. e3) Kd7 *\n\n1. e4 Zz9 *\n'
+    path.write_text(text_of() + "\n" + odd, encoding="utf-8")
+    slow = list(find_games(path))
+    monkeypatch.setattr("uci.library.game_files._SMALL", 0)
+    fast = list(find_games(path))
+    assert [(game.place, game.key) for game in slow] == [(game.place, game.key) for game in fast]
+    assert [game_key(game) for game in read_pgn_games_until_fault(path)] == [game.key for game in slow][:4]
+
+
+def read_pgn_games_until_fault(path: Path) -> list[chess.pgn.Game]:
+    found = read_pgn_games(path)
+    return [next(found) for _ in range(4)]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import uci.library.index as index
+index._BATCH = 10
+made = index.GameIndex(Path(sys.argv[1]))
+made.refresh(lambda games: games >= 20 and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_an_index_that_was_killed_on_the_way_misses_no_game(tmp_path: Path) -> None:
+    games = [(f"P{number}", "Q", "2024.01.01", "1-0", "e4 e5") for number in range(50)]
+    (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    index = GameIndex(tmp_path)
+    assert index.find(Wanted())[1] == 20
+    index.refresh()
+    assert index.find(Wanted())[1] == 50
+    index.close()
+
+
+# ---- reviews in the background --------------------------------------------------------------------------------------
+
+
+def small_engine() -> Engine:
+    return Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16))
+
+
+def wait_until_reviewed(reviews: BackgroundReviews, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while reviews.state["left"]:
+        assert time.monotonic() < deadline, reviews.state
+        time.sleep(0.05)
+
+
+REVIEWING = """
+import sys, time
+from pathlib import Path
+from tests.commands.test_library import Limits, BackgroundReviews, small_engine
+reviews = BackgroundReviews(Path(sys.argv[1]), small_engine, Limits(nodes=2000), lambda: print("told", flush=True))
+reviews.begin()
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_reviews_go_on_after_the_program_was_killed_in_one(index: GameIndex, tmp_path: Path) -> None:
+    keys = [game["key"] for game in index.find(Wanted())[0]]
+    (tmp_path / REVIEWS / f"{keys[0]}{WISH}").touch()
+    (tmp_path / REVIEWS / f"{keys[1]}{WISH}").touch()
+    process = subprocess.Popen([sys.executable, "-c", REVIEWING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "told\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert list((tmp_path / REVIEWS).glob(f"*{WISH}")), "killed in the middle"
+    reviews = BackgroundReviews(tmp_path, small_engine, Limits(nodes=50))
+    reviews.begin()
+    wait_until_reviewed(reviews)
+    index.refresh()
+    reviewed = [game["key"] for game in index.find(Wanted())[0] if game["accuracy_white"] is not None]
+    assert sorted(reviewed) == sorted(keys[:2])
+    index.add_name("anna")
+    assert index.unreviewed() == [keys[2]]
+    (point,) = index.progress()
+    assert 0 <= point["accuracy"] <= 100
+    assert len(point["mistakes"]) == 3
+
+
+def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_path: Path) -> None:
+    key = index.find(Wanted())[0][0]["key"]
+    (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
+    os.utime(tmp_path / REVIEWS / f"{'0' * 24}{WISH}", (1, 1))
+    reviews = BackgroundReviews(tmp_path, small_engine, Limits(nodes=50))
+    reviews.add([key])
+    wait_until_reviewed(reviews)
+    assert "not in the list" in reviews.problem
+    assert (tmp_path / REVIEWS / f"{key}.json").exists()

@@ -1,0 +1,133 @@
+"""The games in a folder's PGN files: found at the reader's speed, read again from their place, and removed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import chess
+import chess.pgn
+
+from engine.board.convert import encode_move
+from engine.board.pgn.game_reader import GameText, next_game
+from engine.board.pgn.main_lines import main_lines
+from engine.board.pgn.tokens import TAG
+from engine.errors import DataError, MoveError, why_unreadable
+from engine.files.atomic import atomic_write
+from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+
+_SMALL = 1 << 20  # bytes; smaller files are read without kernels, which would have to be loaded first
+_KEY_TAGS = ("White", "Black", "Date", "UTCTime")
+
+
+@dataclass(frozen=True)
+class FoundGame:
+    """A game in a file: where it begins, in bytes of the text (UTF-8, lines end in line feeds), tags and moves."""
+
+    place: int
+    tags: Mapping[str, str]
+    moves: bytes  # two bytes a ply, as `engine.board.layout` codes moves
+
+    @property
+    def key(self) -> str:
+        """What tells the game from others, wherever it stands, and whatever is written into it."""
+        tags = "\0".join(self.tags.get(name, "").strip("?.") for name in _KEY_TAGS)
+        return hashlib.sha256(tags.encode() + b"\0" + self.moves).hexdigest()[:24]
+
+
+def game_key(game: chess.pgn.Game) -> str:
+    """Return the key of a game that was played or read."""
+    return FoundGame(0, game.headers, _codes(game)).key
+
+
+def find_games(path: Path) -> Iterator[FoundGame]:
+    """All games of a file in order; those that cannot be played are left out. Raises DataError."""
+    try:
+        is_small = path.stat().st_size < _SMALL
+        with open_unpacked(path) as (stream, _):
+            yield from _read_slowly(GameText(stream)) if is_small else _read_fast(GameText(stream))
+    except PACKED_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _read_slowly(text: GameText) -> Iterator[FoundGame]:
+    begin = 0
+    while (found := next_game(text, main_line=True)) is not None:
+        game, end = found[1], text.dropped + text.at
+        if game.is_game and not game.start_fault:
+            yield FoundGame(begin, dict(game.game.headers), _codes(game.game))
+        begin = end
+
+
+def _read_fast(text: GameText) -> Iterator[FoundGame]:
+    begin = 0
+    for line in main_lines(text):
+        if line.is_game and (len(line.moves) or not line.fault):
+            head = text.data[max(0, begin - text.dropped) : line.end - text.dropped].decode(errors="replace")
+            head = head.lstrip().partition("\n\n")[0]
+            tags = {match["name"] or match["plain"]: _unquoted(match) for match in TAG.finditer(head)}
+            yield FoundGame(begin, tags, line.moves.tobytes())
+        begin = line.end
+
+
+def _codes(game: chess.pgn.Game) -> bytes:
+    codes, board = bytearray(), game.board()
+    for move in game.mainline_moves():
+        try:
+            codes += encode_move(board, move).to_bytes(2, "little")
+        except MoveError:  # a pass
+            break
+        board.push(move)
+    return bytes(codes)
+
+
+def _unquoted(tag: re.Match[str]) -> str:
+    return tag["raw"] if tag["name"] is None else re.sub(r'\\(["\\])', r"\1", tag["value"])
+
+
+def read_at(path: Path, place: int) -> chess.pgn.Game:
+    """Return the game at a place in a file. Raises DataError."""
+    return _game_at(path, place)[0]
+
+
+def remove_at(path: Path, place: int) -> int:
+    """Remove the game at a place from a file, and a file without games; the rest stays, as UTF-8.
+
+    Returns the bytes of text that are gone. Raises DataError.
+    """
+    _, end = _game_at(path, place)
+    try:
+        with open_unpacked(path) as (stream, _), atomic_write(path) as out:
+            at = kept = 0
+            for piece in utf8_pieces(stream):
+                text = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+                for part in (text[: max(0, place - at)], text[max(0, end - at) :]):
+                    kept += len(part.strip())
+                    out.write(part)
+                at += len(text)
+        if not kept:
+            path.unlink()
+        return end - place
+    except PACKED_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _game_at(path: Path, place: int) -> tuple[chess.pgn.Game, int]:
+    """Return the game at a place in a file, and the place behind it."""
+    try:
+        with open_unpacked(path) as (stream, _):
+            text = GameText(stream)
+            text.skip_to(place)
+            found = next_game(text)
+            if found is None:
+                raise DataError(f"{path}: no game at byte {place}")
+            return found[1].game, text.dropped + text.at
+    except PACKED_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}")

@@ -1,0 +1,58 @@
+"""Glicko-2 ratings, a game at a time, as Lichess rates puzzles (Glickman 2012, "Example of the Glicko-2 system")."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_SCALE = 173.7178  # rating points of one unit of Glicko-2
+_TAU = 0.5  # how much volatility may change: from the paper
+_LEAST_DEVIATION, _MOST_DEVIATION = 45.0, 350.0  # rating points; Lichess's least
+_EXACT = 1e-6
+
+
+@dataclass(frozen=True)
+class Rating:
+    """A rating and its deviation in points (1500 is the mean), and its volatility."""
+
+    points: float = 1500.0
+    deviation: float = _MOST_DEVIATION
+    volatility: float = 0.06
+
+    def after(self, score: float, other: Rating) -> Rating:
+        """Return the rating after a game with that score, 0..1, against another."""
+        mu, phi = (self.points - 1500.0) / _SCALE, self.deviation / _SCALE
+        spread = 1.0 / math.sqrt(1.0 + 3.0 * (other.deviation / _SCALE) ** 2 / math.pi**2)
+        expected = 1.0 / (1.0 + math.exp(-spread * (mu - (other.points - 1500.0) / _SCALE)))
+        variance = 1.0 / (spread**2 * expected * (1.0 - expected))
+        delta = variance * spread * (score - expected)
+        volatility = _volatility(self.volatility, phi, variance, delta)
+        phi = 1.0 / math.sqrt(1.0 / (phi**2 + volatility**2) + 1.0 / variance)
+        points = 1500.0 + _SCALE * (mu + phi**2 * spread * (score - expected))
+        return Rating(points, min(_MOST_DEVIATION, max(_LEAST_DEVIATION, _SCALE * phi)), volatility)
+
+
+def _volatility(before: float, phi: float, variance: float, delta: float) -> float:
+    """Step 5 of the paper: the Illinois algorithm."""
+    start = math.log(before**2)
+
+    def f(x: float) -> float:
+        grown = phi**2 + variance + math.exp(x)
+        return math.exp(x) * (delta**2 - grown) / (2.0 * grown**2) - (x - start) / _TAU**2
+
+    low, high = start, start - _TAU
+    if delta**2 > phi**2 + variance:
+        high = math.log(delta**2 - phi**2 - variance)
+    else:
+        while f(high) < 0.0:
+            high -= _TAU
+    f_low, f_high = f(low), f(high)
+    while abs(high - low) > _EXACT:
+        middle = low + (low - high) * f_low / (f_high - f_low)
+        f_middle = f(middle)
+        if f_middle * f_high <= 0.0:
+            low, f_low = high, f_high
+        else:
+            f_low /= 2.0
+        high, f_high = middle, f_middle
+    return math.exp(low / 2.0)

@@ -1,0 +1,292 @@
+"""An index of the games in a folder. The PGN files and reviews are the truth; the index is made anew when lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chess
+import chess.pgn
+
+from engine.errors import DataError
+from engine.files.atomic import atomic_write
+from uci.game.game_file import REVIEWED
+from uci.game.timed_game import PERSON
+from uci.library.game_files import FoundGame, find_games, game_key, read_at, remove_at
+from uci.terminal.opening_names import OpeningNamer
+
+INDEX, REVIEWS, NAMES = "index.sqlite", "reviews", "names.json"
+PAGE = 100  # games in one part of a list
+_VERSION = 1  # of the tables
+_BATCH = 1000  # games between two commits
+_TABLES = """
+CREATE TABLE files (name TEXT PRIMARY KEY, size INTEGER, changed INTEGER, repeats INTEGER);
+CREATE TABLE games (key TEXT PRIMARY KEY, file TEXT, place INTEGER, date TEXT, white TEXT, black TEXT,
+  result TEXT, opening TEXT, ending TEXT, plies INTEGER, mine TEXT);
+CREATE INDEX by_date ON games (date DESC, place DESC);
+CREATE INDEX by_file ON games (file);
+CREATE TABLE reviews (key TEXT PRIMARY KEY, changed INTEGER, accuracy_white REAL, accuracy_black REAL,
+  mistakes TEXT);
+"""
+_COLUMNS = ("key", "date", "white", "black", "result", "opening", "ending", "plies", "mine", "accuracy_white",
+            "accuracy_black")  # fmt: skip
+# An own side is "white" or "black". NULL: neither player has one of the own names.
+_MINE = "CASE WHEN folded(white) IN ({0}) THEN 'white' WHEN folded(black) IN ({0}) THEN 'black' END"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a list of games shows: a part of an opening's or a player's name, a result for oneself, an own side."""
+
+    text: str = ""
+    result: str = ""  # won, lost, drawn, other, "" for all
+    side: str = ""  # white, black, "" for both
+
+    def condition(self) -> tuple[str, list[str]]:
+        """Return SQL, and what stands for its question marks."""
+        rules, values = ["1"], list[str]()
+        for word in self.text.split():
+            rules.append("(opening LIKE ? ESCAPE '\\' OR white LIKE ? ESCAPE '\\' OR black LIKE ? ESCAPE '\\')")
+            plain = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            values += [f"%{plain}%"] * 3
+        win, loss = ("result = CASE mine WHEN 'white' THEN '1-0' WHEN 'black' THEN '0-1' END",
+                     "result = CASE mine WHEN 'white' THEN '0-1' WHEN 'black' THEN '1-0' END")  # fmt: skip
+        drawn, other = "result = '1/2-1/2'", "result NOT IN ('1-0', '0-1', '1/2-1/2')"
+        rules += [{"won": win, "lost": loss, "drawn": drawn, "other": other}.get(self.result, "1")]
+        if self.side:
+            rules.append("mine = ?")
+            values.append(self.side)
+        return " AND ".join(rules), values
+
+
+class GameIndex:
+    """The index of a folder, for one thread; others open their own. Raises DataError where the folder is unusable."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
+            self._base = self._open()
+            self._own = set(self.names)
+        except (OSError, sqlite3.Error) as error:
+            raise DataError(f"{folder / INDEX}: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        path = self.folder / INDEX
+        base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        try:
+            base.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.DatabaseError as error:
+            base.close()
+            if isinstance(error, sqlite3.OperationalError):  # locked, or the disk is full: no reason to begin anew
+                raise
+            for left in self.folder.glob(f"{INDEX}*"):  # this is no database; the files have all that was in it
+                left.unlink(missing_ok=True)
+            base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+            base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = NORMAL")
+        base.create_function("folded", 1, str.casefold, deterministic=True)
+        base.execute("BEGIN IMMEDIATE")  # other threads open it, too
+        if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            for (table,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                base.execute(f"DROP TABLE {table}")
+            for command in filter(str.strip, _TABLES.split(";")):
+                base.execute(command)
+            base.execute(f"PRAGMA user_version = {_VERSION}")
+        base.execute("COMMIT")
+        base.isolation_level = "DEFERRED"
+        return base
+
+    def close(self) -> None:
+        """End the connection."""
+        self._base.close()
+
+    # ---- keeping up with the files ----------------------------------------------------------------------------------
+
+    def refresh(self, on_games: Callable[[int], None] = lambda games: None) -> list[str]:
+        """Read files that are new or have changed and forget those that are gone; return what was unreadable.
+
+        `on_games` hears how many games were read so far. A file that was read in part, by a program that was killed,
+        counts as changed.
+        """
+        problems, namer, read = list[str](), OpeningNamer(), 0
+        self._own = set(self.names)
+        paths = (path for path in self.folder.glob("[!.]*.pgn") if REVIEWED not in path.name)
+        found = {path.name: path.stat() for path in paths}
+        known = {name: (size, changed) for name, size, changed in self._base.execute(
+            "SELECT name, size, changed FROM files")}  # fmt: skip
+        old = {name for name in known if name not in found or known[name] != _state(found[name])}
+        if old:  # games that these files had may stand in others, too, which have to be looked at again
+            old |= {name for (name,) in self._base.execute("SELECT name FROM files WHERE repeats > 0")}
+        with self._base:
+            for name in old:
+                self._base.execute("DELETE FROM games WHERE file = ?", [name])
+                self._base.execute("DELETE FROM files WHERE name = ?", [name])
+        for name in sorted(found, key=lambda name: found[name].st_mtime_ns):
+            if name in known and name not in old:
+                continue
+            try:
+                for count in self._read_file(name, found[name].st_size, found[name].st_mtime_ns, namer):
+                    on_games(read + count)
+                read += count
+            except DataError as error:
+                problems.append(str(error))
+                self._note_read(name, found[name].st_size, found[name].st_mtime_ns, 0)
+        self._refresh_reviews()
+        return problems
+
+    def _read_file(self, name: str, size: int, changed: int, namer: OpeningNamer) -> Iterator[int]:
+        """Take a file's games up, batch by batch; yield how many. It counts as read with the last batch only."""
+        self._note_read(name, -1, -1, 0)
+        count = repeats = 0
+        for count, game in enumerate(find_games(self.folder / name), 1):
+            repeats += 1 - self._take_up(name, game, namer)
+            if count % _BATCH == 0:
+                self._base.commit()
+                yield count
+        self._note_read(name, size, changed, repeats)
+        yield count
+
+    def _note_read(self, *row: object) -> None:
+        self._base.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row)
+        self._base.commit()
+
+    def _take_up(self, name: str, game: FoundGame, namer: OpeningNamer) -> int:
+        tags = game.tags
+        opening = tags.get("Opening") or ("" if "FEN" in tags else namer.name(game.moves))
+        date = tags.get("UTCDate") or tags.get("Date", "")
+        white, black = tags.get("White", "?"), tags.get("Black", "?")
+        row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
+               tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black))  # fmt: skip
+        marks = ", ".join("?" * len(row))
+        return self._base.execute(f"INSERT OR IGNORE INTO games VALUES ({marks})", row).rowcount
+
+    def _refresh_reviews(self) -> None:
+        found = {path.stem: path for path in (self.folder / REVIEWS).glob("*.json")}
+        known = dict(self._base.execute("SELECT key, changed FROM reviews"))
+        with self._base:
+            self._base.executemany("DELETE FROM reviews WHERE key = ?", [[key] for key in known if key not in found])
+            for key, path in found.items():
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a review that cannot be read
+                    changed = path.stat().st_mtime_ns
+                    if known.get(key) != changed:
+                        facts = json.loads(path.read_text(encoding="utf-8"))["facts"]
+                        row = (key, changed, facts["white"], facts["black"], json.dumps(facts["mistakes"]))
+                        self._base.execute("INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)", row)
+
+    # ---- one's own names --------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """One's own names in games, without regard to capitals; `you` is always one."""
+        try:
+            told = json.loads((self.folder / NAMES).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            told = []
+        return [PERSON.casefold(), *(name for name in told if isinstance(name, str))]
+
+    def add_name(self, name: str) -> None:
+        """Remembers another own name, and finds the own side in all games anew. Raises DataError."""
+        names = [*dict.fromkeys([*self.names[1:], name.strip().casefold()])]
+        try:
+            with atomic_write(self.folder / NAMES) as file:
+                file.write(json.dumps(names).encode())
+        except OSError as error:
+            raise DataError(str(error)) from error
+        names = self.names
+        with self._base:
+            self._base.execute(f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2)
+
+    def _side(self, white: str, black: str) -> str | None:
+        return "white" if white.casefold() in self._own else "black" if black.casefold() in self._own else None
+
+    def likely_names(self, file: str) -> list[str]:
+        """Return the players of most games of a file, if one's own name is none of them."""
+        rows = self._base.execute("SELECT white, black, mine FROM games WHERE file = ?", [file]).fetchall()
+        if any(mine for _, _, mine in rows):
+            return []
+        return [name for name, _ in Counter(name for row in rows for name in row[:2]).most_common(5)]
+
+    def has_games_of(self, file: str) -> bool:
+        """Whether a file has games that no other file had before."""
+        return self._base.execute("SELECT 1 FROM games WHERE file = ? LIMIT 1", [file]).fetchone() is not None
+
+    # ---- what it tells ----------------------------------------------------------------------------------------------
+
+    def find(self, wanted: Wanted, offset: int = 0, count: int = PAGE) -> tuple[list[dict[str, Any]], int]:
+        """Return a part of the games, latest first, and how many there are in all."""
+        rule, values = wanted.condition()
+        rows = self._base.execute(
+            f"SELECT {', '.join(_COLUMNS)} FROM games LEFT JOIN reviews USING (key) WHERE {rule} "
+            "ORDER BY date DESC, place DESC LIMIT ? OFFSET ?",
+            [*values, count, offset],
+        )
+        games = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        return games, int(self._base.execute(f"SELECT count(*) FROM games WHERE {rule}", values).fetchone()[0])
+
+    def progress(self) -> list[dict[str, Any]]:
+        """One's own reviewed games, oldest first: date, accuracy, and mistakes in opening, middlegame, endgame."""
+        rows = self._base.execute(
+            "SELECT date, mine, accuracy_white, accuracy_black, mistakes FROM games JOIN reviews USING (key) "
+            "WHERE mine IS NOT NULL ORDER BY date, place"
+        )
+        return [
+            {"date": date, "accuracy": white if mine == "white" else black, "mistakes": json.loads(mistakes)[mine]}
+            for date, mine, white, black, mistakes in rows
+        ]
+
+    def unreviewed(self) -> list[str]:
+        """Return the keys of one's own games that have no review, latest first."""
+        rows = self._base.execute(
+            "SELECT key FROM games LEFT JOIN reviews USING (key) WHERE mine IS NOT NULL AND reviews.key IS NULL "
+            "AND plies > 0 ORDER BY date DESC, place DESC"
+        )
+        return [key for (key,) in rows]
+
+    def side(self, key: str) -> chess.Color | None:
+        """One's own side in a game."""
+        row = self._base.execute("SELECT mine FROM games WHERE key = ?", [key]).fetchone()
+        return None if row is None or row[0] is None else row[0] == "white"
+
+    def game(self, key: str) -> chess.pgn.Game:
+        """Return a game from its file. Raises DataError where that has changed meanwhile, or has no such game."""
+        path, place = self._place(key)
+        game = read_at(path, place)
+        if game_key(game) != key:
+            raise DataError(f"{path} has changed; open My games again")
+        return game
+
+    def delete(self, key: str) -> None:
+        """Remove a game from its file, and its review. Raises DataError."""
+        self.game(key)
+        path, place = self._place(key)
+        gone = remove_at(path, place)
+        self.review_file(key).unlink(missing_ok=True)
+        with self._base:
+            self._base.execute("DELETE FROM games WHERE key = ?", [key])
+            self._base.execute(
+                "UPDATE games SET place = place - ? WHERE file = ? AND place > ?", [gone, path.name, place]
+            )
+            if path.exists():
+                self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
+                                   [*_state(path.stat()), path.name])  # fmt: skip
+
+    def review_file(self, key: str) -> Path:
+        """Where the review of a game is."""
+        return self.folder / REVIEWS / f"{key}.json"
+
+    def _place(self, key: str) -> tuple[Path, int]:
+        row = self._base.execute("SELECT file, place FROM games WHERE key = ?", [key]).fetchone()
+        if row is None:
+            raise DataError("that game is not in the list any more")
+        return self.folder / row[0], row[1]
+
+
+def _state(stat: Any) -> tuple[int, int]:
+    return stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,84 @@
+"""Puzzles: positions of one's own games in which one missed the only good move, and rows of Lichess's puzzle file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chess
+
+from engine.errors import DataError, why_unreadable
+from engine.files.text import PACKED_ERRORS, open_unpacked
+from uci.annotate.judge import BLUNDER, MISTAKE
+from uci.annotate.review import GameReview
+
+_ONLY = 0.15  # winning chances by which every other move must be worse
+_OPEN = 0.3  # winning chances that the solution must leave
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """A position and the moves that solve it: one's own, an answer, one's own, ..."""
+
+    fen: str
+    moves: tuple[str, ...]  # UCI
+    source: str = "mine"
+    rating: float = 1500.0
+    deviation: float = 350.0
+
+    @property
+    def key(self) -> str:
+        """What tells it from other puzzles."""
+        return f"{self.fen} {self.moves[0]}"
+
+    def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:
+        """Whether a move solves the position after `ply` moves: the solution's, or any that mates, as on Lichess."""
+        if move.uci() == self.moves[ply]:
+            return True
+        board = board.copy(stack=False)
+        board.push(move)
+        return board.is_checkmate()
+
+
+def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, Any]]:
+    """Return the puzzles of a side's mistakes: deep searches found one move only that keeps the chances."""
+    return [
+        {"fen": move.board.fen(), "moves": [move.best_line[0].uci()]}
+        for move in review.moves
+        if move.mover == side and move.judgement in (BLUNDER, MISTAKE) and not move.also_good
+        and move.gap >= _ONLY and move.chances[0] >= _OPEN
+    ]  # fmt: skip
+
+
+def read_lichess(path: Path) -> Iterator[Puzzle]:
+    """Return the puzzles of Lichess's file (PuzzleId, FEN, Moves, Rating, RatingDeviation, ...), packed or not.
+
+    Its first line may be missing. Raises DataError, which names the line.
+    """
+    try:
+        with open_unpacked(path) as (stream, _):
+            rows = csv.reader(io.TextIOWrapper(stream, "utf-8", newline=""))
+            for number, row in enumerate(rows, 1):
+                if row and not (number == 1 and row[0] == "PuzzleId"):
+                    yield _lichess_puzzle(row, f"{path}:{number}")
+    except (UnicodeDecodeError, csv.Error, *PACKED_ERRORS) as error:
+        raise DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}") from error
+
+
+def _lichess_puzzle(row: list[str], place: str) -> Puzzle:
+    """Read a row: its first move is the opponent's, and the puzzle begins behind it."""
+    try:
+        _, fen, moves, rating, deviation = row[:5]
+        board = chess.Board(fen)
+        first, *solution = moves.split()
+        board.push(board.parse_uci(first))
+        begin = board.fen()
+        for uci in solution:
+            board.push(board.parse_uci(uci))
+        return Puzzle(begin, (solution[0], *solution[1:]), "lichess", float(rating), float(deviation))
+    except (ValueError, IndexError) as error:
+        raise DataError(f"{place}: expected a row of Lichess's puzzle file: {error}") from error

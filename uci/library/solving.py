@@ -1,0 +1,53 @@
+"""One attempt at a puzzle, in the browser or in the terminal."""
+
+from __future__ import annotations
+
+import chess
+
+from uci.library.puzzles import Puzzle
+from uci.library.training import Trainer
+
+
+class Attempt:
+    """A puzzle being solved: the board, what is said about it, and whether it is over. Only the first try counts."""
+
+    def __init__(self, trainer: Trainer, puzzle: Puzzle) -> None:
+        self.puzzle = puzzle
+        self.board = chess.Board(puzzle.fen)
+        self.side = self.board.turn
+        self.is_over = False
+        self._trainer = trainer
+        self._is_noted = False
+        mover = chess.COLOR_NAMES[self.side].title()
+        self.says = f"{mover} to move. Find the only good move."
+
+    def play(self, move: chess.Move) -> None:
+        """Try a legal move."""
+        ply = len(self.board.move_stack)
+        if not self.puzzle.accepts(self.board, move, ply):
+            self._note(False)
+            self.says = f"{self.board.san(move)} is not the move. Try again."
+            return
+        self.board.push(move)
+        if self.board.is_checkmate() or ply + 1 >= len(self.puzzle.moves):
+            solved_at_once = not self._is_noted
+            self._note(True)
+            self.is_over, self.says = True, "Solved!" if solved_at_once else "Solved, at a later try."
+            return
+        reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
+        self.says = f"Right. The answer is {self.board.san(reply)}. Go on."
+        self.board.push(reply)
+
+    def give_up(self) -> None:
+        """Show the solution; the puzzle counts as missed."""
+        self._note(False)
+        rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[len(self.board.move_stack) :]]
+        self.says = f"The answer: {self.board.variation_san(rest)}."
+        for move in rest:
+            self.board.push(move)
+        self.is_over = True
+
+    def _note(self, solved: bool) -> None:
+        if not self._is_noted:
+            self._is_noted = True
+            self._trainer.answer(self.puzzle, solved)

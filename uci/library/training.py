@@ -1,0 +1,136 @@
+"""Training with puzzles: which comes next, one's rating and streak. What was trained is kept in a file of its own.
+
+Puzzles come back by the Leitner system: a solved one goes a box further and waits longer, a missed one begins anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import DataError
+from uci.library.glicko import Rating
+from uci.library.index import REVIEWS
+from uci.library.puzzles import Puzzle
+
+BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)  # days until a puzzle of each box comes back; Leitner's idea, days set by hand
+_DAY_S = 86_400.0
+_NEAR = 150.0  # rating points between oneself and a new puzzle
+_TABLES = """
+CREATE TABLE IF NOT EXISTS puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL,
+  deviation REAL, volatility REAL DEFAULT 0.06, box INTEGER DEFAULT -1, due REAL);
+CREATE INDEX IF NOT EXISTS by_due ON puzzles (due);
+CREATE INDEX IF NOT EXISTS by_rating ON puzzles (rating);
+CREATE TABLE IF NOT EXISTS person (rating REAL, deviation REAL, volatility REAL, streak INTEGER, longest INTEGER);
+CREATE TABLE IF NOT EXISTS drawn (review TEXT PRIMARY KEY);
+"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One's rating, puzzles solved in a row, the most ever, puzzles that are due, and puzzles in all."""
+
+    rating: Rating
+    streak: int
+    longest: int
+    due: int
+    total: int
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        rating = f"{self.rating.points:.0f} ± {2 * self.rating.deviation:.0f}"
+        return f"Rating {rating}. In a row: {self.streak}, at most {self.longest}. Due: {self.due} of {self.total:,}."
+
+
+class Trainer:
+    """The puzzles of a folder of games; `now` tells seconds since 1970. Raises DataError where it cannot be used."""
+
+    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
+        self._folder, self._now = folder, now
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._base = sqlite3.connect(folder / "puzzles.sqlite", timeout=30.0)
+            self._base.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise DataError(f"{folder / 'puzzles.sqlite'}: {error}") from error
+
+    def close(self) -> None:
+        """End the connection."""
+        self._base.close()
+
+    def add(self, puzzles: Iterable[Puzzle]) -> int:
+        """Take up puzzles that are not here yet; return how many."""
+        rows = ((one.key, one.fen, " ".join(one.moves), one.source, one.rating, one.deviation) for one in puzzles)
+        with self._base:
+            before = self._base.total_changes
+            self._base.executemany(
+                "INSERT OR IGNORE INTO puzzles (key, fen, moves, source, rating, deviation) VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+            return self._base.total_changes - before
+
+    def add_own(self) -> int:
+        """Take up the puzzles of reviews that were not looked at yet; return how many."""
+        known = {name for (name,) in self._base.execute("SELECT review FROM drawn")}
+        new = {path.stem: path for path in (self._folder / REVIEWS).glob("*.json") if path.stem not in known}
+        count = self.add(puzzle for path in new.values() for puzzle in _kept_puzzles(path))
+        with self._base:
+            self._base.executemany("INSERT OR IGNORE INTO drawn VALUES (?)", [[name] for name in new])
+        return count
+
+    def next(self, last: str = "") -> Puzzle | None:
+        """Return the puzzle that waits longest, else a new one of one's own, else one near one's rating, else None."""
+        near = self.standing.rating.points
+        for rule, values in (
+            ("due <= ? ORDER BY due", [self._now()]),
+            ("box < 0 AND source = 'mine' ORDER BY rowid DESC", []),
+            ("box < 0 AND rating BETWEEN ? AND ? ORDER BY random()", [near - _NEAR, near + _NEAR]),
+            ("box < 0 ORDER BY abs(rating - ?)", [near]),
+        ):
+            row = self._base.execute(
+                "SELECT fen, moves, source, rating, deviation FROM puzzles WHERE key <> ? "
+                f"AND {rule} LIMIT 1", [last, *values],
+            ).fetchone()  # fmt: skip
+            if row is not None:
+                return Puzzle(row[0], tuple(row[1].split()), *row[2:])
+        return None
+
+    def answer(self, puzzle: Puzzle, solved: bool) -> Standing:
+        """Note whether a puzzle was solved at the first try; it is kept before this returns."""
+        standing = self.standing
+        row = self._base.execute(
+            "SELECT rating, deviation, volatility, box FROM puzzles WHERE key = ?", [puzzle.key]
+        ).fetchone()
+        other, box = Rating(*row[:3]), min(row[3] + 1, len(BOXES_DAYS) - 1) if solved else 0
+        mine, theirs = standing.rating.after(solved, other), other.after(not solved, standing.rating)
+        streak = standing.streak + 1 if solved else 0
+        with self._base:
+            self._base.execute(
+                "UPDATE puzzles SET rating = ?, deviation = ?, volatility = ?, box = ?, due = ? WHERE key = ?",
+                [theirs.points, theirs.deviation, theirs.volatility, box, self._now() + _DAY_S * BOXES_DAYS[box],
+                 puzzle.key],
+            )  # fmt: skip
+            self._base.execute("DELETE FROM person")
+            self._base.execute("INSERT INTO person VALUES (?, ?, ?, ?, ?)", [
+                mine.points, mine.deviation, mine.volatility, streak, max(streak, standing.longest)])  # fmt: skip
+        return self.standing
+
+    @property
+    def standing(self) -> Standing:
+        """How one stands."""
+        row = self._base.execute("SELECT * FROM person").fetchone() or (*Rating().__dict__.values(), 0, 0)
+        due = self._base.execute("SELECT count(*) FROM puzzles WHERE due <= ?", [self._now()]).fetchone()[0]
+        total = self._base.execute("SELECT count(*) FROM puzzles").fetchone()[0]
+        return Standing(Rating(*row[:3]), row[3], row[4], due, total)
+
+
+def _kept_puzzles(path: Path) -> Iterator[Puzzle]:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a review that cannot be read has none
+        for kept in json.loads(path.read_text(encoding="utf-8"))["puzzles"]:
+            yield Puzzle(kept["fen"], tuple(kept["moves"]))

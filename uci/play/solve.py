@@ -1,0 +1,71 @@
+"""`aino puzzles`: puzzles of one's own mistakes and of Lichess's file, in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+
+from engine.cli.console import make_console, say, waiting
+from engine.errors import MoveError
+from uci.game.game_file import games_folder
+from uci.game.move_input import read_human_move
+from uci.library.puzzles import read_lichess
+from uci.library.solving import Attempt
+from uci.library.training import Trainer
+from uci.play.asking import ask_line
+from uci.terminal.board_view import choose_style, render_board
+
+_QUESTION = "Your move (answer, next, quit): "
+EXAMPLES = """\
+examples:
+  aino puzzles                                    those that are due, then new ones
+  aino puzzles --import lichess_db_puzzle.csv.zst    take up Lichess's puzzles, from database.lichess.org
+  aino puzzles --list                             how you stand
+
+Puzzles of your own mistakes come from reviews of your games (My games on the board in the browser).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "aino puzzles [options]"
+    text = "take up the puzzles of this file in Lichess's format, and end"
+    parser.add_argument("--import", dest="file", type=Path, metavar="CSV", help=text)
+    parser.add_argument("--list", action="store_true", help="show rating, streak and puzzles that are due, and end")
+    parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Asks puzzle after puzzle until the person leaves. Raises AinoErrors."""
+    console = make_console()
+    with contextlib.closing(Trainer(games_folder())) as trainer:
+        if arguments.file is not None:
+            with waiting(console, f"Reading {arguments.file}"):
+                count = trainer.add(read_lichess(arguments.file))
+            say(console, f"{count:,} new puzzles")
+            return 0
+        trainer.add_own()
+        say(console, trainer.standing.text)
+        puzzle = None if arguments.list else trainer.next()
+        if puzzle is None and not arguments.list:
+            say(console, "No puzzles yet: review your games in `aino play --web`, or take some up with --import.")
+        style = choose_style(console, arguments.ascii)
+        with contextlib.suppress(EOFError, KeyboardInterrupt):
+            while puzzle is not None:
+                attempt = Attempt(trainer, puzzle)
+                while not attempt.is_over:
+                    console.print(render_board(attempt.board, attempt.side, style))
+                    say(console, attempt.says)
+                    word = ask_line(_QUESTION).strip()
+                    if word in ("quit", "q"):
+                        return 0
+                    if word in ("answer", "next"):
+                        attempt.give_up()
+                        continue
+                    try:
+                        attempt.play(read_human_move(attempt.board, word))
+                    except MoveError as error:
+                        say(console, str(error))
+                say(console, f"{attempt.says} {trainer.standing.text}")
+                puzzle = trainer.next(puzzle.key)
+    return 0

@@ -1,0 +1,71 @@
+"""Puzzles on the page: one at a time, judged here, so that the page never knows the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import chess
+
+from engine.errors import MoveError
+from uci.library.solving import Attempt
+from uci.library.training import Trainer
+from uci.web.snapshot import legal_moves
+
+
+class PuzzleDesk:
+    """The puzzles of a folder of games, for the page; `tell` sends a message to it."""
+
+    def __init__(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._folder, self._tell = folder, tell
+        self._trainer_here: Trainer | None = None
+        self._attempt: Attempt | None = None
+
+    @property
+    def _trainer(self) -> Trainer:
+        if self._trainer_here is None:
+            self._trainer_here = Trainer(self._folder)
+        return self._trainer_here
+
+    def next(self) -> None:
+        """Shows the next puzzle, or how to get some."""
+        self._trainer.add_own()
+        puzzle = self._trainer.next(self._attempt.puzzle.key if self._attempt else "")
+        if puzzle is None:
+            self._tell({"do": "puzzle", "fen": "", "says": "Review some of your games, or import Lichess's puzzle file"
+                        " in My games: mistakes become puzzles.", "standing": "", "over": True})  # fmt: skip
+            return
+        self._attempt = Attempt(self._trainer, puzzle)
+        self._show()
+
+    def move(self, uci: str) -> None:
+        """Tries a move. Raises MoveError."""
+        attempt = self._attempt
+        if attempt is not None and not attempt.is_over:
+            try:
+                attempt.play(attempt.board.parse_uci(uci))
+            except ValueError as error:
+                raise MoveError(f"{uci} is illegal in this position") from error
+            self._show()
+
+    def answer(self) -> None:
+        """Shows the solution."""
+        if self._attempt is not None and not self._attempt.is_over:
+            self._attempt.give_up()
+            self._show()
+
+    def _show(self) -> None:
+        assert self._attempt is not None
+        attempt, board = self._attempt, self._attempt.board
+        last = board.peek() if board.move_stack else None
+        self._tell({
+            "do": "puzzle",
+            "fen": board.fen(),
+            "legal": [] if attempt.is_over else legal_moves(board),
+            "marked": [last.from_square, last.to_square] if last else [],
+            "flipped": attempt.side == chess.BLACK,
+            "says": attempt.says,
+            "standing": self._trainer.standing.text,
+            "over": attempt.is_over,
+        })  # fmt: skip

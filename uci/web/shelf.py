@@ -1,0 +1,181 @@
+"""My games on the page: the list, import, reviews in the background. What it asks is done here, the board apart."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import chess
+
+from engine.errors import AinoError, DataError
+from engine.files.atomic import atomic_write, remove_left_behind
+from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from engine.player import Engine
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
+from uci.game.timed_game import Setup, saved_game
+from uci.library.index import GameIndex, Wanted
+from uci.library.puzzles import read_lichess
+from uci.library.review_queue import BackgroundReviews
+from uci.library.training import Trainer
+from uci.terminal.reading import board_at
+from uci.web.puzzle_desk import PuzzleDesk
+
+_UPLOAD = ".upload-"  # begins the names of files that are on their way here
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+class Shelf:
+    """The games of a folder, for the page. `tell` sends a message to it, from any thread.
+
+    `lay` begins a game on the board, `is_busy` tells whether Aino thinks there, and `load` makes the reviews' engine.
+    """
+
+    def __init__(
+        self, folder: Path, load: Callable[[], Engine], tell: Tell, lay: Callable[[Setup], None],
+        is_busy: Callable[[], bool], limits: Limits,
+    ) -> None:  # fmt: skip
+        self.folder = folder
+        self._tell, self._lay = tell, lay
+        self._reading: SearchJob[None] | None = None
+        self._index_here: GameIndex | None = None
+        self.puzzles = PuzzleDesk(folder, tell)
+        self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
+
+    @property
+    def _index(self) -> GameIndex:
+        """The index, for the event loop's thread."""
+        if self._index_here is None:
+            self._index_here = GameIndex(self.folder)
+        return self._index_here
+
+    def arrive(self) -> None:
+        """A page is there: what was left of imports and reviews when the program ended goes on."""
+        if self.folder.is_dir():
+            remove_left_behind(self.folder)
+            for left in self.folder.glob(f"{_UPLOAD}*"):
+                left.unlink(missing_ok=True)
+            self.reviews.begin()
+
+    def close(self) -> None:
+        """Stops the work; it goes on the next time."""
+        self.reviews.stop()
+
+    # ---- requests ---------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Reads what is new in the folder, on a thread, and tells the page."""
+        if self._reading is None or self._reading.done():
+            self._reading = SearchJob[None]().start(lambda job: self._read())
+
+    def _read(self, imported: str = "") -> None:
+        """The same on this thread; `imported` names a file just taken in."""
+        names = list[str]()
+        try:
+            with contextlib.closing(GameIndex(self.folder)) as index:
+                problems = index.refresh(lambda games: self._tell({"do": "games_reading", "games": games}))
+                names = index.likely_names(imported) if imported else []
+                if imported and not index.has_games_of(imported):
+                    problems.append(f"{imported} has no game that is not here already.")
+                    (self.folder / imported).unlink(missing_ok=True)
+        except (AinoError, OSError, sqlite3.Error) as error:
+            problems = [str(error)]
+        self._tell({"do": "games_read", "imported": imported, "names": names, "problems": problems})
+
+    def find(self, text: str, result: str, side: str, offset: int) -> None:
+        """Tells the page a part of the list."""
+        games, total = self._index.find(Wanted(text, result, side), offset)
+        self._tell({"do": "games_found", "games": games, "total": total, "offset": offset})
+        self.tell_work()
+
+    def tell_work(self) -> None:
+        """Tells how far the reviews are."""
+        self._tell({"do": "games_work", **self.reviews.state})
+
+    def progress(self) -> None:
+        """Tells accuracy and mistakes over time."""
+        self._tell({"do": "games_progress", "points": self._index.progress()})
+
+    def name(self, name: str) -> None:
+        """Notes an own name."""
+        self._index.add_name(name)
+        self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
+
+    def open(self, key: str) -> None:
+        """Opens a game for analysis."""
+        game = self._index.game(key)
+        self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
+
+    def go_on(self, key: str) -> None:
+        """Continues a game against Aino."""
+        game, side = self._index.game(key), self._index.side(key)
+        setup = saved_game(game)
+        self._lay(setup if setup.levels is not None else replace(setup, human=chess.WHITE if side is None else side))
+
+    def delete(self, key: str) -> None:
+        """Deletes a game for good."""
+        self._index.delete(key)
+        self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
+
+    def review(self, key: str) -> None:
+        """Reviews a game in the background, or all of one's own without a review."""
+        self.reviews.add([key] if key else self._index.unreviewed())
+        self.tell_work()
+
+    def stop(self) -> None:
+        """Drops all reviews that wait."""
+        self.reviews.forget()
+        self.tell_work()
+
+    # ---- import -----------------------------------------------------------------------------------------------------
+
+    def upload_path(self, name: str) -> Path:
+        """Where a file on its way here is written to. Raises DataError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(str(error)) from error
+        return self.folder / f"{_UPLOAD}{os.getpid()}-{_plain(name)}"
+
+    def take_in(self, upload: Path, name: str) -> None:
+        """Makes an uploaded file one of the folder, plain UTF-8 under a free name, and reads it; on a thread."""
+
+        def work(job: SearchJob[None]) -> None:
+            if re.search(r"\.csv(\.\w+)?$", name):
+                self._tell({"do": "games_read", "imported": "", "names": [], "problems": [self._take_puzzles(upload)]})
+                return
+            stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst))?$", "", _plain(name)) or "games"
+            names = [f"{stem}.pgn", *(f"{stem}-{number}.pgn" for number in range(2, 1000))]
+            target = next(path for path in map(self.folder.joinpath, names) if not path.exists())
+            try:
+                with open_unpacked(upload) as (stream, _), atomic_write(target) as out:
+                    out.writelines(utf8_pieces(stream))
+                self._read(target.name)
+            except (AinoError, *PACKED_ERRORS) as error:
+                self._tell({"do": "games_read", "imported": "", "names": [], "problems": [str(error)]})
+            finally:
+                upload.unlink(missing_ok=True)
+
+        SearchJob[None]().start(work)
+
+    def _take_puzzles(self, upload: Path) -> str:
+        """Takes up the puzzles of Lichess's file; returns a sentence about it."""
+        try:
+            with contextlib.closing(Trainer(self.folder)) as trainer:
+                return f"{trainer.add(read_lichess(upload)):,} new puzzles."
+        except (AinoError, OSError, sqlite3.Error) as error:
+            return str(error)
+        finally:
+            upload.unlink(missing_ok=True)
+
+
+def _plain(name: str) -> str:
+    """A file's name without what a folder or a system might take otherwise."""
+    return re.sub(r"[^\w.-]+", "_", name)[-80:].lstrip(".-_")
