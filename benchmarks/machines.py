@@ -75,7 +75,7 @@ for name, (triple, processor) in SYSTEMS.items():
         size += len(machine.emit_object(module))
         outside |= {one.name for one in module.functions if one.is_declaration}
     print(f"{name}\\t{len(modules)} modules\\t{size} bytes", flush=True)
-known = re.compile(r"_?Py|numba_|NRT_|aino_give_way|llvm\\.(?!exp|log|pow|sin|cos|tan|fma\\.)|mem(cpy|set|move)|sqrtf?$")
+known = re.compile(r"_?Py|numba_|NRT_|aino_give_way|llvm\\.(?!exp|log|pow|sin|cos|tan|fma\\.)|mem(cpy|set)|sqrtf?$")
 print("outside\\t" + " ".join(sorted(name for name in outside if not known.match(name))))
 """
 
