@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORDED = ROOT / "tests" / "regression" / "signatures.txt"
 TARGETS = ("native", "skylake-avx512", "haswell", "nehalem", "generic")  # from the widest registers to the narrowest
 COMPARED = ("material", "sparse")  # The others' last bits depend on the BLAS library.
+KNOWN_TO_DIFFER = {"atan"}  # in the last bit, between C libraries: how material turns centipawns into Q
 LONGEST_S = 7200
 _LONGEST_TEXT = 500  # characters of an error
 _X86 = ("x86_64", "AMD64")
@@ -74,7 +75,7 @@ for name, (triple, processor) in SYSTEMS.items():
         size += len(machine.emit_object(module))
         outside |= {one.name for one in module.functions if one.is_declaration}
     print(f"{name}\\t{len(modules)} modules\\t{size} bytes", flush=True)
-known = re.compile(r"Py|_Py|numba_|NRT_|aino_give_way|llvm\\.(?!exp|log|pow|sin|cos|tan|fma\\.)|mem(cpy|set|move)")
+known = re.compile(r"_?Py|numba_|NRT_|aino_give_way|llvm\\.(?!exp|log|pow|sin|cos|tan|fma\\.)|mem(cpy|set)|sqrtf?$")
 print("outside\\t" + " ".join(sorted(name for name in outside if not known.match(name))))
 """
 
@@ -139,7 +140,9 @@ def code_rows() -> Iterator[Row]:
         yield {"what": "code", "result": f"status {done.returncode}: {' '.join(done.stderr.split())[-_LONGEST_TEXT:]}"}
     for name, *words in (line.split("\t") for line in done.stdout.splitlines()):
         if name == "outside":
-            yield {"what": "calls whose results may differ", "result": " ".join(words).strip() or "good"}
+            differing = set(" ".join(words).split())
+            what = f"calls whose results may differ: {', '.join(sorted(differing)) or 'none'}"
+            yield {"what": what, "result": "good" if differing <= KNOWN_TO_DIFFER else "more than is known"}
         else:
             yield {"what": f"code, {name}: {', '.join(words)}", "result": "good"}
 
