@@ -30,6 +30,7 @@ class Plain(NamedTuple):
     name: str
     shape: tuple[int, ...]
     scale: float = 1.0
+    elsewhere: tuple[str, ...] = ()  # where else it may stand, if not there
 
 
 def convolutions(config: TowerConfig) -> Iterator[ConvTensors]:
@@ -55,31 +56,32 @@ def plain_tensors(config: TowerConfig) -> Iterator[Plain]:
     """All other tensors of a tower."""
     f, hidden = config.filters, config.se_hidden
     for b in range(config.blocks if hidden else 0):
-        yield from _dense(f"residual.{b}.se.w1", f"residual.{b}.se.b1", f"trunk.block{b}.se.squeeze", hidden, f)
-        yield from _dense(f"residual.{b}.se.w2", f"residual.{b}.se.b2", f"trunk.block{b}.se.excite", 2 * f, hidden)
+        yield from dense(f"residual.{b}.se.w1", f"residual.{b}.se.b1", f"trunk.block{b}.se.squeeze", hidden, f)
+        yield from dense(f"residual.{b}.se.w2", f"residual.{b}.se.b2", f"trunk.block{b}.se.excite", 2 * f, hidden)
     yield from _policy_tensors(config)
     head, outputs = config.value_head, 3 if config.value == "wdl" else 1
-    yield from _dense("ip1_val_w", "ip1_val_b", f"{head}.dense1", config.value_hidden, config.value_channels * SQUARES)
-    yield from _dense("ip2_val_w", "ip2_val_b", f"{head}.dense2", outputs, config.value_hidden)
+    yield from dense("ip1_val_w", "ip1_val_b", f"{head}.dense1", config.value_hidden, config.value_channels * SQUARES)
+    yield from dense("ip2_val_w", "ip2_val_b", f"{head}.dense2", outputs, config.value_hidden)
     if config.moves_left_channels:
         inputs, hidden = config.moves_left_channels * SQUARES, config.moves_left_hidden
-        yield from _dense("ip1_mov_w", "ip1_mov_b", "moves_left.dense1", hidden, inputs)
+        yield from dense("ip1_mov_w", "ip1_mov_b", "moves_left.dense1", hidden, inputs)
         # Lc0 counts plies.
-        yield from _dense("ip2_mov_w", "ip2_mov_b", "moves_left.dense2", 1, hidden, MOVES_LEFT_SCALE)
+        yield from dense("ip2_mov_w", "ip2_mov_b", "moves_left.dense2", 1, hidden, MOVES_LEFT_SCALE)
 
 
 def _policy_tensors(config: TowerConfig) -> Iterator[Plain]:
     planes, depth = config.policy_planes, config.policy_depth
     if config.policy == "classical":
-        yield from _dense("ip_pol_w", "ip_pol_b", "policy.dense", POLICY_SIZE, planes * SQUARES)
+        yield from dense("ip_pol_w", "ip_pol_b", "policy.dense", POLICY_SIZE, planes * SQUARES)
     elif config.policy == "attention":
         yield Plain("ip_pol_w", "policy.embedding.weight", (planes, config.filters, 1, 1))
         yield Plain("ip_pol_b", "policy.embedding.bias", (planes,))
-        yield from _dense("ip2_pol_w", "ip2_pol_b", "policy.moves.query", depth, planes)
-        yield from _dense("ip3_pol_w", "ip3_pol_b", "policy.moves.key", depth, planes)
+        yield from dense("ip2_pol_w", "ip2_pol_b", "policy.moves.query", depth, planes)
+        yield from dense("ip3_pol_w", "ip3_pol_b", "policy.moves.key", depth, planes)
         yield Plain("ip4_pol_w", "policy.moves.promotion", (4, depth))
 
 
-def _dense(weight: str, bias: str, name: str, outputs: int, inputs: int, scale: float = 1.0) -> Iterator[Plain]:
+def dense(weight: str, bias: str, name: str, outputs: int, inputs: int, scale: float = 1.0) -> Iterator[Plain]:
+    """The two tensors of a dense layer."""
     yield Plain(weight, f"{name}.weight", (outputs, inputs), scale)
     yield Plain(bias, f"{name}.bias", (outputs,), scale)

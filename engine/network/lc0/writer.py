@@ -14,6 +14,7 @@ all the fifty-move counter, sees only that sum.
 
 from __future__ import annotations
 
+import copy
 import gzip
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,10 +27,12 @@ from engine.files.atomic import atomic_write
 from engine.network.lc0.formats import format_of, min_version_of
 from engine.network.lc0.reader import TowerFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
-from engine.network.lc0.tensor_map import NORM, ConvTensors, convolutions, plain_tensors
+from engine.network.lc0.tensor_map import NORM, ConvTensors, Plain, convolutions, plain_tensors
+from engine.network.lc0.transformer_map import is_multihead, policy_place, transformer_tensors
 from engine.network.lc0.wire import Message, encode
 from engine.network.tower.folding import Tensors, folded_convolution, named_tensor
 from engine.network.tower.model import NORM_EPSILON, TowerConfig
+from engine.network.transformer.model import TransformerConfig
 
 SUFFIXES = (".pb", ".pb.gz")
 Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
@@ -64,14 +67,32 @@ def save_lc0(path: Path, tower: TowerFile) -> None:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
-def _weights(path: Path, tensors: Tensors, config: TowerConfig) -> Message:
+def _weights(path: Path, tensors: Tensors, config: TowerConfig | TransformerConfig) -> Message:
+    if isinstance(config, TransformerConfig):
+        return _transformer_weights(path, tensors, config)
     weights: Message = {"residual": [{} for _ in range(config.blocks)]}
     for row in convolutions(config):
         _put(weights, row.block, _block(path, tensors, row))
     for plain in plain_tensors(config):
-        tensor = named_tensor(tensors, plain.name, plain.shape) * plain.scale
-        _put(weights, plain.layer, _layer(path, plain.name, tensor))
+        _put_plain(path, tensors, plain, weights)
     return weights
+
+
+def _transformer_weights(path: Path, tensors: Tensors, config: TransformerConfig) -> Message:
+    named, policy_layers = is_multihead(config), [{} for _ in range(config.policy_layers)]
+    weights: Message = {"encoder": [{} for _ in range(config.layers)], "headcount": config.heads}
+    heads = {"pol_encoder": policy_layers, "pol_headcount": config.policy_attention_heads} if policy_layers else {}
+    for head in config.policy_heads:
+        for field, part in copy.deepcopy(heads).items():
+            _put(weights, policy_place(head, named) + field, part)
+    for plain in transformer_tensors(config, named, named):
+        _put_plain(path, tensors, plain, weights)
+    return weights
+
+
+def _put_plain(path: Path, tensors: Tensors, plain: Plain, weights: Message) -> None:
+    tensor = named_tensor(tensors, plain.name, plain.shape) * plain.scale
+    _put(weights, plain.layer, _layer(path, plain.name, tensor))
 
 
 def _block(path: Path, tensors: Tensors, row: ConvTensors) -> Message:

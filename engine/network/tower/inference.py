@@ -20,7 +20,7 @@ from engine.native.memory import aligned_zeros
 from engine.native.pool import PerThread
 from engine.network.outputs import CHUNK
 from engine.network.tower.folding import fold
-from engine.network.tower.fused_heads import HeadSpace
+from engine.network.tower.fused_heads import head_space
 from engine.network.tower.fused_policy import HEAD_KERNELS, Attention, ConvHead, PolicySpace
 from engine.network.tower.fused_steps import Space, forward
 from engine.network.tower.fused_winograd import BOARD, products_buffer
@@ -38,7 +38,7 @@ class FusedTower:
         self.config = config
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
             self.weights, self.policy = fold(tensors, config)
-        if not _is_finite((self.weights, self.policy)):
+        if not is_finite((self.weights, self.policy)):
             raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
         self.smooth = True if config.activation == "mish" else None
         self._spaces = PerThread()
@@ -77,7 +77,7 @@ class FusedTower:
             transformed=products_buffer(CHUNK, channels),
             multiplied=products_buffer(CHUNK, channels),
             policy=self._new_policy_space(),
-            heads=self._new_head_space(),
+            heads=head_space(weights.heads, weights.value, weights.moves_left),
             board=aligned_zeros(board),
             sums=aligned_zeros(board),
             dense=aligned_zeros(SQUARES * channels),
@@ -99,21 +99,9 @@ class FusedTower:
             aligned_zeros(CHUNK * SQUARES * columns), aligned_zeros(0), aligned_zeros(SQUARES * features)
         )
 
-    def _new_head_space(self) -> HeadSpace:
-        weights = self.weights
-        value_channels, left_channels = (int(part) for part in weights.heads.split)
-        return HeadSpace(
-            features=aligned_zeros(SQUARES * len(weights.heads.bias)),
-            value_features=aligned_zeros(CHUNK * SQUARES * value_channels),
-            value_hidden=aligned_zeros(CHUNK * len(weights.value.bias1)),
-            value=aligned_zeros(CHUNK, 3),
-            left_features=aligned_zeros(CHUNK * SQUARES * left_channels),
-            left_hidden=aligned_zeros(CHUNK * len(weights.moves_left.bias1)),
-            left=aligned_zeros(CHUNK, 1),
-        )
 
-
-def _is_finite(part: object) -> bool:
+def is_finite(part: object) -> bool:
+    """Whether all arrays in nested tuples are finite."""
     if isinstance(part, tuple):
-        return all(map(_is_finite, part))
+        return all(map(is_finite, part))
     return not isinstance(part, np.ndarray) or bool(np.isfinite(part).all())

@@ -233,7 +233,7 @@ class PlaceGate(Layer):
     """Scale and shift each feature of each place: y = scale x + shift.
 
     forward:  x [B, T, features], T = places -> y like x
-    backward: dy like y -> dx = scale dy; gradients scale [T, features] = sum of dy x over B, shift = sum of dy over B
+    backward: dy like y -> dx = scale dy; gradients scale [features, T] = sum of dy x over B, shift = sum of dy over B
 
     Raises ShapeError when x does not fit.
     """
@@ -244,15 +244,15 @@ class PlaceGate(Layer):
     def __init__(self, places: int, features: int) -> None:
         super().__init__()
         self.places, self.features = places, features
-        shape = places, features
+        shape = features, places
         self.params = {"scale": np.ones(shape, np.float32), "shift": np.zeros(shape, np.float32)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", self.places, self.features)
-        scale = self.params["scale"]
+        scale = self.params["scale"].T
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             check_gradient(self, dy, x.shape)
-            return dy * scale, {"scale": (dy * x).sum(axis=0), "shift": dy.sum(axis=0)}
+            return dy * scale, {"scale": (dy * x).sum(axis=0).T, "shift": dy.sum(axis=0).T}
 
-        return x * scale + self.params["shift"], backward
+        return x * scale + self.params["shift"].T, backward
