@@ -199,6 +199,20 @@ def turn_masks(masks, turn, result):
         result[plane] = turned(board, turn) if turn and plane <= BLACK_TO_MOVE_PLANE else board
 
 
+def turned_batch(masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Planes uint64 [N, 112] and policy indices int16 [N, any] in the order in which a canonical network sees them."""
+    result, turns = np.empty_like(masks), np.empty(len(masks), np.int64)
+    _turn_all(masks, result, turns)
+    return result, TURNED_MOVES[turns[:, None], policy_index]
+
+
+@kernel()
+def _turn_all(masks, result, turns):
+    for row in range(masks.shape[0]):
+        turns[row] = canonical_turn(masks[row])
+        turn_masks(masks[row], turns[row], result[row])
+
+
 def _turned_moves() -> np.ndarray:
     """int16 [8, 1858]: where each policy move stands after a turn."""
     index = {name: number for number, name in enumerate(INDEX_TO_UCI)}

@@ -106,7 +106,12 @@ class _Sizes:
         width, heads, weights = self.of("ip_emb_b"), int(self.weights.get("headcount", 0)), self.weights
         if ("ip_mult_gate" in weights) != ("ip_add_gate" in weights):
             raise NetFileError(self.path, "both gates or none", "one")
-        sizes = {"width": width, "layers": len(weights["encoder"]), "heads": heads, "gate": "ip_mult_gate" in weights}
+        sizes: dict[str, Any] = {
+            "width": width,
+            "layers": len(weights["encoder"]),
+            "heads": heads,
+            "gate": "ip_mult_gate" in weights,
+        }
         sizes |= {"inner": self.of("encoder.0.mha.q_b"), "hidden": self.of("encoder.0.ffn.dense1_b")}
         if dense_embedding:
             sizes |= {"embedding_hidden": self.of("ip_emb_ffn.dense1_b"), "embedding": "dense"}

@@ -14,7 +14,6 @@ all the fifty-move counter, sees only that sum.
 
 from __future__ import annotations
 
-import copy
 import gzip
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,12 +78,12 @@ def _weights(path: Path, tensors: Tensors, config: TowerConfig | TransformerConf
 
 
 def _transformer_weights(path: Path, tensors: Tensors, config: TransformerConfig) -> Message:
-    named, policy_layers = is_multihead(config), [{} for _ in range(config.policy_layers)]
+    named, policy_layers = is_multihead(config), config.policy_layers
     weights: Message = {"encoder": [{} for _ in range(config.layers)], "headcount": config.heads}
-    heads = {"pol_encoder": policy_layers, "pol_headcount": config.policy_attention_heads} if policy_layers else {}
-    for head in config.policy_heads:
-        for field, part in copy.deepcopy(heads).items():
-            _put(weights, policy_place(head, named) + field, part)
+    for head in config.policy_heads if policy_layers else ():
+        place = policy_place(head, named)
+        _put(weights, f"{place}pol_encoder", [{} for _ in range(policy_layers)])
+        _put(weights, f"{place}pol_headcount", config.policy_attention_heads)
     for plain in transformer_tensors(config, named, named):
         _put_plain(path, tensors, plain, weights)
     return weights
@@ -138,7 +137,7 @@ def _distance(found: Folded, wanted: Folded) -> float:
     return float(off.max() + np.abs(found[1] - wanted[1]).max())
 
 
-def _put(message: Message, name: str, part: Message) -> None:
+def _put(message: Message, name: str, part: Any) -> None:
     """Set the part of a message with a dotted name; numbers index repeated fields."""
     *parents, last = name.split(".")
     place: Any = message

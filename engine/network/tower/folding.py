@@ -168,7 +168,7 @@ def _winograd(weight: np.ndarray) -> np.ndarray:
 def named_tensor(tensors: Tensors, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """One tensor as float64, so that folding rounds only once, at the end. Raises ConfigError or ShapeError."""
     if name not in tensors:
-        raise ConfigError(f"the tower has no tensor {name!r}")
+        raise ConfigError(f"the network has no tensor {name!r}")
     array = np.asarray(tensors[name], np.float64)
     if array.shape != shape:
         raise ShapeError(f"{name}: expected {list(shape)}, found {list(array.shape)}")

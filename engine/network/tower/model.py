@@ -59,6 +59,7 @@ class TowerConfig:
     policy: str = "convolution"  # one of POLICIES
     policy_depth: int = 64  # length of each square's query and key, for the attention policy
     value: str = "wdl"  # one of VALUES
+    input_format, policy_heads, value_heads = 1, ("vanilla",), ("winner",)  # as of every tower
 
     def __post_init__(self) -> None:
         sizes = {name: value for name, value in asdict(self).items() if isinstance(value, int)}
@@ -131,10 +132,14 @@ def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> nn.Mul
 
     Raises ConfigError when one is missing and ShapeError when one does not fit `config`.
     """
-    model = build_tower(config, np.random.default_rng(0))
+    return loaded(build_tower(config, np.random.default_rng(0)), tensors)
+
+
+def loaded(model: nn.MultiHead, tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:
+    """A model with these parameters and buffers; errors as of `tower_with`."""
     wanted = model.named_parameters() | model.named_buffers()
     if missing := sorted(wanted.keys() - tensors.keys()):
-        raise ConfigError(f"the tower has no tensor {missing[0]!r}")
+        raise ConfigError(f"the network has no tensor {missing[0]!r}")
     model.load_parameters({name: tensors[name] for name in wanted})
     return model
 

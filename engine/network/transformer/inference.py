@@ -28,7 +28,7 @@ from engine.network.transformer.encoder_steps import (
     encode_rows,
     feed_forward,
 )
-from engine.network.transformer.folding import fold_transformer
+from engine.network.transformer.folding import FusedTransformerWeights, fold_transformer
 from engine.network.transformer.model import TransformerConfig
 
 GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
@@ -38,7 +38,7 @@ class FusedTransformer:
     """A transformer ready to play. Several threads may call it at once: each gets its own buffers.
 
     `tensors` are the parameters of `model` by name. Raises ConfigError or ShapeError when they do not fit `config` or
-    are not finite, and ConfigError, naming the heads there are, for a head that it lacks.
+    are not finite. The heads go by Lc0's names.
     """
 
     def __init__(
@@ -48,12 +48,6 @@ class FusedTransformer:
         policy_head: str = "vanilla",
         value_head: str = "winner",
     ) -> None:
-        for kind, head, heads in (
-            ("policy", policy_head, config.policy_heads),
-            ("value", value_head, config.value_heads),
-        ):
-            if head not in heads:
-                raise ConfigError(f"the network has no {kind} head {head!r}, only {', '.join(heads)}")
         self.config = config
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
             self.weights = fold_transformer(tensors, config, policy_head, value_head)
@@ -98,8 +92,8 @@ class FusedTransformer:
 class TransformerSpace:
     """The buffers of one thread for one chunk."""
 
-    def __init__(self, weights: object) -> None:
-        w, rows = weights, CHUNK * int(SQUARES)
+    def __init__(self, w: FusedTransformerWeights) -> None:
+        rows = CHUNK * int(SQUARES)
         self.x = aligned_zeros(rows * len(w.board.nothing))
         self.pre = aligned_zeros(len(w.board.pieces_bias))
         self.mix = encoder_space(w.mix) if w.mix is not None else None

@@ -31,6 +31,7 @@ from engine.network.input_formats import INPUT_FORMATS, counter_scale
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import INDEX_TO_UCI
 from engine.network.tower.attention_policy import AttentionPolicy
+from engine.network.tower.model import TowerConfig, loaded, tower_config_of, tower_with
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
 
 SQUARES, PIECE_PLANES = 64, 12
@@ -110,9 +111,9 @@ class TransformerConfig:
         if match is None:
             raise ConfigError(f"a transformer is written transformer-WIDTHxLAYERS[xHEADS], not {text!r}")
         width, heads = int(match[1]), int(match[3] or max(1, int(match[1]) // 16))
-        sizes = dict.fromkeys(("width", "inner", "policy_planes", "policy_depth"), width)
-        smolgen = {"smolgen_compressed": 8, "smolgen_hidden": width, "smolgen_generated": width}
-        return cls(layers=int(match[2]), heads=heads, hidden=2 * width, **sizes, **smolgen)
+        sizes: dict[str, Any] = dict.fromkeys(("width", "inner", "policy_planes", "policy_depth"), width)
+        sizes |= {"smolgen_compressed": 8, "smolgen_hidden": width, "smolgen_generated": width}
+        return cls(layers=int(match[2]), heads=heads, hidden=2 * width, **sizes)
 
     def __str__(self) -> str:
         return f"transformer-{self.width}x{self.layers}x{self.heads}"
@@ -265,6 +266,23 @@ class Transformer(nn.MultiHead):
         return {"layer": self.kind, **asdict(self.sizes_of)}
 
 
+NetworkConfig = TowerConfig | TransformerConfig
+
+
+def layers_with(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> nn.MultiHead:
+    """The layers of a network of either family with these tensors; errors as of `tower_with`."""
+    if isinstance(config, TowerConfig):
+        return tower_with(tensors, config)
+    return loaded(Transformer(np.random.default_rng(0), **asdict(config)), tensors)
+
+
+def config_of(model_config: Any) -> NetworkConfig:
+    """The sizes of a network of either family. Raises ConfigError for others."""
+    if isinstance(model_config, Mapping) and model_config.get("layer") == Transformer.kind:
+        return transformer_config_of(model_config)
+    return tower_config_of(model_config)
+
+
 def transformer_config_of(model_config: Any) -> TransformerConfig:
     """Read a transformer's sizes from its layer configuration. Raises ConfigError for another network's."""
     if not isinstance(model_config, Mapping) or model_config.get("layer") != Transformer.kind:
@@ -277,8 +295,8 @@ def transformer_config_of(model_config: Any) -> TransformerConfig:
 
 def _trunk(config: TransformerConfig, rng: np.random.Generator) -> dict[str, Layer]:
     width = config.width
-    settings = {"activation": config.activation, "input_format": config.input_format}
-    parts: dict[str, Layer] = {"embedding": BoardEmbedding(width, config.embedding_planes, rng, **settings)}
+    settings = config.embedding_planes, rng, config.activation, config.input_format
+    parts: dict[str, Layer] = {"embedding": BoardEmbedding(width, *settings)}
     if config.embedding == "dense":
         parts["norm"] = nn.LayerNorm(width, DENSE_EPSILON)
     if config.gate:
