@@ -21,8 +21,8 @@ INNER = {"mish": 1, "relu": 2, "none": 3, "tanh": 4, "sigmoid": 5, "selu": 6, "s
 ENCODINGS = {"LINEAR16": 1, "FLOAT16": 2, "BFLOAT16": 3, "FLOAT32": 4}
 BASE: dict[str, Any] = {
     "width": 32, "layers": 2, "heads": 4, "inner": 32, "hidden": 48, "network": 6, "input": 1, "default": "mish",
-    "ffn": "", "smol": "", "embedding": 1, "planes": 0, "embedding_hidden": 0, "gate": False, "smolgen": (), "policy": (),
-    "value": 2, "values": (), "left": True, "encoders": 0, "encoding": "LINEAR16", "shared": True,
+    "ffn": "", "smol": "", "embedding": 1, "planes": 0, "embedding_hidden": 0, "gate": False, "smolgen": (),
+    "policy": (), "value": 2, "values": (), "left": True, "encoders": 0, "encoding": "LINEAR16", "shared": True,
 }  # fmt: skip
 ALL_HEADS = {"policy": ("vanilla", "optimistic_st", "soft", "opponent"), "values": ("winner", "q", "st")}
 DENSE = {"network": 7, "embedding": 2, "planes": 8, "embedding_hidden": 24, "gate": True, "smolgen": (8, 24, 16),
@@ -54,8 +54,8 @@ def random_transformer(seed: int, **kind: Any) -> tuple[bytes, dict[str, Any], T
     """(file, sizes, tensors by Lc0's dotted names as the file holds them)."""
     sizes, rng, tensors = BASE | kind, np.random.default_rng(seed), {}
     form = {
-        "input": sizes["input"], "output": sizes["value"], "network": sizes["network"], "policy": 3,
-        "value": sizes["value"], "moves_left": int(sizes["left"]), "default_activation": int(sizes["default"] == "mish"),
+        "input": sizes["input"], "output": sizes["value"], "network": sizes["network"], "policy": 3, "value": sizes["value"],
+        "moves_left": int(sizes["left"]), "default_activation": int(sizes["default"] == "mish"),
     }  # fmt: skip
     for field, name in (("ffn_activation", "ffn"), ("smolgen_activation", "smol")):
         form |= {field: INNER[sizes[name]]} if sizes[name] else {}
@@ -162,7 +162,9 @@ def _stored(tensor: np.ndarray, encoding: str) -> tuple[dict[str, Any], np.ndarr
 # ---- a plain forward pass -------------------------------------------------------------------------------------------
 
 
-def plain_transformer(s: dict[str, Any], t: Tensors, x: np.ndarray, policy: str = "", value: str = "") -> dict[str, Any]:
+def plain_transformer(
+    s: dict[str, Any], t: Tensors, x: np.ndarray, policy: str = "", value: str = ""
+) -> dict[str, Any]:
     """Planes [B, 112, 64] as lc0 gives them to the network -> logits [B, 1858], value [B], moves_left [B] plies."""
     act = ACTIVATIONS[s["default"]]
     feed, smol = (ACTIVATIONS[s[name] or s["default"]] for name in ("ffn", "smol"))
