@@ -12,6 +12,8 @@ The search writes the planes (`encode_as`); the evaluator turns the board and th
 
 from __future__ import annotations
 
+from functools import cache
+
 import chess
 import numpy as np
 
@@ -203,7 +205,7 @@ def turned_batch(masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarra
     """Planes uint64 [N, 112] and policy indices int16 [N, any] in the order in which a canonical network sees them."""
     result, turns = np.empty_like(masks), np.empty(len(masks), np.int64)
     _turn_all(masks, result, turns)
-    return result, TURNED_MOVES[turns[:, None], policy_index]
+    return result, turned_moves()[turns[:, None], policy_index]
 
 
 @kernel()
@@ -213,8 +215,9 @@ def _turn_all(masks, result, turns):
         turn_masks(masks[row], turns[row], result[row])
 
 
-def _turned_moves() -> np.ndarray:
-    """int16 [8, 1858]: where each policy move stands after a turn."""
+@cache
+def turned_moves() -> np.ndarray:
+    """int16 [8, 1858]: the policy index of each policy move by the turn of its board. Promotions are never mirrored."""
     index = {name: number for number, name in enumerate(INDEX_TO_UCI)}
     moves = np.zeros((TURNS, len(INDEX_TO_UCI)), np.int16)
     for turn in range(TURNS):
@@ -228,7 +231,3 @@ def _turned_square(square: int, turn: int) -> int:
     file, rank = square & 7, square >> 3
     file, rank = (7 - file if turn & FLIP else file), (7 - rank if turn & MIRROR else rank)
     return (7 - file) * 8 + 7 - rank if turn & TRANSPOSE else rank * 8 + file
-
-
-TURNED_MOVES = _turned_moves()
-"""int16 [8, 1858]: the policy index of each policy move by the turn of its board. Promotions are never mirrored."""

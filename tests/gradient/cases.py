@@ -79,7 +79,7 @@ def encoder_cases() -> list[Case]:
         Case(nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
         Case(nn.EncoderLayer(rng=RNG, **layer), numbers(2, 3, 4)),
         Case(nn.EncoderLayer(rng=RNG, **with_smolgen), (numbers(2, 3, 4), table)),
-        Case(nn.Encoder(2, layer, RNG), numbers(2, 3, 4)),
+        Case(nn.Encoder(1, layer, RNG), numbers(2, 4, 1, 3)),
         Case(nn.Encoder(2, with_smolgen, RNG), numbers(2, 3, 4)),
         Case(nn.PlaceGate(3, 4), numbers(2, 3, 4)),
         Case(BoardEmbedding(2, 0, RNG), numbers(1, 112, 8, 8)),

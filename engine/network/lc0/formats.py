@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
-from engine.network.lc0.schema import FLOAT32, FORMAT_NAMES, LINEAR16, format_name
-from engine.network.lc0.transformer_map import is_transformer, transformer_format_of, transformer_of
+from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
+from engine.network.lc0.tensor_map import count
+from engine.network.lc0.transformer_map import (
+    is_transformer,
+    policy_encoder_sizes,
+    transformer_format_of,
+    transformer_of,
+)
 from engine.network.lc0.wire import Message
 from engine.network.planes import PLANES
 from engine.network.tower.model import TowerConfig
@@ -49,8 +55,6 @@ def network_of(path: str | Path, net: Message) -> TowerConfig | TransformerConfi
     form = _checked_format(path, net)
     if weights.get("encoder"):
         raise NetFileError(path, "a convolutional tower", f"a transformer of {len(weights['encoder'])} encoder layers")
-    if weights.get("pol_encoder"):
-        raise NetFileError(path, "an attention policy without encoder layers", f"{len(weights['pol_encoder'])} of them")
     try:
         return TowerConfig(
             **_trunk_sizes(path, weights),
@@ -125,7 +129,8 @@ def _trunk_sizes(path: str | Path, weights: Message) -> dict[str, Any]:
 def _policy_sizes(path: str | Path, weights: Message, policy: str) -> dict[str, Any]:
     if policy == "attention":
         planes = count(path, weights, "ip_pol_b")
-        return {"policy": policy, "policy_planes": planes, "policy_depth": count(path, weights, "ip2_pol_b")}
+        sizes = {"policy": policy, "policy_planes": planes, "policy_depth": count(path, weights, "ip2_pol_b")}
+        return sizes | policy_encoder_sizes(path, weights, weights, "")
     if policy == "convolution":
         return {"policy": policy, "policy_planes": count(path, weights, "policy.biases")}
     return {"policy": policy, "policy_planes": _ratio(path, weights, "policy.weights", _filters(path, weights))}
@@ -153,22 +158,3 @@ def _ratio(path: str | Path, weights: Message, name: str, divisor: int) -> int:
     if size == 0 or size % divisor:
         raise NetFileError(path, f"a multiple of {divisor} numbers in {name}", str(size))
     return size // divisor
-
-
-def count(path: str | Path, message: Message, name: str) -> int:
-    """Number of elements of the tensor with a dotted name. Raises NetFileError when it is missing."""
-    layer = find(path, message, name)
-    return len(layer.get("params", b"")) // (4 if layer.get("encoding") == FLOAT32 else 2)
-
-
-def find(path: str | Path, message: Message, name: str) -> Message:
-    """The part of a message with a dotted name; numbers index repeated fields. Raises NetFileError when missing."""
-    part: Any = message
-    for word in name.split("."):
-        if isinstance(part, list) and int(word) < len(part):
-            part = part[int(word)]
-        elif word in part:
-            part = part[word]
-        else:
-            raise NetFileError(path, f"a tensor {name}", "none")
-    return part

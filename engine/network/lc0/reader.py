@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from engine.errors import NetFileError
-from engine.network.lc0.formats import describe, find, network_of
+from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import (
     BFLOAT16,
     FLOAT16,
@@ -28,7 +28,7 @@ from engine.network.lc0.schema import (
     NET_START,
     format_name,
 )
-from engine.network.lc0.tensor_map import ConvTensors, Plain, convolutions, plain_tensors
+from engine.network.lc0.tensor_map import ConvTensors, Plain, convolutions, find, plain_tensors
 from engine.network.lc0.transformer_map import transformer_tensors
 from engine.network.lc0.wire import Message, parse
 from engine.network.tower.model import NORM_EPSILON, TowerConfig

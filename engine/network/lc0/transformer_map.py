@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import ConfigError, NetFileError
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import LINEAR16, format_name
-from engine.network.lc0.tensor_map import Plain, dense
+from engine.network.lc0.tensor_map import Plain, count, encoder_tensors, feed_tensors, named, norm_tensors
 from engine.network.lc0.wire import Message
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES
@@ -92,8 +92,6 @@ class _Sizes:
         self.path, self.weights = path, weights
 
     def of(self, name: str) -> int:
-        from engine.network.lc0.formats import count
-
         return count(self.path, self.weights, name)
 
     def ratio(self, name: str, divisor: int) -> int:
@@ -135,12 +133,7 @@ class _Sizes:
         sizes: dict[str, Any] = {"policy_heads": kept, "value_heads": tuple(value_names) or ("winner",)}
         embedding = next((name for name in _embedding_places(at, "ip_pol_b") if self._has(name)), f"{at}ip_pol_b")
         sizes |= {"policy_planes": self.of(embedding), "policy_depth": self.of(f"{at}ip2_pol_b")}
-        if encoders := place.get("pol_encoder"):
-            sizes |= {"policy_layers": len(encoders), "policy_attention_heads": int(place.get("pol_headcount", 0)) or 1}
-            sizes["policy_attention_inner"] = self.of(f"{at}pol_encoder.0.mha.q_b")
-            sizes["policy_attention_hidden"] = self.of(f"{at}pol_encoder.0.ffn.dense1_b")
-            if any("smolgen" in layer.get("mha", {}) for layer in encoders):
-                raise NetFileError(self.path, "a policy head whose encoder layers have no smolgen", "smolgen")
+        sizes |= policy_encoder_sizes(self.path, self.weights, place, at)
         sizes |= {"value_channels": self.of(f"{value_at}ip_val_b"), "value_hidden": self.of(f"{value_at}ip1_val_b")}
         sizes["moves_left_channels"] = self.of("ip_mov_b") if moves_left else 0
         return sizes | ({"moves_left_hidden": self.of("ip1_mov_b")} if moves_left else {})
@@ -152,6 +145,21 @@ class _Sizes:
                 return False
             part = part[word]
         return True
+
+
+def policy_encoder_sizes(path: str | Path, weights: Message, head: Message, place: str) -> dict[str, Any]:
+    """The sizes of the encoder layers in a policy head, whose tensors' names begin with `place`; empty without."""
+    encoders = head.get("pol_encoder", [])
+    if not encoders:
+        return {}
+    if any("smolgen" in layer.get("mha", {}) for layer in encoders):
+        raise NetFileError(path, "a policy head whose encoder layers have no smolgen", "smolgen")
+    return {
+        "policy_layers": len(encoders),
+        "policy_attention_heads": int(head.get("pol_headcount", 0)) or 1,
+        "policy_attention_inner": count(path, weights, f"{place}pol_encoder.0.mha.q_b"),
+        "policy_attention_hidden": count(path, weights, f"{place}pol_encoder.0.ffn.dense1_b"),
+    }
 
 
 def transformer_format_of(config: TransformerConfig) -> Message:
@@ -211,17 +219,17 @@ def _embedding_places(place: str, name: str) -> tuple[str, ...]:
 
 def _body_tensors(config: TransformerConfig) -> Iterator[Plain]:
     width, planes = config.width, config.embedding_planes
-    yield from _named("ip_emb", "trunk.embedding.dense", width, PLANES + (planes or SQUARES))
+    yield from named("ip_emb", "trunk.embedding.dense", width, PLANES + (planes or SQUARES))
     if config.embedding == "dense":
-        yield from _named("ip_emb_preproc", "trunk.embedding.preprocess", SQUARES * planes, SQUARES * PIECE_PLANES)
-        yield from _norm("ip_emb_ln", "trunk.norm", width)
-        yield from _feed("ip_emb_ffn", "ip_emb_ffn_ln", "trunk.mix", width, config.embedding_hidden)
+        yield from named("ip_emb_preproc", "trunk.embedding.preprocess", SQUARES * planes, SQUARES * PIECE_PLANES)
+        yield from norm_tensors("ip_emb_ln", "trunk.norm", width)
+        yield from feed_tensors("ip_emb_ffn", "ip_emb_ffn_ln", "trunk.mix", width, config.embedding_hidden)
     if config.gate:
         yield Plain("ip_mult_gate", "trunk.gate.scale", (width, SQUARES))
         yield Plain("ip_add_gate", "trunk.gate.shift", (width, SQUARES))
     if config.smolgen_compressed:
         yield Plain("smolgen_w", "trunk.encoder.table", (SQUARES**2, config.smolgen_generated))
-    yield from _encoder("encoder", "trunk.encoder", config.layers, config.encoder_layer)
+    yield from encoder_tensors("encoder", "trunk.encoder", config.layers, config.encoder_layer)
 
 
 def _policy_tensors(config: TransformerConfig, head: str, place: str) -> Iterator[Plain]:
@@ -231,52 +239,15 @@ def _policy_tensors(config: TransformerConfig, head: str, place: str) -> Iterato
         yield Plain(own, f"{name}.embedding.{part}", shape, elsewhere=tuple(shared))
     if config.policy_layers:
         layer = config.policy_encoder_layer
-        yield from _encoder(f"{place}pol_encoder", f"{name}.encoder", config.policy_layers, layer)
-    yield from _named(f"{place}ip2_pol", f"{name}.moves.query", depth, planes)
-    yield from _named(f"{place}ip3_pol", f"{name}.moves.key", depth, planes)
+        yield from encoder_tensors(f"{place}pol_encoder", f"{name}.encoder", config.policy_layers, layer)
+    yield from named(f"{place}ip2_pol", f"{name}.moves.query", depth, planes)
+    yield from named(f"{place}ip3_pol", f"{name}.moves.key", depth, planes)
     yield Plain(f"{place}ip4_pol_w", f"{name}.moves.promotion", (4, depth))
-
-
-def _encoder(place: str, name: str, layers: int, sizes: dict[str, Any]) -> Iterator[Plain]:
-    width, inner, heads, smolgen = (sizes.get(field) for field in ("features", "inner", "heads", "smolgen"))
-    assert isinstance(width, int)
-    assert isinstance(inner, int)
-    assert isinstance(heads, int)
-    for number in range(layers):
-        at, ours = f"{place}.{number}", f"{name}.layer{number}"
-        for letter, part in (("q", "query"), ("k", "key"), ("v", "value")):
-            yield from _named(f"{at}.mha.{letter}", f"{ours}.attention.{part}", inner, width)
-        yield from _named(f"{at}.mha.dense", f"{ours}.attention.output", width, inner)
-        yield from _norm(f"{at}.ln1", f"{ours}.norm", width)
-        yield from _feed(f"{at}.ffn", f"{at}.ln2", f"{ours}.feed", width, sizes["hidden"])
-        if smolgen:
-            small, hidden, generated = smolgen["compressed"], smolgen["hidden"], heads * smolgen["generated"]
-            at, ours = f"{at}.mha.smolgen", f"{ours}.smolgen"
-            yield Plain(f"{at}.compress", f"{ours}.compress", (small, width))
-            yield from _named(f"{at}.dense1", f"{ours}.dense1", hidden, SQUARES * small)
-            yield from _norm(f"{at}.ln1", f"{ours}.norm1", hidden)
-            yield from _named(f"{at}.dense2", f"{ours}.dense2", generated, hidden)
-            yield from _norm(f"{at}.ln2", f"{ours}.norm2", generated)
-
-
-def _feed(place: str, norm: str, name: str, width: int, hidden: int) -> Iterator[Plain]:
-    yield from _named(f"{place}.dense1", f"{name}.dense1", hidden, width)
-    yield from _named(f"{place}.dense2", f"{name}.dense2", width, hidden)
-    yield from _norm(norm, f"{name}.norm", width)
 
 
 def _dense_head(
     config: TransformerConfig, place: str, name: str, channels: int, hidden: int, outputs: int, scale: float = 1.0
 ) -> Iterator[Plain]:
-    yield from _named(place.format(""), f"{name}.embedding", channels, config.width)
-    yield from _named(place.format(1), f"{name}.dense1", hidden, SQUARES * channels)
-    yield from _named(place.format(2), f"{name}.dense2", outputs, hidden, scale)
-
-
-def _named(place: str, name: str, outputs: int, inputs: int, scale: float = 1.0) -> Iterator[Plain]:
-    return dense(f"{place}_w", f"{place}_b", name, outputs, inputs, scale)
-
-
-def _norm(place: str, name: str, features: int) -> Iterator[Plain]:
-    yield Plain(f"{place}_gammas", f"{name}.gamma", (features,))
-    yield Plain(f"{place}_betas", f"{name}.beta", (features,))
+    yield from named(place.format(""), f"{name}.embedding", channels, config.width)
+    yield from named(place.format(1), f"{name}.dense1", hidden, SQUARES * channels)
+    yield from named(place.format(2), f"{name}.dense2", outputs, hidden, scale)

@@ -70,6 +70,9 @@ def _weights(path: Path, tensors: Tensors, config: TowerConfig | TransformerConf
     if isinstance(config, TransformerConfig):
         return _transformer_weights(path, tensors, config)
     weights: Message = {"residual": [{} for _ in range(config.blocks)]}
+    if config.policy_layers:
+        weights |= {"pol_encoder": [{} for _ in range(config.policy_layers)]}
+        weights["pol_headcount"] = config.policy_attention_heads
     for row in convolutions(config):
         _put(weights, row.block, _block(path, tensors, row))
     for plain in plain_tensors(config):

@@ -15,6 +15,8 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, minimum, relu, splat, store
+from engine.native.memory import aligned_zeros
+from engine.network.outputs import CHUNK
 from engine.network.tower.multiply import BLOCK_LANES, Rows, multiply
 from engine.network.tower.smooth import exp_lanes, mish_lanes, selu_lanes
 
@@ -73,6 +75,30 @@ class EncoderSpace(NamedTuple):
     keys: np.ndarray  # [D, 64] one head's keys, transposed and packed
     values: np.ndarray  # [64, D] one head's values, packed
     scores: np.ndarray  # [64, 64]
+
+
+def encoder_space(encoders: Encoders, positions: int = CHUNK) -> EncoderSpace:
+    """Buffers for an encoder's layers and so many positions."""
+    rows, heads = positions * 64, int(encoders.heads)
+    width, inner = encoders.down_bias.shape[1], encoders.query_bias.shape[1]
+    small = encoders.compress.shape[1] // width
+    codes = positions * heads + -(positions * heads) % 4
+    depth, generated = inner // heads, int(encoders.generated)
+    few = positions + -positions % 4
+    return EncoderSpace(
+        queries=aligned_zeros(rows * 3 * inner),
+        mixed=aligned_zeros(rows * inner),
+        added=aligned_zeros(rows * width),
+        hidden=aligned_zeros(rows * encoders.up_bias.shape[1]),
+        small=aligned_zeros(few * 64 * small),
+        small1=aligned_zeros(few * encoders.dense1_bias.shape[1]),
+        small2=aligned_zeros(few * encoders.dense2_bias.shape[1]),
+        codes=aligned_zeros(codes * generated),
+        bias=aligned_zeros(codes * 4096 if generated else 0),
+        keys=aligned_zeros(depth * 64),
+        values=aligned_zeros(depth * 64),
+        scores=aligned_zeros(4096),
+    )
 
 
 @kernel(contract=True)
@@ -261,3 +287,11 @@ def _smolgen(encoders, layer, x, count, space):
         for i in range(used):
             space.codes[p * used + i] = space.small2[p * codes + i]
     dense_rows(space.codes, generated, encoders.table, SQUARES * SQUARES, space.bias, count * encoders.heads)
+
+
+@kernel(contract=True)
+def queries_and_keys(head, embedded, count, answers):
+    """Write the head's queries and keys, answers [64 count, 2 D]."""
+    rows = SQUARES * count
+    dense_rows(embedded, np.int64(len(head.squares.bias)), head.weight, np.int64(len(head.bias)), answers, rows)
+    activate(answers, head.bias, rows, np.int64(0))

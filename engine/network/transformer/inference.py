@@ -21,14 +21,14 @@ from engine.network.transformer.embedding_steps import embed
 from engine.network.transformer.encoder_steps import (
     ORIGIN,
     SQUARES,
-    Encoders,
-    EncoderSpace,
     activate,
     dense_rows,
     encode_rows,
+    encoder_space,
     feed_forward,
+    queries_and_keys,
 )
-from engine.network.transformer.folding import FusedTransformerWeights, fold_transformer
+from engine.network.transformer.fused_weights import FusedTransformerWeights, fold_transformer
 from engine.network.transformer.model import TransformerConfig
 
 GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
@@ -104,30 +104,6 @@ class TransformerSpace:
         self.answers = aligned_zeros(rows * len(w.policy.bias))
 
 
-def encoder_space(encoders: Encoders, positions: int = CHUNK) -> EncoderSpace:
-    """Buffers for an encoder's layers and so many positions."""
-    rows, heads = positions * int(SQUARES), int(encoders.heads)
-    width, inner = encoders.down_bias.shape[1], encoders.query_bias.shape[1]
-    small = encoders.compress.shape[1] // width
-    codes = positions * heads + -(positions * heads) % 4
-    depth, generated = inner // heads, int(encoders.generated)
-    few = positions + -positions % 4
-    return EncoderSpace(
-        queries=aligned_zeros(rows * 3 * inner),
-        mixed=aligned_zeros(rows * inner),
-        added=aligned_zeros(rows * width),
-        hidden=aligned_zeros(rows * encoders.up_bias.shape[1]),
-        small=aligned_zeros(few * 64 * small),
-        small1=aligned_zeros(few * encoders.dense1_bias.shape[1]),
-        small2=aligned_zeros(few * encoders.dense2_bias.shape[1]),
-        codes=aligned_zeros(codes * generated),
-        bias=aligned_zeros(codes * 4096 if generated else 0),
-        keys=aligned_zeros(depth * 64),
-        values=aligned_zeros(depth * 64),
-        scores=aligned_zeros(4096),
-    )
-
-
 @kernel(contract=True)
 def _value_heads(heads, value, left, x, count, smooth, space, wdl, moves_left):
     features = np.int64(len(heads.bias))
@@ -148,11 +124,3 @@ def embed_policy(head, x, count, act, embedded):
     rows = SQUARES * count
     dense_rows(x, head.squares.channels, head.squares.weight, np.int64(len(head.squares.bias)), embedded, rows)
     activate(embedded, head.squares.bias, rows, act)
-
-
-@kernel(contract=True)
-def queries_and_keys(head, embedded, count, answers):
-    """Write the head's queries and keys, answers [64 count, 2 D]."""
-    rows = SQUARES * count
-    dense_rows(embedded, np.int64(len(head.squares.bias)), head.weight, np.int64(len(head.bias)), answers, rows)
-    activate(answers, head.bias, rows, np.int64(0))

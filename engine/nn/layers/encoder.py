@@ -190,7 +190,7 @@ class EncoderLayer(Layer):
 class Encoder(Layer):
     """A chain of encoder layers that share the table of their smolgen.
 
-    forward:  x [B, T, features] -> y like x
+    forward:  x [B, T, features], or boards [B, features, H, W], T = H W -> y [B, T, features]
     backward: dy like y -> dx like x; gradients layer0.*, layer1.*, ..., and table [T * T, generated] with smolgen
 
     The gradient of the table is the sum of the layers'. ``layer`` holds the settings of an EncoderLayer.
@@ -210,7 +210,9 @@ class Encoder(Layer):
             self.params = {"table": glorot_normal(rng, (places, generated), generated, places)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        table, steps = self.params.get("table"), []
+        table, steps, shape = self.params.get("table"), [], x.shape
+        if len(shape) == 4:
+            x = x.reshape(*shape[:2], -1).swapaxes(1, 2)
         for name, layer in self.layers.items():
             x, step = layer.forward(x if table is None else (x, table), training)
             steps.append((name, step))
@@ -223,7 +225,7 @@ class Encoder(Layer):
                     dy, dtable = dy
                     grads["table"] += dtable
                 grads.update(prefixed(name, part))
-            return dy, grads
+            return dy if len(shape) == 3 else dy.swapaxes(1, 2).reshape(shape), grads
 
         return x, backward
 

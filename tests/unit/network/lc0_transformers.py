@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.network.lc0.schema import NET
 from engine.network.lc0.wire import encode
-from tests.unit.network.lc0_plain import _put, _quantised, _selu
+from tests.unit.network.lc0_plain import _dense, _flat, _norm, _put, _quantised, _selu, encoder_layer
 from tests.unit.network.planes_reference import POLICY_NAMES
 
 Tensors = dict[str, np.ndarray]
@@ -54,8 +54,9 @@ def random_transformer(seed: int, **kind: Any) -> tuple[bytes, dict[str, Any], T
     """(file, sizes, tensors by Lc0's dotted names as the file holds them)."""
     sizes, rng, tensors = BASE | kind, np.random.default_rng(seed), {}
     form = {
-        "input": sizes["input"], "output": sizes["value"], "network": sizes["network"], "policy": 3, "value": sizes["value"],
-        "moves_left": int(sizes["left"]), "default_activation": int(sizes["default"] == "mish"),
+        "input": sizes["input"], "output": sizes["value"], "network": sizes["network"], "policy": 3,
+        "value": sizes["value"], "moves_left": int(sizes["left"]),
+        "default_activation": int(sizes["default"] == "mish"),
     }  # fmt: skip
     for field, name in (("ffn_activation", "ffn"), ("smolgen_activation", "smol")):
         form |= {field: INNER[sizes[name]]} if sizes[name] else {}
@@ -184,7 +185,7 @@ def plain_transformer(
         inner = _dense(t, "ip_emb_ffn.dense2", feed(_dense(t, "ip_emb_ffn.dense1", y)))
         y = _norm(t, "ip_emb_ffn_ln", alpha * inner + y, 1e-3)
     for n in range(s["layers"]):
-        y = _encoder(t, f"encoder.{n}", y, s["heads"], alpha, epsilon, feed, smol)
+        y = encoder_layer(t, f"encoder.{n}", y, s["heads"], alpha, epsilon, feed, smol)
     answers = {"policy": _policy(s, t, y, act, feed, smol, policy)}
     at = f"value_heads.{value}." if value else ""
     out = _head(t, f"{at}ip{{}}_val", y, act)
@@ -195,29 +196,12 @@ def plain_transformer(
     return answers
 
 
-def _encoder(
-    t: Tensors, name: str, x: np.ndarray, heads: int, alpha: float, epsilon: float, feed: Any, smol: Any
-) -> np.ndarray:
-    q, k, v = (_dense(t, f"{name}.mha.{part}", x).reshape(len(x), 64, heads, -1).swapaxes(1, 2) for part in "qkv")
-    scores = q @ k.swapaxes(2, 3) / np.sqrt(q.shape[3])
-    if f"{name}.mha.smolgen.compress" in t:
-        at = f"{name}.mha.smolgen"
-        codes = _norm(t, f"{at}.ln1", smol(_dense(t, f"{at}.dense1", _flat(x @ t[f"{at}.compress"].T))), 1e-3)
-        codes = _norm(t, f"{at}.ln2", smol(_dense(t, f"{at}.dense2", codes)), 1e-3)
-        scores = scores + (codes.reshape(len(x), heads, -1) @ t["smolgen_w"].T).reshape(scores.shape)
-    odds = np.exp(scores - scores.max(axis=3, keepdims=True))
-    mixed = (odds / odds.sum(axis=3, keepdims=True) @ v).swapaxes(1, 2).reshape(len(x), 64, -1)
-    x = _norm(t, f"{name}.ln1", alpha * _dense(t, f"{name}.mha.dense", mixed) + x, epsilon)
-    inner = _dense(t, f"{name}.ffn.dense2", feed(_dense(t, f"{name}.ffn.dense1", x)))
-    return _norm(t, f"{name}.ln2", alpha * inner + x, epsilon)
-
-
 def _policy(s: dict[str, Any], t: Tensors, y: np.ndarray, act: Any, feed: Any, smol: Any, head: str) -> np.ndarray:
     at = f"policy_heads.{head}." if head else ""
     embedding = f"{at}ip_pol" if f"{at}ip_pol_w" in t else "policy_heads.ip_pol"
     y = act(_dense(t, embedding, y))
     for n in range(s["encoders"]):
-        y = _encoder(t, f"{at}pol_encoder.{n}", y, 2, 1.0, 1e-6, feed, smol)
+        y = encoder_layer(t, f"{at}pol_encoder.{n}", y, 2, 1.0, 1e-6, feed, smol)
     return attention_logits(_dense(t, f"{at}ip2_pol", y), _dense(t, f"{at}ip3_pol", y), t[f"{at}ip4_pol_w"])
 
 
@@ -245,20 +229,6 @@ def _reach() -> np.ndarray:
             board.set_piece_at(square, chess.Piece(piece, chess.WHITE))
             places[square, list(board.attacks(square))] = 1
     return places
-
-
-def _dense(t: Tensors, name: str, x: np.ndarray) -> np.ndarray:
-    return x @ t[f"{name}_w"].T + t[f"{name}_b"]
-
-
-def _norm(t: Tensors, name: str, x: np.ndarray, epsilon: float) -> np.ndarray:
-    centred = x - x.mean(axis=-1, keepdims=True)
-    scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
-    return scaled * t[f"{name}_gammas"] + t[f"{name}_betas"]
-
-
-def _flat(x: np.ndarray) -> np.ndarray:
-    return x.reshape(len(x), -1)
 
 
 ACTIVATIONS: dict[str, Any] = {

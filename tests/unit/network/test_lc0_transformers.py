@@ -1,14 +1,9 @@
 """Lc0's transformers of every kind: what lc0 itself answered on random networks, a plain reading of its formulas, the
 layers and the path that plays all agree.
-
-`lc0_transformer_answers.npz` holds what lc0's Eigen backend (commit 909a4082, after 0.32.1) gave on the networks that
-`random_transformer` makes of the seeds 0, 1, 2, ..., one for each of KINDS, at 200 positions with their games: chances
-and plies as they are, policies over the legal moves to 2e-5, and checksums of the planes.
 """
 
 from __future__ import annotations
 
-import json
 import zlib
 from contextlib import closing
 from functools import cache
@@ -33,26 +28,11 @@ from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.model import Transformer, TransformerConfig, layers_with, policy_name
 from engine.network.weights import load_net
 from tests.unit.network.fused_tower import infer
+from tests.unit.network.lc0_kept import ANSWERS, STEPS, boards, check_policies
 from tests.unit.network.lc0_transformers import KINDS, plain_transformer, random_transformer
 
-ANSWERS = Path(__file__).with_name("lc0_transformer_answers.npz")
-STEPS = 50_000  # of a probability
 FEW = 16
 FIELDS = {"optimistic": "optimistic_st"}
-
-
-@cache
-def boards() -> list[chess.Board]:
-    """The positions with their games."""
-    with np.load(ANSWERS) as data:
-        positions = json.loads(bytes(data["positions"]))
-    found = []
-    for fen, chess960, moves in positions:
-        board = chess.Board(fen, chess960=chess960)
-        for move in moves:
-            board.push(board.parse_uci(move))
-        found.append(board)
-    return found
 
 
 @cache
@@ -114,18 +94,6 @@ def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path: Path, kind: str
         np.testing.assert_allclose(leaves.moves_left[:200], expected[:, 2], atol=1e-3)
         assert np.ptp(expected[:, 0]) > 0.04
         check_policies(leaves, answers[name] / STEPS)
-
-
-def check_policies(leaves: LeafBatch, expected: np.ndarray) -> None:
-    """Compare policies with those of the first positions, one after the other, moves in the order of their index."""
-    at = row = 0
-    while at < len(expected):
-        count = int(leaves.n_moves[row])
-        order = np.argsort(leaves.policy_index[row, :count])
-        odds = np.exp(leaves.logits[row, :count][order].astype(np.float64))
-        np.testing.assert_allclose(odds / odds.sum(), expected[at : at + count], atol=1e-4)
-        at, row = at + count, row + 1
-    assert row in (40, 200)
 
 
 @pytest.mark.parametrize("kind", KINDS)
