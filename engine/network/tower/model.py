@@ -146,16 +146,11 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
     return nn.MultiHead(nn.Sequential(**parts), heads)
 
 
-def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> nn.MultiHead:
-    """A tower with these parameters and buffers, by name.
-
-    Raises ConfigError when one is missing and ShapeError when one does not fit `config`.
-    """
-    return loaded(build_tower(config, np.random.default_rng(0)), tensors)
-
-
 def loaded(model: nn.MultiHead, tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:
-    """A model with these parameters and buffers; errors as of `tower_with`."""
+    """A model with these parameters and buffers, by name.
+
+    Raises ConfigError when one is missing and ShapeError when one does not fit the model.
+    """
     wanted = model.named_parameters() | model.named_buffers()
     if missing := sorted(wanted.keys() - tensors.keys()):
         raise ConfigError(f"the network has no tensor {missing[0]!r}")

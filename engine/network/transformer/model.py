@@ -31,7 +31,7 @@ from engine.network.input_formats import INPUT_FORMATS, counter_scale
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import INDEX_TO_UCI
 from engine.network.tower.attention_policy import AttentionPolicy
-from engine.network.tower.model import TowerConfig, loaded, tower_config_of, tower_with
+from engine.network.tower.model import TowerConfig, build_tower, loaded, tower_config_of
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
 
 SQUARES, PIECE_PLANES = 64, 12
@@ -270,10 +270,13 @@ NetworkConfig = TowerConfig | TransformerConfig
 
 
 def layers_with(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> nn.MultiHead:
-    """The layers of a network of either family with these tensors; errors as of `tower_with`."""
-    if isinstance(config, TowerConfig):
-        return tower_with(tensors, config)
-    return loaded(Transformer(np.random.default_rng(0), **asdict(config)), tensors)
+    """The layers of a network of either family with these tensors; errors as of `loaded`."""
+    return loaded(build_network(config, np.random.default_rng(0)), tensors)
+
+
+def build_network(config: NetworkConfig, rng: np.random.Generator) -> nn.MultiHead:
+    """A network of either family with random weights, float32."""
+    return build_tower(config, rng) if isinstance(config, TowerConfig) else Transformer(rng, **asdict(config))
 
 
 def config_of(model_config: Any) -> NetworkConfig:
