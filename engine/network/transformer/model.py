@@ -263,7 +263,9 @@ class Transformer(nn.MultiHead):
         self.sizes_of = config
 
     def config(self) -> dict[str, Any]:
-        return {"layer": self.kind, **asdict(self.sizes_of)}
+        sizes = asdict(self.sizes_of)
+        heads = {name: list(sizes[name]) for name in ("policy_heads", "value_heads")}  # as JSON has them
+        return {"layer": self.kind, **sizes, **heads}
 
 
 NetworkConfig = TowerConfig | TransformerConfig
