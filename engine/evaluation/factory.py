@@ -60,7 +60,7 @@ def make_evaluator(
         if name == "sparse":
             raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
     with blaming("backend"):
-        network = _tower_evaluator(net, net_path, threads, backend, heads)
+        network = _tower_evaluator(net, net_path, threads, backend)
     is_plain = name == "network" or (name == "auto" and not blend)
     return network if is_plain else HybridEvaluator(network, hybrid_weight, threads)
 
@@ -70,7 +70,6 @@ def _tower_evaluator(
     net_path: str | Path | None,
     threads: int,
     backend_name: str,
-    heads: tuple[str, str],
 ) -> Evaluator:
     from engine.backend import get_backend, why_no_device
     from engine.evaluation.tower import NetworkEvaluator
@@ -89,4 +88,5 @@ def _tower_evaluator(
     from engine.network.tower.gpu import DeviceTower
     from engine.network.weights import load_tower
 
-    return DeviceEvaluator(on_processor, lambda: DeviceTower(*load_tower(net_path), backend), chooses)
+    tensors, config = load_tower(net_path)[0], net.config
+    return DeviceEvaluator(on_processor, lambda: DeviceTower(tensors, config, backend), chooses)

@@ -146,6 +146,11 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
     return nn.MultiHead(nn.Sequential(**parts), heads)
 
 
+def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> nn.MultiHead:
+    """A tower with these parameters and buffers, by name; errors as of `loaded`."""
+    return loaded(build_tower(config, np.random.default_rng(0)), tensors)
+
+
 def loaded(model: nn.MultiHead, tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:
     """A model with these parameters and buffers, by name.
 

@@ -14,9 +14,7 @@ import chess
 import numpy as np
 import pytest
 
-from engine.backend import NUMPY
 from engine.errors import ConfigError, NetFileError
-from engine.evaluation.device import DeviceEvaluator
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch, input_format_of
@@ -26,10 +24,9 @@ from engine.network.lc0.schema import NET
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.tower.gpu import DeviceTower
 from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.model import Transformer, TransformerConfig, layers_with, policy_name
-from engine.network.weights import load_net, load_tower
+from engine.network.weights import load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -172,21 +169,6 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path: Path, kin
     order = rng.permutation(20)
     for shuffled, expected in zip(infer(fused, masks[order]), alone, strict=True):
         np.testing.assert_array_equal(shuffled, expected[order])
-
-
-@pytest.mark.parametrize("kind", ["dense, all heads", "canonical"])
-def test_the_device_path_agrees_with_the_fused_path(tmp_path: Path, kind: str) -> None:
-    path, heads = network_in(tmp_path, kind), ("soft", "st") if kind == "dense, all heads" else ("vanilla", "winner")
-    on_device = DeviceEvaluator(DeviceTower(*load_tower(path), NUMPY, "float32", heads=heads))
-    with closing(make_evaluator("network", path, backend="numpy", heads=heads)) as fused:
-        answers = []
-        for evaluator in (on_device, fused):
-            leaves = leaves_of(boards()[:5], input_format_of(evaluator))
-            evaluator.evaluate(leaves, 5)
-            answers.append(leaves)
-    np.testing.assert_allclose(answers[0].wdl[:5], answers[1].wdl[:5], atol=1e-5)
-    legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:5, None]
-    np.testing.assert_allclose(answers[0].logits[:5][legal], answers[1].logits[:5][legal], atol=1e-4)
 
 
 def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path: Path) -> None:
