@@ -28,7 +28,7 @@ from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.cache import EvaluationCache
 from engine.evaluation.own import OwnEvaluator
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, news_of
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, input_format_of, news_of
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
@@ -52,7 +52,8 @@ MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 MOST_TABLE_MIB = 4.0  # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
 
-_EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset")
+HEADS = ("policy_head", "value_head")
+_EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset", *HEADS)
 _TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 _BOOK_FIELDS = ("own_book", "book_file")
 # A change of one of these fields needs a new tree, cache and runner. A weak engine, for example, has a small tree.
@@ -131,7 +132,7 @@ class Engine:
         """The search's parameters but for the value of a draw, which each search sets."""
         options = self.options
         if options.preset == "lc0":
-            return LC0._replace(needs_planes=self.evaluator.needs_planes)
+            return LC0._replace(needs_planes=self.evaluator.needs_planes, input_format=input_format_of(self.evaluator))
         params, deviation = suited_to(self.evaluator, params_of(options)), float(options.cpuct_deviation)
         return params if deviation < 0 else params._replace(cpuct_deviation=deviation)
 
@@ -347,7 +348,9 @@ def _batching(evaluator: Evaluator) -> tuple[int, bool]:
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:
     net, threads, blend = options.weights_file, options.thread_count, options.preset != "lc0"
-    return evaluation.make_evaluator(options.evaluator, net, threads, options.hybrid_weight, options.backend, blend)
+    heads = options.policy_head, options.value_head
+    share, backend = options.hybrid_weight, options.backend
+    return evaluation.make_evaluator(options.evaluator, net, threads, share, backend, blend, heads)
 
 
 def _open_tables(options: EngineOptions) -> Tablebase:

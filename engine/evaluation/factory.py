@@ -12,6 +12,7 @@ from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
     from engine.network.tower.inference import FusedTower
+    from engine.network.transformer.inference import FusedTransformer
 
 
 def make_evaluator(
@@ -21,15 +22,17 @@ def make_evaluator(
     hybrid_weight: float = 0.5,
     backend: str = "numpy",
     blend: bool = True,
+    heads: tuple[str, str] = ("vanilla", "winner"),
 ) -> Evaluator:
     """Make an evaluator by name, or by the place of one's own (`load_own`). `net_path` is as in `load_net`, except
     that one's own gets no weights where it stands for a shipped net. `hybrid_weight` is the share of material in
     `hybrid`, and `backend`, as in `get_backend`, is where a tower is evaluated.
 
     The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net, and `auto` is `hybrid`
-    with a tower, `network` without `blend`. Among the shipped nets, `network` and `hybrid` take the tower. Raises
-    ConfigError for an unknown name or a backend that does not answer, NetFileError for a net that cannot be loaded or
-    is not of the evaluator's family; the error's `option` names the option at fault.
+    with a tower or transformer, `network` without `blend`. `heads` are as in `load_net`. Among the shipped nets,
+    `network` and `hybrid` take the tower. Raises ConfigError for an unknown name or a backend that does not answer,
+    NetFileError for a net that cannot be loaded or is not of the evaluator's family; the error's `option` names the
+    option at fault.
     """
     if ":" in name:
         from engine.evaluation.own import load_own
@@ -47,7 +50,8 @@ def make_evaluator(
     from engine.network.weights import is_default, load_net, load_network
 
     with blaming("weights_file"):
-        net = load_network() if is_default(net_path) and name in ("network", "hybrid") else load_net(net_path)
+        of_towers = is_default(net_path) and name in ("network", "hybrid")
+        net = load_network() if of_towers else load_net(net_path, heads)
     with blaming("evaluator"):
         if isinstance(net, SparseNet):
             if name == "hybrid":
@@ -61,9 +65,15 @@ def make_evaluator(
     return network if is_plain else HybridEvaluator(network, hybrid_weight, threads)
 
 
-def _tower_evaluator(net: FusedTower, net_path: str | Path | None, threads: int, backend_name: str) -> Evaluator:
+def _tower_evaluator(
+    net: FusedTower | FusedTransformer,
+    net_path: str | Path | None,
+    threads: int,
+    backend_name: str,
+) -> Evaluator:
     from engine.backend import get_backend, why_no_device
     from engine.evaluation.tower import NetworkEvaluator
+    from engine.network.tower.inference import FusedTower
 
     backend, chooses = get_backend(backend_name), backend_name == "auto"
     on_processor = NetworkEvaluator(net, threads)
@@ -71,8 +81,12 @@ def _tower_evaluator(net: FusedTower, net_path: str | Path | None, threads: int,
         if chooses and (reason := why_no_device()):
             on_processor.news = [f"{reason}; the network plays with Backend numpy"]
         return on_processor
+    if not isinstance(net, FusedTower) or net.config.policy_layers:
+        on_processor.news = ["transformers play with Backend numpy"]
+        return on_processor
     from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
     from engine.network.tower.gpu import DeviceTower
     from engine.network.weights import load_tower
 
-    return DeviceEvaluator(on_processor, lambda: DeviceTower(*load_tower(net_path), backend), chooses)
+    tensors, config = load_tower(net_path)[0], net.config
+    return DeviceEvaluator(on_processor, lambda: DeviceTower(tensors, config, backend), chooses)

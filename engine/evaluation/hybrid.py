@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.evaluation.material import quiescence_value, write_wdl
-from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, kernels_needed, news_of
+from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, input_format_of, kernels_needed, news_of
 from engine.native.jit import kernel
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.outputs import CHUNK
@@ -32,6 +32,7 @@ class HybridEvaluator:
             raise ConfigError(f"the hybrid weight must be between 0 and 1, not {weight}")
         self.weight = float(weight)
         self.needs_planes = network.needs_planes
+        self.input_format = input_format_of(network)
         self.architecture = kernels_needed(network)
         self._network = network
         self._spaces = PerThread()

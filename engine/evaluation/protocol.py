@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.network.input_formats import CLASSICAL
 from engine.network.outputs import CHUNK
 from engine.network.planes import PLANES
 
@@ -93,6 +94,11 @@ class InKernelEvaluator(Evaluator, Protocol):
     def new_model(self) -> Any:
         """Return a NamedTuple of arrays for one more thread: shared weights and its own scratch."""
         ...
+
+
+def input_format_of(evaluator: Evaluator) -> int:
+    """Lc0's number of the format of the planes that an evaluator reads (`network.input_formats`)."""
+    return int(getattr(evaluator, "input_format", CLASSICAL))
 
 
 def kernels_needed(evaluator: Evaluator) -> str:

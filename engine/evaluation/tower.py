@@ -1,26 +1,29 @@
-"""The evaluator that runs the fused tower on the processor."""
+"""The evaluator that runs a fused tower or transformer on the processor."""
 
 from __future__ import annotations
 
 from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
+from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.outputs import CHUNK
 from engine.network.tower.inference import FusedTower
+from engine.network.transformer.inference import FusedTransformer
 
 ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
 
 
 class NetworkEvaluator:
-    """Evaluator `network`: evaluates the fused tower chunk by chunk."""
+    """Evaluator `network`: evaluates a fused network chunk by chunk, with boards turned as its input format asks."""
 
     name = "network"
     round_size = ROUND_SIZE
     needs_planes = True
     in_parts = True
 
-    def __init__(self, fused: FusedTower, threads: int = 1) -> None:
+    def __init__(self, fused: FusedTower | FusedTransformer, threads: int = 1) -> None:
         self.fused = fused
         self.architecture = repr(fused.config)
+        self.input_format = fused.config.input_format
         self.news: list[str] = []  # why it is this evaluator that plays, one sentence each
         self._pool = ThreadPool(threads, "evaluate")
 
@@ -41,5 +44,11 @@ class NetworkEvaluator:
         """Fill leaves[first:last] on the calling thread, chunk by chunk."""
         for start in range(first, last, CHUNK):
             count = min(CHUNK, last - start)
+            if self.input_format >= CANONICAL:
+                part = slice(start, start + count)
+                turned = turned_batch(leaves.masks[part], leaves.policy_index[part])
+                outputs = leaves.logits[part], leaves.wdl[part], leaves.moves_left[part]
+                self.fused.evaluate_chunk(*turned, leaves.n_moves[part], 0, count, *outputs)
+                continue
             inputs = leaves.masks, leaves.policy_index, leaves.n_moves
             self.fused.evaluate_chunk(*inputs, start, count, leaves.logits, leaves.wdl, leaves.moves_left)

@@ -17,6 +17,7 @@ from engine.files.dit_file import load_tensors
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.tower_file import read_tower
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI
+from engine.network.tower.model import TowerConfig
 from engine.network.tower.onnx_graph import onnx_tower
 
 SUFFIXES = (".npz", ".onnx")
@@ -32,6 +33,8 @@ def export_net(source: Path, target: Path) -> None:
         raise ConfigError(f"the name of an exported net ends in {' or '.join(SUFFIXES)}, not {target.name!r}")
     if target.suffix == ".onnx":
         tower = read_tower(source)
+        if not isinstance(tower.config, TowerConfig):
+            raise ConfigError(f"only towers can be written as ONNX, not a {tower.config.describe()}")
         graph = onnx_tower(tower.tensors, tower.config)
         with atomic_write(target) as stream:
             stream.write(graph)

@@ -41,12 +41,12 @@ def encode(stack, ply, first, masks):
     for t in range(HISTORY):
         base = PLANES_PER_POSITION * t
         if ply - t >= first:
-            _encode_pieces(stack[ply - t], side, masks, base)
+            encode_pieces(stack[ply - t], side, masks, base)
         elif is_start_position(stack[first]):
             for plane in range(base, base + PLANES_PER_POSITION):
                 masks[plane] = ZERO
         else:
-            _encode_pieces(stack[first], side, masks, base)
+            encode_pieces(stack[first], side, masks, base)
             _undo_double_push(stack[first], side, masks, base)
     _encode_castling(current, side, masks)
     masks[BLACK_TO_MOVE_PLANE] = ALL_ONES if side else ZERO
@@ -61,7 +61,8 @@ def _seen_by(side, board):
 
 
 @kernel()
-def _encode_pieces(row, side, masks, base):
+def encode_pieces(row, side, masks, base):
+    """Write the pieces of a position, and whether it occurred before, to 13 words from ``masks[base]`` on."""
     for kind in range(layout.KING + 1):
         masks[base + kind] = _seen_by(side, row[kind] & row[layout.WHITE + side])
         masks[base + 6 + kind] = _seen_by(side, row[kind] & row[layout.BLACK - side])

@@ -30,42 +30,47 @@ from engine.network.policy.parameters import sparse_config_of
 
 if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, which need the learning library
     from engine.network.tower.inference import FusedTower
-    from engine.network.tower.model import TowerConfig
+    from engine.network.transformer.inference import FusedTransformer
+    from engine.network.transformer.model import NetworkConfig
 
 DEFAULT_NET = "<default>"
 MANIFEST = "MANIFEST.toml"
 SHIPPED = Path(__file__).parents[2] / "weights"  # no import: someone's own `weights.py` may hide that package
+Heads = tuple[str, str]  # of policy and value, by Lc0's names
+FIRST_HEADS: Heads = ("vanilla", "winner")
 NEEDED_KEYS = ("name", "file", "sha256")
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
 
 
-def load_net(path: str | Path | None = None) -> FusedTower | SparseNet:
+def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> FusedTower | FusedTransformer | SparseNet:
     """Load a net of any family, ready to play; errors as for `load_tower`.
 
-    None, "" and "<default>" stand for the shipped net to play with, whatever its family.
+    None, "" and "<default>" stand for the shipped net to play with, whatever its family. heads: Lc0's names of the
+    policy head and the value head to use.
     """
     chosen = _chosen(path, "default")
     if is_lc0(chosen):
-        return load_network(chosen)
+        return load_network(chosen, heads)
     header, tensors = load_tensors(chosen)
     try:
         config = sparse_config_of(header["model"])
     except ConfigError:
-        return _fused(chosen, tensors, tower_config(chosen, header))
+        return _fused(chosen, tensors, tower_config(chosen, header), heads)
     try:
         return SparseNet(tensors, config)
     except (ConfigError, ShapeError) as error:
         raise NetFileError(chosen, "a sparse network", str(error)) from error
 
 
-def load_network(path: str | Path | None = None) -> FusedTower:
-    """Load a tower, ready to play; `path` and errors as for `load_tower`."""
+def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> FusedTower | FusedTransformer:
+    """Load a tower or transformer, ready to play; `path` and errors as for `load_tower`, `heads` as for `load_net`."""
     chosen = _chosen(path, "default_tower")
-    return _fused(chosen, *load_tower(chosen))
+    return _fused(chosen, *load_tower(chosen), heads)
 
 
-def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray], TowerConfig]:
-    """Read a tower's tensors and config from a `.dit`, `.pb` or `.pb.gz` file; its first bytes tell the format.
+def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray], NetworkConfig]:
+    """Read the tensors and config of a tower or transformer from a `.dit`, `.pb` or `.pb.gz` file, whose first bytes
+    tell the format.
 
     None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is missing, damaged, not a
     tower, or differs from its manifest entry.
@@ -80,23 +85,36 @@ def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray]
     return tensors, tower_config(chosen, header)
 
 
-def tower_config(path: Path, header: Mapping[str, Any]) -> TowerConfig:
-    """The sizes of the tower in a `.dit` file with this header. Raises NetFileError for another network."""
-    from engine.network.tower.model import tower_config_of
+def tower_config(path: Path, header: Mapping[str, Any]) -> NetworkConfig:
+    """The sizes of the tower or transformer in a `.dit` file with this header. Raises NetFileError for others."""
+    from engine.network.transformer.model import config_of
 
     try:
-        return tower_config_of(header["model"])
+        return config_of(header["model"])
     except ConfigError as error:
         with suppress(ConfigError):
             raise NetFileError(path, "a tower", f"a network {sparse_config_of(header['model'])}") from error
         raise NetFileError(path, "a tower", str(error)) from error
 
 
-def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> FusedTower:
+def _fused(
+    path: Path, tensors: Mapping[str, np.ndarray], config: NetworkConfig, heads: Heads
+) -> FusedTower | FusedTransformer:
     from engine.network.tower.inference import FusedTower
+    from engine.network.tower.model import TowerConfig
+    from engine.network.transformer.inference import FusedTransformer
 
+    for option, head, there in zip(
+        ("PolicyHead", "ValueHead"), heads, (config.policy_heads, config.value_heads), strict=True
+    ):
+        if head not in there:
+            raise NetFileError(path, f"{option} {head}", f"only {', '.join(there)}")
+    tower: FusedTower | FusedTransformer
     try:
-        tower = FusedTower(tensors, config)
+        if isinstance(config, TowerConfig):
+            tower = FusedTower(tensors, config)
+        else:
+            tower = FusedTransformer(tensors, config, *heads)
     except (ConfigError, ShapeError) as error:
         raise NetFileError(path, "a tower that fused inference can play", str(error)) from error
     if not _answers_in_numbers(tensors, config):
@@ -104,17 +122,17 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: TowerConfig) -
     return tower
 
 
-def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> bool:
+def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> bool:
     """Whether float32 holds all outputs for TRIALS seeded random inputs, in which one square in eight is set.
 
     The layers give them, in float64, because the kernels for playing may not be compiled yet, which takes seconds.
     """
-    from engine.network.tower.model import tower_with
+    from engine.network.transformer.model import layers_with
 
     boards = (np.random.default_rng(1).random((TRIALS, PLANES, 8, 8)) < 1 / 8).astype(np.float64)
     boards[:, FIFTY_MOVE_PLANE] = 0.0
     with np.errstate(all="ignore"):
-        outputs, _ = tower_with(tensors, config).astype(np.float64).forward(boards)
+        outputs, _ = layers_with(tensors, config).astype(np.float64).forward(boards)
     return all(bool((np.abs(output) <= np.finfo(np.float32).max).all()) for output in outputs.values())
 
 

@@ -102,6 +102,12 @@ class EngineOptions:
     backend: str = _option("Backend", "auto",
         "Evaluate a tower on the CPU (numpy) or a GPU (cupy). auto = the GPU where it is faster. Where it "
         "fails, the CPU plays on. Other evaluators ignore this", choices=("auto", "numpy", "cupy"))
+    policy_head: str = _option("PolicyHead", "vanilla",
+        "Take moves from this one of the policy heads of a transformer that has several. Other nets have vanilla alone",
+        choices=("vanilla", "optimistic", "soft", "opponent"))
+    value_head: str = _option("ValueHead", "winner",
+        "Take values from this one of the value heads of a transformer that has several. Other nets have winner alone",
+        choices=("winner", "q", "st"))
     hybrid_weight: float = _option("HybridWeight", 0.5,
         "Give the material value this share in the evaluator hybrid. Other evaluators ignore this", (0.0, 1.0))
     cpuct_init: float = _option("CPuct", 1.3,

@@ -28,7 +28,7 @@ _Rule = tuple[tuple[str, ...], Callable[[EngineOptions, Use], bool], Callable[[U
 _RULES: tuple[_Rule, ...] = (
     (_LC0_HAS_ITS_OWN, lambda options, use: options.preset == "lc0", lambda use: "SearchPreset lc0 has its own value"),
     (
-        ("backend",),
+        ("backend", "policy_head", "value_head"),
         lambda options, use: use.evaluator not in ("network", "hybrid"),
         lambda use: f"it is for towers, and the evaluator in use is {use.evaluator}",
     ),

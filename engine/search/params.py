@@ -33,6 +33,7 @@ class SearchParams(NamedTuple):
     decide_root: bool = True  # Let proofs reach the root and end the search. Lc0 does not.
     choose_by_value: bool = True  # Choose by value where visits allow it (`root.favourite`); else by visits.
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
+    input_format: int = 1  # Lc0's number of the planes' format.
     late_policy: bool = False  # Whether a node gets its policy and edges at its second visit (`visits`).
     transpositions: bool = True  # Whether a new node learns from another one with its position (`transpositions`).
     avoid_busy: bool = False  # Whether a visit passes by children that another thread is evaluating.

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
-from engine.evaluation.protocol import Evaluator, InKernelEvaluator
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
 from engine.search.heuristics import forget
 from engine.search.params import (
     SearchParams,
@@ -40,6 +40,7 @@ def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
     in_kernel = isinstance(evaluator, InKernelEvaluator)
     return params._replace(
         needs_planes=evaluator.needs_planes,
+        input_format=input_format_of(evaluator),
         late_policy=in_kernel,  # More than half of all nodes get no second visit.
         avoid_busy=in_kernel,
         **(evaluator.search if isinstance(evaluator, InKernelEvaluator) else {}),

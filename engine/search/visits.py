@@ -32,7 +32,7 @@ from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.native.bits import popcount
 from engine.native.jit import kernel
 from engine.native.ordering import add, give_way, lock, observe, relax, unlock
-from engine.network.planes import encode
+from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
 from engine.search.heuristics import learns
 from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
@@ -164,7 +164,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         node, depth, state = descend(tree, params, root, np.int64(0), reach(tree.nodes, root, np.int64(1)))
         begin(tree, in_flight, params, node, depth, state, leaves, first)
         if params.needs_planes and leaf < first + counts[LEAVES]:
-            encode(tree.stack, tree.counters[ROOT_PLY] + depth, 0, leaves.masks[leaf])
+            encode_as(params.input_format, tree.stack, tree.counters[ROOT_PLY] + depth, 0, leaves.masks[leaf])
             for i in range(leaves.n_moves[leaf]):
                 leaves.policy_index[leaf, i] = policy_index(leaves.rows[leaf], leaves.moves[leaf, i])
     return counts[LEAVES]

@@ -95,7 +95,8 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
-    text = "train a tower (FILTERSxBLOCKS) or a sparse network (sparse-WIDTH or sparse-WIDTH+vWIDTH)"
+    text = "train a tower (FILTERSxBLOCKS), a transformer (transformer-WIDTHxLAYERS) or a sparse network "
+    text += "(sparse-WIDTH or sparse-WIDTH+vWIDTH)"
     add_flag(group, "--net", DEFAULT_NET, text, "NET")
     text = "train this part of sparse-WIDTH+vWIDTH; the value trunk learns from label folders alone"
     add_flag(group, "--part", PARTS[0], text, choices=PARTS)

@@ -114,7 +114,8 @@ class RunConfig:
     fit: FitSettings
     net: str = setting(
         DEFAULT_NET,
-        "train a tower, FILTERSxBLOCKS, a sparse network such as sparse-256, or your own, module:Class",
+        "train a tower, FILTERSxBLOCKS, transformer-WIDTHxLAYERS, a sparse network such as sparse-256, or your own, "
+        "module:Class",
     )
     seed: int = setting(1, "seed all random numbers of the run with this", least=0)
     threads: int = setting(2, "train on this many threads; self-play and gate use --workers", least=1)

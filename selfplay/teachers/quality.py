@@ -18,7 +18,7 @@ from engine.board.fen import parse_fen
 from engine.board.layout import BLACK, WHITE
 from engine.errors import DataError, FenError
 from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.protocol import Evaluator, new_leaf_batch
+from engine.evaluation.protocol import Evaluator, input_format_of, new_leaf_batch
 from selfplay.data.teacher import UNKNOWN_RESULT, labelled_boards
 from selfplay.data.text_files import numbered_lines
 from selfplay.records.label_folder import LabelFolder, fields_of, rows_of
@@ -113,7 +113,7 @@ def evaluator_judge(evaluator: Evaluator) -> Judge:
         for first in range(0, len(rows), JUDGED_AT_ONCE):
             part = rows[first : first + JUDGED_AT_ONCE]
             for leaf, row in enumerate(part):
-                fill_leaf(leaves, leaf, row[None])
+                fill_leaf(leaves, leaf, row[None], input_format_of(evaluator))
             evaluator.evaluate(leaves, len(part))
             q[first : first + len(part)] = q_of(leaves.wdl[: len(part)])
         return q

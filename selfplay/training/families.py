@@ -8,7 +8,8 @@ from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
-from engine.network.tower.model import TowerConfig, tower_config_of
+from engine.network.tower.model import TowerConfig
+from engine.network.transformer.model import TransformerConfig, config_of
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.training.family import Family
@@ -26,13 +27,13 @@ def family_of_model(model: Layer) -> Family:
 
 
 def net_of_model(model: Layer) -> str:
-    """A loaded network's family and size, such as 64x6 or sparse-768. Raises ConfigError for one of neither family."""
+    """A loaded network's family and size, such as 64x6 or transformer-128x4x8. Raises ConfigError for others."""
     config = model.config()
-    return str(sparse_config_of(config) if isinstance(model, SparseNetwork) else tower_config_of(config))
+    return str(sparse_config_of(config) if isinstance(model, SparseNetwork) else config_of(config))
 
 
 def family_of(net: str, part: str = "policy") -> Family:
-    """The family and size that a name such as 64x6 or sparse-768 means.
+    """The family and size that a name such as 64x6, transformer-128x4x8 or sparse-768 means.
 
     part: "value" for the value trunk of a network such as sparse-768+v256, "policy" for the rest of it; networks
     without a value trunk are trained as a whole. Raises ConfigError for another form.
@@ -44,7 +45,7 @@ def family_of(net: str, part: str = "policy") -> Family:
         return ValueFamily(config) if part == "value" else SparseFamily(config)
     if part == "value":
         raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
-    return TowerFamily(TowerConfig.parse(net))
+    return TowerFamily((TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net))
 
 
 AnyFamily = Family | OwnFamily

@@ -1,4 +1,4 @@
-"""Towers in training: batches of planes, the loss of their heads, gradients through the layers, held-out scores."""
+"""Towers and transformers in training: batches of planes, the loss of their heads, gradients, held-out scores."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 from engine.native.pool import ThreadPool
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES, fill_planes
-from engine.network.policy_map import CONV_INDEX, POLICY_PLANES
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, POLICY_PLANES
+from engine.network.transformer.model import NetworkConfig, build_network
 from engine.nn.averaging import refresh_statistics
 from engine.nn.layer import Layer
 from engine.nn.losses import huber, softmax_cross_entropy
@@ -28,21 +28,22 @@ from selfplay.training.source_files import TrainingData
 
 # Place of each policy move in the head's channels-last memory: square * planes + plane.
 HEAD_PLACE = ((CONV_INDEX % 64) * POLICY_PLANES + CONV_INDEX // 64).astype(np.int64)
+ATTENTION_PLACE = ATTENTION_INDEX.astype(np.int64)
 CHUNK = 256  # positions of one forward pass
 RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
 
 
 class TowerFamily(Family):
-    """Towers, such as 64x6."""
+    """Towers, such as 64x6, and transformers, such as transformer-128x4x8."""
 
     recipe = TOWER_RECIPE
     clips = True
 
-    def __init__(self, config: TowerConfig) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         self._config = config
 
     def build(self, rng: np.random.Generator) -> Layer:
-        return build_tower(self._config, rng)
+        return build_network(self._config, rng)
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Mixture:
         return Mixture(data.sets, data.shares, settings.batch_size, seed)
@@ -98,11 +99,13 @@ class TowerGradients(GradientSource):
 def legal_logits(policy: np.ndarray, batch: TrainingBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
 
-    policy: [B, 80, 8, 8], the convolutional head's output, channels-last in memory; places index that memory.
+    policy: [B, 80, 8, 8], the convolutional head's output, channels-last in memory, or [B, 4288], the attention head's;
+    places index that memory.
     """
-    places = HEAD_PLACE[batch.policy_index]
+    places = (ATTENTION_PLACE if policy.ndim == 2 else HEAD_PLACE)[batch.policy_index]
     mask = np.arange(places.shape[1]) < batch.n_moves[:, None]
-    return np.take_along_axis(policy.transpose(0, 2, 3, 1).reshape(len(policy), -1), places, axis=1), places, mask
+    flat = policy if policy.ndim == 2 else policy.transpose(0, 2, 3, 1).reshape(len(policy), -1)
+    return np.take_along_axis(flat, places, axis=1), places, mask
 
 
 def dual_head_loss(
@@ -110,22 +113,25 @@ def dual_head_loss(
 ) -> tuple[LossSums, dict[str, np.ndarray]]:
     """Losses, and the gradient of (their weighted sum / number of positions) for each head's output.
 
-    outputs: policy [B, 80, 8, 8] logits, wdl [B, 3] logits, moves_left [B, 1] in units of 100 plies.
+    outputs: policy [B, 80, 8, 8] or [B, 4288] logits, wdl [B, 3] logits, moves_left [B, 1] in units of 100 plies.
     The policy loss is a cross-entropy over legal moves; illegal moves have gradient zero. A position without policy,
     value or moves left takes no part in that loss.
     """
     logits, places, mask = legal_logits(outputs["policy"], batch)
     policy_loss, legal_gradient = softmax_cross_entropy(logits, batch.policy, mask)
-    n, planes, ranks, files = outputs["policy"].shape
-    policy_gradient = np.zeros((n, ranks * files * planes), logits.dtype)
+    n = len(logits)
+    policy_gradient = np.zeros((n, outputs["policy"][0].size), logits.dtype)
     used_rows, used_columns = np.nonzero(mask)
     policy_gradient[used_rows, places[used_rows, used_columns]] = legal_gradient[used_rows, used_columns]
     value_loss, value_gradient = softmax_cross_entropy(outputs["wdl"], batch.wdl)
     is_timed = batch.moves_left[:, None] >= 0
     hundreds = np.where(is_timed, batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE), outputs["moves_left"])
     length_loss, length_gradient = huber(outputs["moves_left"], hundreds)
+    if outputs["policy"].ndim == 4:
+        _, planes, ranks, files = outputs["policy"].shape
+        policy_gradient = policy_gradient.reshape(n, ranks, files, planes).transpose(0, 3, 1, 2)
     gradients = {
-        "policy": policy_gradient.reshape(n, ranks, files, planes).transpose(0, 3, 1, 2),
+        "policy": policy_gradient,
         "wdl": weights.value * value_gradient,
         "moves_left": weights.moves_left * length_gradient,
     }

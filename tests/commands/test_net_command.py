@@ -70,7 +70,7 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
         (["export", "small.dit", "--out", "small.dit2"], ".pb.gz"),
         (["convert", "small.dit", "./small.dit"], "the net itself"),
         (["convert", "nowhere.pb", "there.dit"], "nowhere.pb"),
-        (["export", "sparse.dit"], "found a network sparse-128; only towers can be converted or exported"),
+        (["export", "sparse.dit"], "found a network sparse-128; only towers and transformers can be converted"),
         (["convert", "sparse.dit", "sparse.onnx"], "sparse.dit: expected a tower, found a network sparse-128; only"),
         (["export", "dense.dit"], "a tower"),
         (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),

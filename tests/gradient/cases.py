@@ -7,6 +7,7 @@ import numpy as np
 
 from engine import nn
 from engine.network.tower.attention_policy import AttentionPolicy
+from engine.network.transformer.model import BoardEmbedding
 from engine.nn.layers import ACTIVATIONS
 
 RNG = np.random.default_rng(20)
@@ -63,6 +64,25 @@ def attention_cases() -> list[Case]:
         Case(nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 5, 3))),
         Case(nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), {"mask": nobody}),
         Case(AttentionPolicy(3, 2, RNG), numbers(2, 3, 8, 8)),
+        Case(AttentionPolicy(3, 2, RNG), numbers(2, 64, 3)),
+        Case(nn.BiasedAttention(4, 2, RNG), numbers(2, 3, 4)),
+        Case(nn.BiasedAttention(3, 2, RNG, inner=4), (numbers(2, 3, 3), numbers(2, 2, 3, 3))),
+    ]
+
+
+def encoder_cases() -> list[Case]:
+    smolgen = {"places": 3, "compressed": 2, "hidden": 4, "generated": 3, "activation": "swish"}
+    layer = {"features": 4, "heads": 2, "inner": 6, "hidden": 5, "activation": "mish", "scale": 0.7, "epsilon": 1e-3}
+    with_smolgen, table = layer | {"smolgen": smolgen}, numbers(9, 3)
+    return [
+        Case(nn.FeedForward(4, 3, RNG, "mish", 0.6, 1e-3), numbers(2, 3, 4)),
+        Case(nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
+        Case(nn.EncoderLayer(rng=RNG, **layer), numbers(2, 3, 4)),
+        Case(nn.EncoderLayer(rng=RNG, **with_smolgen), (numbers(2, 3, 4), table)),
+        Case(nn.Encoder(1, layer, RNG), numbers(2, 4, 1, 3)),
+        Case(nn.Encoder(2, with_smolgen, RNG), numbers(2, 3, 4)),
+        Case(nn.PlaceGate(3, 4), numbers(2, 3, 4)),
+        Case(BoardEmbedding(2, 0, RNG), numbers(1, 112, 8, 8)),
     ]
 
 
@@ -115,5 +135,6 @@ CASES: list[Case] = [
     Case(nn.LSTM(3, 4, RNG), numbers(2, 5, 3)),
     Case(nn.LSTM(2, 3, RNG, last=True), numbers(3, 4, 2)),
     *attention_cases(),
+    *encoder_cases(),
     *container_cases(),
 ]

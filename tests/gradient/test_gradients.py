@@ -15,6 +15,7 @@ import selfplay
 import uci
 from engine.errors import ConfigError, ShapeError
 from engine.network.policy.model import SparseNetwork
+from engine.network.transformer.model import Transformer
 from engine.network.value.model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check
 from engine.nn.layer import Backward, Gradients
@@ -40,8 +41,9 @@ def test_every_layer_in_the_source_is_registered_and_checked() -> None:
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
     house = [one for one in subclasses(Layer) if one.__module__.startswith(("engine.", "selfplay.", "uci."))]
-    by_kernels = {SparseNetwork, ValueNetwork}  # which other tests compare with layers that are cases
-    assert {type(case.layer) for case in CASES} >= set(house) & set(REGISTRY.values()) - by_kernels
+    # Which other tests compare with layers that are cases, or check along random directions.
+    elsewhere = {SparseNetwork, ValueNetwork, Transformer}
+    assert {type(case.layer) for case in CASES} >= set(house) & set(REGISTRY.values()) - elsewhere
     unregistered = {one.__name__ for one in house if one not in REGISTRY.values()}
     assert unregistered == {"OwnWeights", "Recurrent", "_Attention", "_Pool2D"}
     activations = {case.layer.function for case in CASES if isinstance(case.layer, Activation)}

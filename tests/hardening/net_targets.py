@@ -23,12 +23,17 @@ from engine.nn.checkpoint import VALUES, read_checkpoint, write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
 from tests.hardening.target import Target
+from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
 PREFIX = dit_file._PREFIX
 JSON_WORDS = tuple(
     b'{ } [ ] [[ {"a": , : "layer" "dense" "conv2d" "residual" "sequential" "shape" "offset" "crc32" null true -1 NaN '
     b'Infinity 1e999 "\\ud800" "float16" \xff'.split(b" ")
 )
+
+
+TINY_TRANSFORMER = {**DENSE, "width": 8, "layers": 1, "heads": 2, "inner": 8, "hidden": 4, "planes": 1,
+                    "embedding_hidden": 3, "smolgen": (1, 2, 2), "encoders": 1}  # fmt: skip
 
 
 def tiny_config() -> TowerConfig:
@@ -164,7 +169,7 @@ def lc0_nets() -> Target:
     return Target(
         "pb",
         ".pb.gz",
-        (_saved("net.pb"),),
+        (_saved("net.pb"), random_transformer(0, **TINY_TRANSFORMER)[0]),
         load_net,
         (b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"),
         seal_lc0,

@@ -13,6 +13,7 @@ from engine.board.fen import check_playable
 from engine.errors import FenError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import input_format_of
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import centipawns, cp_scale_of, per_mille
@@ -70,7 +71,7 @@ def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
 
 def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
     """Return what an evaluator says about a position that has legal moves, before any search, from the side to move."""
-    leaves = leaves_of([board])
+    leaves = leaves_of([board], input_format_of(evaluator))
     evaluator.evaluate(leaves, 1)
     win, draw, loss = (float(share) for share in leaves.wdl[0])
     return Verdict(centipawns(win - loss, cp_scale_of(evaluator)), None, per_mille(win - loss, draw))

@@ -25,7 +25,8 @@ from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment
 
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 4  # enough to compile, whatever memory the engine itself has
-_ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset")  # what the compiler's engine has as ours
+# What the compiler's engine has as ours.
+_ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset", "policy_head", "value_head")
 _PYTHON_FAILED = (1, 2)  # exit statuses of a Python that raised an error
 _POLL_S = 0.1
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work

@@ -14,7 +14,7 @@ from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.writer import SUFFIXES
 from engine.network.policy.parameters import sparse_config_of
-from engine.network.tower.model import tower_config_of
+from engine.network.transformer.model import config_of
 from engine.network.weights import default_net_path
 
 EXAMPLES = """\
@@ -114,7 +114,7 @@ def _counts(tensors: dict[str, Any]) -> dict[str, int]:
 
 def _architecture(model: Any) -> str:
     try:
-        return tower_config_of(model).describe()
+        return config_of(model).describe()
     except ConfigError:
         pass
     try:

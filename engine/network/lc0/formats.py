@@ -1,4 +1,4 @@
-"""Maps Lc0's network formats to towers; formats without a tower here are refused by name."""
+"""Maps Lc0's network formats to towers and transformers; formats without a network here are refused by name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
-from engine.network.lc0.schema import LINEAR16, format_name
+from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
+from engine.network.lc0.tensor_map import count
+from engine.network.lc0.transformer_map import (
+    is_transformer,
+    policy_encoder_sizes,
+    transformer_format_of,
+    transformer_of,
+)
 from engine.network.lc0.wire import Message
 from engine.network.planes import PLANES
 from engine.network.tower.model import TowerConfig
+from engine.network.transformer.model import TransformerConfig
 
 # Enumeration values in Lc0's numbering.
 POLICIES = {1: "classical", 2: "convolution", 3: "attention"}
@@ -27,26 +35,26 @@ _TAKEN: dict[str, tuple[int, ...]] = {
 }
 _DEFAULTS = {"input": 1, "network": 1, "policy": 1, "value": 1, "moves_left": 0, "default_activation": 0}
 _MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}  # lc0 version that first reads the oldest heads
-_MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29}
+_MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
 
-def tower_of(path: str | Path, net: Message) -> TowerConfig:
-    """The sizes and heads of the tower in a parsed file.
+def network_of(path: str | Path, net: Message) -> TowerConfig | TransformerConfig:
+    """The sizes and heads of the tower or transformer in a parsed file.
 
     A file without a network format has 112 planes and classical heads; so do structures 1 and 2, whatever their other
-    fields say. Raises NetFileError, naming the format, for anything that is not such a tower.
+    fields say. Raises NetFileError, naming the format, for anything that is no such network.
     """
     weights = net.get("weights")
     if weights is None:
         raise NetFileError(path, "weights", "an ONNX model" if "onnx_model" in net else "none")
     encoding = net.get("format", {}).get("weights_encoding", LINEAR16)
-    if encoding != LINEAR16:
+    if encoding not in (0, LINEAR16):  # unknown: every tensor says its own
         raise NetFileError(path, "weights encoded as LINEAR16", format_name("weights_encoding", encoding))
+    if is_transformer(form := net.get("format", {}).get("network_format", {}), weights):
+        return transformer_of(path, form, weights)
     form = _checked_format(path, net)
     if weights.get("encoder"):
         raise NetFileError(path, "a convolutional tower", f"a transformer of {len(weights['encoder'])} encoder layers")
-    if weights.get("pol_encoder"):
-        raise NetFileError(path, "an attention policy without encoder layers", f"{len(weights['pol_encoder'])} of them")
     try:
         return TowerConfig(
             **_trunk_sizes(path, weights),
@@ -59,8 +67,10 @@ def tower_of(path: str | Path, net: Message) -> TowerConfig:
         raise NetFileError(path, "a tower of a playable size", str(error)) from error
 
 
-def format_of(config: TowerConfig) -> Message:
-    """The "format" message of a tower's file. Raises ConfigError for an activation that Lc0 lacks."""
+def format_of(config: TowerConfig | TransformerConfig) -> Message:
+    """The "format" message of a network's file. Raises ConfigError for an activation that Lc0 lacks."""
+    if isinstance(config, TransformerConfig):
+        return transformer_format_of(config)
     if config.activation not in ACTIVATIONS.values():
         raise ConfigError(f"Lc0 has no towers with the activation {config.activation!r}")
     network = {
@@ -75,15 +85,17 @@ def format_of(config: TowerConfig) -> Message:
     return {"weights_encoding": LINEAR16, "network_format": network}
 
 
-def min_version_of(config: TowerConfig) -> Message:
-    """The oldest lc0 version that can play this tower."""
+def min_version_of(config: TowerConfig | TransformerConfig) -> Message:
+    """The oldest lc0 version that can play this network."""
+    if isinstance(config, TransformerConfig):
+        return _MIN_VERSION | {"minor": _MIN_MINOR_VERSIONS["transformer"]}
     needs = {config.policy, config.activation, "moves_left" if config.moves_left_channels else ""}
     return _MIN_VERSION | {"minor": max(_MIN_MINOR_VERSIONS.get(need, _MIN_VERSION["minor"]) for need in needs)}
 
 
 def describe(form: Message) -> dict[str, str]:
     """Lc0's names for the values of a network format."""
-    return {field: format_name(field, form[field]) for field in _DEFAULTS if field in form}
+    return {field: format_name(field, form[field]) for field in FORMAT_NAMES if field in form}
 
 
 def _number_of(table: dict[int, str], name: str) -> int:
@@ -117,7 +129,8 @@ def _trunk_sizes(path: str | Path, weights: Message) -> dict[str, Any]:
 def _policy_sizes(path: str | Path, weights: Message, policy: str) -> dict[str, Any]:
     if policy == "attention":
         planes = count(path, weights, "ip_pol_b")
-        return {"policy": policy, "policy_planes": planes, "policy_depth": count(path, weights, "ip2_pol_b")}
+        sizes = {"policy": policy, "policy_planes": planes, "policy_depth": count(path, weights, "ip2_pol_b")}
+        return sizes | policy_encoder_sizes(path, weights, weights, "")
     if policy == "convolution":
         return {"policy": policy, "policy_planes": count(path, weights, "policy.biases")}
     return {"policy": policy, "policy_planes": _ratio(path, weights, "policy.weights", _filters(path, weights))}
@@ -145,21 +158,3 @@ def _ratio(path: str | Path, weights: Message, name: str, divisor: int) -> int:
     if size == 0 or size % divisor:
         raise NetFileError(path, f"a multiple of {divisor} numbers in {name}", str(size))
     return size // divisor
-
-
-def count(path: str | Path, message: Message, name: str) -> int:
-    """Number of elements of the tensor with a dotted name. Raises NetFileError when it is missing."""
-    return len(find(path, message, name).get("params", b"")) // 2
-
-
-def find(path: str | Path, message: Message, name: str) -> Message:
-    """The part of a message with a dotted name; numbers index repeated fields. Raises NetFileError when missing."""
-    part: Any = message
-    for word in name.split("."):
-        if isinstance(part, list):
-            part = part[int(word)]
-        elif word in part:
-            part = part[word]
-        else:
-            raise NetFileError(path, f"a tensor {name}", "none")
-    return part

@@ -1,4 +1,4 @@
-"""Reads one of Lc0's files into the named tensors of a tower.
+"""Reads one of Lc0's files into the named tensors of a tower or a transformer.
 
 A file is never trusted: its unpacked size is bounded, every size is compared with the bytes present before anything is
 allocated, and each fault is a NetFileError that tells what was expected and what was found.
@@ -16,13 +16,25 @@ from typing import IO, Any
 import numpy as np
 
 from engine.errors import NetFileError
-from engine.network.lc0.formats import describe, find, tower_of
-from engine.network.lc0.schema import GZIP_MAGIC, LINEAR16, MAX_STEP, NET, NET_START, format_name
-from engine.network.lc0.tensor_map import ConvTensors, convolutions, plain_tensors
+from engine.network.lc0.formats import describe, network_of
+from engine.network.lc0.schema import (
+    BFLOAT16,
+    FLOAT16,
+    FLOAT32,
+    GZIP_MAGIC,
+    LINEAR16,
+    MAX_STEP,
+    NET,
+    NET_START,
+    format_name,
+)
+from engine.network.lc0.tensor_map import ConvTensors, Plain, convolutions, find, plain_tensors
+from engine.network.lc0.transformer_map import transformer_tensors
 from engine.network.lc0.wire import Message, parse
 from engine.network.tower.model import NORM_EPSILON, TowerConfig
+from engine.network.transformer.model import TransformerConfig
 
-MAX_BYTES = 512 << 20  # unpacked bytes; a tower of 512 filters and 40 blocks has 400 MB
+MAX_BYTES = 1 << 30  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
 SLACK = 1 << 20  # unpacked bytes that every file is allowed
 LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from overflow
@@ -30,15 +42,15 @@ LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from ov
 
 @dataclass(frozen=True)
 class TowerFile:
-    """A tower as stored in a file, with the file's metadata."""
+    """A tower or transformer as stored in a file, with the file's metadata."""
 
-    config: TowerConfig
-    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model`
+    config: TowerConfig | TransformerConfig
+    tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model` or `transformer.model`
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
 def load_lc0(path: str | Path) -> TowerFile:
-    """Read a `.pb` or `.pb.gz` file. Raises NetFileError for every fault and for formats that are no tower of ours."""
+    """Read a `.pb` or `.pb.gz` file. Raises NetFileError for faults and for formats that are no network of ours."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -48,7 +60,7 @@ def load_lc0(path: str | Path) -> TowerFile:
     if not data.startswith(NET_START):
         raise NetFileError.foreign(path, f"the first bytes {NET_START!r}", repr(bytes(data[: len(NET_START)])))
     net = parse(path, memoryview(data), NET)
-    config = tower_of(path, net)
+    config = network_of(path, net)
     form = describe(net.get("format", {}).get("network_format", {}))
     card = {"kind": "imported", "source": path.name, "format": form, "training": net.get("training_params", {})}
     if license := net.get("license"):
@@ -82,13 +94,31 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
 # ---- tensors ------------------------------------------------------------------------------------------------------
 
 
-def _tensors(path: Path, weights: Message, config: TowerConfig) -> dict[str, np.ndarray]:
+def _tensors(path: Path, weights: Message, config: TowerConfig | TransformerConfig) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {}
+    if isinstance(config, TransformerConfig):
+        for plain in transformer_tensors(config, "policy_heads" in weights, "value_heads" in weights):
+            tensors[plain.name] = _plain(path, weights, plain)
+        return tensors
     for row in convolutions(config):
         tensors |= _convolution(path, weights, row)
     for plain in plain_tensors(config):
-        tensors[plain.name] = _tensor(path, weights, plain.layer, plain.shape) / np.float32(plain.scale)
+        tensors[plain.name] = _plain(path, weights, plain)
     return tensors
+
+
+def _plain(path: Path, weights: Message, plain: Plain) -> np.ndarray:
+    """A tensor from the first place that has it."""
+    error: NetFileError | None = None
+    for place in (plain.layer, *plain.elsewhere):
+        try:
+            find(path, weights, place)
+        except NetFileError as missing:
+            error = error or missing
+            continue
+        return _tensor(path, weights, place, plain.shape) / np.float32(plain.scale)
+    assert error is not None
+    raise error
 
 
 def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np.ndarray]:
@@ -125,15 +155,26 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np
 
 
 def _tensor(path: Path, weights: Message, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One tensor, float32: min + t (max - min), where t is a 16-bit number divided by 65535."""
+    """One tensor, float32; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by 65535."""
     layer: Message = find(path, weights, name)
     params: Any = layer.get("params", b"")
-    if len(params) != 2 * math.prod(shape):
-        raise NetFileError(path, f"{2 * math.prod(shape)} bytes in {name} {list(shape)}", str(len(params)))
-    if layer.get("encoding", LINEAR16) != LINEAR16:
-        raise NetFileError(path, f"{name} encoded as LINEAR16", format_name("weights_encoding", layer["encoding"]))
-    low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
-    if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # true for NaN too
-        raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
-    steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(MAX_STEP)
-    return (steps * (high - low) + low).reshape(shape)
+    encoding = layer.get("encoding", LINEAR16)
+    if encoding not in (LINEAR16, FLOAT16, BFLOAT16, FLOAT32):
+        expected = f"{name} encoded as LINEAR16, FLOAT16, BFLOAT16 or FLOAT32"
+        raise NetFileError(path, expected, format_name("weights_encoding", encoding))
+    size = math.prod(shape) * (4 if encoding == FLOAT32 else 2)
+    if len(params) != size:
+        raise NetFileError(path, f"{size} bytes in {name} {list(shape)}", str(len(params)))
+    if encoding == LINEAR16:
+        low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
+        if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # true for NaN too
+            raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
+        steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(MAX_STEP)
+        return (steps * (high - low) + low).reshape(shape)
+    if encoding == BFLOAT16:  # the upper half of a float32
+        numbers = (np.frombuffer(params, "<u2").astype("<u4") << 16).view("<f4")
+    else:
+        numbers = np.frombuffer(params, "<f4" if encoding == FLOAT32 else "<f2").astype(np.float32)
+    if not (np.abs(numbers) <= LARGEST).all():
+        raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", "larger ones, or NaN")
+    return numbers.reshape(shape)

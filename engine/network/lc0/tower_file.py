@@ -1,4 +1,4 @@
-"""Reads and writes towers in either kind of file: `.dit`, and Lc0's `.pb` and `.pb.gz`."""
+"""Reads and writes towers and transformers in either kind of file: `.dit`, and Lc0's `.pb` and `.pb.gz`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.files.dit_file import load_tensors
 from engine.network.lc0.reader import TowerFile, load_lc0
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES, save_lc0
-from engine.network.tower.model import tower_with
+from engine.network.transformer.model import layers_with
 from engine.network.weights import tower_config
 from engine.nn import dit
 
@@ -23,7 +23,7 @@ def read_tower(path: str | Path) -> TowerFile:
     try:
         return TowerFile(tower_config(path, header), tensors, header["card"])
     except NetFileError as error:
-        message = f"{error}; only towers can be converted or exported, other nets only to .npz"
+        message = f"{error}; only towers and transformers can be converted or exported, other nets only to .npz"
         raise NetFileError(path, error.expected, error.found, message) from error
 
 
@@ -35,6 +35,6 @@ def write_tower(path: str | Path, tower: TowerFile) -> None:
     """
     path = Path(path)
     if path.suffix == ".dit":
-        dit.save(path, tower_with(tower.tensors, tower.config), tower.card)
+        dit.save(path, layers_with(tower.tensors, tower.config), tower.card)
     else:
         save_lc0(path, tower)

@@ -26,10 +26,12 @@ from engine.files.atomic import atomic_write
 from engine.network.lc0.formats import format_of, min_version_of
 from engine.network.lc0.reader import TowerFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
-from engine.network.lc0.tensor_map import NORM, ConvTensors, convolutions, plain_tensors
+from engine.network.lc0.tensor_map import NORM, ConvTensors, Plain, convolutions, plain_tensors
+from engine.network.lc0.transformer_map import is_multihead, policy_place, transformer_tensors
 from engine.network.lc0.wire import Message, encode
 from engine.network.tower.folding import Tensors, folded_convolution, named_tensor
 from engine.network.tower.model import NORM_EPSILON, TowerConfig
+from engine.network.transformer.model import TransformerConfig
 
 SUFFIXES = (".pb", ".pb.gz")
 Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
@@ -64,14 +66,35 @@ def save_lc0(path: Path, tower: TowerFile) -> None:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
-def _weights(path: Path, tensors: Tensors, config: TowerConfig) -> Message:
+def _weights(path: Path, tensors: Tensors, config: TowerConfig | TransformerConfig) -> Message:
+    if isinstance(config, TransformerConfig):
+        return _transformer_weights(path, tensors, config)
     weights: Message = {"residual": [{} for _ in range(config.blocks)]}
+    if config.policy_layers:
+        weights |= {"pol_encoder": [{} for _ in range(config.policy_layers)]}
+        weights["pol_headcount"] = config.policy_attention_heads
     for row in convolutions(config):
         _put(weights, row.block, _block(path, tensors, row))
     for plain in plain_tensors(config):
-        tensor = named_tensor(tensors, plain.name, plain.shape) * plain.scale
-        _put(weights, plain.layer, _layer(path, plain.name, tensor))
+        _put_plain(path, tensors, plain, weights)
     return weights
+
+
+def _transformer_weights(path: Path, tensors: Tensors, config: TransformerConfig) -> Message:
+    named, policy_layers = is_multihead(config), config.policy_layers
+    weights: Message = {"encoder": [{} for _ in range(config.layers)], "headcount": config.heads}
+    for head in config.policy_heads if policy_layers else ():
+        place = policy_place(head, named)
+        _put(weights, f"{place}pol_encoder", [{} for _ in range(policy_layers)])
+        _put(weights, f"{place}pol_headcount", config.policy_attention_heads)
+    for plain in transformer_tensors(config, named, named):
+        _put_plain(path, tensors, plain, weights)
+    return weights
+
+
+def _put_plain(path: Path, tensors: Tensors, plain: Plain, weights: Message) -> None:
+    tensor = named_tensor(tensors, plain.name, plain.shape) * plain.scale
+    _put(weights, plain.layer, _layer(path, plain.name, tensor))
 
 
 def _block(path: Path, tensors: Tensors, row: ConvTensors) -> Message:
@@ -117,7 +140,7 @@ def _distance(found: Folded, wanted: Folded) -> float:
     return float(off.max() + np.abs(found[1] - wanted[1]).max())
 
 
-def _put(message: Message, name: str, part: Message) -> None:
+def _put(message: Message, name: str, part: Any) -> None:
     """Set the part of a message with a dotted name; numbers index repeated fields."""
     *parents, last = name.split(".")
     place: Any = message

@@ -20,7 +20,8 @@ PROMOTION_FROM, PROMOTION_TO = slice(48, 56), slice(56, 64)  # Squares of the se
 class AttentionPolicy(Layer):
     """Move logits: the query of the square a move leaves times the key of the square it reaches.
 
-    forward:  x [B, C, 8, 8] -> y [B, 4096 + 192]: from * 64 + to, then 4096 + 24 from-file + 3 to-file + {q, r, b}
+    forward:  x [B, C, 8, 8] or [B, 64, C] -> y [B, 4096 + 192]: from * 64 + to, then 4096 + 24 from-file + 3 to-file
+              + {q, r, b}
     backward: dy like y -> dx like x; gradients query.*, key.* of two dense layers C -> d, promotion [4, d]
 
     q and k are the queries and keys of the squares; p is `promotion`, with rows for queen, rook, bishop and knight:
@@ -29,7 +30,7 @@ class AttentionPolicy(Layer):
         ds = dy + sum of dy over the pieces    do[piece] = sum of dy over from; do[n] = sum of do over the pieces
         dq = ds k / sqrt(d)     dk = ds^T q / sqrt(d), on rank 8 + do p     dp = do^T k[rank 8]
 
-    Raises ShapeError when x is not [B, C, 8, 8]. This is the head of Lc0's trainer ("apmish" nets). The tests compare
+    Raises ShapeError when x has neither shape. This is the head of Lc0's trainer ("apmish" nets). The tests compare
     it with an independent plain implementation on generated numbers, not with a reference net.
     """
 
@@ -45,9 +46,10 @@ class AttentionPolicy(Layer):
         self.params = {"promotion": glorot_normal(rng, (4, depth), depth, 4)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        check_input(self, x, "B", self.inputs, 8, 8)
+        by_squares = getattr(x, "ndim", 0) == 3
+        check_input(self, x, "B", *((64, self.inputs) if by_squares else (self.inputs, 8, 8)))
         xp, batch, promotion = backend_of(x).xp, len(x), self.params["promotion"]
-        squares = x.reshape(batch, self.inputs, 64).swapaxes(1, 2)  # (B, 64, C)
+        squares = x if by_squares else x.reshape(batch, self.inputs, 64).swapaxes(1, 2)  # (B, 64, C)
         query, query_backward = self.query.forward(squares, training)
         key, key_backward = self.key.forward(squares, training)
         scale = 1 / math.sqrt(self.depth)
@@ -72,6 +74,7 @@ class AttentionPolicy(Layer):
             danswered, key_grads = key_backward(dkey)
             dpromotion = doffsets.reshape(-1, 4).T @ last_rank.reshape(-1, self.depth)
             grads = {"promotion": dpromotion, **prefixed("query", query_grads), **prefixed("key", key_grads)}
-            return (dasked + danswered).swapaxes(1, 2).reshape(x.shape), grads
+            dsquares = dasked + danswered
+            return dsquares if by_squares else dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward

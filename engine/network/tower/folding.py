@@ -45,13 +45,13 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHea
         features.append(folded_convolution(tensors, "moves_left.conv", "moves_left.norm", (left_channels, f, 1, 1)))
     policy, outputs, nothing = _policy(tensors, config), 3 if config.value == "wdl" else 1, np.zeros(0, np.float32)
     weights = FusedWeights(
-        input=input_layer(_pad(stem, 0), _pad(stem_bias, 0)),
+        input=input_layer(pad(stem, 0), pad(stem_bias, 0)),
         **_trunk(tensors, config),
         gates=_gates(tensors, config),
         policy=policy if isinstance(policy, ConvHead) else ConvHead(nothing, nothing),  # empty for other heads
-        heads=_one_by_one(f, *features),
-        value=_dense_head(tensors, head, config.value_channels, config.value_hidden, outputs),
-        moves_left=_dense_head(tensors, "moves_left", left_channels, left_hidden, 1) if left_channels else _no_head(),
+        heads=one_by_one(f, *features),
+        value=dense_head(tensors, head, config.value_channels, config.value_hidden, outputs),
+        moves_left=dense_head(tensors, "moves_left", left_channels, left_hidden, 1) if left_channels else no_head(),
     )
     return weights, policy
 
@@ -65,7 +65,7 @@ def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, np.ndarray]:
     layers = [folded_convolution(tensors, *pair, (f, f, 3, 3)) for pair in names]
     return {
         "trunk": _stacked([_winograd(weight) for weight, _ in layers], PLACES * channels * channels),
-        "trunk_bias": _stacked([_pad(bias, 0) for _, bias in layers], channels),
+        "trunk_bias": _stacked([pad(bias, 0) for _, bias in layers], channels),
     }
 
 
@@ -73,34 +73,40 @@ def _policy(tensors: Tensors, config: TowerConfig) -> PolicyHead:
     f, planes, depth = config.filters, config.policy_planes, config.policy_depth
     if config.policy == "convolution":
         weight = _winograd(named_tensor(tensors, "policy.conv2.weight", (planes, f, 3, 3)))
-        return ConvHead(weight, _flat(_pad(named_tensor(tensors, "policy.conv2.bias", (planes,)), 0)))
+        return ConvHead(weight, flat(pad(named_tensor(tensors, "policy.conv2.bias", (planes,)), 0)))
     if config.policy == "classical":
-        squares = _one_by_one(f, folded_convolution(tensors, "policy.conv", "policy.norm", (planes, f, 1, 1)))
+        squares = one_by_one(f, folded_convolution(tensors, "policy.conv", "policy.norm", (planes, f, 1, 1)))
         weight = named_tensor(tensors, "policy.dense.weight", (POLICY_SIZE, planes * SQUARES))
         rows = weight.reshape(POLICY_SIZE, planes, SQUARES).swapaxes(1, 2)
         bias = named_tensor(tensors, "policy.dense.bias", (POLICY_SIZE,))
-        return Classical(squares, _flat(_pad(rows, 2)), _flat(bias))
+        return Classical(squares, flat(pad(rows, 2)), flat(bias))
     embedding = named_tensor(tensors, "policy.embedding.weight", (planes, f, 1, 1))
-    squares = _one_by_one(f, (embedding, named_tensor(tensors, "policy.embedding.bias", (planes,))))
-    weights = [named_tensor(tensors, f"policy.moves.{name}.weight", (depth, planes)).T for name in ("query", "key")]
-    biases = [named_tensor(tensors, f"policy.moves.{name}.bias", (depth,)) for name in ("query", "key")]
+    squares = one_by_one(f, (embedding, named_tensor(tensors, "policy.embedding.bias", (planes,))))
+    return attention_weights(tensors, "policy", squares, planes, depth)
+
+
+def attention_weights(tensors: Tensors, head: str, squares: OneByOne, planes: int, depth: int) -> Attention:
+    """The attention policy `head` on an embedding of `planes` numbers per square."""
+    weights = [named_tensor(tensors, f"{head}.moves.{name}.weight", (depth, planes)).T for name in ("query", "key")]
+    biases = [named_tensor(tensors, f"{head}.moves.{name}.bias", (depth,)) for name in ("query", "key")]
     weights[0], biases[0] = weights[0] / math.sqrt(depth), biases[0] / math.sqrt(depth)
-    weight = _pad(np.concatenate([_pad(part, 1) for part in weights], axis=1), 0)
-    bias = np.concatenate([_pad(part, 0) for part in biases])
-    pieces = named_tensor(tensors, "policy.moves.promotion", (4, depth))  # queen, rook, bishop, knight
-    return Attention(squares, _packed(weight), _flat(bias), _flat(_pad(pieces[:3] + pieces[3], 1)))
+    weight = pad(np.concatenate([pad(part, 1) for part in weights], axis=1), 0)
+    bias = np.concatenate([pad(part, 0) for part in biases])
+    pieces = named_tensor(tensors, f"{head}.moves.promotion", (4, depth))  # queen, rook, bishop, knight
+    return Attention(squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1)))
 
 
-def _one_by_one(channels: int, *parts: tuple[np.ndarray, np.ndarray]) -> OneByOne:
+def one_by_one(channels: int, *parts: tuple[np.ndarray, np.ndarray]) -> OneByOne:
     """Join the heads' 1x1 convolutions [F, C, 1, 1] with bias [F], one head's features after another's."""
     channels += -channels % LANES
     split = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
     weight = np.concatenate([weight[:, :, 0, 0].T for weight, _ in parts], axis=1)
     bias = np.concatenate([bias for _, bias in parts])
-    return OneByOne(_packed(_pad(_pad(weight, 0), 1)), _flat(_pad(bias, 0)), np.int64(channels), split)
+    return OneByOne(packed_copy(pad(pad(weight, 0), 1)), flat(pad(bias, 0)), np.int64(channels), split)
 
 
-def _no_head() -> DenseHead:
+def no_head() -> DenseHead:
+    """A head that a network lacks."""
     nothing = np.zeros(0, np.float32)
     return DenseHead(nothing, nothing, np.zeros((0, 0), np.float32), nothing)
 
@@ -119,17 +125,22 @@ def _gate(tensors: Tensors, name: str, filters: int, hidden: int) -> tuple[np.nd
     excite = named_tensor(tensors, name + "excite.weight", (2 * filters, hidden)).T.reshape(hidden, 2, filters)
     squeeze_bias = named_tensor(tensors, name + "squeeze.bias", (hidden,))
     excite_bias = named_tensor(tensors, name + "excite.bias", (2 * filters,)).reshape(2, filters)
-    padded = _pad(_pad(squeeze, 0), 1), _pad(squeeze_bias, 0), _pad(_pad(excite, 0), 2), _pad(excite_bias, 1)
+    padded = pad(pad(squeeze, 0), 1), pad(squeeze_bias, 0), pad(pad(excite, 0), 2), pad(excite_bias, 1)
     return tuple(array.reshape(-1) for array in padded)
 
 
-def _dense_head(tensors: Tensors, name: str, channels: int, hidden: int, outputs: int) -> DenseHead:
+def dense_head(
+    tensors: Tensors, name: str, channels: int, hidden: int, outputs: int, squares_first: bool = False
+) -> DenseHead:
+    """The two dense layers of a head, whose first takes squares by channels (towers) or channels by squares."""
     weight1 = named_tensor(tensors, f"{name}.dense1.weight", (hidden, channels * SQUARES))
     by_square = weight1.reshape(hidden, channels, SQUARES).transpose(2, 1, 0)
+    if squares_first:
+        by_square = weight1.reshape(hidden, SQUARES, channels).transpose(1, 2, 0)
     return DenseHead(
-        weight1=_packed(_pad(by_square, 2).reshape(SQUARES * channels, -1)),
-        bias1=_flat(_pad(named_tensor(tensors, f"{name}.dense1.bias", (hidden,)), 0)),
-        weight2=aligned_copy(_pad(named_tensor(tensors, f"{name}.dense2.weight", (outputs, hidden)).T, 0)),
+        weight1=packed_copy(pad(by_square, 2).reshape(SQUARES * channels, -1)),
+        bias1=flat(pad(named_tensor(tensors, f"{name}.dense1.bias", (hidden,)), 0)),
+        weight2=aligned_copy(pad(named_tensor(tensors, f"{name}.dense2.weight", (outputs, hidden)).T, 0)),
         bias2=aligned_copy(named_tensor(tensors, f"{name}.dense2.bias", (outputs,))),
     )
 
@@ -151,20 +162,20 @@ def folded_convolution(tensors: Tensors, conv: str, norm: str, shape: tuple[int,
 
 
 def _winograd(weight: np.ndarray) -> np.ndarray:
-    return transform_weights(_pad(_pad(weight, 0), 1))
+    return transform_weights(pad(pad(weight, 0), 1))
 
 
 def named_tensor(tensors: Tensors, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """One tensor as float64, so that folding rounds only once, at the end. Raises ConfigError or ShapeError."""
     if name not in tensors:
-        raise ConfigError(f"the tower has no tensor {name!r}")
+        raise ConfigError(f"the network has no tensor {name!r}")
     array = np.asarray(tensors[name], np.float64)
     if array.shape != shape:
         raise ShapeError(f"{name}: expected {list(shape)}, found {list(array.shape)}")
     return array
 
 
-def _pad(array: np.ndarray, axis: int) -> np.ndarray:
+def pad(array: np.ndarray, axis: int) -> np.ndarray:
     """Pad the end of an axis with zeros to a multiple of the lane width."""
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, -array.shape[axis] % LANES)
@@ -176,9 +187,11 @@ def _stacked(arrays: list[np.ndarray], length: int) -> np.ndarray:
     return aligned_copy(np.stack(arrays)) if arrays else np.zeros((0, length), np.float32)
 
 
-def _packed(matrix: np.ndarray) -> np.ndarray:
+def packed_copy(matrix: np.ndarray) -> np.ndarray:
+    """A matrix as `multiply` reads it."""
     return aligned_copy(packed(matrix))
 
 
-def _flat(array: np.ndarray) -> np.ndarray:
+def flat(array: np.ndarray) -> np.ndarray:
+    """A flat, aligned copy."""
     return aligned_copy(array).reshape(-1)

@@ -13,6 +13,8 @@ import numpy as np
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
+from engine.native.memory import aligned_zeros
+from engine.network.outputs import CHUNK
 from engine.network.tower.fused_winograd import BOARD, INNER
 from engine.network.tower.multiply import Rows, multiply
 from engine.network.tower.smooth import mish_in_place
@@ -52,19 +54,45 @@ class HeadSpace(NamedTuple):
     left: np.ndarray  # [8, 1] plies to the end of the game in hundreds, may be negative
 
 
+def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> HeadSpace:
+    """Buffers for one chunk."""
+    value_channels, left_channels = (int(part) for part in heads.split)
+    return HeadSpace(
+        features=aligned_zeros(64 * len(heads.bias)),
+        value_features=aligned_zeros(CHUNK * 64 * value_channels),
+        value_hidden=aligned_zeros(CHUNK * len(value.bias1)),
+        value=aligned_zeros(CHUNK, 3),
+        left_features=aligned_zeros(CHUNK * 64 * left_channels),
+        left_hidden=aligned_zeros(CHUNK * len(moves_left.bias1)),
+        left=aligned_zeros(CHUNK, 1),
+    )
+
+
 @kernel(contract=True)
 def value_heads(heads, value, moves_left, boards, count, smooth, space):
     """Compute space.value and space.left of `count` positions from boards [8, 10, 10, C]."""
-    value_channels, left_channels = heads.split
-    width = np.int64(len(heads.bias))
     for p in range(count):
         convolve_squares(heads, boards, p, space.features, ORIGIN)
-        activate_rows(space.features, heads.bias, SQUARES, smooth)
-        _take_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
-        _take_columns(space.features, width, value_channels, space.left_features, p, left_channels)
+        keep_features(heads, p, smooth, space)
+    dense_heads(heads, value, moves_left, count, smooth, space)
+
+
+@kernel(contract=True)
+def keep_features(heads, p, smooth, space):
+    """Activate space.features, position p's, and put them in their places for `dense_heads`."""
+    value_channels, left_channels = heads.split
+    width = np.int64(len(heads.bias))
+    activate_rows(space.features, heads.bias, SQUARES, smooth)
+    _take_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
+    _take_columns(space.features, width, value_channels, space.left_features, p, left_channels)
+
+
+@kernel(contract=True)
+def dense_heads(heads, value, moves_left, count, smooth, space):
+    """Compute space.value and space.left of `count` positions from their features."""
     _hidden_layer(value, count, smooth, space.value_features, space.value_hidden)
     _last_layer(value, count, space.value_hidden, space.value)
-    if left_channels:
+    if heads.split[1]:
         _hidden_layer(moves_left, count, smooth, space.left_features, space.left_hidden)
         _last_layer(moves_left, count, space.left_hidden, space.left)
 

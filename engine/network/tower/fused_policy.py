@@ -112,19 +112,26 @@ def _classical_logits(head, answers, policy_index, n_moves, first, count, logits
 
 @kernel(contract=True)
 def _queries_and_keys(head, boards, count, smooth, space):
-    """Compute space.answers [8, 64, 2 D] from boards [8, 10, 10, C]; the activation is SELU in every tower."""
+    """Compute space.answers [8, 64, 2 D] from boards [8, 10, 10, C]."""
     width, columns = len(head.squares.bias), np.int64(len(head.bias))
     for p in range(count):
-        convolve_squares(head.squares, boards, p, space.embedded, ORIGIN)
-        for row in range(0, 64 * width, width):
-            for c in range(0, width, LANES):
-                store(space.embedded, row + c, selu_lanes(load(space.embedded, row + c) + load(head.squares.bias, c)))
+        embed_squares(head.squares, boards, p, space.embedded, ORIGIN)
         start = p * 64 * columns
         rows, to = Rows(ORIGIN, width, 4 * width), Rows(start, columns, 4 * columns)
         multiply(space.embedded, rows, width, head.weight, ORIGIN, columns, space.answers, to, GROUPS, ORIGIN)
         for row in range(start, start + 64 * columns, columns):
             for c in range(0, columns, LANES):
                 store(space.answers, row + c, load(space.answers, row + c) + load(head.bias, c))
+
+
+@kernel(contract=True)
+def embed_squares(squares, boards, p, embedded, to):
+    """Write position p's embedding [64, F] to embedded[to] on; the activation is SELU in every tower."""
+    width = len(squares.bias)
+    convolve_squares(squares, boards, p, embedded, to)
+    for row in range(to, to + 64 * width, width):
+        for c in range(0, width, LANES):
+            store(embedded, row + c, selu_lanes(load(embedded, row + c) + load(squares.bias, c)))
 
 
 @kernel(contract=True)

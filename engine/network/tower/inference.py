@@ -20,11 +20,13 @@ from engine.native.memory import aligned_zeros
 from engine.native.pool import PerThread
 from engine.network.outputs import CHUNK
 from engine.network.tower.folding import fold
-from engine.network.tower.fused_heads import HeadSpace
-from engine.network.tower.fused_policy import HEAD_KERNELS, Attention, ConvHead, PolicySpace
+from engine.network.tower.fused_heads import head_space
+from engine.network.tower.fused_policy import HEAD_KERNELS, Attention, ConvHead, PolicySpace, embed_squares
 from engine.network.tower.fused_steps import Space, forward
 from engine.network.tower.fused_winograd import BOARD, products_buffer
 from engine.network.tower.model import SQUARES, TowerConfig
+from engine.network.transformer.encoder_steps import EncoderSpace, encode_rows, encoder_space, queries_and_keys
+from engine.network.transformer.fused_weights import fold_encoders
 
 
 class FusedTower:
@@ -38,10 +40,13 @@ class FusedTower:
         self.config = config
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
             self.weights, self.policy = fold(tensors, config)
-        if not _is_finite((self.weights, self.policy)):
+            layers = config.policy_layers
+            encoder = "policy.encoder", layers, config.policy_encoder_layer
+            self.encoders = fold_encoders(tensors, *encoder) if layers else None
+        if not is_finite((self.weights, self.policy, self.encoders)):
             raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
         self.smooth = True if config.activation == "mish" else None
-        self._spaces = PerThread()
+        self._spaces, self._encoder_spaces = PerThread(), PerThread()
 
     def evaluate_chunk(
         self,
@@ -63,9 +68,25 @@ class FusedTower:
         space = self._spaces.own(self.new_space)
         forward(masks, first, count, self.weights, self.smooth, space, wdl, moves_left)
         prepare, move_logits = HEAD_KERNELS[self.config.policy]
-        if prepare is not None:
+        if self.encoders is not None:
+            self._encode_policy(space, count)
+        elif prepare is not None:
             prepare(self.policy, space.boards, count, self.smooth, space.policy)
         move_logits(self.policy, space.policy.answers, policy_index, n_moves, first, count, logits)
+
+    def _encode_policy(self, space: Space, count: int) -> None:
+        """The shared part of an attention policy with encoder layers."""
+        assert isinstance(self.policy, Attention)
+        embedded, rows = self._encoder_spaces.own(self._new_rows)
+        for p in range(count):
+            embed_squares(self.policy.squares, space.boards, p, embedded, p * SQUARES * len(self.policy.squares.bias))
+        encode_rows(self.encoders, embedded, count, rows)
+        queries_and_keys(self.policy, embedded, count, space.policy.answers)
+
+    def _new_rows(self) -> tuple[np.ndarray, EncoderSpace]:
+        assert isinstance(self.policy, Attention)
+        assert self.encoders is not None
+        return aligned_zeros(CHUNK * SQUARES * len(self.policy.squares.bias)), encoder_space(self.encoders)
 
     def new_space(self) -> Space:
         """Make buffers for one chunk."""
@@ -77,7 +98,7 @@ class FusedTower:
             transformed=products_buffer(CHUNK, channels),
             multiplied=products_buffer(CHUNK, channels),
             policy=self._new_policy_space(),
-            heads=self._new_head_space(),
+            heads=head_space(weights.heads, weights.value, weights.moves_left),
             board=aligned_zeros(board),
             sums=aligned_zeros(board),
             dense=aligned_zeros(SQUARES * channels),
@@ -99,21 +120,9 @@ class FusedTower:
             aligned_zeros(CHUNK * SQUARES * columns), aligned_zeros(0), aligned_zeros(SQUARES * features)
         )
 
-    def _new_head_space(self) -> HeadSpace:
-        weights = self.weights
-        value_channels, left_channels = (int(part) for part in weights.heads.split)
-        return HeadSpace(
-            features=aligned_zeros(SQUARES * len(weights.heads.bias)),
-            value_features=aligned_zeros(CHUNK * SQUARES * value_channels),
-            value_hidden=aligned_zeros(CHUNK * len(weights.value.bias1)),
-            value=aligned_zeros(CHUNK, 3),
-            left_features=aligned_zeros(CHUNK * SQUARES * left_channels),
-            left_hidden=aligned_zeros(CHUNK * len(weights.moves_left.bias1)),
-            left=aligned_zeros(CHUNK, 1),
-        )
 
-
-def _is_finite(part: object) -> bool:
+def is_finite(part: object) -> bool:
+    """Whether all arrays in nested tuples are finite."""
     if isinstance(part, tuple):
-        return all(map(_is_finite, part))
+        return all(map(is_finite, part))
     return not isinstance(part, np.ndarray) or bool(np.isfinite(part).all())

@@ -40,7 +40,13 @@ NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
 POLICIES, VALUES = ("convolution", "classical", "attention"), ("wdl", "scalar")
 
 LARGEST_SIZE = 4096
-_MAY_BE_ZERO = ("blocks", "se_ratio", "moves_left_channels")
+_MAY_BE_ZERO = (
+    "blocks",
+    "se_ratio",
+    "moves_left_channels",
+    "policy_layers",
+    *(f"policy_attention_{part}" for part in ("heads", "inner", "hidden")),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,12 @@ class TowerConfig:
     activation: str = "relu"  # everywhere except the attention policy's embedding, which uses SELU
     policy: str = "convolution"  # one of POLICIES
     policy_depth: int = 64  # length of each square's query and key, for the attention policy
+    policy_layers: int = 0  # encoder layers of the attention policy, with heads, queries and hidden units
+    policy_attention_heads: int = 0
+    policy_attention_inner: int = 0
+    policy_attention_hidden: int = 0
     value: str = "wdl"  # one of VALUES
+    input_format, policy_heads, value_heads = 1, ("vanilla",), ("winner",)  # as of every tower
 
     def __post_init__(self) -> None:
         sizes = {name: value for name, value in asdict(self).items() if isinstance(value, int)}
@@ -92,6 +103,7 @@ class TowerConfig:
         """Describe all fields in words, such as "tower 64x6 (filters x blocks), gates of 8, relu; ..."."""
         gates = f"gates of {self.se_hidden}" if self.se_ratio else "no gates"
         depth = f", keys of {self.policy_depth}" if self.policy == "attention" else ""
+        depth += f", {self.policy_layers} encoder layers" if self.policy_layers else ""
         left = f"{self.moves_left_channels} channels, {self.moves_left_hidden} units"
         return (
             f"tower {self} (filters x blocks), {gates}, {self.activation}; "
@@ -99,6 +111,14 @@ class TowerConfig:
             f"{self.value} value ({self.value_channels} channels, {self.value_hidden} units); "
             f"{f'moves left ({left})' if self.moves_left_channels else 'no moves left'}"
         )
+
+    @property
+    def policy_encoder_layer(self) -> dict[str, Any]:
+        """The settings of one of the attention policy's encoder layers."""
+        return {
+            "features": self.policy_planes, "heads": self.policy_attention_heads, "inner": self.policy_attention_inner,
+            "hidden": self.policy_attention_hidden, "activation": "selu", "epsilon": 1e-6,
+        }  # fmt: skip
 
     @property
     def value_head(self) -> str:
@@ -127,14 +147,18 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
 
 
 def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> nn.MultiHead:
-    """A tower with these parameters and buffers, by name.
+    """A tower with these parameters and buffers, by name; errors as of `loaded`."""
+    return loaded(build_tower(config, np.random.default_rng(0)), tensors)
 
-    Raises ConfigError when one is missing and ShapeError when one does not fit `config`.
+
+def loaded(model: nn.MultiHead, tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:
+    """A model with these parameters and buffers, by name.
+
+    Raises ConfigError when one is missing and ShapeError when one does not fit the model.
     """
-    model = build_tower(config, np.random.default_rng(0))
     wanted = model.named_parameters() | model.named_buffers()
     if missing := sorted(wanted.keys() - tensors.keys()):
-        raise ConfigError(f"the tower has no tensor {missing[0]!r}")
+        raise ConfigError(f"the network has no tensor {missing[0]!r}")
     model.load_parameters({name: tensors[name] for name in wanted})
     return model
 
@@ -166,9 +190,13 @@ def _policy_head(config: TowerConfig, rng: np.random.Generator) -> nn.Sequential
             flatten=nn.Flatten(),
             dense=nn.Dense(planes * SQUARES, POLICY_SIZE, rng, initialization="glorot"),
         )
+    encoder = {}
+    if config.policy_layers:
+        encoder["encoder"] = nn.Encoder(config.policy_layers, config.policy_encoder_layer, rng)
     return nn.Sequential(
         embedding=nn.Conv2D(filters, planes, 1, rng),
         activation=nn.Activation("selu"),
+        **encoder,
         moves=AttentionPolicy(planes, config.policy_depth, rng),
     )
 
@@ -235,7 +263,11 @@ def tower_config_of(model_config: Any) -> TowerConfig:
 def _policy_sizes(layers: dict[str, Any]) -> dict[str, Any]:
     if "moves" in layers:
         planes, depth = layers["embedding"]["outputs"], layers["moves"]["depth"]
-        return {"policy": "attention", "policy_planes": planes, "policy_depth": depth}
+        sizes = {"policy": "attention", "policy_planes": planes, "policy_depth": depth}
+        if encoder := layers.get("encoder"):
+            sizes |= {f"policy_attention_{part}": encoder["layer"][part] for part in ("heads", "inner", "hidden")}
+            sizes["policy_layers"] = encoder["depth"]
+        return sizes
     if "dense" in layers:
         return {"policy": "classical", "policy_planes": layers["conv"]["outputs"]}
     return {"policy": "convolution", "policy_planes": layers["conv2"]["outputs"]}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from engine.nn.layers.activations import ACTIVATIONS, Activation, activation_function
 from engine.nn.layers.attend import attend
-from engine.nn.layers.attention import CrossAttention, SelfAttention
+from engine.nn.layers.attention import BiasedAttention, CrossAttention, SelfAttention
 from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.conv import Conv2D
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.dropout import Dropout
 from engine.nn.layers.embedding import Embedding
+from engine.nn.layers.encoder import Encoder, EncoderLayer, FeedForward, PlaceGate, Smolgen
 from engine.nn.layers.flatten import Flatten
 from engine.nn.layers.gru import GRU
 from engine.nn.layers.layernorm import LayerNorm
@@ -30,21 +31,27 @@ __all__ = [
     "Activation",
     "AveragePool2D",
     "BatchNorm",
+    "BiasedAttention",
     "Conv2D",
     "CrossAttention",
     "Dense",
     "Dropout",
     "Embedding",
+    "Encoder",
+    "EncoderLayer",
+    "FeedForward",
     "Flatten",
     "GlobalAveragePool",
     "LayerNorm",
     "MaxPool2D",
     "MultiHead",
+    "PlaceGate",
     "PositionEmbedding",
     "Reshape",
     "Residual",
     "SelfAttention",
     "Sequential",
+    "Smolgen",
     "SqueezeExcitation",
     "activation_function",
     "attend",

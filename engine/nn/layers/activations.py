@@ -41,6 +41,12 @@ def squared_clipped_relu(x: Array) -> tuple[Array, Slope]:
     return c * c, lambda dy: 2 * dy * c * (x < 1)
 
 
+def squared_relu(x: Array) -> tuple[Array, Slope]:
+    """y = max(x, 0)^2;  dx = 2 max(x, 0) dy. So et al. 2021, arXiv:2109.08668."""
+    c = backend_of(x).xp.maximum(x, 0)
+    return c * c, lambda dy: 2 * dy * c
+
+
 def leaky_relu(x: Array) -> tuple[Array, Slope]:
     """y = x where x > 0, else 0.01 x. The slope is never 0, so no unit stops learning. Maas et al. 2013."""
     slope = backend_of(x).xp.where(x > 0, 1, LEAK).astype(x.dtype)
@@ -116,6 +122,7 @@ ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
     "relu": relu,
     "clipped_relu": clipped_relu,
     "squared_clipped_relu": squared_clipped_relu,
+    "squared_relu": squared_relu,
     "leaky_relu": leaky_relu,
     "selu": selu,
     "sigmoid": sigmoid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,43 +13,48 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, pref
 from engine.nn.layers.attend import attend
 from engine.nn.layers.dense import Dense
 
-TwoInputsBackward = Callable[[Array], tuple[Array, Array, Gradients]]
+InputsBackward = Callable[[Array], tuple[tuple[Array, ...], Gradients]]
 
 
 class _Attention(Layer):
     """Multi-head projections around ``attend``: x gives the queries, ``context`` gives the keys and values."""
 
-    def __init__(self, features: int, context_features: int, heads: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, features: int, context_features: int, heads: int, rng: np.random.Generator, inner: int | None = None
+    ) -> None:
         super().__init__()
-        if features < 1 or context_features < 1 or heads < 1 or features % heads:
+        inner = features if inner is None else inner
+        if min(features, context_features, heads, inner) < 1 or inner % heads:
             raise ConfigError(
                 f"{type(self).__name__}({features}, {context_features}, heads={heads}): sizes must be >= 1 and "
                 "the heads must divide the features"
             )
-        self.features, self.context_features, self.heads = features, context_features, heads
+        self.features, self.context_features, self.heads, self.inner = features, context_features, heads, inner
         self.parts: dict[str, Layer] = {
-            "query": Dense(features, features, rng, "glorot"),
-            "key": Dense(context_features, features, rng, "glorot"),
-            "value": Dense(context_features, features, rng, "glorot"),
-            "output": Dense(features, features, rng, "glorot"),
+            "query": Dense(features, inner, rng, "glorot"),
+            "key": Dense(context_features, inner, rng, "glorot"),
+            "value": Dense(context_features, inner, rng, "glorot"),
+            "output": Dense(inner, features, rng, "glorot"),
         }
 
-    def _apply(self, x: Array, context: Array, mask: Array | None, training: bool) -> tuple[Array, TwoInputsBackward]:
-        """Return y [B, T, features] and backward: dy -> (dx, dcontext, gradients)."""
+    def _apply(
+        self, x: Array, context: Array, mask: Array | None, training: bool, bias: Array | None = None
+    ) -> tuple[Array, InputsBackward]:
+        """Return y [B, T, features] and backward: dy -> ((dx, dcontext[, dbias]), gradients)."""
         query, query_backward = self.parts["query"].forward(x, training)
         key, key_backward = self.parts["key"].forward(context, training)
         value, value_backward = self.parts["value"].forward(context, training)
-        mixed, attend_backward = attend(self._split(query), self._split(key), self._split(value), mask)
+        mixed, attend_backward = attend(self._split(query), self._split(key), self._split(value), mask, bias)
         y, output_backward = self.parts["output"].forward(self._join(mixed), training)
 
-        def backward(dy: Array) -> tuple[Array, Array, Gradients]:
+        def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
             dmixed, output_grads = output_backward(dy)
-            dquery, dkey, dvalue = attend_backward(self._split(dmixed))
+            dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
             dx, query_grads = query_backward(self._join(dquery))
             dcontext, key_grads = key_backward(self._join(dkey))
             dcontext_too, value_grads = value_backward(self._join(dvalue))
             grads = prefixed("query", query_grads) | prefixed("key", key_grads) | prefixed("value", value_grads)
-            return dx, dcontext + dcontext_too, grads | prefixed("output", output_grads)
+            return (dx, dcontext + dcontext_too, *dbias), grads | prefixed("output", output_grads)
 
         return y, backward
 
@@ -60,7 +66,7 @@ class _Attention(Layer):
     def _join(self, x: Array) -> Array:
         """Concatenate the heads: [B, heads, T, d] -> [B, T, heads * d]."""
         batch, _, places, _ = x.shape
-        return x.swapaxes(1, 2).reshape(batch, places, self.features)
+        return x.swapaxes(1, 2).reshape(batch, places, self.inner)
 
     def _mask(self, mask: Array | None, batch: int, asking: int, answering: int) -> Array | None:
         """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""
@@ -104,7 +110,7 @@ class SelfAttention(_Attention):
         y, both_backward = self._apply(x, x, allowed, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            dasked, danswered, grads = both_backward(dy)
+            (dasked, danswered), grads = both_backward(dy)
             return dasked + danswered, grads
 
         return y, backward
@@ -118,25 +124,50 @@ class CrossAttention(_Attention):
               -> y [B, T, features]
     backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q is a dense layer of x; k and v are dense layers of the context. The rest is as in SelfAttention.
+    q is a dense layer of x; k and v are dense layers of the context; ``inner`` (default: features) numbers each. The
+    rest is as in SelfAttention.
     Raises ShapeError when x, the context or the mask does not fit.
     """
 
-    settings = ("features", "context_features", "heads")
+    settings = ("features", "context_features", "heads", "inner")
 
     def forward(
         self, x: tuple[Array, Array], training: bool = False, mask: Array | None = None
-    ) -> tuple[Array, Backward]:
+    ) -> tuple[Array, InputsBackward]:
         if not isinstance(x, tuple) or len(x) != 2:
             raise ShapeError(f"CrossAttention: expected the tuple (x, context), found {type(x).__name__}")
         asking, context = x
         check_input(self, asking, "B", "T", self.features)
         check_input(self, context, asking.shape[0], "S", self.context_features)
         allowed = self._mask(mask, asking.shape[0], asking.shape[1], context.shape[1])
-        y, both_backward = self._apply(asking, context, allowed, training)
+        return self._apply(asking, context, allowed, training)
 
-        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
-            dx, dcontext, grads = both_backward(dy)
-            return (dx, dcontext), grads
+
+@register("biased_attention")
+class BiasedAttention(_Attention):
+    """Multi-head attention from a sequence to itself, with a bias added to the scores: Shaw et al. 2018 and later.
+
+    forward:  x [B, T, features], or (x, bias [B, heads, T, T]) -> y [B, T, features]
+    backward: dy like y -> dx, or (dx, dbias); gradients query.*, key.*, value.*, output.* of the four dense layers
+
+    As SelfAttention, but ``attend`` adds the bias to each head's scores, and the heads share ``inner`` numbers of a
+    query instead of ``features``. Raises ShapeError when x or the bias does not fit.
+    """
+
+    settings = ("features", "heads", "inner")
+
+    def __init__(self, features: int, heads: int, rng: np.random.Generator, inner: int | None = None) -> None:
+        super().__init__(features, features, heads, rng, inner)
+
+    def forward(self, x: Any, training: bool = False) -> tuple[Array, Any]:
+        x, bias = x if isinstance(x, tuple) else (x, None)
+        check_input(self, x, "B", "T", self.features)
+        if bias is not None:
+            check_input(self, bias, len(x), self.heads, x.shape[1], x.shape[1])
+        y, inputs_backward = self._apply(x, x, None, training, bias)
+
+        def backward(dy: Array) -> tuple[Any, Gradients]:
+            (dasked, danswered, *dbias), grads = inputs_backward(dy)
+            return (dasked + danswered, *dbias) if dbias else dasked + danswered, grads
 
         return y, backward

@@ -29,7 +29,7 @@ from tests.selfplay.training.learners import assert_checkpoint_continues, assert
 SETTINGS = LearnerSettings(batch_size=32, weight_decay=0.01, shard_size=16, threads=2, variations=0.25)
 
 
-each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128"])
+each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128", "transformer-16x1x2"])
 
 
 def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, rate: float = 1e-3) -> Learner:
@@ -38,9 +38,10 @@ def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, r
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
 
 
-def test_overfits_one_game(positions: PositionSet) -> None:
+@pytest.mark.parametrize("net", ["16x2", "transformer-32x2"])
+def test_overfits_one_game(net: str, positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
-    learner = small_learner(game, rate=3e-3)
+    learner = small_learner(game, net, rate=3e-3)
     first = learner.step()
     for _ in range(150):
         learner.step()

@@ -27,10 +27,13 @@ def random_net(
     folded: bool = False,
     filters: int = 16,
     blocks: int = 2,
+    encoders: int = 0,
 ) -> tuple[dict[str, Any], Tensors]:
     """(message for `encode`, tensors by Lc0's dotted names, as the 16-bit file holds them)."""
-    shapes = _shapes(policy, value, moves_left, gates, folded, filters, blocks)
+    shapes = _shapes(policy, value, moves_left, gates, folded, filters, blocks, encoders)
     message: dict[str, Any] = {"residual": [{} for _ in range(blocks)]}
+    if encoders:
+        message |= {"pol_encoder": [{} for _ in range(encoders)], "pol_headcount": 2}
     tensors: Tensors = {}
     for name, shape in shapes.items():
         layer, tensors[name] = _quantised(_draw(rng, name, shape))
@@ -54,7 +57,7 @@ def file_bytes(net: dict[str, Any]) -> bytes:
 
 
 def _shapes(
-    policy: str, value: str, moves_left: bool, gates: bool, folded: bool, f: int, blocks: int
+    policy: str, value: str, moves_left: bool, gates: bool, folded: bool, f: int, blocks: int, encoders: int
 ) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -86,6 +89,13 @@ def _shapes(
         dense("ip2_pol", 12, 20)
         dense("ip3_pol", 12, 20)
         shapes["ip4_pol_w"] = (4, 12)
+        for n in range(encoders):
+            for part in ("mha.q", "mha.k", "mha.v"):
+                dense(f"pol_encoder.{n}.{part}", 16, 20)
+            dense(f"pol_encoder.{n}.mha.dense", 20, 16)
+            dense(f"pol_encoder.{n}.ffn.dense1", 30, 20)
+            dense(f"pol_encoder.{n}.ffn.dense2", 20, 30)
+            shapes.update({f"pol_encoder.{n}.ln{i}_{part}": (20,) for i in (1, 2) for part in ("gammas", "betas")})
     block("value", 5, f, 1)
     dense("ip1_val", 24, 5 * 64)
     dense("ip2_val", 3 if value == "wdl" else 1, 24)
@@ -161,8 +171,10 @@ def _policy(tensors: Tensors, kind: int, body: np.ndarray, act: Any) -> np.ndarr
     if kind == 2:
         planes = _flat(_block(tensors, "policy", act(_block(tensors, "policy1", body))))
         return planes[:, [plain_conv_index(name) for name in POLICY_NAMES]]
-    squares = body.reshape(batch, -1, 64).transpose(0, 2, 1)
+    squares, n = body.reshape(batch, -1, 64).transpose(0, 2, 1), -1
     embedded = _selu(_dense(tensors, "ip_pol", squares))
+    while f"pol_encoder.{(n := n + 1)}.mha.q_w" in tensors:
+        embedded = encoder_layer(tensors, f"pol_encoder.{n}", embedded, 2, 1.0, 1e-6, _selu)
     query, key = _dense(tensors, "ip2_pol", embedded), _dense(tensors, "ip3_pol", embedded)
     logits = np.zeros((batch, 1858))
     for number, name in enumerate(POLICY_NAMES):
@@ -172,6 +184,30 @@ def _policy(tensors: Tensors, kind: int, body: np.ndarray, act: Any) -> np.ndarr
             rows = tensors["ip4_pol_w"][["qrb".index(name[4]), 3]].sum(axis=0)
             logits[:, number] += key[:, target] @ rows
     return logits
+
+
+def encoder_layer(
+    t: Tensors, name: str, x: np.ndarray, heads: int, alpha: float, epsilon: float, feed: Any, smol: Any = None
+) -> np.ndarray:
+    """A layer after attention and after its two dense layers normed; x [B, 64, C]."""
+    q, k, v = (_dense(t, f"{name}.mha.{part}", x).reshape(len(x), 64, heads, -1).swapaxes(1, 2) for part in "qkv")
+    scores = q @ k.swapaxes(2, 3) / np.sqrt(q.shape[3])
+    if f"{name}.mha.smolgen.compress" in t:
+        at = f"{name}.mha.smolgen"
+        codes = _norm(t, f"{at}.ln1", smol(_dense(t, f"{at}.dense1", _flat(x @ t[f"{at}.compress"].T))), 1e-3)
+        codes = _norm(t, f"{at}.ln2", smol(_dense(t, f"{at}.dense2", codes)), 1e-3)
+        scores = scores + (codes.reshape(len(x), heads, -1) @ t["smolgen_w"].T).reshape(scores.shape)
+    odds = np.exp(scores - scores.max(axis=3, keepdims=True))
+    mixed = (odds / odds.sum(axis=3, keepdims=True) @ v).swapaxes(1, 2).reshape(len(x), 64, -1)
+    x = _norm(t, f"{name}.ln1", alpha * _dense(t, f"{name}.mha.dense", mixed) + x, epsilon)
+    inner = _dense(t, f"{name}.ffn.dense2", feed(_dense(t, f"{name}.ffn.dense1", x)))
+    return _norm(t, f"{name}.ln2", alpha * inner + x, epsilon)
+
+
+def _norm(t: Tensors, name: str, x: np.ndarray, epsilon: float) -> np.ndarray:
+    centred = x - x.mean(axis=-1, keepdims=True)
+    scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
+    return scaled * t[f"{name}_gammas"] + t[f"{name}_betas"]
 
 
 def _block(tensors: Tensors, name: str, x: np.ndarray) -> np.ndarray:

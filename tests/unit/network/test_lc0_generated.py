@@ -1,20 +1,23 @@
-"""Kinds of Lc0 nets for which there is no reference net, on generated files against a plain reading of the format.
-
-That lc0 itself answers the same on such files is not shown here: there is no net to ask it about.
+"""Kinds of Lc0's towers for which there is no reference net, on generated files: against a plain reading of the format,
+and against what lc0 answered on the same files (`lc0_transformer_answers.npz` has that of the first 40 positions).
 """
 
 from __future__ import annotations
 
 import gzip
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.evaluation.factory import make_evaluator
+from engine.evaluation.leaves import leaves_of
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.weights import load_network
+from tests.unit.network.lc0_kept import ANSWERS, STEPS, boards, check_policies
 from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
 from tests.unit.network.lc0_plain import file_bytes, plain_answers, random_net
 
@@ -24,10 +27,26 @@ KINDS: dict[str, dict[str, Any]] = {
     "mish": {"activation": "mish"},
     "mish, attention policy": {"activation": "mish", "policy": "attention", "gates": False, "moves_left": False},
     "mish, classical policy, scalar value": {"activation": "mish", "policy": "classical", "value": "scalar"},
+    "encoders in an attention policy": {"policy": "attention", "encoders": 2},
+    "mish, encoders in an attention policy": {"activation": "mish", "policy": "attention", "encoders": 1},
     "folded weights": {"folded": True},
     "no gates, odd filters": {"gates": False, "filters": 20, "blocks": 1},
     "no blocks": {"blocks": 0},
 }
+
+
+@pytest.mark.parametrize("kind", KINDS.keys() - {"no blocks"})  # where lc0 leaves the first convolution out
+def test_generated_towers_answer_as_lc0_does(tmp_path: Path, kind: str) -> None:
+    with np.load(ANSWERS) as data:
+        policies, expected = data[f"tower: {kind}"] / STEPS, data[f"tower: {kind} value"]
+    (tmp_path / "net.pb").write_bytes(file_bytes(random_net(np.random.default_rng(11), **KINDS[kind])[0]))
+    count = len(expected)
+    with closing(make_evaluator("network", tmp_path / "net.pb", backend="numpy")) as evaluator:
+        leaves = leaves_of(boards()[:count])
+        evaluator.evaluate(leaves, count)
+    np.testing.assert_allclose(leaves.wdl[:count, 0] - leaves.wdl[:count, 2], expected[:, 0], atol=1e-4)
+    np.testing.assert_allclose(leaves.moves_left[:count], expected[:, 2], atol=1e-3)
+    check_policies(leaves, policies)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))

@@ -1,0 +1,233 @@
+"""Lc0's other input formats: rooks that may castle as squares, and boards in canonical order.
+
+2        planes 104 and 105 hold the rooks with the right to castle towards a and towards h
+3        plane 108 holds the en passant square; the history ends where the position cannot be repeated; and the board
+         is turned so that the mover's king stands on files e to h, without pawns also on ranks 1 to 4 and below the
+         diagonal (`canonical_turn`), unless someone may castle
+4        as 3, and the fifty-move counter counts in hundreds
+5        as 4, but of the history only positions that had occurred before, however long ago
+
+The search writes the planes (`encode_as`); the evaluator turns the board and the moves.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import chess
+import numpy as np
+
+from engine.board import layout
+from engine.board.attacks import ONE, ZERO, bit
+from engine.native.bits import byteswap, ctz
+from engine.native.jit import kernel
+from engine.network.planes import (
+    BLACK_TO_MOVE_PLANE,
+    CASTLING_PLANE,
+    HISTORY,
+    PLANES_PER_POSITION,
+    encode,
+    encode_pieces,
+    is_start_position,
+)
+from engine.network.policy_map import INDEX_TO_UCI
+
+CLASSICAL, CANONICAL, HUNDREDS, REPEATED = 1, 3, 4, 5
+INPUT_FORMATS = (CLASSICAL, 2, CANONICAL, HUNDREDS, REPEATED)
+FLIP, MIRROR, TRANSPOSE = 1, 2, 4  # files, ranks, both (a1 to h8): bits of a turn, done in this order
+TURNS = 8
+
+_LEFT_FILES, _UPPER_RANKS = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0xFFFFFFFF00000000)
+_ABOVE, _ON_DIAGONAL = np.uint64(0xE0C08000), np.uint64(0x10204080)  # of e1 to h4, from h1 to e4
+
+
+def counter_scale(input_format: int) -> float:
+    """What multiplies the fifty-move counter."""
+    return 0.01 if input_format >= HUNDREDS else 1.0
+
+
+@kernel()
+def encode_as(input_format, stack, ply, first, masks):
+    """Write the planes of ``stack[ply]`` in a format to ``masks``, as `planes.encode` does; boards are not turned."""
+    encode(stack, ply, first, masks)
+    if input_format == CLASSICAL:
+        return
+    current = stack[ply]
+    side = np.int64(current[layout.SIDE])
+    _encode_rooks(current, side, masks)
+    if input_format >= CANONICAL:
+        square = _en_passant_square(stack, ply, first)
+        masks[BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7)) if square >= 0 else ZERO
+        _encode_repeatable(input_format, stack, ply, first, masks)
+
+
+@kernel()
+def _encode_rooks(row, side, masks):
+    for plane in range(4):
+        masks[CASTLING_PLANE + plane] = ZERO
+    for color in range(2):
+        own = row[layout.WHITE + color]
+        king = ctz(row[layout.KING] & own)
+        rooks = row[layout.CASTLING] & own
+        while rooks:
+            rook = ctz(rooks)
+            seen = bit(rook ^ 56) if side else bit(rook)
+            masks[CASTLING_PLANE + (1 if rook > king else 0)] |= seen
+            rooks &= rooks - ONE
+
+
+@kernel()
+def _en_passant_square(stack, ply, first):
+    """The square that a double push has just passed over where a pawn stands beside its target, or -1.
+
+    Of the game's first position, whatever its FEN says.
+    """
+    row = stack[ply]
+    if not row[layout.DOUBLE_PUSH]:
+        return np.int64(-1)
+    square = ctz(row[layout.DOUBLE_PUSH])
+    if ply == first:
+        return square
+    rank = square + 8 if row[layout.SIDE] else square - 8
+    beside = (bit(rank - 1) if rank & 7 else ZERO) | (bit(rank + 1) if rank & 7 < 7 else ZERO)
+    own_pawns = row[layout.PAWN] & row[layout.WHITE + np.int64(row[layout.SIDE])]
+    return square if own_pawns & beside else np.int64(-1)
+
+
+@kernel()
+def _encode_repeatable(input_format, stack, ply, first, masks):
+    """Write the history back to the last position that cannot be repeated; zero what is left of it."""
+    current, slot, back = stack[ply], 0, 0
+    side = np.int64(current[layout.SIDE])
+    only_repeated = input_format == REPEATED
+    while slot < HISTORY:
+        at = max(ply - back, first)
+        row = stack[at]
+        if ply - back < first and (only_repeated or is_start_position(row)):
+            break
+        if row[layout.CASTLING] != current[layout.CASTLING] or (back and _en_passant_square(stack, at, first) >= 0):
+            break
+        if not only_repeated or back == 0 or row[layout.REPETITIONS]:
+            encode_pieces(row, side, masks, PLANES_PER_POSITION * slot)
+            slot += 1
+        if row[layout.HALFMOVE] == ZERO:
+            break
+        back += 1
+    for plane in range(PLANES_PER_POSITION * slot, PLANES_PER_POSITION * HISTORY):
+        masks[plane] = ZERO
+
+
+# ---- turning ----------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def flip_files(board):
+    """Swap files a and h, b and g, ..."""
+    board = ((board >> np.uint64(1)) & np.uint64(0x5555555555555555)) | (
+        (board & np.uint64(0x5555555555555555)) << np.uint64(1)
+    )
+    board = ((board >> np.uint64(2)) & np.uint64(0x3333333333333333)) | (
+        (board & np.uint64(0x3333333333333333)) << np.uint64(2)
+    )
+    return ((board >> np.uint64(4)) & _LEFT_FILES) | ((board & _LEFT_FILES) << np.uint64(4))
+
+
+@kernel()
+def transpose(board):
+    """Mirror a board at the diagonal from h1 to a8: a1 and h8 change places."""
+    result = ZERO
+    while board:
+        square = ctz(board)
+        result |= bit((7 - (square & 7)) * 8 + 7 - (square >> 3))
+        board &= board - ONE
+    return result
+
+
+@kernel()
+def turned(board, turn):
+    """A board after a turn."""
+    if turn & FLIP:
+        board = flip_files(board)
+    if turn & MIRROR:
+        board = byteswap(board)
+    return transpose(board) if turn & TRANSPOSE else board
+
+
+@kernel()
+def canonical_turn(masks):
+    """The turn of the current position in planes that `encode_as` wrote in a canonical format."""
+    if masks[CASTLING_PLANE] | masks[CASTLING_PLANE + 1]:
+        return np.int64(0)
+    turn, king = np.int64(0), masks[layout.KING]
+    if king & _LEFT_FILES:
+        turn |= FLIP
+    if masks[layout.PAWN] | masks[6 + layout.PAWN]:
+        return turn
+    if king & _UPPER_RANKS:
+        turn |= MIRROR
+    king = turned(king, turn)
+    if king & _ABOVE or (king & _ON_DIAGONAL and _is_larger_untransposed(masks, turn)):
+        turn |= TRANSPOSE
+    return turn
+
+
+@kernel()
+def _is_larger_untransposed(masks, turn):
+    """Whether transposing makes the first of these boards smaller that it changes: all men, ours, kings, queens, ..."""
+    ours, theirs = ZERO, ZERO
+    for kind in range(6):
+        ours |= masks[kind]
+        theirs |= masks[6 + kind]
+    for number in range(7):
+        if number == 0:
+            board = ours | theirs
+        elif number == 1:
+            board = ours
+        else:
+            kind = (layout.KING, layout.QUEEN, layout.ROOK, layout.KNIGHT, layout.BISHOP)[number - 2]
+            board = masks[kind] | masks[6 + kind]
+        board = turned(board, turn)
+        other = transpose(board)
+        if board != other:
+            return board > other
+    return False
+
+
+@kernel()
+def turn_masks(masks, turn, result):
+    """Write planes after a turn to ``result``, uint64 [112] like ``masks``."""
+    for plane in range(masks.shape[0]):
+        board = masks[plane]
+        result[plane] = turned(board, turn) if turn and plane <= BLACK_TO_MOVE_PLANE else board
+
+
+def turned_batch(masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Planes uint64 [N, 112] and policy indices int16 [N, any] in the order in which a canonical network sees them."""
+    result, turns = np.empty_like(masks), np.empty(len(masks), np.int64)
+    _turn_all(masks, result, turns)
+    return result, turned_moves()[turns[:, None], policy_index]
+
+
+@kernel()
+def _turn_all(masks, result, turns):
+    for row in range(masks.shape[0]):
+        turns[row] = canonical_turn(masks[row])
+        turn_masks(masks[row], turns[row], result[row])
+
+
+@cache
+def turned_moves() -> np.ndarray:
+    """int16 [8, 1858]: the policy index of each policy move by the turn of its board. Promotions are never mirrored."""
+    index = {name: number for number, name in enumerate(INDEX_TO_UCI)}
+    moves = np.zeros((TURNS, len(INDEX_TO_UCI)), np.int16)
+    for turn in range(TURNS):
+        for number, name in enumerate(INDEX_TO_UCI):
+            squares = [_turned_square(chess.parse_square(part), turn) for part in (name[:2], name[2:4])]
+            moves[turn, number] = index.get("".join(map(chess.square_name, squares)) + name[4:], number)
+    return moves
+
+
+def _turned_square(square: int, turn: int) -> int:
+    file, rank = square & 7, square >> 3
+    file, rank = (7 - file if turn & FLIP else file), (7 - rank if turn & MIRROR else rank)
+    return (7 - file) * 8 + 7 - rank if turn & TRANSPOSE else rank * 8 + file

@@ -1,0 +1,282 @@
+"""Lc0's transformers of every kind: what lc0 itself answered on random networks, a plain reading of its formulas, the
+layers and the path that plays all agree.
+"""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import chess
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, NetFileError
+from engine.evaluation.factory import make_evaluator
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import LeafBatch, input_format_of
+from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.lc0.reader import load_lc0
+from engine.network.lc0.schema import NET
+from engine.network.lc0.tower_file import read_tower, write_tower
+from engine.network.lc0.wire import encode, parse
+from engine.network.policy_map import HEAD_INDEX
+from engine.network.transformer.inference import FusedTransformer
+from engine.network.transformer.model import Transformer, TransformerConfig, layers_with, policy_name
+from engine.network.weights import load_net
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from tests.unit.network.fused_tower import infer
+from tests.unit.network.lc0_kept import ANSWERS, STEPS, boards, check_policies
+from tests.unit.network.lc0_transformers import KINDS, plain_transformer, random_transformer
+
+FEW = 16
+FIELDS = {"optimistic": "optimistic_st"}
+
+
+@cache
+def leaves_in(input_format: int) -> LeafBatch:
+    return leaves_of(boards(), input_format)
+
+
+def network_in(folder: Path, kind: str) -> Path:
+    path = folder / "net.pb"
+    path.write_bytes(random_transformer(list(KINDS).index(kind), **KINDS[kind])[0])
+    return path
+
+
+def asked(leaves: LeafBatch, count: int) -> np.ndarray:
+    """The planes as the network sees them, uint64 [count, 112]."""
+    if input_of(leaves) < CANONICAL:
+        return leaves.masks[:count]
+    return turned_batch(leaves.masks[:count], leaves.policy_index[:count])[0]
+
+
+def input_of(leaves: LeafBatch) -> int:
+    return next(number for number in INPUT_FORMATS if leaves is leaves_in(number))
+
+
+def floats(masks: np.ndarray, counter: float = 1.0) -> np.ndarray:
+    """Masks uint64 [N, 112] -> planes float64 [N, 112, 64]."""
+    planes = ((masks[:, :, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).astype(np.float64)
+    planes[:, 109] = masks[:, 109, None] * counter
+    return planes
+
+
+@pytest.mark.parametrize("input_format", INPUT_FORMATS)
+def test_planes_of_every_input_format_are_lc0s(input_format: int) -> None:
+    with np.load(ANSWERS) as data:
+        checksums = data[f"planes {input_format}"]
+    leaves = leaves_in(input_format)
+    masks = asked(leaves, len(checksums)).copy()
+    masks[:, 109] = 0
+    assert [zlib.crc32(row.tobytes()) for row in masks] == checksums.tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path: Path, kind: str) -> None:
+    with np.load(ANSWERS) as data:
+        answers = {name: data[name] for name in data if name.startswith(kind)}
+    path = network_in(tmp_path, kind)
+    names = [name for name in answers if not name.endswith("value") and name.removeprefix(kind)[:1] in ("", " ")]
+    assert names
+    for name in names:
+        policy, value = name.removeprefix(kind).split() or ("vanilla", "winner")
+        head = next((ours for ours, field in FIELDS.items() if field == policy), policy)
+        with closing(make_evaluator("network", path, backend="numpy", heads=(head, value))) as evaluator:
+            leaves = leaves_in(input_format_of(evaluator))
+            evaluator.evaluate(leaves, len(boards()))
+        expected = answers[f"{name} value"]
+        np.testing.assert_allclose(leaves.wdl[:200, 0] - leaves.wdl[:200, 2], expected[:, 0], atol=1e-4)
+        if KINDS[kind].get("value") != 1:
+            np.testing.assert_allclose(leaves.wdl[:200, 1], expected[:, 1], atol=1e-4)
+        np.testing.assert_allclose(leaves.moves_left[:200], expected[:, 2], atol=1e-3)
+        assert np.ptp(expected[:, 0]) > 0.04
+        check_policies(leaves, answers[name] / STEPS)
+
+
+def test_searches_by_lc0s_rules_choose_lc0s_moves(tmp_path: Path) -> None:
+    kind = "map, gates, smolgen"
+    with np.load(ANSWERS) as data:
+        best = data["best moves"].tolist()
+    net = str(network_in(tmp_path, kind))
+    same = 0
+    with Engine(EngineOptions(preset="lc0", evaluator="network", weights_file=net, hash_mib=16)) as engine:
+        for board, move in zip(boards(), best, strict=False):
+            twin = board.copy()
+            twin.chess960 = True  # castling as lc0 prints it
+            engine.new_game()
+            engine.set_position(twin)
+            found = engine.search(Limits(nodes=100)).best_move
+            same += found is not None and twin.uci(found) == move
+    assert len(best) == 50
+    assert same >= 47  # lc0 rounds its priors
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_and_the_fused_path_agree_with_a_plain_reading_also_after_a_trip_through_our_files(
+    tmp_path: Path, kind: str
+) -> None:
+    _, sizes, tensors = random_transformer(list(KINDS).index(kind), **KINDS[kind])
+    net = load_lc0(network_in(tmp_path, kind))
+    assert isinstance(net.config, TransformerConfig)
+    masks = asked(leaves_in(net.config.input_format), FEW)
+    model = layers_with(net.tensors, net.config)
+    outputs, _ = model.forward(floats(masks).reshape(-1, 112, 8, 8).astype(np.float32))
+    for suffix in (".dit", ".pb.gz"):
+        write_tower(tmp_path / f"again{suffix}", net)
+        assert read_tower(tmp_path / f"again{suffix}").config == net.config
+    heads = [(policy, value) for policy, value in zip(net.config.policy_heads, net.config.value_heads, strict=False)]
+    for policy, value in heads:
+        named = (FIELDS.get(policy, policy), value) if sizes["policy"] else ("", "")
+        counter = 0.01 if sizes["input"] >= 4 else 1.0
+        expected = plain_transformer(sizes, tensors, floats(masks, counter), *named)
+        of_layers = outputs[policy_name(policy)][:, HEAD_INDEX["attention"]]
+        np.testing.assert_allclose(of_layers, expected["policy"], atol=2e-4)
+        for path, tolerance in (
+            (tmp_path / "net.pb", 1e-4),
+            (tmp_path / "again.dit", 1e-4),
+            (tmp_path / "again.pb.gz", 5e-2),
+        ):
+            fused = load_net(path, (policy, value))
+            assert isinstance(fused, FusedTransformer)
+            logits, wdl, left = infer(fused, masks)
+            np.testing.assert_allclose(logits, expected["policy"], atol=2 * tolerance)
+            np.testing.assert_allclose(wdl[:, 0] - wdl[:, 2], expected["value"], atol=tolerance)
+            np.testing.assert_allclose(left, expected["moves_left"], atol=100 * tolerance)
+
+
+def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(tmp_path: Path) -> None:
+    net = load_lc0(network_in(tmp_path, "dense, all heads"))
+    write_tower(tmp_path / "again.pb.gz", net)
+    again = load_lc0(tmp_path / "again.pb.gz")
+    assert again.tensors.keys() == net.tensors.keys()
+    for name, tensor in net.tensors.items():
+        step = np.ptp(tensor) / 65535 if tensor.size > 1 else abs(tensor.max()) / 65535
+        np.testing.assert_allclose(again.tensors[name], tensor, atol=0.51 * step + 1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["dense, all heads", "narrow queries, odd sizes", "encoders in the policy head"])
+def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path: Path, kind: str) -> None:
+    fused, rng = load_net(network_in(tmp_path, kind)), np.random.default_rng(4)
+    assert isinstance(fused, FusedTransformer)
+    masks = leaves_in(1).masks[:20].copy()
+    alone = [np.concatenate(parts) for parts in zip(*(infer(fused, masks[i : i + 1]) for i in range(20)), strict=True)]
+    order = rng.permutation(20)
+    for shuffled, expected in zip(infer(fused, masks[order]), alone, strict=True):
+        np.testing.assert_array_equal(shuffled, expected[order])
+
+
+def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path: Path) -> None:
+    """lc0 0.32 takes logits of other moves where it transposes the board; 0.31 and earlier did not."""
+    board = chess.Board("8/8/2k5/8/8/1K1R4/8/8 w - - 3 1")
+    turns = [chess.flip_vertical, chess.flip_horizontal, chess.flip_diagonal, chess.flip_anti_diagonal]
+    twins = [board] + [board.transform(turn) for turn in turns]
+    for twin in twins:
+        twin.halfmove_clock = 3
+    with closing(make_evaluator("network", network_in(tmp_path, "canonical"), backend="numpy")) as evaluator:
+        leaves = leaves_of(twins, CANONICAL)
+        evaluator.evaluate(leaves, len(twins))
+    count = int(leaves.n_moves[0])
+    for row in range(1, len(twins)):
+        np.testing.assert_array_equal(leaves.wdl[row], leaves.wdl[0])
+        np.testing.assert_array_equal(np.sort(leaves.logits[row, :count]), np.sort(leaves.logits[0, :count]))
+
+
+def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_directions() -> None:
+    sizes = {"width": 8, "layers": 2, "heads": 2, "inner": 8, "hidden": 6, "policy_planes": 4, "policy_depth": 4,
+             "value_channels": 2, "value_hidden": 4, "moves_left_channels": 1, "moves_left_hidden": 2, "gate": True,
+             "embedding": "dense", "embedding_planes": 2, "embedding_hidden": 6, "input_format": 4, "policy_layers": 1,
+             "policy_attention_heads": 2, "policy_attention_inner": 4, "policy_attention_hidden": 3,
+             "smolgen_compressed": 2, "smolgen_hidden": 4, "smolgen_generated": 3, "policy_heads": ("vanilla", "soft"),
+             "value_heads": ("winner", "q")}  # fmt: skip
+    rng = np.random.default_rng(5)
+    model = Transformer(rng, **sizes).astype(np.float64)
+    for tensor in model.named_parameters().values():
+        tensor += 0.1 * rng.standard_normal(tensor.shape)
+    x = floats(leaves_in(1).masks[:3]).reshape(3, 112, 8, 8)
+    outputs, backward = model.forward(x, True)
+    weights = {name: rng.standard_normal(output.shape) for name, output in outputs.items()}
+    dx, grads = backward(weights)
+    for name, tensor in {"x": x, **model.named_parameters()}.items():
+        direction = rng.standard_normal(tensor.shape)
+        found = []
+        for step in (1e-5, -2e-5):
+            tensor += step * direction
+            moved, _ = model.forward(x, True)
+            found.append(sum(float((moved[head] * weights[head]).sum()) for head in weights))
+        tensor += 1e-5 * direction
+        slope = (found[0] - found[1]) / 2e-5
+        assert slope == pytest.approx(
+            float(((dx if name == "x" else grads[name]) * direction).sum()), rel=1e-4, abs=1e-5
+        )
+
+
+# ---- what is refused ------------------------------------------------------------------------------------------------
+
+
+def changed(kind: dict[str, Any], change: Any) -> bytes:
+    data, _, _ = random_transformer(1, **kind)
+    net = parse("net", memoryview(data), NET)
+    change(net)
+    return encode(net, NET)
+
+
+def in_format(**fields: int) -> Any:
+    return lambda net: net["format"]["network_format"].update(fields)
+
+
+def in_weights(change: Any) -> Any:
+    return lambda net: change(net["weights"])
+
+
+SMOLGEN = {"smolgen": (4, 16, 8)}
+REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "armageddon": ({}, in_format(input=132), "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON"),
+    "convolutional policy": ({}, in_format(policy=2), "POLICY_CONVOLUTION"),
+    "value of parameters": ({}, in_format(value=3), "VALUE_PARAM"),
+    "softmax inside": ({}, in_format(ffn_activation=9), "ACTIVATION_SOFTMAX"),
+    "embedding of the future": ({}, in_format(input_embedding=3), "input_embedding 3"),
+    "relative positions": ({}, in_weights(lambda w: w["encoder"][0]["mha"].update(rpe_q={})), "relative positions"),
+    "residual blocks": ({}, in_weights(lambda w: w.update(residual=[{}])), "behind 1 residual blocks"),
+    "no layers": ({}, in_weights(lambda w: w.pop("encoder")), "0 of them"),
+    "one gate": ({"gate": True}, in_weights(lambda w: w.pop("ip_add_gate")), "both gates or none"),
+    "smolgen in some": (SMOLGEN, in_weights(lambda w: w["encoder"][0]["mha"].pop("smolgen")), "in some"),
+    "no table": (SMOLGEN, in_weights(lambda w: w.pop("smolgen_w")), "smolgen_w"),
+    "heads that do not divide": ({}, in_weights(lambda w: w.update(headcount=5)), "heads that divide 32"),
+    "no heads": ({}, in_weights(lambda w: w.pop("headcount")), "heads from 1"),
+    "layers of two sizes": ({}, in_weights(lambda w: w["encoder"][1]["ffn"].pop("dense2_w")), "encoder.1.ffn.dense2_w"),
+    "no embedding": ({}, in_weights(lambda w: w.pop("ip_emb_w")), "ip_emb_w"),
+    "short tensor": ({}, in_weights(lambda w: w["ip_emb_w"].update(params=b"12")), "bytes in ip_emb_w"),
+    "unknown encoding": ({}, in_weights(lambda w: w["ip_emb_w"].update(encoding=5)), "weights_encoding 5"),
+    "NaN": (
+        {"encoding": "FLOAT16"}, in_weights(lambda w: w["ip_emb_b"].update(params=b"\xff\x7f" * 32)), "or NaN",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_we_lack_or_what_does_not_fit_is_refused_by_name(tmp_path: Path, case: str) -> None:
+    kind, change, message = REFUSED[case]
+    path = tmp_path / "net.pb"
+    path.write_bytes(changed(kind, change))
+    with pytest.raises(NetFileError, match=message):
+        load_net(path)
+
+
+def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
+    path = network_in(tmp_path, "map, relu")
+    with pytest.raises(NetFileError, match="PolicyHead soft, found only vanilla"):
+        load_net(path, ("soft", "winner"))
+    with pytest.raises(NetFileError, match="ValueHead st, found only winner"):
+        load_net(path, ("vanilla", "st"))
+
+
+@pytest.mark.parametrize("text", ["transformer-0x2", "transformer-32", "transformer-32x2x5x1", "transformer-30x2x4"])
+def test_names_of_no_transformer_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="transformer"):
+        TransformerConfig.parse(text)
