@@ -274,6 +274,9 @@ class ndarray:
     def __len__(self) -> int:
         return len(self._values)
 
+    def __deepcopy__(self, memo: object) -> ndarray:
+        return self.copy()
+
     def __iter__(self) -> Iterator[ndarray]:
         return (self[place] for place in range(len(self)))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
+from engine.nn.flat import FlatTensors
 from engine.nn.layer import Layer, copy_tensors
 from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
@@ -37,6 +38,11 @@ class _Average:
     def _move(self, params: Mapping[str, Array], share: float, pool: ThreadPool | None) -> None:
         if not self.tensors:
             self.tensors = {name: array.copy(order="K") for name, array in params.items()}
+            return
+        if isinstance(params, FlatTensors):
+            if not isinstance(self.tensors, FlatTensors):
+                self.tensors = params.like(self.tensors)
+            self.tensors.whole += (params.whole - self.tensors.whole) * share
             return
         for name, array in params.items():
             if self.tensors[name].strides != array.strides:

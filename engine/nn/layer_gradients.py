@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import NUMPY, backend_of_all
+from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.nn.data import Data
 from engine.nn.history import Record
 from engine.nn.layer import Layer
@@ -52,5 +52,10 @@ def prepared(model: Layer, batch: Data) -> Data:
 
 
 def floats(means: Mapping[str, Any]) -> Record:
-    """Return a loss and metrics as Python floats: one's own functions may return scalars of NumPy or CuPy."""
-    return {name: float(value) for name, value in means.items()}
+    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device, read at once."""
+    there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
+    read: dict[str, Any] = {}
+    if there:
+        xp = backend_of_all(there).xp
+        read = dict(zip(there, xp.stack([value.astype(np.float64) for value in there.values()]).get(), strict=True))
+    return {name: float(read.get(name, value)) for name, value in means.items()}

@@ -80,20 +80,36 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     forbidden = mask is not None and (~mask[rows, targets] if targets.ndim == 1 else targets[~mask] != 0).any()
     if forbidden:
         raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
+    if targets.ndim == 2:
+        loss, gradient = soft_target_loss(logits, targets, mask)
+        return float(loss), gradient
     usable = logits if mask is None else xp.where(mask, logits, -xp.inf)
     largest = usable.max(axis=1, keepdims=True)
     shifted = usable - xp.where(largest == -xp.inf, 0, largest)
     exponentials = xp.exp(shifted)
     normaliser = exponentials.sum(axis=1, keepdims=True)
     probabilities = exponentials / xp.where(normaliser == 0, 1, normaliser)
-    if targets.ndim == 1:
-        loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / batch
-        probabilities[rows, targets] -= 1
-        return float(loss), probabilities / batch
+    loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / batch
+    probabilities[rows, targets] -= 1
+    return float(loss), probabilities / batch
+
+
+def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    """`softmax_cross_entropy` for distributions, without a check and without a wait for a device.
+
+    The loss is an array without sides, not yet a number: it can be read later, together with others.
+    """
+    xp = backend_of(logits).xp
+    usable = logits if mask is None else xp.where(mask, logits, -xp.inf)
+    largest = usable.max(axis=1, keepdims=True)
+    shifted = usable - xp.where(largest == -xp.inf, 0, largest)
+    exponentials = xp.exp(shifted)
+    normaliser = exponentials.sum(axis=1, keepdims=True)
+    probabilities = exponentials / xp.where(normaliser == 0, 1, normaliser)
     targets = targets.astype(logits.dtype, copy=False)
     log_probabilities = xp.where(targets == 0, 0, shifted - xp.log(normaliser))  # 0 log 0 = 0
-    loss = -(targets * log_probabilities).sum() / batch
-    return float(loss), (probabilities * targets.sum(axis=1, keepdims=True) - targets) / batch
+    loss = -(targets * log_probabilities).sum() / len(logits)
+    return loss, (probabilities * targets.sum(axis=1, keepdims=True) - targets) / len(logits)
 
 
 @_in_range
@@ -149,10 +165,14 @@ def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, 
     """
     if not delta > 0:
         raise ConfigError(f"huber: delta must be > 0, not {delta}")
-    xp = backend_of(prediction).xp
-    difference = _difference("huber", prediction, target)
-    clipped = xp.clip(difference, -delta, delta)
-    return float((clipped * (difference - clipped / 2)).mean()), clipped / difference.size
+    loss, gradient = difference_loss(_difference("huber", prediction, target), delta)
+    return float(loss), gradient
+
+
+def difference_loss(difference: Array, delta: float = 1.0) -> tuple[Array, Array]:
+    """`huber` of prediction - target, without a check and without a wait for a device; see `soft_target_loss`."""
+    clipped = backend_of(difference).xp.clip(difference, -delta, delta)
+    return (clipped * (difference - clipped / 2)).mean(), clipped / difference.size
 
 
 LOSSES: dict[str, Callable[..., tuple[float, Array]]] = {  # the gradient check goes through all of them

@@ -19,6 +19,7 @@ from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
+from engine.nn.flat import GROUPS, FlatTensors
 from engine.nn.operations.updates import (
     SQUARABLE,
     STRETCH,
@@ -32,7 +33,7 @@ from engine.nn.operations.updates import (
 Array = Any
 _RATE_NAMES = {"lr", "learning_rate", "rate"}
 LEAST_EPSILON = 1e-30  # of Adam and RMSProp: single precision has little smaller, and 0 / 0 is no number
-GROUPS = 128  # a thread updates the shared parts of this many row groups at a time
+GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row groups at a time
 
 
 class Optimizer:
@@ -53,6 +54,8 @@ class Optimizer:
     def __init__(self) -> None:
         self.steps = 0
         self._state: dict[str, Array] = {}
+        self._flat_parameters: FlatTensors | None = None  # for them, the state is flat, too
+        self._flat_state: dict[str, FlatTensors] = {}
 
     def step(
         self,
@@ -82,6 +85,8 @@ class Optimizer:
                 raise ShapeError(f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}")
         check_precision(params)
         self.steps += 1
+        if isinstance(params, FlatTensors) and isinstance(grads, FlatTensors):
+            self._flat_parameters, params, grads = params, params.groups, grads.groups
         for name, parameter in params.items():
             self._update(name, parameter, grads[name], learning_rate, pool)
 
@@ -97,9 +102,18 @@ class Optimizer:
             raise ConfigError(f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}")
         self.steps = int(state["steps"])
         self._state = {name: array.copy(order="K") for name, array in state["tensors"].items()}
+        self._flat_state = {}
 
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
         key = f"{slot}.{name}"
+        if self._flat_parameters is not None and name in GROUPS:
+            if slot not in self._flat_state:
+                flat = self._flat_state[slot] = self._flat_parameters.zeros()
+                for own in flat:
+                    if f"{slot}.{own}" in self._state:
+                        flat[own][...] = self._state[f"{slot}.{own}"]
+                    self._state[f"{slot}.{own}"] = flat[own]
+            return self._flat_state[slot].groups[name]
         if key not in self._state:
             self._state[key] = backend_of(parameter).xp.zeros_like(parameter)
         elif self._state[key].strides != parameter.strides:
@@ -320,7 +334,7 @@ class SharedRowsAdamW(AdamW):
         def step_others(first: int, last: int) -> None:
             adam_step(table, slopes, *own, shared_rows * width + first, shared_rows * width + last, rates)
 
-        on_stretches(pool, groups, GROUPS, step_groups)
+        on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
         on_stretches(pool, table.size - shared_rows * width, STRETCH, step_others)
 
 

@@ -81,6 +81,11 @@ class DataParallel:
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
         parts = parts_of(count, self.shard_size)
+        if len(parts) == 1:
+            self.model.reseed(*(seed if seed is not None else (self._steps,)), 0)
+            self._steps += 1
+            with self._libraries.limit(limits=1, user_api="blas"):
+                return self._run(self.model, parts[0], inputs, loss)
         while len(self._replicas) < len(parts):
             self._replicas.append(self.model.replica())
         for number, replica in enumerate(self._replicas[: len(parts)]):
@@ -106,6 +111,9 @@ class DataParallel:
 
     def _shard(self, replica: Layer, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
         replica.load_buffers(self.model.named_buffers())
+        return self._run(replica, part, inputs, loss)
+
+    def _run(self, replica: Layer, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
         outputs, backward = replica.forward(inputs(part), training=True)
         value, doutputs, metrics = loss(outputs, part)
         _, grads = backward(doutputs)

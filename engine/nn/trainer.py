@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of_all
+from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError, TrainingError
 from engine.nn.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.callbacks import Callback, as_callback
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
 from engine.nn.data import Data, Loader, as_loader, parts_of
 from engine.nn.diagnosis import not_finite, why_no_gradient, why_no_loss, why_no_validation
+from engine.nn.flat import FlatTensors
 from engine.nn.history import History, Record
 from engine.nn.identity import (
     data_identity,
@@ -86,6 +87,7 @@ class Trainer:
         else:
             shard_size = self.settings.shard_size or self.settings.batch_size
             self._source = LayerGradients(model, loss, self.metrics, shard_size, self.settings.threads)
+        self._flat: FlatTensors | None = None  # the model's parameters, on a GPU
         self._best: dict[str, Array] = {}
         self._last: dict[str, Array] = {}  # tensors after the last step, while the model holds the best ones
         self._sums: Record = {}  # sums of loss and metrics over the epoch so far
@@ -219,6 +221,7 @@ class Trainer:
         statistics, done = {name: array.copy() for name, array in self.model.named_buffers().items()}, self.steps_done
         try:
             rate = self.schedule(self.steps_done) if rate is None else rate
+            self._lay_flat()
             means, grads = self._slopes(batch, rate)
             with uninterrupted():
                 self._move(grads, rate, means)
@@ -231,7 +234,10 @@ class Trainer:
     def _slopes(self, batch: Any, rate: float) -> tuple[Record, Mapping[str, Array]]:
         """Return the means over a batch and its gradients, clipped."""
         result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
-        means = floats({"loss": result.loss, **result.metrics})
+        measured = {"loss": result.loss, **result.metrics}
+        if self._flat is not None:
+            return self._flat_slopes(self._flat.like(result.grads), measured, batch, rate)
+        means = floats(measured)
         if not math.isfinite(means["loss"]):
             raise self._failure("loss", means["loss"], why_no_loss(self.model, batch, rate))
         if self.settings.clip_norm is not None or self._source.measures_norm:
@@ -242,9 +248,31 @@ class Trainer:
                 raise self._failure("gradient", global_norm(result.grads), cause) from None
         return means, result.grads
 
+    def _lay_flat(self) -> None:
+        """On a GPU, put all parameters into one array, which the optimizer and the averages then change at once."""
+        parameters = self.model.named_parameters()
+        is_flat = self._flat is not None and all(parameters[name] is array for name, array in self._flat.items())
+        if backend_of_all(parameters) is not NUMPY and parameters and not is_flat:
+            self._flat = FlatTensors(parameters)
+            self.model.adopt_parameters(self._flat)
+
+    def _flat_slopes(
+        self, grads: FlatTensors, measured: Mapping[str, Any], batch: Any, rate: float
+    ) -> tuple[Record, Mapping[str, Array]]:
+        """`_slopes` on a GPU: loss, metrics and the gradient's norm are read together, the only wait of a step."""
+        norm = backend_of_all(grads).xp.linalg.norm(grads.whole.astype(np.float64))
+        means, limit = floats({**measured, "gradient_norm": norm}), self.settings.clip_norm
+        if not math.isfinite(means["loss"]):
+            raise self._failure("loss", means["loss"], why_no_loss(self.model, batch, rate))
+        if not math.isfinite(found := means["gradient_norm"]):
+            raise self._failure("gradient", found, why_no_gradient(grads, batch, rate))
+        if limit is not None and found > limit:
+            grads.whole *= limit / found
+        return means, grads
+
     def _move(self, grads: Mapping[str, Array], rate: float, means: Record) -> None:
         """Move the weights by one step and count it."""
-        parameters, pool = self.model.named_parameters(), self._source.pool
+        parameters, pool = self._flat or self.model.named_parameters(), self._source.pool
         self.optimizer.step(parameters, grads, rate, pool)
         self.steps_done += 1
         if self._average is not None:

@@ -4,6 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+from engine.backend import BACKEND_NAMES
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LiveLine, live_line, show
 from engine.cli.setting_flags import add_flag, add_former, hide_seldom
@@ -109,6 +110,8 @@ def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
     text = "multiply errors of differences between siblings by this; for the value trunk (teach --groups-of)"
     add_flag(group, "--sibling-weight", LossWeights.siblings, text)
     add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
+    text = "train a tower on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"
+    add_flag(group, "--backend", PretrainSettings.backend, text, choices=BACKEND_NAMES)
     add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
 
 
@@ -128,7 +131,17 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     peak_rate = values.pop("peak_rate")
     loss = LossWeights(siblings=arguments.sibling_weight)
     learner = LearnerSettings(**values, threads=arguments.threads, loss=loss)
-    same = ("net", "part", "start_from", "minutes", "positions", "seed", "checkpoint_minutes", "evaluate_minutes")
+    same = (
+        "net",
+        "part",
+        "start_from",
+        "minutes",
+        "positions",
+        "seed",
+        "checkpoint_minutes",
+        "evaluate_minutes",
+        "backend",
+    )
     return PretrainSettings(
         **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files
     )

@@ -9,6 +9,7 @@ from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, r
 from pathlib import Path
 from typing import Any, Self
 
+from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
 from engine.options.settings import REQUIRED, check_settings, help_of, setting
@@ -49,6 +50,9 @@ class FitSettings:
         "losses before and after",
         above=0,
         below=1,
+    )
+    backend: str = setting(
+        "numpy", "train towers on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes", BACKEND_NAMES
     )
     shard_size: int = setting(64, "normalise batches in groups of this many positions", least=2)
     average_decay: float = setting(

@@ -96,7 +96,7 @@ def fit(
     data, total_steps = TrainingData((training,), (1.0,), heldout), _total_steps(settings)
     seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
     rates = WarmupCosine.over_progress(settings.peak_rate)
-    learner = _learner(family, model, data, how, seed, lambda step: rates(step / total_steps))
+    learner = _learner(family, model, data, how, seed, lambda step: rates(step / total_steps), settings.backend)
     try:
         if not _train(run, generation, learner, report, tell, stop):
             return None
@@ -144,11 +144,12 @@ def _learner(
     how: LearnerSettings,
     seed: int,
     schedule: Callable[[int], float],
+    backend: str,
 ) -> Learner | OwnLearner:
-    """What trains a network of the family."""
+    """What trains a network of the family. `backend` is for our own layers."""
     if isinstance(family, OwnFamily):
         return OwnLearner(family, model, family.batches(data, how, seed), schedule)
-    return Learner(family, model, family.batches(data, how, seed), how, schedule)
+    return Learner(family, model, family.batches(data, how, seed), how, schedule, backend)
 
 
 def _scorer(run: RunFolder, family: AnyFamily, heldout: PositionSet) -> Callable[[Layer], HeldOutScores | None]:
@@ -225,5 +226,5 @@ def _train(
 def _conditions(run: RunFolder, learner: Learner | OwnLearner) -> dict[str, Any]:
     """All that decides what a training's batches are and what it makes of them; its checkpoint fits no others."""
     settings = asdict(run.config.fit)
-    del settings["checkpoint_s"]
+    del settings["checkpoint_s"], settings["backend"]
     return {**settings, "all_positions": learner.batches.n_positions, "order": ORDER_VERSION}

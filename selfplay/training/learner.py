@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.backend import NUMPY, get_backend
 from engine.errors import ConfigError, NetFileError, RunError, ShapeError
 from engine.nn.averaging import ExponentialAverage
 from engine.nn.checkpoint import read_checkpoint
@@ -24,6 +25,8 @@ class Learner:
     """A model in training. Call `step` repeatedly, `averaged_model` for the network to play with, `close` last.
 
     rate: the learning rate, or a schedule that gives it by step number.
+    backend: where to train, as in `get_backend`. Raises ConfigError for a family that trains on the processor alone,
+        DeviceError for a device that does not compute; `step` raises DeviceError when it fails.
     """
 
     def __init__(
@@ -33,7 +36,13 @@ class Learner:
         batches: Batches,
         settings: LearnerSettings,
         rate: float | Callable[[int], float],
+        backend: str = "numpy",
     ) -> None:
+        if backend == "cupy" and not family.on_device:
+            raise ConfigError("backend cupy: only towers train on a GPU, expected backend numpy")
+        self._backend = get_backend(backend) if family.on_device else NUMPY
+        with self._backend.guard("the network was loaded"):
+            model = model.to(self._backend)
         part = family.part(model)
         self.family, self.model, self.batches, self.settings = family, model, batches, settings
         self._source = family.gradients(part, settings)
@@ -54,7 +63,8 @@ class Learner:
     def step(self) -> Losses:
         """Train on the next batch. Returns the losses before the step. Raises TrainingError when one is not finite."""
         batch = self.batches.batch(self.steps_done, self._source.pool.map)
-        return LossSums.of_metrics(self._trainer.step(batch)).means
+        with self._backend.guard("a step was trained"):
+            return LossSums.of_metrics(self._trainer.step(batch)).means
 
     def averaged_model(self) -> Layer:
         """A new model with the averaged weights; its batch statistics are measured on coming batches."""

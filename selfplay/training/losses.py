@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Self
 
 
@@ -63,7 +63,7 @@ class LossSums:
 
     def metrics(self, count: int) -> dict[str, float]:
         """The sums of `count` positions divided by `count`; such means add up over the parts of a batch."""
-        return {name: value / count for name, value in asdict(self).items()}
+        return {name: value / count for name, value in vars(self).items()}
 
     def total(self, count: int, weights: LossWeights) -> float:
         """The mean over `count` positions of the loss that training minimises."""

@@ -38,7 +38,7 @@ from selfplay.training.source_files import SourceFiles, TrainingData
 
 CONFIG, LOG = "config.json", "log.jsonl"
 # A continued run may change these settings. A longer run continues at the rate of its new schedule.
-CHANGEABLE = {"minutes", "positions", "checkpoint_minutes", "evaluate_minutes"}
+CHANGEABLE = {"backend", "minutes", "positions", "checkpoint_minutes", "evaluate_minutes"}
 LOG_STEPS = 20  # steps between progress reports and training lines in the log
 
 
@@ -54,6 +54,7 @@ class PretrainSettings:
     minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data and compiling
     positions: int = 0
     seed: int = 1
+    backend: str = "numpy"  # where towers train, as in `get_backend`
     checkpoint_minutes: float = 3.0
     evaluate_minutes: float = 5.0
     heldout_positions: int = 8192
@@ -88,7 +89,9 @@ class Pretraining:
         family, rates = family_of(settings.net, settings.part), WarmupCosine.over_progress(settings.peak_rate)
         batches = family.batches(data, settings.learner, settings.seed)
         model = _first_model(settings)
-        self.learner = Learner(family, model, batches, settings.learner, lambda step: rates(self.progress))
+        self.learner = Learner(
+            family, model, batches, settings.learner, lambda step: rates(self.progress), settings.backend
+        )
         self._heldout = family.heldout(data.heldout, settings.heldout_positions)
         if self._checkpoint.is_file():
             arrays, values = load_checkpoint(self._checkpoint)

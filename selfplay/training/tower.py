@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import astuple
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
 from engine.native.pool import ThreadPool
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES, fill_planes
 from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, POLICY_PLANES
+from engine.network.tower.gpu import planes_on
 from engine.network.transformer.model import NetworkConfig, build_network
 from engine.nn.averaging import refresh_statistics
 from engine.nn.layer import Layer
-from engine.nn.losses import huber, softmax_cross_entropy
+from engine.nn.layer_gradients import floats
+from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.optimizers import AdamW, Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch, part_of
@@ -29,6 +33,7 @@ from selfplay.training.source_files import TrainingData
 # Place of each policy move in the head's channels-last memory: square * planes + plane.
 HEAD_PLACE = ((CONV_INDEX % 64) * POLICY_PLANES + CONV_INDEX // 64).astype(np.int64)
 ATTENTION_PLACE = ATTENTION_INDEX.astype(np.int64)
+Array = Any  # NumPy's or CuPy's
 CHUNK = 256  # positions of one forward pass
 RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
 
@@ -38,6 +43,7 @@ class TowerFamily(Family):
 
     recipe = TOWER_RECIPE
     clips = True
+    on_device = True
 
     def __init__(self, config: NetworkConfig) -> None:
         self._config = config
@@ -57,7 +63,8 @@ class TowerFamily(Family):
     def refresh(self, model: Layer, coming: Iterator[TrainingBatch]) -> None:
         """Measure the batch statistics of averaged weights on coming batches."""
         with threadpool_limits(limits=1, user_api="blas"):
-            refresh_statistics(model, (planes_of(batch.masks) for batch in islice(coming, RECALIBRATION_BATCHES)))
+            backend, batches = backend_of_all(model.named_parameters()), islice(coming, RECALIBRATION_BATCHES)
+            refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))
 
     def heldout(self, positions: AnySet, limit: int) -> TowerHeldOut:
         """A held-out sample as planes. Raises ConfigError for single positions."""
@@ -67,8 +74,10 @@ class TowerFamily(Family):
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 
-def planes_of(masks: np.ndarray) -> np.ndarray:
-    """Input planes float32[B, 112, 8, 8] of masks uint64[B, 112]; the memory behind them is channels-last."""
+def planes_of(masks: np.ndarray, backend: Backend = NUMPY) -> Array:
+    """Input planes float32[B, 112, 8, 8] on `backend` of masks uint64[B, 112]; their memory is channels-last."""
+    if backend is not NUMPY:
+        return planes_on(backend, masks)
     planes = np.empty((len(masks), 8, 8, PLANES), np.float32)
     fill_planes(masks, planes)
     return planes.transpose(0, 3, 1, 2)
@@ -78,15 +87,16 @@ class TowerGradients(GradientSource):
     """Gradients of the dual-head loss; batches are `TrainingBatch`, metrics those of `LossSums`."""
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
-        self._runner = DataParallel(model, settings.shard_size, settings.threads)
+        self._backend = backend_of_all(model.named_parameters())
+        self._runner = DataParallel(model, settings.shard_size, settings.threads if self._backend is NUMPY else 1)
         self._weights = settings.loss
         self.pool = self._runner.pool
 
     def gradients(self, batch: TrainingBatch, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource."""
 
-        def inputs(part: slice) -> np.ndarray:
-            return planes_of(batch.masks[part])
+        def inputs(part: slice) -> Array:
+            return planes_of(batch.masks[part], self._backend)
 
         def loss(outputs: dict[str, np.ndarray], part: slice) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
             sums, gradients = dual_head_loss(outputs, part_of(batch, part.start, part.stop), self._weights)
@@ -96,40 +106,44 @@ class TowerGradients(GradientSource):
         return self._runner.step(len(batch.n_moves), inputs, loss, seed)
 
 
-def legal_logits(policy: np.ndarray, batch: TrainingBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:
     """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
 
     policy: [B, 80, 8, 8], the convolutional head's output, channels-last in memory, or [B, 4288], the attention head's;
-    places index that memory.
+    places index that memory, over the whole batch. All lie where the policy does.
     """
+    backend, size = backend_of(policy), math.prod(policy.shape[1:])
     places = (ATTENTION_PLACE if policy.ndim == 2 else HEAD_PLACE)[batch.policy_index]
     mask = np.arange(places.shape[1]) < batch.n_moves[:, None]
-    flat = policy if policy.ndim == 2 else policy.transpose(0, 2, 3, 1).reshape(len(policy), -1)
-    return np.take_along_axis(flat, places, axis=1), places, mask
+    places = backend.asarray(places + size * np.arange(len(places))[:, None])
+    flat = policy if policy.ndim == 2 else policy.transpose(0, 2, 3, 1)
+    return flat.reshape(-1)[places], places, backend.asarray(mask)
 
 
 def dual_head_loss(
-    outputs: dict[str, np.ndarray], batch: TrainingBatch, weights: LossWeights
-) -> tuple[LossSums, dict[str, np.ndarray]]:
+    outputs: dict[str, Array], batch: TrainingBatch, weights: LossWeights
+) -> tuple[LossSums, dict[str, Array]]:
     """Losses, and the gradient of (their weighted sum / number of positions) for each head's output.
 
     outputs: policy [B, 80, 8, 8] or [B, 4288] logits, wdl [B, 3] logits, moves_left [B, 1] in units of 100 plies.
     The policy loss is a cross-entropy over legal moves; illegal moves have gradient zero. A position without policy,
-    value or moves left takes no part in that loss.
+    value or moves left takes no part in that loss. On a device nothing waits for it: the losses are arrays there.
     """
+    backend = backend_of(outputs["policy"])
+    cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
     logits, places, mask = legal_logits(outputs["policy"], batch)
-    policy_loss, legal_gradient = softmax_cross_entropy(logits, batch.policy, mask)
-    n = len(logits)
-    policy_gradient = np.zeros((n, outputs["policy"][0].size), logits.dtype)
-    used_rows, used_columns = np.nonzero(mask)
-    policy_gradient[used_rows, places[used_rows, used_columns]] = legal_gradient[used_rows, used_columns]
-    value_loss, value_gradient = softmax_cross_entropy(outputs["wdl"], batch.wdl)
-    is_timed = batch.moves_left[:, None] >= 0
-    hundreds = np.where(is_timed, batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE), outputs["moves_left"])
-    length_loss, length_gradient = huber(outputs["moves_left"], hundreds)
+    policy_loss, legal_gradient = cross_entropy(logits, backend.asarray(batch.policy), mask)
+    policy_gradient = backend.xp.zeros(outputs["policy"].size, logits.dtype)
+    backend.xp.add.at(policy_gradient, places, legal_gradient)  # it is 0 where a move is illegal
+    policy_gradient = policy_gradient.reshape(len(logits), -1)
     if outputs["policy"].ndim == 4:
-        _, planes, ranks, files = outputs["policy"].shape
+        n, planes, ranks, files = outputs["policy"].shape
         policy_gradient = policy_gradient.reshape(n, ranks, files, planes).transpose(0, 3, 1, 2)
+    value_loss, value_gradient = cross_entropy(outputs["wdl"], backend.asarray(batch.wdl))
+    is_timed = batch.moves_left[:, None] >= 0
+    hundreds = backend.asarray(batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE))
+    late = (outputs["moves_left"] - hundreds) * backend.asarray(is_timed)
+    length_loss, length_gradient = difference_loss(late)
     gradients = {
         "policy": policy_gradient,
         "wdl": weights.value * value_gradient,
@@ -159,16 +173,19 @@ class TowerHeldOut(PlanesHeldOut):
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model in inference mode; the same for any number of threads."""
-        with threadpool_limits(limits=1, user_api="blas"), ThreadPool(threads, "score") as pool:
-            sums = pool.map(lambda part: _score_sums(model, part), self._parts)
+        backend = backend_of_all(model.named_parameters())
+        threads = threads if backend is NUMPY else 1
+        one_thread, scoring = threadpool_limits(limits=1, user_api="blas"), backend.guard("the network was scored")
+        with one_thread, scoring, ThreadPool(threads, "score") as pool:
+            sums = pool.map(lambda part: _score_sums(model, part, backend), self._parts)
         hits, *totals = np.sum(sums, axis=0).tolist()
         return scores_of(hits, LossSums(*totals))
 
 
-def _score_sums(model: Layer, batch: TrainingBatch) -> np.ndarray:
-    outputs, _ = model.forward(planes_of(batch.masks), training=False)
+def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndarray:
+    outputs, _ = model.forward(planes_of(batch.masks, backend), training=False)
     sums, _ = dual_head_loss(outputs, batch, LossWeights())
     logits, _, mask = legal_logits(outputs["policy"], batch)
-    best = np.where(mask, logits, -np.inf).argmax(axis=1)
+    best = to_numpy(backend.xp.where(mask, logits, -np.inf).argmax(axis=1))
     hits = (best == batch.policy.argmax(axis=1)) & batch.policy.any(axis=1)
-    return np.array([np.count_nonzero(hits), *astuple(sums)])
+    return np.array([np.count_nonzero(hits), *floats(vars(sums)).values()])

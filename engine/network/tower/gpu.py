@@ -9,6 +9,7 @@ GPU can test it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -179,15 +180,32 @@ class DeviceTower:
         return kernels.answer(rows @ parameters[f"{name}.dense2.weight"].T, parameters[f"{name}.dense2.bias"])
 
 
+def planes_on(backend: Backend, masks: np.ndarray) -> Array:
+    """Input planes float32 [B, 112, 8, 8] on a device, channels last in memory, of uint64 [B, 112] in host memory."""
+    squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
+    planes = backend.xp.empty((len(masks), 8, 8, PLANES), np.float32)
+    is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
+    _expand(backend, np.dtype(np.float32))(backend.asarray(masks)[:, None, None, :], squares, is_counter, planes)
+    return planes.transpose(0, 3, 1, 2)
+
+
+@cache
+def _expand(backend: Backend, dtype: np.dtype[Any]) -> Any:
+    """The kernel (masks [B, 1, 1, 112], numbers of the squares, whether a mask is a counter, planes to fill)."""
+    xp = backend.xp
+
+    def expand(masks: Array, squares: Array, is_counter: Array, planes: Array) -> None:
+        bits = (masks >> squares) & 1
+        xp.add(xp.where(is_counter, masks, bits).astype(dtype), 0, out=planes)
+
+    return backend.fused(expand)
+
+
 class Kernels:
     """What happens to each number between two matrix products, one kernel each on a GPU."""
 
     def __init__(self, backend: Backend, activation: str, dtype: np.dtype[Any]) -> None:
         xp, apply = backend.xp, activation_function(activation)
-
-        def expand(masks: Array, squares: Array, is_counter: Array, planes: Array) -> None:
-            bits = (masks >> squares) & 1
-            xp.add(xp.where(is_counter, masks, bits).astype(dtype), 0, out=planes)
 
         def activate(product: Array, bias: Array, out: Array) -> None:
             xp.add(apply(product + bias)[0], 0, out=out)
@@ -211,7 +229,8 @@ class Kernels:
         def answer(product: Array, bias: Array) -> Array:
             return product.astype(np.float32) + bias.astype(np.float32)
 
-        self.expand, self.activate, self.activated = (backend.fused(one) for one in (expand, activate, activated))
+        self.expand = _expand(backend, dtype)
+        self.activate, self.activated = backend.fused(activate), backend.fused(activated)
         self.gate, self.add_skip, self.mean = (backend.fused(one) for one in (gate, add_skip, mean))
         self.answer = backend.fused(answer)
         self._softmax, self._from_result = backend.fused(_softmax_with(xp)), backend.fused(_result_with(xp))

@@ -48,8 +48,8 @@ class BatchNorm(Layer):
         operations = operations_for(x)
         if training and x.size > self.channels:
             y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, self.epsilon, self.relu)
-            self._follow("running_mean", mean)
-            self._follow("running_variance", variance)
+            running = self.buffers["running_mean"], self.buffers["running_variance"]
+            operations.follow(running, (mean, variance), self.momentum)
         else:
             mean, variance = self.buffers["running_mean"], self.buffers["running_variance"]
             y, norm_backward = operations.fixed_norm(x, gamma, beta, mean, variance, self.epsilon, self.relu)
@@ -60,7 +60,3 @@ class BatchNorm(Layer):
             return dx, {"gamma": dgamma, "beta": dbeta}
 
         return y, backward
-
-    def _follow(self, name: str, value: Array) -> None:
-        running = self.buffers[name]
-        running += self.momentum * (value - running)

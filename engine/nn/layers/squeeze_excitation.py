@@ -53,15 +53,25 @@ class SqueezeExcitation(Layer):
         squeezed, squeeze_backward = self.squeeze.forward(operations_for(x).square_mean(x), training)
         active, active_backward = self._apply(squeezed)
         excited, excite_backward = self.excite.forward(active, training)
-        scale, scale_backward = sigmoid(excited[:, : self.channels])
+        fused = operations_for(x).fused
+        scale = fused(_scale)(excited[:, : self.channels])
         y, sum_backward = operations_for(x).gated_sum(x, scale, excited[:, self.channels :], skip, relu)
 
         def backward(dy: Array) -> tuple[Array, Array, Gradients]:
             d = sum_backward(dy)
-            dexcited = backend_of(x).xp.concatenate([scale_backward(d.scale), d.shift], axis=1)
+            dscale = fused(_scale_slope)(d.scale, scale)
+            dexcited = backend_of(x).xp.concatenate([dscale, d.shift], axis=1)
             dactive, excite_grads = excite_backward(dexcited)
             dmean, squeeze_grads = squeeze_backward(active_backward(dactive))
             grads = prefixed("squeeze", squeeze_grads) | prefixed("excite", excite_grads)
             return d.input_gradient(dmean), d.skip, grads
 
         return y, backward
+
+
+def _scale(s: Array) -> Array:
+    return sigmoid(s)[0]
+
+
+def _scale_slope(dy: Array, y: Array) -> Array:
+    return dy * y * (1 - y)

@@ -1,22 +1,25 @@
 """The expensive operations of the layers, once as plain array code and once as native kernels.
 
 A layer asks ``operations_for(x)`` and gets the fastest implementation for the backend and dtype of ``x``: float32 in
-host memory uses the Numba kernels; everything else (float64 in the gradient check, CuPy) uses the reference.
+host memory uses the Numba kernels, CuPy fused ones; everything else (float64 in the gradient check) uses the reference.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from engine.backend import NUMPY, backend_of
+from engine.backend import NUMPY, Backend, backend_of
+from engine.nn.operations.device import DeviceOperations
 from engine.nn.operations.native import NativeOperations
 from engine.nn.operations.plain import Operations
 
 __all__ = ["NativeOperations", "Operations", "operations_for"]
 
 _NATIVE = NativeOperations(np)
+_PLAIN = Operations(np)
 
 
 def operations_for(x: Any) -> Operations:
@@ -24,4 +27,9 @@ def operations_for(x: Any) -> Operations:
     backend = backend_of(x)
     if backend is NUMPY and x.dtype == np.float32:
         return _NATIVE
-    return Operations(backend.xp)
+    return _PLAIN if backend is NUMPY else _on_device(backend)
+
+
+@cache
+def _on_device(backend: Backend) -> Operations:
+    return DeviceOperations(backend)

@@ -46,9 +46,13 @@ class Operations:
         kernels, channels, size, _ = weight.shape
         image = xp.ascontiguousarray(x.transpose(0, 2, 3, 1))
         padded = xp.pad(image, ((0, 0), (padding, padding), (padding, padding), (0, 0))) if padding else image
-        windows = xp.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
-        windows = windows[:, ::stride, ::stride]  # (B, H', W', C, k, k)
-        batch, height, width = windows.shape[:3]
+        batch, height, width = len(padded), *((side - size) // stride + 1 for side in padded.shape[1:3])
+        whole, row, column, one = padded.strides
+        windows = xp.lib.stride_tricks.as_strided(  # a view: `sliding_window_view` waits for a GPU
+            padded,
+            (batch, height, width, channels, size, size),
+            (whole, stride * row, stride * column, one, row, column),
+        )
         cols = windows.reshape(batch * height * width, channels * size * size)
         flat_weight = weight.reshape(kernels, -1)
         y = (cols @ flat_weight.T).reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
@@ -58,17 +62,25 @@ class Operations:
             dweight = (flat_dy.T @ cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
-            dwindows = (flat_dy @ flat_weight).reshape(batch, height, width, channels, size, size)
-            dpadded = xp.zeros_like(padded)
-            for row in range(size):
-                rows = slice(row, row + stride * (height - 1) + 1, stride)
-                for column in range(size):
-                    columns = slice(column, column + stride * (width - 1) + 1, stride)
-                    dpadded[:, rows, columns] += dwindows[..., row, column]
-            inner = slice(padding, -padding or None)
-            return dpadded[:, inner, inner].transpose(0, 3, 1, 2), dweight
+            return self._spread(flat_dy, weight, x.shape, stride, padding), dweight
 
         return y, backward
+
+    def _spread(self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
+        """dx of `conv2d` for x of this shape [B, C, H, W], from dy as rows [B H' W', K]: col2im of dy W."""
+        (batch, channels, *sides), size = shape, weight.shape[2]
+        height, width = ((side + 2 * padding - size) // stride + 1 for side in sides)
+        dwindows = flat_dy @ weight.reshape(len(weight), -1)
+        dwindows = dwindows.reshape(batch, height, width, channels, size, size)
+        dpadded = self.xp.zeros((batch, *(side + 2 * padding for side in sides), channels), dwindows.dtype)
+        for row in range(size):
+            rows = slice(row, row + stride * (height - 1) + 1, stride)
+            for column in range(size):
+                columns = slice(column, column + stride * (width - 1) + 1, stride)
+                square = dpadded[:, rows, columns]
+                square += dwindows[..., row, column]
+        inner = slice(padding, -padding or None)
+        return dpadded[:, inner, inner].transpose(0, 3, 1, 2)
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
@@ -122,6 +134,15 @@ class Operations:
 
         variance = self.xp.minimum(variance, np.finfo(dtype).max)
         return y.astype(dtype), mean.astype(dtype), variance.astype(dtype), backward
+
+    def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
+        """Move running mean and variance in place: running <- running + momentum (value - running)."""
+        for one, value in zip(running, values, strict=True):
+            one += momentum * (value - one)
+
+    def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A named module-level function of elementwise operations, as one kernel on a GPU."""
+        return function
 
     def standardise(self, x: Array, epsilon: float) -> tuple[Array, Array]:
         """Return (x - mean) / sqrt(variance + epsilon) over the last axis, and the factor 1 / sqrt(variance + epsilon).

@@ -1,0 +1,59 @@
+"""Arrays by name that lie one behind another in one array, so that an update of all of them is one kernel on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.backend import backend_of_all
+
+Array = Any
+GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
+
+
+class FlatTensors(dict[str, Array]):
+    """Arrays by name, copies of ``tensors``, which are views of ``whole``, an array with one side.
+
+    Those of two and more sides come first, as ``groups["matrices"]`` [1, n], then ``groups["vectors"]`` [n]: weight
+    decay tells them apart by their sides.
+    """
+
+    def __init__(self, tensors: Mapping[str, Array]) -> None:
+        xp = backend_of_all(tensors).xp
+        order = sorted(tensors, key=lambda name: tensors[name].ndim < 2)
+        pieces = [_in_memory_order(tensors[name]).reshape(-1) for name in order]
+        self.whole = xp.concatenate(pieces)
+        matrices = sum(tensors[name].size for name in order if tensors[name].ndim > 1)
+        self.groups = dict(zip(GROUPS, (self.whole[:matrices][None], self.whole[matrices:]), strict=True))
+        views, start = {}, 0
+        for name in order:
+            like = _in_memory_order(tensors[name])
+            view = self.whole[start : start + like.size].reshape(like.shape)
+            views[name], start = view.transpose(_back(_order(tensors[name]))), start + like.size
+        super().__init__({name: views[name] for name in tensors})
+
+    def like(self, tensors: Mapping[str, Array]) -> FlatTensors:
+        """Other arrays of these names and sides, laid out as these."""
+        ordered = {}
+        for name, own in self.items():
+            order = _order(own)
+            ordered[name] = backend_of_all(self).xp.ascontiguousarray(tensors[name].transpose(order))
+            ordered[name] = ordered[name].transpose(_back(order))
+        return FlatTensors(ordered)
+
+    def zeros(self) -> FlatTensors:
+        """Zeros, laid out as these."""
+        return FlatTensors({name: backend_of_all(self).xp.zeros_like(array) for name, array in self.items()})
+
+
+def _order(array: Array) -> list[int]:
+    """The sides of an array, the one with the largest step in memory first."""
+    return sorted(range(array.ndim), key=lambda side: (-array.strides[side], side))
+
+
+def _in_memory_order(array: Array) -> Array:
+    return array.transpose(_order(array))
+
+
+def _back(order: list[int]) -> list[int]:
+    return [order.index(side) for side in range(len(order))]

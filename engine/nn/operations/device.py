@@ -1,0 +1,132 @@
+"""The operations on a GPU: what happens to each number is one kernel, and boards stay channels last in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.backend import Backend
+from engine.nn.operations.plain import Array, GateGradients, Operations
+
+
+class DeviceOperations(Operations):
+    """Overrides what makes most kernels of a training step. One object for each backend, because it keeps kernels."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend.xp)
+        self._backend = backend
+        self._fused = {function.__name__: backend.fused(function) for function in _functions(backend.xp)}
+
+    def _spread(self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
+        """For stride 1, dx is the convolution of dy with the kernel turned by half: four kernels in place of many."""
+        kernels, _, size, _ = weight.shape
+        batch, height, width = shape[0], *(side + 2 * padding - size + 1 for side in shape[2:])
+        if stride != 1 or padding >= size:
+            return super()._spread(flat_dy, weight, shape, stride, padding)
+        dy = flat_dy.reshape(batch, height, width, kernels).transpose(0, 3, 1, 2)
+        turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+        return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
+
+    def batch_norm(
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
+    ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
+        last, axes = _last(x), tuple(axis for axis in range(x.ndim - 1))
+        count = last.size // last.shape[-1]
+        mean, variance = last.mean(axis=axes), last.var(axis=axes)
+        y = self._fused["normalise_relu" if relu else "normalise"](last, mean, variance, gamma, beta, epsilon)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            name = "norm_slopes_relu" if relu else "norm_slopes"
+            masked, along = self._fused[name](_last(dy), y, last, mean, variance, epsilon)
+            dgamma, dbeta = along.sum(axis=axes), masked.sum(axis=axes)
+            dx = self._fused["norm_gradient"](masked, last, mean, variance, gamma, dgamma, dbeta, epsilon, 1 / count)
+            return _first(dx), dgamma, dbeta
+
+        return _first(y), mean, variance, backward
+
+    def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
+        self._fused["follow"](*running, *values, momentum, *running)
+
+    def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if function.__name__ not in self._fused:
+            self._fused[function.__name__] = self._backend.fused(function)
+        return self._fused[function.__name__]
+
+    def square_mean(self, x: Array) -> Array:
+        return _last(x).mean(axis=(1, 2))
+
+    def gated_sum(
+        self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
+    ) -> tuple[Array, Callable[[Array], GateGradients]]:
+        last, scale, shift = _last(x), scale[:, None, None, :], shift[:, None, None, :]
+        y = self._fused["gate_relu" if relu else "gate"](last, scale, shift, _last(skip))
+
+        def backward(dy: Array) -> GateGradients:
+            dskip, along = self._fused["gate_slopes_relu" if relu else "gate_slopes"](_last(dy), y, last)
+
+            def input_gradient(dmean: Array) -> Array:
+                share = 1 / (x.shape[2] * x.shape[3])
+                return _first(self._fused["gate_gradient"](dskip, scale, dmean[:, None, None, :], share))
+
+            return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), _first(dskip), input_gradient)
+
+        return _first(y), backward
+
+    def add(self, a: Array, b: Array) -> Array:
+        return _first(_last(a) + _last(b))
+
+
+def _last(x: Array) -> Array:
+    """[B, C, H, W] with its channels last, which is how it lies in memory; [B, C] as it is."""
+    return x.transpose(0, *range(2, x.ndim), 1)
+
+
+def _first(x: Array) -> Array:
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def _functions(xp: Any) -> list[Callable[..., Any]]:
+    """The functions to fuse; numbers of each channel broadcast along the last axis."""
+
+    def normalise(x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
+        return (x - mean) / xp.sqrt(variance + epsilon) * gamma + beta
+
+    def normalise_relu(x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
+        return xp.maximum(normalise(x, mean, variance, gamma, beta, epsilon), 0)
+
+    def norm_slopes(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float) -> Any:
+        return dy * 1, dy * ((x - mean) / xp.sqrt(variance + epsilon))
+
+    def norm_slopes_relu(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float) -> Any:
+        masked = dy * (y > 0)
+        return masked, masked * ((x - mean) / xp.sqrt(variance + epsilon))
+
+    def norm_gradient(
+        dy: Array, x: Array, mean: Array, variance: Array, gamma: Array, dgamma: Array, dbeta: Array, *rest: float
+    ) -> Array:
+        epsilon, share = rest
+        factor = 1 / xp.sqrt(variance + epsilon)
+        return (dy - dbeta * share - (x - mean) * factor * (dgamma * share)) * (gamma * factor)
+
+    def follow(a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array) -> None:
+        xp.add(a, (new_a - a) * momentum, out=out_a)
+        xp.add(b, (new_b - b) * momentum, out=out_b)
+
+    def gate(x: Array, scale: Array, shift: Array, skip: Array) -> Array:
+        return x * scale + shift + skip
+
+    def gate_relu(x: Array, scale: Array, shift: Array, skip: Array) -> Array:
+        return xp.maximum(x * scale + shift + skip, 0)
+
+    def gate_slopes(dy: Array, y: Array, x: Array) -> Any:
+        return dy * 1, dy * x
+
+    def gate_slopes_relu(dy: Array, y: Array, x: Array) -> Any:
+        dskip = dy * (y > 0)
+        return dskip, dskip * x
+
+    def gate_gradient(dskip: Array, scale: Array, dmean: Array, share: float) -> Array:
+        return dskip * scale + dmean * share
+
+    norms: list[Callable[..., Any]] = [normalise, normalise_relu, norm_slopes, norm_slopes_relu, norm_gradient, follow]
+    return [*norms, gate, gate_relu, gate_slopes, gate_slopes_relu, gate_gradient]

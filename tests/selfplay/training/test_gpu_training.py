@@ -1,0 +1,137 @@
+"""Towers train on a device as on the processor, with few kernels and waits."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.backend import get_backend, to_numpy
+from engine.errors import ConfigError, DeviceError
+from engine.nn import dit, operations
+from engine.nn.layer import Layer
+from selfplay.records.positions import PositionSet
+from selfplay.training.families import family_of
+from selfplay.training.learner import Learner
+from selfplay.training.recipe import LearnerSettings
+from selfplay.training.source_files import TrainingData
+from selfplay.training.tower import TowerHeldOut
+from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError
+
+SETTINGS = LearnerSettings(batch_size=16, weight_decay=0.01, shard_size=16, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def plain_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Native kernels round otherwise, which decides where a ReLU of a small network opens."""
+    monkeypatch.setattr(operations, "_NATIVE", operations.Operations(np))
+
+
+def learner_on(backend: str, positions: PositionSet, net: str = "16x1", **changes: int) -> Learner:
+    family, settings = family_of(net), replace(SETTINGS, **changes)
+    batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
+    learner = Learner(family, family.build(np.random.default_rng(1)), batches, settings, 1e-4, backend)
+    # Adam divides gradients that are 0 but for rounding, those of planes that never change, by their own size.
+    learner._trainer.optimizer.epsilon = 1e-3
+    return learner
+
+
+def arrays_of(model: Layer) -> dict[str, np.ndarray]:
+    return {name: to_numpy(array) for name, array in (model.named_parameters() | model.named_buffers()).items()}
+
+
+def assert_near(model: Layer, other: Layer, tolerance: float = 1e-5) -> None:
+    found = arrays_of(model)
+    for name, expected in arrays_of(other).items():
+        near = 10 * tolerance if "running" in name else tolerance
+        np.testing.assert_allclose(found[name], expected, rtol=near, atol=near, err_msg=name)
+
+
+@pytest.mark.parametrize("shard_size", [16, 8])
+def test_fifty_steps_on_a_device_end_with_the_processors_weights(
+    shard_size: int, positions: PositionSet, device: Device, tmp_path: Path
+) -> None:
+    there, here = (learner_on(backend, positions, shard_size=shard_size) for backend in ("cupy", "numpy"))
+    for _ in range(50):
+        found, expected = there.step(), here.step()
+        assert found.value == pytest.approx(expected.value, rel=1e-4)
+    assert_near(there.model, here.model)
+    averaged = there.averaged_model()
+    assert_near(averaged, here.averaged_model())
+    sample = TowerHeldOut(positions, 40)
+    scores, expected_scores = sample.evaluate(averaged), sample.evaluate(here.averaged_model())
+    assert scores.policy == pytest.approx(expected_scores.policy, rel=1e-4)
+    assert scores.top1 == expected_scores.top1
+    dit.save(tmp_path / "net.dit", averaged)  # from the device to every machine
+    loaded, header = dit.load(tmp_path / "net.dit")
+    assert type(next(iter(loaded.named_parameters().values()))) is np.ndarray
+    assert (header["provenance"]["backend"], header["provenance"]["device"]) == ("cupy", "a stand-in")
+    assert_near(loaded, averaged, 0.0)
+    for learner in (there, here):
+        learner.close()
+
+
+def test_training_goes_on_on_another_backend(positions: PositionSet, device: Device) -> None:
+    first, whole, other = (learner_on(backend, positions) for backend in ("cupy", "numpy", "numpy"))
+    for _ in range(3):
+        first.step()
+    arrays, values = first.state()
+    other.restore({name: to_numpy(array) for name, array in arrays.items()}, values)
+    back = learner_on("cupy", positions)
+    back.restore({name: to_numpy(array) for name, array in arrays.items()}, values)
+    for _ in range(3):
+        other.step()
+        back.step()
+    for _ in range(6):
+        whole.step()
+    assert_near(other.model, whole.model)
+    assert_near(back.model, whole.model)
+    for learner in (first, whole, other, back):
+        learner.close()
+
+
+def test_a_step_waits_twice_at_most_and_takes_few_kernels(positions: PositionSet, device: Device) -> None:
+    learner = learner_on("cupy", positions, "64x6")
+    for _ in range(2):
+        learner.step()
+    device.counts.clear()
+    learner.step()
+    kernels = device.total("launch") + device.total("product")
+    assert device.total("wait") <= 2, device.by_place("wait")
+    assert kernels <= 700, device.by_place("launch").most_common(20)
+    learner.close()
+
+
+def test_a_device_that_fails_ends_training_with_one_error(positions: PositionSet, device: Device) -> None:
+    for kind, error in (("alloc", OutOfMemoryError("Out of memory")), ("wait", CUDARuntimeError("cudaErrorUnknown"))):
+        learner = learner_on("cupy", positions)
+        learner.step()
+        device.fail(kind, error)
+        with pytest.raises(DeviceError, match="a stand-in failed while a step was trained") as caught:
+            learner.step()
+        assert str(error) in str(caught.value)
+        device.heal()
+        learner.close()
+
+
+def test_only_towers_train_on_a_device(positions: PositionSet, device: Device) -> None:
+    with pytest.raises(ConfigError, match="only towers train on a GPU"):
+        learner_on("cupy", positions, "sparse-128")
+    learner = learner_on("auto", positions, "sparse-128")
+    learner.close()
+    assert get_backend("auto").name == "cupy"
+
+
+def test_commands_train_on_a_device(
+    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path, device: Device
+) -> None:
+    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", "8x1", "--batch", 16]
+    words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
+    aino_train(*words, "--positions", 32, "--backend", "cupy")
+    assert device.total("product") > 0
+    _, header = dit.load(tmp_path / "net.dit")
+    assert header["provenance"]["backend"] == "cupy"
+    device.counts.clear()
+    aino_train(*words, "--positions", 64)  # the same run goes on on the processor
+    assert device.total("product") == 0
