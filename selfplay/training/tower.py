@@ -133,11 +133,12 @@ def dual_head_loss(
     cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
     logits, places, mask = legal_logits(outputs["policy"], batch)
     policy_loss, legal_gradient = cross_entropy(logits, backend.asarray(batch.policy), mask)
+    n = len(logits)
     policy_gradient = backend.xp.zeros(outputs["policy"].size, logits.dtype)
     backend.xp.add.at(policy_gradient, places, legal_gradient)  # it is 0 where a move is illegal
-    policy_gradient = policy_gradient.reshape(len(logits), -1)
+    policy_gradient = policy_gradient.reshape(n, -1)
     if outputs["policy"].ndim == 4:
-        n, planes, ranks, files = outputs["policy"].shape
+        _, planes, ranks, files = outputs["policy"].shape
         policy_gradient = policy_gradient.reshape(n, ranks, files, planes).transpose(0, 3, 1, 2)
     value_loss, value_gradient = cross_entropy(outputs["wdl"], backend.asarray(batch.wdl))
     is_timed = batch.moves_left[:, None] >= 0
