@@ -80,6 +80,19 @@ def test_half_precision_stays_close(backend: str, device: Device) -> None:
     assert not np.array_equal(half, full)
 
 
+def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(device: Device) -> None:
+    """As docs/gpu.md says."""
+    config = TowerConfig(64, 6)
+    evaluator, leaves = on_device(trained_tensors(config), config, get_backend("cupy")), sample_batch()
+    answers(evaluator, leaves, 16)
+    counts = [device.total(kind) for kind in ("wait", "launch", "product")]
+    answers(evaluator, leaves, 16)
+    waits, launches, products = (device.total(kind) for kind in ("wait", "launch", "product"))
+    assert evaluator.take_news() == []
+    assert waits - counts[0] == 1
+    assert 0 < launches + products - counts[1] - counts[2] <= 90
+
+
 def test_missing_tensor_is_named(config: TowerConfig) -> None:
     tensors = trained_tensors(config)
     del tensors["trunk.input_conv.weight"]
