@@ -86,7 +86,7 @@ class Show:
 
         def finish(record: SelfPlayRecord) -> None:
             games[record.number] = encode_record(record)
-            played.update(number for number, node in enumerate(nodes) if actors_of(node))
+            played.update(number for number, node in enumerate(nodes) if tasks_of(node))
             watch(len(games))
 
         begun = time.monotonic()
@@ -114,12 +114,12 @@ class Show:
         self.passed = self.passed and bool(self.told)
 
 
-def actors_of(node: Any) -> list[int]:
-    """Return processes of the self-play actors on a node, none once it is dead."""
+def tasks_of(node: Any) -> list[int]:
+    """Return processes of the self-play tasks on a node, none once it is dead."""
     return [
-        actor
+        task
         for process in node.all_processes.get("raylet", [])
-        for actor in children(process.process.pid, b"ray::_StationActor")
+        for task in children(process.process.pid, b"ray::_play_on_node")
     ]
 
 

@@ -24,7 +24,7 @@ COMMANDS = {
     "bench": "measure the speed of self-play, sampling and training on this machine",
     "label": "label positions with the moves and scores of a UCI engine that supports MultiPV",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
-    "measure": "measure how well evaluators judge calm positions and quiet siblings",
+    "measure": "measure how evaluators order quiet siblings",
     "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN and as Lc0 training chunks",
     "report": "write one HTML file about a run: losses, Elo, games, openings",

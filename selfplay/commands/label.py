@@ -32,9 +32,6 @@ label positions of games, but none that is labelled elsewhere
 label positions from Aino's search trees of a PGN file's games, for `aino-train pretrain`
   aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
-label games that trainings hold out by long searches, for `aino-train measure --truth`
-  aino-train label --engine "cmd=stockfish option.Hash=16" --pgn games.pgn --held-out --per-game 8 --nodes 30000 \\
-    --multipv 1 --count 2000 --out truth/games.txt.xz
 """
 
 
@@ -54,7 +51,7 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--epd", "label these positions, one per line (EPD or FEN)")
     text = "label at most N positions per game, drawn at random (default: all)"
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
-    text = "label only games that trainings hold out (one in 64 by a hash of the moves), for `measure --truth`"
+    text = "label only games that trainings hold out (one in 64 by a hash of the moves)"
     group.add_argument("--held-out", action="store_true", help=text)
     add_flag(group, "--seed", 1, "seed all draws with this")
     text = "replace each position by about N positions from Aino's search tree of it"
@@ -83,9 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
             show(f"stopped at {len(out.keys):,} positions; the same command continues")
             return INTERRUPTED
         out.finish()
-    count = arguments.count
-    short = "" if len(out.keys) >= count else f"; {count:,} were asked for, but the sources have no more"
-    show(f"{arguments.out}: {len(out.keys):,} positions{short}")
+    wanted = f" of {arguments.count:,}: the sources have no more" if len(out.keys) < arguments.count else ""
+    show(f"{arguments.out}: {len(out.keys):,} positions{wanted}")
     return 0
 
 

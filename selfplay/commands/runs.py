@@ -39,7 +39,7 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="play on N processes, or N actors of the cluster (default: one for each processor); 1 = in this process",
+        help="play on N processes, or N tasks of the cluster (default: one for each processor); 1 = in this process",
     )
     parser.add_argument(
         "--cluster",

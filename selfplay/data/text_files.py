@@ -51,17 +51,8 @@ def numbered_lines(path: Path, bookmark: Bookmark | None = None) -> Iterator[tup
 
 
 def position_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number from 1, line) of a list of positions in any encoding; without blank lines and those that begin with #."""
-    number = 0
-    try:
-        with open_unpacked(path) as (stream, _):
-            for piece in utf8_pieces(stream):
-                for line in piece.splitlines():
-                    number += 1
-                    if line.strip() and not line.startswith(b"#"):
-                        yield number, line.decode()
-    except PACKED_ERRORS as error:
-        raise DataError(f"{path}:{number + 1}: cannot be read: {error}") from error
+    """`numbered_lines` of a list of positions, without blank lines and those that begin with #."""
+    return ((number, line) for number, line in numbered_lines(path) if line.strip() and not line.startswith("#"))
 
 
 class SkipLog:

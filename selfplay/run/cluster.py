@@ -1,4 +1,4 @@
-"""The games of self-play and gate on a Ray cluster: one actor per processor on every node; lost actors are replaced.
+"""The games of self-play and gate on a Ray cluster: one task per processor on every node; lost tasks are replaced.
 
 Every node needs this package, of the same version, in the environment that its Ray runs in; the versions are compared.
 Nodes with different processors or BLAS libraries compute different last bits, so they play the same games only if
@@ -17,11 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.errors import ConfigError, RunError
+from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import atomic_write
 from selfplay.run.playing import PlayBackend, PlayTask
-from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import SupervisedPlay, WorkerLost
+from selfplay.run.sharing import Message, SharedPlay, WorkerLost, play_share, source_hash
 
 KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses up to two
 
@@ -46,11 +45,11 @@ def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterat
         ray.shutdown()
 
 
-class RayBackend(SupervisedPlay):
-    """A PlayBackend of `workers` actors; 0 means one per processor that the cluster has when a call begins.
+class RayBackend(SharedPlay):
+    """A PlayBackend of `workers` tasks; 0 means one per processor that the cluster has when a call begins.
 
-    Needs a connection to the cluster. The networks are sent to every node once per call, and the actors live as long as
-    the call. An actor that is lost, with its node or alone, is replaced as soon as a processor is free on any node.
+    Needs a connection to the cluster. The networks are sent to every node once per pool. A task begins as soon as a
+    processor is free on any node.
     """
 
     def _count(self) -> int:
@@ -59,16 +58,61 @@ class RayBackend(SupervisedPlay):
             raise RunError("the Ray cluster has no processors")
         return count
 
-    def _hirer(self, task: PlayTask) -> Callable[[], _ActorWorker]:
-        ray = _ray()
-        new_actor = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_StationActor)
-        arguments = ray.put(task), ray.put([net.read_bytes() for net in task.nets]), source_hash()
-        return lambda: _ActorWorker(ray, new_actor.remote(*arguments))
+    def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> _Tasks:
+        return _Tasks(task, numbers)
 
-    def _ready(self, workers: Sequence[_ActorWorker], timeout_s: float) -> Sequence[_ActorWorker]:
-        references = {worker.reference: worker for worker in workers}
-        done, _ = _ray().wait(list(references), num_returns=1, timeout=timeout_s)
-        return [references[reference] for reference in done]
+
+class _Tasks:
+    """The tasks, and queues of numbers and messages, which live in processes of their own."""
+
+    def __init__(self, task: PlayTask, numbers: Sequence[int]) -> None:
+        self._ray = _ray()
+        from ray.util.queue import Queue
+
+        self._numbers, self._messages = (Queue(actor_options={"num_cpus": 0}) for _ in range(2))
+        self._numbers.put_nowait_batch(list(numbers))
+        self._count = len(numbers)
+        nets = self._ray.put([net.read_bytes() for net in task.nets])
+        self._arguments = self._ray.put(task), nets, source_hash(), self._numbers, self._messages
+        self._task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(_play_on_node)
+        self._calls: list[Any] = []
+
+    def start(self, worker: int) -> None:
+        self._calls.append(self._task.remote(worker, *self._arguments))
+
+    def receive(self, timeout_s: float) -> Message | None:
+        from ray.util.queue import Empty
+
+        try:
+            return self._messages.get(timeout=timeout_s)
+        except Empty:
+            return None
+        except self._ray.exceptions.RayError as error:
+            raise WorkerLost(_first_line(error)) from error
+
+    def playing(self) -> list[int]:
+        done, _ = self._ray.wait(self._calls, num_returns=len(self._calls), timeout=0)
+        for call in done:
+            try:
+                self._ray.get(call)
+            except self._ray.exceptions.RayError as error:
+                if isinstance(cause := getattr(error, "cause", None), AinoError):
+                    raise cause from None
+                raise WorkerLost(_first_line(error)) from error
+        return [worker for worker, call in enumerate(self._calls) if call not in done]
+
+    def drawn(self) -> int:
+        try:
+            return self._count - self._numbers.qsize()
+        except self._ray.exceptions.RayError:  # the queue is lost, too
+            return 0
+
+    def close(self) -> None:
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            for call in self._calls:
+                self._ray.cancel(call, force=True)
+            for queue in (self._numbers, self._messages):
+                queue.shutdown(force=True)
 
 
 def _ray() -> Any:
@@ -80,28 +124,6 @@ def _ray() -> Any:
     return ray
 
 
-class _ActorWorker:
-    """The Worker that is an actor."""
-
-    def __init__(self, ray: Any, actor: Any) -> None:
-        self.reference: Any = None  # reference to the answer of the current exchange
-        self._ray = ray
-        self._actor = actor
-
-    def ask(self, numbers: list[int]) -> None:
-        self.reference = self._actor.exchange.remote(numbers)
-
-    def answer(self) -> Report:
-        try:
-            return self._ray.get(self.reference)
-        except self._ray.exceptions.RayError as error:
-            raise WorkerLost(_first_line(error)) from error
-
-    def kill(self) -> None:
-        with contextlib.suppress(self._ray.exceptions.RayError):
-            self._ray.kill(self._actor)
-
-
 def _first_line(error: Exception) -> str:
     """The first part of a Ray error, without the addresses and hints that follow."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -110,24 +132,27 @@ def _first_line(error: Exception) -> str:
 # ---- on the cluster's nodes ---------------------------------------------------------------------------------------
 
 
-class _StationActor:
-    """A Station in a process of the cluster."""
+def _play_on_node(worker: int, task: PlayTask, nets: list[bytes], source: str, numbers: Any, messages: Any) -> None:
+    """`play_share` in a process of the cluster."""
+    from ray.util.queue import Empty
 
-    def __init__(self, task: PlayTask, nets: list[bytes], source: str) -> None:
-        self._station = Station(replace(task, nets=tuple(map(_node_copy, nets))), source)
+    def draw() -> Iterator[int]:
+        with contextlib.suppress(Empty):
+            while True:
+                yield numbers.get(block=False)
 
-    def exchange(self, numbers: list[int]) -> Report:
-        return self._station.exchange(numbers)
+    local = replace(task, nets=tuple(map(_node_copy, nets)))
+    play_share(local, draw(), lambda record: messages.put((worker, record)), source)
 
 
 def _node_copy(net: bytes) -> Path:
-    """A file on this node with the network. Killed actors leave their files behind, so old ones are removed here."""
+    """A file on this node with the network. Killed tasks leave their files behind, so old ones are removed here."""
     folder = Path(tempfile.gettempdir()) / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"
     with atomic_write(path) as stream:
         stream.write(net)
-    with contextlib.suppress(FileNotFoundError):  # another actor of this node may be removing the same ones
+    with contextlib.suppress(FileNotFoundError):  # another task of this node may be removing the same ones
         newest_first = sorted(folder.glob("*.dit"), key=lambda file: file.stat().st_mtime, reverse=True)
         for old in newest_first[KEPT_NETS:]:
             old.unlink()

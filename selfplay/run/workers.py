@@ -10,63 +10,78 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import connection, resource_tracker
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
+from typing import Any
 
 from engine.cli.command_line import silence_false_warnings
+from engine.errors import AinoError
 from selfplay.run.playing import PlayTask
-from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import SupervisedPlay, WorkerLost
+from selfplay.run.sharing import Message, SharedPlay, WorkerLost, play_share, source_hash
 
 
-class WorkerPool(SupervisedPlay):
+class WorkerPool(SharedPlay):
     """A PlayBackend of `workers` processes.
 
     They share nothing but the networks' files and the kernel cache, ignore Ctrl-C, which their parent handles,
     and end with their parent, however it ends.
     """
 
-    def _hirer(self, task: PlayTask) -> Callable[[], _WorkerProcess]:
-        return lambda: _WorkerProcess(task)
-
-    def _ready(self, workers: Sequence[_WorkerProcess], timeout_s: float) -> Sequence[_WorkerProcess]:
-        answered = connection.wait([worker.connection for worker in workers], timeout_s)
-        return [worker for worker in workers if worker.connection in answered]
+    def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> _Processes:
+        return _Processes(task, numbers, count)
 
 
-class _WorkerProcess:
-    """The Worker that lives in a process of its own, at the other end of a pipe."""
+class _Processes:
+    """The processes, one call each. A process that dies takes the executor and all others with it."""
 
-    def __init__(self, task: PlayTask) -> None:
+    def __init__(self, task: PlayTask, numbers: Sequence[int], count: int) -> None:
         # "spawn": a fork would copy the locks of threads that are not there.
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        arguments = theirs, task, source_hash()
-        self._process = context.Process(target=_serve, args=arguments, name="self-play worker", daemon=True)
+        self._reader, self._writer = context.Pipe(duplex=False)
+        self._drawn = context.RawValue("q", 0)
+        channel = self._writer, context.Lock(), self._drawn
+        self._executor = ProcessPoolExecutor(count, context, _begin, channel)
+        self._arguments = task, numbers, source_hash()
+        self._count, self._calls = count, list[Future[None]]()
+
+    def start(self, worker: int) -> None:
         with _interrupts_held():
-            self._process.start()
-        theirs.close()
+            self._calls.append(self._executor.submit(_play, worker, *self._arguments))
+        self._processes = list((self._executor._processes or {}).values())
+        if len(self._calls) == self._count:
+            self._writer.close()  # so that a message which a dead process began has an end
 
-    def ask(self, numbers: list[int]) -> None:
+    def receive(self, timeout_s: float) -> Message | None:
         try:
-            self.connection.send(numbers)
-        except OSError as error:
-            raise WorkerLost(self._fate()) from error
+            return self._reader.recv() if self._reader.poll(timeout_s) else None
+        except (EOFError, OSError):
+            return None
 
-    def answer(self) -> Report:
-        try:
-            return self.connection.recv()
-        except (EOFError, OSError) as error:
-            raise WorkerLost(self._fate()) from error
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.join()
-        self.connection.close()
+    def playing(self) -> list[int]:
+        for error in filter(None, (call.exception() for call in self._calls if call.done())):
+            if isinstance(error, AinoError):
+                raise error
+            raise WorkerLost(self._fate() if isinstance(error, BrokenProcessPool) else repr(error)) from error
+        return [worker for worker, call in enumerate(self._calls) if not call.done()]
 
     def _fate(self) -> str:
-        self._process.join(1.0)
-        return f"process {self._process.pid} ended with exit status {self._process.exitcode}"
+        """How the process ended that was the first to end; the executor terminates the others."""
+        statuses = {process.pid: process.exitcode for process in self._processes}
+        first = [f"process {pid} ended with exit status {status}" for pid, status in statuses.items()
+                 if status not in (None, 0, -signal.SIGTERM)]  # fmt: skip
+        return first[0] if first else "a process was terminated"
+
+    def drawn(self) -> int:
+        return self._drawn.value
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+        self._executor.shutdown()
+        self._reader.close()
+        self._writer.close()
 
 
 @contextlib.contextmanager
@@ -85,21 +100,38 @@ def _interrupts_held() -> Iterator[None]:
 
 # ---- in the worker's process --------------------------------------------------------------------------------------
 
+_channel: Any = None  # the pipe to the parent, the lock of all workers, and how many numbers they have drawn
 
-def _serve(pipe: connection.Connection, task: PlayTask, source: str) -> None:
-    """Answer the parent until it closes the pipe or ends."""
+
+def _begin(*channel: Any) -> None:
+    global _channel
+    _channel = channel
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     silence_false_warnings()
     threading.Thread(target=_end_with_parent, name="watch", daemon=True).start()
-    station = Station(task, source)
-    with contextlib.suppress(EOFError, OSError):
+
+
+def _play(worker: int, task: PlayTask, numbers: Sequence[int], source: str) -> None:
+    pipe, lock, drawn = _channel
+
+    def draw() -> Iterator[int]:
         while True:
-            pipe.send(station.exchange(pipe.recv()))
-    os._exit(0)  # there is nothing to clean up, and the games' thread may be deep in a kernel
+            with lock:
+                place = drawn.value
+                drawn.value += 1
+            if place >= len(numbers):
+                return
+            yield numbers[place]
+
+    def send(record: Any) -> None:
+        with lock:
+            pipe.send((worker, record))
+
+    play_share(task, draw(), send, source)
 
 
 def _end_with_parent() -> None:
-    """A worker whose games are stuck would not notice a closed pipe."""
+    """Workers wait for each other and for their next call, and would not notice that their parent is gone."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -20,7 +20,7 @@ from engine.board.fen import Note, parse_fen
 from engine.errors import DataError, FenError, MoveError, why_unreadable
 from engine.files.note_log import NoteLog
 from engine.files.text import decode_text
-from selfplay.suites.problem import Problem
+from selfplay.suites.problem import Problem, tell_faults
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
@@ -57,10 +57,7 @@ def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
                 problems.append(parse_epd_line(line, f"{path}:{number}", f"{path.stem}.{number}", mate_in, note))
             except DataError as error:
                 faults.append(error)
-    if not problems:
-        raise faults[0] if faults else DataError(f"{path}: no positions in it")
-    for fault in faults:
-        note(f"{fault}; skipping this line")
+    tell_faults(path, "positions", problems, faults, note)
     notes.close()
     return problems
 

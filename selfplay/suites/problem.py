@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import chess
 import numpy as np
+
+from engine.board.fen import Note
+from engine.errors import DataError
 
 Item = TypeVar("Item")
 
@@ -17,6 +21,14 @@ def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
     if limit is None or limit >= len(items):
         return list(items)
     return [items[number] for number in sorted(np.random.default_rng(seed).permutation(len(items))[:limit])]
+
+
+def tell_faults(path: Path, what: str, problems: Sequence[Problem], faults: Sequence[DataError], note: Note) -> None:
+    """Note the lines that were left out. Raises the first fault, or DataError, where no problem is left."""
+    if not problems:
+        raise faults[0] if faults else DataError(f"{path}: no {what} in it")
+    for fault in faults:
+        note(f"{fault}; skipping this line")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from engine.board.fen import Note, parse_fen
 from engine.errors import DataError, FenError, why_unreadable
 from engine.files.note_log import NoteLog
 from engine.files.text import decode_text
-from selfplay.suites.problem import Problem, sample
+from selfplay.suites.problem import Problem, sample, tell_faults
 
 BAND = 200  # width of a rating band, in rating points
 PUZZLE_COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
@@ -38,10 +38,7 @@ def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note
             puzzles.append(_puzzle(row, f"{path}:{number}", note))
         except DataError as error:
             faults.append(error)
-    if not puzzles:
-        raise faults[0] if faults else DataError(f"{path}: no puzzles in it")
-    for fault in faults:
-        note(f"{fault}; skipping this puzzle")
+    tell_faults(path, "puzzles", puzzles, faults, note)
     notes.close()
     return puzzles
 

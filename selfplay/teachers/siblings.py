@@ -53,7 +53,7 @@ def siblings_of(net: StockfishNet, parents: np.ndarray, threads: int = 1) -> Sib
     """
     found, owner, sorts = children_of(np.ascontiguousarray(parents))
     if not len(found):
-        raise DataError("no balanced position with a move among the truth's positions")
+        raise DataError("no balanced position with a move among the parents")
     label = -q_of(DEPTH_2_SCORES.wdl(teacher_cp(net, found, LABEL_PLIES, threads)))
     best = np.full(len(parents), -np.inf)
     np.maximum.at(best, owner, label)

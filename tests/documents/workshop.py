@@ -201,8 +201,6 @@ def _write_labels(folder: Path, rng: np.random.Generator) -> None:
             stream.write(json.dumps({"result": "0-1", "uci": uci, "ev": [30] * len(uci.split())}) + "\n")
     with lzma.open(folder / "human.tsv.xz", "wt") as stream:
         stream.write("result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in moves))
-    lines = "".join(f"{board.fen()}|20|25\n" for board in boards if not board.is_check())
-    (folder / "truth.txt").write_text(lines, encoding="ascii")
     label = "{fen}|*|{move}:{move}=20\n"
     with lzma.open(folder / "searched" / "part0.txt.xz", "wt") as stream:
         for board in boards:

@@ -42,7 +42,7 @@ NO_PLACES = {
     "aino-train match": ("--first", "name=a cmd=aino", "--second", "name=b cmd=aino", "--out", NOWHERE),
     "aino-train ladder": ("--out", NOWHERE),
     "aino-train label": ("--engine", "aino", "--epd", "selfplay/sets/openings.epd", "--out", NOWHERE / "x.txt.xz"),
-    "aino-train pretrain": ("--pgn", "GAME", "--run", NOWHERE, "--out", "GAME", "--minutes", 1),
+    "aino-train pretrain": ("--data", "GAME", "--run", NOWHERE, "--out", "GAME", "--minutes", 1),
 }
 
 

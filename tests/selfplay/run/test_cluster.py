@@ -1,4 +1,4 @@
-"""Actors of a Ray cluster play the games of one thread, also when one of them is lost; skipped where Ray is missing.
+"""Tasks of a Ray cluster play the games of one thread, also when one of them is lost; skipped where Ray is missing.
 
 A cluster of two nodes, one of which is killed: `python -m benchmarks.ray_cluster`.
 """
@@ -58,7 +58,7 @@ def cluster() -> Iterator[tuple[PlayBackend, list[str]]]:
     ray.shutdown()
 
 
-def test_actors_play_the_games_of_a_thread(
+def test_tasks_play_the_games_of_a_thread(
     cluster: tuple[PlayBackend, list[str]], task: GenerationTask, expected: dict[int, bytes]
 ) -> None:
     play, told = cluster
@@ -66,8 +66,8 @@ def test_actors_play_the_games_of_a_thread(
     assert not told
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for the actors in /proc")
-def test_lost_actor_is_replaced_and_its_games_are_the_same(
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for the tasks in /proc")
+def test_lost_task_is_replaced_and_its_games_are_the_same(
     cluster: tuple[PlayBackend, list[str]], task: GenerationTask, expected: dict[int, bytes]
 ) -> None:
     play, told = cluster
@@ -76,8 +76,8 @@ def test_lost_actor_is_replaced_and_its_games_are_the_same(
     def attack(record: SelfPlayRecord) -> None:
         if not finished:
             for raylet in children(os.getpid()):
-                for actor in children(raylet, b"ray::_StationActor"):
-                    os.kill(actor, signal.SIGKILL)
+                for one in children(raylet, b"ray::_play_on_node"):
+                    os.kill(one, signal.SIGKILL)
         finished[record.number] = encode_record(record)
 
     play(task, NUMBERS, attack, never)

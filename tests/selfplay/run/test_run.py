@@ -200,7 +200,7 @@ def test_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkeypatc
 def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(net: str, tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     pretrain.add_arguments(parser)
-    words = ["--net", net, "--pgn", "x.pgn", "--run", "x", "--out", "x.dit", "--positions", "9"]
+    words = ["--net", net, "--data", "x.pgn", "--run", "x", "--out", "x.dit", "--positions", "9"]
     alone = pretrain.settings_of(parser.parse_args(words))
     run = RunFolder(tmp_path, {"net": net})
     ours = learner_settings(run.config)

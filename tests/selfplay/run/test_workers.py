@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, NetFileError, RunError
 from engine.nn import dit
 from selfplay.games.gate_game import GateRecord
+from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
-from selfplay.run.playing import GenerationTask, play_numbers
-from selfplay.run.station import Report, Station, source_hash
-from selfplay.run.supervision import ATTEMPTS, SupervisedPlay, WorkerLost
+from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
+from selfplay.run.sharing import ATTEMPTS, Message, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from selfplay.training.families import family_of
 from tests.new_process import wait_until
@@ -74,10 +74,11 @@ def test_lost_worker_is_replaced_and_its_games_are_the_same(
         finished.append(record.number)
         assert encode_record(record) == expected[record.number]
 
-    WorkerPool(2, told.append, patience_s=8.0)(task, NUMBERS, attack, never)
+    WorkerPool(2, told.append, patience_s=600 if number == signal.SIGKILL else 25)(task, NUMBERS, attack, never)
     assert sorted(finished) == list(NUMBERS)
     assert told
-    assert all(("exit status -9" if number == signal.SIGKILL else "gave no answer for 8 s") in text for text in told)
+    expected_end = "exit status -9" if number == signal.SIGKILL else "gave no answer for 25 s"
+    assert [text for text in told if expected_end not in text] == []
 
 
 def test_broken_net_is_named_by_its_own_error(task: GenerationTask, tmp_path: Path) -> None:
@@ -155,99 +156,119 @@ def test_negative_number_of_workers_is_refused(
     assert "--workers" in capsys.readouterr().err
 
 
-# ---- supervision, with workers that only pretend ------------------------------------------------------------------
+# ---- sharing, with workers that only pretend -----------------------------------------------------------------------
 
 
-class Pretender:
-    """Plays at once what it is given, unless `poison` is among it."""
+class PretendedPool:
+    """Plays game after game in one process; `poison` ends it, and `mute` workers say nothing at all."""
 
-    def __init__(self, records: dict[int, bytes], poison: set[int], stillborn: bool) -> None:
-        self._records = records
-        self._poison = poison
-        self._stillborn = stillborn
-        self._given: deque[int] = deque()
-        self.largest_lot = 0
-        self.killed = False
+    def __init__(self, play: "PretendedPlay", numbers: Sequence[int]) -> None:
+        self._play, self._numbers, self._started = play, deque(numbers), list[int]()
+        self._count, self._up, self.closed = len(numbers), False, False
 
-    def ask(self, numbers: list[int]) -> None:
-        self._given.extend(numbers)
-        self.largest_lot = max(self.largest_lot, len(numbers))
+    def start(self, worker: int) -> None:
+        self._started.append(worker)
 
-    def answer(self) -> Report:
-        if self._stillborn or self._poison & set(self._given):
+    def receive(self, timeout_s: float) -> Message | None:
+        if self._play.mute or not self._numbers:
+            return None
+        if not self._up:
+            self._up = True
+            return 0, None
+        number = self._numbers.popleft()
+        if number in self._play.poison:
+            self._play.poisoned.append(number)
+            self._numbers.appendleft(number)
+            return None
+        return self._started[number % len(self._started)], decode_record(self._play.records[number])
+
+    def playing(self) -> list[int]:
+        if self._numbers and self._numbers[0] in self._play.poisoned[-1:]:
             raise WorkerLost("pretended to die")
-        finished = [decode_record(self._records[number]) for number in self._given]
-        self._given.clear()
-        return Report(finished, wanted=4)
+        return self._started if self._numbers else []
 
-    def kill(self) -> None:
-        self.killed = True
+    def drawn(self) -> int:
+        return self._count - len(self._numbers) + 1
+
+    def close(self) -> None:
+        self.closed = True
 
 
-class PretendedPlay(SupervisedPlay):
-    """Pretenders, all of them remembered."""
+class PretendedPlay(SharedPlay):
+    """Pretended pools, all of them remembered."""
 
-    def __init__(
-        self, records: dict[int, bytes], size: int = 2, poison: Sequence[int] = (), stillborn: bool = False
-    ) -> None:
+    def __init__(self, records: dict[int, bytes], poison: Sequence[int] = (), mute: bool = False) -> None:
         self.told: list[str] = []
-        super().__init__(size, self.told.append)
-        self.hired: list[Pretender] = []
-        self._arguments = (records, set(poison), stillborn)
+        super().__init__(2, self.told.append, patience_s=0.0 if mute else 600.0)
+        self.records, self.poison, self.mute = records, poison, mute
+        self.poisoned: list[int] = []
+        self.pools: list[PretendedPool] = []
 
-    def _hirer(self, task: GenerationTask) -> Callable[[], Pretender]:
-        return self._hire
-
-    def _hire(self) -> Pretender:
-        self.hired.append(Pretender(*self._arguments))
-        return self.hired[-1]
-
-    def _ready(self, workers: Sequence[Pretender], timeout_s: float) -> Sequence[Pretender]:
-        return list(workers)
+    def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> PretendedPool:
+        self.pools.append(PretendedPool(self, numbers))
+        self.poisoned.clear()
+        return self.pools[-1]
 
 
-def test_lots_are_small_and_every_game_is_handed_out_once(task: GenerationTask, expected: dict[int, bytes]) -> None:
-    play = PretendedPlay(expected)
-    assert games_of(play, task, NUMBERS) == expected
-    assert 1 < max(worker.largest_lot for worker in play.hired) <= 4
-    assert len(play.hired) == 2
-    assert all(worker.killed for worker in play.hired)
-    assert not play.told
-
-
-def test_deadly_game_is_given_up_after_some_workers(task: GenerationTask, expected: dict[int, bytes]) -> None:
-    play = PretendedPlay(expected, poison=[3])
-    with pytest.raises(RunError, match=r"3 workers were lost with game .*pretended to die"):
-        games_of(play, task, NUMBERS)
-    assert len(play.told) == ATTEMPTS - 1
-    assert all(worker.killed for worker in play.hired)
+def test_a_deadly_game_is_played_last_and_given_up(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play, finished = PretendedPlay(expected, poison=[3]), list[int]()
+    with pytest.raises(RunError, match=r"lost 3 times before they finished game 3: pretended to die"):
+        play(task, NUMBERS, lambda record: finished.append(record.number), never)
+    assert finished == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert len(play.told) == len(play.pools) - 1 == ATTEMPTS + 1
+    assert all(pool.closed for pool in play.pools)
 
 
 def test_workers_that_never_start_are_given_up(task: GenerationTask, expected: dict[int, bytes]) -> None:
-    play = PretendedPlay(expected, size=8, stillborn=True)
-    with pytest.raises(RunError, match="at their start"):
+    play = PretendedPlay(expected, mute=True)
+    with pytest.raises(RunError, match="before they finished any game: gave no answer for 0 s"):
         games_of(play, task, NUMBERS)
-    assert len(play.hired) == ATTEMPTS
+    assert len(play.pools) == ATTEMPTS
 
 
-# ---- the station --------------------------------------------------------------------------------------------------
+# ---- one worker -----------------------------------------------------------------------------------------------------
 
 
-def test_station_asks_for_more_before_it_has_nothing_left(task: GenerationTask, expected: dict[int, bytes]) -> None:
-    station = Station(task, source_hash())
-    assert station.exchange([]) == Report([], wanted=4)
-    records: list[bytes] = []
-    report = station.exchange([0, 1])
-    pending = deque([2, 3, 4])
-    while len(records) < 5:
-        assert report.wanted >= 0
-        lot = [pending.popleft() for _ in range(min(len(pending), report.wanted))]
-        report = station.exchange(lot)
-        records += map(encode_record, report.records)
-    assert sorted(records) == sorted(expected[number] for number in range(5))
+def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    said: list[object] = []
+
+    def draw() -> Iterator[int]:
+        assert said == [None]
+        yield from (0, 1)
+
+    play_share(task, draw(), lambda record: said.append(record and encode_record(record)), source_hash())
+    assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
 
 
-def test_station_of_another_version_refuses_to_play(task: GenerationTask) -> None:
-    report = Station(task, "0" * 64).exchange([])
-    assert isinstance(report.error, ConfigError)
-    assert "another version" in str(report.error)
+def test_a_worker_of_another_version_refuses_to_play(task: GenerationTask) -> None:
+    with pytest.raises(ConfigError, match="another version"):
+        play_share(task, iter([0]), lambda record: None, "0" * 64)
+
+
+class DeadlyTask(GenerationTask):
+    """A generation whose game 3 ends the process that plays it."""
+
+    def new_game(self, number: int) -> SelfPlayGame:
+        if number == 3:
+            os._exit(7)
+        return super().new_game(number)
+
+
+def test_a_process_dies_of_a_game(task: GenerationTask) -> None:
+    told: list[str] = []
+    with pytest.raises(RunError, match=r"before they finished game 3: process \d+ ended with exit status 7"):
+        games_of(WorkerPool(2, told.append), DeadlyTask(**vars(task)), [3])
+    assert len(told) == ATTEMPTS - 1
+    assert not multiprocessing.active_children()
+
+
+class FailingTask(GenerationTask):
+    """A generation whose games cannot be made."""
+
+    def new_game(self, number: int) -> SelfPlayGame:
+        raise MemoryError(f"no room for game {number}")
+
+
+def test_what_a_worker_could_not_do_is_told(task: GenerationTask) -> None:
+    with pytest.raises(RunError, match=r"lost 3 times before they finished any game: MemoryError\('no room"):
+        games_of(WorkerPool(2), FailingTask(**vars(task)), NUMBERS)

@@ -93,7 +93,7 @@ def check_labels(line: str, multipv: int = 5) -> int:
 
 def test_positions_of_a_list_are_labelled(tmp_path: Path, out: Path, label: Callable[..., str]) -> None:
     (tmp_path / "positions.epd").write_text("# a comment\n" + "\n".join(EPD) + "\n")
-    assert "4 positions; 100,000 were asked for" in label("--epd", tmp_path / "positions.epd")
+    assert "4 positions of 100,000: the sources have no more" in label("--epd", tmp_path / "positions.epd")
     lines = lines_of(out)
     assert [line.split("|")[1] for line in lines] == ["*"] * 4
     assert sum(check_labels(line) for line in lines) == 4
