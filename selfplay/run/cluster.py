@@ -59,7 +59,10 @@ class RayBackend(SharedPlay):
         return count
 
     def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> _Tasks:
-        return _Tasks(task, numbers)
+        try:
+            return _Tasks(task, numbers)
+        except _ray().exceptions.RayError as error:
+            raise RunError(f"the Ray cluster is lost, or this machine's node of it: {_first_line(error)}") from error
 
 
 class _Tasks:
@@ -68,8 +71,11 @@ class _Tasks:
     def __init__(self, task: PlayTask, numbers: Sequence[int]) -> None:
         self._ray = _ray()
         from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        self._numbers, self._messages = (Queue(actor_options={"num_cpus": 0}) for _ in range(2))
+        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+        options = {"num_cpus": 0, "scheduling_strategy": here}  # other nodes may be lost
+        self._numbers, self._messages = (Queue(actor_options=options) for _ in range(2))
         self._numbers.put_nowait_batch(list(numbers))
         self._count = len(numbers)
         nets = self._ray.put([net.read_bytes() for net in task.nets])
