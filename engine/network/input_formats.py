@@ -32,9 +32,9 @@ from engine.network.planes import (
 )
 from engine.network.policy_map import INDEX_TO_UCI
 
-CLASSICAL, CANONICAL, HUNDREDS, REPEATED = 1, 3, 4, 5
-INPUT_FORMATS = (CLASSICAL, 2, CANONICAL, HUNDREDS, REPEATED)
-FLIP, MIRROR, TRANSPOSE = 1, 2, 4  # files, ranks, both (a1 to h8): bits of a turn, done in this order
+CLASSICAL, CANONICAL, HUNDREDS, _REPEATED = 1, 3, 4, 5
+INPUT_FORMATS = (CLASSICAL, 2, CANONICAL, HUNDREDS, _REPEATED)
+FLIP, FLIP_RANKS, TRANSPOSE = 1, 2, 4  # files, ranks, both (a1 to h8): bits of a turn, done in this order
 TURNS = 8
 
 _LEFT_FILES, _UPPER_RANKS = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0xFFFFFFFF00000000)
@@ -99,7 +99,7 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
     """Write the history back to the last position that cannot be repeated; zero what is left of it."""
     current, slot, back = stack[ply], 0, 0
     side = np.int64(current[layout.SIDE])
-    only_repeated = input_format == REPEATED
+    only_repeated = input_format == _REPEATED
     while slot < HISTORY:
         at = max(ply - back, first)
         row = stack[at]
@@ -148,7 +148,7 @@ def turned(board, turn):
     """A board after a turn."""
     if turn & FLIP:
         board = flip_files(board)
-    if turn & MIRROR:
+    if turn & FLIP_RANKS:
         board = byteswap(board)
     return transpose(board) if turn & TRANSPOSE else board
 
@@ -164,7 +164,7 @@ def canonical_turn(masks):
     if masks[layout.PAWN] | masks[6 + layout.PAWN]:
         return turn
     if king & _UPPER_RANKS:
-        turn |= MIRROR
+        turn |= FLIP_RANKS
     king = turned(king, turn)
     if king & _ABOVE or (king & _ON_DIAGONAL and _is_larger_untransposed(masks, turn)):
         turn |= TRANSPOSE
@@ -229,5 +229,5 @@ def turned_moves() -> np.ndarray:
 
 def _turned_square(square: int, turn: int) -> int:
     file, rank = square & 7, square >> 3
-    file, rank = (7 - file if turn & FLIP else file), (7 - rank if turn & MIRROR else rank)
+    file, rank = (7 - file if turn & FLIP else file), (7 - rank if turn & FLIP_RANKS else rank)
     return (7 - file) * 8 + 7 - rank if turn & TRANSPOSE else rank * 8 + file

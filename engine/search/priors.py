@@ -208,7 +208,7 @@ def expand(tree, params, node, side, moves, logits, count):
             weight = 0.0  # A network that overflowed: places by weight need numbers.
         total += weight
         weights[i] = np.float32(weight)
-    if total == 0.0:
+    if np.float32(total) == 0.0:  # e^-inf is the smallest number here.
         weights[:count] = np.float32(1.0)
         total = np.float64(count)
     return add_edges(tree, node, moves, np.int64(0), count, np.float32(total))

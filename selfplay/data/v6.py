@@ -58,7 +58,7 @@ LENGTH_LIMIT = 1 << 4
 ADJUDICATED = 1 << 5
 NOT_FOR_TRAINING = 1 << 6  # such records keep the game's moves complete
 
-INPUT_FORMATS = FORMAT_NAMES["input"]
+_INPUT_FORMATS = FORMAT_NAMES["input"]
 LARGEST_CHUNK = LONGEST_GAME * V6_RECORD.itemsize  # bytes
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1])  # uint8[256]
 
@@ -155,7 +155,7 @@ def _parse(name: str, stream: IO[bytes]) -> np.ndarray:
     if not data or len(data) % V6_RECORD.itemsize:
         raise DataError(f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}")
     records = np.frombuffer(data, V6_RECORD)
-    for field, expected, names in (("version", VERSION, {}), ("input_format", CLASSICAL_INPUT, INPUT_FORMATS)):
+    for field, expected, names in (("version", VERSION, {}), ("input_format", CLASSICAL_INPUT, _INPUT_FORMATS)):
         for other in np.unique(records[field][records[field] != expected])[:1]:
             told = names.get(int(other), "")
             raise DataError(f"{name}: {field} {other}{f' ({told})' if told else ''}, expected {expected}")

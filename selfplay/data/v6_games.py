@@ -36,7 +36,7 @@ from selfplay.records.game import SelfPlayRecord, training_game
 from selfplay.records.targets import wdl_from_result
 
 MOST_VISITS = 65_535  # most visits of one move in a replay record
-PIECE_PLANES = 12  # piece planes of one board in the history
+_PIECE_PLANES = 12  # piece planes of one board in the history
 SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 1
 COUNT_TOLERANCE = 0.01  # how far probability times visits may be from a whole number; float32 is 0.004 off at 65,535
 
@@ -326,6 +326,6 @@ def follow_game(stack, masks, played, shares, moves, counts, target_moves, targe
 def same_position(a, b):
     """Whether planes uint64[112] agree on the pieces, castling, side to move and fifty-move counter."""
     for plane in range(FIFTY_MOVE_PLANE + 1):
-        if a[plane] != b[plane] and (plane < PIECE_PLANES or plane >= CASTLING_PLANE):
+        if a[plane] != b[plane] and (plane < _PIECE_PLANES or plane >= CASTLING_PLANE):
             return False
     return True

@@ -20,7 +20,7 @@ from typing import Any
 from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import atomic_write
 from selfplay.run.playing import PlayBackend, PlayTask
-from selfplay.run.sharing import Message, SharedPlay, WorkerLost, play_share, source_hash
+from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
 KEPT_NETS = 8  # network copies kept on a node; each run that shares the node uses up to two
 
@@ -86,7 +86,7 @@ class _Tasks:
     def start(self, worker: int) -> None:
         self._calls.append(self._task.remote(worker, *self._arguments))
 
-    def receive(self, timeout_s: float) -> Message | None:
+    def receive(self, timeout_s: float) -> WorkerMessage | None:
         from ray.util.queue import Empty
 
         try:

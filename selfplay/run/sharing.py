@@ -23,7 +23,7 @@ ATTEMPTS = 3  # give up after so many pools in a row that finished no game
 WAIT_S = 0.2  # seconds between checks for a stop
 BEAT_S = 1.0  # seconds between the signs of life of a worker
 
-Message = tuple[int, Any]  # worker, and the record of a finished game, or None as a sign of life
+WorkerMessage = tuple[int, Any]  # worker, and the record of a finished game, or None as a sign of life
 
 
 class WorkerLost(Exception):
@@ -46,7 +46,7 @@ class Pool(Protocol):
     def start(self, worker: int) -> None:
         """Let one more worker play, `play_share`."""
 
-    def receive(self, timeout_s: float) -> Message | None:
+    def receive(self, timeout_s: float) -> WorkerMessage | None:
         """The next message; None if there is none within the timeout."""
 
     def playing(self) -> Sequence[int]:

@@ -19,7 +19,7 @@ from typing import Any
 from engine.cli.command_line import silence_false_warnings
 from engine.errors import AinoError
 from selfplay.run.playing import PlayTask
-from selfplay.run.sharing import Message, SharedPlay, WorkerLost, play_share, source_hash
+from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
 
 class WorkerPool(SharedPlay):
@@ -53,7 +53,7 @@ class _Processes:
         if len(self._calls) == self._count:
             self._writer.close()  # so that a message which a dead process began has an end
 
-    def receive(self, timeout_s: float) -> Message | None:
+    def receive(self, timeout_s: float) -> WorkerMessage | None:
         try:
             return self._reader.recv() if self._reader.poll(timeout_s) else None
         except (EOFError, OSError):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from tests.unit.test_imports import MODULES, syntax_tree
 
 # Their decorators and instructions are typed by Numba and LLVM.
-TYPED_BY_NUMBA = {f"engine.native.{name}" for name in ("bits", "integer_lanes", "jit", "lanes", "ordering", "prefetch")}
+TYPED_BY_NUMBA = {
+    f"engine.native.{name}" for name in ("bits", "elementary", "integer_lanes", "jit", "lanes", "ordering", "prefetch")
+}
 
 
 def functions(node: ast.AST) -> Iterator[ast.FunctionDef]:

@@ -22,9 +22,7 @@ SomeEngine = TypeVar("SomeEngine", bound="Engine")
 
 SMALLEST_HASH_MIB = 1
 
-# Errors by which the engine refuses options, and the option at fault if the error names none.
-_REFUSALS = (AinoError, MemoryError, OSError)
-_UNNAMED_FAULT: dict[type[Exception], str] = {MemoryError: "hash_mib"}  # and _LAST_RESORT for the others
+_REFUSALS = (AinoError, MemoryError, OSError)  # Errors by which the engine refuses options.
 # By field: what to try in place of a refused value, when the value that was set before it is no way out.
 _INSTEAD: dict[str, tuple[Value, ...]] = {
     "hash_mib": (EngineOptions().hash_mib, SMALLEST_HASH_MIB),
@@ -63,7 +61,8 @@ class _Fallbacks:
 
         Raises DemandRefused.
         """
-        fault = getattr(error, "option", "") or _UNNAMED_FAULT.get(type(error), _LAST_RESORT)
+        unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT  # NumPy has a MemoryError of its own
+        fault = getattr(error, "option", "") or unnamed
         for field in dict.fromkeys((fault, _LAST_RESORT)):
             value = getattr(options, field)
             if isinstance(error, AinoError) and field in self._demanded and self._demanded[field] == value:

@@ -23,11 +23,11 @@ from engine.network.transformer.model import TransformerConfig
 POLICIES = {1: "classical", 2: "convolution", 3: "attention"}
 VALUES = {1: "scalar", 2: "wdl"}
 ACTIVATIONS = {0: "relu", 1: "mish"}
-CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS = 1, 2, 3, 4  # network structures
+_CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS = 1, 2, 3, 4  # network structures
 CLASSICAL_INPUT = 1
 _TAKEN: dict[str, tuple[int, ...]] = {
     "input": (CLASSICAL_INPUT,),
-    "network": (CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS),
+    "network": (_CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS),
     "policy": tuple(POLICIES),
     "value": tuple(VALUES),
     "moves_left": (0, 1),
@@ -108,7 +108,7 @@ def _checked_format(path: str | Path, net: Message) -> Message:
         if form[field] not in taken:
             names = " or ".join(format_name(field, number) for number in taken)
             raise NetFileError(path, names, format_name(field, form[field]))
-    if form["network"] in (CLASSICAL, SE):
+    if form["network"] in (_CLASSICAL, SE):
         form |= {"policy": 1, "value": 1}
     return form
 

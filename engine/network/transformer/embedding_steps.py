@@ -11,8 +11,9 @@ from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, store
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
+from engine.network.tower.fused_heads import ORIGIN
 from engine.network.tower.multiply import Rows, multiply
-from engine.network.transformer.encoder_steps import ORIGIN, SQUARES, activate, norm_row
+from engine.network.transformer.encoder_steps import SQUARES, activate, norm_row
 
 
 class BoardWeights(NamedTuple):

@@ -17,11 +17,11 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, minimum, relu, splat, store
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import CHUNK
+from engine.network.tower.fused_heads import ORIGIN
 from engine.network.tower.multiply import BLOCK_LANES, Rows, multiply
 from engine.network.tower.smooth import exp_lanes, mish_lanes, selu_lanes
 
 SQUARES = np.int64(64)
-ORIGIN = np.int64(0)
 IDENTITY, RELU, SQUARED_RELU, MISH, SWISH, SELU, TANH, SIGMOID = range(8)
 ACTIVATION_CODES = {
     "identity": IDENTITY, "relu": RELU, "squared_relu": SQUARED_RELU, "mish": MISH,

@@ -13,13 +13,12 @@ from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.native.pool import PerThread
 from engine.network.outputs import CHUNK, MOVES_LEFT_SCALE
-from engine.network.tower.fused_heads import dense_heads, head_space, keep_features, write_probabilities
+from engine.network.tower.fused_heads import ORIGIN, dense_heads, head_space, keep_features, write_probabilities
 from engine.network.tower.fused_policy import HEAD_KERNELS
 from engine.network.tower.inference import is_finite
 from engine.network.tower.multiply import Rows, multiply
 from engine.network.transformer.embedding_steps import embed
 from engine.network.transformer.encoder_steps import (
-    ORIGIN,
     SQUARES,
     activate,
     dense_rows,

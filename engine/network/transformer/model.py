@@ -35,9 +35,9 @@ from engine.network.tower.model import TowerConfig, build_tower, loaded, tower_c
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
 
 SQUARES, PIECE_PLANES = 64, 12
-LARGEST_SIZE, LARGEST_DENSE = 8192, 1 << 20
+_LARGEST_SIZE, LARGEST_DENSE = 8192, 1 << 20
 MAP_EPSILON, DENSE_EPSILON = 1e-6, 1e-3  # of the norms, by the kind of embedding
-POLICY_HEADS, VALUE_HEADS = ("vanilla", "optimistic", "soft", "opponent"), ("winner", "q", "st")
+_POLICY_HEADS, _VALUE_HEADS = ("vanilla", "optimistic", "soft", "opponent"), ("winner", "q", "st")
 EMBEDDINGS, VALUES, ACTIVATIONS = ("map", "dense"), ("wdl", "scalar"), ("relu", "mish")
 INNER_ACTIVATIONS = ("identity", "relu", "squared_relu", "mish", "swish", "selu", "tanh", "sigmoid")
 _MAY_BE_ZERO = re.compile(r"(smolgen|moves_left|embedding|policy_(layers|attention))_?\w*")
@@ -82,7 +82,7 @@ class TransformerConfig:
         for name in ("policy_heads", "value_heads"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, size in asdict(self).items():
-            least, most = 0 if _MAY_BE_ZERO.fullmatch(name) else 1, LARGEST_SIZE
+            least, most = 0 if _MAY_BE_ZERO.fullmatch(name) else 1, _LARGEST_SIZE
             if isinstance(size, int) and not isinstance(size, bool) and not least <= size <= most:
                 raise ConfigError(f"transformer: expected {name} from {least} to {most}, found {size}")
         self._check("embedding", EMBEDDINGS)
@@ -91,7 +91,7 @@ class TransformerConfig:
         self._check("feed_activation", INNER_ACTIVATIONS)
         self._check("smolgen_activation", INNER_ACTIVATIONS)
         self._check("input_format", INPUT_FORMATS)
-        for names, known in ((self.policy_heads, POLICY_HEADS), (self.value_heads, VALUE_HEADS)):
+        for names, known in ((self.policy_heads, _POLICY_HEADS), (self.value_heads, _VALUE_HEADS)):
             if not names or len(set(names)) < len(names) or not set(names) <= set(known):
                 raise ConfigError(f"transformer: expected heads of {', '.join(known)}, found {', '.join(names)}")
         for inner, heads in ((self.inner, self.heads), (self.policy_attention_inner, self.policy_attention_heads or 1)):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import NUMPY, Backend, backend_of
-from engine.nn.operations.device import DeviceOperations
+from engine.nn.operations.device_operations import DeviceOperations
 from engine.nn.operations.native import NativeOperations
 from engine.nn.operations.plain import Operations
 

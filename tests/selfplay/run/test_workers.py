@@ -23,7 +23,7 @@ from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
-from selfplay.run.sharing import ATTEMPTS, Message, SharedPlay, WorkerLost, play_share, source_hash
+from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from selfplay.training.families import family_of
 from tests.new_process import wait_until
@@ -169,7 +169,7 @@ class PretendedPool:
     def start(self, worker: int) -> None:
         self._started.append(worker)
 
-    def receive(self, timeout_s: float) -> Message | None:
+    def receive(self, timeout_s: float) -> WorkerMessage | None:
         if self._play.mute or not self._numbers:
             return None
         if not self._up:

@@ -231,7 +231,7 @@ def test_a_named_net_that_is_missing_is_an_error(tmp_path, name):
 
 
 def test_a_shipped_net_that_cannot_be_loaded_is_an_error(monkeypatch):
-    def none_shipped(path=None):
+    def none_shipped(*_):
         raise NetFileError("MANIFEST.toml", "the list of shipped nets", "nothing")
 
     for loader in ("load_net", "load_network"):

@@ -61,12 +61,12 @@ def test_what_the_sources_of_instructions_say_is_noted_until_they_change(monkeyp
     read = []
     monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
     monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
-    monkeypatch.setattr(jit, "language_digest", lambda: read.append(1) or f"digest {len(read)}")
-    assert [jit._language(), jit._language()] == ["digest 1", "digest 1"]
+    monkeypatch.setattr(jit, "language_digest", lambda: read.append(1) or f"d{len(read)}")
+    assert [jit._language(), jit._language()] == ["d1", "d1"]
     os.utime(folder / "lanes.py", ns=(1, 1))
-    assert jit._language() == "digest 2"
+    assert jit._language() == "d2"
     monkeypatch.setattr(jit, "cache_base", lambda: None)
-    assert jit._language() == "digest 3"
+    assert jit._language() == "d3"
 
 
 COUNT = """
