@@ -89,12 +89,13 @@ class _BlankGenerator:
 def _lower_bound(value: Any) -> int:
     """Return fewer numbers than an architecture needs, or as many, before anything is built.
 
-    A layer has at least as many parameters as each of its ``sizes``: their largest is summed over all layers.
+    A layer has at least as many parameters as its ``sizes`` multiplied: their product is summed over all layers.
     """
     if isinstance(value, Mapping):
         kind = value.get("layer")
         sizes = REGISTRY[kind].sizes if isinstance(kind, str) and kind in REGISTRY else ()
-        own = max((abs(value[name]) for name in sizes if type(value.get(name)) is int), default=0)
+        numbers = [abs(value[name]) for name in sizes if type(value.get(name)) is int]
+        own = math.prod(numbers) if numbers else 0
         return own + sum(_lower_bound(part) for part in value.values())
     if isinstance(value, list):
         return sum(_lower_bound(part) for part in value)

@@ -43,7 +43,7 @@ class Layer:
     __signature__: ClassVar[inspect.Signature]
     kind: ClassVar[str]  # its name in files, from ``register``
     settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
-    # Settings that size arrays made without rng; a file must hold as many numbers.
+    # Settings that size arrays made without rng; a file must hold as many numbers as their product.
     sizes: ClassVar[tuple[str, ...]] = ()
 
     def __new__(cls, *arguments: Any, **settings: Any) -> Self:

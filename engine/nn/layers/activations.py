@@ -81,8 +81,7 @@ def tanh(x: Array) -> tuple[Array, Slope]:
 def softplus(x: Array) -> tuple[Array, Slope]:
     """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot overflow."""
     xp = backend_of(x).xp
-    y = xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
-    return y, lambda dy: dy * sigmoid(x)[0]
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), lambda dy: dy * sigmoid(x)[0]
 
 
 def swish(x: Array) -> tuple[Array, Slope]:
@@ -101,12 +100,11 @@ def gelu(x: Array) -> tuple[Array, Slope]:
     near = xp.clip(x, -GELU_FAR, GELU_FAR)
     squared = near * near
     t = xp.tanh(GELU_SCALE * near * (1 + GELU_CUBIC * squared))
-    y = x * ((1 + t) / 2)
 
     def slope(dy: Array) -> Array:
         return dy * ((1 + t) / 2 + near * (1 - t * t) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared)))
 
-    return y, slope
+    return x * ((1 + t) / 2), slope
 
 
 def mish(x: Array) -> tuple[Array, Slope]:

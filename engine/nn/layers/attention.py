@@ -25,10 +25,8 @@ class _Attention(Layer):
         super().__init__()
         inner = features if inner is None else inner
         if min(features, context_features, heads, inner) < 1 or inner % heads:
-            raise ConfigError(
-                f"{type(self).__name__}({features}, {context_features}, heads={heads}): sizes must be >= 1 and "
-                "the heads must divide the features"
-            )
+            call = f"{type(self).__name__}({features}, {context_features}, heads={heads})"
+            raise ConfigError(f"{call}: sizes must be >= 1 and the heads must divide the features")
         self.features, self.context_features, self.heads, self.inner = features, context_features, heads, inner
         self.parts: dict[str, Layer] = {
             "query": Dense(features, inner, rng, "glorot"),
@@ -125,8 +123,7 @@ class CrossAttention(_Attention):
     backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four dense layers
 
     q is a dense layer of x; k and v are dense layers of the context; ``inner`` (default: features) numbers each. The
-    rest is as in SelfAttention.
-    Raises ShapeError when x, the context or the mask does not fit.
+    rest is as in SelfAttention. Raises ShapeError when x, the context or the mask does not fit.
     """
 
     settings = ("features", "context_features", "heads", "inner")

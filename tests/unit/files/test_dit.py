@@ -399,7 +399,7 @@ def entry(header: dict[str, Any]) -> dict[str, Any]:
         (lambda h: entry(h).update(name="a.height"), r"missing \['a\.weight'\]"),
         (lambda h: entry(h).update(shape=[3, 5]), r"a\.weight: expected shape \(5, 3\), found \(3, 5\)"),
         (lambda h: h["tensors"].clear(), "more than"),
-        (lambda h: h["model"].update(layer="transformer"), "unknown layer 'transformer'"),
+        (lambda h: h["model"].update(layer="perceptron"), "unknown layer 'perceptron'"),
         (lambda h: h["model"]["layers"]["act"].update(function="magic"), "unknown activation 'magic'"),
         (lambda h: h["model"]["layers"]["a"].update(inputs=1 << 40), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
