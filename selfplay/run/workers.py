@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,8 @@ from engine.cli.command_line import silence_false_warnings
 from engine.errors import AinoError
 from selfplay.run.playing import PlayTask
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
+
+ENDING_S = 5.0  # for terminated processes to end
 
 
 class WorkerPool(SharedPlay):
@@ -68,6 +71,9 @@ class _Processes:
 
     def _fate(self) -> str:
         """How the process ended that was the first to end; the executor terminates the others."""
+        deadline = time.monotonic() + ENDING_S  # The executor's own thread waits for them, too, and may be late.
+        while any(process.exitcode is None for process in self._processes) and time.monotonic() < deadline:
+            time.sleep(0.01)
         statuses = {process.pid: process.exitcode for process in self._processes}
         first = [f"process {pid} ended with exit status {status}" for pid, status in statuses.items()
                  if status not in (None, 0, -signal.SIGTERM)]  # fmt: skip
