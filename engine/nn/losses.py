@@ -83,15 +83,22 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     if targets.ndim == 2:
         loss, gradient = soft_target_loss(logits, targets, mask)
         return float(loss), gradient
+    shifted, normaliser, probabilities = _softmax(logits, mask)
+    loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / batch
+    probabilities[rows, targets] -= 1
+    return float(loss), probabilities / batch
+
+
+def _softmax(logits: Array, mask: Array | None) -> tuple[Array, Array, Array]:
+    """(logits less the largest of their row, sums of exponentials [B, 1], probabilities); where masked -inf and 0."""
+    xp = backend_of(logits).xp
     usable = logits if mask is None else xp.where(mask, logits, -xp.inf)
     largest = usable.max(axis=1, keepdims=True)
     shifted = usable - xp.where(largest == -xp.inf, 0, largest)
     exponentials = xp.exp(shifted)
     normaliser = exponentials.sum(axis=1, keepdims=True)
     probabilities = exponentials / xp.where(normaliser == 0, 1, normaliser)
-    loss = (xp.log(normaliser[:, 0]) - shifted[rows, targets]).sum() / batch
-    probabilities[rows, targets] -= 1
-    return float(loss), probabilities / batch
+    return shifted, normaliser, probabilities
 
 
 def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
@@ -100,12 +107,7 @@ def soft_target_loss(logits: Array, targets: Array, mask: Array | None = None) -
     The loss is an array without sides, not yet a number: it can be read later, together with others.
     """
     xp = backend_of(logits).xp
-    usable = logits if mask is None else xp.where(mask, logits, -xp.inf)
-    largest = usable.max(axis=1, keepdims=True)
-    shifted = usable - xp.where(largest == -xp.inf, 0, largest)
-    exponentials = xp.exp(shifted)
-    normaliser = exponentials.sum(axis=1, keepdims=True)
-    probabilities = exponentials / xp.where(normaliser == 0, 1, normaliser)
+    shifted, normaliser, probabilities = _softmax(logits, mask)
     targets = targets.astype(logits.dtype, copy=False)
     log_probabilities = xp.where(targets == 0, 0, shifted - xp.log(normaliser))  # 0 log 0 = 0
     loss = -(targets * log_probabilities).sum() / len(logits)
