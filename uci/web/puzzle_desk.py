@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,11 @@ class PuzzleDesk:
 
     def __init__(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> None:
         self._folder, self._tell = folder, tell
-        self._trainer_here: Trainer | None = None
         self._attempt: Attempt | None = None
 
-    @property
+    @cached_property
     def _trainer(self) -> Trainer:
-        if self._trainer_here is None:
-            self._trainer_here = Trainer(self._folder)
-        return self._trainer_here
+        return Trainer(self._folder)
 
     def next(self) -> None:
         """Shows the next puzzle, or how to get some."""

@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,13 @@ class Shelf:
         self.folder = folder
         self._tell, self._lay = tell, lay
         self._reading: SearchJob[None] | None = None
-        self._index_here: GameIndex | None = None
         self.puzzles = PuzzleDesk(folder, tell)
         self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
 
-    @property
+    @cached_property
     def _index(self) -> GameIndex:
         """The index, for the event loop's thread."""
-        if self._index_here is None:
-            self._index_here = GameIndex(self.folder)
-        return self._index_here
+        return GameIndex(self.folder)
 
     def arrive(self) -> None:
         """A page is there: what was left of imports and reviews when the program ended goes on."""
