@@ -265,7 +265,7 @@ def _policy_sizes(layers: dict[str, Any]) -> dict[str, Any]:
         planes, depth = layers["embedding"]["outputs"], layers["moves"]["depth"]
         sizes = {"policy": "attention", "policy_planes": planes, "policy_depth": depth}
         if encoder := layers.get("encoder"):
-            sizes |= {f"policy_attention_{part}": encoder["layer"][part] for part in ("heads", "inner", "hidden")}
+            sizes |= {f"policy_attention_{part}": encoder["block"][part] for part in ("heads", "inner", "hidden")}
             sizes["policy_layers"] = encoder["depth"]
         return sizes
     if "dense" in layers:
