@@ -1,6 +1,7 @@
 """What several test folders share: outside data and programs, each of which a test may lack."""
 
 import os
+import signal
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -69,6 +70,14 @@ def stockfish() -> str:
     if program is None:
         pytest.skip("Stockfish is not installed")
     return program
+
+
+@pytest.fixture
+def listens_to_interrupts() -> Iterator[None]:
+    """A process started in the background of a shell ignores SIGINT; this one must not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

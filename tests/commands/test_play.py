@@ -8,7 +8,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import chess
@@ -222,14 +221,6 @@ def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pyte
 
 
 # ---- leaving --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def listens_to_interrupts() -> Iterator[None]:
-    """A process started in the background of a shell ignores SIGINT; this one must not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")

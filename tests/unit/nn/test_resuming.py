@@ -123,6 +123,7 @@ def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
             assert run.ends_as(whole), (last, in_memory)
 
 
+@pytest.mark.usefixtures("listens_to_interrupts")
 def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> None:
     """It left half of the weights moved, and the step was taken again from there."""
 
@@ -150,6 +151,7 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> Non
     assert run.history == whole.history
 
 
+@pytest.mark.usefixtures("listens_to_interrupts")
 def test_interrupts_are_held_back_only_where_there_are_any() -> None:
     done: list[str] = []
 

@@ -2,10 +2,8 @@
 
 import _thread
 import asyncio
-import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import chess
 import pytest
@@ -45,11 +43,9 @@ def test_a_moves_time_runs_from_its_reception():
 
 
 @pytest.fixture
-def ctrl_c() -> Iterator[threading.Timer]:
-    """Ctrl-C a moment after the test starts it, even where a shell runs the tests in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield threading.Timer(0.2, _thread.interrupt_main)
-    signal.signal(signal.SIGINT, before)
+def ctrl_c(listens_to_interrupts: None) -> threading.Timer:
+    """Ctrl-C a moment after the test starts it."""
+    return threading.Timer(0.2, _thread.interrupt_main)
 
 
 def until_stopped(job: SearchJob[str]) -> str:
