@@ -1,15 +1,23 @@
 """What several test folders share: outside data and programs, each of which a test may lack."""
 
+import hashlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numba
 import pytest
 from hypothesis import settings
 
 from engine.cli.machine import find_stockfish
+from engine.native.jit import cache_folder
+from engine.native.locks import FileLock
+from engine.native.whole import Kernel
+from engine.options import EngineOptions
 from tests.strict_cupy import Device, strict_cupy
 
 # An example that takes long shows that the machine is busy, or that something compiles, and no fault.
@@ -32,6 +40,41 @@ NOT_QUICK = (
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than processors, because tests wait for programs a third of their time; at most four."""
     return min(4, (os.cpu_count() or 1) + 1)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Each kernel is compiled once: those of the default engine before the workers begin, others by the first to call.
+
+    Workers would compile them at the same time, each for itself, and so would the engines that they start.
+    """
+    if numba.config.DISABLE_JIT or cache_folder() is None:
+        return
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        Kernel.compile = compile_alone(Kernel.compile)
+    elif session.config.getvalue("dist") != "no" and not session.config.option.collectonly:
+        from uci.loading.loader import make_engine
+
+        with make_engine(EngineOptions(hash_mib=1)) as engine:
+            engine.wait()
+
+
+def compile_alone(compile: Any) -> Any:
+    """`Kernel.compile`, but another process that wants the same kernel waits, and finds it in the cache."""
+
+    def compile_or_wait(kernel: Kernel, signature: Any) -> Any:
+        function = kernel.py_func
+        name = hashlib.sha256(f"{function.__module__}.{function.__qualname__}{signature}".encode()).hexdigest()
+        folder = cache_folder()
+        folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / f"{name[:16]}.lock")
+        while not lock.try_acquire():
+            time.sleep(0.02)
+        try:
+            return compile(kernel, signature)
+        finally:
+            lock.remove()
+
+    return compile_or_wait
 
 
 @cache

@@ -344,7 +344,7 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium: C
     drag(tab, "g1", "f2")
     tab.wait_for("state.steps.length === 3")
     process.send_signal(signal.SIGHUP)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=200)
     assert process.returncode == 0
     assert "saved in" in output
     assert "1. Kf2" in (tmp_path / "mine.pgn").read_text()

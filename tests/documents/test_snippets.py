@@ -19,7 +19,7 @@ from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
 from selfplay.run.config import configured
 from tests.documents.pages import PAGES, ROOT, Block, blocks, commands, inline_commands
-from tests.documents.workshop import new_workshop, reduced, run, why_skipped
+from tests.documents.workshop import ENTRIES, exit_status, new_workshop, reduced, run, why_skipped
 
 LANGUAGES = {"python", "sh", "text", "toml", "yaml", "bat"}
 CODE = [
@@ -29,7 +29,6 @@ CODE = [
     if block.language == "python" and page != "engine/nn/README.md"  # tests/unit/nn/test_examples.py runs that one
 ]
 WITH_COMMANDS = [page for page in PAGES if any(block.language == "sh" for block in blocks(page))]
-ENTRIES = {"aino": uci.main, "aino-train": selfplay.main}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -60,7 +59,7 @@ def check_words(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     if program in ENTRIES:
         name = rest[0] if rest and not rest[0].startswith("-") else "uci"
         monkeypatch.setattr(subcommand(program, name), "run", lambda arguments: 0)
-        assert exit_status(program, rest) == 0, f"{' '.join(words)}: not understood"
+        assert exit_status(ENTRIES[program], rest) == 0, f"{' '.join(words)}: not understood"
     elif program == "python" and rest[0] == "-m":
         found = importlib.util.find_spec(rest[1])
         assert found is not None, f"no module {rest[1]}"
@@ -69,13 +68,6 @@ def check_words(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
                 found = importlib.util.find_spec(f"{rest[1]}.__main__")
             assert found is not None, f"{rest[1]} cannot be run"
             check_flags(Path(str(found.origin)), rest[2:])
-
-
-def exit_status(program: str, words: list[str]) -> object:
-    try:
-        return ENTRIES[program].main(words)
-    except SystemExit as end:
-        return end.code
 
 
 def subcommand(program: str, name: str) -> ModuleType:

@@ -1,24 +1,33 @@
 """A folder in which the commands of the documents can be typed, reduced where they take long."""
 
+import contextlib
+import io
 import json
 import lzma
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 
 import chess
 import chess.pgn
 import numpy as np
 
+import selfplay.main
+import uci.main
 from engine.cli.machine import find_stockfish
 from engine.network.weights import default_net_path
 from tests.documents.pages import ROOT, blocks
 from tests.selfplay.conftest import random_game, teacher_line
 
 COMMAND_S = 600  # the first command of a kind may have to compile its kernels on a busy machine
+ENTRIES = {"aino": uci.main, "aino-train": selfplay.main}
+OWN = re.compile(r"(?:\.venv/bin/)?(aino|aino-train) ([^<>|;&]*)(?:< /dev/null)?")
 SCRIPTS = {"aino": "-m uci", "aino-train": "-m selfplay.main", "python": "", "pip": "-m pip"}
 OPERA = (
     "e4 e5 Nf3 d6 d4 Bg4 dxe5 Bxf3 Qxf3 dxe5 Bc4 Nf6 Qb3 Qe7 Nc3 c6 Bg5 b5 Nxb5 cxb5 Bxb5+ Nbd7 O-O-O Rd8 Rxd7 Rxd7 "
@@ -101,25 +110,51 @@ def reduced(command: str) -> str:
 
 
 def run(folder: Path, command: str) -> None:
-    """Run one command line in the workshop; the assertion shows what it printed when it fails."""
-    path = os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]])
-    environment = {
-        **os.environ,
-        "PATH": path,
+    """Run one command line in the workshop; the assertion shows what it printed when it fails.
+
+    Our own commands run in this process, which has loaded the kernels already, unless the line needs a shell.
+    """
+    variables = {
+        "PATH": os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]]),
         "PYTHONPATH": str(ROOT),
         "NO_COLOR": "1",
         "XDG_DATA_HOME": str(folder / "data"),
     }
+    own = OWN.fullmatch(command)
+    with patch.dict(os.environ, variables), contextlib.chdir(folder):
+        if own is None:
+            status, said = in_a_shell(command)
+        else:
+            status, said = in_this_process(ENTRIES[own[1]], shlex.split(own[2]))
+    assert status == 0, f"{command}\n{said[-4000:]}"
+
+
+def in_a_shell(command: str) -> tuple[int, str]:
+    """Exit status, and what was printed."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder,
-        env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=COMMAND_S,
     )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.returncode, done.stdout
+
+
+def in_this_process(program: ModuleType, words: list[str]) -> tuple[object, str]:
+    """Exit status, and what was printed."""
+    with open(os.devnull, encoding="utf-8") as nothing, io.TextIOWrapper(io.BytesIO(), write_through=True) as said:
+        with patch.multiple(sys, stdin=nothing, stdout=said, stderr=said):
+            status = exit_status(program, words)
+        return status, said.buffer.getvalue().decode()
+
+
+def exit_status(program: ModuleType, words: list[str]) -> object:
+    try:
+        return program.main(words)
+    except SystemExit as end:
+        return end.code
 
 
 def new_workshop(folder: Path) -> Path:

@@ -43,12 +43,12 @@ def test_a_search_takes_its_time_whatever_the_time_of_day_does(limits: Limits, j
         result = engine.search(limits)
         taken = time.monotonic() - begun
     assert result.best_move in chess.Board().legal_moves
-    assert 0.05 < taken < 3.0
-    assert all(0 <= info.time_ms < 5000 for info in result.infos)
+    assert 0.05 < taken < DAY_S / 100
+    assert all(0 <= info.time_ms < DAY_S * 10 for info in result.infos)
 
 
 def test_the_terminals_clock_runs_on(jumping_time: list[float]) -> None:
     clock = GameClock(parse_time_control("1+0"))
     clock.start(chess.WHITE)
     time.sleep(0.05)
-    assert 0.04 < 60.0 - clock.left(chess.WHITE) < 10.0
+    assert 0.04 < 60.0 - clock.left(chess.WHITE) < DAY_S / 100

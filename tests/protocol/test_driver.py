@@ -45,13 +45,13 @@ def test_driver_plays_chess960(driver: chess.engine.SimpleEngine) -> None:
 
 
 def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, stockfish: str) -> None:
-    """The beginning of two games at 3+0.05, colours changed: every move legal, and no clock falls."""
+    """The beginning of two games at 6+0.05, colours changed: every move legal, and no clock falls."""
     with chess.engine.SimpleEngine.popen_uci(stockfish, timeout=START_S) as opponent:
         opponent.configure({"UCI_LimitStrength": True, "UCI_Elo": opponent.options["UCI_Elo"].min})
         driver.ping()  # loads the engine before the clock runs
         for aino_color in chess.COLORS:
-            board, clock = chess.Board(), {chess.WHITE: 3.0, chess.BLACK: 3.0}
-            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 16:
+            board, clock = chess.Board(), {chess.WHITE: 6.0, chess.BLACK: 6.0}
+            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 10:
                 side = board.turn
                 player = driver if side == aino_color else opponent
                 clocks = {"white_clock": clock[chess.WHITE], "black_clock": clock[chess.BLACK]}

@@ -42,7 +42,7 @@ def scripted(name: str, *behaviour: object) -> Contestant:
 def match_of(*behaviour: object, games: int = 2, openings: int = 1, **settings: Any) -> MatchSettings:
     """A match in which the second engine behaves as told."""
     fens = [chess.STARTING_FEN, "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2"]
-    settings = {"control": TimeControl.parse("1+0.01"), "longest": 12, "patience_s": 1.0} | settings
+    settings = {"control": TimeControl.parse("60+1"), "longest": 12, "patience_s": 60.0} | settings
     first, second = scripted("one"), scripted("two", *behaviour)
     return MatchSettings(first=first, second=second, games=games, openings=tuple(fens[:openings]), **settings)
 
@@ -97,7 +97,7 @@ def test_openings_that_are_over_before_an_engine_moves_are_no_drawn_games(tmp_pa
     ],
 )
 def test_faults_lose_and_are_counted_by_engine(behaviour: str, reason: Reason, tmp_path: Path) -> None:
-    settings = match_of(behaviour, 2, games=4)
+    settings = match_of(behaviour, 2, games=4, control=TimeControl.parse("1+0.01"), patience_s=1.0)
     rows = played(settings, tmp_path)
     assert [(row.result, row.reason, row.offender) for row in rows] == [
         ("1-0", reason, "two"),
@@ -130,7 +130,7 @@ def test_faults_at_fixed_nodes_and_times(
 
 
 def test_first_search_of_an_engine_is_on_nobodys_clock(tmp_path: Path) -> None:
-    control = TimeControl(movetime_s=0.3, margin_s=0.5)
+    control = TimeControl(movetime_s=0.3, margin_s=1.2)
     rows = played(match_of("late", 2, games=4, control=control), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
 
@@ -153,11 +153,11 @@ def test_engine_that_is_interrupted_in_its_first_search_is_closed(monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         open_engine(scripted("one"))
     (engine,) = opened
-    assert engine.returncode.result(5) != 0
+    assert engine.returncode.result(120) != 0
 
 
 def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path: Path) -> None:
-    rows = played(match_of("leave", 2, games=4, patience_s=20.0), tmp_path)
+    rows = played(match_of("leave", 2, games=4), tmp_path)
     assert [row.reason for row in rows] == [Reason.LENGTH, Reason.DISCONNECT] * 2
     assert {row.offender for row in rows if row.reason == Reason.DISCONNECT} == {"two"}
 
@@ -185,7 +185,7 @@ def test_hung_process_is_ended_with_its_children(tmp_path: Path) -> None:
     assert {row.reason for row in rows} == {Reason.STALL}
     groups = [int(line) for line in pids.read_text().split()]
     assert len(groups) == 2
-    wait_until(lambda: not any(map(group_exists, groups)), 10.0)
+    wait_until(lambda: not any(map(group_exists, groups)))
 
 
 def group_exists(group: int) -> bool:
@@ -210,7 +210,7 @@ def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
     assert comments[:2] == ["book", "book"]
     assert re.fullmatch(r"\d\.\d{3}s", comments[2])
     assert re.fullmatch(r"-0\.31/3 \d\.\d{3}s, n=77", comments[3])
-    assert game.headers["TimeControl"] == "1+0.01"
+    assert game.headers["TimeControl"] == "60+1"
     assert game.headers["Termination"] == "length limit"
 
 
@@ -244,7 +244,7 @@ def test_engines_may_have_different_controls(tmp_path: Path) -> None:
     settings = match_of()
     second = replace(settings.second, control=TimeControl(nodes=50))
     rows = played(replace(settings, second=second), tmp_path)
-    assert [row.controls for row in rows] == [("1+0.01", "50 nodes a move"), ("50 nodes a move", "1+0.01")]
+    assert [row.controls for row in rows] == [("60+1", "50 nodes a move"), ("50 nodes a move", "60+1")]
 
 
 def test_both_engines_together_end_a_game_early(tmp_path: Path) -> None:

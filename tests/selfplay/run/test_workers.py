@@ -129,7 +129,7 @@ def session_members(session: int) -> list[int]:
 def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -> None:
     process = start_generating(tmp_path / "workers")
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=200)
     assert process.returncode == INTERRUPTED
     assert "Traceback" not in output
     assert "was lost" not in output
@@ -144,8 +144,8 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     process = start_generating(tmp_path)
     assert len(session_members(process.pid)) >= 2
     process.kill()
-    process.communicate(timeout=60)
-    wait_until(lambda: not session_members(process.pid), 30)
+    process.communicate(timeout=200)
+    wait_until(lambda: not session_members(process.pid))
 
 
 @pytest.mark.parametrize("flags", [["--workers=-1"], ["--cluster=local", "--workers=-1"]])

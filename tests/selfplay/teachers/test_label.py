@@ -180,7 +180,7 @@ def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, out: Path, l
 def test_faulty_engines_cost_one_position(
     pgn_file: Path, out: Path, label: Callable[..., str], how: str, lost: int
 ) -> None:
-    printed = label("--pgn", pgn_file, "--timeout", 2, engine=f"{ENGINE} {how} 15")
+    printed = label("--pgn", pgn_file, "--timeout", 5 if how == "hang" else 120, engine=f"{ENGINE} {how} 15")
     assert printed.count("skipping the position") == lost  # every new engine misbehaves at its 15th search
     packed, illegal = collect(read_teacher(out))
     assert illegal == 0

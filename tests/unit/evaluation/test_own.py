@@ -278,7 +278,7 @@ def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch: pytest.
                 assert not job.done()
                 job.stop()
             with pytest.raises(EvaluatorError, match="has not answered"):
-                job.result(20)
+                job.result(120)
         answer.set()
         assert engine.search(Limits(nodes=40)).nodes == 40
 
@@ -286,7 +286,7 @@ def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch: pytest.
 def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_module, "PATIENCE_S", 0.01)
     guest = Guest("slow")
-    guest.ask(lambda: time.sleep(0.4))
+    guest.ask(lambda: time.sleep(1.2))
     guest.is_over = lambda: True
     guest.ask(lambda: time.sleep(0.2))
     with pytest.raises(EvaluatorError, match="slow has not answered"):

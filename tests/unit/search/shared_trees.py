@@ -133,4 +133,4 @@ def _search(engine: Engine, limits: Limits, rng: np.random.Generator) -> int:
     job = engine.start(replace(limits, infinite=way == 2, ponder=way == 3))
     timer = threading.Timer(float(rng.uniform(0.0, 0.05)), job.stop if way == 2 else job.ponderhit)
     timer.start()
-    return job.result(60.0).nodes
+    return job.result(300).nodes

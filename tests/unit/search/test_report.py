@@ -48,7 +48,7 @@ def test_an_endless_analysis_beside_mates_ends_at_stop_with_every_line():
         assert heard.wait(120)
         assert not job.done()
         job.stop()
-        result = job.result(20)
+        result = job.result(120)
     mates = [info.score_mate for info in result.infos]
     assert mates == sorted(mates)
     assert mates[0] == 1
