@@ -58,7 +58,7 @@ CLASSICS = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", CLASSICS)
+@pytest.mark.parametrize("name", ["opera", "immortal", pytest.param("evergreen", marks=pytest.mark.overlong)])
 def test_a_famous_game_is_marked_as_it_must_be_and_stockfish_agrees(name: str, tmp_path: Path, stockfish: str) -> None:
     text, expected = CLASSICS[name]
     path = tmp_path / "game.pgn"

@@ -168,17 +168,6 @@ def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
     assert len(list(game.mainline_moves())) == 2
 
 
-def test_game_that_cannot_be_saved_is_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("d4\n"))
-    path = tmp_path / "no" / "folder" / "game.pgn"
-    assert main(["play", "--evaluator", "material", "--nodes", "5", "--pgn", str(path)]) == 0
-    told = capsys.readouterr().out
-    assert "cannot save the game" in told
-    assert "1. d4 " in told
-
-
 # ---- help -----------------------------------------------------------------------------------------------------------
 
 

@@ -104,26 +104,31 @@ def read_perft_suite(path: Path) -> Iterator[Case]:
         yield parse_fen(part.splitlines()[0], chess960=True), counts
 
 
-def check_suite(cases: Iterator[Case], depth: int) -> None:
-    """Compare every count of all positions up to `depth`; a mismatch is shown divided."""
+def check_suite(cases: Iterator[Case], depth: int, every: int = 1) -> None:
+    """Compare every count of all positions below `depth`, and at it of each so many positions; a mismatch is shown
+    divided.
+    """
     positions = list(cases)
     assert positions
-    for board, counts in positions:
-        for ply in sorted(ply for ply in counts if ply <= depth):
+    for number, (board, counts) in enumerate(positions):
+        for ply in sorted(ply for ply in counts if ply < depth + (number % every == 0)):
             leaves = perft(board, ply)
             assert leaves == counts[ply], f"{board.fen()}, depth {ply}: {leaves} of {divide(board, ply)}"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_standard_suite_to_depth_6(test_data):
-    check_suite(read_epd_suite(test_data / "perft" / "standard.epd", chess960=False), 6)
+ALL = pytest.param(1, marks=[pytest.mark.overlong, pytest.mark.timeout(3600)])
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_chess960_suite_to_depth_5(test_data):
-    check_suite(read_epd_suite(test_data / "perft" / "chess960.epd", chess960=True), 5)
+@pytest.mark.parametrize("every", [8, ALL])
+def test_standard_suite_to_depth_6(test_data, every):
+    check_suite(read_epd_suite(test_data / "perft" / "standard.epd", chess960=False), 6, every)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("every", [12, ALL])
+def test_chess960_suite_to_depth_5(test_data, every):
+    check_suite(read_epd_suite(test_data / "perft" / "chess960.epd", chess960=True), 5, every)
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,23 +48,6 @@ def shown_fen(aino: AinoProcess) -> str:
 
 
 # ---- starting and ending --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ending", ["quit", "end of input"])
-def test_engine_ends_cleanly_while_searching(ending: str) -> None:
-    with AinoProcess(*MATERIAL) as process:
-        process.ready()
-        process.send("go infinite")
-        process.read_for(0.2)
-        start = time.monotonic()
-        if ending == "quit":
-            process.send("quit")
-        else:
-            process.close_input()
-        lines = process.read_to_end()
-        assert process.finish() == (0, "")
-        assert time.monotonic() - start < PROMPTLY_S
-        assert sum(line.startswith("bestmove ") for line in lines) == 1
 
 
 def test_gui_that_closes_the_pipe_ends_the_engine() -> None:

@@ -312,5 +312,6 @@ def test_quit_and_end_of_input_end_the_process(fresh: EngineProcess, busy: str, 
         fresh.send("quit")
     else:
         fresh.close_input()
-    fresh.read_to_end(PROMPTLY_S)
-    assert fresh.finish()[0] == 0
+    lines = fresh.read_to_end(PROMPTLY_S)
+    assert sum(line.startswith("bestmove ") for line in lines) == (busy == "searching")
+    assert fresh.finish() == (0, "")

@@ -95,12 +95,12 @@ def test_writing_holds_one_piece_in_memory_and_open(positions: PositionSet, tmp_
     size = sum(getattr(positions, name).nbytes for name in PositionSet.__dataclass_fields__)
     write_set(tmp_path / "piece", [positions])  # imports and first calls
     tracemalloc.start()
-    write_set(tmp_path / "set", [tmp_path / "piece"] * 200)
+    write_set(tmp_path / "set", [tmp_path / "piece"] * 60)
     mapped = map_set(tmp_path / "set")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert mapped.n_positions == 200 * positions.n_positions
-    assert peak < 40 * size
+    assert mapped.n_positions == 60 * positions.n_positions
+    assert peak < 20 * size
 
 
 def test_records_are_verified_piece_by_piece(teacher_lines: list[str]) -> None:

@@ -3,8 +3,6 @@
 import argparse
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -18,8 +16,6 @@ from engine.options.settings import help_of
 from selfplay.commands import pretrain
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings, write_openings
-from selfplay.records.game import encode_record
-from selfplay.records.replay import read_segment, segment_path
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
@@ -27,7 +23,6 @@ from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
 from selfplay.training.families import family_of
-from tests.new_process import wait_until
 from tests.selfplay.run.crews import (
     TINY,
     TINY_FLAGS,
@@ -69,23 +64,6 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
         patience += 10
     assert done
     assert_same_generation(open_run(tmp_path), straight)
-
-
-def test_killed_process_loses_only_games_in_flight(tmp_path: Path) -> None:
-    flags = ["--net=16x1", *TINY_FLAGS, "--games.count=30", "--games.visits=12", "--workers=1"]
-    command = [sys.executable, "-m", "selfplay.main", "generate", str(tmp_path / "killed"), *flags]
-    part = segment_path(tmp_path / "killed" / "replay", 1).with_suffix(".part")
-    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
-        wait_until(lambda: process.poll() is not None or (part.is_file() and part.stat().st_size > 2000))
-        process.kill()
-    stored, _ = read_segment(part)
-    assert 0 < len(stored) < 30
-    for name in ("killed", "straight"):
-        assert main(["generate", str(tmp_path / name), *flags]) == 0
-    killed = stored_games(tmp_path / "killed")
-    assert len(killed) == 30
-    assert killed == stored_games(tmp_path / "straight")
-    assert all(killed[record.number] == encode_record(record) for record in stored)
 
 
 def test_loop_command_continues_with_the_next_generation(aino_train: Callable[..., str], tmp_path: Path) -> None:

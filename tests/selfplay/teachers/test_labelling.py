@@ -266,7 +266,7 @@ def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_killed_labelling_ends_with_the_same_bytes(tmp_path, material_net_file, kills):
     assert main(["teach", "--net", str(material_net_file), "--out", str(tmp_path / "whole"), *FLAGS]) == 0
     assert labels_after_kills(tmp_path / "killed", material_net_file, kills) == contents(tmp_path / "whole")

@@ -31,7 +31,7 @@ from tests.unit.board.pgn_forms import (
     words_of,
 )
 
-SEEDS = range(7)
+SEEDS = range(3)
 FORMS = {name: lambda words, form=form: whole(numbered(form(words))) for name, form in WORDS.items()} | TEXTS
 
 
@@ -251,7 +251,7 @@ def test_a_chess960_game_without_its_tag_is_one() -> None:
 
 @pytest.mark.parametrize("name", [*FORMS, "long", "UCI"])
 def test_games_in_every_form_are_the_same_games(name: str) -> None:
-    """With seven games a form, some 400 texts; both speeds, and python-chess where it reads the form rightly."""
+    """With three games a form, some 200 texts; both speeds, and python-chess where it reads the form rightly."""
     writer = {"long": long_san, "UCI": lambda board, move: move.uci()}.get(name, san)
     for seed in SEEDS:
         moves = played_game(seed)

@@ -48,12 +48,6 @@ def test_a_callback_hears_of_every_step_and_every_epoch() -> None:
     assert watcher.calls == [*steps[:3], ("epoch", 1), *steps[3:], ("epoch", 2)]
 
 
-def test_a_function_gets_the_record_of_every_epoch() -> None:
-    seen: list[Record] = []
-    history = trainer().fit(DATA, 3, callbacks=[seen.append])
-    assert seen == list(history)
-
-
 def test_a_callback_can_end_the_run_and_a_later_fit_goes_on() -> None:
     run, whole = trainer(), trainer()
     assert len(run.fit(DATA, 50, callbacks=[Watcher(last_epoch=3)])) == 3

@@ -26,8 +26,8 @@ def inference_and_training_loss(count: int, **settings: Any) -> tuple[float, flo
     return run.evaluate(data)["loss"], nn.mse(y, data.targets)[0]
 
 
-@pytest.mark.parametrize("count", [64, 65, 66, 129])
-@pytest.mark.parametrize("shard_size", [None, 32, 21])
+@pytest.mark.parametrize("count", [64, 65, 129])
+@pytest.mark.parametrize("shard_size", [None, 21])
 def test_running_statistics_fit_whatever_is_left_for_the_last_batch(count: int, shard_size: int | None) -> None:
     """65 examples in batches of 64 had an inference loss of 2.64, 64 examples one of 0.014: the 65th was a batch."""
     inference, training = inference_and_training_loss(count, shard_size=shard_size)

@@ -1,6 +1,5 @@
 """The trainer: repeatable, resumable bit for bit, with validation, early stop and a history."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,37 +71,6 @@ def test_threads_do_not_change_the_result() -> None:
     for run in runs:
         run.fit(examples(), 2)
     assert_same(*runs)
-
-
-@pytest.mark.parametrize("stop_after", [1, 7, 10])
-def test_a_resumed_run_goes_on_bit_for_bit(tmp_path: Path, stop_after: int) -> None:
-    """Interrupted in the middle of the first epoch, at its end (50 examples: 7 steps), in the middle of the second."""
-    whole, held_out = trainer(), examples(20, seed=9)
-    whole.fit(examples(), 4, held_out)
-
-    interrupted = trainer()
-    interrupted.schedule = interrupting(interrupted.schedule, stop_after)
-    path = tmp_path / "checkpoint.npz"
-    with pytest.raises(KeyboardInterrupt):
-        interrupted.fit(examples(), 4, held_out, checkpoint=path, checkpoint_steps=1)
-
-    resumed = trainer()
-    resumed.model.load_parameters(network(seed=8).named_parameters())  # what it starts from must not matter
-    resumed.resume(path)
-    assert resumed.steps_done == stop_after
-    resumed.fit(examples(), 4, held_out)
-    assert_same(whole, resumed)
-
-
-def interrupting(schedule: Callable[[int], float], last: int) -> Callable[[int], float]:
-    """The schedule, with Ctrl-C in step number `last`."""
-
-    def interrupted(step: int) -> float:
-        if step == last:
-            raise KeyboardInterrupt
-        return schedule(step)
-
-    return interrupted
 
 
 def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
