@@ -33,13 +33,18 @@ QUICK = (
 )  # fmt: skip
 NOT_QUICK = (
     "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
-    "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook",
+    "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook", "unit/nn/test_resuming",
+    "unit/search/test_finishing", "unit/search/test_hints", "unit/search/test_interrupts", "unit/search/test_walkers",
 )  # fmt: skip
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than processors, because tests wait for programs a third of their time; at most four."""
-    return min(4, (os.cpu_count() or 1) + 1)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than processors, because tests wait for programs a third of their time; at most four.
+
+    The quick ones do not wait, and each worker costs what all imports do.
+    """
+    processors = os.cpu_count() or 1
+    return min(2, processors) if config.option.markexpr == "quick" else min(4, processors + 1)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -44,10 +44,10 @@ def counter(folder: Path, nodes: int) -> list[str]:
 
 
 def test_ratios_are_those_of_the_engines_counts(tmp_path: Path) -> None:
-    row = rival_speed.measure((counter(tmp_path, 50_000), counter(tmp_path, 20_000)), 2, 0.05, 3)
+    row = rival_speed.measure((counter(tmp_path, 50_000), counter(tmp_path, 20_000)), 2, 0.3, 3)
     assert row["threads"] == 2
-    assert row["rival"] == pytest.approx(40_000, rel=0.2)
-    assert row["ratio"] == pytest.approx(2.5, rel=0.2)
+    assert row["rival"] == pytest.approx(40_000, rel=0.4)
+    assert row["ratio"] == pytest.approx(2.5, rel=0.4)
     assert row["low"] <= row["ratio"] <= row["high"]  # type: ignore[operator]
 
 
@@ -67,4 +67,4 @@ def test_aino_is_measured_against_a_rival(tmp_path: Path, capsys: pytest.Capture
     rival_speed.main([*arguments, "--positions", "2", "--json"])
     (row,) = json.loads(capsys.readouterr().out)
     assert row["aino"] > 0
-    assert row["rival"] == pytest.approx(1000, rel=0.2)
+    assert row["rival"] == pytest.approx(1000, rel=0.4)
