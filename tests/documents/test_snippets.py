@@ -114,17 +114,21 @@ def test_a_command_that_is_not_understood_is_noticed(text: str, monkeypatch: pyt
         check_words(words, monkeypatch)
 
 
+def to_type(page: str) -> list[str]:
+    """The command lines of a page that are run, reduced."""
+    text = "\n".join(block.text for block in blocks(page) if block.language == "sh").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [reduced(line) for line in lines if why_skipped(line) is None]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("page", [page for page in WITH_COMMANDS if page != "engine/nn/README.md"])
+@pytest.mark.parametrize("page", [page for page in WITH_COMMANDS if page != "engine/nn/README.md" and to_type(page)])
 def test_commands_run_one_after_the_other(page: str, tmp_path: Path, stockfish: str) -> None:
     """In a folder that has the files that the page speaks of, with fewer games, nodes and positions."""
     folder = new_workshop(tmp_path)
-    for block in blocks(page):
-        if block.language == "sh":
-            for line in block.text.replace("\\\n", " ").splitlines():
-                if line.strip() and not line.startswith("#") and why_skipped(line) is None:
-                    run(folder, reduced(line))
+    for line in to_type(page):
+        run(folder, line)
 
 
 # ---- settings -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A few hundred broken files for every reader, and that the fuzzer sees what it looks for."""
+"""A hundred and more broken files for every reader, and that the fuzzer sees what it looks for."""
 
 import random
 import time
@@ -13,7 +13,7 @@ from tests.hardening import fuzz as fuzzer
 from tests.hardening.target import Target
 from tests.hardening.targets import TARGETS
 
-INPUTS = 300
+INPUTS = 150
 
 
 @pytest.mark.parametrize("name", TARGETS)
