@@ -1,5 +1,6 @@
 """What several test folders share: outside data and programs, each of which a test may lack."""
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -52,25 +53,25 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     Workers would compile them at the same time, each for itself, and so would the engines that they start.
     """
-    if numba.config.DISABLE_JIT or cache_folder() is None:
+    folder = cache_folder()
+    if numba.config.DISABLE_JIT or folder is None:
         return
     if "PYTEST_XDIST_WORKER" in os.environ:
-        Kernel.compile = compile_alone(Kernel.compile)
+        folder.mkdir(exist_ok=True)
+        Kernel.compile = compile_alone(Kernel.compile, folder)
     elif session.config.getvalue("dist") != "no" and not session.config.option.collectonly:
         from uci.loading.loader import make_engine
 
-        with make_engine(EngineOptions(hash_mib=1)) as engine:
+        with contextlib.suppress(Exception), make_engine(EngineOptions(hash_mib=1)) as engine:  # A test says why.
             engine.wait()
 
 
-def compile_alone(compile: Any) -> Any:
+def compile_alone(compile: Any, folder: Path) -> Any:
     """`Kernel.compile`, but another process that wants the same kernel waits, and finds it in the cache."""
 
     def compile_or_wait(kernel: Kernel, signature: Any) -> Any:
         function = kernel.py_func
         name = hashlib.sha256(f"{function.__module__}.{function.__qualname__}{signature}".encode()).hexdigest()
-        folder = cache_folder()
-        folder.mkdir(exist_ok=True)
         lock = FileLock(folder / f"{name[:16]}.lock")
         while not lock.try_acquire():
             time.sleep(0.02)

@@ -254,15 +254,3 @@ def test_nets_named_by_option_play(tiny_net: Path) -> None:
             assert scored(lines)
             process.send("position startpos", "eval")
             assert process.read_until("priors:")[-2].startswith(f"evaluator {name}:")
-
-
-def test_damaged_net_is_reported_and_play_goes_on(tiny_net: Path, tmp_path: Path) -> None:
-    damaged = tmp_path / "damaged.dit"
-    data = bytearray(tiny_net.read_bytes())
-    data[-5] ^= 1
-    damaged.write_bytes(data)
-    with AinoProcess("--hash-mib", "16") as process:
-        process.send(f"setoption name WeightsFile value {damaged}")
-        lines = process.ready()
-        assert any(str(damaged) in line and "checksum" in line for line in lines)
-        play_line(chess.Board(), [best_move(process.go("startpos", "nodes 60"))])

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -282,25 +281,6 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
     lines = (tmp_path / "games.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["number"] for line in lines) == [0, 1, 2, 3]
     assert (tmp_path / "games.pgn").read_text().count("[Round ") == 4
-
-
-def test_killed_match_goes_on_without_a_lost_or_doubled_game(tmp_path: Path) -> None:
-    flags = "--games", 16, "--tc", "60+1", "--longest", 40, "--concurrency", 2, "--out", tmp_path
-    command = [sys.executable, "-m", "selfplay.main", *map(str, match_command(*flags, how="random"))]
-    stored = tmp_path / "games.jsonl"
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    wait_until(lambda: stored.is_file() and stored.read_bytes().count(b"\n") >= 3)
-    process.kill()
-    process.communicate()
-    before = stored.read_bytes().split(b"\n")[:-1]
-    assert 3 <= len(before) < 16
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
-    after = stored.read_bytes().splitlines()
-    assert after[: len(before)] == before
-    assert sorted(json.loads(line)["number"] for line in after) == list(range(16))
-    assert done.stdout.count("\ngame ") + done.stdout.startswith("game ") == 16 - len(before)
-    pgn = (tmp_path / "games.pgn").read_text()
-    assert sorted(re.findall(r"\[Round \"(.*)\"\]", pgn)) == sorted(f"{n // 2 + 1}.{n % 2 + 1}" for n in range(16))
 
 
 def test_more_games_may_be_added_to_a_match(tmp_path: Path) -> None:

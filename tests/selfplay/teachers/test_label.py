@@ -3,9 +3,7 @@
 import gzip
 import json
 import lzma
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,23 +130,6 @@ def test_positions_that_a_search_looks_at_are_labelled(pgn_file: Path, out: Path
     label("--pgn", pgn_file, "--per-game", 4, "--seed", 3, "--tree", 5, "--tree-nodes", 50, "--count", 20)
     assert sum(check_labels(line) for line in lines_of(out)) == 20
     assert all(line.split("|")[1] == "*" for line in lines_of(out))
-
-
-def test_killed_labelling_goes_on(pgn_file: Path, out: Path, label: Callable[..., str]) -> None:
-    part = out.with_suffix(".part")
-    command = [sys.executable, "-m", "selfplay.main", "label", "--engine", ENGINE, "--pgn", pgn_file, "--out", out]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
-        deadline = time.monotonic() + 120
-        while process.poll() is None and not (part.is_file() and part.stat().st_size > 500):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        process.kill()
-    if part.is_file():  # else the kill came too late
-        with open(part, "a", encoding="ascii") as stream:
-            stream.write("rnbqkbnr/pppppppp/8/8/8")
-    label("--pgn", pgn_file)
-    assert sum(check_labels(line) for line in lines_of(out)) == 34
-    assert not part.exists()
 
 
 def test_finished_labels_can_be_extended(pgn_file: Path, out: Path, label: Callable[..., str]) -> None:

@@ -74,13 +74,6 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
     assert run.evaluate(DATA, model)["loss"] == min(losses)
 
 
-def test_the_best_may_be_the_highest(tmp_path: Path) -> None:
-    path = tmp_path / "best.dit"
-    run = trainer()
-    run.fit(DATA, 3, callbacks=[nn.SaveBest(path, "loss", highest=True)])
-    assert nn.dit.load(path)[1]["card"]["epoch"] == 1
-
-
 def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path) -> None:
     for wrong, match in ((nn.SaveBest, r"build it, SaveBest\(\)"), ("print", "found 'print'")):
         run = trainer()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ConfigError, DataError, ShapeError, TrainingError
+from engine.errors import ConfigError, DataError, ShapeError
 from engine.native.pool import ThreadPool
 from engine.nn.layers import BatchNorm, Dropout
 from engine.nn.operations.updates import STRETCH
@@ -17,14 +17,6 @@ def test_cross_entropy_of_even_logits_is_the_logarithm_of_the_classes() -> None:
     loss, gradient = nn.softmax_cross_entropy(np.zeros((2, 4)), np.array([1, 3]))
     assert loss == pytest.approx(math.log(4))
     assert gradient[0].tolist() == [0.125, -0.375, 0.125, 0.125]
-
-
-def test_cross_entropy_survives_huge_logits() -> None:
-    logits = np.array([[1e3, -1e3, 0], [-1e3, 1e3, 1e3]], np.float32)
-    loss, gradient = nn.softmax_cross_entropy(logits, np.array([1, 2]))
-    assert loss == pytest.approx((2000 + math.log(2)) / 2)
-    assert np.isfinite(gradient).all()
-    assert gradient.dtype == np.float32
 
 
 def test_masked_actions_take_no_probability_and_no_gradient() -> None:
@@ -280,11 +272,6 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
     ):
         with pytest.raises(ConfigError, match=expected):
             broken()
-
-
-def test_clipping_refuses_what_is_not_finite() -> None:
-    with pytest.raises(TrainingError, match="finite gradients, found a norm of nan"):
-        nn.clip_global_norm({"w": np.array([1.0, math.nan])}, 1.0)
 
 
 def test_stochastic_averaging_is_the_plain_mean() -> None:

@@ -158,12 +158,6 @@ def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path: Pa
     assert x.any()
 
 
-def test_histograms_leave_out_what_is_not_finite(tmp_path: Path) -> None:
-    arrays = {"one": row(1, INF, NAN), "none": row(NAN), "half": np.full(9, 6e4, np.float16)}
-    nn.plot_histograms(arrays, tmp_path / "histograms.png")
-    assert (tmp_path / "histograms.png").read_bytes().startswith(b"\x89PNG")
-
-
 # ---- norms, clipping and optimizers ---------------------------------------------------------------------------------
 
 
