@@ -93,13 +93,7 @@ def test_no_opening_of_an_odd_pgn_is_lost(text: str, tmp_path: Path) -> None:
     assert [opening.partition(" moves ")[2] for opening in load_book(path)] == ["e2e4", "d2d4"]
 
 
-def test_a_byte_order_mark_loses_no_position(tmp_path: Path) -> None:
-    path = tmp_path / "book.epd"
-    path.write_text(f"\ufeff{chess.STARTING_FEN}\n", encoding="utf-8")
-    assert list(load_book(path)) == [board.fen() for board in load_openings(path)] == [chess.STARTING_FEN]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_books_are_read_in_every_encoding_and_with_every_line_end(encoding: str, line_end: str, tmp_path: Path) -> None:
     path = tmp_path / "book.epd"

@@ -248,15 +248,6 @@ def test_rows_that_are_no_puzzles_are_told(row: str, error: str, tmp_path: Path)
         read_puzzles(path)
 
 
-def test_puzzles_may_have_a_byte_order_mark_and_foreign_letters(tmp_path: Path) -> None:
-    path = tmp_path / "puzzles.csv"
-    path.write_bytes(b"\xef\xbb\xbf" + PUZZLES.replace("mateIn2", "m\xe4t").encode("latin-1"))
-    assert [one.name for one in read_puzzles(path)] == ["two", "one"]
-    suite = tmp_path / "own.epd"
-    suite.write_bytes(b"\xef\xbb\xbf" + f'{BACK_RANK} bm Ra8; id "\xe4";\n'.encode("latin-1"))
-    assert [one.best for one in read_epd(suite)] == [{"a1a8"}]
-
-
 # ---- solving --------------------------------------------------------------------------------------------------------
 
 
