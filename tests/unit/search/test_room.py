@@ -86,7 +86,7 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
 
 def test_between_two_slices_the_tree_can_be_read(monkeypatch):
     search = searched(POSITION, 2000)
-    monkeypatch.setattr(room, "SLICE", 30)
+    monkeypatch.setattr(room, "SLICE", 100)
     reporter = new_reporter(search)
     before = reporter.infos_now()[0]
     visits = search.root().visits
@@ -98,7 +98,7 @@ def test_between_two_slices_the_tree_can_be_read(monkeypatch):
         assert info.pv[:2] == before.pv[:2]
         assert (info.score_cp, info.nodes) == (before.score_cp, before.nodes)
         readings += 1
-    assert readings > 100
+    assert readings > 40
     assert_whole(search, adds_up=False)
 
 
@@ -141,7 +141,7 @@ def stack_after(*moves: chess.Move) -> np.ndarray:
 
 def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkeypatch):
     search = searched(POSITION, 1000)
-    monkeypatch.setattr(room, "SLICE", 15)
+    monkeypatch.setattr(room, "SLICE", 30)
     info, used = new_reporter(search).infos_now()[0], int(search.tree.counters[NODES])
     assert search.set_position(stack_after(info.pv[0]))
     assert search.tree.counters[NODES] == used
@@ -154,7 +154,7 @@ def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkey
         assert new_reporter(search).infos_now()[0].pv[:3] == before[:3]
         assert search.new_visits == 0
         slices += 1
-    assert slices > 100
+    assert slices > 50
     assert search.tree.counters[NODES] < used
     assert_whole(search)
 
