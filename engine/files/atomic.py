@@ -38,9 +38,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
     The file gets a new file's permissions, whatever an older `path` had. A link at `path` is replaced, not followed.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Its name is random: containers that share a folder have processes with the same ids.
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     with naming(path):
-        temporary.unlink(missing_ok=True)  # left by a killed process with the same id
         try:
             with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link
                 yield stream

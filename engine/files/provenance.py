@@ -40,9 +40,9 @@ def _commit(root: Path) -> str:
     # `describe --dirty` would write the index: killed meanwhile, it left a lock, and the user's Git refused to work.
     words = ["git", "--no-optional-locks", "-C", str(root), "status", "--porcelain=2", "--branch", "-uno"]
     try:
-        told = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+        told = subprocess.run(words, capture_output=True, timeout=10, check=True).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         return ""
-    oid = next(line.split()[2] for line in told if line.startswith("# branch.oid "))
-    changed = any(not line.startswith("#") for line in told)
+    oid = next(line.split()[2].decode() for line in told if line.startswith(b"# branch.oid "))
+    changed = any(not line.startswith(b"#") for line in told)
     return "" if oid == "(initial)" else oid + "-dirty" * changed

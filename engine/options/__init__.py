@@ -11,10 +11,12 @@ only, because `uci` is answered from them before anything heavy is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import ConfigError
@@ -246,7 +248,24 @@ def _bad_value(option: Option, value: Value) -> ConfigError:
 
 
 def usable_cpus() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors that this process may use, of which a container's limit (`docker run --cpus`) leaves a part."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([cpus, *_quotas()]))
+
+
+def _quotas(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+    """Whole processors whose time the control groups of Linux allow to this process, the one group's and its parents'.
+
+    A thread more, and the system stops all of them for some 50 ms at a time.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        for line in own.read_text("utf-8").splitlines():
+            _, kinds, group = line.split(":", 2)
+            room, names = cgroups, ["cpu.max"]
+            if kinds:  # the first version, whose kinds have a folder each
+                room, names = cgroups / kinds, ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+            for folder in [room / group[1:], *(room / group[1:]).parents]:
+                with contextlib.suppress(OSError, ValueError):  # no such group or limit: "max", or -1
+                    quota, period = " ".join((folder / name).read_text("ascii") for name in names).split()
+                    if int(quota) > 0:
+                        yield int(quota) // int(period)

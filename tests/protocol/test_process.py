@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -254,3 +255,14 @@ def test_nets_named_by_option_play(tiny_net: Path) -> None:
             assert scored(lines)
             process.send("position startpos", "eval")
             assert process.read_until("priors:")[-2].startswith(f"evaluator {name}:")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_closed_stream_ended_the_engine_with_a_traceback(closed: int) -> None:
+    """Services start programs so, and Windows those without a console: Python then has no `sys.stdin` at all."""
+    program = f"import os, sys; os.close({closed}); os.execv(sys.executable, sys.argv[1:])"
+    command = [sys.executable, "-c", program, *COMMAND, "--config", os.devnull, *MATERIAL]
+    done = subprocess.run(command, cwd=ROOT, input=b"uci\nquit\n", capture_output=True, timeout=START_S, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"uciok" in done.stdout) == (closed == 2)

@@ -259,3 +259,29 @@ def test_search_and_the_default_engine_do_without_the_learning_library() -> None
         "assert not learning, learning\n"
     )
     output_of(program)
+
+
+# ---- tests that Windows runs, too ----------------------------------------------------------------------------------
+
+POSIX_MODULES = {"curses", "fcntl", "grp", "pty", "pwd", "readline", "resource", "termios", "tty"}
+POSIX_NAMES = re.compile(r"SIG(ALRM|CHLD|CONT|HUP|KILL|PIPE|QUIT|STOP|USR\d)|killpg|fork|mkfifo|setsid|uname|sched_.*")
+
+
+def _run_by_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a module that an import runs: all but what functions contain."""
+    yield tree
+    inner = ast.iter_child_nodes(tree)
+    if isinstance(tree, ast.FunctionDef):
+        inner = iter([*tree.decorator_list, *tree.args.defaults])
+    for part in () if isinstance(tree, ast.Lambda | ast.Try) else inner:
+        yield from _run_by_import(part)
+
+
+@pytest.mark.parametrize("folder", ["gradient", "perft", "protocol", "regression", "selfplay/records", "unit"])
+def test_file_of_tests_that_windows_could_not_import_ended_all_of_them(folder: str) -> None:
+    for path in sorted((ROOT / "tests" / folder).rglob("*.py")):
+        for part in _run_by_import(ast.parse(path.read_text(encoding="utf-8"))):
+            names = {one.name for one in part.names} if isinstance(part, ast.Import) else set()
+            names |= {part.module} if isinstance(part, ast.ImportFrom) else set()
+            assert not names & POSIX_MODULES, path
+            assert not (isinstance(part, ast.Attribute) and POSIX_NAMES.fullmatch(part.attr)), (path, part.lineno)

@@ -1,6 +1,7 @@
 """The option table: its forms agree with each other, and bad values are refused by name."""
 
 import argparse
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,7 +9,36 @@ import pytest
 
 from engine.cli import option_forms
 from engine.errors import ConfigError
-from engine.options import OPTIONS, EngineOptions, find_option, set_option
+from engine.options import OPTIONS, EngineOptions, _quotas, find_option, set_option, usable_cpus
+
+
+@pytest.mark.parametrize(
+    ("own", "limits", "cpus"),
+    [
+        ("0::/\n", {"cpu.max": "250000 100000"}, [2]),
+        ("0::/\n", {"cpu.max": "50000 100000"}, [0]),
+        ("0::/\n", {"cpu.max": "max 100000"}, []),
+        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "max 100000"}, [3]),
+        ("0::/host/path/of/the/container\n", {"cpu.max": "100000 100000"}, [1]),
+        (
+            "4:cpu,cpuacct:/docker/1f\n1:name=systemd:/\n",
+            {"cpu,cpuacct/cpu.cfs_quota_us": "150000", "cpu,cpuacct/cpu.cfs_period_us": "50000"},
+            [3],
+        ),
+        ("3:cpu:/\n0::/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, []),
+        ("no table of groups", {}, []),
+    ],
+)
+def test_a_container_with_two_processors_started_a_thread_for_each_of_the_machine(
+    tmp_path: Path, own: str, limits: dict[str, str], cpus: list[int]
+) -> None:
+    """The system then stops all of them for most of a tenth of a second, and a game is lost by time."""
+    (tmp_path / "own").write_text(own)
+    for name, text in limits.items():
+        (tmp_path / "sys" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sys" / name).write_text(text + "\n")
+    assert list(_quotas(tmp_path / "sys", tmp_path / "own")) == cpus
+    assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
 
 
 def parse_flags(*flags: str) -> EngineOptions:

@@ -1,4 +1,4 @@
-"""Renaming where the system refuses it for a while, as Windows does while another program has a file open."""
+"""Atomic writing: where the system refuses to rename for a while, and where several processes write one file."""
 
 import os
 from pathlib import Path
@@ -40,4 +40,15 @@ def test_file_that_stays_open_keeps_its_contents(tmp_path: Path, monkeypatch: py
     with pytest.raises(PermissionError), atomic_write(tmp_path / "a") as stream:
         stream.write(b"new")
     assert (tmp_path / "a").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_processes_of_two_containers_wrote_through_one_temporary_file(tmp_path: Path) -> None:
+    """Both have the process id 1. The second took the first one's file away, which then renamed half of the other."""
+    with atomic_write(tmp_path / "a") as first:
+        first.write(b"one")
+        with atomic_write(tmp_path / "a") as second:
+            second.write(b"two")
+        assert (tmp_path / "a").read_bytes() == b"two"
+    assert (tmp_path / "a").read_bytes() == b"one"
     assert len(list(tmp_path.iterdir())) == 1

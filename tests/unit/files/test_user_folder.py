@@ -1,8 +1,6 @@
 """The user's folders, where there is a home and where there is none."""
 
 import os
-import pwd
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from engine.files.user_folder import user_folder
 from uci.game.game_file import games_folder
 from uci.protocol.serve import default_config
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="homes are found another way there")
+pwd = pytest.importorskip("pwd", reason="homes are found another way on Windows")
 
 
 def _nobody(*arguments: object) -> object:
