@@ -14,6 +14,7 @@ BatchNorm uses its running statistics. ``layer(x)`` and ``layer.predict(x)`` ret
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -42,7 +43,7 @@ class Layer:
 
     __signature__: ClassVar[inspect.Signature]
     kind: ClassVar[str]  # its name in files, from ``register``
-    settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
+    settings: ClassVar[tuple[str, ...]]  # the constructor's arguments without rng: attributes that rebuild the layer
     # Settings that size arrays made without rng; a file must hold as many numbers as their product.
     sizes: ClassVar[tuple[str, ...]] = ()
 
@@ -54,9 +55,12 @@ class Layer:
         return super().__new__(cls)
 
     def __init_subclass__(cls) -> None:
-        """Keep the constructor's signature, which ``__new__`` would hide."""
+        """Keep the constructor's signature, which ``__new__`` would hide, and let backward passes check gradients."""
         _, *parameters = inspect.signature(cls.__init__).parameters.values()
         cls.__signature__ = inspect.Signature(parameters)
+        cls.settings = tuple(parameter.name for parameter in parameters if parameter.name != "rng")
+        if "forward" in vars(cls):
+            cls.forward = _checking_gradients(cls.forward)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -123,10 +127,14 @@ class Layer:
     def config(self) -> dict[str, Any]:
         """Return the plain JSON values from which ``layer_from_config`` rebuilds this layer.
 
-        Raises ConfigError for a layer that is not registered.
+        Raises ConfigError for a layer that is not registered, or keeps an argument of its constructor under no
+        attribute of the same name.
         """
+        name = type(self).__name__
         if not hasattr(type(self), "kind"):
-            raise ConfigError(f'{type(self).__name__} has no name in files: put @register("name") above the class')
+            raise ConfigError(f'{name} has no name in files: put @register("name") above the class')
+        if missing := [setting for setting in self.settings if not hasattr(self, setting)]:
+            raise ConfigError(f"{name}: expected attributes like the constructor's arguments, found no {missing}")
         return {"layer": self.kind, **{name: _described(getattr(self, name)) for name in self.settings}}
 
     @classmethod
@@ -251,16 +259,9 @@ LayerType = TypeVar("LayerType", bound=type[Layer])
 
 
 def register(kind: str) -> Callable[[LayerType], LayerType]:
-    """Class decorator: make a layer known to files and to the gradient check under ``kind``.
-
-    Raises ConfigError unless ``settings`` names the constructor's arguments, or the layer has a ``config`` of its own.
-    """
+    """Class decorator: make a layer known to files and to the gradient check under ``kind``."""
 
     def decorate(layer_type: LayerType) -> LayerType:
-        arguments = inspect.signature(layer_type).parameters.keys() - {"rng"}
-        if layer_type.config is Layer.config and arguments != set(layer_type.settings):
-            name = layer_type.__name__
-            raise ConfigError(f"{name}: expected settings {sorted(arguments)}, found {sorted(layer_type.settings)}")
         layer_type.kind = kind
         REGISTRY[kind] = layer_type
         return layer_type
@@ -342,6 +343,25 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     if len(shape) != len(sides):
         return False
     return all(isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True))
+
+
+def _checking_gradients(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
+    """Let the backward pass that ``forward`` returns refuse gradients that are not like its result."""
+
+    @functools.wraps(forward)
+    def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:
+        y, backward = forward(self, *arguments, **options)
+        if not hasattr(y, "shape"):
+            return y, backward  # a dict: its parts check their own
+        shape = y.shape
+
+        def checked_backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, shape)
+            return backward(dy)
+
+        return y, checked_backward
+
+    return checked
 
 
 def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:

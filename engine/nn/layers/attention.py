@@ -92,8 +92,6 @@ class SelfAttention(_Attention):
     Raises ShapeError when x or the mask does not fit.
     """
 
-    settings = ("features", "heads", "causal")
-
     def __init__(self, features: int, heads: int, rng: np.random.Generator, causal: bool = False) -> None:
         super().__init__(features, features, heads, rng)
         self.causal = causal
@@ -126,8 +124,6 @@ class CrossAttention(_Attention):
     rest is as in SelfAttention. Raises ShapeError when x, the context or the mask does not fit.
     """
 
-    settings = ("features", "context_features", "heads", "inner")
-
     def forward(
         self, x: tuple[Array, Array], training: bool = False, mask: Array | None = None
     ) -> tuple[Array, InputsBackward]:
@@ -150,8 +146,6 @@ class BiasedAttention(_Attention):
     As SelfAttention, but ``attend`` adds the bias to each head's scores, and the heads share ``inner`` numbers of a
     query instead of ``features``. Raises ShapeError when x or the bias does not fit.
     """
-
-    settings = ("features", "heads", "inner")
 
     def __init__(self, features: int, heads: int, rng: np.random.Generator, inner: int | None = None) -> None:
         super().__init__(features, features, heads, rng, inner)

@@ -76,8 +76,6 @@ class MultiHead(Layer):
     named "trunk.NAME", a head's "HEAD.NAME". Raises ShapeError when no head, or an unknown head, has a gradient.
     """
 
-    settings = ("trunk", "heads")
-
     def __init__(self, trunk: Layer, heads: Mapping[str, Layer]) -> None:
         super().__init__()
         if not heads or "trunk" in heads:

@@ -29,8 +29,6 @@ class EncoderLayer(Layer):
     ``smolgen`` holds the settings of a Smolgen but for features and heads. Raises ShapeError when x does not fit.
     """
 
-    settings = ("features", "heads", "inner", "hidden", "activation", "scale", "epsilon", "smolgen")
-
     def __init__(
         self,
         features: int,
@@ -91,8 +89,6 @@ class Encoder(Layer):
     The gradient of the table is the sum of the layers'. ``block`` holds the settings of an EncoderLayer.
     Vaswani et al. 2017, arXiv:1706.03762; layer norm and smolgen as in Lc0. Raises ShapeError when x does not fit.
     """
-
-    settings = ("depth", "block")
 
     def __init__(self, depth: int, block: Mapping[str, Any], rng: np.random.Generator) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
+from engine.nn.layer import Array, Backward, Layer, check_input, register
 
 
 @register("reshape")
@@ -15,8 +15,6 @@ class Reshape(Layer):
 
     Raises ConfigError for sizes below 1, ShapeError when x does not hold as many numbers as ``shape``.
     """
-
-    settings = ("shape",)
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -29,9 +27,4 @@ class Reshape(Layer):
         shape = x.shape
         if math.prod(shape[1:]) != math.prod(self.shape):
             raise ShapeError(f"Reshape: expected numbers for [B, {str(self.shape)[1:]}, found {list(shape)}")
-
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, (shape[0], *self.shape))
-            return dy.reshape(shape), {}
-
-        return x.reshape(shape[0], *self.shape), backward
+        return x.reshape(shape[0], *self.shape), lambda dy: (dy.reshape(shape), {})
