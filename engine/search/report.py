@@ -24,6 +24,7 @@ from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_
 from engine.search.root import Root, mating_line, principal_variation
 from engine.search.session import Search
 from engine.search.tree import DRAW, EXPANDED, NO_NODE, ROOT
+from engine.tactics.mates import new_mate_space
 from engine.tactics.small_endings import seen_from_before, winner_of_small_ending
 
 TABLE_CP = 20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
@@ -138,9 +139,9 @@ class Reporter:
         urgency = root.first_play_urgency(position.q + params.draw_score * position.draw)
         q = self._shown(root, np.where(root.visits > 0, root.q, urgency))
         draws = np.where(root.visits > 0, root.draws, self._search.own_value[1])
-        found = []
+        found, space = [], new_mate_space()
         for index in order:
-            to_mate = mating_line(self._search.tree, root, index)
+            to_mate = mating_line(self._search.tree, root, index, space)
             line = to_mate or principal_variation(self._search.tree, root, index)
             pv, wins = tuple([decode_move(row, move, self._chess960) for row, move in line]), len(to_mate) % 2 == 1
             value, draw = (1.0, 0.0) if to_mate and wins else (float(q[index]), float(draws[index]))

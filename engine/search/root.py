@@ -32,7 +32,7 @@ from engine.search.tree import (
     WIN,
     Tree,
 )
-from engine.tactics.mates import mating_start, new_mate_space
+from engine.tactics.mates import MateSpace, mating_start
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
 MOST_SHOWN = 40  # A principal variation shows at most this many moves.
@@ -149,7 +149,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
 # ---- lines -----------------------------------------------------------------------------------------------------------
 
 
-def mating_line(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, int]]:
+def mating_line(tree: Tree, root: Root, index: int, space: MateSpace) -> list[tuple[np.ndarray, int]]:
     """The line from a root move to its mate, if one is certain: (position row before the move, move code) pairs.
 
     The winner takes the shortest way, the loser the longest. Empty where no mate is certain, and where a part of the
@@ -161,7 +161,7 @@ def mating_line(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, in
     rows[0], moves[0] = root.row, root.moves[index]
     node = int(root.children[index]) if proven != DRAW and known else NO_NODE
     wins, most = proven == WIN or is_forced, max(1, root.params.mate_moves)
-    length = follow_mate(tree, np.int64(node), wins, np.int64(most), new_mate_space(), rows, moves)
+    length = follow_mate(tree, np.int64(node), wins, np.int64(most), space, rows, moves)
     if (node == NO_NODE and not is_forced) or (rows[1:length, HALFMOVE] >= FIFTY_MOVE_PLIES).any():
         return []
     return list(zip(rows, moves[:length].tolist(), strict=False))

@@ -10,7 +10,7 @@ across it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -31,12 +31,12 @@ from engine.native.integer_lanes import (
 )
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
-from engine.native.memory import aligned_zeros
+from engine.native.memory import aligned_zeros, buffers
 from engine.network.rows.float_rows import clip
 from engine.network.rows.men import MEN_BUCKETS, men_bucket
 from engine.network.rows.quantization import as_shorts, by_input
 from engine.network.rows.short_rows import BLOCK
-from engine.network.value.features import MAX_VIEW, first_row, flip_of, king_buckets
+from engine.network.value.features import first_row, flip_of, king_buckets
 from engine.network.value.parameters import (
     DENSE1_LIMIT,
     DENSE1_SCALE,
@@ -77,16 +77,16 @@ class ValueModel(NamedTuple):
     """
 
     tables: IntegerValueTables
-    boards: np.ndarray  # uint64 [slots, 12] White's pieces, then Black's, that the slot's accumulator holds
-    accumulators: np.ndarray  # int16 [slots * W]
-    coming: np.ndarray  # int64 [32] offsets of rows to add
-    going: np.ndarray  # int64 [32] offsets of rows to subtract
-    units: np.ndarray  # uint8 [W] of the mover's view, then of the other's
-    quads: np.ndarray  # int32 [W / 4] the same memory
-    hidden1: np.ndarray  # float32 [32] the 16 units of dense1, then their squares
-    hidden2: np.ndarray  # float32 [32]
-    sums: np.ndarray  # int32 [16] of dense1
-    outputs: np.ndarray  # float32 [16] out: logits of win, draw, loss, and moves left, for the side to move
+    boards: Annotated[np.ndarray, "uint64 [slots, 12]"]  # White's pieces, then Black's, in the slot's accumulator
+    accumulators: Annotated[np.ndarray, "int16 [slots * W]"]
+    coming: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to add
+    going: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to subtract
+    units: Annotated[np.ndarray, "uint8 [W]"]  # of the mover's view, then of the other's
+    quads: Annotated[np.ndarray, "int32 [W / 4]"]  # the same memory
+    hidden1: Annotated[np.ndarray, "float32 [32]"]  # the 16 units of dense1, then their squares
+    hidden2: Annotated[np.ndarray, "float32 [32]"]
+    sums: Annotated[np.ndarray, "int32 [16]"]  # of dense1
+    outputs: Annotated[np.ndarray, "float32 [16]"]  # out: logits of win, draw, loss, and moves left, for the mover
 
 
 def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
@@ -140,19 +140,8 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
     accumulators = aligned_zeros(slots * width, dtype=np.int16)
     accumulators.reshape(slots, width)[:] = tables.bias
     quads = aligned_zeros(width // QUAD, dtype=np.int32)
-    return ValueModel(
-        tables=tables,
-        boards=np.zeros((slots, 12), np.uint64),
-        accumulators=accumulators,
-        coming=np.zeros(MAX_VIEW, np.int64),
-        going=np.zeros(MAX_VIEW, np.int64),
-        units=quads.view(np.uint8),
-        quads=quads,
-        hidden1=aligned_zeros(2 * HIDDEN_1),
-        hidden2=aligned_zeros(HIDDEN_2),
-        sums=aligned_zeros(HIDDEN_1, dtype=np.int32),
-        outputs=aligned_zeros(LANES),
-    )
+    given = {"tables": tables, "accumulators": accumulators, "quads": quads, "units": quads.view(np.uint8)}
+    return buffers(ValueModel, given, slots=slots)
 
 
 @kernel(contract=True)
