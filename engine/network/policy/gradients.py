@@ -71,13 +71,12 @@ class PositionGradients(NamedTuple):
 def new_scratch(config: SparseConfig) -> Scratch:
     """Buffers for one thread."""
     numbers = np.arange(MEN_BUCKETS * config.hidden, dtype=np.int16).reshape(MEN_BUCKETS, config.hidden)
-    return buffers(Scratch, {"listed": new_sort_rows(), "numbers": numbers}, W=config.width, U=config.units)
+    return buffers(Scratch, {"listed": new_sort_rows(), "numbers": numbers}, **config.sizes)
 
 
 def new_position_gradients(config: SparseConfig, size: int, moves: int) -> PositionGradients:
     """Buffers for a batch of `size` positions with at most `moves` legal moves each."""
-    sizes = {"W": config.width, "U": config.units, "K": config.hidden, "J": config.inner}
-    return buffers(PositionGradients, B=size, M=moves, **sizes)
+    return buffers(PositionGradients, B=size, M=moves, **config.sizes)
 
 
 # ---- phase one: positions -----------------------------------------------------------------------------------------

@@ -60,9 +60,7 @@ class SparseNet:
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
         """A model for one thread: the shared weights and scratch of its own."""
-        config = self.config
-        sizes = {"W": config.width, "U": config.units, "K": config.hidden, "J": config.inner}
-        model = buffers(SparseModel, {"tables": self.tables, "listed": new_sort_rows()}, **sizes)
+        model = buffers(SparseModel, {"tables": self.tables, "listed": new_sort_rows()}, **self.config.sizes)
         if self.value_tables is None:
             return model
         return TwoTrunkModel(model, new_value_model(self.value_tables))

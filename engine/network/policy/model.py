@@ -17,9 +17,9 @@ from engine.network.policy.parameters import (
     OUTPUTS,
     PARAMETERS,
     SparseConfig,
-    parameter_shapes,
     sparse_config_of,
 )
+from engine.network.rows.flat_tables import parameter_shapes
 from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
 from engine.network.value.model import ValueNetwork, described
 from engine.network.value.parameters import VALUE_TRUNK

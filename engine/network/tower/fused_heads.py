@@ -14,6 +14,7 @@ from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
 from engine.native.memory import buffers
+from engine.network.rows.wdl import softmax_of_3
 from engine.network.tower.fused_winograd import BOARD, INNER
 from engine.network.tower.multiply import Rows, multiply
 from engine.network.tower.smooth import mish_in_place
@@ -152,11 +153,5 @@ def write_probabilities(values, p, scalar, wdl):
         v = np.float32(1.0 - 2.0 / (exp(2.0 * np.float64(values[p, 0])) + 1.0))  # tanh
         half = np.float32(0.5)
         wdl[0], wdl[1], wdl[2] = half + half * v, np.float32(0), half - half * v
-        return
-    top = max(values[p, 0], values[p, 1], values[p, 2])
-    total = np.float32(0)
-    for k in range(3):
-        wdl[k] = np.float32(exp(np.float64(values[p, k] - top)))
-        total += wdl[k]
-    for k in range(3):
-        wdl[k] /= total
+    else:
+        softmax_of_3(values[p], wdl)

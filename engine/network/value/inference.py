@@ -32,20 +32,21 @@ from engine.native.integer_lanes import (
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
 from engine.native.memory import aligned_zeros, buffers
+from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.float_rows import clip
 from engine.network.rows.men import MEN_BUCKETS, men_bucket
-from engine.network.rows.quantization import as_shorts, by_input
+from engine.network.rows.quantization import as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import BLOCK
-from engine.network.value.features import first_row, flip_of, king_buckets
+from engine.network.value.features import MAX_VIEW, first_row, flip_of, king_buckets
 from engine.network.value.parameters import (
+    COARSEST_SCALE,
     DENSE1_LIMIT,
     DENSE1_SCALE,
+    FINEST_SCALE,
     HIDDEN_1,
     HIDDEN_2,
     ValueConfig,
-    fill_value_tables,
-    integer_scale,
-    new_value_tables,
+    largest_accumulator,
 )
 
 # The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the byte of a unit of 1.
@@ -94,9 +95,9 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output could leave its range.
     """
-    _, floats = new_value_tables(config)
-    fill_value_tables(floats, config, tensors)
-    scale = integer_scale(floats, config)
+    _, floats = new_tables(config)
+    fill_tables(floats, config, tensors)
+    scale = sum_scale(largest_accumulator(floats, config), MAX_VIEW + 1, FINEST_SCALE, COARSEST_SCALE)
     layers = [array.reshape(MEN_BUCKETS, -1, inputs) for array, inputs in
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
     biases = [array.reshape(MEN_BUCKETS, -1) for array in (floats.dense1_bias, floats.dense2_bias, floats.output_bias)]

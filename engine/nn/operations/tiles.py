@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, splat, store
+from engine.native.lanes import LANES, load, relu, splat, store
 
 PLACES = 36  # number of products per tile: 6 x 6
 TILE = 4  # output squares along each side of a tile
@@ -124,11 +124,14 @@ def _load4(array, at, step):
 
 
 @kernel()
-def _store4(array, at, step, row):
-    store(array, at, row[0])
-    store(array, at + step, row[1])
-    store(array, at + 2 * step, row[2])
-    store(array, at + 3 * step, row[3])
+def _store4(array, at, step, row, bias, rectify):
+    first, second, third, fourth = row[0] + bias, row[1] + bias, row[2] + bias, row[3] + bias
+    if rectify:
+        first, second, third, fourth = relu(first), relu(second), relu(third), relu(fourth)
+    store(array, at, first)
+    store(array, at + step, second)
+    store(array, at + 2 * step, third)
+    store(array, at + 3 * step, fourth)
 
 
 @kernel()
@@ -188,18 +191,21 @@ def _input_adjoint_tile(products, at, stride, board, to, rank, channels):
 
 
 @kernel()
-def _output_tile(products, at, stride, images, to, rank, channels):
-    """Write A^T M A of one tile to the 4x4 squares that start at images[to]."""
+def output_tile(products, at, stride, bias, images, to, rank, channels, rectify):
+    """Write A^T M A + bias of one tile, with ReLU on request, to the 4x4 squares that start at images[to]."""
     c0 = output_1d(*load6(products, at, 6 * stride))
     c1 = output_1d(*load6(products, at + stride, 6 * stride))
     c2 = output_1d(*load6(products, at + 2 * stride, 6 * stride))
     c3 = output_1d(*load6(products, at + 3 * stride, 6 * stride))
     c4 = output_1d(*load6(products, at + 4 * stride, 6 * stride))
     c5 = output_1d(*load6(products, at + 5 * stride, 6 * stride))
-    _store4(images, to, channels, output_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]))
-    _store4(images, to + rank, channels, output_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]))
-    _store4(images, to + 2 * rank, channels, output_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]))
-    _store4(images, to + 3 * rank, channels, output_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]))
+    _store4(images, to, channels, output_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]), bias, rectify)
+    to += rank
+    _store4(images, to, channels, output_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]), bias, rectify)
+    to += rank
+    _store4(images, to, channels, output_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]), bias, rectify)
+    to += rank
+    _store4(images, to, channels, output_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]), bias, rectify)
 
 
 @kernel()
@@ -261,7 +267,7 @@ def output_transform(products, stride, first, count, height, width, channels, im
             for column in range(0, width, TILE):
                 to = (image * height + row) * rank + column * channels
                 for c in range(0, channels, LANES):
-                    _output_tile(products, at + c, stride, images, to + c, rank, channels)
+                    output_tile(products, at + c, stride, splat(0.0), images, to + c, rank, channels, False)
                 at += channels
 
 
