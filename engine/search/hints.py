@@ -59,7 +59,7 @@ def new_questions() -> Questions:
 
 
 class HintSource:
-    """Gives one search hints; alpha-beta may search ``search.params.tactical_nodes`` positions per visit of the root.
+    """Gives one search hints; alpha-beta may search `search.params.tactical_nodes` positions per visit of the root.
 
     Attributes:
         in_haste: whether `answer` leaves questions open, because somebody waits.
@@ -132,7 +132,7 @@ class HintSource:
 
 @kernel()
 def ask(tree, questions, node, depth, nodes_per_visit):
-    """Ask about ``node``, whose position is questions.path[depth], and nodes below it, if visits grew enough since."""
+    """Ask about `node`, whose position is questions.path[depth], and nodes below it, if visits grew enough since."""
     visits = np.int64(tree.nodes[node].visits)
     if visits < HINT_LEAST_VISITS or depth >= MAX_DEPTH:
         return
@@ -160,7 +160,7 @@ def ask(tree, questions, node, depth, nodes_per_visit):
 
 @kernel()
 def write_question(tree, questions, node, depth):
-    """Add a question with the position and the moves of ``node``."""
+    """Add a question with the position and the moves of `node`."""
     k = questions.n_asked[0]
     questions.n_asked[0] += 1
     questions.node[k] = node
@@ -179,7 +179,7 @@ def write_question(tree, questions, node, depth):
 
 @kernel()
 def answer(space, questions, k):
-    """Fill in the line of question ``k``, if it was asked: a better move and its best replies, or NO_MOVE."""
+    """Fill in the line of question `k`, if it was asked: a better move and its best replies, or NO_MOVE."""
     if k >= questions.n_asked[0]:
         return
     line, row = questions.line[k], questions.path[0]

@@ -69,7 +69,7 @@ class Reporter:
         return order
 
     def infos_now(self, best: int | None = None) -> list[SearchInfo]:
-        """A complete set of lines, best first, all of one depth. ``best`` is the code of a move to show before all."""
+        """A complete set of lines, best first, all of one depth. `best` is the code of a move to show before all."""
         root = self._search.root()
         order = self.order(root)
         if best is not None:
@@ -79,7 +79,7 @@ class Reporter:
     def infos(
         self, root: Root, order: Sequence[int], children: Sequence[RootMove], best: int | None = None
     ) -> list[SearchInfo]:
-        """The lines of an order's first root moves; ``children`` are at least these. ``best`` is the code of the move
+        """The lines of an order's first root moves; `children` are at least these. `best` is the code of the move
         that is shown before all others, whose place need not be the first.
         """
         places = sorted(range(len(order)), key=lambda place: best is not None and int(root.moves[order[place]]) != best)
@@ -225,7 +225,7 @@ def table_value(rank: Rank) -> tuple[float, float, int]:
 
 
 def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:
-    """The root's branches with at least ``least_visits``, at every node the ``widest`` most visited of them."""
+    """The root's branches with at least `least_visits`, at every node the `widest` most visited of them."""
 
     def branches(node: int, row: np.ndarray) -> tuple[Branch, ...]:
         edges = search.edges(node)

@@ -102,7 +102,7 @@ class EdgeField(NodeField):
 class Node:
     """A node. Its fields fill one line of the processor's cache, because a visit reads most of them together.
 
-    Kernels write ``tree.nodes[node].visits``; elsewhere ``tree.visits`` is that field of all nodes.
+    Kernels write `tree.nodes[node].visits`; elsewhere `tree.visits` is that field of all nodes.
     """
 
     value_sum: Annotated[float, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
@@ -245,7 +245,7 @@ def new_round(room: int = MAX_ROUND) -> Round:
 
 
 def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE) -> Tree:
-    """An empty tree with room for ``nodes`` nodes and ``history`` positions up to the root."""
+    """An empty tree with room for `nodes` nodes and `history` positions up to the root."""
     raw = np.empty((nodes + 1) * NODE_TYPE.itemsize, np.uint8)
     begin = -raw.ctypes.data % CACHE_LINE
     records = raw[begin : begin + nodes * NODE_TYPE.itemsize].view(NODE_TYPE)

@@ -96,7 +96,7 @@ def fill_value_units(model, leaves, leaf):
 
 @kernel(contract=True)
 def fill_units(model, n_features):
-    """Compute the heads' inputs from the features in ``model.sight``."""
+    """Compute the heads' inputs from the features in `model.sight`."""
     tables = model.tables
     width, features = len(model.accumulator), model.sight.features
     add_short_rows(tables.weight, width, features, np.int64(0), n_features, tables.bias, model.accumulator)
@@ -174,7 +174,7 @@ def write_calm_value(model, leaves, leaf):
 
 @kernel(contract=True)
 def value_outputs(model, version):
-    """Write ``model.outputs`` from ``model.units`` by one version of the value head."""
+    """Write `model.outputs` from `model.units` by one version of the value head."""
     tables, units, hidden, inner = model.tables, model.units, model.hidden, model.inner
     count, inners = len(hidden), len(inner)
     for k in range(count):

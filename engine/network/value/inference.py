@@ -147,7 +147,7 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
 
 @kernel(contract=True)
 def value_trunk_outputs(model, row):
-    """Write ``model.outputs`` of a position."""
+    """Write `model.outputs` of a position."""
     side, half = np.int64(row[SIDE]), len(model.units) // 2
     multiply_clipped(model, follow_view(model, row, side), np.int64(0))
     multiply_clipped(model, follow_view(model, row, 1 - side), half)
@@ -225,7 +225,7 @@ def multiply_clipped(model, start, at):
 
 @kernel(contract=True)
 def small_layers(model, version):
-    """Write ``model.outputs`` from ``model.units`` by one version of the layers."""
+    """Write `model.outputs` from `model.units` by one version of the layers."""
     tables, hidden1, hidden2, quads = model.tables, model.hidden1, model.hidden2, len(model.quads)
     store_ints(model.sums, np.int64(0), dot_quads(model.quads, tables.dense1, version * quads * 64))
     for k in range(HIDDEN_1):

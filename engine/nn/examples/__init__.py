@@ -1,4 +1,4 @@
-"""Experiments to run and read: ``python -m engine.nn.examples.NAME``, each with --help, --seed and --plot FILE.
+"""Experiments to run and read: `python -m engine.nn.examples.NAME`, each with --help, --seed and --plot FILE.
 
     gradients           the gradients of a small net, layer by layer, as numbers
     vanishing           what deep stacks of sigmoids do to a gradient

@@ -31,7 +31,7 @@ class Position(NamedTuple):
 
 
 def read_games(path: Path, shortest: int = 20) -> Iterator[list[str]]:
-    """The moves of every game of at least ``shortest`` plies, in UCI notation.
+    """The moves of every game of at least `shortest` plies, in UCI notation.
 
     The file has tab-separated columns under a line of names, one of them "uci"; it may be packed (.xz). Raises
     DataError for another form.

@@ -49,7 +49,7 @@ def run(
     rate: float = 2e-3,
     shift: int = 0,
 ) -> Result:
-    """Train; with ``shift``, every epoch moves every digit anew by up to so many squares."""
+    """Train; with `shift`, every epoch moves every digit anew by up to so many squares."""
     model = build(digits.train.inputs.shape[2], channels, np.random.default_rng(seed))
     settings = nn.TrainerSettings(batch_size=128, seed=seed, shard_size=64, threads=2)
     steps = epochs * -(-len(digits.train.inputs) // settings.batch_size)

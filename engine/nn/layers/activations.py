@@ -147,7 +147,7 @@ class Activation(Layer):
     forward:  x floating, any shape -> y like x
     backward: dy like y -> dx like x; no parameters
 
-    y = f(x) and dx = dy f'(x); both stand in the docstring of the function with this name, from ``ACTIVATIONS``.
+    y = f(x) and dx = dy f'(x); both stand in the docstring of the function with this name, from `ACTIVATIONS`.
     Raises ConfigError for an unknown name.
     """
 

@@ -17,7 +17,7 @@ InputsBackward = Callable[[Array], tuple[tuple[Array, ...], Gradients]]
 
 
 class _Attention(Layer):
-    """Multi-head projections around ``attend``: x gives the queries, ``context`` gives the keys and values."""
+    """Multi-head projections around `attend`: x gives the queries, `context` gives the keys and values."""
 
     def __init__(
         self, features: int, context_features: int, heads: int, rng: np.random.Generator, inner: int | None = None
@@ -87,8 +87,8 @@ class SelfAttention(_Attention):
               -> y [B, T, features]
     backward: dy like y -> dx like x; gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q, k, v = three dense layers of x, split into ``heads`` parts; y = dense(concatenated ``attend`` of the heads). x
-    enters three times, so dx is the sum of three gradients. ``causal`` lets position t attend only to positions <= t.
+    q, k, v = three dense layers of x, split into `heads` parts; y = dense(concatenated `attend` of the heads). x
+    enters three times, so dx is the sum of three gradients. `causal` lets position t attend only to positions <= t.
     Raises ShapeError when x or the mask does not fit.
     """
 
@@ -120,7 +120,7 @@ class CrossAttention(_Attention):
               -> y [B, T, features]
     backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q is a dense layer of x; k and v are dense layers of the context; ``inner`` (default: features) numbers each. The
+    q is a dense layer of x; k and v are dense layers of the context; `inner` (default: features) numbers each. The
     rest is as in SelfAttention. Raises ShapeError when x, the context or the mask does not fit.
     """
 
@@ -143,8 +143,8 @@ class BiasedAttention(_Attention):
     forward:  x [B, T, features], or (x, bias [B, heads, T, T]) -> y [B, T, features]
     backward: dy like y -> dx, or (dx, dbias); gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    As SelfAttention, but ``attend`` adds the bias to each head's scores, and the heads share ``inner`` numbers of a
-    query instead of ``features``. Raises ShapeError when x or the bias does not fit.
+    As SelfAttention, but `attend` adds the bias to each head's scores, and the heads share `inner` numbers of a
+    query instead of `features`. Raises ShapeError when x or the bias does not fit.
     """
 
     def __init__(self, features: int, heads: int, rng: np.random.Generator, inner: int | None = None) -> None:

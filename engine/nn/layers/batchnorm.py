@@ -20,8 +20,8 @@ class BatchNorm(Layer):
         dgamma = sum dy h      dbeta = sum dy
         dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
 
-    ``relu`` applies max(y, 0) in the same pass, which saves one walk over the data in each direction.
-    Training uses the batch's own statistics and moves the running ones towards them by ``momentum``. Inference uses
+    `relu` applies max(y, 0) in the same pass, which saves one walk over the data in each direction.
+    Training uses the batch's own statistics and moves the running ones towards them by `momentum`. Inference uses
     the running statistics as constants. So does training on a single value a channel, which has no variance. Both use
     the biased variance, the mean of (x - mean)^2; PyTorch's running one is n / (n - 1) times it.
     Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.

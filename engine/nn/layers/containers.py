@@ -23,7 +23,7 @@ class Sequential(Layer):
     With x_i = f_i(x_{i-1}), the chain rule runs from the last layer to the first: dx_{i-1} = backward_i(dx_i).
 
     Layers given by position get the names dense1, activation1, dense2, ...: their kind, counted. Layers given by
-    keyword keep that name: ``Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1, rng))``. Files and optimizers know
+    keyword keep that name: `Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1, rng))`. Files and optimizers know
     the parameters by these names. Raises ConfigError for a part that is no layer, for a name used twice, and for
     one layer with parameters in two places: they would have two names, two gradients and two states of the optimizer.
     """

@@ -15,12 +15,12 @@ class Conv2D(Layer):
     """2-D convolution over board planes with zero padding ("same" by default).
 
     forward:  x [B, C_in, H, W] -> y [B, C_out, H', W'], H' = (H + 2 padding - k) // stride + 1
-    backward: dy like y -> dx like x; gradients weight [C_out, C_in, k, k] and, with ``bias``, bias [C_out]
+    backward: dy like y -> dx like x; gradients weight [C_out, C_in, k, k] and, with `bias`, bias [C_out]
 
     With cols = im2col(x) and W as [C_out, C_in*k*k]:
         y = cols W^T + b      dW = dy^T cols      db = sum dy      dx = col2im(dy W)
 
-    ``input_gradient=False`` saves the work for dx in the first layer of a network: backward then returns None as dx.
+    `input_gradient=False` saves the work for dx in the first layer of a network: backward then returns None as dx.
     Raises ConfigError for an even kernel, ShapeError when C_in differs or x is smaller than the kernel. He et al.
     2015, arXiv:1502.01852 (initialisation).
     """

@@ -19,7 +19,7 @@ class Dense(Layer):
     With all leading axes flattened into rows:
         y = x W^T + b      dW = dy^T x      db = sum over rows of dy      dx = dy W
 
-    ``initialization`` is "he" (for a following ReLU) or "glorot". Raises ShapeError when x is not [B, ..., inputs].
+    `initialization` is "he" (for a following ReLU) or "glorot". Raises ShapeError when x is not [B, ..., inputs].
     """
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he") -> None:

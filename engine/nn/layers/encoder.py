@@ -22,11 +22,11 @@ from engine.nn.layers.smolgen import Smolgen
 class EncoderLayer(Layer):
     """Attention inside a skip connection, z = norm(scale attention(x) + x), then a feed-forward block of z.
 
-    forward:  x [B, T, features], with ``smolgen`` (x, table [T * T, generated]) -> y [B, T, features]
+    forward:  x [B, T, features], with `smolgen` (x, table [T * T, generated]) -> y [B, T, features]
     backward: dy like y -> dx, or (dx, dtable); gradients attention.*, norm.*, feed.*, smolgen.*
 
     With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through attention and its bias.
-    ``smolgen`` holds the settings of a Smolgen but for features and heads. Raises ShapeError when x does not fit.
+    `smolgen` holds the settings of a Smolgen but for features and heads. Raises ShapeError when x does not fit.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Encoder(Layer):
     forward:  x [B, T, features], or boards [B, features, H, W], T = H W -> y [B, T, features]
     backward: dy like y -> dx like x; gradients layer0.*, layer1.*, ..., and table [T * T, generated] with smolgen
 
-    The gradient of the table is the sum of the layers'. ``block`` holds the settings of an EncoderLayer.
+    The gradient of the table is the sum of the layers'. `block` holds the settings of an EncoderLayer.
     Vaswani et al. 2017, arXiv:1706.03762; layer norm and smolgen as in Lc0. Raises ShapeError when x does not fit.
     """
 

@@ -11,7 +11,7 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, regi
 
 
 class _Pool2D(Layer):
-    """Windows of ``window`` x ``window`` squares, ``stride`` apart (default: side by side), over a padded board."""
+    """Windows of `window` x `window` squares, `stride` apart (default: side by side), over a padded board."""
 
     def __init__(self, window: int, stride: int | None = None, padding: int = 0) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """The common part of recurrent layers: the loop over time steps and backpropagation through time.
 
-Each kind defines its forward and backward step in its own file (``rnn.py``, ``gru.py``, ``lstm.py``).
+Each kind defines its forward and backward step in its own file (`rnn.py`, `gru.py`, `lstm.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ StepBackward = Callable[[State], tuple[Array, Array, State]]
 class Recurrent(Layer):
     """Updates a state from a sequence step by step; the state starts at zero.
 
-    forward:  x [B, T, inputs] -> all hidden states y [B, T, hidden]; with ``last`` only the last one, y [B, hidden]
+    forward:  x [B, T, inputs] -> all hidden states y [B, T, hidden]; with `last` only the last one, y [B, hidden]
     backward: dy like y -> dx like x; gradients input_weight [G H, inputs], hidden_weight [G H, H], bias [G H]
 
     With a_t = x_t Wx^T + b for all steps at once and c_t = h_{t-1} Wh^T, a kind defines

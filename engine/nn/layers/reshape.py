@@ -13,7 +13,7 @@ from engine.nn.layer import Array, Backward, Layer, check_input, register
 class Reshape(Layer):
     """x [B, ...] -> y [B, *shape] with the same numbers in the same (row-major) order;  dx is dy in the shape of x.
 
-    Raises ConfigError for sizes below 1, ShapeError when x does not hold as many numbers as ``shape``.
+    Raises ConfigError for sizes below 1, ShapeError when x does not hold as many numbers as `shape`.
     """
 
     def __init__(self, shape: Sequence[int]) -> None:

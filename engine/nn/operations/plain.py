@@ -2,7 +2,7 @@
 
 Images are [B, C, H, W]; their memory is kept channels last, which makes a convolution one matrix product. Every
 operation returns its result and a closure from the gradient of the result to the gradients of its inputs. Faster
-implementations override methods of ``Operations`` and are tested against it.
+implementations override methods of `Operations` and are tested against it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Array = Any
 
 
 class GateGradients(NamedTuple):
-    """The gradients of ``gated_sum``."""
+    """The gradients of `gated_sum`."""
 
     scale: Array  # [B, C]
     shift: Array  # [B, C]
@@ -25,7 +25,7 @@ class GateGradients(NamedTuple):
 
 
 class Operations:
-    """Plain array implementation on the array module ``xp``."""
+    """Plain array implementation on the array module `xp`."""
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
@@ -37,9 +37,9 @@ class Operations:
     ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
         """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H', W'].
 
-        backward: dy -> (dx or None without ``input_gradient``, dweight).
+        backward: dy -> (dx or None without `input_gradient`, dweight).
 
-        With a row of ``cols`` holding the C*k*k inputs of one output square:
+        With a row of `cols` holding the C*k*k inputs of one output square:
             y = cols W^T      dW = dy^T cols      dx = col2im(dy W)
         """
         xp = self.xp
@@ -96,7 +96,7 @@ class Operations:
         With n values a channel, h = (x - mean) / sqrt(variance + epsilon) and y = gamma h + beta:
             dgamma = sum dy h      dbeta = sum dy
             dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
-        With ``relu``, y = max(gamma h + beta, 0) and dy counts only where y > 0.
+        With `relu`, y = max(gamma h + beta, 0) and dy counts only where y > 0.
         """
         axes, shape = _channel_axes(x)
         count = x.size // x.shape[1]
@@ -190,9 +190,9 @@ class Operations:
     def gated_sum(
         self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
     ) -> tuple[Array, Callable[[Array], GateGradients]]:
-        """y = scale x + shift + skip, then max(., 0) with ``relu``; scale and shift are [B, C], one number per plane.
+        """y = scale x + shift + skip, then max(., 0) with `relu`; scale and shift are [B, C], one number per plane.
 
-        backward: dy -> GateGradients. With dz = dy where y > 0 (everywhere without ``relu``):
+        backward: dy -> GateGradients. With dz = dy where y > 0 (everywhere without `relu`):
             dscale = sum over squares of x dz      dshift = sum over squares of dz      dskip = dz
             dx = scale dz + dmean / squares, where dmean [B, C] is the gradient of x's mean over the squares
         """
@@ -212,7 +212,7 @@ class Operations:
         return y, backward
 
     def sum(self, x: Array, skip: Array, relu: bool) -> tuple[Array, Callable[[Array], Array]]:
-        """y = x + skip, then max(., 0) with ``relu``; backward: dy -> the gradient of both x and skip."""
+        """y = x + skip, then max(., 0) with `relu`; backward: dy -> the gradient of both x and skip."""
         y = x + skip
         if relu:
             y = self.xp.maximum(y, 0)

@@ -8,8 +8,8 @@ All steps are linear, so their adjoints in reverse order give the gradient with 
 
     dM = A dY A^T    dV[i] = dM[i] U[i]^T                             dd = B dV B^T, summed where tiles overlap
 
-Layout: images are flat [B, H, W, C] with H and W multiples of 4 and C a multiple of 16 lanes; ``board`` holds one
-image inside a border of one square, flat [(H + 2) (W + 2) C]. ``products`` is [36, stride]; its row i holds [T, C], C
+Layout: images are flat [B, H, W, C] with H and W multiples of 4 and C a multiple of 16 lanes; `board` holds one
+image inside a border of one square, flat [(H + 2) (W + 2) C]. `products` is [36, stride]; its row i holds [T, C], C
 floats per tile. Rows lie a little more than T C floats apart, because rows a power of two apart fall into the same few
 cache sets (measured on one board of 64 channels: 3.7 us against 0.7 us).
 """
@@ -87,7 +87,7 @@ def _output_adjoint_1d(y0, y1, y2, y3):
 
 @kernel()
 def load6(array, at, step):
-    """Load six lane vectors that lie ``step`` floats apart."""
+    """Load six lane vectors that lie `step` floats apart."""
     return (
         load(array, at),
         load(array, at + step),
@@ -158,7 +158,7 @@ def _copy_from_board(board, height, width, channels, images, start):
 
 @kernel()
 def input_tile(board, at, rank, channels, products, to, stride):
-    """Compute V of the tile whose first float is board[at]; one row of the board is ``rank`` floats."""
+    """Compute V of the tile whose first float is board[at]; one row of the board is `rank` floats."""
     c0 = input_1d(*load6(board, at, rank))
     c1 = input_1d(*load6(board, at + channels, rank))
     c2 = input_1d(*load6(board, at + 2 * channels, rank))
@@ -228,7 +228,7 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
 
 @kernel()
 def input_transform(images, first, count, height, width, channels, board, products, stride):
-    """Compute V of ``count`` images, starting with image ``first``."""
+    """Compute V of `count` images, starting with image `first`."""
     rank = (width + 2) * channels
     board[: (height + 2) * rank] = 0
     to = 0
@@ -243,7 +243,7 @@ def input_transform(images, first, count, height, width, channels, board, produc
 
 @kernel()
 def input_adjoint(products, stride, board, first, count, height, width, channels, images):
-    """Compute the gradient of ``count`` images from dV, starting with image ``first``."""
+    """Compute the gradient of `count` images from dV, starting with image `first`."""
     rank = (width + 2) * channels
     at = 0
     for image in range(first, first + count):
@@ -259,7 +259,7 @@ def input_adjoint(products, stride, board, first, count, height, width, channels
 
 @kernel()
 def output_transform(products, stride, first, count, height, width, channels, images):
-    """Compute Y of ``count`` images from M, starting with image ``first``."""
+    """Compute Y of `count` images from M, starting with image `first`."""
     rank = width * channels
     at = 0
     for image in range(first, first + count):
@@ -273,7 +273,7 @@ def output_transform(products, stride, first, count, height, width, channels, im
 
 @kernel()
 def output_adjoint(images, first, count, height, width, channels, products, stride):
-    """Compute dM from the gradient of ``count`` images, starting with image ``first``."""
+    """Compute dM from the gradient of `count` images, starting with image `first`."""
     rank = width * channels
     to = 0
     for image in range(first, first + count):
@@ -286,6 +286,6 @@ def output_adjoint(images, first, count, height, width, channels, products, stri
 
 
 def products_view(products: np.ndarray, stride: int, tiles: int, channels: int) -> np.ndarray:
-    """View the products as matrices [36, tiles, channels] for ``np.matmul``."""
+    """View the products as matrices [36, tiles, channels] for `np.matmul`."""
     rows = products[: PLACES * stride].reshape(PLACES, stride)
     return rows[:, : tiles * channels].reshape(PLACES, tiles, channels)
