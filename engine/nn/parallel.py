@@ -80,18 +80,15 @@ class DataParallel:
         """
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
-        parts = parts_of(count, self.shard_size)
-        if len(parts) == 1:
-            self.model.reseed(*(seed if seed is not None else (self._steps,)), 0)
-            self._steps += 1
-            with self._libraries.limit(limits=1, user_api="blas"):
-                return self._run(self.model, parts[0], inputs, loss)
-        while len(self._replicas) < len(parts):
-            self._replicas.append(self.model.replica())
-        for number, replica in enumerate(self._replicas[: len(parts)]):
-            replica.reseed(*(seed if seed is not None else (self._steps,)), number)
+        parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
         self._steps += 1
+        while 1 < len(parts) > len(self._replicas):
+            self._replicas.append(self.model.replica())
+        for number, replica in enumerate([self.model] if len(parts) == 1 else self._replicas[: len(parts)]):
+            replica.reseed(*seed, number)
         with self._libraries.limit(limits=1, user_api="blas"):
+            if len(parts) == 1:
+                return self._run(self.model, parts[0], inputs, loss)
             results = self.pool.map(
                 lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts
             )

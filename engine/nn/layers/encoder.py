@@ -11,7 +11,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
-from engine.nn.layers.attention import BiasedAttention
+from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.feed_forward import FeedForward
 from engine.nn.layers.initialization import glorot_normal
 from engine.nn.layers.layernorm import LayerNorm
@@ -48,7 +48,7 @@ class EncoderLayer(Layer):
         self.activation, self.scale, self.epsilon = activation, scale, epsilon
         self.smolgen = None if smolgen is None else dict(smolgen)
         self.parts: dict[str, Layer] = {
-            "attention": BiasedAttention(features, heads, rng, inner),
+            "attention": SelfAttention(features, heads, rng, inner=inner),
             "norm": LayerNorm(features, epsilon),
             "feed": FeedForward(features, hidden, rng, activation, scale, epsilon),
         }

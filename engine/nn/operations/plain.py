@@ -98,26 +98,12 @@ class Operations:
             dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
         With `relu`, y = max(gamma h + beta, 0) and dy counts only where y > 0.
         """
-        axes, shape = _channel_axes(x)
-        count = x.size // x.shape[1]
+        axes, _ = _channel_axes(x)
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
         if self._is_too_wide(variance):
             return self._wide_batch_norm(x, gamma, beta, epsilon, relu)
-        inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
-        normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
-        y = normalised * gamma.reshape(shape) + beta.reshape(shape)
-        if relu:
-            y = self.xp.maximum(y, 0)
-
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
-            if relu:
-                dy = dy * (y > 0)
-            dgamma = (dy * normalised).sum(axis=axes)
-            dbeta = dy.sum(axis=axes)
-            centred = dy - (dbeta / count).reshape(shape) - normalised * (dgamma / count).reshape(shape)
-            return centred * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
-
+        y, backward = self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=True)
         return y, mean, variance, backward
 
     def _wide_batch_norm(
@@ -166,7 +152,21 @@ class Operations:
         self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool
     ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
         """Normalise by given statistics, which take no gradient: y = gamma (x - mean) / sqrt(variance + eps) + beta."""
-        axes, shape = _channel_axes(x)
+        return self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=False)
+
+    def _norm(
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        mean: Array,
+        variance: Array,
+        epsilon: float,
+        relu: bool,
+        own: bool,
+    ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+        """Return y and backward of a norm by statistics of x, its `own` or others."""
+        (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
         inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
         normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
         y = normalised * gamma.reshape(shape) + beta.reshape(shape)
@@ -176,8 +176,10 @@ class Operations:
         def backward(dy: Array) -> tuple[Array, Array, Array]:
             if relu:
                 dy = dy * (y > 0)
-            dx = dy * (gamma * inverse_deviation).reshape(shape)
-            return dx, (dy * normalised).sum(axis=axes), dy.sum(axis=axes)
+            dgamma, dbeta = (dy * normalised).sum(axis=axes), dy.sum(axis=axes)
+            if own:
+                dy = dy - (dbeta / count).reshape(shape) - normalised * (dgamma / count).reshape(shape)
+            return dy * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
 
         return y, backward
 
