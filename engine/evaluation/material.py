@@ -27,13 +27,7 @@ from engine.evaluation.scores import ATAN_SCALE, MATERIAL_CP_SCALE
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.tactics.classical import game_phase
-from engine.tactics.quiescence import (
-    QUIESCENCE_NODE_LIMIT,
-    QuiescenceSpace,
-    immediate_gain,
-    quiescence,
-    quiet_value,
-)
+from engine.tactics.quiescence import QUIESCENCE_NODE_LIMIT, QuiescenceSpace, immediate_gain, quiescence, quiet_value
 
 CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
 FORCING_NODES = 40  # positions that quiescence may visit for one forcing move of a leaf

@@ -70,12 +70,7 @@ _ARGUMENTS = {
 CLASSES_ELSEWHERE = {name: here for here, names in _CLASSES.items() for name in names.split()}
 ARGUMENTS_ELSEWHERE = {name: here for here, names in _ARGUMENTS.items() for name in names.split()}
 # Other names of activations; softmax is missing on purpose.
-ACTIVATIONS_ELSEWHERE = {
-    "linear": "identity",
-    "silu": "swish",
-    "leakyrelu": "leaky_relu",
-    "logistic": "sigmoid",
-}
+ACTIVATIONS_ELSEWHERE = {"linear": "identity", "silu": "swish", "leakyrelu": "leaky_relu", "logistic": "sigmoid"}
 
 
 def missing_attribute(owner: str, name: str) -> str:

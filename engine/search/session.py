@@ -10,9 +10,7 @@ from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
 from engine.search.heuristics import forget
-from engine.search.params import (
-    SearchParams,
-)
+from engine.search.params import SearchParams
 from engine.search.room import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.root import FRESH_NODE, Root, read_root
 from engine.search.tree import (

@@ -98,12 +98,7 @@ def flat_net(rng: np.random.Generator, parameters: int) -> nn.Sequential:
 
 
 def run(
-    train: nn.Data,
-    held_out: nn.Data,
-    epochs: int,
-    seed: int = 0,
-    filters: int = FILTERS,
-    blocks: int = BLOCKS,
+    train: nn.Data, held_out: nn.Data, epochs: int, seed: int = 0, filters: int = FILTERS, blocks: int = BLOCKS
 ) -> Result:
     """Train both nets on the same batches."""
     spatial = spatial_net(np.random.default_rng(seed), filters, blocks)

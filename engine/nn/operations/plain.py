@@ -155,15 +155,7 @@ class Operations:
         return self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=False)
 
     def _norm(
-        self,
-        x: Array,
-        gamma: Array,
-        beta: Array,
-        mean: Array,
-        variance: Array,
-        epsilon: float,
-        relu: bool,
-        own: bool,
+        self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool, own: bool
     ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
         """Return y and backward of a norm by statistics of x, its `own` or others."""
         (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
