@@ -18,7 +18,7 @@ import chess
 
 from engine.board.epd import read_operations, split_epd
 from engine.board.fen import Note, parse_fen
-from engine.board.pgn.move_words import read_move
+from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, FenError, MoveError, why_unreadable
 from engine.files.note_log import NoteLog
 from engine.files.text import decode_text
@@ -90,7 +90,7 @@ def parse_epd_line(
 def _moves(board: chess.Board, text: str) -> frozenset[str]:
     words = re.sub(r"\s+([+#!?]+)", r"\1", text).replace(",", " ").replace('"', " ").split()
     moves = (word for word in words if word not in ("e.p.", "ep") and not re.fullmatch(r"\d+\.+", word))
-    return frozenset(read_move(board, _MOVE_NUMBER.sub("", word)).uci() for word in moves)
+    return frozenset(legal_move(board, _MOVE_NUMBER.sub("", word)).uci() for word in moves)
 
 
 def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
@@ -98,11 +98,11 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
     for code in ("c9", "c7"):
         moves = operations.get(code, "").split()
         if moves and len(moves) == len(grades) and all(map(_COUNT.fullmatch, grades)):
-            return {read_move(board, move).uci(): int(grade) for move, grade in zip(moves, grades, strict=True)}
+            return {legal_move(board, move).uci(): int(grade) for move, grade in zip(moves, grades, strict=True)}
     if not _GRADES.fullmatch(operations.get("c0", "")):
         return {}
     pairs = (word.strip().rsplit("=", 1) for word in operations["c0"].split(","))
-    return {read_move(board, move).uci(): int(grade) for move, grade in pairs}
+    return {legal_move(board, move).uci(): int(grade) for move, grade in pairs}
 
 
 def _groups(name: str) -> tuple[str, ...]:

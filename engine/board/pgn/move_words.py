@@ -91,7 +91,7 @@ def other_readings() -> Iterator[Letters]:
         yield letters_of(name, text)
 
 
-def read_move(board: chess.Board, text: str) -> chess.Move:
+def legal_move(board: chess.Board, text: str) -> chess.Move:
     """Return the one legal move that a word means, with a capital or a small letter for its piece. Raises MoveError."""
     for word, letters in ((text, ENGLISH), (text[:1].upper() + text[1:], ENGLISH), (text, letters_of(CAPITALS, ""))):
         try:

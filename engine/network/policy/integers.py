@@ -36,8 +36,7 @@ from engine.network.rows.men import MEN_BUCKETS
 from engine.network.rows.quantization import INT16_MAX, as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import UNIT
 
-FINEST_SCALE = 1024  # of accumulators: any finer, and int16 could hold sums of 16 and less only
-COARSEST_SCALE = 16
+COARSEST_SCALE = 16  # of accumulators
 FINEST_HEAD_SCALE = 2**14
 INT32_MAX = np.iinfo(np.int32).max
 
@@ -75,7 +74,7 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     fill_tables(floats, config, tensors)
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
-    scale = sum_scale(largest_accumulator(floats, config), MAX_ACTIVE + 1, FINEST_SCALE, COARSEST_SCALE)
+    scale = sum_scale(largest_accumulator(floats, config), MAX_ACTIVE + 1, COARSEST_SCALE)
     policy_scale, sort_scale, hidden_scale = (
         head_scale(weights, config.units) for weights in (floats.policy, floats.sort_weight, floats.hidden)
     )

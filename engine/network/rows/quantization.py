@@ -9,6 +9,7 @@ from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
 
 INT16_MAX = int(np.iinfo(np.int16).max)
+FINEST_SCALE = 1024  # of sums: any finer, and int16 could hold those of 16 and less only
 
 
 def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
@@ -18,13 +19,13 @@ def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
     return out
 
 
-def sum_scale(largest: float, addends: int, finest: int, coarsest: int) -> int:
-    """The largest power of two up to `finest` at which int16 holds sums up to `largest`.
+def sum_scale(largest: float, addends: int, coarsest: int) -> int:
+    """The largest power of two up to FINEST_SCALE at which int16 holds sums up to `largest`.
 
     Each addend is rounded by half a unit at most. Raises ConfigError if there is none of at least `coarsest`: the
     weights are too large, infinite or NaN.
     """
-    scale = finest
+    scale = FINEST_SCALE
     while not scale * largest + addends / 2 <= INT16_MAX:
         scale //= 2
         if scale < coarsest:

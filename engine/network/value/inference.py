@@ -39,10 +39,9 @@ from engine.network.rows.quantization import as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import BLOCK
 from engine.network.value.features import MAX_VIEW, first_row, flip_of, king_buckets
 from engine.network.value.parameters import (
-    COARSEST_SCALE,
+    COARSEST_VALUE_SCALE,
     DENSE1_LIMIT,
     DENSE1_SCALE,
-    FINEST_SCALE,
     HIDDEN_1,
     HIDDEN_2,
     ValueConfig,
@@ -97,7 +96,7 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     """
     _, floats = new_tables(config)
     fill_tables(floats, config, tensors)
-    scale = sum_scale(largest_accumulator(floats, config), MAX_VIEW + 1, FINEST_SCALE, COARSEST_SCALE)
+    scale = sum_scale(largest_accumulator(floats, config), MAX_VIEW + 1, COARSEST_VALUE_SCALE)
     layers = [array.reshape(MEN_BUCKETS, -1, inputs) for array, inputs in
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
     biases = [array.reshape(MEN_BUCKETS, -1) for array in (floats.dense1_bias, floats.dense2_bias, floats.output_bias)]

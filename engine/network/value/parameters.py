@@ -22,6 +22,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.network.rows.flat_tables import parameter_names
+from engine.network.rows.quantization import FINEST_SCALE
 from engine.network.value.features import BUCKET_ROWS, KING_BUCKET_COUNTS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
@@ -33,7 +34,7 @@ PREFIX = f"{VALUE_TRUNK}."
 
 # Rows as integers: round(scale * weight). Weights within WEIGHT_LIMIT are at most 2,047 at the finest scale, which also
 # float16 stores exactly. Training keeps to the limit.
-FINEST_SCALE, COARSEST_SCALE = 1024, 64
+COARSEST_VALUE_SCALE = 64
 WEIGHT_LIMIT = 2047 / FINEST_SCALE
 # Weights of dense1 as bytes: round(DENSE1_SCALE * weight). Training keeps to the limit here, too.
 DENSE1_SCALE = 64

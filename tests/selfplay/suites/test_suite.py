@@ -12,7 +12,7 @@ from statistics import median
 import chess
 import pytest
 
-from engine.board.pgn.move_words import read_move
+from engine.board.pgn.move_words import legal_move
 from engine.errors import ConfigError, DataError, MoveError
 from engine.options import EngineOptions
 from selfplay.matches.contestant import Contestant
@@ -74,17 +74,17 @@ def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
 def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
     board = chess.Board(CASTLING + " 0 1")
     if uci:
-        assert read_move(board, text).uci() == uci
+        assert legal_move(board, text).uci() == uci
     else:
         with pytest.raises(MoveError, match="no legal move"):
-            read_move(board, text)
+            legal_move(board, text)
 
 
 def test_promotions_are_read_in_many_forms() -> None:
     board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
     for text in ("a8=Q+", "a8Q", "a7a8q", "a8=Q", "a8(Q)", "a8/Q", "a8=q!", "a7a8Q", "a7-a8=Q", "A7A8Q", "a8Q#"):
-        assert read_move(board, text).uci() == "a7a8q"
-    assert read_move(board, "axb8=N").uci() == read_move(board, "a7xb8N").uci() == "a7b8n"
+        assert legal_move(board, text).uci() == "a7a8q"
+    assert legal_move(board, "axb8=N").uci() == legal_move(board, "a7xb8N").uci() == "a7b8n"
 
 
 def test_operations_survive_loose_writing() -> None:

@@ -12,11 +12,10 @@ from engine.errors import ConfigError
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.rows.flat_tables import new_tables
-from engine.network.rows.quantization import sum_scale
+from engine.network.rows.quantization import FINEST_SCALE, sum_scale
 from engine.network.value.features import KING_BUCKET_COUNTS, MAX_VIEW, king_buckets, write_view_of
 from engine.network.value.parameters import (
-    COARSEST_SCALE,
-    FINEST_SCALE,
+    COARSEST_VALUE_SCALE,
     WEIGHT_LIMIT,
     ValueConfig,
     ValueTables,
@@ -122,6 +121,6 @@ def test_the_scale_is_the_finest_that_cannot_overflow(size: float, scale: int) -
     _, tables = new_tables(CONFIG)
     tables.weight[:] = size
     largest = largest_accumulator(tables, CONFIG)
-    assert sum_scale(largest, 33, FINEST_SCALE, COARSEST_SCALE) == scale
+    assert sum_scale(largest, 33, COARSEST_VALUE_SCALE) == scale
     assert scale * largest < 32767
     assert scale == FINEST_SCALE or 2 * scale * largest > 32700
