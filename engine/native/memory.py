@@ -34,7 +34,7 @@ def aligned_copy(array: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray
     return copy
 
 
-def buffers(kind: type[Arrays], given: Mapping[str, Any] = MappingProxyType({}), **sizes: int) -> Arrays:
+def buffers(kind: type[Arrays], given: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int) -> Arrays:
     """Return a named tuple of zeros, as its fields are annotated: `Annotated[np.ndarray, "float32 [B, 2 * W]"]`.
 
     given: fields that exist already. sizes: what names in shapes stand for that are no constants of the tuple's module.
