@@ -62,7 +62,7 @@ _CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
 def split_hash(hash_mib: float, batched: bool, hinted: bool) -> tuple[float, float, float]:
-    """Split ``hash_mib`` into (tree, cache, alpha-beta's table), all in MiB.
+    """Split `hash_mib` into (tree, cache, alpha-beta's table), all in MiB.
 
     Evaluations inside kernels are too cheap to be worth caching.
     """
@@ -74,7 +74,7 @@ def split_hash(hash_mib: float, batched: bool, hinted: bool) -> tuple[float, flo
 class Engine:
     """A chess player and context manager. It runs one search at a time, blocking or in the background; others wait.
 
-    ``evaluator`` replaces the one that the options name. Raises NetFileError if the options name a net that does not
+    `evaluator` replaces the one that the options name. Raises NetFileError if the options name a net that does not
     load, DataError for a broken book and ConfigError for a bad option.
     """
 
@@ -252,9 +252,9 @@ class Engine:
         self.board = board.copy()
 
     def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob[Any] | None = None) -> SearchResult:
-        """Search the current position until a limit is reached or ``job.stop()``, then return the best move.
+        """Search the current position until a limit is reached or `job.stop()`, then return the best move.
 
-        The searching thread, which is the calling one, calls ``on_info`` with a complete set of lines soon, then once a
+        The searching thread, which is the calling one, calls `on_info` with a complete set of lines soon, then once a
         second, when the best move changes, and at the end. If another search is running, this one waits for it.
         """
         return self._take_turn(self.board, limits, on_info, self._register(job or SearchJob()))

@@ -194,36 +194,31 @@ def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Squar
     """Return the square that an enemy pawn just passed, or None."""
     if not text.strip(DASHES):
         return None
-    try:
-        if text.lower() not in chess.SQUARE_NAMES:
-            _refuse("en passant", f"{_quote(text)} is neither a square nor '-'")
-        square = chess.parse_square(text.lower())
-        _check_passed_square(board, square)
-    except FenError as error:
-        note(f"{error}, so there is none")
+    if text.lower() not in chess.SQUARE_NAMES:
+        note(f"en passant: {_quote(text)} is neither a square nor '-', so there is none")
         return None
-    return square
+    square = chess.parse_square(text.lower())
+    if fault := _why_not_passed(board, square):
+        note(f"en passant: {fault}, so there is none")
+    return None if fault else square
 
 
 def can_have_passed(board: chess.Board, square: chess.Square) -> bool:
     """Whether a pawn of the side that has just moved can have passed a square by a double step."""
-    try:
-        _check_passed_square(board, square)
-    except FenError:
-        return False
-    return True
+    return not _why_not_passed(board, square)
 
 
-def _check_passed_square(board: chess.Board, square: chess.Square) -> None:
+def _why_not_passed(board: chess.Board, square: chess.Square) -> str:
     name = chess.square_name(square)
     forward = -8 if board.turn == chess.WHITE else 8  # the direction in which the pawn moved
     if chess.square_rank(square) != (5 if board.turn == chess.WHITE else 2):
-        _refuse("en passant", f"{name} is not on the rank that the other side's pawns pass")
+        return f"{name} is not on the rank that the other side's pawns pass"
     if board.piece_at(square + forward) != chess.Piece(chess.PAWN, not board.turn):
-        _refuse("en passant", f"no pawn on {chess.square_name(square + forward)} that could have passed {name}")
+        return f"no pawn on {chess.square_name(square + forward)} that could have passed {name}"
     for empty in (square, square - forward):
         if board.piece_at(empty):
-            _refuse("en passant", f"a piece on {chess.square_name(empty)}, where the pawn came from or went through")
+            return f"a piece on {chess.square_name(empty)}, where the pawn came from or went through"
+    return ""
 
 
 def _clock(field: str, text: str, default: int, note: Note) -> int:

@@ -9,7 +9,7 @@ All work is done on the calling thread in the order of the leaves, so the number
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from engine.board.layout import CASTLING, EN_PASSANT, HALFMOVE
 from engine.errors import ConfigError
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.network.planes import FIFTY_MOVE_PLANE
 
 MAX_KEPT_MOVES: Final = 64  # positions with more legal moves are evaluated every time
@@ -34,10 +35,10 @@ _SHIFT_B = np.uint64(32)
 class CacheTable(NamedTuple):
     """E entries. The full 128-bit hash is compared: a false hit takes about 2^64 lookups."""
 
-    keys: np.ndarray  # uint64 [E, 2] zeros for an empty entry
-    logits: np.ndarray  # float32 [E, MAX_KEPT_MOVES] in the order of the legal moves
-    wdl: np.ndarray  # float32 [E, 3]
-    moves_left: np.ndarray  # float32 [E]
+    keys: Annotated[np.ndarray, "uint64 [E, 2]"]  # zeros for an empty entry
+    logits: Annotated[np.ndarray, "float32 [E, MAX_KEPT_MOVES]"]  # in the order of the legal moves
+    wdl: Annotated[np.ndarray, "float32 [E, 3]"]
+    moves_left: Annotated[np.ndarray, "float32 [E]"]
 
 
 def new_table(mebibytes: float) -> CacheTable:
@@ -45,12 +46,7 @@ def new_table(mebibytes: float) -> CacheTable:
     entries = int(mebibytes * 2**20) // BYTES_PER_ENTRY
     if entries < 1:
         raise ConfigError(f"an evaluation cache needs at least {BYTES_PER_ENTRY} bytes, not {mebibytes} MiB")
-    return CacheTable(
-        keys=np.zeros((entries, 2), np.uint64),
-        logits=np.zeros((entries, MAX_KEPT_MOVES), np.float32),
-        wdl=np.zeros((entries, 3), np.float32),
-        moves_left=np.zeros(entries, np.float32),
-    )
+    return buffers(CacheTable, E=entries)
 
 
 @kernel()

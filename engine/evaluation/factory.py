@@ -66,10 +66,7 @@ def make_evaluator(
 
 
 def _tower_evaluator(
-    net: FusedTower | FusedTransformer,
-    net_path: str | Path | None,
-    threads: int,
-    backend_name: str,
+    net: FusedTower | FusedTransformer, net_path: str | Path | None, threads: int, backend_name: str
 ) -> Evaluator:
     from engine.backend import get_backend, why_no_device
     from engine.evaluation.tower import NetworkEvaluator

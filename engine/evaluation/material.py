@@ -15,26 +15,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from engine.board.attacks import in_check
-from engine.board.layout import MAX_MOVES
 from engine.board.makemove import make
 from engine.evaluation.in_kernel import ModelEvaluator, register_family
-from engine.evaluation.move_scores import MoveSpace, new_move_space, score_moves
+from engine.evaluation.move_scores import MoveSpace, score_moves
 from engine.evaluation.scores import ATAN_SCALE, MATERIAL_CP_SCALE
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.tactics.classical import game_phase
-from engine.tactics.quiescence import (
-    QUIESCENCE_NODE_LIMIT,
-    QuiescenceSpace,
-    immediate_gain,
-    new_space,
-    quiescence,
-    quiet_value,
-)
+from engine.tactics.quiescence import QUIESCENCE_NODE_LIMIT, QuiescenceSpace, immediate_gain, quiescence, quiet_value
 
 CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
 FORCING_NODES = 40  # positions that quiescence may visit for one forcing move of a leaf
@@ -47,7 +40,7 @@ class MaterialModel(NamedTuple):
     """One thread's scratch for the kernels below."""
 
     quiescence: QuiescenceSpace
-    forcing: np.ndarray  # int32 [218] a leaf's value after a capture, check or queen promotion; NOT_FORCING for others
+    forcing: Annotated[np.ndarray, "int32 [218]"]  # a leaf's value after each forcing move; NOT_FORCING for others
     moves: MoveSpace
 
 
@@ -129,4 +122,4 @@ class MaterialEvaluator(ModelEvaluator):
 
     def new_model(self) -> MaterialModel:
         """Make the scratch of the kernels for one more thread."""
-        return MaterialModel(new_space(), np.zeros(MAX_MOVES, np.int32), new_move_space())
+        return buffers(MaterialModel)

@@ -7,7 +7,7 @@ pinned and overloaded defenders, mates. Quiet moves are scored by whether they h
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from engine.board.attacks import (
     piece_at,
     piece_attacks,
 )
-from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, ROW_WORDS, SIDE, WHITE
+from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, SIDE, WHITE
 from engine.board.makemove import copy_row
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
@@ -70,14 +70,9 @@ CENTRE = np.uint64(0x0000001818000000)
 class MoveSpace(NamedTuple):
     """One thread's scratch."""
 
-    hanging: np.ndarray  # int64 [64] centipawns that would be lost on each square if the mover passed
-    flipped: np.ndarray  # uint64 [16] the position with the other side to move
-    features: np.ndarray  # float64 [N_FEATURES]
-
-
-def new_move_space() -> MoveSpace:
-    """Fresh scratch for one thread."""
-    return MoveSpace(np.zeros(64, np.int64), np.zeros(ROW_WORDS, np.uint64), np.zeros(N_FEATURES))
+    hanging: Annotated[np.ndarray, "int64 [64]"]  # centipawns that would be lost on each square if the mover passed
+    flipped: Annotated[np.ndarray, "uint64 [16]"]  # the position with the other side to move
+    features: Annotated[np.ndarray, "float64 [N_FEATURES]"]
 
 
 @kernel()

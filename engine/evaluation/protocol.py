@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.native.memory import buffers
 from engine.network.input_formats import CLASSICAL
 from engine.network.outputs import CHUNK
-from engine.network.planes import PLANES
 
 
 class LeafBatch(NamedTuple):
@@ -19,31 +18,21 @@ class LeafBatch(NamedTuple):
     Moves and their logits share columns: `logits[r, j]` belongs to `moves[r, j]` for j < `n_moves[r]`.
     """
 
-    rows: np.ndarray  # uint64 [R, 16] positions
-    masks: np.ndarray  # uint64 [R, 112] input planes as bits, mover's view; word 109 is the fifty-move counter
-    moves: np.ndarray  # uint16 [R, 218] legal moves
-    n_moves: np.ndarray  # int32 [R] how many of them there are
-    policy_index: np.ndarray  # int16 [R, 218] each move's place among the 1858 policy moves
-    logits: np.ndarray  # float32 [R, 218] out: policy logits of the legal moves, before the policy temperature
-    wdl: np.ndarray  # float32 [R, 3] out: probabilities of win, draw, loss for the side to move of that row
-    moves_left: np.ndarray  # float32 [R] out: expected plies to the end of the game
-    quiet_level: np.ndarray  # int16 [R] out: what an in-kernel value leaves for the policy of its position
+    rows: Annotated[np.ndarray, "uint64 [R, 16]"]  # positions
+    masks: Annotated[np.ndarray, "uint64 [R, 112]"]  # input planes as bits, mover's view; word 109: fifty-move counter
+    moves: Annotated[np.ndarray, "uint16 [R, 218]"]  # legal moves
+    n_moves: Annotated[np.ndarray, "int32 [R]"]  # how many of them there are
+    policy_index: Annotated[np.ndarray, "int16 [R, 218]"]  # each move's place among the 1858 policy moves
+    logits: Annotated[np.ndarray, "float32 [R, 218]"]  # out: logits of the legal moves, before the policy temperature
+    wdl: Annotated[np.ndarray, "float32 [R, 3]"]  # out: chances of win, draw, loss for the row's side to move
+    moves_left: Annotated[np.ndarray, "float32 [R]"]  # out: expected plies to the end of the game
+    quiet_level: Annotated[np.ndarray, "int16 [R]"]  # out: what an in-kernel value leaves for its policy
 
 
 def new_leaf_batch(size: int) -> LeafBatch:
     """Zeroed buffers for `size` leaves, rounded up to whole chunks so that padding needs no copy."""
     size = -(-size // CHUNK) * CHUNK
-    return LeafBatch(
-        rows=np.zeros((size, ROW_WORDS), np.uint64),
-        masks=np.zeros((size, PLANES), np.uint64),
-        moves=np.zeros((size, MAX_MOVES), np.uint16),
-        n_moves=np.zeros(size, np.int32),
-        policy_index=np.zeros((size, MAX_MOVES), np.int16),
-        logits=np.zeros((size, MAX_MOVES), np.float32),
-        wdl=np.zeros((size, 3), np.float32),
-        moves_left=np.zeros(size, np.float32),
-        quiet_level=np.zeros(size, np.int16),
-    )
+    return buffers(LeafBatch, R=size)
 
 
 class Evaluator(Protocol):

@@ -51,7 +51,7 @@ def everywhere(builder: Any, vector: ir.VectorType, number: Any) -> Any:
 
 
 def vector_type(name: str, vector: ir.VectorType) -> Any:
-    """A Numba type for values that are one ``vector`` of LLVM's, which is an attribute of the type."""
+    """A Numba type for values that are one `vector` of LLVM's, which is an attribute of the type."""
     kind = type(f"_{name}Type", (types.Type,), {"vector": vector})
 
     @register_model(kind)
@@ -81,7 +81,7 @@ def vector_address(context: Any, builder: Any, vector: ir.VectorType, signature:
 
 
 def loads(plain: Callable[..., Any], kind: Any, align: int) -> None:
-    """Make ``plain`` (array, offset) load a vector; ``align`` is in bytes."""
+    """Make `plain` (array, offset) load a vector; `align` is in bytes."""
 
     @instruction(plain, lambda array, offset: kind(array, int64))
     def load(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -89,7 +89,7 @@ def loads(plain: Callable[..., Any], kind: Any, align: int) -> None:
 
 
 def stores(plain: Callable[..., Any], kind: Any, align: int) -> None:
-    """Make ``plain`` (array, offset, value) store a vector; ``align`` is in bytes."""
+    """Make `plain` (array, offset, value) store a vector; `align` is in bytes."""
 
     @instruction(plain, lambda array, offset, value: void(array, int64, kind))
     def store(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -99,7 +99,7 @@ def stores(plain: Callable[..., Any], kind: Any, align: int) -> None:
 
 
 def splats(plain: Callable[..., Any], kind: Any, number: Any) -> None:
-    """Make ``plain`` (x) put one ``number``, a Numba type, into all lanes."""
+    """Make `plain` (x) put one `number`, a Numba type, into all lanes."""
 
     @instruction(plain, lambda x: kind(number))
     def splat(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The ``kernel`` decorator and where compiled kernels are kept.
+"""The `kernel` decorator and where compiled kernels are kept.
 
 Each kernel is kept by a hash of all that its machine code depends on (`dependencies`), in a folder for the compiler,
 the processor and the version of Python. Installations of Aino share it, wherever they lie, as far as they are equal.
@@ -35,9 +35,9 @@ UNUSED_DAYS = 30  # Kernels that no process has asked for in this time are delet
 def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function to native code that releases the GIL, is cached on disk and divides by zero as NumPy does.
 
-    ``contract`` lets multiply-adds fuse (inference only: it changes the last bit). Nothing uses full fast-math.
-    The plain Python function stays available as ``.py_func``. A literal argument compiles a separate version, so call
-    kernels with ``np.int64(CONSTANT)``.
+    `contract` lets multiply-adds fuse (inference only: it changes the last bit). Nothing uses full fast-math.
+    The plain Python function stays available as `.py_func`. A literal argument compiles a separate version, so call
+    kernels with `np.int64(CONSTANT)`.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -52,7 +52,7 @@ def kernel(contract: bool = False) -> Callable[[Callable[..., Any]], Any]:
 def generated_kernel(name: str, parameters: str, statements: Iterable[str], names: Mapping[str, Any]) -> Any:
     """Make a kernel with these statements as its body, for code that has one line per row of a table.
 
-    ``names`` are the globals that the statements use. The kernel is compiled into its callers and cached with them;
+    `names` are the globals that the statements use. The kernel is compiled into its callers and cached with them;
     called from Python, it is compiled again in every process.
     """
     namespace = dict(names)
@@ -69,7 +69,7 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
 
 
 class _KernelLocator(_CacheLocator):
-    """Tells Numba to keep a kernel in our folder, and leaves ``numba.config`` as others in the process set it."""
+    """Tells Numba to keep a kernel in our folder, and leaves `numba.config` as others in the process set it."""
 
     def __init__(self, digest: str) -> None:
         self._digest = digest

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes; sixteen floats
+Arrays = TypeVar("Arrays", bound=tuple[Any, ...])
 
 
 def aligned(size: int, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -28,6 +34,31 @@ def aligned_copy(array: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray
     return copy
 
 
+def buffers(kind: type[Arrays], given: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int) -> Arrays:
+    """Return a named tuple of zeros, as its fields are annotated: `Annotated[np.ndarray, "float32 [B, 2 * W]"]`.
+
+    given: fields that exist already. sizes: what names in shapes stand for that are no constants of the tuple's module.
+    A field that is another such tuple is made in the same way.
+    """
+    fields, constants = dict(given), vars(sys.modules[kind.__module__])
+    for name, (part, shape) in _plan(kind).items():
+        if name not in given:
+            fields[name] = (
+                buffers(part, **sizes) if shape is None else aligned_zeros(*eval(shape, constants, sizes), dtype=part)
+            )
+    return kind(**fields)
+
+
+@cache
+def _plan(kind: type[Any]) -> dict[str, tuple[Any, Any]]:
+    """(dtype, compiled shape) of each field, or (the named tuple that it is, None)."""
+    plan: dict[str, tuple[Any, Any]] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        dtype, _, shape = getattr(hint, "__metadata__", ("",))[0].partition(" ")
+        plan[name] = (np.dtype(dtype), compile(shape, name, "eval")) if dtype else (hint, None)
+    return plan
+
+
 def _from_a_line(raw: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    start = -raw.ctypes.data % CACHE_LINE
+    start = -raw.__array_interface__["data"][0] % CACHE_LINE
     return raw[start : len(raw) - CACHE_LINE + start].view(dtype)

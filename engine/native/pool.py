@@ -24,9 +24,9 @@ class PerThread(threading.local):
 
 
 class ThreadPool:
-    """Runs work on ``threads`` threads, including the calling one. Close the pool or use it as a context manager.
+    """Runs work on `threads` threads, including the calling one. Close the pool or use it as a context manager.
 
-    Only work that releases the GIL runs faster. Raises ConfigError when ``threads`` is less than 1.
+    Only work that releases the GIL runs faster. Raises ConfigError when `threads` is less than 1.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -36,7 +36,7 @@ class ThreadPool:
         self._others = ThreadPoolExecutor(threads - 1, thread_name_prefix=name) if threads > 1 else None
 
     def map(self, work: Callable[..., Result], *items: Iterable[Any]) -> list[Result]:
-        """Call ``work`` as ``map`` does and return the results in the order of the items.
+        """Call `work` as `map` does and return the results in the order of the items.
 
         If a call raises, unstarted items are skipped and the first exception is raised after all threads have stopped.
         """
@@ -66,20 +66,20 @@ class ThreadPool:
         return results
 
     def share(self, count: int, chunk: int, work: Callable[[int, int], None]) -> None:
-        """Split range(count) at multiples of ``chunk`` into a part per thread; call ``work(first, last)`` on each."""
+        """Split range(count) at multiples of `chunk` into a part per thread; call `work(first, last)` on each."""
         chunks = -(-count // chunk)
         parts = min(self.threads, chunks)
         bounds = [min(count, chunk * (chunks * part // parts)) for part in range(parts + 1)] if parts else [0, 0]
         self.map(lambda part: work(*part), pairwise(bounds))
 
     def start(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Call ``work`` on one of the ``threads - 1`` threads other than the calling one."""
+        """Call `work` on one of the `threads - 1` threads other than the calling one."""
         if self._others is None:
             raise ConfigError("a pool of one thread has no other that could work")
         return self._others.submit(work, *arguments)
 
     def offer(self, work: Callable[[], object]) -> Offer:
-        """Let any thread call ``work``, the calling one included: it does so when it takes the offer first."""
+        """Let any thread call `work`, the calling one included: it does so when it takes the offer first."""
         return Offer(work, self._others.submit(work) if self._others is not None else None)
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class ThreadPool:
 
 
 class Offer:
-    """Work that the calling thread takes, unless another thread has begun it, where ``future`` stands for that."""
+    """Work that the calling thread takes, unless another thread has begun it, where `future` stands for that."""
 
     def __init__(self, work: Callable[[], object], future: Future[Any] | None = None) -> None:
         self._work = work

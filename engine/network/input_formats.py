@@ -48,7 +48,7 @@ def counter_scale(input_format: int) -> float:
 
 @kernel()
 def encode_as(input_format, stack, ply, first, masks):
-    """Write the planes of ``stack[ply]`` in a format to ``masks``, as `planes.encode` does; boards are not turned."""
+    """Write the planes of `stack[ply]` in a format to `masks`, as `planes.encode` does; boards are not turned."""
     encode(stack, ply, first, masks)
     if input_format == CLASSICAL:
         return
@@ -195,7 +195,7 @@ def _is_larger_untransposed(masks, turn):
 
 @kernel()
 def turn_masks(masks, turn, result):
-    """Write planes after a turn to ``result``, uint64 [112] like ``masks``."""
+    """Write planes after a turn to `result`, uint64 [112] like `masks`."""
     for plane in range(masks.shape[0]):
         board = masks[plane]
         result[plane] = turned(board, turn) if turn and plane <= BLACK_TO_MOVE_PLANE else board

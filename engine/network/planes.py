@@ -32,7 +32,7 @@ ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @kernel()
 def encode(stack, ply, first, masks):
-    """Write the planes of ``stack[ply]`` to ``masks`` as 112 words; the game began at ``stack[first]``.
+    """Write the planes of `stack[ply]` to `masks` as 112 words; the game began at `stack[first]`.
 
     A bit is a square after mirroring, a1 = 0. Word 109 is the fifty-move counter itself, in plies.
     """
@@ -62,7 +62,7 @@ def _seen_by(side, board):
 
 @kernel()
 def encode_pieces(row, side, masks, base):
-    """Write the pieces of a position, and whether it occurred before, to 13 words from ``masks[base]`` on."""
+    """Write the pieces of a position, and whether it occurred before, to 13 words from `masks[base]` on."""
     for kind in range(layout.KING + 1):
         masks[base + kind] = _seen_by(side, row[kind] & row[layout.WHITE + side])
         masks[base + 6 + kind] = _seen_by(side, row[kind] & row[layout.BLACK - side])
@@ -115,7 +115,7 @@ def is_start_position(row):
 
 @kernel()
 def fill_planes(masks, planes):
-    """Expand words to floats: ``masks`` uint64 [B, 112] -> ``planes`` float32 [B, 8, 8, 112], squares then channels."""
+    """Expand words to floats: `masks` uint64 [B, 112] -> `planes` float32 [B, 8, 8, 112], squares then channels."""
     for b in range(masks.shape[0]):
         for square in range(64):
             shift = np.uint64(square)

@@ -94,7 +94,7 @@ HEAD_INDEX = {
 
 @kernel()
 def policy_index(row, move):
-    """Index 0..1857 of a legal move of ``row`` among the policy moves."""
+    """Index 0..1857 of a legal move of `row` among the policy moves."""
     move = np.int64(move)
     if row[SIDE]:
         move ^= MIRROR_BOTH_SQUARES

@@ -28,7 +28,7 @@ class _Average:
         self.count = 0  # number of updates
 
     def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
-        """Continue from saved averages. ``count``, if given, is the number of updates that made them."""
+        """Continue from saved averages. `count`, if given, is the number of updates that made them."""
         self.count = self.count if count is None else count
         if self.tensors.keys() == tensors.keys():
             copy_tensors(tensors, self.tensors)
@@ -59,8 +59,8 @@ class _Average:
 class ExponentialAverage(_Average):
     """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at the first p.
 
-    With ``quick_start`` the n-th update decays by at most (1 + n) / (10 + n). The average then follows quickly at
-    first; otherwise it would remember the random start for thousands of steps. With ``every`` k, k updates are one with
+    With `quick_start` the n-th update decays by at most (1 + n) / (10 + n). The average then follows quickly at
+    first; otherwise it would remember the random start for thousands of steps. With `every` k, k updates are one with
     the k-th power of the decay, which saves the memory traffic of large tables.
     """
 
@@ -72,7 +72,7 @@ class ExponentialAverage(_Average):
         self.quick_start = quick_start
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
-        """Add the current parameters to the average, on the threads of ``pool`` if there is one."""
+        """Add the current parameters to the average, on the threads of `pool` if there is one."""
         self.count += 1
         if self.count % self.every == 0 or not self.tensors:
             decay = min(self.decay, (1 + self.count) / (10 + self.count)) if self.quick_start else self.decay
@@ -80,11 +80,11 @@ class ExponentialAverage(_Average):
 
 
 class StochasticAverage(_Average):
-    """Stochastic weight averaging (SWA): the plain mean of all parameters passed to ``update``, a <- a + (p - a) / n.
+    """Stochastic weight averaging (SWA): the plain mean of all parameters passed to `update`, a <- a + (p - a) / n.
 
-    Update it once per epoch, at a learning rate that stays high. Only every ``every``-th update counts, so that
-    ``Trainer(..., average=StochasticAverage(every=steps_per_epoch))`` does this, and keeps the average in checkpoints.
-    Batch norm statistics do not fit the averaged weights; ``refresh_statistics`` recomputes them. Izmailov et al. 2018,
+    Update it once per epoch, at a learning rate that stays high. Only every `every`-th update counts, so that
+    `Trainer(..., average=StochasticAverage(every=steps_per_epoch))` does this, and keeps the average in checkpoints.
+    Batch norm statistics do not fit the averaged weights; `refresh_statistics` recomputes them. Izmailov et al. 2018,
     arXiv:1803.05407.
     """
 
@@ -92,14 +92,14 @@ class StochasticAverage(_Average):
         super().__init__(every)
 
     def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
-        """Add the current parameters to the average, on the threads of ``pool`` if there is one."""
+        """Add the current parameters to the average, on the threads of `pool` if there is one."""
         self.count += 1
         if self.count % self.every == 0:
             self._move(params, self.every / self.count, pool)
 
 
 def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:
-    """Set the running statistics of every BatchNorm to their means over ``batches`` of inputs, weighted by examples."""
+    """Set the running statistics of every BatchNorm to their means over `batches` of inputs, weighted by examples."""
     norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
     momenta, examples = [norm.momentum for norm in norms], 0
     try:

@@ -2,10 +2,10 @@
 
     trainer.fit(data, 20, validation, callbacks=[print, SaveBest("best.dit")])
 
-A callback is a ``Callback``, or a function that takes the record of each finished epoch, such as ``print``. Callbacks
+A callback is a `Callback`, or a function that takes the record of each finished epoch, such as `print`. Callbacks
 run in the given order. A checkpoint says whether they have heard of its last epoch: if a run ends before all have,
 the resumed one calls them for that epoch again. What a callback of one's own needs from earlier epochs it should read
-from ``trainer.history``, which is resumed too. ``trainer.stop()`` ends the run with this epoch.
+from `trainer.history`, which is resumed too. `trainer.stop()` ends the run with this epoch.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from engine.nn.history import History, Record
 
 
 class Callback:
-    """Base class: override what you need. ``trainer`` is the Trainer, with its model, optimizer and history."""
+    """Base class: override what you need. `trainer` is the Trainer, with its model, optimizer and history."""
 
     def on_step(self, trainer: Any, record: Record) -> None:
-        """After every step; ``record`` has the batch's loss, metrics and gradient norm, as from ``Trainer.step``."""
+        """After every step; `record` has the batch's loss, metrics and gradient norm, as from `Trainer.step`."""
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
-        """After every epoch; ``record`` is the new last one of ``trainer.history``."""
+        """After every epoch; `record` is the new last one of `trainer.history`."""
 
 
 class SaveBest(Callback):
-    """Saves the model to a ``.dit`` file after every epoch whose ``measure`` is the lowest so far.
+    """Saves the model to a `.dit` file after every epoch whose `measure` is the lowest so far.
 
-    ``measure`` is a column of the history, such as "validation_loss". With ``highest`` larger values are better, as
+    `measure` is a column of the history, such as "validation_loss". With `highest` larger values are better, as
     for "validation_accuracy". The history tells what was best before a resumed run. Epochs where the measure is NaN or
     infinite, or missing, are never the best.
     """
@@ -81,7 +81,7 @@ class _EachEpoch(Callback):
 
 
 def as_callback(given: Any) -> Callback:
-    """Return ``given`` as a Callback. Raises ConfigError unless it is one, or a function."""
+    """Return `given` as a Callback. Raises ConfigError unless it is one, or a function."""
     if isinstance(given, Callback):
         return given
     if isinstance(given, type) or not callable(given):

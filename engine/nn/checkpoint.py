@@ -20,7 +20,7 @@ VALUES = "values.json"
 def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Write named arrays and JSON values, NaN and NumPy's scalars among them.
 
-    At any moment ``path`` holds the old or the complete new checkpoint.
+    At any moment `path` holds the old or the complete new checkpoint.
     Raises NetFileError when the file cannot be written.
     """
     path = Path(path)
@@ -34,7 +34,7 @@ def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mappin
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read (arrays, values) from ``write_checkpoint``. Raises NetFileError for a missing or damaged file."""
+    """Read (arrays, values) from `write_checkpoint`. Raises NetFileError for a missing or damaged file."""
     try:
         arrays = {name: array.copy() for name, array in read_arrays(Path(path), "a complete checkpoint").items()}
         values = json.loads(arrays.pop(VALUES).tobytes().decode())

@@ -18,7 +18,7 @@ RowNumbers = np.ndarray | slice
 
 
 class Data(NamedTuple):
-    """Training examples: ``inputs`` and ``targets`` have one row per example."""
+    """Training examples: `inputs` and `targets` have one row per example."""
 
     inputs: Array
     targets: Array
@@ -31,15 +31,15 @@ Augment = Callable[[Data, np.random.Generator], Data]
 class Loader:
     """Reads batches on demand, for examples that do not fit into memory or that should differ from epoch to epoch.
 
-    ``inputs`` and ``targets`` have one row per example and may be whatever answers ``len``, ``.shape`` and an index of
-    row numbers or a slice: arrays, memory-mapped files (``np.load(path, mmap_mode="r")``), several of these as one
-    (``JoinedRows``), or a class of one's own. A batch goes through two functions before it reaches the model:
+    `inputs` and `targets` have one row per example and may be whatever answers `len`, `.shape` and an index of
+    row numbers or a slice: arrays, memory-mapped files (`np.load(path, mmap_mode="r")`), several of these as one
+    (`JoinedRows`), or a class of one's own. A batch goes through two functions before it reaches the model:
 
         prepare(batch) -> batch         always, such as uint8 pixels to float32 in [0, 1]
-        augment(batch, rng) -> batch    in training only, such as ``random_shift``
+        augment(batch, rng) -> batch    in training only, such as `random_shift`
 
-    ``rng`` depends on the run's seed and the step alone, so a run is repeatable and resumable with augmentation, too.
-    With ``read_ahead`` a thread makes the next batch while the model trains on this one; results stay the same.
+    `rng` depends on the run's seed and the step alone, so a run is repeatable and resumable with augmentation, too.
+    With `read_ahead` a thread makes the next batch while the model trains on this one; results stay the same.
     Raises ShapeError when there is no example or the numbers of inputs and targets differ.
     """
 
@@ -62,7 +62,7 @@ class Loader:
         return len(self.inputs)
 
     def batch(self, rows: RowNumbers, rng: np.random.Generator | None = None) -> Data:
-        """Return the examples of these row numbers; with ``rng``, augmented."""
+        """Return the examples of these row numbers; with `rng`, augmented."""
         chosen = rows if isinstance(rows, slice) else backend_of(self.inputs).asarray(rows)
         batch = Data(_plain(self.inputs[chosen]), _plain(self.targets[chosen]))
         if self.prepare is not None:
@@ -72,7 +72,7 @@ class Loader:
         return batch
 
     def batches(self, jobs: Sequence[tuple[np.ndarray, np.random.Generator]]) -> Iterator[Data]:
-        """Yield ``batch(rows, rng)`` of every job in order, one ahead in a thread with ``read_ahead``."""
+        """Yield `batch(rows, rng)` of every job in order, one ahead in a thread with `read_ahead`."""
         if not self.read_ahead or len(jobs) < 2:
             yield from (self.batch(*job) for job in jobs)
             return
@@ -125,7 +125,7 @@ class JoinedRows:
 
 
 def random_shift(most: int) -> Augment:
-    """Return an augmentation that moves every image by up to ``most`` squares along both axes; zeros fill the border.
+    """Return an augmentation that moves every image by up to `most` squares along both axes; zeros fill the border.
 
     Raises ConfigError unless most >= 1, ShapeError (in the call) for inputs other than [B, C, H, W].
     """
@@ -147,7 +147,7 @@ def _shifted(most: int, batch: Data, rng: np.random.Generator) -> Data:
 
 
 def parts_of(count: int, size: int) -> list[slice]:
-    """Split range(count) into parts of ``size``; the last two share what is left over for them.
+    """Split range(count) into parts of `size`; the last two share what is left over for them.
 
     A part of one example has no variance, and a small one moves the weights as far as a large one. Where a size of 2
     leaves one over, the last part has three.
@@ -161,7 +161,7 @@ def parts_of(count: int, size: int) -> list[slice]:
 
 
 def as_loader(data: Any) -> Loader:
-    """Return a loader for ``data``: itself, or one over a pair (inputs, targets). Raises ShapeError for other data."""
+    """Return a loader for `data`: itself, or one over a pair (inputs, targets). Raises ShapeError for other data."""
     if isinstance(data, Loader):
         return data
     if isinstance(data, tuple | list) and len(data) == 2:

@@ -33,7 +33,7 @@ class Digits(NamedTuple):
 
 
 def digits(folder: str | Path | None = None, seed: int = 0) -> Digits:
-    """Return MNIST from its files in ``folder`` (see ``mnist``); without one 3,000 drawn digits, a fifth held out."""
+    """Return MNIST from its files in `folder` (see `mnist`); without one 3,000 drawn digits, a fifth held out."""
     if folder is not None:
         return mnist(folder)
     images, classes = drawn_digits(DRAWN, np.random.default_rng(seed))
@@ -56,7 +56,7 @@ def small_digits(seed: int = 0) -> Digits:
 def mnist(folder: str | Path) -> Digits:
     """MNIST's 60,000 training digits, the last 10,000 of them held out, 28x28 with a border of 2 to make it 32x32.
 
-    ``folder`` holds train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz), or mnist_train.csv (label, pixels).
+    `folder` holds train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz), or mnist_train.csv (label, pixels).
     Raises DataError when there is neither or a file has another form.
     """
     folder = Path(folder)
@@ -124,7 +124,7 @@ NOISE = 0.1
 
 
 def drawn_digits(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw ``count`` digits in random order: images float32 [count, 1, 16, 16] in [0, 1], classes int64 [count]."""
+    """Draw `count` digits in random order: images float32 [count, 1, 16, 16] in [0, 1], classes int64 [count]."""
     classes = rng.integers(0, len(LINES), count)
     images = np.empty((count, 1, SIDE, SIDE), np.float32)
     for digit, lines in enumerate(LINES):

@@ -13,9 +13,9 @@ from engine.nn.layer import Layer
 
 
 def broken_examples(batch: Any, dtype: Any = np.float32) -> str:
-    """Say where a batch of examples holds NaN, infinity, or more than ``dtype`` can; "" if nowhere.
+    """Say where a batch of examples holds NaN, infinity, or more than `dtype` can; "" if nowhere.
 
-    Batches of another form than ``Data`` are not looked at.
+    Batches of another form than `Data` are not looked at.
     """
     if not isinstance(batch, tuple) or len(batch) != 2:
         return ""
@@ -41,9 +41,9 @@ def not_finite(tensors: Mapping[str, Any]) -> list[str]:
 
 
 def why_no_loss(model: Layer, batch: Any, rate: float) -> str:
-    """Say why the loss of a batch is not finite, and what to do; ``rate`` is the learning rate.
+    """Say why the loss of a batch is not finite, and what to do; `rate` is the learning rate.
 
-    It looks at the examples, the weights and, for a batch that is ``Data``, the model's outputs without dropout.
+    It looks at the examples, the weights and, for a batch that is `Data`, the model's outputs without dropout.
     """
     dtype = next((array.dtype for array in model.named_parameters().values()), np.float32)
     if cause := broken_examples(batch, dtype):
@@ -75,7 +75,7 @@ def why_no_gradient(grads: Mapping[str, Any], batch: Any, rate: float) -> str:
 
 
 def why_no_validation(model: Layer, validation: Loader, size: int, rate: float) -> str:
-    """Say why the loss of validation data, read ``size`` examples at a time, is not finite."""
+    """Say why the loss of validation data, read `size` examples at a time, is not finite."""
     for first in range(0, len(validation), size):
         if cause := broken_examples(validation.batch(slice(first, min(first + size, len(validation))))):
             return f"validation: {cause}"

@@ -1,4 +1,4 @@
-"""Save and load models (layers and tensors) as ``.dit`` files; `engine.files.dit_file` describes the format."""
+"""Save and load models (layers and tensors) as `.dit` files; `engine.files.dit_file` describes the format."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def save(
     dtype: str = "float32",
     configuration: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a model atomically: other readers of ``path`` see the old file or the complete new one.
+    """Write a model atomically: other readers of `path` see the old file or the complete new one.
 
-    ``card`` and ``configuration`` are free JSON objects. With ``dtype`` float16, weights are stored in half precision;
+    `card` and `configuration` are free JSON objects. With `dtype` float16, weights are stored in half precision;
     running statistics, and tensors whose values half precision cannot hold, stay float32.
     Raises ConfigError for an unknown dtype or values JSON cannot hold, NetFileError for non-finite values or when
     the file cannot be written.
@@ -52,7 +52,7 @@ def save(
 def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     """Read a model into host memory as float32; return (model, header). Raises NetFileError for every fault.
 
-    This also reads files of the ``aino`` 2.2.0 package (see ``legacy.py``). Dropout masks start from seed 0.
+    This also reads files of the `aino` 2.2.0 package (see `legacy.py`). Dropout masks start from seed 0.
     """
     if is_legacy(path):
         return load_legacy(path)
@@ -89,7 +89,7 @@ class _BlankGenerator:
 def _lower_bound(value: Any) -> int:
     """Return fewer numbers than an architecture needs, or as many, before anything is built.
 
-    A layer has at least as many parameters as its ``sizes`` multiplied: their product is summed over all layers.
+    A layer has at least as many parameters as its `sizes` multiplied: their product is summed over all layers.
     """
     if isinstance(value, Mapping):
         kind = value.get("layer")

@@ -28,7 +28,7 @@ def new_figure(width: float, height: float) -> Figure:
 def plot_histograms(arrays: Mapping[str, Any], path: str | Path, title: str = "") -> None:
     """Draw a histogram of each array's numbers to an image file: weights, activations or gradients. Needs Matplotlib.
 
-    ``arrays`` are by name, as from ``model.named_parameters()``, ``activations(model, x)`` or ``backward``. NaN and
+    `arrays` are by name, as from `model.named_parameters()`, `activations(model, x)` or `backward`. NaN and
     infinity are counted in the title, not drawn.
     """
     columns = max(1, math.ceil(math.sqrt(len(arrays))))

@@ -12,9 +12,9 @@ GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
 
 
 class FlatTensors(dict[str, Array]):
-    """Arrays by name, copies of ``tensors``, which are views of ``whole``, an array with one side.
+    """Arrays by name, copies of `tensors`, which are views of `whole`, an array with one side.
 
-    Those of two and more sides come first, as ``groups["matrices"]`` [1, n], then ``groups["vectors"]`` [n]: weight
+    Those of two and more sides come first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight
     decay tells them apart by their sides.
     """
 

@@ -16,7 +16,7 @@ Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; va
 
 @dataclass
 class History:
-    """Records in order of the epochs; ``history["loss"]`` is one column."""
+    """Records in order of the epochs; `history["loss"]` is one column."""
 
     records: list[Record] = field(default_factory=list)
 

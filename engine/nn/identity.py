@@ -103,7 +103,7 @@ def _is_stored(part: Any) -> bool:
 
 
 def rates_done(schedule: Callable[[int], float], steps: int) -> list[float]:
-    """Return the learning rates of some of the first ``steps`` steps, evenly spaced."""
+    """Return the learning rates of some of the first `steps` steps, evenly spaced."""
     return [float(schedule(int(step))) for step in np.unique(np.linspace(0, steps - 1, RATES).astype(int)) if steps]
 
 
@@ -116,7 +116,7 @@ def rates_difference(mine: Sequence[float], theirs: Sequence[float]) -> str:
 
 
 def parts_identity(model: Layer, optimizer: Optimizer, given: Mapping[str, Any], average: Any) -> dict[str, Any]:
-    """Describe what a trainer is made of; ``given`` are schedule and loss, ``average`` a weight average or None."""
+    """Describe what a trainer is made of; `given` are schedule and loss, `average` a weight average or None."""
     public = {name: value for name, value in vars(optimizer).items() if name[0] != "_" and name != "steps"}
     own = {name: value for name, value in vars(average or object).items() if name in ("decay", "quick_start", "every")}
     return {

@@ -3,17 +3,18 @@
     y, backward = layer.forward(x, training=True)
     dx, grads = backward(dy)            # grads: {"conv1.weight": array, ...}, named like the parameters
 
-``backward`` closes over what it needs. The layer keeps nothing about a call, so a layer may call its part twice and
+`backward` closes over what it needs. The layer keeps nothing about a call, so a layer may call its part twice and
 add up both gradients, and several threads may use it at once. There are two exceptions, both in training mode only: the
-running statistics of BatchNorm (use ``replica``) and the generator of dropout masks (use ``reseed``).
+running statistics of BatchNorm (use `replica`) and the generator of dropout masks (use `reseed`).
 
-``training`` is an argument, not a state: nothing has to be switched. Without it a call is inference: no dropout, and
-BatchNorm uses its running statistics. ``layer(x)`` and ``layer.predict(x)`` return y alone, as inference.
+`training` is an argument, not a state: nothing has to be switched. Without it a call is inference: no dropout, and
+BatchNorm uses its running statistics. `layer(x)` and `layer.predict(x)` return y alone, as inference.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -35,14 +36,14 @@ REGISTRY: dict[str, type[Layer]] = {}
 class Layer:
     """Base class of all layers.
 
-    Training changes ``params``; ``buffers`` are state that is stored but not trained. Both map a name to an array.
+    Training changes `params`; `buffers` are state that is stored but not trained. Both map a name to an array.
     The parts of a composite layer are its public attributes that are layers, and the layers in those that are dicts,
     under their keys. The dotted path of a part prefixes the names of its arrays.
     """
 
     __signature__: ClassVar[inspect.Signature]
-    kind: ClassVar[str]  # its name in files, from ``register``
-    settings: ClassVar[tuple[str, ...]] = ()  # attributes that rebuild it: the constructor's arguments without rng
+    kind: ClassVar[str]  # its name in files, from `register`
+    settings: ClassVar[tuple[str, ...]]  # the constructor's arguments without rng: attributes that rebuild the layer
     # Settings that size arrays made without rng; a file must hold as many numbers as their product.
     sizes: ClassVar[tuple[str, ...]] = ()
 
@@ -54,31 +55,34 @@ class Layer:
         return super().__new__(cls)
 
     def __init_subclass__(cls) -> None:
-        """Keep the constructor's signature, which ``__new__`` would hide."""
+        """Keep the constructor's signature, which `__new__` would hide, and let backward passes check gradients."""
         _, *parameters = inspect.signature(cls.__init__).parameters.values()
         cls.__signature__ = inspect.Signature(parameters)
+        cls.settings = tuple(parameter.name for parameter in parameters if parameter.name != "rng")
+        if "forward" in vars(cls):
+            cls.forward = _checking_gradients(cls.forward)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
         self.buffers: dict[str, Array] = {}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
-        """Apply the layer; return (y, backward), where ``backward(dy) -> (dx, gradients by parameter name)``."""
+        """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter name)`."""
         raise NotImplementedError
 
     # ---- inference ------------------------------------------------------------------------------------------------
 
     def __call__(self, x: Any, **options: Any) -> Any:
-        """Return y alone, as inference. To train, call ``forward(x, training=True)``, which also returns backward.
+        """Return y alone, as inference. To train, call `forward(x, training=True)`, which also returns backward.
 
-        ``x`` may have any floating dtype: it is cast to that of the parameters. Further arguments go to ``forward``.
+        `x` may have any floating dtype: it is cast to that of the parameters. Further arguments go to `forward`.
         """
         return self.forward(self.prepared(x), False, **options)[0]
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:
-        """Return the outputs of all rows of ``x``, computed ``batch_size`` rows at a time, as inference.
+        """Return the outputs of all rows of `x`, computed `batch_size` rows at a time, as inference.
 
-        x [B, ...], any floating dtype, or a tuple of such arrays -> what ``forward`` returns: y [B, ...] or a dict of
+        x [B, ...], any floating dtype, or a tuple of such arrays -> what `forward` returns: y [B, ...] or a dict of
         such arrays. Raises ConfigError unless batch_size >= 1.
         """
         if batch_size < 1:
@@ -88,7 +92,7 @@ class Layer:
         return _joined([self(_rows(x, slice(start, start + batch_size))) for start in starts])
 
     def prepared(self, x: Any) -> Any:
-        """Return ``x``, an array or a tuple of arrays, with floats in the parameters' dtype, on their backend.
+        """Return `x`, an array or a tuple of arrays, with floats in the parameters' dtype, on their backend.
 
         Whole numbers keep their dtype: only their meaning (indices, pixels) can tell how to cast them.
         """
@@ -110,7 +114,7 @@ class Layer:
         return summary_table(self)
 
     def summary(self, x: Any = None) -> str:
-        """Return the table that ``print(model)`` shows; with an example batch ``x`` also every layer's output shape."""
+        """Return the table that `print(model)` shows; with an example batch `x` also every layer's output shape."""
         return summary_table(self, x)
 
     if not TYPE_CHECKING:  # a type checker would accept every name
@@ -121,17 +125,21 @@ class Layer:
     # ---- configuration --------------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        """Return the plain JSON values from which ``layer_from_config`` rebuilds this layer.
+        """Return the plain JSON values from which `layer_from_config` rebuilds this layer.
 
-        Raises ConfigError for a layer that is not registered.
+        Raises ConfigError for a layer that is not registered, or keeps an argument of its constructor under no
+        attribute of the same name.
         """
+        name = type(self).__name__
         if not hasattr(type(self), "kind"):
-            raise ConfigError(f'{type(self).__name__} has no name in files: put @register("name") above the class')
+            raise ConfigError(f'{name} has no name in files: put @register("name") above the class')
+        if missing := [setting for setting in self.settings if not hasattr(self, setting)]:
+            raise ConfigError(f"{name}: expected attributes like the constructor's arguments, found no {missing}")
         return {"layer": self.kind, **{name: _described(getattr(self, name)) for name in self.settings}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        """Build the layer from ``config()``, without its "layer" entry, with random weights from ``rng``."""
+        """Build the layer from `config()`, without its "layer" entry, with random weights from `rng`."""
         arguments = {name: _built(value, rng) for name, value in config.items()}
         if "rng" in cls.__init__.__code__.co_varnames:
             arguments["rng"] = rng
@@ -178,7 +186,7 @@ class Layer:
             owner.params[key] = tensors[name]
 
     def load_buffers(self, tensors: Mapping[str, Array]) -> None:
-        """Copy values into the buffers; names as in ``named_buffers``. Raises ConfigError for an unknown name."""
+        """Copy values into the buffers; names as in `named_buffers`. Raises ConfigError for an unknown name."""
         buffers = self.named_buffers()
         unknown = sorted(tensors.keys() - buffers.keys())
         if unknown:
@@ -188,7 +196,7 @@ class Layer:
     # ---- randomness -----------------------------------------------------------------------------------------------
 
     def reseed(self, *seed: int) -> None:
-        """Restart the random generators of all parts (dropout masks) from ``seed``, non-negative integers.
+        """Restart the random generators of all parts (dropout masks) from `seed`, non-negative integers.
 
         To make a training step repeatable on any thread, reseed with the integers that identify the step.
         """
@@ -202,11 +210,11 @@ class Layer:
         return self._rebuilt(lambda array: array, lambda array: array.copy())
 
     def astype(self, dtype: Any) -> Self:
-        """Return a copy of the layer with parameters and buffers of ``dtype``."""
+        """Return a copy of the layer with parameters and buffers of `dtype`."""
         return self._rebuilt(lambda array: array.astype(dtype), lambda array: array.astype(dtype))
 
     def to(self, backend: Backend | str) -> Self:
-        """Return a copy of the layer on ``backend``, which is an object or a name for ``get_backend``."""
+        """Return a copy of the layer on `backend`, which is an object or a name for `get_backend`."""
         backend = get_backend(backend) if isinstance(backend, str) else backend
         return self._rebuilt(backend.asarray, backend.asarray)
 
@@ -223,13 +231,13 @@ class Layer:
         return twin
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
-        """Put ``children`` in place of the parts of the same names."""
+        """Put `children` in place of the parts of the same names."""
         for name, value in list(self._own_parts()):
             one = isinstance(value, Layer)
             setattr(self, name, children[name] if one else {key: children[key] for key in value})
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
-        """Yield this layer and all layers inside it by dotted path, which begins at ``path``, each before its parts."""
+        """Yield this layer and all layers inside it by dotted path, which begins at `path`, each before its parts."""
         yield path, self
         for name, part in self.children().items():
             yield from part.walk(f"{path}.{name}" if path else name)
@@ -251,16 +259,9 @@ LayerType = TypeVar("LayerType", bound=type[Layer])
 
 
 def register(kind: str) -> Callable[[LayerType], LayerType]:
-    """Class decorator: make a layer known to files and to the gradient check under ``kind``.
-
-    Raises ConfigError unless ``settings`` names the constructor's arguments, or the layer has a ``config`` of its own.
-    """
+    """Class decorator: make a layer known to files and to the gradient check under `kind`."""
 
     def decorate(layer_type: LayerType) -> LayerType:
-        arguments = inspect.signature(layer_type).parameters.keys() - {"rng"}
-        if layer_type.config is Layer.config and arguments != set(layer_type.settings):
-            name = layer_type.__name__
-            raise ConfigError(f"{name}: expected settings {sorted(arguments)}, found {sorted(layer_type.settings)}")
         layer_type.kind = kind
         REGISTRY[kind] = layer_type
         return layer_type
@@ -288,7 +289,7 @@ def _described(value: Any) -> Any:
 
 
 def _built(value: Any, rng: np.random.Generator) -> Any:
-    """Undo ``_described``."""
+    """Undo `_described`."""
     if not isinstance(value, Mapping):
         return value
     if isinstance(value.get("layer"), str):
@@ -297,7 +298,7 @@ def _built(value: Any, rng: np.random.Generator) -> Any:
 
 
 def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
-    """Copy each array of ``source`` into ``target``'s array of the same name; ShapeError when shapes differ."""
+    """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes differ."""
     for name, array in source.items():
         if tuple(array.shape) != tuple(target[name].shape):
             raise ShapeError(f"{name}: expected shape {tuple(target[name].shape)}, found {tuple(array.shape)}")
@@ -309,9 +310,9 @@ _KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu"}  # values are NumP
 
 
 def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
-    """Raise ShapeError unless ``x`` is an array with these sides and this dtype; the message says what to do.
+    """Raise ShapeError unless `x` is an array with these sides and this dtype; the message says what to do.
 
-    A number must equal the side, a name matches any size, and "..." matches any number of sides. ``dtype`` is one
+    A number must equal the side, a name matches any size, and "..." matches any number of sides. `dtype` is one
     dtype, or "floating", "integer" or "numeric" for all dtypes of that kind.
     """
     shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
@@ -324,7 +325,7 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
 
 
 def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
-    """Raise ShapeError unless every index in ``x`` lies in [first, end), the rows the table has."""
+    """Raise ShapeError unless every index in `x` lies in [first, end), the rows the table has."""
     if x.size and not (first <= int(x.min()) and int(x.max()) < end):
         found = f"{int(x.min())} to {int(x.max())}"
         mend = f"count from {first}, or build the layer for {int(x.max()) + 1}"
@@ -344,8 +345,27 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     return all(isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True))
 
 
+def _checking_gradients(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
+    """Let the backward pass that `forward` returns refuse gradients that are not like its result."""
+
+    @functools.wraps(forward)
+    def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:
+        y, backward = forward(self, *arguments, **options)
+        if not hasattr(y, "shape"):
+            return y, backward  # a dict: its parts check their own
+        shape = y.shape
+
+        def checked_backward(dy: Array) -> tuple[Array, Gradients]:
+            check_gradient(self, dy, shape)
+            return backward(dy)
+
+        return y, checked_backward
+
+    return checked
+
+
 def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
-    """Raise ShapeError unless the gradient ``dy`` has the shape of its result."""
+    """Raise ShapeError unless the gradient `dy` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
         found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
         is_loss = isinstance(dy, float | int)
@@ -354,7 +374,7 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
 
 
 def forward_part(name: str, part: Layer, x: Any, training: bool) -> tuple[Any, Backward]:
-    """Run the part ``name`` of a composite layer; a ShapeError inside names the part by its dotted path."""
+    """Run the part `name` of a composite layer; a ShapeError inside names the part by its dotted path."""
     try:
         return part.forward(x, training)
     except ShapeError as error:

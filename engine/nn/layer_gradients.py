@@ -18,10 +18,10 @@ Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the exam
 
 
 class LayerGradients(GradientSource):
-    """Computes gradients of a loss through the layers of a model, shard by shard; batches are ``Data``.
+    """Computes gradients of a loss through the layers of a model, shard by shard; batches are `Data`.
 
     Inputs of another floating dtype than the parameters' are cast to it; inputs and targets move to their backend.
-    ``metrics`` are further means to report, by name. Like the loss, they take outputs and targets.
+    `metrics` are further means to report, by name. Like the loss, they take outputs and targets.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Reading the ``.dit`` files of the ``aino`` 2.2.0 package, without ever unpickling.
+"""Reading the `.dit` files of the `aino` 2.2.0 package, without ever unpickling.
 
 Such a file is an uncompressed NumPy zip:
     config               int64 [n], layer sizes starting with the input
@@ -42,7 +42,7 @@ def is_legacy(path: str | Path) -> bool:
 
 
 def load_legacy(path: str | Path) -> tuple[Layer, dict[str, Any]]:
-    """Read an ``aino`` 2.2.0 file; return (model, header), with the header in the form of a new file.
+    """Read an `aino` 2.2.0 file; return (model, header), with the header in the form of a new file.
 
     One head gives a Sequential of "layer0", "activation0", ...; several give a MultiHead of "head0", "head1", ..., with
     raw outputs. Raises NetFileError for every fault.
@@ -110,7 +110,7 @@ def _check_chain(path: Path, sizes: list[int], weights: LayerWeights, trunk_laye
 
 
 def _computed_as(name: str) -> str:
-    """Return what that package computes for an activation called ``name``."""
+    """Return what that package computes for an activation called `name`."""
     return name if name in ("sigmoid", "tanh") else "relu"
 
 

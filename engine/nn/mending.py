@@ -70,16 +70,11 @@ _ARGUMENTS = {
 CLASSES_ELSEWHERE = {name: here for here, names in _CLASSES.items() for name in names.split()}
 ARGUMENTS_ELSEWHERE = {name: here for here, names in _ARGUMENTS.items() for name in names.split()}
 # Other names of activations; softmax is missing on purpose.
-ACTIVATIONS_ELSEWHERE = {
-    "linear": "identity",
-    "silu": "swish",
-    "leakyrelu": "leaky_relu",
-    "logistic": "sigmoid",
-}
+ACTIVATIONS_ELSEWHERE = {"linear": "identity", "silu": "swish", "leakyrelu": "leaky_relu", "logistic": "sigmoid"}
 
 
 def missing_attribute(owner: str, name: str) -> str:
-    """Return the message of an AttributeError for ``name`` on an object of class ``owner``."""
+    """Return the message of an AttributeError for `name` on an object of class `owner`."""
     known = f"; here: {ELSEWHERE[name]}" if name in ELSEWHERE else ""
     return f"{owner!r} object has no attribute {name!r}{known}"
 
@@ -104,7 +99,7 @@ def unknown_activation(name: object, known: Iterable[str]) -> str:
 def input_mend(x: Any, sides: tuple[int | str, ...], dtype: Any) -> str:
     """Return "; " and what to do about an input of the wrong kind, dtype or shape, or "" if that is not clear.
 
-    ``sides`` and ``dtype`` are what the layer expected, as in ``check_input``.
+    `sides` and `dtype` are what the layer expected, as in `check_input`.
     """
     if not hasattr(x, "shape"):
         return "; " + _no_array(x)
@@ -168,9 +163,9 @@ def outputs_mend(outputs: Any) -> str:
 
 
 def targets_mend(outputs: tuple[int, ...], targets: Any, classes: bool) -> str:
-    """Return what to do about targets whose shape does not fit outputs of shape ``outputs``.
+    """Return what to do about targets whose shape does not fit outputs of shape `outputs`.
 
-    ``classes`` says that the loss takes class numbers [B], for outputs [B, A].
+    `classes` says that the loss takes class numbers [B], for outputs [B, A].
     """
     shape = getattr(targets, "shape", None)
     if shape is None:
@@ -186,7 +181,7 @@ def targets_mend(outputs: tuple[int, ...], targets: Any, classes: bool) -> str:
 
 
 def classes_mend(smallest: int, largest: int, classes: int) -> str:
-    """Return what to do about class numbers outside 0 to ``classes`` - 1."""
+    """Return what to do about class numbers outside 0 to `classes` - 1."""
     if classes == 1 and smallest >= 0:
         return f"; give the last layer {largest + 1} outputs, or use sigmoid_binary_cross_entropy with targets [B, 1]"
     if smallest == 1 and largest == classes:

@@ -62,7 +62,7 @@ def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
 def plot_confusion(matrix: np.ndarray, path: str | Path, names: Sequence[str] | None = None, title: str = "") -> None:
     """Draw a confusion matrix [A, A] of counts to an image file; colours show shares of a row. Needs Matplotlib.
 
-    ``names`` are the classes' names (default: their numbers). Raises ShapeError unless the matrix is square with a name
+    `names` are the classes' names (default: their numbers). Raises ShapeError unless the matrix is square with a name
     for each row.
     """
     labels = [str(number) for number in range(len(matrix))] if names is None else list(names)

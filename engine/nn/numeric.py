@@ -33,7 +33,7 @@ class CheckedTensor(NamedTuple):
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What ``gradient_check`` returns; printed, it is a table."""
+    """What `gradient_check` returns; printed, it is a table."""
 
     tensors: tuple[CheckedTensor, ...]
 
@@ -61,7 +61,7 @@ def gradient_check(
     """Compare the gradients of a layer or a loss with central differences, (f(p + h) - f(p - h)) / 2h for every number.
 
     checked: a Layer, for which inputs is its x (an array, or a tuple of arrays), or a loss, for which they are the
-    outputs and the targets. ``options`` go to ``forward`` or to the loss. The check works on a copy in float64, whose
+    outputs and the targets. `options` go to `forward` or to the loss. The check works on a copy in float64, whose
     parameters it moves a little off special values such as biases of 0. A layer's outputs become one number as a sum
     with random weights. Inputs should be small, since all is computed twice for each number, and away from kinks.
 
@@ -95,7 +95,7 @@ def gradient_check(
 
 
 def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarray:
-    """Return central differences of ``value`` over every element of ``tensor``, changed in place and then restored."""
+    """Return central differences of `value` over every element of `tensor`, changed in place and then restored."""
     gradient = np.zeros_like(tensor)
     for place in np.ndindex(tensor.shape):
         kept = tensor[place]

@@ -1,6 +1,6 @@
 """Runs one training batch on several threads; the result does not depend on the number of threads.
 
-``DataParallel`` splits the batch into shards of fixed size, of which the last two share what is left over. Every shard
+`DataParallel` splits the batch into shards of fixed size, of which the last two share what is left over. Every shard
 runs forward and backward on its own replica, threads take whole shards, and gradients and running statistics add up in
 shard order. BatchNorm therefore normalises
 over a shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741).
@@ -32,7 +32,7 @@ class StepResult(NamedTuple):
 
 
 class GradientSource:
-    """Turns a training batch into gradients, through layers (``LayerGradients``) or through custom kernels.
+    """Turns a training batch into gradients, through layers (`LayerGradients`) or through custom kernels.
 
     Attributes:
         pool: the threads it works on; the optimizer and the averages use them too.
@@ -44,7 +44,7 @@ class GradientSource:
     measures_norm = True
 
     def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
-        """Run one batch forward and backward; random draws depend only on ``seed``.
+        """Run one batch forward and backward; random draws depend only on `seed`.
 
         The source owns the result, which is valid until the next call.
         """
@@ -56,7 +56,7 @@ class GradientSource:
 
 
 class DataParallel:
-    """Runs training steps of a model over shards of ``shard_size`` positions on ``threads`` threads.
+    """Runs training steps of a model over shards of `shard_size` positions on `threads` threads.
 
     The optimizer changes the model's parameters in place, and all replicas share them. A step limits BLAS to one
     thread, because the shards already use the cores. Close it, or use it as a context manager.
@@ -72,26 +72,23 @@ class DataParallel:
         self.pool = ThreadPool(threads, "train")
 
     def step(self, count: int, inputs: Inputs, loss: Loss, seed: tuple[int, ...] | None = None) -> StepResult:
-        """Run one batch of ``count`` positions forward and backward.
+        """Run one batch of `count` positions forward and backward.
 
-        ``inputs(part)`` returns the model input of positions ``part`` (a slice). ``loss(outputs, part)`` returns the
-        mean loss over them, its gradient like ``outputs``, and further means to report. Both run on worker threads.
-        Dropout masks depend on ``seed`` (default: the step number) and the shard number.
+        `inputs(part)` returns the model input of positions `part` (a slice). `loss(outputs, part)` returns the
+        mean loss over them, its gradient like `outputs`, and further means to report. Both run on worker threads.
+        Dropout masks depend on `seed` (default: the step number) and the shard number.
         """
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
-        parts = parts_of(count, self.shard_size)
-        if len(parts) == 1:
-            self.model.reseed(*(seed if seed is not None else (self._steps,)), 0)
-            self._steps += 1
-            with self._libraries.limit(limits=1, user_api="blas"):
-                return self._run(self.model, parts[0], inputs, loss)
-        while len(self._replicas) < len(parts):
-            self._replicas.append(self.model.replica())
-        for number, replica in enumerate(self._replicas[: len(parts)]):
-            replica.reseed(*(seed if seed is not None else (self._steps,)), number)
+        parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
         self._steps += 1
+        while 1 < len(parts) > len(self._replicas):
+            self._replicas.append(self.model.replica())
+        for number, replica in enumerate([self.model] if len(parts) == 1 else self._replicas[: len(parts)]):
+            replica.reseed(*seed, number)
         with self._libraries.limit(limits=1, user_api="blas"):
+            if len(parts) == 1:
+                return self._run(self.model, parts[0], inputs, loss)
             results = self.pool.map(
                 lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts
             )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int, str], None]]:
-    """Give a function of the steps done and a text, which moves a bar in the terminal if ``shown``."""
+    """Give a function of the steps done and a text, which moves a bar in the terminal if `shown`."""
     if not shown:
         yield lambda done, text: None
         return

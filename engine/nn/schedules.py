@@ -11,11 +11,11 @@ from engine.errors import ConfigError
 
 @dataclass(frozen=True)
 class WarmupCosine:
-    """Linear rise to ``peak`` over ``warmup`` steps, then half a cosine down to ``floor`` at step ``total``.
+    """Linear rise to `peak` over `warmup` steps, then half a cosine down to `floor` at step `total`.
 
-    The rise begins at ``start`` times the peak (default: peak / warmup). Raises ConfigError unless
+    The rise begins at `start` times the peak (default: peak / warmup). Raises ConfigError unless
     0 <= warmup < total, 0 <= floor <= peak < infinity and 0 <= start <= 1, and for a warm-up of less than one step, as
-    in a schedule over the finished share, without ``start``. Loshchilov and Hutter 2017, arXiv:1608.03983.
+    in a schedule over the finished share, without `start`. Loshchilov and Hutter 2017, arXiv:1608.03983.
     """
 
     peak: float

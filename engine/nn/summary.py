@@ -9,7 +9,7 @@ Rows = list[tuple[str, ...]]
 
 
 def summary_table(model: Any, x: Any = None) -> str:
-    """Return the table of ``model``, a Layer; with an example batch ``x`` also the shape of every layer's output.
+    """Return the table of `model`, a Layer; with an example batch `x` also the shape of every layer's output.
 
     The columns are the dotted name, the layer, its output, the shapes of its parameters and how many numbers they hold.
     Running statistics and other buffers are not counted.
@@ -44,7 +44,7 @@ def _count(arrays: dict[str, Any]) -> int:
 
 
 def activations(model: Any, x: Any) -> dict[str, Any]:
-    """Run the model on ``x`` as inference; return the outputs of all layers of the table by dotted name, in order."""
+    """Run the model on `x` as inference; return the outputs of all layers of the table by dotted name, in order."""
     outputs: dict[str, Any] = {}
     traced = _traced(model, "", outputs)
     traced(x)

@@ -16,7 +16,7 @@ from engine.nn.parallel import GradientSource
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """Training settings; results depend on every field except ``threads``.
+    """Training settings; results depend on every field except `threads`.
 
     Raises ConfigError for numbers out of range. The last two batches of an epoch share the examples left over for them.
     """
@@ -24,7 +24,7 @@ class TrainerSettings:
     batch_size: int = 32
     seed: int = 0
     clip_norm: float | None = None  # maximum norm of the whole gradient; None = no clipping
-    average_decay: float | None = None  # decay of the exponential weight average (``Trainer.averaged_model``)
+    average_decay: float | None = None  # decay of the exponential weight average (`Trainer.averaged_model`)
     patience: int | None = None  # stop after this many epochs without a better validation loss
     shard_size: int | None = None  # examples per shard; None = the whole batch in one shard
     threads: int = 1
@@ -39,13 +39,13 @@ class TrainerSettings:
 
 
 def check_whole(name: str, value: Any, least: int) -> None:
-    """Raise ConfigError unless ``value`` is a whole number of at least ``least``."""
+    """Raise ConfigError unless `value` is a whole number of at least `least`."""
     if not isinstance(value, Integral) or int(value) < least:
         raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value}")
 
 
 def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:
-    """Raise ConfigError for an argument of ``Trainer`` that is of another kind or out of range."""
+    """Raise ConfigError for an argument of `Trainer` that is of another kind or out of range."""
     if not isinstance(model, Layer):
         raise ConfigError(f"Trainer: model must be a layer, such as Sequential(...), not {model!r:.60}")
     if not callable(loss) and not isinstance(loss, GradientSource):

@@ -42,7 +42,7 @@ from engine.search.visits import apply, gather
 
 
 class Batch:
-    """Visits that were begun together, and their leaves, ``leaves[: visits.counts[LEAVES]]``."""
+    """Visits that were begun together, and their leaves, `leaves[: visits.counts[LEAVES]]`."""
 
     def __init__(self, room: int) -> None:
         self.visits: Round = new_round()
@@ -64,7 +64,7 @@ class Batch:
 class Batches:
     """Visits for a batched evaluator. Where it answers in parts two half batches are in flight, of whole chunks.
 
-    ``round_size`` is the number of leaves of the largest batch. 0 = the evaluator's own.
+    `round_size` is the number of leaves of the largest batch. 0 = the evaluator's own.
     """
 
     def __init__(self, search: Search, evaluator: Evaluator, threads: int, round_size: int = 0) -> None:
@@ -89,7 +89,7 @@ class Batches:
         self._answers: Offer | None = None  # Those of alpha-beta.
 
     def run(self, until: int) -> None:
-        """One batch, small while the tree is small, until the root has ``until`` visits at most."""
+        """One batch, small while the tree is small, until the root has `until` visits at most."""
         depth = 2 if self._search.visits >= self.overlap_from else 1
         self._begin(until, depth)
         while self._in_flight >= depth:
@@ -145,7 +145,7 @@ class Batches:
             batch.shares.append(self._pool.offer(part))
 
     def _evaluate(self, batch: Batch, start: int, end: int) -> None:
-        """Answer questions ``start`` to ``end`` of a batch."""
+        """Answer questions `start` to `end` of a batch."""
         leaves = batch.questions[0]
         if self._parts is not None:
             self._parts.evaluate_part(leaves, start, end)

@@ -26,7 +26,7 @@ class WinsAside:
     def add(self, most: int) -> bool:
         """Set aside what has been proven to win by now.
 
-        Returns whether there is more to search: the root is won by another move, at most ``most`` are aside, and a move
+        Returns whether there is more to search: the root is won by another move, at most `most` are aside, and a move
         is left.
         """
         wins = self._winning() - self._moves if self._search.is_proven else set()

@@ -30,7 +30,7 @@ MEAN, COUNT = 0, 1  # Words of an entry.
 
 @kernel()
 def note_advantage(tree, node, depth, side, value):
-    """Tell a move of ``side`` how a visit ended for it; it was made at ``node``, which is at ``depth`` on the path."""
+    """Tell a move of `side` how a visit ended for it; it was made at `node`, which is at `depth` on the path."""
     if tree.nodes[node].visits == 0:
         return  # The first visit of a root: nothing to compare with.
     entry = tree.butterfly[side, np.int64(tree.path[depth]) & SQUARES_MASK]

@@ -47,7 +47,7 @@ def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int
 
 
 def decayed_temperature(temperature: float, decay_moves: int, fullmove_number: int) -> float:
-    """The temperature at a move of the game: linearly down to 0 after ``decay_moves`` moves. 0 = no decay."""
+    """The temperature at a move of the game: linearly down to 0 after `decay_moves` moves. 0 = no decay."""
     if decay_moves == 0:
         return temperature
     return temperature * max(0.0, 1.0 - (fullmove_number - 1) / decay_moves)
@@ -142,9 +142,9 @@ def finishing_plan(plan: StrengthPlan) -> StrengthPlan:
 
 
 def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[chess.Move, ...]:
-    """The moves of ``only`` after which no position comes again, or ``only`` if all repeat one or none does.
+    """The moves of `only` after which no position comes again, or `only` if all repeat one or none does.
 
-    An empty ``only`` stands for all moves.
+    An empty `only` stands for all moves.
     """
 
     def repeats(move: chess.Move) -> bool:

@@ -21,7 +21,7 @@ def learns(params):
 
 
 # The hooks. With a second heuristic each becomes a kernel that calls both; a call more costs 3% of the speed.
-note = note_advantage  # (tree, node, depth, side, value): tell a move of ``side`` how a visit ended for it.
+note = note_advantage  # (tree, node, depth, side, value): tell a move of `side` how a visit ended for it.
 bonus = butterfly_bonus  # (tree, params, side, move): what to add to the move's logit / temperature, in BONUS_UNITs.
 
 

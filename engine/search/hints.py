@@ -13,13 +13,14 @@ Baier and Winands 2018, "MCTS-Minimax Hybrids with State Evaluations" (informed 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, NO_MOVE, ROW_WORDS
+from engine.board.layout import NO_MOVE
 from engine.board.makemove import copy_row, make
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.search.params import (
     HINT_INNER_SHARE,
     HINT_LEAST_VISITS,
@@ -41,34 +42,24 @@ from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_be
 class Questions(NamedTuple):
     """Up to Q = HINT_QUESTIONS nodes for alpha-beta to check, and its answers."""
 
-    n_asked: np.ndarray  # int64 [1]: number of questions, at most Q.
-    left: np.ndarray  # int64 [1]: positions that new questions may still assign to alpha-beta.
-    node: np.ndarray  # int32 [Q]: the node asked about.
-    row: np.ndarray  # uint64 [Q, 16]: the node's position.
-    moves: np.ndarray  # uint16 [Q, 218]: the node's legal moves, the most visited first.
-    n_moves: np.ndarray  # int64 [Q]: number of legal moves.
-    positions: np.ndarray  # int64 [Q]: alpha-beta may search at most this many positions.
-    line: np.ndarray  # uint16 [Q, HINT_PLIES]: a better move and the line that follows it, up to NO_MOVE.
-    path: np.ndarray  # uint64 [MAX_DEPTH + 2, 16]: scratch for the positions from the root down to a node.
+    n_asked: Annotated[np.ndarray, "int64 [1]"]  # number of questions, at most Q.
+    left: Annotated[np.ndarray, "int64 [1]"]  # positions that new questions may still assign to alpha-beta.
+    node: Annotated[np.ndarray, "int32 [Q]"]  # the node asked about.
+    row: Annotated[np.ndarray, "uint64 [Q, 16]"]  # the node's position.
+    moves: Annotated[np.ndarray, "uint16 [Q, 218]"]  # the node's legal moves, the most visited first.
+    n_moves: Annotated[np.ndarray, "int64 [Q]"]  # number of legal moves.
+    positions: Annotated[np.ndarray, "int64 [Q]"]  # alpha-beta may search at most this many positions.
+    line: Annotated[np.ndarray, "uint16 [Q, HINT_PLIES]"]  # a better move and the line that follows it, up to NO_MOVE.
+    path: Annotated[np.ndarray, "uint64 [MAX_DEPTH + 2, 16]"]  # scratch for the positions from the root down to a node.
 
 
 def new_questions() -> Questions:
     """Empty arrays for questions."""
-    return Questions(
-        n_asked=np.zeros(1, np.int64),
-        left=np.zeros(1, np.int64),
-        node=np.zeros(HINT_QUESTIONS, np.int32),
-        row=np.zeros((HINT_QUESTIONS, ROW_WORDS), np.uint64),
-        moves=np.zeros((HINT_QUESTIONS, MAX_MOVES), np.uint16),
-        n_moves=np.zeros(HINT_QUESTIONS, np.int64),
-        positions=np.zeros(HINT_QUESTIONS, np.int64),
-        line=np.zeros((HINT_QUESTIONS, HINT_PLIES), np.uint16),
-        path=np.zeros((MAX_DEPTH + 2, ROW_WORDS), np.uint64),
-    )
+    return buffers(Questions, Q=HINT_QUESTIONS)
 
 
 class HintSource:
-    """Gives one search hints; alpha-beta may search ``search.params.tactical_nodes`` positions per visit of the root.
+    """Gives one search hints; alpha-beta may search `search.params.tactical_nodes` positions per visit of the root.
 
     Attributes:
         in_haste: whether `answer` leaves questions open, because somebody waits.
@@ -141,7 +132,7 @@ class HintSource:
 
 @kernel()
 def ask(tree, questions, node, depth, nodes_per_visit):
-    """Ask about ``node``, whose position is questions.path[depth], and nodes below it, if visits grew enough since."""
+    """Ask about `node`, whose position is questions.path[depth], and nodes below it, if visits grew enough since."""
     visits = np.int64(tree.nodes[node].visits)
     if visits < HINT_LEAST_VISITS or depth >= MAX_DEPTH:
         return
@@ -169,7 +160,7 @@ def ask(tree, questions, node, depth, nodes_per_visit):
 
 @kernel()
 def write_question(tree, questions, node, depth):
-    """Add a question with the position and the moves of ``node``."""
+    """Add a question with the position and the moves of `node`."""
     k = questions.n_asked[0]
     questions.n_asked[0] += 1
     questions.node[k] = node
@@ -188,7 +179,7 @@ def write_question(tree, questions, node, depth):
 
 @kernel()
 def answer(space, questions, k):
-    """Fill in the line of question ``k``, if it was asked: a better move and its best replies, or NO_MOVE."""
+    """Fill in the line of question `k`, if it was asked: a better move and its best replies, or NO_MOVE."""
     if k >= questions.n_asked[0]:
         return
     line, row = questions.line[k], questions.path[0]

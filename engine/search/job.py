@@ -18,7 +18,7 @@ _POLL_S = 0.1  # A waiting thread looks for Ctrl-C this often, because on Window
 
 
 class SearchInterrupted(KeyboardInterrupt):
-    """Ctrl-C while somebody waited for a job. ``result`` is what the job answered when it was stopped."""
+    """Ctrl-C while somebody waited for a job. `result` is what the job answered when it was stopped."""
 
     def __init__(self, result: Any) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class SearchJob(Generic[Answer]):
     def start(
         self, work: Callable[[SearchJob[Answer]], Answer], then: Callable[[Answer], object] = lambda answer: None
     ) -> Self:
-        """Call ``work`` with the job on a new thread, which does not keep the program alive; then ``then``.
+        """Call `work` with the job on a new thread, which does not keep the program alive; then `then`.
 
-        The job is done before ``then`` gets what ``work`` returned.
+        The job is done before `then` gets what `work` returned.
         """
         self._future.set_running_or_notify_cancel()
         self._idle.clear()

@@ -73,9 +73,9 @@ class Clock:
 
     @classmethod
     def start(cls, limits: Limits, white: bool, overhead_ms: float, begun: float | None = None) -> Clock:
-        """Plan the time for the side to move; every move loses ``overhead_ms`` on the way to the GUI.
+        """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI.
 
-        ``begun`` is when the clock began to run (seconds of time.perf_counter). None = now.
+        `begun` is when the clock began to run (seconds of time.perf_counter). None = now.
         """
         now = time.perf_counter() if begun is None else begun
         left = limits.clock_ms(white)
@@ -97,7 +97,7 @@ class Clock:
         return (time.perf_counter() - self.started) * 1000.0
 
     def is_over(self, doubt: float = float("inf")) -> bool:
-        """Whether to stop; ``doubt`` is the multiple of the planned time that the choice deserves (`driver.doubt`)."""
+        """Whether to stop; `doubt` is the multiple of the planned time that the choice deserves (`driver.doubt`)."""
         if self.hard_ms is None:
             return False
         share = self.hard_ms if self.planned_ms is None else min(self.hard_ms, doubt * self.planned_ms)

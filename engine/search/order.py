@@ -100,7 +100,7 @@ class SearchOrder:
         return max(-1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale)))
 
     def chosen_moves(self, ranks: Mapping[chess.Move, Rank]) -> tuple[chess.Move, ...]:
-        """The root moves to search; all where it is empty. ``ranks`` is what endgame tables know of every move.
+        """The root moves to search; all where it is empty. `ranks` is what endgame tables know of every move.
 
         In a game only moves that hold the tables' result. A limited level does not know the shortest way.
         """

@@ -23,7 +23,7 @@ from engine.search.tree import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, T
 
 @kernel()
 def hint(tree, node, move, raised_prior):
-    """Raise the prior of a move of ``node`` to ``raised_prior`` unless it is larger; returns its child or NO_NODE.
+    """Raise the prior of a move of `node` to `raised_prior` unless it is larger; returns its child or NO_NODE.
 
     An earlier hint for another move, or a smaller prior for this one, is taken back first, so hints never add up.
     """
@@ -44,7 +44,7 @@ def hint(tree, node, move, raised_prior):
 
 @kernel()
 def restore(tree, node):
-    """Restore the original prior of the hinted move of ``node``, if there is one."""
+    """Restore the original prior of the hinted move of `node`, if there is one."""
     if tree.hinted[node] != NO_MOVE:
         edge = find_edge(tree, node, tree.hinted[node])
         if edge != NO_NODE:
@@ -96,7 +96,7 @@ def set_prior(tree, node, edge, prior):
 
 @kernel()
 def set_priors(tree, node, priors):
-    """Replace all priors of a node by ``priors`` (float32, in the order of its edges, sum 1)."""
+    """Replace all priors of a node by `priors` (float32, in the order of its edges, sum 1)."""
     first = np.int64(tree.nodes[node].first_edge)
     for i in range(tree.nodes[node].n_edges):
         tree.prior[first + i] = priors[i]
@@ -115,7 +115,7 @@ def move_to_tried(tree, node, edge):
 
 @kernel()
 def move_forward(tree, first, edge):
-    """Move an edge forward to its place among the sorted edges from ``first`` on; returns its new position."""
+    """Move an edge forward to its place among the sorted edges from `first` on; returns its new position."""
     while edge > first and ranks_before(tree, edge, edge - 1):
         swap_edges(tree, edge - 1, edge)
         edge -= 1
@@ -124,14 +124,14 @@ def move_forward(tree, first, edge):
 
 @kernel()
 def ranks_before(tree, one, other):
-    """Whether edge ``one`` belongs before edge ``other``: tried before untried, then the higher prior."""
+    """Whether edge `one` belongs before edge `other`: tried before untried, then the higher prior."""
     if (tree.child[one] == NO_NODE) != (tree.child[other] == NO_NODE):
         return tree.child[one] != NO_NODE
     return tree.prior[one] > tree.prior[other]
 
 
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
-    """Keep only the edges of a node whose moves are in ``allowed`` (uint16), and scale their priors to sum to 1.
+    """Keep only the edges of a node whose moves are in `allowed` (uint16), and scale their priors to sum to 1.
 
     What lies behind the others stays in memory until `room.forget_the_rest`.
     """
@@ -152,7 +152,7 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
 
 @kernel()
 def refresh_below(tree, params, node, side, least):
-    """Let the priors of a node, where ``side`` moves, and of those below it with at least ``least`` visits follow the
+    """Let the priors of a node, where `side` moves, and of those below it with at least `least` visits follow the
     heuristics. No thread may visit the tree.
     """
     if tree.nodes[node].state != EXPANDED:
@@ -226,10 +226,10 @@ def take_moves(tree, node, other):
 
 @kernel()
 def add_edges(tree, node, moves, begin, count, total):
-    """Give a node edges for ``moves[begin : begin + count]``; returns what `expand` returns.
+    """Give a node edges for `moves[begin : begin + count]`; returns what `expand` returns.
 
-    Their priors are the weights in ``tree.scratch_priors``, in the order of the moves, divided by ``total``, and
-    ``tree.scratch_bonuses`` is what heuristics added to their logarithms.
+    Their priors are the weights in `tree.scratch_priors`, in the order of the moves, divided by `total`, and
+    `tree.scratch_bonuses` is what heuristics added to their logarithms.
     """
     first, weights = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors
     if first + count > tree.move.size:
@@ -248,7 +248,7 @@ def add_edges(tree, node, moves, begin, count, total):
 
 @kernel()
 def rank(weights, i, count):
-    """The place of ``weights[i]`` among ``count`` sorted weights, highest first; equal ones keep their order.
+    """The place of `weights[i]` among `count` sorted weights, highest first; equal ones keep their order.
 
     Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to predict.
     """

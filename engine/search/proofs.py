@@ -27,7 +27,7 @@ def is_decided(tree, node):
 
 @kernel()
 def decide(tree, node, result, plies):
-    """Mark a new leaf as decided, with ``result`` for the side that moved into it and mate in ``plies``."""
+    """Mark a new leaf as decided, with `result` for the side that moved into it and mate in `plies`."""
     tree.nodes[node].mate_plies = plies
     order_writes()
     tree.nodes[node].lower = result
@@ -36,7 +36,7 @@ def decide(tree, node, result, plies):
 
 @kernel()
 def update_ancestors(tree, params, node):
-    """Update the bounds of the ancestors of ``node``, whose own bounds have just changed."""
+    """Update the bounds of the ancestors of `node`, whose own bounds have just changed."""
     node = np.int64(tree.nodes[node].parent)
     while node != NO_PARENT and (node != ROOT or params.decide_root):
         lock(tree.nodes, node)
@@ -69,7 +69,7 @@ def narrow(tree, node):
 
 @kernel()
 def best_bounds(tree, node):
-    """Bounds (lower, upper) on the best result that the mover of ``node`` can reach."""
+    """Bounds (lower, upper) on the best result that the mover of `node` can reach."""
     lower, upper = np.int64(LOSS), np.int64(LOSS)
     first = tree.nodes[node].first_edge
     for edge in range(first, first + tree.nodes[node].n_edges):
@@ -86,7 +86,7 @@ def best_bounds(tree, node):
 
 @kernel()
 def mate_distance(tree, node, result):
-    """Plies to mate at a node whose mover has the proven ``result``: the shortest win, or the longest defence."""
+    """Plies to mate at a node whose mover has the proven `result`: the shortest win, or the longest defence."""
     if result == DRAW:
         return np.int64(0)
     found = np.int64(UNKNOWN_DISTANCE)

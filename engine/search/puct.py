@@ -28,7 +28,7 @@ NO_EDGE = -1  # No edge was found.
 
 @kernel()
 def exploration(params, visits):
-    """cpuct(N) of a node with ``visits`` visits."""
+    """cpuct(N) of a node with `visits` visits."""
     return params.cpuct_init + params.cpuct_factor * log((visits + params.cpuct_base) / params.cpuct_base)
 
 
@@ -43,7 +43,7 @@ def deviation(tree, node):
 
 @kernel()
 def exploration_scale(tree, params, node):
-    """What the prior of an unvisited edge of ``node`` is multiplied by to give its U."""
+    """What the prior of an unvisited edge of `node` is multiplied by to give its U."""
     strength = exploration(params, tree.nodes[node].visits) * np.sqrt(max(1, tree.nodes[node].visits - 1))
     if params.cpuct_deviation > 0:
         strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
@@ -52,7 +52,7 @@ def exploration_scale(tree, params, node):
 
 @kernel()
 def mover_q(tree, node, draw_score):
-    """Mean value of a node for its side to move, which values a draw at ``draw_score``; 0 while it has no visits."""
+    """Mean value of a node for its side to move, which values a draw at `draw_score`; 0 while it has no visits."""
     if tree.nodes[node].visits == 0:
         return 0.0
     return (draw_score * tree.nodes[node].draw_sum - tree.nodes[node].value_sum) / tree.nodes[node].visits
@@ -60,7 +60,7 @@ def mover_q(tree, node, draw_score):
 
 @kernel()
 def first_play_urgency(tree, params, node, draw_score, visited_prior):
-    """Q of the unvisited edges of ``node``; ``visited_prior``: sum of P over the visited ones that may not lose."""
+    """Q of the unvisited edges of `node`; `visited_prior`: sum of P over the visited ones that may not lose."""
     return np.float32(mover_q(tree, node, draw_score) - fall_of_urgency(params, visited_prior))
 
 
@@ -72,14 +72,14 @@ def fall_of_urgency(params, visited_prior):
 
 @kernel()
 def in_a_hurry(tree, params, node):
-    """Whether M counts at ``node``."""
+    """Whether M counts at `node`."""
     sure = params.moves_left_threshold * tree.nodes[node].visits
     return params.moves_left_max_effect > 0 and abs(tree.nodes[node].value_sum) > sure
 
 
 @kernel()
 def moves_left_utility(tree, params, node, child, q):
-    """M of a visited child with mean value ``q``; ``node`` is its parent."""
+    """M of a visited child with mean value `q`; `node` is its parent."""
     most = params.moves_left_max_effect
     longer = tree.nodes[child].moves_left - tree.nodes[node].moves_left
     utility = max(-most, min(most, params.moves_left_slope * longer))
@@ -90,7 +90,7 @@ def moves_left_utility(tree, params, node, child, q):
 
 @kernel()
 def child_value(tree, params, node, child, draw_score, hurry):
-    """Q + M of a visited child; ``hurry`` says whether M counts at ``node``."""
+    """Q + M of a visited child; `hurry` says whether M counts at `node`."""
     value = tree.nodes[child].value_sum
     if draw_score != 0.0:
         value += draw_score * tree.nodes[child].draw_sum
@@ -102,7 +102,7 @@ def child_value(tree, params, node, child, draw_score, hurry):
 def select_edge(tree, params, node, draw_score):
     """The edge with the highest Q + U + M that is not known to lose; the first edge if all edges are known to lose.
 
-    ``draw_score`` is the value of a draw for the node's side to move. Unvisited children share one Q, which is known
+    `draw_score` is the value of a draw for the node's side to move. Unvisited children share one Q, which is known
     only after the loop, so only the unvisited child with the highest U competes.
     """
     scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
@@ -137,7 +137,7 @@ def select_edge(tree, params, node, draw_score):
 
 @kernel()
 def score_edges(tree, params, node, draw_score, u, s):
-    """Write U and S = Q + U + M of every edge of ``node``, float32 [n], as `select_edge` has them between rounds."""
+    """Write U and S = Q + U + M of every edge of `node`, float32 [n], as `select_edge` has them between rounds."""
     scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
     visited_prior, first = np.float32(0.0), np.int64(tree.nodes[node].first_edge)
     for i in range(u.size):

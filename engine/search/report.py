@@ -24,6 +24,7 @@ from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_
 from engine.search.root import Root, mating_line, principal_variation
 from engine.search.session import Search
 from engine.search.tree import DRAW, EXPANDED, NO_NODE, ROOT
+from engine.tactics.mates import new_mate_space
 from engine.tactics.small_endings import seen_from_before, winner_of_small_ending
 
 TABLE_CP = 20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
@@ -68,7 +69,7 @@ class Reporter:
         return order
 
     def infos_now(self, best: int | None = None) -> list[SearchInfo]:
-        """A complete set of lines, best first, all of one depth. ``best`` is the code of a move to show before all."""
+        """A complete set of lines, best first, all of one depth. `best` is the code of a move to show before all."""
         root = self._search.root()
         order = self.order(root)
         if best is not None:
@@ -78,7 +79,7 @@ class Reporter:
     def infos(
         self, root: Root, order: Sequence[int], children: Sequence[RootMove], best: int | None = None
     ) -> list[SearchInfo]:
-        """The lines of an order's first root moves; ``children`` are at least these. ``best`` is the code of the move
+        """The lines of an order's first root moves; `children` are at least these. `best` is the code of the move
         that is shown before all others, whose place need not be the first.
         """
         places = sorted(range(len(order)), key=lambda place: best is not None and int(root.moves[order[place]]) != best)
@@ -138,9 +139,9 @@ class Reporter:
         urgency = root.first_play_urgency(position.q + params.draw_score * position.draw)
         q = self._shown(root, np.where(root.visits > 0, root.q, urgency))
         draws = np.where(root.visits > 0, root.draws, self._search.own_value[1])
-        found = []
+        found, space = [], new_mate_space()
         for index in order:
-            to_mate = mating_line(self._search.tree, root, index)
+            to_mate = mating_line(self._search.tree, root, index, space)
             line = to_mate or principal_variation(self._search.tree, root, index)
             pv, wins = tuple([decode_move(row, move, self._chess960) for row, move in line]), len(to_mate) % 2 == 1
             value, draw = (1.0, 0.0) if to_mate and wins else (float(q[index]), float(draws[index]))
@@ -224,7 +225,7 @@ def table_value(rank: Rank) -> tuple[float, float, int]:
 
 
 def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:
-    """The root's branches with at least ``least_visits``, at every node the ``widest`` most visited of them."""
+    """The root's branches with at least `least_visits`, at every node the `widest` most visited of them."""
 
     def branches(node: int, row: np.ndarray) -> tuple[Branch, ...]:
         edges = search.edges(node)

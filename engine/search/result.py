@@ -77,7 +77,7 @@ class RootPosition:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The end of a search, which a notebook shows as a board and a table. ``best_move`` is None only without any."""
+    """The end of a search, which a notebook shows as a board and a table. `best_move` is None only without any."""
 
     best_move: chess.Move | None
     ponder_move: chess.Move | None
@@ -89,7 +89,7 @@ class SearchResult:
     board: chess.Board | None = None  # The position.
 
     def rows(self) -> list[dict[str, Any]]:
-        """The root moves, best first, as rows of plain values: ``pandas.DataFrame(result.rows())``."""
+        """The root moves, best first, as rows of plain values: `pandas.DataFrame(result.rows())`."""
         return [_plain(child) for child in self.children]
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,12 +143,12 @@ class Branch:
 
 
 def cp_scale_of(evaluator: object) -> float:
-    """At how many centipawns an evaluator's Q is 0.5: its ``cp_scale``, or Lc0's where it has none, as nets do."""
+    """At how many centipawns an evaluator's Q is 0.5: its `cp_scale`, or Lc0's where it has none, as nets do."""
     return float(getattr(evaluator, "cp_scale", CP_SCALE))
 
 
 def centipawns(q: float, cp_scale: float = CP_SCALE) -> int:
-    """Q in [-1, 1] as centipawns, of which ``cp_scale`` make a Q of 0.5."""
+    """Q in [-1, 1] as centipawns, of which `cp_scale` make a Q of 0.5."""
     return round(cp_scale * math.tan(ATAN_SCALE * q))
 
 

@@ -82,10 +82,10 @@ def make_room(tree: Tree) -> Iterator[None]:
 
 @kernel()
 def mark_used(tree, latest, new_number, begin, end, kept):
-    """Number those of the nodes ``begin`` to ``end`` that are REACHED, and close those last visited at ``latest`` or
+    """Number those of the nodes `begin` to `end` that are REACHED, and close those last visited at `latest` or
     before, so that nothing below them is reached.
 
-    ``kept`` nodes were numbered before; returns how many are now.
+    `kept` nodes were numbered before; returns how many are now.
     """
     for node in range(begin, end):
         if new_number[node] == NO_NODE:
@@ -106,7 +106,7 @@ def mark_used(tree, latest, new_number, begin, end, kept):
 
 
 def reroot(tree: Tree, root: int) -> None:
-    """Make node ``root`` the root of ``tree``. What it does not lead to takes room until `forget_the_rest`."""
+    """Make node `root` the root of `tree`. What it does not lead to takes room until `forget_the_rest`."""
     become_root(tree, np.int64(root))
     tree.counters[[SHRINKS, CANNOT_SHRINK]] = 0
 
@@ -133,9 +133,9 @@ def forget_the_rest(tree: Tree) -> Iterator[None]:
 
 @kernel()
 def mark(tree, new_number, begin, end, kept):
-    """Number those of the nodes ``begin`` to ``end`` that are REACHED, and undo draws by path repetition among them.
+    """Number those of the nodes `begin` to `end` that are REACHED, and undo draws by path repetition among them.
 
-    ``kept`` nodes were numbered before; returns how many are now.
+    `kept` nodes were numbered before; returns how many are now.
     """
     for node in range(begin, end):
         if new_number[node] == NO_NODE:
@@ -170,7 +170,7 @@ def undo_visits(tree, node):
 
 
 def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
-    """Keep the nodes with a ``new_number`` (int32 [NODES], ascending from 0, NO_NODE for the others), in slices.
+    """Keep the nodes with a `new_number` (int32 [NODES], ascending from 0, NO_NODE for the others), in slices.
 
     A node is kept only with its parent, and the root stays the root. Nothing may be in flight. The tree may be read
     between two slices; visits wait until all are done.
@@ -208,7 +208,7 @@ def filled(words: np.ndarray, number: int) -> Generator[None, None, np.ndarray]:
 
 @kernel()
 def reach_children(tree, node, new_number):
-    """Mark the children of ``node`` as REACHED."""
+    """Mark the children of `node` as REACHED."""
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         if tree.child[edge] == NO_NODE:
@@ -241,7 +241,7 @@ def nodes_by_edges(tree: Tree, new_number: np.ndarray) -> Generator[None, None, 
 
 @kernel()
 def count_buckets(tree, new_number, begin, end, count):
-    """Count the kept nodes with edges in each bucket; those of bucket b are added to ``count[b + 1]``."""
+    """Count the kept nodes with edges in each bucket; those of bucket b are added to `count[b + 1]`."""
     for node in range(begin, end):
         if new_number[node] != NO_NODE and tree.nodes[node].n_edges > 0:
             count[tree.nodes[node].first_edge // BUCKET + 1] += 1
@@ -249,7 +249,7 @@ def count_buckets(tree, new_number, begin, end, count):
 
 @kernel()
 def fill_buckets(tree, new_number, begin, end, place, order):
-    """Insert the kept nodes with edges into ``order``; ``place[b]`` is the next free place of bucket b."""
+    """Insert the kept nodes with edges into `order`; `place[b]` is the next free place of bucket b."""
     for node in range(begin, end):
         if new_number[node] == NO_NODE or tree.nodes[node].n_edges == 0:
             continue
@@ -264,7 +264,7 @@ def fill_buckets(tree, new_number, begin, end, place, order):
 
 @kernel()
 def move_edges(tree, order, begin, end, to):
-    """Move the edges of ``order[begin:end]`` to edge ``to`` and behind; returns where the next ones go."""
+    """Move the edges of `order[begin:end]` to edge `to` and behind; returns where the next ones go."""
     for k in range(begin, end):
         node = order[k]
         first = np.int64(tree.nodes[node].first_edge)
@@ -277,7 +277,7 @@ def move_edges(tree, order, begin, end, to):
 
 @kernel()
 def move_nodes(tree, new_number, begin, end):
-    """Move the kept nodes among ``begin`` to ``end`` to their new numbers."""
+    """Move the kept nodes among `begin` to `end` to their new numbers."""
     for node in range(begin, end):
         to = new_number[node]
         if to != NO_NODE and to < node:
@@ -287,7 +287,7 @@ def move_nodes(tree, new_number, begin, end):
 
 @kernel()
 def renumber(tree, node, to):
-    """Tell the parent of ``node``, which has moved already, and its children its new number; 0 is the root's."""
+    """Tell the parent of `node`, which has moved already, and its children its new number; 0 is the root's."""
     if to == ROOT:
         tree.nodes[node].parent = NO_PARENT
     else:

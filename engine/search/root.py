@@ -32,7 +32,7 @@ from engine.search.tree import (
     WIN,
     Tree,
 )
-from engine.tactics.mates import mating_start, new_mate_space
+from engine.tactics.mates import MateSpace, mating_start
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
 MOST_SHOWN = 40  # A principal variation shows at most this many moves.
@@ -69,7 +69,7 @@ class Root:
         return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
 
     def first_play_urgency(self, q: float) -> float:
-        """The Q of an unvisited move by the formula in `puct`; ``q`` is the root's Q."""
+        """The Q of an unvisited move by the formula in `puct`; `q` is the root's Q."""
         seen = float(self.priors[(self.visits > 0) & (self.proven != LOSS)].sum())
         return max(-1.0, q - float(fall_of_urgency.py_func(self.params, seen)))
 
@@ -88,7 +88,7 @@ class Root:
         the most visits.
 
         A good move found late has a better value than the earlier favourite, but fewer visits. If
-        ``params.choose_by_value`` is off, the most visited move is chosen, as in Lc0. A forced mate takes precedence.
+        `params.choose_by_value` is off, the most visited move is chosen, as in Lc0. A forced mate takes precedence.
         """
         forced = self.forced_index()
         if forced is not None:
@@ -112,7 +112,7 @@ class Root:
 
 
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
-    """The root as it is now; ``own_value`` is the evaluator's."""
+    """The root as it is now; `own_value` is the evaluator's."""
     root = tree.nodes[ROOT]
     edges = slice(int(root["first_edge"]), int(root["first_edge"]) + int(root["n_edges"]))
     children = tree.child[edges].copy()
@@ -149,7 +149,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
 # ---- lines -----------------------------------------------------------------------------------------------------------
 
 
-def mating_line(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, int]]:
+def mating_line(tree: Tree, root: Root, index: int, space: MateSpace) -> list[tuple[np.ndarray, int]]:
     """The line from a root move to its mate, if one is certain: (position row before the move, move code) pairs.
 
     The winner takes the shortest way, the loser the longest. Empty where no mate is certain, and where a part of the
@@ -161,7 +161,7 @@ def mating_line(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, in
     rows[0], moves[0] = root.row, root.moves[index]
     node = int(root.children[index]) if proven != DRAW and known else NO_NODE
     wins, most = proven == WIN or is_forced, max(1, root.params.mate_moves)
-    length = follow_mate(tree, np.int64(node), wins, np.int64(most), new_mate_space(), rows, moves)
+    length = follow_mate(tree, np.int64(node), wins, np.int64(most), space, rows, moves)
     if (node == NO_NODE and not is_forced) or (rows[1:length, HALFMOVE] >= FIFTY_MOVE_PLIES).any():
         return []
     return list(zip(rows, moves[:length].tolist(), strict=False))
@@ -169,8 +169,8 @@ def mating_line(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, in
 
 @kernel()
 def follow_mate(tree, node, wins, most, space, rows, moves):
-    """Follow a mate from ``node``, behind ``moves[0]`` in ``rows[0]``: as the tree proves it, and behind that as the
-    rules do, in up to ``most`` moves. ``wins``: whether the side that made ``moves[0]`` mates.
+    """Follow a mate from `node`, behind `moves[0]` in `rows[0]`: as the tree proves it, and behind that as the
+    rules do, in up to `most` moves. `wins`: whether the side that made `moves[0]` mates.
 
     Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns the number of
     moves; 0 if they do not end in a mate.
@@ -203,7 +203,7 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
 
 @kernel()
 def longest_defence(row, replies, most, space, after):
-    """The reply to a forced mate that delays it longest; -1 if one is found that may escape it in ``most`` moves."""
+    """The reply to a forced mate that delays it longest; -1 if one is found that may escape it in `most` moves."""
     best, longest = np.int64(-1), np.int64(0)
     for i in range(len(replies)):
         make(row, replies[i], after)
@@ -229,7 +229,7 @@ def principal_variation(tree: Tree, root: Root, index: int) -> list[tuple[np.nda
 
 @kernel()
 def follow_best(tree, node, rows, moves):
-    """Follow the best moves from ``node``, behind ``moves[0]`` in ``rows[0]``, as long as there are any.
+    """Follow the best moves from `node`, behind `moves[0]` in `rows[0]`, as long as there are any.
 
     Fills moves uint16 [n] and the rows before them, uint64 [n + 1, 16], and the one behind. Returns the number of
     moves.

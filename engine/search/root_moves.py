@@ -52,7 +52,7 @@ def _hint_at_mate(search: Search) -> None:
 
 
 def restrict_root(search: Search, allowed: np.ndarray) -> None:
-    """Keep only the root moves in ``allowed`` (uint16) and renormalise their priors. The root must be expanded.
+    """Keep only the root moves in `allowed` (uint16) and renormalise their priors. The root must be expanded.
 
     The root forgets what it learned from the others: visits, values and proofs.
     """

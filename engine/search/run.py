@@ -44,7 +44,7 @@ from engine.search.visits import new_walker, run_visits
 
 
 class Walkers:
-    """``threads`` threads, the calling one included, that visit one search's tree."""
+    """`threads` threads, the calling one included, that visit one search's tree."""
 
     most_threads = MOST_THREADS  # Number of threads that find work.
     most_leaves = 1  # Leaves that wait for one evaluation.
@@ -61,7 +61,7 @@ class Walkers:
         self._lookup = threading.Lock()
 
     def run(self, until: int) -> None:
-        """Carry out visits for a few milliseconds, until the root has ``until`` at most. Helpers go on afterwards."""
+        """Carry out visits for a few milliseconds, until the root has `until` at most. Helpers go on afterwards."""
         self.set_off(until)
         begun = time.perf_counter()
         done = self._call_visits - self._walk(0, self._call_visits)
@@ -70,7 +70,7 @@ class Walkers:
             self._call_visits = max(1, int(min(in_time, 2.0 * self._call_visits)))
 
     def set_off(self, until: int) -> None:
-        """Let the helpers visit the tree until the root has ``until`` visits."""
+        """Let the helpers visit the tree until the root has `until` visits."""
         self._until[0] = until
         if self._search.visits == 0:  # The first visit may compile, and nobody else finds work.
             return
@@ -130,7 +130,7 @@ class Runner:
         self._refreshed_at = min(self._refreshed_at, self._search.visits)
 
     def advance(self, until: int) -> None:
-        """Carry out some visits in a few milliseconds, until the root has ``until`` at most, or none while something
+        """Carry out some visits in a few milliseconds, until the root has `until` at most, or none while something
         else takes them.
         """
         search, visits, hint_source = self._search, self._visits, self.hint_source

@@ -10,9 +10,7 @@ from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
 from engine.search.heuristics import forget
-from engine.search.params import (
-    SearchParams,
-)
+from engine.search.params import SearchParams
 from engine.search.room import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.root import FRESH_NODE, Root, read_root
 from engine.search.tree import (
@@ -50,7 +48,7 @@ def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
 class Search:
     """A search tree with its position. The modules `run` and `visits` carry out the visits.
 
-    ``tree`` starts empty and has room for the whole search. ``in_flight`` is for callers that use the kernels of
+    `tree` starts empty and has room for the whole search. `in_flight` is for callers that use the kernels of
     `visits` directly. Not thread-safe: one thread owns it.
     """
 
@@ -128,7 +126,7 @@ class Search:
     # ---- positions ----
 
     def set_position(self, stack: np.ndarray) -> bool:
-        """Make the last row of ``stack`` (uint64 [n, 16], the game so far) the root.
+        """Make the last row of `stack` (uint64 [n, 16], the game so far) the root.
 
         Keeps the subtree if moves in the tree lead from the old root to the new position; returns whether it did. What
         lies outside the subtree is forgotten by and by (`make_room`).

@@ -26,7 +26,7 @@ LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move beyond which a
 
 @kernel()
 def note_position(tree, node, ply):
-    """Give a new node the key of its position, ``tree.stack[ply]``, if it may have others; else its key stays 0."""
+    """Give a new node the key of its position, `tree.stack[ply]`, if it may have others; else its key stays 0."""
     row = tree.stack[ply]
     if row[REPETITIONS] == np.uint64(0) and row[HALFMOVE] <= np.uint64(LATEST_HALFMOVE):
         tree.nodes[node].key = row[KEY]
@@ -34,7 +34,7 @@ def note_position(tree, node, ply):
 
 @kernel()
 def find_transposition(tree, node):
-    """The node in the table with the position of ``node``, if it is another one; else NO_NODE."""
+    """The node in the table with the position of `node`, if it is another one; else NO_NODE."""
     key = tree.nodes[node].key
     if key == np.uint64(0):
         return np.int64(NO_NODE)
@@ -60,7 +60,7 @@ def enter(tree, node):
 
 @kernel()
 def enter_all(tree, begin, end):
-    """Enter nodes ``begin`` to ``end``."""
+    """Enter nodes `begin` to `end`."""
     for node in range(begin, end):
         enter(tree, np.int64(node))
 
@@ -88,7 +88,7 @@ def teacher_of_moves(tree, node):
 
 @kernel()
 def with_moves(tree, node):
-    """``node``, or its transposition if that alone has moves, or more visits."""
+    """`node`, or its transposition if that alone has moves, or more visits."""
     other = find_transposition(tree, node)
     if other == NO_NODE or tree.nodes[other].state != EXPANDED:
         return np.int64(node)

@@ -95,18 +95,14 @@ class NodeField:
     reset: float = 0
 
 
-@dataclass(frozen=True)
-class EdgeField:
+class EdgeField(NodeField):
     """A field with a number for every edge, and what a fresh edge has."""
-
-    dtype: type
-    reset: float = 0
 
 
 class Node:
     """A node. Its fields fill one line of the processor's cache, because a visit reads most of them together.
 
-    Kernels write ``tree.nodes[node].visits``; elsewhere ``tree.visits`` is that field of all nodes.
+    Kernels write `tree.nodes[node].visits`; elsewhere `tree.visits` is that field of all nodes.
     """
 
     value_sum: Annotated[float, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
@@ -167,13 +163,13 @@ def _fields(table: type, kind: type) -> dict[str, Any]:
     """The fields of a kind in a table, by name."""
     hints = get_type_hints(table, include_extras=True)
     tables = {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
-    return {name: field for name, field in tables.items() if isinstance(field, kind)}
+    return {name: field for name, field in tables.items() if type(field) is kind}
 
 
 RECORD_FIELDS: Final[dict[str, NodeField]] = _fields(Node, NodeField)
 LOOSE_FIELDS: Final[dict[str, NodeField]] = _fields(Tree, NodeField)  # Those that have an array of their own.
 NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | LOOSE_FIELDS
-EDGE_FIELDS: Final[dict[str, EdgeField]] = _fields(Tree, EdgeField)
+EDGE_FIELDS: Final[dict[str, NodeField]] = _fields(Tree, EdgeField)
 NODE_TYPE: Final = np.dtype(
     (np.record, np.dtype([(name, field.dtype) for name, field in RECORD_FIELDS.items()], align=True))
 )  # np.record: plain Python writes `nodes[node].visits`, too.
@@ -190,19 +186,19 @@ def _at(name: str, number: str) -> str:
     return f"tree.nodes[{number}].{name}" if name in RECORD_FIELDS else f"tree.{name}[{number}]"
 
 
-def _reset_kernel(name: str, fields: Mapping[str, NodeField | EdgeField]) -> Any:
+def _reset_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
     """A kernel (tree, number) that makes a node or an edge a fresh one."""
     lines = (f"{_at(key, 'number')} = {field.reset!r}" for key, field in fields.items())
     return generated_kernel(name, "tree, number", lines, {})
 
 
-def _move_kernel(name: str, fields: Mapping[str, NodeField | EdgeField]) -> Any:
+def _move_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
     """A kernel (tree, number, to) that copies a node or an edge."""
     lines = (f"{_at(key, 'to')} = {_at(key, 'number')}" for key in fields)
     return generated_kernel(name, "tree, number, to", lines, {})
 
 
-def _swap_kernel(name: str, fields: Mapping[str, NodeField | EdgeField]) -> Any:
+def _swap_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
     """A kernel (tree, one, other) that exchanges two nodes or edges."""
     lines = (f"{_at(key, 'one')}, {_at(key, 'other')} = {_at(key, 'other')}, {_at(key, 'one')}" for key in fields)
     return generated_kernel(name, "tree, one, other", lines, {})
@@ -249,7 +245,7 @@ def new_round(room: int = MAX_ROUND) -> Round:
 
 
 def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE) -> Tree:
-    """An empty tree with room for ``nodes`` nodes and ``history`` positions up to the root."""
+    """An empty tree with room for `nodes` nodes and `history` positions up to the root."""
     raw = np.empty((nodes + 1) * NODE_TYPE.itemsize, np.uint8)
     begin = -raw.ctypes.data % CACHE_LINE
     records = raw[begin : begin + nodes * NODE_TYPE.itemsize].view(NODE_TYPE)

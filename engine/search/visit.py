@@ -102,10 +102,10 @@ def reach(nodes, node, visits):
 
 @kernel()
 def descend(tree, params, node, depth, state):
-    """Walk down from ``node`` at ``depth``, which had this state when the visit reached it, until the walk must stop.
+    """Walk down from `node` at `depth`, which had this state when the visit reached it, until the walk must stop.
 
     Returns (node, depth, state) of the last node. PENDING and VALUED: the visit has claimed it. BUSY: another one has.
-    The node's position is in ``tree.stack[ROOT_PLY + depth]``.
+    The node's position is in `tree.stack[ROOT_PLY + depth]`.
     """
     ply = tree.counters[ROOT_PLY]
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
@@ -153,7 +153,7 @@ def prefetch_below(tree, params, node):
 
 @kernel()
 def add_child(tree, params, node, edge, ply):
-    """Reach a new child behind an edge, whose position is in ``tree.stack[ply]``, or one that another thread has just
+    """Reach a new child behind an edge, whose position is in `tree.stack[ply]`, or one that another thread has just
     added. Returns (child, its state), or (NO_NODE, EXPANDED) if the tree is full.
     """
     lock(tree.nodes, node)
@@ -195,7 +195,7 @@ def note_depth(tree, depth):
 
 @kernel()
 def take_back(tree, node):
-    """Undo a visit in flight that ended at ``node``, up to the stint's base, which keeps it, or to the root."""
+    """Undo a visit in flight that ended at `node`, up to the stint's base, which keeps it, or to the root."""
     end = tree.stint[BASE] if tree.stint[RESERVED] > 0 else np.int64(NO_PARENT)
     while node != end:
         lock(tree.nodes, node)
@@ -247,7 +247,7 @@ def mean_of(tree, node):
 
 @kernel()
 def ask_rules(tree, params, node, ply, leaves, leaf):
-    """Copy the position in ``tree.stack[ply]`` to a leaf and ask the rules; returns (known, mate_plies) as in `Round`.
+    """Copy the position in `tree.stack[ply]` to a leaf and ask the rules; returns (known, mate_plies) as in `Round`.
 
     Generates the leaf's moves. The root is checked for checkmate only: the search must find a move there, even if a
     draw can be claimed.
@@ -273,7 +273,7 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
 
 @kernel()
 def repeats_path(tree, ply):
-    """Whether the position at ``ply`` occurred once before, at or after the root, so that the search made a cycle."""
+    """Whether the position at `ply` occurred once before, at or after the root, so that the search made a cycle."""
     if tree.stack[ply, REPETITIONS] != np.uint64(1):
         return False  # The rules call a third occurrence a draw.
     earlier = ply - 4
@@ -289,7 +289,7 @@ def repeats_path(tree, ply):
 
 @kernel()
 def finish_known(tree, params, node, known, mate_plies):
-    """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of ``known``."""
+    """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of `known`."""
     if known == REPEATED:
         finish_visit(tree, node, np.int64(PATH_REPETITION), 0.0, 1.0, 0.0)
         return
@@ -301,7 +301,7 @@ def finish_known(tree, params, node, known, mate_plies):
 
 @kernel()
 def finish_evaluated(tree, params, node, state, leaves, leaf):
-    """Finish a visit whose evaluation is in ``leaves[leaf]``; its node is in ``state`` from now on."""
+    """Finish a visit whose evaluation is in `leaves[leaf]`; its node is in `state` from now on."""
     tree.nodes[node].quiet_level = leaves.quiet_level[leaf]
     value, draw = np.float64(leaves.wdl[leaf, 0]) - np.float64(leaves.wdl[leaf, 2]), np.float64(leaves.wdl[leaf, 1])
     value = without_tempo(params, value)
@@ -327,9 +327,9 @@ def without_tempo(params, value):
 
 @kernel()
 def finish_visit(tree, node, state, value, draw, moves_left):
-    """Count a visit on ``node``, which is in ``state`` from now on, and its ancestors up to the stint's base.
+    """Count a visit on `node`, which is in `state` from now on, and its ancestors up to the stint's base.
 
-    All these are expanded. ``value`` is for the side that moved into ``node``. A decided ancestor counts this visit as
+    All these are expanded. `value` is for the side that moved into `node`. A decided ancestor counts this visit as
     its proven result, whatever the visit found.
     """
     clock, base, square, one = tree.counters[CLOCK] + 1, tree.stint[BASE], value * value, np.int64(1)
@@ -360,8 +360,8 @@ def finish_visit(tree, node, state, value, draw, moves_left):
 
 @kernel()
 def count_visits(nodes, node, state, count, reserved, clock, value, draw, square, moves_left):
-    """Count ``count`` finished visits at one of a tree's nodes, where ``reserved`` are in flight no more, and which is
-    in ``state`` from now on. Value, draw, square and plies left are sums over them; at a decided node they count as its
+    """Count `count` finished visits at one of a tree's nodes, where `reserved` are in flight no more, and which is
+    in `state` from now on. Value, draw, square and plies left are sums over them; at a decided node they count as its
     result.
 
     Returns (parent, value, draw, square), the sums as they were counted.

@@ -8,7 +8,7 @@ If the evaluator is itself a kernel (`evaluation.in_kernel`), every thread carri
 and any number of threads do so on one tree (`run_visits`). A visit passes by leaves that other threads are evaluating
 (`puct`). Where there is nothing else it waits for one, some microseconds, and goes on from there.
 
-More than half of all leaves get no second visit, and need no policy and no edges. With ``params.late_policy`` a leaf's
+More than half of all leaves get no second visit, and need no policy and no edges. With `params.late_policy` a leaf's
 first visit computes its value alone; the second computes its policy on the way down, gives it edges and goes on.
 
 Stints: nodes near the root have so many visits that one more changes little, yet walking through them takes much of a
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
 @kernel()
 def begin(tree, in_flight, params, node, depth, state, leaves, first):
     """Begin a visit that walked down to a node, which it found in this state. It collides, is finished at once, or is
-    the next leaf of ``in_flight``, whose position and moves are in ``leaves[first + its number]``.
+    the next leaf of `in_flight`, whose position and moves are in `leaves[first + its number]`.
     """
     counts = in_flight.counts
     note_depth(tree, depth)
@@ -116,9 +116,9 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
 
 @kernel()
 def apply(tree, in_flight, params, leaves, first):
-    """Expand and back up the leaves of ``in_flight`` in the order they began, and take back what collided.
+    """Expand and back up the leaves of `in_flight` in the order they began, and take back what collided.
 
-    Their evaluations are in ``leaves[first:]``.
+    Their evaluations are in `leaves[first:]`.
     """
     for k in range(in_flight.counts[LEAVES]):
         node, known, leaf = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k]), first + k
@@ -148,10 +148,10 @@ def make_root(tree):
 
 @kernel()
 def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
-    """Begin up to ``limit`` visits; returns the number of leaves, in ``leaves[first:]``, that need an evaluation.
+    """Begin up to `limit` visits; returns the number of leaves, in `leaves[first:]`, that need an evaluation.
 
-    Leaves whose result is certain are finished at once and take no place in the batch. Stops early at ``most_leaves``
-    leaves, after ``params.max_collisions`` collisions, or once the root is decided. ``in_flight`` must be empty; call
+    Leaves whose result is certain are finished at once and take no place in the batch. Stops early at `most_leaves`
+    leaves, after `params.max_collisions` collisions, or once the root is decided. `in_flight` must be empty; call
     `apply` before using it again.
     """
     counts, root = in_flight.counts, np.int64(ROOT)
@@ -188,12 +188,12 @@ def new_walker(model: FamilyModel) -> Walker:
 
 @kernel()
 def run_visits(tree, params, walker, until, limit, most_men):
-    """Carry out ``limit`` visits on this thread, and those that end a stint; fewer if all threads together reach
-    ``until[0]`` visits of the root, the root is decided, the tree is full, or endgame tables may know the leaf, which
-    has at most ``most_men`` pieces.
+    """Carry out `limit` visits on this thread, and those that end a stint; fewer if all threads together reach
+    `until[0]` visits of the root, the root is decided, the tree is full, or endgame tables may know the leaf, which
+    has at most `most_men` pieces.
 
-    Such a leaf stays in ``walker.in_flight``: write there what tables know, and call again with what is left of
-    ``limit``, which is returned.
+    Such a leaf stays in `walker.in_flight`: write there what tables know, and call again with what is left of
+    `limit`, which is returned.
     """
     make_root(tree)
     counts = walker.in_flight.counts
@@ -247,7 +247,7 @@ def begin_visit(tree, params, walker):
 
 @kernel()
 def give_edges(tree, params, node, ply, walker):
-    """Expand a node that was VALUED, whose position is in ``tree.stack[ply]``, by a transposition's moves or its own.
+    """Expand a node that was VALUED, whose position is in `tree.stack[ply]`, by a transposition's moves or its own.
 
     Returns its new state.
     """
@@ -270,7 +270,7 @@ def give_edges(tree, params, node, ply, walker):
 
 @kernel()
 def may_be_in_tables(walker, most_men):
-    """Whether the walker's leaf is one that endgame tables with up to ``most_men`` pieces may know: it may not castle,
+    """Whether the walker's leaf is one that endgame tables with up to `most_men` pieces may know: it may not castle,
     and a capture or a pawn move leads to it.
     """
     row = walker.leaves.rows[0]
@@ -297,7 +297,7 @@ def evaluate(params, walker):
 
 @kernel()
 def begin_stint(tree, params, until):
-    """Reserve some visits at a base, unless ``until[0]`` visits are done or under way; returns whether it did.
+    """Reserve some visits at a base, unless `until[0]` visits are done or under way; returns whether it did.
 
     In a small tree few may be under way, because each needs what others find: waits for these.
     """
@@ -323,7 +323,7 @@ def begin_stint(tree, params, until):
 
 @kernel()
 def find_base(tree, params, count):
-    """Follow the best edges from the root while ``count`` visits are few for a node, and reserve them there."""
+    """Follow the best edges from the root while `count` visits are few for a node, and reserve them there."""
     node, depth, ply = np.int64(ROOT), np.int64(0), tree.counters[ROOT_PLY]
     draw_score = params.draw_score
     while count > 1 and depth < MAX_DEPTH:

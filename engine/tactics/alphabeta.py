@@ -11,18 +11,19 @@ the one asked about.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.board.attacks import ZERO, in_check, piece_at
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import HALFMOVE, KEY, KING, MAX_MOVES, NO_MOVE, PAWN, ROW_WORDS, SIDE, WHITE
+from engine.board.layout import HALFMOVE, KEY, KING, NO_MOVE, PAWN, SIDE, WHITE
 from engine.board.makemove import copy_row, make, make_null
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.tactics.classical import evaluate
-from engine.tactics.quiescence import MATE_CP, QuiescenceSpace, immediate_gain, new_space, quiescence, take_best
+from engine.tactics.quiescence import MATE_CP, QuiescenceSpace, immediate_gain, quiescence, take_best
 from engine.tactics.see import see
 
 MAX_PLY = 64
@@ -64,31 +65,20 @@ PASSING, NOT_PASSING = np.int64(1), np.int64(0)
 class AlphaBeta(NamedTuple):
     """The search stack, and the tables that persist from search to search."""
 
-    rows: np.ndarray  # uint64 [MAX_PLY + 1, 16]
-    moves: np.ndarray  # uint16 [MAX_PLY + 1, 218]
-    scores: np.ndarray  # int64 [MAX_PLY + 1, 218] order of the moves, highest first
-    killers: np.ndarray
-    history: np.ndarray  # int64 [2, 4096] how often a side's move caused a cutoff, by from- and to-square
-    keys: np.ndarray  # uint64 [T] transposition table, T a power of two
-    table: np.ndarray  # int16 [T, 4] SCORE ... MOVE
-    nodes_left: np.ndarray  # int64 [1] remaining nodes of this search, which is abandoned below 0
+    rows: Annotated[np.ndarray, "uint64 [MAX_PLY + 1, 16]"]
+    moves: Annotated[np.ndarray, "uint16 [MAX_PLY + 1, 218]"]
+    scores: Annotated[np.ndarray, "int64 [MAX_PLY + 1, 218]"]  # order of the moves, highest first
+    killers: Annotated[np.ndarray, "uint16 [MAX_PLY + 1, 2]"]
+    history: Annotated[np.ndarray, "int64 [2, 4096]"]  # how often a side's move caused a cutoff, by from- and to-square
+    keys: Annotated[np.ndarray, "uint64 [T]"]  # transposition table, T a power of two
+    table: Annotated[np.ndarray, "int16 [T, 4]"]  # SCORE ... MOVE
+    nodes_left: Annotated[np.ndarray, "int64 [1]"]  # remaining nodes of this search, which is abandoned below 0
     quiet: QuiescenceSpace
 
 
 def new_alpha_beta(table_entries: int) -> AlphaBeta:
     """Return an empty search state; `table_entries` is a power of two, and each entry takes ENTRY_BYTES."""
-    plies = MAX_PLY + 1
-    return AlphaBeta(
-        rows=np.zeros((plies, ROW_WORDS), np.uint64),
-        moves=np.zeros((plies, MAX_MOVES), np.uint16),
-        scores=np.zeros((plies, MAX_MOVES), np.int64),
-        killers=np.zeros((plies, 2), np.uint16),
-        history=np.zeros((2, 4096), np.int64),
-        keys=np.zeros(table_entries, np.uint64),
-        table=np.zeros((table_entries, 4), np.int16),
-        nodes_left=np.zeros(1, np.int64),
-        quiet=new_space(),
-    )
+    return buffers(AlphaBeta, T=table_entries)
 
 
 @kernel()

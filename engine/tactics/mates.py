@@ -7,15 +7,16 @@ search, whose own proof decides.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.board.attacks import ZERO, bishop_attacks, bit, check_squares, in_check, king_square, rook_attacks
-from engine.board.layout import BISHOP, BLACK, EN_PASSANT, KNIGHT, MAX_MOVES, PAWN, QUEEN, ROOK, ROW_WORDS, SIDE, WHITE
+from engine.board.layout import BISHOP, BLACK, EN_PASSANT, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 
 MAX_MATE_MOVES = 4  # moves
 MATE_NODE_LIMIT = 2_000  # positions visited, about two milliseconds
@@ -24,16 +25,14 @@ MATE_NODE_LIMIT = 2_000  # positions visited, about two milliseconds
 class MateSpace(NamedTuple):
     """The stack of a mate search."""
 
-    rows: np.ndarray  # uint64 [2 * MAX_MATE_MOVES + 1, 16]
-    moves: np.ndarray  # uint16 [2 * MAX_MATE_MOVES + 1, 218]
-    nodes: np.ndarray  # int64 [1] positions visited
+    rows: Annotated[np.ndarray, "uint64 [2 * MAX_MATE_MOVES + 1, 16]"]
+    moves: Annotated[np.ndarray, "uint16 [2 * MAX_MATE_MOVES + 1, 218]"]
+    nodes: Annotated[np.ndarray, "int64 [1]"]  # positions visited
 
 
 def new_mate_space() -> MateSpace:
     """Return a fresh stack."""
-    plies = 2 * MAX_MATE_MOVES + 1
-    rows, moves = np.zeros((plies, ROW_WORDS), np.uint64), np.zeros((plies, MAX_MOVES), np.uint16)
-    return MateSpace(rows, moves, np.zeros(1, np.int64))
+    return buffers(MateSpace)
 
 
 @kernel()

@@ -7,7 +7,7 @@ captures miss. A side in check may not stand pat: its evasions are searched, up 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from engine.board.attacks import bit, check_squares, in_check, piece_at
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import Targets, generate, generate_some
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.tactics.classical import evaluate
 from engine.tactics.see import PIECE_VALUES, see
 
@@ -29,20 +30,15 @@ DELTA_MARGIN_CP = 180  # centipawns that a capture may win beyond the captured p
 class QuiescenceSpace(NamedTuple):
     """One thread's stack."""
 
-    rows: np.ndarray  # uint64 [MAX_QUIESCENCE_PLIES + 1, 16]
-    moves: np.ndarray  # uint16 [MAX_QUIESCENCE_PLIES + 1, 218]
-    scores: np.ndarray  # int64 [MAX_QUIESCENCE_PLIES + 1, 218] move-ordering scores, highest first
-    nodes: np.ndarray  # int64 [1] positions visited
+    rows: Annotated[np.ndarray, "uint64 [MAX_QUIESCENCE_PLIES + 1, 16]"]
+    moves: Annotated[np.ndarray, "uint16 [MAX_QUIESCENCE_PLIES + 1, 218]"]
+    scores: Annotated[np.ndarray, "int64 [MAX_QUIESCENCE_PLIES + 1, 218]"]  # move-ordering scores, highest first
+    nodes: Annotated[np.ndarray, "int64 [1]"]  # positions visited
 
 
 def new_space() -> QuiescenceSpace:
     """Return a fresh stack."""
-    return QuiescenceSpace(
-        np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.ROW_WORDS), np.uint64),
-        np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.MAX_MOVES), np.uint16),
-        np.zeros((MAX_QUIESCENCE_PLIES + 1, layout.MAX_MOVES), np.int64),
-        np.zeros(1, np.int64),
-    )
+    return buffers(QuiescenceSpace)
 
 
 @kernel()

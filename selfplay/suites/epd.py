@@ -1,9 +1,10 @@
 """Read EPD test suites: `bm`, `am`, `dm`, graded moves, and the deviations that real files contain.
 
 Positions are read as everywhere (`engine.board.fen`): with a clock pair as in FEN, the opcodes `hmvc` and `fmvn`, tabs,
-Chess960. Beyond the standard, this reads stray `;` and NUL characters, ids without quotes, and moves as `read_epd_move`
-does. Grades have the three forms of the Strategic Test Suite: `c0 "f5=100, Bf2=46"`, or points in `c8` for the moves in
-`c9` (UCI) or `c7` (SAN). A file of FEN lines whose name is mateN asks for a mate in N.
+Chess960. Moves are read in all forms that games have (`engine.board.pgn.move_words`). Beyond the standard, this reads
+stray `;` and NUL characters, and ids without quotes. Grades have the three forms of the Strategic Test Suite:
+`c0 "f5=100, Bf2=46"`, or points in `c8` for the moves in `c9` (UCI) or `c7` (SAN). A file of FEN lines whose name is
+mateN asks for a mate in N.
 
 A line that cannot be used is left out and named with the reason; the rest of the suite is read.
 """
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import chess
 
-from engine.board.epd import DASHES, read_operations, split_epd
+from engine.board.epd import read_operations, split_epd
 from engine.board.fen import Note, parse_fen
+from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, FenError, MoveError, why_unreadable
 from engine.files.note_log import NoteLog
 from engine.files.text import decode_text
@@ -30,9 +32,6 @@ _MATE_FILE = re.compile(r"mate(\d+)", re.IGNORECASE)
 _REMARK = re.compile(r"\s+\(.*\)$")  # the end of `LCTPOS01 (d6!)`
 _NUMBER = re.compile(r"[\d.]+$")  # the running number at the end of an id
 _MOVE_NUMBER = re.compile(r"\d+\.+(?=[^\d.])")
-_CASTLING = re.compile(r"[Oo0]-?[Oo0](-?[Oo0])?")
-_PROMOTION = re.compile(r"(?<=[a-hA-H][18])[=(/]?([nbrqNBRQ])\)?$")
-_EN_PASSANT = re.compile(r"e\.?p\.?$")
 
 
 def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
@@ -85,40 +84,13 @@ def parse_epd_line(
     return Problem(name, _groups(name), board.fen(), best, avoid, points, mate_in, chess960=board.chess960)
 
 
-def read_epd_move(board: chess.Board, text: str) -> chess.Move:
-    """Return a legal move from SAN, long algebraic or UCI notation, as loosely as the suites write it. Raises
-    MoveError.
-
-    Read are marks such as + and !!, move numbers, castling with O, o or 0, promotions as a8=Q, a8Q, a8(Q) and a8/q,
-    captures with x or :, and small piece letters where no pawn's move is meant.
-    """
-    word = re.sub(f"[{DASHES}]", "-", _MOVE_NUMBER.sub("", text.strip())).replace("\N{MULTIPLICATION SIGN}", "x")
-    word = _EN_PASSANT.sub("", word.rstrip("!?+#")) if len(word) > 4 else word.rstrip("!?+#")
-    if castling := _CASTLING.fullmatch(word):
-        word = "O-O-O" if castling[1] else "O-O"
-    word = _PROMOTION.sub(lambda piece: f"={piece[1].upper()}", word)
-    bare = word if castling else re.sub("[-x:]", "", word)
-    for parse, candidate in (
-        (board.parse_san, word),
-        (board.parse_san, bare),
-        (board.parse_uci, bare.replace("=", "").lower()),
-        (board.parse_san, bare[:1].upper() + bare[1:]),
-    ):
-        try:
-            if move := parse(candidate):
-                return move
-        except ValueError:
-            continue
-    raise MoveError(f"{text!r} is no legal move in {board.fen()}")
-
-
 # ---- parts of a line ------------------------------------------------------------------------------------------------
 
 
 def _moves(board: chess.Board, text: str) -> frozenset[str]:
     words = re.sub(r"\s+([+#!?]+)", r"\1", text).replace(",", " ").replace('"', " ").split()
     moves = (word for word in words if word not in ("e.p.", "ep") and not re.fullmatch(r"\d+\.+", word))
-    return frozenset(read_epd_move(board, word).uci() for word in moves)
+    return frozenset(legal_move(board, _MOVE_NUMBER.sub("", word)).uci() for word in moves)
 
 
 def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
@@ -126,11 +98,11 @@ def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
     for code in ("c9", "c7"):
         moves = operations.get(code, "").split()
         if moves and len(moves) == len(grades) and all(map(_COUNT.fullmatch, grades)):
-            return {read_epd_move(board, move).uci(): int(grade) for move, grade in zip(moves, grades, strict=True)}
+            return {legal_move(board, move).uci(): int(grade) for move, grade in zip(moves, grades, strict=True)}
     if not _GRADES.fullmatch(operations.get("c0", "")):
         return {}
     pairs = (word.strip().rsplit("=", 1) for word in operations["c0"].split(","))
-    return {read_epd_move(board, move).uci(): int(grade) for move, grade in pairs}
+    return {legal_move(board, move).uci(): int(grade) for move, grade in pairs}
 
 
 def _groups(name: str) -> tuple[str, ...]:

@@ -25,11 +25,9 @@ from engine.network.policy.parameters import (
     PARAMETERS,
     SparseConfig,
     Tables,
-    fill_tables,
-    named_views,
-    new_tables,
     sparse_config_of,
 )
+from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches

@@ -11,6 +11,7 @@ from engine.errors import ConfigError
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
+from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.value.features import BUCKET_ROWS
 from engine.network.value.gradients import (
     SLAB,
@@ -34,9 +35,6 @@ from engine.network.value.parameters import (
     WEIGHT_LIMIT,
     ValueConfig,
     ValueTables,
-    fill_value_tables,
-    named_value_views,
-    new_value_tables,
     value_config_of,
 )
 from engine.nn.layer import Layer
@@ -115,8 +113,8 @@ class ValueFamily(Family):
 def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
     """(sizes, copies of the parameters as tables, those of the trunk's width in slabs) of a value trunk."""
     config = value_config_of(trunk.config())
-    _, tables = new_value_tables(config)
-    fill_value_tables(tables, config, {PREFIX + name: array for name, array in trunk.named_parameters().items()})
+    _, tables = new_tables(config)
+    fill_tables(tables, config, {PREFIX + name: array for name, array in trunk.named_parameters().items()})
     for table in (tables.weight, tables.dense1):
         table[:] = in_slabs(table.reshape(-1, config.width)).reshape(-1)
     return config, tables
@@ -124,7 +122,7 @@ def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
 
 def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
     """Views of tables in slabs by the names of the trunk's own parameters."""
-    views = {name.removeprefix(PREFIX): view for name, view in named_value_views(tables, config).items()}
+    views = {name.removeprefix(PREFIX): view for name, view in named_views(tables, config).items()}
     return {**views, ROWS: tables.weight.reshape(-1, SLAB), DENSE1: tables.dense1.reshape(-1, SLAB)}
 
 
@@ -165,7 +163,7 @@ class ValueTrunkGradients(GradientSource):
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
         config, self._tables = tables_of(trunk)
         trunk.adopt_parameters(_named(self._tables, config))
-        _, self._slope_tables = new_value_tables(config)
+        _, self._slope_tables = new_tables(config)
         self._grads = _named(self._slope_tables, config)
         self._pass = ValuePass(config, settings.batch_size, settings.threads)
         self._weights = settings.loss

@@ -65,8 +65,7 @@ def attention_cases() -> list[Case]:
         Case(nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), {"mask": nobody}),
         Case(AttentionPolicy(3, 2, RNG), numbers(2, 3, 8, 8)),
         Case(AttentionPolicy(3, 2, RNG), numbers(2, 64, 3)),
-        Case(nn.BiasedAttention(4, 2, RNG), numbers(2, 3, 4)),
-        Case(nn.BiasedAttention(3, 2, RNG, inner=4), (numbers(2, 3, 3), numbers(2, 2, 3, 3))),
+        Case(nn.SelfAttention(3, 2, RNG, inner=4), (numbers(2, 3, 3), numbers(2, 2, 3, 3))),
     ]
 
 

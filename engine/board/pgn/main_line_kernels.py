@@ -22,19 +22,7 @@ BEGIN, END, FIRST_MOVE, LAST_MOVE, RESULT, TAG_RESULT, WHITE_ELO, BLACK_ELO, COL
 NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 LONGEST: Final = 65_536  # most bytes of one word of the tags, or plies of a game
 
-_SPACE, _LINE_FEED, _QUOTE, _STAR, _DASH, _DOT, _SLASH, _ZERO, _ONE, _TWO, _NINE = (
-    32,
-    10,
-    34,
-    42,
-    45,
-    46,
-    47,
-    48,
-    49,
-    50,
-    57,
-)
+_SPACE, _LINE_FEED, _QUOTE, _STAR, _DASH, _DOT, _SLASH, _ZERO, _ONE, _TWO, _NINE = b' \n"*-./0129'
 
 
 @kernel()
@@ -119,11 +107,9 @@ def _is_letter(byte):
 def _take_tag(data, name, name_end, value, end, has_start, first, game):
     """Note a tag that matters; returns 0, or why the game cannot be read here."""
     length = name_end - name
-    if length == 3 and _is_word(data, name, b"fen"):
-        return 0 if has_start else OWN_START
-    if length == 5 and _is_word(data, name, b"setup"):
-        return 0 if has_start else OWN_START
-    if length == 7 and _is_word(data, name, b"variant"):
+    tells_start = length == 3 and _is_word(data, name, b"fen")
+    tells_start |= length == 5 and _is_word(data, name, b"setup")
+    if tells_start or (length == 7 and _is_word(data, name, b"variant")):
         return 0 if has_start else OWN_START
     if length == 5 and not first and _is_word(data, name, b"event"):
         return RARE

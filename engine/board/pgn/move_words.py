@@ -10,6 +10,7 @@ import chess
 
 from engine.board.convert import encode_move
 from engine.board.pgn.tokens import DASH
+from engine.errors import MoveError
 
 FIGURINES = str.maketrans(
     dict(zip("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", strict=True)) | {"♙": "", "♟": "", "\ufe0e": "", "\ufe0f": ""}
@@ -75,7 +76,7 @@ def letters_of(name: str, text: str) -> Letters:
     piece = "|".join(names) or "[KQRBN]"
     promoted = "|".join(re.escape(one) for one in names[1:5]) or "[QRBN]"
     pattern = re.compile(
-        rf"(?P<piece>{piece})?(?P<file>[a-h])?(?P<rank>[1-8])?[-x:×–—X]?(?P<to>[a-h][1-8]):?"
+        rf"(?P<piece>{piece})?(?P<file>[a-h])?(?P<rank>[1-8])?(?:[x:×X]|{DASH})?(?P<to>[a-h][1-8]):?"
         rf"(?:[=/]?(?P<p>\()?(?P<promotion>(?i:{promoted}))(?(p)\)))?{_TAIL}"
     )
     return Letters(name, pieces or dict(zip("KQRBN", _PIECES, strict=False)), pattern)
@@ -88,6 +89,17 @@ def other_readings() -> Iterator[Letters]:
     """All readings but English."""
     for name, text in LANGUAGES:
         yield letters_of(name, text)
+
+
+def legal_move(board: chess.Board, text: str) -> chess.Move:
+    """Return the one legal move that a word means, with a capital or a small letter for its piece. Raises MoveError."""
+    for word, letters in ((text, ENGLISH), (text[:1].upper() + text[1:], ENGLISH), (text, letters_of(CAPITALS, ""))):
+        try:
+            if move := _read_one(board, word, letters).move:
+                return move
+        except NoMoveError:
+            continue
+    raise MoveError(f"{text!r} is no legal move in {board.fen()}")
 
 
 def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:

@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from engine.board.epd import DASHES
+
 LONGEST_COMMENT = 1 << 20  # characters in which a comment must end
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
 
-DASH = "[-‐‑‒–—−]"
+DASH = f"[{DASHES}]"
 RESULT_WORDS = {
     "1-0": "1-0",
     "0-1": "0-1",

@@ -21,32 +21,18 @@ middlegames. A position costs as much as without phases, because it has as many 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import (
-    ATTACK_WORDS,
-    BY_ANY,
-    ONE,
-    write_attacks,
-)
-from engine.board.layout import (
-    BLACK,
-    CASTLING,
-    EN_PASSANT,
-    HALFMOVE,
-    KING,
-    MAX_MOVES,
-    PAWN,
-    SIDE,
-    WHITE,
-)
+from engine.board.attacks import BY_ANY, ONE, write_attacks
+from engine.board.layout import BLACK, CASTLING, EN_PASSANT, HALFMOVE, KING, PAWN, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.network.rows.men import number_of_men
 from engine.tactics.classical import PASSED_MASKS
-from engine.tactics.quiescence import QuiescenceSpace, new_space, settled_value
+from engine.tactics.quiescence import QuiescenceSpace, settled_value
 
 PHASES = 2
 MEN_OF_ENDINGS = 20  # most men in phase 0
@@ -66,32 +52,23 @@ FEATURE_GROUPS = (12, PHASES * 4, 64)  # shape of the piece features: [piece, ph
 
 THREATS = 6  # what a move may threaten, 0 for nothing (`moves`)
 SORTS = (324, 6480, 5832, 2916)  # how many sorts of move there are in each way of sorting them (`moves`)
-KIND_WORDS = 8  # words of an array with one bitboard per kind of piece, rounded up
 
 
 class Sight(NamedTuple):
     """One thread's scratch for `look`."""
 
     captures: QuiescenceSpace
-    attacks: np.ndarray  # uint64 [2, 8] attack sets of White and Black
-    unsafe: np.ndarray  # uint64 [8] by kind of the moving piece: squares on which it seems to be lost
-    threats: np.ndarray  # uint64 [6, 8] by threat and kind: squares from which it makes that threat (`moves`)
-    features: np.ndarray  # int16 [56] out: indices of active features
-    rows: np.ndarray  # int16 [218] out: policy row of each legal move
-    sorts: np.ndarray  # int16 [218, 4] out: what sorts of move each is
+    attacks: Annotated[np.ndarray, "uint64 [2, 8]"]  # attack sets of White and Black
+    unsafe: Annotated[np.ndarray, "uint64 [8]"]  # by kind of the moving piece: squares on which it seems to be lost
+    threats: Annotated[np.ndarray, "uint64 [THREATS, 8]"]  # by threat and kind: squares from which it is made (`moves`)
+    features: Annotated[np.ndarray, "int16 [MAX_ACTIVE]"]  # out: indices of active features
+    rows: Annotated[np.ndarray, "int16 [218]"]  # out: policy row of each legal move
+    sorts: Annotated[np.ndarray, "int16 [218, 4]"]  # out: what sorts of move each is
 
 
 def new_sight() -> Sight:
     """Zeroed scratch."""
-    return Sight(
-        captures=new_space(),
-        attacks=np.zeros((2, ATTACK_WORDS), np.uint64),
-        unsafe=np.zeros(KIND_WORDS, np.uint64),
-        threats=np.zeros((THREATS, KIND_WORDS), np.uint64),
-        features=np.zeros(MAX_ACTIVE, np.int16),
-        rows=np.zeros(MAX_MOVES, np.int16),
-        sorts=np.zeros((MAX_MOVES, len(SORTS)), np.int16),
-    )
+    return buffers(Sight)
 
 
 @kernel()

@@ -20,15 +20,14 @@ no thread needs its own table of gradients.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES
 from engine.native.elementary import exp, log
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
-from engine.native.memory import aligned_zeros
+from engine.native.memory import buffers
 from engine.network.policy.features import PIECE_FEATURES
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
 from engine.network.policy.parameters import OUTPUTS, SparseConfig
@@ -40,67 +39,44 @@ from engine.network.rows.wdl import output_gradient
 class Scratch(NamedTuple):
     """One thread's buffers of phase one."""
 
-    accumulator: np.ndarray  # float32 [W]
-    dunits: np.ndarray  # float32 [U]
-    outputs: np.ndarray  # float32 [4]
-    probabilities: np.ndarray  # float32 [3]
+    accumulator: Annotated[np.ndarray, "float32 [W]"]
+    dunits: Annotated[np.ndarray, "float32 [U]"]
+    outputs: Annotated[np.ndarray, "float32 [4]"]
+    probabilities: Annotated[np.ndarray, "float32 [3]"]
     listed: SortRows
-    sort_logits: np.ndarray  # float32 [218] of the listed sort rows
-    numbers: np.ndarray  # int16 [V, K] rows of the first layer of each version of the value head
+    sort_logits: Annotated[np.ndarray, "float32 [218]"]  # of the listed sort rows
+    numbers: Annotated[np.ndarray, "int16 [V, K]"]  # rows of the first layer of each version of the value head
 
 
 class PositionGradients(NamedTuple):
     """Results of phase one for B positions."""
 
-    units: np.ndarray  # float32 [B * U]
-    accumulator: np.ndarray  # float32 [B * W] da
-    logits: np.ndarray  # float32 [B, M] logits of the legal moves
-    policy: np.ndarray  # float32 [B, M] g
-    n_sort_rows: np.ndarray  # int32 [B]
-    sort_rows: np.ndarray  # int16 [B, M] those of the moves, each once
-    sort_slopes: np.ndarray  # float32 [B, M] the sum of g over the moves of each
-    version: np.ndarray  # int64 [B] of the value head
-    hidden: np.ndarray  # float32 [B, K] h
-    dhidden: np.ndarray  # float32 [B, K]
-    inner: np.ndarray  # float32 [B, J] i
-    dinner: np.ndarray  # float32 [B, J]
-    doutputs: np.ndarray  # float32 [B, 4]
-    losses: np.ndarray  # float32 [B, 3] policy, value, moves left, unweighted
-    known: np.ndarray  # float32 [B, 3] s of each loss: 1, or 0 if the target is unknown
+    units: Annotated[np.ndarray, "float32 [B * U]"]
+    accumulator: Annotated[np.ndarray, "float32 [B * W]"]  # da
+    logits: Annotated[np.ndarray, "float32 [B, M]"]  # logits of the legal moves
+    policy: Annotated[np.ndarray, "float32 [B, M]"]  # g
+    n_sort_rows: Annotated[np.ndarray, "int32 [B]"]
+    sort_rows: Annotated[np.ndarray, "int16 [B, M]"]  # those of the moves, each once
+    sort_slopes: Annotated[np.ndarray, "float32 [B, M]"]  # the sum of g over the moves of each
+    version: Annotated[np.ndarray, "int64 [B]"]  # of the value head
+    hidden: Annotated[np.ndarray, "float32 [B, K]"]  # h
+    dhidden: Annotated[np.ndarray, "float32 [B, K]"]
+    inner: Annotated[np.ndarray, "float32 [B, J]"]  # i
+    dinner: Annotated[np.ndarray, "float32 [B, J]"]
+    doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
+    losses: Annotated[np.ndarray, "float32 [B, 3]"]  # policy, value, moves left, unweighted
+    known: Annotated[np.ndarray, "float32 [B, 3]"]  # s of each loss: 1, or 0 if the target is unknown
 
 
 def new_scratch(config: SparseConfig) -> Scratch:
     """Buffers for one thread."""
-    return Scratch(
-        accumulator=aligned_zeros(config.width),
-        dunits=aligned_zeros(config.units),
-        outputs=aligned_zeros(OUTPUTS),
-        probabilities=aligned_zeros(3),
-        listed=new_sort_rows(),
-        sort_logits=np.zeros(MAX_MOVES, np.float32),
-        numbers=np.arange(MEN_BUCKETS * config.hidden, dtype=np.int16).reshape(MEN_BUCKETS, config.hidden),
-    )
+    numbers = np.arange(MEN_BUCKETS * config.hidden, dtype=np.int16).reshape(MEN_BUCKETS, config.hidden)
+    return buffers(Scratch, {"listed": new_sort_rows(), "numbers": numbers}, **config.sizes)
 
 
 def new_position_gradients(config: SparseConfig, size: int, moves: int) -> PositionGradients:
     """Buffers for a batch of `size` positions with at most `moves` legal moves each."""
-    return PositionGradients(
-        units=aligned_zeros(size * config.units),
-        accumulator=aligned_zeros(size * config.width),
-        logits=aligned_zeros(size, moves),
-        policy=aligned_zeros(size, moves),
-        n_sort_rows=np.zeros(size, np.int32),
-        sort_rows=np.zeros((size, moves), np.int16),
-        sort_slopes=aligned_zeros(size, moves),
-        version=np.zeros(size, np.int64),
-        hidden=aligned_zeros(size, config.hidden),
-        dhidden=aligned_zeros(size, config.hidden),
-        inner=aligned_zeros(size, config.inner),
-        dinner=aligned_zeros(size, config.inner),
-        doutputs=aligned_zeros(size, OUTPUTS),
-        losses=aligned_zeros(size, 3),
-        known=aligned_zeros(size, 3),
-    )
+    return buffers(PositionGradients, B=size, M=moves, **config.sizes)
 
 
 # ---- phase one: positions -----------------------------------------------------------------------------------------

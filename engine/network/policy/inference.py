@@ -7,16 +7,15 @@ policy's trunk does, which knows how much.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, spread, store
-from engine.native.memory import aligned_zeros
+from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.features import Sight, is_calm, new_sight, settled_level, write_features
+from engine.network.policy.features import Sight, is_calm, settled_level, write_features
 from engine.network.policy.integers import IntegerTables, quantized
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias, write_view
 from engine.network.policy.parameters import SparseConfig
@@ -31,13 +30,13 @@ class SparseModel(NamedTuple):
 
     tables: IntegerTables
     sight: Sight
-    accumulator: np.ndarray  # int16 [W]
-    units: np.ndarray  # int16 [U], 4096 for 1
+    accumulator: Annotated[np.ndarray, "int16 [W]"]
+    units: Annotated[np.ndarray, "int16 [U]"]  # 4096 for 1
     listed: SortRows
-    sort_logits: np.ndarray  # float32 [218] of the listed sort rows
-    hidden: np.ndarray  # float32 [K]
-    inner: np.ndarray  # float32 [J]
-    outputs: np.ndarray  # float32 [LANES], of which 4 are used
+    sort_logits: Annotated[np.ndarray, "float32 [218]"]  # of the listed sort rows
+    hidden: Annotated[np.ndarray, "float32 [K]"]
+    inner: Annotated[np.ndarray, "float32 [J]"]
+    outputs: Annotated[np.ndarray, "float32 [LANES]"]  # of which 4 are used
 
 
 class TwoTrunkModel(NamedTuple):
@@ -61,17 +60,7 @@ class SparseNet:
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
         """A model for one thread: the shared weights and scratch of its own."""
-        model = SparseModel(
-            tables=self.tables,
-            sight=new_sight(),
-            accumulator=aligned_zeros(self.config.width, dtype=np.int16),
-            units=aligned_zeros(self.config.units, dtype=np.int16),
-            listed=new_sort_rows(),
-            sort_logits=np.zeros(MAX_MOVES, np.float32),
-            hidden=aligned_zeros(self.config.hidden),
-            inner=aligned_zeros(self.config.inner),
-            outputs=aligned_zeros(LANES),
-        )
+        model = buffers(SparseModel, {"tables": self.tables, "listed": new_sort_rows()}, **self.config.sizes)
         if self.value_tables is None:
             return model
         return TwoTrunkModel(model, new_value_model(self.value_tables))
@@ -107,7 +96,7 @@ def fill_value_units(model, leaves, leaf):
 
 @kernel(contract=True)
 def fill_units(model, n_features):
-    """Compute the heads' inputs from the features in ``model.sight``."""
+    """Compute the heads' inputs from the features in `model.sight`."""
     tables = model.tables
     width, features = len(model.accumulator), model.sight.features
     add_short_rows(tables.weight, width, features, np.int64(0), n_features, tables.bias, model.accumulator)
@@ -185,7 +174,7 @@ def write_calm_value(model, leaves, leaf):
 
 @kernel(contract=True)
 def value_outputs(model, version):
-    """Write ``model.outputs`` from ``model.units`` by one version of the value head."""
+    """Write `model.outputs` from `model.units` by one version of the value head."""
     tables, units, hidden, inner = model.tables, model.units, model.hidden, model.inner
     count, inners = len(hidden), len(inner)
     for k in range(count):

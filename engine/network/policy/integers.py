@@ -30,15 +30,15 @@ from engine.network.policy.features import (
     SORTS,
     STATE_FEATURES,
 )
-from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables, fill_tables, new_tables
+from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables
+from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.men import MEN_BUCKETS
-from engine.network.rows.quantization import as_shorts, by_input
+from engine.network.rows.quantization import INT16_MAX, as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import UNIT
 
-FINEST_SCALE = 1024  # of accumulators: any finer, and int16 could hold sums of 16 and less only
-COARSEST_SCALE = 16
+COARSEST_SCALE = 16  # of accumulators
 FINEST_HEAD_SCALE = 2**14
-INT16_MAX, INT32_MAX = np.iinfo(np.int16).max, np.iinfo(np.int32).max
+INT32_MAX = np.iinfo(np.int32).max
 
 
 class IntegerTables(NamedTuple):
@@ -74,7 +74,7 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     fill_tables(floats, config, tensors)
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
-    scale = accumulator_scale(floats, config)
+    scale = sum_scale(largest_accumulator(floats, config), MAX_ACTIVE + 1, COARSEST_SCALE)
     policy_scale, sort_scale, hidden_scale = (
         head_scale(weights, config.units) for weights in (floats.policy, floats.sort_weight, floats.hidden)
     )
@@ -134,20 +134,6 @@ def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     ):
         total += state[:, first:last].max(axis=1)
     return float(total.max())
-
-
-def accumulator_scale(tables: Tables, config: SparseConfig) -> int:
-    """The largest power of two up to 1,024 at which no sum of rows and bias can leave int16.
-
-    Raises ConfigError if there is none of at least 16.
-    """
-    largest = largest_accumulator(tables, config)
-    scale = FINEST_SCALE
-    while scale * largest + (MAX_ACTIVE + 1) / 2 > INT16_MAX:  # each addend is rounded by half a unit at most
-        scale //= 2
-        if scale < COARSEST_SCALE:
-            raise ConfigError(f"expected rows that add up to less than 2,000, found sums up to {largest:g}")
-    return scale
 
 
 def head_scale(weights: np.ndarray, units: int) -> float:

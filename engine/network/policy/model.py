@@ -13,13 +13,8 @@ import numpy as np
 
 from engine.network.policy.features import FEATURES
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
-from engine.network.policy.parameters import (
-    OUTPUTS,
-    PARAMETERS,
-    SparseConfig,
-    parameter_shapes,
-    sparse_config_of,
-)
+from engine.network.policy.parameters import OUTPUTS, PARAMETERS, SparseConfig, sparse_config_of
+from engine.network.rows.flat_tables import parameter_shapes
 from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
 from engine.network.value.model import ValueNetwork, described
 from engine.network.value.parameters import VALUE_TRUNK

@@ -23,7 +23,7 @@ moves of the sort; the first sort has a row besides. What sorts are made of:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -43,9 +43,10 @@ from engine.board.attacks import (
     piece_attacks,
     rook_attacks,
 )
-from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, MAX_MOVES, PAWN, QUEEN, ROOK, SIDE, WHITE
+from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.network.policy.features import SORTS, THREATS, settled_level, view_flip, write_features
 from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
 
@@ -182,14 +183,14 @@ def write_moves(row, moves, n_moves, danger, sight):
 class SortRows(NamedTuple):
     """The sort rows of a position's moves, each once."""
 
-    rows: np.ndarray  # int16 [218] their numbers
-    places: np.ndarray  # int16 [218] by legal move: where its own is among them
-    place_of: np.ndarray  # int16 [324] by number: where it is, -1 at rest
+    rows: Annotated[np.ndarray, "int16 [218]"]  # their numbers
+    places: Annotated[np.ndarray, "int16 [218]"]  # by legal move: where its own is among them
+    place_of: Annotated[np.ndarray, "int16 [324]"]  # by number: where it is, -1 at rest
 
 
 def new_sort_rows() -> SortRows:
     """Scratch for `list_sort_rows`."""
-    return SortRows(np.zeros(MAX_MOVES, np.int16), np.zeros(MAX_MOVES, np.int16), np.full(SORT_ROWS, -1, np.int16))
+    return buffers(SortRows, {"place_of": np.full(SORT_ROWS, -1, np.int16)})
 
 
 @kernel()

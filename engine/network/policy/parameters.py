@@ -11,9 +11,8 @@ The value head has three layers with a ReLU after the first and the second, in e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -21,27 +20,35 @@ from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.network.policy.features import FEATURES
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
-from engine.network.rows.flat_tables import copy_into, flat_tables, named_tables
+from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.men import MEN_BUCKETS
 from engine.network.value.parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
 STEP = 64  # the accumulator's width is a multiple of this, because kernels take four lanes of each half at once
 
-PARAMETERS = {
-    "weight": "trunk.accumulator.weight",
-    "bias": "trunk.accumulator.bias",
-    "policy": "policy.weight",
-    "policy_bias": "policy.bias",
-    "sort_weight": "policy.sort_weight",
-    "sort_bias": "policy.sort_bias",
-    "hidden": "value.dense1.weight",
-    "hidden_bias": "value.dense1.bias",
-    "inner": "value.dense2.weight",
-    "inner_bias": "value.dense2.bias",
-    "output": "value.output.weight",
-    "output_bias": "value.output.bias",
-}
+
+class Tables(NamedTuple):
+    """The parameters of a network, or their gradients: flat float32.
+
+    F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden and J inner units.
+    """
+
+    weight: Annotated[np.ndarray, "trunk.accumulator.weight [F, W]"]
+    bias: Annotated[np.ndarray, "trunk.accumulator.bias [W]"]
+    policy: Annotated[np.ndarray, "policy.weight [R, U]"]
+    policy_bias: Annotated[np.ndarray, "policy.bias [R]"]
+    sort_weight: Annotated[np.ndarray, "policy.sort_weight [T, U]"]
+    sort_bias: Annotated[np.ndarray, "policy.sort_bias [S]"]
+    hidden: Annotated[np.ndarray, "value.dense1.weight [V, K, U]"]
+    hidden_bias: Annotated[np.ndarray, "value.dense1.bias [V, K]"]
+    inner: Annotated[np.ndarray, "value.dense2.weight [V, J, K]"]
+    inner_bias: Annotated[np.ndarray, "value.dense2.bias [V, J]"]
+    output: Annotated[np.ndarray, "value.output.weight [V, 4, J]"]
+    output_bias: Annotated[np.ndarray, "value.output.bias [V, 4]"]
+
+
+PARAMETERS = parameter_names(Tables)
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class SparseConfig:
     width: int = 768  # units of the accumulator
     hidden: int = 16  # units of the value head's first layer; its second has twice as many
     value: ValueConfig | None = None  # the value trunk, whose outputs replace those of the head `value` in play
+    tables: ClassVar = Tables
 
     def __post_init__(self) -> None:
         if not 0 < self.width <= 4096 or self.width % (2 * STEP):
@@ -83,6 +91,12 @@ class SparseConfig:
         """Units of the value head's second layer."""
         return 2 * self.hidden
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What the letters in the shapes of arrays stand for."""
+        own = {"W": self.width, "U": self.units, "V": MEN_BUCKETS, "K": self.hidden, "J": self.inner}
+        return {"F": FEATURES, "R": POLICY_ROWS, "T": SORT_ROWS, "S": MOVE_SORTS, **own}
+
 
 def sparse_config_of(model_config: Any) -> SparseConfig:
     """Sizes of a sparse network from its layer configuration. Raises ConfigError for any other network's."""
@@ -93,58 +107,3 @@ def sparse_config_of(model_config: Any) -> SparseConfig:
     except (KeyError, TypeError) as error:
         raise ConfigError(f"not the configuration of a sparse network: {error!r}") from error
     return config
-
-
-class Tables(NamedTuple):
-    """The parameters of a network, or their gradients: flat float32.
-
-    F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden and J inner units.
-    """
-
-    weight: np.ndarray  # [F * W]
-    bias: np.ndarray  # [W]
-    policy: np.ndarray  # [R * U]
-    policy_bias: np.ndarray  # [R]
-    sort_weight: np.ndarray  # [T * U]
-    sort_bias: np.ndarray  # [S]
-    hidden: np.ndarray  # [V * K * U]
-    hidden_bias: np.ndarray  # [V * K]
-    inner: np.ndarray  # [V * J * K]
-    inner_bias: np.ndarray  # [V * J]
-    output: np.ndarray  # [V * 4 * J]
-    output_bias: np.ndarray  # [V * 4]
-
-
-def parameter_shapes(config: SparseConfig) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter by its name in `Tables`."""
-    width, units, hidden, inner = config.width, config.units, config.hidden, config.inner
-    return {
-        "weight": (FEATURES, width),
-        "bias": (width,),
-        "policy": (POLICY_ROWS, units),
-        "policy_bias": (POLICY_ROWS,),
-        "sort_weight": (SORT_ROWS, units),
-        "sort_bias": (MOVE_SORTS,),
-        "hidden": (MEN_BUCKETS, hidden, units),
-        "hidden_bias": (MEN_BUCKETS, hidden),
-        "inner": (MEN_BUCKETS, inner, hidden),
-        "inner_bias": (MEN_BUCKETS, inner),
-        "output": (MEN_BUCKETS, OUTPUTS, inner),
-        "output_bias": (MEN_BUCKETS, OUTPUTS),
-    }
-
-
-def new_tables(config: SparseConfig) -> tuple[np.ndarray, Tables]:
-    """(flat vector of zeros, tables as views of it, each beginning on a cache line)."""
-    flat, tables = flat_tables(parameter_shapes(config))
-    return flat, Tables(*tables)
-
-
-def named_views(tables: Tables, config: SparseConfig) -> dict[str, np.ndarray]:
-    """Views of the tables in their own shapes, by the names of the layers' parameters."""
-    return named_tables(tables, parameter_shapes(config), PARAMETERS)
-
-
-def fill_tables(tables: Tables, config: SparseConfig, tensors: Mapping[str, np.ndarray]) -> None:
-    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
-    copy_into(named_views(tables, config), tensors, "the sparse network")

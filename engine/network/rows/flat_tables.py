@@ -1,10 +1,15 @@
-"""Named parameters as flat tables: a NamedTuple of views of one vector, each beginning on a cache line."""
+"""The parameters of a network as flat tables for kernels: a named tuple of views of one vector.
+
+Annotations give a parameter's name in files and its shape: `Annotated[np.ndarray, "policy.weight [R, U]"]`.
+A configuration names the kind of tuple, `tables`, and what the letters stand for, `sizes`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from itertools import accumulate
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -12,27 +17,41 @@ from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros
 
-Shapes = Mapping[str, tuple[int, ...]]
+
+def parameter_names(tables: Any) -> dict[str, str]:
+    """The name in files of every field of a kind of tables."""
+    return {name: words[0] for name, words in _words(tables).items()}
 
 
-def flat_tables(shapes: Shapes) -> tuple[np.ndarray, list[np.ndarray]]:
-    """(flat vector of zeros, a table of each shape's size as a view of it, in their order)."""
-    sizes = [math.prod(shape) for shape in shapes.values()]
+def parameter_shapes(config: Any) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter, by its field."""
+    return {name: tuple(eval(words[1], {}, config.sizes)) for name, words in _words(config.tables).items()}
+
+
+def new_tables(config: Any) -> tuple[np.ndarray, Any]:
+    """(flat vector of zeros, tables as views of it, each beginning on a cache line)."""
+    sizes = [math.prod(shape) for shape in parameter_shapes(config).values()]
     starts = list(accumulate((-(-size // LANES) * LANES for size in sizes), initial=0))
     flat = aligned_zeros(starts[-1])
-    return flat, [flat[start : start + size] for start, size in zip(starts, sizes, strict=False)]
+    return flat, config.tables(*(flat[start : start + size] for start, size in zip(starts, sizes, strict=False)))
 
 
-def named_tables(tables: tuple[np.ndarray, ...], shapes: Shapes, names: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Views of the tables in their own shapes, by the names that `names` gives them."""
-    return {names[name]: table.reshape(shape) for table, (name, shape) in zip(tables, shapes.items(), strict=True)}
+def named_views(tables: Any, config: Any) -> dict[str, np.ndarray]:
+    """Views of the tables in their own shapes, by the names of the parameters."""
+    names, shapes = parameter_names(config.tables).values(), parameter_shapes(config).values()
+    return {name: table.reshape(shape) for name, shape, table in zip(names, shapes, tables, strict=True)}
 
 
-def copy_into(views: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray], owner: str) -> None:
-    """Copy named tensors into views. Raises ConfigError for a missing one, ShapeError for one of another shape."""
-    for name, view in views.items():
+def fill_tables(tables: Any, config: Any, tensors: Mapping[str, np.ndarray]) -> None:
+    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
+    for name, view in named_views(tables, config).items():
         if name not in tensors:
-            raise ConfigError(f"{owner} has no tensor {name!r}")
+            raise ConfigError(f"the network has no tensor {name!r}")
         if tensors[name].shape != view.shape:
             raise ShapeError(f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}")
         view[...] = tensors[name]
+
+
+def _words(tables: Any) -> dict[str, list[str]]:
+    hints = get_type_hints(tables, include_extras=True)
+    return {name: hint.__metadata__[0].split(" ", 1) for name, hint in hints.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.network.policy_map import ATTENTION_SQUARES
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.initialization import glorot_normal
 
@@ -34,8 +34,6 @@ class AttentionPolicy(Layer):
     it with an independent plain implementation on generated numbers, not with a reference net.
     """
 
-    settings = ("inputs", "depth")
-
     def __init__(self, inputs: int, depth: int, rng: np.random.Generator) -> None:
         super().__init__()
         if inputs < 1 or depth < 1:
@@ -59,10 +57,8 @@ class AttentionPolicy(Layer):
         pieces = offsets[:, None, :, :3] + offsets[:, None, :, 3:]  # (B, 1, 8, 3)
         promotions = scores[:, PROMOTION_FROM, PROMOTION_TO, None] + pieces  # (B, 8, 8, 3)
         y = xp.concatenate([scores.reshape(batch, 64 * 64), promotions.reshape(batch, 8 * 8 * 3)], axis=1)
-        shape = y.shape
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, shape)
             dscores = dy[:, :ATTENTION_SQUARES].reshape(batch, 64, 64).copy()
             dpromotions = dy[:, ATTENTION_SQUARES:].reshape(batch, 8, 8, 3)
             dscores[:, PROMOTION_FROM, PROMOTION_TO] += dpromotions.sum(axis=3)

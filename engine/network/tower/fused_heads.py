@@ -6,15 +6,15 @@ out the code that only mish needs.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
-from engine.native.memory import aligned_zeros
-from engine.network.outputs import CHUNK
+from engine.native.memory import buffers
+from engine.network.rows.wdl import softmax_of_3
 from engine.network.tower.fused_winograd import BOARD, INNER
 from engine.network.tower.multiply import Rows, multiply
 from engine.network.tower.smooth import mish_in_place
@@ -45,27 +45,20 @@ class DenseHead(NamedTuple):
 class HeadSpace(NamedTuple):
     """One thread's buffers for one chunk."""
 
-    features: np.ndarray  # [64 * F] one position's 1x1 convolutions
-    value_features: np.ndarray  # [8 * 64 * value channels]
-    value_hidden: np.ndarray  # [8 * hidden]
-    value: np.ndarray  # [8, 3] logits of win, draw, loss, or one number before its tanh
-    left_features: np.ndarray  # [8 * 64 * moves-left channels]
-    left_hidden: np.ndarray  # [8 * hidden]
-    left: np.ndarray  # [8, 1] plies to the end of the game in hundreds, may be negative
+    features: Annotated[np.ndarray, "float32 [64 * F]"]  # one position's 1x1 convolutions
+    value_features: Annotated[np.ndarray, "float32 [8 * 64 * value_channels]"]
+    value_hidden: Annotated[np.ndarray, "float32 [8 * value_units]"]
+    value: Annotated[np.ndarray, "float32 [8, 3]"]  # logits of win, draw, loss, or one number before its tanh
+    left_features: Annotated[np.ndarray, "float32 [8 * 64 * left_channels]"]
+    left_hidden: Annotated[np.ndarray, "float32 [8 * left_units]"]
+    left: Annotated[np.ndarray, "float32 [8, 1]"]  # plies to the end of the game in hundreds, may be negative
 
 
 def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> HeadSpace:
     """Buffers for one chunk."""
-    value_channels, left_channels = (int(part) for part in heads.split)
-    return HeadSpace(
-        features=aligned_zeros(64 * len(heads.bias)),
-        value_features=aligned_zeros(CHUNK * 64 * value_channels),
-        value_hidden=aligned_zeros(CHUNK * len(value.bias1)),
-        value=aligned_zeros(CHUNK, 3),
-        left_features=aligned_zeros(CHUNK * 64 * left_channels),
-        left_hidden=aligned_zeros(CHUNK * len(moves_left.bias1)),
-        left=aligned_zeros(CHUNK, 1),
-    )
+    channels = dict(zip(("value_channels", "left_channels"), heads.split.tolist(), strict=True))
+    units = {"value_units": len(value.bias1), "left_units": len(moves_left.bias1)}
+    return buffers(HeadSpace, F=len(heads.bias), **channels, **units)
 
 
 @kernel(contract=True)
@@ -160,11 +153,5 @@ def write_probabilities(values, p, scalar, wdl):
         v = np.float32(1.0 - 2.0 / (exp(2.0 * np.float64(values[p, 0])) + 1.0))  # tanh
         half = np.float32(0.5)
         wdl[0], wdl[1], wdl[2] = half + half * v, np.float32(0), half - half * v
-        return
-    top = max(values[p, 0], values[p, 1], values[p, 2])
-    total = np.float32(0)
-    for k in range(3):
-        wdl[k] = np.float32(exp(np.float64(values[p, k] - top)))
-        total += wdl[k]
-    for k in range(3):
-        wdl[k] /= total
+    else:
+        softmax_of_3(values[p], wdl)

@@ -9,7 +9,7 @@ boards and products. Arrays are flat float32 unless a shape is given; `start` is
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -51,17 +51,17 @@ class FusedWeights(NamedTuple):
 class Space(NamedTuple):
     """The buffers of one thread for one chunk."""
 
-    boards: np.ndarray  # [8, 10, 10, C] the residual stream, borders zero
+    boards: Annotated[np.ndarray, "float32 [8 * 10 * 10 * C]"]  # the residual stream, borders zero
     transformed: np.ndarray  # V of C channels, of one layer and then of the next
     multiplied: np.ndarray  # M of C channels
     policy: PolicySpace
     heads: HeadSpace
-    board: np.ndarray  # [10, 10, C] one position's board inside a block, border zero
-    sums: np.ndarray  # [10, 10, C] one position's board while the input layer adds up its bits
-    dense: np.ndarray  # [8, 8, C]
-    means: np.ndarray  # [8, C] means over the squares, by position
-    hidden: np.ndarray  # [H]
-    gates: np.ndarray  # [2 C]
+    board: Annotated[np.ndarray, "float32 [10 * 10 * C]"]  # one position's board inside a block, border zero
+    sums: Annotated[np.ndarray, "float32 [10 * 10 * C]"]  # one position's board while the input layer adds up its bits
+    dense: Annotated[np.ndarray, "float32 [8 * 8 * C]"]
+    means: Annotated[np.ndarray, "float32 [8 * C]"]  # means over the squares, by position
+    hidden: Annotated[np.ndarray, "float32 [H]"]
+    gates: Annotated[np.ndarray, "float32 [2 * C]"]
 
 
 @kernel(contract=True)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, relu, store
+from engine.native.lanes import LANES, load
 from engine.native.memory import aligned_copy, aligned_zeros
 from engine.network.tower.multiply import Rows, multiply, packed
-from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, load6, output_1d
+from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, output_tile
 
 BOARD = 10  # Squares along a padded board.
 INNER = BOARD + 1  # Index of square a1 on a padded board.
@@ -68,35 +68,6 @@ def input_transform(board, start, channels, products, position):
 
 
 @kernel()
-def _store_output_row(board, at, channels, row, bias, rectify):
-    for_zero, for_one, for_two, for_three = row[0] + bias, row[1] + bias, row[2] + bias, row[3] + bias
-    if rectify:
-        for_zero, for_one, for_two, for_three = relu(for_zero), relu(for_one), relu(for_two), relu(for_three)
-    store(board, at, for_zero)
-    store(board, at + channels, for_one)
-    store(board, at + 2 * channels, for_two)
-    store(board, at + 3 * channels, for_three)
-
-
-@kernel()
-def _output_tile(products, at, stride, bias, board, to, step, channels, rectify):
-    """Write A^T M A + bias of one tile to the 4x4 squares from board[to] on; ranks are `step` floats apart."""
-    c0 = output_1d(*load6(products, at, 6 * stride))
-    c1 = output_1d(*load6(products, at + stride, 6 * stride))
-    c2 = output_1d(*load6(products, at + 2 * stride, 6 * stride))
-    c3 = output_1d(*load6(products, at + 3 * stride, 6 * stride))
-    c4 = output_1d(*load6(products, at + 4 * stride, 6 * stride))
-    c5 = output_1d(*load6(products, at + 5 * stride, 6 * stride))
-    _store_output_row(board, to, channels, output_1d(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]), bias, rectify)
-    to += step
-    _store_output_row(board, to, channels, output_1d(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]), bias, rectify)
-    to += step
-    _store_output_row(board, to, channels, output_1d(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]), bias, rectify)
-    to += step
-    _store_output_row(board, to, channels, output_1d(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]), bias, rectify)
-
-
-@kernel()
 def output_transform(products, position, bias, channels, board, start, side, rectify):
     """Write Y + bias of one position, with ReLU if `rectify` is true.
 
@@ -107,4 +78,4 @@ def output_transform(products, position, bias, channels, board, start, side, rec
         at = (position * TILES + tile) * channels
         to = start + ((tile >> 1) * 4 * side + (tile & 1) * 4) * channels
         for c in range(0, channels, LANES):
-            _output_tile(products, at + c, stride, load(bias, c), board, to + c, side * channels, channels, rectify)
+            output_tile(products, at + c, stride, load(bias, c), board, to + c, side * channels, channels, rectify)

@@ -16,14 +16,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.native.memory import aligned_zeros
+from engine.native.memory import aligned_zeros, buffers
 from engine.native.pool import PerThread
 from engine.network.outputs import CHUNK
 from engine.network.tower.folding import fold
 from engine.network.tower.fused_heads import head_space
 from engine.network.tower.fused_policy import HEAD_KERNELS, Attention, ConvHead, PolicySpace, embed_squares
 from engine.network.tower.fused_steps import Space, forward
-from engine.network.tower.fused_winograd import BOARD, products_buffer
+from engine.network.tower.fused_winograd import products_buffer
 from engine.network.tower.model import SQUARES, TowerConfig
 from engine.network.transformer.encoder_steps import EncoderSpace, encode_rows, encoder_space, queries_and_keys
 from engine.network.transformer.fused_weights import fold_encoders
@@ -92,20 +92,13 @@ class FusedTower:
         """Make buffers for one chunk."""
         weights = self.weights
         channels = int(weights.heads.channels)
-        board = BOARD * BOARD * channels
-        return Space(
-            boards=aligned_zeros(CHUNK * board),
-            transformed=products_buffer(CHUNK, channels),
-            multiplied=products_buffer(CHUNK, channels),
-            policy=self._new_policy_space(),
-            heads=head_space(weights.heads, weights.value, weights.moves_left),
-            board=aligned_zeros(board),
-            sums=aligned_zeros(board),
-            dense=aligned_zeros(SQUARES * channels),
-            means=aligned_zeros(CHUNK * channels),
-            hidden=aligned_zeros(weights.gates.squeeze_bias.shape[1]),
-            gates=aligned_zeros(2 * channels),
-        )
+        given = {
+            "transformed": products_buffer(CHUNK, channels),
+            "multiplied": products_buffer(CHUNK, channels),
+            "policy": self._new_policy_space(),
+            "heads": head_space(weights.heads, weights.value, weights.moves_left),
+        }
+        return buffers(Space, given, C=channels, H=weights.gates.squeeze_bias.shape[1])
 
     def _new_policy_space(self) -> PolicySpace:
         head = self.policy

@@ -231,7 +231,7 @@ def _norm(name: str, channels: int, activation: str) -> dict[str, nn.Layer]:
 
 
 def tower_config_of(model_config: Any) -> TowerConfig:
-    """Recover a tower's sizes from its layer configuration (``model.config()``, or the header of a net file).
+    """Recover a tower's sizes from its layer configuration (`model.config()`, or the header of a net file).
 
     Raises ConfigError when the configuration does not describe a tower.
     """

@@ -15,6 +15,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store
 from engine.native.prefetch import prefetch
+from engine.network.rows.float_rows import store_4
 
 BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # Width of the widest block of columns, in lanes.
 
@@ -82,18 +83,10 @@ def _columns_of_4(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, group
             s0, s1, s2, s3 = s0 + x * b0, s1 + x * b1, s2 + x * b2, s3 + x * b3
             row += 4 * LANES
         to = out_rows.at + group * out_rows.group + column
-        _store_4(out, to, p0, p1, p2, p3)
-        _store_4(out, to + out_rows.step, q0, q1, q2, q3)
-        _store_4(out, to + 2 * out_rows.step, r0, r1, r2, r3)
-        _store_4(out, to + 3 * out_rows.step, s0, s1, s2, s3)
-
-
-@kernel()
-def _store_4(out, at, first, second, third, fourth):
-    store(out, at, first)
-    store(out, at + LANES, second)
-    store(out, at + 2 * LANES, third)
-    store(out, at + 3 * LANES, fourth)
+        store_4(out, to, p0, p1, p2, p3)
+        store_4(out, to + out_rows.step, q0, q1, q2, q3)
+        store_4(out, to + 2 * out_rows.step, r0, r1, r2, r3)
+        store_4(out, to + 3 * out_rows.step, s0, s1, s2, s3)
 
 
 @kernel(contract=True)

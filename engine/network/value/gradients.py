@@ -26,14 +26,14 @@ the end.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.native.elementary import log
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
-from engine.native.memory import aligned_zeros
+from engine.native.memory import buffers
 from engine.network.rows.float_rows import add_4, clip, store_4
 from engine.network.rows.men import MEN_BUCKETS
 from engine.network.rows.wdl import output_gradient
@@ -69,47 +69,35 @@ LEAST_PART = np.float32(1e-3)  # of win and loss in log odds: beyond it a game i
 class ValueScratch(NamedTuple):
     """One thread's buffers."""
 
-    units: np.ndarray  # float32 [64] of a slab
-    outputs: np.ndarray  # float32 [4]
-    probabilities: np.ndarray  # float32 [3]
+    units: Annotated[np.ndarray, "float32 [64]"]  # of a slab
+    outputs: Annotated[np.ndarray, "float32 [4]"]
+    probabilities: Annotated[np.ndarray, "float32 [3]"]
 
 
 class ValueGradients(NamedTuple):
-    """Results of the passes over B positions. The second phase puts gradients in the place of values."""
+    """Results of the passes over B positions and S slabs. The second phase puts gradients in the place of values."""
 
-    accumulator: np.ndarray  # float32 [W / 64 * B * 2 * 64] a of White's view, then of Black's, in slabs
-    transposed: np.ndarray  # float32 [W / 64 * 8 * 64 * 16] dense1 in slabs, of each version [unit, k]
-    sums: np.ndarray  # float32 [W / 64, B, 16] what each slab adds to h
-    hidden: np.ndarray  # float32 [B, 16] h, then dh
-    pairs: np.ndarray  # float32 [B, 32] min(max(h, 0), 1), min(h^2, 1)
-    inner: np.ndarray  # float32 [B, 32] g, then dg
-    active: np.ndarray  # float32 [B, 32] min(max(g, 0), 1)
-    doutputs: np.ndarray  # float32 [B, 4]
-    log_odds: np.ndarray  # float32 [B, 2] d and r
-    losses: np.ndarray  # float32 [B, 3] value, moves left, siblings, unweighted
-    known: np.ndarray  # float32 [B, 3] s of each loss: 1, or 0 if the target is unknown
+    accumulator: Annotated[np.ndarray, "float32 [S * B * 2 * 64]"]  # a of White's view, then of Black's, in slabs
+    transposed: Annotated[np.ndarray, "float32 [S * 8 * 64 * 16]"]  # dense1 in slabs, of each version [unit, k]
+    sums: Annotated[np.ndarray, "float32 [S, B, 16]"]  # what each slab adds to h
+    hidden: Annotated[np.ndarray, "float32 [B, 16]"]  # h, then dh
+    pairs: Annotated[np.ndarray, "float32 [B, 32]"]  # min(max(h, 0), 1), min(h^2, 1)
+    inner: Annotated[np.ndarray, "float32 [B, 32]"]  # g, then dg
+    active: Annotated[np.ndarray, "float32 [B, 32]"]  # min(max(g, 0), 1)
+    doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
+    log_odds: Annotated[np.ndarray, "float32 [B, 2]"]  # d and r
+    losses: Annotated[np.ndarray, "float32 [B, 3]"]  # value, moves left, siblings, unweighted
+    known: Annotated[np.ndarray, "float32 [B, 3]"]  # s of each loss: 1, or 0 if the target is unknown
 
 
 def new_value_scratch() -> ValueScratch:
     """Buffers for one thread."""
-    return ValueScratch(units=aligned_zeros(SLAB), outputs=aligned_zeros(VALUE_OUTPUTS), probabilities=aligned_zeros(3))
+    return buffers(ValueScratch)
 
 
 def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
     """Buffers for a batch of `size` positions."""
-    return ValueGradients(
-        accumulator=aligned_zeros(size * 2 * config.width),
-        transposed=aligned_zeros(MEN_BUCKETS * HIDDEN_1 * config.width),
-        sums=aligned_zeros(config.width // SLAB, size, HIDDEN_1),
-        hidden=aligned_zeros(size, HIDDEN_1),
-        pairs=aligned_zeros(size, 2 * HIDDEN_1),
-        inner=aligned_zeros(size, HIDDEN_2),
-        active=aligned_zeros(size, HIDDEN_2),
-        doutputs=aligned_zeros(size, VALUE_OUTPUTS),
-        log_odds=aligned_zeros(size, 2),
-        losses=aligned_zeros(size, 3),
-        known=aligned_zeros(size, 3),
-    )
+    return buffers(ValueGradients, B=size, S=config.width // SLAB)
 
 
 # ---- phase one: forward, slab by slab -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ across it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -31,21 +31,21 @@ from engine.native.integer_lanes import (
 )
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, splat, spread, store
-from engine.native.memory import aligned_zeros
+from engine.native.memory import aligned_zeros, buffers
+from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.float_rows import clip
 from engine.network.rows.men import MEN_BUCKETS, men_bucket
-from engine.network.rows.quantization import as_shorts, by_input
+from engine.network.rows.quantization import as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import BLOCK
 from engine.network.value.features import MAX_VIEW, first_row, flip_of, king_buckets
 from engine.network.value.parameters import (
+    COARSEST_VALUE_SCALE,
     DENSE1_LIMIT,
     DENSE1_SCALE,
     HIDDEN_1,
     HIDDEN_2,
     ValueConfig,
-    fill_value_tables,
-    integer_scale,
-    new_value_tables,
+    largest_accumulator,
 )
 
 # The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the byte of a unit of 1.
@@ -77,16 +77,16 @@ class ValueModel(NamedTuple):
     """
 
     tables: IntegerValueTables
-    boards: np.ndarray  # uint64 [slots, 12] White's pieces, then Black's, that the slot's accumulator holds
-    accumulators: np.ndarray  # int16 [slots * W]
-    coming: np.ndarray  # int64 [32] offsets of rows to add
-    going: np.ndarray  # int64 [32] offsets of rows to subtract
-    units: np.ndarray  # uint8 [W] of the mover's view, then of the other's
-    quads: np.ndarray  # int32 [W / 4] the same memory
-    hidden1: np.ndarray  # float32 [32] the 16 units of dense1, then their squares
-    hidden2: np.ndarray  # float32 [32]
-    sums: np.ndarray  # int32 [16] of dense1
-    outputs: np.ndarray  # float32 [16] out: logits of win, draw, loss, and moves left, for the side to move
+    boards: Annotated[np.ndarray, "uint64 [slots, 12]"]  # White's pieces, then Black's, in the slot's accumulator
+    accumulators: Annotated[np.ndarray, "int16 [slots * W]"]
+    coming: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to add
+    going: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to subtract
+    units: Annotated[np.ndarray, "uint8 [W]"]  # of the mover's view, then of the other's
+    quads: Annotated[np.ndarray, "int32 [W / 4]"]  # the same memory
+    hidden1: Annotated[np.ndarray, "float32 [32]"]  # the 16 units of dense1, then their squares
+    hidden2: Annotated[np.ndarray, "float32 [32]"]
+    sums: Annotated[np.ndarray, "int32 [16]"]  # of dense1
+    outputs: Annotated[np.ndarray, "float32 [16]"]  # out: logits of win, draw, loss, and moves left, for the mover
 
 
 def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
@@ -94,9 +94,9 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output could leave its range.
     """
-    _, floats = new_value_tables(config)
-    fill_value_tables(floats, config, tensors)
-    scale = integer_scale(floats, config)
+    _, floats = new_tables(config)
+    fill_tables(floats, config, tensors)
+    scale = sum_scale(largest_accumulator(floats, config), MAX_VIEW + 1, COARSEST_VALUE_SCALE)
     layers = [array.reshape(MEN_BUCKETS, -1, inputs) for array, inputs in
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
     biases = [array.reshape(MEN_BUCKETS, -1) for array in (floats.dense1_bias, floats.dense2_bias, floats.output_bias)]
@@ -140,24 +140,13 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
     accumulators = aligned_zeros(slots * width, dtype=np.int16)
     accumulators.reshape(slots, width)[:] = tables.bias
     quads = aligned_zeros(width // QUAD, dtype=np.int32)
-    return ValueModel(
-        tables=tables,
-        boards=np.zeros((slots, 12), np.uint64),
-        accumulators=accumulators,
-        coming=np.zeros(MAX_VIEW, np.int64),
-        going=np.zeros(MAX_VIEW, np.int64),
-        units=quads.view(np.uint8),
-        quads=quads,
-        hidden1=aligned_zeros(2 * HIDDEN_1),
-        hidden2=aligned_zeros(HIDDEN_2),
-        sums=aligned_zeros(HIDDEN_1, dtype=np.int32),
-        outputs=aligned_zeros(LANES),
-    )
+    given = {"tables": tables, "accumulators": accumulators, "quads": quads, "units": quads.view(np.uint8)}
+    return buffers(ValueModel, given, slots=slots)
 
 
 @kernel(contract=True)
 def value_trunk_outputs(model, row):
-    """Write ``model.outputs`` of a position."""
+    """Write `model.outputs` of a position."""
     side, half = np.int64(row[SIDE]), len(model.units) // 2
     multiply_clipped(model, follow_view(model, row, side), np.int64(0))
     multiply_clipped(model, follow_view(model, row, 1 - side), half)
@@ -235,7 +224,7 @@ def multiply_clipped(model, start, at):
 
 @kernel(contract=True)
 def small_layers(model, version):
-    """Write ``model.outputs`` from ``model.units`` by one version of the layers."""
+    """Write `model.outputs` from `model.units` by one version of the layers."""
     tables, hidden1, hidden2, quads = model.tables, model.hidden1, model.hidden2, len(model.quads)
     store_ints(model.sums, np.int64(0), dot_quads(model.quads, tables.dense1, version * quads * 64))
     for k in range(HIDDEN_1):

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from engine.network.rows.flat_tables import parameter_shapes
 from engine.network.rows.men import MEN_BUCKETS
 from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
 from engine.network.value.parameters import (
@@ -17,7 +18,6 @@ from engine.network.value.parameters import (
     VALUE_PARAMETERS,
     ValueConfig,
     value_config_of,
-    value_shapes,
 )
 from engine.nn.layer import Layer, register
 
@@ -31,7 +31,7 @@ class ValueNetwork(Layer):
     def __init__(self, config: ValueConfig, rng: np.random.Generator) -> None:
         super().__init__()
         self._config = config
-        shapes = value_shapes(config)
+        shapes = parameter_shapes(config)
         start = {name: np.zeros(shape, np.float32) for name, shape in shapes.items() if name.endswith("bias")}
         start["bias"] += START_BIAS
         start["weight"] = table_of_rows(rng, shapes["weight"], TYPICAL_ROWS)

@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.network.rows.flat_tables import copy_into, flat_tables, named_tables
-from engine.network.rows.men import MEN_BUCKETS
+from engine.network.rows.flat_tables import parameter_names
+from engine.network.rows.quantization import FINEST_SCALE
 from engine.network.value.features import BUCKET_ROWS, KING_BUCKET_COUNTS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
@@ -34,22 +34,27 @@ PREFIX = f"{VALUE_TRUNK}."
 
 # Rows as integers: round(scale * weight). Weights within WEIGHT_LIMIT are at most 2,047 at the finest scale, which also
 # float16 stores exactly. Training keeps to the limit.
-FINEST_SCALE = 1024
+COARSEST_VALUE_SCALE = 64
 WEIGHT_LIMIT = 2047 / FINEST_SCALE
 # Weights of dense1 as bytes: round(DENSE1_SCALE * weight). Training keeps to the limit here, too.
 DENSE1_SCALE = 64
 DENSE1_LIMIT = 127 / DENSE1_SCALE
 
-VALUE_PARAMETERS = {
-    "weight": f"{VALUE_TRUNK}.rows.weight",
-    "bias": f"{VALUE_TRUNK}.rows.bias",
-    "dense1": f"{VALUE_TRUNK}.dense1.weight",
-    "dense1_bias": f"{VALUE_TRUNK}.dense1.bias",
-    "dense2": f"{VALUE_TRUNK}.dense2.weight",
-    "dense2_bias": f"{VALUE_TRUNK}.dense2.bias",
-    "output": f"{VALUE_TRUNK}.output.weight",
-    "output_bias": f"{VALUE_TRUNK}.output.bias",
-}
+
+class ValueTables(NamedTuple):
+    """The parameters of a value trunk, or their gradients: flat float32. F rows, W width, 8 versions of each layer."""
+
+    weight: Annotated[np.ndarray, "value_trunk.rows.weight [F, W]"]
+    bias: Annotated[np.ndarray, "value_trunk.rows.bias [W]"]
+    dense1: Annotated[np.ndarray, "value_trunk.dense1.weight [8, 16, W]"]
+    dense1_bias: Annotated[np.ndarray, "value_trunk.dense1.bias [8, 16]"]
+    dense2: Annotated[np.ndarray, "value_trunk.dense2.weight [8, 32, 32]"]
+    dense2_bias: Annotated[np.ndarray, "value_trunk.dense2.bias [8, 32]"]
+    output: Annotated[np.ndarray, "value_trunk.output.weight [8, 4, 32]"]
+    output_bias: Annotated[np.ndarray, "value_trunk.output.bias [8, 4]"]
+
+
+VALUE_PARAMETERS = parameter_names(ValueTables)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class ValueConfig:
 
     width: int = 256  # of the accumulator of each view
     king_buckets: int = 16
+    tables: ClassVar = ValueTables
 
     def __post_init__(self) -> None:
         if not 0 < self.width <= 2048 or self.width % VALUE_STEP or self.king_buckets not in KING_BUCKET_COUNTS:
@@ -82,6 +88,11 @@ class ValueConfig:
         """Rows of the accumulator's table."""
         return BUCKET_ROWS * self.king_buckets
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What the letters in the shapes of parameters stand for."""
+        return {"F": self.rows, "W": self.width}
+
 
 def value_config_of(trunk_config: Mapping[str, Any]) -> ValueConfig:
     """Sizes of a value trunk from its layer configuration. Raises ConfigError for another layer's."""
@@ -90,49 +101,6 @@ def value_config_of(trunk_config: Mapping[str, Any]) -> ValueConfig:
         return ValueConfig(width, inputs // BUCKET_ROWS)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"not the configuration of a value trunk: {error!r}") from error
-
-
-class ValueTables(NamedTuple):
-    """The parameters of a value trunk, or their gradients: flat float32. F rows, W width, 8 versions of each layer."""
-
-    weight: np.ndarray  # [F * W]
-    bias: np.ndarray  # [W]
-    dense1: np.ndarray  # [8 * 16 * W]
-    dense1_bias: np.ndarray  # [8 * 16]
-    dense2: np.ndarray  # [8 * 32 * 32]
-    dense2_bias: np.ndarray  # [8 * 32]
-    output: np.ndarray  # [8 * 4 * 32]
-    output_bias: np.ndarray  # [8 * 4]
-
-
-def value_shapes(config: ValueConfig) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter by its name in `ValueTables`."""
-    return {
-        "weight": (config.rows, config.width),
-        "bias": (config.width,),
-        "dense1": (MEN_BUCKETS, HIDDEN_1, config.width),
-        "dense1_bias": (MEN_BUCKETS, HIDDEN_1),
-        "dense2": (MEN_BUCKETS, HIDDEN_2, 2 * HIDDEN_1),
-        "dense2_bias": (MEN_BUCKETS, HIDDEN_2),
-        "output": (MEN_BUCKETS, VALUE_OUTPUTS, HIDDEN_2),
-        "output_bias": (MEN_BUCKETS, VALUE_OUTPUTS),
-    }
-
-
-def new_value_tables(config: ValueConfig) -> tuple[np.ndarray, ValueTables]:
-    """(flat vector of zeros, tables as views of it, each beginning on a cache line)."""
-    flat, tables = flat_tables(value_shapes(config))
-    return flat, ValueTables(*tables)
-
-
-def named_value_views(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
-    """Views of the tables in their own shapes, by the names of the layers' parameters."""
-    return named_tables(tables, value_shapes(config), VALUE_PARAMETERS)
-
-
-def fill_value_tables(tables: ValueTables, config: ValueConfig, tensors: Mapping[str, np.ndarray]) -> None:
-    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one of another shape."""
-    copy_into(named_value_views(tables, config), tensors, "the value trunk")
 
 
 def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
@@ -146,17 +114,3 @@ def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
         squares = np.sort(bucket.max(axis=0), axis=0)  # [64, W]
         np.maximum(bound, squares[-MAX_VIEW:].sum(axis=0), out=bound)
     return float((bound + np.abs(tables.bias)).max())
-
-
-def integer_scale(tables: ValueTables, config: ValueConfig) -> int:
-    """The largest power of two, up to 1,024, at which no sum of rows and bias can leave int16.
-
-    Raises ConfigError if there is none of at least 64: the trunk's weights are too large, infinite or NaN.
-    """
-    largest, scale = largest_accumulator(tables, config), FINEST_SCALE
-    rounded = MAX_VIEW + 1  # addends, each by half a unit at most
-    while not scale * largest + rounded / 2 <= np.iinfo(np.int16).max:
-        scale //= 2
-        if scale < 64:
-            raise ConfigError(f"expected value rows that add up to less than 500, found sums up to {largest:g}")
-    return scale

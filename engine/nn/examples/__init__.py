@@ -1,6 +1,5 @@
-"""Experiments to run and read: ``python -m engine.nn.examples.NAME``, each with --help, --seed and --plot FILE.
+"""Experiments to run and read: `python -m engine.nn.examples.NAME`, each with --help, --seed and --plot FILE.
 
-    gradients           the gradients of a small net, layer by layer, as numbers
     vanishing           what deep stacks of sigmoids do to a gradient
     linear_regression   two numbers found by descent, against least squares
     projection          a 4x4 matrix with and without momentum

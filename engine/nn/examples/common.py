@@ -57,7 +57,7 @@ def show(record: Record) -> None:
 
 
 def save_curves(path: Path | None, curves: Mapping[str, Sequence[float]], x: str, y: str, scale: str = "plot") -> None:
-    """Save a picture of curves by name over 1, 2, ..., if there is a path; ``scale`` is plot, semilogy or loglog."""
+    """Save a picture of curves by name over 1, 2, ..., if there is a path; `scale` is plot, semilogy or loglog."""
 
     def draw(axes: Any) -> None:
         for name, values in curves.items():
@@ -70,7 +70,7 @@ def save_curves(path: Path | None, curves: Mapping[str, Sequence[float]], x: str
 
 
 def save_plot(path: Path | None, draw: Callable[[Any], None]) -> None:
-    """Save a picture with one pair of axes, on which ``draw`` draws, if there is a path. Needs Matplotlib."""
+    """Save a picture with one pair of axes, on which `draw` draws, if there is a path. Needs Matplotlib."""
     if path is None:
         return
     figure = new_figure(6, 4)

@@ -42,14 +42,9 @@ def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> nn.Se
 
 
 def run(
-    digits: nn.datasets.Digits,
-    channels: Sequence[int],
-    epochs: int,
-    seed: int = 0,
-    rate: float = 2e-3,
-    shift: int = 0,
+    digits: nn.datasets.Digits, channels: Sequence[int], epochs: int, seed: int = 0, rate: float = 2e-3, shift: int = 0
 ) -> Result:
-    """Train; with ``shift``, every epoch moves every digit anew by up to so many squares."""
+    """Train; with `shift`, every epoch moves every digit anew by up to so many squares."""
     model = build(digits.train.inputs.shape[2], channels, np.random.default_rng(seed))
     settings = nn.TrainerSettings(batch_size=128, seed=seed, shard_size=64, threads=2)
     steps = epochs * -(-len(digits.train.inputs) // settings.batch_size)

@@ -51,7 +51,7 @@ class Result(NamedTuple):
 
 
 def read_positions(path: Path, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(boards uint8 [N, 64], moves played int64 [N]): ``count`` positions of recorded games, a few of each."""
+    """(boards uint8 [N, 64], moves played int64 [N]): `count` positions of recorded games, a few of each."""
     rng = np.random.default_rng(seed)
     boards, moves = np.empty((count, 64), np.uint8), np.empty(count, np.int64)
     found = 0
@@ -84,7 +84,7 @@ def spatial_net(rng: np.random.Generator, filters: int = FILTERS, blocks: int = 
 
 
 def flat_net(rng: np.random.Generator, parameters: int) -> nn.Sequential:
-    """Two hidden layers, as wide as makes the number of parameters nearest to ``parameters``."""
+    """Two hidden layers, as wide as makes the number of parameters nearest to `parameters`."""
     sizes = {width: 768 * width + width**2 + ACTIONS * width + 2 * width + ACTIONS for width in range(4, 512)}
     width = min(sizes, key=lambda w: abs(sizes[w] - parameters))
     return nn.Sequential(
@@ -98,12 +98,7 @@ def flat_net(rng: np.random.Generator, parameters: int) -> nn.Sequential:
 
 
 def run(
-    train: nn.Data,
-    held_out: nn.Data,
-    epochs: int,
-    seed: int = 0,
-    filters: int = FILTERS,
-    blocks: int = BLOCKS,
+    train: nn.Data, held_out: nn.Data, epochs: int, seed: int = 0, filters: int = FILTERS, blocks: int = BLOCKS
 ) -> Result:
     """Train both nets on the same batches."""
     spatial = spatial_net(np.random.default_rng(seed), filters, blocks)

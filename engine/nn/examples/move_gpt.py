@@ -92,7 +92,7 @@ def as_data(games: Sequence[Sequence[str]], length: int) -> nn.Data:
 def select_games(
     path: Path, count: int, length: int, opening: Sequence[str]
 ) -> tuple[list[list[str]], list[list[str]]]:
-    """(``count`` games, and those of the opening among twice as many more), long enough to fill ``length``."""
+    """(`count` games, and those of the opening among twice as many more), long enough to fill `length`."""
     shortest = length // MOVE_LENGTH + 1
     games = read_games(path, shortest)
     first = list(itertools.islice(games, count))
@@ -119,7 +119,7 @@ def train(model: nn.Layer, data: nn.Data, epochs: int, rate: float, seed: int, h
 
 
 def perplexity(model: nn.Layer, data: nn.Data, skipped_plies: int) -> float:
-    """exp(mean cross-entropy a move), over the moves after the first ``skipped_plies``."""
+    """exp(mean cross-entropy a move), over the moves after the first `skipped_plies`."""
     total, characters, first = 0.0, 0, skipped_plies * MOVE_LENGTH
     for start in range(0, len(data.inputs), 64):
         targets = data.targets[start : start + 64, first:]

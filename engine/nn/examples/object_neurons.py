@@ -23,7 +23,7 @@ RATE = 0.1
 
 
 class Neuron:
-    """A sigmoid of a weighted sum; remembers what it saw so that ``learn`` can go back."""
+    """A sigmoid of a weighted sum; remembers what it saw so that `learn` can go back."""
 
     def __init__(self, weights: list[float], bias: float) -> None:
         self.weights, self.bias = weights, bias

@@ -32,7 +32,7 @@ class TrainingCurve(NamedTuple):
     majority: float  # accuracy of always giving the more frequent answer
 
     def steps_to(self, loss: float) -> int:
-        """The first step after which the mean loss of 20 steps is below ``loss``; all steps if there is none."""
+        """The first step after which the mean loss of 20 steps is below `loss`; all steps if there is none."""
         means = np.convolve(self.losses, np.ones(20) / 20, mode="valid")
         below = np.flatnonzero(means < loss)
         return int(below[0]) + 20 if len(below) else len(self.losses)

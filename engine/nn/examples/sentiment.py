@@ -124,12 +124,7 @@ class Result(NamedTuple):
         return self.histories[name]["validation_accuracy"][-1]
 
 
-def run(
-    texts: Sequence[str],
-    labels: np.ndarray,
-    seed: int = 0,
-    epochs: Mapping[str, int] = EPOCHS,
-) -> Result:
+def run(texts: Sequence[str], labels: np.ndarray, seed: int = 0, epochs: Mapping[str, int] = EPOCHS) -> Result:
     """Train both nets on four fifths of the reviews; the rest, in whose words nothing was chosen, is held out."""
     order = np.random.default_rng(seed).permutation(len(texts))
     cut = len(texts) - len(texts) // 5

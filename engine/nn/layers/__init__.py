@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.nn.layers.activations import ACTIVATIONS, Activation, activation_function
 from engine.nn.layers.attend import attend
-from engine.nn.layers.attention import BiasedAttention, CrossAttention, SelfAttention
+from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.conv import Conv2D
@@ -34,7 +34,6 @@ __all__ = [
     "Activation",
     "AveragePool2D",
     "BatchNorm",
-    "BiasedAttention",
     "Conv2D",
     "CrossAttention",
     "Dense",

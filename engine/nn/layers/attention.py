@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
+from engine.nn.layer import Array, Gradients, Layer, check_input, prefixed, register
 from engine.nn.layers.attend import attend
 from engine.nn.layers.dense import Dense
 
@@ -17,7 +17,7 @@ InputsBackward = Callable[[Array], tuple[tuple[Array, ...], Gradients]]
 
 
 class _Attention(Layer):
-    """Multi-head projections around ``attend``: x gives the queries, ``context`` gives the keys and values."""
+    """Multi-head projections around `attend`: x gives the queries, `context` gives the keys and values."""
 
     def __init__(
         self, features: int, context_features: int, heads: int, rng: np.random.Generator, inner: int | None = None
@@ -83,33 +83,37 @@ class _Attention(Layer):
 class SelfAttention(_Attention):
     """Multi-head attention from a sequence to itself.
 
-    forward:  x [B, T, features], optionally mask bool [B, T] (which keys are visible) or [B, T, T] (to which query)
-              -> y [B, T, features]
-    backward: dy like y -> dx like x; gradients query.*, key.*, value.*, output.* of the four dense layers
+    forward:  x [B, T, features], or (x, bias [B, heads, T, T]); optionally mask bool [B, T] (which keys are visible) or
+              [B, T, T] (to which query) -> y [B, T, features]
+    backward: dy like y -> dx, or (dx, dbias); gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q, k, v = three dense layers of x, split into ``heads`` parts; y = dense(concatenated ``attend`` of the heads). x
-    enters three times, so dx is the sum of three gradients. ``causal`` lets position t attend only to positions <= t.
-    Raises ShapeError when x or the mask does not fit.
+    q, k, v = three dense layers of x to `inner` (default: features) numbers, split into `heads` parts; y =
+    dense(concatenated `attend` of the heads). x enters three times, so dx is the sum of three gradients. `causal` lets
+    position t attend only to positions <= t; the bias is added to each head's scores, as in Shaw et al. 2018 and later.
+    Raises ShapeError when x, the bias or the mask does not fit.
     """
 
-    settings = ("features", "heads", "causal")
-
-    def __init__(self, features: int, heads: int, rng: np.random.Generator, causal: bool = False) -> None:
-        super().__init__(features, features, heads, rng)
+    def __init__(
+        self, features: int, heads: int, rng: np.random.Generator, causal: bool = False, inner: int | None = None
+    ) -> None:
+        super().__init__(features, features, heads, rng, inner)
         self.causal = causal
 
-    def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Array, Backward]:
+    def forward(self, x: Any, training: bool = False, mask: Array | None = None) -> tuple[Array, Any]:
+        x, bias = x if isinstance(x, tuple) else (x, None)
         check_input(self, x, "B", "T", self.features)
         batch, places, _ = x.shape
+        if bias is not None:
+            check_input(self, bias, batch, self.heads, places, places)
         allowed = self._mask(mask, batch, places, places)
         if self.causal:
             past = backend_of(x).xp.tri(places, dtype=bool)
             allowed = past if allowed is None else allowed & past
-        y, both_backward = self._apply(x, x, allowed, training)
+        y, inputs_backward = self._apply(x, x, allowed, training, bias)
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            (dasked, danswered), grads = both_backward(dy)
-            return dasked + danswered, grads
+        def backward(dy: Array) -> tuple[Any, Gradients]:
+            (dasked, danswered, *dbias), grads = inputs_backward(dy)
+            return (dasked + danswered, *dbias) if dbias else dasked + danswered, grads
 
         return y, backward
 
@@ -122,11 +126,9 @@ class CrossAttention(_Attention):
               -> y [B, T, features]
     backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four dense layers
 
-    q is a dense layer of x; k and v are dense layers of the context; ``inner`` (default: features) numbers each. The
+    q is a dense layer of x; k and v are dense layers of the context; `inner` (default: features) numbers each. The
     rest is as in SelfAttention. Raises ShapeError when x, the context or the mask does not fit.
     """
-
-    settings = ("features", "context_features", "heads", "inner")
 
     def forward(
         self, x: tuple[Array, Array], training: bool = False, mask: Array | None = None
@@ -138,33 +140,3 @@ class CrossAttention(_Attention):
         check_input(self, context, asking.shape[0], "S", self.context_features)
         allowed = self._mask(mask, asking.shape[0], asking.shape[1], context.shape[1])
         return self._apply(asking, context, allowed, training)
-
-
-@register("biased_attention")
-class BiasedAttention(_Attention):
-    """Multi-head attention from a sequence to itself, with a bias added to the scores: Shaw et al. 2018 and later.
-
-    forward:  x [B, T, features], or (x, bias [B, heads, T, T]) -> y [B, T, features]
-    backward: dy like y -> dx, or (dx, dbias); gradients query.*, key.*, value.*, output.* of the four dense layers
-
-    As SelfAttention, but ``attend`` adds the bias to each head's scores, and the heads share ``inner`` numbers of a
-    query instead of ``features``. Raises ShapeError when x or the bias does not fit.
-    """
-
-    settings = ("features", "heads", "inner")
-
-    def __init__(self, features: int, heads: int, rng: np.random.Generator, inner: int | None = None) -> None:
-        super().__init__(features, features, heads, rng, inner)
-
-    def forward(self, x: Any, training: bool = False) -> tuple[Array, Any]:
-        x, bias = x if isinstance(x, tuple) else (x, None)
-        check_input(self, x, "B", "T", self.features)
-        if bias is not None:
-            check_input(self, bias, len(x), self.heads, x.shape[1], x.shape[1])
-        y, inputs_backward = self._apply(x, x, None, training, bias)
-
-        def backward(dy: Array) -> tuple[Any, Gradients]:
-            (dasked, danswered, *dbias), grads = inputs_backward(dy)
-            return (dasked + danswered, *dbias) if dbias else dasked + danswered, grads
-
-        return y, backward

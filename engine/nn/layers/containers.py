@@ -23,7 +23,7 @@ class Sequential(Layer):
     With x_i = f_i(x_{i-1}), the chain rule runs from the last layer to the first: dx_{i-1} = backward_i(dx_i).
 
     Layers given by position get the names dense1, activation1, dense2, ...: their kind, counted. Layers given by
-    keyword keep that name: ``Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1, rng))``. Files and optimizers know
+    keyword keep that name: `Sequential(hidden=Dense(2, 16, rng), out=Dense(16, 1, rng))`. Files and optimizers know
     the parameters by these names. Raises ConfigError for a part that is no layer, for a name used twice, and for
     one layer with parameters in two places: they would have two names, two gradients and two states of the optimizer.
     """
@@ -75,8 +75,6 @@ class MultiHead(Layer):
     With t = trunk(x): dt = sum over heads of the head's dx; dx = trunk's backward of dt. The trunk's parameters are
     named "trunk.NAME", a head's "HEAD.NAME". Raises ShapeError when no head, or an unknown head, has a gradient.
     """
-
-    settings = ("trunk", "heads")
 
     def __init__(self, trunk: Layer, heads: Mapping[str, Layer]) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 from engine.nn.layers.initialization import he_normal
 from engine.nn.operations import operations_for
 
@@ -15,17 +15,15 @@ class Conv2D(Layer):
     """2-D convolution over board planes with zero padding ("same" by default).
 
     forward:  x [B, C_in, H, W] -> y [B, C_out, H', W'], H' = (H + 2 padding - k) // stride + 1
-    backward: dy like y -> dx like x; gradients weight [C_out, C_in, k, k] and, with ``bias``, bias [C_out]
+    backward: dy like y -> dx like x; gradients weight [C_out, C_in, k, k] and, with `bias`, bias [C_out]
 
     With cols = im2col(x) and W as [C_out, C_in*k*k]:
         y = cols W^T + b      dW = dy^T cols      db = sum dy      dx = col2im(dy W)
 
-    ``input_gradient=False`` saves the work for dx in the first layer of a network: backward then returns None as dx.
+    `input_gradient=False` saves the work for dx in the first layer of a network: backward then returns None as dx.
     Raises ConfigError for an even kernel, ShapeError when C_in differs or x is smaller than the kernel. He et al.
     2015, arXiv:1502.01852 (initialisation).
     """
-
-    settings = ("inputs", "outputs", "size", "stride", "padding", "bias", "input_gradient")
 
     def __init__(
         self,
@@ -59,12 +57,10 @@ class Conv2D(Layer):
             raise ShapeError(f"Conv2D: expected [B, {self.inputs}, H, W], H and W >= {smallest}, found {list(x.shape)}")
         operations = operations_for(x)
         y, conv_backward = operations.conv2d(x, self.params["weight"], self.stride, self.padding, self.input_gradient)
-        shape = y.shape
         if "bias" in self.params:
             y, bias_backward = operations.add_bias(y, self.params["bias"])
 
         def backward(dy: Array) -> tuple[Array | None, Gradients]:
-            check_gradient(self, dy, shape)
             dx, dweight = conv_backward(dy)
             grads = {"weight": dweight}
             if "bias" in self.params:

@@ -6,21 +6,19 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
+from engine.nn.layer import Array, Backward, Layer, check_input, register
 
 
 @register("dropout")
 class Dropout(Layer):
-    """In training, set each element to zero with probability ``rate`` and scale up the others to keep the mean.
+    """In training, set each element to zero with probability `rate` and scale up the others to keep the mean.
 
     forward:  x of any shape -> y like x;  in inference y = x
     backward: dy -> dx like x; no parameters
 
-    With m = 1 / (1 - rate) where an element is kept and 0 elsewhere: y = m x, dx = m dy. Masks are drawn from ``rng``;
-    ``reseed`` makes them repeatable. Raises ConfigError unless 0 <= rate < 1. Srivastava et al. 2014, JMLR 15.
+    With m = 1 / (1 - rate) where an element is kept and 0 elsewhere: y = m x, dx = m dy. Masks are drawn from `rng`;
+    `reseed` makes them repeatable. Raises ConfigError unless 0 <= rate < 1. Srivastava et al. 2014, JMLR 15.
     """
-
-    settings = ("rate",)
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
         super().__init__()
@@ -34,12 +32,7 @@ class Dropout(Layer):
             return x, lambda dy: (dy, {})
         kept = self.rng.random(x.shape, np.float32) >= self.rate
         mask = backend_of(x).asarray((kept / (1 - self.rate)).astype(x.dtype))
-
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, mask.shape)
-            return dy * mask, {}
-
-        return x * mask, backward
+        return x * mask, lambda dy: (dy * mask, {})
 
     def reseed(self, *seed: int) -> None:
         self.rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
-from engine.nn.layers.attention import BiasedAttention
+from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.feed_forward import FeedForward
 from engine.nn.layers.initialization import glorot_normal
 from engine.nn.layers.layernorm import LayerNorm
@@ -22,14 +22,12 @@ from engine.nn.layers.smolgen import Smolgen
 class EncoderLayer(Layer):
     """Attention inside a skip connection, z = norm(scale attention(x) + x), then a feed-forward block of z.
 
-    forward:  x [B, T, features], with ``smolgen`` (x, table [T * T, generated]) -> y [B, T, features]
+    forward:  x [B, T, features], with `smolgen` (x, table [T * T, generated]) -> y [B, T, features]
     backward: dy like y -> dx, or (dx, dtable); gradients attention.*, norm.*, feed.*, smolgen.*
 
     With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through attention and its bias.
-    ``smolgen`` holds the settings of a Smolgen but for features and heads. Raises ShapeError when x does not fit.
+    `smolgen` holds the settings of a Smolgen but for features and heads. Raises ShapeError when x does not fit.
     """
-
-    settings = ("features", "heads", "inner", "hidden", "activation", "scale", "epsilon", "smolgen")
 
     def __init__(
         self,
@@ -50,7 +48,7 @@ class EncoderLayer(Layer):
         self.activation, self.scale, self.epsilon = activation, scale, epsilon
         self.smolgen = None if smolgen is None else dict(smolgen)
         self.parts: dict[str, Layer] = {
-            "attention": BiasedAttention(features, heads, rng, inner),
+            "attention": SelfAttention(features, heads, rng, inner=inner),
             "norm": LayerNorm(features, epsilon),
             "feed": FeedForward(features, hidden, rng, activation, scale, epsilon),
         }
@@ -88,11 +86,9 @@ class Encoder(Layer):
     forward:  x [B, T, features], or boards [B, features, H, W], T = H W -> y [B, T, features]
     backward: dy like y -> dx like x; gradients layer0.*, layer1.*, ..., and table [T * T, generated] with smolgen
 
-    The gradient of the table is the sum of the layers'. ``block`` holds the settings of an EncoderLayer.
+    The gradient of the table is the sum of the layers'. `block` holds the settings of an EncoderLayer.
     Vaswani et al. 2017, arXiv:1706.03762; layer norm and smolgen as in Lc0. Raises ShapeError when x does not fit.
     """
-
-    settings = ("depth", "block")
 
     def __init__(self, depth: int, block: Mapping[str, Any], rng: np.random.Generator) -> None:
         super().__init__()

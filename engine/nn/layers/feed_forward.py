@@ -22,8 +22,6 @@ class FeedForward(Layer):
     Raises ShapeError when x is not [B, T, features].
     """
 
-    settings = ("features", "hidden", "activation", "scale", "epsilon")
-
     def __init__(
         self,
         features: int,

@@ -14,7 +14,7 @@ from engine.nn.layers.recurrent import Recurrent, State, StepBackward
 class GRU(Recurrent):
     """A recurrent state that a gate updates only in part. Shapes and gradients are as in Recurrent, G = 3.
 
-    With the thirds r, z, n of a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T, and ``candidate_bias`` e [H]:
+    With the thirds r, z, n of a_t = x_t Wx^T + b and c_t = h_{t-1} Wh^T, and `candidate_bias` e [H]:
         r = sigmoid(a_r + c_r)      z = sigmoid(a_z + c_z)      n = tanh(a_n + r (c_n + e))
         h_t = (1 - z) n + z h_{t-1}
     Backward, where dr, dz and dn are gradients before the nonlinearity:

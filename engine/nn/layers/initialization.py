@@ -24,9 +24,9 @@ def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int,
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
-    """Normal weights with standard deviation ``deviation``, float32.
+    """Normal weights with standard deviation `deviation`, float32.
 
-    Raises ConfigError unless ``rng`` is a generator.
+    Raises ConfigError unless `rng` is a generator.
     """
     if not hasattr(rng, "standard_normal"):
         raise ConfigError(f"initial weights: rng must be a generator such as np.random.default_rng(0), not {rng!r:.40}")

@@ -1,6 +1,6 @@
 """The common part of recurrent layers: the loop over time steps and backpropagation through time.
 
-Each kind defines its forward and backward step in its own file (``rnn.py``, ``gru.py``, ``lstm.py``).
+Each kind defines its forward and backward step in its own file (`rnn.py`, `gru.py`, `lstm.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input
 from engine.nn.layers.initialization import glorot_normal
 
 State = tuple[Array, ...]  # the first array is the hidden state h [B, H]
@@ -22,7 +22,7 @@ StepBackward = Callable[[State], tuple[Array, Array, State]]
 class Recurrent(Layer):
     """Updates a state from a sequence step by step; the state starts at zero.
 
-    forward:  x [B, T, inputs] -> all hidden states y [B, T, hidden]; with ``last`` only the last one, y [B, hidden]
+    forward:  x [B, T, inputs] -> all hidden states y [B, T, hidden]; with `last` only the last one, y [B, hidden]
     backward: dy like y -> dx like x; gradients input_weight [G H, inputs], hidden_weight [G H, H], bias [G H]
 
     With a_t = x_t Wx^T + b for all steps at once and c_t = h_{t-1} Wh^T, a kind defines
@@ -32,8 +32,6 @@ class Recurrent(Layer):
         dWx = sum_t da_t^T x_t      dWh = sum_t dc_t^T h_{t-1}      db = sum_t da_t      dx_t = da_t Wx
     Raises ShapeError when x is not [B, T, inputs].
     """
-
-    settings = ("inputs", "hidden", "last")
 
     gates: ClassVar[int]  # G: how many vectors of H numbers a step takes from a_t and c_t
     states: ClassVar[int] = 1  # number of arrays in a state
@@ -70,7 +68,6 @@ class Recurrent(Layer):
             step_backwards.append(step_backward)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, (batch, self.hidden) if self.last else (batch, steps, self.hidden))
             da, dc = xp.empty_like(a), xp.empty_like(a)
             dstate: State = tuple(xp.zeros((batch, self.hidden), x.dtype) for _ in range(self.states))
             for t in reversed(range(steps)):

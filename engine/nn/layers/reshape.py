@@ -6,17 +6,15 @@ import math
 from collections.abc import Sequence
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, register
+from engine.nn.layer import Array, Backward, Layer, check_input, register
 
 
 @register("reshape")
 class Reshape(Layer):
     """x [B, ...] -> y [B, *shape] with the same numbers in the same (row-major) order;  dx is dy in the shape of x.
 
-    Raises ConfigError for sizes below 1, ShapeError when x does not hold as many numbers as ``shape``.
+    Raises ConfigError for sizes below 1, ShapeError when x does not hold as many numbers as `shape`.
     """
-
-    settings = ("shape",)
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -29,9 +27,4 @@ class Reshape(Layer):
         shape = x.shape
         if math.prod(shape[1:]) != math.prod(self.shape):
             raise ShapeError(f"Reshape: expected numbers for [B, {str(self.shape)[1:]}, found {list(shape)}")
-
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, (shape[0], *self.shape))
-            return dy.reshape(shape), {}
-
-        return x.reshape(shape[0], *self.shape), backward
+        return x.reshape(shape[0], *self.shape), lambda dy: (dy.reshape(shape), {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
 from engine.nn.layers.activations import activation_function
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.squeeze_excitation import MergeBackward, SqueezeExcitation
@@ -23,8 +23,6 @@ class Residual(Layer):
     He et al. 2016, arXiv:1512.03385.
     """
 
-    settings = ("body", "se", "activation")
-
     def __init__(self, body: Sequential, se: SqueezeExcitation | None = None, activation: str = "relu") -> None:
         super().__init__()
         if not isinstance(body, Sequential) or not isinstance(se, SqueezeExcitation | None) or "se" in body.layers:
@@ -40,10 +38,8 @@ class Residual(Layer):
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")
         total, merge_backward = self._merge(inner, x, training)
         y, slope = self._apply(total)
-        shape = y.shape
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, shape)
             dinner, dskip, gate_grads = merge_backward(slope(dy))
             dx, grads = body_backward(dinner)
             return operations_for(dx).add(dx, dskip), grads | prefixed("se", gate_grads)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input, register
+from engine.nn.layer import Array, Gradients, Layer, check_input, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -25,13 +25,11 @@ class Smolgen(Layer):
     forward:  (x [B, T, features], table [T * T, generated]) -> bias [B, heads, T, T]
     backward: dbias -> (dx, dtable); gradients compress [compressed, features], dense1.*, norm1.*, dense2.*, norm2.*
 
-    c = x compress^T, and g = norm2(act(dense2(norm1(act(dense1 c))))) of all T places together, ``generated`` numbers
+    c = x compress^T, and g = norm2(act(dense2(norm1(act(dense1 c))))) of all T places together, `generated` numbers
     for each head. The table, which all layers of an encoder share, turns these into a bias for each pair of places:
         bias = g table^T      dg = dbias table      dtable = dbias^T g      dcompress = dc^T x      dx = dc compress
     Raises ShapeError when x or the table does not fit.
     """
-
-    settings = ("features", "heads", "places", "compressed", "hidden", "generated", "activation")
 
     def __init__(
         self,
@@ -70,14 +68,12 @@ class Smolgen(Layer):
         weight, batch = self.params["compress"], len(squares)
         codes, codes_backward = Sequential(**self.layers).forward(squares @ weight.T, training)
         codes = codes.reshape(batch * self.heads, self.generated)
-        shape = batch, self.heads, self.places, self.places
 
         def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
-            check_gradient(self, dy, shape)
             dbias = dy.reshape(batch * self.heads, self.places**2)
             dsmall, grads = codes_backward((dbias @ table).reshape(batch, self.heads * self.generated))
             rows = squares.reshape(-1, self.features)
             grads["compress"] = dsmall.reshape(-1, self.compressed).T @ rows
             return (dsmall @ weight, dbias.T @ codes), grads
 
-        return (codes @ table.T).reshape(shape), backward
+        return (codes @ table.T).reshape(batch, self.heads, self.places, self.places), backward

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.backend import backend_of
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
 from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
@@ -28,8 +28,6 @@ class SqueezeExcitation(Layer):
     Raises ShapeError when x is not [B, C, H, W]. Hu et al. 2018, arXiv:1709.01507; the shift is Lc0's addition.
     """
 
-    settings = ("channels", "hidden", "activation")
-
     def __init__(self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu") -> None:
         super().__init__()
         self.channels, self.hidden, self.activation = channels, hidden, activation
@@ -41,7 +39,6 @@ class SqueezeExcitation(Layer):
         y, merge_backward = self.forward_with_skip(x, backend_of(x).xp.zeros_like(x), False, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, x.shape)
             dx, _, grads = merge_backward(dy)
             return dx, grads
 

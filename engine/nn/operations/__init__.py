@@ -1,6 +1,6 @@
 """The expensive operations of the layers, once as plain array code and once as native kernels.
 
-A layer asks ``operations_for(x)`` and gets the fastest implementation for the backend and dtype of ``x``: float32 in
+A layer asks `operations_for(x)` and gets the fastest implementation for the backend and dtype of `x`: float32 in
 host memory uses the Numba kernels, CuPy fused ones; everything else (float64 in the gradient check) uses the reference.
 """
 
@@ -23,7 +23,7 @@ _PLAIN = Operations(np)
 
 
 def operations_for(x: Any) -> Operations:
-    """Return the implementation for the backend and dtype of ``x``."""
+    """Return the implementation for the backend and dtype of `x`."""
     backend = backend_of(x)
     if backend is NUMPY and x.dtype == np.float32:
         return _NATIVE

@@ -59,7 +59,7 @@ def _block_moments(x, channels, c, first, last, shift, total, square_total):
 
 @kernel(contract=True)
 def normalise(x, channels, mean, scale, beta, rectify, y):
-    """y = scale (x - mean) + beta, then max(., 0) with ``rectify``; mean, scale and beta are [C]."""
+    """y = scale (x - mean) + beta, then max(., 0) with `rectify`; mean, scale and beta are [C]."""
     squares = len(x) // channels
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
@@ -97,7 +97,7 @@ def norm_sums(x, dy, channels, mean, scale, beta, rectify, total, weighted):
 
 @kernel(contract=True)
 def norm_input_gradient(x, dy, channels, mean, scale, beta, slope, constant, rectify, dx):
-    """dx = scale dz + slope (x - mean) + constant, with dz as in ``norm_sums``; slope and constant are [C]."""
+    """dx = scale dz + slope (x - mean) + constant, with dz as in `norm_sums`; slope and constant are [C]."""
     squares = len(x) // channels
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
@@ -124,7 +124,7 @@ def image_means(x, channels, squares, mean):
 
 @kernel(contract=True)
 def gated_sum(x, scale, shift, skip, channels, squares, rectify, y):
-    """y = scale x + shift + skip, then max(., 0) with ``rectify``; scale and shift are [B, C]."""
+    """y = scale x + shift + skip, then max(., 0) with `rectify`; scale and shift are [B, C]."""
     for image in range(len(scale) // channels):
         for c in range(0, channels, LANES):
             s, t = load(scale, image * channels + c), load(shift, image * channels + c)
@@ -138,7 +138,7 @@ def gated_sum(x, scale, shift, skip, channels, squares, rectify, y):
 
 @kernel(contract=True)
 def gate_gradients(x, y, dy, channels, squares, rectify, dskip, dscale, dshift):
-    """dskip = dy (where y > 0 with ``rectify``); over an image, dscale = sum of x dskip and dshift = sum of dskip."""
+    """dskip = dy (where y > 0 with `rectify`); over an image, dscale = sum of x dskip and dshift = sum of dskip."""
     for image in range(len(dscale) // channels):
         for c in range(0, channels, LANES):
             scale_acc, shift_acc = splat(0.0), splat(0.0)

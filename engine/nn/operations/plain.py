@@ -2,7 +2,7 @@
 
 Images are [B, C, H, W]; their memory is kept channels last, which makes a convolution one matrix product. Every
 operation returns its result and a closure from the gradient of the result to the gradients of its inputs. Faster
-implementations override methods of ``Operations`` and are tested against it.
+implementations override methods of `Operations` and are tested against it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Array = Any
 
 
 class GateGradients(NamedTuple):
-    """The gradients of ``gated_sum``."""
+    """The gradients of `gated_sum`."""
 
     scale: Array  # [B, C]
     shift: Array  # [B, C]
@@ -25,7 +25,7 @@ class GateGradients(NamedTuple):
 
 
 class Operations:
-    """Plain array implementation on the array module ``xp``."""
+    """Plain array implementation on the array module `xp`."""
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
@@ -37,9 +37,9 @@ class Operations:
     ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
         """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H', W'].
 
-        backward: dy -> (dx or None without ``input_gradient``, dweight).
+        backward: dy -> (dx or None without `input_gradient`, dweight).
 
-        With a row of ``cols`` holding the C*k*k inputs of one output square:
+        With a row of `cols` holding the C*k*k inputs of one output square:
             y = cols W^T      dW = dy^T cols      dx = col2im(dy W)
         """
         xp = self.xp
@@ -96,28 +96,14 @@ class Operations:
         With n values a channel, h = (x - mean) / sqrt(variance + epsilon) and y = gamma h + beta:
             dgamma = sum dy h      dbeta = sum dy
             dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
-        With ``relu``, y = max(gamma h + beta, 0) and dy counts only where y > 0.
+        With `relu`, y = max(gamma h + beta, 0) and dy counts only where y > 0.
         """
-        axes, shape = _channel_axes(x)
-        count = x.size // x.shape[1]
+        axes, _ = _channel_axes(x)
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
         if self._is_too_wide(variance):
             return self._wide_batch_norm(x, gamma, beta, epsilon, relu)
-        inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
-        normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
-        y = normalised * gamma.reshape(shape) + beta.reshape(shape)
-        if relu:
-            y = self.xp.maximum(y, 0)
-
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
-            if relu:
-                dy = dy * (y > 0)
-            dgamma = (dy * normalised).sum(axis=axes)
-            dbeta = dy.sum(axis=axes)
-            centred = dy - (dbeta / count).reshape(shape) - normalised * (dgamma / count).reshape(shape)
-            return centred * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
-
+        y, backward = self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=True)
         return y, mean, variance, backward
 
     def _wide_batch_norm(
@@ -166,7 +152,13 @@ class Operations:
         self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool
     ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
         """Normalise by given statistics, which take no gradient: y = gamma (x - mean) / sqrt(variance + eps) + beta."""
-        axes, shape = _channel_axes(x)
+        return self._norm(x, gamma, beta, mean, variance, epsilon, relu, own=False)
+
+    def _norm(
+        self, x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float, relu: bool, own: bool
+    ) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+        """Return y and backward of a norm by statistics of x, its `own` or others."""
+        (axes, shape), count = _channel_axes(x), x.size // x.shape[1]
         inverse_deviation = 1 / self.xp.sqrt(variance + epsilon)
         normalised = (x - mean.reshape(shape)) * inverse_deviation.reshape(shape)
         y = normalised * gamma.reshape(shape) + beta.reshape(shape)
@@ -176,8 +168,10 @@ class Operations:
         def backward(dy: Array) -> tuple[Array, Array, Array]:
             if relu:
                 dy = dy * (y > 0)
-            dx = dy * (gamma * inverse_deviation).reshape(shape)
-            return dx, (dy * normalised).sum(axis=axes), dy.sum(axis=axes)
+            dgamma, dbeta = (dy * normalised).sum(axis=axes), dy.sum(axis=axes)
+            if own:
+                dy = dy - (dbeta / count).reshape(shape) - normalised * (dgamma / count).reshape(shape)
+            return dy * (gamma * inverse_deviation).reshape(shape), dgamma, dbeta
 
         return y, backward
 
@@ -190,9 +184,9 @@ class Operations:
     def gated_sum(
         self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool
     ) -> tuple[Array, Callable[[Array], GateGradients]]:
-        """y = scale x + shift + skip, then max(., 0) with ``relu``; scale and shift are [B, C], one number per plane.
+        """y = scale x + shift + skip, then max(., 0) with `relu`; scale and shift are [B, C], one number per plane.
 
-        backward: dy -> GateGradients. With dz = dy where y > 0 (everywhere without ``relu``):
+        backward: dy -> GateGradients. With dz = dy where y > 0 (everywhere without `relu`):
             dscale = sum over squares of x dz      dshift = sum over squares of dz      dskip = dz
             dx = scale dz + dmean / squares, where dmean [B, C] is the gradient of x's mean over the squares
         """
@@ -212,7 +206,7 @@ class Operations:
         return y, backward
 
     def sum(self, x: Array, skip: Array, relu: bool) -> tuple[Array, Callable[[Array], Array]]:
-        """y = x + skip, then max(., 0) with ``relu``; backward: dy -> the gradient of both x and skip."""
+        """y = x + skip, then max(., 0) with `relu`; backward: dy -> the gradient of both x and skip."""
         y = x + skip
         if relu:
             y = self.xp.maximum(y, 0)

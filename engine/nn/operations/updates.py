@@ -55,7 +55,7 @@ def shared_adam_step(parameter, gradient, own, shared, rows, inner, first, last,
     """Step the rows of groups first..last-1, and the parts that they share; `total` float32 [width] is scratch.
 
     The table is [outer, rows, inner, width]. A group is one (outer, inner); its moments start at group * width of
-    ``shared``, (mean, square), and those of its rows lie in ``own`` as the rows do.
+    `shared`, (mean, square), and those of its rows lie in `own` as the rows do.
     """
     width, keep = len(total), splat(rates.keep)
     for group in range(first, last):
@@ -93,7 +93,7 @@ def average_step(average, parameter, share, first, last):
 
 
 def on_stretches(pool: ThreadPool | None, size: int, stretch: int, work: Callable[[int, int], None]) -> None:
-    """Call ``work(first, last)`` for each stretch of range(size), on the threads of ``pool`` if given."""
+    """Call `work(first, last)` for each stretch of range(size), on the threads of `pool` if given."""
     parts = pairwise([*range(0, size, stretch), size])
     if pool is None:
         for first, last in parts:

@@ -2,8 +2,8 @@
 
     U = G g G^T     M[i] = V[i] U[i]     dV[i] = dM[i] U[i]^T     dU[i] = V[i]^T dM[i]     dg = G^T dU G
 
-V and M stand for the transformed inputs and outputs of all tiles (``tiles.py``). They are 9/4 the size of the
-images, so ``convolve`` splits the batch into chunks whose V and M stay in the cache. The backward pass computes V
+V and M stand for the transformed inputs and outputs of all tiles (`tiles.py`). They are 9/4 the size of the
+images, so `convolve` splits the batch into chunks whose V and M stay in the cache. The backward pass computes V
 again instead of keeping it.
 """
 
@@ -24,7 +24,7 @@ _G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flatte
 
 
 def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bool:
-    """Whether ``convolve`` supports this: 3x3, "same", sides multiples of 4, channels multiples of 16, some image."""
+    """Whether `convolve` supports this: 3x3, "same", sides multiples of 4, channels multiples of 16, some image."""
     kernels, channels, size, _ = weight.shape
     height, width = x.shape[2:]
     square = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32
@@ -36,7 +36,7 @@ def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bo
 def convolve(
     x: np.ndarray, weight: np.ndarray, input_gradient: bool
 ) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray | None, np.ndarray]]]:
-    """Like ``Operations.conv2d`` with stride 1 and padding 1, for inputs that ``supports`` accepts."""
+    """Like `Operations.conv2d` with stride 1 and padding 1, for inputs that `supports` accepts."""
     kernels, channels = weight.shape[:2]
     images = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     batch, height, width, _ = images.shape
@@ -106,7 +106,7 @@ def _chunks(batch: int, size: int) -> Iterator[tuple[int, int, bool]]:
 
 
 def _products(name: str, count: int, height: int, width: int, channels: int) -> tuple[np.ndarray, int, np.ndarray]:
-    """Return scratch for the products of ``count`` images: flat array, row stride, view [36, tiles, channels]."""
+    """Return scratch for the products of `count` images: flat array, row stride, view [36, tiles, channels]."""
     number = count * (height // tiles.TILE) * (width // tiles.TILE)
     stride = number * channels + tiles.STRIDE_PAD
     flat = scratch(name, (tiles.PLACES * stride,))

@@ -42,7 +42,7 @@ class _Block:
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
-    """Return a float32 array with arbitrary contents, like ``np.empty``; its memory is reused once no view is left."""
+    """Return a float32 array with arbitrary contents, like `np.empty`; its memory is reused once no view is left."""
     return np.asarray(_Block(shape))
 
 

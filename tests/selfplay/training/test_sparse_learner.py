@@ -13,7 +13,8 @@ from engine.errors import ConfigError
 from engine.network.policy.features import new_sight
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import look
-from engine.network.policy.parameters import PARAMETERS, SparseConfig, fill_tables, named_views, new_tables
+from engine.network.policy.parameters import PARAMETERS, SparseConfig
+from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet

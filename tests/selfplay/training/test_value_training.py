@@ -10,6 +10,7 @@ import pytest
 from engine.errors import ConfigError, DataError
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
+from engine.network.rows.flat_tables import named_views, new_tables
 from engine.network.value.features import MAX_VIEW
 from engine.network.value.gradients import from_slabs
 from engine.network.value.model import ValueNetwork
@@ -19,8 +20,6 @@ from engine.network.value.parameters import (
     WEIGHT_LIMIT,
     ValueConfig,
     ValueTables,
-    named_value_views,
-    new_value_tables,
     value_config_of,
 )
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
@@ -145,7 +144,7 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows, groups: LabelRow
     batch.moves_left[::3] = np.linspace(0, 2.5, len(batch.moves_left[::3]))
     trunk = ValueNetwork(CONFIG.value, np.random.default_rng(1))
     config, tables = tables_of(trunk)
-    _, slopes = new_value_tables(config)
+    _, slopes = new_tables(config)
     passes = ValuePass(config, len(numbers), threads=2)
     slopes = ValueTables(*(np.full_like(table, 7.0) for table in slopes))  # of the step before
     passes.forward(tables, batch, len(numbers), weights)
@@ -155,7 +154,7 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows, groups: LabelRow
     assert np.allclose(passes.gradients.losses.mean(axis=0), losses, rtol=1e-4)
     for table in (slopes.weight, slopes.dense1):
         table[:] = from_slabs(table, config.width).reshape(-1)
-    found = named_value_views(slopes, config)
+    found = named_views(slopes, config)
     assert found.keys() == set(VALUE_PARAMETERS.values())
     for name, gradient in expected.items():
         error = np.linalg.norm(found[f"{VALUE_TRUNK}.{name}"] - gradient) / np.linalg.norm(gradient)

@@ -136,7 +136,7 @@ def test_products_are_matrix_products_row_by_row(columns):
 @pytest.mark.parametrize("columns", [16, 48, 80, 112, 128])
 def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
     monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)  # 4 where registers hold sixteen floats, else 1.
-    for name in ("multiply", "_columns_of_4", "_columns_of_1", "_store_4"):
+    for name in ("multiply", "_columns_of_4", "_columns_of_1", "store_4"):
         monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
     rng = np.random.default_rng(12)
     a, b = rng.normal(size=(8, 3)).astype(np.float32), rng.normal(size=(3, columns)).astype(np.float32)

@@ -11,15 +11,15 @@ from engine.board.layout import SIDE
 from engine.errors import ConfigError
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
+from engine.network.rows.flat_tables import new_tables
+from engine.network.rows.quantization import FINEST_SCALE, sum_scale
 from engine.network.value.features import KING_BUCKET_COUNTS, MAX_VIEW, king_buckets, write_view_of
 from engine.network.value.parameters import (
-    FINEST_SCALE,
+    COARSEST_VALUE_SCALE,
     WEIGHT_LIMIT,
     ValueConfig,
     ValueTables,
-    integer_scale,
     largest_accumulator,
-    new_value_tables,
 )
 from tests.unit.network.test_sparse import some_boards
 
@@ -88,7 +88,7 @@ def test_other_names_are_refused(text: str) -> None:
 
 
 def random_tables(size: float) -> ValueTables:
-    _, tables = new_value_tables(CONFIG)
+    _, tables = new_tables(CONFIG)
     rng = np.random.default_rng(2)
     for table in tables:
         table[...] = size * rng.standard_normal(table.shape)
@@ -108,7 +108,7 @@ def test_no_position_exceeds_the_bound_of_the_accumulators() -> None:
 
 def test_the_bound_is_reached_where_all_rows_add_up() -> None:
     """32 pieces on their worst squares."""
-    _, tables = new_value_tables(CONFIG)
+    _, tables = new_tables(CONFIG)
     tables.weight[:] = 0.25
     tables.bias[:] = -0.5
     assert largest_accumulator(tables, CONFIG) == pytest.approx(0.25 * 32 + 0.5)
@@ -118,8 +118,9 @@ def test_the_bound_is_reached_where_all_rows_add_up() -> None:
     ("size", "scale"), [(0.01, FINEST_SCALE), (0.5, FINEST_SCALE), (1.5, 512), (WEIGHT_LIMIT, 256)]
 )
 def test_the_scale_is_the_finest_that_cannot_overflow(size: float, scale: int) -> None:
-    _, tables = new_value_tables(CONFIG)
+    _, tables = new_tables(CONFIG)
     tables.weight[:] = size
-    assert integer_scale(tables, CONFIG) == scale
-    assert scale * largest_accumulator(tables, CONFIG) < 32767
-    assert scale == FINEST_SCALE or 2 * scale * largest_accumulator(tables, CONFIG) > 32700
+    largest = largest_accumulator(tables, CONFIG)
+    assert sum_scale(largest, 33, COARSEST_VALUE_SCALE) == scale
+    assert scale * largest < 32767
+    assert scale == FINEST_SCALE or 2 * scale * largest > 32700

@@ -18,7 +18,6 @@ from engine.nn import LOSSES, REGISTRY, datasets
 from engine.nn.examples import (
     common,
     digits,
-    gradients,
     linear_regression,
     object_neurons,
     pass_fail,
@@ -34,7 +33,7 @@ from tests.new_process import output_of
 README = Path(engine.nn.__file__).parent / "README.md"
 NOT_RUN = {"boards", "common"}  # parts of others
 NAMES = [module.name for module in pkgutil.iter_modules(engine.nn.examples.__path__) if module.name not in NOT_RUN]
-QUICK = ["gradients", "vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
+QUICK = ["vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,16 +87,6 @@ def test_quick_examples_run_as_they_are_and_save_their_plot(
 
 
 # ---- small nets ---------------------------------------------------------------------------------------------------
-
-
-def test_gradients_by_hand_are_those_by_central_differences() -> None:
-    stages = gradients.run(seed=3)
-    assert [stage.name for stage in stages] == ["dense2", "tanh", "dense1"]
-    for stage in stages:
-        assert stage.grads.keys() == stage.numeric.keys()
-        for name, gradient in stage.grads.items():
-            assert np.allclose(gradient, stage.numeric[name], rtol=1e-6, atol=1e-8)
-            assert gradient.any()
 
 
 def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:

@@ -178,8 +178,6 @@ def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch: 
     monkeypatch.setattr("engine.nn.layer.REGISTRY", {})
 
     class Powered(Doubled):
-        settings = ("power",)
-
         def __init__(self, power: int, rng: np.random.Generator) -> None:
             super().__init__()
             self.power = power
@@ -190,8 +188,10 @@ def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch: 
     assert layer.config() == {"layer": "powered", "power": 3}
     assert nn.layer_from_config(layer.config(), rng()).config() == layer.config()
 
-    class Forgetful(Powered):
-        settings = ()
+    @register("forgetful")
+    class Forgetful(Doubled):
+        def __init__(self, power: int) -> None:
+            super().__init__()
 
-    with pytest.raises(ConfigError, match=r"Forgetful: expected settings \['power'\], found \[\]"):
-        register("forgetful")(Forgetful)
+    with pytest.raises(ConfigError, match=r"Forgetful: expected attributes like .* found no \['power'\]"):
+        Forgetful(3).config()
