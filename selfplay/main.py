@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import keyword
 import logging
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 
-from engine.cli.command_line import run_subcommand, unknown_command
-from engine.cli.manual import add_manual_flags
+from engine.cli.program import run_program
 
-COMMANDS = {
+_HELP = {
     "loop": "play games, train on them and gate the candidate, again and again; resumable at any point",
     "generate": "play self-play games into a run's replay",
     "fit": "train a candidate network on a run's replay",
@@ -24,36 +21,20 @@ COMMANDS = {
     "bench": "measure the speed of self-play, sampling and training on this machine",
     "label": "label positions with the moves and scores of a UCI engine that supports MultiPV",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
-    "measure": "measure how evaluators order quiet siblings",
     "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN and as Lc0 training chunks",
     "report": "write one HTML file about a run: losses, Elo, games, openings",
     "openings": "draw a set of balanced openings from text labels",
 }
-
-
-def module_name(command: str) -> str:
-    """Return the module of a subcommand. Its name ends in an underscore when the command is a Python keyword."""
-    return f"selfplay.commands.{command}{'_' if keyword.iskeyword(command) else ''}"
+# Name -> (module as `run_subcommand` wants it, help). A module's name ends in an underscore if it would be a keyword.
+COMMANDS = {name: (f"selfplay.commands.{name}{'_' * keyword.iskeyword(name)}", text) for name, text in _HELP.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return the exit status. Aino's own errors print one line on stderr, no traceback."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(
-        prog="aino-train",
-        description="Train Aino: self-play, supervised learning, matches. Each command has --help.",
-    )
-    parser.add_argument("--version", action="version", version=f"Aino {metadata.version('aino-chess')}")
-    add_manual_flags(parser, {command: (module_name(command), text) for command, text in COMMANDS.items()})
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command, text in COMMANDS.items():
-        subparsers.add_parser(command, help=text.replace("%", "%%"))
-    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        return unknown_command("aino-train", words[0], COMMANDS)
-    name = parser.parse_args(words if words[:1] == ["--completion"] else words[:1]).command
+    """Run one subcommand and return the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return run_subcommand("aino-train", name, COMMANDS[name], module_name(name), words[1:])
+    about = "Train Aino: self-play, supervised learning, matches. Each command has --help."
+    return run_program("aino-train", about, COMMANDS, arguments)
 
 
 if __name__ == "__main__":

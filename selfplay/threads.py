@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 from engine.native.pool import ThreadPool
 
 
-def run_on_threads(count: int, name: str, work: Callable[[Callable[[], bool]], None], stop: Callable[[], bool]) -> None:
-    """Call `work(halted)` on `count` threads and wait for all of them.
+def share_out(
+    items: Iterator[Any],
+    count: int,
+    name: str,
+    new_worker: Callable[[], Any],
+    work: Callable[[Any, Any, Callable[[Any], None], Callable[[], bool]], None],
+    take: Callable[[Any], None],
+    stop: Callable[[], bool],
+) -> None:
+    """Let `count` threads do the items, none of which is None, each with a worker of its own, which is closed.
 
-    `halted()` is true once `stop()` is true or another thread has failed. The first failure is raised here.
+    `work(worker, item, give, halted)` gives results to `take`. Only one thread at a time draws an item or gives a
+    result. `halted()` is true once `stop()` is true or another thread has failed. The first failure is raised here.
     """
-    failed = threading.Event()
+    lock, failed = threading.Lock(), threading.Event()
 
-    def guarded() -> None:
+    def halted() -> bool:
+        return stop() or failed.is_set()
+
+    def give(result: Any) -> None:
+        with lock:
+            take(result)
+
+    def serve() -> None:
         try:
-            work(lambda: stop() or failed.is_set())
+            with closing(new_worker()) as worker:
+                while not halted():
+                    with lock:
+                        item = next(items, None)
+                    if item is None:
+                        return
+                    work(worker, item, give, halted)
         except BaseException:
             failed.set()
             raise
 
     with ThreadPool(count + 1, name) as pool:  # the calling thread only waits, so that signals reach it
-        for future in [pool.start(guarded) for _ in range(count)]:
+        for future in [pool.start(serve) for _ in range(count)]:
             future.result()

@@ -10,7 +10,7 @@ import signal
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
@@ -21,13 +21,6 @@ FAILED = 1  # Exit status after an error reported on stderr.
 USAGE = 2  # Exit status after a command line that cannot be understood.
 INTERRUPTED = 130  # Exit status of an interrupted command, as in shells.
 _HELP_COLUMN = 26  # Of a flag's help; most flags fit before it.
-
-
-def unknown_command(program: str, word: str, known: Iterable[str]) -> int:
-    """Say on stderr that the program has no such subcommand, with a guess at what was meant; return the exit status."""
-    guess = did_you_mean(known, word) or "."
-    print(f"{program}: unknown command {word!r}{guess} `{program} --help` lists the commands.", file=sys.stderr)
-    return USAGE
 
 
 def run_subcommand(program: str, name: str, description: str, module_name: str, words: Sequence[str]) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 from rich.console import Console, RenderableType
-from rich.live import Live
 from rich.progress import (
     BarColumn,
     Progress,
@@ -92,16 +91,3 @@ def live_line(title: str, log_s: float = 0.0, at_first: str = "") -> Iterator[Li
     )
     with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
         yield LiveLine(progress, progress.add_task(title, total=1.0, text=at_first), title, log_s, at_first)
-
-
-@contextmanager
-def live_view(draw: Callable[[], RenderableType]) -> Iterator[None]:
-    """Redraw the result of `draw` twice a second below the other lines; on anything but a terminal, show nothing.
-
-    The drawing thread calls `draw`.
-    """
-    if not _console.is_terminal:
-        yield
-        return
-    with Live(get_renderable=draw, console=_console, refresh_per_second=2, transient=True):
-        yield

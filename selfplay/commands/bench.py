@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
     add_flag(parser, "--visits", GameSettings.visits, "search this many visits per self-play move")
-    add_flag(parser, "--games", GameSettings.concurrent, "play this many games at once in each process")
+    add_flag(parser, "--concurrency", GameSettings.concurrent, "play this many games at once in each process")
     text = "evaluate towers in self-play with this backend"
     add_flag(parser, "--backend", GameSettings.backend, text, choices=BACKEND_NAMES)
     add_flag(parser, "--seconds", 10.0, "measure each speed for this many seconds", "S")
@@ -76,10 +76,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     recipe = family.recipe
     batch_size = recipe.batch_size if arguments.batch is None else arguments.batch
     learning = LearnerSettings(batch_size, recipe.weight_decay, threads=arguments.threads)
-    playing = GameSettings(concurrent=arguments.games, visits=arguments.visits, backend=arguments.backend)
+    playing = GameSettings(concurrent=arguments.concurrency, visits=arguments.visits, backend=arguments.backend)
     settings = {name: getattr(arguments, name) for name in ("net", "threads", "visits", "backend")}
     settings["batch"] = batch_size
-    settings["games at once"] = arguments.games * arguments.threads
+    settings["games at once"] = arguments.concurrency * arguments.threads
     with live_line("bench") as line, TemporaryDirectory() as folder:
         positions = random_positions(np.random.default_rng(SEED))
         line.update(0.1, "sampling")

@@ -4,33 +4,33 @@ import argparse
 from collections.abc import Callable
 
 from engine.cli.live_lines import live_line, show
-from engine.cli.setting_flags import add_files
+from engine.cli.setting_flags import add_files, add_former
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_run_arguments, work_on_run
+from selfplay.data.kinds import CHUNKS, PGN, data_files
 from selfplay.run.exchange import Stopped, import_games
 from selfplay.run.folder import RunFolder
 
 EXAMPLES = """The games become the next generation to train on: `aino-train loop RUN` continues from there.
 
 example:
-  aino-train import run1 --pgn games.pgn --pgn-min-elo 2400
+  aino-train import run1 --data games.pgn --pgn-min-elo 2400
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     group = parser.add_argument_group("games (at least one file)")
-    add_files(group, "--pgn", "import PGN collections")
+    add_files(group, "--data", "import PGN games and Lc0 training chunks of version 6: files, or folders of them")
+    add_former(group, dict.fromkeys(("--pgn", "--v6"), "write --data FILE; the kind is seen from the content"))
     text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    text = "import Lc0 training chunks of version 6: gzip files, tar archives or folders of them"
-    add_files(group, "--v6", text, "PATH")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Import; an interrupted or failed import leaves the run as it was."""
-    if not arguments.pgn and not arguments.v6:
-        raise ConfigError("nothing to import: give --pgn or --v6 files")
+    if not arguments.data:
+        raise ConfigError("nothing to import: give --data FILE")
     return work_on_run(arguments, lambda folder, stop: _import(arguments, folder, stop))
 
 
@@ -39,8 +39,7 @@ def _import(arguments: argparse.Namespace, folder: RunFolder, stop: Callable[[],
         try:
             done = import_games(
                 folder,
-                arguments.pgn,
-                arguments.v6,
+                data_files(arguments.data, PGN, CHUNKS),
                 arguments.pgn_min_elo,
                 lambda games: line.update(0.0, f"{games:,} games"),
                 stop,

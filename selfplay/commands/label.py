@@ -13,10 +13,10 @@ import numpy as np
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_line, show
-from engine.cli.setting_flags import add_files, add_flag
+from engine.cli.setting_flags import add_files, add_flag, add_former
 from engine.errors import ConfigError
 from selfplay.commands.referee import quiet_driver
-from selfplay.data.kinds import label_files
+from selfplay.data.kinds import LABELS, PGN, POSITIONS, data_files
 from selfplay.data.pgn import read_pgn
 from selfplay.interrupt import StopFlag
 from selfplay.lock import file_lock
@@ -27,10 +27,10 @@ from selfplay.teachers.uci_engine import UciEngine
 
 EXAMPLES = """examples:
 label positions of games, but none that is labelled elsewhere
-  aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 20 --count 200000 \\
+  aino-train label --engine "cmd=stockfish option.Hash=1" --data games.pgn --per-game 20 --count 200000 \\
     --concurrency 2 --known labels/part1.txt.xz --out labels/part5.txt.xz
 label positions from Aino's search trees of a PGN file's games, for `aino-train pretrain`
-  aino-train label --engine "cmd=stockfish option.Hash=1" --pgn games.pgn --per-game 8 --tree 14 \\
+  aino-train label --engine "cmd=stockfish option.Hash=1" --data games.pgn --per-game 8 --tree 14 \\
     --multipv 3 --count 400000 --concurrency 2 --out labels/searched1.txt.xz
 """
 
@@ -40,15 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", required=True, metavar="ENGINE", help=text)
     text = "write the labels here; run the same command again to continue"
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.txt.xz", help=text)
-    _add_source_flags(parser.add_argument_group("positions (at least one source)"))
+    _add_source_flags(parser.add_argument_group("positions"))
     _add_search_flags(parser.add_argument_group("search"))
 
 
 def _add_source_flags(group: argparse._ArgumentGroup) -> None:
-    add_files(group, "--pgn", "label positions of PGN games")
+    text = "label positions of PGN games, or of lists with one per line (EPD or FEN); the kind is seen from the content"
+    add_files(group, "--data", text)
+    add_former(group, dict.fromkeys(("--pgn", "--epd"), "write --data FILE"))
     text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    add_files(group, "--epd", "label these positions, one per line (EPD or FEN)")
     text = "label at most N positions per game, drawn at random (default: all)"
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
     text = "label only games that trainings hold out (one in 64 by a hash of the moves)"
@@ -56,8 +57,10 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     add_flag(group, "--seed", 1, "seed all draws with this")
     text = "replace each position by about N positions from Aino's search tree of it"
     group.add_argument("--tree", type=int, default=0, metavar="N", help=text)
-    add_flag(group, "--tree-nodes", 600, "search this many nodes for --tree; each search takes half to twice as many")
-    add_files(group, "--known", "skip positions that are in these label files or folders", "PATH")
+    text = "search those trees for this many visits; each takes half, once or twice as many"
+    add_flag(group, "--tree-visits", 600, text)
+    add_former(group, {"--tree-nodes": "write --tree-visits N"})
+    add_files(group, "--known", "skip positions that are in these text labels: files or folders")
     add_flag(group, "--count", 100_000, "stop when the file has N positions")
 
 
@@ -111,9 +114,9 @@ def _teacher(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if not (arguments.pgn or arguments.epd):
-        raise ConfigError("nothing to label: give at least one of --pgn and --epd")
-    for name in ("nodes", "multipv", "concurrency", "count", "tree_nodes"):
+    if not arguments.data:
+        raise ConfigError("nothing to label: give --data FILE")
+    for name in ("nodes", "multipv", "concurrency", "count", "tree_visits"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')}: expected at least 1, got {getattr(arguments, name)}")
     if not 0.0 < arguments.timeout < math.inf:
@@ -122,14 +125,15 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _tasks(arguments: argparse.Namespace) -> Iterator[LabelTask]:
     sampling = arguments.per_game, arguments.seed, arguments.tree > 0, arguments.held_out
-    sources = [positions_of_file(path) for path in arguments.epd]
-    sources += [tasks_of_games(read_pgn(path, arguments.pgn_min_elo), *sampling) for path in arguments.pgn]
-    tasks = chain.from_iterable(sources)
+    tasks = chain.from_iterable(
+        tasks_of_games(read_pgn(path, arguments.pgn_min_elo), *sampling) if kind == PGN else positions_of_file(path)
+        for path, kind in data_files(arguments.data, PGN, POSITIONS)
+    )
     if arguments.tree > 0:
-        return positions_of_trees(tasks, arguments.tree, arguments.tree_nodes, arguments.seed)
+        return positions_of_trees(tasks, arguments.tree, arguments.tree_visits, arguments.seed)
     return tasks
 
 
 def _known_keys(paths: list[Path]) -> np.ndarray:
-    keys = [labelled_keys(file) for path in paths for file in label_files(path)]
+    keys = [labelled_keys(file) for file, _ in data_files(paths, LABELS)]
     return np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.uint64)

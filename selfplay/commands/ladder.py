@@ -4,12 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
-
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_view, show
+from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings
 from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
 from selfplay.interrupt import StopFlag
@@ -17,7 +13,7 @@ from selfplay.lock import folder_lock
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
-from selfplay.matches.standings import Pace, fault_lines, game_line
+from selfplay.matches.standings import fault_lines, game_line
 from selfplay.matches.statistics import EloEstimate
 
 EXAMPLES = """examples:
@@ -57,16 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
     with folder_lock(arguments.out, "a match"), StopFlag() as stop:
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), "Ladder")
         ladder = Ladder(settings, archive)
-        pace = Pace(len(archive.rows), settings.games)
         now = ladder.standing()
+        with live_line(f"ladder, at most {settings.games} games") as line:
 
-        def report(row: GameRow) -> None:
-            nonlocal now
-            now = ladder.standing()
-            pace.done = now.games
-            show(game_line(row, rating_text(now)))
+            def report(row: GameRow) -> None:
+                nonlocal now
+                now = ladder.standing()
+                show(game_line(row, rating_text(now)))
+                line.update(now.games / settings.games, rating_text(now))
 
-        with live_view(lambda: Group(rung_table(now), Text(rating_text(now)), pace.view("at most "))):
+            line.update(now.games / settings.games, rating_text(now))
             finished = ladder.play(report, stop.is_set)
         archive.write_result(ladder_json(now))
     for text in ladder_lines(now, settings):
@@ -78,16 +74,6 @@ def rating_text(now: LadderStanding) -> str:
     """The even rung with its interval."""
     rating = now.rating
     return f"50% at rung {rating.elo:.0f} [{rating.low:.0f}, {rating.high:.0f}]"
-
-
-def rung_table(now: LadderStanding) -> Table:
-    """What was scored on each rung."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("rung", "games", "score"):
-        table.add_column(title, justify="right")
-    for rung, estimate in now.rungs.items():
-        table.add_row(str(rung), str(2 * estimate.pairs), f"{estimate.score:.1%}")
-    return table
 
 
 def ladder_lines(now: LadderStanding, settings: LadderSettings) -> list[str]:

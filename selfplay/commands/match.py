@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_view, show, show_view
+from engine.cli.live_lines import live_line, show, show_view
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
@@ -15,7 +15,7 @@ from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.ending_scores import ending_scores, ending_table
 from selfplay.matches.series import Match, MatchSettings
-from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, sprt_text, standing_lines
+from selfplay.matches.standings import game_line, match_json, score_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 EXAMPLES = """examples:
@@ -74,17 +74,17 @@ def run(arguments: argparse.Namespace) -> int:
     with folder_lock(arguments.out, "a match"), StopFlag() as stop:
         archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), " - ".join(names))
         match = Match(settings, archive)
-        pace = Pace(len(archive.rows), settings.games)
         now = match.standing()
+        with live_line(f"match, {'at most ' if settings.sprt else ''}{settings.games} games") as line:
 
-        def report(row: GameRow) -> None:
-            nonlocal now
-            now = match.standing()
-            pace.done = now.games
-            test = f"  {sprt_text(now, settings.sprt)}" if settings.sprt else ""
-            show(game_line(row, score_text(now) + test))
+            def report(row: GameRow) -> None:
+                nonlocal now
+                now = match.standing()
+                text = score_text(now, settings.sprt)
+                show(game_line(row, text))
+                line.update(now.games / settings.games, text)
 
-        with live_view(lambda: match_view(now, names, settings.sprt, pace)):
+            line.update(now.games / settings.games, score_text(now, settings.sprt))
             finished = match.play(report, stop.is_set)
         endings = ending_scores(archive.rows.values())
         archive.write_result(match_json(now) | {"endings": [asdict(score) for score in endings]})

@@ -12,12 +12,12 @@ import chess
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_line, show
-from engine.cli.setting_flags import add_flag
+from engine.cli.setting_flags import add_flag, add_former
 from engine.errors import DataError
 from engine.files.atomic import atomic_write, naming
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
-from selfplay.data.kinds import label_files
+from selfplay.data.kinds import LABELS, data_files
 from selfplay.interrupt import StopFlag
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
@@ -25,8 +25,8 @@ from selfplay.matches.opening_book import write_openings
 from selfplay.teachers.uci_engine import UciEngine
 
 EXAMPLES = """examples:
-  aino-train openings --teacher labels/ --count 5000 --out openings.epd
-  aino-train openings --teacher labels/ --endings won --engine stockfish --nodes 1000000 --count 400 --out won.epd
+  aino-train openings --data labels/ --count 5000 --out openings.epd
+  aino-train openings --data labels/ --endings won --engine stockfish --nodes 1000000 --count 400 --out won.epd
 
 Endings that were found are written even if they are fewer than --count, and after Ctrl-C. The same command then goes on
 with the engine's judgements so far, which FILE.epd.judged keeps.
@@ -36,14 +36,9 @@ PATIENCE_S = 600.0  # Wait this long for an engine's judgement. Set by hand, for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--teacher",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="PATH",
-        help="read text labels (aino-train label) from these files or folders",
-    )
+    text = "draw from these text labels (aino-train label): files or folders"
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE", help=text)
+    add_former(parser, {"--teacher": "write --data FILE"})
     add_flag(parser, "--count", 5000, "draw this many positions")
     add_flag(parser, "--seed", 1, "seed the draw with this")
     text = "draw endings instead, in which the side to move wins (by 2.2 to 7 pawns) or holds a draw by one move"
@@ -57,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw and write."""
-    files = [file for path in arguments.teacher for file in label_files(path)]
+    files = [file for file, _ in data_files(arguments.data, LABELS)]
     if arguments.endings is not None:
         return _draw_endings(arguments, files)
     found = draw_openings(files, arguments.count, arguments.seed)

@@ -31,18 +31,7 @@ examples:
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
-# Weights that all files of a kind had together, by the flags of earlier versions.
-FORMER = {
-    "--teacher": 0.6,
-    "--engine-games": 0.3,
-    "--human-games": 0.05,
-    "--pgn": 0.05,
-    "--v6": 0.3,
-    "--tree-labels": 0.6,
-    "--searched": 0.6,
-    "--labels": 0.6,
-}
-
+FORMER = "teacher engine-games human-games pgn v6 tree-labels searched labels mixture shares".split()
 RECIPES = {"towers": TOWER_RECIPE, "sparse networks": SPARSE_RECIPE, "value trunks": VALUE_RECIPE}
 RECIPE_FLAGS = {
     "--rate": ("peak_rate", "use this peak learning rate"),
@@ -67,10 +56,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--data", nargs="+", action="extend", default=[], metavar="FILE[=WEIGHT]", help="learn from these (see below)"
     )
-    advice = "write --data FILE=WEIGHT. The kind is seen from the content; the weight was {} unless --mixture gave it"
-    add_former(group, {flag: advice.format(weight) for flag, weight in FORMER.items()})
-    advice = "write each weight behind its file, as in --data teacher/=0.6 games.pgn=0.05"
-    add_former(group, dict.fromkeys(("--mixture", "--shares"), advice))
+    add_former(group, {f"--{flag}": "write --data FILE[=WEIGHT]; the kind is seen from the content" for flag in FORMER})
     text = "skip PGN games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "hold out this share of all games, 1/64 at least; score on those of the first file"

@@ -13,7 +13,7 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
-from selfplay.data.kinds import FOLDER, data_files, reader_of
+from selfplay.data.kinds import CHUNKS, LABELS, PGN, data_files, reader_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
@@ -28,17 +28,18 @@ from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
 
 EXAMPLES = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish
-  aino-train teach --net teacher.nnue --data games.pgn teacher/ --count 200000000 --threads 2 --out labels
-  aino-train teach --net teacher.nnue --out labels --check 100000
+  aino-train teach --teacher teacher.nnue --data games.pgn teacher/ --count 200000000 --threads 2 --out labels
+  aino-train teach --teacher teacher.nnue --out labels --check 100000
 After Ctrl-C or a crash the same command continues where the folder ends, and makes the same bytes.
 """
-FORMER = ("teacher", "engine-games", "human-games", "pgn")
+FORMER = {"--net": "write --teacher FILE"}
+FORMER |= dict.fromkeys(("--engine-games", "--human-games", "--pgn"), "write --data FILE")
 LOG_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "label with this value net, as Stockfish 15.1 writes it (export_net)"
-    parser.add_argument("--net", type=Path, required=True, metavar="FILE", help=text)
+    parser.add_argument("--teacher", type=Path, required=True, metavar="FILE", help=text)
     text = "continue this label folder, or create it"
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
     text = "label nothing: show what the folder holds, verify its checksums and label N rows of each kind again"
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_game_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--data", "draw around these games: PGN, text labels, Lc0 training chunks, or folders of them")
-    add_former(group, {f"--{flag}": "write --data FILE; the kind is seen from the content" for flag in FORMER})
+    add_former(group, FORMER)
     group.add_argument("--run", type=Path, metavar="RUN", help="draw around the self-play games of a training run")
     text = "draw around the games that trainings hold out alone, to measure with"
     group.add_argument("--held-out", action="store_true", help=text)
@@ -70,7 +71,7 @@ def _add_label_flags(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Label, continue labelling, or check."""
-    net = read_stockfish_net(arguments.net)
+    net = read_stockfish_net(arguments.teacher)
     if arguments.check > 0:
         return _check(arguments, net)
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     with folder_lock(arguments.out, "a label folder"):
         roots = new_roots(games_of_sets(_games(arguments), arguments.held_out))
         show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
-        run = LabelRun(arguments.out, arguments.net, net, roots, plan, tree_net)
+        run = LabelRun(arguments.out, arguments.teacher, net, roots, plan, tree_net)
         with closing(run) as labels, StopFlag() as stop:
             return _label(labels, arguments, stop)
 
@@ -136,17 +137,14 @@ def _shares(given: list[str]) -> Shares:
 
 def _games(arguments: argparse.Namespace) -> list[PositionSet]:
     cache = arguments.cache or arguments.out / "cache"
-    files = [one for path in arguments.data for one in data_files(path)]
     with live_line("reading", LOG_S) as line:
 
         def load(path: Path, kind: str) -> PositionSet:
-            if kind == FOLDER:
-                raise ConfigError(f"{path}: a label folder, which has no games to draw around")
             return load_or_parse(
                 path, reader_of(kind), cache, lambda share, games: line.update(share, f"{path.name}: {games:,} games")
             )
 
-        sets = [load(*one) for one in files]
+        sets = [load(*one) for one in data_files(arguments.data, PGN, LABELS, CHUNKS)]
     if arguments.run:
         replay = arguments.run / "replay"
         if not (generations := published_generations(replay)):

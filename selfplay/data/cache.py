@@ -63,7 +63,6 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
     except PermissionError:  # On Windows: another process has written the same set meanwhile, and maps it.
         map_set(entry)
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(entry.with_name(f".{entry.name}.parts"), ignore_errors=True)  # of an older version
 
 
 def _watched(records: Iterator[GameRecord], watch: OnRead, bookmark: Bookmark, first: int = 0) -> Iterator[GameRecord]:

@@ -6,6 +6,7 @@ import glob
 import io
 import json
 import re
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from selfplay.data.v6_games import read_v6
 from selfplay.lock import KINDS
 from selfplay.records.targets import WHITE_POINTS
 
-LABELS, PGN, CHUNKS, FOLDER = "text labels", "PGN games", "Lc0 training chunks", "a label folder"
+LABELS, PGN, CHUNKS = "text labels", "PGN games", "Lc0 training chunks"
+FOLDER, POSITIONS = "a label folder", "positions without labels"
+TRAINED_ON = (LABELS, PGN, CHUNKS, FOLDER)
 ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst"}  # of the files that are taken from a folder
 LOOKED_AT = 1 << 16  # bytes of a file
 ARCHIVES = {b"PK\3\4": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
@@ -32,16 +35,24 @@ def reader_of(kind: str, least_elo: int = 0) -> Reader:
     return readers[kind]
 
 
-def data_files(path: Path) -> list[tuple[Path, str]]:
-    """(file, kind) of all that a path stands for: a file, a folder of files of one kind, or a pattern such as `*.pgn`.
+def data_files(paths: Iterable[Path], *wanted: str) -> list[tuple[Path, str]]:
+    """(file, kind) of all that paths stand for: a file, a folder of files of one kind, or a pattern such as `*.pgn`.
 
-    Label folders and folders of training chunks are one each. Raises DataError for a path without data, and for a
-    folder with several kinds.
+    Label folders and folders of training chunks are one each. Raises DataError for a path without data, for a folder
+    with several kinds, and for a kind that is not wanted.
     """
+    found = [one for path in paths for one in _files_of(path)]
+    for file, kind in found:
+        if kind not in wanted:
+            raise DataError(f"{file}: expected {' or '.join(wanted)}, found {kind}")
+    return found
+
+
+def _files_of(path: Path) -> list[tuple[Path, str]]:
     if not path.exists() and glob.has_magic(str(path)):
         if not (found := sorted(map(Path, glob.glob(str(path))))):
             raise DataError(f"{path}: no file has such a name")
-        return [one for file in found for one in data_files(file)]
+        return [one for file in found for one in _files_of(file)]
     if not path.is_dir():
         return [(path, _kind_of_file(path))]
     for kind, mark in KINDS.items():
@@ -50,14 +61,6 @@ def data_files(path: Path) -> list[tuple[Path, str]]:
                 raise DataError(f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games")
             return [(path, FOLDER)]
     return _files_of_folder(path)
-
-
-def label_files(path: Path) -> list[Path]:
-    """`data_files` that must all be text labels."""
-    for file, kind in (found := data_files(path)):
-        if kind != LABELS:
-            raise DataError(f"{file}: expected {LABELS}, as `aino-train label` writes them, found {kind}")
-    return [file for file, _ in found]
 
 
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
@@ -99,7 +102,7 @@ def _kind_of_file(path: Path) -> str:
 
 def _kind_of_text(path: Path, begin: bytes) -> str:
     text = next(utf8_pieces(io.BytesIO(begin)), b"").decode(errors="replace")
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     if not first:
         raise DataError(f"{path}: an empty file")
     parts = first.split("|")
@@ -107,6 +110,8 @@ def _kind_of_text(path: Path, begin: bytes) -> str:
         return LABELS
     if GAMES.match(first) or ".pgn" in path.name.lower():
         return PGN
+    if first.split()[0].count("/") == 7 and "|" not in first:
+        return POSITIONS
     if {"result", "uci"} <= set(first.split("\t")) or _is_engine_game(first):
         raise DataError(f"{path}: {CONVERT}")
     raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,7 +17,7 @@ from selfplay.matches.contestant import Contestant, close_engine, open_engine, s
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import Rules, SeatedEngine, play_match_game
-from selfplay.threads import run_on_threads
+from selfplay.threads import share_out
 
 
 @dataclass(frozen=True)
@@ -107,30 +106,22 @@ class Series(ABC):
         Every finished game is archived before `finish` and `report` hear of it. The first error of a table stops the
         others and is raised here.
         """
+
+        def work(table: _Table, game: PlannedGame, give: Callable[[GameRow], None], halted: Callable[[], bool]) -> None:
+            if (row := table.play(game, halted)) is not None:
+                give(row)
+
+        def take(row: GameRow) -> None:
+            self._archive.add(row)
+            self.finish(row)
+            report(row)
+
         if not self.decided:
-            self._play(report, stop)
+            share_out(
+                iter(self.next_game, None), self.settings.concurrency, "table",
+                lambda: _Table(self.settings, self._archive.folder), work, take, lambda: stop() or self.decided,
+            )  # fmt: skip
         return self.decided or self.is_complete
-
-    def _play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> None:
-        lock = threading.Lock()
-
-        def work(halted: Callable[[], bool]) -> None:
-            table = _Table(self.settings, self._archive.folder)
-            try:
-                while not halted():
-                    with lock:
-                        game = self.next_game()
-                    row = None if game is None else table.play(game, halted)
-                    if row is None:
-                        return
-                    with lock:
-                        self._archive.add(row)
-                        self.finish(row)
-                        report(row)
-            finally:
-                table.close()
-
-        run_on_threads(self.settings.concurrency, "table", work, lambda: stop() or self.decided)
 
 
 class _Table:

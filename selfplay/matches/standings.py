@@ -1,25 +1,20 @@
-"""The text of a match: one line per game, a summary, and the live table."""
+"""The text of a match: one line per game, and a summary."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-
-from rich.console import Group
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from selfplay.matches.archive import GameRow
 from selfplay.matches.series import MatchStanding
 from selfplay.matches.statistics import EloEstimate, Sprt
 
 
-def score_text(now: MatchStanding) -> str:
-    """Wins, draws, losses and score so far."""
-    return f"+{now.wins} ={now.draws} -{now.losses} ({now.score:.1%})"
+def score_text(now: MatchStanding, test: Sprt | None = None) -> str:
+    """Wins, draws, losses and score so far, and what a test says of them."""
+    text = f"+{now.wins} ={now.draws} -{now.losses} ({now.score:.1%})"
+    return f"{text}  {sprt_text(now, test)}" if test else text
 
 
 def game_line(row: GameRow, behind: str) -> str:
@@ -75,55 +70,3 @@ def match_json(now: MatchStanding) -> dict[str, Any]:
     for key, value in (values["estimate"] or {}).items():
         values["estimate"][key] = None if abs(value) == float("inf") else value
     return values
-
-
-class Pace:
-    """The speed of the match, measured on the games that this process has played."""
-
-    def __init__(self, done: int, total: int) -> None:
-        self._begun = time.monotonic()
-        self._first = done
-        self.done = done
-        self.total = total
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._begun
-
-    @property
-    def left_s(self) -> float | None:
-        """Estimated seconds until the last game ends; None before the first game."""
-        played = self.done - self._first
-        return self.elapsed_s / played * (self.total - self.done) if played else None
-
-    def view(self, most: str = "") -> Table:
-        """Return a bar with games done, speed, time spent and time left. most: text placed before the time left."""
-        played = self.done - self._first
-        left = "-" if self.left_s is None else _clock(self.left_s)
-        speed = f"{60.0 * played / self.elapsed_s:.1f} games/min" if played else "..."
-        row = Table.grid(padding=(0, 2))
-        bar = ProgressBar(self.total, self.done, width=30)
-        row.add_row(bar, f"{self.done}/{self.total}", speed, _clock(self.elapsed_s), f"left {most}{left}")
-        return row
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def match_view(now: MatchStanding, names: tuple[str, str], test: Sprt | None, pace: Pace) -> Group:
-    """Return the live table."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("", "points", "won", "drawn", "lost", "faults"):
-        table.add_column(title, justify="left" if not title else "right")
-    half = now.draws / 2
-    for name, won, lost in ((names[0], now.wins, now.losses), (names[1], now.losses, now.wins)):
-        faults = ", ".join(f"{reason} {count}" for reason, count in now.faults[name].items() if count)
-        table.add_row(Text(name), f"{won + half:g}", str(won), str(now.draws), str(lost), faults or "none")
-    lines = [Text(f"{estimate_text(now.estimate)}   pairs {list(now.pentanomial)}")] if now.estimate else []
-    if test is not None:
-        lines.append(Text(sprt_text(now, test)))
-    return Group(table, *lines, pace.view("at most " if test else ""))

@@ -33,5 +33,3 @@ UNSETTLED_VALUES = {source: Calibration(12.0, 80.0, 55.0) for source in SOURCES}
 MOVE_SCORES = {source: Calibration(shift, 85.0, 55.0) for source, shift in _MOVE_SHIFTS.items()} | {
     "games": Calibration(3.0, 95.0, 63.0)
 }
-# Scores of alpha-beta two plies deep, of positions off a game's path, as in trees.
-DEPTH_2_SCORES = Calibration(4.0, 80.0, 50.0)

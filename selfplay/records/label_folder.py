@@ -26,7 +26,7 @@ import numpy as np
 from engine.board.layout import ROW_WORDS
 from engine.errors import DataError, RunError
 from engine.files.atomic import atomic_write, make_durable, naming, sync_folder
-from selfplay.records.packed import FOLLOWS, SCORE_FIELDS, SCORED_WORDS, VALUE_WORDS, fill_keys, fill_rows
+from selfplay.records.packed import FOLLOWS, SCORE_FIELDS, SCORED_WORDS, VALUE_WORDS, fill_keys
 
 JOURNAL, VALUES_FILE, SCORED, FOLDER_SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
 JOURNAL_MAGIC = b"AJ01"
@@ -99,15 +99,6 @@ def leads_of(rows: np.ndarray) -> np.ndarray:
 def follows_of(rows: np.ndarray) -> np.ndarray:
     """bool[N]: whether packed rows are siblings of the row before, if their folder is one of groups."""
     return fields_of(rows)["kind"] & FOLLOWS > 0
-
-
-def rows_of(packed: np.ndarray, name: object) -> np.ndarray:
-    """Positions uint64[N, 16] of packed rows [N, 4 or 8] of what `name` is. Raises DataError for one that is none."""
-    rows = np.zeros((len(packed), ROW_WORDS), np.uint64)
-    bad = fill_rows(np.ascontiguousarray(packed), rows)
-    if bad >= 0:
-        raise DataError(f"{name}: row {bad:,} is not a position")
-    return rows
 
 
 def keys_of_rows(rows: np.ndarray, name: object, first: int = 0) -> np.ndarray:

@@ -106,15 +106,6 @@ def unpack_row(words, row):
 
 
 @kernel()
-def fill_rows(packed, rows):
-    """Positions of packed rows; returns the number of the first invalid row, or -1."""
-    for i in range(len(packed)):
-        if not unpack_row(packed[i], rows[i]):
-            return i
-    return -1
-
-
-@kernel()
 def fill_keys(packed, row, keys):
     """Position keys of packed rows; returns the number of the first invalid row, or -1."""
     for i in range(len(packed)):

@@ -6,7 +6,7 @@ crash before they are entered there leaves a segment behind, which the generatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, RunError
+from selfplay.data.kinds import CHUNKS, PGN
 from selfplay.data.pgn import Tally, read_pgn, white_points_of
 from selfplay.data.split import game_key
 from selfplay.data.v6 import read_chunks
@@ -53,24 +54,23 @@ class Imported:
 
 def import_games(
     run: RunFolder,
-    pgn: Iterable[Path],
-    v6: Iterable[Path],
+    files: Sequence[tuple[Path, str]],
     pgn_min_elo: int = 0,
     report: Callable[[int], None] = lambda games: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Imported:
-    """Make the games of the files the run's next generation, to be fitted next.
+    """Make the games of the files, with their kinds PGN and CHUNKS, the run's next generation, to be fitted next.
 
-    Of equal games one is taken, and none that the run has already.
-    `report` gets the number of games now and then. Raises RunError while a generation is in progress, DataError for
-    broken files or when there is no new game, Stopped when interrupted.
+    Of equal games one is taken, and none that the run has already. `report` gets the number of games now and then.
+    Raises RunError while a generation is in progress, DataError for broken files or when there is no new game, Stopped
+    when interrupted.
     """
     number, phase = run.ledger.current()
     if phase is not Phase.DONE:
         raise RunError(f"{run.path}: generation {number} has to {phase} first")
-    tallies = tuple((path, Tally()) for path in pgn)
+    tallies = tuple((path, Tally()) for path, kind in files if kind == PGN)
     readers = [(path, _pgn_games(path, pgn_min_elo, tally)) for path, tally in tallies]
-    readers += [(path, _v6_games(path)) for path in v6]
+    readers += [(path, _v6_games(path)) for path, kind in files if kind == CHUNKS]
     known, rows, sources = _keys_of_games(run), list[SelfPlayRow](), list[tuple[str, int, int]]()
 
     def new_games() -> Iterator[SelfPlayRecord]:

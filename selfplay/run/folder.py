@@ -48,8 +48,7 @@ class RunFolder:
         self.path = path
         self._initial = initial
         stored = path / "config.toml"
-        # A run of an older version goes on to keep everything.
-        old = configured({"keep_nets": 0, **read_toml(stored)}) if stored.is_file() else None
+        old = configured(read_toml(stored)) if stored.is_file() else None
         if initial is not None:
             own = old.net if old is not None and is_own(old.net) else None
             values = {**values, "net": _net_of_file(initial, values.get("net", own))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import statistics
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import chess
 
 from selfplay.suites.problem import Problem
 from selfplay.suites.solver import BestMove, Solver
-from selfplay.threads import run_on_threads
+from selfplay.threads import share_out
 
 
 @dataclass(frozen=True)
@@ -78,25 +77,15 @@ def solve_all(
     `concurrency` solvers work at once. The first error of one stops the others and is raised here.
     """
     outcomes: dict[int, Outcome] = {}
-    waiting = iter(range(len(problems)))
-    lock = threading.Lock()
 
-    def work(halted: Callable[[], bool]) -> None:
-        solver = new_solver()
-        try:
-            while not halted():
-                with lock:
-                    number = next(waiting, None)
-                if number is None:
-                    return
-                outcome = solve_problem(problems[number], solver)
-                with lock:
-                    outcomes[number] = outcome
-                    report(outcome)
-        finally:
-            solver.close()
+    def work(solver: Solver, number: int, give: Callable[[tuple[int, Outcome]], None], halted: object) -> None:
+        give((number, solve_problem(problems[number], solver)))
 
-    run_on_threads(concurrency, "solver", work, stop)
+    def take(found: tuple[int, Outcome]) -> None:
+        outcomes[found[0]] = found[1]
+        report(found[1])
+
+    share_out(iter(range(len(problems))), concurrency, "solver", new_solver, work, take, stop)
     return [outcomes[number] for number in sorted(outcomes)]
 
 

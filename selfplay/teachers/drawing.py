@@ -23,8 +23,8 @@ from engine.tactics.see import see
 from selfplay.records.calibration import STATIC
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row
 from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH, advance, start
-from selfplay.teachers.alpha_beta import score_teacher_moves
 from selfplay.teachers.groups import from_ply, is_settled, label_of, pack_group
+from selfplay.teachers.move_scores import score_teacher_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import MATE, Teacher, begin_quiescence, new_teacher, teacher_quiescence, to_cp
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value

@@ -18,7 +18,7 @@ from engine.tactics.see import see
 from selfplay.records.calibration import QUIESCENCE, STATIC
 from selfplay.records.packed import CALM, FOLLOWS, pack_row
 from selfplay.teachers.accumulators import advance
-from selfplay.teachers.alpha_beta import score_teacher_moves
+from selfplay.teachers.move_scores import score_teacher_moves
 from selfplay.teachers.quiet_search import CHECK_PLIES, MATE, MAX_QUIET_PLY, teacher_quiescence, to_cp
 from selfplay.teachers.static_value import static_value
 

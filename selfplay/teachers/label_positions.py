@@ -10,11 +10,8 @@ from __future__ import annotations
 import json
 import lzma
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +27,10 @@ from selfplay.records.collect import collect
 from selfplay.records.uci_text import MOVE_OF_TEXT, king_takes_rook
 from selfplay.teachers.label_tasks import LabelTask
 from selfplay.teachers.uci_engine import EngineDied, UciEngine
-from selfplay.threads import run_on_threads
+from selfplay.threads import share_out
 
 MOST_DEATHS = 3  # give up after this many engine deaths in a row
+Labels = dict[int, list[tuple[str, int]]]  # (move, score) of each ply, best first
 SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
 
 
@@ -81,8 +79,7 @@ class LabelFile:
             return
         try:
             stored = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-            # An older note does not tell the kind of positions: games, and not held-out ones alone.
-            other = sorted(key for key, value in teacher.items() if stored.get(key, False) != value)
+            other = sorted(key for key, value in teacher.items() if stored.get(key) != value)
         except (OSError, ValueError, AttributeError) as error:
             raise RunError(f"{note}: not a record of the labels' teacher: {error}") from error
         if other:
@@ -136,62 +133,33 @@ def label_positions(
     """Label positions until `out` has `count` of them or the tasks end; False when stopped before.
 
     known: sorted keys uint64[n] of positions that have labels elsewhere. `report` gets the share that is labelled,
-    0..1, and a text about it. Raises the teacher's errors, such as
-    EngineDied.
+    0..1, and a text about it. Raises the teacher's errors, such as EngineDied.
     """
-    shared = _Shared(tasks, out, known, count, report, tell)
-    run_on_threads(concurrency, "labels", lambda halted: _work(shared, new_engine, halted), stop)
+    asked, before, started = set(out.keys), len(out.keys), time.monotonic()
+
+    def claimed() -> Iterator[tuple[LabelTask, list[int]]]:
+        """Tasks with the plies that nobody has labelled or is labelling."""
+        for task in tasks:
+            if stop() or len(asked) >= count:
+                return
+            plies = []
+            for ply in task.plies:
+                key = int(task.stack[ply, KEY])
+                if key not in asked and len(asked) < count and not _contains(known, key):
+                    asked.add(key)
+                    plies.append(ply)
+            if plies:
+                yield task, plies
+
+    def take(found: tuple[LabelTask, Labels]) -> None:
+        task, labels = found
+        out.append(label_line(task, labels), (int(task.stack[ply, KEY]) for ply in labels))
+        done = len(out.keys)
+        speed = (done - before) / (time.monotonic() - started)
+        report(done / count, f"{done:,} of {count:,}, {speed:,.1f} positions/s")
+
+    share_out(claimed(), concurrency, "labels", lambda: _Teacher(new_engine, tell), _label, take, stop)
     return not stop()
-
-
-@dataclass
-class _Shared:
-    """State that the workers share; every method holds the lock."""
-
-    tasks: Iterator[LabelTask]
-    out: LabelFile
-    known: np.ndarray
-    count: int
-    report: Callable[[float, str], None]
-    tell: Callable[[str], None]
-
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-        self._asked = set(self.out.keys)
-        self._before, self._started = len(self.out.keys), time.monotonic()
-
-    def next_task(self, halted: Callable[[], bool]) -> tuple[LabelTask, list[int]] | None:
-        """Return the next task with plies that nobody has labelled or is labelling; None at the end."""
-        with self._lock:
-            for task in self.tasks:
-                if halted() or len(self._asked) >= self.count:
-                    return None
-                if plies := self._claimed(task):
-                    return task, plies
-        return None
-
-    def _claimed(self, task: LabelTask) -> list[int]:
-        plies = []
-        for ply in task.plies:
-            key = int(task.stack[ply, KEY])
-            if key not in self._asked and len(self._asked) < self.count and not _contains(self.known, key):
-                self._asked.add(key)
-                plies.append(ply)
-        return plies
-
-    def deliver(self, task: LabelTask, labels: dict[int, list[tuple[str, int]]]) -> None:
-        """Write the task's labels."""
-        if not labels:
-            return
-        with self._lock:
-            self.out.append(label_line(task, labels), (int(task.stack[ply, KEY]) for ply in labels))
-            done = len(self.out.keys)
-            speed = (done - self._before) / (time.monotonic() - self._started)
-            self.report(done / self.count, f"{done:,} of {self.count:,}, {speed:,.1f} positions/s")
-
-    def say(self, text: str) -> None:
-        with self._lock:
-            self.tell(text)
 
 
 def _contains(known: np.ndarray, key: int) -> bool:
@@ -199,20 +167,24 @@ def _contains(known: np.ndarray, key: int) -> bool:
     return place < len(known) and int(known[place]) == key
 
 
-def _work(shared: _Shared, new_engine: Callable[[], UciEngine], halted: Callable[[], bool]) -> None:
-    """One worker with its teacher."""
-    with closing(_Teacher(new_engine, shared.say)) as teacher:
-        while (found := shared.next_task(halted)) is not None:
-            task, plies = found
-            labels: dict[int, list[tuple[str, int]]] = {}
-            try:
-                for ply in plies:
-                    if halted():
-                        break
-                    if answer := teacher.labels(task, ply):
-                        labels[ply] = answer
-            finally:
-                shared.deliver(task, labels)
+def _label(
+    teacher: _Teacher,
+    wanted: tuple[LabelTask, list[int]],
+    give: Callable[[tuple[LabelTask, Labels]], None],
+    halted: Callable[[], bool],
+) -> None:
+    """Ask the teacher about the plies of a task, and give what it said even if it then dies."""
+    task, plies = wanted
+    labels: Labels = {}
+    try:
+        for ply in plies:
+            if halted():
+                break
+            if answer := teacher.labels(task, ply):
+                labels[ply] = answer
+    finally:
+        if labels:
+            give((task, labels))
 
 
 class _Teacher:
@@ -258,7 +230,7 @@ def _legal(task: LabelTask, ply: int, answer: Sequence[tuple[str, int]]) -> list
     return [(text, score) for text, score in answer if king_takes_rook(row, MOVE_OF_TEXT.get(text, 0)) in allowed]
 
 
-def label_line(task: LabelTask, labels: dict[int, list[tuple[str, int]]]) -> str:
+def label_line(task: LabelTask, labels: Labels) -> str:
     """Return the line of a task; a last position without a move of its own plays its best one."""
     plies = []
     for ply in range(len(task.moves) + 1):

@@ -27,13 +27,6 @@ ACTIVE = np.int64(127)  # the largest activation
 
 
 @kernel()
-def net_value(net, acc, ply, row):
-    """Stockfish's `eval` NNUE evaluation in units for the side to move; the accumulators of ply must be set."""
-    psqt, positional = _outputs(net, acc, ply, row)
-    return _toward_zero(psqt + positional, np.int64(16))
-
-
-@kernel()
 def static_value(net, acc, ply, row):
     """Stockfish's leaf value in units for the side to move; the accumulators of ply must be set.
 

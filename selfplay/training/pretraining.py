@@ -188,11 +188,7 @@ class Pretraining:
         return report
 
     def _bind_configuration(self, data: TrainingData) -> None:
-        """Store the configuration, and what the data are. In an existing folder, only CHANGEABLE settings may differ.
-
-        A folder of an older version may not tell what its data were, and has their weights by kind; both are taken to
-        be as they are given.
-        """
+        """Store configuration and what the data are. In an existing folder, only CHANGEABLE settings may differ."""
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_left_behind(self.folder)
         path = self.folder / CONFIG
@@ -204,13 +200,10 @@ class Pretraining:
         if path.is_file():
             stored = json.loads(path.read_text(encoding="utf-8"))
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
-            if _are_older_names(stored.get("files", {}), self.settings.files):
-                different.remove("files")
             if refused := sorted(different - CHANGEABLE - {"data", "heldout"}):
                 advice = "give it those that it began with, or begin another --run with --start-from"
                 raise RunError(f"{self.folder} holds a run with other {', '.join(refused)} (see {path.name}): {advice}")
-            told = stored.get("data", {})
-            if changed := [name for name, mark in values["data"].items() if told.get(name, mark) != mark]:
+            if changed := [name for name, mark in values["data"].items() if stored["data"].get(name) != mark]:
                 advice = "Give the run that began with them back its files, or begin another run with --start-from"
                 raise RunError(
                     f"{self.folder} holds a run with other data: changed since is {', '.join(changed)}. {advice}"
@@ -219,12 +212,6 @@ class Pretraining:
                 return
         with atomic_write(path) as stream:
             stream.write(json.dumps(values, indent=2).encode())
-
-
-def _are_older_names(stored: dict[str, Any], files: SourceFiles) -> bool:
-    """Whether a configuration of an earlier version, with a list of paths for each kind, names the same files."""
-    paths = {path for paths in stored.values() if isinstance(paths, list) for path in paths if isinstance(path, str)}
-    return "data" not in stored and paths == {str(source.path) for source in files.data}
 
 
 class _WorkClock:

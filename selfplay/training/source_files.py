@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
-from selfplay.data.kinds import FOLDER, data_files, reader_of
+from selfplay.data.kinds import FOLDER, TRAINED_ON, data_files, reader_of
 from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.split import (
     HELD_OUT_SHARE,
@@ -85,7 +85,7 @@ class SourceFiles:
             raise ConfigError(f"{without[0]}: give a weight to every file, as in {without[0]}=0.5, or to none")
         if not (without or any(source.weight for source in self.data)):
             raise ConfigError("nothing to train on: every file has the weight 0")
-        found = [data_files(source.path) for source in self.data]
+        found = [data_files([source.path], *TRAINED_ON) for source in self.data]
         seen = set[Path]()
         for path, _ in chain(*found):
             if (place := path.resolve()) in seen:

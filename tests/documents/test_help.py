@@ -25,10 +25,8 @@ def every_help() -> Iterator[tuple[str, str]]:
     """Where it stands, and the text: all that `--help` prints for commands and flags, and the engine options once."""
     for option in OPTIONS:
         yield option.name, option.help
-    rows = [("aino", name, module, text) for name, (module, text) in uci.main.SUBCOMMANDS.items()]
-    rows += [
-        ("aino-train", name, selfplay.main.module_name(name), text) for name, text in selfplay.main.COMMANDS.items()
-    ]
+    tables = {"aino": uci.main.SUBCOMMANDS, "aino-train": selfplay.main.COMMANDS}
+    rows = [(program, name, *row) for program, table in tables.items() for name, row in table.items()]
     for program, name, module, text in rows:
         yield f"{program} {name}", text
         parser = argparse.ArgumentParser(prog=f"{program} {name}")

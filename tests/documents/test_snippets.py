@@ -73,7 +73,7 @@ def check_words(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 def subcommand(program: str, name: str) -> ModuleType:
     if program == "aino":
         return importlib.import_module(uci.main.SUBCOMMANDS[name][0])
-    return importlib.import_module(selfplay.main.module_name(name))
+    return importlib.import_module(selfplay.main.COMMANDS[name][0])
 
 
 def check_flags(source: Path, words: list[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.parametrize(("net", "threads"), [("8x1", 1), ("sparse-128", 2)])
 def test_every_part_is_measured(aino_train: Callable[..., str], net: str, threads: int) -> None:
-    flags = ["--net", net, "--threads", threads, "--batch", 32, "--visits", 4, "--games", 4, "--seconds", 0.06]
+    flags = ["--net", net, "--threads", threads, "--batch", 32, "--visits", 4, "--concurrency", 4, "--seconds", 0.06]
     results = json.loads(aino_train("bench", *flags, "--json"))
     assert results["settings"]["net"] == net
     assert results["machine"]["numpy"] == np.__version__
@@ -20,7 +20,7 @@ def test_every_part_is_measured(aino_train: Callable[..., str], net: str, thread
 
 
 def test_results_are_shown_by_name(aino_train: Callable[..., str]) -> None:
-    flags = ["--net", "8x1", "--threads", 1, "--batch", 32, "--visits", 4, "--games", 4, "--seconds", 0.06]
+    flags = ["--net", "8x1", "--threads", 1, "--batch", 32, "--visits", 4, "--concurrency", 4, "--seconds", 0.06]
     shown = aino_train("bench", *flags)
     assert "training: positions/s" in shown
     assert "self-play: positions/s" in shown

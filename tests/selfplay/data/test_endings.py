@@ -107,7 +107,7 @@ def test_fewer_endings_than_asked_for_were_thrown_away(
     tmp_path: Path, judge: str, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["openings", "--teacher", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
+    words = ["openings", "--data", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
     told = aino_train(*words, "--count", 9, "--out", tmp_path / "won.epd")
     assert "only 4 won endings found, expected 9" in told
     assert len((tmp_path / "won.epd").read_text().splitlines()) == 4
@@ -121,7 +121,7 @@ def test_ctrl_c_threw_hours_of_judgements_away(
     tmp_path: Path, judge: str, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["openings", "--teacher", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
+    words = ["openings", "--data", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
     words += ["--count", 4, "--out", tmp_path / "won.epd"]
     calls = iter(range(100))
     with monkeypatch.context() as patch:

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.convert_games import converted
 from engine.errors import ConfigError, DataError
 from selfplay.commands.pretrain import FORMER
-from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, data_files, label_files
+from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, POSITIONS, TRAINED_ON, data_files
 from selfplay.data.pgn import read_pgn
 from selfplay.data.teacher import read_teacher
 from selfplay.data.v6 import V6_RECORD, VERSION
@@ -49,19 +49,19 @@ CONTENTS = [
     ("training.4711.gz", gzip.compress(CHUNK), CHUNKS),
     ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
     ("chunks.tar", tar(), CHUNKS),
+    ("positions.epd", b"# made by hand\n8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", POSITIONS),
 ]
 
 
 @pytest.mark.parametrize(("name", "content", "kind"), CONTENTS, ids=[name for name, *_ in CONTENTS])
 def test_the_kind_is_seen_from_the_content(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert data_files(tmp_path / name) == [(tmp_path / name, kind)]
+    assert data_files([tmp_path / name], *TRAINED_ON, POSITIONS) == [(tmp_path / name, kind)]
 
 
 NO_DATA = [
     ("empty.pgn", b"", "empty.pgn: an empty file"),
     ("blank.txt", b"\n\n \n", "blank.txt: an empty file"),
-    ("positions.epd", b"8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", "begins with '8/8/8"),
     ("evaluations.jsonl", b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n', "Expected text labels, PGN games"),
     ("puzzles.csv", b"PuzzleId,FEN,Moves\n", "begins with 'PuzzleId,FEN,Moves'"),
     ("truth.txt", f"{chess.STARTING_FEN}|20|25\n".encode(), "no data that Aino learns from"),
@@ -82,7 +82,7 @@ NO_DATA = [
 def test_files_without_data_are_told_by_name(tmp_path: Path, name: str, content: bytes, told: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as refused:
-        data_files(tmp_path / name)
+        data_files([tmp_path / name], *TRAINED_ON)
     assert told in str(refused.value)
     assert name in str(refused.value)
 
@@ -94,14 +94,13 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
     (tmp_path / "part3.txt.part").write_text(LINE)
     (tmp_path / ".hidden.pgn").write_text(GAMES)
     names = ["part1.txt.xz", "part10.txt.xz", "part2.txt.xz"]
-    assert data_files(tmp_path) == [(tmp_path / name, LABELS) for name in names]
-    assert label_files(tmp_path) == [tmp_path / name for name in names]
-    assert [path.name for path, _ in data_files(tmp_path / "part?.txt.xz")] == [names[0], names[2]]
+    assert data_files([tmp_path], LABELS) == [(tmp_path / name, LABELS) for name in names]
+    assert [path.name for path, _ in data_files([tmp_path / "part?.txt.xz"], LABELS)] == [names[0], names[2]]
     (tmp_path / "games.pgn").write_text(GAMES)
     with pytest.raises(DataError, match=r"holds PGN games \(games.pgn\) and text labels \(part1.txt.xz\)"):
-        data_files(tmp_path)
-    with pytest.raises(DataError, match=r"games\.pgn: expected text labels, .* found PGN games"):
-        label_files(tmp_path / "games.pgn")
+        data_files([tmp_path], LABELS)
+    with pytest.raises(DataError, match=r"games\.pgn: expected text labels, found PGN games"):
+        data_files([tmp_path / "games.pgn"], LABELS)
 
 
 def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path: Path) -> None:
@@ -110,9 +109,9 @@ def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path: Path) -> Non
     for number in range(3):
         (chunks / f"training.{number}.gz").write_bytes(gzip.compress(CHUNK))
     material_labels(labels, 300)
-    assert data_files(chunks) == [(chunks, CHUNKS)]
-    assert data_files(labels) == [(labels, FOLDER)]
-    assert data_files(tmp_path / "[cl]*s") == [(chunks, CHUNKS), (labels, FOLDER)]
+    assert data_files([chunks], *TRAINED_ON) == [(chunks, CHUNKS)]
+    assert data_files([labels], *TRAINED_ON) == [(labels, FOLDER)]
+    assert data_files([tmp_path / "[cl]*s"], *TRAINED_ON) == [(chunks, CHUNKS), (labels, FOLDER)]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +129,7 @@ def test_paths_without_data_are_told(tmp_path: Path, path: str, told: str) -> No
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.toml").touch()
     with pytest.raises(DataError, match=told):
-        data_files(tmp_path / path)
+        data_files([tmp_path / path], *TRAINED_ON)
 
 
 # ---- FILE=WEIGHT ----------------------------------------------------------------------------------------------------
@@ -229,7 +228,7 @@ def test_sources_that_contradict_are_told(
 # ---- the command ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flag", [*FORMER, "--mixture", "--shares"])
+@pytest.mark.parametrize("flag", [f"--{flag}" for flag in FORMER])
 def test_a_former_flag_says_what_to_write(flag: str, aino_train: Callable[..., str]) -> None:
     told = aino_train("pretrain", flag, "x", "y", status=1)
     assert told.startswith(f"aino-train pretrain: {flag} is gone: write ")
@@ -237,9 +236,18 @@ def test_a_former_flag_says_what_to_write(flag: str, aino_train: Callable[..., s
     assert told.count("\n") == 1
 
 
-@pytest.mark.parametrize("flag", ["--teacher", "--engine-games", "--human-games", "--pgn"])
-def test_teach_says_what_to_write_instead_of_a_former_flag(flag: str, aino_train: Callable[..., str]) -> None:
-    assert aino_train("teach", flag, "x", status=1).startswith(f"aino-train teach: {flag} is gone: write --data")
+@pytest.mark.parametrize(
+    ("command", "flag", "advice"),
+    [
+        ("teach", "--pgn", "write --data"), ("teach", "--net", "write --teacher"), ("label", "--epd", "write --data"),
+        ("label", "--tree-nodes", "write --tree-visits"), ("import", "--v6", "write --data"),
+        ("openings", "--teacher", "write --data"),
+    ],
+)  # fmt: skip
+def test_a_former_name_says_the_one_that_all_commands_have(
+    command: str, flag: str, advice: str, aino_train: Callable[..., str]
+) -> None:
+    assert aino_train(command, flag, "x", status=1).startswith(f"aino-train {command}: {flag} is gone: {advice}")
 
 
 def test_a_former_flag_is_nobodys_guess(capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,23 +264,6 @@ def test_only_the_last_of_two_data_flags_counted(
     shown = aino_train("pretrain", "--data", parts[0], "--data", parts[1], *words)
     assert "a.txt: text labels, 6 games" in shown
     assert "b.txt: text labels, 3 games" in shown
-
-
-def test_a_run_of_the_former_flags_goes_on(parts: list[Path], tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    def words(*data: object, positions: int) -> list[object]:
-        flags = ["--net", "16x1", "--batch", 32, "--positions", positions, "--run", tmp_path / "run"]
-        return ["pretrain", "--data", *data, *flags, "--out", tmp_path / "x.dit"]
-
-    aino_train(*words(*parts, positions=32))
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
-    kept = {name: value for name, value in config["files"].items() if name != "data"}
-    former = {"teacher": [str(parts[0])], "searched": [str(parts[1])], "labels": [], "shares": [0.6, 0.3], **kept}
-    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "files": former}))
-    told = aino_train(*words(parts[0], positions=64), status=1)
-    assert "other files" in told
-    assert "--start-from" in told
-    aino_train(*words(f"{parts[0]}=2", f"{parts[1]}=1", positions=64))
-    assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["step"] == 2
 
 
 # ---- the two forms of games of earlier versions ---------------------------------------------------------------------

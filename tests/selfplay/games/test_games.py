@@ -225,5 +225,5 @@ def test_drawn_openings_are_balanced_and_repeatable(teacher_file: Path) -> None:
 def test_openings_command_writes_what_is_read(
     aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
 ) -> None:
-    aino_train("openings", "--teacher", teacher_file, "--count", 1, "--out", tmp_path / "set.epd")
+    aino_train("openings", "--data", teacher_file, "--count", 1, "--out", tmp_path / "set.epd")
     assert [board.fen() for board in load_openings(tmp_path / "set.epd")] == [chess.STARTING_FEN]

@@ -1,18 +1,16 @@
 """What is said of a match while it runs and at its end."""
 
-import io
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from benchmarks import list_rating
 from selfplay.matches.archive import GameRow
 from selfplay.matches.play import Thought
 from selfplay.matches.series import standing
-from selfplay.matches.standings import Pace, game_line, match_json, match_view, score_text, standing_lines
+from selfplay.matches.standings import game_line, match_json, score_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 NAMES = "one", "two"
@@ -37,30 +35,10 @@ def row(number: int, result: str, offender: str = "", reason: str = "checkmate")
 ROWS = [row(0, "1-0"), row(1, "0-1"), row(2, "1/2-1/2"), row(3, "1-0", "one", "no answer"), row(4, "1-0")]
 
 
-def drawn(rows: list[GameRow], test: Sprt | None, pace: Pace) -> str:
-    console = Console(file=io.StringIO(), width=120)
-    sprt = test.follow([2.0, 0.5]) if test else None
-    console.print(match_view(standing(rows, NAMES, sprt), NAMES, test, pace))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def test_live_table_shows_score_faults_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr("selfplay.matches.standings.time.monotonic", lambda: now[0])
-    pace = Pace(done=1, total=20)
-    assert pace.left_s is None
-    assert "left -" in drawn(ROWS[:1], None, pace)
-    now[0] += 60.0
-    pace.done = 5
-    assert pace.left_s == pytest.approx(60.0 / 4 * 15), "games of an earlier run do not count as speed"
-    text = drawn(ROWS, Sprt(0.0, 10.0), pace)
-    words = [line.split() for line in text.splitlines()]
-    assert ["one", "3.5", "3", "1", "1", "no", "answer", "1"] in words
-    assert ["two", "1.5", "1", "1", "3", "none"] in words
-    assert "5/20  4.0 games/min  1:00  left at most 3:45" in text
-    assert "pairs [0, 1, 0, 0, 1]" in text
-    assert "LLR" in text
+def test_the_line_of_a_running_match_has_score_and_test() -> None:
+    test = Sprt(0.0, 10.0)
+    now = standing(ROWS, NAMES, test.follow([2.0, 0.5]))
+    assert score_text(now, test).startswith("+3 =1 -1 (70.0%)  SPRT [0, 10] alpha 0.05 beta 0.05: LLR ")
 
 
 def test_lines_name_the_engine_at_fault() -> None:

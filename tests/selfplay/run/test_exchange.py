@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine.board.convert import decode_move, row_from_board
+from selfplay.data.kinds import PGN
 from selfplay.data.pgn import read_pgn
 from selfplay.data.split import game_key, game_keys, is_held_out_game
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk
@@ -52,7 +53,7 @@ def played_run(path: Path, count: int = 4) -> RunFolder:
 
 
 def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    printed = aino_train("import", tmp_path / "run", *FLAGS, "--pgn", pgn_file)
+    printed = aino_train("import", tmp_path / "run", *FLAGS, "--data", pgn_file)
     assert "generation 1: 4 games (1 duplicates skipped), 80 positions imported. Next: aino-train loop" in printed
     run = RunFolder(tmp_path / "run", {})
     assert run.ledger.current() == (1, Phase.FIT)
@@ -65,7 +66,7 @@ def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, ain
     positions = replay_set(run, 1)
     assert (positions.n_games, positions.usable.all()) == (4, True)
     assert np.array_equal(positions.target_moves, positions.moves)
-    assert "generation 1 has to fit first" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
+    assert "generation 1 has to fit first" in aino_train("import", tmp_path / "run", "--data", pgn_file, status=1)
 
 
 def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino_train: Callable[..., str]) -> None:
@@ -75,7 +76,7 @@ def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino
     texts = [game.format(elo=2400, moves=text) for text in moves]
     undecided = game.replace("1-0", "*").format(elo=2400, moves="1. a4 *")
     path.write_text("".join([*texts, undecided, game.format(elo=1000, moves="1. Nf3 1-0")]), encoding="utf-8")
-    printed = aino_train("import", tmp_path / "run", *FLAGS, "--pgn", path, "--pgn-min-elo", 2000)
+    printed = aino_train("import", tmp_path / "run", *FLAGS, "--data", path, "--pgn-min-elo", 2000)
     assert f"{path}: 8 games seen, 2 read, 6 left out (3 with a fault, " in printed
     for reason in ("1 without moves", "1 without a result", "1 below the Elo"):
         assert reason in printed
@@ -89,25 +90,25 @@ def test_ten_games_with_two_empty_lines_behind_their_tags_are_ten(tmp_path: Path
         "".join(f'[Result "1-0"]\n{gap}1. {move} e5 1-0\n\n' for move, gap in zip(starts, lines, strict=True))
     )
     run = RunFolder(tmp_path / "run", {"net": "16x1"})
-    assert import_games(run, [path], []).games == 10
+    assert import_games(run, [(path, PGN)]).games == 10
 
 
 def test_run_goes_on_with_imported_games(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    aino_train("import", tmp_path / "run", *FLAGS, *FIT, "--pgn", pgn_file)
+    aino_train("import", tmp_path / "run", *FLAGS, *FIT, "--data", pgn_file)
     assert "held-out losses" in aino_train("fit", tmp_path / "run")
 
 
 def test_same_games_are_not_imported_twice(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
-    aino_train("import", tmp_path / "run", *FLAGS, "--pgn", pgn_file, "--pgn-min-elo", 2300)
+    aino_train("import", tmp_path / "run", *FLAGS, "--data", pgn_file, "--pgn-min-elo", 2300)
     run = RunFolder(tmp_path / "run", {})
     run.ledger.enter_phase(1, Phase.DONE)
-    done = import_games(run, [pgn_file], [])
+    done = import_games(run, [(pgn_file, PGN)])
     assert (done.generation, done.games, done.duplicates) == (2, 2, 3)
     run.ledger.enter_phase(2, Phase.DONE)
-    assert "games are known already" in aino_train("import", tmp_path / "run", "--pgn", pgn_file, status=1)
+    assert "games are known already" in aino_train("import", tmp_path / "run", "--data", pgn_file, status=1)
     empty = tmp_path / "empty.pgn"
-    empty.write_text("")
-    assert "empty.pgn: no games found" in aino_train("import", tmp_path / "run", "--pgn", empty, status=1)
+    empty.write_text("[Event]")
+    assert "empty.pgn: no games found" in aino_train("import", tmp_path / "run", "--data", empty, status=1)
     assert not segment_path(tmp_path / "run" / "replay", 3).exists()
 
 
@@ -115,7 +116,7 @@ def test_interrupted_import_leaves_the_run_as_it_was(tmp_path: Path, pgn_file: P
     run = RunFolder(tmp_path / "run", {"net": "16x1"})
     calls = iter([False, False, True])
     with pytest.raises(Stopped):
-        import_games(run, [pgn_file], [], stop=lambda: next(calls))
+        import_games(run, [(pgn_file, PGN)], stop=lambda: next(calls))
     assert run.ledger.current() == (0, Phase.DONE)
     assert list(run.replay.iterdir()) == []
 
@@ -181,7 +182,7 @@ def test_a_runs_own_games_came_back_as_new_ones(tmp_path: Path, aino_train: Call
 def test_chunks_of_one_run_are_the_games_of_another(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     played_run(tmp_path / "first", 4).close()
     aino_train("export", tmp_path / "first", "--v6", tmp_path / "games.tar")
-    aino_train("import", tmp_path / "second", *FLAGS, "--v6", tmp_path / "games.tar")
+    aino_train("import", tmp_path / "second", *FLAGS, "--data", tmp_path / "games.tar")
     ours, _ = read_segment(segment_path(tmp_path / "first" / "replay", 1))
     theirs, _ = read_segment(segment_path(tmp_path / "second" / "replay", 1))
     assert len(ours) == len(theirs) == 4

@@ -1,6 +1,5 @@
 """Phases that are begun from a given network, find nothing to do, are not due, or are resumed with other settings."""
 
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -94,18 +93,6 @@ def test_a_run_kept_every_candidate_for_ever(tmp_path: Path) -> None:
     run.best.unlink()
     run.ensure_first_network()  # what a lost best network is made from is still there
     assert run.best.read_bytes() == run.candidate(4).read_bytes()
-
-
-def test_a_run_of_an_older_version_goes_on_to_keep_every_candidate(tmp_path: Path) -> None:
-    run = open_run(tmp_path)
-    text = (tmp_path / "config.toml").read_text()
-    (tmp_path / "config.toml").write_text(re.sub("keep_nets.*\n", "", text))
-    for number in range(1, 15):
-        shutil.copy(run.candidate(0), run.candidate(number))
-    old = RunFolder(tmp_path, {})
-    assert old.config.keep_nets == 0
-    old.remove_old_networks(14)
-    assert len(list(run.nets.iterdir())) == 16
 
 
 def test_pauses_are_no_work(tmp_path: Path) -> None:

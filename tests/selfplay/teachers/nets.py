@@ -70,7 +70,7 @@ def random_positions(count: int, seed: int, chess960: bool = False) -> np.ndarra
 
 
 def plain_net_value(data: bytes, row: np.ndarray, shape: NetShape) -> int:
-    """What `net_value` should say, straight from the file's layout."""
+    """What Stockfish's `eval` says of the net, straight from the file's layout."""
     at = 12 + struct.unpack_from("<I", data, 8)[0] + 4
 
     def take(dtype: str, *sizes: int) -> np.ndarray:

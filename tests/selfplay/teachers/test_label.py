@@ -1,7 +1,6 @@
 """`aino-train label`: right labels, each position once, nothing lost by a kill, faulty engines survived."""
 
 import gzip
-import json
 import lzma
 import sys
 from collections.abc import Callable
@@ -91,7 +90,7 @@ def check_labels(line: str, multipv: int = 5) -> int:
 
 def test_positions_of_a_list_are_labelled(tmp_path: Path, out: Path, label: Callable[..., str]) -> None:
     (tmp_path / "positions.epd").write_text("# a comment\n" + "\n".join(EPD) + "\n")
-    assert "4 positions of 100,000: the sources have no more" in label("--epd", tmp_path / "positions.epd")
+    assert "4 positions of 100,000: the sources have no more" in label("--data", tmp_path / "positions.epd")
     lines = lines_of(out)
     assert [line.split("|")[1] for line in lines] == ["*"] * 4
     assert sum(check_labels(line) for line in lines) == 4
@@ -106,14 +105,14 @@ def test_positions_of_a_list_are_labelled(tmp_path: Path, out: Path, label: Call
 def test_games_are_labelled_once_a_position(
     tmp_path: Path, pgn_file: Path, out: Path, label: Callable[..., str], aino_train: Callable[..., str]
 ) -> None:
-    label("--pgn", pgn_file, "--multipv", 3, "--concurrency", 2)
+    label("--data", pgn_file, "--multipv", 3, "--concurrency", 2)
     lines = sorted(lines_of(out))
     assert sorted(line.split("|")[1] for line in lines) == ["0-1", "1-0", "1/2-1/2"]
     assert sum(check_labels(line, 3) for line in lines) == 34  # the start position counts once, not three times
     keys = labelled_keys(out)
     assert len(set(keys.tolist())) == len(keys) == 34
     again = tmp_path / "again.txt.xz"
-    aino_train("label", "--engine", ENGINE, "--pgn", pgn_file, "--out", again, "--known", out)
+    aino_train("label", "--engine", ENGINE, "--data", pgn_file, "--out", again, "--known", out)
     assert lines_of(again) == []
 
 
@@ -127,15 +126,15 @@ def test_positions_that_a_search_looks_at_are_labelled(pgn_file: Path, out: Path
     assert all(any(chess.Board(task.fen).generate_legal_moves()) for task in tasks)
     assert [task.fen for task in positions_of_trees(parents, 5, 50, 3)] == [task.fen for task in tasks]
 
-    label("--pgn", pgn_file, "--per-game", 4, "--seed", 3, "--tree", 5, "--tree-nodes", 50, "--count", 20)
+    label("--data", pgn_file, "--per-game", 4, "--seed", 3, "--tree", 5, "--tree-visits", 50, "--count", 20)
     assert sum(check_labels(line) for line in lines_of(out)) == 20
     assert all(line.split("|")[1] == "*" for line in lines_of(out))
 
 
 def test_finished_labels_can_be_extended(pgn_file: Path, out: Path, label: Callable[..., str]) -> None:
-    assert "10 positions" in label("--pgn", pgn_file, "--count", 10)
+    assert "10 positions" in label("--data", pgn_file, "--count", 10)
     first = lines_of(out)
-    assert "10 positions so far" in label("--pgn", pgn_file, "--count", 20)
+    assert "10 positions so far" in label("--data", pgn_file, "--count", 20)
     assert lines_of(out)[: len(first)] == first
     assert sum(check_labels(line) for line in lines_of(out)) == 20
 
@@ -143,17 +142,17 @@ def test_finished_labels_can_be_extended(pgn_file: Path, out: Path, label: Calla
 def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, out: Path, label: Callable[..., str]) -> None:
     positions, note = tmp_path / "positions.epd", out.with_name("new.teacher.json")
     positions.write_text("\n".join(EPD) + "\n")
-    label("--epd", positions, "--count", 2)
+    label("--data", positions, "--count", 2)
     lines = lines_of(out)
-    assert "holds labels of another teacher" in label("--epd", positions, "--nodes", 5, status=1)
-    assert "holds labels of another teacher" in label("--epd", positions, engine=f"{ENGINE} crash 9", status=1)
+    assert "holds labels of another teacher" in label("--data", positions, "--nodes", 5, status=1)
+    assert "holds labels of another teacher" in label("--data", positions, engine=f"{ENGINE} crash 9", status=1)
     assert lines_of(out) == lines
     note.unlink()
-    assert "holds labels of another teacher" in label("--epd", positions, status=1), "it does not tell"
+    assert "holds labels of another teacher" in label("--data", positions, status=1), "it does not tell"
     note.write_text("[")
-    assert "not a record" in label("--epd", positions, status=1)
+    assert "not a record" in label("--data", positions, status=1)
     out.unlink()
-    label("--epd", positions, engine=f"{ENGINE} crash 9")
+    label("--data", positions, engine=f"{ENGINE} crash 9")
     assert len(lines_of(out)) == 4
 
 
@@ -161,7 +160,7 @@ def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, out: Path, l
 def test_faulty_engines_cost_one_position(
     pgn_file: Path, out: Path, label: Callable[..., str], how: str, lost: int
 ) -> None:
-    printed = label("--pgn", pgn_file, "--timeout", 5 if how == "hang" else 120, engine=f"{ENGINE} {how} 15")
+    printed = label("--data", pgn_file, "--timeout", 5 if how == "hang" else 120, engine=f"{ENGINE} {how} 15")
     assert printed.count("skipping the position") == lost  # every new engine misbehaves at its 15th search
     packed, illegal = collect(read_teacher(out))
     assert illegal == 0
@@ -169,20 +168,20 @@ def test_faulty_engines_cost_one_position(
 
 
 def test_an_engine_that_always_dies_ends_the_work(pgn_file: Path, label: Callable[..., str]) -> None:
-    assert "died" in label("--pgn", pgn_file, engine=f"{ENGINE} crash 1", status=1)
+    assert "died" in label("--data", pgn_file, engine=f"{ENGINE} crash 1", status=1)
 
 
-def test_bad_flags_are_refused(tmp_path: Path, label: Callable[..., str]) -> None:
-    assert "--pgn" in label(status=1)
-    assert "--nodes" in label("--epd", "x", "--nodes", 0, status=1)
-    assert ".txt.xz" in label("--epd", "x", "--out", tmp_path / "new.txt", status=1)
+def test_bad_flags_are_refused(tmp_path: Path, pgn_file: Path, label: Callable[..., str]) -> None:
+    assert "--data" in label(status=1)
+    assert "--nodes" in label("--data", "x", "--nodes", 0, status=1)
+    assert ".txt.xz" in label("--data", pgn_file, "--out", tmp_path / "new.txt", status=1)
 
 
 def test_label_locked_a_whole_folder_and_left_a_file_there(
     out: Path, tmp_path: Path, label: Callable[..., str], aino_train: Callable[..., str]
 ) -> None:
     (tmp_path / "positions.epd").write_text("\n".join(EPD) + "\n")
-    flags = ["--epd", tmp_path / "positions.epd"]
+    flags = ["--data", tmp_path / "positions.epd"]
     with file_lock(out), folder_lock(out.parent, "a match"):
         assert "another process is writing it" in label(*flags, status=1)
         aino_train("label", "--engine", ENGINE, *flags, "--out", out.with_name("second.txt.xz"))
@@ -194,14 +193,10 @@ def test_label_locked_a_whole_folder_and_left_a_file_there(
 def test_labels_of_another_kind_of_positions_went_into_the_same_file(
     out: Path, pgn_file: Path, label: Callable[..., str]
 ) -> None:
-    label("--pgn", pgn_file, "--count", 3)
-    note = out.with_name("new.teacher.json")
-    for flag in (["--held-out"], ["--tree", 3, "--tree-nodes", 8]):
-        told = label("--pgn", pgn_file, *flag, status=1)
+    label("--data", pgn_file, "--count", 3)
+    for flag in (["--held-out"], ["--tree", 3, "--tree-visits", 8]):
+        told = label("--data", pgn_file, *flag, status=1)
         assert f"({flag[0].removeprefix('--').replace('-', '_')}; see new.teacher.json)" in told
-    old = {key: value for key, value in json.loads(note.read_text()).items() if key not in ("tree", "held_out")}
-    note.write_text(json.dumps(old))  # as an older version wrote it
-    label("--pgn", pgn_file, "--count", 5)
 
 
 # ---- parts --------------------------------------------------------------------------------------------------------
@@ -277,7 +272,7 @@ def test_position_lists_are_read_in_every_encoding_with_their_clocks(
 
 
 def test_stockfish_labels_a_game(pgn_file: Path, out: Path, label: Callable[..., str], stockfish: str) -> None:
-    label("--pgn", pgn_file, "--count", 12, "--nodes", 500, engine=stockfish)
+    label("--data", pgn_file, "--count", 12, "--nodes", 500, engine=stockfish)
     packed, illegal = collect(read_teacher(out))
     assert illegal == 0
     assert packed.usable.sum() == 12

@@ -16,6 +16,7 @@ from shutil import copytree
 import numpy as np
 import pytest
 
+from benchmarks.sibling_order import children_of
 from engine.board.attacks import in_check
 from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import make
@@ -31,7 +32,6 @@ from selfplay.teachers.draw_sources import ENDINGS, TREES, Shares, games_of_sets
 from selfplay.teachers.groups import is_settled
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
-from selfplay.teachers.siblings import children_of
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80)
@@ -243,7 +243,7 @@ FLAGS = ("--chunk-rows", "300", "--filter-mib", "1", "--scored-share", "0.1", "-
 
 
 def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
-    flags = ["teach", "--net", str(material_net_file), "--out", str(tmp_path / "labels")]
+    flags = ["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "labels")]
     assert main([*flags, *FLAGS, "--mixture", "endings=1", "book=2"]) == 0
     assert main([*flags, "--check", "500"]) == 0
     shown = capfd.readouterr().out
@@ -254,7 +254,7 @@ def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
 
 
 def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
-    command = [sys.executable, "-m", "selfplay.main", "teach", "--net", str(net_file), "--out", str(folder), *FLAGS]
+    command = [sys.executable, "-m", "selfplay.main", "teach", "--teacher", str(net_file), "--out", str(folder), *FLAGS]
     chance = random.Random(kills)
     for _ in range(kills):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -267,12 +267,12 @@ def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_labelling_ends_with_the_same_bytes(tmp_path, material_net_file):
-    assert main(["teach", "--net", str(material_net_file), "--out", str(tmp_path / "whole"), *FLAGS]) == 0
+    assert main(["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "whole"), *FLAGS]) == 0
     assert labels_after_kills(tmp_path / "killed", material_net_file, 3) == contents(tmp_path / "whole")
 
 
 def test_a_run_without_games_was_drawn_around_in_silence(
     tmp_path: Path, material_net_file: Path, aino_train: Callable[..., str]
 ) -> None:
-    words = ["teach", "--net", material_net_file, "--run", tmp_path / "nothing", "--out", tmp_path / "labels"]
+    words = ["teach", "--teacher", material_net_file, "--run", tmp_path / "nothing", "--out", tmp_path / "labels"]
     assert "no published games" in aino_train(*words, status=1)

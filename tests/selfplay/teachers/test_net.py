@@ -17,7 +17,7 @@ from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH, advance, new_
 from selfplay.teachers.drawing import step_down
 from selfplay.teachers.net_file import STOCKFISH_15, NetShape, read_stockfish_net
 from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
-from selfplay.teachers.static_value import net_value
+from selfplay.teachers.static_value import _outputs, _toward_zero
 from tests.selfplay.teachers.nets import net_bytes, plain_net_value, random_positions
 
 SMALL = NetShape(features=11, width=16, buckets=2)
@@ -27,7 +27,8 @@ SMALL = NetShape(features=11, width=16, buckets=2)
 def net_values(net, acc, rows, values):
     for i in range(len(rows)):
         start(net, acc, np.int64(0), rows[i])
-        values[i] = net_value(net, acc, np.int64(0), rows[i])
+        psqt, positional = _outputs(net, acc, np.int64(0), rows[i])
+        values[i] = _toward_zero(psqt + positional, np.int64(16))  # Stockfish's `eval`
 
 
 @kernel()

@@ -47,7 +47,7 @@ def data(tmp_path: Path, teacher_file: Path, aino_train: Callable[..., str], mat
     """Labelled games, and labels drawn around them."""
     flags = ["--count", 6000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "games=1", "siblings=1", "book=0.2"]
     folder = tmp_path / "labels"
-    aino_train("teach", "--net", material_net_file, "--data", teacher_file, "--out", folder, *flags)
+    aino_train("teach", "--teacher", material_net_file, "--data", teacher_file, "--out", folder, *flags)
     files = SourceFiles((Source(teacher_file), Source(folder)), heldout_share=SHARE)
     return load_training_data(files, None, lambda text: None)
 
@@ -141,7 +141,7 @@ def random_pgn(rng: np.random.Generator) -> str:
 def test_label_rows_alone_are_split(tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path) -> None:
     folder = tmp_path / "labels"
     flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "endings=1"]
-    aino_train("teach", "--net", material_net_file, "--out", folder, *flags)
+    aino_train("teach", "--teacher", material_net_file, "--out", folder, *flags)
     data = load_training_data(SourceFiles((Source(folder),), heldout_share=SHARE), None, lambda text: None)
     assert isinstance(data.heldout, LabelRows)
     assert isinstance(data.sets[0], LabelRows)

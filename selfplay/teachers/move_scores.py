@@ -1,4 +1,4 @@
-"""Shallow alpha-beta over the teacher's quiescence, and scores of all moves of a position."""
+"""Scores of all moves of a position by the teacher's quiescence."""
 
 from __future__ import annotations
 
@@ -9,23 +9,12 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.tactics.alphabeta import has_pieces
-from engine.tactics.quiescence import immediate_gain, take_best
+from engine.tactics.quiescence import immediate_gain
 from engine.tactics.see import see
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE
 from selfplay.teachers.accumulators import advance
-from selfplay.teachers.quiet_search import MATE, begin_quiescence, teacher_quiescence, teacher_quiet_value
+from selfplay.teachers.quiet_search import MATE, teacher_quiescence
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
-
-EXTENSION_PLIES = 6  # plies from the root up to which a check at the horizon extends the search
-
-
-@kernel()
-def deep_value(teacher, row, depth):
-    """Units for the side to move by alpha-beta of `depth` plies; 0 is quiescence."""
-    if depth <= 0:
-        return teacher_quiet_value(teacher, row)
-    begin_quiescence(teacher, row)
-    return _search(teacher, np.int64(0), np.int64(depth), np.int64(-MATE), np.int64(MATE))
 
 
 @kernel()
@@ -87,26 +76,3 @@ def _insert(moves, scores, place, score):
         moves[place], scores[place] = moves[place - 1], scores[place - 1]
         place -= 1
     moves[place], scores[place] = move, score
-
-
-@kernel()
-def _search(teacher, ply, depth, alpha, beta):
-    """Units for the side to move of rows[ply], whose accumulators are set; captures of most material first."""
-    row, child = teacher.rows[ply], teacher.rows[ply + 1]
-    checked = in_check(row)
-    if depth <= 0 and not (checked and ply <= EXTENSION_PLIES):
-        teacher.nodes[0] = 0
-        return teacher_quiescence(teacher, ply, ply, alpha, beta)
-    count = np.int64(generate(row, teacher.moves[ply]))
-    if count == 0:
-        return np.int64(ply - MATE) if checked else np.int64(0)
-    for i in range(count):
-        teacher.scores[ply, i] = immediate_gain(row, teacher.moves[ply, i])
-    best = np.int64(-MATE)
-    for i in range(count):
-        make(row, take_best(teacher.moves[ply], teacher.scores[ply], i, count), child)
-        advance(teacher.net, teacher.acc, ply, row, child)
-        best = max(best, -_search(teacher, ply + 1, depth - 1, -beta, -max(alpha, best)))
-        if best >= beta:
-            break
-    return best

@@ -1,28 +1,28 @@
-"""The measures of evaluators: a judge that knows the labels is perfect, and the shipped net's figures are known."""
+"""How judges order quiet siblings: one that knows the labels is perfect."""
+
+import json
 
 import chess
 import numpy as np
 import pytest
 
+from benchmarks import sibling_order
+from benchmarks.sibling_order import DEPTH_2_SCORES, SORTS, order, siblings_of, sorts_of
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import BLACK, ROW_WORDS, WHITE
 from engine.board.makemove import make
-from selfplay.main import main
-from selfplay.records.calibration import DEPTH_2_SCORES
-from selfplay.teachers import quality
-from selfplay.teachers.siblings import SORTS, order, siblings_of, sorts_of
 from tests.selfplay.teachers.nets import material_labels, random_positions
 
 
 def test_the_labeller_itself_orders_siblings_perfectly(random_net):
     siblings = siblings_of(random_net, random_positions(40, 3), threads=2)
     siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
-    for found in quality.orders(quality.teacher_judge(random_net, 2, DEPTH_2_SCORES), siblings):
+    for found in sibling_order.orders(sibling_order.teacher_judge(random_net, 2, DEPTH_2_SCORES), siblings):
         assert found.correlation == pytest.approx(1.0)
         assert found.bias == pytest.approx(0.0, abs=1e-9)
     guess = np.random.default_rng(1).random(100_000)
-    chance = quality.orders(lambda rows: guess[: len(rows)], siblings)[0]
+    chance = sibling_order.orders(lambda rows: guess[: len(rows)], siblings)[0]
     assert abs(chance.correlation) < 0.2
     assert chance.error > 0
 
@@ -58,27 +58,18 @@ def test_moves_are_of_the_sorts_that_they_are(fen, move, sorts):
     assert {sort for bit, sort in enumerate(SORTS) if found >> bit & 1} == sorts
 
 
-def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, capfd):
+def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, capfd, monkeypatch):
     parents = tmp_path / "parents"
     drawn = material_labels(parents, 3000)
-    rows = quality.parents_of_folder(parents, 1000)
+    rows = sibling_order.parents_of_folder(parents, 1000)
     assert 0 < len(rows) < len(drawn.values)
-    assert np.bitwise_count(rows[:, WHITE] | rows[:, BLACK]).min() >= quality.LEAST_MEN
-    assert len(quality.parents_of_folder(parents, 4)) == 4
-    flags = ["measure", "--net", str(material_net_file), "--parents", str(parents), "--sibling-parents", "9"]
-    assert main([*flags, "material"]) == 0
-    shown = capfd.readouterr().out
-    assert "parents: 9 parents" in shown
-    assert "material" in shown
-    assert "teacher, depth 2" in shown
-    assert "attacks anew" in shown
-    assert main([*flags[:-1], "0"]) == 0
-    assert "no siblings" in capfd.readouterr().out
-
-
-def test_former_measures_say_what_to_write(material_net_file, capfd):
-    assert main(["measure", "--net", str(material_net_file)]) == 1
-    assert "give --parents" in capfd.readouterr().err
-    for flag in ("--truth", "--teacher"):
-        assert main(["measure", "--net", str(material_net_file), flag, "x"]) == 1
-        assert f"{flag} is gone: errors of values did not predict games; write --parents" in capfd.readouterr().err
+    assert np.bitwise_count(rows[:, WHITE] | rows[:, BLACK]).min() >= sibling_order.LEAST_MEN
+    assert len(sibling_order.parents_of_folder(parents, 4)) == 4
+    flags = ["sibling_order", "--teacher", str(material_net_file), "--data", str(parents), "--count", "9"]
+    monkeypatch.setattr("sys.argv", [*flags, "material", "--json"])
+    assert sibling_order.main() == 0
+    shown = capfd.readouterr()
+    assert "parents: 9 parents" in shown.err
+    rows = json.loads(shown.out)
+    assert [row["judge"] for row in rows] == ["material", *(name for name, _, _ in sibling_order.TEACHERS)]
+    assert any("attacks anew" in title for title in rows[0])
