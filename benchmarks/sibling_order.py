@@ -328,7 +328,7 @@ def compare(name: str, judges: list[str], net: StockfishNet, parents: np.ndarray
     )
     shares = [np.mean(found.sorts[found.quiet] >> sort & 1) for sort in range(len(SORTS))]
     titles = [f"{sort} ({share:.0%})" for sort, share in zip(SORTS, shares, strict=True)]
-    rows = []
+    rows: list[Row] = []
     for judge_name, judge in _judges(judges, net, threads):
         every, *by_sort = orders(judge, found)
         cells = [f"{one.correlation:.3f} ({one.bias:+.3f})" for one in by_sort]

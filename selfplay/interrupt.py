@@ -17,7 +17,6 @@ class StopFlag:
         self._handling = ExitStack()
 
     def is_set(self) -> bool:
-        """Whether a signal has arrived."""
         return self._event.is_set()
 
     def __enter__(self) -> StopFlag:

@@ -57,7 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and show. Raises ConfigError for values out of range."""
     if arguments.seconds <= 0:
         raise ConfigError(f"--seconds: expected more than 0, got {arguments.seconds}")
     results = measure(arguments)
@@ -149,7 +148,6 @@ class _MeasuredTask(GenerationTask):
     started: list[SelfPlayGame] = field(default_factory=list)
 
     def new_game(self, number: int) -> SelfPlayGame:
-        """As in PlayTask."""
         self.started.append(super().new_game(number))
         return self.started[-1]
 

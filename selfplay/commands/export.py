@@ -29,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write what was asked for."""
     if arguments.pgn is None and arguments.v6 is None:
         raise ConfigError("nothing to export: give --pgn or --v6")
     if arguments.v6 is not None and arguments.v6.suffix != ".tar":

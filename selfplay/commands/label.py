@@ -72,7 +72,6 @@ def _add_search_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start or continue labelling."""
     _check(arguments)
     tasks, teacher = _tasks(arguments), _teacher(arguments)
     with file_lock(arguments.out), closing(LabelFile(arguments.out, teacher)) as out, StopFlag() as stop:

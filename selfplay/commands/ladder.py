@@ -37,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> LadderSettings:
-    """The flags as settings. Raises ConfigError and DataError."""
     return LadderSettings(
         engine=parse_contestant(arguments.engine, arguments.margin_ms),
         opponent=parse_contestant(arguments.opponent, arguments.margin_ms),
@@ -47,7 +46,6 @@ def settings_of(arguments: argparse.Namespace) -> LadderSettings:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start or continue the ladder."""
     settings = settings_of(arguments)
     quiet_driver()
     with folder_lock(arguments.out, "a match"), StopFlag() as stop:
@@ -71,13 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def rating_text(now: LadderStanding) -> str:
-    """The even rung with its interval."""
     rating = now.rating
     return f"50% at rung {rating.elo:.0f} [{rating.low:.0f}, {rating.high:.0f}]"
 
 
 def ladder_lines(now: LadderStanding, settings: LadderSettings) -> list[str]:
-    """The summary."""
     lines = [f"{settings.engine.name} at {settings.engine.control or settings.control}, {now.games} games"]
     lines += [f"  rung {rung}: {_score_text(estimate)}" for rung, estimate in now.rungs.items()]
     lines += fault_lines({name: counts for name, counts in now.faults.items()
@@ -94,7 +90,6 @@ def _score_text(e: EloEstimate) -> str:
 
 
 def ladder_json(now: LadderStanding) -> dict[str, Any]:
-    """The standing as JSON values."""
     return {
         "elo": now.rating.elo,
         "elo_low": now.rating.low,

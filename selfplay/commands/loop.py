@@ -31,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Continue the run from its current phase."""
     with play_backend(arguments) as play:
         status = work_on_run(arguments, lambda folder, stop: run_generations(folder, arguments.generations, stop, play))
     best = best_net(arguments.run)

@@ -51,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> MatchSettings:
-    """The flags as settings. Raises ConfigError and DataError."""
     if arguments.sprt_errors and not arguments.sprt:
         raise ConfigError("--sprt-errors needs --sprt ELO0 ELO1")
     return MatchSettings(
@@ -65,7 +64,6 @@ def settings_of(arguments: argparse.Namespace) -> MatchSettings:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start or continue the match."""
     settings = settings_of(arguments)
     if settings.warning:
         show(f"warning: {settings.warning}")

@@ -51,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw and write."""
     files = [file for file, _ in data_files(arguments.data, LABELS)]
     if arguments.endings is not None:
         return _draw_endings(arguments, files)
@@ -95,7 +94,6 @@ class Judgements:
         self._path.unlink()
 
     def close(self) -> None:
-        """Close the file."""
         self._stream.close()
 
 

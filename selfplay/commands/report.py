@@ -37,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page and what else is asked for."""
     with live_line("report") as line:
         runs = [read_run(path, line.update) for path in arguments.run]
     first: Path = arguments.run[0]

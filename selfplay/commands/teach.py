@@ -70,7 +70,6 @@ def _add_label_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Label, continue labelling, or check."""
     net = read_stockfish_net(arguments.teacher)
     if arguments.check > 0:
         return _check(arguments, net)

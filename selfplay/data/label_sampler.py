@@ -57,7 +57,6 @@ class LabelRows:
 
     @property
     def n_positions(self) -> int:
-        """Number of rows."""
         return len(self.rows)
 
 

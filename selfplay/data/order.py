@@ -27,7 +27,6 @@ class RowOrder:
         self._seed = seed
 
     def __len__(self) -> int:
-        """Rows of an epoch."""
         return self._n_groups * self._group
 
     def draw(self, first: int, count: int) -> np.ndarray:
@@ -72,7 +71,6 @@ class GroupOrder:
         self._epoch, self._groups, self._ends = -1, leads, leads
 
     def __len__(self) -> int:
-        """Rows of an epoch."""
         return self._n_rows
 
     def draw(self, first: int, count: int) -> np.ndarray:
@@ -113,7 +111,6 @@ class GameOrder:
         self._order = RowOrder(len(self._members), seed, group)
 
     def __len__(self) -> int:
-        """Positions of an epoch."""
         return len(self._order)
 
     def draw(self, first: int, count: int) -> np.ndarray:

@@ -42,7 +42,6 @@ def part_of(batch: Any, first: int, last: int) -> Any:
 
 
 def new_training_batch(size: int) -> TrainingBatch:
-    """Zeroed arrays for `size` positions."""
     return TrainingBatch(
         masks=np.zeros((size, PLANES), np.uint64),
         policy_index=np.zeros((size, MAX_MOVES), np.int16),

@@ -35,7 +35,6 @@ class SparseBatch(NamedTuple):
 
 
 def new_sparse_batch(size: int) -> SparseBatch:
-    """Zeroed arrays for `size` positions."""
     return SparseBatch(
         features=np.zeros((size, MAX_ACTIVE), np.int16),
         n_features=np.zeros(size, np.int32),

@@ -67,7 +67,6 @@ def without_held_out(positions: PositionSet, limit: int) -> PositionSet:
 
 
 def held_out_games(positions: PositionSet, limit: int) -> PositionSet:
-    """A copy of the held-out games."""
     return positions.select(roots_of(game_keys(positions)) < limit)
 
 

@@ -42,7 +42,6 @@ class ValueBatch(NamedTuple):
 
 
 def new_value_batch(size: int) -> ValueBatch:
-    """Zeroed arrays for `size` positions."""
     return ValueBatch(
         features=np.zeros((size, 2 * MAX_VIEW), np.int16),
         n_rows=np.zeros(size, np.int32),

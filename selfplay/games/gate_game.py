@@ -38,7 +38,6 @@ class GateGame(PooledGame):
         return GateRecord(self.number, points, self.ply, ending.name.lower())
 
     def make_move(self) -> None:
-        """Play the best move."""
         root = self._players[self.evaluator].search.root()
         self._play(root.moves[root.order()[0]])
 

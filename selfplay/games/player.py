@@ -80,7 +80,6 @@ class KernelVisits:
         self._walker = new_walker(evaluator.new_model())
 
     def search(self, player: TreePlayer) -> None:
-        """Search until the player's search is over."""
         while True:
             search = player.search
             missing = player.target - search.visits if search.is_expanded else 1

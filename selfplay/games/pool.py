@@ -33,7 +33,6 @@ class PooledGame(ABC):
 
     @property
     def finished(self) -> bool:
-        """Whether the game is over."""
         return self._ending is not None
 
     @property

@@ -28,7 +28,6 @@ class EndingScore:
 
     @property
     def games(self) -> int:
-        """Games played."""
         return self.won + self.drawn + self.lost
 
     @property

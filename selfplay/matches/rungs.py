@@ -40,7 +40,6 @@ class LadderSettings(SeriesSettings):
 
     @property
     def rungs(self) -> list[int]:
-        """The rungs, lowest first."""
         return list(range(self.lowest, self.highest + 1, self.step))
 
     def at_rung(self, rung: int) -> Contestant:
@@ -73,7 +72,6 @@ class Ladder(Series):
         self._refit()
 
     def standing(self) -> LadderStanding:
-        """Return the current standing."""
         rows = self._archive.rows.values()
         names = [self.settings.engine.name, *(name for row in rows for name in (row.white, row.black))]
         return LadderStanding(

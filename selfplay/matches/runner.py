@@ -183,7 +183,6 @@ class _Table:
                 close_engine(self._engines.pop(contestant))
 
     def close(self) -> None:
-        """End both engine processes."""
         self._close_others(set())
 
 

@@ -75,7 +75,6 @@ class MatchStanding:
 
     @property
     def games(self) -> int:
-        """Games played."""
         return self.wins + self.draws + self.losses
 
     @property
@@ -97,7 +96,6 @@ def standing(rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | 
 
 
 def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Return the number of faults by engine and reason."""
     faults = {name: {str(reason): 0 for reason in FAULTS} for name in names}
     for row in rows:
         if row.offender:
@@ -119,13 +117,11 @@ class Match(Series):
         self._follow()
 
     def standing(self) -> MatchStanding:
-        """Return the current standing."""
         names = self.settings.first.name, self.settings.second.name
         return standing(list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None)
 
     @property
     def decided(self) -> bool:
-        """Whether the SPRT has decided."""
         return self._sprt.decision is not None
 
     @property
@@ -133,7 +129,6 @@ class Match(Series):
         return all(number in self._archive.rows for number in self._numbers)
 
     def next_game(self) -> PlannedGame | None:
-        """Return the next missing game."""
         number = next(self._missing, None)
         if number is None:
             return None

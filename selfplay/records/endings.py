@@ -25,7 +25,6 @@ class Ending(IntEnum):
 
     @property
     def words(self) -> str:
-        """The reason as people read it."""
         return _WORDS[self]
 
 

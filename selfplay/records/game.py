@@ -89,7 +89,6 @@ def _layout(n: int, t: int, scored: bool) -> list[tuple[str, str, tuple[int, ...
 
 
 def encode_record(game: SelfPlayRecord) -> bytes:
-    """Encode the record in the layout above."""
     n, t = len(game.moves), len(game.target_moves)
     scored = game.target_scores is not None
     ending = game.ending | SIDES.index(game.gave_up) << 4 | game.played_through << 6 | scored << 7

@@ -153,7 +153,6 @@ class LabelWriter:
             self._sync(JOURNAL)
 
     def close(self) -> None:
-        """Close the files."""
         with naming(self.folder), ExitStack() as streams:
             for stream in self._streams.values():
                 streams.callback(stream.close)

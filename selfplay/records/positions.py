@@ -55,12 +55,10 @@ class PositionSet:
 
     @property
     def n_games(self) -> int:
-        """Number of games, G."""
         return len(self.starts)
 
     @property
     def n_positions(self) -> int:
-        """Number of positions, P."""
         return len(self.moves)
 
     def select(self, keep: np.ndarray) -> PositionSet:

@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 
 def segment_path(folder: Path, generation: int) -> Path:
-    """Path of a generation's published segment."""
     return folder / f"gen-{generation:05d}.replay"
 
 

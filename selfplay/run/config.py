@@ -67,7 +67,6 @@ class FitSettings:
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
-        """The defaults for a network family."""
         return cls(recipe.fit_positions, recipe.batch_size, recipe.peak_rate, recipe.weight_decay, recipe.variations)
 
 
@@ -176,7 +175,6 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested values; `above` wins where both have one."""
     result = dict(below)
     for name, value in above.items():
         old = result.get(name)

@@ -64,7 +64,6 @@ def replay_set(run: RunFolder, generation: int) -> PositionSet:
 
 
 def learner_settings(config: RunConfig) -> LearnerSettings:
-    """How the candidates of a run are trained."""
     return LearnerSettings(
         batch_size=config.fit.batch_size,
         weight_decay=config.fit.weight_decay,

@@ -32,7 +32,6 @@ from selfplay.training.own import OWN, is_own
 
 
 def best_net(run: Path) -> Path:
-    """The file of a run's promoted network."""
     return run / "nets" / "best.dit"
 
 
@@ -70,23 +69,19 @@ class RunFolder:
         self.ledger.note_run(self.config.net, self.config.seed)
 
     def close(self) -> None:
-        """Close the run database."""
         self.ledger.close()
 
     # ---- networks -------------------------------------------------------------------------------------------------
 
     @property
     def nets(self) -> Path:
-        """Folder of the networks."""
         return self.path / "nets"
 
     @property
     def best(self) -> Path:
-        """The promoted network."""
         return best_net(self.path)
 
     def candidate(self, generation: int) -> Path:
-        """The network trained in a generation."""
         return self.nets / f"gen-{generation:05d}.dit"
 
     def fit_checkpoint(self, generation: int) -> Path:
@@ -143,7 +138,6 @@ class RunFolder:
         return load_model(path, self.config.net)
 
     def _are_equal(self, one: Path, other: Path) -> bool:
-        """Whether two files hold the same network."""
         ours, theirs = self.load(one), self.load(other)
         mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
         return ours.config() == theirs.config() and all(np.array_equal(mine[name], others[name]) for name in others)
@@ -152,7 +146,6 @@ class RunFolder:
 
     @property
     def replay(self) -> Path:
-        """Folder of the replay segments."""
         return self.path / "replay"
 
     def opening_rows(self) -> list[np.ndarray]:

@@ -59,7 +59,6 @@ class GateTest:
         self._follow()
 
     def note(self, number: int, points: float) -> None:
-        """Count one more game."""
         self.points[number] = points
         self._follow()
 

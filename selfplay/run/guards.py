@@ -42,7 +42,6 @@ class SelfPlaySummary:
 
 
 def summarise(games: Sequence[SelfPlayRecord], settings: GameSettings) -> SelfPlaySummary:
-    """The summary of games played with these settings."""
     return SelfPlaySummary(
         games=len(games),
         drawn=sum(game.white_points == 0 for game in games),

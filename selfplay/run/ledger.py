@@ -114,7 +114,6 @@ class Ledger:
             raise self._fault(error) from error
 
     def close(self) -> None:
-        """Close the file."""
         self._connection.close()
 
     def _fault(self, error: sqlite3.Error) -> RunError:
@@ -150,7 +149,6 @@ class Ledger:
     # ---- runs and generations -------------------------------------------------------------------------------------
 
     def note_run(self, net: str, seed: int) -> None:
-        """Enter the run, once."""
         self._write("INSERT OR IGNORE INTO runs VALUES (1, ?, ?, ?)", [(time.time(), net, seed)])
 
     def current(self) -> tuple[int, Phase]:
@@ -165,12 +163,10 @@ class Ledger:
         )
 
     def enter_phase(self, number: int, phase: Phase) -> None:
-        """Move a generation on."""
         finished = time.time() if phase is Phase.DONE else None
         self._write("UPDATE generations SET phase = ?, finished = ? WHERE number = ?", [(phase, finished, number)])
 
     def add_work(self, number: int, seconds: float) -> None:
-        """Add to the time that was spent on a generation."""
         sql = (
             "INSERT INTO work VALUES (?, ?) ON CONFLICT (generation) DO UPDATE SET seconds = seconds + excluded.seconds"
         )
@@ -187,7 +183,6 @@ class Ledger:
             connection.execute("UPDATE generations SET phase = ? WHERE number = ?", (Phase.GENERATE, number))
 
     def generations(self) -> list[GenerationRow]:
-        """All generations, in order."""
         rows = self._read("SELECT number, phase, config, started, finished FROM generations ORDER BY number")
         return [GenerationRow(number, Phase(phase), *others) for number, phase, *others in rows]
 
@@ -202,7 +197,6 @@ class Ledger:
             connection.executemany("INSERT OR REPLACE INTO games VALUES (?, ?, ?, ?, ?)", rows)
 
     def games(self, generation: int) -> list[SelfPlayRow]:
-        """A generation's games, by number."""
         query = "SELECT number, plies, white_points, ending FROM games WHERE generation = ? ORDER BY number"
         return [SelfPlayRow(*row) for row in self._read(query, generation)]
 
@@ -275,7 +269,6 @@ class Ledger:
         self._write("INSERT OR REPLACE INTO candidate_games VALUES (?, ?, ?, ?, ?, ?)", [row])
 
     def gate_points(self, generation: int) -> dict[str, dict[int, float]]:
-        """The candidate's points by conditions and game number."""
         found: dict[str, dict[int, float]] = {}
         query = "SELECT conditions, number, points FROM candidate_games WHERE generation = ? ORDER BY number"
         for conditions, number, points in self._read(query, generation):
@@ -283,7 +276,6 @@ class Ledger:
         return found
 
     def note_gate(self, generation: int, result: GateResult) -> None:
-        """Enter the gate's verdict."""
         numbers = (result.llr, result.score, *(_finite(x) for x in (result.elo, result.elo_low, result.elo_high)))
         row = (generation, result.accepted, result.decided, json.dumps(result.pentanomial), *numbers)
         self._write("INSERT OR REPLACE INTO gates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row])
@@ -293,7 +285,6 @@ class Ledger:
         return self.gates().get(generation)
 
     def gates(self) -> dict[int, GateResult]:
-        """The verdicts by generation."""
         found = {}
         for number, accepted, decided, counts, *numbers in self._read("SELECT * FROM gates ORDER BY generation"):
             found[number] = GateResult(bool(accepted), bool(decided), tuple(json.loads(counts)), *numbers)
@@ -301,7 +292,6 @@ class Ledger:
 
 
 def ledger_row(record: SelfPlayRecord) -> SelfPlayRow:
-    """A game's row in the run database."""
     return SelfPlayRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
 
 

@@ -68,7 +68,6 @@ class GenerationTask(PlayTask):
     """Self-play games."""
 
     def new_game(self, number: int) -> SelfPlayGame:
-        """The game of that number, at its beginning."""
         rng = np.random.default_rng([self.seed, self.generation, number, OPENING_STREAM])
         row = START
         if rng.random() < self.settings.opening_share:

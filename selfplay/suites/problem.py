@@ -51,7 +51,6 @@ class Problem:
     chess960: bool = False
 
     def board(self) -> chess.Board:
-        """Return the position."""
         return chess.Board(self.fen, chess960=self.chess960)
 
     @property

@@ -106,7 +106,6 @@ class SolvedCount:
 
 
 def tally(outcomes: Sequence[Outcome]) -> SolvedCount:
-    """Return the score of some outcomes."""
     nodes = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
     return SolvedCount(
         problems=len(outcomes),

@@ -75,7 +75,6 @@ class EngineSolver:
         return steps
 
     def close(self) -> None:
-        """Stop the engine's threads."""
         self._engine.close()
 
 
@@ -128,5 +127,4 @@ class UciSolver:
         return steps
 
     def close(self) -> None:
-        """End the process."""
         close_engine(self._engine)

@@ -41,7 +41,6 @@ class Accumulators(NamedTuple):
 
 
 def new_accumulators(plies: int) -> Accumulators:
-    """Return new accumulators for one thread."""
     inputs, hidden = aligned_zeros(TEACHER_WIDTH, dtype=np.uint8), aligned_zeros(32, dtype=np.uint8)
     return Accumulators(
         values=aligned_zeros(plies * 2 * TEACHER_WIDTH, dtype=np.int16),

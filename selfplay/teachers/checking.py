@@ -42,7 +42,6 @@ class Composition:
 
 
 def composition(rows: np.ndarray) -> Composition:
-    """Composition of packed rows [N, 4 or 8]."""
     counts, calm, balanced = np.zeros(SOURCE_MASK + 1, np.int64), 0, 0
     for first in range(0, len(rows), ROWS_PER_PASS):
         fields = fields_of(rows[first : first + ROWS_PER_PASS])

@@ -144,7 +144,6 @@ def _draw_opening(space, roots, source, temperature):
 
 @kernel()
 def _root_of(games, game):
-    """Sixteen bits of a game's hash."""
     return np.int64(games.keys[game] >> np.uint64(48))
 
 

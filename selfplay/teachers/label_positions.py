@@ -219,7 +219,6 @@ class _Teacher:
             return []
 
     def close(self) -> None:
-        """End the engine."""
         self._engine.close()
 
 

@@ -52,15 +52,12 @@ class LabelTask:
 
     @property
     def fen(self) -> str:
-        """The start position."""
         return board_from_row(self.stack[0], self.chess960).fen()
 
     def uci_moves(self, ply: int) -> list[str]:
-        """Return the moves that lead to the position of a ply."""
         return [self.move_text(earlier) for earlier in range(ply)]
 
     def move_text(self, ply: int) -> str:
-        """Return the move of a ply in UCI notation."""
         return decode_move(self.stack[ply], self.moves[ply], self.chess960).uci()
 
 
@@ -99,7 +96,6 @@ def positions_of_file(path: Path) -> Iterator[LabelTask]:
 
 
 def _single(row: np.ndarray) -> LabelTask:
-    """Return a position of no game."""
     return LabelTask(row[None], np.zeros(0, np.uint16), UNKNOWN_RESULT, (0,))
 
 

@@ -82,7 +82,6 @@ class RawChunk(NamedTuple):
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -151,7 +150,6 @@ class LabelRun:
 
     @property
     def published(self) -> Published:
-        """Totals of the folder."""
         return self._writer.published
 
     def run(self, count: int, threads: int, report: Callable[[float, str], None], stop: Callable[[], bool]) -> bool:
@@ -175,7 +173,6 @@ class LabelRun:
         return True
 
     def close(self) -> None:
-        """Close the folder's files."""
         self._writer.close()
 
     def _draw(self, number: int) -> RawChunk:

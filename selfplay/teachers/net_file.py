@@ -43,7 +43,6 @@ class NetShape(NamedTuple):
 
     @property
     def parameter_bytes(self) -> int:
-        """Bytes after the description."""
         transformer = 4 + 2 * self.width + 2 * self.features * self.width + 4 * self.features * self.buckets
         return transformer + self.buckets * (4 + 4 * 16 + 16 * self.width + 4 * 32 + 32 * 32 + 4 + 32)
 

@@ -37,7 +37,6 @@ class Teacher(NamedTuple):
 
 
 def new_teacher(net: StockfishNet) -> Teacher:
-    """Return new teacher for one thread."""
     plies = MAX_QUIET_PLY + 2
     return Teacher(
         net=net,

@@ -74,7 +74,6 @@ class Learner:
         return self.family.joined(self.model, model)
 
     def close(self) -> None:
-        """Stop the threads."""
         self._trainer.close()
 
     # ---- state ----------------------------------------------------------------------------------------------------

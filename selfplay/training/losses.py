@@ -53,7 +53,6 @@ class LossSums:
 
     @property
     def means(self) -> Losses:
-        """The means."""
         return Losses(
             mean_of(self.policy, self.with_policy),
             mean_of(self.value, self.with_value),

@@ -123,7 +123,6 @@ class Mixture(Batches):
         return PositionSampler(one)
 
     def changes(self, rng: np.random.Generator, one: AnySet, numbers: np.ndarray) -> np.ndarray:
-        """Augmentations."""
         return rng.choice(np.array([0, MIRROR, SWAP_COLOURS, MIRROR | SWAP_COLOURS], np.uint8), len(numbers))
 
 

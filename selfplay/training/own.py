@@ -70,7 +70,6 @@ class OwnWeights(Layer):
 
 
 def is_own(net: str) -> bool:
-    """Whether `--net` names a class."""
     return ":" in net
 
 
@@ -128,7 +127,6 @@ class OwnLearner:
         return OwnWeights(self._network.weights())
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """The weights and the number of steps."""
         return self.averaged_model().params, {"steps_done": self.steps_done}
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:

@@ -153,12 +153,10 @@ class Pretraining:
         return scores
 
     def checkpoint(self) -> None:
-        """Write the complete state of the run."""
         arrays, values = self.learner.state()
         write_checkpoint(self._checkpoint, arrays, {"learner": values, "elapsed_s": self.elapsed_s})
 
     def close(self) -> None:
-        """Stop the learner's threads."""
         self.learner.close()
 
     def _evaluate(self, path: Path, dtype: str = "float32") -> HeldOutScores:

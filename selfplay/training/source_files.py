@@ -120,7 +120,6 @@ class _File:
 
     @property
     def positions(self) -> int:
-        """Positions to train on."""
         if isinstance(self.content, LabelFolder):
             return self.content.published.values + self.content.published.scored
         return int(np.count_nonzero(self.content.usable))

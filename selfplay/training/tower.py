@@ -93,7 +93,6 @@ class TowerGradients(GradientSource):
         self.pool = self._runner.pool
 
     def gradients(self, batch: TrainingBatch, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource."""
 
         def inputs(part: slice) -> Array:
             return planes_of(batch.masks[part], self._backend)

@@ -145,7 +145,6 @@ class ValueMixture(Batches):
         return ValueSampler(label_rows_only([one])[0], self._config)
 
     def changes(self, rng: np.random.Generator, one: AnySet, numbers: np.ndarray) -> np.ndarray:
-        """Nothing is varied."""
         return numbers
 
 

@@ -59,7 +59,6 @@ def _work_text(infos: Sequence[SearchInfo]) -> str:
 
 
 def game_over_text(board: chess.Board) -> str:
-    """Why there is nothing to analyse."""
     return f"the game is over: {board.result()}, {'checkmate' if board.is_checkmate() else 'stalemate'}"
 
 

@@ -50,7 +50,6 @@ class Observation:
 
     @property
     def verdict(self) -> Verdict:
-        """The search's verdict, from the side to move."""
         return Verdict.of_info(self.result.infos[0])
 
     def leading_moves(self, count: int) -> list[RootMove]:

@@ -42,7 +42,6 @@ class Level:
         return min(_SLOWEST_S, ((clock.clock_ms(white) or 0) / _PACE_MOVES + clock.increment_ms(white) / 2) / 1000)
 
     def options(self, options: EngineOptions) -> EngineOptions:
-        """Engine options for this level."""
         if self.elo is None:
             return replace(options, limit_strength=False)
         return replace(options, limit_strength=True, elo=self.elo)

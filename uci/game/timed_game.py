@@ -61,7 +61,6 @@ class TimedGame:
 
     @property
     def level(self) -> Level:
-        """Aino's level against the person."""
         return self.levels[not self.human]
 
     @level.setter
@@ -70,12 +69,10 @@ class TimedGame:
 
     @property
     def plies(self) -> int:
-        """Plies played."""
         return len(self.board.move_stack)
 
     @property
     def is_engine_turn(self) -> bool:
-        """Whether Aino is to move."""
         return self.board.turn != self.human
 
     @property
@@ -123,7 +120,6 @@ class TimedGame:
         return {side: PERSON if side == self.human else f"Aino ({self.levels[side].text})" for side in chess.COLORS}
 
     def record(self, end: GameEnd = UNFINISHED, event: str = "Terminal game") -> chess.pgn.Game:
-        """The game as PGN, so far or to its end."""
         headers = {
             "Event": event,
             "Date": f"{self.started:%Y.%m.%d}",

@@ -50,7 +50,6 @@ class LoadingProgress(NamedTuple):
 
     @property
     def steps(self) -> str:
-        """How many steps are done."""
         return f"{self.done} of {self.total}{', longer than estimated' if self.is_late else ''}"
 
     def __str__(self) -> str:

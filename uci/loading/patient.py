@@ -30,7 +30,6 @@ class PatientEngine(Engine):
 
     @property
     def is_prepared(self) -> bool:
-        """Whether a search begins at once."""
         return self._preparation.finished
 
     def wait(self, tell: Callable[[LoadingProgress], None] | None = None, job: SearchJob[Any] | None = None) -> None:

@@ -103,7 +103,6 @@ class TerminalGame(TimedGame):
         return path
 
     def flip(self) -> None:
-        """Turn the board round."""
         self._perspective = not self._perspective
 
     # ---- the engine -------------------------------------------------------------------------------------------------
@@ -146,7 +145,6 @@ class TerminalGame(TimedGame):
             self.say(render_bar(self.verdict, self.settings.style))
 
     def say(self, text: str) -> None:
-        """Print a text as it is."""
         say(self.console, text)
 
     def tell_opening(self) -> None:
@@ -170,5 +168,4 @@ class TerminalGame(TimedGame):
         return self.asker(prompt, Countdown(clocks, lambda: clock.left(side))).strip()
 
     def confirms(self, question: str) -> bool:
-        """Whether the person answers yes."""
         return self.ask(f"{question} [y/N] ").lower() in ("y", "yes")

@@ -43,12 +43,10 @@ class Substitute:
         return self._engine.search(limits, on_info, job)
 
     def new_game(self) -> None:
-        """Forget the last game."""
         if self._engine is not None:
             self._engine.new_game()
 
     def close(self) -> None:
-        """End the engine, if there is one."""
         if self._engine is not None:
             self._engine.close()
 

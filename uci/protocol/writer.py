@@ -40,7 +40,6 @@ class Writer:
                 self.closed = True
 
     def info(self, message: str) -> None:
-        """Writes a message as `info string`."""
         self.line(info_string(message))
 
     def received(self, line: str) -> None:

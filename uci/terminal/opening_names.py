@@ -77,7 +77,6 @@ def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:
 
 @functools.cache
 def _names() -> dict[str, str]:
-    """Return the names by position."""
     return {board.epd(): name for board, name in read_table()}
 
 
