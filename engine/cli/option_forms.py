@@ -54,9 +54,9 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
         if is_brief:
             text, default = (re.split(r"\. | \(", text)[0] if option.field in _USUAL else argparse.SUPPRESS), ""
         if option.type == "check":
-            group.add_argument(*option.flags, action=argparse.BooleanOptionalAction, default=None, help=text)
+            group.add_argument(option.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            group.add_argument(*option.flags, default=None, metavar=_metavar(option), help=text + default)
+            group.add_argument(option.flag, default=None, metavar=_metavar(option), help=text + default)
 
 
 def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
@@ -78,8 +78,6 @@ def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
 
 def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
     """Options from field names and values, as read from TOML. Raises ConfigError for unknown keys and bad values."""
-    former = {option.old_field: option.field for option in OPTIONS if option.old_field}
-    values = {former.get(name, name): value for name, value in values.items()}
     known = [field.name for field in fields(EngineOptions)]
     unknown = sorted(values.keys() - set(known))
     if unknown:

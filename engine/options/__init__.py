@@ -44,13 +44,12 @@ class Option:
     bounds: dict[str, float] = dataclasses.field(default_factory=dict)  # "least" and "most" of a number
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
     old_choices: tuple[tuple[str, str], ...] = ()  # (former name, present name) of a choice; both are understood
-    old_field: str = ""  # former name of the field, still understood as flag and key
     takes_place: bool = False  # whether a combo also takes the place of one's own class, package.module:name
 
     @property
-    def flags(self) -> tuple[str, ...]:
-        """The command-line flag, `--hash-mib` for the field `hash_mib`, and the one of a former name."""
-        return tuple("--" + name.replace("_", "-") for name in (self.field, self.old_field) if name)
+    def flag(self) -> str:
+        """The command-line flag, `--hash-mib` for the field `hash_mib`."""
+        return "--" + self.field.replace("_", "-")
 
     @property
     def range_text(self) -> str:
@@ -141,7 +140,7 @@ class EngineOptions:
         "Change Q by this much per ply of the length of the game", (0.0, 1.0))
     minibatch_size: int = _option("MinibatchSize", 0,
         "Evaluate at most this many leaves in a batch (0 = automatic). Sparse nets and the evaluator material ignore "
-        "this", (0, 512), old_field="round_size")
+        "this", (0, 512))
     max_collisions: int = _option("MaxCollisionEvents", 32,
         "End a tower's batch after this many collisions. Sparse nets and the evaluator material ignore this", (1, 512))
     temperature: float = _option("Temperature", 0.0,

@@ -117,17 +117,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     peak_rate = values.pop("peak_rate")
     loss = LossWeights(siblings=arguments.sibling_weight)
     learner = LearnerSettings(**values, threads=arguments.threads, loss=loss)
-    same = (
-        "net",
-        "part",
-        "start_from",
-        "minutes",
-        "positions",
-        "seed",
-        "checkpoint_minutes",
-        "evaluate_minutes",
-        "backend",
-    )
+    same = "net part start_from minutes positions seed checkpoint_minutes evaluate_minutes backend".split()
     return PretrainSettings(
         **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files
     )

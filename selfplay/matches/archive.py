@@ -61,21 +61,18 @@ class GameRow:
         in so many plies.
         """
         board = chess.Board(self.start_fen, chess960=self.chess960)
-        game = chess.pgn.Game()
-        game.setup(board)
+        for text in self.uci.split():
+            board.push(chess.Move.from_uci(text))
+        game = chess.pgn.Game.from_board(board)
         white, black = self.controls
         clocks = {"TimeControl": white} if white == black else {"WhiteTimeControl": white, "BlackTimeControl": black}
         game.headers.update(
             Event=event, Round=f"{self.number // 2 + 1}.{self.number % 2 + 1}", White=self.white, Black=self.black,
             Result=self.result, **clocks, Termination=self.reason,
         )  # fmt: skip
-        node: chess.pgn.GameNode = game
-        moves = self.uci.split()
-        book = len(moves) - len(self.thoughts)
-        for ply, text in enumerate(moves):
-            node = node.add_variation(chess.Move.from_uci(text))
-            if self.thoughts:
-                node.comment = _comment(self.thoughts[ply - book]) if ply >= book else "book"
+        book = len(board.move_stack) - len(self.thoughts)
+        for ply, node in enumerate(game.mainline() if self.thoughts else ()):
+            node.comment = _comment(self.thoughts[ply - book]) if ply >= book else "book"
         if self.detail:
             game.comment = f"{self.offender}: {self.detail}"
         return game_text(game)

@@ -164,13 +164,11 @@ def pgn_text(game: SelfPlayRecord, event: str) -> str:
     start = board_from_row(game.start, chess960=True)
     chess960 = start.has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)
-    tree = chess.pgn.Game()
-    tree.setup(board)
+    for row, move in zip(_positions(game.start, game.played), game.played, strict=False):
+        board.push(decode_move(row, move, chess960))
+    tree = chess.pgn.Game.from_board(board)
     tree.headers.update(
         Event=event, Round=f"{game.generation}.{game.number + 1}", White="Aino", Black="Aino",
         Result=RESULTS[game.white_points], Termination=game.ending.name.lower(),
     )  # fmt: skip
-    node: chess.pgn.GameNode = tree
-    for row, move in zip(_positions(game.start, game.played), game.played, strict=False):
-        node = node.add_variation(decode_move(row, move, chess960))
     return game_text(tree)

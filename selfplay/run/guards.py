@@ -55,8 +55,11 @@ def summarise(games: Sequence[SelfPlayRecord], settings: GameSettings) -> SelfPl
 
 def guarded_settings(settings: GameSettings, replay: Path, generation: int) -> GameSettings:
     """The settings that a generation is played with, after the published ones before it."""
-    earlier = [number for number in published_generations(replay) if generation - GENERATIONS <= number < generation]
-    return guarded(settings, [published_games(replay, number) for number in earlier])
+    return guarded(settings, [published_games(replay, number) for number in _earlier(replay, generation)])
+
+
+def _earlier(replay: Path, generation: int) -> list[int]:
+    return [number for number in published_generations(replay) if generation - GENERATIONS <= number < generation]
 
 
 def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecord]]) -> GameSettings:
@@ -77,12 +80,10 @@ def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecor
 
 def reasons(settings: GameSettings, replay: Path, generation: int) -> dict[str, str]:
     """Why `guarded_settings` changes a setting, by its name."""
-    earlier = [number for number in published_generations(replay) if generation - GENERATIONS <= number < generation]
-    if not earlier:
-        return {}
-    last = summarise(published_games(replay, earlier[-1]), settings)
+    newest = _earlier(replay, generation)[-1]
+    last = summarise(published_games(replay, newest), settings)
     draws = (
-        f"{last.drawn / max(1, last.games):.0%} of the games of generation {earlier[-1]} were drawn, "
+        f"{last.drawn / max(1, last.games):.0%} of the games of generation {newest} were drawn, "
         f"more than games.most_draws = {settings.most_draws:.0%}"
     )
     wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the resignations so far were wrong"

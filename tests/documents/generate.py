@@ -54,7 +54,7 @@ def markdown_table() -> str:
     """The table of `docs/options.md`."""
     lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
     for option in ROWS:
-        flag = f"`{option.flags[0]}`" if option.field else "-"
+        flag = f"`{option.flag}`" if option.field else "-"
         value = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
         names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
         lines.append(f"| {names} | {flag} | {f'`{value}`' if value else '-'} | {option.range_text} | {option.help} |")
