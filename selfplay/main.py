@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from engine import __version__
 from engine.cli.program import run_program
 
 _HELP = {
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     about = "Train Aino: self-play, supervised learning, matches. Each command has --help."
-    return run_program("aino-train", about, COMMANDS, arguments)
+    return run_program("aino-train", __version__, about, COMMANDS, arguments)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from engine.cli.program import run_program
+from uci import __version__
 
 # Name -> (module as `run_subcommand` wants it, help).
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
@@ -24,7 +25,9 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status; without one, speak UCI."""
-    return run_program("aino", "The chess engine Aino. Without a subcommand: UCI.", SUBCOMMANDS, argv, default="uci")
+    return run_program(
+        "aino", __version__, "The chess engine Aino. Without a subcommand: UCI.", SUBCOMMANDS, argv, default="uci"
+    )
 
 
 if __name__ == "__main__":

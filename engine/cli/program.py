@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from engine import __version__
 from engine.cli.command_line import USAGE, run_subcommand
 from engine.cli.manual import Commands, add_manual_flags
 from engine.errors import did_you_mean
@@ -15,7 +14,7 @@ _TOP_FLAGS = ("-h", "--help", "--version", "--completion", "--man")
 
 
 def run_program(
-    program: str, description: str, commands: Commands, words: Sequence[str] | None, default: str = ""
+    program: str, version: str, description: str, commands: Commands, words: Sequence[str] | None, default: str = ""
 ) -> int:
     """Run the subcommand that the words (None: the command line's) name, and return the exit status.
 
@@ -34,7 +33,7 @@ def run_program(
         print(f"{program}: unknown command {name!r}{guess} `{program} --help` lists the commands.", file=sys.stderr)
         return USAGE
     parser = argparse.ArgumentParser(prog=program, description=description)
-    parser.add_argument("--version", action="version", version=f"Aino {__version__}")
+    parser.add_argument("--version", action="version", version=f"Aino {version}")
     add_manual_flags(parser, commands)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command, (_, text) in commands.items():

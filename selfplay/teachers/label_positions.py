@@ -30,7 +30,7 @@ from selfplay.teachers.uci_engine import EngineDied, UciEngine
 from selfplay.threads import share_out
 
 MOST_DEATHS = 3  # give up after this many engine deaths in a row
-Labels = dict[int, list[tuple[str, int]]]  # (move, score) of each ply, best first
+LabelsByPly = dict[int, list[tuple[str, int]]]  # (move, score) of each ply, best first
 SYNC_S = 1.0  # seconds between syncs, which protect lines from a power loss; a killed process loses no line
 
 
@@ -151,7 +151,7 @@ def label_positions(
             if plies:
                 yield task, plies
 
-    def take(found: tuple[LabelTask, Labels]) -> None:
+    def take(found: tuple[LabelTask, LabelsByPly]) -> None:
         task, labels = found
         out.append(label_line(task, labels), (int(task.stack[ply, KEY]) for ply in labels))
         done = len(out.keys)
@@ -170,12 +170,12 @@ def _contains(known: np.ndarray, key: int) -> bool:
 def _label(
     teacher: _Teacher,
     wanted: tuple[LabelTask, list[int]],
-    give: Callable[[tuple[LabelTask, Labels]], None],
+    give: Callable[[tuple[LabelTask, LabelsByPly]], None],
     halted: Callable[[], bool],
 ) -> None:
     """Ask the teacher about the plies of a task, and give what it said even if it then dies."""
     task, plies = wanted
-    labels: Labels = {}
+    labels: LabelsByPly = {}
     try:
         for ply in plies:
             if halted():
@@ -229,7 +229,7 @@ def _legal(task: LabelTask, ply: int, answer: Sequence[tuple[str, int]]) -> list
     return [(text, score) for text, score in answer if king_takes_rook(row, MOVE_OF_TEXT.get(text, 0)) in allowed]
 
 
-def label_line(task: LabelTask, labels: Labels) -> str:
+def label_line(task: LabelTask, labels: LabelsByPly) -> str:
     """Return the line of a task; a last position without a move of its own plays its best one."""
     plies = []
     for ply in range(len(task.moves) + 1):

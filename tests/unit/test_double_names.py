@@ -21,10 +21,10 @@ SHARED = set(
     """
     ACTIVATIONS Answer BLOCK BYTES Batches CACHE_LINE CHUNK CLASSICAL_INPUT DEFAULT_NET ENDINGS ENTRY_BYTES
     FORMAT FORMER GAMES GROUPS KINDS LOG_S LOG_STEPS LONGEST_LINE LOSSES Loss MOST_CP MOST_PLIES
-    MOST_TOLD NAMES NO_MOVE OPENING_STREAM PART PATIENCE_S PIECE PLIES_LEFT POLICIES ROWS Rows SEED SIDE SORTS
+    MOST_TOLD NAMES NO_MOVE OPENING_STREAM PART PATIENCE_S PIECE PLIES_LEFT POLICIES ROWS Rows SEED SIDE
     SPARE_NODES SQUARES STEP STEPS STRETCH SUFFIXES SUM_TOLERANCE Source Stopped Tell Trainer UNIT VALUES VERSION
     Value WIN default_config described encode evaluate game_key hint input_transform largest_accumulator load look
-    mean_of measure output_transform place_of planes_of relu settings_of take_back write_features write_moves
+    mean_of output_transform place_of planes_of relu settings_of take_back write_features write_moves
     """.split()
 )
 
