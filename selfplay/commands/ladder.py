@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import show
 from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings
-from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
-from selfplay.interrupt import StopFlag
-from selfplay.lock import folder_lock
-from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
-from selfplay.matches.standings import fault_lines, game_line
+from selfplay.matches.standings import fault_lines
 from selfplay.matches.statistics import EloEstimate
 
 EXAMPLES = """examples:
@@ -47,22 +44,9 @@ def settings_of(arguments: argparse.Namespace) -> LadderSettings:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
-    quiet_driver()
-    with folder_lock(arguments.out, "a match"), StopFlag() as stop:
-        archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), "Ladder")
-        ladder = Ladder(settings, archive)
-        now = ladder.standing()
-        with live_line(f"ladder, at most {settings.games} games") as line:
-
-            def report(row: GameRow) -> None:
-                nonlocal now
-                now = ladder.standing()
-                show(game_line(row, rating_text(now)))
-                line.update(now.games / settings.games, rating_text(now))
-
-            line.update(now.games / settings.games, rating_text(now))
-            finished = ladder.play(report, stop.is_set)
-        archive.write_result(ladder_json(now))
+    finished, now = play_series(
+        arguments.out, settings, Ladder, "Ladder", rating_text, lambda now, rows: ladder_json(now)
+    )
     for text in ladder_lines(now, settings):
         show(text)
     return 0 if finished else INTERRUPTED

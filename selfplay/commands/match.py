@@ -1,21 +1,21 @@
 """`aino-train match`: UCI engine against UCI engine."""
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_line, show, show_view
+from engine.cli.live_lines import show, show_view
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
-from selfplay.commands.referee import add_referee_flags, quiet_driver, series_of
-from selfplay.interrupt import StopFlag
-from selfplay.lock import folder_lock
-from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.commands.referee import add_referee_flags, play_series, series_of
+from selfplay.matches.archive import GameRow
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.ending_scores import ending_scores, ending_table
-from selfplay.matches.series import Match, MatchSettings
-from selfplay.matches.standings import game_line, match_json, score_text, standing_lines
+from selfplay.matches.ending_scores import EndingScore, ending_scores, ending_table
+from selfplay.matches.series import Match, MatchSettings, MatchStanding
+from selfplay.matches.standings import match_json, score_text, standing_lines
 from selfplay.matches.statistics import Sprt
 
 EXAMPLES = """examples:
@@ -67,25 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     if settings.warning:
         show(f"warning: {settings.warning}")
-    quiet_driver()
-    names = settings.first.name, settings.second.name
-    with folder_lock(arguments.out, "a match"), StopFlag() as stop:
-        archive = MatchArchive(arguments.out, settings.description(), settings.resolved(), " - ".join(names))
-        match = Match(settings, archive)
-        now = match.standing()
-        with live_line(f"match, {'at most ' if settings.sprt else ''}{settings.games} games") as line:
+    names, endings = (settings.first.name, settings.second.name), list[EndingScore]()
 
-            def report(row: GameRow) -> None:
-                nonlocal now
-                now = match.standing()
-                text = score_text(now, settings.sprt)
-                show(game_line(row, text))
-                line.update(now.games / settings.games, text)
+    def result_of(now: MatchStanding, rows: Iterable[GameRow]) -> dict[str, Any]:
+        endings.extend(ending_scores(rows))
+        return match_json(now) | {"endings": [asdict(score) for score in endings]}
 
-            line.update(now.games / settings.games, score_text(now, settings.sprt))
-            finished = match.play(report, stop.is_set)
-        endings = ending_scores(archive.rows.values())
-        archive.write_result(match_json(now) | {"endings": [asdict(score) for score in endings]})
+    def text_of(now: MatchStanding) -> str:
+        return score_text(now, settings.sprt)
+
+    finished, now = play_series(arguments.out, settings, Match, " - ".join(names), text_of, result_of)
     controls = dict.fromkeys(str(one.control or settings.control) for one in (settings.first, settings.second))
     for text in standing_lines(now, names, " against ".join(controls), settings.sprt):
         show(text)

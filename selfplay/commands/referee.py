@@ -1,15 +1,21 @@
-"""Flags shared by `match` and `ladder`: time control, openings, adjudication, concurrency."""
+"""What `match` and `ladder` share: flags of time, openings, adjudication and concurrency; playing with progress."""
 
 import argparse
 import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_flag
+from selfplay.interrupt import StopFlag
+from selfplay.lock import folder_lock
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
+from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
 from selfplay.matches.runner import SeriesSettings
+from selfplay.matches.standings import game_line
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0
@@ -53,6 +59,37 @@ def _add_ending_flags(group: argparse._ArgumentGroup) -> None:
 def quiet_driver() -> None:
     """Keep the driver of UCI engines from logging lines that it does not expect, such as `info string` at the start."""
     logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
+
+
+def play_series(
+    folder: Path,
+    settings: Any,
+    new_series: Callable[[Any, MatchArchive], Any],
+    event: str,
+    text_of: Callable[[Any], str],
+    result_of: Callable[[Any, Iterable[GameRow]], dict[str, Any]],
+) -> tuple[bool, Any]:
+    """Start or continue a match or a ladder in a folder. Returns whether it is finished, and its standing.
+
+    text_of: a standing in a line. result_of: a standing and its games as JSON values.
+    """
+    quiet_driver()
+    with folder_lock(folder, "a match"), StopFlag() as stop:
+        archive = MatchArchive(folder, settings.description(), settings.resolved(), event)
+        series = new_series(settings, archive)
+        now = series.standing()
+        with live_line(f"{event}, at most {settings.games} games") as line:
+
+            def report(row: GameRow) -> None:
+                nonlocal now
+                now = series.standing()
+                show(game_line(row, text_of(now)))
+                line.update(now.games / settings.games, text_of(now))
+
+            line.update(now.games / settings.games, text_of(now))
+            finished = series.play(report, stop.is_set)
+        archive.write_result(result_of(now, archive.rows.values()))
+    return finished, now
 
 
 def series_of(arguments: argparse.Namespace) -> dict[str, Any]:

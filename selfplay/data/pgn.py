@@ -13,8 +13,9 @@ from engine.board.layout import SIDE
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError
+from engine.files.note_log import NoteLog
 from engine.files.text import PACKED_ERRORS, open_unpacked
-from selfplay.data.text_files import Bookmark, SkipLog
+from selfplay.data.text_files import Bookmark
 from selfplay.records.collect import LONGEST_GAME, GameRecord
 from selfplay.records.targets import WHITE_POINTS, wdl_from_result
 
@@ -55,7 +56,7 @@ def read_pgn(
     a fault is left out whole, and file, line, column and word are logged; `tally` counts what is left out. The file may
     be packed (.gz, .bz2, .xz, .zst). Raises DataError if it is damaged.
     """
-    skipped, bookmark, tally = SkipLog(path), bookmark or Bookmark(), tally or Tally()
+    skipped, bookmark, tally = NoteLog(path), bookmark or Bookmark(), tally or Tally()
     try:
         with open_unpacked(path) as (stream, share):
             text = GameText(stream)
@@ -69,7 +70,7 @@ def read_pgn(
                     yield record_of_result(game.start, game.moves, points)
                     continue
                 if reason == FAULT:
-                    skipped.note_fault(game.fault)
+                    skipped.note(f"{path}:{game.fault} (game skipped)")
                 if game.is_game:
                     tally.left_out[reason] += 1
     except PACKED_ERRORS as error:

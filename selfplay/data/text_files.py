@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,7 @@ from pathlib import Path
 from engine.errors import DataError
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
 
-log = logging.getLogger(__name__)
-
 PIECE = 1 << 16  # bytes that are read at once
-MOST_TOLD = 20  # most skipped games logged one by one per file
 
 
 @dataclass
@@ -53,26 +49,3 @@ def numbered_lines(path: Path, bookmark: Bookmark | None = None) -> Iterator[tup
 def position_lines(path: Path) -> Iterator[tuple[int, str]]:
     """`numbered_lines` of a list of positions, without blank lines and those that begin with #."""
     return ((number, line) for number, line in numbered_lines(path) if line.strip() and not line.startswith("#"))
-
-
-class SkipLog:
-    """Logs the games that a reader skips: the first ones by line, the rest as a number at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-
-    def note(self, line: int, reason: str) -> None:
-        """Count, and at first log, a skipped game that begins or breaks at `line`."""
-        self.note_fault(f"{line}: {reason}")
-
-    def note_fault(self, fault: str) -> None:
-        """`note` for a fault that begins with its line."""
-        self.count += 1
-        if self.count <= MOST_TOLD:
-            log.warning("%s:%s (game skipped)", self.path, fault)
-
-    def close(self) -> None:
-        """Log how many more games were skipped."""
-        if self.count > MOST_TOLD:
-            log.warning("%s: %d more games skipped", self.path, self.count - MOST_TOLD)

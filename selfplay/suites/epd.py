@@ -12,6 +12,7 @@ A line that cannot be used is left out and named with the reason; the rest of th
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import chess
@@ -20,9 +21,8 @@ from engine.board.epd import read_operations, split_epd
 from engine.board.fen import Note, parse_fen
 from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, FenError, MoveError, why_unreadable
-from engine.files.note_log import NoteLog
 from engine.files.text import decode_text
-from selfplay.suites.problem import Problem, tell_faults
+from selfplay.suites.problem import Problem, gathered
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
@@ -40,25 +40,19 @@ def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
 
     Raises DataError where the file or every line of it is unreadable.
     """
-    notes = NoteLog(path)
-    note = note or notes.note
     try:
         text = decode_text(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: {why_unreadable(error)}") from error
     match = _MATE_FILE.fullmatch(path.stem)
     mate_in = int(match[1]) if match and path.suffix.lower() == ".fen" else None
-    problems, faults = list[Problem](), list[DataError]()
-    for number, line in enumerate(_LINE_END.split(text), 1):
-        line = line.replace("\0", "").strip()
-        if line and not line.startswith(_COMMENTS):
-            try:
-                problems.append(parse_epd_line(line, f"{path}:{number}", f"{path.stem}.{number}", mate_in, note))
-            except DataError as error:
-                faults.append(error)
-    tell_faults(path, "positions", problems, faults, note)
-    notes.close()
-    return problems
+    lines = ((number, line.replace("\0", "").strip()) for number, line in enumerate(_LINE_END.split(text), 1))
+    readers = (
+        partial(parse_epd_line, line, f"{path}:{number}", f"{path.stem}.{number}", mate_in)
+        for number, line in lines
+        if line and not line.startswith(_COMMENTS)
+    )
+    return gathered(path, "positions", readers, note)
 
 
 def parse_epd_line(

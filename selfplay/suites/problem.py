@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.board.fen import Note
 from engine.errors import DataError
+from engine.files.note_log import NoteLog
 
 Item = TypeVar("Item")
 
@@ -23,12 +24,26 @@ def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
     return [items[number] for number in sorted(np.random.default_rng(seed).permutation(len(items))[:limit])]
 
 
-def tell_faults(path: Path, what: str, problems: Sequence[Problem], faults: Sequence[DataError], note: Note) -> None:
-    """Note the lines that were left out. Raises the first fault, or DataError, where no problem is left."""
+def gathered(
+    path: Path, what: str, readers: Iterable[Callable[[Note], Problem]], note: Note | None = None
+) -> list[Problem]:
+    """Return the problems of a file that can be read. `note` (default: the log) is told of the others, as readers are.
+
+    Raises the first fault, or DataError, where no problem is left.
+    """
+    notes, problems, faults = NoteLog(path), list[Problem](), list[DataError]()
+    note = note or notes.note
+    for read in readers:
+        try:
+            problems.append(read(note))
+        except DataError as error:
+            faults.append(error)
     if not problems:
         raise faults[0] if faults else DataError(f"{path}: no {what} in it")
     for fault in faults:
         note(f"{fault}; skipping this line")
+    notes.close()
+    return problems
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import partial
 from pathlib import Path
 
 from engine.board.fen import Note, parse_fen
 from engine.errors import DataError, FenError, why_unreadable
-from engine.files.note_log import NoteLog
 from engine.files.text import decode_text
-from selfplay.suites.problem import Problem, sample, tell_faults
+from selfplay.suites.problem import Problem, gathered, sample
 
 BAND = 200  # width of a rating band, in rating points
 PUZZLE_COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
@@ -21,8 +21,6 @@ def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note
 
     Raises DataError where the file or every puzzle drawn is unreadable.
     """
-    notes = NoteLog(path)
-    note = note or notes.note
     try:
         reader = csv.DictReader(io.StringIO(decode_text(path.read_bytes()), newline=""))
         if not set(PUZZLE_COLUMNS) <= set(reader.fieldnames or ()):
@@ -32,15 +30,8 @@ def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note
         raise DataError(f"{path}: {why_unreadable(error)}") from error
     except csv.Error as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-    puzzles, faults = list[Problem](), list[DataError]()
-    for number, row in sample(rows, limit, seed):
-        try:
-            puzzles.append(_puzzle(row, f"{path}:{number}", note))
-        except DataError as error:
-            faults.append(error)
-    tell_faults(path, "puzzles", puzzles, faults, note)
-    notes.close()
-    return puzzles
+    readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in sample(rows, limit, seed))
+    return gathered(path, "puzzles", readers, note)
 
 
 def _puzzle(row: dict[str, str], place: str, note: Note) -> Problem:

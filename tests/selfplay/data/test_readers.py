@@ -18,12 +18,13 @@ import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
 from engine.board.pgn.tokens import LONGEST_COMMENT
 from engine.errors import DataError
+from engine.files.note_log import MOST_TOLD
 from engine.files.text import LONGEST_LINE
 from selfplay.data.cache import Reader, load_or_parse
 from selfplay.data.pgn import PgnReader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
 from selfplay.data.teacher import read_boards, read_teacher
-from selfplay.data.text_files import MOST_TOLD, Bookmark, numbered_lines
+from selfplay.data.text_files import Bookmark, numbered_lines
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
@@ -85,7 +86,7 @@ def test_many_broken_games_are_told_as_a_number(tmp_path: Path, caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         assert read(tmp_path / "x.pgn", pgn("1. e5") * (MOST_TOLD + 7)) == []
     assert len(caplog.records) == MOST_TOLD + 1
-    assert "7 more games skipped" in caplog.records[-1].getMessage()
+    assert "7 more notes of this kind" in caplog.records[-1].getMessage()
 
 
 def test_comment_that_never_ends_costs_one_game(tmp_path: Path) -> None:
