@@ -175,7 +175,7 @@ def test_a_runs_own_games_came_back_as_new_ones(tmp_path: Path, aino_train: Call
     run.close()
     for flag, name in (("--pgn", "games.pgn"), ("--v6", "games.tar")):
         aino_train("export", tmp_path / "run", flag, tmp_path / name)
-        told = aino_train("import", tmp_path / "run", flag, tmp_path / name, status=1)
+        told = aino_train("import", tmp_path / "run", "--data", tmp_path / name, status=1)
         assert "all 4 games are known already" in told
 
 

@@ -111,11 +111,6 @@ def test_pretraining_went_on_with_other_data_of_the_same_name(
         assert teacher_file.name in told
     teacher_file.write_text(text)  # the same data at another time
     aino_train(*words(tmp_path / "run", "--data", teacher_file, positions=128))
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
-    del config["data"], config["heldout"]  # as an older version wrote it
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    aino_train(*words(tmp_path / "run", "--data", teacher_file, positions=160))
-    assert "data" in json.loads((tmp_path / "run" / "config.json").read_text())
 
 
 def test_the_network_that_a_run_began_with_changed_under_its_name(
@@ -134,7 +129,7 @@ def test_a_folder_holds_one_kind_of_work(teacher_file: Path, tmp_path: Path, ain
     run, other = tmp_path / "run", tmp_path / "other"
     aino_train(*words(run, "--data", teacher_file))
     for command in ("loop", "generate", "fit", "gate", "import"):
-        flags = ["--pgn", teacher_file] if command == "import" else []
+        flags = ["--data", teacher_file] if command == "import" else []
         assert "is a pretraining" in aino_train(command, run, "--net=16x1", *flags, status=1)
     other.mkdir()
     (other / "config.toml").write_text("format = 4\n")
