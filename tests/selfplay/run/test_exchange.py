@@ -196,5 +196,5 @@ def test_export_of_nothing_is_refused(tmp_path: Path, aino_train: Callable[..., 
     assert "give --pgn or --v6" in aino_train("export", tmp_path, status=1)
     assert "no published games" in aino_train("export", tmp_path, "--pgn", tmp_path / "x.pgn", status=1)
     assert "expected a name ending in .tar" in aino_train("export", tmp_path, "--v6", tmp_path / "x", status=1)
-    assert "give --pgn or --v6 files" in aino_train("import", tmp_path / "run", status=1)
+    assert "nothing to import: give --data FILE" in aino_train("import", tmp_path / "run", status=1)
     assert not (tmp_path / "x.pgn").exists()
