@@ -47,12 +47,6 @@ def parse_flags(*flags: str) -> EngineOptions:
     return option_forms.options_from_flags(parser.parse_args(flags))
 
 
-@pytest.mark.parametrize(("flag", "key"), [("--minibatch-size", "minibatch_size"), ("--round-size", "round_size")])
-def test_former_name_of_an_option_is_still_a_flag_and_a_key(flag: str, key: str) -> None:
-    assert parse_flags(flag, "7").minibatch_size == 7
-    assert option_forms.options_from_mapping({key: 9}).minibatch_size == 9
-
-
 def test_every_field_has_exactly_one_row() -> None:
     rows = [option.field for option in OPTIONS if option.field]
     assert sorted(rows) == sorted(field.name for field in fields(EngineOptions))
