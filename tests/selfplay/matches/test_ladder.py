@@ -65,13 +65,13 @@ def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Has games decided by comparing the rung with an engine of that strength, `concurrency` of them under way."""
 
     def use(elo: int) -> None:
-        def play(ladder: Ladder, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> None:
+        def play(ladder: Ladder, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
             running: list[PlannedGame] = []
             while not stop() and not ladder.decided:
                 while len(running) < ladder.settings.concurrency and (game := ladder.next_game()) is not None:
                     running.append(game)
                 if not running:
-                    return
+                    break
                 game = running.pop(0)
                 rung = int(game.second.options[-1][1])
                 result = "1/2-1/2" if rung == elo else "1-0" if (elo > rung) == (game.number % 2 == 0) else "0-1"
@@ -80,8 +80,9 @@ def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
                 ladder._archive.add(row)
                 ladder.finish(row)
                 report(row)
+            return ladder.decided or ladder.is_complete
 
-        monkeypatch.setattr(Ladder, "_play", play)
+        monkeypatch.setattr(Ladder, "play", play)
 
     return use
 
