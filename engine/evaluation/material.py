@@ -12,7 +12,6 @@ Elo -53 [-90, -16].
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
@@ -24,6 +23,7 @@ from engine.board.makemove import make
 from engine.evaluation.in_kernel import ModelEvaluator, register_family
 from engine.evaluation.move_scores import MoveSpace, score_moves
 from engine.evaluation.scores import ATAN_SCALE, MATERIAL_CP_SCALE
+from engine.native.elementary import atan
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.tactics.classical import game_phase
@@ -67,7 +67,7 @@ def resolve_moves(leaves, leaf, value, space, forcing):
 @kernel()
 def write_wdl(score_cp, wdl):
     """Write win, draw and loss probabilities to wdl, float32 [3], for the side that a positive `score_cp` favours."""
-    q = max(-1.0, min(1.0, math.atan(score_cp / MATERIAL_CP_SCALE) / ATAN_SCALE))
+    q = max(-1.0, min(1.0, atan(score_cp / MATERIAL_CP_SCALE) / ATAN_SCALE))
     draw = DRAWN_SHARE * (1.0 - abs(q))
     wdl[0] = np.float32((1.0 - draw + q) / 2)
     wdl[1] = np.float32(draw)

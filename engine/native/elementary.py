@@ -1,7 +1,8 @@
-"""exp and log for kernels, by polynomials of our own: those of C libraries differ in the last bit between systems.
+"""exp, log and atan for kernels, by polynomials of our own: C libraries' differ in the last bit between systems.
 
-`exp` is within three units of the last place of a float64, `log` within two. They are nothing but additions,
-multiplications, a division and shifts, so that every processor gives the same bits, and loops can become vectors.
+`exp` is within three units of the last place of a float64, `log` within two, `atan` within eight. They are nothing but
+additions, multiplications, divisions, square roots and shifts, so that every processor gives the same bits, and loops
+can become vectors.
 """
 
 from __future__ import annotations
@@ -63,6 +64,16 @@ def exp(x):
 
 
 @kernel()
+def _odd_series(z):
+    """1/3 + z / 5 + z^2 / 7 + ... + z^9 / 21, whose next terms are below 2^-54 where |z| <= 0.04."""
+    z2 = z * z
+    z4 = z2 * z2
+    low = (1.0 / 3 + z * (1.0 / 5)) + z2 * (1.0 / 7 + z * (1.0 / 9))
+    high = (1.0 / 11 + z * (1.0 / 13)) + z2 * (1.0 / 15 + z * (1.0 / 17))
+    return low + z4 * (high + z4 * (1.0 / 19 + z * (1.0 / 21)))
+
+
+@kernel()
 def log(x):
     """The natural logarithm of a float64, which is a positive normal number."""
     bits = bits_of(x)
@@ -70,9 +81,13 @@ def log(x):
     m = float_of(bits - (n << _MANTISSA))  # x = 2^n m, sqrt(1/2) <= m < sqrt(2)
     s = (m - 1.0) / (m + 1.0)  # log(m) = 2 artanh(s), a series in z = s^2 <= 0.03
     z = s * s
-    z2 = z * z
-    z4 = z2 * z2
-    low = (1.0 / 3 + z * (1.0 / 5)) + z2 * (1.0 / 7 + z * (1.0 / 9))
-    high = (1.0 / 11 + z * (1.0 / 13)) + z2 * (1.0 / 15 + z * (1.0 / 17))
-    series = low + z4 * (high + z4 * (1.0 / 19 + z * (1.0 / 21)))
-    return n * _LN2_HIGH + (n * _LN2_LOW + (2.0 * s + 2.0 * s * z * series))
+    return n * _LN2_HIGH + (n * _LN2_LOW + (2.0 * s + 2.0 * s * z * _odd_series(z)))
+
+
+@kernel()
+def atan(x):
+    """The arc tangent of a float64, at most 1e150 in size."""
+    for _ in range(3):
+        x = x / (1.0 + math.sqrt(1.0 + x * x))  # the tangent of half the angle
+    z = -(x * x)  # >= -0.04
+    return 8.0 * (x + x * z * _odd_series(z))

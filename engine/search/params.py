@@ -22,7 +22,7 @@ class SearchParams(NamedTuple):
     cpuct_factor: float = _PLAIN.cpuct_factor  # For each e-fold of (visits + base) / base. Lc0.
     fpu_reduction: float = _PLAIN.fpu_reduction  # Lc0.
     policy_temperature: float = _PLAIN.policy_temperature  # Lc0.
-    draw_score: float = _PLAIN.draw_score  # To the root's side to move.
+    draw_score: float = 0.0  # To the root's side to move. An integer would compile every kernel a second time.
     moves_left_max_effect: float = _PLAIN.moves_left_max_effect  # Set by hand.
     moves_left_threshold: float = _PLAIN.moves_left_threshold  # Lc0.
     moves_left_slope: float = _PLAIN.moves_left_slope  # Lc0.

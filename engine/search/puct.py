@@ -24,6 +24,7 @@ from engine.search.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT
 from engine.search.tree import BUSY, LOSS, NO_NODE
 
 NO_EDGE = -1  # No edge was found.
+_TYPICAL_SPREAD = TYPICAL_DEVIATION**2 * DEVIATION_VISITS  # In a kernel, a power is a function to compile.
 
 
 @kernel()
@@ -38,7 +39,7 @@ def deviation(tree, node):
     visits = max(1, tree.nodes[node].visits)
     mean = tree.nodes[node].value_sum / visits
     spread = max(0.0, tree.nodes[node].square - mean * mean) * visits
-    return np.sqrt((TYPICAL_DEVIATION**2 * DEVIATION_VISITS + spread) / (DEVIATION_VISITS + visits - 1))
+    return np.sqrt((_TYPICAL_SPREAD + spread) / (DEVIATION_VISITS + visits - 1))
 
 
 @kernel()

@@ -35,7 +35,7 @@ from uci.protocol.answer import plain_move
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
 WAIT_S = 200.0
-MOST_COMPILATIONS = 326  # of a start in one process
+MOST_COMPILATIONS = 293  # of a start in one process
 
 
 def test_home_folder_that_cannot_be_written_is_no_obstacle() -> None:
@@ -418,6 +418,7 @@ def test_the_first_start_compiles_no_more_than_it_did_and_the_second_and_its_sea
     assert len(first) <= MOST_COMPILATIONS
     kernels = Counter((one.name, one.signature) for one in first if one.ours)
     assert max(kernels.values()) <= 2, "once for Python, once for other kernels"
+    assert Counter(one.name for one in first)["engine.search.visits.run_visits"] == 1, "for one set of types"
     assert output_of(RARE, AINO_CACHE_DIR=str(tmp_path)).split() == ["0"]
 
 

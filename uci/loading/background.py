@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.errors import CompilerError, StillCompilingError
@@ -84,11 +84,14 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
 class Preparation:
     """Gets an engine's kernels into the cache: starts the compiler if they are missing, and again if it fails.
 
-    `options` and `needed` as for `place_of`.
+    `options` and `needed` as for `place_of`; `others` are places that the same compiler fills.
     """
 
-    def __init__(self, options: EngineOptions, needed: str) -> None:
+    def __init__(self, options: EngineOptions, needed: str, others: Sequence[Place] = ()) -> None:
         self._place = place_of(options, needed)
+        if self._place is not None and others:
+            choice = json.loads(self._place.choice) | {"others": {other.name: other.choice for other in others}}
+            self._place = self._place._replace(choice=json.dumps(choice))
         self._compiler: subprocess.Popen[bytes] | None = None
         self._tried = 0.0
         self._may_start_again = True  # once
@@ -100,6 +103,14 @@ class Preparation:
         self.finished = self._place is None or self._place.done.exists()
         if not self.finished:
             self._start()
+
+    @classmethod
+    def of_all(cls, engines: Mapping[str, EngineOptions]) -> Preparation:
+        """Return the preparation of several engines, given by their `kernels_needed` and options."""
+        places = {needed: place_of(options, needed) for needed, options in engines.items()}
+        missing = [needed for needed, place in places.items() if place is not None and not place.done.exists()]
+        first, *rest = missing or places
+        return cls(engines[first], first, [place for needed in rest if (place := places[needed]) is not None])
 
     def changed(self, options: EngineOptions, needed: str) -> Preparation:
         """Return the preparation for a changed engine: this one, unless it needs other kernels."""

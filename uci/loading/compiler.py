@@ -7,6 +7,7 @@ are two processors a second process compiles alpha-beta meanwhile: Numba compile
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import subprocess
@@ -15,20 +16,28 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.native.locks import FileLock
 from uci.loading.room import TO_COMPILE_MIB, check_room
+
+if TYPE_CHECKING:
+    from engine.options import EngineOptions
 
 # Exit statuses of compilers, which no death of a process has: Windows gives 3 to one that aborts.
 LOCKED: Final = 73  # another one is at work
 NOT_KEPT: Final = 74  # kernels cannot be written, as on a full disk
 
-# Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; and for alpha-beta.
-# Counted on two processors for the default engine, by estimate for the others.
-SEARCH_STEPS = {"auto": 271, "sparse": 271, "hybrid": 330, "network": 300, "material": 200}
-HINT_STEPS = 100
+# Steps of the progress bar (`CompileTimes`) for a search with an evaluator, alpha-beta left aside; for alpha-beta; and
+# for one more evaluator in the same process. Counted for the default engine, by estimate for the others.
+SEARCH_STEPS = {"auto": 396, "sparse": 396}
+SEARCH_STEPS_OF_OTHERS = 350
+HINT_STEPS = 108
+STEPS_OF_ONE_MORE = 120
 
+# Objects made between two looks of the garbage collector, and between two at older ones: with Python's usual numbers it
+# takes an eighth of the time.
+_GARBAGE = (100_000, 50)
 _LONGEST_WORDS = 200  # characters of an error
 _TOTAL_BYTES = 6  # digits and a line end, at the beginning of the file of progress
 
@@ -38,7 +47,7 @@ class Place(NamedTuple):
 
     folder: Path
     name: str
-    choice: str  # JSON: options of an engine that needs these kernels
+    choice: str  # JSON: options of an engine that needs these kernels; "others": choices, by their places' names
 
     @property
     def done(self) -> Path:
@@ -91,7 +100,7 @@ def child_environment() -> dict[str, str]:
 def main(folder: str, name: str, choice: str, part: str = "") -> int:
     """Compiles everything for these options (JSON), unless that was done or another process is at it.
 
-    Returns the exit status. The `part` "hints" is compiled without asking.
+    Returns the exit status. The `part` "hints" is compiled without asking, with the choice's others.
     """
     place = Place(Path(folder), name, choice)
     if part:
@@ -123,33 +132,56 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
 
 def _compile(place: Place) -> None:
     from engine.native.jit import remove_unused
-    from engine.options import EngineOptions, usable_cpus
+    from engine.options import usable_cpus
     from engine.player import Engine
 
     check_room(TO_COMPILE_MIB)
-    options = EngineOptions(**json.loads(place.choice))
+    options, others = _read(place.choice)
     hinted = options.tactical_nodes > 0
-    steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS["network"]) + HINT_STEPS * hinted
+    steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS_OF_OTHERS)
+    steps += HINT_STEPS * hinted + STEPS_OF_ONE_MORE * len(others)
     with contextlib.suppress(OSError):
         place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
-    apart = hinted and usable_cpus() > 1
+    apart = (hinted or bool(others)) and usable_cpus() > 1
     with _counting(place), Engine(replace(options, tactical_nodes=0.0) if apart else options) as engine:
         if apart:
             with _hint_compiler(place):
                 engine.warm_up()
             engine.set_options(options)
         engine.warm_up()
+        if not apart:
+            _compile_others(place)
     remove_unused()  # What is new may take the place of an old version.
 
 
 def _compile_hints(place: Place) -> None:
-    from engine.options import EngineOptions
     from engine.player import Engine
 
     # Alpha-beta is the same with any evaluator, and this one has no network that takes memory.
-    options = replace(EngineOptions(**json.loads(place.choice)), evaluator="material")
-    with Engine(options) as engine:
+    with Engine(replace(_read(place.choice)[0], evaluator="material")) as engine:
         engine.warm_up_hints()
+    _compile_others(place)
+
+
+def _compile_others(place: Place) -> None:
+    """In one process, because evaluators share most kernels, and to translate these takes half the time."""
+    from engine.native.jit import loses_kernels
+    from engine.player import Engine
+
+    for name, choice in _read(place.choice)[1].items():
+        with Engine(_read(choice)[0]) as engine:
+            engine.warm_up()
+        if not loses_kernels():
+            with contextlib.suppress(OSError):
+                place._replace(name=name).done.touch()
+
+
+def _read(choice: str) -> tuple[EngineOptions, dict[str, str]]:
+    from engine.options import EngineOptions
+
+    values = json.loads(choice)
+    others = values.pop("others", {})
+    return EngineOptions(**values), others
 
 
 def _end_with_parent() -> None:
@@ -161,7 +193,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _hint_compiler(place: Place) -> Iterator[None]:
-    """Has another process compile alpha-beta meanwhile, and waits for it; if none can be started, nothing happens."""
+    """Has another process compile alpha-beta and the others meanwhile, and waits for it, if one can be started."""
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "uci.loading.compiler", *map(str, place), "hints"],
@@ -207,4 +239,5 @@ def _counting(place: Place) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(*_GARBAGE)
     sys.exit(main(*sys.argv[1:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import chess
@@ -13,9 +13,11 @@ from engine.board.perft import perft
 from engine.cli.console import make_console, waiting
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import NetFileError
+from engine.evaluation.protocol import kernels_needed
 from engine.network.weights import is_default, load_net
-from engine.options import EVALUATORS, EngineOptions
-from uci.loading.loader import make_engine
+from engine.options import EVALUATORS
+from engine.player import Engine
+from uci.loading.background import COMPILER_HASH_MIB, Preparation
 
 EXAMPLES = """\
 Aino compiles kernels once for each version and machine, and keeps them in your cache folder (or AINO_CACHE_DIR).
@@ -34,24 +36,24 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises NetFileError for a net that was named and cannot be loaded.
     """
-    options = options_from_flags(arguments)
+    options = replace(options_from_flags(arguments), hash_mib=COMPILER_HASH_MIB)
     if not is_default(options.weights_file):
         load_net(options.weights_file)  # report a broken net at once
     console = make_console(stderr=True)
     start = time.perf_counter()
-    with waiting(console, "Compiling move generation") as tell:
-        perft(chess.Board(), 3)
+    engines: dict[str, Engine] = {}
+    with ExitStack() as stack, waiting(console, "Compiling") as tell:
         for evaluator in EVALUATORS:
-            tell(f"Compiling search with the {evaluator} evaluator")
             try:
-                _prepare(replace(options, evaluator=evaluator), tell)
+                engine = stack.enter_context(Engine(replace(options, evaluator=evaluator)))
             except NetFileError as error:
                 console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
+            else:
+                engines.setdefault(kernels_needed(engine.evaluator), engine)  # `auto` is one of the others.
+        preparation = Preparation.of_all({needed: engine.options for needed, engine in engines.items()})
+        perft(chess.Board(), 3)
+        preparation.wait(lambda progress: tell(f"Search: {progress}"))
+        for engine in engines.values():
+            engine.warm_up()
     print(f"ready in {time.perf_counter() - start:.1f} s")
     return 0
-
-
-def _prepare(options: EngineOptions, tell: Callable[[str], None]) -> None:
-    with make_engine(options) as engine:
-        engine.wait(lambda progress: tell(f"Search with the {options.evaluator} evaluator: {progress}"))
-        engine.warm_up()

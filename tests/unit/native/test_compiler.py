@@ -6,9 +6,12 @@ import time
 
 import pytest
 
+from engine import player
 from engine.native import jit
+from engine.options import EngineOptions
 from tests.new_process import ROOT
 from uci.loading import compiler
+from uci.loading.background import Preparation, place_of
 
 HINTS_ALONE = """
 import threading, time
@@ -45,6 +48,39 @@ def test_the_compiler_of_hints_ends_with_its_parent() -> None:
         begun = time.monotonic()
         assert child.wait(timeout=280) == 1
         assert time.monotonic() - begun < 280
+
+
+def test_each_evaluator_had_a_compiler_that_translated_the_search_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    work: list[str] = []
+
+    class Fake:
+        def __init__(self, options: EngineOptions) -> None:
+            self.warm_up = lambda: work.append(options.evaluator)
+            self.warm_up_hints = lambda: work.append("hints")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception: object) -> None:
+            pass
+
+    monkeypatch.setattr(player, "Engine", Fake)
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
+    engines = {name: EngineOptions(evaluator=name) for name in ("sparse", "material", "hybrid")}
+    places = [place_of(options, name) for name, options in engines.items()]
+    assert all(places)
+    places[0].done.touch()
+    chosen: list[str] = []
+    monkeypatch.setattr(Preparation, "_start", lambda preparation: chosen.extend(map(str, preparation._place)))
+    assert not Preparation.of_all(engines).finished
+    compiler._compile_hints(compiler.Place(tmp_path, *chosen[1:]))
+    assert work == ["hints", "hybrid"]
+    assert places[2].done.exists()
+    assert not places[1].done.exists()  # The process that started this one makes that mark.
+    places[1].done.touch()
+    assert Preparation.of_all(engines).finished
 
 
 HINTS_WITH_NOTHING_TO_DO = """

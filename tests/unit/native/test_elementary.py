@@ -1,27 +1,29 @@
-"""exp and log of our own: near the true values, and the same bits as kernels and as plain Python."""
+"""exp, log and atan of our own: near the true values, and the same bits as kernels and as plain Python."""
 
 import math
 
 import numpy as np
 import pytest
 
-from engine.native.elementary import exp, log
+from engine.native.elementary import atan, exp, log
 
-PLAIN = {one: getattr(one, "py_func", one) for one in (exp, log)}
-ULPS = {exp: 3.0, log: 2.0}
+PLAIN = {one: getattr(one, "py_func", one) for one in (exp, log, atan)}
+ULPS = {exp: 3.0, log: 2.0, atan: 8.0}
+TRUE = {exp: np.exp, log: np.log, atan: np.arctan}
 RANGES = {
     exp: [(-1e-9, 1e-9), (-1.0, 1.0), (-30.0, 30.0), (-708.0, 709.0)],
     log: [(1.0, 1.0001), (0.5, 2.0), (1e-300, 1e300)],
+    atan: [(-1e-9, 1e-9), (-1.0, 1.0), (-100.0, 100.0), (-1e150, 1e150)],
 }
 
 
-@pytest.mark.parametrize("function", ULPS, ids=["exp", "log"])
+@pytest.mark.parametrize("function", ULPS, ids=["exp", "log", "atan"])
 def test_they_are_near_the_true_values_and_the_same_without_a_compiler(function) -> None:
     rng = np.random.default_rng(1)
     for least, most in RANGES[function]:
         for x in rng.uniform(least, most, 500):
             found = function(x)
-            true = getattr(np, function.__name__)(np.longdouble(x))
+            true = TRUE[function](np.longdouble(x))
             assert abs(np.longdouble(found) - true) <= ULPS[function] * math.ulp(float(true)), x
             assert PLAIN[function](x) == found, x
 
