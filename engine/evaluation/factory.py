@@ -11,8 +11,7 @@ from engine.evaluation.protocol import Evaluator
 from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
-    from engine.network.tower.inference import FusedTower
-    from engine.network.transformer.inference import FusedTransformer
+    from engine.network.tower.inference import Fused
 
 
 def make_evaluator(
@@ -65,11 +64,10 @@ def make_evaluator(
     return network if is_plain else HybridEvaluator(network, hybrid_weight, threads)
 
 
-def _tower_evaluator(
-    net: FusedTower | FusedTransformer, net_path: str | Path | None, threads: int, backend_name: str
-) -> Evaluator:
+def _tower_evaluator(net: Fused, net_path: str | Path | None, threads: int, backend_name: str) -> Evaluator:
     from engine.backend import get_backend, why_no_device
     from engine.evaluation.tower import NetworkEvaluator
+    from engine.network.input_formats import CLASSICAL
     from engine.network.tower.inference import FusedTower
 
     backend, chooses = get_backend(backend_name), backend_name == "auto"
@@ -78,8 +76,8 @@ def _tower_evaluator(
         if chooses and (reason := why_no_device()):
             on_processor.news = [f"{reason}; the network plays with Backend numpy"]
         return on_processor
-    if not isinstance(net, FusedTower) or net.config.policy_layers:
-        on_processor.news = ["transformers play with Backend numpy"]
+    if not isinstance(net, FusedTower) or net.config.policy_layers or net.config.input_format != CLASSICAL:
+        on_processor.news = ["transformers, and towers with parts of theirs, play with Backend numpy"]
         return on_processor
     from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
     from engine.network.tower.gpu import DeviceTower

@@ -6,8 +6,7 @@ from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
 from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.outputs import CHUNK
-from engine.network.tower.inference import FusedTower
-from engine.network.transformer.inference import FusedTransformer
+from engine.network.tower.inference import Fused
 
 ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
 
@@ -20,7 +19,7 @@ class NetworkEvaluator:
     needs_planes = True
     in_parts = True
 
-    def __init__(self, fused: FusedTower | FusedTransformer, threads: int = 1) -> None:
+    def __init__(self, fused: Fused, threads: int = 1) -> None:
         self.fused = fused
         self.architecture = repr(fused.config)
         self.input_format = fused.config.input_format

@@ -222,12 +222,13 @@ def turned_moves() -> np.ndarray:
     moves = np.zeros((TURNS, len(INDEX_TO_UCI)), np.int16)
     for turn in range(TURNS):
         for number, name in enumerate(INDEX_TO_UCI):
-            squares = [_turned_square(chess.parse_square(part), turn) for part in (name[:2], name[2:4])]
+            squares = [turned_square(chess.parse_square(part), turn) for part in (name[:2], name[2:4])]
             moves[turn, number] = index.get("".join(map(chess.square_name, squares)) + name[4:], number)
     return moves
 
 
-def _turned_square(square: int, turn: int) -> int:
+def turned_square(square: int, turn: int) -> int:
+    """Where a turn puts a square."""
     file, rank = square & 7, square >> 3
     file, rank = (7 - file if turn & FLIP else file), (7 - rank if turn & FLIP_RANKS else rank)
     return (7 - file) * 8 + 7 - rank if turn & TRANSPOSE else rank * 8 + file

@@ -29,8 +29,7 @@ from engine.network.policy.inference import SparseNet
 from engine.network.policy.parameters import sparse_config_of
 
 if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, which need the learning library
-    from engine.network.tower.inference import FusedTower
-    from engine.network.transformer.inference import FusedTransformer
+    from engine.network.tower.inference import Fused
     from engine.network.transformer.model import NetworkConfig
 
 DEFAULT_NET = "<default>"
@@ -42,7 +41,7 @@ NEEDED_KEYS = ("name", "file", "sha256")
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
 
 
-def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> FusedTower | FusedTransformer | SparseNet:
+def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused | SparseNet:
     """Load a net of any family, ready to play; errors as for `load_tower`.
 
     None, "" and "<default>" stand for the shipped net to play with, whatever its family. heads: Lc0's names of the
@@ -62,7 +61,7 @@ def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fuse
         raise NetFileError(chosen, "a sparse network", str(error)) from error
 
 
-def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> FusedTower | FusedTransformer:
+def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused:
     """Load a tower or transformer, ready to play; `path` and errors as for `load_tower`, `heads` as for `load_net`."""
     chosen = _chosen(path, "default_tower")
     return _fused(chosen, *load_tower(chosen), heads)
@@ -97,9 +96,7 @@ def tower_config(path: Path, header: Mapping[str, Any]) -> NetworkConfig:
         raise NetFileError(path, "a tower", str(error)) from error
 
 
-def _fused(
-    path: Path, tensors: Mapping[str, np.ndarray], config: NetworkConfig, heads: Heads
-) -> FusedTower | FusedTransformer:
+def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: NetworkConfig, heads: Heads) -> Fused:
     from engine.network.tower.inference import FusedTower
     from engine.network.tower.model import TowerConfig
     from engine.network.transformer.inference import FusedTransformer
@@ -109,8 +106,8 @@ def _fused(
     ):
         if head not in there:
             raise NetFileError(path, f"{option} {head}", f"only {', '.join(there)}")
-    tower: FusedTower | FusedTransformer
     try:
+        tower: Fused
         if isinstance(config, TowerConfig):
             tower = FusedTower(tensors, config)
         else:

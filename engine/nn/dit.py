@@ -61,7 +61,7 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     try:
         if (needed := _lower_bound(header["model"])) > elements:  # random weights are counted while they are drawn
             raise ConfigError(f"the architecture needs more than {needed} numbers, the file holds {elements}")
-        blank: Any = _BlankGenerator(elements)
+        blank: Any = BlankGenerator(elements)
         model = layer_from_config(header["model"], blank)
         missing = sorted(model.named_buffers().keys() - tensors.keys())
         if missing:
@@ -73,7 +73,7 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     return model, header
 
 
-class _BlankGenerator:
+class BlankGenerator:
     """Replaces the random generator while loading: returns zeros, at most as many as the file holds."""
 
     def __init__(self, elements: int) -> None:

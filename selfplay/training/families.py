@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
+from engine.network.input_formats import CLASSICAL
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.tower.model import TowerConfig
@@ -27,9 +28,17 @@ def family_of_model(model: Layer) -> Family:
 
 
 def net_of_model(model: Layer) -> str:
-    """A loaded network's family and size, such as 64x6 or transformer-128x4x8. Raises ConfigError for others."""
-    config = model.config()
-    return str(sparse_config_of(config) if isinstance(model, SparseNetwork) else config_of(config))
+    """A loaded network's family and size, such as 64x6 or transformer-128x4x8.
+
+    Raises ConfigError for others, and where the network wants input planes that no training data come in.
+    """
+    if isinstance(model, SparseNetwork):
+        return str(sparse_config_of(model.config()))
+    config = config_of(model.config())
+    if config.input_format != CLASSICAL:
+        expected = f"input format {CLASSICAL}, of which training data are"
+        raise ConfigError(f"a network to train needs {expected}, not {config.input_format}: {config.describe()}")
+    return str(config)
 
 
 def family_of(net: str, part: str = "policy") -> Family:

@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import chess
+import numpy as np
 import pytest
 
 from engine.evaluation import make_evaluator
 from engine.evaluation.hybrid import HybridEvaluator
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.weights import load_network
+from engine.nn import dit
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import Branch, SearchResult
+from selfplay.training.families import family_of
+from uci.explain.attention import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import Observation, Snapshot, observe_search, schedule
 from uci.explain.position_page import _charts, show_weights
@@ -234,12 +238,43 @@ def test_page_without_a_network_leaves_it_out(tmp_path: Path) -> None:
     assert "network saw" not in text
 
 
+@pytest.mark.parametrize("side", ["w", "b"])
+def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path: Path, side: str) -> None:
+    net, path = tmp_path / "net.dit", tmp_path / "page.html"
+    dit.save(net, family_of("transformer-16x2x2").build(np.random.default_rng(1)))
+    fen = f"r3k3/8/8/8/8/8/8/4K2R {side} Kq - 0 1"
+    words = ["--weights-file", str(net), "--evaluator", "hybrid", "--threads", "1", "--hash-mib", "16"]
+    assert main(["explain", fen, "--nodes", "4", "--square", "h1", "--out", str(path), *words]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "Where the heads look from h1" in text
+    assert text.count('<svg class="attention"') == 3 * 2
+    assert text.count('<rect class="ground"') == 3 * 2 * 2
+    view = view_attention(EngineOptions(weights_file=str(net)), chess.Board(fen), chess.H1)
+    assert view is not None
+    assert [title for title, _ in view.kinds] == [
+        "Attention",
+        "By content alone (queries and keys)",
+        "By smolgen alone",
+    ]
+    corner = {"w": 'x="7.1" y="7.1"', "b": 'x="0.1" y="0.1"'}[side]  # h1 as the mover sees it
+    assert all(corner in row for _, rows in view.kinds for row in rows)
+    twin = chess.Board(fen).mirror()
+    mirrored = view_attention(EngineOptions(weights_file=str(net)), twin, chess.H8)
+    assert mirrored is not None
+    other = {"w": 'x="0.1" y="7.1"', "b": 'x="7.1" y="0.1"'}[side]
+    assert other in mirrored.kinds[0][1][0]
+    sights = [re.findall(r"most at (\w\d)", row) for row in (view.kinds[0][1][0], mirrored.kinds[0][1][0])]
+    assert [chess.square_name(chess.square_mirror(chess.parse_square(name))) for name in sights[0]] == sights[1]
+
+
 def test_what_cannot_be_explained_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ("--out", str(tmp_path / "page.html"))
     assert main(["explain", CHECK, *out, *FAST]) == 1
     assert main(["explain", "startpos", "--nodes", "0", *out]) == 1
     assert main(["explain", "startpos", "--nodes", "2", *FAST, "--out", str(tmp_path / "no" / "page.html")]) == 1
+    assert main(["explain", "startpos", "--square", "j9", *out]) == 1
     lines = capsys.readouterr().err.splitlines()
+    assert "expected a square such as e4, not 'j9'" in lines[3]
     assert "the game is over" in lines[0]
     assert "--nodes" in lines[1]
     assert "No such file" in lines[2]

@@ -26,8 +26,9 @@ from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import Evaluator, LeafBatch
+from engine.evaluation.protocol import Evaluator, LeafBatch, input_format_of
 from engine.native.jit import kernel
+from engine.network.input_formats import CLASSICAL
 from engine.network.planes import PLANES, encode, fill_planes
 from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
@@ -154,14 +155,15 @@ def _expand(masks: np.ndarray, planes: np.ndarray) -> int:
 def _measure_evaluators(
     options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
 ) -> dict[str, Any]:
+    heads = options.policy_head, options.value_head
     if not is_default(options.weights_file):
-        load_net(options.weights_file)  # report a broken net at once
+        load_net(options.weights_file, heads)  # report a broken net at once
     results: dict[str, Any] = {}
     for name in MEASURED_EVALUATORS:
         for threads in sorted({1, options.thread_count}):
             tell(f"Measuring the evaluator {name} with {threads} thread{'s' * (threads > 1)}")
             try:
-                evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight)
+                evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight, heads=heads)
             except NetFileError as error:
                 results[f"{name} left out"] = str(error)
                 break
@@ -169,7 +171,7 @@ def _measure_evaluators(
             if "evaluation" in parts:
                 speeds = results.setdefault("evaluations/s", {})
                 for batch in BATCHES:
-                    leaves = _sample_leaves(batch)
+                    leaves = _sample_leaves(batch, input_format_of(evaluator))
                     speeds[f"{label} batch {batch}"] = speed_of(
                         partial(_evaluate, evaluator, leaves, batch), seconds, RUNS
                     )
@@ -232,10 +234,10 @@ def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> f
     return speed
 
 
-def _sample_leaves(count: int) -> LeafBatch:
+def _sample_leaves(count: int, input_format: int = CLASSICAL) -> LeafBatch:
     """Positions of random games, as search would hand them to an evaluator."""
     rng = np.random.default_rng(2)
-    return leaves_of([_random_game(rng, 10 + row) for row in range(count)])
+    return leaves_of([_random_game(rng, 10 + row) for row in range(count)], input_format)
 
 
 def _random_game(rng: np.random.Generator, plies: int) -> chess.Board:

@@ -13,6 +13,7 @@ from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.pages.render import write_page
+from uci.explain.attention import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import observe_search
 from uci.explain.position_page import render_position_page
@@ -42,12 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help=text)
     text = "write the page here (default %(default)s)"
     parser.add_argument("--out", type=Path, default=Path("aino-explain.html"), metavar="FILE", help=text)
+    text = "show where a transformer's heads look from this square (default: the best move's first)"
+    parser.add_argument("--square", metavar="SQUARE", help=text)
     add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page and print where it is. Raises AinoErrors."""
     options = options_from_flags(arguments)
+    if arguments.square is not None and arguments.square not in chess.SQUARE_NAMES:
+        raise ConfigError(f"--square: expected a square such as e4, not {arguments.square!r}")
     nodes = checked("--nodes", arguments.nodes, 2, MOST_NODES)
     source = read_source(arguments.position, arguments.game, arguments.ply, options.chess960)
     if not any(source.board.legal_moves):
@@ -62,7 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
                 engine, board, nodes, lambda done: line.update(done / (2 * nodes), f"{done:,} nodes")
             )
         with waiting(console, "Looking at threats and pieces"):
-            passed = board_after(board, chess.Move.null())
+            passed, attention = board_after(board, chess.Move.null()), None
+            if engine.evaluator.name in ("network", "hybrid"):
+                best = observation.result.infos[0].pv[0].from_square
+                square = chess.parse_square(arguments.square) if arguments.square else best
+                attention = view_attention(options, board, square)
             page = render_position_page(
                 title=source.name if source.name != board.fen() else "A position explained",
                 evaluator=engine.evaluator.name,
@@ -72,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
                 threat=find_threat(engine, board, max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)),
                 wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
                 weights=None if engine.evaluator.name == "material" else piece_weights(engine.evaluator, board),
+                attention=attention,
             )
     write_page(arguments.out, page)
     pv = board.variation_san(observation.result.infos[0].pv)

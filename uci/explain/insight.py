@@ -87,7 +87,10 @@ def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board
     parts = [Part("material", share, judge_at_sight(material, board))]
     material.close()
     if share < 1.0:
-        network = make_evaluator("network", options.weights_file) if evaluator.name == "hybrid" else evaluator
+        heads = options.policy_head, options.value_head
+        network = evaluator
+        if evaluator.name == "hybrid":
+            network = make_evaluator("network", options.weights_file, heads=heads)
         parts.insert(0, Part("network", 1.0 - share, judge_at_sight(network, board)))
         if network is not evaluator:
             network.close()

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import line_path
 from engine.search.result import Branch, RootMove
+from uci.explain.attention import AttentionView
 from uci.explain.insight import Part, Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.pages.render import render
@@ -34,11 +35,12 @@ def render_position_page(
     threat: Threat | None,
     wins: Mapping[chess.Color, list[tuple[chess.Move, int]]],
     weights: Mapping[chess.Square, float] | None,
+    attention: AttentionView | None = None,
 ) -> str:
     """Return the page. `first_sight` is the evaluator's verdict before any search, from the side to move.
 
     `wins` are captures that gain, with centipawns, and `weights` those of the pieces, White's; None if the evaluator
-    has no network.
+    has no network. `attention` is there for a transformer.
     """
     board, moves = observation.board, observation.leading_moves(_SERIES)
     return render(
@@ -65,6 +67,7 @@ def render_position_page(
         parts=parts,
         first_sight=first_sight,
         sight=None if weights is None else show_weights(board, weights),
+        attention=attention,
     )
 
 

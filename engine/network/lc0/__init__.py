@@ -3,7 +3,7 @@
     wire        the protocol-buffers wire format
     schema      messages, field numbers and the names of formats
     formats     which network each of Lc0's formats is, and which formats are refused
-    tensor_map  where a file holds each tensor of a tower; transformer_map, of a transformer
+    tensor_map  where a file holds each tensor of a network
     reader      file -> network        writer   network -> file
     tower_file  a network in a file of either kind, ours or Lc0's
 

@@ -6,39 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
+from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
-from engine.network.lc0.tensor_map import count
-from engine.network.lc0.transformer_map import (
-    is_transformer,
-    policy_encoder_sizes,
-    transformer_format_of,
-    transformer_of,
-)
+from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, ByName, count, find, places_of
 from engine.network.lc0.wire import Message
 from engine.network.planes import PLANES
-from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import TransformerConfig
+from engine.network.tower.model import SQUARES, TowerConfig
+from engine.network.transformer.model import NetworkConfig, TransformerConfig
 
 # Enumeration values in Lc0's numbering.
-POLICIES = {1: "classical", 2: "convolution", 3: "attention"}
-VALUES = {1: "scalar", 2: "wdl"}
-ACTIVATIONS = {0: "relu", 1: "mish"}
 _CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS = 1, 2, 3, 4  # network structures
-CLASSICAL_INPUT = 1
-_TAKEN: dict[str, tuple[int, ...]] = {
-    "input": (CLASSICAL_INPUT,),
-    "network": (_CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS),
-    "policy": tuple(POLICIES),
-    "value": tuple(VALUES),
-    "moves_left": (0, 1),
-    "default_activation": tuple(ACTIVATIONS),
+_TOWERS = _CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS
+_ATTENTION_BODY, _MULTIHEAD, _LEGACY_MULTIHEAD = _TRANSFORMERS = 6, 7, 134
+_INNER = {1: "mish", 2: "relu", 3: "identity", 4: "tanh", 5: "sigmoid", 6: "selu", 7: "swish", 8: "squared_relu"}
+_POLICIES = {1: "classical", 2: "convolution", 3: "attention"}
+_OF_TOWERS: dict[str, tuple[str, dict[int, Any]]] = {  # our name of each field, and what its numbers mean
+    "input": ("input_format", {number: number for number in INPUT_FORMATS}),
+    "policy": ("policy", _POLICIES),
+    "value": ("value", {1: "scalar", 2: "wdl"}),
+    "moves_left": ("moves_left", {0: False, 1: True}),
+    "default_activation": ("activation", {0: "relu", 1: "mish"}),
 }
-_DEFAULTS = {"input": 1, "network": 1, "policy": 1, "value": 1, "moves_left": 0, "default_activation": 0}
+_OF_TRANSFORMERS = _OF_TOWERS | {
+    "policy": ("policy", {3: "attention"}),
+    "smolgen_activation": ("smolgen_activation", {0: None} | _INNER),  # None: as everywhere
+    "ffn_activation": ("feed_activation", {0: None} | _INNER),
+    "input_embedding": ("embedding", {0: "map", 1: "map", 2: "dense"}),
+}
+_DEFAULTS = dict.fromkeys(_OF_TRANSFORMERS, 0) | {"input": 1, "network": 1, "policy": 1, "value": 1}
 _MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}  # lc0 version that first reads the oldest heads
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
 
-def network_of(path: str | Path, net: Message) -> TowerConfig | TransformerConfig:
+def network_of(path: str | Path, net: Message) -> NetworkConfig:
     """The sizes and heads of the tower or transformer in a parsed file.
 
     A file without a network format has 112 planes and classical heads; so do structures 1 and 2, whatever their other
@@ -50,46 +50,46 @@ def network_of(path: str | Path, net: Message) -> TowerConfig | TransformerConfi
     encoding = net.get("format", {}).get("weights_encoding", LINEAR16)
     if encoding not in (0, LINEAR16):  # unknown: every tensor says its own
         raise NetFileError(path, "weights encoded as LINEAR16", format_name("weights_encoding", encoding))
-    if is_transformer(form := net.get("format", {}).get("network_format", {}), weights):
-        return transformer_of(path, form, weights)
-    form = _checked_format(path, net)
-    if weights.get("encoder"):
-        raise NetFileError(path, "a convolutional tower", f"a transformer of {len(weights['encoder'])} encoder layers")
+    form = _settled(_DEFAULTS | net.get("format", {}).get("network_format", {}), weights)
+    _check(path, form, "network", (*_TOWERS, *_TRANSFORMERS))
+    is_tower, fields = form["network"] in _TOWERS, {}
+    for field, (name, meanings) in (_OF_TOWERS if is_tower else _OF_TRANSFORMERS).items():
+        _check(path, form, field, tuple(meanings))
+        fields[name] = meanings[form[field]]
+    sizes = _Sizes(path, weights, fields)
     try:
-        return TowerConfig(
-            **_trunk_sizes(path, weights),
-            **_policy_sizes(path, weights, POLICIES[form["policy"]]),
-            **_head_sizes(path, weights, bool(form["moves_left"])),
-            activation=ACTIVATIONS[form["default_activation"]],
-            value=VALUES[form["value"]],
-        )
+        return sizes.tower() if is_tower else sizes.transformer()
     except ConfigError as error:
-        raise NetFileError(path, "a tower of a playable size", str(error)) from error
+        raise NetFileError(path, "a network of a playable size", str(error)) from error
 
 
-def format_of(config: TowerConfig | TransformerConfig) -> Message:
+def format_of(config: NetworkConfig) -> Message:
     """The "format" message of a network's file. Raises ConfigError for an activation that Lc0 lacks."""
-    if isinstance(config, TransformerConfig):
-        return transformer_format_of(config)
-    if config.activation not in ACTIVATIONS.values():
-        raise ConfigError(f"Lc0 has no towers with the activation {config.activation!r}")
-    network = {
-        "input": CLASSICAL_INPUT,
-        "output": 2 if config.value == "wdl" else 1,
-        "network": SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS,
-        "policy": _number_of(POLICIES, config.policy),
-        "value": _number_of(VALUES, config.value),
-        "moves_left": 1 if config.moves_left_channels else 0,
-        "default_activation": _number_of(ACTIVATIONS, config.activation),
-    }
+    network = {"output": 2 if config.value == "wdl" else 1}
+    if isinstance(config, TowerConfig):
+        network["network"], table = SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS, _OF_TOWERS
+    else:
+        network["network"], table = _MULTIHEAD if any(heads_by_name(config)) else _ATTENTION_BODY, _OF_TRANSFORMERS
+    for field, (name, meanings) in table.items():
+        value = config.moves_left_channels > 0 if name == "moves_left" else getattr(config, name)
+        numbers = [number for number, meaning in meanings.items() if meaning == value]
+        if not numbers:
+            raise ConfigError(f"Lc0 has no networks with the {name} {value!r}")
+        network[field] = numbers[-1]
     return {"weights_encoding": LINEAR16, "network_format": network}
 
 
-def min_version_of(config: TowerConfig | TransformerConfig) -> Message:
+def heads_by_name(config: NetworkConfig) -> ByName:
+    """Whether we write a network's heads by name: with both kinds, or with a dense embedding, as lc0 wants it."""
+    only = (config.policy_heads, config.value_heads) == (("vanilla",), ("winner",))
+    by_name = isinstance(config, TransformerConfig) and (config.embedding == "dense" or not only)
+    return by_name, by_name
+
+
+def min_version_of(config: NetworkConfig) -> Message:
     """The oldest lc0 version that can play this network."""
-    if isinstance(config, TransformerConfig):
-        return _MIN_VERSION | {"minor": _MIN_MINOR_VERSIONS["transformer"]}
-    needs = {config.policy, config.activation, "moves_left" if config.moves_left_channels else ""}
+    family = "transformer" if isinstance(config, TransformerConfig) else ""
+    needs = {family, config.policy, config.activation, "moves_left" if config.moves_left_channels else ""}
     return _MIN_VERSION | {"minor": max(_MIN_MINOR_VERSIONS.get(need, _MIN_VERSION["minor"]) for need in needs)}
 
 
@@ -98,63 +98,131 @@ def describe(form: Message) -> dict[str, str]:
     return {field: format_name(field, form[field]) for field in FORMAT_NAMES if field in form}
 
 
-def _number_of(table: dict[int, str], name: str) -> int:
-    return next(number for number, other in table.items() if other == name)
+def _settled(form: Message, weights: Message) -> Message:
+    """A format as lc0 takes it: what older files did not yet say. Those of 2022 called transformers towers."""
+    if form["network"] == SE_WITH_HEADS and weights.get("encoder"):
+        form["network"] = _ATTENTION_BODY
+        if "smolgen_w" in weights:
+            form |= {"ffn_activation": 8, "smolgen_activation": 7}
+    if form["network"] == _ATTENTION_BODY and "policy_heads" in weights and "value_heads" in weights:
+        form["input_embedding"] = 2
+    return form | ({"policy": 1, "value": 1} if form["network"] in (_CLASSICAL, SE) else {})
 
 
-def _checked_format(path: str | Path, net: Message) -> Message:
-    form: Message = _DEFAULTS | net.get("format", {}).get("network_format", {})
-    for field, taken in _TAKEN.items():
-        if form[field] not in taken:
-            names = " or ".join(format_name(field, number) for number in taken)
-            raise NetFileError(path, names, format_name(field, form[field]))
-    if form["network"] in (_CLASSICAL, SE):
-        form |= {"policy": 1, "value": 1}
-    return form
+def _check(path: str | Path, form: Message, field: str, taken: tuple[int, ...]) -> None:
+    if form[field] not in taken:
+        names = " or ".join(format_name(field, number) for number in taken)
+        raise NetFileError(path, names, format_name(field, form[field]))
 
 
-def _trunk_sizes(path: str | Path, weights: Message) -> dict[str, Any]:
-    filters = _filters(path, weights)
-    residual = weights.get("residual", [])
-    gates = [count(path, block, "se.b1") for block in residual if "se" in block]
-    if not gates:
-        return {"filters": filters, "blocks": len(residual), "se_ratio": 0}
-    hidden = gates[0]
-    if not 0 < hidden <= filters or filters // (filters // hidden) != hidden or len(gates) < len(residual):
-        found = f"{sorted(set(gates))} in {len(gates)} of {len(residual)} blocks"
-        raise NetFileError(path, f"gates of {filters} divided by a ratio, in every block or none", found)
-    return {"filters": filters, "blocks": len(residual), "se_ratio": filters // hidden}
+class _Sizes:
+    """Reads the sizes of a network off its file's tensors, by our names of them."""
 
+    def __init__(self, path: str | Path, weights: Message, fields: dict[str, Any]) -> None:
+        self.path, self.weights, self.fields = path, weights, fields
+        self.moves_left = fields.pop("moves_left")
+        self.by_name = "policy_heads" in weights, "value_heads" in weights
 
-def _policy_sizes(path: str | Path, weights: Message, policy: str) -> dict[str, Any]:
-    if policy == "attention":
-        planes = count(path, weights, "ip_pol_b")
-        sizes = {"policy": policy, "policy_planes": planes, "policy_depth": count(path, weights, "ip2_pol_b")}
-        return sizes | policy_encoder_sizes(path, weights, weights, "")
-    if policy == "convolution":
-        return {"policy": policy, "policy_planes": count(path, weights, "policy.biases")}
-    return {"policy": policy, "policy_planes": _ratio(path, weights, "policy.weights", _filters(path, weights))}
+    def of(self, name: str, divisor: int = 1) -> int:
+        """Elements of a tensor, of each of `divisor` parts."""
+        places, divisor = places_of(name, self.by_name), max(divisor, 1)  # sizes of 0 are refused later, by name
+        size = count(find(self.path, self.weights, *places))
+        if divisor > 1 and (size == 0 or size % divisor):
+            raise NetFileError(self.path, f"a multiple of {divisor} numbers in {places[0]}", str(size))
+        return size // divisor
 
+    def tower(self) -> TowerConfig:
+        weights, policy = self.weights, self.fields["policy"]
+        if weights.get("encoder"):
+            found = f"a transformer of {len(weights['encoder'])} encoder layers"
+            raise NetFileError(self.path, "a convolutional tower", found)
+        filters = self.of("trunk.input_conv.weight", PLANES * 9)
+        sizes: dict[str, Any] = {"filters": filters, "blocks": len(weights.get("residual", []))}
+        sizes["se_ratio"] = self._gates(filters)
+        if policy == "attention":
+            sizes |= self.attention("policy")
+        elif policy == "convolution":
+            sizes["policy_planes"] = self.of("policy.conv2.bias")
+        else:
+            sizes["policy_planes"] = self.of("policy.conv.weight", filters)
+        sizes |= {"value_channels": self.of("value.conv.weight", filters), "value_hidden": self.of("value.dense1.bias")}
+        if self.moves_left:
+            sizes["moves_left_hidden"] = self.of("moves_left.dense1.bias")
+        sizes["moves_left_channels"] = self.of("moves_left.conv.weight", filters) if self.moves_left else 0
+        return TowerConfig(**sizes, **self.fields)
 
-def _head_sizes(path: str | Path, weights: Message, moves_left: bool) -> dict[str, Any]:
-    filters = _filters(path, weights)
-    sizes = {
-        "value_channels": _ratio(path, weights, "value.weights", filters),
-        "value_hidden": count(path, weights, "ip1_val_b"),
-        "moves_left_channels": 0,
-    }
-    if moves_left:
-        sizes["moves_left_channels"] = _ratio(path, weights, "moves_left.weights", filters)
-        sizes["moves_left_hidden"] = count(path, weights, "ip1_mov_b")
-    return sizes
+    def _gates(self, filters: int) -> int:
+        """The ratio of the filters to the hidden units of the blocks' gates; 0 without gates."""
+        residual = self.weights.get("residual", [])
+        gates = [count(find(self.path, block, "se.b1")) for block in residual if "se" in block]
+        if not gates:
+            return 0
+        hidden = gates[0]
+        if not 0 < hidden <= filters or filters // (filters // hidden) != hidden or len(gates) < len(residual):
+            found = f"{sorted(set(gates))} in {len(gates)} of {len(residual)} blocks"
+            raise NetFileError(self.path, f"gates of {filters} divided by a ratio, in every block or none", found)
+        return filters // hidden
 
+    def transformer(self) -> TransformerConfig:
+        self._check_body()
+        weights, fields, layer = self.weights, self.fields, "trunk.encoder.layer0"
+        del fields["policy"]
+        for name in ("feed_activation", "smolgen_activation"):
+            fields[name] = fields[name] or fields["activation"]
+        width, heads = self.of("trunk.embedding.dense.bias"), int(weights.get("headcount", 0))
+        sizes: dict[str, Any] = {"width": width, "layers": len(weights["encoder"]), "heads": heads}
+        sizes["gate"] = "ip_mult_gate" in weights
+        sizes |= {"inner": self.of(f"{layer}.attention.query.bias"), "hidden": self.of(f"{layer}.feed.dense1.bias")}
+        if fields["embedding"] == "dense":
+            sizes["embedding_hidden"] = self.of("trunk.mix.dense1.bias")
+            sizes["embedding_planes"] = self.of("trunk.embedding.preprocess.bias", SQUARES)
+        if "smolgen" in weights["encoder"][0].get("mha", {}):
+            sizes["smolgen_compressed"] = self.of(f"{layer}.smolgen.compress", width)
+            sizes["smolgen_hidden"] = self.of(f"{layer}.smolgen.dense1.bias")
+            sizes["smolgen_generated"] = self.of(f"{layer}.smolgen.dense2.bias", heads)
+        return TransformerConfig(**sizes, **self._heads(), **fields)
 
-def _filters(path: str | Path, weights: Message) -> int:
-    return _ratio(path, weights, "input.weights", PLANES * 9)
+    def _check_body(self) -> None:
+        layers, blocks = self.weights.get("encoder", []), self.weights.get("residual", [])
+        if not layers or blocks:
+            found = f"{len(layers)} of them behind {len(blocks)} residual blocks"
+            raise NetFileError(self.path, "encoder layers on the squares themselves", found)
+        attentions = [layer.get("mha", {}) for layer in layers]
+        if any(name in attention for attention in attentions for name in ("rpe_q", "rpe_k", "rpe_v")):
+            raise NetFileError(self.path, "attention without relative positions", "rpe_q, rpe_k or rpe_v")
+        if len({"smolgen" in attention for attention in attentions}) > 1:
+            raise NetFileError(self.path, "smolgen in every encoder layer or none", "in some")
+        if ("ip_mult_gate" in self.weights) != ("ip_add_gate" in self.weights):
+            raise NetFileError(self.path, "both gates or none", "one")
 
+    def _heads(self) -> dict[str, Any]:
+        heads: list[tuple[str, ...]] = [("vanilla",), ("winner",)]
+        for number, (field, names) in enumerate((("policy_heads", POLICY_PLACES), ("value_heads", VALUE_PLACES))):
+            if field in self.weights:
+                heads[number] = tuple(name for name, place in names.items() if place in self.weights[field])
+        if not all(heads):
+            raise NetFileError(self.path, "a policy head and a value head that lc0 knows by name", "none")
+        value = f"value_{heads[1][0]}"
+        sizes = {"value_channels": self.of(f"{value}.embedding.bias"), "value_hidden": self.of(f"{value}.dense1.bias")}
+        if self.moves_left:
+            sizes["moves_left_hidden"] = self.of("moves_left.dense1.bias")
+        sizes["moves_left_channels"] = self.of("moves_left.embedding.bias") if self.moves_left else 0
+        return {"policy_heads": heads[0], "value_heads": heads[1], **sizes, **self.attention(f"policy_{heads[0][0]}")}
 
-def _ratio(path: str | Path, weights: Message, name: str, divisor: int) -> int:
-    size = count(path, weights, name)
-    if size == 0 or size % divisor:
-        raise NetFileError(path, f"a multiple of {divisor} numbers in {name}", str(size))
-    return size // divisor
+    def attention(self, head: str) -> dict[str, Any]:
+        """The sizes of an attention policy."""
+        sizes = {"policy_planes": self.of(f"{head}.embedding.bias")}
+        sizes["policy_depth"] = self.of(f"{head}.moves.query.bias")
+        place = places_of(f"{head}.moves.promotion", self.by_name)[0].removesuffix("ip4_pol_w").rstrip(".")
+        message = find(self.path, self.weights, place) if place else self.weights
+        if encoders := message.get("pol_encoder", []):
+            if any("smolgen" in layer.get("mha", {}) for layer in encoders):
+                raise NetFileError(self.path, "a policy head whose encoder layers have no smolgen", "smolgen")
+            layer = f"{head}.encoder.layer0"
+            sizes |= {
+                "policy_layers": len(encoders),
+                "policy_attention_heads": int(message.get("pol_headcount", 0)) or 1,
+            }
+            sizes["policy_attention_inner"] = self.of(f"{layer}.attention.query.bias")
+            sizes["policy_attention_hidden"] = self.of(f"{layer}.feed.dense1.bias")
+        return sizes

@@ -15,7 +15,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from engine.errors import NetFileError
+from engine.errors import ConfigError, NetFileError
+from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import (
     BFLOAT16,
@@ -28,15 +29,15 @@ from engine.network.lc0.schema import (
     NET_START,
     format_name,
 )
-from engine.network.lc0.tensor_map import ConvTensors, Plain, convolutions, find, plain_tensors
-from engine.network.lc0.transformer_map import transformer_tensors
+from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, parse
-from engine.network.tower.model import NORM_EPSILON, TowerConfig
-from engine.network.transformer.model import TransformerConfig
+from engine.network.tower.model import NORM_EPSILON
+from engine.network.transformer.model import NetworkConfig
 
 MAX_BYTES = 1 << 30  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
 SLACK = 1 << 20  # unpacked bytes that every file is allowed
+SPARE = 2  # numbers that a network's sizes may ask for by each number in the file, before one is found missing
 LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from overflow
 
 
@@ -44,7 +45,7 @@ LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from ov
 class TowerFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
-    config: TowerConfig | TransformerConfig
+    config: NetworkConfig
     tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model` or `transformer.model`
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
@@ -94,31 +95,31 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
 # ---- tensors ------------------------------------------------------------------------------------------------------
 
 
-def _tensors(path: Path, weights: Message, config: TowerConfig | TransformerConfig) -> dict[str, np.ndarray]:
+def _tensors(path: Path, weights: Message, config: NetworkConfig) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {}
-    if isinstance(config, TransformerConfig):
-        for plain in transformer_tensors(config, "policy_heads" in weights, "value_heads" in weights):
-            tensors[plain.name] = _plain(path, weights, plain)
-        return tensors
-    for row in convolutions(config):
-        tensors |= _convolution(path, weights, row)
-    for plain in plain_tensors(config):
-        tensors[plain.name] = _plain(path, weights, plain)
-    return tensors
+    by_name = "policy_heads" in weights, "value_heads" in weights
+    try:
+        for row in stored_tensors(config, by_name, SPARE * _numbers(weights)):
+            if isinstance(row, ConvTensors):
+                tensors |= _convolution(path, weights, row)
+            else:
+                tensors[row.name] = _plain(path, weights, row)
+    except ConfigError as error:
+        raise NetFileError(path, "the tensors of its sizes", str(error)) from error
+    return with_counter_times(counter_scale(config.input_format), tensors)
 
 
-def _plain(path: Path, weights: Message, plain: Plain) -> np.ndarray:
-    """A tensor from the first place that has it."""
-    error: NetFileError | None = None
-    for place in (plain.layer, *plain.elsewhere):
-        try:
-            find(path, weights, place)
-        except NetFileError as missing:
-            error = error or missing
-            continue
-        return _tensor(path, weights, place, plain.shape) / np.float32(plain.scale)
-    assert error is not None
-    raise error
+def _numbers(part: Any) -> int:
+    """How many numbers the tensors of a message have."""
+    if isinstance(part, list):
+        return sum(map(_numbers, part))
+    if not isinstance(part, dict):
+        return 0
+    return count(part) if "params" in part else sum(map(_numbers, part.values()))
+
+
+def _plain(path: Path, weights: Message, row: Plain) -> np.ndarray:
+    return _tensor(path, find(path, weights, *row.places), row.places[0], row.shape) / np.float32(row.scale)
 
 
 def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np.ndarray]:
@@ -130,10 +131,11 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np
 
     def optional(name: str, default: float) -> np.ndarray:
         if name in block:
-            return _tensor(path, weights, f"{row.block}.{name}", channels)
+            return _tensor(path, block[name], f"{row.block}.{name}", channels)
         return np.full(channels, default, np.float32)
 
-    found = {f"{row.conv}.weight": _tensor(path, weights, f"{row.block}.weights", row.shape)}
+    weight = f"{row.block}.weights"
+    found = {f"{row.conv}.weight": _tensor(path, find(path, weights, weight), weight, row.shape)}
     bias = optional("biases", 0.0)
     if not row.norm and "bn_means" in block:
         raise NetFileError(path, f"no batch norm in {row.block}", "one")
@@ -154,9 +156,8 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np
     }
 
 
-def _tensor(path: Path, weights: Message, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """One tensor, float32; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by 65535."""
-    layer: Message = find(path, weights, name)
     params: Any = layer.get("params", b"")
     encoding = layer.get("encoding", LINEAR16)
     if encoding not in (LINEAR16, FLOAT16, BFLOAT16, FLOAT32):

@@ -22,54 +22,42 @@ LAYER: Schema = {
     3: Field("params", "bytes"),
     4: Field("encoding", "uint"),
 }
-CONV_BLOCK: Schema = {
-    1: Field("weights", LAYER),
-    2: Field("biases", LAYER),
-    3: Field("bn_means", LAYER),
-    4: Field("bn_stddivs", LAYER),  # the variances, in spite of their name
-    5: Field("bn_gammas", LAYER),
-    6: Field("bn_betas", LAYER),
-}
-SE_UNIT: Schema = {number: Field(name, LAYER) for number, name in enumerate(("w1", "b1", "w2", "b2"), 1)}
-RESIDUAL: Schema = {1: Field("conv1", CONV_BLOCK), 2: Field("conv2", CONV_BLOCK), 3: Field("se", SE_UNIT)}
 OPAQUE: Schema = {}  # a message whose presence alone matters
 
 
-def _layers(*names: str) -> Schema:
-    """A message of tensors, numbered from 1."""
-    return {number: Field(name, LAYER) for number, name in enumerate(names, 1)}
+def _layers(*names: str, first: int = 1) -> Schema:
+    """Tensors of a message, numbered from `first`."""
+    return {number: Field(name, LAYER) for number, name in enumerate(names, first)}
 
 
+# bn_stddivs are the variances, in spite of their name
+CONV_BLOCK = _layers("weights", "biases", "bn_means", "bn_stddivs", "bn_gammas", "bn_betas")
+SE_UNIT = _layers("w1", "b1", "w2", "b2")
+RESIDUAL: Schema = {1: Field("conv1", CONV_BLOCK), 2: Field("conv2", CONV_BLOCK), 3: Field("se", SE_UNIT)}
 SMOLGEN = _layers(
     "compress", "dense1_w", "dense1_b", "ln1_gammas", "ln1_betas", "dense2_w", "dense2_b", "ln2_gammas", "ln2_betas"
 )
 MHA: Schema = {
     **_layers("q_w", "q_b", "k_w", "k_b", "v_w", "v_b", "dense_w", "dense_b"),
     9: Field("smolgen", SMOLGEN),
-    10: Field("rpe_q", OPAQUE),
-    11: Field("rpe_k", OPAQUE),
-    12: Field("rpe_v", OPAQUE),
+    **{number: Field(name, OPAQUE) for number, name in ((10, "rpe_q"), (11, "rpe_k"), (12, "rpe_v"))},
 }
 FFN = _layers("dense1_w", "dense1_b", "dense2_w", "dense2_b")
 ENCODER_LAYER: Schema = {
     1: Field("mha", MHA),
-    2: Field("ln1_gammas", LAYER),
-    3: Field("ln1_betas", LAYER),
+    **_layers("ln1_gammas", "ln1_betas", first=2),
     4: Field("ffn", FFN),
-    5: Field("ln2_gammas", LAYER),
-    6: Field("ln2_betas", LAYER),
+    **_layers("ln2_gammas", "ln2_betas", first=5),
 }
 POLICY_HEAD: Schema = {
     **_layers("ip_pol_w", "ip_pol_b", "ip2_pol_w", "ip2_pol_b", "ip3_pol_w", "ip3_pol_b", "ip4_pol_w"),
     8: Field("pol_encoder", ENCODER_LAYER, repeated=True),
     9: Field("pol_headcount", "uint"),
 }
+_POLICY_NAMES = ("vanilla", "optimistic_st", "soft", "opponent")
 POLICY_HEADS: Schema = {
     **_layers("ip_pol_w", "ip_pol_b"),
-    **{
-        3 + number: Field(name, POLICY_HEAD)
-        for number, name in enumerate(("vanilla", "optimistic_st", "soft", "opponent"))
-    },
+    **{number: Field(name, POLICY_HEAD) for number, name in enumerate(_POLICY_NAMES, 3)},
 }
 VALUE_HEAD = _layers("ip_val_w", "ip_val_b", "ip1_val_w", "ip1_val_b", "ip2_val_w", "ip2_val_b")
 VALUE_HEADS: Schema = {number: Field(name, VALUE_HEAD) for number, name in enumerate(("winner", "q", "st"), 1)}
@@ -77,59 +65,30 @@ WEIGHTS_SCHEMA: Schema = {
     1: Field("input", CONV_BLOCK),
     2: Field("residual", RESIDUAL, repeated=True),
     3: Field("policy", CONV_BLOCK),
-    4: Field("ip_pol_w", LAYER),
-    5: Field("ip_pol_b", LAYER),
+    **_layers("ip_pol_w", "ip_pol_b", first=4),
     6: Field("value", CONV_BLOCK),
-    7: Field("ip1_val_w", LAYER),
-    8: Field("ip1_val_b", LAYER),
-    9: Field("ip2_val_w", LAYER),
-    10: Field("ip2_val_b", LAYER),
+    **_layers("ip1_val_w", "ip1_val_b", "ip2_val_w", "ip2_val_b", first=7),
     11: Field("policy1", CONV_BLOCK),
     12: Field("moves_left", CONV_BLOCK),
-    13: Field("ip1_mov_w", LAYER),
-    14: Field("ip1_mov_b", LAYER),
-    15: Field("ip2_mov_w", LAYER),
-    16: Field("ip2_mov_b", LAYER),
-    17: Field("ip2_pol_w", LAYER),
-    18: Field("ip2_pol_b", LAYER),
-    19: Field("ip3_pol_w", LAYER),
-    20: Field("ip3_pol_b", LAYER),
+    **_layers("ip1_mov_w", "ip1_mov_b", "ip2_mov_w", "ip2_mov_b", first=13),
+    **_layers("ip2_pol_w", "ip2_pol_b", "ip3_pol_w", "ip3_pol_b", first=17),
     21: Field("pol_encoder", ENCODER_LAYER, repeated=True),
     22: Field("ip4_pol_w", LAYER),
     24: Field("pol_headcount", "uint"),
-    25: Field("ip_emb_w", LAYER),
-    26: Field("ip_emb_b", LAYER),
+    **_layers("ip_emb_w", "ip_emb_b", first=25),
     27: Field("encoder", ENCODER_LAYER, repeated=True),
     28: Field("headcount", "uint"),
-    29: Field("ip_val_w", LAYER),
-    30: Field("ip_val_b", LAYER),
-    31: Field("ip_mov_w", LAYER),
-    32: Field("ip_mov_b", LAYER),
-    33: Field("ip_mult_gate", LAYER),
-    34: Field("ip_add_gate", LAYER),
-    35: Field("smolgen_w", LAYER),
-    37: Field("ip_emb_preproc_w", LAYER),
-    38: Field("ip_emb_preproc_b", LAYER),
-    39: Field("ip_emb_ln_gammas", LAYER),
-    40: Field("ip_emb_ln_betas", LAYER),
+    **_layers("ip_val_w", "ip_val_b", "ip_mov_w", "ip_mov_b", "ip_mult_gate", "ip_add_gate", "smolgen_w", first=29),
+    **_layers("ip_emb_preproc_w", "ip_emb_preproc_b", "ip_emb_ln_gammas", "ip_emb_ln_betas", first=37),
     41: Field("ip_emb_ffn", FFN),
-    42: Field("ip_emb_ffn_ln_gammas", LAYER),
-    43: Field("ip_emb_ffn_ln_betas", LAYER),
+    **_layers("ip_emb_ffn_ln_gammas", "ip_emb_ffn_ln_betas", first=42),
     44: Field("value_heads", VALUE_HEADS),
     45: Field("policy_heads", POLICY_HEADS),
 }
 VERSION: Schema = {1: Field("major", "uint"), 2: Field("minor", "uint"), 3: Field("patch", "uint")}
+_FORMAT_FIELDS = "input output network policy value moves_left default_activation smolgen_activation ffn_activation"
 NETWORK_FORMAT: Schema = {
-    1: Field("input", "uint"),
-    2: Field("output", "uint"),
-    3: Field("network", "uint"),
-    4: Field("policy", "uint"),
-    5: Field("value", "uint"),
-    6: Field("moves_left", "uint"),
-    7: Field("default_activation", "uint"),
-    8: Field("smolgen_activation", "uint"),
-    9: Field("ffn_activation", "uint"),
-    10: Field("input_embedding", "uint"),
+    number: Field(name, "uint") for number, name in enumerate([*_FORMAT_FIELDS.split(), "input_embedding"], 1)
 }
 FORMAT: Schema = {1: Field("weights_encoding", "uint"), 2: Field("network_format", NETWORK_FORMAT)}
 TRAINING: Schema = {

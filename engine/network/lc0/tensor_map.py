@@ -1,21 +1,65 @@
-"""Where Lc0's files hold each tensor of a tower: one table for reading and writing."""
+"""Where Lc0's files hold each tensor of a tower or transformer: one table for reading, writing and measuring."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from engine.errors import NetFileError
 from engine.network.lc0.schema import FLOAT32
 from engine.network.lc0.wire import Message
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.planes import PLANES
-from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower.model import SQUARES, TowerConfig
+from engine.network.planes import FIFTY_MOVE_PLANE
+from engine.network.transformer.model import NetworkConfig, build_network
+from engine.nn.dit import BlankGenerator
 
 NORM = {"bn_gammas": "gamma", "bn_betas": "beta", "bn_means": "running_mean", "bn_stddivs": "running_variance"}
 """Our names of what is in a ConvBlock beside weights and biases; bn_stddivs are variances, in spite of the name."""
+
+POLICY_PLACES = {"vanilla": "vanilla", "optimistic": "optimistic_st", "soft": "soft", "opponent": "opponent"}
+VALUE_PLACES = {name: name for name in ("winner", "q", "st")}
+
+_LEAVES = {"weight": "w", "bias": "b", "gamma": "gammas", "beta": "betas"}
+_CONV_LEAVES = {"weight": "weights", "bias": "biases"}
+# Our names without their leaf, whose word in a file replaces {} or, in a ConvBlock, {c}; and the file's.
+_PLACES = (
+    (r"trunk\.input_conv", "input.{c}"),
+    (r"trunk\.block(\d+)\.(conv\d)", r"residual.\1.\2.{c}"),
+    (r"trunk\.block(\d+)\.se\.squeeze", r"residual.\1.se.{}1"),
+    (r"trunk\.block(\d+)\.se\.excite", r"residual.\1.se.{}2"),
+    (r"policy\.conv1", "policy1.{c}"),
+    (r"policy\.conv2?", "policy.{c}"),
+    (r"policy\.dense|policy\.embedding", "ip_pol_{}"),
+    (r"policy\.moves\.query", "ip2_pol_{}"),
+    (r"policy\.moves\.key", "ip3_pol_{}"),
+    (r"policy\.moves\.promotion", "ip4_pol_w"),
+    (r"(value|moves_left)\.conv", r"\1.{c}"),
+    (r"(val|mov)\w+\.embedding", r"ip_\1_{}"),
+    (r"(val|mov)\w+\.dense(\d)", r"ip\2_\1_{}"),
+    (r"trunk\.embedding\.dense", "ip_emb_{}"),
+    (r"trunk\.embedding\.preprocess", "ip_emb_preproc_{}"),
+    (r"trunk\.norm", "ip_emb_ln_{}"),
+    (r"trunk\.gate\.scale", "ip_mult_gate"),
+    (r"trunk\.gate\.shift", "ip_add_gate"),
+    (r"trunk\.mix\.(dense\d)", r"ip_emb_ffn.\1_{}"),
+    (r"trunk\.mix\.norm", "ip_emb_ffn_ln_{}"),
+    (r"trunk\.encoder\.table", "smolgen_w"),
+    (r"layer\.attention\.([qkv])\w+", r"mha.\1_{}"),
+    (r"layer\.attention\.output", "mha.dense_{}"),
+    (r"layer\.norm", "ln1_{}"),
+    (r"layer\.feed\.(dense\d)", r"ffn.\1_{}"),
+    (r"layer\.feed\.norm", "ln2_{}"),
+    (r"layer\.smolgen\.compress", "mha.smolgen.compress"),
+    (r"layer\.smolgen\.(dense\d)", r"mha.smolgen.\1_{}"),
+    (r"layer\.smolgen\.norm(\d)", r"mha.smolgen.ln\1_{}"),
+)
+_COUNTER_READERS = {"trunk.input_conv.weight", "trunk.embedding.dense.weight"}  # whose second axis begins with planes
+ByName = tuple[bool, bool]  # whether a file has its policy heads and its value heads by name
 
 
 class ConvTensors(NamedTuple):
@@ -30,131 +74,89 @@ class ConvTensors(NamedTuple):
 class Plain(NamedTuple):
     """A tensor that is no convolution's; the file's numbers are `scale` times as large."""
 
-    layer: str  # dotted name of Lc0's Layer
+    places: tuple[str, ...]  # dotted names of Lc0's Layer: where it is written, and where else it may stand
     name: str
     shape: tuple[int, ...]
     scale: float = 1.0
-    elsewhere: tuple[str, ...] = ()  # where else it may stand, if not there
 
 
-def convolutions(config: TowerConfig) -> Iterator[ConvTensors]:
-    """All convolutions of a tower, in order."""
-    f = config.filters
-    yield ConvTensors("input", "trunk.input_conv", "trunk.input_norm", (f, PLANES, 3, 3))
-    for b in range(config.blocks):
-        for i in (1, 2):
-            names = f"trunk.block{b}.conv{i}", f"trunk.block{b}.norm{i}"
-            yield ConvTensors(f"residual.{b}.conv{i}", *names, (f, f, 3, 3))
-    if config.policy == "convolution":
-        yield ConvTensors("policy1", "policy.conv1", "policy.norm1", (f, f, 3, 3))
-        yield ConvTensors("policy", "policy.conv2", "", (config.policy_planes, f, 3, 3))
-    elif config.policy == "classical":
-        yield ConvTensors("policy", "policy.conv", "policy.norm", (config.policy_planes, f, 1, 1))
-    head = config.value_head
-    yield ConvTensors("value", f"{head}.conv", f"{head}.norm", (config.value_channels, f, 1, 1))
-    if config.moves_left_channels:
-        yield ConvTensors("moves_left", "moves_left.conv", "moves_left.norm", (config.moves_left_channels, f, 1, 1))
+def stored_tensors(config: NetworkConfig, by_name: ByName, most: int = 1 << 40) -> Iterator[ConvTensors | Plain]:
+    """All tensors of a network in order. Raises ConfigError for more than `most` numbers, before reserving them."""
+    generator: Any = BlankGenerator(most)
+    shapes = {name: array.shape for name, array in build_network(config, generator).named_parameters().items()}
+    for name, shape in shapes.items():
+        path, _, leaf = name.rpartition(".")
+        if re.search(r"\.conv\d?$|input_conv$", path):
+            if leaf == "weight":
+                norm = path.replace("conv", "norm")
+                block = places_of(name, by_name)[0].removesuffix(".weights")
+                yield ConvTensors(block, path, norm if f"{norm}.gamma" in shapes else "", shape)
+        elif f"{path.replace('norm', 'conv')}.weight" not in shapes or "norm" not in path:
+            scale = MOVES_LEFT_SCALE if path == "moves_left.dense2" else 1.0  # Lc0 counts plies.
+            yield Plain(places_of(name, by_name), name, shape, scale)
 
 
-def plain_tensors(config: TowerConfig) -> Iterator[Plain]:
-    """All other tensors of a tower."""
-    f, hidden = config.filters, config.se_hidden
-    for b in range(config.blocks if hidden else 0):
-        yield from dense(f"residual.{b}.se.w1", f"residual.{b}.se.b1", f"trunk.block{b}.se.squeeze", hidden, f)
-        yield from dense(f"residual.{b}.se.w2", f"residual.{b}.se.b2", f"trunk.block{b}.se.excite", 2 * f, hidden)
-    yield from _policy_tensors(config)
-    head, outputs = config.value_head, 3 if config.value == "wdl" else 1
-    yield from dense("ip1_val_w", "ip1_val_b", f"{head}.dense1", config.value_hidden, config.value_channels * SQUARES)
-    yield from dense("ip2_val_w", "ip2_val_b", f"{head}.dense2", outputs, config.value_hidden)
-    if config.moves_left_channels:
-        inputs, hidden = config.moves_left_channels * SQUARES, config.moves_left_hidden
-        yield from dense("ip1_mov_w", "ip1_mov_b", "moves_left.dense1", hidden, inputs)
-        # Lc0 counts plies.
-        yield from dense("ip2_mov_w", "ip2_mov_b", "moves_left.dense2", 1, hidden, MOVES_LEFT_SCALE)
+def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
+    """The dotted names that one of our tensors may have in a file; the first is the one to write."""
+    head, _, rest = name.partition(".")
+    path, _, leaf = rest.rpartition(".")
+    path = path if leaf in _LEAVES else rest
+    before, which = "", head.partition("_")[2]
+    if head.startswith("policy"):
+        head, before = "policy", f"policy_heads.{POLICY_PLACES[which or 'vanilla']}." if by_name[0] else ""
+    elif head.startswith(("wdl", "value")):
+        head, before = "value", f"value_heads.{which or 'winner'}." if by_name[1] else ""
+    if layer := re.match(r"encoder\.layer(\d+)", path):
+        before += f"{'pol_' if head == 'policy' else ''}encoder.{layer[1]}."
+        head, path = "layer", path[layer.end() + 1 :]
+    matches = ((re.fullmatch(pattern, f"{head}.{path}"), place) for pattern, place in _PLACES)
+    place = next(match.expand(place) for match, place in matches if match)
+    place = place.format(_LEAVES.get(leaf), c=_CONV_LEAVES.get(leaf))
+    shared = ("policy_heads.", "") if before and place.startswith("ip_pol_") else ()
+    return tuple(start + place for start in (before, *shared))
 
 
-def _policy_tensors(config: TowerConfig) -> Iterator[Plain]:
-    planes, depth = config.policy_planes, config.policy_depth
-    if config.policy == "classical":
-        yield from dense("ip_pol_w", "ip_pol_b", "policy.dense", POLICY_SIZE, planes * SQUARES)
-    elif config.policy == "attention":
-        yield Plain("ip_pol_w", "policy.embedding.weight", (planes, config.filters, 1, 1))
-        yield Plain("ip_pol_b", "policy.embedding.bias", (planes,))
-        yield from dense("ip2_pol_w", "ip2_pol_b", "policy.moves.query", depth, planes)
-        yield from dense("ip3_pol_w", "ip3_pol_b", "policy.moves.key", depth, planes)
-        yield Plain("ip4_pol_w", "policy.moves.promotion", (4, depth))
-        if config.policy_layers:
-            sizes = config.policy_encoder_layer
-            yield from encoder_tensors("pol_encoder", "policy.encoder", config.policy_layers, sizes)
-
-
-def dense(weight: str, bias: str, name: str, outputs: int, inputs: int, scale: float = 1.0) -> Iterator[Plain]:
-    """The two tensors of a dense layer."""
-    yield Plain(weight, f"{name}.weight", (outputs, inputs), scale)
-    yield Plain(bias, f"{name}.bias", (outputs,), scale)
-
-
-# ---- encoders ---------------------------------------------------------------------------------------------------
-
-
-def encoder_tensors(place: str, name: str, layers: int, sizes: dict[str, Any]) -> Iterator[Plain]:
-    """The tensors of encoder layers with the settings of `engine.nn.EncoderLayer`."""
-    width, inner, heads, smolgen = (sizes.get(field) for field in ("features", "inner", "heads", "smolgen"))
-    assert isinstance(width, int)
-    assert isinstance(inner, int)
-    assert isinstance(heads, int)
-    for number in range(layers):
-        at, ours = f"{place}.{number}", f"{name}.layer{number}"
-        for letter, part in (("q", "query"), ("k", "key"), ("v", "value")):
-            yield from named(f"{at}.mha.{letter}", f"{ours}.attention.{part}", inner, width)
-        yield from named(f"{at}.mha.dense", f"{ours}.attention.output", width, inner)
-        yield from norm_tensors(f"{at}.ln1", f"{ours}.norm", width)
-        yield from feed_tensors(f"{at}.ffn", f"{at}.ln2", f"{ours}.feed", width, sizes["hidden"])
-        if smolgen:
-            small, hidden, generated = smolgen["compressed"], smolgen["hidden"], heads * smolgen["generated"]
-            at, ours = f"{at}.mha.smolgen", f"{ours}.smolgen"
-            yield Plain(f"{at}.compress", f"{ours}.compress", (small, width))
-            yield from named(f"{at}.dense1", f"{ours}.dense1", hidden, SQUARES * small)
-            yield from norm_tensors(f"{at}.ln1", f"{ours}.norm1", hidden)
-            yield from named(f"{at}.dense2", f"{ours}.dense2", generated, hidden)
-            yield from norm_tensors(f"{at}.ln2", f"{ours}.norm2", generated)
-
-
-def feed_tensors(place: str, norm: str, name: str, width: int, hidden: int) -> Iterator[Plain]:
-    """The tensors of a feed-forward block."""
-    yield from named(f"{place}.dense1", f"{name}.dense1", hidden, width)
-    yield from named(f"{place}.dense2", f"{name}.dense2", width, hidden)
-    yield from norm_tensors(norm, f"{name}.norm", width)
-
-
-def named(place: str, name: str, outputs: int, inputs: int, scale: float = 1.0) -> Iterator[Plain]:
-    """The two tensors of a dense layer with usual names."""
-    return dense(f"{place}_w", f"{place}_b", name, outputs, inputs, scale)
-
-
-def norm_tensors(place: str, name: str, features: int) -> Iterator[Plain]:
-    """The two tensors of a layer norm."""
-    yield Plain(f"{place}_gammas", f"{name}.gamma", (features,))
-    yield Plain(f"{place}_betas", f"{name}.beta", (features,))
+def with_counter_times(factor: float, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A network's tensors with other weights of the fifty-move counter, which is not scaled on the way to them."""
+    scaled = dict(tensors)
+    for name in () if factor == 1.0 else _COUNTER_READERS & scaled.keys():
+        scaled[name] = np.array(scaled[name])
+        scaled[name][:, FIFTY_MOVE_PLANE] *= factor
+    return scaled
 
 
 # ---- parts of a message -------------------------------------------------------------------------------------------
 
 
-def count(path: str | Path, message: Message, name: str) -> int:
-    """Number of elements of the tensor with a dotted name. Raises NetFileError when it is missing."""
-    layer = find(path, message, name)
+def count(layer: Message) -> int:
+    """Number of elements of a tensor."""
     return len(layer.get("params", b"")) // (4 if layer.get("encoding") == FLOAT32 else 2)
 
 
-def find(path: str | Path, message: Message, name: str) -> Message:
-    """The part of a message with a dotted name; numbers index repeated fields. Raises NetFileError when missing."""
-    part: Any = message
-    for word in name.split("."):
-        if isinstance(part, list) and int(word) < len(part):
-            part = part[int(word)]
-        elif word in part:
-            part = part[word]
+def find(path: str | Path, message: Message, *names: str) -> Message:
+    """The part of a message with the first of these dotted names that is there; numbers index repeated fields.
+
+    Raises NetFileError, with the first name, when all are missing.
+    """
+    for name in names:
+        part: Any = message
+        for word in name.split("."):
+            part = dict(enumerate(part)).get(int(word)) if isinstance(part, list) else part.get(word)
+            if part is None:
+                break
         else:
-            raise NetFileError(path, f"a tensor {name}", "none")
-    return part
+            return part
+    raise NetFileError(path, f"a tensor {names[0]}", "none")
+
+
+def put(message: Message, name: str, part: Any) -> None:
+    """Set the part of a message with a dotted name; the parts of repeated fields come in the order of their numbers."""
+    words = name.split(".")
+    place: Any = message
+    for word, following in pairwise(words):
+        if isinstance(place, list):
+            place.extend({} for _ in range(len(place), int(word) + 1))
+            place = place[int(word)]
+        else:
+            place = place.setdefault(word, [] if following.isdigit() else {})
+    place[words[-1]] = part

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.errors import NetFileError
+from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import load_tensors
+from engine.network.input_formats import CLASSICAL
 from engine.network.lc0.reader import TowerFile, load_lc0
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES, save_lc0
+from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import layers_with
 from engine.network.weights import tower_config
 from engine.nn import dit
@@ -35,6 +37,9 @@ def write_tower(path: str | Path, tower: TowerFile) -> None:
     """
     path = Path(path)
     if path.suffix == ".dit":
+        if isinstance(tower.config, TowerConfig) and tower.config.input_format != CLASSICAL:
+            found = f"input format {tower.config.input_format}"
+            raise ConfigError(f"{path}: .dit files hold towers of input format {CLASSICAL}, not of {found}")
         dit.save(path, layers_with(tower.tensors, tower.config), tower.card)
     else:
         save_lc0(path, tower)

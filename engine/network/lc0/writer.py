@@ -17,21 +17,20 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
-from engine.network.lc0.formats import format_of, min_version_of
+from engine.network.input_formats import counter_scale
+from engine.network.lc0.formats import format_of, heads_by_name, min_version_of
 from engine.network.lc0.reader import TowerFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
-from engine.network.lc0.tensor_map import NORM, ConvTensors, Plain, convolutions, plain_tensors
-from engine.network.lc0.transformer_map import is_multihead, policy_place, transformer_tensors
+from engine.network.lc0.tensor_map import NORM, ConvTensors, places_of, put, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, encode
 from engine.network.tower.folding import Tensors, folded_convolution, named_tensor
 from engine.network.tower.model import NORM_EPSILON, TowerConfig
-from engine.network.transformer.model import TransformerConfig
+from engine.network.transformer.model import NetworkConfig, policy_name
 
 SUFFIXES = (".pb", ".pb.gz")
 Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
@@ -66,35 +65,21 @@ def save_lc0(path: Path, tower: TowerFile) -> None:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
-def _weights(path: Path, tensors: Tensors, config: TowerConfig | TransformerConfig) -> Message:
-    if isinstance(config, TransformerConfig):
-        return _transformer_weights(path, tensors, config)
-    weights: Message = {"residual": [{} for _ in range(config.blocks)]}
-    if config.policy_layers:
-        weights |= {"pol_encoder": [{} for _ in range(config.policy_layers)]}
-        weights["pol_headcount"] = config.policy_attention_heads
-    for row in convolutions(config):
-        _put(weights, row.block, _block(path, tensors, row))
-    for plain in plain_tensors(config):
-        _put_plain(path, tensors, plain, weights)
+def _weights(path: Path, tensors: Tensors, config: NetworkConfig) -> Message:
+    weights: Message = {}
+    tensors, by_name = with_counter_times(1 / counter_scale(config.input_format), tensors), heads_by_name(config)
+    for row in stored_tensors(config, by_name):
+        if isinstance(row, ConvTensors):
+            put(weights, row.block, _block(path, tensors, row))
+        else:
+            tensor = named_tensor(tensors, row.name, row.shape) * row.scale
+            put(weights, row.places[0], _quantised(path, row.name, tensor)[0])
+    if not isinstance(config, TowerConfig):
+        weights["headcount"] = config.heads
+    for head in config.policy_heads if config.policy_layers else ():
+        place = places_of(f"{policy_name(head)}.moves.promotion", by_name)[0].replace("ip4_pol_w", "pol_headcount")
+        put(weights, place, config.policy_attention_heads)
     return weights
-
-
-def _transformer_weights(path: Path, tensors: Tensors, config: TransformerConfig) -> Message:
-    named, policy_layers = is_multihead(config), config.policy_layers
-    weights: Message = {"encoder": [{} for _ in range(config.layers)], "headcount": config.heads}
-    for head in config.policy_heads if policy_layers else ():
-        place = policy_place(head, named)
-        _put(weights, f"{place}pol_encoder", [{} for _ in range(policy_layers)])
-        _put(weights, f"{place}pol_headcount", config.policy_attention_heads)
-    for plain in transformer_tensors(config, named, named):
-        _put_plain(path, tensors, plain, weights)
-    return weights
-
-
-def _put_plain(path: Path, tensors: Tensors, plain: Plain, weights: Message) -> None:
-    tensor = named_tensor(tensors, plain.name, plain.shape) * plain.scale
-    _put(weights, plain.layer, _layer(path, plain.name, tensor))
 
 
 def _block(path: Path, tensors: Tensors, row: ConvTensors) -> Message:
@@ -102,7 +87,7 @@ def _block(path: Path, tensors: Tensors, row: ConvTensors) -> Message:
     if not row.norm:
         weight = named_tensor(tensors, f"{row.conv}.weight", row.shape)
         bias = named_tensor(tensors, f"{row.conv}.bias", row.shape[:1])
-        return {"weights": _layer(path, row.conv, weight), "biases": _layer(path, row.conv, bias)}
+        return {"weights": _quantised(path, row.conv, weight)[0], "biases": _quantised(path, row.conv, bias)[0]}
     wanted = folded_convolution(tensors, row.conv, row.norm, row.shape)
     as_trained = {field: named_tensor(tensors, f"{row.norm}.{name}", row.shape[:1]) for field, name in NORM.items()}
     as_trained["weights"] = named_tensor(tensors, f"{row.conv}.weight", row.shape)
@@ -138,19 +123,6 @@ def _distance(found: Folded, wanted: Folded) -> float:
     largest = np.maximum(np.abs(wanted[0]).max(axis=(1, 2, 3)), TINY)
     off = np.abs(found[0] - wanted[0]).max(axis=(1, 2, 3)) / largest
     return float(off.max() + np.abs(found[1] - wanted[1]).max())
-
-
-def _put(message: Message, name: str, part: Any) -> None:
-    """Set the part of a message with a dotted name; numbers index repeated fields."""
-    *parents, last = name.split(".")
-    place: Any = message
-    for word in parents:
-        place = place[int(word)] if isinstance(place, list) else place.setdefault(word, {})
-    place[last] = part
-
-
-def _layer(path: Path, name: str, tensor: np.ndarray) -> Message:
-    return _quantised(path, name, tensor)[0]
 
 
 def _quantised(path: Path, name: str, tensor: np.ndarray) -> tuple[Message, np.ndarray]:

@@ -97,10 +97,10 @@ def attention_weights(tensors: Tensors, head: str, squares: OneByOne, planes: in
 
 
 def one_by_one(channels: int, *parts: tuple[np.ndarray, np.ndarray]) -> OneByOne:
-    """Join the heads' 1x1 convolutions [F, C, 1, 1] with bias [F], one head's features after another's."""
+    """Join the heads' 1x1 convolutions [F, C, 1, 1] or [F, C] with bias [F], one head's features after another's."""
     channels += -channels % LANES
     split = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
-    weight = np.concatenate([weight[:, :, 0, 0].T for weight, _ in parts], axis=1)
+    weight = np.concatenate([weight.reshape(len(weight), -1).T for weight, _ in parts], axis=1)
     bias = np.concatenate([bias for _, bias in parts])
     return OneByOne(packed_copy(pad(pad(weight, 0), 1)), flat(pad(bias, 0)), np.int64(channels), split)
 

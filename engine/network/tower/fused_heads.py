@@ -14,6 +14,7 @@ from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, store
 from engine.native.memory import buffers
+from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.rows.wdl import softmax_of_3
 from engine.network.tower.fused_winograd import BOARD, INNER
 from engine.network.tower.multiply import Rows, multiply
@@ -62,17 +63,16 @@ def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> Head
 
 
 @kernel(contract=True)
-def value_heads(heads, value, moves_left, boards, count, smooth, space):
-    """Compute space.value and space.left of `count` positions from boards [8, 10, 10, C]."""
+def value_features(heads, boards, count, smooth, space):
+    """Compute the features of both heads of `count` positions from boards [8, 10, 10, C]."""
     for p in range(count):
         convolve_squares(heads, boards, p, space.features, ORIGIN)
         keep_features(heads, p, smooth, space)
-    dense_heads(heads, value, moves_left, count, smooth, space)
 
 
 @kernel(contract=True)
 def keep_features(heads, p, smooth, space):
-    """Activate space.features, position p's, and put them in their places for `dense_heads`."""
+    """Activate space.features, position p's, and put them in their places for `answer_values`."""
     value_channels, left_channels = heads.split
     width = np.int64(len(heads.bias))
     activate_rows(space.features, heads.bias, SQUARES, smooth)
@@ -81,13 +81,16 @@ def keep_features(heads, p, smooth, space):
 
 
 @kernel(contract=True)
-def dense_heads(heads, value, moves_left, count, smooth, space):
-    """Compute space.value and space.left of `count` positions from their features."""
+def answer_values(heads, value, moves_left, count, smooth, space, wdl, plies):
+    """Write wdl and plies of the first `count` positions from their features."""
     _hidden_layer(value, count, smooth, space.value_features, space.value_hidden)
     _last_layer(value, count, space.value_hidden, space.value)
     if heads.split[1]:
         _hidden_layer(moves_left, count, smooth, space.left_features, space.left_hidden)
         _last_layer(moves_left, count, space.left_hidden, space.left)
+    for p in range(count):
+        _write_probabilities(space.value, p, len(value.bias2) == 1, wdl[p])
+        plies[p] = max(space.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
 @kernel(contract=True)
@@ -110,6 +113,14 @@ def activate_rows(array, bias, rows, smooth):
             store(array, row + c, relu(x) if smooth is None else x)
     if smooth is not None:
         mish_in_place(array, ORIGIN, rows * width)
+
+
+@kernel(contract=True)
+def add_bias(array, bias, rows, columns):
+    """Add the bias in place to the first columns of array [rows, columns]."""
+    for row in range(0, rows * columns, columns):
+        for c in range(0, len(bias), LANES):
+            store(array, row + c, load(array, row + c) + load(bias, c))
 
 
 @kernel()
@@ -144,7 +155,7 @@ def _last_layer(head, count, hidden, outputs):
 
 
 @kernel()
-def write_probabilities(values, p, scalar, wdl):
+def _write_probabilities(values, p, scalar, wdl):
     """Write probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or one number before its tanh.
 
     A scalar value v becomes win = (1 + v) / 2 and loss = (1 - v) / 2, so that win - loss = v.

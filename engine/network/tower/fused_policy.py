@@ -18,13 +18,12 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, store
 from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_INDEX
-from engine.network.tower.fused_heads import ORIGIN, SQUARES, OneByOne, activate_rows, convolve_squares
+from engine.network.tower.fused_heads import SQUARES, OneByOne, activate_rows, add_bias, convolve_squares
 from engine.network.tower.fused_winograd import multiply_places, output_transform
-from engine.network.tower.multiply import Rows, multiply
+from engine.network.tower.multiply import dense_rows
 from engine.network.tower.smooth import selu_lanes
 
 DENSE, LINEAR = np.int64(8), np.bool_(False)
-GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
 
 
 class ConvHead(NamedTuple):
@@ -59,7 +58,7 @@ class PolicySpace(NamedTuple):
 
     answers: np.ndarray  # out, 8 positions: [64, K] logits | [64, F] features | [64, 2 D] queries, then keys
     multiplied: np.ndarray  # M of K planes
-    embedded: np.ndarray  # [64 * F] one position's embedding
+    embedded: np.ndarray  # [8, 64, F] for attention
 
 
 # ---- convolution --------------------------------------------------------------------------------------------------
@@ -111,27 +110,22 @@ def _classical_logits(head, answers, policy_index, n_moves, first, count, logits
 
 
 @kernel(contract=True)
-def _queries_and_keys(head, boards, count, smooth, space):
-    """Compute space.answers [8, 64, 2 D] from boards [8, 10, 10, C]."""
-    width, columns = len(head.squares.bias), np.int64(len(head.bias))
+def _embed_boards(head, boards, count, smooth, space):
+    """Compute space.embedded [8, 64, F] from boards [8, 10, 10, C]; the activation is SELU in every tower."""
+    width = len(head.squares.bias)
     for p in range(count):
-        embed_squares(head.squares, boards, p, space.embedded, ORIGIN)
-        start = p * 64 * columns
-        rows, to = Rows(ORIGIN, width, 4 * width), Rows(start, columns, 4 * columns)
-        multiply(space.embedded, rows, width, head.weight, ORIGIN, columns, space.answers, to, GROUPS, ORIGIN)
-        for row in range(start, start + 64 * columns, columns):
-            for c in range(0, columns, LANES):
-                store(space.answers, row + c, load(space.answers, row + c) + load(head.bias, c))
+        convolve_squares(head.squares, boards, p, space.embedded, p * 64 * width)
+    for row in range(0, count * 64 * width, width):
+        for c in range(0, width, LANES):
+            store(space.embedded, row + c, selu_lanes(load(space.embedded, row + c) + load(head.squares.bias, c)))
 
 
 @kernel(contract=True)
-def embed_squares(squares, boards, p, embedded, to):
-    """Write position p's embedding [64, F] to embedded[to] on; the activation is SELU in every tower."""
-    width = len(squares.bias)
-    convolve_squares(squares, boards, p, embedded, to)
-    for row in range(to, to + 64 * width, width):
-        for c in range(0, width, LANES):
-            store(embedded, row + c, selu_lanes(load(embedded, row + c) + load(squares.bias, c)))
+def queries_and_keys(head, embedded, count, answers):
+    """Compute answers [8, 64, 2 D] from the embedding [8, 64, F]."""
+    rows, columns = count * SQUARES, np.int64(len(head.bias))
+    dense_rows(embedded, np.int64(len(head.squares.bias)), head.weight, columns, answers, rows)
+    add_bias(answers, head.bias, rows, columns)
 
 
 @kernel(contract=True)
@@ -173,7 +167,8 @@ AnyKernel = Callable[..., Any]
 HEAD_KERNELS: dict[str, tuple[AnyKernel | None, AnyKernel]] = {
     "convolution": (None, _convolution_logits),
     "classical": (_classical_features, _classical_logits),
-    "attention": (_queries_and_keys, _attention_logits),
+    "attention": (_embed_boards, _attention_logits),
 }
 """Two kernels for each kind of head: the shared part, (head, boards, count, smooth, space), and the logits of moves,
-(head, answers, policy_index, n_moves, first, count, logits). `forward` does the convolutional head's shared part."""
+(head, answers, policy_index, n_moves, first, count, logits). `forward` does the convolutional head's shared part; an
+attention head's ends with `queries_and_keys`, perhaps behind encoder layers."""

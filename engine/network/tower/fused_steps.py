@@ -16,8 +16,7 @@ import numpy as np
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
-from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, value_heads, write_probabilities
+from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, answer_values, value_features
 from engine.network.tower.fused_policy import DENSE, LINEAR, ConvHead, PolicySpace, convolution_planes
 from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
 from engine.network.tower.input_layer import InputLayer, convolve_masks
@@ -81,10 +80,9 @@ def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
             _plain_step(weights.trunk_bias[layer], count, channels, smooth, space)
     if len(weights.policy.bias):
         convolution_planes(weights.policy, space.transformed, count, space.policy)
-    value_heads(weights.heads, weights.value, weights.moves_left, space.boards, count, smooth, space.heads)
-    for p in range(count):
-        write_probabilities(space.heads.value, p, len(weights.value.bias2) == 1, wdl[first + p])
-        moves_left[first + p] = max(space.heads.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+    value_features(weights.heads, space.boards, count, smooth, space.heads)
+    result = wdl[first : first + count], moves_left[first : first + count]
+    answer_values(weights.heads, weights.value, weights.moves_left, count, smooth, space.heads, *result)
 
 
 @kernel(contract=True)

@@ -12,6 +12,7 @@ Larger batches run in chunks and need no more memory.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -21,32 +22,34 @@ from engine.native.pool import PerThread
 from engine.network.outputs import CHUNK
 from engine.network.tower.folding import fold
 from engine.network.tower.fused_heads import head_space
-from engine.network.tower.fused_policy import HEAD_KERNELS, Attention, ConvHead, PolicySpace, embed_squares
+from engine.network.tower.fused_policy import (
+    HEAD_KERNELS,
+    Attention,
+    ConvHead,
+    PolicyHead,
+    PolicySpace,
+    queries_and_keys,
+)
 from engine.network.tower.fused_steps import Space, forward
 from engine.network.tower.fused_winograd import products_buffer
 from engine.network.tower.model import SQUARES, TowerConfig
-from engine.network.transformer.encoder_steps import EncoderSpace, encode_rows, encoder_space, queries_and_keys
+from engine.network.transformer.encoder_steps import Encoders, EncoderSpace, encode_rows, new_encoder_space
 from engine.network.transformer.fused_weights import fold_encoders
+from engine.network.transformer.model import NetworkConfig
 
 
-class FusedTower:
-    """A tower ready to play. Several threads may call it at once: each gets its own buffers.
+class Fused:
+    """What ready towers and transformers share. Several threads may call one at once: each gets its own buffers."""
 
-    `tensors` are the parameters and buffers of `model.py` by name. Raises ConfigError or ShapeError when they do not
-    fit `config`, and ConfigError when they are not finite, before or after batch norm is folded in.
-    """
+    config: NetworkConfig
+    policy: PolicyHead
+    encoders: Encoders | None = None  # of an attention policy
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> None:
-        self.config = config
-        with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
-            self.weights, self.policy = fold(tensors, config)
-            layers = config.policy_layers
-            encoder = "policy.encoder", layers, config.policy_encoder_layer
-            self.encoders = fold_encoders(tensors, *encoder) if layers else None
-        if not is_finite((self.weights, self.policy, self.encoders)):
+    def __init__(self, config: NetworkConfig, *weights: Any) -> None:
+        if not _is_finite(weights):
             raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
-        self.smooth = True if config.activation == "mish" else None
-        self._spaces, self._encoder_spaces = PerThread(), PerThread()
+        self.config, self.smooth = config, True if config.activation == "mish" else None
+        self._spaces = PerThread()
 
     def evaluate_chunk(
         self,
@@ -65,57 +68,78 @@ class FusedTower:
         the shape of policy_index; wdl float32 [R, 3], probabilities of win, draw, loss for the side to move (a scalar
         value gives no draws); moves_left float32 [R] plies, 0 without a moves-left head.
         """
-        space = self._spaces.own(self.new_space)
+        space, encoder_space = self._spaces.own(self._new_spaces)
+        policy = self.evaluate_body(masks, first, count, space, wdl, moves_left)
+        if isinstance(self.policy, Attention):
+            if self.encoders is not None:
+                encode_rows(self.encoders, policy.embedded, count, encoder_space)
+            queries_and_keys(self.policy, policy.embedded, count, policy.answers)
+        move_logits = HEAD_KERNELS[self.config.policy][1]
+        move_logits(self.policy, policy.answers, policy_index, n_moves, first, count, logits)
+
+    def evaluate_body(
+        self, masks: np.ndarray, first: int, count: int, space: Any, wdl: np.ndarray, moves_left: np.ndarray
+    ) -> PolicySpace:
+        """Write everything but the logits; returns what a policy head begins with."""
+        raise NotImplementedError
+
+    def new_space(self) -> Any:
+        """Make buffers for one chunk."""
+        raise NotImplementedError
+
+    def _new_spaces(self) -> tuple[Any, EncoderSpace | None]:
+        return self.new_space(), new_encoder_space(self.encoders) if self.encoders is not None else None
+
+    def new_policy_space(self) -> PolicySpace:
+        """Make a policy head's buffers for one chunk."""
+        head = self.policy
+        planes = len(head.bias) if isinstance(head, ConvHead) else len(head.squares.bias)
+        is_conv, is_attention = isinstance(head, ConvHead), isinstance(head, Attention)
+        return PolicySpace(
+            answers=aligned_zeros(CHUNK * SQUARES * (len(head.bias) if is_attention else planes)),
+            multiplied=products_buffer(CHUNK, planes) if is_conv else aligned_zeros(0),
+            embedded=aligned_zeros(CHUNK * SQUARES * planes * is_attention),
+        )
+
+
+class FusedTower(Fused):
+    """A tower ready to play.
+
+    `tensors` are the parameters and buffers of `model.py` by name. Raises ConfigError or ShapeError when they do not
+    fit `config`, and ConfigError when they are not finite, before or after batch norm is folded in.
+    """
+
+    config: TowerConfig
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
+            self.weights, self.policy = fold(tensors, config)
+            if layers := config.policy_layers:
+                self.encoders = fold_encoders(tensors, "policy.encoder", layers, config.policy_encoder_layer)
+        super().__init__(config, self.weights, self.policy, self.encoders)
+
+    def evaluate_body(
+        self, masks: np.ndarray, first: int, count: int, space: Space, wdl: np.ndarray, moves_left: np.ndarray
+    ) -> PolicySpace:
         forward(masks, first, count, self.weights, self.smooth, space, wdl, moves_left)
-        prepare, move_logits = HEAD_KERNELS[self.config.policy]
-        if self.encoders is not None:
-            self._encode_policy(space, count)
-        elif prepare is not None:
+        if (prepare := HEAD_KERNELS[self.config.policy][0]) is not None:
             prepare(self.policy, space.boards, count, self.smooth, space.policy)
-        move_logits(self.policy, space.policy.answers, policy_index, n_moves, first, count, logits)
-
-    def _encode_policy(self, space: Space, count: int) -> None:
-        """The shared part of an attention policy with encoder layers."""
-        assert isinstance(self.policy, Attention)
-        embedded, rows = self._encoder_spaces.own(self._new_rows)
-        for p in range(count):
-            embed_squares(self.policy.squares, space.boards, p, embedded, p * SQUARES * len(self.policy.squares.bias))
-        encode_rows(self.encoders, embedded, count, rows)
-        queries_and_keys(self.policy, embedded, count, space.policy.answers)
-
-    def _new_rows(self) -> tuple[np.ndarray, EncoderSpace]:
-        assert isinstance(self.policy, Attention)
-        assert self.encoders is not None
-        return aligned_zeros(CHUNK * SQUARES * len(self.policy.squares.bias)), encoder_space(self.encoders)
+        return space.policy
 
     def new_space(self) -> Space:
-        """Make buffers for one chunk."""
         weights = self.weights
         channels = int(weights.heads.channels)
         given = {
             "transformed": products_buffer(CHUNK, channels),
             "multiplied": products_buffer(CHUNK, channels),
-            "policy": self._new_policy_space(),
+            "policy": self.new_policy_space(),
             "heads": head_space(weights.heads, weights.value, weights.moves_left),
         }
         return buffers(Space, given, C=channels, H=weights.gates.squeeze_bias.shape[1])
 
-    def _new_policy_space(self) -> PolicySpace:
-        head = self.policy
-        if isinstance(head, ConvHead):
-            planes = len(head.bias)
-            return PolicySpace(
-                aligned_zeros(CHUNK * SQUARES * planes), products_buffer(CHUNK, planes), aligned_zeros(0)
-            )
-        features = len(head.squares.bias)
-        columns = len(head.bias) if isinstance(head, Attention) else features
-        return PolicySpace(
-            aligned_zeros(CHUNK * SQUARES * columns), aligned_zeros(0), aligned_zeros(SQUARES * features)
-        )
 
-
-def is_finite(part: object) -> bool:
+def _is_finite(part: object) -> bool:
     """Whether all arrays in nested tuples are finite."""
     if isinstance(part, tuple):
-        return all(map(is_finite, part))
+        return all(map(_is_finite, part))
     return not isinstance(part, np.ndarray) or bool(np.isfinite(part).all())

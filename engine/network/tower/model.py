@@ -21,14 +21,15 @@ Parameter names (buffers of NORM: running_mean, running_variance; parameters of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
+from engine.network.input_formats import INPUT_FORMATS
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
 from engine.network.tower.attention_policy import AttentionPolicy
@@ -39,18 +40,55 @@ SQUARES = 64
 NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
 POLICIES, VALUES = ("convolution", "classical", "attention"), ("wdl", "scalar")
 
-LARGEST_SIZE = 4096
-_MAY_BE_ZERO = (
-    "blocks",
-    "se_ratio",
-    "moves_left_channels",
-    "policy_layers",
-    *(f"policy_attention_{part}" for part in ("heads", "inner", "hidden")),
-)
+_MAY_BE_ZERO = re.compile(r"blocks|se_ratio|(smolgen|moves_left|embedding|policy_(layers|attention))_?\w*")
+
+
+class NetworkSizes:
+    """What the sizes of towers and transformers share: checks, and the heads."""
+
+    kind: ClassVar[str]
+    largest_size: ClassVar[int]
+    policy_activation: str  # inside the encoder layers of an attention policy
+
+    def check_sizes(self: Any, **known: Collection[Any]) -> None:
+        """Check all numbers, and these fields against their known values. Raises ConfigError."""
+        for name, default in ((field.name, field.default) for field in fields(self)):
+            size, least = getattr(self, name), 0 if _MAY_BE_ZERO.fullmatch(name) else 1
+            if type(default) is int and not (type(size) is int and least <= size <= self.largest_size):
+                raise ConfigError(f"{self.kind}: expected {name} from {least} to {self.largest_size}, found {size!r}")
+        for name, values in known.items():
+            if (value := getattr(self, name)) not in values:
+                raise ConfigError(f"{self.kind}: expected {name} of {', '.join(map(str, values))}, found {value!r}")
+
+    @property
+    def policy_encoder_layer(self: Any) -> dict[str, Any]:
+        """The settings of one of a policy head's encoder layers."""
+        return {
+            "features": self.policy_planes, "heads": self.policy_attention_heads, "inner": self.policy_attention_inner,
+            "hidden": self.policy_attention_hidden, "activation": self.policy_activation, "epsilon": 1e-6,
+        }  # fmt: skip
+
+    def describe_heads(self: Any) -> str:
+        """Describe the value and moves-left heads in words."""
+        more = f" {', '.join(self.value_heads)}" if len(self.value_heads) > 1 else ""
+        left = f"moves left ({self.moves_left_channels} channels, {self.moves_left_hidden} units)"
+        return (
+            f"{self.value} value{more} ({self.value_channels} channels, {self.value_hidden} units); "
+            f"{left if self.moves_left_channels else 'no moves left'}"
+        )
+
+    @property
+    def value_head(self) -> str:
+        """Name of the first value head: "wdl" or "value"."""
+        return self.value_name("winner")
+
+    def value_name(self: Any, head: str) -> str:
+        """Our name of one of Lc0's value heads, such as wdl or wdl_q."""
+        return ("wdl" if self.value == "wdl" else "value") + ("" if head == "winner" else f"_{head}")
 
 
 @dataclass(frozen=True)
-class TowerConfig:
+class TowerConfig(NetworkSizes):
     """Sizes and heads of a tower."""
 
     filters: int = 64  # channels of the residual body
@@ -69,21 +107,14 @@ class TowerConfig:
     policy_attention_inner: int = 0
     policy_attention_hidden: int = 0
     value: str = "wdl"  # one of VALUES
-    input_format, policy_heads, value_heads = 1, ("vanilla",), ("winner",)  # as of every tower
+    input_format: int = 1  # Lc0's number
+    policy_heads, value_heads = ("vanilla",), ("winner",)  # as of every tower
+    kind, largest_size, policy_activation = "tower", 4096, "selu"
 
     def __post_init__(self) -> None:
-        sizes = {name: value for name, value in asdict(self).items() if isinstance(value, int)}
-        for name, size in sizes.items():
-            least = 0 if name in _MAY_BE_ZERO else 1
-            if not least <= size <= LARGEST_SIZE:
-                raise ConfigError(f"tower: expected {name} from {least} to {LARGEST_SIZE}, found {size}")
-        if self.activation not in ACTIVATIONS:
-            raise ConfigError(f"tower: expected an activation of {', '.join(ACTIVATIONS)}, found {self.activation!r}")
+        self.check_sizes(activation=ACTIVATIONS, policy=POLICIES, value=VALUES, input_format=INPUT_FORMATS)
         if self.se_ratio > self.filters:
             raise ConfigError(f"tower: expected at least {self.se_ratio} filters (se_ratio), found {self.filters}")
-        if self.policy not in POLICIES or self.value not in VALUES:
-            found = f"{self.policy!r} and {self.value!r}"
-            raise ConfigError(f"tower: expected a policy of {POLICIES} and a value of {VALUES}, found {found}")
         if self.policy == "convolution" and self.policy_planes < USED_POLICY_PLANES:
             expected = f"at least {USED_POLICY_PLANES} planes of a convolutional policy"
             raise ConfigError(f"tower: expected {expected}, found {self.policy_planes}")
@@ -104,26 +135,11 @@ class TowerConfig:
         gates = f"gates of {self.se_hidden}" if self.se_ratio else "no gates"
         depth = f", keys of {self.policy_depth}" if self.policy == "attention" else ""
         depth += f", {self.policy_layers} encoder layers" if self.policy_layers else ""
-        left = f"{self.moves_left_channels} channels, {self.moves_left_hidden} units"
+        planes = f", input format {self.input_format}" if self.input_format > 1 else ""
         return (
-            f"tower {self} (filters x blocks), {gates}, {self.activation}; "
-            f"{self.policy} policy ({self.policy_planes} planes{depth}); "
-            f"{self.value} value ({self.value_channels} channels, {self.value_hidden} units); "
-            f"{f'moves left ({left})' if self.moves_left_channels else 'no moves left'}"
+            f"tower {self} (filters x blocks), {gates}, {self.activation}{planes}; "
+            f"{self.policy} policy ({self.policy_planes} planes{depth}); {self.describe_heads()}"
         )
-
-    @property
-    def policy_encoder_layer(self) -> dict[str, Any]:
-        """The settings of one of the attention policy's encoder layers."""
-        return {
-            "features": self.policy_planes, "heads": self.policy_attention_heads, "inner": self.policy_attention_inner,
-            "hidden": self.policy_attention_hidden, "activation": "selu", "epsilon": 1e-6,
-        }  # fmt: skip
-
-    @property
-    def value_head(self) -> str:
-        """Name of the value head: "wdl" or "value"."""
-        return "wdl" if self.value == "wdl" else "value"
 
     @property
     def se_hidden(self) -> int:
@@ -144,11 +160,6 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
         channels, hidden = config.moves_left_channels, config.moves_left_hidden
         heads["moves_left"] = nn.Sequential(**_dense_layers(filters, channels, hidden, 1, activation, rng))
     return nn.MultiHead(nn.Sequential(**parts), heads)
-
-
-def tower_with(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> nn.MultiHead:
-    """A tower with these parameters and buffers, by name; errors as of `loaded`."""
-    return loaded(build_tower(config, np.random.default_rng(0)), tensors)
 
 
 def loaded(model: nn.MultiHead, tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:

@@ -62,6 +62,14 @@ def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups, b_next):
 
 
 @kernel(contract=True)
+def dense_rows(a, inner, weight, columns, out, rows):
+    """out [rows, columns] = a [rows, inner] weight; rows are rounded up to fours."""
+    start = np.int64(0)
+    from_rows, to = Rows(start, inner, 4 * inner), Rows(start, columns, 4 * columns)
+    multiply(a, from_rows, inner, weight, start, columns, out, to, (rows + 3) >> 2, start)
+
+
+@kernel(contract=True)
 def _columns_of_4(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, groups):
     for group in range(groups):
         p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)

@@ -17,8 +17,8 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, minimum, relu, splat, store
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import CHUNK
-from engine.network.tower.fused_heads import ORIGIN
-from engine.network.tower.multiply import BLOCK_LANES, Rows, multiply
+from engine.network.tower.fused_heads import ORIGIN, add_bias
+from engine.network.tower.multiply import BLOCK_LANES, Rows, dense_rows, multiply
 from engine.network.tower.smooth import exp_lanes, mish_lanes, selu_lanes
 
 SQUARES = np.int64(64)
@@ -77,7 +77,7 @@ class EncoderSpace(NamedTuple):
     scores: np.ndarray  # [64, 64]
 
 
-def encoder_space(encoders: Encoders, positions: int = CHUNK) -> EncoderSpace:
+def new_encoder_space(encoders: Encoders, positions: int = CHUNK) -> EncoderSpace:
     """Buffers for an encoder's layers and so many positions."""
     rows, heads = positions * 64, int(encoders.heads)
     width, inner = encoders.down_bias.shape[1], encoders.query_bias.shape[1]
@@ -112,13 +112,6 @@ def encode_rows(encoders, x, count, space):
 
 
 @kernel(contract=True)
-def dense_rows(a, inner, weight, columns, out, rows):
-    """out [rows, columns] = a [rows, inner] weight; rows are rounded up to fours."""
-    from_rows, to = Rows(ORIGIN, inner, 4 * inner), Rows(ORIGIN, columns, 4 * columns)
-    multiply(a, from_rows, inner, weight, ORIGIN, columns, out, to, (rows + 3) >> 2, ORIGIN)
-
-
-@kernel(contract=True)
 def feed_forward(encoders, layer, x, count, space):
     """Apply a layer's feed-forward block in place to x [64 count, E]."""
     rows = SQUARES * count
@@ -133,7 +126,7 @@ def feed_forward(encoders, layer, x, count, space):
 def _attend(encoders, layer, x, count, space):
     width, inner = np.int64(encoders.output_bias.shape[1]), np.int64(encoders.query_bias.shape[1])
     dense_rows(x, width, encoders.queries[layer], 3 * inner, space.queries, SQUARES * count)
-    _add_query_bias(space.queries, encoders.query_bias[layer], SQUARES * count)
+    add_bias(space.queries, encoders.query_bias[layer], SQUARES * count, 3 * inner)
     depth = inner // encoders.heads
     for p in range(count):
         for head in range(encoders.heads):
@@ -148,14 +141,6 @@ def _attend(encoders, layer, x, count, space):
             multiply(space.scores, to, SQUARES, space.values, ORIGIN, depth, space.mixed, mixed, np.int64(16), ORIGIN)
     dense_rows(space.mixed, inner, encoders.output[layer], width, space.added, SQUARES * count)
     add_and_norm(x, space.added, encoders.output_bias[layer], encoders.norm1[layer], SQUARES * count, encoders)
-
-
-@kernel(contract=True)
-def _add_query_bias(queries, bias, rows):
-    inner = len(bias)
-    for row in range(0, rows * 3 * inner, 3 * inner):
-        for c in range(0, inner, LANES):
-            store(queries, row + c, load(queries, row + c) + load(bias, c))
 
 
 @kernel()
@@ -287,11 +272,3 @@ def _smolgen(encoders, layer, x, count, space):
         for i in range(used):
             space.codes[p * used + i] = space.small2[p * codes + i]
     dense_rows(space.codes, generated, encoders.table, SQUARES * SQUARES, space.bias, count * encoders.heads)
-
-
-@kernel(contract=True)
-def queries_and_keys(head, embedded, count, answers):
-    """Write the head's queries and keys, answers [64 count, 2 D]."""
-    rows = SQUARES * count
-    dense_rows(embedded, np.int64(len(head.squares.bias)), head.weight, np.int64(len(head.bias)), answers, rows)
-    activate(answers, head.bias, rows, np.int64(0))

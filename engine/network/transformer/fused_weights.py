@@ -9,8 +9,7 @@ import numpy as np
 
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_copy
-from engine.network.input_formats import counter_scale
-from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+from engine.network.planes import PLANES
 from engine.network.tower.folding import (
     Tensors,
     attention_weights,
@@ -57,12 +56,13 @@ def fold_transformer(
     """Fold named parameters (names as in `model`). Raises ConfigError for a missing one, ShapeError where one does not
     fit."""
     policy, value, width = policy_name(policy_head), config.value_name(value_head), config.width
-    parts = [_one(tensors, f"{value}.embedding", config.value_channels, width)]
+    parts = [_dense(tensors, f"{value}.embedding", config.value_channels, width)]
     if config.moves_left_channels:
-        parts.append(_one(tensors, "moves_left.embedding", config.moves_left_channels, width))
+        parts.append(_dense(tensors, "moves_left.embedding", config.moves_left_channels, width))
     left = config.moves_left_channels, config.moves_left_hidden, 1
     outputs = 3 if config.value == "wdl" else 1
     planes = config.policy_planes
+    squares = one_by_one(width, _dense(tensors, f"{policy}.embedding", planes, width))
     return FusedTransformerWeights(
         board=_board(tensors, config),
         mix=_mix(tensors, config) if config.embedding == "dense" else None,
@@ -70,23 +70,11 @@ def fold_transformer(
         heads=one_by_one(width, *parts),
         value=dense_head(tensors, value, config.value_channels, config.value_hidden, outputs, squares_first=True),
         moves_left=dense_head(tensors, "moves_left", *left, squares_first=True) if left[0] else no_head(),
-        policy=attention_weights(
-            tensors,
-            policy,
-            one_by_one(width, _one(tensors, f"{policy}.embedding", planes, width)),
-            planes,
-            config.policy_depth,
-        ),
+        policy=attention_weights(tensors, policy, squares, planes, config.policy_depth),
         policy_encoders=fold_encoders(tensors, f"{policy}.encoder", config.policy_layers, config.policy_encoder_layer)
         if config.policy_layers
         else None,
     )
-
-
-def _one(tensors: Tensors, name: str, outputs: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """A dense layer as a 1x1 convolution: weight [outputs, inputs, 1, 1] and bias."""
-    weight, bias = _dense(tensors, name, outputs, inputs)
-    return weight[:, :, None, None], bias
 
 
 def _dense(tensors: Tensors, name: str, outputs: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,8 +94,6 @@ def _matrix(weight: np.ndarray) -> np.ndarray:
 def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
     width, planes = config.width, config.embedding_planes
     weight, bias = _dense(tensors, "trunk.embedding.dense", width, PLANES + (planes or SQUARES))
-    of_planes = weight[:, :PLANES].copy()
-    of_planes[:, FIFTY_MOVE_PLANE] *= counter_scale(config.input_format)
     start = np.broadcast_to(bias, (SQUARES, width))
     nothing = np.zeros(0, np.float32)
     pieces, pieces_bias, more = nothing, nothing, nothing
@@ -127,7 +113,7 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
         width=np.int64(width),
         act=np.int64(ACTIVATION_CODES[config.activation]),
         epsilon=np.float32(DENSE_EPSILON),
-        planes=flat(pad(of_planes.T, 1)),
+        planes=flat(pad(weight[:, :PLANES].T, 1)),
         start=flat(pad(start, 1)),
         pieces=pieces,
         pieces_bias=pieces_bias,

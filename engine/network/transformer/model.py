@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Self
 
 import chess
@@ -27,24 +28,21 @@ import numpy as np
 from engine import nn
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.network.input_formats import INPUT_FORMATS, counter_scale
-from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+from engine.network.input_formats import INPUT_FORMATS
+from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
 from engine.network.tower.attention_policy import AttentionPolicy
-from engine.network.tower.model import TowerConfig, build_tower, loaded, tower_config_of
+from engine.network.tower.model import SQUARES, VALUES, NetworkSizes, TowerConfig, build_tower, loaded, tower_config_of
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
 
-SQUARES, PIECE_PLANES = 64, 12
-_LARGEST_SIZE, LARGEST_DENSE = 8192, 1 << 20
+PIECE_PLANES = 12
 MAP_EPSILON, DENSE_EPSILON = 1e-6, 1e-3  # of the norms, by the kind of embedding
 _POLICY_HEADS, _VALUE_HEADS = ("vanilla", "optimistic", "soft", "opponent"), ("winner", "q", "st")
-EMBEDDINGS, VALUES, ACTIVATIONS = ("map", "dense"), ("wdl", "scalar"), ("relu", "mish")
-INNER_ACTIVATIONS = ("identity", "relu", "squared_relu", "mish", "swish", "selu", "tanh", "sigmoid")
-_MAY_BE_ZERO = re.compile(r"(smolgen|moves_left|embedding|policy_(layers|attention))_?\w*")
+_INNER_ACTIVATIONS = ("identity", "relu", "squared_relu", "mish", "swish", "selu", "tanh", "sigmoid")
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(NetworkSizes):
     """Sizes, kinds and heads of a transformer."""
 
     width: int = 128  # numbers of each square
@@ -76,33 +74,21 @@ class TransformerConfig:
     value_hidden: int = 128
     moves_left_channels: int = 8  # 0 = no such head
     moves_left_hidden: int = 64
-    policy = "attention"  # As towers say it.
+    policy = "attention"  # as towers say it
+    kind, largest_size = "transformer", 8192
 
     def __post_init__(self) -> None:
-        for name in ("policy_heads", "value_heads"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, size in asdict(self).items():
-            least, most = 0 if _MAY_BE_ZERO.fullmatch(name) else 1, _LARGEST_SIZE
-            if isinstance(size, int) and not isinstance(size, bool) and not least <= size <= most:
-                raise ConfigError(f"transformer: expected {name} from {least} to {most}, found {size}")
-        self._check("embedding", EMBEDDINGS)
-        self._check("value", VALUES)
-        self._check("activation", ACTIVATIONS)
-        self._check("feed_activation", INNER_ACTIVATIONS)
-        self._check("smolgen_activation", INNER_ACTIVATIONS)
-        self._check("input_format", INPUT_FORMATS)
-        for names, known in ((self.policy_heads, _POLICY_HEADS), (self.value_heads, _VALUE_HEADS)):
-            if not names or len(set(names)) < len(names) or not set(names) <= set(known):
-                raise ConfigError(f"transformer: expected heads of {', '.join(known)}, found {', '.join(names)}")
-        for inner, heads in ((self.inner, self.heads), (self.policy_attention_inner, self.policy_attention_heads or 1)):
-            if inner % heads:
-                raise ConfigError(f"transformer: expected heads that divide {inner}, found {heads}")
-
-    def _check(self, name: str, known: tuple[Any, ...]) -> None:
-        if getattr(self, name) not in known:
-            raise ConfigError(
-                f"transformer: expected {name} of {', '.join(map(str, known))}, not {getattr(self, name)!r}"
-            )
+        for name, known in (("policy_heads", _POLICY_HEADS), ("value_heads", _VALUE_HEADS)):
+            heads = tuple(getattr(self, name))
+            object.__setattr__(self, name, heads)
+            if not heads or len(set(heads)) < len(heads) or not set(heads) <= set(known):
+                raise ConfigError(f"transformer: expected heads of {', '.join(known)}, found {', '.join(heads)}")
+        inner = dict.fromkeys(("feed_activation", "smolgen_activation"), _INNER_ACTIVATIONS)
+        kinds = {"embedding": ("map", "dense"), "activation": ("relu", "mish"), "value": VALUES, "gate": (False, True)}
+        self.check_sizes(**kinds, **inner, input_format=INPUT_FORMATS)
+        for size, parts in ((self.inner, self.heads), (self.policy_attention_inner, self.policy_attention_heads or 1)):
+            if size % parts:
+                raise ConfigError(f"transformer: expected heads that divide {size}, found {parts}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -121,26 +107,19 @@ class TransformerConfig:
     def describe(self) -> str:
         """Describe the network in words, such as "transformer 256x10, 8 heads, smolgen; ..."."""
         smolgen = f"smolgen of {self.smolgen_generated}" if self.smolgen_compressed else "no smolgen"
-        left = f"moves left ({self.moves_left_channels} channels, {self.moves_left_hidden} units)"
         encoders = f", {self.policy_layers} encoder layers" if self.policy_layers else ""
         return (
             f"transformer {self.width}x{self.layers} (width x layers), {self.heads} heads of "
             f"{self.inner // self.heads}, feed-forward {self.hidden}, {smolgen}; "
             f"{self.embedding} embedding, input format {self.input_format}; "
             f"{self.activation}, {self.feed_activation} in the layers; policy {', '.join(self.policy_heads)} "
-            f"({self.policy_planes} numbers a square, keys of {self.policy_depth}{encoders}); {self.value} value "
-            f"{', '.join(self.value_heads)} ({self.value_channels} channels, {self.value_hidden} units); "
-            f"{left if self.moves_left_channels else 'no moves left'}"
+            f"({self.policy_planes} numbers a square, keys of {self.policy_depth}{encoders}); {self.describe_heads()}"
         )
 
     @property
-    def value_head(self) -> str:
-        """Name of the first value head: "wdl" or "value"."""
-        return self.value_name("winner")
-
-    def value_name(self, head: str) -> str:
-        """Our name of one of Lc0's value heads, such as wdl or wdl_q."""
-        return ("wdl" if self.value == "wdl" else "value") + ("" if head == "winner" else f"_{head}")
+    def policy_activation(self) -> str:  # type: ignore[override]
+        """Of the feed-forward blocks in a policy head."""
+        return self.feed_activation
 
     @property
     def scale(self) -> float:
@@ -161,14 +140,6 @@ class TransformerConfig:
         }  # fmt: skip
 
     @property
-    def policy_encoder_layer(self) -> dict[str, Any]:
-        """The settings of one of a policy head's encoder layers."""
-        return {
-            "features": self.policy_planes, "heads": self.policy_attention_heads, "inner": self.policy_attention_inner,
-            "hidden": self.policy_attention_hidden, "activation": self.feed_activation, "epsilon": MAP_EPSILON,
-        }  # fmt: skip
-
-    @property
     def smolgen(self) -> dict[str, Any] | None:
         """The settings of a layer's smolgen."""
         if not self.smolgen_compressed:
@@ -182,6 +153,7 @@ def policy_name(head: str) -> str:
     return "policy" if head == "vanilla" else f"policy_{head}"
 
 
+@cache
 def reach_map() -> np.ndarray:
     """Lc0's position encoding, float32 [64, 64]: 1 where a queen or knight may move, -1 from a square to itself."""
     places = -np.eye(SQUARES, dtype=np.float32)
@@ -201,33 +173,27 @@ class BoardEmbedding(Layer):
     dense layer from the 12 planes of pieces of all squares. Raises ShapeError when x is not [B, 112, 8, 8].
     """
 
-    settings = ("width", "planes", "activation", "input_format")
+    settings = ("width", "planes", "activation")
 
-    def __init__(
-        self, width: int, planes: int, rng: np.random.Generator, activation: str = "mish", input_format: int = 1
-    ) -> None:
+    def __init__(self, width: int, planes: int, rng: np.random.Generator, activation: str = "mish") -> None:
         super().__init__()
-        self.width, self.planes, self.activation, self.input_format = width, planes, activation, input_format
+        self.width, self.planes, self.activation = width, planes, activation
         self.dense: Layer = nn.Dense(PLANES + (planes or SQUARES), width, rng)
         self.parts: dict[str, Layer] = {}
         if planes:
             self.parts["preprocess"] = nn.Dense(SQUARES * PIECE_PLANES, SQUARES * planes, rng, "glorot")
         self._act = nn.Activation(activation)
-        self._map = reach_map()
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", PLANES, 8, 8)
         backend, batch = backend_of(x), len(x)
-        scales = np.ones(PLANES, x.dtype)
-        scales[FIFTY_MOVE_PLANE] = counter_scale(self.input_format)
-        scales = backend.asarray(scales)
-        squares = x.reshape(batch, PLANES, SQUARES).swapaxes(1, 2) * scales
+        squares = x.reshape(batch, PLANES, SQUARES).swapaxes(1, 2)
         if self.planes:
             pieces = squares[:, :, :PIECE_PLANES].reshape(batch, SQUARES * PIECE_PLANES)
             more, more_backward = self.parts["preprocess"].forward(pieces, training)
             more = more.reshape(batch, SQUARES, self.planes)
         else:
-            more = backend.xp.broadcast_to(backend.asarray(self._map.astype(x.dtype)), (batch, SQUARES, SQUARES))
+            more = backend.xp.broadcast_to(backend.asarray(reach_map().astype(x.dtype)), (batch, SQUARES, SQUARES))
         joined, dense_backward = self.dense.forward(backend.xp.concatenate([squares, more], axis=2), training)
         y, act_backward = self._act.forward(joined, training)
 
@@ -239,7 +205,7 @@ class BoardEmbedding(Layer):
                 dpieces, more_grads = more_backward(djoined[:, :, PLANES:].reshape(batch, SQUARES * self.planes))
                 dsquares[:, :, :PIECE_PLANES] += dpieces.reshape(batch, SQUARES, PIECE_PLANES)
                 grads |= prefixed("preprocess", more_grads)
-            return (dsquares * scales).swapaxes(1, 2).reshape(x.shape), grads
+            return dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward
 
@@ -255,11 +221,12 @@ class Transformer(nn.MultiHead):
     def __init__(self, rng: np.random.Generator, **sizes: Any) -> None:
         config = TransformerConfig(**sizes)
         heads: dict[str, Layer] = {policy_name(head): _policy_head(config, rng) for head in config.policy_heads}
-        heads |= {config.value_name(head): _value_head(config, rng) for head in config.value_heads}
+        scalar, value_sizes = config.value == "scalar", (config.value_channels, config.value_hidden)
+        for head in config.value_heads:
+            heads[config.value_name(head)] = _dense_head(config, rng, *value_sizes, 1 if scalar else 3, scalar)
         if config.moves_left_channels:
-            sizes_left = config.moves_left_channels, config.moves_left_hidden, 1
-            heads["moves_left"] = nn.Sequential(**_dense_layers(config, *sizes_left, rng))
-        super().__init__(nn.Sequential(**_trunk(config, rng)), heads)
+            heads["moves_left"] = _dense_head(config, rng, config.moves_left_channels, config.moves_left_hidden, 1)
+        super().__init__(_trunk(config, rng), heads)
         self.sizes_of = config
 
     def config(self) -> dict[str, Any]:
@@ -282,60 +249,46 @@ def build_network(config: NetworkConfig, rng: np.random.Generator) -> nn.MultiHe
 
 
 def config_of(model_config: Any) -> NetworkConfig:
-    """The sizes of a network of either family. Raises ConfigError for others."""
-    if isinstance(model_config, Mapping) and model_config.get("layer") == Transformer.kind:
-        return transformer_config_of(model_config)
-    return tower_config_of(model_config)
-
-
-def transformer_config_of(model_config: Any) -> TransformerConfig:
-    """Read a transformer's sizes from its layer configuration. Raises ConfigError for another network's."""
+    """The sizes of a network of either family, from its layer configuration. Raises ConfigError for others."""
     if not isinstance(model_config, Mapping) or model_config.get("layer") != Transformer.kind:
-        raise ConfigError("not the configuration of a transformer")
+        return tower_config_of(model_config)
     try:
         return TransformerConfig(**{name: value for name, value in model_config.items() if name != "layer"})
     except TypeError as error:
         raise ConfigError(f"not the configuration of a transformer: {error}") from error
 
 
-def _trunk(config: TransformerConfig, rng: np.random.Generator) -> dict[str, Layer]:
-    width = config.width
-    settings = config.embedding_planes, rng, config.activation, config.input_format
-    parts: dict[str, Layer] = {"embedding": BoardEmbedding(width, *settings)}
-    if config.embedding == "dense":
+def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential:
+    width, is_dense = config.width, config.embedding == "dense"
+    parts: dict[str, Layer] = {"embedding": BoardEmbedding(width, config.embedding_planes, rng, config.activation)}
+    if is_dense:
         parts["norm"] = nn.LayerNorm(width, DENSE_EPSILON)
     if config.gate:
         parts["gate"] = nn.PlaceGate(SQUARES, width)
-    if config.embedding == "dense":
+    if is_dense:
         block = config.embedding_hidden, rng, config.feed_activation, config.scale, DENSE_EPSILON
         parts["mix"] = nn.FeedForward(width, *block)
-    return parts | {"encoder": nn.Encoder(config.layers, config.encoder_layer, rng)}
+    return nn.Sequential(**parts, encoder=nn.Encoder(config.layers, config.encoder_layer, rng))
 
 
 def _policy_head(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential:
-    parts: dict[str, Layer] = {
-        "embedding": nn.Dense(config.width, config.policy_planes, rng),
-        "activation": nn.Activation(config.activation),
-    }
+    planes, encoder = config.policy_planes, {}
     if config.policy_layers:
-        parts["encoder"] = nn.Encoder(config.policy_layers, config.policy_encoder_layer, rng)
-    return nn.Sequential(**parts, moves=AttentionPolicy(config.policy_planes, config.policy_depth, rng))
+        encoder["encoder"] = nn.Encoder(config.policy_layers, config.policy_encoder_layer, rng)
+    embedding, activation = nn.Dense(config.width, planes, rng), nn.Activation(config.activation)
+    moves = AttentionPolicy(planes, config.policy_depth, rng)
+    return nn.Sequential(embedding=embedding, activation=activation, **encoder, moves=moves)
 
 
-def _value_head(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential:
-    outputs = 3 if config.value == "wdl" else 1
-    layers = _dense_layers(config, config.value_channels, config.value_hidden, outputs, rng)
-    return nn.Sequential(**layers, **({} if config.value == "wdl" else {"squash": nn.Activation("tanh")}))
-
-
-def _dense_layers(
-    config: TransformerConfig, channels: int, hidden: int, outputs: int, rng: np.random.Generator
-) -> dict[str, Layer]:
-    return {
-        "embedding": nn.Dense(config.width, channels, rng),
-        "embedded": nn.Activation(config.activation),
-        "flatten": nn.Flatten(),
-        "dense1": nn.Dense(SQUARES * channels, hidden, rng),
-        "activation": nn.Activation(config.activation),
-        "dense2": nn.Dense(hidden, outputs, rng, "glorot"),
-    }
+def _dense_head(
+    config: TransformerConfig, rng: np.random.Generator, channels: int, hidden: int, outputs: int, squash: bool = False
+) -> nn.Sequential:
+    return nn.Sequential(
+        embedding=nn.Dense(config.width, channels, rng),
+        embedded=nn.Activation(config.activation),
+        flatten=nn.Flatten(),
+        dense1=nn.Dense(SQUARES * channels, hidden, rng),
+        activation=nn.Activation(config.activation),
+        dense2=nn.Dense(hidden, outputs, rng, "glorot"),
+        **({"squash": nn.Activation("tanh")} if squash else {}),
+    )

@@ -108,11 +108,16 @@ def gelu(x: Array) -> tuple[Array, Slope]:
 
 
 def mish(x: Array) -> tuple[Array, Slope]:
-    """y = x t with t = tanh(softplus x);  dx = dy (t + x (1 - t^2) sigmoid x). Misra 2019, arXiv:1908.08681."""
-    smooth, _ = softplus(x)
-    gate = backend_of(x).xp.tanh(smooth)
-    slope, _ = sigmoid(x)
-    return x * gate, lambda dy: dy * (gate + x * (1 - gate * gate) * slope)
+    """y = x t with t = tanh(ln(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2). Misra 2019, arXiv:1908.08681.
+
+    dx = dy (t + x (1 - t^2) sigmoid x). With e = e^-|x|, which cannot overflow, n / (n + 2) is also
+    (1 + 2 e) / (1 + 2 e + 2 e^2) where x >= 0.
+    """
+    xp = backend_of(x).xp
+    e, is_right = xp.exp(-xp.abs(x)), x >= 0
+    n = xp.where(is_right, 1 + 2 * e, e * (e + 2))
+    gate = n / (n + 2 * xp.where(is_right, e * e, 1))
+    return x * gate, lambda dy: dy * (gate + x * (1 - gate * gate) * (xp.where(is_right, 1, e) / (1 + e)))
 
 
 ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {

@@ -20,28 +20,31 @@ def attend(
     backward: dy -> (dquery, dkey, dvalue), and dbias where there is a bias. `mask` is bool, broadcasts to
     [..., T, S], and is False where a query may not attend to a key. A query that may attend to no key gets 0.
     `bias` b [..., T, S] is added to the scores. With s = q k^T / sqrt(d) + b and P = softmax(s) along S:
-        y = P v      dv = P^T dy      dP = dy v^T      ds = db = P (dP - sum over S of dP P)
+        y = P v      dv = P^T dy      dP = dy v^T      ds = db = P (dP - r), r = sum over S of dP P = sum of dy y
         dq = ds k / sqrt(d)      dk = ds^T q / sqrt(d)
     Vaswani et al. 2017, arXiv:1706.03762.
     """
     xp = backend_of(query).xp
     scale = 1 / math.sqrt(query.shape[-1])
-    scores = query @ key.swapaxes(-1, -2) * scale  # (..., T, S)
+    query = query * scale
+    scores = query @ key.swapaxes(-1, -2)  # (..., T, S), turned in place into the weights: it is the largest array
     if bias is not None:
-        scores = scores + bias
+        scores += bias
     if mask is not None:
         scores = xp.where(mask, scores, -xp.inf)
     some = scores if scores.shape[-1] else xp.zeros((*scores.shape[:-1], 1), scores.dtype)  # there may be no key
     largest = some.max(axis=-1, keepdims=True)
-    exponentials = xp.exp(scores - xp.where(xp.isfinite(largest), largest, 0))
-    normaliser = exponentials.sum(axis=-1, keepdims=True)
-    weights = exponentials / xp.where(normaliser > 0, normaliser, 1)
+    scores -= xp.where(xp.isfinite(largest), largest, 0)
+    weights = xp.exp(scores, out=scores)
+    normaliser = weights.sum(axis=-1, keepdims=True)
+    weights /= xp.where(normaliser > 0, normaliser, 1)
+    y = weights @ value
 
     def backward(dy: Array) -> tuple[Array, ...]:
-        dweights = dy @ value.swapaxes(-1, -2)
-        dbias = weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True))
-        dscores = dbias * scale
-        parts = dscores @ key, dscores.swapaxes(-1, -2) @ query, weights.swapaxes(-1, -2) @ dy
+        dbias = dy @ value.swapaxes(-1, -2)
+        dbias -= (dy * y).sum(axis=-1, keepdims=True)
+        dbias *= weights
+        parts = dbias @ key * scale, dbias.swapaxes(-1, -2) @ query, weights.swapaxes(-1, -2) @ dy
         return parts if bias is None else (*parts, dbias)
 
-    return weights @ value, backward
+    return y, backward

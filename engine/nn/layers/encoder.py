@@ -98,8 +98,9 @@ class Encoder(Layer):
             raise ConfigError(f"Encoder: expected the settings of an EncoderLayer, found {block!r}")
         self.depth, self.block = depth, dict(block)
         self.layers: dict[str, Layer] = {f"layer{n}": EncoderLayer(rng=rng, **block) for n in range(depth)}
-        if smolgen := self.block.get("smolgen"):
-            places, generated = smolgen["places"] ** 2, smolgen["generated"]
+        if smolgen := self.layers["layer0"].children().get("smolgen"):
+            settings = smolgen.config()
+            places, generated = settings["places"] ** 2, settings["generated"]
             self.params = {"table": glorot_normal(rng, (places, generated), generated, places)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:

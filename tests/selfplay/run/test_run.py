@@ -66,8 +66,11 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
     assert_same_generation(open_run(tmp_path), straight)
 
 
-def test_loop_command_continues_with_the_next_generation(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    first = aino_train("loop", tmp_path, "--net=16x1", *TINY_FLAGS, "--generations", 1)
+@pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2"])
+def test_loop_command_continues_with_the_next_generation(
+    net: str, aino_train: Callable[..., str], tmp_path: Path
+) -> None:
+    first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
     assert "generation 1: candidate" in first
     second = aino_train("loop", tmp_path, "--generations", 1)

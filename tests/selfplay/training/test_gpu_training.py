@@ -11,12 +11,13 @@ from engine.backend import get_backend, to_numpy
 from engine.errors import ConfigError, DeviceError
 from engine.nn import dit, operations
 from engine.nn.layer import Layer
+from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
-from selfplay.training.tower import TowerHeldOut
+from selfplay.training.tower import TowerHeldOut, planes_of
 from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError
 
 SETTINGS = LearnerSettings(batch_size=16, weight_decay=0.01, shard_size=16, threads=1)
@@ -91,16 +92,33 @@ def test_training_goes_on_on_another_backend(positions: PositionSet, device: Dev
         learner.close()
 
 
-def test_a_step_waits_twice_at_most_and_takes_few_kernels(positions: PositionSet, device: Device) -> None:
-    learner = learner_on("cupy", positions, "64x6")
+@pytest.mark.parametrize(("net", "most"), [("64x6", 700), ("transformer-16x2x2", 1000)])
+def test_a_step_waits_twice_at_most_and_takes_few_kernels(
+    net: str, most: int, positions: PositionSet, device: Device
+) -> None:
+    learner = learner_on("cupy", positions, net)
     for _ in range(2):
         learner.step()
     device.counts.clear()
     learner.step()
     kernels = device.total("launch") + device.total("product")
     assert device.total("wait") <= 2, device.by_place("wait")
-    assert kernels <= 700, device.by_place("launch").most_common(20)
+    assert kernels <= most, device.by_place("launch").most_common(20)
     learner.close()
+
+
+def test_a_transformers_forward_pass_on_a_device_waits_for_nothing(positions: PositionSet, device: Device) -> None:
+    model, backend = family_of("transformer-16x2x2").build(np.random.default_rng(1)), get_backend("cupy")
+    batch = new_training_batch(4)
+    PositionSampler(positions).fill(np.flatnonzero(positions.usable)[:4], np.zeros(4, np.uint8), batch)
+    there = model.to(backend)
+    expected, _ = model.forward(planes_of(batch.masks))
+    there.forward(planes_of(batch.masks, backend))
+    device.counts.clear()
+    found, _ = there.forward(planes_of(batch.masks, backend))
+    assert device.total("wait") == 0, device.by_place("wait")
+    for name, output in found.items():
+        np.testing.assert_allclose(to_numpy(output), expected[name], atol=1e-4)
 
 
 def test_a_device_that_fails_ends_training_with_one_error(positions: PositionSet, device: Device) -> None:

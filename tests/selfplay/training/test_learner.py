@@ -215,9 +215,10 @@ def test_pretrain_writes_a_network_and_resumes(
     assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
 
 
-def test_interrupted_pretraining_ends_like_one_that_was_not(teacher_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2"])
+def test_interrupted_pretraining_ends_like_one_that_was_not(net: str, teacher_file: Path, tmp_path: Path) -> None:
     files = SourceFiles((Source(teacher_file),), heldout_share=0.2)
-    settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
+    settings = PretrainSettings(net, 2e-3, SETTINGS, positions=320, files=files)
     data = load_training_data(files, None, lambda text: None)
 
     def train(folder: str, steps: float) -> Pretraining:

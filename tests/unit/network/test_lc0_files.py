@@ -142,7 +142,6 @@ SIZED = ("input.weights", "residual.0.conv1.weights", "ip1_val_w", "ip1_val_b", 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (form(input=3), "INPUT_CLASSICAL_112_PLANE, found INPUT_112_WITH_CANONICALIZATION$"),
         (form(input=132), "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON"),
         (form(input=77), "found input 77"),
         (form(network=5), "NETWORK_ONNX"),

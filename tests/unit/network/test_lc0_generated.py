@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.errors import ConfigError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import input_format_of
+from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.weights import load_network
 from tests.unit.network.lc0_kept import ANSWERS, STEPS, boards, check_policies
-from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
+from tests.unit.network.lc0_nets import expanded, fused_answers, random_masks, training_answers
 from tests.unit.network.lc0_plain import file_bytes, plain_answers, random_net
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -74,3 +77,30 @@ def test_generated_nets_answer_as_the_format_says_also_after_a_trip_through_our_
         np.testing.assert_allclose(again.logits, first.logits, atol=tolerance)
         np.testing.assert_allclose(again.value, first.value, atol=tolerance)
         np.testing.assert_allclose(again.moves_left, first.moves_left, atol=100 * tolerance)
+
+
+@pytest.mark.parametrize("input_format", INPUT_FORMATS[1:])
+def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_dit(
+    tmp_path: Path, input_format: int
+) -> None:
+    """They were refused."""
+    net, tensors = random_net(np.random.default_rng(11), policy="attention")
+    net["format"]["network_format"]["input"] = input_format
+    tensors["input.weights"][:, 109] *= 0.01 if input_format >= 4 else 1.0  # the counter counts in hundreds
+    (tmp_path / "net.pb").write_bytes(file_bytes(net))
+    write_tower(tmp_path / "again.pb", read_tower(tmp_path / "net.pb"))
+    for name, tolerance in (("net.pb", 2e-4), ("again.pb", 2e-2)):
+        leaves = leaves_of(boards()[:40], input_format)
+        with closing(make_evaluator("network", tmp_path / name, backend="numpy")) as evaluator:
+            assert input_format_of(evaluator) == input_format
+            evaluator.evaluate(leaves, 40)
+        masks, index = leaves.masks[:40], leaves.policy_index[:40]
+        if input_format >= CANONICAL:
+            masks, index = turned_batch(masks, index)
+        expected = plain_answers(net, tensors, expanded(masks))
+        np.testing.assert_allclose(leaves.wdl[:40, 0] - leaves.wdl[:40, 2], expected["value"], atol=tolerance)
+        for row, count in enumerate(leaves.n_moves[:40]):
+            moves = expected["policy"][row, index[row, :count]]
+            np.testing.assert_allclose(leaves.logits[row, :count], moves, atol=tolerance)
+    with pytest.raises(ConfigError, match=f"not of input format {input_format}"):
+        write_tower(tmp_path / "net.dit", read_tower(tmp_path / "net.pb"))

@@ -14,6 +14,7 @@ import chess
 import numpy as np
 import pytest
 
+from engine import nn
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
@@ -25,11 +26,13 @@ from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
-from engine.network.transformer.model import Transformer, TransformerConfig, layers_with, policy_name
+from engine.network.transformer.maps import attention_maps
+from engine.network.transformer.model import Transformer, TransformerConfig, config_of, layers_with, policy_name
 from engine.network.weights import load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from selfplay.training.families import net_of_model
 from tests.unit.network.fused_tower import infer
 from tests.unit.network.lc0_kept import ANSWERS, STEPS, boards, check_policies
 from tests.unit.network.lc0_transformers import KINDS, plain_transformer, random_transformer
@@ -249,6 +252,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
     "no table": (SMOLGEN, in_weights(lambda w: w.pop("smolgen_w")), "smolgen_w"),
     "heads that do not divide": ({}, in_weights(lambda w: w.update(headcount=5)), "heads that divide 32"),
     "no heads": ({}, in_weights(lambda w: w.pop("headcount")), "heads from 1"),
+    "no heads, with smolgen": (SMOLGEN, in_weights(lambda w: w.pop("headcount")), "heads from 1"),
     "layers of two sizes": ({}, in_weights(lambda w: w["encoder"][1]["ffn"].pop("dense2_w")), "encoder.1.ffn.dense2_w"),
     "no embedding": ({}, in_weights(lambda w: w.pop("ip_emb_w")), "ip_emb_w"),
     "short tensor": ({}, in_weights(lambda w: w["ip_emb_w"].update(params=b"12")), "bytes in ip_emb_w"),
@@ -280,3 +284,57 @@ def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path
 def test_names_of_no_transformer_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="transformer"):
         TransformerConfig.parse(text)
+
+
+def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp_path: Path) -> None:
+    """A run began with one, and trained it on planes that it does not know."""
+    net = load_lc0(network_in(tmp_path, "canonical"))
+    with pytest.raises(ConfigError, match="input format 1, of which training data are, not 3"):
+        net_of_model(layers_with(net.tensors, net.config))
+    net = load_lc0(network_in(tmp_path, "map, relu"))
+    assert net_of_model(layers_with(net.tensors, net.config)) == "transformer-32x2x4"
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"width": 1.5}, {"layers": "2"}, {"gate": "no"}, {"value_hidden": None}, {"activation": ["mish"]}]
+)
+def test_sizes_of_other_types_are_refused(sizes: dict[str, Any]) -> None:
+    """They were taken, and failed in the middle of a forward pass."""
+    with pytest.raises(ConfigError, match=f"expected {next(iter(sizes))} "):
+        config_of({"layer": "transformer", **sizes})
+
+
+def test_encoders_whose_smolgen_has_its_usual_sizes_are_built() -> None:
+    """A missing size was a KeyError."""
+    rng, smolgen = np.random.default_rng(1), {"places": 4, "compressed": 1, "hidden": 2}
+    encoder = nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4, "smolgen": smolgen}, rng)
+    assert encoder.params["table"].shape == (16, 256)
+    assert encoder.forward(np.zeros((2, 4, 4), np.float32))[0].shape == (2, 4, 4)
+
+
+@pytest.mark.parametrize("kind", ["dense, all heads", "map, relu"])
+def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(tmp_path: Path, kind: str) -> None:
+    net = load_lc0(network_in(tmp_path, kind))
+    model = layers_with(net.tensors, net.config)
+    x = floats(leaves_in(1).masks[:1]).reshape(1, 112, 8, 8).astype(np.float32)
+    maps = attention_maps(model, x)
+    assert len(maps) == net.config.layers
+    for one in maps:
+        np.testing.assert_allclose(one.whole.sum(axis=2), 1, atol=1e-5)
+        assert one.whole.shape == (net.config.heads, 64, 64)
+        if one.smolgen is None:
+            np.testing.assert_array_equal(one.whole, one.content)
+            continue
+        product = one.content * one.smolgen  # what adds in the exponent multiplies
+        np.testing.assert_allclose(one.whole, product / product.sum(axis=2, keepdims=True), atol=1e-4)
+        assert np.abs(one.whole - one.content).max() > 0.01
+    layer = model.trunk.children()["encoder"].children()["layer0"].children()["attention"]
+    values = layer.children()["value"]
+    seen = []
+    values.forward = lambda x, training=False: seen.append(x) or type(values).forward(values, x, training)  # type: ignore[method-assign]
+    mixed = []
+    output = layer.children()["output"]
+    output.forward = lambda x, training=False: mixed.append(x) or type(output).forward(output, x, training)  # type: ignore[method-assign]
+    model.forward(x)
+    value = type(values).forward(values, seen[0])[0].reshape(64, net.config.heads, -1).swapaxes(0, 1)
+    np.testing.assert_allclose((maps[0].whole @ value).swapaxes(0, 1).reshape(64, -1), mixed[0][0], atol=1e-4)

@@ -1,0 +1,45 @@
+"""Maps of attention: how much each head of a transformer looks from each square at each, and why."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine import nn
+
+
+class LayerMaps(NamedTuple):
+    """One encoder layer's maps, float [heads, 64, 64] from the square that looks; each row sums to 1."""
+
+    whole: np.ndarray
+    content: np.ndarray  # of queries and keys alone
+    smolgen: np.ndarray | None  # of the bias alone; None without smolgen
+
+
+def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
+    """The maps of each layer of a transformer's body for one position, planes [1, 112, 8, 8] as it sees them."""
+    *before, encoder = model.trunk.children().values()
+    x: Any = planes
+    for part in before:
+        x, _ = part.forward(x)
+    table, maps = encoder.params.get("table"), []
+    for layer in encoder.children().values():
+        parts, bias = layer.children(), None
+        if table is not None:
+            bias = parts["smolgen"].forward((x, table))[0][0]
+        heads = parts["attention"].config()["heads"]
+        query, key = (
+            parts["attention"].children()[name].forward(x)[0].reshape(64, heads, -1).swapaxes(0, 1)
+            for name in ("query", "key")
+        )
+        scores = query @ key.swapaxes(1, 2) / np.sqrt(query.shape[2])
+        smolgen = None if bias is None else _softmax(bias)
+        maps.append(LayerMaps(_softmax(scores if bias is None else scores + bias), _softmax(scores), smolgen))
+        x, _ = layer.forward(x if table is None else (x, table))
+    return maps
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
