@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import backend_of, check_together
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
@@ -83,6 +83,8 @@ class Optimizer:
         for name, parameter in params.items():
             if grads[name].shape != parameter.shape:
                 raise ShapeError(f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}")
+            if type(parameter) is not type(grads[name]):
+                check_together(f"gradient of {name}", gradient=grads[name], model=parameter)
         check_precision(params)
         self.steps += 1
         if isinstance(params, FlatTensors) and isinstance(grads, FlatTensors):

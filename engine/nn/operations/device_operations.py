@@ -28,21 +28,23 @@ class DeviceOperations(Operations):
         return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
 
     def batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1
     ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
-        last, axes = _last(x), tuple(axis for axis in range(x.ndim - 1))
-        count = last.size // last.shape[-1]
-        mean, variance = last.mean(axis=axes), last.var(axis=axes)
-        y = self._fused["normalise_relu" if relu else "normalise"](last, mean, variance, gamma, beta, epsilon)
+        last, shape = _last(x), (groups, -1, x.shape[1])
+        rows = last.reshape(shape)
+        mean, variance = rows.mean(axis=1, keepdims=True), rows.var(axis=1, keepdims=True)
+        y = self._fused["normalise_relu" if relu else "normalise"](rows, mean, variance, gamma, beta, epsilon)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
             name = "norm_slopes_relu" if relu else "norm_slopes"
-            masked, along = self._fused[name](_last(dy), y, last, mean, variance, epsilon)
-            dgamma, dbeta = along.sum(axis=axes), masked.sum(axis=axes)
-            dx = self._fused["norm_gradient"](masked, last, mean, variance, gamma, dgamma, dbeta, epsilon, 1 / count)
-            return _first(dx), dgamma, dbeta
+            masked, along = self._fused[name](_last(dy).reshape(shape), y, rows, mean, variance, epsilon)
+            sums, share = (along.sum(axis=1, keepdims=True), masked.sum(axis=1, keepdims=True)), 1 / rows.shape[1]
+            dx = self._fused["norm_gradient"](masked, rows, mean, variance, gamma, *sums, epsilon, share)
+            dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in sums)
+            return _first(dx.reshape(last.shape)), dgamma, dbeta
 
-        return _first(y), mean, variance, backward
+        means = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
+        return _first(y.reshape(last.shape)), *means, backward
 
     def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
         self._fused["follow"](*running, *values, momentum, *running)

@@ -91,8 +91,10 @@ def test_training_goes_on_on_another_backend(positions: PositionSet, device: Dev
         learner.close()
 
 
-def test_a_step_waits_twice_at_most_and_takes_few_kernels(positions: PositionSet, device: Device) -> None:
-    learner = learner_on("cupy", positions, "64x6")
+def test_a_step_in_four_groups_waits_twice_at_most_and_takes_few_kernels(
+    positions: PositionSet, device: Device
+) -> None:
+    learner = learner_on("cupy", positions, "64x6", shard_size=4)
     for _ in range(2):
         learner.step()
     device.counts.clear()
