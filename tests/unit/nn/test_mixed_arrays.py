@@ -70,7 +70,7 @@ def test_gradients_are_checked_wherever_the_arrays_lie(device: Device) -> None:
 def test_trainer_and_statistics_move_what_lies_elsewhere(device: Device) -> None:
     up, models = get_backend("cupy").asarray, (MODEL.to("cupy"), MODEL.to("cupy").to("numpy"))
     for model, x, classes in zip(models, (X, up(X)), (CLASSES, up(CLASSES)), strict=True):
-        trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.Adam(), 0.01, metrics={"accuracy": nn.accuracy})
+        trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.SGD(), 0.01, metrics={"accuracy": nn.accuracy})
         trainer.fit(nn.Data(x, classes), 2, validation=nn.Data(x, classes))
         refresh_statistics(model, [x])
     for name, here in models[1].named_buffers().items():
