@@ -86,8 +86,9 @@ class SharedPlay(ABC):
 
             def take(record: Any, finished: set[int] = finished) -> None:
                 if isinstance(record, str):
-                    wording = "".join(letter for letter in record if not letter.isdigit())
-                    if wording not in told:  # Every worker says it, with its own times.
+                    # Every worker says it, with its own times and reasons before what follows from them.
+                    wording = "".join(letter for letter in record.rpartition("; ")[2] if not letter.isdigit())
+                    if wording not in told:
                         told.add(wording)
                         self._tell(record)
                 elif record.number not in finished:

@@ -1,5 +1,6 @@
 """Runs with a GPU: where games are played and candidates trained, and what is said when the device fails."""
 
+import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,7 @@ from engine.errors import ConfigError
 from engine.nn import dit
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run import phases
-from selfplay.run.config import configured
+from selfplay.run.config import SECTIONS, add_config_flags, configured, flag_values
 from selfplay.run.playing import GenerationTask, play_numbers, shared_task
 from selfplay.run.sharing import SharedPlay, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
@@ -155,13 +156,16 @@ def test_three_phases_of_a_loop_on_a_device(
     for name in ("generate_games", "fit", "gate"):
         monkeypatch.setattr(phases, name, partial(counted, getattr(phases, name), name))
     run = tmp_path / "run"
-    words = ["loop", run, "--net", "16x1", *TINY_FLAGS, "--generations", 1]
-    aino_train(*words, "--backend", "cupy")
+    small = ["--games.count", 2, "--games.longest", 10, "--gate.pairs", 1, "--gate.longest", 10, "--fit.positions", 64]
+    aino_train("loop", run, "--net", "16x1", *TINY_FLAGS, *small, "--generations", 1, "--backend", "cupy")
     assert all(count > 0 for count in uses.values()), uses
     assert (run / "config.toml").read_text().count('backend = "cupy"') == 2
     _, header = dit.load(run / "nets" / "gen-00001.dit")
     assert header["provenance"]["backend"] == "cupy"
-    device.counts.clear()
-    # The same run goes on on the processor; a section's flag decides.
-    aino_train(*words, "--backend", "cupy", "--fit.backend", "numpy", "--games.backend", "numpy")
-    assert device.total("product") == 0
+
+
+def test_a_sections_own_flag_decides_over_the_backend_of_the_run() -> None:
+    parser = argparse.ArgumentParser()
+    add_config_flags(parser, SECTIONS)
+    given = flag_values(parser.parse_args(["--games.backend", "numpy", "--backend", "cupy", "--fit.window", "3"]))
+    assert given == {"fit": {"backend": "cupy", "window": 3}, "games": {"backend": "numpy"}}
