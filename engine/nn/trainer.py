@@ -214,12 +214,7 @@ class Trainer:
 
         Returns the means of loss and metrics over the batch, and the gradient norm before clipping. Raises
         TrainingError when the loss or a gradient is not finite; weights and statistics then are those before this step.
-        Raises DeviceError when a GPU fails.
         """
-        with backend_of_all(self.model.named_parameters()).guard("a step was trained"):
-            return self._step(batch, rate)
-
-    def _step(self, batch: Any, rate: float | None) -> Record:
         if self._last:
             self.model.load_parameters(self._last)
             self._last = {}

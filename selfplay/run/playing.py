@@ -7,7 +7,7 @@ So any number of workers may share the numbers, and a replayed lost game comes o
 from __future__ import annotations
 
 import itertools
-import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -103,10 +103,10 @@ def on_device(task: PlayTask) -> bool:
     return wanted == "cupy" or get_backend(wanted) is not NUMPY
 
 
-def shared_task(task: PlayTask, games: float, workers: int) -> PlayTask:
+def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
     """The task for one of so many workers: it has no more games at once than its share of them."""
     most = task.settings.concurrent or (GAMES_ON_DEVICE if on_device(task) else GAMES_AT_ONCE)
-    concurrent = int(min(most, max(1, -(-games // workers))))
+    concurrent = min(most, max(1, -(-games // workers)))
     return replace(task, settings=replace(task.settings, concurrent=concurrent))
 
 
@@ -122,7 +122,7 @@ def play_numbers(
     Numbers that are no sequence are drawn one at a time, as games end and leave room for others. `tell` gets what the
     evaluators have to say, such as that a GPU failed.
     """
-    task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else math.inf, 1)
+    task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else sys.maxsize, 1)
     name = task.net if is_own(task.net) else "network"
     evaluators = [make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets]
     games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)

@@ -63,7 +63,8 @@ class Learner:
     def step(self) -> Losses:
         """Train on the next batch. Returns the losses before the step. Raises TrainingError when one is not finite."""
         batch = self.batches.batch(self.steps_done, self._source.pool.map)
-        return LossSums.of_metrics(self._trainer.step(batch)).means
+        with self._backend.guard("a step was trained"):
+            return LossSums.of_metrics(self._trainer.step(batch)).means
 
     def averaged_model(self) -> Layer:
         """A new model with the averaged weights; its batch statistics are measured on coming batches."""

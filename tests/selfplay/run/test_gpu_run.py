@@ -15,6 +15,7 @@ import engine.network.tower.gpu
 from engine.backend import get_backend
 from engine.errors import ConfigError
 from engine.nn import dit
+from selfplay.games.seats import Seating, Seats
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run import phases
 from selfplay.run.config import SECTIONS, add_config_flags, configured, flag_values
@@ -65,6 +66,24 @@ def test_a_device_that_fails_in_self_play_costs_one_line(task: GenerationTask, d
     games = played(task, 6, tell=told.append)
     assert told == [LINE]
     assert [len(game.moves) for game in games] == [10] * 6
+
+
+def test_numbers_that_are_drawn_one_by_one_fill_all_seats(
+    task: GenerationTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seats: list[int] = []
+
+    def noted(evaluator: Any, seating: Seating) -> Seats:
+        seats.append(seating.games)
+        return Seats(evaluator, seating)
+
+    monkeypatch.setattr("selfplay.run.playing.Seats", noted)
+    for backend, expected in (("cupy", [3, 3]), ("numpy", [6])):
+        there = replace(task, settings=replace(task.settings, backend=backend, concurrent=6, longest=2))
+        records: list[SelfPlayRecord] = []
+        play_numbers(there, iter(range(3)), records.append, never)
+        assert (seats, len(records)) == (expected, 3)
+        seats.clear()
 
 
 class _HerePool:
