@@ -6,7 +6,6 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -97,7 +96,10 @@ class _Room:
 
     def evaluate(self, helper: ThreadPool | None) -> None:
         """Evaluate the batches, on the helper's thread if there is one."""
-        self._answers = helper.start(self._evaluate) if helper is not None else self._evaluate()
+        if helper is not None:
+            self._answers = helper.start(self._evaluate)
+        else:
+            self._evaluate()
 
     def _evaluate(self) -> None:
         for table in self._tables:
@@ -125,7 +127,8 @@ def play_games(
     not affect a game, because evaluators return the same bits for a leaf in any batch.
     """
     places = [_Room(tables) for tables in rooms]
-    with ThreadPool(2, "evaluate") if len(places) > 1 else nullcontext() as helper:
+    helper = ThreadPool(2, "evaluate") if len(places) > 1 else None
+    try:
         for room in itertools.cycle(places):
             if stop():
                 return
@@ -136,6 +139,9 @@ def play_games(
                 return
             room.gather()
             room.evaluate(helper)
+    finally:
+        if helper is not None:
+            helper.close()
 
 
 def _search_on(games: dict[int, PooledGame], seats: Sequence[int], tables: Sequence[Seats]) -> list[int]:

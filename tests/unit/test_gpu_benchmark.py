@@ -12,7 +12,7 @@ def test_benchmark_of_a_gpu_prints_a_row_for_everything(
     for module in ("engine.network.tower.gpu", "engine.evaluation.device"):
         monkeypatch.setattr(f"{module}.PART_SIZES", (4, 16))
         monkeypatch.setattr(f"{module}.PART", 16)
-    monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     flags = "--nets 8x1 --batches 4 --train-batch 16 --games 4 --nodes 16 --seconds 0.01 --no-tests"
     gpu.main(flags.split())
     first, *rows = capsys.readouterr().out.splitlines()

@@ -46,8 +46,8 @@ class DeviceOperations(Operations):
             dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in (along, total))
             return _first(dx.reshape(last.shape)), dgamma, dbeta
 
-        means = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
-        return _first(y.reshape(last.shape)), *means, backward
+        centre, spread = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
+        return _first(y.reshape(last.shape)), centre, spread, backward
 
     def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
         self._fused["follow"](*running, *values, momentum, *running)
