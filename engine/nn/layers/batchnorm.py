@@ -24,7 +24,7 @@ class BatchNorm(Layer):
     Training uses the batch's own statistics and moves the running ones towards them by `momentum`. Inference uses
     the running statistics as constants. So does training on a single value a channel, which has no variance. Both use
     the biased variance, the mean of (x - mean)^2; PyTorch's running one is n / (n - 1) times it.
-    ``groups`` equal parts of a batch can be normalised each by itself on a GPU, where a pass for each would be slow;
+    `groups` equal parts of a batch can be normalised each by itself on a GPU, where a pass for each would be slow;
     the running statistics follow the means of theirs.
     Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
     """
