@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from engine.errors import AinoError, ConfigError, DeviceError
+from engine.errors import AinoError, ConfigError, DeviceError, ShapeError
 
 BACKEND_NAMES = ("auto", "numpy", "cupy")
 UNUSABLE = "a GPU answers, but "
@@ -148,9 +148,11 @@ def why_no_device() -> str:
 
 def backend_of(array: Any) -> Backend:
     """The backend an array lives on."""
-    if type(array).__module__.partition(".")[0] == "cupy":
-        return get_backend("cupy")
-    return NUMPY
+    return get_backend("cupy") if _is_cupys(array) else NUMPY
+
+
+def _is_cupys(array: Any) -> bool:
+    return type(array).__module__.partition(".")[0] == "cupy"
 
 
 def backend_of_all(tensors: Mapping[str, Any]) -> Backend:
@@ -158,9 +160,29 @@ def backend_of_all(tensors: Mapping[str, Any]) -> Backend:
     return next((backend_of(array) for array in tensors.values()), NUMPY)
 
 
+def check_together(owner: str, /, **arrays: Any) -> None:
+    """Raise ShapeError, which says what to write, if some arrays lie on a device and others in host memory.
+
+    The name `model` stands for a model's parameters. What is no array is not looked at.
+    """
+    places = {name: backend_of(array) for name, array in arrays.items() if hasattr(array, "dtype")}
+    here = next((name for name, place in places.items() if place is NUMPY), None)
+    there = next((name for name, place in places.items() if place is not NUMPY), None)
+    if here is not None and there is not None:
+        up = 'model.to("cupy")' if here == "model" else f'get_backend("cupy").asarray({here})'
+        down = 'model.to("numpy")' if there == "model" else f"to_numpy({there})"
+        raise ShapeError(f"{owner}: {here} in host memory, {there} on the GPU; move one of them: {up} or {down}")
+
+
+def bounds(array: Any) -> tuple[Any, Any]:
+    """The smallest and the largest number of an array that is not empty; a device is waited for once."""
+    smallest, largest = to_numpy(backend_of(array).xp.stack([array.min(), array.max()])).tolist()
+    return smallest, largest
+
+
 def to_numpy(array: Any) -> np.ndarray:
     """The array in host memory; the same object for a NumPy array."""
-    return array.get() if hasattr(array, "get") else np.asarray(array)
+    return array.get() if _is_cupys(array) else np.asarray(array)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,7 +35,7 @@ class DeviceEvaluator:
     def __init__(self, spare: NetworkEvaluator, make_tower: Callable[[], DeviceTower], chooses: bool) -> None:
         self.architecture = f"{spare.architecture} and a device"  # kernels of both: the spare one may have to play
         self._spare, self._chooses, self._is_tried = spare, chooses, False
-        self._news: list[str] = []
+        self._turn, self._news = threading.Lock(), list[str]()
         self._tower: DeviceTower | None = None
         self._flights: list[Flight] = []
         try:
@@ -59,18 +60,19 @@ class DeviceEvaluator:
         return self._tower is None
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        """Fill logits, wdl and moves_left of the first `count` leaves."""
-        if not self._is_tried and count:
-            self._is_tried = True
-            self._try(leaves)
-        if self._tower is not None:
-            try:
-                self._fly(leaves, count)
-                check_answers(self.name, leaves, 0, count)
-                return
-            except AinoError as error:
-                self._give_up(str(error))
-        self._spare.evaluate(leaves, count)
+        """Fill logits, wdl and moves_left of the first `count` leaves. Several threads take turns."""
+        with self._turn:
+            if not self._is_tried and count:
+                self._is_tried = True
+                self._try(leaves)
+            if self._tower is not None:
+                try:
+                    self._fly(leaves, count)
+                    check_answers(self.name, leaves, 0, count)
+                    return
+                except AinoError as error:
+                    self._give_up(str(error))
+            self._spare.evaluate(leaves, count)
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         """`evaluate` for leaves[first:last] on the calling thread; only where `in_parts`."""

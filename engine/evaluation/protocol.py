@@ -95,6 +95,11 @@ def kernels_needed(evaluator: Evaluator) -> str:
     return f"{evaluator.name} {getattr(evaluator, 'architecture', '')}".rstrip()
 
 
+def is_elsewhere(evaluator: Evaluator) -> bool:
+    """Whether the processor has time for other work while this evaluator evaluates: on a GPU."""
+    return isinstance(evaluator, PartEvaluator) and not evaluator.in_parts
+
+
 def news_of(evaluator: Evaluator) -> list[str]:
     """Return what an evaluator has to tell people since the last call, one sentence each; most have nothing."""
     take_news = getattr(evaluator, "take_news", None)

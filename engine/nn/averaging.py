@@ -108,7 +108,7 @@ def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:
             examples += count
             for norm in norms:
                 norm.momentum = count / examples if count else 0.0
-            model.forward(batch, training=True)
+            model.forward(model.prepared(batch), training=True)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

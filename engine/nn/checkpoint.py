@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import to_numpy
+from engine.backend import backend_of_all, to_numpy
 from engine.errors import NetFileError
 from engine.files.archive import read_arrays
 from engine.files.atomic import atomic_write
@@ -25,7 +25,8 @@ def write_checkpoint(path: str | Path, arrays: Mapping[str, Any], values: Mappin
     """
     path = Path(path)
     text = np.frombuffer(json.dumps(values, default=np.generic.item).encode(), np.uint8)
-    stored: dict[str, Any] = {VALUES: text, **{name: to_numpy(array) for name, array in arrays.items()}}
+    with backend_of_all(arrays).guard("a checkpoint was written"):
+        stored: dict[str, Any] = {VALUES: text, **{name: to_numpy(array) for name, array in arrays.items()}}
     try:
         with atomic_write(path) as file:
             np.savez(file, **stored)

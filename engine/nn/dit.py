@@ -105,9 +105,11 @@ def _lower_bound(value: Any) -> int:
 def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray]:
     """Return contiguous little-endian arrays by name, parameters first."""
     buffers = model.named_buffers()
-    arrays = {}
-    for name, tensor in (model.named_parameters() | buffers).items():
-        array = np.ascontiguousarray(to_numpy(tensor))
+    tensors, arrays = model.named_parameters() | buffers, {}
+    with backend_of_all(tensors).guard("the network was saved"):
+        tensors = {name: to_numpy(tensor) for name, tensor in tensors.items()}
+    for name, tensor in tensors.items():
+        array = np.ascontiguousarray(tensor)
         if not np.isfinite(array).all():
             raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")
         half = dtype == "float16" and name not in buffers and _fits_float16(array)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from engine.backend import Backend, backend_of, get_backend
+from engine.backend import Backend, backend_of, bounds, check_together, get_backend
 from engine.errors import ConfigError, ShapeError
 from engine.nn.mending import foreign_arguments, input_mend, missing_attribute
 from engine.nn.summary import layer_text, summary_table
@@ -322,14 +322,24 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
         expected = ", ".join(str(side) for side in sides)
         mend = input_mend(x, sides, dtype)
         raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {found}{mend}")
+    _check_place(owner, x)
 
 
 def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
     """Raise ShapeError unless every index in `x` lies in [first, end), the rows the table has."""
-    if x.size and not (first <= int(x.min()) and int(x.max()) < end):
-        found = f"{int(x.min())} to {int(x.max())}"
-        mend = f"count from {first}, or build the layer for {int(x.max()) + 1}"
+    smallest, largest = bounds(x) if x.size else (first, first)
+    if not first <= smallest <= largest < end:
+        found = f"{smallest} to {largest}"
+        mend = f"count from {first}, or build the layer for {largest + 1}"
         raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}; {mend}")
+
+
+def _check_place(owner: object, x: Array) -> None:
+    """Raise ShapeError for an array that lies elsewhere than the owner's parameters."""
+    for parameter in getattr(owner, "params", {}).values():
+        if type(parameter) is not type(x):
+            check_together(type(owner).__name__, x=x, model=parameter)
+        return
 
 
 def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
@@ -371,6 +381,7 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
         is_loss = isinstance(dy, float | int)
         mend = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if is_loss else ""
         raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{mend}")
+    _check_place(owner, dy)
 
 
 def forward_part(name: str, part: Layer, x: Any, training: bool) -> tuple[Any, Backward]:

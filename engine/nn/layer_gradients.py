@@ -46,7 +46,7 @@ def prepared(model: Layer, batch: Data) -> Data:
     """Return a batch as the model takes it: floating inputs in its dtype, inputs and targets on its backend."""
     inputs, targets = batch
     backend = backend_of_all(model.named_parameters())
-    if backend is not NUMPY and isinstance(targets, np.ndarray):
+    if hasattr(targets, "dtype") and backend_of(targets) is not backend:
         targets = backend.asarray(targets)
     return Data(model.prepared(inputs), targets)
 

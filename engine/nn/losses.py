@@ -20,7 +20,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import backend_of, bounds, check_together
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn.mending import classes_mend, outputs_mend, targets_mend
 
@@ -65,6 +65,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
             f"softmax_cross_entropy: expected targets [{batch}] or [{batch}, {actions}] for logits "
             f"{list(logits.shape)}, found {_form(targets)}{targets_mend(logits.shape, targets, classes=True)}"
         )
+    check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
     if mask is not None and mask.shape != logits.shape:
         raise ShapeError(f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}")
     if mask is not None and not mask.any(axis=1).all():
@@ -124,10 +125,11 @@ def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, 
     """
     xp = backend_of(logits).xp
     _check_pair("sigmoid_binary_cross_entropy", logits, targets)
-    if targets.size and not (targets.min() >= 0 and targets.max() <= 1):
+    smallest, largest = bounds(targets)
+    if not (smallest >= 0 and largest <= 1):
         raise DataError(
-            f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {targets.min()} to {targets.max()}"
-            f"{'; for targets from -1 to 1: (targets + 1) / 2' if targets.min() >= -1 and targets.max() <= 1 else ''}"
+            f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {smallest} to {largest}"
+            f"{'; for targets from -1 to 1: (targets + 1) / 2' if smallest >= -1 and largest <= 1 else ''}"
         )
     targets = targets.astype(logits.dtype, copy=False)
     size = xp.abs(logits)
@@ -194,6 +196,7 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
             f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {_form(target)}"
             f"{targets_mend(prediction.shape, target, classes=False)}"
         )
+    check_together(loss, outputs=prediction, targets=target)
     if target.dtype.kind not in "fiub":
         raise ShapeError(f"{loss}: expected targets that are numbers, found {_form(target)}")
 
@@ -215,8 +218,8 @@ def _check_classes(targets: Array, classes: int) -> None:
         numbered = "number the classes: names, targets = np.unique(targets, return_inverse=True)"
         mend = "cast them: targets.astype(np.int64)" if kind in "fb" else numbered
         raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}; {mend}")
-    if targets.size and not (targets.min() >= 0 and targets.max() < classes):
-        smallest, largest = int(targets.min()), int(targets.max())
+    smallest, largest = bounds(targets)
+    if not 0 <= smallest <= largest < classes:
         raise DataError(
             f"softmax_cross_entropy: expected classes 0 to {classes - 1}, found {smallest} to {largest}"
             f"{classes_mend(smallest, largest, classes)}"

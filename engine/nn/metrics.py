@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import to_numpy
+from engine.backend import check_together, to_numpy
 from engine.errors import DataError, ShapeError
 from engine.nn.figures import new_figure
 
@@ -26,6 +26,7 @@ def accuracy(outputs: Array, targets: Array) -> float:
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or not given[0]:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
+    check_together("accuracy", outputs=outputs, targets=targets)
     known = targets == targets
     if len(given) == 2 and given[1] == 1 and wanted == given:
         return float((((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean())

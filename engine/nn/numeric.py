@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Layer
 
@@ -64,13 +65,14 @@ def gradient_check(
     outputs and the targets. `options` go to `forward` or to the loss. The check works on a copy in float64, whose
     parameters it moves a little off special values such as biases of 0. A layer's outputs become one number as a sum
     with random weights. Inputs should be small, since all is computed twice for each number, and away from kinks.
+    What lies on a GPU is copied to the processor, which computes all.
 
     Raises ConfigError unless backward returns a gradient for each parameter, ShapeError for one of another shape.
     """
     if not isinstance(checked, Layer):
         return _checked_loss(checked, *inputs, **options)
     rng, x = np.random.default_rng(SEED), _doubles(inputs[0])
-    layer = checked.astype(np.float64)
+    layer, options = checked.to("numpy").astype(np.float64), _here(options)
     parameters = layer.named_parameters()
     for tensor in parameters.values():
         tensor += 0.3 * rng.standard_normal(tensor.shape)
@@ -109,7 +111,8 @@ def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarr
 
 
 def _checked_loss(loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any) -> GradientCheck:
-    outputs = _doubles(outputs)
+    outputs, options = _doubles(outputs), _here(options)
+    targets = tuple(_here({"": target})[""] for target in targets)
     _, by_hand = loss(outputs, *targets, **options)
     check = _compared("outputs", by_hand, lambda: loss(outputs, *targets, **options)[0], outputs)
     return GradientCheck((check,))
@@ -133,8 +136,12 @@ def _doubles(x: Any) -> Any:
     """Return a copy of an input, or of a tuple of inputs, with floats in float64."""
     if isinstance(x, tuple):
         return tuple(_doubles(part) for part in x)
-    x = np.asarray(x)
+    x = to_numpy(x)
     return x.astype(np.float64) if x.dtype.kind == "f" else x
+
+
+def _here(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: to_numpy(value) if hasattr(value, "dtype") else value for name, value in values.items()}
 
 
 def _parts(value: Any, name: str) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import NUMPY, backend_of, check_together
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
 from engine.nn.flat import GROUPS, FlatTensors
+from engine.nn.operations import operations_for
 from engine.nn.operations.updates import (
     SQUARABLE,
     STRETCH,
@@ -83,6 +84,8 @@ class Optimizer:
         for name, parameter in params.items():
             if grads[name].shape != parameter.shape:
                 raise ShapeError(f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}")
+            if type(parameter) is not type(grads[name]):
+                check_together(f"gradient of {name}", gradient=grads[name], model=parameter)
         check_precision(params)
         self.steps += 1
         if isinstance(params, FlatTensors) and isinstance(grads, FlatTensors):
@@ -243,6 +246,10 @@ class Adam(Optimizer):
         if (flat := flat_views(parameter, gradient, mean, square)) is not None:
             on_stretches(pool, parameter.size, STRETCH, lambda first, last: adam_step(*flat, first, last, rates))
             return
+        if backend_of(parameter) is not NUMPY:
+            arrays, limit = (parameter, gradient, mean, square), _most_squarable(gradient)
+            operations_for(parameter).fused(_adam)(*arrays, *rates, limit, parameter, mean, square)
+            return
         gradient = squarable(gradient)
         if rates.keep != 1:
             parameter *= rates.keep
@@ -258,6 +265,18 @@ class Adam(Optimizer):
         xp.divide(mean, change, out=change)
         change *= rates.scale
         parameter -= change
+
+
+def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *rest: Any) -> None:
+    """The step of `Adam` for a GPU, written to the last three arguments: parameter, mean and square."""
+    keep, scale, epsilon, limit, new_p, new_m, new_v = rest
+    xp = backend_of(g).xp
+    g = xp.maximum(xp.minimum(g, limit), -limit)
+    m = m * beta1 + g * (1 - beta1)
+    v = v * beta2 + g * g * (1 - beta2)
+    xp.subtract(p * keep, m / (xp.sqrt(v) + epsilon) * scale, out=new_p)
+    xp.add(m, 0, out=new_m)
+    xp.add(v, 0, out=new_v)
 
 
 class AdamW(Adam):
@@ -358,8 +377,12 @@ def check_precision(params: Mapping[str, Array]) -> None:
 
 def squarable(gradient: Array) -> Array:
     """Return a gradient without elements whose square is infinite. The kernels of float32 do the same."""
-    limit = float(SQUARABLE) if gradient.dtype == np.float32 else 1e153
+    limit = _most_squarable(gradient)
     return backend_of(gradient).xp.clip(gradient, -limit, limit)
+
+
+def _most_squarable(gradient: Array) -> float:
+    return float(SQUARABLE) if gradient.dtype == np.float32 else 1e153
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:

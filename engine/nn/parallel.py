@@ -3,7 +3,7 @@
 `DataParallel` splits the batch into shards of fixed size, of which the last two share what is left over. Every shard
 runs forward and backward on its own replica, threads take whole shards, and gradients and running statistics add up in
 shard order. BatchNorm therefore normalises
-over a shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741).
+over a shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741). On a GPU equal shards are one pass.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any, NamedTuple, Self
 
 from threadpoolctl import ThreadpoolController
 
+from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.nn.data import parts_of
 from engine.nn.layer import Array, Gradients, Layer
+from engine.nn.layers.batchnorm import BatchNorm
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
@@ -68,6 +70,7 @@ class DataParallel:
         self.model, self.shard_size, self.threads = model, shard_size, threads
         self._replicas: list[Layer] = []
         self._steps = 0
+        self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
         self._libraries = ThreadpoolController()
         self.pool = ThreadPool(threads, "train")
 
@@ -81,6 +84,8 @@ class DataParallel:
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
         parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
+        groups = len(parts) if self._in_one_pass(parts) else 1
+        parts = [slice(0, count)] if groups > 1 else parts
         self._steps += 1
         while 1 < len(parts) > len(self._replicas):
             self._replicas.append(self.model.replica())
@@ -88,7 +93,7 @@ class DataParallel:
             replica.reseed(*seed, number)
         with self._libraries.limit(limits=1, user_api="blas"):
             if len(parts) == 1:
-                return self._run(self.model, parts[0], inputs, loss)
+                return self._run_in_groups(groups, parts[0], inputs, loss)
             results = self.pool.map(
                 lambda replica, part: self._shard(replica, part, inputs, loss), self._replicas, parts
             )
@@ -105,6 +110,22 @@ class DataParallel:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _in_one_pass(self, parts: list[slice]) -> bool:
+        """Whether one pass computes the same as one for each part: on a GPU, where no part draws random numbers."""
+        sizes = {part.stop - part.start for part in parts}
+        if len(sizes) > 1 or sizes == {1} or backend_of_all(self.model.named_parameters()) is NUMPY:
+            return False
+        return all(type(layer).reseed is Layer.reseed for _, layer in self.model.walk())
+
+    def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
+        try:
+            for norm in self._norms:
+                norm.groups = groups
+            return self._run(self.model, part, inputs, loss)
+        finally:
+            for norm in self._norms:
+                norm.groups = 1
 
     def _shard(self, replica: Layer, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
         replica.load_buffers(self.model.named_buffers())

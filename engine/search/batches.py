@@ -17,7 +17,7 @@ from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
 from engine.errors import ConfigError
 from engine.evaluation.answers import check_answers
 from engine.evaluation.cache import EvaluationCache, OpenQuestions
-from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, new_leaf_batch
+from engine.evaluation.protocol import Evaluator, LeafBatch, PartEvaluator, is_elsewhere, new_leaf_batch
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Tablebase
 from engine.native.pool import Offer, ThreadPool
@@ -62,7 +62,8 @@ class Batch:
 
 
 class Batches:
-    """Visits for a batched evaluator. Where it answers in parts two half batches are in flight, of whole chunks.
+    """Visits for a batched evaluator. Where it answers in parts two half batches are in flight, of whole chunks, and
+    also for a GPU, which another thread then waits for.
 
     `round_size` is the number of leaves of the largest batch. 0 = the evaluator's own.
     """
@@ -79,10 +80,13 @@ class Batches:
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
         if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
             self._parts = None
-        # Visits of the root from which two batches are in flight; smaller trees want fresh values.
-        self.overlap_from = 2 * CHUNK * BATCHED_VISITS_PER_LEAF if self._parts is not None else MAX_VISITS
         self.most_threads = self.most_leaves if self._parts is not None else -(-self.most_leaves // CHUNK)
         self._pool = ThreadPool(threads, "evaluate")
+        self._elsewhere = threads > 1 and is_elsewhere(evaluator)
+        # Visits of the root from which two batches are in flight; smaller trees want fresh values, a GPU full batches.
+        fewest = self.most_leaves if self._elsewhere else 2 * CHUNK
+        overlaps = self._parts is not None or self._elsewhere
+        self.overlap_from = fewest * BATCHED_VISITS_PER_LEAF if overlaps else MAX_VISITS
         # A ring, the oldest batch first. Room for a whole one in each: there is no half one while the tree is small.
         self._ring = deque(Batch(self.most_leaves) for _ in range(2))
         self._in_flight = 0  # Number of batches in flight, the first ones of the ring.
@@ -137,7 +141,9 @@ class Batches:
             ask_tables(self.tablebase, batch.visits, batch.leaves)
         questions = batch.questions[1]
         if self._parts is None:
-            batch.shares = [Offer(partial(self._evaluate, batch, 0, questions))] if questions else []
+            whole = partial(self._evaluate, batch, 0, questions)
+            if questions:
+                batch.shares = [self._pool.offer(whole) if self._elsewhere else Offer(whole)]
             return
         share = max(1, min(CHUNK, -(-questions // self._pool.threads)))  # Less than a chunk only for idle threads.
         for start in range(0, questions, share):
@@ -157,7 +163,9 @@ class Batches:
         """Complete the evaluation of the oldest batch and finish its visits."""
         batch = self._ring[0]
         # The calling thread begins at the end where no other does, and goes on with what is younger instead of waiting.
-        for share in [share for other in self._ring for share in reversed(other.shares)]:
+        # A GPU takes one batch after the other.
+        begun = [batch] if self._elsewhere else self._ring
+        for share in [share for other in begun for share in reversed(other.shares)]:
             if all(own.is_done for own in batch.shares):
                 break
             share.take()

@@ -27,7 +27,7 @@ from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.run.playing import START, GenerationTask, play_numbers
+from selfplay.run.playing import GAMES_AT_ONCE, START, GenerationTask, play_numbers
 from selfplay.training.families import Family, family_of
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
     add_flag(parser, "--visits", GameSettings.visits, "search this many visits per self-play move")
-    add_flag(parser, "--concurrency", GameSettings.concurrent, "play this many games at once in each process")
+    add_flag(parser, "--concurrency", GAMES_AT_ONCE, "play this many games at once in each process")
     text = "evaluate towers in self-play with this backend"
     add_flag(parser, "--backend", GameSettings.backend, text, choices=BACKEND_NAMES)
     add_flag(parser, "--seconds", 10.0, "measure each speed for this many seconds", "S")

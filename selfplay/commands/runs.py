@@ -8,12 +8,11 @@ from pathlib import Path
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
 from engine.errors import ConfigError, RunError
-from engine.options import usable_cpus
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.run.config import SECTIONS, add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
-from selfplay.run.playing import PlayBackend, play_numbers
+from selfplay.run.playing import PlayBackend
 from selfplay.run.workers import WorkerPool
 
 
@@ -39,7 +38,8 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="play on N processes, or N tasks of the cluster (default: one for each processor); 1 = in this process",
+        help="play on N processes, or N tasks of the cluster (default: one for each processor, one for a GPU); "
+        "1 = in this process",
     )
     parser.add_argument(
         "--cluster",
@@ -59,8 +59,7 @@ def play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
         with connected(arguments.cluster, arguments.workers, show) as play:
             yield play
     else:
-        count = arguments.workers or usable_cpus()
-        yield WorkerPool(count, show) if count > 1 else play_numbers
+        yield WorkerPool(arguments.workers, show)
 
 
 def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callable[[], bool]], bool]) -> int:

@@ -16,7 +16,9 @@ class GameSettings:
     """
 
     count: int = setting(128, "play this many games in a generation", least=1)
-    concurrent: int = setting(32, "play this many games at once in each worker; each adds one leaf to a batch", least=1)
+    concurrent: int = setting(
+        0, "play this many games at once in each worker, each adds one leaf to a batch; 0 = 32, on a GPU 512", least=0
+    )
     backend: str = setting("numpy", "evaluate towers with this; auto = a GPU if one answers", BACKEND_NAMES)
     visits: int = setting(128, "search a move that becomes a training target for this many root visits", least=1)
     fast_visits: int = setting(24, "search a move that is only played for this many root visits", least=1)

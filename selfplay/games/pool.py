@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 
 from engine.board.layout import ROW_WORDS
 from engine.board.makemove import push
+from engine.native.pool import ThreadPool
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import Seats
 from selfplay.records.endings import game_ending
@@ -69,31 +72,76 @@ class PooledGame(ABC):
             self._begin_move()
 
 
+class _Room:
+    """Games that sit at the same tables, one table per evaluator, and share batches."""
+
+    def __init__(self, tables: Sequence[Seats]) -> None:
+        self.seated: dict[int, PooledGame] = {}
+        self._tables = tables
+        self._free = list(range(len(tables[0].players)))
+        self._answers: Future[None] | None = None
+
+    def fill(self, games: Iterator[PooledGame]) -> None:
+        """Let new games begin in the free seats."""
+        while self._free and (game := next(games, None)) is not None:
+            seat = self._free.pop()
+            self.seated[seat] = game
+            game.sit_down([table.players[seat] for table in self._tables])
+
+    def gather(self) -> None:
+        """Search until each game waits for an evaluation or is over."""
+        searching = [seat for seat, game in self.seated.items() if not game.finished]
+        while searching:
+            searching = _search_on(self.seated, searching, self._tables)
+
+    def evaluate(self, helper: ThreadPool | None) -> None:
+        """Evaluate the batches, on the helper's thread if there is one."""
+        if helper is not None:
+            self._answers = helper.start(self._evaluate)
+        else:
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        for table in self._tables:
+            table.evaluate()
+
+    def finished(self) -> Iterator[PooledGame]:
+        """Wait for the answers, and let the games leave that are over."""
+        if self._answers is not None:
+            self._answers.result()
+        for seat in [seat for seat, game in self.seated.items() if game.finished]:
+            self._free.append(seat)
+            yield self.seated.pop(seat)
+
+
 def play_games(
-    games: Iterator[PooledGame], tables: Sequence[Seats], finish: Callable[[Any], None], stop: Callable[[], bool]
+    games: Iterator[PooledGame],
+    rooms: Sequence[Sequence[Seats]],
+    finish: Callable[[Any], None],
+    stop: Callable[[], bool],
 ) -> None:
     """Play as many games at a time as there are seats, and call `finish` with each game's record when it ends.
 
-    `tables` has one entry per evaluator, in the same order. Stops between batches when asked. The other games in a
-    batch do not affect a game, because evaluators return the same bits for a leaf in any batch.
+    A room is a sequence of tables, one per evaluator, in the same order. With several rooms, one gathers its leaves
+    while another's are evaluated on a second thread. Stops between batches when asked. The other games in a batch do
+    not affect a game, because evaluators return the same bits for a leaf in any batch.
     """
-    seated: dict[int, PooledGame] = {}
-    free = list(range(len(tables[0].players)))
-    while not stop():
-        while free and (game := next(games, None)) is not None:
-            seat = free.pop()
-            seated[seat] = game
-            game.sit_down([table.players[seat] for table in tables])
-        if not seated:
-            return
-        searching = [seat for seat, game in seated.items() if not game.finished]
-        while searching:
-            searching = _search_on(seated, searching, tables)
-        for table in tables:
-            table.evaluate()
-        for seat in [seat for seat, game in seated.items() if game.finished]:
-            finish(seated.pop(seat).record())
-            free.append(seat)
+    places = [_Room(tables) for tables in rooms]
+    helper = ThreadPool(2, "evaluate") if len(places) > 1 else None
+    try:
+        for room in itertools.cycle(places):
+            if stop():
+                return
+            for game in room.finished():
+                finish(game.record())
+            room.fill(games)
+            if not any(place.seated for place in places):
+                return
+            room.gather()
+            room.evaluate(helper)
+    finally:
+        if helper is not None:
+            helper.close()
 
 
 def _search_on(games: dict[int, PooledGame], seats: Sequence[int], tables: Sequence[Seats]) -> list[int]:

@@ -132,8 +132,12 @@ class RunConfig:
     gate: GateSettings = field(default_factory=GateSettings)
 
     def __post_init__(self) -> None:
-        run_family_of(self.net)
+        family = run_family_of(self.net)
         check_settings(self)
+        for section, able in (("fit", family.on_device), ("games", family.plays_on_device)):
+            if getattr(self, section).backend == "cupy" and not able:
+                kinds = "towers and transformers train" if section == "fit" else "towers play"
+                raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
 
 
 SECTIONS: dict[str, type[Any]] = {"fit": FitSettings, "games": GameSettings, "gate": GateSettings}
@@ -207,6 +211,8 @@ def add_config_flags(parser: argparse.ArgumentParser, sections: Collection[str])
 
     The help of a brief parser shows the settings of these sections alone.
     """
+    text = "set fit.backend and games.backend, where a flag does not: where towers train and play"
+    parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
     is_brief = getattr(parser, "is_brief", False)
     parser.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="read settings from this file; flags override it"
@@ -240,6 +246,8 @@ def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, An
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:
     """The nested values of the flags that were given."""
     given: dict[str, Any] = {}
+    if arguments.backend is not None:
+        given = {section: {"backend": arguments.backend} for section in ("fit", "games")}
     for one in fields(RunConfig):
         section = SECTIONS.get(one.name)
         names = [one.name] if section is None else [f"{one.name}.{inner.name}" for inner in fields(section)]

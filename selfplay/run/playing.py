@@ -6,6 +6,8 @@ So any number of workers may share the numbers, and a replayed lost game comes o
 
 from __future__ import annotations
 
+import itertools
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,16 +18,19 @@ import chess
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from engine.backend import NUMPY, get_backend
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
-from engine.evaluation.protocol import InKernelEvaluator
+from engine.evaluation.protocol import InKernelEvaluator, is_elsewhere, news_of
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.training.families import run_family_of
 from selfplay.training.own import is_own
 
+GAMES_AT_ONCE, GAMES_ON_DEVICE = 32, 512  # default of games.concurrent; a GPU is fast with large batches only
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
 START = row_from_board(chess.Board())  # of the games without an opening
@@ -90,35 +95,58 @@ PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Callable
 the games in flight given up."""
 
 
+def on_device(task: PlayTask) -> bool:
+    """Whether the games are to be played on a GPU, as far as this machine can tell."""
+    wanted = task.settings.backend
+    if wanted == "numpy" or not task.net or not run_family_of(task.net).plays_on_device:
+        return False
+    return wanted == "cupy" or get_backend(wanted) is not NUMPY
+
+
 def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
     """The task for one of so many workers: it has no more games at once than its share of them."""
-    concurrent = min(task.settings.concurrent, max(1, -(-games // workers)))
+    most = task.settings.concurrent or (GAMES_ON_DEVICE if on_device(task) else GAMES_AT_ONCE)
+    concurrent = min(most, max(1, -(-games // workers)))
     return replace(task, settings=replace(task.settings, concurrent=concurrent))
 
 
 def play_numbers(
-    task: PlayTask, numbers: Iterable[int], finish: Callable[[Any], None], stop: Callable[[], bool]
+    task: PlayTask,
+    numbers: Iterable[int],
+    finish: Callable[[Any], None],
+    stop: Callable[[], bool],
+    tell: Callable[[str], None] = lambda text: None,
 ) -> None:
     """The PlayBackend of the calling thread: many games at once, or one where all evaluators work inside kernels.
 
-    Numbers that are no sequence are drawn one at a time, as games end and leave room for others.
+    Numbers that are no sequence are drawn one at a time, as games end and leave room for others. `tell` gets what the
+    evaluators have to say, such as that a GPU failed.
     """
-    if isinstance(numbers, Sequence):
-        task = shared_task(task, len(numbers), 1)
+    task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else sys.maxsize, 1)
     name = task.net if is_own(task.net) else "network"
     evaluators = [make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets]
     games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)
     kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
     in_turn = len(kernels) == len(evaluators)
     seating = replace(task.seating(), games=1) if in_turn else task.seating()
-    tables = [Seats(one, seating) for one in evaluators]
+    # While a GPU evaluates one half of the games, the processor searches in the other.
+    halves = 2 if seating.games > 1 and any(is_elsewhere(one) for one in evaluators) else 1
+    seating = replace(seating, games=-(-seating.games // halves))
+    rooms = [[Seats(one, seating) for one in evaluators] for _ in range(halves)]
+
+    def stops() -> bool:
+        for text in itertools.chain.from_iterable(map(news_of, evaluators)):
+            tell(text)
+        return stop()
+
     try:
         if in_turn:
-            play_in_turn(games, tables, kernels, finish, stop)
+            play_in_turn(games, rooms[0], kernels, finish, stops)
         else:
             # There is a worker for each processor, so the products of a network of one's own get one thread each.
             with threadpool_limits(limits=1, user_api="blas"):
-                play_games(games, tables, finish, stop)
+                play_games(games, rooms, finish, stops)
     finally:
+        stops()
         for evaluator in evaluators:
             evaluator.close()

@@ -23,7 +23,8 @@ ATTEMPTS = 3  # give up after so many pools in a row that finished no game
 WAIT_S = 0.2  # seconds between checks for a stop
 BEAT_S = 1.0  # seconds between the signs of life of a worker
 
-WorkerMessage = tuple[int, Any]  # worker, and the record of a finished game, or None as a sign of life
+# The worker, and the record of a finished game, or what its evaluators tell, or None as a sign of life.
+WorkerMessage = tuple[int, Any]
 
 
 class WorkerLost(Exception):
@@ -78,13 +79,19 @@ class SharedPlay(ABC):
         self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Callable[[], bool]
     ) -> None:
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
-        missing, count, in_vain = list(numbers), self._count(), 0
+        missing, count, in_vain, told = list(numbers), self._count(), 0, set[str]()
         task = shared_task(task, len(missing), count)
         while missing and not stop():
             finished: set[int] = set()
 
             def take(record: Any, finished: set[int] = finished) -> None:
-                if record.number not in finished:
+                if isinstance(record, str):
+                    # Every worker says it, with its own times and reasons before what follows from them.
+                    wording = "".join(letter for letter in record.rpartition("; ")[2] if not letter.isdigit())
+                    if wording not in told:
+                        told.add(wording)
+                        self._tell(record)
+                elif record.number not in finished:
                     finished.add(record.number)
                     finish(record)
 
@@ -132,14 +139,14 @@ class SharedPlay(ABC):
 
 
 def play_share(task: PlayTask, numbers: Iterator[int], send: Callable[[Any], None], source: str) -> None:
-    """What a worker does: compile, say so, and play the games whose numbers it draws. `send` gets records, and None.
+    """What a worker does: compile, say so, and play the games whose numbers it draws. `send` gets messages.
 
     source: `source_hash` of the caller. Raises ConfigError for another one: its games would be others.
     """
     if source_hash() != source:
         place = f"{platform.node()}, {Path(__file__).resolve().parents[2]}"
         raise ConfigError(f"a worker runs another version of the program than its supervisor ({place})")
-    play_numbers(task.shortest(), [0], lambda record: None, lambda: False)
+    play_numbers(task.shortest(), [0], lambda record: None, lambda: False, send)
     send(None)
     beat = time.monotonic()
 
@@ -150,4 +157,4 @@ def play_share(task: PlayTask, numbers: Iterator[int], send: Callable[[Any], Non
             send(None)
         return False
 
-    play_numbers(task, numbers, send, pulse)
+    play_numbers(task, numbers, send, pulse, send)

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
@@ -19,18 +19,31 @@ from typing import Any
 
 from engine.cli.command_line import silence_false_warnings
 from engine.errors import AinoError
-from selfplay.run.playing import PlayTask
+from engine.options import usable_cpus
+from selfplay.run.playing import PlayTask, on_device, play_numbers
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
 ENDING_S = 5.0  # for terminated processes to end
 
 
 class WorkerPool(SharedPlay):
-    """A PlayBackend of `workers` processes.
+    """A PlayBackend of `workers` processes; 0 means one for each processor, or one for a GPU. One is this process.
 
     They share nothing but the networks' files and the kernel cache, ignore Ctrl-C, which their parent handles,
     and end with their parent, however it ends.
     """
+
+    def __call__(
+        self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Callable[[], bool]
+    ) -> None:
+        self._now = self._workers or (1 if on_device(task) else usable_cpus())
+        if self._now == 1:
+            play_numbers(task, numbers, finish, stop, self._tell)
+        else:
+            super().__call__(task, numbers, finish, stop)
+
+    def _count(self) -> int:
+        return self._now
 
     def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> _Processes:
         return _Processes(task, numbers, count)

@@ -62,12 +62,14 @@ class Family(ABC):
         recipe: default training settings.
         clips: whether gradients are clipped; their norm takes one more pass over all of them.
         on_device: whether it can train on a GPU.
+        plays_on_device: whether it can play there.
         average_every: steps between two updates of the averaged weights.
     """
 
     recipe: Recipe
     clips = False
     on_device = False
+    plays_on_device = False
     average_every = 1
 
     @abstractmethod

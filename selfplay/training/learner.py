@@ -68,10 +68,11 @@ class Learner:
 
     def averaged_model(self) -> Layer:
         """A new model with the averaged weights; its batch statistics are measured on coming batches."""
-        model = self._trainer.averaged_model()
-        coming = (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
-        self.family.refresh(model, coming)
-        return self.family.joined(self.model, model)
+        with self._backend.guard("the averaged network was made"):
+            model = self._trainer.averaged_model()
+            coming = (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
+            self.family.refresh(model, coming)
+            return self.family.joined(self.model, model)
 
     def close(self) -> None:
         self._trainer.close()
@@ -87,10 +88,11 @@ class Learner:
         """Continue from `state()` of a learner with the same model. Raises RunError for another model's state."""
         if values.get("model") != self.model.config():
             raise RunError("the checkpoint belongs to a network of another architecture")
-        try:
-            self._trainer.restore(arrays, values)
-        except (KeyError, ConfigError, ShapeError) as error:
-            raise RunError(f"the checkpoint is not that of this training: {error}") from error
+        with self._backend.guard("a checkpoint was loaded"):
+            try:
+                self._trainer.restore(arrays, values)
+            except (KeyError, ConfigError, ShapeError) as error:
+                raise RunError(f"the checkpoint is not that of this training: {error}") from error
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

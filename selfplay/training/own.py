@@ -77,6 +77,7 @@ class OwnFamily:
     """Networks of the class at `place`, package.module:Class, which is imported when the first network is made."""
 
     recipe = TOWER_RECIPE
+    on_device = plays_on_device = False  # Aino moves nothing there; the class may use a GPU by itself.
 
     def __init__(self, place: str) -> None:
         self._place = place

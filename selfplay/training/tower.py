@@ -16,6 +16,7 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES, fill_planes
 from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, POLICY_PLANES
 from engine.network.tower.gpu import planes_on
+from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import NetworkConfig, build_network
 from engine.nn.averaging import refresh_statistics
 from engine.nn.layer import Layer
@@ -47,6 +48,7 @@ class TowerFamily(Family):
 
     def __init__(self, config: NetworkConfig) -> None:
         self._config = config
+        self.plays_on_device = isinstance(config, TowerConfig) and not config.policy_layers
 
     def build(self, rng: np.random.Generator) -> Layer:
         return build_network(self._config, rng)

@@ -1,5 +1,6 @@
 """A GPU that fails costs nothing but its speed: the same network plays on, with the same Hash, and one line says so."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,3 +213,26 @@ def test_search_of_400_nodes_on_a_device_finds_the_processors_move(
     found, expected = move_of(talk, net, 400)
     assert found == expected
     assert about_gpu(talk) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_tree_gathers_while_another_thread_waits_for_the_device(
+    fails: bool, device: Device, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.search.batches.BATCHED_VISITS_PER_LEAF", 1)
+    threads: list[tuple[str, int]] = []
+    fly = DeviceEvaluator._fly
+
+    def noted(self: DeviceEvaluator, leaves: object, count: int) -> None:
+        threads.append((threading.current_thread().name.partition("_")[0], count))
+        fly(self, leaves, count)  # type: ignore[arg-type]
+
+    talk.say("setoption name Threads value 2", "setoption name Backend value cupy", "isready")
+    monkeypatch.setattr(DeviceEvaluator, "_fly", noted)
+    if fails:
+        device.fail("product", FAILURES["lost"][1], after=120)
+    talk.say(MOVES, "go nodes 300")
+    talk.wait_for("bestmove")
+    assert talk.engine._search.visits >= 300
+    assert about_gpu(talk) == [] if not fails else len(about_gpu(talk)) == 1
+    assert any(name == "evaluate" for name, _ in threads), threads

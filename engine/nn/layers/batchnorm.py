@@ -24,10 +24,13 @@ class BatchNorm(Layer):
     Training uses the batch's own statistics and moves the running ones towards them by `momentum`. Inference uses
     the running statistics as constants. So does training on a single value a channel, which has no variance. Both use
     the biased variance, the mean of (x - mean)^2; PyTorch's running one is n / (n - 1) times it.
+    `groups` equal parts of a batch can be normalised each by itself on a GPU, where a pass for each would be slow;
+    the running statistics follow the means of theirs.
     Raises ShapeError when C differs. Ioffe and Szegedy 2015, arXiv:1502.03167.
     """
 
     sizes = ("channels",)
+    groups = 1
 
     def __init__(self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__()
@@ -46,7 +49,9 @@ class BatchNorm(Layer):
         check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
         operations = operations_for(x)
         if training and x.size > self.channels:
-            y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, self.epsilon, self.relu)
+            y, mean, variance, norm_backward = operations.batch_norm(
+                x, gamma, beta, self.epsilon, self.relu, self.groups
+            )
             running = self.buffers["running_mean"], self.buffers["running_variance"]
             operations.follow(running, (mean, variance), self.momentum)
         else:

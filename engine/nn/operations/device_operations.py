@@ -28,21 +28,26 @@ class DeviceOperations(Operations):
         return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
 
     def batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1
     ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
-        last, axes = _last(x), tuple(axis for axis in range(x.ndim - 1))
-        count = last.size // last.shape[-1]
-        mean, variance = last.mean(axis=axes), last.var(axis=axes)
-        y = self._fused["normalise_relu" if relu else "normalise"](last, mean, variance, gamma, beta, epsilon)
+        last, shape = _last(x), (groups, -1, x.shape[1])
+        rows, end = last.reshape(shape), "_relu" if relu else ""
+        share, each = 1 / rows.shape[1], (groups, 1, x.shape[1])
+        mean = rows.mean(axis=1, keepdims=True)
+        variance = self._fused["variance"](rows, mean, share).reshape(each)
+        y = self._fused["normalise" + end](rows, mean, variance, gamma, beta, epsilon)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            name = "norm_slopes_relu" if relu else "norm_slopes"
-            masked, along = self._fused[name](_last(dy), y, last, mean, variance, epsilon)
-            dgamma, dbeta = along.sum(axis=axes), masked.sum(axis=axes)
-            dx = self._fused["norm_gradient"](masked, last, mean, variance, gamma, dgamma, dbeta, epsilon, 1 / count)
-            return _first(dx), dgamma, dbeta
+            rows_dy = _last(dy).reshape(shape)
+            along = self._fused["gamma_slope" + end](rows_dy, y, rows, mean, variance, epsilon).reshape(each)
+            total = self._fused["beta_slope" + end](rows_dy, y).reshape(each)
+            sums = gamma, along, total
+            dx = self._fused["norm_gradient" + end](rows_dy, y, rows, mean, variance, *sums, epsilon, share)
+            dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in (along, total))
+            return _first(dx.reshape(last.shape)), dgamma, dbeta
 
-        return _first(y), mean, variance, backward
+        centre, spread = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
+        return _first(y.reshape(last.shape)), centre, spread, backward
 
     def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
         self._fused["follow"](*running, *values, momentum, *running)
@@ -94,19 +99,32 @@ def _functions(xp: Any) -> list[Callable[..., Any]]:
     def normalise_relu(x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
         return xp.maximum(normalise(x, mean, variance, gamma, beta, epsilon), 0)
 
-    def norm_slopes(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float) -> Any:
-        return dy * 1, dy * ((x - mean) / xp.sqrt(variance + epsilon))
+    def variance(x: Array, mean: Array, share: float) -> Array:
+        return xp.sum((x - mean) * (x - mean) * share, axis=1)
 
-    def norm_slopes_relu(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float) -> Any:
-        masked = dy * (y > 0)
-        return masked, masked * ((x - mean) / xp.sqrt(variance + epsilon))
+    def beta_slope(dy: Array, y: Array) -> Array:
+        return xp.sum(dy * 1, axis=1)
+
+    def beta_slope_relu(dy: Array, y: Array) -> Array:
+        return xp.sum(dy * (y > 0), axis=1)
+
+    def gamma_slope(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
+        return xp.sum(dy * ((x - mean) / xp.sqrt(variance + epsilon)), axis=1)
+
+    def gamma_slope_relu(dy: Array, y: Array, x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
+        return xp.sum(dy * (y > 0) * ((x - mean) / xp.sqrt(variance + epsilon)), axis=1)
 
     def norm_gradient(
-        dy: Array, x: Array, mean: Array, variance: Array, gamma: Array, dgamma: Array, dbeta: Array, *rest: float
+        dy: Array, y: Array, x: Array, mean: Array, variance: Array, gamma: Array, *rest: Array | float
     ) -> Array:
-        epsilon, share = rest
+        dgamma, dbeta, epsilon, share = rest
         factor = 1 / xp.sqrt(variance + epsilon)
         return (dy - dbeta * share - (x - mean) * factor * (dgamma * share)) * (gamma * factor)
+
+    def norm_gradient_relu(
+        dy: Array, y: Array, x: Array, mean: Array, variance: Array, gamma: Array, *rest: Array | float
+    ) -> Array:
+        return norm_gradient(dy * (y > 0), y, x, mean, variance, gamma, *rest)
 
     def follow(a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array) -> None:
         xp.add(a, (new_a - a) * momentum, out=out_a)
@@ -128,5 +146,6 @@ def _functions(xp: Any) -> list[Callable[..., Any]]:
     def gate_gradient(dskip: Array, scale: Array, dmean: Array, share: float) -> Array:
         return dskip * scale + dmean * share
 
-    norms: list[Callable[..., Any]] = [normalise, normalise_relu, norm_slopes, norm_slopes_relu, norm_gradient, follow]
+    norms: list[Callable[..., Any]] = [normalise, normalise_relu, variance, norm_gradient, norm_gradient_relu, follow]
+    norms += [beta_slope, beta_slope_relu, gamma_slope, gamma_slope_relu]
     return [*norms, gate, gate_relu, gate_slopes, gate_slopes_relu, gate_gradient]

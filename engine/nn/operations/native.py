@@ -38,7 +38,7 @@ class NativeOperations(Operations):
         return _channels_first(biased), backward
 
     def batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1
     ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
         fold = _fold(x)
         if not fold:

@@ -89,14 +89,14 @@ class Operations:
     # ---- normalisation --------------------------------------------------------------------------------------------
 
     def batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool
+        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1
     ) -> tuple[Array, Array, Array, Callable[[Array], tuple[Array, Array, Array]]]:
         """Normalise every channel by the batch's own statistics: returns (y, mean [C], variance [C], backward).
 
         With n values a channel, h = (x - mean) / sqrt(variance + epsilon) and y = gamma h + beta:
             dgamma = sum dy h      dbeta = sum dy
             dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h dgamma / n)
-        With `relu`, y = max(gamma h + beta, 0) and dy counts only where y > 0.
+        With `relu`, y = max(gamma h + beta, 0) and dy counts only where y > 0. `groups` is as in BatchNorm.
         """
         axes, _ = _channel_axes(x)
         with np.errstate(over="ignore", invalid="ignore"):

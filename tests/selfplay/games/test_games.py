@@ -65,11 +65,15 @@ def seats(games: int, settings: GameSettings, evaluator: KeyEvaluator | None = N
 
 
 def play(
-    numbers: list[int], settings: GameSettings, concurrent: int, evaluator: KeyEvaluator | None = None
+    numbers: list[int],
+    settings: GameSettings,
+    concurrent: int,
+    evaluator: KeyEvaluator | None = None,
+    rooms: int = 1,
 ) -> dict[int, SelfPlayRecord]:
     games = (SelfPlayGame(START, settings, 5, 1, number) for number in numbers)
     records: list[SelfPlayRecord] = []
-    play_games(games, [seats(concurrent, settings, evaluator)], records.append, lambda: False)
+    play_games(games, [[seats(concurrent, settings, evaluator)] for _ in range(rooms)], records.append, lambda: False)
     return {record.number: record for record in records}
 
 
@@ -82,6 +86,13 @@ def assert_equal_records(a: SelfPlayRecord, b: SelfPlayRecord) -> None:
 def records() -> dict[int, SelfPlayRecord]:
     """Five small games played together."""
     return play([0, 1, 2, 3, 4], SMALL, concurrent=3)
+
+
+def test_games_of_two_rooms_are_those_of_one(records: dict[int, SelfPlayRecord]) -> None:
+    in_halves = play([0, 1, 2, 3, 4], SMALL, concurrent=2, rooms=2)
+    assert sorted(in_halves) == sorted(records)
+    for number, record in records.items():
+        assert_equal_records(in_halves[number], record)
 
 
 # ---- games --------------------------------------------------------------------------------------------------------

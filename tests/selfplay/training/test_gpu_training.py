@@ -10,6 +10,7 @@ import pytest
 from engine.backend import get_backend, to_numpy
 from engine.errors import ConfigError, DeviceError
 from engine.nn import dit, operations
+from engine.nn.checkpoint import read_checkpoint, write_checkpoint
 from engine.nn.layer import Layer
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.records.positions import PositionSet
@@ -92,11 +93,11 @@ def test_training_goes_on_on_another_backend(positions: PositionSet, device: Dev
         learner.close()
 
 
-@pytest.mark.parametrize(("net", "most"), [("64x6", 700), ("transformer-16x2x2", 1000)])
+@pytest.mark.parametrize(("net", "shard_size", "most"), [("64x6", 4, 700), ("transformer-16x2x2", 16, 1000)])
 def test_a_step_waits_twice_at_most_and_takes_few_kernels(
-    net: str, most: int, positions: PositionSet, device: Device
+    net: str, shard_size: int, most: int, positions: PositionSet, device: Device
 ) -> None:
-    learner = learner_on("cupy", positions, net)
+    learner = learner_on("cupy", positions, net, shard_size=shard_size)
     for _ in range(2):
         learner.step()
     device.counts.clear()
@@ -131,6 +132,36 @@ def test_a_device_that_fails_ends_training_with_one_error(positions: PositionSet
         assert str(error) in str(caught.value)
         device.heal()
         learner.close()
+
+
+def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(
+    positions: PositionSet, device: Device, tmp_path: Path
+) -> None:
+    def train() -> None:
+        learner = learner_on("cupy", positions, "8x1")
+        try:
+            learner.step()
+            write_checkpoint(tmp_path / "checkpoint.npz", *learner.state())
+            learner.restore(*read_checkpoint(tmp_path / "checkpoint.npz"))
+            averaged = learner.averaged_model()
+            TowerHeldOut(positions, 20).evaluate(averaged)
+            dit.save(tmp_path / "net.dit", averaged)
+        finally:
+            learner.close()
+
+    get_backend("cupy")
+    device.counts.clear()
+    train()
+    totals, moments = {kind: device.total(kind) for kind in ("launch", "upload", "download")}, set[str]()
+    for kind, total in totals.items():
+        for share in (0.1, 0.4, 0.6, 0.98):
+            device.fail(kind, CUDARuntimeError("cudaErrorUnknown"), after=int(share * total))
+            with pytest.raises(DeviceError, match="cudaErrorUnknown") as caught:
+                train()
+            moments.add(str(caught.value).removeprefix("a stand-in failed while ").partition(" (")[0])
+            device.heal()
+    assert {"a step was trained", "the averaged network was made", "a checkpoint was written"} <= moments, moments
+    assert {"a checkpoint was loaded", "the network was saved"} <= moments, moments
 
 
 def test_only_towers_train_on_a_device(positions: PositionSet, device: Device) -> None:

@@ -1,0 +1,218 @@
+"""All that Aino does on a GPU, beside PyTorch on the same GPU: one table in less than ten minutes.
+
+    python -m benchmarks.gpu
+
+First come the tests that need a device. Then inference, search, self-play and training are timed, each contestant in
+turns. Both sides begin with bit masks in host memory; inference ends with the logits of the legal moves there. PyTorch
+runs eagerly: in single precision, with channels last, and with autocast to half precision; ours is half precision in
+inference and single precision in training. `--backend numpy` runs the same on the processor, to try the command.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.inference import positions
+from benchmarks.measuring import Row, new_parser, report
+from benchmarks.training_step import torch_tower
+from engine import Engine
+from engine.backend import Backend, get_backend
+from engine.evaluation.device import DeviceEvaluator
+from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.tower import NetworkEvaluator
+from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+from engine.network.policy_map import CONV_INDEX
+from engine.network.tower.gpu import DeviceTower
+from engine.network.tower.inference import FusedTower
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn import dit
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from selfplay.commands.bench import random_positions, self_play_speed
+from selfplay.games.game_settings import GameSettings
+from selfplay.training.families import family_of
+from selfplay.training.learner import Learner
+from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
+from selfplay.training.source_files import TrainingData
+
+ROUNDS, VISITS = 3, 32
+VARIANTS = ("torch", "torch channels last", "torch autocast")
+DEVICE_TESTS = ("tests/unit/network/test_device.py", "tests/unit/nn/test_nn_backend.py")
+Run = Callable[[], int]  # returns how many positions it was
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = new_parser(__doc__)
+    parser.add_argument("--backend", choices=("cupy", "numpy"), default="cupy")
+    parser.add_argument("--nets", type=TowerConfig.parse, nargs="+", default=[TowerConfig(64, 6), TowerConfig(256, 15)])
+    parser.add_argument("--batches", type=int, nargs="+", default=[64, 256, 1024], help="positions of an evaluation")
+    parser.add_argument("--train-batch", type=int, default=TOWER_RECIPE.batch_size, help="positions of a training step")
+    parser.add_argument("--games", type=int, default=512, help="self-play games at once")
+    parser.add_argument("--nodes", type=int, default=4096, help="nodes of a search")
+    parser.add_argument("--seconds", type=float, default=6.0, help="time each contestant this long")
+    parser.add_argument("--no-tests", action="store_true", help="leave out the device tests")
+    options = parser.parse_args(arguments)
+    backend = get_backend(options.backend)
+    has_torch = importlib.util.find_spec("torch") is not None
+    print(f"{backend.device}, {backend.versions()}" + ("" if has_torch else "; PyTorch is missing: only ours is timed"))
+    if not options.no_tests:
+        print(subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "gpu or GPU", *DEVICE_TESTS],
+                             check=False, capture_output=True, text=True).stdout.splitlines()[-1])  # fmt: skip
+    rows: list[Row] = []
+    names = ("aino", *VARIANTS) if has_torch else ("aino",)
+    for config in options.nets:
+        for work, batch, speeds in measure(config, backend, options, names[1:]):
+            by_name = {f"{name} /s": round(speeds[name], 1) if name in speeds else "-" for name in names}
+            rows.append({"work": work, "net": str(config), "batch": batch, **by_name})
+    report(rows, options.json)
+
+
+def measure(
+    config: TowerConfig, backend: Backend, options: Any, variants: Sequence[str]
+) -> Iterator[tuple[str, int, dict[str, float]]]:
+    """Yield what is done, positions in a batch, and the contestants' speeds."""
+    model = build_tower(config, np.random.default_rng(0))
+    for batch in options.batches:
+        leaves = positions(batch)
+        runs = {name: torch_inference(config, leaves, batch, backend, name) for name in variants}
+        runs["aino"] = our_inference(model.named_parameters() | model.named_buffers(), config, leaves, batch, backend)
+        yield "inference", batch, race(runs, options.seconds)
+    with TemporaryDirectory() as folder:
+        net = Path(folder) / "net.dit"
+        dit.save(net, model)
+        with Engine(EngineOptions(evaluator="network", weights_file=str(net), backend=backend.name)) as engine:
+
+            def search() -> int:
+                engine.new_game()
+                return engine.search(Limits(nodes=options.nodes)).nodes
+
+            yield "search", engine.evaluator.round_size, race({"aino": search}, options.seconds)
+        settings = GameSettings(concurrent=options.games, backend=backend.name, visits=VISITS)
+        yield f"self-play, {VISITS} visits", options.games, {"aino": self_play_speed(net, settings, 1, options.seconds)}
+    leaves = positions(options.train_batch)
+    runs = {name: torch_training(config, leaves, options.train_batch, backend, name) for name in variants}
+    runs["aino"], learner = our_training(config, options.train_batch, backend)
+    yield "training", options.train_batch, race(runs, options.seconds)
+    learner.close()
+
+
+def race(runs: dict[str, Run], seconds: float) -> dict[str, float]:
+    """Positions a second by name: the median of a few rounds, in turns."""
+    speeds: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()  # compiles, allocates
+    for name, run in [*runs.items()] * ROUNDS:
+        done, begun = 0, time.perf_counter()
+        while not done or time.perf_counter() - begun < seconds / ROUNDS:
+            done += run()
+        speeds[name].append(done / (time.perf_counter() - begun))
+    return {name: statistics.median(values) for name, values in speeds.items()}
+
+
+# ---- ours ---------------------------------------------------------------------------------------------------------
+
+
+def our_inference(tensors: Any, config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend) -> Run:
+    spare = NetworkEvaluator(FusedTower(tensors, config))
+    evaluator = DeviceEvaluator(spare, lambda: DeviceTower(tensors, config, backend), chooses=False)
+
+    def run() -> int:
+        evaluator.evaluate(leaves, batch)
+        assert not (news := evaluator.take_news()), news
+        return batch
+
+    return run
+
+
+def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run, Learner]:
+    family, settings = family_of(str(config)), LearnerSettings(batch, TOWER_RECIPE.weight_decay)
+    games = random_positions(np.random.default_rng(1), games=20)
+    batches = family.batches(TrainingData((games,), (1.0,), games), settings, 1)
+    learner = Learner(family, family.build(np.random.default_rng(0)), batches, settings, 1e-3, backend.name)
+
+    def run() -> int:
+        learner.step()
+        return batch
+
+    return run, learner
+
+
+# ---- PyTorch ------------------------------------------------------------------------------------------------------
+
+
+class Torch:
+    """PyTorch's tower on the device, in one of VARIANTS."""
+
+    def __init__(self, config: TowerConfig, backend: Backend, variant: str) -> None:
+        import torch
+
+        self.torch: Any = torch
+        self.device = "cpu" if backend.name == "numpy" else "cuda"
+        self.layout = torch.contiguous_format if variant == VARIANTS[0] else torch.channels_last
+        self.half = torch.bfloat16 if self.device == "cpu" else torch.float16
+        self.is_half = variant == VARIANTS[2]
+        self.model = torch_tower(torch, config).to(self.device, memory_format=self.layout)
+        self._squares = torch.arange(64, device=self.device)
+        self._is_counter = (torch.arange(PLANES, device=self.device) == FIFTY_MOVE_PLANE)[:, None]
+
+    def __call__(self, masks: np.ndarray) -> Any:
+        """Return what the tower answers to bit masks uint64 [B, 112]."""
+        words = self.torch.from_numpy(masks.view(np.int64)).to(self.device)[:, :, None]
+        planes = self.torch.where(self._is_counter, words, (words >> self._squares) & 1)
+        planes = planes.float().view(-1, PLANES, 8, 8).contiguous(memory_format=self.layout)
+        with self.torch.autocast(self.device, self.half, enabled=self.is_half):
+            return self.model(planes)
+
+
+def torch_inference(config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend, variant: str) -> Run:
+    tower = Torch(config, backend, variant)
+    tower.model.eval()
+
+    def run() -> int:
+        with tower.torch.no_grad():
+            policy, wdl, moves_left = tower(leaves.masks[:batch])
+            places = tower.torch.from_numpy(CONV_INDEX[leaves.policy_index[:batch]].astype(np.int64)).to(tower.device)
+            answers = policy.flatten(1).gather(1, places).float(), wdl.float().softmax(1), moves_left.float()
+            for answer in answers:
+                answer.cpu()
+        return batch
+
+    return run
+
+
+def torch_training(config: TowerConfig, leaves: LeafBatch, batch: int, backend: Backend, variant: str) -> Run:
+    tower = Torch(config, backend, variant)
+    torch, functional = tower.torch, tower.torch.nn.functional
+    optimizer = torch.optim.AdamW(tower.model.parameters(), lr=1e-3)
+    scaler = torch.amp.GradScaler(tower.device, enabled=tower.is_half and tower.device == "cuda")
+    moves = CONV_INDEX[leaves.policy_index[:batch, 0]].astype(np.int64)
+
+    def run() -> int:
+        policy, wdl, moves_left = (answer.float() for answer in tower(leaves.masks[:batch]))
+        targets = torch.from_numpy(moves).to(tower.device)
+        loss = functional.cross_entropy(policy.flatten(1), targets) + functional.cross_entropy(wdl, targets % 3)
+        loss = loss + functional.huber_loss(moves_left, torch.zeros_like(moves_left))
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        torch.nn.utils.clip_grad_norm_(tower.model.parameters(), LearnerSettings.clip_norm)
+        scaler.step(optimizer)
+        scaler.update()
+        loss.item()
+        return batch
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

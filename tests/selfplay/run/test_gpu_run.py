@@ -1,0 +1,190 @@
+"""Runs with a GPU: where games are played and candidates trained, and what is said when the device fails."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine.evaluation.device
+import engine.network.tower.gpu
+from engine.backend import get_backend
+from engine.errors import ConfigError
+from engine.nn import dit
+from selfplay.games.seats import Seating, Seats
+from selfplay.records.game import SelfPlayRecord
+from selfplay.run import phases
+from selfplay.run.config import SECTIONS, add_config_flags, configured, flag_values
+from selfplay.run.playing import GenerationTask, play_numbers, shared_task
+from selfplay.run.sharing import SharedPlay, WorkerMessage, play_share, source_hash
+from selfplay.run.workers import WorkerPool
+from tests.selfplay.run.crews import TINY_FLAGS, never, tiny_task
+from tests.strict_cupy import CUDARuntimeError, Device
+
+LOST = CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")
+LINE = "a stand-in failed while positions were evaluated (CUDARuntimeError: cudaErrorLaunchFailure: unspecified "
+LINE += "launch failure); the same network plays on with Backend numpy"
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (engine.network.tower.gpu, engine.evaluation.device):
+        monkeypatch.setattr(module, "PART_SIZES", (4, 16))
+        monkeypatch.setattr(module, "PART", 16)
+
+
+@pytest.fixture
+def task(tmp_path: Path, device: Device) -> GenerationTask:
+    """Games of ten plies on the device."""
+    there = tiny_task(tmp_path, longest=10)
+    return replace(there, settings=replace(there.settings, backend="cupy"), net="16x1")
+
+
+def played(task: GenerationTask, count: int, **told: Any) -> list[SelfPlayRecord]:
+    records: list[SelfPlayRecord] = []
+    play_numbers(task, range(count), records.append, never, **told)
+    return records
+
+
+def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task: GenerationTask, device: Device) -> None:
+    there = {game.number: game for game in played(task, 6)}
+    assert device.total("product") > 0
+    here = played(replace(task, settings=replace(task.settings, backend="numpy")), 6)
+    assert [len(there[game.number].moves) for game in here] == [10] * 6
+    same = [np.array_equal(there[game.number].moves, game.moves) for game in here]
+    assert sum(same) >= 4  # half precision may decide a close move otherwise
+
+
+def test_a_device_that_fails_in_self_play_costs_one_line(task: GenerationTask, device: Device) -> None:
+    get_backend("cupy")
+    told: list[str] = []
+    device.fail("product", LOST, after=400)
+    games = played(task, 6, tell=told.append)
+    assert told == [LINE]
+    assert [len(game.moves) for game in games] == [10] * 6
+
+
+def test_numbers_that_are_drawn_one_by_one_fill_all_seats(
+    task: GenerationTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seats: list[int] = []
+
+    def noted(evaluator: Any, seating: Seating) -> Seats:
+        seats.append(seating.games)
+        return Seats(evaluator, seating)
+
+    monkeypatch.setattr("selfplay.run.playing.Seats", noted)
+    for backend, expected in (("cupy", [3, 3]), ("numpy", [6])):
+        there = replace(task, settings=replace(task.settings, backend=backend, concurrent=6, longest=2))
+        records: list[SelfPlayRecord] = []
+        play_numbers(there, iter(range(3)), records.append, never)
+        assert (seats, len(records)) == (expected, 3)
+        seats.clear()
+
+
+class _HerePool:
+    """Workers one after another in this process."""
+
+    def __init__(self, task: GenerationTask, numbers: Sequence[int]) -> None:
+        self._task, self._numbers, self._messages = task, iter(numbers), list[WorkerMessage]()
+
+    def start(self, worker: int) -> None:
+        play_share(self._task, self._numbers, lambda message: self._messages.append((worker, message)), source_hash())
+
+    def receive(self, timeout_s: float) -> WorkerMessage | None:
+        return self._messages.pop(0) if self._messages else None
+
+    def playing(self) -> list[int]:
+        return [0] if self._messages else []
+
+    def drawn(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
+class _HerePlay(SharedPlay):
+    def _pool(self, task: Any, numbers: Sequence[int], count: int) -> _HerePool:
+        return _HerePool(task, numbers)
+
+
+def test_workers_pass_on_the_line_of_a_device_that_fails_once(task: GenerationTask, device: Device) -> None:
+    get_backend("cupy")
+    device.fail("launch", LOST, after=60)
+    told: list[str] = []
+    games: list[SelfPlayRecord] = []
+    task = replace(task, settings=replace(task.settings, backend="auto"))
+    _HerePlay(3, told.append)(task, range(6), games.append, never)
+    assert len(games) == 6
+    assert len(told) == 1, told
+    assert told[0].endswith("; the same network plays on with Backend numpy")
+
+
+def test_a_device_plays_many_games_in_one_process(
+    task: GenerationTask, monkeypatch: pytest.MonkeyPatch, device: Device
+) -> None:
+    task = replace(task, settings=replace(task.settings, concurrent=0))
+    here = replace(task, settings=replace(task.settings, backend="numpy"))
+    assert shared_task(task, 10_000, 1).settings.concurrent == 512
+    assert shared_task(here, 10_000, 4).settings.concurrent == 32
+    assert shared_task(here, 10, 2).settings.concurrent == 5
+    assert shared_task(replace(task, net="sparse-128"), 10_000, 1).settings.concurrent == 32
+    automatic = replace(task, settings=replace(task.settings, backend="auto"))
+    assert shared_task(automatic, 10_000, 1).settings.concurrent == 512
+    processes: list[int] = []
+    monkeypatch.setattr("selfplay.run.workers._Processes", lambda task, numbers, count: processes.append(count))
+    monkeypatch.setattr("selfplay.run.workers.usable_cpus", lambda: 3)
+    games: list[SelfPlayRecord] = []
+    WorkerPool(0)(task, range(2), games.append, never)
+    assert (len(games), processes) == (2, [])
+    with pytest.raises(AttributeError):
+        WorkerPool(0)(here, range(6), games.append, never)
+    assert processes == [3]
+
+
+@pytest.mark.parametrize("section", ["fit", "games"])
+@pytest.mark.parametrize("net", ["small_net:Small", "sparse-128"])
+def test_a_device_for_a_network_that_cannot_use_it_is_refused(net: str, section: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{section}\.backend cupy: only towers .* on a GPU; expected numpy for "):
+        configured({"net": net, section: {"backend": "cupy"}})
+    configured({"net": net, "fit": {"backend": "auto"}, "games": {"backend": "auto"}})
+
+
+def test_transformers_train_on_a_device_but_do_not_play_there() -> None:
+    configured({"net": "transformer-16x1x2", "fit": {"backend": "cupy"}})
+    with pytest.raises(ConfigError, match=r"games\.backend cupy: only towers play"):
+        configured({"net": "transformer-16x1x2", "games": {"backend": "cupy"}})
+
+
+def test_three_phases_of_a_loop_on_a_device(
+    aino_train: Callable[..., str], tmp_path: Path, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uses: dict[str, int] = {}
+
+    def counted(work: Callable[..., Any], name: str, *rest: Any) -> Any:
+        before = device.total("product")
+        result = work(*rest)
+        uses[name] = device.total("product") - before
+        return result
+
+    for name in ("generate_games", "fit", "gate"):
+        monkeypatch.setattr(phases, name, partial(counted, getattr(phases, name), name))
+    run = tmp_path / "run"
+    small = ["--games.count", 2, "--games.longest", 10, "--gate.pairs", 1, "--gate.longest", 10, "--fit.positions", 64]
+    aino_train("loop", run, "--net", "16x1", *TINY_FLAGS, *small, "--generations", 1, "--backend", "cupy")
+    assert all(count > 0 for count in uses.values()), uses
+    assert (run / "config.toml").read_text().count('backend = "cupy"') == 2
+    _, header = dit.load(run / "nets" / "gen-00001.dit")
+    assert header["provenance"]["backend"] == "cupy"
+
+
+def test_a_sections_own_flag_decides_over_the_backend_of_the_run() -> None:
+    parser = argparse.ArgumentParser()
+    add_config_flags(parser, SECTIONS)
+    given = flag_values(parser.parse_args(["--games.backend", "numpy", "--backend", "cupy", "--fit.window", "3"]))
+    assert given == {"fit": {"backend": "cupy", "window": 3}, "games": {"backend": "numpy"}}

@@ -1,0 +1,91 @@
+"""Arrays of which some lie on a GPU and others in host memory: the error says what to write."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import nn
+from engine.backend import get_backend, to_numpy
+from engine.errors import DataError, ShapeError
+from engine.nn.averaging import refresh_statistics
+from tests.strict_cupy import Device
+
+RNG = np.random.default_rng(1)
+X, CLASSES = RNG.standard_normal((6, 3)).astype(np.float32), np.array([0, 1] * 3)
+Y, MASK = RNG.standard_normal((6, 2)).astype(np.float32), np.ones((6, 2), np.bool_)
+MODEL = nn.Sequential(first=nn.Dense(3, 4, RNG), norm=nn.BatchNorm(4), last=nn.Dense(4, 2, RNG))
+
+
+def gradients_of(model: nn.Layer, x: Any) -> dict[str, Any]:
+    y, backward = model.forward(x, training=True)
+    return backward(y)[1]
+
+
+# What is mixed, as a function of the upload; and what the error tells to write, for host memory or for the GPU.
+MIXTURES: dict[str, tuple[Callable[[Callable[[Any], Any]], Any], str, str]] = {
+    "a model there, its input here": (
+        lambda up: MODEL.to("cupy").forward(X), 'get_backend("cupy").asarray(x)', 'model.to("numpy")'),
+    "a model here, its input there": (lambda up: MODEL.forward(up(X)), 'model.to("cupy")', "to_numpy(x)"),
+    "a gradient here": (
+        lambda up: MODEL.to("cupy").forward(up(X), True)[1](Y), 'get_backend("cupy").asarray(x)', 'model.to("numpy")'),
+    "classes here": (
+        lambda up: nn.softmax_cross_entropy(up(Y), CLASSES), 'get_backend("cupy").asarray(targets)',
+        "to_numpy(outputs)"),
+    "classes there": (
+        lambda up: nn.softmax_cross_entropy(Y, up(CLASSES)), 'get_backend("cupy").asarray(outputs)',
+        "to_numpy(targets)"),
+    "a mask here": (
+        lambda up: nn.softmax_cross_entropy(up(Y), up(CLASSES), MASK), 'get_backend("cupy").asarray(mask)',
+        "to_numpy(outputs)"),
+    "numbers here": (lambda up: nn.mse(up(Y), Y), 'get_backend("cupy").asarray(targets)', "to_numpy(outputs)"),
+    "numbers there": (
+        lambda up: nn.sigmoid_binary_cross_entropy(Y, up(Y)), 'get_backend("cupy").asarray(outputs)',
+        "to_numpy(targets)"),
+    "a metric": (lambda up: nn.accuracy(up(Y), CLASSES), 'get_backend("cupy").asarray(targets)', "to_numpy(outputs)"),
+    "an optimizer": (
+        lambda up: nn.Adam().step(MODEL.to("cupy").named_parameters(), gradients_of(MODEL, X), 0.1),
+        'get_backend("cupy").asarray(gradient)', 'model.to("numpy")'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_mixture_says_what_to_write(name: str, device: Device) -> None:
+    attempt, up, down = MIXTURES[name]
+    with pytest.raises(ShapeError, match=r"in host memory, .* on the GPU; move one of them") as caught:
+        attempt(get_backend("cupy").asarray)
+    assert str(caught.value).endswith(f": {up} or {down}")
+
+
+def test_gradients_are_checked_wherever_the_arrays_lie(device: Device) -> None:
+    there, up = MODEL.to("cupy"), get_backend("cupy").asarray
+    expected = nn.gradient_check(MODEL, X).error
+    for layer, x in ((there, X), (there, up(X)), (MODEL, up(X))):
+        assert nn.gradient_check(layer, x).error == expected < 1e-6
+    for outputs, targets, mask in ((up(Y), up(CLASSES), up(MASK)), (up(Y), CLASSES, None), (Y, up(CLASSES), up(MASK))):
+        assert nn.gradient_check(nn.softmax_cross_entropy, outputs, targets, mask=mask).error < 1e-6
+
+
+def test_trainer_and_statistics_move_what_lies_elsewhere(device: Device) -> None:
+    up, models = get_backend("cupy").asarray, (MODEL.to("cupy"), MODEL.to("cupy").to("numpy"))
+    for model, x, classes in zip(models, (X, up(X)), (CLASSES, up(CLASSES)), strict=True):
+        trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.SGD(), 0.01, metrics={"accuracy": nn.accuracy})
+        trainer.fit(nn.Data(x, classes), 2, validation=nn.Data(x, classes))
+        refresh_statistics(model, [x])
+    for name, here in models[1].named_buffers().items():
+        np.testing.assert_allclose(to_numpy(models[0].named_buffers()[name]), here, rtol=1e-4, err_msg=name)
+
+
+def test_indices_are_read_back_once(device: Device) -> None:
+    layer, up = nn.Embedding(5, 3, RNG).to("cupy"), get_backend("cupy").asarray
+    device.counts.clear()
+    layer.forward(up(np.array([[0, 4]])))
+    assert device.total("wait") == 1
+    for outside in (5, -1):
+        with pytest.raises(ShapeError, match=r"Embedding: expected numbers from 0 to 4, found"):
+            layer.forward(up(np.array([[0, outside]])))
+    device.counts.clear()
+    with pytest.raises(DataError, match="found 0 to 7"):
+        nn.softmax_cross_entropy(up(Y), up(np.array([0, 1, 7, 0, 0, 0])))
+    assert device.total("wait") == 1
