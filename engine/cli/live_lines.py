@@ -29,6 +29,11 @@ def show(text: str) -> None:
     _console.print(text, markup=False)
 
 
+def log(text: str) -> None:
+    """Print one line about a long task, with the time of day before it."""
+    show(f"{time.strftime('%H:%M:%S')} {text}")
+
+
 def show_view(view: RenderableType) -> None:
     """Print a table or anything else that rich draws, at its full width if the output is not a terminal."""
     console = _console if _console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
@@ -64,13 +69,13 @@ class LiveLine:
         elif self._progress.disable and 0 < self._log_s <= now - self._logged and done > self._first:
             self._logged = now
             left = timedelta(seconds=round((now - self._begun) * (1 - done) / (done - self._first)))
-            show(f"{self._title} {done:.0%}, {text}, {left} left")
+            log(", ".join(filter(None, (f"{self._title} {done:.0%}", text, f"{left} left"))))
 
     def _tell_beginning(self, now: float) -> None:
         """Tell a log, too, why nothing is done yet."""
         if self._at_first and self._progress.disable and 0 < self._log_s <= now - self._logged:
             self._logged = now
-            show(f"{self._title} {self._first:.0%}, {self._at_first}")
+            log(f"{self._title} {self._first:.0%}, {self._at_first}")
 
 
 @contextmanager

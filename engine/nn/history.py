@@ -10,23 +10,30 @@ from typing import IO
 
 from engine.errors import ConfigError
 from engine.nn.figures import new_figure
+from engine.nn.mending import Guided
 
 Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; validation_loss, validation_METRIC
 
 
 @dataclass
-class History:
+class History(Guided):
     """Records in order of the epochs; `history["loss"]` is one column."""
 
     records: list[Record] = field(default_factory=list)
 
-    def __getitem__(self, name: str) -> list[float]:
+    def __getitem__(self, name: str | int) -> list[float]:
         """Return the values of one column, for the epochs that have it. Raises ConfigError when no epoch has it."""
+        if isinstance(name, int):
+            raise ConfigError(f"a history has columns by name, such as history['loss']; one epoch is .records[{name}]")
         values = [record[name] for record in self.records if name in record]
         if not values:
-            known = sorted({key for record in self.records for key in record})
-            raise ConfigError(f"the history has no {name!r}; it has {', '.join(known) or 'nothing'}")
+            raise ConfigError(f"the history has no {name!r}; it has {', '.join(sorted(self.columns)) or 'nothing'}")
         return values
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns."""
+        return list(dict.fromkeys(name for record in self.records for name in record))
 
     def __len__(self) -> int:
         return len(self.records)

@@ -17,13 +17,13 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from engine.backend import Backend, backend_of, bounds, check_together, get_backend
 from engine.errors import ConfigError, ShapeError
-from engine.nn.mending import foreign_arguments, input_mend, missing_attribute
+from engine.nn.mending import Guided, explained, input_mend
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -33,7 +33,7 @@ Backward = Callable[[Array], tuple[Array, Gradients]]
 REGISTRY: dict[str, type[Layer]] = {}
 
 
-class Layer:
+class Layer(Guided):
     """Base class of all layers.
 
     Training changes `params`; `buffers` are state that is stored but not trained. Both map a name to an array.
@@ -41,24 +41,16 @@ class Layer:
     under their keys. The dotted path of a part prefixes the names of its arrays.
     """
 
-    __signature__: ClassVar[inspect.Signature]
     kind: ClassVar[str]  # its name in files, from `register`
     settings: ClassVar[tuple[str, ...]]  # the constructor's arguments without rng: attributes that rebuild the layer
     # Settings that size arrays made without rng; a file must hold as many numbers as their product.
     sizes: ClassVar[tuple[str, ...]] = ()
 
-    def __new__(cls, *arguments: Any, **settings: Any) -> Self:
-        known = inspect.signature(cls).parameters
-        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-        if text := "" if takes_all else foreign_arguments(cls.__name__, settings.keys() - known.keys()):
-            raise ConfigError(text)
-        return super().__new__(cls)
-
     def __init_subclass__(cls) -> None:
-        """Keep the constructor's signature, which `__new__` would hide, and let backward passes check gradients."""
-        _, *parameters = inspect.signature(cls.__init__).parameters.values()
-        cls.__signature__ = inspect.Signature(parameters)
-        cls.settings = tuple(parameter.name for parameter in parameters if parameter.name != "rng")
+        """Let the constructor say which argument is missing or foreign, and backward passes check gradients."""
+        cls.settings = tuple(name for name in inspect.signature(cls).parameters if name != "rng")
+        if "__init__" in vars(cls):
+            setattr(cls, "__init__", explained(cls.__init__))  # noqa: B010 (mypy allows no plain assignment)
         if "forward" in vars(cls):
             cls.forward = _checking_gradients(cls.forward)  # type: ignore[method-assign]
 
@@ -117,11 +109,6 @@ class Layer:
         """Return the table that `print(model)` shows; with an example batch `x` also every layer's output shape."""
         return summary_table(self, x)
 
-    if not TYPE_CHECKING:  # a type checker would accept every name
-
-        def __getattr__(self, name: str) -> Any:
-            raise AttributeError(missing_attribute(type(self).__name__, name), name=name, obj=self)
-
     # ---- configuration --------------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
@@ -141,7 +128,7 @@ class Layer:
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
         """Build the layer from `config()`, without its "layer" entry, with random weights from `rng`."""
         arguments = {name: _built(value, rng) for name, value in config.items()}
-        if "rng" in cls.__init__.__code__.co_varnames:
+        if "rng" in inspect.signature(cls).parameters:
             arguments["rng"] = rng
         return cls(**arguments)
 
@@ -356,18 +343,29 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
 
 
 def _checking_gradients(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
-    """Let the backward pass that `forward` returns refuse gradients that are not like its result."""
+    """Refuse what is no (y, backward), and let backward refuse gradients unlike y and check what it returns itself.
+
+    A layer of one's own that returns something else raises ConfigError.
+    """
 
     @functools.wraps(forward)
     def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:
-        y, backward = forward(self, *arguments, **options)
-        if not hasattr(y, "shape"):
-            return y, backward  # a dict: its parts check their own
-        shape = y.shape
+        result: Any = forward(self, *arguments, **options)
+        name = type(self).__name__
+        if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
+            found = type(result).__name__
+            raise ConfigError(f"{name}.forward must return y and backward, a function of dy, not {found}")
+        y, backward = result
+        shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
 
         def checked_backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, shape)
-            return backward(dy)
+            if shape is not None:
+                check_gradient(self, dy, shape)
+            slopes: Any = backward(dy)
+            if not (isinstance(slopes, tuple) and len(slopes) == 2 and isinstance(slopes[1], Mapping)):
+                found = type(slopes).__name__
+                raise ConfigError(f"{name}: backward must return dx and the gradients by name, not {found}")
+            return slopes
 
         return y, checked_backward
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from engine.errors import did_you_mean
+from engine.errors import ConfigError, did_you_mean
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 # Names that PyTorch and Keras give to a model, and what does the same here.
 ELSEWHERE = {
@@ -22,14 +27,27 @@ ELSEWHERE = {
     "evaluate": "Trainer(...).evaluate(Data(x, targets))",
     "fit": "Trainer(model, mse, Adam(), 0.001).fit(Data(x, targets), epochs)",
     "float": "model.astype(np.float32)",
+    "get_weights": "model.named_parameters()",
+    "history": 'history["loss"] is a column; `for record in history` gives the epochs',
+    "items": 'history["loss"] is a column; `for record in history` gives the epochs',
+    "keys": "history.columns",
+    "learning_rate": "the rate is the trainer's, or an argument of each step",
     "load_state_dict": "model.load_parameters(tensors)",
+    "minimize": "dx, grads = backward(dy), then step(model.named_parameters(), grads, rate)",
+    "param_groups": "the rate is the trainer's, or an argument of each step",
     "parameters": "model.named_parameters()",
     "save": "from engine.nn import dit; dit.save(path, model)",
     "state_dict": "model.named_parameters() | model.named_buffers()",
+    "set_weights": "model.load_parameters(tensors)",
     "train": "training is an argument of each call: y, backward = model.forward(x, training=True)",
     "weight": 'layer.params["weight"]',
     "weights": "model.named_parameters()",
     "zero_grad": "every backward(dy) returns new gradients; there is nothing to clear",
+}
+# What is there, but not yet, or on another object.
+_OUR_OWN = {
+    **dict.fromkeys(("buffers", "params"), "call super().__init__() first in the constructor of your layer"),
+    "predict": "model.predict(x)",
 }
 # Their classes and arguments: what to write -> the names it replaces.
 _CLASSES = {
@@ -65,6 +83,12 @@ _ARGUMENTS = {
     "bias=False, for Conv2D": "use_bias",
     "rng, such as np.random.default_rng(0), draws the weights": "seed kernel_initializer",
     'model.to("cupy")': "device",
+    "training=True": "train is_training",
+    "TrainerSettings(batch_size=32), the trainer's": "batch_size",
+    "an argument of fit: fit(Data(x, targets), epochs)": "epochs num_epochs",
+    "validation=Data(x, targets)": "validation_data validation_split",
+    "progress=True": "verbose",
+    "the trainer's, Trainer(model, loss, Adam(), 0.001)": "lr learning_rate optimizer loss",
     "model.astype(np.float64)": "dtype",
 }
 CLASSES_ELSEWHERE = {name: here for here, names in _CLASSES.items() for name in names.split()}
@@ -75,8 +99,67 @@ ACTIVATIONS_ELSEWHERE = {"linear": "identity", "silu": "swish", "leakyrelu": "le
 
 def missing_attribute(owner: str, name: str) -> str:
     """Return the message of an AttributeError for `name` on an object of class `owner`."""
-    known = f"; here: {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+    known = f"; here: {here}" if (here := ELSEWHERE.get(name) or _OUR_OWN.get(name)) else ""
     return f"{owner!r} object has no attribute {name!r}{known}"
+
+
+class Guided:
+    """A class whose AttributeError says what another library's name is here."""
+
+    if not TYPE_CHECKING:  # a type checker would accept every name
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(missing_attribute(type(self).__name__, name), name=name, obj=self)
+
+
+# What a call lacks: the argument -> what to give.
+_MISSING = {
+    "rng": "rng, the generator that draws the initial weights, such as np.random.default_rng(0)",
+    "schedule": "the learning rate, such as 0.001",
+    "learning_rate": "the learning rate, such as 0.001",
+    "optimizer": "an optimizer, such as Adam()",
+    "loss": "a loss, such as softmax_cross_entropy",
+    "epochs": "how often to go through the data, such as epochs=10",
+    "grads": "the gradients: dx, grads = backward(dy), then step(model.named_parameters(), grads, rate)",
+    "targets": "the targets, after the outputs or inputs",
+    "x": "x, the inputs",
+}
+
+
+def explained(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """Let a call with missing or unknown arguments raise ConfigError, which says what to give."""
+
+    @functools.wraps(function)
+    def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Answer:
+        try:
+            return function(*arguments, **named)
+        except TypeError:
+            if text := call_fault(function, arguments, named):
+                raise ConfigError(text) from None
+            raise
+
+    return call
+
+
+def call_fault(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> str:
+    """Return what is wrong with the arguments of a call, and what to give; "" if they fit."""
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*arguments, **named)
+    except TypeError as error:
+        owner = function.__qualname__.removesuffix(".__init__")
+        known = signature.parameters
+        takes_all = any(one.kind is one.VAR_KEYWORD for one in known.values())
+        if not takes_all and (unknown := named.keys() - known.keys()):
+            asked = foreign_arguments(owner, unknown) or f"{owner} has no {', '.join(sorted(unknown))}"
+            return f"{asked}; it takes {', '.join(name for name in known if name != 'self')}"
+        if "missing" not in str(error):
+            return f"{owner}: {error}"
+        bound = signature.bind_partial(*arguments, **named).arguments
+        missing = [name for name, one in known.items() if one.default is one.empty and name not in bound
+                   and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]  # fmt: skip
+        return f"{owner}: missing {' and '.join(_MISSING.get(name, name) for name in missing)}"
+    return ""
 
 
 def foreign_arguments(owner: str, names: Iterable[str]) -> str:

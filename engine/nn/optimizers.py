@@ -20,6 +20,7 @@ from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
 from engine.nn.flat import GROUPS, FlatTensors
+from engine.nn.mending import Guided, explained
 from engine.nn.operations import operations_for
 from engine.nn.operations.updates import (
     SQUARABLE,
@@ -37,7 +38,7 @@ LEAST_EPSILON = 1e-30  # of Adam and RMSProp: single precision has little smalle
 GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row groups at a time
 
 
-class Optimizer:
+class Optimizer(Guided):
     """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
 
     Settings are given by name. Raises ConfigError for a learning rate among them, and for numbers without a name, of
@@ -58,6 +59,7 @@ class Optimizer:
         self._flat_parameters: FlatTensors | None = None  # for them, the state is flat, too
         self._flat_state: dict[str, FlatTensors] = {}
 
+    @explained
     def step(
         self,
         params: Mapping[str, Array],

@@ -39,6 +39,7 @@ from engine.nn.identity import (
 from engine.nn.interrupts import uninterrupted
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.layer_gradients import LayerGradients, LossFunction, Metric, floats, prepared
+from engine.nn.mending import Guided, explained
 from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
 from engine.nn.parallel import GradientSource
 from engine.nn.progress import progress_bar
@@ -48,7 +49,7 @@ FORM = 2  # of checkpoints; batches were others in the first
 AUGMENTATION = 1  # spawn key of the generators for augmentation, which keeps their draws apart from all others
 
 
-class Trainer:
+class Trainer(Guided):
     """Trains ``model`` in place with a loss, an optimizer and a learning rate.
 
     ``schedule`` is that rate: a number, or a function from the step number (from 0) to the rate (schedules.py).
@@ -59,6 +60,7 @@ class Trainer:
     in half precision.
     """
 
+    @explained
     def __init__(
         self,
         model: Layer,
@@ -104,6 +106,7 @@ class Trainer:
 
     # ---- training -------------------------------------------------------------------------------------------------
 
+    @explained
     def fit(
         self,
         data: Data | Loader,
@@ -128,7 +131,8 @@ class Trainer:
         gradient is not finite, ConfigError for ``patience`` without validation data, for a callback of another kind,
         for a resumed run with other data, and for a checkpoint of a model that no file can describe.
         """
-        loader, watchers = as_loader(data), [as_callback(given) for given in callbacks]
+        loader = as_loader(data)
+        watchers = [as_callback(given) for given in ([callbacks] if callable(callbacks) else callbacks)]
         self._loss_function()
         held_out = None if validation is None else as_loader(validation)
         if self.settings.patience is not None and validation is None:

@@ -52,10 +52,12 @@ def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settin
         raise ConfigError(f"Trainer: loss must be a function, such as mse or softmax_cross_entropy, not {loss!r:.60}")
     if not isinstance(optimizer, Optimizer):
         raise ConfigError(f"Trainer: optimizer must be one, such as Adam(), not {optimizer!r:.60}")
+    if isinstance(schedule, type):
+        raise ConfigError(f"Trainer: build the schedule, {schedule.__name__}(...), or give a rate such as 0.001")
     if not callable(schedule) and not (isinstance(schedule, int | float) and 0 <= schedule < math.inf):
         raise ConfigError(f"Trainer: schedule must be a rate >= 0, such as 0.001, or a function, not {schedule!r:.60}")
     if not isinstance(settings, TrainerSettings | None):
         raise ConfigError(f"Trainer: settings must be TrainerSettings(batch_size=32, ...), not {settings!r:.60}")
-    if not isinstance(metrics, Mapping | None):
+    if not isinstance(metrics, Mapping | None) or not all(map(callable, (metrics or {}).values())):
         raise ConfigError(f'Trainer: metrics must be functions by name, {{"accuracy": accuracy}}, not {metrics!r:.60}')
     check_precision(model.named_parameters())

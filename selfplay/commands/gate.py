@@ -14,7 +14,7 @@ A candidate that passes becomes RUN/nets/best.dit, which plays the next generati
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser, "gate")
+    add_run_arguments(parser, "gate", "search")
     add_play_arguments(parser)
 
 

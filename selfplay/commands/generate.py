@@ -14,7 +14,7 @@ EXAMPLES = """example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser, "games")
+    add_run_arguments(parser, "games", "search")
     add_play_arguments(parser)
 
 

@@ -2,11 +2,13 @@
 
 import argparse
 import shlex
+from collections.abc import Callable
 
-from engine.cli.live_lines import show
+from engine.cli.live_lines import log, show
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
+from selfplay.run.anchors import measuring
 from selfplay.run.config import SECTIONS, read_toml
-from selfplay.run.folder import best_net
+from selfplay.run.folder import RunFolder, best_net
 from selfplay.run.phases import run_generations
 from selfplay.training.own import is_own
 
@@ -18,10 +20,19 @@ Without --initial it starts from random weights. Ctrl-C stops at once; the same 
 --generations anew.
 """
 
+ANCHOR_GAMES = 12  # of each network
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, *SECTIONS)
     add_play_arguments(parser)
+    parser.add_argument(
+        "--anchors",
+        action="store_const",
+        const=ANCHOR_GAMES,
+        dest="anchors.games",
+        help=f"measure every promoted network against fixed anchors meanwhile; as --anchors.games {ANCHOR_GAMES}",
+    )
     parser.add_argument(
         "--generations",
         type=int,
@@ -32,7 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with play_backend(arguments) as play:
-        status = work_on_run(arguments, lambda folder, stop: run_generations(folder, arguments.generations, stop, play))
+
+        def work(folder: RunFolder, stop: Callable[[], bool]) -> bool:
+            with measuring(folder, log, stop) as finish:
+                return run_generations(folder, arguments.generations, stop, play) and finish()
+
+        status = work_on_run(arguments, work)
     best = best_net(arguments.run)
     if best.is_file():
         run_name, net_name = shlex.quote(str(arguments.run)), shlex.quote(str(best))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.backend import BACKEND_NAMES
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import COMPILES, LiveLine, live_line, show
+from engine.cli.live_lines import COMPILES, LiveLine, live_line, log, show
 from engine.cli.setting_flags import add_flag, add_former, hide_seldom
 from engine.errors import ConfigError
 from selfplay.interrupt import StopFlag
@@ -18,7 +18,7 @@ from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, 
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
-LOG_S = 60.0  # seconds between progress lines while reading, when the output is not a terminal
+LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 EXAMPLES = """FILE is PGN, text labels (aino-train label), Lc0 training chunks of version 6 (.gz, .tar), a folder or
 a pattern (*.pgn) of such files, or a label folder (aino-train teach), from which only sparse networks learn. Its
 content tells which. WEIGHT is its part of every batch, relative to the others'. Without any weights all positions count
@@ -61,6 +61,8 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "hold out this share of all games, 1/64 at least; score on those of the first file"
     add_flag(group, "--heldout-share", SourceFiles.heldout_share, text)
+    text = "score on the games of this file, folder or pattern, the same for all trainings of a comparison"
+    group.add_argument("--heldout", type=Path, metavar="FILE", help=text)
     text = "draw this share of label folders from scored moves, which alone teach the policy"
     add_flag(group, "--scored-share", SourceFiles.scored_share, text)
     text = "keep parsed data here (default: in the run folder)"
@@ -83,7 +85,7 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
 
 def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
     text = "train a tower (FILTERSxBLOCKS), a transformer (transformer-WIDTHxLAYERS) or a sparse network "
-    text += "(sparse-WIDTH or sparse-WIDTH+vWIDTH)"
+    text += "(sparse-WIDTH or sparse-WIDTH+vWIDTH, multiples of 128)"
     add_flag(group, "--net", DEFAULT_NET, text, "NET")
     text = "train this part of sparse-WIDTH+vWIDTH; the value trunk learns from label folders alone"
     add_flag(group, "--part", PARTS[0], text, choices=PARTS)
@@ -109,6 +111,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         tuple(map(Source.parse, arguments.data)),
         pgn_min_elo=arguments.pgn_min_elo,
         heldout_share=arguments.heldout_share,
+        heldout=arguments.heldout,
         scored_share=0.0 if arguments.part == "value" else arguments.scored_share,
     )
     recipe = family_of(arguments.net, arguments.part).recipe
@@ -136,7 +139,7 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     training = Pretraining(arguments.run, settings, data)
     show(f"{settings.net}: {training.positions:,} positions trained so far, {training.progress:.1%} of the run")
     try:
-        with StopFlag() as stop, live_line(f"pretrain {settings.net}", at_first=COMPILES) as line:
+        with StopFlag() as stop, live_line(f"pretrain {settings.net}", LOG_S, COMPILES) as line:
             finished = training.train(lambda report: _show(report, line), stop.is_set)
         if not finished:
             show(f"stopped at {training.progress:.1%}; the same command continues")
@@ -175,7 +178,7 @@ def _show(report: ProgressReport, line: LiveLine) -> None:
         line.update(report.progress, f"{report.positions:,} positions, {speed}, policy {policy} value {value}")
     if (scores := report.scores) is not None:
         top1 = number_text(scores.top1, "6.2%")
-        show(
+        log(
             f"{report.progress:6.1%} {report.positions:12,} positions  held out: top-1 {top1}  "
             f"policy {number_text(scores.policy)}  value {number_text(scores.value)}  "
             f"moves left {number_text(scores.moves_left)}  siblings {number_text(scores.siblings)}  ({speed})"

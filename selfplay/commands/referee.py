@@ -19,6 +19,7 @@ from selfplay.matches.standings import game_line
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0
+LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
 
 def add_referee_flags(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def play_series(
         archive = MatchArchive(folder, settings.description(), settings.resolved(), event)
         series = new_series(settings, archive)
         now = series.standing()
-        with live_line(f"{event}, at most {settings.games} games") as line:
+        with live_line(f"{event}, at most {settings.games} games", LOG_S) as line:
 
             def report(row: GameRow) -> None:
                 nonlocal now

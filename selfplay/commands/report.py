@@ -1,23 +1,29 @@
 """`aino-train report`: one HTML file about a run of `loop` or `pretrain`, or about several; and its numbers."""
 
 import argparse
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.cli.live_lines import live_line, show
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from engine.pages.render import write_page
+from selfplay.interrupt import StopFlag
 from selfplay.report.comparison_page import comparison_page
-from selfplay.report.metrics import AnyFacts, metrics_csv, metrics_json, metrics_of, read_run, write_events
+from selfplay.report.live import LivePage, serving
+from selfplay.report.metrics import AnyFacts, EventFiles, metrics_csv, metrics_json, metrics_of, read_run
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import PretrainingFacts, pretraining_page
 
 EXAMPLES = """examples:
   aino-train report run1 --out report.html
   aino-train report run1 run2 --csv both.csv      compares the runs
+  aino-train report run1 --live                   follows a run that goes on
 
 docs/training.md describes the numbers that --json, --csv and --tensorboard write.
 """
+LOOK_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,25 +38,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE.html", help=text)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write settings, results and training losses here")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the results here as a table")
-    text = "write TensorBoard's event files into this folder; needs the extra `tensorboard`"
+    text = "write TensorBoard's event files into this folder; with --live they grow; needs the extra `tensorboard`"
     parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help=text)
+    text = "serve the page to browsers of this machine instead, where it refreshes itself, until Ctrl-C"
+    parser.add_argument("--live", action="store_true", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with live_line("report") as line:
-        runs = [read_run(path, line.update) for path in arguments.run]
+    events = EventFiles(arguments.tensorboard) if arguments.tensorboard is not None else None
+    try:
+        if arguments.live:
+            return _serve(arguments, events)
+        with live_line("report") as line:
+            page, told = _read(arguments, events, line.update)
+    finally:
+        if events is not None:
+            events.close()
     first: Path = arguments.run[0]
-    out = arguments.out or (first / "report.html" if len(runs) == 1 else Path("comparison.html"))
-    metrics = [metrics_of(one) for one in runs]
-    if len({one.run for one in metrics}) < len(runs):
-        raise ConfigError("give each run folder a different name: the report tells runs apart by these names")
-    for path, text in ((arguments.json, metrics_json), (arguments.csv, metrics_csv)):
-        if path is not None:
-            with atomic_write(path) as stream:
-                stream.write(text(metrics).encode())
-    if arguments.tensorboard is not None:
-        write_events(arguments.tensorboard, metrics)
-    page, told = _page(runs[0]) if len(runs) == 1 else (comparison_page(metrics), f"{len(runs)} runs")
+    out = arguments.out or (first / "report.html" if len(arguments.run) == 1 else Path("comparison.html"))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,6 +63,35 @@ def run(arguments: argparse.Namespace) -> int:
     write_page(out, page)
     show(f"{out}: {told}")
     return 0
+
+
+def _serve(arguments: argparse.Namespace, events: EventFiles | None) -> int:
+    """Serve the page until Ctrl-C, and let the event files grow."""
+    page = LivePage(lambda: _read(arguments, events)[0])
+    with StopFlag() as stop, serving(page) as address:
+        show(f"{address}  (Ctrl-C ends it)")
+        while not stop.is_set():
+            if events is not None:
+                page.text()
+            time.sleep(LOOK_S)
+    return 0
+
+
+def _read(
+    arguments: argparse.Namespace, events: EventFiles | None, tell: Callable[[float], None] = lambda share: None
+) -> tuple[str, str]:
+    """(page, what it is about) of the runs; writes their numbers where that is asked for."""
+    runs = [read_run(path, tell) for path in arguments.run]
+    metrics = [metrics_of(one) for one in runs]
+    if len({one.run for one in metrics}) < len(runs):
+        raise ConfigError("give each run folder a different name: the report tells runs apart by these names")
+    for path, text in ((arguments.json, metrics_json), (arguments.csv, metrics_csv)):
+        if path is not None:
+            with atomic_write(path) as stream:
+                stream.write(text(metrics).encode())
+    if events is not None:
+        events.update(metrics)
+    return _page(runs[0]) if len(runs) == 1 else (comparison_page(metrics), f"{len(runs)} runs")
 
 
 def _page(run: AnyFacts) -> tuple[str, str]:

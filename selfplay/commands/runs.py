@@ -28,6 +28,10 @@ def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
     )
     if set(sections) != set(SECTIONS):
         parser.add_argument("--help-all", action="help", help="show every setting of the run, too, and exit")
+    if "fit" in sections:
+        parser.add_argument(
+            "--heldout", dest="fit.heldout", metavar="FILE", help="score on the games in this file; as --fit.heldout"
+        )
     add_config_flags(parser, sections)
 
 

@@ -35,6 +35,7 @@ CSV files as Lichess publishes them (every move of the line must be found, any m
 solution is the one from which it stayed the first choice.
 """
 DEFAULT_NODES = 1000
+LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 WRITE_S = 60.0  # seconds between two writings of the file with outcomes
 
 
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     settings = _settings(contestant, options, limit)
     solved, written = 0, time.monotonic()
-    with StopFlag() as stop, live_line("suite") as line:
+    with StopFlag() as stop, live_line("suite", LOG_S) as line:
 
         def report(outcome: Outcome) -> None:
             nonlocal solved, written

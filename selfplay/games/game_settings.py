@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from engine.backend import BACKEND_NAMES
+from engine.options import EngineOptions
 from engine.options.settings import check_settings, setting
 
 
@@ -47,7 +49,7 @@ class GameSettings:
     )
     resign_errors: float = setting(
         0.05,
-        "allow at most this share of wrong resignations; games.resign_below is lowered until it holds",
+        "allow at most this share of wrong resignations; games.resign_below is lowered until it holds, 1 = never",
         least=0,
         most=1,
     )
@@ -60,10 +62,33 @@ class GameSettings:
     )
     most_draws: float = setting(
         0.7,
-        "vary openings and moves more in the next generation if more than this share of games is drawn",
+        "vary openings and moves more in the next generation if more than this share of games is drawn; 1 = never",
         above=0,
         most=1,
     )
 
     def __post_init__(self) -> None:
         check_settings(self, "games.")
+
+
+def _as_option(name: str) -> Any:
+    """Return the engine option of that name as a setting."""
+    option = next(one for one in fields(EngineOptions) if one.name == name)
+    return field(default=option.default, metadata=option.metadata)
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Constants of the search, in self-play and gate: the engine's options of these names.
+
+    Raises ConfigError for a value out of its range.
+    """
+
+    cpuct_init: float = _as_option("cpuct_init")
+    cpuct_base: float = _as_option("cpuct_base")
+    cpuct_factor: float = _as_option("cpuct_factor")
+    fpu_reduction: float = _as_option("fpu_reduction")
+    policy_temperature: float = _as_option("policy_temperature")
+
+    def __post_init__(self) -> None:
+        check_settings(self, "search.")

@@ -7,7 +7,7 @@ game would cost more than that; one call for all games costs little per game.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -18,15 +18,16 @@ from engine.search.proofs import is_decided
 from engine.search.session import Search, suited_to
 from engine.search.tree import EXPANDED, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
 from engine.search.visits import apply, gather
+from selfplay.games.game_settings import SearchSettings
 from selfplay.games.player import TreePlayer
 
 SPARE_NODES = 256  # besides two nodes per visit; mates found at leaves use nodes but no visits
 PAUSED = -1  # in `slots`: the seat waits for Python, not for an evaluation
 
 
-def game_params(decide_root: bool = True) -> SearchParams:
+def game_params(settings: SearchSettings, decide_root: bool = True) -> SearchParams:
     """How the searches of self-play and gate games are guided."""
-    return SearchParams(mate_moves=1, decide_root=decide_root)
+    return SearchParams(mate_moves=1, decide_root=decide_root, **asdict(settings))
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
     if not words:
         raise ConfigError("an engine needs a command")
     if not any(word.startswith(("cmd=", "name=", "option.")) for word in words):
-        return Contestant(Path(words[0]).name, _command(words))
+        return Contestant(Path(words[0]).name, engine_command(words))
     found: dict[str, str] = {}
     options = []
     for word in words:
@@ -82,10 +82,10 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
     if not command:
         raise ConfigError(f"engine {text!r}: cmd= is missing")
     control = TimeControl.of(found.get("tc"), found.get("movetime"), found.get("nodes"), margin_ms)
-    return Contestant(found.get("name") or Path(command[0]).name, _command(command), tuple(options), control)
+    return Contestant(found.get("name") or Path(command[0]).name, engine_command(command), tuple(options), control)
 
 
-def _command(words: list[str]) -> tuple[str, ...]:
+def engine_command(words: list[str]) -> tuple[str, ...]:
     """Return the words, with this installation's engine for `aino`.
 
     -P keeps Python from running the modules in the working folder instead: in a folder with Aino's sources those would

@@ -5,5 +5,6 @@ opening_tree.py  the tree of first moves
 samples.py       a few games to step through ply by ply
 charts.py        curves as SVG shapes, with their scales as text around them
 page.py          fills the page's template; pretraining_page.py that of a training
+live.py          serves the page of a run that goes on, to this machine alone
 metrics.py       the numbers as rows, for other programs; comparison_page.py draws those of several runs
 """

@@ -16,11 +16,12 @@ ROOM_OF_FLAT = 0.1  # of the largest value, above and below flat curves
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line through points (x, y). `dots` marks the points."""
+    """A named line through points (x, y), or without `line` the points alone. `dots` marks the points."""
 
     name: str
     points: Sequence[Point]
     dots: bool = True
+    line: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
 
     lines, dots = [], []
     for curve in chart.curves:
-        lines.append(line_path(curve.points, x_range, y_range))
+        lines.append(line_path(curve.points, x_range, y_range) if curve.line else "")
         marks = "".join("M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points)
         dots.append(marks if curve.dots or len(curve.points) == 1 else "")
     y_ticks = ticks(*y_range, 5)

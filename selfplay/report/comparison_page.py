@@ -11,6 +11,7 @@ from selfplay.report.metrics import Metrics
 MOST_RUNS = 4  # as many kinds of lines as the style sheet has
 NAMES = {"generation": "Generations", "hours": "Hours", "positions": "Positions"}
 TITLES = {
+    "rung": "Rung on the anchors",
     "gained": "Elo over the first network, at most",
     "policy": "Policy loss",
     "value": "Value loss",

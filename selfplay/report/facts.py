@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations
 from selfplay.report.opening_tree import OpeningMove, opening_tree
 from selfplay.report.samples import Sample, choose_samples
+from selfplay.run.anchors import AnchorFit, read_anchors
 from selfplay.run.config import RunConfig, configured, read_toml
 from selfplay.run.guards import summarise
 from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
@@ -73,6 +76,14 @@ class RunFacts:
     tree: OpeningMove
     tree_generations: tuple[int, int]
     samples: list[Sample]
+    anchors: AnchorFit
+
+    @property
+    def hours(self) -> dict[int, float | None]:
+        """Hours of work from the run's start to the end of each generation; None where they are not known."""
+        ends = accumulate(math.nan if one.hours is None else one.hours for one in self.generations)
+        known = zip(self.generations, ends, strict=True)
+        return {0: 0.0} | {one.number: None if math.isnan(end) else end for one, end in known}
 
 
 def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -> RunFacts:
@@ -111,7 +122,8 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
     finally:
         ledger.close()
     span = (newest[0], newest[-1]) if newest else (0, 0)
-    return RunFacts(path.resolve().name, config, generations, opening_tree(recent), span, choose_samples(kept))
+    name, anchors = path.resolve().name, read_anchors(path, config.anchors)
+    return RunFacts(name, config, generations, opening_tree(recent), span, choose_samples(kept), anchors)
 
 
 class _Tables(NamedTuple):
@@ -170,10 +182,10 @@ def _summary(rows: list[SelfPlayRow]) -> GamesSummary | None:
 def _gained(before: float | None, gate: GateResult | None) -> float | None:
     if gate is None:
         return before
-    return (before or 0.0) + (_difference(gate) if gate.accepted else 0.0)
+    return (before or 0.0) + (gate_difference(gate) if gate.accepted else 0.0)
 
 
-def _difference(gate: GateResult) -> float:
+def gate_difference(gate: GateResult) -> float:
     """Return a gate's Elo difference. A perfect score counts half a point less."""
     games, score = 2 * sum(gate.pentanomial), gate.score
     return elo_from_score(min(max(score, 0.5 / games), 1 - 0.5 / games))

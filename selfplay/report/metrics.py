@@ -10,13 +10,13 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, RunError
 from selfplay.report.facts import Generation, RunFacts, read_facts
 from selfplay.report.pretraining_page import PretrainingFacts, read_pretraining
+from selfplay.run.anchors import AnchorFit
 from selfplay.training.pretraining import CONFIG, LOG
 
 Row = dict[str, float]
@@ -62,22 +62,18 @@ def metrics_of(run: AnyFacts) -> Metrics:
         scored_on = config.pop("heldout", run.name)
         config.pop("data", None)
         return Metrics(run.name, "positions", dict(_flat(config)), rows, steps, scored_on)
-    hours = accumulate((one.hours for one in run.generations), _sum)
-    rows = [_generation_row(one, end) for one, end in zip(run.generations, hours, strict=True)]
+    rows = [_generation_row(one, run.hours[one.number], run.anchors) for one in run.generations]
     steps = [{"generation": one.number, **_known(row)} for one in run.generations for row in one.training]
-    return Metrics(run.name, "generation", dict(_flat(asdict(run.config))), rows, steps, run.name)
+    return Metrics(
+        run.name, "generation", dict(_flat(asdict(run.config))), rows, steps, run.config.fit.heldout or run.name
+    )
 
 
 def _logged(row: Mapping[str, Any], values: Mapping[str, float | None]) -> Row:
     return {"positions": row["positions"], "step": row["step"], "hours": row["elapsed_s"] / 3600, **_known(values)}
 
 
-def _sum(one: float | None, other: float | None) -> float | None:
-    """Return the sum of two numbers, unknown where one of them is."""
-    return None if one is None or other is None else one + other
-
-
-def _generation_row(one: Generation, hours: float | None) -> Row:
+def _generation_row(one: Generation, hours: float | None, anchors: AnchorFit) -> Row:
     row: Row = {"generation": one.number, **_known({"hours": hours})}
     if one.games is not None:
         names = ("games", "positions", "mean_plies", "draws", "resigned", "white_score")
@@ -87,6 +83,8 @@ def _generation_row(one: Generation, hours: float | None) -> Row:
     if (gate := one.gate) is not None:
         row |= {"accepted": int(gate.accepted), "gate_games": 2 * sum(gate.pentanomial), "gate_score": gate.score}
         row |= {"elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
+    if (rung := anchors.networks.get(one.number)) is not None:
+        row |= {"rung": rung.elo, "rung_low": rung.low, "rung_high": rung.high, "rung_games": anchors.games[one.number]}
     return row if one.gained is None else {**row, "gained": one.gained}
 
 
@@ -120,28 +118,45 @@ def metrics_csv(runs: Sequence[Metrics]) -> str:
     return table.getvalue()
 
 
-def write_events(folder: Path, runs: Sequence[Metrics]) -> None:
-    """Write TensorBoard's event files, a folder for each run; steps are generations or positions.
+class EventFiles:
+    """TensorBoard's event files, a folder for each run; steps are generations or positions.
 
-    Training losses of a self-play run are numbered on through its generations. Events that an earlier call wrote there
-    are replaced, because TensorBoard would show both. Raises ConfigError without TensorBoard.
+    Training losses of a self-play run are numbered on through its generations. Events of an earlier process there are
+    replaced, because TensorBoard would show both. Raises ConfigError without TensorBoard.
     """
-    try:
-        from tensorboard.summary import Writer
-    except ImportError:
-        raise ConfigError("--tensorboard needs TensorBoard: pip install '.[tensorboard]' in Aino's folder") from None
-    for run in runs:
-        place = folder / run.run
-        for older in place.glob("events.out.tfevents.*"):
-            older.unlink()
-        writer = Writer(str(place))
-        for row in run.rows:
-            _add(writer, "rows", row, int(row[run.x]), (run.x,))
-        for number, row in enumerate(run.steps):
-            _add(writer, "training", row, int(row.get("positions", number)), ("generation", "positions", "step"))
-        writer.close()
 
+    def __init__(self, folder: Path) -> None:
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:
+            raise ConfigError(
+                "--tensorboard needs TensorBoard: pip install '.[tensorboard]' in Aino's folder"
+            ) from None
+        self._folder, self._make = folder, Writer
+        self._writers: dict[str, Any] = {}
+        self._written: set[tuple[str, str, int]] = set()  # run, name, step
 
-def _add(writer: Any, group: str, row: Row, step: int, places: Iterable[str]) -> None:
-    for name in row.keys() - set(places):
-        writer.add_scalar(f"{group}/{name}", float(row[name]), step)
+    def update(self, runs: Sequence[Metrics]) -> None:
+        """Append the numbers that are new since the last call."""
+        for run in runs:
+            place = self._folder / run.run
+            if run.run not in self._writers:
+                for older in place.glob("events.out.tfevents.*"):
+                    older.unlink()
+                self._writers[run.run] = self._make(str(place))
+            for row in run.rows:
+                self._add(run, "rows", row, int(row[run.x]), (run.x,))
+            for number, row in enumerate(run.steps):
+                self._add(run, "training", row, int(row.get("positions", number)), ("generation", "positions", "step"))
+            self._writers[run.run].flush()
+
+    def _add(self, run: Metrics, group: str, row: Row, step: int, places: Iterable[str]) -> None:
+        for name in sorted(row.keys() - set(places)):
+            if (key := (run.run, f"{group}/{name}", step)) not in self._written:
+                self._written.add(key)
+                self._writers[run.run].add_scalar(key[1], float(row[name]), step)
+
+    def close(self) -> None:
+        """Finish the files."""
+        for writer in self._writers.values():
+            writer.close()

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from engine.pages.board import board_svg
 from engine.pages.chart import area_path
 from selfplay.report.charts import Chart, Curve, drawn, fill_page
-from selfplay.report.facts import UNBOUNDED, Generation, RunFacts
+from selfplay.report.facts import UNBOUNDED, Generation, RunFacts, gate_difference
 from selfplay.report.samples import Sample, ending_words
 from selfplay.run.config import config_text
 
@@ -31,7 +31,7 @@ def report_page(facts: RunFacts) -> str:
         given_up=sum(g.given_up for g in generations),
         wrong=sum(g.wrong for g in generations),
         endings=sorted(endings.items(), key=lambda item: -item[1]),
-        strength_charts=drawn([_strength_chart(generations)]),
+        strength_charts=drawn([_rung_chart(facts), _strength_chart(generations)]),
         loss_charts=drawn(_loss_chart(name, generations) for name in ("Policy", "Value")),
         game_charts=drawn(_game_charts(generations)),
         settings=config_text(facts.config),
@@ -50,6 +50,21 @@ def _drawn_sample(sample: Sample) -> tuple[Sample, str, str, list[dict[str, obje
 # ---- charts -------------------------------------------------------------------------------------------------------
 
 
+def _rung_chart(facts: RunFacts) -> Chart:
+    hours, found = facts.hours, facts.anchors
+    measured = [(hours[number], rating) for number, rating in sorted(found.networks.items()) if number in hours]
+    known = [(hour, rating) for hour, rating in measured if hour is not None]
+    curves = [
+        Curve(name, [(hour, getattr(rating, field)) for hour, rating in known], dots=field == "elo")
+        for name, field in (("promoted network", "elo"), ("95% interval, low", "low"), ("high", "high"))
+    ]
+    note = (
+        f"{found.scale}: the rung at which a network scores 50%, by its games ({facts.config.anchors.nodes:,} nodes a "
+        "move) against the run's fixed anchors."
+    )
+    return Chart("Rung on the anchors", curves, note, x_name="Hours", whole_x=False)
+
+
 def _strength_chart(generations: list[Generation]) -> Chart:
     points = [(g.number, g.gained) for g in generations if g.gate is not None and g.gained is not None]
     note = (
@@ -58,7 +73,13 @@ def _strength_chart(generations: list[Generation]) -> Chart:
         "measures their difference; against other players it is smaller."
     )
     start = [(generations[0].number - 1, 0.0)] if points else []
-    return Chart("Elo over the first network, at most", [Curve("promoted network", [*start, *points])], note)
+    rejected = [
+        (g.number, g.gained + gate_difference(g.gate))
+        for g in generations
+        if g.gate is not None and not g.gate.accepted and g.gained is not None
+    ]
+    curves = [Curve("promoted network", [*start, *points]), Curve("rejected candidates", rejected, line=False)]
+    return Chart("Elo over the first network, at most", curves, note)
 
 
 def _loss_chart(name: str, generations: list[Generation]) -> Chart:

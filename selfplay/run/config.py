@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
 from engine.options.settings import REQUIRED, check_settings, help_of, setting
 from selfplay.data.split import HELD_OUT_SHARE
-from selfplay.games.game_settings import GameSettings
+from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.matches.statistics import Sprt
 from selfplay.training.families import run_family_of
 from selfplay.training.recipe import Recipe
@@ -23,6 +24,8 @@ FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
 FORMAT = 4  # version of the run folder, written in the first line of config.toml
 DEFAULT_NET = "32x4"
+FIRST_NETWORK, STOCKFISH = "first", "stockfish"  # among the anchors
+ANCHOR = re.compile(rf"{FIRST_NETWORK}|(material|shipped|{STOCKFISH}):[1-9]\d{{0,8}}")
 EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # networks whose defaults the help shows
 
 
@@ -50,6 +53,9 @@ class FitSettings:
         "losses before and after",
         above=0,
         below=1,
+    )
+    heldout: str = setting(
+        "", "score on the games in this file, the same for all runs of a comparison; empty = on the run's held-out ones"
     )
     backend: str = setting(
         "numpy", "train towers on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes", BACKEND_NAMES
@@ -111,13 +117,49 @@ class GateSettings:
 
 
 @dataclass(frozen=True)
+class AnchorSettings:
+    """Games that measure every promoted network. Raises ConfigError for values out of range and unknown anchors."""
+
+    games: int = setting(
+        0, "measure every promoted network in this many games, an even number, against fixed anchors; 0 = none", least=0
+    )
+    opponents: str = setting(
+        "material:50 material:2000 first shipped:10 stockfish:1350 stockfish:1700 stockfish:2000 stockfish:2300",
+        "measure against these: material:NODES, shipped:NODES (Aino with the shipped network), first (the run's first "
+        "network), stockfish:ELO",
+    )
+    stockfish: str = setting(
+        STOCKFISH, "start Stockfish with this command; where there is none, its levels are left out"
+    )
+    nodes: int = setting(400, "let the measured networks search this many nodes per move", least=1)
+    longest: int = setting(300, "call a game a draw after this many plies", least=1)
+    cpu_share: float = setting(
+        0.1, "use at most this share of the processors' time while the run goes on", above=0, most=1
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "anchors.")
+        if self.games % 2:
+            raise ConfigError(f"anchors.games: expected an even number, got {self.games}")
+        for word in (words := self.opponents.split()):
+            if not ANCHOR.fullmatch(word):
+                raise ConfigError(
+                    f"anchors.opponents: expected {FIRST_NETWORK}, material:NODES, shipped:NODES or {STOCKFISH}:ELO, "
+                    f"got {word!r}"
+                )
+        if not set(words) - {FIRST_NETWORK}:
+            raise ConfigError(f"anchors.opponents: expected one besides {FIRST_NETWORK}, got {self.opponents!r}")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """All settings of a run; `configured` fills in the defaults. Raises ConfigError for values out of range."""
 
     fit: FitSettings
     net: str = setting(
         DEFAULT_NET,
-        "train a tower, FILTERSxBLOCKS, transformer-WIDTHxLAYERS, a sparse network such as sparse-256, or your own, "
+        "train a tower, FILTERSxBLOCKS, transformer-WIDTHxLAYERS, a sparse network, sparse-WIDTH in multiples of 128, "
+        "or your own, "
         "module:Class",
     )
     seed: int = setting(1, "seed all random numbers of the run with this", least=0)
@@ -130,6 +172,8 @@ class RunConfig:
     openings: str = setting("", "take openings from this EPD file; empty = Aino's own set")
     games: GameSettings = field(default_factory=GameSettings)
     gate: GateSettings = field(default_factory=GateSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    anchors: AnchorSettings = field(default_factory=AnchorSettings)
 
     def __post_init__(self) -> None:
         family = run_family_of(self.net)
@@ -140,7 +184,13 @@ class RunConfig:
                 raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
 
 
-SECTIONS: dict[str, type[Any]] = {"fit": FitSettings, "games": GameSettings, "gate": GateSettings}
+SECTIONS: dict[str, type[Any]] = {
+    "fit": FitSettings,
+    "games": GameSettings,
+    "gate": GateSettings,
+    "search": SearchSettings,
+    "anchors": AnchorSettings,
+}
 
 
 def default_config(net: str) -> RunConfig:

@@ -27,7 +27,7 @@ from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.losses import number_text
 from selfplay.training.own import OwnFamily, OwnLearner
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import TrainingData
+from selfplay.training.source_files import TrainingData, read_heldout
 
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
@@ -133,6 +133,8 @@ def _window(run: RunFolder, generation: int, heldout_share: float) -> tuple[Posi
     if not without_held_out(window, limit).usable.any():
         limit = 0
     training = without_held_out(window, limit)
+    if settings.heldout:
+        return training, read_heldout(Path(settings.heldout), run.path / "cache")
     return training, unseen(held_out_games(window, limit), [training], limit)[0]
 
 
@@ -225,5 +227,5 @@ def _train(
 def _conditions(run: RunFolder, learner: Learner | OwnLearner) -> dict[str, Any]:
     """All that decides what a training's batches are and what it makes of them; its checkpoint fits no others."""
     settings = asdict(run.config.fit)
-    del settings["checkpoint_s"], settings["backend"]
+    del settings["checkpoint_s"], settings["backend"], settings["heldout"]
     return {**settings, "all_positions": learner.batches.n_positions, "order": ORDER_VERSION}

@@ -46,6 +46,7 @@ class RunFolder:
     def __init__(self, path: Path, values: dict[str, Any], initial: Path | None = None) -> None:
         self.path = path
         self._initial = initial
+        self.held: set[int] = set()  # generations whose networks are needed longer than `keep_nets` says
         stored = path / "config.toml"
         old = configured(read_toml(stored)) if stored.is_file() else None
         if initial is not None:
@@ -127,7 +128,7 @@ class RunFolder:
         if not (keep := self.config.keep_nets):
             return
         promoted = [number for number, verdict in self.ledger.gates().items() if verdict.accepted]
-        wanted = {0, *promoted[-keep:], *range(generation - keep + 1, generation + 1)}
+        wanted = {0, *self.held, *promoted[-keep:], *range(generation - keep + 1, generation + 1)}
         for path in self.nets.glob("gen-[0-9]*.dit"):
             number = int(path.stem.removeprefix("gen-"))
             if number < generation and number not in wanted:

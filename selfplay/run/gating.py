@@ -36,7 +36,7 @@ class GateTask(PlayTask):
         return GateGame(number, self.openings[order[number // 2]], self.gate.visits, self.gate.longest)
 
     def seating(self) -> Seating:
-        return Seating(self.settings.concurrent, game_params(), self.gate.visits, self.gate.longest)
+        return Seating(self.settings.concurrent, game_params(self.search), self.gate.visits, self.gate.longest)
 
     def shortest(self) -> Self:
         return replace(self, gate=replace(self.gate, visits=2, longest=2))
@@ -125,7 +125,9 @@ def gate(
         numbers = [number for number in range(2 * settings.pairs) if number not in test.points]
         nets = run.candidate(generation), run.best
         rows, config = np.array(openings), run.config
-        task = GateTask(config.seed, generation, config.games, nets, rows, config.gate, net=config.net)
+        task = GateTask(
+            config.seed, generation, config.games, nets, rows, config.gate, net=config.net, search=config.search
+        )
         play(task, numbers, finish, lambda: result is not None or stop())
     if result is None:
         return None
@@ -139,7 +141,7 @@ def gate(
 def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray]) -> str:
     """A name for all that a gate's games depend on besides their numbers: networks, openings and limits."""
     settings = run.config.gate
-    limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest}".encode()
+    limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest} {run.config.search}".encode()
     weights = (load_tensors(path)[1] for path in (run.candidate(generation), run.best))  # files also hold their date
     arrays = [np.array(openings), *(array for tensors in weights for array in tensors.values())]
     return hashlib.sha256(b"".join([limits, *(array.tobytes() for array in arrays)])).hexdigest()

@@ -66,7 +66,9 @@ def generate_games(
 
 def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:
     openings, config = np.array(run.opening_rows()), run.config
-    return GenerationTask(config.seed, generation, settings, (run.best,), openings, net=config.net)
+    return GenerationTask(
+        config.seed, generation, settings, (run.best,), openings, net=config.net, search=config.search
+    )
 
 
 def _tell_changes(run: RunFolder, generation: int, guarded: GameSettings, tell: Callable[[str], None]) -> None:

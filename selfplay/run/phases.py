@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.cli.live_lines import COMPILES, live_line, show
+from engine.cli.live_lines import COMPILES, live_line, log
 from engine.errors import RunError
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
@@ -68,11 +68,11 @@ def _due_phase(run: RunFolder) -> tuple[int, Phase]:
     if phase is Phase.DONE:
         return number + 1, Phase.GENERATE
     if phase is Phase.GATE and run.ledger.gate(number) is None and not run.candidate(number).is_file():
-        show(f"generation {number}: {run.candidate(number)} is missing; it is trained again")
+        log(f"generation {number}: {run.candidate(number)} is missing; it is trained again")
         run.ledger.enter_phase(number, Phase.FIT)
         phase = Phase.FIT
     if phase is Phase.FIT and number not in run.ledger.imports() and not _all_games_there(run, number):
-        show(f"generation {number}: games are missing in {segment_path(run.replay, number)}; they are played again")
+        log(f"generation {number}: games are missing in {segment_path(run.replay, number)}; they are played again")
         reopen_segment(run.replay, number)
         run.ledger.enter_phase(number, Phase.GENERATE)
         return number, Phase.GENERATE
@@ -98,7 +98,7 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], boo
     finally:
         run.ledger.add_work(number, time.monotonic() - begun)
     if not finished:
-        show(f"generation {number}: stopped in {phase}; the same command continues")
+        log(f"generation {number}: stopped in {phase}; the same command continues")
         return False
     run.ledger.enter_phase(number, following)
     return True
@@ -108,13 +108,13 @@ def _generate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayB
     if _all_games_there(run, number):
         return True  # a process published it and was killed before updating the run database
     with live_line(f"generation {number}: games", LOG_S, COMPILES) as line:
-        return generate_games(run, number, line.update, show, stop, play)
+        return generate_games(run, number, line.update, log, stop, play)
 
 
 def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     with live_line(f"generation {number}: training", LOG_S, COMPILES) as line:
         try:
-            result = fit(run, number, line.update, show, stop)
+            result = fit(run, number, line.update, log, stop)
         except NothingToLearn as error:
             run.ledger.begin_again(number)
             segment_path(run.replay, number).unlink(missing_ok=True)
@@ -131,9 +131,9 @@ def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacken
 def _show_losses(number: int, result: FitResult) -> None:
     before, after = result.before, result.after
     if before is None or after is None:
-        show(f"generation {number}: no held-out positions to compare losses on")
+        log(f"generation {number}: no held-out positions to compare losses on")
         return
-    show(
+    log(
         f"generation {number}: held-out losses before -> after: "
         + ", ".join(
             f"{word} {number_text(getattr(before, name), form)} -> {number_text(getattr(after, name), form)}"
@@ -145,11 +145,11 @@ def _show_losses(number: int, result: FitResult) -> None:
 def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
     run.fit_checkpoint(number).unlink(missing_ok=True)
     with live_line(f"generation {number}: gate", LOG_S, COMPILES) as line:
-        result = gate(run, number, line.update, show, stop, play)
+        result = gate(run, number, line.update, log, stop, play)
     if result is None:
         return False
     run.remove_old_networks(number)
-    show(
+    log(
         f"generation {number}: candidate {'promoted' if result.accepted else 'rejected'} "
         f"({'SPRT' if result.decided else 'limit of pairs'}, LLR {result.llr:+.2f}): score {result.score:.1%} "
         f"in {sum(result.pentanomial)} pairs {list(result.pentanomial)}, Elo {result.elo:+.0f} "

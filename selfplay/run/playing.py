@@ -22,7 +22,7 @@ from engine.backend import NUMPY, get_backend
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator, is_elsewhere, news_of
-from selfplay.games.game_settings import GameSettings
+from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
@@ -46,6 +46,7 @@ class PlayTask(ABC):
         nets: `.dit` files of the networks that play, where this process finds them.
         openings: uint64[n, 16] start rows to draw from.
         net: what the run trains, which may be a class of one's own.
+        search: constants of the search.
     """
 
     seed: int
@@ -54,6 +55,7 @@ class PlayTask(ABC):
     nets: tuple[Path, ...]
     openings: np.ndarray
     net: str = field(default="", kw_only=True)
+    search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)
 
     @abstractmethod
     def new_game(self, number: int) -> PooledGame:
@@ -83,7 +85,7 @@ class GenerationTask(PlayTask):
 
     def seating(self) -> Seating:
         settings = self.settings
-        params = game_params(decide_root=settings.gumbel == 0)
+        params = game_params(self.search, decide_root=settings.gumbel == 0)
         return Seating(settings.concurrent, params, max(settings.visits, settings.fast_visits), settings.longest)
 
     def shortest(self) -> Self:

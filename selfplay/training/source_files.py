@@ -17,14 +17,16 @@ import numpy as np
 
 from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
-from selfplay.data.kinds import FOLDER, TRAINED_ON, data_files, reader_of
+from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, TRAINED_ON, data_files, reader_of
 from selfplay.data.label_sampler import LabelRows, held_out
 from selfplay.data.split import (
     HELD_OUT_SHARE,
     Split,
     fingerprint,
+    game_keys,
     held_out_games,
     limit_for,
+    position_keys,
     root_limit,
     unseen,
     without_held_out,
@@ -32,7 +34,7 @@ from selfplay.data.split import (
 )
 from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
-from selfplay.records.positions import PositionSet
+from selfplay.records.positions import PositionSet, concatenate
 
 LEAST_GAMES = 2  # one to train on, one to hold out
 MOST_LOOKED_AT, MOST_SCORED = 1 << 20, 1 << 13  # rows of a label folder, to find those that are scored
@@ -69,12 +71,15 @@ class SourceFiles:
         scored_share: part of the label folders' mixture weight that goes to positions with scored moves.
         heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder;
             HELD_OUT_SHARE at least.
+        heldout: games to score on, as in `data_files`, in place of held-out games of the first file; none of them is
+            trained on.
     """
 
     data: tuple[Source, ...] = ()
     pgn_min_elo: int = 0
     scored_share: float = 0.25
     heldout_share: float = HELD_OUT_SHARE
+    heldout: Path | None = None
 
     def found(self) -> list[list[tuple[Path, str]]]:
         """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""
@@ -132,6 +137,13 @@ class _File:
         return hashlib.sha256(json.dumps(self.content.settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def read_heldout(path: Path, cache: Path | None) -> PositionSet:
+    """All games of a file, folder or pattern, to score on. Raises DataError as `data_files`, and for label folders."""
+    found = data_files([path], LABELS, PGN, CHUNKS)
+    games = [load_or_parse(file, reader_of(kind), cache) for file, kind in found]
+    return without_known_games(concatenate(games), {})[0]
+
+
 def load_training_data(
     files: SourceFiles,
     cache: Path | None,
@@ -159,7 +171,13 @@ def load_training_data(
     for one in found:
         names.setdefault(one.kind, []).append(one.path.name)
     games, folders = ([one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True))
-    heldout, split = _hold_out_games(games, files, tell) if games else _hold_out_labels(folders[0].content, files)
+    given = read_heldout(files.heldout, cache) if files.heldout else None
+    heldout, split = (
+        _hold_out_games(games, files, given, tell) if games else _hold_out_labels(folders[0].content, files)
+    )
+    if given is not None:
+        heldout, split = given, replace(split, keys=np.unique(position_keys(given)[given.usable]))
+        tell(f"{files.heldout}: {given.n_games:,} games are held out")
     used = [one for one in games + folders if one.positions]
     weights = _weights(used, files.data)
     pairs = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind != FOLDER]
@@ -177,12 +195,19 @@ def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
     return [given[one.source] * one.positions for one in used]
 
 
-def _hold_out_games(games: list[_File], files: SourceFiles, tell: Callable[[str], None]) -> tuple[PositionSet, Split]:
-    """(held-out games of the first file, what labels leave out). Leaves in every file only what is trained on."""
+def _hold_out_games(
+    games: list[_File], files: SourceFiles, given: PositionSet | None, tell: Callable[[str], None]
+) -> tuple[PositionSet, Split]:
+    """(held-out games of the first file, what labels leave out). Leaves in every file only what is trained on.
+
+    given: games that are held out besides.
+    """
     first = games[0]
     if first.content.n_games < LEAST_GAMES:
         raise DataError(f"{first.path}: 1 game found; at least {LEAST_GAMES} are needed")
     limit, known = limit_for([first.content], files.heldout_share), dict[int, int]()
+    if given is not None:
+        known = dict.fromkeys(game_keys(given).tolist(), -1)
     once, _ = without_known_games(first.content, {})
     for one in games:
         told = f"{one.path.name}: {one.kind}, {one.content.n_games:,} games"
@@ -194,7 +219,8 @@ def _hold_out_games(games: list[_File], files: SourceFiles, tell: Callable[[str]
         tell(f"{told} ({repeated:,} duplicates skipped), {one.positions:,} positions")
     heldout, split = unseen(held_out_games(once, limit), [one.content for one in games], limit)
     usable = int(np.count_nonzero(heldout.usable))
-    tell(f"{first.path.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else")
+    if given is None:
+        tell(f"{first.path.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else")
     return heldout, split
 
 

@@ -15,7 +15,7 @@ VERBS = set(
     count decay draw end evaluate explain explore export find fit flatten forget give hide hold import increase
     judge keep label learn leave let limit list listen look lower make match measure mix multiply normalise play
     print probe promote read reject remember repeat replace reserve resign review run sample save scale score search
-    seed set show shrink shuffle skip solve speak spread start stop store take test think time train try use value
+    seed serve set show shrink shuffle skip solve speak spread start stop store take test think time train try use value
     vary weight write
     """.split()
 )

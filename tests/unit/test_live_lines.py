@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from engine.cli import live_lines
-from engine.cli.live_lines import live_line
+from engine.cli.live_lines import live_line, log
 
 
 @pytest.fixture
@@ -14,6 +14,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that `live_line` sees, in seconds."""
     now = [100.0]
     monkeypatch.setattr(live_lines.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live_lines.time, "strftime", lambda form: "12:34:56")
     return now
 
 
@@ -26,7 +27,18 @@ def test_log_tells_share_speed_and_time_left(clock: list[float], capsys: pytest.
         line.update(0.3, "3/10 games")
         clock[0] += 30
         line.update(0.4, "4/10 games")
-    assert capsys.readouterr().out == "games 30%, 3/10 games, 0:03:30 left\n"
+    assert capsys.readouterr().out == "12:34:56 games 30%, 3/10 games, 0:03:30 left\n"
+
+
+def test_lines_of_a_log_had_no_time_of_day_and_an_empty_text_two_commas(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    log("generation 1: stopped")
+    with live_line("suite", log_s=60.0) as line:
+        line.update(0.0)
+        clock[0] += 60
+        line.update(0.5)
+    assert capsys.readouterr().out == "12:34:56 generation 1: stopped\n12:34:56 suite 50%, 0:01:00 left\n"
 
 
 def test_log_is_silent_unless_asked(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +57,10 @@ def test_a_log_tells_why_nothing_is_done_yet(clock: list[float], capsys: pytest.
         line.update(0.0, "0 games")
         clock[0] += 60
         line.update(0.5, "1 game")
-    assert capsys.readouterr().out == "games 0%, compiling\ngames 50%, 1 game, 0:02:00 left\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "12:34:56 games 0%, compiling",
+        "12:34:56 games 50%, 1 game, 0:02:00 left",
+    ]
 
 
 def test_a_bar_says_why_nothing_is_done_yet_and_when_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:

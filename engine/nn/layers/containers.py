@@ -13,6 +13,14 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, lay
 from engine.nn.operations import operations_for
 
 
+class _ByName(dict[str, Layer]):
+    """Layers by name."""
+
+    def __missing__(self, name: object) -> Layer:
+        advice = f"; model[{name}] counts them" if isinstance(name, int) else ""
+        raise ConfigError(f"no layer {name!r} among {', '.join(self)}{advice}")
+
+
 @register("sequential")
 class Sequential(Layer):
     """A chain of layers: y = f_n(...f_1(x)).
@@ -33,11 +41,14 @@ class Sequential(Layer):
         by_position = _numbered(unnamed)
         if twice := by_position.keys() & named.keys():
             raise ConfigError(f"Sequential: {sorted(twice)} also are names of layers given by position")
-        self.layers = checked_parts(by_position | named)
+        self.layers = _ByName(checked_parts(by_position | named))
 
-    def __getitem__(self, place: int) -> Layer:
-        """Return the layer at this place, counted from 0, or from the end as -1, -2, ..."""
-        return list(self.layers.values())[place]
+    def __getitem__(self, place: int | str) -> Layer:
+        """Return the layer of this name, or at this place, counted from 0, or from the end as -1, -2, ..."""
+        return self.layers[place] if isinstance(place, str) else list(self.layers.values())[place]
+
+    def __len__(self) -> int:
+        return len(self.layers)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         steps: list[tuple[str, Backward]] = []
@@ -62,7 +73,7 @@ class Sequential(Layer):
         return cls(**{name: layer_from_config(part, rng) for name, part in config["layers"].items()})
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.layers = children
+        self.layers = _ByName(children)
 
 
 @register("multi_head")

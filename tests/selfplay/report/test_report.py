@@ -3,8 +3,11 @@
 import csv
 import json
 import re
+import shutil
 import sqlite3
-from collections.abc import Callable
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from engine.board.convert import encode_move, row_from_board
 from engine.errors import ConfigError, RunError
 from engine.pages.chart import HEIGHT, WIDTH
+from selfplay.matches.archive import GameRow
 from selfplay.matches.statistics import score_from_elo
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
@@ -22,7 +26,8 @@ from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw_chart, ticks
 from selfplay.report.comparison_page import comparison_page
 from selfplay.report.facts import RunFacts, read_facts
-from selfplay.report.metrics import Metrics, metrics_of, read_run, write_events
+from selfplay.report.live import LivePage, serving
+from selfplay.report.metrics import EventFiles, Metrics, metrics_of, read_run
 from selfplay.report.opening_tree import opening_tree
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import pretraining_page, read_pretraining
@@ -427,15 +432,103 @@ def test_a_log_of_a_killed_run_repeats_no_step(tmp_path: Path) -> None:
 
 def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    run_with(tmp_path / "run", [gate_result(30)]).close()
-    write_events(tmp_path / "events", [metrics_of(read_run(tmp_path / "run"))])
+    run = run_with(tmp_path / "run", [gate_result(30)])
+    files = EventFiles(tmp_path / "events")
+    files.update([metrics_of(read_run(tmp_path / "run"))])
     events = accumulators.EventAccumulator(str(tmp_path / "events" / "run"))
     events.Reload()
     found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["rows/elo"]] == [(1, 30.0)]
     assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
-    write_events(tmp_path / "events", [metrics_of(read_run(tmp_path / "run"))])  # was refused
+    run.ledger.note_gate(2, gate_result(50))
+    run.close()
+    files.update([metrics_of(read_run(tmp_path / "run"))])
+    events.Reload()
+    grown = [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors("rows/elo")]
+    assert grown == [(1, 30.0), (2, 50.0)], "each number once, in the file that grows"
+    files.close()
+    again = EventFiles(tmp_path / "events")
+    again.update([metrics_of(read_run(tmp_path / "run"))])  # was refused
+    again.close()
     assert len(list((tmp_path / "events" / "run").iterdir())) == 1
+
+
+def test_rejected_candidates_were_missing_in_the_chart(tmp_path: Path) -> None:
+    facts = facts_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False)])
+    assert report_page(facts).count("rejected candidates") >= 1
+    assert "rejected candidates: from -10.00 to -10.00" in report_page(facts), "40 below the promoted one"
+    assert "rejected candidates" not in report_page(facts_with(tmp_path / "other", [gate_result(30)]))
+
+
+def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
+    run = run_with(tmp_path / "run", [gate_result(30), gate_result(30)])
+    run.ledger.add_work(1, 1800.0)
+    run.ledger.add_work(2, 1800.0)
+    run.close()
+    assert "Rung on the anchors" not in report_page(read_facts(tmp_path / "run"))
+    (tmp_path / "run" / "anchors").mkdir()
+    with open(tmp_path / "run" / "anchors" / "games.jsonl", "w", encoding="utf-8") as file:
+        for number, winner in enumerate("aabb"):  # generation 2 wins both games of a pair, then loses both
+            white, black = ("gen-00002:400", "stockfish:1700")[:: 1 if number % 2 == 0 else -1]
+            result = "1-0" if (winner == "a") == (number % 2 == 0) else "0-1"
+            row = GameRow(number, white, black, chess.STARTING_FEN, "", result, "checkmate", "", "", (0.0, 0.0))
+            file.write(json.dumps(asdict(row)) + "\n")
+    facts = read_facts(tmp_path / "run")
+    row = metrics_of(facts).rows[1]
+    assert row["rung"] == pytest.approx(1700)
+    assert row["rung_low"] == pytest.approx(3400 - row["rung_high"])
+    assert (row["rung_games"], row["hours"]) == (4, 1.0)
+    assert "rung" not in metrics_of(facts).rows[0]
+    page = report_page(facts)
+    assert "UCI_Elo of Stockfish" in page
+    assert "promoted network: from 1,700.00 to 1,700.00" in page
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Of the live page of a run that has not begun yet."""
+    page = LivePage(lambda: report_page(read_facts(tmp_path / "run")))
+    with serving(page) as address:
+        yield address
+
+
+def answer_of(address: str, host: str | None = None) -> tuple[int, Mapping[str, str], str]:
+    """(status, headers, body) that the server gives."""
+    request = urllib.request.Request(address, headers={"Host": host} if host else {})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, dict(answer.headers), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, dict(error.headers), error.read().decode()
+
+
+def test_a_live_page_follows_the_run_and_is_for_this_machine_alone(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfplay.report.live.REFRESH_S", 0)
+    monkeypatch.setattr("selfplay.report.live.WORK_SHARE", 1e9)
+    assert address.startswith("http://127.0.0.1:")
+    status, headers, body = answer_of(address)
+    assert (status, headers["Refresh"]) == (200, "0")
+    assert "not a self-play run" in body
+    run_with(tmp_path / "run", [gate_result(30)]).close()
+    assert "<dt>Promoted</dt><dd>1</dd>" in answer_of(address)[2]
+    run_with(tmp_path / "more", [gate_result(30)] * 2).close()
+    shutil.copytree(tmp_path / "more", tmp_path / "run", dirs_exist_ok=True)
+    assert "<dt>Promoted</dt><dd>2</dd>" in answer_of(address)[2]
+    base, port = address.split("/")[2], address.split(":")[2].split("/")[0]
+    assert answer_of(f"http://{base}/")[0] == 404
+    assert answer_of(f"http://{base}/guessed/")[0] == 404
+    assert answer_of(address, "evil.example:" + port)[0] == 404, "a foreign name that resolves to this machine"
+    assert answer_of(address, f"localhost:{port}")[0] == 200
+
+
+def test_a_live_page_is_not_made_anew_for_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    page = LivePage(lambda: made.append(1) or "page")  # type: ignore[func-returns-value]
+    assert page.text() == page.text() == "page"
+    assert made == [1]
 
 
 def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:

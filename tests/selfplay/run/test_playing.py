@@ -9,17 +9,22 @@ import numpy as np
 import pytest
 
 from engine.board.convert import row_from_board
+from engine.errors import ConfigError
 from engine.nn import dit
-from selfplay.games.game_settings import GameSettings
+from engine.search.params import SearchParams
+from selfplay.games.game_settings import GameSettings, SearchSettings
+from selfplay.games.seats import game_params
 from selfplay.games.selfplay_game import WHOLE
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
+from selfplay.run.config import configured
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_generations
 from selfplay.run.playing import GenerationTask, play_numbers
 from selfplay.training.families import family_of
+from tests.selfplay.run.crews import games_here, tiny_task
 
 SETTINGS = GameSettings(visits=12, fast_visits=6, full_share=0.5, concurrent=3, longest=24, temperature_plies=8)
 NUMBERS = [0, 1, 2, 3, 7]
@@ -97,3 +102,14 @@ def test_generation_of_the_sparse_family(tmp_path: Path) -> None:
     assert run_generations(run, 1, lambda: False)
     assert run.ledger.current() == (1, Phase.DONE)
     assert [sorted(points) for points in run.ledger.gate_points(1).values()] == [[0, 1, 2, 3]]
+
+
+def test_constants_of_the_search_are_those_of_the_options_and_change_games(tmp_path: Path) -> None:
+    assert game_params(SearchSettings()) == SearchParams(mate_moves=1)
+    task = tiny_task(tmp_path, visits=16, longest=12)
+    wide = replace(task, search=SearchSettings(cpuct_init=20.0, fpu_reduction=0.0))
+    assert games_here(task, [0]) == games_here(replace(task, search=SearchSettings()), [0])
+    assert games_here(wide, [0]) != games_here(task, [0])
+    assert configured({"search": {"cpuct_init": 2}}).search.cpuct_init == 2.0
+    with pytest.raises(ConfigError, match=r"search\.policy_temperature: expected 0\.1 to 10, got 0\.0"):
+        configured({"search": {"policy_temperature": 0.0}})

@@ -141,3 +141,25 @@ def test_a_folder_holds_one_kind_of_work(teacher_file: Path, tmp_path: Path, ain
                 with pytest.raises(RunError, match=f"is {kind}"), folder_lock(tmp_path, wanted):
                     pass
         (tmp_path / mark).unlink()
+
+
+def test_trainings_on_different_games_are_scored_on_the_same_ones(
+    teacher_lines: list[str], tmp_path: Path, aino_train: Callable[..., str]
+) -> None:
+    for name, lines in (("a", teacher_lines[:5]), ("b", teacher_lines[5:9]), ("common", teacher_lines[8:])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
+    common = ("--heldout", tmp_path / "common.txt")
+    told = [aino_train(*words(tmp_path / f"run-{name}", "--data", tmp_path / f"{name}.txt", *common)) for name in "ab"]
+    assert all("common.txt: 4 games are held out" in text for text in told)
+    assert "4 games (1 duplicates skipped)" in told[1], "a game to be scored was trained on"
+    configs = [json.loads((tmp_path / f"run-{name}" / "config.json").read_text()) for name in "ab"]
+    assert configs[0]["heldout"] == configs[1]["heldout"]
+    aino_train("report", tmp_path / "run-a", tmp_path / "run-b", "--out", tmp_path / "both.html")
+    page = (tmp_path / "both.html").read_text()
+    assert "on held-out games<" in page
+    assert "on the held-out games of" not in page
+
+
+def test_a_training_of_an_older_version_knew_no_held_out_file(teacher_file: Path, tmp_path: Path) -> None:
+    trained(pretraining(tmp_path, teacher_file, positions=320), 2)
+    assert "heldout" not in json.loads((tmp_path / "config.json").read_text())["files"]

@@ -157,8 +157,8 @@ def test_an_argument_of_another_library_is_told_what_to_write(name: str) -> None
         nn.Dense(3, 2, rng(), **{name: 1})
 
 
-def test_an_unknown_argument_is_an_ordinary_type_error_and_a_part_may_have_any_name() -> None:
-    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+def test_an_unknown_argument_names_those_there_are_and_a_part_may_have_any_name() -> None:
+    with pytest.raises(ConfigError, match="Dense has no colour; it takes inputs, outputs, rng"):
         nn.Dense(3, 2, rng(), colour=1)
     assert list(nn.Sequential(activation=nn.Activation("relu")).layers) == ["activation"]
 
@@ -198,3 +198,75 @@ def test_a_broken_input_is_found_however_it_is_shaped() -> None:
         ):
             with pytest.raises(ShapeError, match="expected"):
                 layer.forward(x)
+
+
+class OnlyY(nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Dense(3, 2, rng())
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return self.dense(x)
+
+
+class OnlyDx(nn.Layer):
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return 2 * x, lambda dy: 2 * dy
+
+
+class NoSuper(nn.Layer):
+    def __init__(self) -> None:
+        self.dense = nn.Dense(3, 2, rng())
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return self.dense.forward(x, training)
+
+
+def trainer(model: nn.Layer | None = None) -> nn.Trainer:
+    return nn.Trainer(model or net(), nn.softmax_cross_entropy, nn.Adam(), 0.01)
+
+
+def history() -> Any:
+    return trainer().fit(nn.Data(X, CLASSES), 1)
+
+
+DATA = nn.Data(X, CLASSES)
+SLIPS: dict[str, tuple[Callable[[], object], str]] = {
+    "a layer without rng": (lambda: nn.Dense(2, 16), r"Dense: missing rng, .*default_rng\(0\)"),
+    "dropout without rng": (lambda: nn.Dropout(0.5), "Dropout: missing rng"),
+    "no rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam()), r"Trainer: missing the learning rate, such as 0\.001$"),
+    "no optimizer": (lambda: nn.Trainer(net(), nn.mse), r"missing an optimizer, such as Adam\(\) and the learning"),
+    "no epochs": (lambda: trainer().fit(DATA), "missing how often .* epochs=10"),
+    "batch size for fit": (lambda: trainer().fit(DATA, 1, batch_size=8), r"TrainerSettings\(batch_size=32\)"),
+    "validation_data": (lambda: trainer().fit(DATA, 1, validation_data=DATA), r"here: validation=Data\(x, targets\)"),
+    "step of nothing": (lambda: nn.Adam().step(), r"missing .*dx, grads = backward\(dy\)"),
+    "zero_grad": (lambda: nn.Adam().zero_grad(), "nothing to clear"),
+    "place in layers": (lambda: net().layers[0], r"no layer 0 among hidden, active, out; model\[0\]"),
+    "keys of a history": (lambda: history().keys(), "here: history.columns"),
+    "history.history": (lambda: history().history, r'history\["loss"\] is a column'),
+    "an epoch of a history": (lambda: history()[-1], r"one epoch is \.records\[-1\]"),
+    "y alone, called": (lambda: OnlyY()(X), "OnlyY.forward must return y and backward, a function of dy, not ndarray"),
+    "y alone, trained": (lambda: trainer(nn.Sequential(OnlyY())).fit(DATA, 1), "OnlyY.forward must return y and back"),
+    "dx alone": (lambda: nn.gradient_check(OnlyDx(), X), "OnlyDx: backward must return dx and the gradients by name"),
+    "no super": (lambda: NoSuper()(X), r"call super\(\)\.__init__\(\) first"),
+    "a schedule not built": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), nn.WarmupCosine), "build the schedule"),
+    "a metric's name": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, metrics={"a": "a"}), "must be functions"),
+    "a check of nothing": (lambda: nn.gradient_check(net()), r"gradient_check\(layer, x\)"),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_slips_of_beginners_ended_in_tracebacks_of_python(slip: str) -> None:
+    do, advice = SLIPS[slip]
+    with pytest.raises((AinoError, AttributeError), match=advice):
+        do()
+
+
+def test_what_beginners_write_and_means_something_works() -> None:
+    model = net()
+    assert model["hidden"] is model[0] is model.layers["hidden"]
+    assert len(model) == 3
+    told: list[object] = []
+    assert trainer().fit(DATA, 1, callbacks=told.append).columns == ["epoch", "step", "rate", "loss", "gradient_norm"]
+    assert len(told) == 1
+    assert model.replica().layers["out"].params["weight"] is model.layers["out"].params["weight"]

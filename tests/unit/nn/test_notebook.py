@@ -23,6 +23,10 @@ LEARNED = {
     "4_recurrent": (r"GRU: held-out error ([\d.]+)", 0, 0.05),
     "5_attention": (r"letters right ([\d.]+)%", 90, 100),
     "6_policy_value": (r"generation 5 .* alone ([\d.]+)%", 80, 100),
+    "7_optimizers": (r"momentum rate [\d.]+: loss [\d.]+ -> ([\d.]+)", 0, 0.8),
+    "8_normalisation": (r"batch norm .* after 8 epochs ([\d.]+)", 0, 0.2),
+    "9_debugging": (r"mended, 150 steps: loss [\d.]+ -> ([\d.]+)", 0, 0.1),
+    "10_autodiff": (r"values alone: loss [\d.]+ -> ([\d.]+)", 0, 0.4),
 }
 
 
@@ -76,6 +80,7 @@ def test_every_cell_of_the_first_notebook_runs_and_prints_what_the_text_promises
     assert "reshape targets to [-1]" in texts[-1]
 
 
+@pytest.mark.usefixtures("no_windows")
 @pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
 def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path: Path) -> None:
     text = "".join(printed(path))
@@ -84,6 +89,7 @@ def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path: Path) -> 
     pattern, least, most = LEARNED[path.stem]
     found = re.search(pattern, text)
     assert least <= float(found[1]) <= most
+    assert '"image/png"' in path.read_text(encoding="utf-8"), "a picture"
     *_, exercises, solutions = cells(path, "markdown")
     assert exercises.startswith("## Exercises")
     assert solutions.startswith("## Solutions")

@@ -1,0 +1,246 @@
+"""Measures a run's promoted networks against fixed anchors, a few games each, while the run goes on.
+
+Every network searches `anchors.nodes` nodes a move. The anchors are Aino with its material evaluator or its shipped
+network at a few nodes, the run's first network, and Stockfish at levels of `UCI_Elo` where it is installed. Ratings are
+fitted to all games together (`bradley_terry`); Stockfish's levels fix the scale, or else the first anchor is 0. The
+games are kept in RUN/anchors, where an interrupted series continues.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import AinoError, ConfigError
+from engine.options import usable_cpus
+from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
+from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
+from selfplay.matches.bradley_terry import FittedRating, fit_ratings
+from selfplay.matches.contestant import Contestant, engine_command, split_words
+from selfplay.matches.control import TimeControl
+from selfplay.matches.opening_book import load_book
+from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
+from selfplay.matches.statistics import complete_pairs, score_from_elo
+from selfplay.run.config import FIRST_NETWORK, STOCKFISH, AnchorSettings
+from selfplay.run.folder import RunFolder
+from selfplay.training.own import is_own
+
+STOCKFISH_NODES = 50_000  # a move; its weakened levels choose their move at a small depth, long before. Set by hand.
+POLL_S = 0.5
+AT_START = ("--threads=1", "--hash-mib=32")
+
+
+class AnchorFit(NamedTuple):
+    """What the games say. `networks`: generation -> rating; `anchors`: the others; `games`: generation -> games."""
+
+    networks: dict[int, FittedRating]
+    anchors: dict[str, FittedRating]
+    games: dict[int, int]
+    scale: str
+
+
+def network_name(generation: int, nodes: int) -> str:
+    """The player that is a generation's network with so many nodes a move."""
+    return f"gen-{generation:05d}:{nodes}"
+
+
+def read_anchors(run: Path, settings: AnchorSettings) -> AnchorFit:
+    """The ratings by the games of a run's folder, even while it goes on. Raises RunError for damaged games."""
+    return _fit(read_game_rows(run / "anchors"), settings)
+
+
+def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
+    """Fit to the complete pairs of games."""
+    results: dict[tuple[str, str], tuple[float, float]] = {}
+    for pair, points in complete_pairs({number: row.first_points for number, row in rows.items()}).items():
+        players = rows[2 * pair].white, rows[2 * pair].black  # the first has White in even-numbered games
+        before = results.get(players, (0.0, 0.0))
+        results[players] = before[0] + points, before[1] + 2.0
+    levels = {name: float(name.partition(":")[2]) for pair in results for name in pair if name.startswith(STOCKFISH)}
+    reference = next((word for word in settings.opponents.split() if word != FIRST_NETWORK), "")
+    ratings = fit_ratings(results, levels or {reference: 0.0})
+    networks, games = {}, {}
+    for name, rating in ratings.items():
+        if (found := re.fullmatch(rf"gen-(\d+):{settings.nodes}", name)) is not None:
+            networks[int(found[1])] = rating
+            games[int(found[1])] = round(sum(count for pair, (_, count) in results.items() if name in pair))
+    scale = "UCI_Elo of Stockfish" if levels else f"Elo above {reference}"
+    others = {name: rating for name, rating in ratings.items() if not name.startswith("gen-")}
+    return AnchorFit(networks, others, games, scale)
+
+
+class AnchorSeries(Series):
+    """The games between a run's networks and its anchors, one at a time.
+
+    Raises ConfigError where no anchor can play here.
+
+    Attributes:
+        is_limited: whether the games wait until `anchors.cpu_share` allows the next one.
+    """
+
+    def __init__(self, run: RunFolder, tell: Callable[[str], None], halted: Callable[[], bool]) -> None:
+        self._run, self._tell, self._halted = run, tell, halted
+        self._anchors = _anchors(run, tell)
+        self.is_limited, self._busy_s = True, 0.0
+        self._began = self._handed_out = time.monotonic()
+        control, rules = TimeControl(nodes=run.config.anchors.nodes), Adjudication(DrawRule(), ResignRule())
+        settings = SeriesSettings(
+            control=control, openings=load_book(), seed=run.config.seed, longest=run.config.anchors.longest,
+            adjudication=rules,
+        )  # fmt: skip
+        archive = MatchArchive(run.path / "anchors", settings.description(), settings.resolved(), "Anchors")
+        super().__init__(settings, archive)
+        self.note_networks()
+
+    def note_networks(self) -> None:
+        """Look for new promoted networks, and keep the files of those that are not measured yet."""
+        promoted = [number for number, verdict in self._run.ledger.gates().items() if verdict.accepted]
+        nodes, files = self._run.config.anchors.nodes, self._run.candidate
+        self._networks = {
+            number: _network(self._run, network_name(number, nodes), files(number))
+            for number in [0, *promoted]
+            if files(number).is_file()
+        }
+        self._run.held = {number for number in self._networks if self._missing(number) > 0}
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._run.held
+
+    def next_game(self) -> PlannedGame | None:
+        """Return the missing game of a pair, or the first of a new one, once there is time for it."""
+        self._wait()
+        self._handed_out = time.monotonic()
+        rows, players = self._archive.rows, {one.name: one for one in [*self._networks.values(), *self._anchors]}
+        for row in rows.values():
+            first, second = (row.white, row.black) if row.number % 2 == 0 else (row.black, row.white)
+            if row.number ^ 1 not in rows and {first, second} <= players.keys():
+                return self._game(row.number ^ 1, players[first], players[second])
+        if self._halted() or not self._run.held:
+            return None
+        network = max(self._run.held, key=lambda number: (self._missing(number), number))
+        return self._game(2 * (max(rows, default=-1) // 2 + 1), self._networks[network], self._opponent(network))
+
+    def finish(self, row: GameRow) -> None:
+        self._busy_s += time.monotonic() - self._handed_out
+        self.note_networks()
+        fit = _fit(self._archive.rows, self._run.config.anchors)
+        for number, network in self._networks.items():
+            if network.name in (row.white, row.black) and self._missing(number) <= 0 and number in fit.networks:
+                elo, low, high = fit.networks[number]
+                self._tell(f"anchors: generation {number} is at rung {elo:.0f} [{low:.0f}, {high:.0f}] ({fit.scale})")
+
+    def _game(self, number: int, network: Contestant, anchor: Contestant) -> PlannedGame:
+        return PlannedGame(number, network, anchor, self._openings[number // 2])
+
+    def _missing(self, number: int) -> int:
+        """Games that a network has to play still."""
+        name = network_name(number, self._run.config.anchors.nodes)
+        return self._run.config.anchors.games - sum(
+            name == (row.white if row.number % 2 == 0 else row.black) for row in self._archive.rows.values()
+        )
+
+    def _opponent(self, network: int) -> Contestant:
+        """The anchor against which the next pair should tell most: p (1 - p), shared with the pairs it had before."""
+        fit, name = _fit(self._archive.rows, self._run.config.anchors), self._networks[network].name
+        earlier = [number for number in fit.networks if number <= network]
+        mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
+        elo = fit.networks[max(earlier)].elo if earlier else mean
+
+        def promise(anchor: Contestant) -> float:
+            level = anchor.name.removeprefix(f"{STOCKFISH}:")
+            rating = fit.networks.get(0) if anchor.name.startswith("gen-") else fit.anchors.get(anchor.name)
+            its = float(level) if level.isdecimal() else elo if rating is None else rating.elo
+            had = sum({name, anchor.name} == {row.white, row.black} for row in self._archive.rows.values())
+            score = score_from_elo(elo - its)
+            return score * (1.0 - score) / (2 + had)
+
+        return max((anchor for anchor in self._anchors if anchor.name != name), key=promise)
+
+    def _wait(self) -> None:
+        """Wait until the games have taken no more than their share of the processors' time."""
+        share = self._run.config.anchors.cpu_share * usable_cpus()
+        while self.is_limited and not self._halted() and self._busy_s > share * (time.monotonic() - self._began):
+            time.sleep(POLL_S)
+
+
+def _anchors(run: RunFolder, tell: Callable[[str], None]) -> list[Contestant]:
+    """The anchors that can play here."""
+    found = []
+    stockfish = split_words("anchors.stockfish", run.config.anchors.stockfish)
+    for word in run.config.anchors.opponents.split():
+        kind, _, number = word.partition(":")
+        if kind == STOCKFISH and (not stockfish or shutil.which(stockfish[0]) is None):
+            tell(f"anchors: Stockfish is not installed, so {word} is left out")
+        elif kind == STOCKFISH:
+            level = (("Threads", "1"), ("UCI_LimitStrength", "true"), ("UCI_Elo", number))
+            found.append(Contestant(word, engine_command(stockfish), level, TimeControl(nodes=STOCKFISH_NODES)))
+        elif kind == FIRST_NETWORK:
+            found.append(_network(run, network_name(0, run.config.anchors.nodes), run.candidate(0)))
+        else:
+            evaluator = ["--evaluator", kind] if kind == "material" else []
+            command = engine_command(["aino", *AT_START, *evaluator])
+            found.append(Contestant(word, command, control=TimeControl(nodes=int(number))))
+    if all(one.name.startswith("gen-") for one in found):
+        raise ConfigError("anchors.opponents: none of them can play here; name material:NODES or shipped:NODES, too")
+    return found
+
+
+def _network(run: RunFolder, name: str, path: Path) -> Contestant:
+    own = ["--evaluator", run.config.net] if is_own(run.config.net) else []
+    return Contestant(name, engine_command(["aino", *AT_START, *own, "--weights-file", str(path)]))
+
+
+@contextlib.contextmanager
+def measuring(run: RunFolder, tell: Callable[[str], None], stop: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
+    """Play against the anchors in the background of the block, if the run's settings want it.
+
+    The block gets a function that plays what is missing, as fast as possible; False if stopped. An error ends the
+    measuring and is told; the run goes on without it. Raises ConfigError as `AnchorSeries`.
+    """
+    if not run.config.anchors.games:
+        yield lambda: True
+        return
+    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
+    ended = threading.Event()
+    series = AnchorSeries(run, tell, lambda: ended.is_set() or stop())
+
+    def play_along() -> None:
+        while not ended.is_set() and _play(series, tell, ended.is_set):
+            ended.wait(POLL_S)
+
+    thread = threading.Thread(target=play_along, name="anchors", daemon=True)
+
+    def finish() -> bool:
+        ended.set()
+        thread.join()
+        ended.clear()
+        series.is_limited = False
+        if not series.is_complete:
+            tell(f"anchors: {len(run.held)} networks are to be measured still; the games are kept if you stop them")
+        _play(series, tell, stop)
+        return not stop()
+
+    thread.start()
+    try:
+        yield finish
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _play(series: AnchorSeries, tell: Callable[[str], None], stop: Callable[[], bool]) -> bool:
+    """Play what is missing; False if stopped, or after an error, which is told."""
+    try:
+        series.note_networks()
+        return series.is_complete or series.play(lambda row: None, stop)
+    except AinoError as error:
+        tell(f"anchors: {error}; the run continues without measuring")
+        return False

@@ -1,0 +1,145 @@
+"""Promoted networks are measured against fixed anchors while the run goes on, by engines that cost nothing."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import ConfigError
+from selfplay.matches.archive import GameRow, read_game_rows
+from selfplay.matches.contestant import Contestant
+from selfplay.run import anchors
+from selfplay.run.anchors import AnchorSeries, measuring, network_name, read_anchors
+from selfplay.run.config import AnchorSettings, configured
+from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import GateResult
+from tests.selfplay import scripted_engine
+from tests.selfplay.run.crews import TINY, never
+
+SCRIPT = str(Path(scripted_engine.__file__))
+WANTED = {"games": 2, "opponents": "material:50 first stockfish:1500", "longest": 6, "cpu_share": 1.0, "nodes": 7}
+PROMOTED = GateResult(True, True, (0, 0, 1, 1, 0), 1.0, 0.6, 70.0, 0.0, 140.0)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run with networks 0, 1 and 2, of which 1 and 2 were candidates and 1 was promoted."""
+
+    def scripted(run: RunFolder, name: str, path: Path) -> Contestant:
+        return Contestant(name, (sys.executable, SCRIPT, "random", "1"))
+
+    monkeypatch.setattr(anchors, "_network", scripted)
+    monkeypatch.setattr(anchors, "engine_command", lambda words: (sys.executable, SCRIPT, "random", "2"))
+    run = RunFolder(tmp_path, {**TINY, "anchors": WANTED})
+    run.ensure_first_network()
+    for number, verdict in ((1, PROMOTED), (2, replace(PROMOTED, accepted=False))):
+        run.candidate(number).write_bytes(run.candidate(0).read_bytes())
+        run.ledger.note_gate(number, verdict)
+    return run
+
+
+def games_of(run: RunFolder) -> list[tuple[str, str]]:
+    return [(row.white, row.black) for row in read_game_rows(run.path / "anchors").values()]
+
+
+def test_every_promoted_network_plays_its_games_even_after_a_stop(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchors.shutil, "which", lambda command: None)
+    told: list[str] = []
+    series = AnchorSeries(run, told.append, never)
+    assert not series.play(lambda row: None, lambda: bool(games_of(run))), "stopped after the first game"
+    begun = games_of(run)
+    assert len(begun) == 1
+    with measuring(run, told.append, never) as finish:
+        assert finish()
+    played = games_of(run)
+    assert played[:1] == begun
+    assert len(played) == 2 * 2, "a rejected candidate is no network of the run"
+    for number in range(0, len(played), 2):
+        assert played[number] == played[number + 1][::-1], "each opening with both colours"
+    assert {pair[0] for pair in played[::2]} == {network_name(0, 7), network_name(1, 7)}
+    assert any("stockfish:1500 is left out" in line for line in told)
+    assert sum("generation 1 is at rung" in line for line in told) == 1
+    fit = read_anchors(run.path, run.config.anchors)
+    assert fit.networks.keys() == {0, 1}
+    assert fit.scale == "Elo above material:50"
+
+
+def test_files_of_networks_to_be_measured_are_kept(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anchors.shutil, "which", lambda command: None)
+    run.config = replace(run.config, keep_nets=1)
+    for number in (3, 4):
+        run.candidate(number).write_bytes(run.candidate(0).read_bytes())
+        run.ledger.note_gate(number, PROMOTED)
+    AnchorSeries(run, lambda text: None, never)
+    run.remove_old_networks(4)
+    assert [run.candidate(number).is_file() for number in range(5)] == [True, True, False, True, True]
+
+
+def test_games_wait_for_their_share_of_the_processors(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.config = replace(run.config, anchors=replace(run.config.anchors, cpu_share=0.25))
+    monkeypatch.setattr(anchors, "usable_cpus", lambda: 2)
+    now = [100.0]
+    monkeypatch.setattr(anchors.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(anchors.time, "sleep", lambda seconds: now.append(now.pop() + seconds))
+    series = AnchorSeries(run, lambda text: None, never)
+    assert series.next_game() is not None
+    assert now[0] == 100.0
+    now[0] += 20.0
+    series.finish(GameRow(0, "a", "b", "", "", "1-0", "checkmate", "", "", (0.0, 0.0)))
+    series.next_game()
+    assert 140.0 <= now[0] < 142.0, "20 s of one processor are half of the 40 s that two have meanwhile, times 0.25"
+    series.is_limited = False
+    series.next_game()
+    assert now[0] < 142.0
+
+
+def test_next_games_are_against_the_anchor_that_tells_most(run: RunFolder) -> None:
+    series = AnchorSeries(run, lambda text: None, never)
+    levels = {level: Contestant(f"stockfish:{level}", ("sf",)) for level in (1350, 1800, 2600)}
+    series._anchors = list(levels.values())
+
+    def row(number: int, level: int, result: str) -> GameRow:
+        pair = (network_name(1, 7), f"stockfish:{level}")
+        white, black = pair if number % 2 == 0 else pair[::-1]
+        return GameRow(number, white, black, chess.STARTING_FEN, "", result, "checkmate", "", "", (0.0, 0.0))
+
+    results = (("1-0", "0-1"), ("0-1", "1-0"), ("1/2-1/2", "1/2-1/2"))
+    for pair, (level, two) in enumerate(zip(levels, [results[0], results[2], results[1]], strict=True)):
+        for game in range(2):
+            series._archive.add(row(2 * pair + game, level, two[game]))
+    assert series._opponent(1).name == "stockfish:1800"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"opponents": "rybka:3"}, "expected first, material:NODES, .* got 'rybka:3'"),
+        ({"opponents": "material:0"}, "got 'material:0'"),
+        ({"opponents": "first"}, "expected one besides first"),
+        ({"games": 3}, "expected an even number, got 3"),
+        ({"cpu_share": 0.0}, "above 0 and at most 1"),
+    ],
+)
+def test_wrong_anchors_are_named(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        configured({"anchors": changes})
+
+
+def test_a_run_that_cannot_be_measured_goes_on(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anchors, "engine_command", lambda words: ("no-such-engine",))
+    monkeypatch.setattr(anchors, "_network", lambda run, name, path: Contestant(name, ("no-such-engine",)))
+    told: list[str] = []
+    with measuring(run, told.append, never) as finish:
+        assert finish()
+    assert any("no-such-engine' does not start" in line for line in told)
+
+
+def test_a_run_without_anchors_starts_no_engine(run: RunFolder) -> None:
+    run.config = replace(run.config, anchors=AnchorSettings())
+    with measuring(run, lambda text: None, never) as finish:
+        assert finish()
+    assert not (run.path / "anchors").exists()
