@@ -21,6 +21,8 @@ from engine.native.whole import Kernel
 from engine.options import EngineOptions
 from tests.strict_cupy import Device, strict_cupy
 
+os.environ["LANGUAGE"] = "en"  # of the sentences, whatever the system's is
+
 # An example that takes long shows that the machine is busy, or that something compiles, and no fault.
 settings.register_profile("aino", deadline=None)
 settings.load_profile("aino")

@@ -5,6 +5,7 @@ UCI, the web board, the terminal and `Engine.start` all search by it. Knows neit
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -52,7 +53,8 @@ class SearchJob(Generic[Answer]):
         self._future.set_running_or_notify_cancel()
         self._idle.clear()
         try:
-            threading.Thread(target=self._run, args=(work, then), name="search", daemon=True).start()
+            here = contextvars.copy_context()  # Such as the language in which the work tells of itself.
+            threading.Thread(target=here.run, args=(self._run, work, then), name="search", daemon=True).start()
         except RuntimeError:  # The system has no more threads.
             self._idle.set()
             raise

@@ -46,6 +46,17 @@ def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
     games.wait_for("state.isGame && state.human === 'black' && state.steps.length >= 8")
 
 
+def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
+    games.script("document.querySelector('#games').close('cancel'), send('position', { fen: '' })")
+    games.wait_for("state.analysing && document.querySelector('#explorer').checkVisibility()")
+    games.click("#explorer-on")
+    games.wait_for("document.querySelectorAll('#explorer-list li').length === 2")
+    assert games.text("#explorer-list li").startswith("e42")
+    games.click("#explorer-list button")
+    games.wait_for("state.steps.length === 2 && document.querySelectorAll('#explorer-list li').length === 2")
+    assert games.text("#opening") == "King's Pawn Opening"
+
+
 def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> None:
     choose(games, "Cleo")
     games.click("[data-game=delete]")

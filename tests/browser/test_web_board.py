@@ -378,9 +378,9 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
         lambda: tab.drag([square(tab, "h5")], button="right"),
     ):
         click_squares(tab, "d2", "d4")
-        tab.wait_for("premove")
+        tab.wait_for("premoves.length")
         cancel()
-        tab.wait_for("!premove")
+        tab.wait_for("!premoves.length")
     tab.drag([square(tab, "g1"), square(tab, "f3")], button="right")
     tab.drag([square(tab, "e5")], button="right")
     assert tab.script("live.drawn") == [[6, 21], [36, 36]]
@@ -389,6 +389,29 @@ def test_a_premove_is_taken_back_and_arrows_are_drawn(tab: Tab) -> None:
     assert tab.script("live.drawn") == [[6, 21]]
     tab.press("Escape")
     assert tab.script("live.drawn") == []
+
+
+@pytest.mark.parametrize("tab", [{"load": lambda: ScriptedEngine(("e7e5", "b8c6", "g8f6"))}], indirect=True)
+def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab: Tab) -> None:
+    tab.script("""(() => {
+      const state = answers.state;
+      answers.state = message => { state(message); if (message.steps.length === 2) premoves = [[6, 21], [5, 26], [26, 53], [3, 4]]; };
+    })()""")
+    drag(tab, "e2", "e4")
+    tab.wait_for("premoves.length === 4")
+    tab.script("show()")
+    assert tab.script("live.base.placement").startswith("rnbqkbnr/pppppBpp/8/8/4P3/5N2/PPPP1PPP/RNB1Q1KR"[:20])
+    wait_for_moves(tab, 8)
+    assert tab.script("state.steps.map(step => step.san).slice(1, 8)") == [
+        "e4",
+        "e5",
+        "Nf3",
+        "Nc6",
+        "Bc4",
+        "Nf6",
+        "Bxf7+",
+    ]
+    tab.wait_for("!premoves.length && !state.thinking")
 
 
 def test_an_impossible_position_is_refused_and_kept_and_bothers_no_later_move(tab: Tab) -> None:

@@ -60,6 +60,29 @@ def test_games_are_found_by_opening_player_result_and_side(index: GameIndex) -> 
     assert whites(index, Wanted(result="won", side="black")) == ["Cleo"]
 
 
+def test_the_explorer_counts_games_that_reach_a_position_in_any_order(tmp_path: Path) -> None:
+    games = [("A", "B", "2024.01.01", "1-0", "d4 d5 Nf3 Nf6 c4"), ("C", "A", "2024.01.02", "0-1", "Nf3 Nf6 d4 d5 c4 e6"),
+             ("D", "E", "2024.01.03", "1/2-1/2", "Nf3 d5 d4 Nf6 e3"), ("F", "G", "2024.01.04", "*", "e4 e5"),
+             ("F", "G", "2024.01.05", "1-0", "d4 d5")]  # fmt: skip
+    (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
+    index = GameIndex(tmp_path)
+    index.refresh()
+    board = chess.Board()
+    assert [(one.move.uci(), one.counts) for one in index.explore(board, "")] == [
+        ("d2d4", (2, 0, 0, 0)), ("g1f3", (0, 1, 1, 0)), ("e2e4", (0, 0, 0, 1))]  # fmt: skip
+    for san in "d4 Nf6 Nf3 d5".split():
+        board.push_san(san)
+    assert [(one.move.uci(), one.counts) for one in index.explore(board, "")] == [
+        ("c2c4", (1, 0, 1, 0)), ("e2e3", (0, 1, 0, 0))]  # fmt: skip
+    index.add_name("a")
+    assert [(one.move.uci(), one.counts) for one in index.explore(board, "black")] == [("c2c4", (0, 0, 1, 0))]
+    board.push_san("c4")
+    board.push_san("c6")
+    assert index.explore(board, "") == []
+    assert index.explore(chess.Board("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"), "") == []
+    index.close()
+
+
 @pytest.mark.parametrize("damage", ["lost", "no database", "another version"])
 def test_a_lost_or_damaged_index_is_made_anew(index: GameIndex, tmp_path: Path, damage: str) -> None:
     if damage == "another version":

@@ -96,11 +96,15 @@ def test_mate_and_resigning_can_be_taken_back() -> None:
     assert table.end is None
 
 
-def test_the_moves_of_a_loaded_game_cannot_be_taken_back() -> None:
+def test_the_moves_of_a_loaded_game_are_taken_back_as_others_are() -> None:
     board = chess.Board()
-    for move in moves("e2e4", "e7e5"):
+    for move in moves("e2e4", "e7e5", "g1f3", "b8c6"):
         board.push(move)
-    assert not Table(Setup(board)).take_back()
+    table = Table(Setup(board))
+    assert table.take_back()
+    assert table.take_back()
+    assert (table.plies, table.first_ply) == (0, 0)
+    assert not table.take_back()
 
 
 def test_exploring_steps_along_the_game_and_leaves_it_by_a_variation() -> None:

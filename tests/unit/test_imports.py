@@ -30,7 +30,7 @@ TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
-FOR_PEOPLE = ENGINE | {"uci", "uci.loading", "uci.pages", "uci.terminal"}
+FOR_PEOPLE = ENGINE | {"uci", "uci.language", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
     "selfplay.records": ENGINE | SELFPLAY_TOOLS | {"weights"},
@@ -69,7 +69,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uci.tools": ENGINE | {"uci"},
     "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools"},
     "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
-    "uci.pages": ENGINE | {"uci"},
+    "uci.language": {"uci"},
+    "uci.pages": ENGINE | {"uci", "uci.language"},
     "uci.terminal": FOR_PEOPLE - {"uci.terminal"},
     "uci.game": FOR_PEOPLE,
     **dict.fromkeys(("uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),

@@ -84,6 +84,7 @@ def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
         "san": move.san,
         "symbol": move.judgement.symbol if move.judgement else "",
         "kind": _kind(move),
+        "praise": move.praise,
         "score": move.after.text,
         "comment": move_comment(move),
         "noted": bool(author_text(node.comment)) or any(author_lines(node.parent)),

@@ -25,13 +25,14 @@ from uci.annotate.judge import (
     INACCURACY,
     MISTAKE,
     Judgement,
+    is_only_move,
     judge,
     judge_loss,
     winning_chances,
 )
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.terminal.notation import board_after, move_number
-from uci.terminal.opening_names import is_named, opening_name
+from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -98,6 +99,15 @@ class MoveReview:
     def is_best(self) -> bool:
         """Whether Aino would have played it."""
         return bool(self.best_line) and self.best_line[0] == self.move
+
+    @property
+    def praise(self) -> str:
+        """What a move without a judgement is: book, only or best; "" for another one."""
+        if self.judgement is not None or not self.move:
+            return ""
+        if position_name(board_after(self.board, self.move)):
+            return "book"
+        return "" if not self.is_best else "only" if is_only_move(self.gap, self.chances[1]) else "best"
 
 
 @dataclass(frozen=True)
@@ -280,8 +290,9 @@ class _Reviewer:
         loss = 0.0 if is_best else _loss(look.verdict, following.verdict, board.turn)
         after = board_after(board, move)
         facts = MoveReview(
-            len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, None, following.line
-        )
+            len(after.move_stack), board, move, look.verdict, following.verdict, look.line, loss, None, following.line,
+            look.gap if is_best else 0.0,
+        )  # fmt: skip
         if not move:
             return replace(facts, loss=0.0)
         prior = look.priors.get(move, 0.0)
@@ -380,7 +391,7 @@ def _scaled(limits: Limits, factor: float) -> Limits:
 
 def _unless_known(after: chess.Board, judgement: Judgement | None) -> Judgement | None:
     """Return the judgement of the move to `after`; known opening moves have none, unless they are blunders."""
-    return None if judgement != BLUNDER and is_named(after) else judgement
+    return None if judgement != BLUNDER and position_name(after) else judgement
 
 
 def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:

@@ -6,24 +6,25 @@ from dataclasses import dataclass
 
 import chess
 
+from uci.language import later
 from uci.terminal.verdict import Verdict
 
 DRAW_FROM_PLY = 30  # Aino does not agree to a draw earlier in a game
-TOO_EARLY = f"Draw declined: ask again after move {DRAW_FROM_PLY // 2}."
-DECLINED = "Draw declined: Aino prefers its position."
+TOO_EARLY = later("Draw declined: ask again after move 15.")  # half of these plies
+DECLINED = later("Draw declined: Aino prefers its position.")
 _DRAW_ENOUGH = 0.5  # Aino accepts a draw when its expected points are at most this
 
 
 @dataclass(frozen=True)
 class GameEnd:
-    """How a game ended: PGN result and the reason in words."""
+    """How a game ended: PGN result and the reason in English words, as PGN has it."""
 
     result: str
     reason: str
 
 
-UNFINISHED = GameEnd("*", "unterminated")
-DRAW_AGREED = GameEnd("1/2-1/2", "draw agreed")
+UNFINISHED = GameEnd("*", later("unterminated"))
+DRAW_AGREED = GameEnd("1/2-1/2", later("draw agreed"))
 
 
 def end_on_board(board: chess.Board) -> GameEnd | None:
@@ -32,22 +33,25 @@ def end_on_board(board: chess.Board) -> GameEnd | None:
     if outcome is not None:
         return GameEnd(outcome.result(), outcome.termination.name.lower().replace("_", " "))
     if board.is_repetition(3):
-        return GameEnd("1/2-1/2", "threefold repetition")
+        return GameEnd("1/2-1/2", later("threefold repetition"))
     if board.is_fifty_moves():
-        return GameEnd("1/2-1/2", "fifty moves")
+        return GameEnd("1/2-1/2", later("fifty moves"))
     return None
 
 
 def end_by_flag(board: chess.Board) -> GameEnd:
     """The side to move has used up its time."""
     if board.has_insufficient_material(not board.turn):
-        return GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
-    return GameEnd(_win_against(board.turn), f"{'White' if board.turn == chess.WHITE else 'Black'} lost on time")
+        return GameEnd("1/2-1/2", later("time ran out, but the other side cannot mate"))
+    return GameEnd(
+        _win_against(board.turn),
+        later("White lost on time") if board.turn == chess.WHITE else later("Black lost on time"),
+    )
 
 
 def end_by_resigning(human: chess.Color) -> GameEnd:
     """The person gives up."""
-    return GameEnd(_win_against(human), "you resigned")
+    return GameEnd(_win_against(human), later("you resigned"))
 
 
 def _win_against(loser: chess.Color) -> str:

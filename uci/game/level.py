@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from engine.errors import ConfigError
 from engine.options import EngineOptions, find_option
 from engine.search.limits import Limits
+from uci.language import _, later
 from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 DEFAULT_MOVETIME_S = 2.0
@@ -65,8 +66,9 @@ HINT_LEVEL = Level(movetime_s=1.0)  # of hints and answers to a draw: full stren
 # Set by hand on Stockfish's scale, as UCI_Elo. The comparisons with players and with Lichess are estimates.
 NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1600), "hard": Level(elo=2000)}
 DEFAULT_NAME = "medium"  # which a club player enjoys
-_LIKE = {500: "a newcomer", 800: "a beginner", 1200: "a casual player", 1600: "a club player", 2000: "an expert"}
-SCALE = "ratings roughly match Lichess's (our estimate)"
+_LIKE = {500: later("like a newcomer"), 800: later("like a beginner"), 1200: later("like a casual player"),
+         1600: later("like a club player"), 2000: later("like an expert")}  # fmt: skip
+SCALE = later("ratings roughly match Lichess's (our estimate)")
 NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 
@@ -95,16 +97,16 @@ def level_choices() -> list[tuple[str, str]]:
     """Levels for a menu, from the weakest to full strength: what `parse_level` reads, and what people read."""
     least, most = _elo_range()
     elos = sorted({least, *range(-(-least // _ELO_STEP) * _ELO_STEP, most, _ELO_STEP), most})
-    likes = {elo: f", like {like}" for elo, like in _LIKE.items()}
-    return [*((f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos), (_FULL, "Full strength")]
+    likes = {elo: f", {_(like)}" for elo, like in _LIKE.items()}
+    return [*((f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos), (_FULL, _("Full strength"))]
 
 
 def levels_text() -> str:
     """The levels in lines that fit a narrow terminal."""
     named = [(name, level.elo) for name, level in NAMED_LEVELS.items() if level.elo is not None]
-    rows = [f"  {name:<8}{elo}, like {_LIKE[elo]}" for name, elo in named]
-    others = ["  full    full strength", "  or elo 1500, time 2 (seconds a move), nodes 500 (a move)"]
-    return "\n".join([f"Levels; {SCALE}:", *rows, *others])
+    rows = [f"  {name:<8}{elo}, {_(_LIKE[elo])}" for name, elo in named]
+    others = [f"  full    {_('full strength')}", "  " + _("or elo 1500, time 2 (seconds a move), nodes 500 (a move)")]
+    return "\n".join([_("Levels; {scale}:", scale=_(SCALE)), *rows, *others])
 
 
 def _elo_range() -> tuple[int, int]:

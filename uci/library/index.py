@@ -18,17 +18,18 @@ from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from uci.game.game_file import REVIEWED
 from uci.game.timed_game import PERSON
+from uci.library.explorer import DEEPEST, Continuation, Explorer
 from uci.library.game_files import FoundGame, find_games, game_key, read_at, remove_at
 from uci.terminal.opening_names import OpeningNamer
 
 INDEX, REVIEWS, NAMES = "index.sqlite", "reviews", "names.json"
 PAGE = 100  # games in one part of a list
-_VERSION = 1  # of the tables
+_VERSION = 2  # of the tables
 _BATCH = 1000  # games between two commits
 _TABLES = """
 CREATE TABLE files (name TEXT PRIMARY KEY, size INTEGER, changed INTEGER, repeats INTEGER);
 CREATE TABLE games (key TEXT PRIMARY KEY, file TEXT, place INTEGER, date TEXT, white TEXT, black TEXT,
-  result TEXT, opening TEXT, ending TEXT, plies INTEGER, mine TEXT);
+  result TEXT, opening TEXT, ending TEXT, plies INTEGER, mine TEXT, moves BLOB);
 CREATE INDEX by_date ON games (date DESC, place DESC);
 CREATE INDEX by_file ON games (file);
 CREATE TABLE reviews (key TEXT PRIMARY KEY, changed INTEGER, accuracy_white REAL, accuracy_black REAL,
@@ -74,6 +75,7 @@ class GameIndex:
             (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
             self._base = self._open()
             self._own = set(self.names)
+            self._explored: tuple[object, Explorer] | None = None  # what the latest explorer was made of
         except (OSError, sqlite3.Error) as error:
             raise DataError(f"{folder / INDEX}: {error}") from error
 
@@ -163,7 +165,8 @@ class GameIndex:
         date = tags.get("UTCDate") or tags.get("Date", "")
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
-               tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black))  # fmt: skip
+               tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black),
+               None if "FEN" in tags else game.moves[: 2 * DEEPEST])  # fmt: skip
         marks = ", ".join("?" * len(row))
         return self._base.execute(f"INSERT OR IGNORE INTO games VALUES ({marks})", row).rowcount
 
@@ -240,6 +243,15 @@ class GameIndex:
             {"date": date, "accuracy": white if mine == "white" else black, "mistakes": json.loads(mistakes)[mine]}
             for date, mine, white, black, mistakes in rows
         ]
+
+    def explore(self, board: chess.Board, side: str) -> list[Continuation]:
+        """Return what was played in a position, in all games, or in those with an own side (white, black)."""
+        wanted = (self._base.execute("PRAGMA data_version").fetchone(), self._base.total_changes, side)
+        if self._explored is None or self._explored[0] != wanted:
+            rule, values = Wanted(side=side).condition()
+            rows = self._base.execute(f"SELECT moves, result FROM games WHERE moves IS NOT NULL AND {rule}", values)
+            self._explored = wanted, Explorer(rows.fetchall())
+        return self._explored[1].explore(board)
 
     def unreviewed(self) -> list[str]:
         """Return the keys of one's own games that have no review, latest first."""

@@ -44,13 +44,18 @@ class Puzzle:
         return board.is_checkmate()
 
 
+def is_puzzle(chances: float, gap: float, least_gap: float = _ONLY) -> bool:
+    """Whether a best move with these winning chances, so much better than all others, makes a position a puzzle."""
+    return gap >= least_gap and chances >= _OPEN
+
+
 def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, Any]]:
     """Return the puzzles of a side's mistakes: deep searches found one move only that keeps the chances."""
     return [
         {"fen": move.board.fen(), "moves": [move.best_line[0].uci()]}
         for move in review.moves
         if move.mover == side and move.judgement in (BLUNDER, MISTAKE) and not move.also_good
-        and move.gap >= _ONLY and move.chances[0] >= _OPEN
+        and is_puzzle(move.chances[0], move.gap)
     ]  # fmt: skip
 
 

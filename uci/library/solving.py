@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import chess
 
+from uci.language import _
 from uci.library.puzzles import Puzzle
 from uci.library.training import Trainer
 
@@ -18,31 +19,31 @@ class Attempt:
         self.is_over = False
         self._trainer = trainer
         self._is_noted = False
-        mover = chess.COLOR_NAMES[self.side].title()
-        self.says = f"{mover} to move. Find the only good move."
+        turn = _("White to move.") if self.side == chess.WHITE else _("Black to move.")
+        self.says = f"{turn} {_('Find the only good move.')}"
 
     def play(self, move: chess.Move) -> None:
         """Try a legal move."""
         ply = len(self.board.move_stack)
         if not self.puzzle.accepts(self.board, move, ply):
             self._note(False)
-            self.says = f"{self.board.san(move)} is not the move. Try again."
+            self.says = _("{move} is not the move. Try again.", move=self.board.san(move))
             return
         self.board.push(move)
         if self.board.is_checkmate() or ply + 1 >= len(self.puzzle.moves):
             solved_at_once = not self._is_noted
             self._note(True)
-            self.is_over, self.says = True, "Solved!" if solved_at_once else "Solved, at a later try."
+            self.is_over, self.says = True, _("Solved!") if solved_at_once else _("Solved, at a later try.")
             return
         reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
-        self.says = f"Right. The answer is {self.board.san(reply)}. Go on."
+        self.says = _("Right. The answer is {move}. Go on.", move=self.board.san(reply))
         self.board.push(reply)
 
     def give_up(self) -> None:
         """Show the solution; the puzzle counts as missed."""
         self._note(False)
         rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[len(self.board.move_stack) :]]
-        self.says = f"The answer: {self.board.variation_san(rest)}."
+        self.says = _("The answer: {moves}.", moves=self.board.variation_san(rest))
         for move in rest:
             self.board.push(move)
         self.is_over = True

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError
+from uci.language import _
 from uci.library.glicko import Rating
 from uci.library.index import REVIEWS
 from uci.library.puzzles import Puzzle
@@ -45,7 +46,8 @@ class Standing:
     def text(self) -> str:
         """In words."""
         rating = f"{self.rating.points:.0f} ± {2 * self.rating.deviation:.0f}"
-        return f"Rating {rating}. In a row: {self.streak}, at most {self.longest}. Due: {self.due} of {self.total:,}."
+        return _("Rating {rating}. In a row: {streak}, at most {longest}. Due: {due} of {total:,}.",
+                 **{**vars(self), "rating": rating})  # fmt: skip
 
 
 class Trainer:

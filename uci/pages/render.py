@@ -8,6 +8,7 @@ import jinja2
 
 from engine.pages.render import page_environment
 from uci import __version__
+from uci.language import _
 
 
 def render(template: str, **context: object) -> str:
@@ -17,4 +18,6 @@ def render(template: str, **context: object) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    return page_environment("uci.pages", f"Aino {__version__}")
+    environment = page_environment("uci.pages", f"Aino {__version__}")
+    environment.globals["_"] = _
+    return environment

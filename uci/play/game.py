@@ -20,6 +20,7 @@ from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.level import HINT_LEVEL, Level
 from uci.game.timed_game import Setup, TimedGame
+from uci.language import _
 from uci.play.asking import Countdown
 from uci.terminal.board_view import BoardStyle, captured_text, render_bar, render_board
 from uci.terminal.opening_names import opening_name
@@ -69,8 +70,10 @@ class TerminalGame(TimedGame):
     def sides_text(self) -> str:
         """Who plays what, and how strongly."""
         if self.human is None:
-            return "Aino plays both sides"
-        return f"you have {chess.COLOR_NAMES[self.human].title()}; Aino's level: {self.level.text}"
+            return _("Aino plays both sides")
+        return (_("you have White") if self.human else _("you have Black")) + _(
+            "; Aino's level: {level}", level=self.level.text
+        )
 
     def take_back(self) -> bool:
         self.verdict = None
@@ -96,10 +99,12 @@ class TerminalGame(TimedGame):
         try:
             save_game(record, path)
         except OSError as error:
-            self.say(f"cannot save the game in {path}: {error}\n\n{record}")
+            self.say(_("cannot save the game in {path}: {error}", path=path, error=error) + f"\n\n{record}")
             return None
         goes_on = end == UNFINISHED and path.parent == games_folder()
-        self.say(f"saved to {path}" + (". Continue it with `aino play --load last`." if goes_on else ""))
+        self.say(
+            _("saved to {path}", path=path) + (_(". Continue it with `aino play --load last`.") if goes_on else "")
+        )
         return path
 
     def flip(self) -> None:
@@ -112,7 +117,7 @@ class TerminalGame(TimedGame):
         self.engine.set_options(level.options(self.engine.options))
         self.engine.set_position(self.board)
         begun, white = time.monotonic(), self.board.turn
-        with waiting(self.console, "Aino is thinking") as tell:
+        with waiting(self.console, _("Aino is thinking")) as tell:
             if not self.engine.is_prepared:
                 self._wait_until_compiled(tell)
             left = self.clock.limits() if self.clock is not None else None
@@ -152,7 +157,7 @@ class TerminalGame(TimedGame):
         name = opening_name(self.board)
         if name and name != self._opening:
             self._opening = name
-            self.say(f"Opening: {name}")
+            self.say(_("Opening: {name}", name=name))
 
     # ---- questions --------------------------------------------------------------------------------------------------
 
@@ -163,9 +168,11 @@ class TerminalGame(TimedGame):
             return self.asker(prompt).strip()
 
         def clocks() -> str:
-            return f"[you {clock_text(clock.left(side))}, Aino {clock_text(clock.left(not side))}] "
+            return _(
+                "[you {own}, Aino {other}] ", own=clock_text(clock.left(side)), other=clock_text(clock.left(not side))
+            )
 
         return self.asker(prompt, Countdown(clocks, lambda: clock.left(side))).strip()
 
     def confirms(self, question: str) -> bool:
-        return self.ask(f"{question} [y/N] ").lower() in ("y", "yes")
+        return self.ask(f"{question} {_('[y/N]')} ").lower() in ("y", "yes", _("yes"), _("yes")[0])

@@ -11,6 +11,7 @@ from engine.options import EngineOptions
 from engine.search.result import SearchResult
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.move_input import read_human_move
+from uci.language import _
 from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import TYPED_COMMANDS
@@ -25,7 +26,7 @@ _CHOICES = ("again", "swap", "takeback", "annotate", "quit")
 def play(game: TerminalGame) -> GameEnd:
     """Plays to the end; leaving (quit, the end of input, Ctrl-C) gives result "*"."""
     if game.human is not None:
-        game.say("Type moves such as e4, Nf3 or g1f3, or 'help' for a list of commands.")
+        game.say(_("Type moves such as e4, Nf3 or g1f3, or 'help' for a list of commands."))
     game.show()
     try:
         while True:
@@ -39,9 +40,9 @@ def play(game: TerminalGame) -> GameEnd:
 
 def _human_turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
-    check = "check! " if game.board.is_check() else ""
+    check = _("check! ") if game.board.is_check() else ""
     try:
-        text = game.ask(f"{move_number(game.board)} {check}your move: ")
+        text = game.ask(f"{move_number(game.board)} {check}" + _("your move: "))
         if game.is_flag_down:
             raise FlagFell
         return _obey(game, text)
@@ -64,7 +65,7 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        advice = did_you_mean(TYPED_COMMANDS, word) or ". Type 'help' for a list of commands."
+        advice = did_you_mean(TYPED_COMMANDS, word) or _(". Type 'help' for a list of commands.")
         raise MoveError(f"{error}{advice}") from None
     game.push(move)
     if end_on_board(game.board):
@@ -81,7 +82,7 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
         return end_by_flag(game.board)
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
-    text = f"Aino plays {move_number(game.board)} {game.board.san(result.best_move)}"
+    text = _("Aino plays {move}", move=f"{move_number(game.board)} {game.board.san(result.best_move)}")
     if game.settings.scores:
         text += f" ({_opinion(result, mover)})"
     game.push(result.best_move)
@@ -112,7 +113,7 @@ def sit_down(game: TerminalGame, options: EngineOptions) -> TerminalGame | None:
     try:
         end = play(game)
         while end != UNFINISHED:
-            told = f"{end.result}: {end.reason}"
+            told = f"{end.result}: {_(end.reason)}"
             game.say(told)
             choice = _choose(game)
             if choice != "takeback":

@@ -25,6 +25,7 @@ from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, LEVEL_FORMS, Level, levels_text, parse_level
 from uci.game.timed_game import Setup, chess960_start, saved_game
+from uci.language import _
 from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.loop import sit_down
@@ -103,11 +104,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
-            say(console, "Aino is compiling for this machine. This happens only once. You can already move.")
+            say(console, _("Aino is compiling for this machine. This happens only once. You can already move."))
         game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask_line)
         assert game is not None
         _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
-        say(console, f"The game will be saved in {arguments.pgn or games_folder()}")
+        say(console, _("The game will be saved in {path}", path=arguments.pgn or games_folder()))
         if arguments.load is not None:
             say(console, game.sides_text)
         # A closed terminal or SIGTERM leaves the game as Ctrl-C does.
@@ -188,9 +189,12 @@ def _start(console: Console, arguments: argparse.Namespace, chess960: bool) -> S
 def ask_choices(ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[str, str, str]:
     """Side, level and clock ("" for none) of a new game; Enter takes what stands in brackets. Raises EOFError."""
     say(levels_text())
-    side = _answer(ask, say, f"Your side: white, black or random [{DEFAULT_SIDE}]: ", _side, DEFAULT_SIDE)
-    level = _answer(ask, say, f"Aino's level [{DEFAULT_NAME}]: ", lambda text: parse_level(text).text, DEFAULT_NAME)
-    clock = _answer(ask, say, f"Clock, such as 10 or 5+3 [{NO_CLOCK}]: ", _clock, NO_CLOCK)
+    question = _("Your side: white, black or random [{default}]: ", default=DEFAULT_SIDE)
+    side = _answer(ask, say, question, _side, DEFAULT_SIDE)
+    question = _("Aino's level [{default}]: ", default=DEFAULT_NAME)
+    level = _answer(ask, say, question, lambda text: parse_level(text).text, DEFAULT_NAME)
+    question = _("Clock, such as 10 or 5+3 [{default}]: ", default=NO_CLOCK)
+    clock = _answer(ask, say, question, _clock, NO_CLOCK)
     return side, level, clock
 
 

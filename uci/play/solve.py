@@ -10,13 +10,14 @@ from engine.cli.console import make_console, say, waiting
 from engine.errors import MoveError
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
+from uci.language import _, later
 from uci.library.puzzles import read_lichess
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
 from uci.terminal.board_view import choose_style, render_board
 
-_QUESTION = "Your move (answer, next, quit): "
+_QUESTION = later("Your move (answer, next, quit): ")
 EXAMPLES = """\
 examples:
   aino puzzles                                    those that are due, then new ones
@@ -40,15 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
     console = make_console()
     with contextlib.closing(Trainer(games_folder())) as trainer:
         if arguments.file is not None:
-            with waiting(console, f"Reading {arguments.file}"):
+            with waiting(console, _("Reading {file}", file=arguments.file)):
                 count = trainer.add(read_lichess(arguments.file))
-            say(console, f"{count:,} new puzzles")
+            say(console, _("{count:,} new puzzles.", count=count))
             return 0
         trainer.add_own()
         say(console, trainer.standing.text)
         puzzle = None if arguments.list else trainer.next()
         if puzzle is None and not arguments.list:
-            say(console, "No puzzles yet: review your games in `aino play --web`, or take some up with --import.")
+            say(console, _("No puzzles yet: review your games in `aino play --web`, or take some up with --import."))
         style = choose_style(console, arguments.ascii)
         with contextlib.suppress(EOFError, KeyboardInterrupt):
             while puzzle is not None:
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
                 while not attempt.is_over:
                     console.print(render_board(attempt.board, attempt.side, style))
                     say(console, attempt.says)
-                    word = ask_line(_QUESTION).strip()
+                    word = ask_line(_(_QUESTION)).strip()
                     if word in ("quit", "q"):
                         return 0
                     if word in ("answer", "next"):

@@ -18,13 +18,14 @@ from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, GameE
 from uci.game.game_file import games_folder, load_game, save_game, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.game.timed_game import Setup, saved_game
+from uci.language import _, later
 from uci.play.game import TerminalGame
 from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
 from uci.terminal.verdict import Verdict
 
 _MOST_LISTED = 8  # saved games named when none was asked for
-_MOVES_FORM = "a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3"
+_MOVES_FORM = later("a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3")
 
 
 @dataclass(frozen=True)
@@ -36,109 +37,115 @@ class Command:
     help: str
 
 
-def _help(game: TerminalGame, _: str) -> None:
-    lines = {f"{command.form:15} {command.help}": None for command in TYPED_COMMANDS.values()}  # aliases add no line
-    game.say("\n".join([_MOVES_FORM, *lines]))
+def _help(game: TerminalGame, argument: str) -> None:
+    lines = {f"{command.form:15} {_(command.help)}": None for command in TYPED_COMMANDS.values()}  # aliases add no line
+    game.say("\n".join([_(_MOVES_FORM), *lines]))
 
 
-def _hint(game: TerminalGame, _: str) -> None:
+def _hint(game: TerminalGame, argument: str) -> None:
     result = game.search()
     if result.best_move is not None:
         score = f" ({_score(result, game.board.turn)})" if game.settings.scores else ""
-        game.say(f"Aino would play {game.board.san(result.best_move)}{score}")
+        game.say(_("Aino would play {move}", move=f"{game.board.san(result.best_move)}{score}"))
 
 
-def _eval(game: TerminalGame, _: str) -> None:
+def _eval(game: TerminalGame, argument: str) -> None:
     result = game.search()
     if game.verdict is None or not result.infos:
         return
     game.say(render_bar(game.verdict, game.settings.style))
     game.say(f"White: {game.verdict.wdl_text}")
-    game.say(f"best line: {game.board.variation_san(result.infos[0].pv)}")
+    game.say(_("best line: {moves}", moves=game.board.variation_san(result.infos[0].pv)))
 
 
 def _score(result: SearchResult, mover: chess.Color) -> str:
     return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else "book"
 
 
-def _bar(game: TerminalGame, _: str) -> None:
+def _bar(game: TerminalGame, argument: str) -> None:
     game.settings.bar = not game.settings.bar
-    game.say(f"the evaluation bar is {'on' if game.settings.bar else 'off'}")
+    game.say(_("the evaluation bar is on") if game.settings.bar else _("the evaluation bar is off"))
 
 
-def _scores(game: TerminalGame, _: str) -> None:
+def _scores(game: TerminalGame, argument: str) -> None:
     game.settings.scores = not game.settings.scores
-    game.say(f"scores are {'on' if game.settings.scores else 'off; eval still shows them'}")
+    game.say(_("scores are on") if game.settings.scores else _("scores are off; eval still shows them"))
 
 
-def _takeback(game: TerminalGame, _: str) -> None:
+def _takeback(game: TerminalGame, argument: str) -> None:
     if game.take_back():
         game.show()
     else:
-        game.say("you have no move to take back")
+        game.say(_("you have no move to take back"))
 
 
-def _draw(game: TerminalGame, _: str) -> GameEnd | None:
+def _draw(game: TerminalGame, argument: str) -> GameEnd | None:
     """Aino agrees when it thinks that it is not better, and not at the start of a game."""
     if game.plies < DRAW_FROM_PLY:
-        game.say(TOO_EARLY)
+        game.say(_(TOO_EARLY))
         return None
     result = game.search()
     if result.infos and accepts_draw(Verdict.of_info(result.infos[0])):
         return DRAW_AGREED
-    game.say(DECLINED)
+    game.say(_(DECLINED))
     return None
 
 
-def _resign(game: TerminalGame, _: str) -> GameEnd | None:
+def _resign(game: TerminalGame, argument: str) -> GameEnd | None:
     assert game.human is not None
-    if game.confirms("Resign this game?"):
+    if game.confirms(_("Resign this game?")):
         return end_by_resigning(game.human)
-    game.say("the game goes on")
+    game.say(_("the game goes on"))
     return None
 
 
 def _level(game: TerminalGame, argument: str) -> None:
     if argument:
         game.level = parse_level(argument)
-    change = "" if argument else f". To change it, type level and one of: {LEVEL_FORMS}"
-    game.say(f"level: {game.level.text}{change}")
+    change = "" if argument else _(". To change it, type level and one of: {forms}", forms=LEVEL_FORMS)
+    game.say(_("level: {level}", level=game.level.text) + change)
 
 
-def _easy(game: TerminalGame, _: str) -> None:
+def _easy(game: TerminalGame, argument: str) -> None:
     _level(game, "easy")
 
 
-def _hard(game: TerminalGame, _: str) -> None:
+def _hard(game: TerminalGame, argument: str) -> None:
     _level(game, "hard")
 
 
-def _clock(game: TerminalGame, _: str) -> None:
+def _clock(game: TerminalGame, argument: str) -> None:
     clock = game.clock
     if clock is None:
-        game.say("This game has no clock. To play with one, start with --clock 5+3.")
+        game.say(_("This game has no clock. To play with one, start with --clock 5+3."))
         return
-    game.say(f"White {clock_text(clock.left(chess.WHITE))}, Black {clock_text(clock.left(chess.BLACK))}")
+    game.say(
+        _(
+            "White {white}, Black {black}",
+            white=clock_text(clock.left(chess.WHITE)),
+            black=clock_text(clock.left(chess.BLACK)),
+        )
+    )
 
 
-def _moves(game: TerminalGame, _: str) -> None:
+def _moves(game: TerminalGame, argument: str) -> None:
     game.say(" ".join(sorted(game.board.san(move) for move in game.board.legal_moves)))
 
 
-def _history(game: TerminalGame, _: str) -> None:
+def _history(game: TerminalGame, argument: str) -> None:
     if game.board.move_stack:
         game.say(game.board.root().variation_san(game.board.move_stack))
     else:
-        game.say("no moves yet")
+        game.say(_("no moves yet"))
 
 
-def _flip(game: TerminalGame, _: str) -> None:
+def _flip(game: TerminalGame, argument: str) -> None:
     game.flip()
     game.show()
 
 
-def _opening(game: TerminalGame, _: str) -> None:
-    game.say(opening_name(game.board) or "Aino has no name for this opening")
+def _opening(game: TerminalGame, argument: str) -> None:
+    game.say(opening_name(game.board) or _("Aino has no name for this opening"))
 
 
 def _fen(game: TerminalGame, argument: str) -> None:
@@ -152,12 +159,12 @@ def _fen(game: TerminalGame, argument: str) -> None:
 
 def _save(game: TerminalGame, argument: str) -> None:
     if not argument:
-        raise ConfigError("Name a file, as in: save game.pgn (Aino also saves the game when it ends)")
+        raise ConfigError(_("Name a file, as in: save game.pgn (Aino also saves the game when it ends)"))
     try:
         save_game(game.record(), Path(os.path.expanduser(argument)))
     except OSError as error:
-        raise ConfigError(f"cannot save to {argument}: {error.strerror}") from error
-    game.say(f"saved to {argument}")
+        raise ConfigError(_("cannot save to {file}: {error}", file=argument, error=error.strerror)) from error
+    game.say(_("saved to {path}", path=argument))
 
 
 def _load(game: TerminalGame, argument: str) -> None:
@@ -173,14 +180,15 @@ def _load(game: TerminalGame, argument: str) -> None:
 
 def _saved_games_text() -> str:
     names = [path.name for path in saved_games()]
-    listed = f": {', '.join(names[-_MOST_LISTED:])}" if names else " (none yet)"
+    listed = f": {', '.join(names[-_MOST_LISTED:])}" if names else _(" (none yet)")
     return (
-        "Name a file, as in: load game.pgn, load games.pgn 3 for the third game, or load last. "
-        f"Aino saves games in {games_folder()}{listed}"
+        _("Name a file, as in: load game.pgn, load games.pgn 3 for the third game, or load last.")
+        + " "
+        + _("Aino saves games in {folder}{listed}", folder=games_folder(), listed=listed)
     )
 
 
-def _quit(game: TerminalGame, _: str) -> None:
+def _quit(game: TerminalGame, argument: str) -> None:
     raise EOFError
 
 

@@ -52,9 +52,9 @@ class OpeningNamer:
         return name
 
 
-def is_named(board: chess.Board) -> bool:
-    """Whether this exact position has a name, so that the moves to it are known opening moves."""
-    return board.epd() in _names()
+def position_name(board: chess.Board) -> str:
+    """Return the name of exactly this position, to which known opening moves lead; "" for none."""
+    return _names().get(board.epd(), "")
 
 
 def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:

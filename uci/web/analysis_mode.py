@@ -8,6 +8,7 @@ from engine.errors import MoveError
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
 from uci.game.timed_game import Setup
+from uci.language import _
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession, legal
 from uci.web.snapshot import lines_of, verdict_at_end
@@ -30,7 +31,7 @@ def look(session: BoardSession, variation: bool, ply: int) -> None:
 
 def explore(session: BoardSession, moves: list[str]) -> None:
     if not session.table.is_analysing:
-        raise MoveError("moves of a line can be played in analysis only")
+        raise MoveError(_("moves of a line can be played in analysis only"))
     board = session.table.shown.copy()
     found = []
     for uci in moves:
@@ -60,7 +61,7 @@ def load(session: BoardSession, text: str, game: int) -> None:
     session.table.look(False, 0)
     session.changed()
     if fault:
-        session.say(f"the PGN has a fault: {fault}", "error")
+        session.say(_("the PGN has a fault: {fault}", fault=fault), "error")
     if len(names) > 1:
         session.tell({"do": "games", "names": names, "game": game})
 

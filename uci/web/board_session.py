@@ -16,6 +16,7 @@ from engine.errors import AinoError, MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup
+from uci.language import _
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
 from uci.web.snapshot import snapshot
@@ -224,5 +225,5 @@ def legal(uci: str, board: chess.Board) -> chess.Move:
     except ValueError:
         move = chess.Move.null()
     if not move:  # python-chess reads a null move from 0000
-        raise MoveError(f"{uci} is illegal in this position")
+        raise MoveError(_("{move} is illegal in this position", move=uci))
     return move

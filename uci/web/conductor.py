@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.errors import AinoError
 from uci.game.timed_game import Setup
+from uci.language import _
 from uci.web import analysis_mode, game_mode
 from uci.web.board_session import BoardSession, Review, Services, Tell
 from uci.web.requests import read_request
@@ -28,7 +29,7 @@ class Conductor:
         if session.hinted is not None and session.hinted["fen"] == session.table.board.fen():
             session.tell(session.hinted)
         if not session.engine.is_loaded:
-            session.say("Aino is getting ready; the very first start compiles the engine. You can begin.")
+            session.say(_("Aino is getting ready; the very first start compiles the engine. You can begin."))
         self._go_on()
 
     def leave(self) -> None:

@@ -12,6 +12,7 @@ from engine.search.result import SearchResult
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
 from uci.game.level import HINT_LEVEL, Level, parse_level
 from uci.game.move_input import read_human_move
+from uci.language import _
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import chosen_game, chosen_position
@@ -36,7 +37,7 @@ def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> 
 def again(session: BoardSession, swap: bool) -> None:
     """The same game once more, from its start."""
     if not session.table.is_game:
-        raise MoveError("there is no game to play again")
+        raise MoveError(_("there is no game to play again"))
     session.replace_table(session.table.again(swap))
 
 
@@ -56,12 +57,12 @@ def _move(session: BoardSession, chosen: chess.Move) -> None:
     elif table.is_human_turn:
         session.play(chosen)
     else:
-        raise MoveError("the game is over" if table.end else "it is Aino's move")
+        raise MoveError(_("the game is over") if table.end else _("it is Aino's move"))
 
 
 def take_back(session: BoardSession) -> None:
     if not session.table.take_back():
-        raise MoveError("you have no move to take back")
+        raise MoveError(_("you have no move to take back"))
     session.set_review(Review())
     session.changed()
 
@@ -88,14 +89,14 @@ async def _hint(session: BoardSession) -> None:
 def offer_draw(session: BoardSession) -> None:
     table = session.table
     if not table.is_human_turn:
-        raise MoveError("offer a draw when it is your move")
+        raise MoveError(_("offer a draw when it is your move"))
     if table.plies < DRAW_FROM_PLY:
-        raise MoveError(TOO_EARLY)
+        raise MoveError(_(TOO_EARLY))
     session.start(_consider_draw(session))
 
 
 async def _consider_draw(session: BoardSession) -> None:
-    session.say("Aino considers your offer")
+    session.say(_("Aino considers your offer"))
     await session.be_loaded()
     if not session.table.is_human_turn:
         return
@@ -106,13 +107,13 @@ async def _consider_draw(session: BoardSession) -> None:
         session.table.finish(DRAW_AGREED)
         session.changed()
     else:
-        session.say(DECLINED)
+        session.say(_(DECLINED))
 
 
 def resign(session: BoardSession) -> None:
     table = session.table
     if not table.is_running or table.human is None:
-        raise MoveError("there is no game to resign")
+        raise MoveError(_("there is no game to resign"))
     table.finish(end_by_resigning(table.human))
     session.changed()
 

@@ -19,6 +19,7 @@ from engine.cli.console import can_show, say
 from engine.player import Engine
 from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.timed_game import Setup
+from uci.language import _
 from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
@@ -43,15 +44,17 @@ async def serve_board(
     services = Services(engine, _saver(path), games=games_folder(), load=load, rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(services, setup, tell),
-        lambda: say(console, f"The page is closed, and the game waits. To continue, open {server.url}"),
+        lambda: say(console, _("The page is closed, and the game waits. To continue, open {url}", url=server.url)),
         host,
         port,
     )
     who = (
-        "Anyone with this address can open it, from any machine" if server.is_open else "Only this machine can open it"
+        _("Anyone with this address can open it, from any machine.")
+        if server.is_open
+        else _("Only this machine can open it.")
     )
-    say(console, f"Aino's board: {server.url}")
-    say(console, f"{who}. Games are saved in {path}. Ctrl-C here ends Aino.")
+    say(console, _("Aino's board: {url}", url=server.url))
+    say(console, f"{who} " + _("Games are saved in {path}. Ctrl-C here ends Aino.", path=path))
     if server.is_open:
         _draw_code(console, server.url)
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -89,7 +92,7 @@ def _saver(path: Path) -> Callable[[chess.pgn.Game], str]:
         try:
             save_game(game, path)
         except OSError as error:
-            return f"The game cannot be saved in {path}: {error.strerror}"
-        return f"The game is saved in {path.resolve()}"
+            return _("The game cannot be saved in {path}: {error}", path=path, error=error.strerror)
+        return _("The game is saved in {path}", path=path.resolve())
 
     return keep

@@ -10,6 +10,7 @@ from typing import Any
 import chess
 
 from engine.errors import MoveError
+from uci.language import _
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
 from uci.web.snapshot import legal_moves
@@ -31,8 +32,8 @@ class PuzzleDesk:
         self._trainer.add_own()
         puzzle = self._trainer.next(self._attempt.puzzle.key if self._attempt else "")
         if puzzle is None:
-            self._tell({"do": "puzzle", "fen": "", "says": "Review some of your games, or import Lichess's puzzle file"
-                        " in My games: mistakes become puzzles.", "standing": "", "over": True})  # fmt: skip
+            says = _("Review some of your games, or import Lichess's puzzle file in My games: mistakes become puzzles.")
+            self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
             return
         self._attempt = Attempt(self._trainer, puzzle)
         self._show()
@@ -44,7 +45,7 @@ class PuzzleDesk:
             try:
                 attempt.play(attempt.board.parse_uci(uci))
             except ValueError as error:
-                raise MoveError(f"{uci} is illegal in this position") from error
+                raise MoveError(_("{move} is illegal in this position", move=uci)) from error
             self._show()
 
     def answer(self) -> None:

@@ -8,15 +8,16 @@ from engine.board.pgn.game_writer import game_text
 from engine.errors import MoveError
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
+from uci.language import _
 from uci.library.review_queue import keep_review
 from uci.web.board_session import BoardSession, Review
 
 
 def review(session: BoardSession) -> None:
     if session.table.is_game and session.table.end is None:
-        raise MoveError("a game can be reviewed when it is over")
+        raise MoveError(_("a game can be reviewed when it is over"))
     if not session.table.plies:
-        raise MoveError("there are no moves to review")
+        raise MoveError(_("there are no moves to review"))
     session.start(_review(session))
 
 

@@ -27,6 +27,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError, DataError
 from uci.game.level import SCALE, level_choices
+from uci.language import LANGUAGES, _, sentences, speak, spoken
 from uci.library.review_queue import kept_review_page
 from uci.pages.render import render
 from uci.web.conductor import Conductor
@@ -41,6 +42,7 @@ _LONGEST_BODY = 0  # bytes; nothing is posted but files of games
 _LARGEST_FILE = 1 << 36  # bytes
 _EMPTY_S = 2.0
 _PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
+_LANGUAGE = "language"  # the cookie that keeps the choice
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
@@ -206,6 +208,11 @@ class _Guarded(RequestHandler):
         token = self.path_args[0] if self.path_args else ""
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
             raise HTTPError(404)
+        self.speak()
+
+    def speak(self) -> None:
+        """From here on sentences are in the language that was chosen on the page, else in the browser's."""
+        speak(self.get_cookie(_LANGUAGE, "") or "", self.request.headers.get("Accept-Language", ""))
 
     def check_origin(self, origin: str) -> bool:
         """Whether the Origin of a request is this server."""
@@ -241,10 +248,9 @@ class PageHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page."""
-        fields = {"levels": level_choices(), "scale": SCALE}
-        self.show_page(
-            lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, longest_pgn=LONGEST_PGN, **fields)
-        )
+        fields = {"levels": level_choices(), "scale": _(SCALE), "catalogue": sentences(), "language": spoken(),
+                  "languages": LANGUAGES, "chosen": self.get_cookie(_LANGUAGE), "longest_pgn": LONGEST_PGN}  # fmt: skip
+        self.show_page(lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, **fields))
 
 
 class ReviewHandler(_Guarded):
@@ -325,10 +331,12 @@ class BoardSocket(_Guarded, WebSocketHandler):
             raise HTTPError(403, reason="Another origin")
 
     def open(self, *words: str, **fields: str) -> None:
+        self.speak()
         self.set_nodelay(True)
         self.server.arrived(self)
 
     def on_message(self, message: str | bytes) -> None:
+        self.speak()
         if message == '{"do":"take_over"}':
             self.server.take_over(self)
         elif self.server.tabs[:1] == [self]:

@@ -21,6 +21,7 @@ from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup, saved_game
+from uci.language import _
 from uci.library.index import GameIndex, Wanted
 from uci.library.puzzles import read_lichess
 from uci.library.review_queue import BackgroundReviews
@@ -81,7 +82,7 @@ class Shelf:
                 problems = index.refresh(lambda games: self._tell({"do": "games_reading", "games": games}))
                 names = index.likely_names(imported) if imported else []
                 if imported and not index.has_games_of(imported):
-                    problems.append(f"{imported} has no game that is not here already.")
+                    problems.append(_("{file} has no game that is not here already.", file=imported))
                     (self.folder / imported).unlink(missing_ok=True)
         except (AinoError, OSError, sqlite3.Error) as error:
             problems = [str(error)]
@@ -100,6 +101,12 @@ class Shelf:
     def progress(self) -> None:
         """Tells accuracy and mistakes over time."""
         self._tell({"do": "games_progress", "points": self._index.progress()})
+
+    def explore(self, board: chess.Board, side: str) -> None:
+        """Tells what was played in a position in the games."""
+        moves = [{"uci": one.move.uci(), "san": board.san(one.move), "counts": one.counts}
+                 for one in self._index.explore(board, side)]  # fmt: skip
+        self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
 
     def name(self, name: str) -> None:
         """Notes an own name."""
@@ -167,7 +174,7 @@ class Shelf:
         """Takes up the puzzles of Lichess's file; returns a sentence about it."""
         try:
             with contextlib.closing(Trainer(self.folder)) as trainer:
-                return f"{trainer.add(read_lichess(upload)):,} new puzzles."
+                return _("{count:,} new puzzles.", count=trainer.add(read_lichess(upload)))
         except (AinoError, OSError, sqlite3.Error) as error:
             return str(error)
         finally:

@@ -8,12 +8,14 @@ from typing import Any
 import chess
 
 from engine.search.result import SearchInfo
+from uci.language import later
 from uci.terminal.notation import board_after, move_number
-from uci.terminal.opening_names import opening_name
+from uci.terminal.opening_names import position_name
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
 
 _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
+_NAMED_PLIES = 40  # of a game, in which openings are looked for
 _CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8, chess.C8: chess.A8}
 
 Step = dict[str, Any]
@@ -26,7 +28,8 @@ def _steps(board: chess.Board, moves: Sequence[chess.Move]) -> list[Step]:
     for move in moves:
         name = {"san": board.san(move), "number": move_number(board)}
         board.push(move)
-        steps.append({**_step(move, board), **name})
+        named = {"opening": opening} if len(steps) <= _NAMED_PLIES and (opening := position_name(board)) else {}
+        steps.append({**_step(move, board), **name, **named})
     return steps
 
 
@@ -83,7 +86,6 @@ def snapshot(table: Table) -> dict[str, Any]:
         "end": None if table.end is None else {"result": table.end.result, "reason": table.end.reason},
         "thinking": table.is_engine_turn,
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
-        "opening": opening_name(shown),
         "names": _names(table),
     }
 
@@ -142,5 +144,5 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 def verdict_at_end(board: chess.Board) -> dict[str, Any]:
     """Lines of a position without legal moves: none, and its result."""
     verdict = Verdict.of_result(board.result())
-    said = "Checkmate" if board.is_checkmate() else "Stalemate"
+    said = later("Checkmate") if board.is_checkmate() else later("Stalemate")
     return {"do": "lines", "fen": board.fen(), "lines": [], "over": {**_verdict(verdict), "text": said}}

@@ -94,9 +94,8 @@ class Table(TimedGame):
         self.run_clock()
 
     def take_back(self) -> bool:
-        """As in every game, but back to the setup at most; a game that has ended goes on."""
-        least = 1 if self.board.turn != self.human else 2
-        if not self.is_game or self.plies - self.first_ply < least or not super().take_back():
+        """As in every game; a game that has ended goes on."""
+        if not self.is_game or not super().take_back():
             return False
         self.end = None
         self.variation = None

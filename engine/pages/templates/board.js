@@ -16,6 +16,11 @@ function pieceName(letter) {
   return `${letter === letter.toUpperCase() ? "white" : "black"}-${NAMES[letter.toLowerCase()]}`;
 }
 
+// A sentence in the page's language, where the page has a CATALOGUE, with values for its {names}.
+const t = (text, values = {}) => ((typeof CATALOGUE === "object" && CATALOGUE[text]) || text)
+  .replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+const counted = number => Number(number).toLocaleString(document.documentElement.lang);
+const pieceWords = letter => t(pieceName(letter).replace("-", " "));
 const squareName = square => "abcdefgh"[square % 8] + (1 + Math.floor(square / 8));
 
 // Square -> letter of the piece on it, from the first field of a FEN.

@@ -80,7 +80,7 @@ for (const id in closing) $(id).addEventListener("close", () => {
 // ---- loading ----
 
 const isTooLong = text => text.length > Number($("load-text").dataset.longest);
-const tooLong = () => `The PGN is longer than ${Number($("load-text").dataset.longest).toLocaleString("en")} characters.`;
+const tooLong = () => t("The PGN is longer than {count} characters.", { count: counted($("load-text").dataset.longest) });
 
 $("load-text").addEventListener("input", () => { $("load-games").hidden = true; });
 $("load-file").addEventListener("change", async event => {
@@ -96,14 +96,14 @@ function showGames({ names, game }) {
   const list = $("load-games").querySelector("select");
   list.replaceChildren(...names.map((name, index) => new Option(`${index + 1}. ${name}`, index + 1, false, index + 1 === game)));
   $("load-games").hidden = false;
-  say(`The PGN has ${names.length} games; number ${game} is shown. Load another one with Load.`);
+  say(t("The PGN has {count} games; number {game} is shown. Load another one with Load.", { count: names.length, game }));
 }
 
 // ---- saving ----
 
 document.querySelectorAll("#keep [data-copy]").forEach(button => button.addEventListener("click", async () => {
   copyText(button.dataset.copy === "fen" ? shownStep().fen : await (await fetch("game.pgn")).text());
-  sayOn(button, "Copied");
+  sayOn(button, t("Copied"));
 }));
 
 // ---- setting up a position ----
@@ -136,10 +136,10 @@ for (const [place, letters] of [["brushes-black", "kqrbnp"], ["brushes-white", "
     button.dataset.brush = brush;
     if (brush.length > 1) {
       button.textContent = brush === "hand" ? "✥" : "✕";
-      button.setAttribute("aria-label", brush === "hand" ? "Move pieces" : "Remove pieces");
+      button.setAttribute("aria-label", brush === "hand" ? t("Move pieces") : t("Remove pieces"));
       button.title = button.getAttribute("aria-label");
     } else {
-      button.setAttribute("aria-label", pieceName(brush).replace("-", " "));
+      button.setAttribute("aria-label", pieceWords(brush));
       const picture = shape("svg", { viewBox: "0 0 45 45" });
       picture.append(shape("use", { href: `#${pieceName(brush)}` }));
       button.append(picture);
@@ -203,6 +203,12 @@ const opening = {
     for (const name of ["coordinates", "sound"]) form[name].checked = choices[name] === "on";
   },
 };
+// The server makes the page anew in another language, which it keeps until another one is chosen.
+function speak(language) {
+  document.cookie = `language=${language}; path=/; max-age=31536000; samesite=strict`;
+  location.reload();
+}
+
 $("look").querySelectorAll("[name]").forEach(field => field.addEventListener("change", () =>
-  setLook(field.name, field.type === "checkbox" ? (field.checked ? "on" : "off") : field.value)));
+  field.name === "language" ? speak(field.value) : setLook(field.name, field.type === "checkbox" ? (field.checked ? "on" : "off") : field.value)));
 

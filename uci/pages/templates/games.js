@@ -26,7 +26,7 @@ const games = {
     this.rows.push(...games);
     $("games-list").append(...games.map(game => this.row(game)));
     this.choose(this.rows.find(game => game.key === this.chosen?.key) ?? null);
-    $("games-status").textContent = this.problem || `${total.toLocaleString("en")} game${total === 1 ? "" : "s"}`;
+    $("games-status").textContent = this.problem || total === 1 ? t("1 game") : t("{count} games", { count: counted(total) });
   },
 
   row(game) {
@@ -35,10 +35,10 @@ const games = {
     button.className = "game-row";
     button.dataset.key = game.key;
     const accuracies = [game.accuracy_white, game.accuracy_black].filter(value => value !== null);
-    const moves = `${Math.ceil(game.plies / 2)} moves`;
+    const moves = t("{count} moves", { count: Math.ceil(game.plies / 2) });
     button.append(words("date", game.date.replaceAll(".", "-")), words("players", `${game.white} – ${game.black}`),
       words("outcome", game.result), words("accuracy", accuracies.map(value => `${Math.round(value)}%`).join(" – ")),
-      words("named", game.opening), words("ending", game.ending ? `${game.ending}, ${moves}` : moves));
+      words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${moves}` : moves));
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
     button.addEventListener("click", () => this.choose(game));
@@ -62,13 +62,13 @@ const games = {
     send("games_find", { ...this.wanted(), offset: this.rows.length });
   },
 
-  reading({ games }) { $("games-status").textContent = `Reading: ${games.toLocaleString("en")} games`; },
+  reading({ games }) { $("games-status").textContent = t("Reading: {count} games", { count: counted(games) }); },
 
   read({ imported, names, problems }) {
     this.problem = problems.join(" ");
     if (imported) {
       $("games-names").hidden = !names.length;
-      $("games-names").replaceChildren(words("", "Which name is yours?"), ...names.map(name => moveButton(name, () => {
+      $("games-names").replaceChildren(words("", t("Which name is yours?")), ...names.map(name => moveButton(name, () => {
         $("games-names").hidden = true;
         send("games_name", { name });
       })));
@@ -79,7 +79,7 @@ const games = {
   work({ running, share, left, problem }) {
     $("games-work").hidden = !left;
     $("games-work").querySelector("progress").value = share;
-    $("games-work").querySelector("span").textContent = `${left.toLocaleString("en")} to review`;
+    $("games-work").querySelector("span").textContent = t("{count} to review", { count: counted(left) });
     if (problem) this.problem = problem;
     if (this.reviewing && running !== this.reviewing && $("games").open) send("games_refresh");
     this.reviewing = running;
@@ -87,22 +87,48 @@ const games = {
 
   async take(file) {
     if (!file) return;
-    $("games-status").textContent = `Importing ${file.name}`;
+    $("games-status").textContent = t("Importing {file}", { file: file.name });
     const place = `import?name=${encodeURIComponent(file.name)}`;
     const answer = await fetch(place, { method: "POST", body: file }).catch(() => null);
-    if (!answer?.ok) $("games-status").textContent = `${file.name} cannot be imported.`;
+    if (!answer?.ok) $("games-status").textContent = t("{file} cannot be imported.", { file: file.name });
   },
 
   showProgress({ points }) {
     const known = points.filter(point => point.accuracy !== null);
-    const phases = ["opening", "middlegame", "endgame"].map((name, phase) => [name, known.map(point => point.mistakes[phase])]);
+    const phases = [t("opening"), t("middlegame"), t("endgame")].map((name, phase) => [name, known.map(point => point.mistakes[phase])]);
     $("games-chart").replaceChildren(...known.length ? [
-      drawMeans("Your accuracy, 0 to 100%", [["accuracy", known.map(point => point.accuracy)]], 100),
-      drawMeans("Your mistakes a game", phases, Math.max(1, ...phases.flatMap(([, values]) => values))),
-    ] : [words("", "Review some of your games first.")]);
+      drawMeans(t("Your accuracy, 0 to 100%"), [[t("accuracy"), known.map(point => point.accuracy)]], 100),
+      drawMeans(t("Your mistakes a game"), phases, Math.max(1, ...phases.flatMap(([, values]) => values))),
+    ] : [words("", t("Review some of your games first."))]);
     $("games-chart").hidden = false;
   },
 };
+
+// What was played in the position that is looked at, in one's own games and in all that were imported.
+const explorer = {
+  asked: "", list: new MoveList($("explorer-list"), () => {}),
+
+  ask(again = false) {
+    $("explorer").hidden = !state?.analysing;
+    const side = $("explorer-side").value, isOn = $("explorer-on").checked && !$("explorer").hidden;
+    const wanted = isOn ? `${shownStep().fen} ${side}` : "";
+    if (isOn && (again || wanted !== this.asked)) send("explore_games", { side });
+    if (!isOn) this.list.fill([]);
+    this.asked = wanted;
+  },
+
+  show({ fen, moves }) {
+    if (fen !== shownStep().fen || !this.asked) return;
+    this.list.fill(moves.length ? moves.map(({ uci, san, counts }) => {
+      const row = document.createElement("li"), total = counts.reduce((sum, count) => sum + count, 0);
+      row.append(moveButton(san, () => send("explore", { moves: [uci] })), words("count", counted(total)),
+        chances(document.createElement("div"), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3]))));
+      return row;
+    }) : [words("muted", t("No game reached this position."))]);
+  },
+};
+$("explorer-on").addEventListener("change", () => { if ($("explorer-on").checked) send("games_refresh"); explorer.ask(); });
+$("explorer-side").addEventListener("change", () => explorer.ask());
 
 // A chart of [name, values] rows, each value the mean of some games, with the latest ones in the caption.
 function drawMeans(title, rows, most) {
@@ -112,7 +138,7 @@ function drawMeans(title, rows, most) {
   };
   const picture = shape("svg", { viewBox: "0 0 600 120", preserveAspectRatio: "none", role: "img", "aria-label": title });
   const caption = document.createElement("figcaption"), box = document.createElement("figure");
-  caption.append(`${title}, means of ${MEAN_OF} games: `);
+  caption.append(t("{title}, means of {count} games: ", { title, count: MEAN_OF }));
   rows.forEach(([name, values], index) => {
     if (values.length === 1) values = [values[0], values[0]];  // a line, not a point
     const place = at => `${600 * at / Math.max(1, values.length - 1)},${118 - 116 * mean(values, at) / most}`;
@@ -128,7 +154,7 @@ const gameDeeds = {
   continue: key => { send("games_continue", { key }); $("games").close(); },
   review: key => send("games_review", { key }),
   delete: () => {
-    const question = `Delete ${games.chosen.white} – ${games.chosen.black} for good, with its review?`;
+    const question = t("Delete {game} for good, with its review?", { game: `${games.chosen.white} – ${games.chosen.black}` });
     $("games-sure").querySelector("span").textContent = question;
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();

@@ -173,7 +173,8 @@ class LiveBoard {
     box.replaceChildren(...[...order].filter(letter => found.some(uci => uci.endsWith(letter))).map(letter => {
       const button = document.createElement("button");
       button.type = "button";
-      button.setAttribute("aria-label", NAMES[letter]);
+      button.setAttribute("aria-label", t(NAMES[letter]));
+      button.dataset.piece = letter;
       const picture = shape("svg", { viewBox: "0 0 45 45" });
       picture.append(shape("use", { href: `#${pieceName(white ? letter.toUpperCase() : letter)}` }));
       button.append(picture);
@@ -184,7 +185,7 @@ class LiveBoard {
       return button;
     }));
     box.hidden = false;
-    box.querySelector("[aria-label=queen]").focus();
+    box.querySelector("[data-piece=q]").focus();
     this.draw();
   }
 
@@ -202,7 +203,7 @@ class LiveBoard {
       const file = from % 8 + turn * way[0], rank = (from >> 3) + turn * way[1];
       this.cursor = this.cursor === null ? from : Math.max(0, Math.min(7, rank)) * 8 + Math.max(0, Math.min(7, file));
       const letter = piecesOf(this.base.placement).get(this.cursor);
-      this.announce(`${squareName(this.cursor)} ${letter ? pieceName(letter).replace("-", " ") : "empty"}`);
+      this.announce(`${squareName(this.cursor)} ${letter ? pieceWords(letter) : t("empty")}`);
     } else if ((event.key === "Enter" || event.key === " ") && this.cursor !== null) {
       if (this.selected !== null && this.selected !== this.cursor && this.moveTo(this.cursor)) this.cursor = null;
       else this.selected = this.canTake(this.cursor) && this.selected !== this.cursor ? this.cursor : null;

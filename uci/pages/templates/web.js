@@ -9,7 +9,7 @@ let browsed = null;    // the ply that is looked at in a game, null for the late
 let lines = null;      // the latest lines of analysis
 const known = new Map();  // the latest lines of each position of this game, by FEN
 let hint = null;       // the latest hint
-let premove = null;    // [from, to] to play as soon as it is legal
+let premoves = [];     // [from, to] of each move to play in turn as soon as it is legal
 let waitingDialog = null;  // the dialog whose request the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
 let socket = null;
@@ -21,7 +21,7 @@ for (const name in choices) choices[name] = localStorage.getItem(`aino-${name}`)
 
 function send(request, fields = {}) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: request, ...fields }));
-  else answers.say({ text: "Aino cannot be reached. Try again in a moment.", kind: "error" });
+  else answers.say({ text: t("Aino cannot be reached. Try again in a moment."), kind: "error" });
 }
 
 function setLook(name, value) {
@@ -49,8 +49,8 @@ function say(text, kind = "note") {
   $("status").classList.toggle("error", kind === "error");
 }
 
-const live = new LiveBoard($("board"), uci => { premove = null; send("move", { uci }); },
-  squares => { premove = squares; if (state) show(); }, text => say(text));
+const live = new LiveBoard($("board"), uci => { premoves = []; send("move", { uci }); },
+  squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text));
 const moveList = new MoveList($("moves"), show), lineList = new MoveList($("line-list"), show),
   noteList = new MoveList($("note-list"), show);
 
@@ -79,6 +79,7 @@ function show() {
   showLines();
   showNotes(shownStep());
   showControls();
+  explorer.ask();
 }
 
 // What the author of a loaded game wrote about a position, and the author's alternatives to the next move.
@@ -95,16 +96,21 @@ function showBoard() {
   if (linesFit()) lines.lines.slice(0, 3).forEach((line, index) =>
     line.squares.length && arrows.unshift([...line.squares, index ? "other" : "better"]));
   if (hint && hint.fen === step.fen && !state.analysing) arrows.push([...hint.squares, "better"]);
-  if (premove) arrows.push([...premove, "premove"]);
+  arrows.push(...premoves.map(squares => [...squares, "premove"]));
   const flipped = bottomSide() === "black";
   if (live.view.flipped !== flipped) live.flip(flipped);
   const mayPremove = state.thinking && browsed === null ? state.human : null;
   const drawn = step.drawn ?? [];  // by the game's author, [from, to, colour]; a circle goes to its own square
   arrows.unshift(...drawn.filter(([from, to]) => from !== to));
   const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
-  live.show({ placement: step.fen.split(" ")[0], marked: step.marked, check: step.check, arrows, circles },
+  const pieces = piecesOf(step.fen.split(" ")[0]);
+  for (const [from, to] of premoves) {
+    pieces.set(to, pieces.get(from));
+    pieces.delete(from);
+  }
+  live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, arrows, circles },
     isLatest() ? state.legal : [], mayPremove);
-  $("board").querySelector("svg").setAttribute("aria-label", step.san ?? "Start position");
+  $("board").querySelector("svg").setAttribute("aria-label", step.san ?? t("Start position"));
 }
 
 function showStrips(step) {
@@ -122,7 +128,7 @@ function showStrips(step) {
       for (let index = 0; index < more; index++) extra.push(lower(letter));
     }
     strip.dataset.side = side;
-    strip.querySelector(".who").textContent = state.names[side];
+    strip.querySelector(".who").textContent = t(state.names[side]);
     strip.querySelector(".material").replaceChildren(...extra.map(letter => {
       const picture = shape("svg", { viewBox: "4 4 37 37" });
       picture.append(shape("use", { href: `#${pieceName(letter)}` }));
@@ -180,7 +186,7 @@ function showMoves() {
     if (isBlack && index === 0) made.push(words("gap", "…"));
     made.push(stepButton(step, false, index + 1, !inVariation && ply === index + 1));
   });
-  if (state.end) made.push(words("result", `${state.end.result} · ${state.end.reason}`));
+  if (state.end) made.push(words("result", `${state.end.result} · ${t(state.end.reason)}`));
   const main = document.createElement("div");
   main.className = "main-moves";
   main.append(...made);
@@ -208,28 +214,33 @@ function showLines() {
   const best = fits ? lines.over ?? lines.lines[0] : null;
   $("lines").classList.toggle("off", !on);
   $("wdl").hidden = !on;
-  $("work").textContent = !on ? "" : fits ? lines.over?.text ?? `depth ${lines.depth} · ${short(lines.nodes)} nodes · ${short(lines.nps)}/s`
-    : "thinking";
+  $("work").textContent = !on ? "" : fits ? lines.over ? t(lines.over.text)
+    : t("depth {depth} · {nodes} nodes · {nps}/s", { depth: lines.depth, nodes: short(lines.nodes), nps: short(lines.nps) })
+    : t("thinking");
   for (const place of ["bar-place", "wdl"]) $(place).style.visibility = best ? "visible" : "hidden";
   if (best) {
     showBar($("bar-place").querySelector(".bar"), best.expected, best.score, live.view.flipped);
-    showChances(best.wdl);
+    chances($("wdl"), best.wdl);
   }
   if (fits || !on) lineList.fill(fits ? lines.lines.map(line => lineItem(line, lines.fen)) : []);
 }
 
 const short = count => count >= 1e6 ? `${(count / 1e6).toFixed(1)}M` : count >= 1e3 ? `${Math.round(count / 1e3)}k` : String(count);
 
-function showChances(wdl) {
+// Fills an element with a bar of White's wins, draws and Black's wins, each in per mille, and returns it.
+function chances(host, wdl) {
   const names = ["white", "draw", "black"];
-  $("wdl").replaceChildren(...wdl.map((share, index) => {
+  host.className = "wdl";
+  host.setAttribute("role", "img");
+  host.replaceChildren(...wdl.map((share, index) => {
     const part = words(names[index], share >= 90 ? `${Math.round(share / 10)}%` : "");
     part.style.width = `${share / 10}%`;
     return part;
   }).filter((_, index) => wdl[index] > 0));
   const percent = wdl.map(share => Math.round(share / 10));
-  $("wdl").setAttribute("aria-label", `White wins ${percent[0]}%, draw ${percent[1]}%, Black wins ${percent[2]}%`);
-  $("wdl").title = $("wdl").getAttribute("aria-label");
+  host.title = t("White wins {0}%, draw {1}%, Black wins {2}%", percent);
+  host.setAttribute("aria-label", host.title);
+  return host;
 }
 
 // A line of a position; until there are lines of another position it stays, and then its moves cannot be played.
@@ -258,18 +269,18 @@ function showControls() {
     button.hidden = Boolean(over);
     button.disabled = button.dataset.ask ? !playing : !playing || state.thinking;
   }
-  $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length - 1 <= state.firstPly;
+  $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length === 1;
   $("after").hidden = !over;
   $("level-row").hidden = !playing;
   setChoice($("level"), state.level);
   $("analysis").hidden = !state.analysing;
   $("drop").disabled = !state.variation && !state.isGame;
-  $("drop").textContent = state.variation ? "Drop the variation" : "Back to the game";
+  $("drop").textContent = state.variation ? t("Drop the variation") : t("Back to the game");
   $("review-too").disabled = !$("review").hidden || !mayReview();
-  $("analyse-button").textContent = state.analysing && state.isGame ? "Game" : "Analyse";
+  $("analyse-button").textContent = state.analysing && state.isGame ? t("Game") : t("Analyse");
   $("analyse-button").disabled = state.analysing && !state.isGame;
   $("typed").hidden = Boolean(over) || (state.isGame && !state.human && !state.analysing);
-  $("opening").textContent = state.opening;
+  $("opening").textContent = steps.slice(0, ply + 1).findLast(step => step.opening)?.opening ?? "";
   for (const [name, off] of [["first", ply === 0], ["back", ply === 0], ["on", ply === steps.length - 1], ["last", ply === steps.length - 1]])
     $("steps").querySelector(`[data-go=${name}]`).disabled = off;
 }
@@ -283,8 +294,8 @@ function showReview({ running, ready, done, total }) {
   $("review-button").disabled = running;
   $("review-too").disabled = running || !mayReview();
   $("review-progress").value = total ? done / total : 0;
-  $("review-text").textContent = done < total ? `${done} of ${total} moves` : "Looking closer";
-  if (wasRunning && ready) say("The review is ready.");
+  $("review-text").textContent = done < total ? t("{done} of {total} moves", { done, total }) : t("Looking closer");
+  if (wasRunning && ready) say(t("The review is ready."));
 }
 
 // Sets a choice that may lack the value yet.
@@ -296,11 +307,11 @@ function setChoice(select, value) {
 // ---- what happens ----
 
 function stateText() {
-  if (state.analysing) return state.isGame && !state.end ? "Analysis: the game waits." : "Analysis: move both sides' pieces.";
-  if (state.end) return `${state.end.result}: ${state.end.reason}. ${state.saved}`;
-  if (state.loading) return "Aino is getting ready. The very first start compiles. The clocks wait.";
-  if (state.isGame && !state.human) return "Aino plays itself.";
-  return state.thinking ? "Aino is thinking." : "Your move.";
+  if (state.analysing) return state.isGame && !state.end ? t("Analysis: the game waits.") : t("Analysis: move both sides' pieces.");
+  if (state.end) return `${state.end.result}: ${t(state.end.reason)}. ${state.saved}`;
+  if (state.loading) return t("Aino is getting ready. The very first start compiles. The clocks wait.");
+  if (state.isGame && !state.human) return t("Aino plays itself.");
+  return state.thinking ? t("Aino is thinking.") : t("Your move.");
 }
 
 const answers = {
@@ -340,30 +351,33 @@ const answers = {
   },
   hint(message) {
     hint = message;
-    say(`Aino would play ${message.san}${message.line.length ? ` (${message.line[0].score})` : ""}.`);
+    say(t("Aino would play {move}.", { move: `${message.san}${message.line.length ? ` (${message.line[0].score})` : ""}` }));
     show();
   },
   say(message) { say(message.text, message.kind); dialogSays(message); },
   games(message) { showGames(message); },
-  games_read: message => games.read(message), games_reading: message => games.reading(message),
+  games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
+  games_reading: message => games.reading(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
   puzzle: message => showPuzzle(message),
   games_progress: message => games.showProgress(message),
   reviewing: showReview, reviewed: showReview, unreviewed: showReview,
   busy() {
     if (wantedFen) { send("take_over"); return; }
-    drawCurtain("The board is open in another tab. One person plays at a time.", true);
+    drawCurtain(t("The board is open in another tab. One person plays at a time."), true);
   },
 };
 
 const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.loading, of.end, of.place, of.isGame, of.saved, of.steps.length]);
 
 function playPremove() {
-  const wanted = premove;
-  premove = null;
+  const [wanted, ...others] = premoves;
+  premoves = [];
   if (!wanted || state.analysing) return;
   const found = state.legal.filter(([source, target]) => source === wanted[0] && target === wanted[1]).map(([, , uci]) => uci);
-  if (found.length) send("move", { uci: found.find(uci => uci.endsWith("q")) ?? found[0] });
+  if (!found.length) return;
+  premoves = others;
+  send("move", { uci: found.find(uci => uci.endsWith("q")) ?? found[0] });
 }
 
 function playSound(san) {
@@ -438,7 +452,7 @@ const keys = {
   ArrowLeft: goes.back, ArrowRight: goes.on, Home: goes.first, End: goes.last, f: goes.flip,
   "/": () => $("typed-move").focus(), h: () => send("hint"), u: () => send("take_back"), n: () => openDialog("new-game"),
   a: () => { if (state.isGame) tells.analyse(); }, l: () => { if (state.analysing) toggle("lines-on"); },
-  s: () => { setLook("sound", choices.sound === "on" ? "off" : "on"); say(`Sound ${choices.sound}.`); },
+  s: () => { setLook("sound", choices.sound === "on" ? "off" : "on"); say(choices.sound === "on" ? t("Sound on.") : t("Sound off.")); },
   Escape: () => live.cancel(),
   "?": () => openDialog("keys"),
 };
@@ -466,8 +480,8 @@ function connect() {
   socket.addEventListener("close", event => {
     arriving = true;
     stopClocks();
-    if (event.code === 4000) { drawCurtain("The board is open in too many tabs.", false); return; }
-    drawCurtain("Aino has ended or is not reachable. It keeps the game; trying again.", false);
+    if (event.code === 4000) { drawCurtain(t("The board is open in too many tabs."), false); return; }
+    drawCurtain(t("Aino has ended or is not reachable. It keeps the game; trying again."), false);
     setTimeout(connect, 1500);
   });
 }

@@ -1,0 +1,71 @@
+"""An explorer of openings: what was played in a position in the games of a folder, and how those games ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import chess
+import numpy as np
+
+from engine.board.convert import decode_move, encode_move, row_from_board
+
+DEEPEST = 60  # plies of a game that are kept
+RESULTS = ("1-0", "1/2-1/2", "0-1")
+_MOST_ORDERS = 300  # orders of the same moves that are played out to see whether they end alike
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A move, and how many games with it White won, were drawn, and Black won, or had no result."""
+
+    move: chess.Move
+    counts: tuple[int, int, int, int]
+
+
+class Explorer:
+    """Games from the usual start: two bytes a ply, as `engine.board.layout` codes moves, and their results."""
+
+    def __init__(self, games: Sequence[tuple[bytes, str]]) -> None:
+        kept = b"".join(moves[: 2 * DEEPEST].ljust(2 * DEEPEST, b"\0") for moves, _ in games)
+        self._moves = np.frombuffer(kept, np.uint16).reshape(-1, DEEPEST)  # (G, DEEPEST), 0 behind the last move
+        self._results = np.array([RESULTS.index(one) if one in RESULTS else len(RESULTS) for _, one in games], np.int64)
+
+    def explore(self, board: chess.Board) -> list[Continuation]:
+        """Return the continuations of a position, the most frequent first.
+
+        Games count whose sides made the same moves in another order, if they reached the same position.
+        """
+        plies = len(board.move_stack)
+        if plies >= DEEPEST or board.root() != chess.Board():
+            return []
+        begun = self._moves[:, :plies]
+        wanted = np.array(_codes(board), np.uint16)[None, :]
+        same = np.ones(len(begun), bool)
+        for side in (0, 1):
+            same &= (np.sort(begun[:, side::2]) == np.sort(wanted[:, side::2])).all(axis=1)
+        rows = np.flatnonzero(same & (self._moves[:, plies] != 0))
+        orders, order = np.unique(begun[rows], axis=0, return_inverse=True)
+        reaches = np.array([_reaches(moves.tolist(), board) for moves in orders[:_MOST_ORDERS]], bool)
+        rows = rows[(order < len(reaches)) & reaches[np.minimum(order, len(reaches) - 1)]] if len(rows) else rows
+        found = []
+        for code in np.unique(self._moves[rows, plies]):
+            results = self._results[rows[self._moves[rows, plies] == code]]
+            counts = tuple(np.bincount(results, minlength=len(RESULTS) + 1).tolist())
+            found.append(Continuation(decode_move(row_from_board(board), int(code)), counts))
+        return sorted(found, key=lambda one: -sum(one.counts))
+
+
+def _codes(board: chess.Board) -> list[int]:
+    walk, codes = board.root(), []
+    for move in board.move_stack:
+        codes.append(encode_move(walk, move))
+        walk.push(move)
+    return codes
+
+
+def _reaches(codes: Sequence[int], board: chess.Board) -> bool:
+    walk = chess.Board()
+    for code in codes:
+        walk.push(decode_move(row_from_board(walk), code))
+    return walk.epd() == board.epd()
