@@ -61,9 +61,13 @@ def test_games_are_found_by_opening_player_result_and_side(index: GameIndex) -> 
 
 
 def test_the_explorer_counts_games_that_reach_a_position_in_any_order(tmp_path: Path) -> None:
-    games = [("A", "B", "2024.01.01", "1-0", "d4 d5 Nf3 Nf6 c4"), ("C", "A", "2024.01.02", "0-1", "Nf3 Nf6 d4 d5 c4 e6"),
-             ("D", "E", "2024.01.03", "1/2-1/2", "Nf3 d5 d4 Nf6 e3"), ("F", "G", "2024.01.04", "*", "e4 e5"),
-             ("F", "G", "2024.01.05", "1-0", "d4 d5")]  # fmt: skip
+    games = [
+        ("A", "B", "2024.01.01", "1-0", "d4 d5 Nf3 Nf6 c4"),
+        ("C", "A", "2024.01.02", "0-1", "Nf3 Nf6 d4 d5 c4 e6"),
+        ("D", "E", "2024.01.03", "1/2-1/2", "Nf3 d5 d4 Nf6 e3"),
+        ("F", "G", "2024.01.04", "*", "e4 e5"),
+        ("F", "G", "2024.01.05", "1-0", "d4 d5"),
+    ]
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
     index = GameIndex(tmp_path)
     index.refresh()
@@ -111,6 +115,17 @@ def test_a_file_that_another_program_changed_is_read_again(index: GameIndex, tmp
     (tmp_path / "mine.pgn").unlink()
     index.refresh()
     assert whites(index) == ["Fay"]
+
+
+def test_odd_files_and_unknown_dates_spoil_no_list(index: GameIndex, tmp_path: Path) -> None:
+    """A link to nothing ended the reading, and games without a date came first."""
+    (tmp_path / "gone.pgn").symlink_to(tmp_path / "nothing")
+    (tmp_path / "folder.pgn").mkdir()
+    (tmp_path / "noise.pgn").write_bytes(bytes(range(256)) * 20)
+    (tmp_path / "old.pgn").write_text(text_of([("Zoe", "Y", "????.??.??", "1-0", "e4")]), encoding="utf-8")
+    (problem,) = index.refresh()
+    assert "folder.pgn" in problem
+    assert whites(index) == ["Dora", "Cleo", "Anna", "Zoe"]
 
 
 def test_a_game_in_two_files_is_listed_once_and_stays_with_the_other(index: GameIndex, tmp_path: Path) -> None:

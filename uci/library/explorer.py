@@ -53,7 +53,7 @@ class Explorer:
             results = self._results[rows[self._moves[rows, plies] == code]]
             counts = tuple(np.bincount(results, minlength=len(RESULTS) + 1).tolist())
             found.append(Continuation(decode_move(row_from_board(board), int(code)), counts))
-        return sorted(found, key=lambda one: -sum(one.counts))
+        return sorted(found, key=lambda one: (-sum(one.counts), one.move.uci()))
 
 
 def _codes(board: chess.Board) -> list[int]:

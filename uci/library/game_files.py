@@ -44,11 +44,12 @@ def game_key(game: chess.pgn.Game) -> str:
 
 
 def find_games(path: Path) -> Iterator[FoundGame]:
-    """All games of a file in order; those that cannot be played are left out. Raises DataError."""
+    """All games of a file in order; those that cannot be played, and what is no game, are left out. Raises DataError."""
     try:
         is_small = path.stat().st_size < _SMALL
         with open_unpacked(path) as (stream, _):
-            yield from _read_slowly(GameText(stream)) if is_small else _read_fast(GameText(stream))
+            found = _read_slowly(GameText(stream)) if is_small else _read_fast(GameText(stream))
+            yield from (game for game in found if game.moves or game.tags.get("White", "?") != "?")
     except PACKED_ERRORS as error:
         raise _unreadable(path, error) from error
 

@@ -119,8 +119,11 @@ class GameIndex:
         """
         problems, namer, read = list[str](), OpeningNamer(), 0
         self._own = set(self.names)
-        paths = (path for path in self.folder.glob("[!.]*.pgn") if REVIEWED not in path.name)
-        found = {path.name: path.stat() for path in paths}
+        found = {}
+        for path in self.folder.glob("[!.]*.pgn"):
+            with contextlib.suppress(OSError):  # a link to nothing, or a file that has just been deleted
+                if REVIEWED not in path.name:
+                    found[path.name] = path.stat()
         known = {name: (size, changed) for name, size, changed in self._base.execute(
             "SELECT name, size, changed FROM files")}  # fmt: skip
         old = {name for name in known if name not in found or known[name] != _state(found[name])}
@@ -163,6 +166,7 @@ class GameIndex:
         tags = game.tags
         opening = tags.get("Opening") or ("" if "FEN" in tags else namer.name(game.moves))
         date = tags.get("UTCDate") or tags.get("Date", "")
+        date = date if date[:1].isdecimal() else ""  # unknown ones come last
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
                tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black),

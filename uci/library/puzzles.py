@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from engine.files.text import PACKED_ERRORS, open_unpacked
 from uci.annotate.judge import BLUNDER, MISTAKE
 from uci.annotate.review import GameReview
 
+SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
 _ONLY = 0.15  # winning chances by which every other move must be worse
 _OPEN = 0.3  # winning chances that the solution must leave
 
@@ -59,7 +61,13 @@ def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, A
     ]  # fmt: skip
 
 
-def read_lichess(path: Path) -> Iterator[Puzzle]:
+def read_set() -> Iterator[Puzzle]:
+    """Return the puzzles that come with Aino, from games between its levels; `benchmarks.puzzles` made them."""
+    with resources.as_file(resources.files("uci.library").joinpath(SET)) as path:
+        yield from read_lichess(path, "aino")
+
+
+def read_lichess(path: Path, source: str = "lichess") -> Iterator[Puzzle]:
     """Return the puzzles of Lichess's file (PuzzleId, FEN, Moves, Rating, RatingDeviation, ...), packed or not.
 
     Its first line may be missing. Raises DataError, which names the line.
@@ -69,12 +77,12 @@ def read_lichess(path: Path) -> Iterator[Puzzle]:
             rows = csv.reader(io.TextIOWrapper(stream, "utf-8", newline=""))
             for number, row in enumerate(rows, 1):
                 if row and not (number == 1 and row[0] == "PuzzleId"):
-                    yield _lichess_puzzle(row, f"{path}:{number}")
+                    yield _lichess_puzzle(row, f"{path}:{number}", source)
     except (UnicodeDecodeError, csv.Error, *PACKED_ERRORS) as error:
         raise DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}") from error
 
 
-def _lichess_puzzle(row: list[str], place: str) -> Puzzle:
+def _lichess_puzzle(row: list[str], place: str, source: str) -> Puzzle:
     """Read a row: its first move is the opponent's, and the puzzle begins behind it."""
     try:
         _, fen, moves, rating, deviation = row[:5]
@@ -84,6 +92,6 @@ def _lichess_puzzle(row: list[str], place: str) -> Puzzle:
         begin = board.fen()
         for uci in solution:
             board.push(board.parse_uci(uci))
-        return Puzzle(begin, (solution[0], *solution[1:]), "lichess", float(rating), float(deviation))
+        return Puzzle(begin, (solution[0], *solution[1:]), source, float(rating), float(deviation))
     except (ValueError, IndexError) as error:
         raise DataError(f"{place}: expected a row of Lichess's puzzle file: {error}") from error

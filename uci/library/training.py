@@ -17,7 +17,7 @@ from engine.errors import DataError
 from uci.language import _
 from uci.library.glicko import Rating
 from uci.library.index import REVIEWS
-from uci.library.puzzles import Puzzle
+from uci.library.puzzles import SET, Puzzle, read_set
 
 BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)  # days until a puzzle of each box comes back; Leitner's idea, days set by hand
 _DAY_S = 86_400.0
@@ -78,12 +78,13 @@ class Trainer:
             return self._base.total_changes - before
 
     def add_own(self) -> int:
-        """Take up the puzzles of reviews that were not looked at yet; return how many."""
+        """Take up the puzzles of reviews that were not looked at yet, and Aino's set; return how many."""
         known = {name for (name,) in self._base.execute("SELECT review FROM drawn")}
+        count = 0 if SET in known else self.add(read_set())
         new = {path.stem: path for path in (self._folder / REVIEWS).glob("*.json") if path.stem not in known}
-        count = self.add(puzzle for path in new.values() for puzzle in _kept_puzzles(path))
+        count += self.add(puzzle for path in new.values() for puzzle in _kept_puzzles(path))
         with self._base:
-            self._base.executemany("INSERT OR IGNORE INTO drawn VALUES (?)", [[name] for name in new])
+            self._base.executemany("INSERT OR IGNORE INTO drawn VALUES (?)", [[name] for name in [*new, SET]])
         return count
 
     def next(self, last: str = "") -> Puzzle | None:

@@ -26,17 +26,22 @@ const games = {
     this.rows.push(...games);
     $("games-list").append(...games.map(game => this.row(game)));
     this.choose(this.rows.find(game => game.key === this.chosen?.key) ?? null);
-    $("games-status").textContent = this.problem || total === 1 ? t("1 game") : t("{count} games", { count: counted(total) });
+    $("games-status").textContent = this.problem
+      || (total === 1 ? t("1 game") : t("{count} games", { count: counted(total) }));
   },
 
   row(game) {
+    const players = words("players", ""), [white, black] = [game.white, game.black].map(name =>
+      Object.assign(document.createElement("bdi"), { textContent: name }));  // it may be written from right to left
+    players.append(white, " – ", black);
     const button = document.createElement("button");
     button.type = "button";
     button.className = "game-row";
     button.dataset.key = game.key;
+    button.setAttribute("aria-pressed", "false");
     const accuracies = [game.accuracy_white, game.accuracy_black].filter(value => value !== null);
     const moves = t("{count} moves", { count: Math.ceil(game.plies / 2) });
-    button.append(words("date", game.date.replaceAll(".", "-")), words("players", `${game.white} – ${game.black}`),
+    button.append(words("date", game.date.replaceAll(".", "-")), players,
       words("outcome", game.result), words("accuracy", accuracies.map(value => `${Math.round(value)}%`).join(" – ")),
       words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${moves}` : moves));
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
@@ -47,7 +52,8 @@ const games = {
 
   choose(game) {
     this.chosen = game;
-    for (const row of $("games-list").children) row.setAttribute("aria-pressed", String(row.dataset.key === game?.key));
+    $("games-list").querySelector("[aria-pressed=true]")?.setAttribute("aria-pressed", "false");
+    if (game) $("games-list").querySelector(`[data-key="${game.key}"]`)?.setAttribute("aria-pressed", "true");
     $("games-actions").querySelectorAll("button").forEach(button => { button.disabled = !game; });
     $("games-page").hidden = !game || game.accuracy_white === null && game.accuracy_black === null;
     if (game) $("games-page").href = `review?game=${game.key}`;
