@@ -51,7 +51,10 @@ def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
     games.wait_for("state.analysing && document.querySelector('#explorer').checkVisibility()")
     games.click("#explorer-on")
     games.wait_for("document.querySelectorAll('#explorer-list li').length === 2")
-    assert games.text("#explorer-list li").startswith("e42")
+    rows = (
+        "[...document.querySelectorAll('#explorer-list li')].map(row => [...row.children].map(one => one.textContent))"
+    )
+    assert games.script(rows) == [["e4", "2", "50%50%"], ["d4", "1", "100%"]]
     games.click("#explorer-list button")
     games.wait_for("state.steps.length === 2 && document.querySelectorAll('#explorer-list li').length === 2")
     assert games.text("#opening") == "King's Pawn Opening"

@@ -24,7 +24,7 @@ from engine.search.limits import Limits
 from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
-from uci.annotate.accuracy import game_accuracy, phases, win_percent, winning_cp
+from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, judge, judge_loss, winning_chances
@@ -721,3 +721,8 @@ def test_every_mistake_is_asked_for_and_not_the_six_costliest() -> None:
     bad = [replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),)) for move in found.moves]
     steps = json.loads(re.search(r'class="steps">(.*?)</script>', game_section(replace(found, moves=bad), 1, "")[1])[1])
     assert sum("answer" in step for step in steps) == sum(not move.is_best for move in bad) > 6
+
+
+def test_a_rating_is_estimated_from_enough_moves_with_its_spread() -> None:
+    assert rating_played(100.0, 14) == ""
+    assert [rating_played(accuracy, 30) for accuracy in (60.0, 80.0, 95.0)] == ["700 ± 500", "1300 ± 500", "2500 ± 500"]

@@ -21,6 +21,10 @@ _UNCERTAINTY = 1.0  # percent that an analysis gives away for its own faults
 _WINDOW = (2, 8)  # positions around a move in which volatility is measured; a tenth of the game within these limits
 _WEIGHT = (0.5, 12.0)
 PHASE_NAMES = ("opening", "middlegame", "endgame")
+# Fitted to 184 players in 93 games, reviewed with 20,000 nodes a move: levels of Aino from 500 to 1800, players on
+# chess.com from 1150 to 1640, and masters from 2400 to 2880. Each span of 300 points weighs the same.
+_TOP_RATING, _RATING_SLOPE, _RATING_SPREAD = 4120.0, 917.0, 500
+_LEAST_MOVES = 15  # of the player
 # As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without its measure of how
 # mixed the two sides' pieces are.
 _MIDDLEGAME_PIECES, _ENDGAME_PIECES = 10, 6  # both sides' pieces without kings and pawns, at most
@@ -69,6 +73,16 @@ def game_accuracy(moves: Sequence[RatedMove]) -> float | None:
         return None
     mean = sum(move.accuracy * move.weight for move in moves) / sum(move.weight for move in moves)
     return (mean + len(moves) / sum(1.0 / max(1.0, move.accuracy) for move in moves)) / 2.0
+
+
+def rating_played(accuracy: float, moves: int) -> str:
+    """Return the rating that so accurate a game points to, and how far off two in three such estimates are at most.
+
+    "" for a game of too few moves.
+    """
+    if moves < _LEAST_MOVES:
+        return ""
+    return f"{round(_TOP_RATING - _RATING_SLOPE * math.log(101.0 - accuracy), -2):.0f} ± {_RATING_SPREAD}"
 
 
 def _move_accuracy(loss: float) -> float:

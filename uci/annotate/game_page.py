@@ -44,7 +44,10 @@ def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color 
         result=headers.get("Result", "*"),
         facts=_facts(headers, name),
         opening=review.opening,
-        sides=[(chess.COLOR_NAMES[side].title(), review.summary(side), _phases(review, side)) for side in review.sides],
+        sides=[
+            (chess.COLOR_NAMES[side].title(), review.summary(side), review.rating_played(side), _phases(review, side))
+            for side in review.sides
+        ],
         phases=PHASE_NAMES,
         flipped=below == chess.BLACK,
         board=board_svg(review.game.board(), perspective=below is not chess.BLACK, label="Start position"),

@@ -16,7 +16,7 @@ import chess.pgn
 
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, winning_cp
+from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, rating_played, winning_cp
 from uci.annotate.judge import (
     BAD,
     BLUNDER,
@@ -129,6 +129,11 @@ class GameReview:
         rows = zip(self.moves, self._rated, self.phases, strict=False)
         own = (row for row in rows if row[0].mover == side and row[0].move)  # a pass is no move
         return game_accuracy([rated for _, rated, during in own if phase in ("", during)])
+
+    def rating_played(self, side: chess.Color) -> str:
+        """Return the rating that a side's accuracy points to, with its spread; "" where it moved too little."""
+        accuracy, moves = self.accuracy(side), sum(move.mover == side for move in self.moves)
+        return "" if accuracy is None else rating_played(accuracy, moves)
 
     @functools.cached_property
     def phases(self) -> list[str]:

@@ -44,7 +44,7 @@ def game_key(game: chess.pgn.Game) -> str:
 
 
 def find_games(path: Path) -> Iterator[FoundGame]:
-    """All games of a file in order; those that cannot be played, and what is no game, are left out. Raises DataError."""
+    """All games of a file in order, without what cannot be played and what is no game. Raises DataError."""
     try:
         is_small = path.stat().st_size < _SMALL
         with open_unpacked(path) as (stream, _):
