@@ -49,13 +49,13 @@ def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
 def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
     games.script("document.querySelector('#games').close('cancel'), send('position', { fen: '' })")
     games.wait_for("state.analysing && document.querySelector('#explorer').checkVisibility()")
-    games.click("#explorer-on")
+    games.script("document.querySelector('#explorer-on').click()")  # the lines above it may still grow
     games.wait_for("document.querySelectorAll('#explorer-list li').length === 2")
     rows = (
         "[...document.querySelectorAll('#explorer-list li')].map(row => [...row.children].map(one => one.textContent))"
     )
     assert games.script(rows) == [["e4", "2", "50%50%"], ["d4", "1", "100%"]]
-    games.click("#explorer-list button")
+    games.script("document.querySelector('#explorer-list button').click()")
     games.wait_for("state.steps.length === 2 && document.querySelectorAll('#explorer-list li').length === 2")
     assert games.text("#opening") == "King's Pawn Opening"
 
@@ -113,7 +113,10 @@ def test_a_foreign_page_cannot_import(chromium: Chromium, tmp_path: Path) -> Non
         tab.close()
 
 
-def test_a_missed_puzzle_shows_its_answer_and_a_solved_one_counts(chromium: Chromium, tmp_path: Path) -> None:
+def test_a_missed_puzzle_shows_its_answer_and_a_solved_one_counts(
+    chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
     rows = "PuzzleId,FEN,Moves,Rating,RatingDeviation\n" + PUZZLE
     with web_board(tmp_path) as server:
         tab = chromium.open(server.url)

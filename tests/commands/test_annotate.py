@@ -725,4 +725,8 @@ def test_every_mistake_is_asked_for_and_not_the_six_costliest() -> None:
 
 def test_a_rating_is_estimated_from_enough_moves_with_its_spread() -> None:
     assert rating_played(100.0, 14) == ""
-    assert [rating_played(accuracy, 30) for accuracy in (60.0, 80.0, 95.0)] == ["700 ± 500", "1300 ± 500", "2500 ± 500"]
+    assert [rating_played(accuracy, 30) for accuracy in (60.0, 80.0, 100.0)] == [
+        "700 ± 500",
+        "1300 ± 500",
+        "2800 ± 500",
+    ]

@@ -19,6 +19,7 @@ from uci.library.game_files import find_games, game_key
 from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted
 from uci.library.review_queue import WISH, BackgroundReviews
 from uci.terminal.reading import read_pgn_games
+from uci.web.shelf import Shelf
 
 GAMES = [
     ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5 Nf3 Nc6 Bc4 Nf6 Ng5 d5"),
@@ -193,6 +194,39 @@ def test_an_index_that_was_killed_on_the_way_misses_no_game(tmp_path: Path) -> N
     index.refresh()
     assert index.find(Wanted())[1] == 50
     index.close()
+
+
+IMPORTING = """
+import os, signal, sys, time
+from pathlib import Path
+import uci.web.shelf as shelf
+from tests.commands.test_library import Limits, small_engine
+shelf.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
+folder = Path(sys.argv[1])
+made = shelf.Shelf(folder, small_engine, print, print, lambda: False, Limits(nodes=1))
+upload = made.upload_path("lichess me.pgn")
+upload.write_bytes((folder / "mine.pgn").read_bytes().replace(b"Anna", b"Hugo"))
+made.take_in(upload, "lichess me.pgn")
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_an_import_that_was_killed_goes_on_at_the_next_start(index: GameIndex, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    told: list[dict[str, object]] = []
+    shelf = Shelf(tmp_path, small_engine, told.append, lambda setup: None, lambda: False, Limits(nodes=1))
+    shelf.arrive()
+    deadline = time.monotonic() + 60.0
+    while not any(message["do"] == "games_read" for message in told):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert sorted(whites(index)) == ["Anna", "Cleo", "Dora", "Hugo"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name) == [
+        "lichess_me.pgn",
+        "mine.pgn",
+    ]
 
 
 # ---- reviews in the background --------------------------------------------------------------------------------------

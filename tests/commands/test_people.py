@@ -14,7 +14,7 @@ from engine.search.limits import Limits
 from engine.search.result import RootMove
 from tests.boards import board_after
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
-from uci.terminal.opening_names import is_named, opening_name, read_table
+from uci.terminal.opening_names import opening_name, position_name, read_table
 from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_pgn_games, read_source, read_sources
 from uci.terminal.verdict import Verdict
 
@@ -55,9 +55,9 @@ def test_every_opening_is_legal_and_no_position_has_two_names() -> None:
 def test_opening_is_found_by_position_and_kept_after_it() -> None:
     transposed = board_after("Nf3 d5 d4 Nf6 c4 e6 Nc3 Be7")
     assert opening_name(transposed) == "Queen's Gambit Declined, Three Knights Variation"
-    assert not is_named(transposed)
+    assert not position_name(transposed)
     assert opening_name(board_after("e4 c5")) == "Sicilian Defence"
-    assert is_named(board_after("e4 c5"))
+    assert position_name(board_after("e4 c5")) == "Sicilian Defence"
     assert opening_name(chess.Board()) == ""
     assert opening_name(chess.Board(KINGS)) == ""
 

@@ -151,6 +151,9 @@ def test_lichess_rows_are_read_and_a_broken_one_is_named(tmp_path: Path, trainer
     (found,) = read_lichess(path)
     assert (found.moves, found.rating, found.deviation) == (("a1a8",), 1400.0, 80.0)
     assert chess.Board(found.fen).turn == chess.WHITE
+    fen, moves = PUZZLE.split(",")[1:3]
+    path.write_text(f"\ufeffRating,Moves,FEN\n1500,{moves},{fen}\n", encoding="utf-8")
+    assert list(read_lichess(path)) == [replace(found, rating=1500.0, deviation=100.0)], "columns in another order"
     path.write_text(PUZZLE + PUZZLE.replace("a1a8", "a1b8"), encoding="utf-8")
     with pytest.raises(DataError, match=r"puzzles\.csv:2"):
         trainer.add(read_lichess(path))

@@ -24,6 +24,7 @@ PHASE_NAMES = ("opening", "middlegame", "endgame")
 # Fitted to 184 players in 93 games, reviewed with 20,000 nodes a move: levels of Aino from 500 to 1800, players on
 # chess.com from 1150 to 1640, and masters from 2400 to 2880. Each span of 300 points weighs the same.
 _TOP_RATING, _RATING_SLOPE, _RATING_SPREAD = 4120.0, 917.0, 500
+_RATINGS = (500.0, 2800.0)
 _LEAST_MOVES = 15  # of the player
 # As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without its measure of how
 # mixed the two sides' pieces are.
@@ -82,7 +83,8 @@ def rating_played(accuracy: float, moves: int) -> str:
     """
     if moves < _LEAST_MOVES:
         return ""
-    return f"{round(_TOP_RATING - _RATING_SLOPE * math.log(101.0 - accuracy), -2):.0f} ± {_RATING_SPREAD}"
+    rating = _within(_TOP_RATING - _RATING_SLOPE * math.log(101.0 - accuracy), _RATINGS)
+    return f"{round(rating, -2):.0f} ± {_RATING_SPREAD}"
 
 
 def _move_accuracy(loss: float) -> float:

@@ -23,7 +23,7 @@ from uci.library.game_files import FoundGame, find_games, game_key, read_at, rem
 from uci.terminal.opening_names import OpeningNamer
 
 INDEX, REVIEWS, NAMES = "index.sqlite", "reviews", "names.json"
-PAGE = 100  # games in one part of a list
+PAGE = 50  # games in one part of a list
 _VERSION = 2  # of the tables
 _BATCH = 1000  # games between two commits
 _TABLES = """

@@ -18,6 +18,8 @@ from uci.annotate.judge import BLUNDER, MISTAKE
 from uci.annotate.review import GameReview
 
 SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
+_COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "RatingDeviation")  # of Lichess's file
+_DEVIATION = 100.0  # where a file has none
 _ONLY = 0.15  # winning chances by which every other move must be worse
 _OPEN = 0.3  # winning chances that the solution must leave
 
@@ -70,28 +72,36 @@ def read_set() -> Iterator[Puzzle]:
 def read_lichess(path: Path, source: str = "lichess") -> Iterator[Puzzle]:
     """Return the puzzles of Lichess's file (PuzzleId, FEN, Moves, Rating, RatingDeviation, ...), packed or not.
 
-    Its first line may be missing. Raises DataError, which names the line.
+    The first line may name the columns, in any order; RatingDeviation may be missing. Raises DataError, which names the
+    line.
     """
     try:
         with open_unpacked(path) as (stream, _):
-            rows = csv.reader(io.TextIOWrapper(stream, "utf-8", newline=""))
-            for number, row in enumerate(rows, 1):
-                if row and not (number == 1 and row[0] == "PuzzleId"):
-                    yield _lichess_puzzle(row, f"{path}:{number}", source)
+            names = _COLUMNS
+            for number, row in enumerate(csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline="")), 1):
+                if number == 1 and "FEN" in row:
+                    names = tuple(row)
+                elif row:
+                    yield _lichess_puzzle(dict(zip(names, row, strict=False)), f"{path}:{number}", source)
     except (UnicodeDecodeError, csv.Error, *PACKED_ERRORS) as error:
         raise DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}") from error
 
 
-def _lichess_puzzle(row: list[str], place: str, source: str) -> Puzzle:
+def _lichess_puzzle(row: dict[str, str], place: str, source: str) -> Puzzle:
     """Read a row: its first move is the opponent's, and the puzzle begins behind it."""
     try:
-        _, fen, moves, rating, deviation = row[:5]
-        board = chess.Board(fen)
-        first, *solution = moves.split()
+        board = chess.Board(row["FEN"])
+        first, *solution = row["Moves"].split()
         board.push(board.parse_uci(first))
         begin = board.fen()
         for uci in solution:
             board.push(board.parse_uci(uci))
-        return Puzzle(begin, (solution[0], *solution[1:]), source, float(rating), float(deviation))
-    except (ValueError, IndexError) as error:
+        return Puzzle(
+            begin,
+            (solution[0], *solution[1:]),
+            source,
+            float(row["Rating"]),
+            float(row.get("RatingDeviation", _DEVIATION)),
+        )
+    except (ValueError, IndexError, KeyError) as error:
         raise DataError(f"{place}: expected a row of Lichess's puzzle file: {error}") from error

@@ -78,11 +78,12 @@ class Trainer:
             return self._base.total_changes - before
 
     def add_own(self) -> int:
-        """Take up the puzzles of reviews that were not looked at yet, and Aino's set; return how many."""
+        """Take up Aino's set, and the puzzles of reviews that were not looked at yet; return how many of these."""
         known = {name for (name,) in self._base.execute("SELECT review FROM drawn")}
-        count = 0 if SET in known else self.add(read_set())
+        if SET not in known:
+            self.add(read_set())
         new = {path.stem: path for path in (self._folder / REVIEWS).glob("*.json") if path.stem not in known}
-        count += self.add(puzzle for path in new.values() for puzzle in _kept_puzzles(path))
+        count = self.add(puzzle for path in new.values() for puzzle in _kept_puzzles(path))
         with self._base:
             self._base.executemany("INSERT OR IGNORE INTO drawn VALUES (?)", [[name] for name in [*new, SET]])
         return count

@@ -58,7 +58,7 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     """Plays a typed move or runs a typed command. Raises AinoErrors whose messages help."""
     if not text:
         return None
-    word, _, argument = text.partition(" ")
+    word, argument = text.partition(" ")[::2]
     command = TYPED_COMMANDS.get(word.lower())
     if command is not None:
         return command.run(game, argument.strip())

@@ -29,7 +29,8 @@ from uci.library.training import Trainer
 from uci.terminal.reading import board_at
 from uci.web.puzzle_desk import PuzzleDesk
 
-_UPLOAD = ".upload-"  # begins the names of files that are on their way here
+_UPLOAD = ".upload-"  # begins the names of files that are on their way here,
+_IMPORT = ".import-"  # and of those that are here, and were not taken in yet
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -61,6 +62,8 @@ class Shelf:
             remove_left_behind(self.folder)
             for left in self.folder.glob(f"{_UPLOAD}*"):
                 left.unlink(missing_ok=True)
+            for left in self.folder.glob(f"{_IMPORT}*"):
+                self.take_in(left, left.name.removeprefix(_IMPORT))
             self.reviews.begin()
 
     def close(self) -> None:
@@ -150,7 +153,11 @@ class Shelf:
         return self.folder / f"{_UPLOAD}{os.getpid()}-{_plain(name)}"
 
     def take_in(self, upload: Path, name: str) -> None:
-        """Makes an uploaded file one of the folder, plain UTF-8 under a free name, and reads it; on a thread."""
+        """Makes an uploaded file one of the folder, plain UTF-8 under a free name, and reads it; on a thread.
+
+        If the program is killed meanwhile, the next one does it. Raises OSError.
+        """
+        upload = upload.replace(self.folder / f"{_IMPORT}{_plain(name)}")
 
         def work(job: SearchJob[None]) -> None:
             if re.search(r"\.csv(\.\w+)?$", name):
