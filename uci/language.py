@@ -15,7 +15,7 @@ import re
 from contextvars import ContextVar
 from importlib import resources
 
-LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français"}
+SPOKEN_LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français"}
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _spoken: ContextVar[str] = ContextVar("language", default="")
 
@@ -54,7 +54,7 @@ def _system() -> str:
 
 def _known(wishes: str) -> str:
     codes = (re.split("[-_.;]", wish.strip())[0].lower() for wish in re.split("[,:]", wishes))
-    return next((code for code in codes if code in LANGUAGES), "en")
+    return next((code for code in codes if code in SPOKEN_LANGUAGES), "en")
 
 
 @functools.cache

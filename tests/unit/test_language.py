@@ -10,11 +10,11 @@ import pytest
 
 from tests.new_process import ROOT
 from uci import language
-from uci.language import LANGUAGES, _, sentences, speak
+from uci.language import SPOKEN_LANGUAGES, _, sentences, speak
 from uci.play.typed_commands import TYPED_COMMANDS
 
 FOLDER = ROOT / "uci/languages"
-OTHERS = sorted(set(LANGUAGES) - {"en"})
+OTHERS = sorted(set(SPOKEN_LANGUAGES) - {"en"})
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 
 
@@ -74,7 +74,7 @@ def test_the_compiled_catalogue_is_the_text(code: str) -> None:
 )  # fmt: skip
 def test_a_page_speaks_the_first_known_language(wishes: tuple[str, ...], spoken: str) -> None:
     speak(*wishes)
-    assert LANGUAGES[language.spoken()] == spoken
+    assert SPOKEN_LANGUAGES[language.spoken()] == spoken
     speak("en")
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from engine.board.convert import decode_move, encode_move, row_from_board
 
-DEEPEST = 60  # plies of a game that are kept
-RESULTS = ("1-0", "1/2-1/2", "0-1")
+KEPT_PLIES = 60  # plies of a game that are kept
+_RESULTS = ("1-0", "1/2-1/2", "0-1")
 _MOST_ORDERS = 300  # orders of the same moves that are played out to see whether they end alike
 
 
@@ -27,9 +27,11 @@ class Explorer:
     """Games from the usual start: two bytes a ply, as `engine.board.layout` codes moves, and their results."""
 
     def __init__(self, games: Sequence[tuple[bytes, str]]) -> None:
-        kept = b"".join(moves[: 2 * DEEPEST].ljust(2 * DEEPEST, b"\0") for moves, _ in games)
-        self._moves = np.frombuffer(kept, np.uint16).reshape(-1, DEEPEST)  # (G, DEEPEST), 0 behind the last move
-        self._results = np.array([RESULTS.index(one) if one in RESULTS else len(RESULTS) for _, one in games], np.int64)
+        kept = b"".join(moves[: 2 * KEPT_PLIES].ljust(2 * KEPT_PLIES, b"\0") for moves, _ in games)
+        self._moves = np.frombuffer(kept, np.uint16).reshape(-1, KEPT_PLIES)  # (G, KEPT_PLIES), 0 behind the last move
+        self._results = np.array(
+            [_RESULTS.index(one) if one in _RESULTS else len(_RESULTS) for _, one in games], np.int64
+        )
 
     def explore(self, board: chess.Board) -> list[Continuation]:
         """Return the continuations of a position, the most frequent first.
@@ -37,7 +39,7 @@ class Explorer:
         Games count whose sides made the same moves in another order, if they reached the same position.
         """
         plies = len(board.move_stack)
-        if plies >= DEEPEST or board.root() != chess.Board():
+        if plies >= KEPT_PLIES or board.root() != chess.Board():
             return []
         begun = self._moves[:, :plies]
         wanted = np.array(_codes(board), np.uint16)[None, :]
@@ -51,7 +53,7 @@ class Explorer:
         found = []
         for code in np.unique(self._moves[rows, plies]):
             results = self._results[rows[self._moves[rows, plies] == code]]
-            counts = tuple(np.bincount(results, minlength=len(RESULTS) + 1).tolist())
+            counts = tuple(np.bincount(results, minlength=len(_RESULTS) + 1).tolist())
             found.append(Continuation(decode_move(row_from_board(board), int(code)), counts))
         return sorted(found, key=lambda one: (-sum(one.counts), one.move.uci()))
 

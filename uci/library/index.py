@@ -18,7 +18,7 @@ from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from uci.game.game_file import REVIEWED
 from uci.game.timed_game import PERSON
-from uci.library.explorer import DEEPEST, Continuation, Explorer
+from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, find_games, game_key, read_at, remove_at
 from uci.terminal.opening_names import OpeningNamer
 
@@ -170,7 +170,7 @@ class GameIndex:
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
                tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black),
-               None if "FEN" in tags else game.moves[: 2 * DEEPEST])  # fmt: skip
+               None if "FEN" in tags else game.moves[: 2 * KEPT_PLIES])  # fmt: skip
         marks = ", ".join("?" * len(row))
         return self._base.execute(f"INSERT OR IGNORE INTO games VALUES ({marks})", row).rowcount
 

@@ -41,6 +41,11 @@ def explore(session: BoardSession, moves: list[str]) -> None:
     session.changed()
 
 
+def explore_games(session: BoardSession, side: str) -> None:
+    if session.shelf is not None:
+        session.shelf.explore(session.table.shown, side)
+
+
 def drop_variation(session: BoardSession) -> None:
     session.table.drop_variation()
     session.changed()

@@ -78,10 +78,7 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_refresh": (_on_shelf(Shelf.refresh), {}),
     "games_find": (_on_shelf(Shelf.find), {"text": _TEXT, "result": _WORD, "side": _WORD, "offset": _number(0, 10**7)}),
     "games_progress": (_on_shelf(Shelf.progress), {}),
-    "explore_games": (
-        lambda session, side: session.shelf and session.shelf.explore(session.table.shown, side),
-        {"side": lambda value: value in ("", "white", "black")},
-    ),
+    "explore_games": (analysis_mode.explore_games, {"side": lambda value: value in ("", "white", "black")}),
     "games_name": (_on_shelf(Shelf.name), {"name": _TEXT}),
     "games_open": (_on_shelf(Shelf.open), {"key": _WORD}),
     "games_continue": (_on_shelf(Shelf.go_on), {"key": _WORD}),

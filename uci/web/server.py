@@ -27,7 +27,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError, DataError
 from uci.game.level import SCALE, level_choices
-from uci.language import LANGUAGES, _, sentences, speak, spoken
+from uci.language import SPOKEN_LANGUAGES, _, sentences, speak, spoken
 from uci.library.review_queue import kept_review_page
 from uci.pages.render import render
 from uci.web.conductor import Conductor
@@ -249,7 +249,7 @@ class PageHandler(_Guarded):
     def get(self, token: str) -> None:
         """The page."""
         fields = {"levels": level_choices(), "scale": _(SCALE), "catalogue": sentences(), "language": spoken(),
-                  "languages": LANGUAGES, "chosen": self.get_cookie(_LANGUAGE), "longest_pgn": LONGEST_PGN}  # fmt: skip
+                  "languages": SPOKEN_LANGUAGES, "chosen": self.get_cookie(_LANGUAGE), "longest_pgn": LONGEST_PGN}  # fmt: skip
         self.show_page(lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, **fields))
 
 
