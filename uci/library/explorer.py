@@ -29,9 +29,8 @@ class Explorer:
     def __init__(self, games: Sequence[tuple[bytes, str]]) -> None:
         kept = b"".join(moves[: 2 * KEPT_PLIES].ljust(2 * KEPT_PLIES, b"\0") for moves, _ in games)
         self._moves = np.frombuffer(kept, np.uint16).reshape(-1, KEPT_PLIES)  # (G, KEPT_PLIES), 0 behind the last move
-        self._results = np.array(
-            [_RESULTS.index(one) if one in _RESULTS else len(_RESULTS) for _, one in games], np.int64
-        )
+        codes = {result: code for code, result in enumerate(_RESULTS)}
+        self._results = np.array([codes.get(result, len(codes)) for _, result in games], np.int64)
 
     def explore(self, board: chess.Board) -> list[Continuation]:
         """Return the continuations of a position, the most frequent first.

@@ -248,8 +248,9 @@ class PageHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page."""
-        fields = {"levels": level_choices(), "scale": _(SCALE), "catalogue": sentences(), "language": spoken(),
-                  "languages": SPOKEN_LANGUAGES, "chosen": self.get_cookie(_LANGUAGE), "longest_pgn": LONGEST_PGN}  # fmt: skip
+        words = {"catalogue": sentences(), "language": spoken(), "languages": SPOKEN_LANGUAGES}
+        fields = {**words, "chosen": self.get_cookie(_LANGUAGE), "levels": level_choices(), "scale": _(SCALE)}
+        fields["longest_pgn"] = LONGEST_PGN
         self.show_page(lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, **fields))
 
 
