@@ -124,16 +124,17 @@ def make(sources: Sequence[Path], path: Path, count: int) -> None:
     done = {row[0] for row in rows}
     candidates = itertools.chain.from_iterable(map(clear_moves, sources))
     progress, dice = Progress("puzzles", count), np.random.default_rng(1)
-    with Engine(EngineOptions(threads=1, hash_mib=16, analyse_mode=True)) as engine:
-        for board, best in candidates:
-            if len(rows) >= count:
-                break
-            row = row_of(board, best.uci(), 0, _DEVIATION)
-            if row[0] not in done and (points := rating(engine, board, best, dice)) is not None:
-                rows.append([*row[:3], str(points), row[4]])
-                progress.update(len(rows))
-                if len(rows) % 50 == 0:
-                    write_rows(path, rows)
+    try:
+        with Engine(EngineOptions(threads=1, hash_mib=16, analyse_mode=True)) as engine:
+            for board, best in candidates:
+                if len(rows) >= count:
+                    break
+                row = row_of(board, best.uci(), 0, _DEVIATION)
+                if row[0] not in done and (points := rating(engine, board, best, dice)) is not None:
+                    rows.append([*row[:3], str(points), row[4]])
+                    progress.update(len(rows))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
     write_rows(path, rows)
 
 

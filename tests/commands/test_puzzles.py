@@ -17,7 +17,7 @@ from tests.commands.test_annotate import ScriptedEngine, epd, read, review
 from uci.annotate.judge import BLUNDER
 from uci.library.glicko import Rating
 from uci.library.index import REVIEWS
-from uci.library.puzzles import Puzzle, puzzles_of, read_lichess
+from uci.library.puzzles import Puzzle, puzzles_of, read_lichess, read_set
 from uci.library.solving import Attempt
 from uci.library.training import BOXES_DAYS, Trainer
 from uci.main import main
@@ -158,6 +158,18 @@ def test_lichess_rows_are_read_and_a_broken_one_is_named(tmp_path: Path, trainer
     with pytest.raises(DataError, match=r"puzzles\.csv:2"):
         trainer.add(read_lichess(path))
     assert trainer.standing.total == 0, "half a file was taken up"
+
+
+def test_ainos_own_set_is_taken_up_once_and_begins_near_ones_rating(trainer: Trainer) -> None:
+    puzzles = list(read_set())
+    assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
+    trainer.add_own()
+    assert trainer.standing.total == len(puzzles)
+    trainer.answer(trainer.next(), False)
+    trainer.add_own()
+    assert trainer.standing.total == len(puzzles)
+    nearest = min(abs(puzzle.rating - 1500.0) for puzzle in puzzles)
+    assert abs(Trainer.next(trainer).rating - trainer.standing.rating.points) <= max(nearest, 400.0)
 
 
 def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer: Trainer) -> None:
