@@ -15,9 +15,10 @@ from engine.errors import DataError
 from tests.browser.test_games import PUZZLE
 from tests.commands.test_annotate import ScriptedEngine, epd, read, review
 from uci.annotate.judge import BLUNDER
+from uci.game.game_file import games_folder
 from uci.library.glicko import Rating
 from uci.library.index import REVIEWS
-from uci.library.puzzles import Puzzle, puzzles_of, read_lichess, read_set
+from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set
 from uci.library.solving import Attempt
 from uci.library.training import BOXES_DAYS, Trainer
 from uci.main import main
@@ -160,7 +161,7 @@ def test_lichess_rows_are_read_and_a_broken_one_is_named(tmp_path: Path, trainer
     assert trainer.standing.total == 0, "half a file was taken up"
 
 
-def test_ainos_own_set_is_taken_up_once_and_begins_near_ones_rating(trainer: Trainer) -> None:
+def test_ainos_own_set_is_taken_up_once(trainer: Trainer) -> None:
     puzzles = list(read_set())
     assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
     trainer.add_own()
@@ -168,8 +169,6 @@ def test_ainos_own_set_is_taken_up_once_and_begins_near_ones_rating(trainer: Tra
     trainer.answer(trainer.next(), False)
     trainer.add_own()
     assert trainer.standing.total == len(puzzles)
-    nearest = min(abs(puzzle.rating - 1500.0) for puzzle in puzzles)
-    assert abs(Trainer.next(trainer).rating - trainer.standing.rating.points) <= max(nearest, 400.0)
 
 
 def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer: Trainer) -> None:
@@ -184,6 +183,10 @@ def test_puzzles_are_solved_in_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    trainer = Trainer(games_folder())
+    with trainer._base:  # as if Aino's set had been taken up, and were empty
+        trainer._base.execute("INSERT INTO drawn VALUES (?)", [SET])
+    trainer.close()
     (tmp_path / "p.csv").write_text(PUZZLE, encoding="utf-8")
     assert main(["puzzles", "--import", str(tmp_path / "p.csv")]) == 0
     assert "1 new puzzles" in capsys.readouterr().out
