@@ -58,7 +58,8 @@ _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in revi
 def clear_moves(path: Path) -> Iterator[tuple[chess.Board, chess.Move]]:
     """Yield positions of a teacher's games, one a game at most, in which one move is clearly best, and that move."""
     with open_unpacked(path) as (stream, _):
-        for line in io.TextIOWrapper(stream, "utf-8"):
+        lines = io.TextIOWrapper(stream, "utf-8")
+        for line in lines:
             fen, _result, plies = line.rstrip().split("|")
             board, found = chess.Board(fen), []
             for played, scores in (ply.split(":") for ply in plies.split(";")):
@@ -156,7 +157,8 @@ def draw(source: Path, path: Path) -> None:
 def read_rows(path: Path) -> list[list[str]]:
     """Return the rows of a file without a heading."""
     with open_unpacked(path) as (stream, _):
-        return list(csv.reader(io.TextIOWrapper(stream, "utf-8", newline="")))
+        lines = io.TextIOWrapper(stream, "utf-8", newline="")
+        return list(csv.reader(lines))
 
 
 def write_rows(path: Path, rows: list[list[str]]) -> None:
