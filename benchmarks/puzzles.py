@@ -37,6 +37,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.choice import MEASURED, choose_weaker
 from engine.search.limits import Limits
+from engine.search.result import RootMove
 from uci.annotate.accuracy import win_percent
 from uci.annotate.judge import winning_chances
 from uci.annotate.review import review_game
@@ -61,7 +62,7 @@ def clear_moves(path: Path) -> Iterator[tuple[chess.Board, chess.Move]]:
         lines = io.TextIOWrapper(stream, "utf-8")
         for line in lines:
             fen, _result, plies = line.rstrip().split("|")
-            board, found = chess.Board(fen), []
+            board, found = chess.Board(fen), list[tuple[chess.Board, chess.Move]]()
             for played, scores in (ply.split(":") for ply in plies.split(";")):
                 if board.move_stack and (best := _clear_move(board, scores.split(","))) is not None:
                     found.append((board.copy(stack=1), best))
@@ -84,7 +85,7 @@ def rating(engine: Engine, board: chess.Board, best: chess.Move, dice: np.random
 
     None where the strongest of them does not see one good move only, or the weakest mostly find it.
     """
-    tries, children = [], []
+    tries, children = list[tuple[float, float]](), list[RootMove]()
     for elo, plan in MEASURED[:_LEVELS]:
         engine.new_game()
         engine.set_position(board)

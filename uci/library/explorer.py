@@ -58,7 +58,7 @@ class Explorer:
 
 
 def _codes(board: chess.Board) -> list[int]:
-    walk, codes = board.root(), []
+    walk, codes = board.root(), list[int]()
     for move in board.move_stack:
         codes.append(encode_move(walk, move))
         walk.push(move)

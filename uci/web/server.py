@@ -248,9 +248,15 @@ class PageHandler(_Guarded):
 
     def get(self, token: str) -> None:
         """The page."""
-        words = {"catalogue": sentences(), "language": spoken(), "languages": SPOKEN_LANGUAGES}
-        fields = {**words, "chosen": self.get_cookie(_LANGUAGE), "levels": level_choices(), "scale": _(SCALE)}
-        fields["longest_pgn"] = LONGEST_PGN
+        fields: dict[str, object] = {
+            "catalogue": sentences(),
+            "language": spoken(),
+            "languages": SPOKEN_LANGUAGES,
+            "chosen": self.get_cookie(_LANGUAGE),
+            "levels": level_choices(),
+            "scale": _(SCALE),
+            "longest_pgn": LONGEST_PGN,
+        }
         self.show_page(lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, **fields))
 
 
