@@ -77,7 +77,8 @@ def read_lichess(path: Path, source: str = "lichess") -> Iterator[Puzzle]:
     """
     try:
         with open_unpacked(path) as (stream, _):
-            names, lines = _COLUMNS, io.TextIOWrapper(stream, "utf-8-sig", newline="")
+            lines = io.TextIOWrapper(stream, "utf-8-sig", newline="")
+            names: tuple[str, ...] = _COLUMNS
             for number, row in enumerate(csv.reader(lines), 1):
                 if number == 1 and "FEN" in row:
                     names = tuple(row)
