@@ -1,13 +1,14 @@
-"""Measure how networks order quiet siblings, which ranks them as games do; errors of their values do not.
+"""Measure how networks order quiet siblings and how they rank their parents; games ask for both.
 
     python -m benchmarks.sibling_order --teacher teacher.nnue --data labels/parents new.dit default
 
 Siblings are the positions after all moves of a position, whose order decides what a search plays. `aino-train teach
 --held-out` draws the positions. The teacher, Stockfish 15.1's value net, labels the siblings two plies deep. The
 measure is the correlation of a judge's values with the labels of quiet siblings, centred within their parent: what all
-of them share cancels in a tree. A column for each sort of move tells the correlation among moves of that sort, and in
-brackets by how much they are overrated (+) or underrated (-), in Q = W - L of the side to move. A judge is a net file,
-`default` for the net that comes with Aino, or `material`.
+of them share cancels in a tree. "levels" is the correlation between parents of their siblings' mean values, which
+decides between branches: networks whose order rose while their levels fell lost games. A column for each sort of move
+tells the correlation among moves of that sort, and in brackets by how much they are overrated (+) or underrated (-), in
+Q = W - L of the side to move. A judge is a net file, `default` for the net that comes with Aino, or `material`.
 """
 
 from __future__ import annotations
@@ -175,6 +176,15 @@ def order(judged: np.ndarray, siblings: Siblings, sort: int | None = None) -> Or
     return Order(correlation, error, float(bias[of_sort].mean()))
 
 
+def levels(judged: np.ndarray, siblings: Siblings) -> float:
+    """Correlation of Q float64[S] with the labels between parents: of the means of their quiet siblings."""
+    owner = siblings.parent[siblings.quiet]
+    counts = np.bincount(owner)
+    sums = [np.bincount(owner, values[siblings.quiet]) for values in (judged, siblings.label)]
+    judged_means, label_means = (total[counts > 0] / counts[counts > 0] for total in sums)
+    return float(np.corrcoef(judged_means, label_means)[0, 1])
+
+
 def _centred(a: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Values less their owner's mean."""
     counts = np.maximum(np.bincount(owner), 1)
@@ -290,9 +300,8 @@ def parents_of_folder(folder: Path, most: int) -> np.ndarray:
     return rows
 
 
-def orders(judge: Judge, siblings: Siblings) -> list[Order]:
-    """How one judge orders the quiet siblings: all of them, then those after each sort of move."""
-    judged = -judge(siblings.rows)
+def orders(judged: np.ndarray, siblings: Siblings) -> list[Order]:
+    """How Q float64[S] of the parents' movers orders the quiet siblings: all of them, then those after each sort."""
     return [order(judged, siblings, sort) for sort in (None, *range(len(SORTS)))]
 
 
@@ -330,10 +339,12 @@ def compare(name: str, judges: list[str], net: StockfishNet, parents: np.ndarray
     titles = [f"{sort} ({share:.0%})" for sort, share in zip(SORTS, shares, strict=True)]
     rows: list[Row] = []
     for judge_name, judge in _judges(judges, net, threads):
-        every, *by_sort = orders(judge, found)
+        judged = -judge(found.rows)
+        every, *by_sort = orders(judged, found)
         cells = [f"{one.correlation:.3f} ({one.bias:+.3f})" for one in by_sort]
         all_quiet = f"{every.correlation:.4f} +- {every.error:.4f}"
-        rows.append({"judge": judge_name, "quiet siblings": all_quiet, **dict(zip(titles, cells, strict=True))})
+        row: Row = {"judge": judge_name, "quiet siblings": all_quiet, "levels": f"{levels(judged, found):.4f}"}
+        rows.append(row | dict(zip(titles, cells, strict=True)))
     return rows
 
 

@@ -18,13 +18,24 @@ from tests.selfplay.teachers.nets import material_labels, random_positions
 def test_the_labeller_itself_orders_siblings_perfectly(random_net):
     siblings = siblings_of(random_net, random_positions(40, 3), threads=2)
     siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
-    for found in sibling_order.orders(sibling_order.teacher_judge(random_net, 2, DEPTH_2_SCORES), siblings):
+    judged = -sibling_order.teacher_judge(random_net, 2, DEPTH_2_SCORES)(siblings.rows)
+    assert sibling_order.levels(judged, siblings) == pytest.approx(1.0)
+    for found in sibling_order.orders(judged, siblings):
         assert found.correlation == pytest.approx(1.0)
         assert found.bias == pytest.approx(0.0, abs=1e-9)
-    guess = np.random.default_rng(1).random(100_000)
-    chance = sibling_order.orders(lambda rows: guess[: len(rows)], siblings)[0]
+    guess = np.random.default_rng(1).random(len(siblings.rows))
+    chance = sibling_order.orders(guess, siblings)[0]
     assert abs(chance.correlation) < 0.2
     assert chance.error > 0
+
+
+def test_levels_are_what_siblings_share(random_net):
+    """Networks whose order rose lost games, because nothing told that whole positions were judged worse."""
+    siblings = siblings_of(random_net, random_positions(40, 3))
+    siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
+    off = siblings.label + np.random.default_rng(1).normal(0, 1, siblings.parent.max() + 1)[siblings.parent]
+    assert order(off, siblings).correlation == pytest.approx(1.0)
+    assert sibling_order.levels(off, siblings) < 0.9
 
 
 def test_a_judge_that_underrates_pawn_moves_shows_it(random_net):
