@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import operator
 import sys
+from collections import ChainMap
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
@@ -13,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes; sixteen floats
+_OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}  # of shapes
 Arrays = TypeVar("Arrays", bound=tuple[Any, ...])
 
 
@@ -40,23 +44,39 @@ def buffers(kind: type[Arrays], given: Mapping[str, Any] = MappingProxyType({}),
     given: fields that exist already. sizes: what names in shapes stand for that are no constants of the tuple's module.
     A field that is another such tuple is made in the same way.
     """
-    fields, constants = dict(given), vars(sys.modules[kind.__module__])
+    fields, names = dict(given), ChainMap(sizes, vars(sys.modules[kind.__module__]))
     for name, (part, shape) in _plan(kind).items():
         if name not in given:
-            fields[name] = (
-                buffers(part, **sizes) if shape is None else aligned_zeros(*eval(shape, constants, sizes), dtype=part)
-            )
+            fields[name] = buffers(part, **sizes) if not shape else aligned_zeros(*shape_of(shape, names), dtype=part)
     return kind(**fields)
 
 
 @cache
-def _plan(kind: type[Any]) -> dict[str, tuple[Any, Any]]:
-    """(dtype, compiled shape) of each field, or (the named tuple that it is, None)."""
-    plan: dict[str, tuple[Any, Any]] = {}
+def _plan(kind: type[Any]) -> dict[str, tuple[Any, str]]:
+    """(dtype, its shape as text) of each field, or (the named tuple that it is, "")."""
+    plan: dict[str, tuple[Any, str]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         dtype, _, shape = getattr(hint, "__metadata__", ("",))[0].partition(" ")
-        plan[name] = (np.dtype(dtype), compile(shape, name, "eval")) if dtype else (hint, None)
+        plan[name] = (np.dtype(dtype), shape) if dtype else (hint, "")
     return plan
+
+
+def shape_of(text: str, names: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape that an annotation such as `[B, 2 * W + 1]` states; `names` says what its letters stand for."""
+    return tuple(_number(node, names) for node in _dimensions(text))
+
+
+@cache
+def _dimensions(text: str) -> list[ast.expr]:
+    shape = ast.parse(text, mode="eval").body
+    assert isinstance(shape, ast.List), text
+    return shape.elts
+
+
+def _number(node: ast.expr, names: Mapping[str, int]) -> int:
+    if isinstance(node, ast.BinOp):
+        return int(_OPERATORS[type(node.op)](_number(node.left, names), _number(node.right, names)))
+    return int(node.value) if isinstance(node, ast.Constant) else names[node.id]  # type: ignore
 
 
 def _from_a_line(raw: np.ndarray, dtype: DTypeLike) -> np.ndarray:

@@ -30,7 +30,7 @@ def _layers(*names: str, first: int = 1) -> Schema:
     return {number: Field(name, LAYER) for number, name in enumerate(names, first)}
 
 
-# bn_stddivs are the variances, in spite of their name
+# In spite of their name, bn_stddivs are the variances.
 CONV_BLOCK = _layers("weights", "biases", "bn_means", "bn_stddivs", "bn_gammas", "bn_betas")
 SE_UNIT = _layers("w1", "b1", "w2", "b2")
 RESIDUAL: Schema = {1: Field("conv1", CONV_BLOCK), 2: Field("conv2", CONV_BLOCK), 3: Field("se", SE_UNIT)}

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.errors import ConfigError, ShapeError
 from engine.native.lanes import LANES
-from engine.native.memory import aligned_zeros
+from engine.native.memory import aligned_zeros, shape_of
 
 
 def parameter_names(tables: Any) -> dict[str, str]:
@@ -25,7 +25,7 @@ def parameter_names(tables: Any) -> dict[str, str]:
 
 def parameter_shapes(config: Any) -> dict[str, tuple[int, ...]]:
     """The shape of every parameter, by its field."""
-    return {name: tuple(eval(words[1], {}, config.sizes)) for name, words in _words(config.tables).items()}
+    return {name: shape_of(words[1], config.sizes) for name, words in _words(config.tables).items()}
 
 
 def new_tables(config: Any) -> tuple[np.ndarray, Any]:
