@@ -187,7 +187,7 @@ class Engine:
             self.board = chess.Board()
             if own is not None:
                 own.is_rehearsing = False
-        self.new_game()
+            self.new_game()  # Also after Ctrl-C between two rehearsals: their trees are no position's.
 
     def warm_up_hints(self) -> None:
         """Compile or load the kernels of alpha-beta, a part of `warm_up`."""

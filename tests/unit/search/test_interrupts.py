@@ -207,6 +207,22 @@ def test_ctrl_c_while_an_engine_warms_up_leaves_its_position_alone():
         assert engine.search(Limits(nodes=NODES)).nodes == NODES
 
 
+def test_ctrl_c_between_two_rehearsals_left_the_tree_of_the_first(monkeypatch):
+    with make("walkers") as engine:
+        expected, rehearsed, set_position = outcome(engine.search(Limits(nodes=NODES))), [], engine.set_position
+
+        def interrupted(board):
+            if rehearsed:
+                raise KeyboardInterrupt
+            rehearsed.append(board)
+            set_position(board)
+
+        monkeypatch.setattr(engine, "set_position", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.warm_up()
+        assert outcome(engine.search(Limits(nodes=NODES))) == expected
+
+
 def test_the_visitors_of_a_search_that_failed_are_replaced():
     for kind, visitors in (("walkers", Walkers), ("batches", Batches)):
         with make(kind) as engine:
