@@ -224,10 +224,10 @@ class Operations:
 
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
         """Add each row at the places chosen for it: rows [B, D], chosen int [B, L], negative = none -> [count, D]."""
-        table = self.xp.zeros((count, rows.shape[1]), rows.dtype)
-        image, place = self.xp.nonzero(chosen >= 0)
-        self.xp.add.at(table, chosen[image, place], rows[image])
-        return table
+        table = self.xp.zeros((count + 1, rows.shape[1]), rows.dtype)  # The last row takes what goes nowhere.
+        places = self.xp.where(chosen >= 0, chosen, count).reshape(-1)
+        self.xp.add.at(table, places, self.xp.repeat(rows, chosen.shape[1], axis=0))
+        return table[:count]
 
 
 def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
