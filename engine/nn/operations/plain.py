@@ -8,6 +8,7 @@ implementations override methods of `Operations` and are tested against it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,16 @@ class Operations:
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
+
+    # ---- matrix products ------------------------------------------------------------------------------------------
+
+    def half_products(self) -> AbstractContextManager[None]:
+        """A block in which products on a device are computed in half precision, and their results cast back."""
+        return nullcontext()
+
+    def product(self, a: Array, b: Array) -> Array:
+        """A matrix product of a dense layer."""
+        return a @ b
 
     # ---- convolution ----------------------------------------------------------------------------------------------
 
