@@ -45,8 +45,7 @@ class _Average:
             self.tensors.whole += (params.whole - self.tensors.whole) * share
             return
         for name, array in params.items():
-            if self.tensors[name].strides != array.strides:
-                self.tensors[name] = laid_out_like(array, self.tensors[name])
+            self.tensors[name] = laid_out_like(array, self.tensors[name])
             if (flat := flat_views(self.tensors[name], array)) is not None:
                 average, parameter = flat
                 on_stretches(pool, array.size, STRETCH, partial(average_step, average, parameter, share))

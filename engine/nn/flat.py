@@ -34,10 +34,10 @@ class FlatTensors(dict[str, Array]):
 
     def like(self, tensors: Mapping[str, Array]) -> FlatTensors:
         """Other arrays of these names and sides, laid out as these."""
-        ordered = {}
+        ordered, backend = {}, backend_of_all(self)
         for name, own in self.items():
             order = _order(own)
-            ordered[name] = backend_of_all(self).xp.ascontiguousarray(tensors[name].transpose(order))
+            ordered[name] = backend.xp.ascontiguousarray(backend.asarray(tensors[name]).transpose(order))
             ordered[name] = ordered[name].transpose(_back(order))
         return FlatTensors(ordered)
 

@@ -95,7 +95,9 @@ class Layer(Guided):
             return x
         dtype = parameter.dtype if x.dtype.kind == "f" else x.dtype
         x = x if x.dtype == dtype else x.astype(dtype)
-        return x if backend_of(x) is backend_of(parameter) else backend_of(parameter).asarray(x)
+        if (backend := backend_of(parameter)) is backend_of(x):
+            return x
+        return backend.asarray(x) if x.dtype.kind == "f" else backend.asarray_of_known_bounds(x)
 
     # ---- description ----------------------------------------------------------------------------------------------
 
@@ -164,11 +166,13 @@ class Layer(Guided):
     def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
         """Use these arrays as the parameters, without a copy: every training step changes them in place.
 
-        Raises ConfigError when a parameter is missing.
+        Raises ConfigError when a parameter is missing, ShapeError for an array that lies elsewhere than the model.
         """
-        missing = sorted(self.named_parameters().keys() - tensors.keys())
-        if missing:
+        own = self.named_parameters()
+        if missing := sorted(own.keys() - tensors.keys()):
             raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}")
+        for name, parameter in own.items():
+            check_together("adopt_parameters", **{name: tensors[name], "model": parameter})
         for name, owner, key in list(self._entries("params")):
             owner.params[key] = tensors[name]
 

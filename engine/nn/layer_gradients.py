@@ -27,28 +27,32 @@ class LayerGradients(GradientSource):
     def __init__(
         self, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric], shard_size: int, threads: int
     ) -> None:
-        self.model, self.loss, self.metrics = model, loss, dict(metrics)
+        self.model, self.loss = model, loss
+        self.metrics = {name: getattr(metric, "unread", metric) for name, metric in metrics.items()}
         self._runner = DataParallel(model, shard_size, threads)
         self.pool = self._runner.pool
 
     def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource."""
-        inputs, targets = prepared(self.model, batch)
+        inputs, targets = batch
 
         def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
-            value, gradient = self.loss(outputs, targets[part])
-            return value, gradient, {name: metric(outputs, targets[part]) for name, metric in self.metrics.items()}
+            wanted = _prepared_targets(self.model, targets[part])
+            value, gradient = self.loss(outputs, wanted)
+            return value, gradient, {name: metric(outputs, wanted) for name, metric in self.metrics.items()}
 
-        return self._runner.step(len(inputs), lambda part: inputs[part], loss, seed)
+        return self._runner.step(len(inputs), lambda part: self.model.prepared(inputs[part]), loss, seed)
 
 
 def prepared(model: Layer, batch: Data) -> Data:
     """Return a batch as the model takes it: floating inputs in its dtype, inputs and targets on its backend."""
-    inputs, targets = batch
+    return Data(model.prepared(batch.inputs), _prepared_targets(model, batch.targets))
+
+
+def _prepared_targets(model: Layer, targets: Any) -> Any:
     backend = backend_of_all(model.named_parameters())
-    if hasattr(targets, "dtype") and backend_of(targets) is not backend:
-        targets = backend.asarray(targets)
-    return Data(model.prepared(inputs), targets)
+    elsewhere = hasattr(targets, "dtype") and backend_of(targets) is not backend
+    return backend.asarray_of_known_bounds(targets) if elsewhere else targets
 
 
 def floats(means: Mapping[str, Any]) -> Record:

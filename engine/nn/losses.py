@@ -20,7 +20,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from engine.backend import backend_of, bounds, check_together
+from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn.mending import classes_mend, outputs_mend, targets_mend
 
@@ -68,8 +68,6 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
     if mask is not None and mask.shape != logits.shape:
         raise ShapeError(f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}")
-    if mask is not None and not mask.any(axis=1).all():
-        raise DataError("softmax_cross_entropy: expected a possible action in every row of the mask, found none in one")
     if targets.ndim == 1:
         _check_classes(targets, actions)
     if actions == 1:
@@ -78,9 +76,15 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
             "numbers, sigmoid_binary_cross_entropy for one yes-or-no question, both with targets [B, 1]"
         )
     rows = xp.arange(batch)
-    forbidden = mask is not None and (~mask[rows, targets] if targets.ndim == 1 else targets[~mask] != 0).any()
-    if forbidden:
-        raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
+    if mask is not None:
+        fits = mask[rows, targets] if targets.ndim == 1 else mask | (targets == 0)
+        is_possible, all_fit = to_numpy(xp.stack([mask.any(axis=1).all(), fits.all()]))
+        if not is_possible:
+            raise DataError(
+                "softmax_cross_entropy: expected a possible action in every row of the mask, found none in one"
+            )
+        if not all_fit:
+            raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
     if targets.ndim == 2:
         loss, gradient = soft_target_loss(logits, targets, mask)
         return float(loss), gradient

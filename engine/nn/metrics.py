@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,19 @@ from engine.nn.figures import new_figure
 Array = Any
 
 
-def accuracy(outputs: Array, targets: Array) -> float:
+def _read(measure: Callable[[Array, Array], Any]) -> Callable[[Array, Array], float]:
+    """Decorator: return a float. `unread` leaves it on its device, where a trainer reads it with other numbers."""
+
+    @wraps(measure)
+    def number(outputs: Array, targets: Array) -> float:
+        return float(measure(outputs, targets))
+
+    vars(number)["unread"] = measure
+    return number
+
+
+@_read
+def accuracy(outputs: Array, targets: Array) -> Any:
     """Return the share of examples that are classified correctly, in [0, 1].
 
     outputs [B, A], any scale; the class of the largest one is compared with targets int [B] (class numbers) or [B, A]
@@ -29,13 +42,13 @@ def accuracy(outputs: Array, targets: Array) -> float:
     check_together("accuracy", outputs=outputs, targets=targets)
     known = targets == targets
     if len(given) == 2 and given[1] == 1 and wanted == given:
-        return float((((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean())
+        return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
     if len(given) != 2 or given[1] < 2 or wanted not in (given[:1], given):
         mend = "; one yes-or-no output needs targets [B, 1]" if given[1:] == (1,) else ""
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}{mend}")
     classes = targets if wanted == given[:1] else targets.argmax(axis=1)
     answered = (outputs.max(axis=1) > -np.inf) & known.reshape(given[0], -1).all(axis=1)
-    return float(((outputs.argmax(axis=1) == classes) & answered).mean())
+    return ((outputs.argmax(axis=1) == classes) & answered).mean()
 
 
 def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:

@@ -116,13 +116,12 @@ class Optimizer(Guided):
                 flat = self._flat_state[slot] = self._flat_parameters.zeros()
                 for own in flat:
                     if f"{slot}.{own}" in self._state:
-                        flat[own][...] = self._state[f"{slot}.{own}"]
+                        flat[own][...] = backend_of(flat[own]).asarray(self._state[f"{slot}.{own}"])
                     self._state[f"{slot}.{own}"] = flat[own]
             return self._flat_state[slot].groups[name]
         if key not in self._state:
             self._state[key] = backend_of(parameter).xp.zeros_like(parameter)
-        elif self._state[key].strides != parameter.strides:
-            self._state[key] = laid_out_like(parameter, self._state[key])
+        self._state[key] = laid_out_like(parameter, self._state[key])
         return self._state[key]
 
     def _update(
@@ -388,9 +387,11 @@ def _most_squarable(gradient: Array) -> float:
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:
-    """Copy values into the parameter's memory order; arithmetic across two orders is many times slower."""
+    """Values on the parameter's backend, in its memory order: arithmetic across two orders is many times slower."""
+    if type(values) is type(parameter) and values.strides == parameter.strides:
+        return values
     laid_out = backend_of(parameter).xp.empty_like(parameter)
-    laid_out[...] = values
+    laid_out[...] = backend_of(parameter).asarray(values)
     return laid_out
 
 

@@ -19,6 +19,7 @@ from engine.native.pool import ThreadPool
 from engine.nn.data import parts_of
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.batchnorm import BatchNorm
+from engine.nn.loss_scale import LossScale
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
@@ -40,10 +41,12 @@ class GradientSource:
         pool: the threads it works on; the optimizer and the averages use them too.
         measures_norm: whether a step without clipping reports the gradient norm. For tables of millions of elements,
             this extra read costs as much as an optimizer step.
+        loss_scale: what the gradients have been multiplied by, in mixed precision.
     """
 
     pool: ThreadPool
     measures_norm = True
+    loss_scale: LossScale | None = None
 
     def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
         """Run one batch forward and backward; random draws depend only on `seed`.

@@ -264,22 +264,30 @@ class Trainer(Guided):
         self, grads: FlatTensors, measured: Mapping[str, Any], batch: Any, rate: float
     ) -> tuple[Record, Mapping[str, Array]]:
         """`_slopes` on a GPU: loss, metrics and the gradient's norm are read together, the only wait of a step."""
+        if (scale := self._source.loss_scale) is not None:
+            grads.whole *= 1 / scale.factor
         norm = backend_of_all(grads).xp.linalg.norm(grads.whole.astype(np.float64))
         means, limit = floats({**measured, "gradient_norm": norm}), self.settings.clip_norm
         if not math.isfinite(means["loss"]):
             raise self._failure("loss", means["loss"], why_no_loss(self.model, batch, rate))
-        if not math.isfinite(found := means["gradient_norm"]):
+        if not math.isfinite(found := means["gradient_norm"]) and (scale is None or scale.factor <= 1):
             raise self._failure("gradient", found, why_no_gradient(grads, batch, rate))
         if limit is not None and found > limit:
             grads.whole *= limit / found
         return means, grads
 
     def _move(self, grads: Mapping[str, Array], rate: float, means: Record) -> None:
-        """Move the weights by one step and count it."""
-        parameters, pool = self._flat or self.model.named_parameters(), self._source.pool
-        self.optimizer.step(parameters, grads, rate, pool)
+        """Move the weights by one step and count it; gradients that overflowed in mixed precision move nothing."""
+        parameters, pool, scale = (
+            self._flat or self.model.named_parameters(),
+            self._source.pool,
+            self._source.loss_scale,
+        )
+        moves = scale is None or scale.follow(math.isfinite(means["gradient_norm"]))
+        if moves:
+            self.optimizer.step(parameters, grads, rate, pool)
         self.steps_done += 1
-        if self._average is not None:
+        if moves and self._average is not None:
             self._average.update(parameters, pool)
         for name, value in means.items() if self._drawn else ():
             self._sums[name] = self._sums.get(name, 0.0) + value * self._drawn
@@ -371,6 +379,7 @@ class Trainer(Guided):
             "steps_done": self.steps_done,
             "optimizer_steps": self.optimizer.steps,
             "average_updates": updates,
+            "loss_scale": None if (scale := self._source.loss_scale) is None else vars(scale).copy(),
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
@@ -381,6 +390,8 @@ class Trainer(Guided):
         tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
         self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
         self.steps_done = values["steps_done"]
+        if self._source.loss_scale is not None:
+            vars(self._source.loss_scale).update(values.get("loss_scale") or {})
         if self._average is not None:
             averages = {name: backend.asarray(array) for name, array in _group(arrays, "average/").items()}
             self._average.load(averages, values.get("average_updates", self.steps_done))

@@ -9,6 +9,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LiveLine, live_line, log, show
 from engine.cli.setting_flags import add_flag, add_former, hide_seldom
 from engine.errors import ConfigError
+from engine.nn.loss_scale import PRECISIONS
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.training.families import PARTS, family_of
@@ -100,6 +101,8 @@ def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
     add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
     text = "train a tower on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"
     add_flag(group, "--backend", PretrainSettings.backend, text, choices=BACKEND_NAMES)
+    text = "train towers on a GPU in single precision, or multiply in half precision (mixed)"
+    add_flag(group, "--precision", LearnerSettings.precision, text, choices=PRECISIONS)
     add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
 
 
@@ -119,7 +122,7 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     values = {name: getattr(recipe, name) if value is None else value for name, value in given.items()}
     peak_rate = values.pop("peak_rate")
     loss = LossWeights(siblings=arguments.sibling_weight)
-    learner = LearnerSettings(**values, threads=arguments.threads, loss=loss)
+    learner = LearnerSettings(**values, threads=arguments.threads, precision=arguments.precision, loss=loss)
     same = "net part start_from minutes positions seed checkpoint_minutes evaluate_minutes backend".split()
     return PretrainSettings(
         **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files

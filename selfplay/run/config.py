@@ -13,6 +13,7 @@ from typing import Any, Self
 from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
+from engine.nn.loss_scale import PRECISIONS
 from engine.options.settings import REQUIRED, check_settings, help_of, setting
 from selfplay.data.split import HELD_OUT_SHARE
 from selfplay.games.game_settings import GameSettings, SearchSettings
@@ -59,6 +60,9 @@ class FitSettings:
     )
     backend: str = setting(
         "numpy", "train towers on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes", BACKEND_NAMES
+    )
+    precision: str = setting(
+        PRECISIONS[0], "train towers on a GPU in single precision, or multiply in half precision (mixed)", PRECISIONS
     )
     shard_size: int = setting(64, "normalise batches in groups of this many positions", least=2)
     average_decay: float = setting(
@@ -182,6 +186,8 @@ class RunConfig:
             if getattr(self, section).backend == "cupy" and not able:
                 kinds = "towers and transformers train" if section == "fit" else "towers play"
                 raise ConfigError(f"{section}.backend cupy: only {kinds} on a GPU; expected numpy for {self.net}")
+        if self.fit.precision == "mixed" and not family.on_device:
+            raise ConfigError(f"fit.precision mixed: only towers and transformers train so, not {self.net}")
 
 
 SECTIONS: dict[str, type[Any]] = {

@@ -68,6 +68,7 @@ def learner_settings(config: RunConfig) -> LearnerSettings:
         batch_size=config.fit.batch_size,
         weight_decay=config.fit.weight_decay,
         shard_size=config.fit.shard_size,
+        precision=config.fit.precision,
         threads=config.threads,
         average_decay=config.fit.average_decay,
         variations=config.fit.variations,

@@ -40,6 +40,8 @@ class Learner:
     ) -> None:
         if backend == "cupy" and not family.on_device:
             raise ConfigError("backend cupy: only towers train on a GPU, expected backend numpy")
+        if settings.precision == "mixed" and not family.on_device:
+            raise ConfigError("precision mixed: only towers and transformers train on a GPU, expected precision single")
         self._backend = get_backend(backend) if family.on_device else NUMPY
         with self._backend.guard("the network was loaded"):
             model = model.to(self._backend)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.errors import ConfigError
+from engine.nn.loss_scale import PRECISIONS
 from selfplay.training.losses import LossWeights
 
 
@@ -47,6 +48,7 @@ class LearnerSettings:
     clip_norm: float = 5.0  # largest norm of the whole gradient
     average_decay: float = 0.999  # per step, for the exponential moving average of the weights
     variations: float = 0.0  # share of positions with scored moves replaced by one after such a move; sparse nets only
+    precision: str = PRECISIONS[0]  # mixed = on a GPU, products in half precision
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:

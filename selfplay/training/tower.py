@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -21,7 +22,9 @@ from engine.network.transformer.model import NetworkConfig, build_network
 from engine.nn.averaging import refresh_statistics
 from engine.nn.layer import Layer
 from engine.nn.layer_gradients import floats
+from engine.nn.loss_scale import LossScale
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
+from engine.nn.operations import operations_on
 from engine.nn.optimizers import AdamW, Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch, part_of
@@ -93,6 +96,8 @@ class TowerGradients(GradientSource):
         self._runner = DataParallel(model, settings.shard_size, settings.threads if self._backend is NUMPY else 1)
         self._weights = settings.loss
         self.pool = self._runner.pool
+        if settings.precision == "mixed" and self._backend is not NUMPY:
+            self.loss_scale = LossScale()
 
     def gradients(self, batch: TrainingBatch, seed: tuple[int, ...]) -> StepResult:
 
@@ -102,9 +107,13 @@ class TowerGradients(GradientSource):
         def loss(outputs: dict[str, np.ndarray], part: slice) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
             sums, gradients = dual_head_loss(outputs, part_of(batch, part.start, part.stop), self._weights)
             count = part.stop - part.start
+            if self.loss_scale is not None:
+                gradients = {name: self.loss_scale.factor * gradient for name, gradient in gradients.items()}
             return sums.total(count, self._weights), gradients, sums.metrics(count)
 
-        return self._runner.step(len(batch.n_moves), inputs, loss, seed)
+        halves = nullcontext() if self.loss_scale is None else operations_on(self._backend).half_products()
+        with halves:
+            return self._runner.step(len(batch.n_moves), inputs, loss, seed)
 
 
 def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:

@@ -7,6 +7,7 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
 from engine.nn.layers.initialization import glorot_normal, he_normal
+from engine.nn.operations import operations_for
 
 
 @register("dense")
@@ -37,10 +38,12 @@ class Dense(Layer):
         weight = self.params["weight"]
         check_input(self, x, "B", "...", self.inputs, dtype=weight.dtype)
         rows = x.reshape(-1, self.inputs)
-        y = rows @ weight.T + self.params["bias"]
+        product = operations_for(rows).product
+        y = product(rows, weight.T) + self.params["bias"]
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             drows = dy.reshape(-1, self.outputs)
-            return (drows @ weight).reshape(x.shape), {"weight": drows.T @ rows, "bias": drows.sum(axis=0)}
+            dx = product(drows, weight).reshape(x.shape)
+            return dx, {"weight": product(drows.T, rows), "bias": drows.sum(axis=0)}
 
         return y.reshape(*x.shape[:-1], self.outputs), backward

@@ -16,7 +16,7 @@ from engine.nn.operations.device_operations import DeviceOperations
 from engine.nn.operations.native import NativeOperations
 from engine.nn.operations.plain import Operations
 
-__all__ = ["NativeOperations", "Operations", "operations_for"]
+__all__ = ["NativeOperations", "Operations", "operations_for", "operations_on"]
 
 _NATIVE = NativeOperations(np)
 _PLAIN = Operations(np)
@@ -27,9 +27,10 @@ def operations_for(x: Any) -> Operations:
     backend = backend_of(x)
     if backend is NUMPY and x.dtype == np.float32:
         return _NATIVE
-    return _PLAIN if backend is NUMPY else _on_device(backend)
+    return _PLAIN if backend is NUMPY else operations_on(backend)
 
 
 @cache
-def _on_device(backend: Backend) -> Operations:
+def operations_on(backend: Backend) -> Operations:
+    """Return the implementation for a device."""
     return DeviceOperations(backend)

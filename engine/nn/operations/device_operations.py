@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from engine.backend import Backend
 from engine.nn.operations.plain import Array, GateGradients, Operations
@@ -16,6 +19,35 @@ class DeviceOperations(Operations):
         super().__init__(backend.xp)
         self._backend = backend
         self._fused = {function.__name__: backend.fused(function) for function in _functions(backend.xp)}
+        self._halves = False  # whether products are in half precision
+
+    @contextmanager
+    def half_products(self) -> Iterator[None]:
+        self._halves = True
+        try:
+            yield
+        finally:
+            self._halves = False
+
+    def product(self, a: Array, b: Array) -> Array:
+        if not self._halves:
+            return a @ b
+        return (a.astype(np.float16) @ b.astype(np.float16)).astype(a.dtype)
+
+    def conv2d(
+        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+    ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array]]]:
+        """As in `Operations`; its patches are in half precision, too, where products are."""
+        if not self._halves or x.dtype == np.float16:
+            return super().conv2d(x, weight, stride, padding, input_gradient)
+        halves = x.astype(np.float16), weight.astype(np.float16)
+        y, half_backward = super().conv2d(*halves, stride, padding, input_gradient)
+
+        def backward(dy: Array) -> tuple[Array | None, Array]:
+            dx, dweight = half_backward(dy.astype(np.float16))
+            return None if dx is None else dx.astype(x.dtype), dweight.astype(x.dtype)
+
+        return y.astype(x.dtype), backward
 
     def _spread(self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
         """For stride 1, dx is the convolution of dy with the kernel turned by half: four kernels in place of many."""

@@ -8,6 +8,7 @@ implementations override methods of `Operations` and are tested against it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,16 @@ class Operations:
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
+
+    # ---- matrix products ------------------------------------------------------------------------------------------
+
+    def half_products(self) -> AbstractContextManager[None]:
+        """A block in which products on a device are computed in half precision, and their results cast back."""
+        return nullcontext()
+
+    def product(self, a: Array, b: Array) -> Array:
+        """A matrix product of a dense layer."""
+        return a @ b
 
     # ---- convolution ----------------------------------------------------------------------------------------------
 
@@ -224,10 +235,10 @@ class Operations:
 
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
         """Add each row at the places chosen for it: rows [B, D], chosen int [B, L], negative = none -> [count, D]."""
-        table = self.xp.zeros((count, rows.shape[1]), rows.dtype)
-        image, place = self.xp.nonzero(chosen >= 0)
-        self.xp.add.at(table, chosen[image, place], rows[image])
-        return table
+        table = self.xp.zeros((count + 1, rows.shape[1]), rows.dtype)  # The last row takes what goes nowhere.
+        places = self.xp.where(chosen >= 0, chosen, count).reshape(-1)
+        self.xp.add.at(table, places, self.xp.repeat(rows, chosen.shape[1], axis=0))
+        return table[:count]
 
 
 def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:

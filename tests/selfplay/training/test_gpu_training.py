@@ -1,17 +1,20 @@
 """Towers train on a device as on the processor, with few kernels and waits."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.backend import get_backend, to_numpy
-from engine.errors import ConfigError, DeviceError
+from engine.errors import ConfigError, DeviceError, TrainingError
 from engine.nn import dit, operations
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
 from engine.nn.layer import Layer
+from engine.nn.loss_scale import FIRST_FACTOR, GROWTH_STEPS
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of
@@ -30,7 +33,7 @@ def plain_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "_NATIVE", operations.Operations(np))
 
 
-def learner_on(backend: str, positions: PositionSet, net: str = "16x1", **changes: int) -> Learner:
+def learner_on(backend: str, positions: PositionSet, net: str = "16x1", **changes: Any) -> Learner:
     family, settings = family_of(net), replace(SETTINGS, **changes)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
     learner = Learner(family, family.build(np.random.default_rng(1)), batches, settings, 1e-4, backend)
@@ -50,15 +53,23 @@ def assert_near(model: Layer, other: Layer, tolerance: float = 1e-5) -> None:
         np.testing.assert_allclose(found[name], expected, rtol=near, atol=near, err_msg=name)
 
 
-@pytest.mark.parametrize("shard_size", [16, 8])
+@pytest.mark.parametrize(
+    ("shard_size", "precision", "tolerance"), [(16, "single", 1e-5), (8, "single", 1e-5), (16, "mixed", 1e-3)]
+)
 def test_fifty_steps_on_a_device_end_with_the_processors_weights(
-    shard_size: int, positions: PositionSet, device: Device, tmp_path: Path
+    shard_size: int, precision: str, tolerance: float, positions: PositionSet, device: Device, tmp_path: Path
 ) -> None:
-    there, here = (learner_on(backend, positions, shard_size=shard_size) for backend in ("cupy", "numpy"))
+    there, here = (
+        learner_on(backend, positions, shard_size=shard_size, precision=precision) for backend in ("cupy", "numpy")
+    )
     for _ in range(50):
         found, expected = there.step(), here.step()
-        assert found.value == pytest.approx(expected.value, rel=1e-4)
-    assert_near(there.model, here.model)
+        assert found.value == pytest.approx(expected.value, rel=10 * tolerance)
+    assert_near(there.model, here.model, tolerance)
+    if precision == "mixed":
+        assert there.state()[1]["loss_scale"] == {"factor": FIRST_FACTOR, "good_steps": 50}
+        assert {array.dtype for array in there.model.named_parameters().values()} == {np.dtype(np.float32)}
+        return
     averaged = there.averaged_model()
     assert_near(averaged, here.averaged_model())
     sample = TowerHeldOut(positions, 40)
@@ -120,6 +131,57 @@ def test_a_transformers_forward_pass_on_a_device_waits_for_nothing(positions: Po
     assert device.total("wait") == 0, device.by_place("wait")
     for name, output in found.items():
         np.testing.assert_allclose(to_numpy(output), expected[name], atol=1e-4)
+
+
+def test_mixed_precision_resumes_to_the_bit(positions: PositionSet, device: Device) -> None:
+    whole, other, single = (learner_on("cupy", positions, precision=kind) for kind in ("mixed", "mixed", "single"))
+    whole._trainer._source.loss_scale.good_steps = GROWTH_STEPS - 3  # so that it grows behind the checkpoint
+    for _ in range(2):
+        whole.step()
+    arrays, values = whole.state()
+    other.restore({name: to_numpy(array).copy() for name, array in arrays.items()}, json.loads(json.dumps(values)))
+    for learner in (whole, whole, other, other, *[single] * 4):
+        learner.step()
+    assert_near(other.model, whole.model, 0.0)
+    assert other.state()[1] == whole.state()[1]
+    assert whole.state()[1]["loss_scale"] == {"factor": 2 * FIRST_FACTOR, "good_steps": 1}
+    assert any(np.any(arrays_of(whole.model)[name] != array) for name, array in arrays_of(single.model).items())
+
+
+def test_a_step_whose_gradients_overflow_is_skipped(positions: PositionSet, device: Device) -> None:
+    learner = learner_on("cupy", positions, precision="mixed")
+    learner.step()
+    scale, before, moments = learner._trainer._source.loss_scale, arrays_of(learner.model), learner.state()[1]
+    scale.factor = 2.0**20  # more than half precision can hold
+    assert np.isfinite(learner.step().policy)
+    assert (scale.factor, scale.good_steps, learner.steps_done) == (2.0**19, 0, 2)
+    assert learner.state()[1]["optimizer_steps"] == moments["optimizer_steps"] == 1
+    for name, array in learner.model.named_parameters().items():
+        np.testing.assert_array_equal(to_numpy(array), before[name], err_msg=name)
+    while scale.good_steps == 0:
+        learner.step()
+    assert scale.factor < 2.0**19
+    assert any(np.any(to_numpy(array) != before[name]) for name, array in learner.model.named_parameters().items())
+    scale.factor, weight = 1.0, next(iter(learner.model.named_parameters().values()))
+    weight[...] = np.nan
+    with pytest.raises(TrainingError, match="expected a finite loss"):
+        learner.step()
+
+
+def test_mixed_precision_waits_no_longer_and_the_processor_computes_in_single(
+    positions: PositionSet, device: Device
+) -> None:
+    learner = learner_on("cupy", positions, precision="mixed")
+    learner.step()
+    device.counts.clear()
+    learner.step()
+    assert device.total("wait") <= 2, device.by_place("wait")
+    here, single = (learner_on("numpy", positions, precision=precision) for precision in ("mixed", "single"))
+    for one in (here, single):
+        one.step()
+    assert_near(here.model, single.model, 0.0)
+    with pytest.raises(ConfigError, match="precision mixed: only towers and transformers"):
+        learner_on("numpy", positions, "sparse-128", precision="mixed")
 
 
 def test_a_device_that_fails_ends_training_with_one_error(positions: PositionSet, device: Device) -> None:

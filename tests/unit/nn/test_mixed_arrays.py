@@ -1,15 +1,16 @@
 """Arrays of which some lie on a GPU and others in host memory: the error says what to write."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine import nn
+from engine import backend, nn
 from engine.backend import get_backend, to_numpy
 from engine.errors import DataError, ShapeError
-from engine.nn.averaging import refresh_statistics
+from engine.nn.averaging import ExponentialAverage, refresh_statistics
 from tests.strict_cupy import Device
 
 RNG = np.random.default_rng(1)
@@ -47,6 +48,9 @@ MIXTURES: dict[str, tuple[Callable[[Callable[[Any], Any]], Any], str, str]] = {
     "an optimizer": (
         lambda up: nn.Adam().step(MODEL.to("cupy").named_parameters(), gradients_of(MODEL, X), 0.1),
         'get_backend("cupy").asarray(gradient)', 'model.to("numpy")'),
+    "adopted parameters": (
+        lambda up: MODEL.to("cupy").adopt_parameters(MODEL.named_parameters()),
+        'get_backend("cupy").asarray(first.weight)', 'model.to("numpy")'),
 }  # fmt: skip
 
 
@@ -89,3 +93,64 @@ def test_indices_are_read_back_once(device: Device) -> None:
     with pytest.raises(DataError, match="found 0 to 7"):
         nn.softmax_cross_entropy(up(Y), up(np.array([0, 1, 7, 0, 0, 0])))
     assert device.total("wait") == 1
+
+
+TOKENS = np.arange(24).reshape(6, 4) % 9
+READER = nn.Sequential(table=nn.Embedding(9, 3, RNG), flat=nn.Flatten(), last=nn.Dense(12, 2, RNG))
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "targets", "loss"),
+    [
+        (MODEL, X, CLASSES, nn.softmax_cross_entropy),
+        (READER, TOKENS, CLASSES, nn.softmax_cross_entropy),
+        (nn.Dense(3, 1, RNG), X, CLASSES[:, None] / 1, nn.sigmoid_binary_cross_entropy),
+    ],
+    ids=["classes", "tokens", "yes or no"],
+)
+def test_a_step_waits_twice_because_the_host_checks_what_it_uploads(
+    model: nn.Layer, x: Any, targets: Any, loss: Any, device: Device
+) -> None:
+    histories = []
+    for place in ("numpy", "cupy"):
+        twin = model.astype(np.float32).to(place)
+        trainer = nn.Trainer(twin, loss, nn.SGD(), 0.1, metrics={"accuracy": nn.accuracy})
+        trainer.fit(nn.Data(x, targets), 1)
+        device.counts.clear()
+        histories.append(trainer.fit(nn.Data(x, targets), 2))
+    assert device.total("wait") <= 2, device.by_place("wait")
+    for name in ("loss", "accuracy"):
+        np.testing.assert_allclose(*(history[name] for history in histories), rtol=1e-5)
+
+
+def test_what_a_trainer_uploads_is_checked_and_leaves_nothing_behind(device: Device) -> None:
+    before = len(backend._known_bounds)
+    for x, targets, error, found in (
+        (TOKENS - 1, CLASSES, ShapeError, "-1 to 7"),
+        (TOKENS, CLASSES + 1, DataError, "1 to 2"),
+    ):
+        with pytest.raises(error, match=f"found {found}"):
+            nn.Trainer(READER.to("cupy"), nn.softmax_cross_entropy, nn.SGD(), 0.1).fit(nn.Data(x, targets), 1)
+    READER.to("cupy")(TOKENS)
+    gc.collect()
+    assert len(backend._known_bounds) == before
+
+
+def test_the_state_of_optimizers_and_averages_follows_the_parameters(device: Device) -> None:
+    there, x = MODEL.to("cupy"), get_backend("cupy").asarray(X)
+    optimizer, other, averages = nn.Adam(), nn.Adam(), [ExponentialAverage(0.5), ExponentialAverage(0.5)]
+    for model in (MODEL.to("numpy").astype(np.float32), there, there):
+        state = optimizer.state()
+        other.load_state({**state, "tensors": {name: to_numpy(array) for name, array in state["tensors"].items()}})
+        for one in (optimizer, other):
+            twin = model.astype(np.float32)
+            one.step(twin.named_parameters(), gradients_of(twin, X if model is not there else x), 0.1)
+        averages[0].update(twin.named_parameters())
+        averages[1].load({name: to_numpy(array) for name, array in averages[0].tensors.items()}, averages[0].count)
+    assert optimizer.state()["tensors"].keys() == other.state()["tensors"].keys()
+    for name, array in optimizer.state()["tensors"].items():
+        np.testing.assert_array_equal(to_numpy(array), to_numpy(other.state()["tensors"][name]))
+    for average in averages:
+        average.update(there.named_parameters())
+    for name, array in averages[0].tensors.items():
+        np.testing.assert_array_equal(to_numpy(array), to_numpy(averages[1].tensors[name]))
