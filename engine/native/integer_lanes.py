@@ -189,13 +189,11 @@ def _dot_by_products(context, builder, signature, arguments):
     unsigned, signed = (builder.bitcast(x, _SHORT_VECTOR) for x in bytes_)
     even = builder.and_(unsigned, ir.Constant(_SHORT_VECTOR, [255] * SHORTS))
     odd = builder.lshr(unsigned, eight)
-    # The extreme product, 255 * -128, fits an int16; only the sums need more bits.
-    products = builder.mul(even, builder.ashr(builder.shl(signed, eight), eight))
-    for pair in (products, builder.mul(odd, builder.ashr(signed, eight))):
-        pair = builder.bitcast(pair, _INT_VECTOR)
-        total = builder.add(total, builder.ashr(builder.shl(pair, sixteen), sixteen))
-        total = builder.add(total, builder.ashr(pair, sixteen))
-    return total
+    # Two products of bytes as `dot_bytes` takes them fit an int16; only the sums of four need more bits.
+    pairs = builder.mul(even, builder.ashr(builder.shl(signed, eight), eight))
+    pairs = builder.bitcast(builder.add(pairs, builder.mul(odd, builder.ashr(signed, eight))), _INT_VECTOR)
+    total = builder.add(total, builder.ashr(builder.shl(pairs, sixteen), sixteen))
+    return builder.add(total, builder.ashr(pairs, sixteen))
 
 
 def _call(builder, name, result, *operands):

@@ -1,5 +1,6 @@
 """Starting where it is difficult: nowhere to keep compiled kernels, nothing compiled yet, several engines at once."""
 
+import argparse
 import gc
 import os
 import random
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import chess.engine
 import pytest
@@ -21,12 +23,13 @@ from engine.errors import StillCompilingError
 from engine.native import jit
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
+from engine.player import Engine
 from engine.search.limits import Limits
 from tests.boards import board_after
 from tests.new_process import ROOT, output_of, wait_until
 from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
-from uci.loading import background
+from uci.loading import background, warmup
 from uci.loading.background import LoadingProgress, Preparation
 from uci.loading.compiler import Place, child_environment
 from uci.loading.patient import PatientEngine
@@ -35,7 +38,7 @@ from uci.protocol.answer import plain_move
 MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
 WAIT_S = 200.0
-MOST_COMPILATIONS = 293  # of a start in one process
+MOST_COMPILATIONS = 291  # of a start in one process
 
 
 def test_home_folder_that_cannot_be_written_is_no_obstacle() -> None:
@@ -377,6 +380,31 @@ def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path: Pat
         "print([one.name for one in times.compilations])\n"
     )
     assert output_of(program, AINO_CACHE_DIR=str(tmp_path)) == "[]\n"
+
+
+def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engines: list[Engine] = []
+
+    class Counted(Engine):
+        def __enter__(self) -> Self:
+            engines.append(self)
+            return super().__enter__()
+
+        def close(self) -> None:
+            engines.remove(self)
+            super().close()
+
+    def of_all(chosen: dict[str, EngineOptions]) -> None:
+        raise LookupError(f"{len(chosen) > 2} {len(engines)}")
+
+    monkeypatch.setattr(warmup, "Engine", Counted)
+    monkeypatch.setattr(warmup.Preparation, "of_all", of_all)
+    parser = argparse.ArgumentParser()
+    warmup.add_arguments(parser)
+    with pytest.raises(LookupError, match=r"^True 0$"):
+        warmup.run(parser.parse_args([]))
 
 
 # ---- the real one ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from contextlib import ExitStack
 from dataclasses import replace
 
 import chess
@@ -15,7 +14,7 @@ from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import NetFileError
 from engine.evaluation.protocol import kernels_needed
 from engine.network.weights import is_default, load_net
-from engine.options import EVALUATORS
+from engine.options import EVALUATORS, EngineOptions
 from engine.player import Engine
 from uci.loading.background import COMPILER_HASH_MIB, Preparation
 
@@ -41,19 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
         load_net(options.weights_file)  # report a broken net at once
     console = make_console(stderr=True)
     start = time.perf_counter()
-    engines: dict[str, Engine] = {}
-    with ExitStack() as stack, waiting(console, "Compiling") as tell:
+    chosen: dict[str, EngineOptions] = {}  # by the kernels that they need
+    with waiting(console, "Compiling") as tell:
         for evaluator in EVALUATORS:
             try:
-                engine = stack.enter_context(Engine(replace(options, evaluator=evaluator)))
+                with Engine(replace(options, evaluator=evaluator)) as engine:
+                    chosen.setdefault(kernels_needed(engine.evaluator), engine.options)  # `auto` is one of the others.
             except NetFileError as error:
                 console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
-            else:
-                engines.setdefault(kernels_needed(engine.evaluator), engine)  # `auto` is one of the others.
-        preparation = Preparation.of_all({needed: engine.options for needed, engine in engines.items()})
+        preparation = Preparation.of_all(chosen)
         perft(chess.Board(), 3)
         preparation.wait(lambda progress: tell(f"Search: {progress}"))
-        for engine in engines.values():
-            engine.warm_up()
+        for one in chosen.values():
+            with Engine(one) as engine:
+                engine.warm_up()
     print(f"ready in {time.perf_counter() - start:.1f} s")
     return 0

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tests.new_process import ROOT
+from benchmarks.machines import TARGETS
+from tests.new_process import ROOT, output_of
 
 PROGRAM = """
 import numpy as np
@@ -47,3 +48,16 @@ def test_a_chosen_target_without_the_hosts_instructions_does_not_end_the_process
         [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
     )
     assert done.stdout == "right\n", done.stderr
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the names are of x86-64 processors")
+@pytest.mark.parametrize(
+    ("name", "features"), [("skylake-avx512", ["avx512f", "avx2"]), ("haswell", ["avx2"]), ("nehalem", [])]
+)
+def test_a_target_of_the_comparison_kept_the_instructions_of_this_machine(name: str, features: list[str]) -> None:
+    """Numba adds the host's features to a bare name: on a processor with AVX-512, `haswell` was tried with AVX-512."""
+    program = (
+        "from engine.native.target import target_has\n"
+        "print([one for one in ('avx512vnni', 'avx512f', 'avx2') if target_has(one)])"
+    )
+    assert output_of(program, **TARGETS[name]) == f"{features}\n"
