@@ -343,8 +343,8 @@ def compare(name: str, judges: list[str], net: StockfishNet, parents: np.ndarray
         every, *by_sort = orders(judged, found)
         cells = [f"{one.correlation:.3f} ({one.bias:+.3f})" for one in by_sort]
         all_quiet = f"{every.correlation:.4f} +- {every.error:.4f}"
-        row: Row = {"judge": judge_name, "quiet siblings": all_quiet, "levels": f"{levels(judged, found):.4f}"}
-        rows.append(row | dict(zip(titles, cells, strict=True)))
+        of_all = {"judge": judge_name, "quiet siblings": all_quiet, "levels": f"{levels(judged, found):.4f}"}
+        rows.append({**of_all, **dict(zip(titles, cells, strict=True))})
     return rows
 
 
