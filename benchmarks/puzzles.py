@@ -8,7 +8,8 @@
 moves (`aino-train teach`): positions in which the teacher prefers one move by far, and Aino does, too. It can be
 stopped and continued. `draw` reviews games as `aino annotate` does and takes the puzzles of both sides. Both write
 Lichess's form. `check` counts a puzzle as wrong if the engine prefers another first move, or if its second move loses
-less than 5% of winning chances, as a move that a review calls good, too; exit status 1 if 2% or more are wrong.
+less than 5% of winning chances, as a move that a review calls good, too; exit status 1 if 2% or more are wrong. With
+`--out`, it writes the others to a file.
 """
 
 from __future__ import annotations
@@ -190,19 +191,22 @@ def _cp(score: chess.engine.Score) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Check a sample of a file's puzzles."""
-    puzzles = list(read_lichess(options.files[0]))
+    """Check a sample of a file's puzzles, and keep the good ones if there is a file for them."""
+    puzzles = list(zip(read_lichess(options.files[0]), read_rows(options.files[0]), strict=True))
     sample = random.Random(options.seed).sample(puzzles, min(options.sample, len(puzzles)))
-    wrong = 0
+    wrong, kept = 0, []
     progress = Progress("checked", len(sample))
     with chess.engine.SimpleEngine.popen_uci(options.engine) as engine:
-        for number, puzzle in enumerate(sample, 1):
+        for number, (puzzle, row) in enumerate(sample, 1):
             found = fault(engine, puzzle, options.nodes)
             wrong += bool(found)
+            kept += [] if found else [row]
             if found:
                 print(f"{puzzle.fen}: {puzzle.moves[0]} ({puzzle.rating:.0f}): {found}", flush=True)
             progress.update(number)
     share = wrong / max(1, len(sample))
+    if options.out:
+        write_rows(options.out, kept)
     report([{"puzzles": len(puzzles), "checked": len(sample), "wrong": wrong, "share": f"{share:.1%}"}], options.json)
     return int(share >= 0.02)
 
