@@ -67,6 +67,9 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--check \d+", "--check 4"),
     (r"(teach (?!.*--count)(?!.*--check).*)$", r"\1 --count 8"),
     (r"(teach .*--count 8.*)$", r"\1 --chunk-rows 64 --filter-mib 1 --tree-visits 20"),
+    # The other folders and networks of the model card's tables are made in the same way.
+    (r"(teach .*--out labels/main.*)$", r"\1; for x in next wide games value scored; do cp -r labels/{main,$x}; done"),
+    (r"(?:seventh|eighth)\.dit|(?<=-from )sparse-768\.dit", "second.dit"),
     (r'--level "time 1"', f'--level "nodes 1" --fen "{MATE_IN_ONE}"'),
     (r"(play .*--weights-file .*|play --load .*|play --side black.*)$", r"\1 < /dev/null"),
     (r"(analyse (?!.*--nodes).*)$", r"\1 --nodes 20"),
