@@ -38,8 +38,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
     The file gets a new file's permissions, whatever an older `path` had. A link at `path` is replaced, not followed.
     """
-    # Its name is random: containers that share a folder have processes with the same ids.
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    temporary = aside(path, "tmp")
     with naming(path):
         try:
             with open(temporary, "xb") as stream:  # "x" refuses to follow a planted link
@@ -53,6 +52,11 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
                 error.filename = None
             raise
         sync_folder(path.parent)
+
+
+def aside(path: Path, ending: str) -> Path:
+    """Return a hidden name beside `path`, a random one: in containers that share a folder, process ids are the same."""
+    return path.with_name(f".{path.name}.{os.urandom(4).hex()}.{ending}")
 
 
 def replace(source: Path, target: Path) -> None:

@@ -5,7 +5,6 @@ A set is a folder with the arrays of `PositionSet` and `version`; it gets its na
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import DataError
-from engine.files.atomic import make_durable, replace, sync_folder
+from engine.files.atomic import aside, make_durable, replace, sync_folder
 from selfplay.records.positions import PositionSet, empty_set
 
 POSITION_SET_VERSION = 3
@@ -32,10 +31,7 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
         for name, sample in samples.items():
             lengths[name] += len(getattr(piece, name)) - len(sample)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    for left_behind in (temporary, old):
-        shutil.rmtree(left_behind, ignore_errors=True)
+    temporary, old = aside(folder, "tmp"), aside(folder, "old")
     temporary.mkdir()
     try:
         for name, sample in samples.items():

@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from engine.errors import DataError
 from engine.files import atomic
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import parse_teacher_line
+from selfplay.records import store
 from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
 from selfplay.records.positions import PositionSet, empty_set
 from selfplay.records.store import map_set, write_set
@@ -52,16 +54,34 @@ def test_mapped_positions_can_be_sampled(positions: PositionSet, tmp_path: Path)
     assert np.array_equal(batch.wdl, positions.wdl)
 
 
-@pytest.mark.parametrize("refused", ["set", f".set.{os.getpid()}.old"], ids=["new", "old"])
+@pytest.mark.parametrize("refused", ["set", ".set.00000000.old"], ids=["new", "old"])
 def test_set_that_another_process_maps_was_half_deleted(
     refused: str, positions: PositionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Windows, where mapped files and their folder can be neither deleted nor renamed."""
     write_set(tmp_path / "set", [positions])
     monkeypatch.setattr(atomic, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(os, "urandom", bytes)
     monkeypatch.setattr(os, "replace", Refusals(refused, 11))
     with pytest.raises(PermissionError):
         write_set(tmp_path / "set", [games_of(positions, 0, 5)])
+    assert_equal_sets(map_set(tmp_path / "set"), positions)
+    assert [one.name for one in tmp_path.iterdir()] == ["set"]
+
+
+def test_two_writers_with_one_process_id_wrote_through_one_folder(
+    positions: PositionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in two containers that share a folder: the second began by removing what the first was writing."""
+    write_joined, few = store._write_joined, games_of(positions, 0, 5)
+
+    def meanwhile(*arguments: Any) -> None:
+        monkeypatch.setattr(store, "_write_joined", write_joined)
+        write_set(tmp_path / "set", [few])
+        write_joined(*arguments)
+
+    monkeypatch.setattr(store, "_write_joined", meanwhile)
+    write_set(tmp_path / "set", [positions])
     assert_equal_sets(map_set(tmp_path / "set"), positions)
     assert [one.name for one in tmp_path.iterdir()] == ["set"]
 
