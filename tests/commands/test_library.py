@@ -206,7 +206,7 @@ folder = Path(sys.argv[1])
 made = shelf.Shelf(folder, small_engine, print, print, lambda: False, Limits(nodes=1))
 upload = made.upload_path("lichess me.pgn")
 upload.write_bytes((folder / "mine.pgn").read_bytes().replace(b"Anna", b"Hugo"))
-made.take_in(upload, "lichess me.pgn")
+made.take_in(upload)
 time.sleep(60)
 """
 
@@ -227,6 +227,26 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(index: GameIndex, t
         "lichess_me.pgn",
         "mine.pgn",
     ]
+
+
+def test_a_page_that_came_back_took_the_imports_at_work_in_again(index: GameIndex, tmp_path: Path) -> None:
+    """It removed the files that were on their way, too. And both files of one name were written to one place."""
+    told: list[dict[str, object]] = []
+    shelf = Shelf(tmp_path, small_engine, told.append, lambda setup: None, lambda: False, Limits(nodes=1))
+    shelf.arrive()
+    uploads = [shelf.upload_path("me.pgn") for _ in range(2)]
+    for upload, white in zip(uploads, (b"Hugo", b"Ines"), strict=True):
+        upload.write_bytes((tmp_path / "mine.pgn").read_bytes().replace(b"Anna", white))
+    with shelf._importing:
+        shelf.take_in(uploads[0])
+        shelf.arrive()
+        shelf.take_in(uploads[1])
+    deadline = time.monotonic() + 60.0
+    while sum(message["do"] == "games_read" for message in told) < 2 or [*tmp_path.glob(".import*")]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert {"Hugo", "Ines"} <= set(whites(index))
+    assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
 
 
 # ---- reviews in the background --------------------------------------------------------------------------------------

@@ -302,8 +302,7 @@ class ImportHandler(_Guarded):
             or not self.check_origin(self.request.headers.get("Origin", ""))
         ):
             raise HTTPError(403, reason="Another origin")
-        self._name = self.get_query_argument("name", "games.pgn")
-        self._path = shelf.upload_path(self._name)
+        self._path = shelf.upload_path(self.get_query_argument("name", "games.pgn"))
         self._file = self._path.open("wb")
         connection = self.request.connection
         assert isinstance(connection, HTTP1Connection)
@@ -318,7 +317,7 @@ class ImportHandler(_Guarded):
         assert self._file is not None
         assert self.server.conductor.session.shelf is not None
         self._file.close()
-        self.server.conductor.session.shelf.take_in(self._path, self._name)
+        self.server.conductor.session.shelf.take_in(self._path)
         self.finish("taken in\n")
 
     def on_connection_close(self) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -48,6 +49,7 @@ class Shelf:
         self.folder = folder
         self._tell, self._lay = tell, lay
         self._reading: SearchJob[None] | None = None
+        self._importing, self._has_resumed = threading.Lock(), False
         self.puzzles = PuzzleDesk(folder, tell)
         self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
 
@@ -59,12 +61,14 @@ class Shelf:
     def arrive(self) -> None:
         """A page is there: what was left of imports and reviews when the program ended goes on."""
         if self.folder.is_dir():
-            remove_left_behind(self.folder)
-            for left in self.folder.glob(f"{_UPLOAD}*"):
-                left.unlink(missing_ok=True)
-            for left in self.folder.glob(f"{_IMPORT}*"):
-                self.take_in(left, left.name.removeprefix(_IMPORT))
+            if not self._has_resumed:  # What a page that comes back finds there may be at work.
+                remove_left_behind(self.folder)
+                for left in self.folder.glob(f"{_UPLOAD}*"):
+                    left.unlink(missing_ok=True)
+                for left in self.folder.glob(f"{_IMPORT}*"):
+                    self._import(left)
             self.reviews.begin()
+        self._has_resumed = True
 
     def close(self) -> None:
         """Stops the work; it goes on the next time."""
@@ -150,32 +154,40 @@ class Shelf:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(str(error)) from error
-        return self.folder / f"{_UPLOAD}{os.getpid()}-{_plain(name)}"
+        return self.folder / f"{_UPLOAD}{os.urandom(4).hex()}-{_plain(name)}"
 
-    def take_in(self, upload: Path, name: str) -> None:
+    def take_in(self, upload: Path) -> None:
         """Makes an uploaded file one of the folder, plain UTF-8 under a free name, and reads it; on a thread.
 
         If the program is killed meanwhile, the next one does it. Raises OSError.
         """
-        upload = upload.replace(self.folder / f"{_IMPORT}{_plain(name)}")
+        self._import(upload.replace(upload.with_name(upload.name.replace(_UPLOAD, _IMPORT, 1))))
+
+    def _import(self, upload: Path) -> None:
+        name = upload.name.removeprefix(_IMPORT).partition("-")[2]
 
         def work(job: SearchJob[None]) -> None:
-            if re.search(r"\.csv(\.\w+)?$", name):
-                self._tell({"do": "games_read", "imported": "", "names": [], "problems": [self._take_puzzles(upload)]})
-                return
-            stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst))?$", "", _plain(name)) or "games"
-            names = [f"{stem}.pgn", *(f"{stem}-{number}.pgn" for number in range(2, 1000))]
-            target = next(path for path in map(self.folder.joinpath, names) if not path.exists())
-            try:
-                with open_unpacked(upload) as (stream, _), atomic_write(target) as out:
-                    out.writelines(utf8_pieces(stream))
-                self._read(target.name)
-            except (AinoError, *PACKED_ERRORS) as error:
-                self._tell({"do": "games_read", "imported": "", "names": [], "problems": [str(error)]})
-            finally:
-                upload.unlink(missing_ok=True)
+            with self._importing:  # One by one, because each looks for a name that is free.
+                if re.search(r"\.csv(\.\w+)?$", name):
+                    says = self._take_puzzles(upload)
+                    self._tell({"do": "games_read", "imported": "", "names": [], "problems": [says]})
+                else:
+                    self._take_games(upload, name)
 
         SearchJob[None]().start(work)
+
+    def _take_games(self, upload: Path, name: str) -> None:
+        stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst))?$", "", name) or "games"
+        names = [f"{stem}.pgn", *(f"{stem}-{number}.pgn" for number in range(2, 1000))]
+        target = next(path for path in map(self.folder.joinpath, names) if not path.exists())
+        try:
+            with open_unpacked(upload) as (stream, _), atomic_write(target) as out:
+                out.writelines(utf8_pieces(stream))
+            self._read(target.name)
+        except (AinoError, *PACKED_ERRORS) as error:
+            self._tell({"do": "games_read", "imported": "", "names": [], "problems": [str(error)]})
+        finally:
+            upload.unlink(missing_ok=True)
 
     def _take_puzzles(self, upload: Path) -> str:
         """Takes up the puzzles of Lichess's file; returns a sentence about it."""
