@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import subprocess
 import time
@@ -15,10 +16,14 @@ from urllib.request import Request, urlopen
 
 from tornado.websocket import websocket_connect
 
-WAIT_S = 60.0  # a test that waits longer for the page has failed
+WAIT_S = 200.0  # a test that waits longer for the page has failed
 _POLL_S = 0.03
 _KEY_CODES = {"Enter": 13, "Escape": 27, "Tab": 9, "Home": 36, "End": 35, "ArrowLeft": 37, "ArrowUp": 38,
               "ArrowRight": 39, "ArrowDown": 40}  # fmt: skip
+
+
+class ProtocolError(Exception):
+    """The browser cannot carry out a command, as while a page gives way to another."""
 
 
 class Chromium:
@@ -91,7 +96,8 @@ class Tab:
             message = json.loads(text)
             self._note(message)
             if message.get("id") == self._number:
-                assert "error" not in message, f"{method}: {message['error']}"
+                if "error" in message:
+                    raise ProtocolError(f"{method}: {message['error']}")
                 return message.get("result", {})
 
     def _note(self, message: dict[str, Any]) -> None:
@@ -104,8 +110,9 @@ class Tab:
 
     def go(self, url: str) -> None:
         """Opens an address and waits until it is loaded."""
-        self.call("Page.navigate", url=url)
-        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.script("window.isOld = true")
+        if "loaderId" in self.call("Page.navigate", url=url):  # else it is the same page, at another place
+            self.wait_for("!window.isOld && document.readyState === 'complete'")
 
     def resize(self, width: int, height: int, dark: bool = False) -> None:
         """The window's size, and the colour scheme that the person prefers."""
@@ -121,12 +128,17 @@ class Tab:
         return answer["result"].get("value")
 
     def wait_for(self, condition: str) -> Any:
-        """Waits until a JavaScript expression is true and returns its value."""
+        """Waits until a JavaScript expression is true and returns its value.
+
+        It has to stay true until the test goes on: what passes by itself may have passed between two looks.
+        """
         deadline = time.monotonic() + WAIT_S
-        while not (value := self.script(condition)):
+        while True:
+            with contextlib.suppress(ProtocolError):
+                if value := self.script(condition):
+                    return value
             assert time.monotonic() < deadline, f"never true: {condition}; {self.failures}"
             time.sleep(_POLL_S)
-        return value
 
     def text(self, place: str) -> str:
         """The text shown at a place."""
@@ -143,8 +155,17 @@ class Tab:
         return x, y
 
     def click(self, place: str) -> None:
-        """A click with the mouse."""
-        self.drag([self.middle(place)])
+        """A click where the mouse would reach the place: in one step with the look, since what is above may grow."""
+        self.wait_for(f"""(() => {{
+          const place = document.querySelector({json.dumps(place)});
+          if (!place || place.disabled) return false;
+          place.scrollIntoView({{ block: "nearest" }});
+          const box = place.getBoundingClientRect();
+          if (!place.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2))) return false;
+          place.focus({{ preventScroll: true }});
+          place.click();
+          return true;
+        }})()""")
 
     def drag(self, points: Sequence[tuple[float, float]], button: str = "left") -> None:
         """Presses the mouse at the first point, moves through the others and releases it."""

@@ -20,11 +20,6 @@ def says(tab: Tab, words: str) -> None:
     tab.wait_for(f"document.querySelector('#puzzle-says').textContent.includes({words!r})")
 
 
-def click(tab: Tab, place: str) -> None:
-    """Clicks an element wherever it is by then: what is above it may still grow."""
-    tab.script(f"document.querySelector({place!r}).click()")
-
-
 def test_play_review_puzzles_and_the_next_day(
     chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,17 +33,17 @@ def test_play_review_puzzles_and_the_next_day(
             wait_for_moves(tab, 2 * number)
         tab.script("send('resign')")
         tab.wait_for("state.end && state.saved")
-        click(tab, "#review-button")
+        tab.click("#review-button")
         tab.wait_for("document.querySelector('#review-link').checkVisibility()")
-        click(tab, "[data-open=games]")
+        tab.click("[data-open=games]")
         tab.wait_for("games.rows.length === 1 && games.rows[0].accuracy_white !== null")
         assert tab.text(".game-row .ending") == "you resigned, 4 moves"
         tab.script("document.querySelector('#games').close('cancel')")
-        click(tab, "[data-open=puzzles]")
+        tab.click("[data-open=puzzles]")
         says(tab, "White to move")
         tab.script("puzzleBoard.onMove('h5e5')")
         says(tab, "Try again")
-        click(tab, "[data-puzzle=answer]")
+        tab.click("[data-puzzle=answer]")
         says(tab, "Qxf7#")
         assert tab.failures == []
         tab.close()

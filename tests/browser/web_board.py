@@ -14,6 +14,7 @@ from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchResult
+from tests.browser.devtools import WAIT_S
 from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
 from uci.web.board_engine import BoardEngine
@@ -22,7 +23,6 @@ from uci.web.conductor import Conductor
 from uci.web.server import WebServer
 
 SMALL = EngineOptions(evaluator="material", threads=1, hash_mib=16)
-WAIT_S = 60.0
 SCHOLARS_MATE = ("e7e5", "b8c6", "g8f6")  # Black's answers to e4, Qh5 and Bc4
 
 

@@ -263,11 +263,22 @@ def wait_until_reviewed(reviews: BackgroundReviews, seconds: float = 120.0) -> N
         time.sleep(0.05)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no links")
+def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(tmp_path: Path) -> None:
+    (tmp_path / REVIEWS).mkdir()
+    (tmp_path / REVIEWS / f"gone{WISH}").symlink_to("nowhere")
+    (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
+    assert BackgroundReviews(tmp_path, small_engine, Limits(nodes=1)).state["left"] == 1
+
+
 REVIEWING = """
 import sys, time
 from pathlib import Path
 from tests.commands.test_library import Limits, BackgroundReviews, small_engine
-reviews = BackgroundReviews(Path(sys.argv[1]), small_engine, Limits(nodes=2000), lambda: print("told", flush=True))
+def tell():
+    print("told", flush=True)
+    time.sleep(600)  # in the middle of the first review
+reviews = BackgroundReviews(Path(sys.argv[1]), small_engine, Limits(nodes=50), tell)
 reviews.begin()
 time.sleep(600)
 """

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import chess
@@ -251,9 +250,12 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
     ) as process:
         process.stdin.write(b"e4\n")
         process.stdin.flush()
+        seen = b""
         while b"Aino plays" not in process.stdout.readline():
             assert process.poll() is None
-        time.sleep(0.2)  # it asks for the next move now
+        while b"your move: " not in seen:
+            assert process.poll() is None
+            seen += process.stdout.read(1)
         process.send_signal(getattr(signal, name))
         output, errors = process.communicate(timeout=START_S)
     assert (process.returncode, errors) == (0, b"")

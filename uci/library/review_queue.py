@@ -5,6 +5,7 @@ A wish is an empty file beside the reviews, and goes when the review is there. S
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -123,7 +124,10 @@ class BackgroundReviews:
             self._job.stop()
 
     def _wishes(self) -> list[Path]:
-        found = [(path.stat().st_mtime_ns, path) for path in (self._folder / REVIEWS).glob(f"*{WISH}")]
+        found = list[tuple[int, Path]]()
+        for path in (self._folder / REVIEWS).glob(f"*{WISH}"):
+            with contextlib.suppress(FileNotFoundError):  # that review has just become ready
+                found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found)]
 
     def _work(self, job: SearchJob[None]) -> None:

@@ -288,7 +288,7 @@ def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch: p
     guest = Guest("slow")
     guest.ask(lambda: time.sleep(1.2))
     guest.is_over = lambda: True
-    guest.ask(lambda: time.sleep(0.2))
+    guest.ask(lambda: time.sleep(0.05))
     with pytest.raises(EvaluatorError, match="slow has not answered"):
         guest.ask(lambda: time.sleep(30))
 

@@ -51,13 +51,13 @@ const games = {
   },
 
   choose(game) {
+    if (game?.key !== this.chosen?.key) $("games-sure").hidden = true;
     this.chosen = game;
     $("games-list").querySelector("[aria-pressed=true]")?.setAttribute("aria-pressed", "false");
     if (game) $("games-list").querySelector(`[data-key="${game.key}"]`)?.setAttribute("aria-pressed", "true");
     $("games-actions").querySelectorAll("button").forEach(button => { button.disabled = !game; });
     $("games-page").hidden = !game || game.accuracy_white === null && game.accuracy_black === null;
     if (game) $("games-page").href = `review?game=${game.key}`;
-    $("games-sure").hidden = true;
   },
 
   // Asks for more of the list before its end is seen.
