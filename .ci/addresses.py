@@ -1,9 +1,10 @@
-"""Write where the repository is into what a package index shows, just before the release is built.
+"""Check that a tag can be released, and write where the repository is into what a package index shows.
 
     python .ci/addresses.py https://github.com/OWNER/aino v1.0.0
 
-Links of README.md become absolute, at that tag, and pyproject.toml gets `[project.urls]`. The repository keeps relative
-links, which hold in every copy of it, so do not commit what this changes.
+The tag must be `__version__`, which CHANGELOG.md must name in a heading. Links of README.md become absolute, at that
+tag, and pyproject.toml gets `[project.urls]`. The repository keeps relative links, which hold in every copy of it, so
+do not commit what this changes.
 """
 
 import re
@@ -26,6 +27,13 @@ def absolute(text: str, repository: str, tag: str) -> str:
     return LINK.sub(link, text)
 
 
+def check(tag: str, root: Path = ROOT) -> None:
+    """Exit with the reason unless the sources and the change log have this tag's version."""
+    for name, line in (("engine/__init__.py", f'__version__ = "{tag[1:]}"'), ("CHANGELOG.md", f"## {tag[1:]}")):
+        if line not in (root / name).read_text(encoding="utf-8").splitlines():
+            sys.exit(f"tag {tag}: expected the line {line!r} in {name}")
+
+
 def main(repository: str, tag: str, root: Path = ROOT) -> None:
     """Change README.md and pyproject.toml of the folder `root`."""
     readme, package = root / "README.md", root / "pyproject.toml"
@@ -40,4 +48,5 @@ def main(repository: str, tag: str, root: Path = ROOT) -> None:
 
 
 if __name__ == "__main__":
+    check(sys.argv[2])
     main(*sys.argv[1:3])

@@ -135,7 +135,7 @@ class Lives:
     def live_and_die(self, words: Sequence[str], run: Path, target: str, wait_s: float) -> str:
         """Start a command, kill it `wait_s` seconds after the target phase has begun; returns where the run then stood.
 
-        A command that ends by itself before is not killed: "". Raises Broken when it fails.
+        Returns "" for a command that ends before. Raises Broken when it fails.
         """
         process = self._context.Process(target=_live, args=(words, self._said))
         process.start()

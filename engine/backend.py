@@ -33,7 +33,7 @@ class Backend:
     device: str
 
     def asarray(self, array: Any, dtype: Any = None) -> Any:
-        """The array on this backend; the same object if it is already there with that dtype."""
+        """Return the array on this backend; the same object if it is already there with that dtype."""
         source = array if isinstance(array, np.ndarray) or self.name != "numpy" else to_numpy(array)
         return self.xp.asarray(source, dtype=dtype)
 
@@ -52,7 +52,7 @@ class Backend:
         return importlib.import_module("cupyx").empty_pinned(shape, dtype)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A named function of elementwise array operations as one kernel, where the device can.
+        """Return a named function of elementwise array operations as one kernel, where the device can.
 
         The function may have results, and arguments that it writes by `out=`. It may call ufuncs, `where`,
         `astype` and, at its end, `sum`. CuPy before 14 cannot fuse constants with NumPy 2, and gets it as it is.
@@ -66,7 +66,7 @@ class Backend:
             self.xp.cuda.Device().synchronize()
 
     def lane(self) -> Lane:
-        """A new queue of work for the device, independent of other queues."""
+        """Return a new queue of work for the device, independent of other queues."""
         return Lane(None if self.name == "numpy" else self.xp.cuda.Stream(non_blocking=True))
 
     @contextmanager
@@ -134,7 +134,7 @@ _known_bounds: dict[int, tuple[Any, Any]] = {}  # of arrays on a device, by id
 
 
 def get_backend(name: str = "auto") -> Backend:
-    """The backend with this name; `auto` is CuPy if it imports and a device computes, else NumPy.
+    """Return the backend with this name; `auto` is CuPy if it imports and a device computes, else NumPy.
 
     Raises ConfigError for an unknown name, and DeviceError for `cupy` without a working device.
     """
@@ -157,7 +157,7 @@ def why_no_device() -> str:
 
 
 def backend_of(array: Any) -> Backend:
-    """The backend an array lives on."""
+    """Return the backend an array lives on."""
     return get_backend("cupy") if _is_cupys(array) else NUMPY
 
 
@@ -166,7 +166,7 @@ def _is_cupys(array: Any) -> bool:
 
 
 def backend_of_all(tensors: Mapping[str, Any]) -> Backend:
-    """The backend that all these arrays share; NumPy if there are no arrays."""
+    """Return the backend that all these arrays share; NumPy if there are no arrays."""
     return next((backend_of(array) for array in tensors.values()), NUMPY)
 
 
@@ -185,7 +185,7 @@ def check_together(owner: str, /, **arrays: Any) -> None:
 
 
 def bounds(array: Any) -> tuple[Any, Any]:
-    """The smallest and the largest number of an array that is not empty; a device is waited for at most once."""
+    """Return the smallest and the largest number of an array that is not empty; a device is waited for at most once."""
     if (known := _known_bounds.get(id(array))) is not None:
         return known
     smallest, largest = to_numpy(backend_of(array).xp.stack([array.min(), array.max()])).tolist()
@@ -193,7 +193,7 @@ def bounds(array: Any) -> tuple[Any, Any]:
 
 
 def to_numpy(array: Any) -> np.ndarray:
-    """The array in host memory; the same object for a NumPy array."""
+    """Return the array in host memory; the same object for a NumPy array."""
     return array.get() if _is_cupys(array) else np.asarray(array)
 
 

@@ -129,7 +129,7 @@ class Engine:
         return Runner(self._search, self._visits)
 
     def _params(self) -> SearchParams:
-        """The search's parameters but for the value of a draw, which each search sets."""
+        """Return the search's parameters but for the value of a draw, which each search sets."""
         options = self.options
         if options.preset == "lc0":
             return LC0._replace(needs_planes=self.evaluator.needs_planes, input_format=input_format_of(self.evaluator))
@@ -325,7 +325,7 @@ class Engine:
         return result
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
-        """The most visited part of the last search's tree; the engine must not be searching."""
+        """Return the most visited part of the last search's tree; the engine must not be searching."""
         if not self._is_whole:
             return ()
         return outline(self._search, max(1, least_visits), widest, self.board.chess960)
@@ -342,7 +342,7 @@ class Engine:
 
 
 def _batching(evaluator: Evaluator) -> tuple[int, bool]:
-    """What an evaluator says about batches, which is another once the processor takes over from a GPU."""
+    """Return what an evaluator says about batches, which is another once the processor takes over from a GPU."""
     return evaluator.round_size, isinstance(evaluator, PartEvaluator) and evaluator.in_parts
 
 

@@ -2,23 +2,23 @@
 
     placement side [castling [en passant [halfmove [fullmove]]]] [operations]
 
-Refused, with a `FenError` naming the field, is what cannot be played: text without 64 squares or a side to move; a side
-without exactly one king; pawns on the first or last rank; more pieces than pawns could have promoted to; a king that
-could be captured at once.
+A `FenError` naming the field refuses what cannot be played: text without 64 squares or a side to move; a side without
+exactly one king; pawns on the first or last rank; more pieces than pawns could have promoted to; a king that could be
+captured at once.
 
-Everything else is accepted. What has to be changed for that is told to `note`: castling rights without king and rook in
-place, an en passant square that no pawn can just have passed, and clocks out of range are left out, and so are words
-behind the fields that are no EPD operations. `docs/positions.md` has the table.
+Everything else is accepted, and `note` hears what had to be changed: castling rights without king and rook in place, an
+en passant square that no pawn can just have passed, clocks out of range, and words behind the fields that are no EPD
+operations are dropped. `docs/positions.md` has the table.
 
-Nothing is said of white space around and between fields; of missing castling, en passant and clocks ("-", "-", 0, 1);
-of castling letters in any order; and of move number 0, which becomes 1. The operations `hmvc` and `fmvn` of EPD set the
+White space around and between fields, missing castling, en passant and clocks ("-", "-", 0, 1), castling letters in any
+order, and move number 0, which becomes 1, are accepted without a note. The operations `hmvc` and `fmvn` of EPD set the
 clocks. An en passant square on which no legal capture exists does not change a position's key, but is kept for the
 network's history planes.
 
 Castling may be written as in FEN and X-FEN (KQkq: the outermost rook on that side of the king) or Shredder-FEN (HAha:
 the rook's file). Rights that standard chess does not know, because the king is not on the e-file or the rook not in its
 corner, make a position one of Chess960 if all of them fit one of its starts. Otherwise they are what is left of a game
-whose king or rook has moved, and are left out unless Chess960 was asked for.
+whose king or rook has moved, and are dropped unless Chess960 was asked for.
 
 A position need not be reachable in a game: impossible checks and pawn structures are accepted.
 """
@@ -47,8 +47,8 @@ _PIECES_AT_START = {chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 2, chess.QUEEN
 def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: None) -> chess.Board:
     """Return the position of a text, by this module's rules. Raises FenError naming the field and the reason.
 
-    chess960: write its castling as king takes rook, even where standard chess has the same rights. note: is told in one
-    sentence each what was left out or taken otherwise than written.
+    chess960: write its castling as king takes rook, even where standard chess has the same rights.
+    note: gets a sentence for each thing that was dropped or changed.
     """
     fields, rest = split_epd(text)
     try:
@@ -77,7 +77,7 @@ def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: No
 def check_playable(board: chess.Board) -> None:
     """Refuse boards on which the kernels cannot play: wrong kings, pawns or piece counts, or a king that can be taken.
 
-    Clocks that no game reaches are refused too. Promotions must explain the piece counts, which also bounds the number
+    It also refuses clocks that no game reaches. Promotions must explain the piece counts, which also bounds the number
     of legal moves by 218. Raises FenError.
     """
     for field, clock in (("halfmove", board.halfmove_clock), ("fullmove", board.fullmove_number)):

@@ -9,7 +9,7 @@ from engine.native.instructions import instruction
 
 
 def ctz(x):
-    """Number of trailing zero bits of a uint64, which is a bitboard's lowest square; 64 for an empty bitboard."""
+    """Return the trailing zero bits of a uint64, which is a bitboard's lowest square; 64 for an empty bitboard."""
     x = int(x)
     return (x & -x).bit_length() - 1 if x else 64
 
@@ -20,7 +20,7 @@ def _ctz(context, builder, signature, arguments):
 
 
 def popcount(x):
-    """Number of set bits of a uint64."""
+    """Return number of set bits of a uint64."""
     return int(x).bit_count()
 
 
@@ -30,7 +30,7 @@ def _popcount(context, builder, signature, arguments):
 
 
 def byteswap(x):
-    """A uint64 with its bytes reversed: a bitboard mirrored vertically (rank 1 <-> rank 8)."""
+    """Return a uint64 with its bytes reversed: a bitboard mirrored vertically (rank 1 <-> rank 8)."""
     return np.uint64(int.from_bytes(int(x).to_bytes(8, "little"), "big"))
 
 

@@ -72,7 +72,7 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def _tuples_in(kinds: Iterable[Any]) -> Iterator[Any]:
-    """The classes of the named tuples among Numba types, and of those inside them."""
+    """Yield the classes of the named tuples among Numba types, and of those inside them."""
     for kind in kinds:
         if isinstance(kind, types.BaseTuple):  # type: ignore[attr-defined]
             yield from _tuples_in(kind.types)
@@ -97,7 +97,7 @@ def _reached(kernel: Any, kinds: set[type]) -> Iterator[Any]:
 
 
 def _function_of(called: Any) -> FunctionType | None:
-    """The Python function behind a kernel, or itself; None for anything else."""
+    """Return the Python function behind a kernel, or itself; None for anything else."""
     function = getattr(called, "py_func", called)
     return function if isinstance(function, FunctionType) else None
 
@@ -118,7 +118,7 @@ def _part(called: Any) -> _Part:
 
 
 def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """What a function takes from around it: globals, attributes of modules, cells of closures, defaults."""
+    """Yield what a function takes from around it: globals, attributes of modules, cells of closures, defaults."""
     for name in sorted(_names(function.__code__)):
         if name in function.__globals__:
             value = function.__globals__[name]
@@ -148,7 +148,7 @@ def _code_text(code: CodeType, doc: str | None) -> str:
 
 
 def _text(value: Any) -> str:
-    """A text of a constant that is the same in every process; functions and other objects give their names."""
+    """Return a text of a constant that is the same in every process; functions and other objects give their names."""
     if isinstance(value, enum.Enum):
         return f"{type(value).__qualname__}.{value.name} {_text(value.value)}"
     if isinstance(value, _CONSTANTS):

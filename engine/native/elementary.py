@@ -26,7 +26,7 @@ _ROOT_HALF_BITS = int(np.float64(math.sqrt(0.5)).view(np.int64))
 
 
 def bits_of(x):
-    """The bits of a float64 as an int64."""
+    """Return the bits of a float64 as an int64."""
     return np.float64(x).view(np.int64)
 
 
@@ -36,7 +36,7 @@ def _bits_of(context, builder, signature, arguments):
 
 
 def float_of(bits):
-    """The float64 with these bits, an int64."""
+    """Return the float64 with these bits, an int64."""
     return np.int64(bits).view(np.float64)
 
 
@@ -75,7 +75,7 @@ def _odd_series(z):
 
 @kernel()
 def log(x):
-    """The natural logarithm of a float64, which is a positive normal number."""
+    """Return the natural logarithm of a float64, which is a positive normal number."""
     bits = bits_of(x)
     n = (bits - _ROOT_HALF_BITS) >> _MANTISSA
     m = float_of(bits - (n << _MANTISSA))  # x = 2^n m, sqrt(1/2) <= m < sqrt(2)
@@ -86,7 +86,7 @@ def log(x):
 
 @kernel()
 def atan(x):
-    """The arc tangent of a float64, at most 1e150 in size."""
+    """Return the arc tangent of a float64, at most 1e150 in size."""
     for _ in range(3):
         x = x / (1.0 + math.sqrt(1.0 + x * x))  # the tangent of half the angle
     z = -(x * x)  # >= -0.04

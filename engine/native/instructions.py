@@ -36,12 +36,12 @@ def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Cal
 
 
 def element_address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """The address of an element of a contiguous array."""
+    """Return the address of an element of a contiguous array."""
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
 def everywhere(builder: Any, vector: ir.VectorType, number: Any) -> Any:
-    """A vector with one number in all its lanes."""
+    """Return a vector with one number in all its lanes."""
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.IntType(32)(0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
@@ -51,7 +51,7 @@ def everywhere(builder: Any, vector: ir.VectorType, number: Any) -> Any:
 
 
 def vector_type(name: str, vector: ir.VectorType) -> Any:
-    """A Numba type for values that are one `vector` of LLVM's, which is an attribute of the type."""
+    """Return a Numba type for values that are one `vector` of LLVM's, which is an attribute of the type."""
     kind = type(f"_{name}Type", (types.Type,), {"vector": vector})
 
     @register_model(kind)
@@ -76,7 +76,7 @@ def lower_operators(kind: Any, operators: Mapping[Callable[..., Any], str], **op
 
 
 def vector_address(context: Any, builder: Any, vector: ir.VectorType, signature: Any, arguments: Any) -> Any:
-    """The place of a vector in an array, which is the first argument; its offset there is the second."""
+    """Return the place of a vector in an array, which is the first argument; its offset there is the second."""
     return builder.bitcast(element_address(context, builder, signature.args[0], *arguments[:2]), vector.as_pointer())
 
 

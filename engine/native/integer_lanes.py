@@ -36,7 +36,7 @@ _shorts, _ints = vector_type("Shorts", _SHORT_VECTOR), vector_type("Ints", _INT_
 
 
 def load_shorts(array, offset):
-    """Load 32 numbers of a contiguous int16 [n] array from ``offset`` on, unchecked when compiled. Supports + - *."""
+    """Load 32 numbers of a contiguous int16 [n] array from `offset` on, unchecked when compiled. Supports + - *."""
     return array[offset : offset + SHORTS].copy()
 
 
@@ -44,7 +44,7 @@ loads(load_shorts, _shorts, align=1)
 
 
 def store_shorts(array, offset, shorts):
-    """Write 32 numbers into a contiguous int16 [n] array from ``offset`` on; unchecked when compiled."""
+    """Write 32 numbers into a contiguous int16 [n] array from `offset` on; unchecked when compiled."""
     array[offset : offset + SHORTS] = shorts
 
 
@@ -52,7 +52,7 @@ stores(store_shorts, _shorts, align=1)
 
 
 def load_ints(array, offset):
-    """Load 16 ints of a contiguous int32 [n] array, or 64 bytes of an int8 one, from ``offset`` on.
+    """Load 16 ints of a contiguous int32 [n] array, or 64 bytes of an int8 one, from `offset` on.
 
     Unchecked when compiled. Supports + - *; bytes are operands of `dot_bytes`.
     """
@@ -63,7 +63,7 @@ loads(load_ints, _ints, align=1)
 
 
 def store_ints(array, offset, ints):
-    """Write 16 numbers into a contiguous int32 [n] array from ``offset`` on; unchecked when compiled."""
+    """Write 16 numbers into a contiguous int32 [n] array from `offset` on; unchecked when compiled."""
     array[offset : offset + INTS] = ints
 
 
@@ -112,7 +112,7 @@ def _clip_shorts(context, builder, signature, arguments):
 
 
 def clipped_product(first, second):
-    """a * b >> 7 of two vectors of shorts, after both are clipped to 0..127."""
+    """Return a * b >> 7 of two vectors of shorts, after both are clipped to 0..127."""
     return np.clip(first, 0, 127) * np.clip(second, 0, 127) >> 7
 
 
@@ -124,7 +124,7 @@ def _clipped_product(context, builder, signature, arguments):
 
 
 def high_product(first, second):
-    """a * b >> 16 of two vectors of shorts, rounded down."""
+    """Return a * b >> 16 of two vectors of shorts, rounded down."""
     return (first.astype(np.int32) * second >> 16).astype(np.int16)
 
 
@@ -149,7 +149,7 @@ def _dot_shorts(context, builder, signature, arguments):
 
 
 def sum_ints(ints):
-    """The sum of the sixteen lanes."""
+    """Return the sum of the sixteen lanes."""
     return ints.sum(dtype=np.int32)
 
 

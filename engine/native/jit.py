@@ -152,7 +152,7 @@ class _KernelCache:
 
 
 def cache_folder() -> Path | None:
-    """The folder of this process's kernels, or None when no place on this machine is writable."""
+    """Return the folder of this process's kernels, or None when no place on this machine is writable."""
     base = cache_base()
     return None if base is None else base / _compiler_hash()
 
@@ -183,7 +183,7 @@ def cache_base() -> Path | None:
 
 
 def _temporary_folder() -> Path | None:
-    """This user's folder below the temporary one; None unless it is private to the user, because cached code is run.
+    """Return this user's folder below the temporary one; None unless it is private, because cached code is run.
 
     None where the system has no temporary folder that can be written, as in a container whose files are read-only.
     """
@@ -235,7 +235,7 @@ def _language() -> str:
 
 
 def _noted(kind: str, paths: Iterable[Path], compute: Callable[[], str]) -> str:
-    """A digest of sources, noted by their sizes and times: a process would parse them for 45 to 400 ms."""
+    """Return a digest of sources, noted by their sizes and times: a process would parse them for 45 to 400 ms."""
     if (base := cache_base()) is None:
         return compute()
     found = [(str(path), path.stat()) for path in paths]

@@ -3,7 +3,7 @@
 Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that the rows overlap, and its code
 runs several times slower than memory allows; a vector type makes the intent explicit. On machines with
 narrower registers one value fills several. Multiplications and additions of lanes may fuse even in kernels without
-``contract``.
+`contract`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _lanes = vector_type("Lanes", _VECTOR)
 
 
 def load(array, offset):
-    """Load 16 floats of a contiguous float32 [n] from ``offset`` on, unchecked when compiled. Supports + - * /."""
+    """Load 16 floats of a contiguous float32 [n] from `offset` on, unchecked when compiled. Supports + - * /."""
     return array[offset : offset + LANES].copy()
 
 
@@ -46,7 +46,7 @@ loads(load, _lanes, align=4)
 
 
 def store(array, offset, lanes):
-    """Write sixteen floats into a contiguous float32 [n] array from ``offset`` on; unchecked when compiled."""
+    """Write sixteen floats into a contiguous float32 [n] array from `offset` on; unchecked when compiled."""
     array[offset : offset + LANES] = lanes
 
 
@@ -83,7 +83,7 @@ def _relu(context, builder, signature, arguments):
 
 
 def lane_sum(lanes):
-    """The sum of the sixteen lanes, halves added pairwise."""
+    """Return the sum of the sixteen lanes, halves added pairwise."""
     while len(lanes) > 1:
         lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
     return lanes[0]
@@ -101,7 +101,7 @@ def _lane_sum(context, builder, signature, arguments):
 
 
 def minimum(lanes, limit):
-    """The smaller of two numbers in every lane."""
+    """Return the smaller of two numbers in every lane."""
     return np.minimum(lanes, limit)
 
 
@@ -111,7 +111,7 @@ def _minimum(context, builder, signature, arguments):
 
 
 def square_root(lanes):
-    """The square root in every lane."""
+    """Return the square root in every lane."""
     return np.sqrt(lanes)
 
 
@@ -122,9 +122,9 @@ def _square_root(context, builder, signature, arguments):
 
 
 def scale_by_power(lanes, shifted):
-    """x * 2^n in every lane, where ``shifted`` is 1.5 * 2^23 + n and the result is a normal number.
+    """x * 2^n in every lane, where `shifted` is 1.5 * 2^23 + n and the result is a normal number.
 
-    Floats of that size have a spacing of 1, so the last bits of ``shifted`` are n; they are added to the exponent of x.
+    Floats of that size have a spacing of 1, so the last bits of `shifted` are n; they are added to the exponent of x.
     """
     return (lanes * np.exp2(shifted - np.float32(1.5 * 2**23))).astype(np.float32)
 
@@ -137,7 +137,7 @@ def _scale_by_power(context, builder, signature, arguments):
 
 
 def where_positive(sign, lanes):
-    """x where the lane's ``sign`` is > 0, else 0: what ReLU does to a gradient."""
+    """x where the lane's `sign` is > 0, else 0: what ReLU does to a gradient."""
     return np.where(sign > 0, lanes, np.float32(0))
 
 

@@ -21,18 +21,18 @@ Arrays = TypeVar("Arrays", bound=tuple[Any, ...])
 
 
 def aligned(size: int, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """An array [size] with arbitrary contents that begins on a cache line."""
+    """Return an array [size] with arbitrary contents that begins on a cache line."""
     return _from_a_line(np.empty(size * np.dtype(dtype).itemsize + CACHE_LINE, np.uint8), dtype)
 
 
 def aligned_zeros(*shape: int, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """An array of zeros with this shape that begins on a cache line."""
+    """Return an array of zeros with this shape that begins on a cache line."""
     raw = np.zeros(math.prod(shape) * np.dtype(dtype).itemsize + CACHE_LINE, np.uint8)
     return _from_a_line(raw, dtype).reshape(shape)
 
 
 def aligned_copy(array: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:
-    """A contiguous copy that begins on a cache line."""
+    """Return a contiguous copy that begins on a cache line."""
     copy = aligned(array.size, dtype).reshape(array.shape)
     copy[...] = array
     return copy
@@ -62,7 +62,7 @@ def _plan(kind: type[Any]) -> dict[str, tuple[Any, str]]:
 
 
 def shape_of(text: str, names: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape that an annotation such as `[B, 2 * W + 1]` states; `names` says what its letters stand for."""
+    """Return the shape that an annotation such as `[B, 2 * W + 1]` states; `names` says what its letters stand for."""
     return tuple(_number(node, names) for node in _dimensions(text))
 
 

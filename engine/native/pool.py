@@ -17,7 +17,7 @@ class PerThread(threading.local):
     """Something of each thread's own, made at its first use of it."""
 
     def own(self, make: Callable[[], Result]) -> Result:
-        """The calling thread's. `make` is not kept: a method of the owner would keep the owner alive."""
+        """Return the calling thread's. `make` is not kept: a method of the owner would keep the owner alive."""
         if not hasattr(self, "_own"):
             self._own: Any = make()
         return self._own

@@ -24,10 +24,10 @@ from numba.core.errors import LoweringError, NumbaError, TypingError
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
-# Prefixes of the names that Numba gives to
-_ENVIRONMENT = "_ZN08NumbaEnv"  # a function's environment,
-_WRAPPER = "_ZN7cpython"  # the function that Python calls,
-_UNRESOLVED = ".numba.unresolved$"  # an address that is filled in at run time.
+# Prefixes of names that Numba gives.
+_ENVIRONMENT = "_ZN08NumbaEnv"  # To a function's environment.
+_WRAPPER = "_ZN7cpython"  # To the function that Python calls.
+_UNRESOLVED = ".numba.unresolved$"  # To an address that is filled in at run time.
 
 
 # ---- libraries: LLVM modules of one function -----------------------------------------------------------------------
@@ -93,7 +93,7 @@ class _WholeLibrary(JITCodeLibrary):
         manager.run(self._final_module, builder)
 
     def _get_module_for_linking(self) -> Any:
-        """The names that this library defines, without their contents: nothing links it, the cache keeps names only."""
+        """Return the names that this library defines, without their contents, which nothing needs."""
         self._ensure_finalized()
         if self._shared_module is None:
             self._shared_module = binding.parse_assembly("\n".join(_stubs(self._final_module)))

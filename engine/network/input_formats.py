@@ -42,7 +42,7 @@ _ABOVE, _ON_DIAGONAL = np.uint64(0xE0C08000), np.uint64(0x10204080)  # of e1 to 
 
 
 def counter_scale(input_format: int) -> float:
-    """What multiplies the fifty-move counter."""
+    """Return what multiplies the fifty-move counter."""
     return 0.01 if input_format >= HUNDREDS else 1.0
 
 
@@ -78,7 +78,7 @@ def _encode_rooks(row, side, masks):
 
 @kernel()
 def _en_passant_square(stack, ply, first):
-    """The square that a double push has just passed over where a pawn stands beside its target, or -1.
+    """Return the square that a double push has just passed over where a pawn stands beside its target, or -1.
 
     Of the game's first position, whatever its FEN says.
     """
@@ -145,7 +145,7 @@ def transpose(board):
 
 @kernel()
 def turned(board, turn):
-    """A board after a turn."""
+    """Return a board after a turn."""
     if turn & FLIP:
         board = flip_files(board)
     if turn & FLIP_RANKS:
@@ -155,7 +155,7 @@ def turned(board, turn):
 
 @kernel()
 def canonical_turn(masks):
-    """The turn of the current position in planes that `encode_as` wrote in a canonical format."""
+    """Return the turn of the current position in planes that `encode_as` wrote in a canonical format."""
     if masks[CASTLING_PLANE] | masks[CASTLING_PLANE + 1]:
         return np.int64(0)
     turn, king = np.int64(0), masks[layout.KING]

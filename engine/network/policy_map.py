@@ -31,7 +31,7 @@ def _step(source: int, target: int) -> tuple[int, int]:
 
 
 def _plain_plane(source: int, target: int) -> int:
-    """The convolutional head's plane of a move without promotion suffix, -1 if no queen or knight makes that move."""
+    """Return the convolutional head's plane of a move without promotion suffix, -1 if no queen or knight makes it."""
     df, dr = _step(source, target)
     if (df, dr) in _KNIGHT_JUMPS:
         return 56 + _KNIGHT_JUMPS.index((df, dr))

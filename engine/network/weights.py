@@ -85,7 +85,7 @@ def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray]
 
 
 def tower_config(path: Path, header: Mapping[str, Any]) -> NetworkConfig:
-    """The sizes of the tower or transformer in a `.dit` file with this header. Raises NetFileError for others."""
+    """Read the sizes of the tower or transformer in a `.dit` file with this header. Raises NetFileError for others."""
     from engine.network.transformer.model import config_of
 
     try:
@@ -143,7 +143,7 @@ def _chosen(path: str | Path | None, entry: str) -> Path:
 
 
 def default_net_path(folder: Path | None = None, entry: str = "default") -> Path:
-    """The file of the net that the manifest's `entry` names, with its checksum verified; `folder` replaces the package
+    """Find the file of the net that the manifest's `entry` names, its checksum verified; `folder` replaces the package
     `weights`.
 
     Raises NetFileError when the manifest is missing or unreadable, names no such net, or describes a different file.

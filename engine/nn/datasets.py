@@ -77,7 +77,7 @@ def _split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
 
 
 def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarray:
-    """An IDX file: magic and sides as big-endian u32, then bytes."""
+    """Return an IDX file: magic and sides as big-endian u32, then bytes."""
     plain, packed = folder / name, folder / f"{name}.gz"
     if not plain.exists() and not packed.exists():
         raise DataError(f"{folder}: expected {name}, {name}.gz or mnist_train.csv, found none of them")

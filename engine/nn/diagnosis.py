@@ -85,7 +85,7 @@ def why_no_validation(model: Layer, validation: Loader, size: int, rate: float) 
 
 
 def too_large(rate: float) -> str:
-    """The advice for numbers that have grown beyond what a float holds."""
+    """Return the advice for numbers that have grown beyond what a float holds."""
     return (
         f"the data is finite, so the weights grew too large: lower the rate of {rate:g}, limit the gradient by "
         "TrainerSettings(clip_norm=1.0), or scale inputs and targets to about -1 to 1"

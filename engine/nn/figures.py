@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of this size in inches. Raises ConfigError when Matplotlib is not installed."""
+    """Return an empty figure of this size in inches. Raises ConfigError when Matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

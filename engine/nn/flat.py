@@ -47,7 +47,7 @@ class FlatTensors(dict[str, Array]):
 
 
 def _order(array: Array) -> list[int]:
-    """The sides of an array, the one with the largest step in memory first."""
+    """Return the sides of an array, the one with the largest step in memory first."""
     return sorted(range(array.ndim), key=lambda side: (-array.strides[side], side))
 
 

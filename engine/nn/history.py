@@ -63,7 +63,7 @@ class History(Guided):
         figure.savefig(path)
 
     def _repr_png_(self) -> bytes:
-        """The plot, which a notebook shows."""
+        """Return the plot, which a notebook shows."""
         picture = io.BytesIO()
         self.plot(picture)
         return picture.getvalue()

@@ -130,5 +130,5 @@ def parts_identity(model: Layer, optimizer: Optimizer, given: Mapping[str, Any],
 
 
 def on_purpose(name: str) -> str:
-    """What to do about a difference that is meant."""
+    """Return what to do about a difference that is meant."""
     return f'if it is another on purpose: resume(path, changed=["{name}"])'

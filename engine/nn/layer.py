@@ -135,7 +135,7 @@ class Layer(Guided):
         return cls(**arguments)
 
     def children(self) -> dict[str, Layer]:
-        """The parts of a composite layer by name; empty for a plain layer."""
+        """Return the parts of a composite layer by name; empty for a plain layer."""
         parts: dict[str, Layer] = {}
         for name, value in self._own_parts():
             parts |= {name: value} if isinstance(value, Layer) else value

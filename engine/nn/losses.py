@@ -30,7 +30,7 @@ Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 
 
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
-    """Decorator: compute a loss once more in double precision if it is not finite in that of the outputs."""
+    """Decorate: compute a loss once more in double precision if it is not finite in that of the outputs."""
 
     @wraps(loss)
     def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:

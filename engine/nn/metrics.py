@@ -17,7 +17,7 @@ Array = Any
 
 
 def _read(measure: Callable[[Array, Array], Any]) -> Callable[[Array, Array], float]:
-    """Decorator: return a float. `unread` leaves it on its device, where a trainer reads it with other numbers."""
+    """Decorate: return a float. `unread` leaves it on its device, where a trainer reads it with other numbers."""
 
     @wraps(measure)
     def number(outputs: Array, targets: Array) -> float:

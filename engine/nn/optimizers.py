@@ -67,7 +67,7 @@ class Optimizer(Guided):
         learning_rate: float,
         pool: ThreadPool | None = None,
     ) -> None:
-        """Change every parameter in place by one step; large ones use the threads of ``pool`` if given.
+        """Change every parameter in place by one step; large ones use the threads of `pool` if given.
 
         Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0, ShapeError when a
         gradient does not have the shape of its parameter. Both leave all parameters unchanged, as does the ConfigError
@@ -101,7 +101,7 @@ class Optimizer(Guided):
         return {"steps": self.steps, "tensors": tensors}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Load what ``state()`` returned. Raises ConfigError for tensors of another optimizer."""
+        """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
         unknown = [name for name in state["tensors"] if name.partition(".")[0] not in self.slots]
         if unknown:
             raise ConfigError(f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}")
@@ -133,7 +133,7 @@ class Optimizer(Guided):
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum: v <- momentum v + g, p <- p - lr v (Nesterov: g + momentum v).
 
-    ``momentum`` is in [0, 1). ``weight_decay`` adds weight_decay * p to the gradient of parameters of two or more
+    `momentum` is in [0, 1). `weight_decay` adds weight_decay * p to the gradient of parameters of two or more
     dimensions (L2).
     """
 
@@ -164,8 +164,8 @@ class RMSProp(Optimizer):
 
         v <- decay v + (1 - decay) g^2        p <- p - lr g / (sqrt(v) + epsilon)
 
-    Gradients are limited as in Adam. With ``momentum``, the scaled gradient goes through a velocity as in SGD.
-    ``weight_decay`` is L2 as in SGD. Tieleman and Hinton 2012.
+    Gradients are limited as in Adam. With `momentum`, the scaled gradient goes through a velocity as in SGD.
+    `weight_decay` is L2 as in SGD. Tieleman and Hinton 2012.
     """
 
     slots = ("square", "velocity")
@@ -205,8 +205,8 @@ class Adam(Optimizer):
         p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
 
     Elements of a gradient beyond +-1e19 (float32; 1e153 in float64) count as that, the largest whose square is finite.
-    ``weight_decay`` is L2: it adds weight_decay * p to the gradient of parameters of two or more dimensions, or of all
-    parameters with ``decay_all``. Kingma and Ba 2015, arXiv:1412.6980.
+    `weight_decay` is L2: it adds weight_decay * p to the gradient of parameters of two or more dimensions, or of all
+    parameters with `decay_all`. Kingma and Ba 2015, arXiv:1412.6980.
     """
 
     slots: tuple[str, ...] = ("mean", "square")
@@ -230,7 +230,7 @@ class Adam(Optimizer):
         self.decay_all = decay_all
 
     def _rates(self, learning_rate: float, weight_decay: float) -> AdamRates:
-        """Return the constants of the current step; ``weight_decay`` is decoupled."""
+        """Return the constants of the current step; `weight_decay` is decoupled."""
         correction = math.sqrt(1 - self.beta2**self.steps)
         scale = learning_rate * correction / (1 - self.beta1**self.steps)
         return AdamRates(self.beta1, self.beta2, 1 - learning_rate * weight_decay, scale, self.epsilon * correction)
@@ -269,7 +269,7 @@ class Adam(Optimizer):
 
 
 def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *rest: Any) -> None:
-    """The step of `Adam` for a GPU, written to the last three arguments: parameter, mean and square."""
+    """Take the step of `Adam` on a GPU; the last three arguments take the result: parameter, mean and square."""
     keep, scale, epsilon, limit, new_p, new_m, new_v = rest
     xp = backend_of(g).xp
     g = xp.maximum(xp.minimum(g, limit), -limit)
@@ -281,7 +281,7 @@ def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *r
 
 
 class AdamW(Adam):
-    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. ``Adam`` says which parameters decay.
+    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` says which parameters decay.
 
     Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
@@ -313,7 +313,7 @@ class SharedRowsAdamW(AdamW):
 
     The table stores only the sum. By the chain rule the shared part's gradient is the sum over its rows. That part
     takes its own Adam step, which is added to all of its rows. A rarely seen row thus learns from its group, at no
-    cost in inference. ``shared`` names the tables, float32 [rows, width] in host memory, width a multiple of 16.
+    cost in inference. `shared` names the tables, float32 [rows, width] in host memory, width a multiple of 16.
     """
 
     slots = ("mean", "square", "shared_mean", "shared_square")
@@ -417,7 +417,7 @@ def _norm(gradient: Array) -> float:
 
 
 def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
-    """Scale all gradients in place so that their global norm is at most ``limit``; return the norm before clipping.
+    """Scale all gradients in place so that their global norm is at most `limit`; return the norm before clipping.
 
     Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al. 2013,
     arXiv:1211.5063.

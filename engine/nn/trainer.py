@@ -1,8 +1,8 @@
 """Trains a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
 
-One step, from the outside in: ``Trainer.fit`` draws a batch, ``Trainer.step`` asks a ``GradientSource`` for its
-gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is ``LayerGradients``: its
-``DataParallel.step`` (parallel.py) sends the batch through the model (layers/containers.py, then for instance
+One step, from the outside in: `Trainer.fit` draws a batch, `Trainer.step` asks a `GradientSource` for its
+gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is `LayerGradients`: its
+`DataParallel.step` (parallel.py) sends the batch through the model (layers/containers.py, then for instance
 layers/dense.py), the loss (losses.py) and back. Only three things are random: (seed, epoch) gives the order of the
 examples, (seed, step) their augmentation and (seed, step, shard) the dropout masks. A checkpoint therefore needs no
 random generator state.
@@ -50,12 +50,12 @@ AUGMENTATION = 1  # spawn key of the generators for augmentation, which keeps th
 
 
 class Trainer(Guided):
-    """Trains ``model`` in place with a loss, an optimizer and a learning rate.
+    """Trains `model` in place with a loss, an optimizer and a learning rate.
 
-    ``schedule`` is that rate: a number, or a function from the step number (from 0) to the rate (schedules.py).
-    ``loss`` is a function of outputs and targets, or a GradientSource. With a function, ``metrics`` are further means
-    to report. With a GradientSource, call ``step`` with batches that it takes; ``fit`` and ``evaluate`` do not apply.
-    ``average`` is a weight average to use in place of one from ``settings.average_decay``; it is updated after every
+    `schedule` is that rate: a number, or a function from the step number (from 0) to the rate (schedules.py).
+    `loss` is a function of outputs and targets, or a GradientSource. With a function, `metrics` are further means
+    to report. With a GradientSource, call `step` with batches that it takes; `fit` and `evaluate` do not apply.
+    `average` is a weight average to use in place of one from `settings.average_decay`; it is updated after every
     step. Raises ConfigError for an argument of another kind, for a rate that is negative or not finite, and for a model
     in half precision.
     """
@@ -94,9 +94,9 @@ class Trainer(Guided):
         self._last: dict[str, Array] = {}  # tensors after the last step, while the model holds the best ones
         self._sums: Record = {}  # sums of loss and metrics over the epoch so far
         self._seen = 0  # number of examples in these sums
-        self._drawn = 0  # number of examples in the batch that ``fit`` passes to ``step``
+        self._drawn = 0  # number of examples in the batch that `fit` passes to `step`
         self._examples: int | None = None  # number of examples in the training data
-        self._data: dict[str, Any] | None = None  # what a checkpoint says of them, for ``fit`` to compare
+        self._data: dict[str, Any] | None = None  # what a checkpoint says of them, for `fit` to compare
         self._data_found: dict[str, Any] | None = None
 
     def _loss_function(self) -> LossFunction:
@@ -117,18 +117,18 @@ class Trainer(Guided):
         callbacks: Sequence[Callback | Callable[[Record], object]] = (),
         progress: bool = False,
     ) -> History:
-        """Train up to ``epochs`` epochs in total, or until validation stops improving; return the history.
+        """Train up to `epochs` epochs in total, or until validation stops improving; return the history.
 
-        ``data`` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. ``epochs``
-        counts from the first call: to train on after 20 epochs, ask for more than 20; with ``math.inf``, early stopping
-        or a callback ends the run. ``callbacks`` run after every step or epoch (callbacks.py); for one that prints
-        every record, pass ``[print]``. ``progress`` shows a bar and the loss beside it.
+        `data` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. `epochs`
+        counts from the first call: to train on after 20 epochs, ask for more than 20; with `math.inf`, early stopping
+        or a callback ends the run. `callbacks` run after every step or epoch (callbacks.py); for one that prints
+        every record, pass `[print]`. `progress` shows a bar and the loss beside it.
 
-        With ``checkpoint``, save the state to that file after every epoch and every ``checkpoint_steps`` steps; to
-        continue from it, call ``resume`` first. After an interruption at any moment, another ``fit`` goes on in the
-        same way, with the state in memory. With ``patience``, the model ends with the weights of the best
+        With `checkpoint`, save the state to that file after every epoch and every `checkpoint_steps` steps; to
+        continue from it, call `resume` first. After an interruption at any moment, another `fit` goes on in the
+        same way, with the state in memory. With `patience`, the model ends with the weights of the best
         validation loss. Raises ShapeError when the numbers of inputs and targets differ, TrainingError when a loss or
-        gradient is not finite, ConfigError for ``patience`` without validation data, for a callback of another kind,
+        gradient is not finite, ConfigError for `patience` without validation data, for a callback of another kind,
         for a resumed run with other data, and for a checkpoint of a model that no file can describe.
         """
         loader = as_loader(data)
@@ -214,7 +214,7 @@ class Trainer(Guided):
         return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))
 
     def step(self, batch: Any, rate: float | None = None) -> Record:
-        """Take one step on a batch, at ``rate`` or else the schedule's rate.
+        """Take one step on a batch, at `rate` or else the schedule's rate.
 
         Returns the means of loss and metrics over the batch, and the gradient norm before clipping. Raises
         TrainingError when the loss or a gradient is not finite; weights and statistics then are those before this step.
@@ -297,7 +297,7 @@ class Trainer(Guided):
         return TrainingError(f"step {self.steps_done}: expected a finite {what}, got {found}; {cause}")
 
     def stop(self) -> None:
-        """Let ``fit`` end after the current epoch; for callbacks. A later ``fit`` trains on."""
+        """Let `fit` end after the current epoch; for callbacks. A later `fit` trains on."""
         self._ending = True
 
     def close(self) -> None:
@@ -331,7 +331,7 @@ class Trainer(Guided):
     # ---- evaluation -----------------------------------------------------------------------------------------------
 
     def evaluate(self, data: Data | Loader, model: Layer | None = None) -> Record:
-        """Return mean loss and metrics of ``model`` (default: the trained one) over the examples, as inference.
+        """Return mean loss and metrics of `model` (default: the trained one) over the examples, as inference.
 
         There is no dropout and no augmentation, and BatchNorm uses its running statistics.
         """
@@ -383,7 +383,7 @@ class Trainer(Guided):
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
-        """Load what ``state`` returned. Raises ConfigError or ShapeError for the state of another training run."""
+        """Load what `state` returned. Raises ConfigError or ShapeError for the state of another training run."""
         backend = backend_of_all(self.model.named_parameters())
         self.model.load_parameters(_group(arrays, "model/"))
         self._last = {}
@@ -423,7 +423,7 @@ class Trainer(Guided):
         """Load the state of a checkpoint; training continues as if it had never stopped.
 
         Model, dtype, optimizer, schedule, loss, metrics, weight average and settings must be those of the run that
-        saved it, and in ``fit`` also the data, as far as they can be compared. ``changed`` names what is another on
+        saved it, and in `fit` also the data, as far as they can be compared. `changed` names what is another on
         purpose, such as ["schedule"]. The number of threads and the backend may differ. Raises NetFileError for a
         missing or damaged file, ConfigError when it belongs to another run.
         """

@@ -7,7 +7,7 @@
     visits       `visits` in bulk inside kernels; `run` over threads for an evaluator inside kernels, `batches` for
                  another; `hints` says what they may overlook
     one search   `session` and `root` the tree as an object, `root_moves` what changes its moves, `limits` with the
-                 clock, `order` what it is told, `result` and `report` what it tells, `choice` the move that is played;
+                 clock, `order` its inputs, `result` and `report` its outputs, `choice` the move that is played;
                  `driver` joins them, and `job` is what others stop and wait for
 
 Knows batched evaluators by their protocol and in-kernel ones by their kernel, and imports no learning library.

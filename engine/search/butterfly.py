@@ -41,7 +41,7 @@ def note_advantage(tree, node, depth, side, value):
 
 @kernel()
 def butterfly_bonus(tree, params, side, move):
-    """What to add to a move's logit, divided by the temperature, in BONUS_UNITs."""
+    """Return what to add to a move's logit, divided by the temperature, in BONUS_UNITs."""
     entry = tree.butterfly[side, np.int64(move) & SQUARES_MASK]
     count = np.float64(entry[COUNT])
     return np.int64(params.butterfly * np.float64(entry[MEAN]) * count / (count + BUTTERFLY_DOUBT) / BONUS_UNIT)

@@ -47,7 +47,7 @@ def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int
 
 
 def decayed_temperature(temperature: float, decay_moves: int, fullmove_number: int) -> float:
-    """The temperature at a move of the game: linearly down to 0 after `decay_moves` moves. 0 = no decay."""
+    """Return the temperature at a move of the game: linearly down to 0 after `decay_moves` moves. 0 = no decay."""
     if decay_moves == 0:
         return temperature
     return temperature * max(0.0, 1.0 - (fullmove_number - 1) / decay_moves)
@@ -73,7 +73,7 @@ MEASURED = (
 
 
 def plan_for(elo: int) -> StrengthPlan:
-    """The plan for an Elo rating on Stockfish's scale, between those measured; beyond them the nearest."""
+    """Return the plan for an Elo rating on Stockfish's scale, between those measured; beyond them the nearest."""
     ratings = [rating for rating, _ in MEASURED]
 
     def between(values: Sequence[float]) -> float:
@@ -89,7 +89,7 @@ def plan_for(elo: int) -> StrengthPlan:
 
 
 def choose_weaker(children: Sequence[RootMove], plan: StrengthPlan, rng: np.random.Generator) -> RootMove:
-    """The move to play, of the root's moves, best first and at least one.
+    """Return the move to play, of the root's moves, best first and at least one.
 
     A mate in one is always given. A move that is known to lose is played only where all are, and then the first.
     """
@@ -131,7 +131,7 @@ def finishes(board: chess.Board, elo: int) -> bool:
 
 
 def finishing_plan(plan: StrengthPlan) -> StrengthPlan:
-    """The plan of a level that finishes a game: as good as `FINISHING` at least."""
+    """Return the plan of a level that finishes a game: as good as `FINISHING` at least."""
     return StrengthPlan(
         nodes=max(plan.nodes, FINISHING.nodes),
         temperature=min(plan.temperature, FINISHING.temperature),
@@ -142,7 +142,7 @@ def finishing_plan(plan: StrengthPlan) -> StrengthPlan:
 
 
 def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[chess.Move, ...]:
-    """The moves of `only` after which no position comes again, or `only` if all repeat one or none does.
+    """Return the moves of `only` after which no position comes again, or `only` if all repeat one or none does.
 
     An empty `only` stands for all moves.
     """
@@ -186,7 +186,7 @@ class PolyglotBook:
         self._reader.close()
 
     def move(self, board: chess.Board, rng: np.random.Generator) -> chess.Move | None:
-        """A legal book move, drawn as often as its weight says; None where the book has none.
+        """Return a legal book move, drawn as often as its weight says; None where the book has none.
 
         Entries of weight 0 are never played. A book knows positions, not games: a move is no book move either if it
         repeats a position of the game, or ends the game in a draw, or lets the opponent mate at once.

@@ -170,7 +170,7 @@ class SearchDriver:
             self._order.on_info(infos)
 
     def _choose(self) -> int:
-        """The move that is played, by its code."""
+        """Return the move that is played, by its code."""
         told, root, reporter = self._order, self._search.root(), self._reporter
         order = reporter.order(root)
         if told.strength is not None:

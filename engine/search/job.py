@@ -79,7 +79,7 @@ class SearchJob(Generic[Answer]):
         self._ponderhit.set()
 
     def ponderhit(self) -> None:
-        """The opponent has played the expected move: the clock starts now."""
+        """Start the clock now: the opponent has played the expected move."""
         self._ponderhit.set()
 
     # ---- what the search asks ----

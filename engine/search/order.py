@@ -1,4 +1,4 @@
-"""What one search is told, and what follows from its board, limits and options before anything is searched."""
+"""One search's inputs, and what follows from its board, limits and options before it begins."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class SearchOrder:
         return SOLVING_SHARE * usual_ms / 1000.0 if usual_ms is not None else LONG
 
     def clock(self, begun: float | None = None) -> Clock:
-        """The move's clock. None = it begins now."""
+        """Return the move's clock. None = it begins now."""
         return Clock.start(self.limits, self.board.turn, self.options.move_overhead_ms, begun)
 
     def draw_score(self, cp_scale: float) -> float:
@@ -100,7 +100,7 @@ class SearchOrder:
         return max(-1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale)))
 
     def chosen_moves(self, ranks: Mapping[chess.Move, Rank]) -> tuple[chess.Move, ...]:
-        """The root moves to search; all where it is empty. `ranks` is what endgame tables know of every move.
+        """Return the root moves to search; all where it is empty. `ranks` is what endgame tables know of every move.
 
         In a game only moves that hold the tables' result. A limited level does not know the shortest way.
         """

@@ -1,4 +1,4 @@
-"""Every tunable of the search: what its kernels are told by options, and the constants of its parts.
+"""Every tunable of the search: what options set for its kernels, and the constants of its parts.
 
 Each comment gives the meaning, the unit and the source: a paper, Lc0's default, a command that measured it, or "set by
 hand".
@@ -15,7 +15,7 @@ _PLAIN: Final = EngineOptions(tactical_nodes=0.0, moves_left_max_effect=0.0, max
 
 
 class SearchParams(NamedTuple):
-    """What the search kernels are told, fixed for one search. The first are options, whose help says what they do."""
+    """Settings of the search kernels, fixed for one search. The first are options, whose help says what they do."""
 
     cpuct_init: float = _PLAIN.cpuct_init  # Measured by games (docs/what-was-tried.md).
     cpuct_base: float = _PLAIN.cpuct_base  # Lc0.
@@ -46,7 +46,7 @@ class SearchParams(NamedTuple):
 
 
 def params_of(options: EngineOptions) -> SearchParams:
-    """The parameters that options name alike, but for what each search and its evaluator decide."""
+    """Return the parameters that options name alike, but for what each search and its evaluator decide."""
     names = (SearchParams._field_defaults.keys() & vars(options).keys()) - {"draw_score", "cpuct_deviation"}
     return SearchParams(**{name: type(SearchParams._field_defaults[name])(getattr(options, name)) for name in names})
 

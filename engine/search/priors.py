@@ -71,7 +71,7 @@ def own_priors(tree, node, priors):
 
 @kernel()
 def find_edge(tree, node, move):
-    """The edge of a move, or NO_NODE if the node has no such move."""
+    """Return the edge of a move, or NO_NODE if the node has no such move."""
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         if tree.move[edge] == move:
@@ -248,7 +248,7 @@ def add_edges(tree, node, moves, begin, count, total):
 
 @kernel()
 def rank(weights, i, count):
-    """The place of `weights[i]` among `count` sorted weights, highest first; equal ones keep their order.
+    """Return the place of `weights[i]` among `count` sorted weights, highest first; equal ones keep their order.
 
     Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to predict.
     """

@@ -35,7 +35,7 @@ def exploration(params, visits):
 
 @kernel()
 def deviation(tree, node):
-    """Standard deviation of a node's values, where TYPICAL_DEVIATION counts as much as DEVIATION_VISITS visits."""
+    """Return the deviation of a node's values, where TYPICAL_DEVIATION counts as much as DEVIATION_VISITS visits."""
     visits = max(1, tree.nodes[node].visits)
     mean = tree.nodes[node].value_sum / visits
     spread = max(0.0, tree.nodes[node].square - mean * mean) * visits
@@ -44,7 +44,7 @@ def deviation(tree, node):
 
 @kernel()
 def exploration_scale(tree, params, node):
-    """What the prior of an unvisited edge of `node` is multiplied by to give its U."""
+    """Return what the prior of an unvisited edge of `node` is multiplied by to give its U."""
     strength = exploration(params, tree.nodes[node].visits) * np.sqrt(max(1, tree.nodes[node].visits - 1))
     if params.cpuct_deviation > 0:
         strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
@@ -101,7 +101,7 @@ def child_value(tree, params, node, child, draw_score, hurry):
 
 @kernel()
 def select_edge(tree, params, node, draw_score):
-    """The edge with the highest Q + U + M that is not known to lose; the first edge if all edges are known to lose.
+    """Return the edge with the highest Q + U + M that is not known to lose; the first edge if all are known to lose.
 
     `draw_score` is the value of a draw for the node's side to move. Unvisited children share one Q, which is known
     only after the loop, so only the unvisited child with the highest U competes.

@@ -1,4 +1,4 @@
-"""What is told of a tree: lines of analysis on the way, the root's moves at the end, the branches searched most."""
+"""What a search reports: lines of analysis while it runs, the root's moves at its end, the branches searched most."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class Reporter:
         return (time.perf_counter() - self._begun) * 1000.0
 
     def order(self, root: Root) -> list[int]:
-        """The root moves, best first; what tables know comes before what the search thinks."""
+        """Return the root moves, best first; what tables know comes before what the search thinks."""
         order = root.order()
         if self._ranks:
             order.sort(key=lambda index: self._ranks[self._move(root, index)][:2], reverse=True)
         return order
 
     def infos_now(self, best: int | None = None) -> list[SearchInfo]:
-        """A complete set of lines, best first, all of one depth. `best` is the code of a move to show before all."""
+        """Make a complete set of lines, best first, all of one depth. `best` is the code of a move to show first."""
         root = self._search.root()
         order = self.order(root)
         if best is not None:
@@ -79,7 +79,7 @@ class Reporter:
     def infos(
         self, root: Root, order: Sequence[int], children: Sequence[RootMove], best: int | None = None
     ) -> list[SearchInfo]:
-        """The lines of an order's first root moves; `children` are at least these. `best` is the code of the move
+        """Make the lines of an order's first root moves; `children` are at least these. `best` is the code of the move
         that is shown before all others, whose place need not be the first.
         """
         places = sorted(range(len(order)), key=lambda place: best is not None and int(root.moves[order[place]]) != best)
@@ -120,7 +120,7 @@ class Reporter:
         """(win minus loss, draw probability) shown for a line without visits.
 
         First-play urgency, as `puct` has it, from what the evaluator said of the root: the mean would tell of a mate
-        that the line misses. No more than the worst line above it, those left out that are certain.
+        that the line misses. No more than the worst line above it that is not certain.
         """
         q, draw = self._search.own_value
         return min([root.first_play_urgency(q), *root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()]), draw
@@ -131,7 +131,7 @@ class Reporter:
         return seen_from_before(np.asarray(q)) if apart else np.asarray(q)
 
     def root_moves(self, root: Root, order: Sequence[int]) -> list[RootMove]:
-        """The root moves of an order."""
+        """Return the root moves of an order."""
         params, position, count = root.params, root.position, len(root.moves)
         u, s, priors = np.empty((3, count), np.float32)
         own_values, policy_indices = np.empty(count), np.empty(count, np.int64)
@@ -225,7 +225,7 @@ def table_value(rank: Rank) -> tuple[float, float, int]:
 
 
 def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:
-    """The root's branches with at least `least_visits`, at every node the `widest` most visited of them."""
+    """Return the root's branches with at least `least_visits`, at every node the `widest` most visited of them."""
 
     def branches(node: int, row: np.ndarray) -> tuple[Branch, ...]:
         edges = search.edges(node)

@@ -36,7 +36,7 @@ class SearchInfo:
     current_number: int = 0  # Rank of `current_move`, from 1.
 
     def line(self, plies: int) -> list[chess.Move]:
-        """The first plies of the line, or all of it where it ends in a mate."""
+        """Return the first plies of the line, or all of it where it ends in a mate."""
         return self.pv[:plies] if self.score_mate is None else self.pv
 
 
@@ -89,7 +89,7 @@ class SearchResult:
     board: chess.Board | None = None  # The position.
 
     def rows(self) -> list[dict[str, Any]]:
-        """The root moves, best first, as rows of plain values: `pandas.DataFrame(result.rows())`."""
+        """Return the root moves, best first, as rows of plain values: `pandas.DataFrame(result.rows())`."""
         return [_plain(child) for child in self.children]
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class SearchResult:
         return _plain(self)
 
     def _repr_html_(self) -> str:
-        """The position with the best move as an arrow, and the lines."""
+        """Return the position with the best move as an arrow, and the lines."""
         if self.board is None:
             return f"<p>{escape(str(self))}</p>"
         from chess import svg

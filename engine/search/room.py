@@ -82,7 +82,7 @@ def make_room(tree: Tree) -> Iterator[None]:
 
 @kernel()
 def mark_used(tree, latest, new_number, begin, end, kept):
-    """Number those of the nodes `begin` to `end` that are REACHED, and close those last visited at `latest` or
+    """Return number those of the nodes `begin` to `end` that are REACHED, and close those last visited at `latest` or
     before, so that nothing below them is reached.
 
     `kept` nodes were numbered before; returns how many are now.
@@ -133,7 +133,7 @@ def forget_the_rest(tree: Tree) -> Iterator[None]:
 
 @kernel()
 def mark(tree, new_number, begin, end, kept):
-    """Number those of the nodes `begin` to `end` that are REACHED, and undo draws by path repetition among them.
+    """Return number those of the nodes `begin` to `end` that are REACHED, and undo draws by path repetition among them.
 
     `kept` nodes were numbered before; returns how many are now.
     """
@@ -217,7 +217,7 @@ def reach_children(tree, node, new_number):
 
 
 def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:
-    """The ranges (begin, end) of the slices of so many nodes."""
+    """Yield the ranges (begin, end) of the slices of so many nodes."""
     for begin in range(0, count, SLICE):
         yield np.int64(begin), np.int64(min(begin + SLICE, count))
 

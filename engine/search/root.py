@@ -63,13 +63,13 @@ class Root:
     mate_plies: np.ndarray  # int32 [n]: plies to mate after each proven win or loss, or UNKNOWN_DISTANCE.
 
     def wdl(self) -> tuple[float, float, float]:
-        """The root's mean win, draw and loss probabilities."""
+        """Return the root's mean win, draw and loss probabilities."""
         q = self.position.q
         draw = min(self.position.draw, 1.0 - abs(q))
         return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
 
     def first_play_urgency(self, q: float) -> float:
-        """The Q of an unvisited move by the formula in `puct`; `q` is the root's Q."""
+        """Return the Q of an unvisited move by the formula in `puct`; `q` is the root's Q."""
         seen = float(self.priors[(self.visits > 0) & (self.proven != LOSS)].sum())
         return max(-1.0, q - float(fall_of_urgency.py_func(self.params, seen)))
 
@@ -100,7 +100,7 @@ class Root:
         return int(np.where(visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max()), bounds, -np.inf).argmax())
 
     def order(self) -> list[int]:
-        """Indices of the moves, best first: proven wins (shortest first), the favourite, then by visits, Q and P;
+        """Sort the moves, best first, by index: proven wins (shortest first), the favourite, then by visits, Q and P;
         proven losses come last.
         """
         others = np.arange(len(self.moves)) != self.favourite()
@@ -112,7 +112,7 @@ class Root:
 
 
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
-    """The root as it is now; `own_value` is the evaluator's."""
+    """Return the root as it is now; `own_value` is the evaluator's."""
     root = tree.nodes[ROOT]
     edges = slice(int(root["first_edge"]), int(root["first_edge"]) + int(root["n_edges"]))
     children = tree.child[edges].copy()
@@ -150,7 +150,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
 
 
 def mating_line(tree: Tree, root: Root, index: int, space: MateSpace) -> list[tuple[np.ndarray, int]]:
-    """The line from a root move to its mate, if one is certain: (position row before the move, move code) pairs.
+    """Return the line from a root move to its mate, if one is certain: (position row before the move, move code) pairs.
 
     The winner takes the shortest way, the loser the longest. Empty where no mate is certain, and where a part of the
     tree that proved it is forgotten and the rules alone do not find it again.
@@ -203,7 +203,7 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
 
 @kernel()
 def longest_defence(row, replies, most, space, after):
-    """The reply to a forced mate that delays it longest; -1 if one is found that may escape it in `most` moves."""
+    """Find the reply to a forced mate that delays it longest; -1 if one is found that may escape it in `most` moves."""
     best, longest = np.int64(-1), np.int64(0)
     for i in range(len(replies)):
         make(row, replies[i], after)
@@ -216,7 +216,7 @@ def longest_defence(row, replies, most, space, after):
 
 
 def principal_variation(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, int]]:
-    """The line that starts with a root move: (position row before the move, move code) pairs.
+    """Return the line that starts with a root move: (position row before the move, move code) pairs.
 
     It goes on with the shortest proven win, else the most visited move, else the longest loss, and ends where moves of
     transpositions lead back to a position.
@@ -253,7 +253,7 @@ def follow_best(tree, node, rows, moves):
 
 @kernel()
 def best_edge(tree, node):
-    """The edge of the shortest proven win, else of the most visited move, else of the longest loss; else NO_NODE."""
+    """Return the edge of the shortest proven win, else the most visited move, else the longest loss; else NO_NODE."""
     best, best_proven, best_plies, best_visits = np.int64(NO_NODE), np.int64(LOSS), np.int64(0), np.int64(0)
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):

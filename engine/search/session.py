@@ -74,11 +74,11 @@ class Search:
     # ---- the root ----
 
     def root(self) -> Root:
-        """The root as it is now."""
+        """Return the root as it is now."""
         return read_root(self.tree, self.params, self.own_value[0], self.forced_move)
 
     def root_row(self) -> np.ndarray:
-        """The root's position, uint64 [16]."""
+        """Return the root's position, uint64 [16]."""
         row: np.ndarray = self.tree.stack[self.tree.counters[ROOT_PLY]]
         return row
 

@@ -5,7 +5,7 @@ is not evaluated: it begins with the mean value of the other node, which knows m
 and their priors from there. From then on each goes its own way, so the tree stays a tree and a proof is one for its
 own path.
 
-Positions that occurred before, in the game or on the path, and positions close to the fifty-move rule are left out,
+Positions that occurred before, in the game or on the path, and positions close to the fifty-move rule do not take part,
 because their value depends on the way there. The table has one place for some keys each, and keeps the node that has
 the most visits of those with one position; what it says is checked against the node's own key, because nodes move.
 """
@@ -21,7 +21,7 @@ from engine.native.jit import kernel
 from engine.native.ordering import lock, publish, unlock
 from engine.search.tree import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, TERMINAL
 
-LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move beyond which a position is left out. Set by hand.
+LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
 
 
 @kernel()
@@ -34,7 +34,7 @@ def note_position(tree, node, ply):
 
 @kernel()
 def find_transposition(tree, node):
-    """The node in the table with the position of `node`, if it is another one; else NO_NODE."""
+    """Return the node in the table with the position of `node`, if it is another one; else NO_NODE."""
     key = tree.nodes[node].key
     if key == np.uint64(0):
         return np.int64(NO_NODE)
@@ -45,7 +45,7 @@ def find_transposition(tree, node):
 
 @kernel()
 def place_of(tree, key):
-    """The place of a key in the table."""
+    """Return the place of a key in the table."""
     return np.int64(key & np.uint64(tree.table.size - 1))
 
 
@@ -67,7 +67,7 @@ def enter_all(tree, begin, end):
 
 @kernel()
 def teacher_of_value(tree, node):
-    """A transposition from which a new node can learn its value, or NO_NODE."""
+    """Return a transposition from which a new node can learn its value, or NO_NODE."""
     other = find_transposition(tree, node)
     if other != NO_NODE and (tree.nodes[other].visits == 0 or tree.nodes[other].state == TERMINAL):
         return np.int64(NO_NODE)
@@ -76,7 +76,7 @@ def teacher_of_value(tree, node):
 
 @kernel()
 def teacher_of_moves(tree, node):
-    """A transposition whose moves and priors, sum 1, a node without moves can take, or NO_NODE."""
+    """Return a transposition whose moves and priors, sum 1, a node without moves can take, or NO_NODE."""
     other = find_transposition(tree, node)
     if other == NO_NODE:
         return other

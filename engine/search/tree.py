@@ -107,7 +107,7 @@ class Node:
 
     value_sum: Annotated[float, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
     draw_sum: Annotated[float, NodeField(np.float64)]  # Sum of the draw probabilities.
-    key: Annotated[int, NodeField(np.uint64)]  # Key of the position; 0 is left out of `transpositions`.
+    key: Annotated[int, NodeField(np.uint64)]  # Key of the position; `transpositions` skips 0.
     first_edge: Annotated[int, NodeField(np.int64)]  # 64 bits, because a large tree has more than 2^31 edges.
     visits: Annotated[int, NodeField(np.int32)]  # N, the finished visits.
     parent: Annotated[int, NodeField(np.int32, NO_PARENT)]
@@ -128,19 +128,19 @@ class Tree(NamedTuple):
     """N nodes, E edges. One line a field: allocation, reset, moving and views of a tree are made from these tables."""
 
     nodes: np.ndarray  # record array [N], the fields of `Node`.
-    # more of the nodes, for hints (`priors`)
+    # More of the nodes, for hints (`priors`).
     asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`hints`).
     hinted: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
     own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the hinted move without the hint.
-    # edges
+    # Edges.
     move: Annotated[np.ndarray, EdgeField(np.uint16, int(NO_MOVE))]
     prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P.
     bonus: Annotated[np.ndarray, EdgeField(np.int16)]  # What heuristics added to P's logit, in BONUS_UNITs.
     child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
-    # the transposition table
+    # The transposition table.
     table: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.
     counters: np.ndarray  # int64 [N_COUNTERS]
-    # each thread's own: the current path, its stint, scratch, and how deep its descents were
+    # Each thread's own: the current path, its stint, scratch, and how deep its descents were.
     stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
     stint: np.ndarray  # int64 [8]: where its visits begin (`stint`).
     earned: np.ndarray  # float64 [8]: what the visits of its stint brought.
@@ -152,7 +152,7 @@ class Tree(NamedTuple):
     depths: np.ndarray  # int64 [8]
 
     def __getattr__(self, name: str) -> np.ndarray:
-        """A field of `Node` for all nodes, as a view."""
+        """Return a field of `Node` for all nodes, as a view."""
         if name not in RECORD_FIELDS:
             raise AttributeError(name)
         field: np.ndarray = self.nodes[name]
@@ -160,7 +160,7 @@ class Tree(NamedTuple):
 
 
 def _fields(table: type, kind: type) -> dict[str, Any]:
-    """The fields of a kind in a table, by name."""
+    """Return the fields of a kind in a table, by name."""
     hints = get_type_hints(table, include_extras=True)
     tables = {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
     return {name: field for name, field in tables.items() if type(field) is kind}
@@ -182,24 +182,24 @@ BYTES_PER_EDGE: Final = sum(np.dtype(field.dtype).itemsize for field in EDGE_FIE
 
 
 def _at(name: str, number: str) -> str:
-    """The field of a node or an edge in the source of a kernel."""
+    """Return the field of a node or an edge in the source of a kernel."""
     return f"tree.nodes[{number}].{name}" if name in RECORD_FIELDS else f"tree.{name}[{number}]"
 
 
 def _reset_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
-    """A kernel (tree, number) that makes a node or an edge a fresh one."""
+    """Return a kernel (tree, number) that makes a node or an edge a fresh one."""
     lines = (f"{_at(key, 'number')} = {field.reset!r}" for key, field in fields.items())
     return generated_kernel(name, "tree, number", lines, {})
 
 
 def _move_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
-    """A kernel (tree, number, to) that copies a node or an edge."""
+    """Return a kernel (tree, number, to) that copies a node or an edge."""
     lines = (f"{_at(key, 'to')} = {_at(key, 'number')}" for key in fields)
     return generated_kernel(name, "tree, number, to", lines, {})
 
 
 def _swap_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
-    """A kernel (tree, one, other) that exchanges two nodes or edges."""
+    """Return a kernel (tree, one, other) that exchanges two nodes or edges."""
     lines = (f"{_at(key, 'one')}, {_at(key, 'other')} = {_at(key, 'other')}, {_at(key, 'one')}" for key in fields)
     return generated_kernel(name, "tree, one, other", lines, {})
 
@@ -212,7 +212,7 @@ swap_edges = _swap_kernel("swap_edges", EDGE_FIELDS)
 
 
 def view_kernel(kind: type) -> Any:
-    """A kernel (many, number) that gives one of many trees or rounds, whose arrays have one more axis in front."""
+    """Make a kernel (many, number) that gives one of many trees or rounds, whose arrays have one more axis in front."""
     fields = ", ".join(f"many.{name}[number]" for name in kind._fields)  # type: ignore[attr-defined]
     return generated_kernel("view", "many, number", [f"return kind({fields})"], {"kind": kind})
 
@@ -245,7 +245,7 @@ def new_round(room: int = MAX_ROUND) -> Round:
 
 
 def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE) -> Tree:
-    """An empty tree with room for `nodes` nodes and `history` positions up to the root."""
+    """Return an empty tree with room for `nodes` nodes and `history` positions up to the root."""
     raw = np.empty((nodes + 1) * NODE_TYPE.itemsize, np.uint8)
     begin = -raw.ctypes.data % CACHE_LINE
     records = raw[begin : begin + nodes * NODE_TYPE.itemsize].view(NODE_TYPE)
@@ -261,14 +261,14 @@ def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE)
 
 
 def for_thread(tree: Tree) -> Tree:
-    """The same tree for one more thread."""
+    """Return the same tree for one more thread."""
     own = _own_fields(len(tree.stack))
     own["stack"][:] = tree.stack
     return tree._replace(**own)
 
 
 def _own_fields(rows: int) -> dict[str, np.ndarray]:
-    """What each thread has for itself."""
+    """Return what each thread has for itself."""
     return {
         "stack": empty_stack(rows),
         "stint": own_line(np.int64),

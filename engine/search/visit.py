@@ -318,7 +318,7 @@ def finish_evaluated(tree, params, node, state, leaves, leaf):
 
 @kernel()
 def without_tempo(params, value):
-    """An evaluation as a search would judge it, for the side to move: it moves, and the other side's reply is not yet
+    """Return an evaluation as a search would judge it, for the side to move: it moves, and the reply is not yet
     known, so evaluations are higher than the mean of the positions below. Left as they are, Q would depend on whether
     most lines end after an odd or an even number of plies.
     """

@@ -182,7 +182,7 @@ class Walker(NamedTuple):
 
 
 def new_walker(model: FamilyModel) -> Walker:
-    """A walker at rest."""
+    """Return a walker at rest."""
     return Walker(model, new_leaf_batch(1), new_round(1))
 
 

@@ -1,6 +1,6 @@
 """Quiescence search: captures, queen promotions, a few checks and their evasions until the position is quiet.
 
-Fail-soft alpha-beta over the static evaluation. Captures that win too little by static exchange are left out, as are
+Fail-soft alpha-beta over the static evaluation. It skips captures that win too little by static exchange, and
 those that cannot reach alpha (delta pruning). The first plies also try quiet checks, which find short mates that
 captures miss. A side in check may not stand pat: its evasions are searched, up to EVASION_DEPTH.
 """
@@ -53,8 +53,8 @@ def quiet_value(row, space, check_depth, least):
 def settled_value(row, space):
     """Centipawns for the side to move once winning captures are over: a network's input beside the board.
 
-    Even exchanges and quiet checks are left out: they would take three times as long and change the level of one
-    position in twelve.
+    Skips even exchanges and quiet checks, which would take three times as long and change the level of one position in
+    twelve.
     """
     return quiet_value(row, space, np.int64(0), np.int64(1))
 

@@ -67,7 +67,7 @@ def lacks_force(row, strong):
 
 @kernel()
 def ending_worth(row, own):
-    """Worth of the pieces on some squares, pawns and king left out."""
+    """Worth of the pieces on some squares, without pawns and king."""
     minors = MINOR * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own)
     return minors + ROOK_WORTH * popcount(row[layout.ROOK] & own) + QUEEN_WORTH * popcount(row[layout.QUEEN] & own)
 

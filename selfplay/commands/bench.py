@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The measurements by part and name; speeds are units of work per second."""
+    """Return the measurements by part and name; speeds are units of work per second."""
     family = family_of(arguments.net)
     recipe = family.recipe
     batch_size = recipe.batch_size if arguments.batch is None else arguments.batch
@@ -161,7 +161,7 @@ def self_play_speed(net: Path, settings: GameSettings, workers: int, seconds: fl
 
 
 def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
-    """The speed of this process, from the first time that a move was made to the last.
+    """Return the speed of this process, from the first time that a move was made to the last.
 
     Games that share batches move at about the same time, so a clock that stopped between two moves would be wrong.
     """

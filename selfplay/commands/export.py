@@ -59,6 +59,6 @@ def _write_pgn(stream: IO[bytes], games: Iterable[SelfPlayRecord], run: str) -> 
 
 
 def _write_v6(stream: IO[bytes], games: Iterable[SelfPlayRecord], run: str) -> None:
-    """A game without a move has no record and is left out."""
+    """Skip games without a move, which have no record."""
     named = ((f"gen-{game.generation:05d}-game-{game.number:07d}.gz", game) for game in games if len(game.moves))
     write_archive(stream, ((name, chunk_of_game(game)) for name, game in named))

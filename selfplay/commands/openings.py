@@ -127,7 +127,7 @@ def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
 
 
 def _judge(engine: UciEngine, judged: Judgements, stop: Callable[[], bool], fen: str) -> list[tuple[str, int]]:
-    """The engine's labels, which are kept. Raises Stopped instead of asking the engine after Ctrl-C."""
+    """Return the engine's labels, which are kept. Raises Stopped instead of asking the engine after Ctrl-C."""
     if fen not in judged.known:
         if stop():
             raise Stopped

@@ -107,7 +107,7 @@ def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
-    """The flags as settings. Raises ConfigError for values out of range."""
+    """Return the flags as settings. Raises ConfigError for values out of range."""
     if arguments.sibling_weight and arguments.part != "value":
         raise ConfigError("--sibling-weight: only the value trunk learns from groups (--part value)")
     files = SourceFiles(
@@ -158,7 +158,7 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
 
 
 def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> TrainingData | None:
-    """The data, with progress while it is read; None after Ctrl-C."""
+    """Return the data, with progress while it is read; None after Ctrl-C."""
     with live_line("reading", LOG_S) as line:
         reading = ""
 

@@ -94,7 +94,7 @@ def play_series(
 
 
 def series_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of SeriesSettings. Raises ConfigError, and DataError for openings."""
+    """Return the fields of SeriesSettings. Raises ConfigError, and DataError for openings."""
     margin_ms = arguments.margin_ms
     control = TimeControl.of(arguments.tc, arguments.movetime, arguments.nodes, margin_ms)
     return {

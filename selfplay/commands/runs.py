@@ -54,7 +54,7 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
-    """What plays the games for the length of the block. Raises ConfigError for bad flags or a missing cluster."""
+    """Yield what plays the games in the block. Raises ConfigError for bad flags or a missing cluster."""
     if arguments.workers < 0:
         raise ConfigError(f"--workers: expected 0 or more, got {arguments.workers}")
     if arguments.cluster is not None:

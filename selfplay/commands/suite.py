@@ -107,7 +107,7 @@ def _write(path: Path | None, results: dict[str, list[Outcome]], settings: dict[
 
 
 def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> TimeControl:
-    """The limit from the flags, else from the ENGINE words, else the default. Raises ConfigError for a clock."""
+    """Return the limit from the flags, else from the ENGINE words, else the default. Raises ConfigError for a clock."""
     given = TimeControl.of(None, arguments.movetime, arguments.nodes) or (contestant and contestant.control)
     if given and given.base_s:
         raise ConfigError(f"a suite limits nodes or seconds for each move, and has no clock: got {given}")
@@ -115,7 +115,7 @@ def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> Time
 
 
 def _options(arguments: argparse.Namespace) -> EngineOptions:
-    """The engine options; one thread unless told otherwise, so that concurrent searches share the cores."""
+    """Return the engine options; one thread unless told otherwise, so that concurrent searches share the cores."""
     if arguments.threads is None and arguments.config is None:
         arguments.threads = "1"
     return options_from_flags(arguments)

@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tree_net(path: Path) -> TreeNet:
-    """The net whose searches' trees are a source. Raises ConfigError for a tower, which no search kernel evaluates."""
+    """Load the net whose searches' trees are a source. Raises ConfigError for a tower, which no kernel evaluates."""
     evaluator = make_evaluator("auto", path)
     if not isinstance(evaluator, InKernelEvaluator):
         evaluator.close()

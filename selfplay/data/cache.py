@@ -29,11 +29,11 @@ OnRead = Callable[[float, int], None]  # gets the share of the file that has bee
 def load_or_parse(
     path: Path, reader: Reader, cache: Path | None, watch: OnRead = lambda share, games: None
 ) -> PositionSet:
-    """The file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
+    """Return the file's games, from the cache folder if parsed before. Without a cache folder they stay in memory.
 
-    File name, size, modification time, reader and parser version name a cache entry. Games with illegal moves are left
-    out and counted in the log. What has been read when reading is interrupted is kept, and the next call continues from
-    there. Raises DataError for a file not in the reader's format.
+    File name, size, modification time, reader and parser version name a cache entry. Skips
+    games with illegal moves and counts them in the log. If reading is interrupted, the next call continues from there.
+    Raises DataError for a file not in the reader's format.
     """
     if cache is None:
         bookmark = Bookmark()
@@ -48,7 +48,7 @@ def load_or_parse(
 
 
 def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> None:
-    """Writes every piece as a set of its own, whose name tells where the next one begins, and joins them at the end."""
+    """Write every piece as a set of its own, whose name tells where the next one begins, and join them at the end."""
     folder = entry.with_name(f".{entry.name}.pieces")
     parts = sorted(folder.glob(PART_NAMES))
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
@@ -66,7 +66,7 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
 
 
 def _watched(records: Iterator[GameRecord], watch: OnRead, bookmark: Bookmark, first: int = 0) -> Iterator[GameRecord]:
-    """The records; `watch` is called now and then."""
+    """Yield the records; `watch` is called now and then."""
     for count, record in enumerate(records, first + 1):
         if count % GAMES_PER_LOOK == 0:
             watch(bookmark.share, count)

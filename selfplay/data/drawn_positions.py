@@ -97,7 +97,7 @@ def draw_endings(
 def _next_of(
     boards: list[chess.Board], kind: str, judge: Callable[[str], Labels], seen: set[str]
 ) -> tuple[chess.Board, int] | None:
-    """The next proposal, which is taken off, that the judge confirms."""
+    """Return the next proposal, which is taken off, that the judge confirms."""
     while boards:
         board = boards.pop()
         labels = judge(board.fen())

@@ -30,7 +30,7 @@ CONVERT = "games in a form of earlier versions: convert them once with `python -
 
 
 def reader_of(kind: str, least_elo: int = 0) -> Reader:
-    """The reader of a kind of files; least_elo: of the players of PGN games."""
+    """Return the reader of a kind of files; least_elo: of the players of PGN games."""
     readers: dict[str, Reader] = {LABELS: read_teacher, PGN: PgnReader(least_elo), CHUNKS: read_v6}
     return readers[kind]
 
@@ -64,7 +64,7 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
 
 
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
-    """The files of a folder, one of each ending looked into."""
+    """Return the files of a folder, one of each ending looked into."""
     by_ending: dict[str, list[Path]] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file():

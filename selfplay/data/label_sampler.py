@@ -142,7 +142,7 @@ def write_target(words, targets, trained, slot, batch):
 
 
 def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(moves uint16 [n, 8], their probabilities float32 [n, 8]) of scored rows; without columns for other rows."""
+    """Return (moves uint16 [n, 8], their probabilities float32 [n, 8]) of scored rows; no columns for other rows."""
     if rows.shape[1] == VALUE_WORDS:
         return np.zeros((len(rows), 0), np.uint16), np.zeros((len(rows), 0), np.float32)
     pairs = rows[:, VALUE_WORDS:].view(np.uint16).reshape(len(rows), TOP_MOVES, 2)

@@ -17,7 +17,7 @@ class RowOrder:
     """Draws groups of consecutive rows without replacement, epoch after epoch, by a computed permutation of the groups.
 
     It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
-    (cycle walking, Black & Rogaway 2002). Rows after the last whole group are left out.
+    (cycle walking, Black & Rogaway 2002). It skips rows after the last whole group.
     """
 
     def __init__(self, n_rows: int, seed: int, group: int = 1) -> None:
@@ -30,7 +30,7 @@ class RowOrder:
         return self._n_groups * self._group
 
     def draw(self, first: int, count: int) -> np.ndarray:
-        """The draws numbered first..first+count-1: rows int64[count]."""
+        """Return the draws numbered first..first+count-1: rows int64[count]."""
         start, stop = first // self._group, -(-(first + count) // self._group)
         groups = np.empty(stop - start, np.int64)
         permute(np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups)
@@ -74,7 +74,7 @@ class GroupOrder:
         return self._n_rows
 
     def draw(self, first: int, count: int) -> np.ndarray:
-        """The draws numbered first..first+count-1: rows int64[count].
+        """Return the draws numbered first..first+count-1: rows int64[count].
 
         A row is given as its complement ~row, not to be learned from, if its group is not in these draws as a whole.
         """
@@ -103,7 +103,7 @@ class GameOrder:
     """Draws usable positions of games as `RowOrder` draws rows. Takes four bytes of memory per position.
 
     The positions of a group lie far apart in their game, and in its order, so that one replay of the game serves all of
-    them. Up to group - 1 usable positions at the end of the set are left out.
+    them. Skips up to group - 1 usable positions at the end of the set.
     """
 
     def __init__(self, positions: PositionSet, seed: int, group: int = 1) -> None:
@@ -114,7 +114,7 @@ class GameOrder:
         return len(self._order)
 
     def draw(self, first: int, count: int) -> np.ndarray:
-        """The draws numbered first..first+count-1: positions int64[count]."""
+        """Return the draws numbered first..first+count-1: positions int64[count]."""
         return self._members[self._order.draw(first, count)].astype(np.int64)
 
 

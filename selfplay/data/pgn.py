@@ -24,15 +24,15 @@ FAULT = "with a fault"
 
 @dataclass
 class Tally:
-    """The games that a reader saw: how many it read, and how many it left out for which reason."""
+    """The games that a reader saw: how many it read, and how many it skipped for which reason."""
 
     read: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        left_out = sum(self.left_out.values())
-        why = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.most_common())
-        text = f"{self.read + left_out:,} games seen, {self.read:,} read, {left_out:,} left out"
+        skipped = sum(self.skipped.values())
+        why = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.most_common())
+        text = f"{self.read + skipped:,} games seen, {self.read:,} read, {skipped:,} skipped"
         return f"{text} ({why})" if why else text
 
 
@@ -50,11 +50,11 @@ class PgnReader:
 def read_pgn(
     path: Path, least_elo: int = 0, bookmark: Bookmark | None = None, tally: Tally | None = None
 ) -> Iterator[GameRecord]:
-    """The main lines of all games of standard chess or Chess960 that have moves and a result.
+    """Yield the main lines of all games of standard chess or Chess960 that have moves and a result.
 
-    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`. A game with
-    a fault is left out whole, and file, line, column and word are logged; `tally` counts what is left out. The file may
-    be packed (.gz, .bz2, .xz, .zst). Raises DataError if it is damaged.
+    least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the `bookmark`. Skips a
+    game with a fault, and logs file, line, column and word; `tally` counts skipped games. The file may be packed (.gz,
+    .bz2, .xz, .zst). Raises DataError if it is damaged.
     """
     skipped, bookmark, tally = NoteLog(path), bookmark or Bookmark(), tally or Tally()
     try:
@@ -72,14 +72,14 @@ def read_pgn(
                 if reason == FAULT:
                     skipped.note(f"{path}:{game.fault} (game skipped)")
                 if game.is_game:
-                    tally.left_out[reason] += 1
+                    tally.skipped[reason] += 1
     except PACKED_ERRORS as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     skipped.close()
 
 
 def _reason(game: MainLine, least_elo: int) -> str:
-    """Why a game is left out; "" if it is not."""
+    """Why a game is skipped; "" if it is not."""
     if least_elo > 0 and min(game.elo) < least_elo:
         return "below the Elo"
     if not game.fault and len(game.moves) > LONGEST_GAME:
@@ -98,7 +98,7 @@ def _result(game: MainLine) -> str:
 
 
 def record_of_result(start: np.ndarray, moves: list[int] | np.ndarray, white_points: int) -> GameRecord:
-    """A game with the moves played as policy targets and the result as value target."""
+    """Return a game with the moves played as policy targets and the result as value target."""
     played = np.array(moves, np.uint16)
     black_to_move = (np.arange(len(moves)) + int(start[SIDE])) % 2 == 1
     return GameRecord(

@@ -37,7 +37,7 @@ class TrainingBatch(NamedTuple):
 
 
 def part_of(batch: Any, first: int, last: int) -> Any:
-    """A batch of any kind with views of the positions first..last-1."""
+    """Return a batch of any kind with views of the positions first..last-1."""
     return batch._make(array[first:last] for array in batch)
 
 
@@ -64,7 +64,7 @@ class SourceGames(NamedTuple):
 
 
 def games_of(positions: PositionSet) -> SourceGames:
-    """The arrays of a set that a replay reads."""
+    """Return the arrays of a set that a replay reads."""
     return SourceGames(*(getattr(positions, name) for name in SourceGames._fields))
 
 

@@ -32,7 +32,7 @@ def root_limit(share: float) -> int:
 
 
 def roots_of(keys: np.ndarray) -> np.ndarray:
-    """The roots int64[n] of games with these hashes uint64[n]."""
+    """Return the roots int64[n] of games with these hashes uint64[n]."""
     return (keys >> np.uint64(48)).astype(np.int64)
 
 
@@ -55,13 +55,13 @@ def is_held_out_game(start: np.ndarray, moves: np.ndarray) -> bool:
 
 
 def limit_for(sets: Iterable[PositionSet], share: float) -> int:
-    """The limit that holds out `share` of all games, and at least one game of these sets; 0 if they are no two."""
+    """Return the limit that holds out `share` of all games, at least one of these sets; 0 if they have no two games."""
     roots = np.unique(np.concatenate([np.zeros(0, np.int64), *(roots_of(game_keys(one)) for one in sets)]))
     return max(root_limit(share), int(roots[0]) + 1) if len(roots) > 1 else 0
 
 
 def without_held_out(positions: PositionSet, limit: int) -> PositionSet:
-    """The set with the positions of held-out games marked as unusable; copies nothing else."""
+    """Return the set with the positions of held-out games marked as unusable; copies nothing else."""
     trained = roots_of(game_keys(positions)) >= limit
     return replace(positions, usable=positions.usable & np.repeat(trained, np.diff(positions.game_first)))
 
@@ -88,7 +88,7 @@ def unseen(heldout: PositionSet, training: Iterable[PositionSet], limit: int) ->
 
 
 def position_keys(positions: PositionSet) -> np.ndarray:
-    """The Zobrist key of every position, uint64[P]: clocks and history do not count."""
+    """Return the Zobrist key of every position, uint64[P]: clocks and history do not count."""
     keys = np.zeros(positions.n_positions, np.uint64)
     fill_position_keys(
         positions.starts, positions.game_first, positions.moves, np.zeros((2, ROW_WORDS), np.uint64), keys
@@ -97,7 +97,7 @@ def position_keys(positions: PositionSet) -> np.ndarray:
 
 
 def game_keys(positions: PositionSet) -> np.ndarray:
-    """A hash of every game's start and played moves, uint64[G]; clocks, results and targets do not count.
+    """Return a hash of every game's start and played moves, uint64[G]; clocks, results and targets do not count.
 
     With 64 bits, two of a million different games collide in one of some 40 million collections.
     """
@@ -112,7 +112,7 @@ def game_keys(positions: PositionSet) -> np.ndarray:
 
 
 def fingerprint(positions: PositionSet) -> str:
-    """A name for the games and targets of a set: all start positions and moves, and of large arrays some entries."""
+    """Return a name for the games and targets of a set: all start positions and moves, some entries of large arrays."""
     digest = hashlib.sha256(game_keys(positions).tobytes())
     for name, array in vars(positions).items():
         some = array[:: max(1, len(array) // SAMPLED)]
@@ -121,7 +121,7 @@ def fingerprint(positions: PositionSet) -> str:
 
 
 def game_key(start: np.ndarray, played: np.ndarray) -> int:
-    """The hash of the game with this start uint64[16] and played moves uint16[n], as `game_keys` has it."""
+    """Return the hash of the game with this start uint64[16] and played moves uint16[n], as `game_keys` has it."""
     keys = np.zeros(1, np.uint64)
     fill_game_keys(start[None], np.zeros(1, np.int64), np.array([len(played)]), played, keys)
     return int(keys[0])

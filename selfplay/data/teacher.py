@@ -53,7 +53,7 @@ def read_boards(path: Path, plies: int | None = None) -> Iterator[list[LabelledB
 
 
 def labelled_boards(line: str, plies: int | None = None, chess960: bool = False) -> list[LabelledBoard]:
-    """The first `plies` positions of a game, each with its labels, best first. Raises ValueError for another line."""
+    """Parse the first `plies` positions of a game, each with its labels, best first. Raises ValueError otherwise."""
     fen, _, body = line.split("|")
     board, found = parse_fen(fen, chess960), []
     for ply in body.split(";")[:plies]:

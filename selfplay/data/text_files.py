@@ -26,7 +26,7 @@ class Bookmark:
 
 
 def numbered_lines(path: Path, bookmark: Bookmark | None = None) -> Iterator[tuple[int, str]]:
-    """(number from 1, line without its end) of a text file, unpacked if its name ends in .gz, .bz2, .xz or .zst.
+    """Yield (number from 1, line without its end) of a text file, unpacked if its name ends in .gz, .bz2, .xz or .zst.
 
     Begins after the lines of a `bookmark`, which it moves on. Raises DataError for files that cannot be read, are
     damaged or cut short, or have a line over LONGEST_LINE.

@@ -67,7 +67,7 @@ REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256
 
 
 def new_records(masks: np.ndarray) -> np.ndarray:
-    """Records [n] of the input planes uint64[n, 112], all other fields zero and every move illegal."""
+    """Return records [n] of the input planes uint64[n, 112], all other fields zero and every move illegal."""
     records = np.zeros(len(masks), V6_RECORD)
     records["version"] = VERSION
     records["input_format"] = CLASSICAL_INPUT
@@ -82,7 +82,7 @@ def new_records(masks: np.ndarray) -> np.ndarray:
 
 
 def masks_of(records: np.ndarray) -> np.ndarray:
-    """The input planes uint64[n, 112] of records [n], as `engine.network.planes.encode` writes them."""
+    """Return the input planes uint64[n, 112] of records [n], as `engine.network.planes.encode` writes them."""
     masks = np.zeros((len(records), PLANES), np.uint64)
     stored = np.ascontiguousarray(records["planes"])
     masks[:, :STORED_PLANES] = REVERSED[stored.view(np.uint8)].view("<u8")

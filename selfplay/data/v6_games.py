@@ -117,7 +117,7 @@ def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) 
 
 
 def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int = 0) -> SelfPlayRecord:
-    """The game of one chunk: the start from the first record's planes, then the moves, each leading to the next record.
+    """Return the game of one chunk: the start from the first record's planes, then the moves between records.
 
     A result changed to a value between win and loss is rounded. Raises DataError with `name` if the records are not
     successive positions of one game or have invalid targets.
@@ -218,7 +218,7 @@ def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.n
 
 
 def row_of_planes(masks: np.ndarray) -> np.ndarray:
-    """The position row uint64[16] that planes uint64[112] show, as `engine.network.planes.encode` writes them.
+    """Return the position row uint64[16] that planes uint64[112] show, as `engine.network.planes.encode` writes them.
 
     Castling rights belong to the outermost rooks. The move number is 1, as planes lack it. Repetitions are not counted.
     Raises FenError for an unplayable position.
@@ -246,7 +246,7 @@ def row_of_planes(masks: np.ndarray) -> np.ndarray:
 
 
 def _outermost_rook(board: chess.Board, color: chess.Color, queenside: bool) -> chess.Bitboard:
-    """The bit of the rook with a castling right. Raises FenError if there is none."""
+    """Return the bit of the rook with a castling right. Raises FenError if there is none."""
     king = board.king(color)
     rank = chess.BB_RANK_1 if color == chess.WHITE else chess.BB_RANK_8
     rooks = chess.SquareSet(board.rooks & board.occupied_co[color] & rank)
@@ -257,7 +257,7 @@ def _outermost_rook(board: chess.Board, color: chess.Color, queenside: bool) -> 
 
 
 def _passed_square(turn: chess.Color, pawns: int, before: int) -> chess.Square | None:
-    """The square that a pawn passed over in the last move, made by the side not to move."""
+    """Return the square that a pawn passed over in the last move, made by the side not to move."""
     gone, come = before & ~pawns, pawns & ~before
     home, back = (chess.BB_RANK_7, 8) if turn == chess.WHITE else (chess.BB_RANK_2, -8)
     if not gone & home or gone.bit_count() != 1 or come.bit_count() != 1:

@@ -137,7 +137,7 @@ def _list_changes(batch, slot, first, side, marks):
 
 
 def label_rows_only(sets: Sequence[object]) -> list[LabelRows]:
-    """The sets, which must all be label rows. Raises ConfigError for others."""
+    """Return the sets, which must all be label rows. Raises ConfigError for others."""
     found = [one for one in sets if isinstance(one, LabelRows)]
     if len(found) < len(sets):
         raise ConfigError("a value trunk is trained on label folders alone (aino-train teach)")

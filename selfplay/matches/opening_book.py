@@ -114,10 +114,10 @@ def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
 def playable(
     openings: Sequence[str], numbers: Iterable[int], chess960: bool = False, longest: int | None = None
 ) -> Iterator[str]:
-    """Return the openings of these numbers that games can go on from; the others are left out with a warning.
+    """Return the openings of these numbers that games can go on from, and log a warning for each of the others.
 
-    Left out are unreadable ones, those where the rules end the game, and those of `longest` plies or more. Raises
-    DataError as `readable`.
+    The others are unreadable, end the game by the rules, or have `longest` plies or more. Raises DataError as
+    `readable`.
     """
 
     def why_over(opening: str) -> str:
@@ -136,7 +136,7 @@ def readable(
 ) -> Iterator[str]:
     """Yield the openings of these numbers, without unreadable ones and those that `why_not` has a reason against.
 
-    `note` is told of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none is left.
+    `note` hears of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none is left.
     """
     found, failed = 0, 0
     fault = DataError("no openings")
@@ -186,7 +186,7 @@ def opening_board(opening: str, chess960: bool = False) -> chess.Board:
 def parse_position(line: str, place: str, chess960: bool = False, note: Note = log.warning) -> chess.Board:
     """Parse an EPD or FEN line. A bad line raises DataError, which names it by `place`.
 
-    So does a position that only Chess960 knows, unless `chess960`. `note` is told what was changed.
+    So does a position that only Chess960 knows, unless `chess960`. `note` hears what was changed.
     """
     try:
         board = parse_fen(line, chess960, lambda message: note(f"{place}: {message}"))

@@ -12,7 +12,7 @@ from engine.board.layout import KEY
 from selfplay.records.game import SelfPlayRecord
 
 TREE_PLIES = 8
-LEAST_BRANCH_SHARE = 0.02  # a branch with a smaller share of all games is left out
+LEAST_BRANCH_SHARE = 0.02  # a branch with a smaller share of all games is not drawn
 LEAST_BRANCH_GAMES = 2
 
 

@@ -71,7 +71,7 @@ def choose_samples(games: dict[int, list[SelfPlayRecord]]) -> list[Sample]:
 
 
 def sample_of_game(game: SelfPlayRecord) -> Sample:
-    """Return the game ply by ply. A resigned game's last move was chosen but never played, so it is left out."""
+    """Return the game ply by ply. Without a resigned game's last move, which was chosen but never played."""
     chess960 = board_from_row(game.start, chess960=True).has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)
     expected = _expected(game)

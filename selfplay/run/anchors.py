@@ -47,12 +47,12 @@ class AnchorFit(NamedTuple):
 
 
 def network_name(generation: int, nodes: int) -> str:
-    """The player that is a generation's network with so many nodes a move."""
+    """Return the player that is a generation's network with so many nodes a move."""
     return f"gen-{generation:05d}:{nodes}"
 
 
 def read_anchors(run: Path, settings: AnchorSettings) -> AnchorFit:
-    """The ratings by the games of a run's folder, even while it goes on. Raises RunError for damaged games."""
+    """Return the ratings by the games of a run's folder, even while it goes on. Raises RunError for damaged games."""
     return _fit(read_game_rows(run / "anchors"), settings)
 
 
@@ -148,7 +148,7 @@ class AnchorSeries(Series):
         )
 
     def _opponent(self, network: int) -> Contestant:
-        """The anchor against which the next pair should tell most: p (1 - p), shared with the pairs it had before."""
+        """Choose the anchor against which the next pair should tell most: p (1 - p), shared with the pairs it had."""
         fit, name = _fit(self._archive.rows, self._run.config.anchors), self._networks[network].name
         earlier = [number for number in fit.networks if number <= network]
         mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
@@ -172,13 +172,13 @@ class AnchorSeries(Series):
 
 
 def _anchors(run: RunFolder, tell: Callable[[str], None]) -> list[Contestant]:
-    """The anchors that can play here."""
+    """Return the anchors that can play here."""
     found = []
     stockfish = split_words("anchors.stockfish", run.config.anchors.stockfish)
     for word in run.config.anchors.opponents.split():
         kind, _, number = word.partition(":")
         if kind == STOCKFISH and (not stockfish or shutil.which(stockfish[0]) is None):
-            tell(f"anchors: Stockfish is not installed, so {word} is left out")
+            tell(f"anchors: Stockfish is not installed, so {word} does not play")
         elif kind == STOCKFISH:
             level = (("Threads", "1"), ("UCI_LimitStrength", "true"), ("UCI_Elo", number))
             found.append(Contestant(word, engine_command(stockfish), level, TimeControl(nodes=STOCKFISH_NODES)))

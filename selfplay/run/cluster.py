@@ -27,7 +27,7 @@ KEPT_NETS = 8  # network copies kept on a node; each run that shares the node us
 
 @contextlib.contextmanager
 def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterator[PlayBackend]:
-    """The PlayBackend of a cluster, connected for the length of the block.
+    """Yield the PlayBackend of a cluster, connected for the length of the block.
 
     address: host:port or ray://host:port of a cluster; "auto" for the one that this machine is part of; "local" for a
     new one of this machine alone. workers, tell: as in `RayBackend`. Raises ConfigError where Ray is missing or the
@@ -122,7 +122,7 @@ class _Tasks:
 
 
 def _ray() -> Any:
-    """The library. Raises ConfigError where it is not installed."""
+    """Return the library. Raises ConfigError where it is not installed."""
     try:
         import ray
     except ImportError as error:
@@ -131,7 +131,7 @@ def _ray() -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    """The first part of a Ray error, without the addresses and hints that follow."""
+    """Return the first part of a Ray error, without the addresses and hints that follow."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
@@ -152,7 +152,7 @@ def _play_on_node(worker: int, task: PlayTask, nets: list[bytes], source: str, n
 
 
 def _node_copy(net: bytes) -> Path:
-    """A file on this node with the network. Killed tasks leave their files behind, so old ones are removed here."""
+    """Return a file on this node with the network. Removes old ones, which killed tasks have left behind."""
     folder = Path(tempfile.gettempdir()) / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"

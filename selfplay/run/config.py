@@ -116,7 +116,7 @@ class GateSettings:
         self.sprt()
 
     def sprt(self) -> Sprt:
-        """The test. Raises ConfigError for bounds or error rates that make none."""
+        """Return the test. Raises ConfigError for bounds or error rates that make none."""
         return Sprt(self.elo0, self.elo1, self.alpha, self.beta)
 
 
@@ -133,7 +133,7 @@ class AnchorSettings:
         "network), stockfish:ELO",
     )
     stockfish: str = setting(
-        STOCKFISH, "start Stockfish with this command; where there is none, its levels are left out"
+        STOCKFISH, "start Stockfish with this command; where there is none, its levels do not play"
     )
     nodes: int = setting(400, "let the measured networks search this many nodes per move", least=1)
     longest: int = setting(300, "call a game a draw after this many plies", least=1)
@@ -200,18 +200,18 @@ SECTIONS: dict[str, type[Any]] = {
 
 
 def default_config(net: str) -> RunConfig:
-    """The default configuration of a new run for a network. Raises ConfigError for the net."""
+    """Return the default configuration of a new run for a network. Raises ConfigError for the net."""
     return RunConfig(net=net, fit=FitSettings.of(run_family_of(net).recipe))
 
 
 def configured(values: Mapping[str, Any]) -> RunConfig:
-    """The configuration of a run with these nested values. Raises ConfigError as `overlay` does."""
+    """Return the configuration of a run with these nested values. Raises ConfigError as `overlay` does."""
     net = values.get("net")
     return overlay(default_config(net if isinstance(net, str) else DEFAULT_NET), values)
 
 
 def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
-    """The configuration with nested values put over it.
+    """Return the configuration with nested values put over it.
 
     Raises ConfigError naming the field for unknown ones and values of another type.
     """
@@ -252,7 +252,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def config_text(config: RunConfig) -> str:
-    """The configuration as TOML. JSON's numbers and strings are TOML's, too."""
+    """Return the configuration as TOML. JSON's numbers and strings are TOML's, too."""
     values = asdict(config)
     lines = [f"format = {FORMAT}"]
     lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if not isinstance(value, dict)]
@@ -263,7 +263,7 @@ def config_text(config: RunConfig) -> str:
 
 
 def add_config_flags(parser: argparse.ArgumentParser, sections: Collection[str]) -> None:
-    """A flag for every setting, named as in TOML: `--seed`, `--games.visits`.
+    """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`.
 
     The help of a brief parser shows the settings of these sections alone.
     """
@@ -300,7 +300,7 @@ def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, An
 
 
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The nested values of the flags that were given."""
+    """Return the nested values of the flags that were given."""
     given: dict[str, Any] = {}
     if arguments.backend is not None:
         given = {section: {"backend": arguments.backend} for section in ("fit", "games")}

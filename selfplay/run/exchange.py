@@ -40,7 +40,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Imported:
-    """Result of an import: the new generation, its games and positions, and the number of duplicates left out."""
+    """Result of an import: the new generation, its games and positions, and the number of skipped duplicates."""
 
     generation: int
     games: int
@@ -101,7 +101,7 @@ def import_games(
 
 
 def _keys_of_games(run: RunFolder) -> set[int]:
-    """The keys of the run's games, played and imported ones."""
+    """Return the keys of the run's games, played and imported ones."""
     segments = [segment_path(run.replay, generation) for generation in published_generations(run.replay)]
     return {game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]}
 
@@ -160,7 +160,7 @@ def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Itera
 
 
 def pgn_text(game: SelfPlayRecord, event: str) -> str:
-    """The game in PGN. The last move of a resigned game was chosen but not played, and is left out."""
+    """Return the game in PGN. Without the last move of a resigned game, which was chosen but not played."""
     start = board_from_row(game.start, chess960=True)
     chess960 = start.has_chess960_castling_rights()
     board = board_from_row(game.start, chess960)

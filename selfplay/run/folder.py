@@ -135,7 +135,7 @@ class RunFolder:
                 path.unlink()
 
     def load(self, path: Path) -> Layer:
-        """A network of the kind that the run trains. Raises NetFileError."""
+        """Return a network of the kind that the run trains. Raises NetFileError."""
         return load_model(path, self.config.net)
 
     def _are_equal(self, one: Path, other: Path) -> bool:
@@ -156,7 +156,7 @@ class RunFolder:
 
 
 def _net_of_file(path: Path, wanted: str | None) -> str:
-    """The kind of the network in a file; a class of one's own must be wanted. Raises ConfigError for another kind."""
+    """Return the kind of the network in a file; a class of one's own must be wanted. Raises ConfigError otherwise."""
     if wanted is not None and is_own(wanted):
         return wanted
     try:

@@ -139,7 +139,7 @@ def gate(
 
 
 def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray]) -> str:
-    """A name for all that a gate's games depend on besides their numbers: networks, openings and limits."""
+    """Return a name for all that a gate's games depend on besides their numbers: networks, openings and limits."""
     settings = run.config.gate
     limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest} {run.config.search}".encode()
     weights = (load_tensors(path)[1] for path in (run.candidate(generation), run.best))  # files also hold their date

@@ -54,7 +54,7 @@ def summarise(games: Sequence[SelfPlayRecord], settings: GameSettings) -> SelfPl
 
 
 def guarded_settings(settings: GameSettings, replay: Path, generation: int) -> GameSettings:
-    """The settings that a generation is played with, after the published ones before it."""
+    """Return the settings that a generation is played with, after the published ones before it."""
     return guarded(settings, [published_games(replay, number) for number in _earlier(replay, generation)])
 
 
@@ -63,7 +63,7 @@ def _earlier(replay: Path, generation: int) -> list[int]:
 
 
 def guarded(settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecord]]) -> GameSettings:
-    """The settings after these generations, oldest first."""
+    """Return the settings after these generations, oldest first."""
     games = [game for one in generations for game in one]
     if not games:
         return settings
@@ -91,7 +91,7 @@ def reasons(settings: GameSettings, replay: Path, generation: int) -> dict[str, 
 
 
 def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
-    """The first side with root values under `below` at `moves` of its moves in a row; coded as `gave_up`."""
+    """Return the first side with root values under `below` at `moves` of its moves in a row; coded as `gave_up`."""
     hopeless = game.root_wdl[:, 0].astype(np.float64) - game.root_wdl[:, 2] < below
     if hopeless.sum() < moves:
         return 0
@@ -105,7 +105,7 @@ def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
 
 
 def safe_threshold(games: Sequence[SelfPlayRecord], below: float, moves: int, errors: float) -> float:
-    """The highest threshold, from `below` downwards, at which at most `errors` (a share) of resignations are wrong.
+    """Return the highest threshold, from `below` down, at which at most `errors` (a share) of resignations are wrong.
 
     The games played through decide this. A threshold with too few resignations to judge counts as safe. Returns -1
     (never resign) if no threshold is safe.

@@ -152,7 +152,7 @@ class Ledger:
         self._write("INSERT OR IGNORE INTO runs VALUES (1, ?, ?, ?)", [(time.time(), net, seed)])
 
     def current(self) -> tuple[int, Phase]:
-        """The newest generation and its phase; generation 0 is done before any."""
+        """Return the newest generation and its phase; generation 0 is done before any."""
         rows = self._read("SELECT number, phase FROM generations ORDER BY number DESC LIMIT 1")
         return (rows[0][0], Phase(rows[0][1])) if rows else (0, Phase.DONE)
 
@@ -219,7 +219,7 @@ class Ledger:
     ) -> None:
         """Enter a generation whose games were imported and that is to be fitted next, all at once.
 
-        sources: (name, games, games left out because they are there already); games as for `note_games`.
+        sources: (name, games, games skipped because they are there already); games as for `note_games`.
         """
         with self._transaction() as connection:
             connection.execute(
@@ -233,7 +233,7 @@ class Ledger:
             )
 
     def imports(self) -> dict[int, list[tuple[str, int, int]]]:
-        """(source, games, duplicates left out) of every generation whose games were imported."""
+        """(source, games, skipped duplicates) of every generation whose games were imported."""
         found: dict[int, list[tuple[str, int, int]]] = {}
         for generation, *source in self._read("SELECT * FROM imports ORDER BY generation, source"):
             found.setdefault(generation, []).append((source[0], source[1], source[2]))
@@ -281,7 +281,7 @@ class Ledger:
         self._write("INSERT OR REPLACE INTO gates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row])
 
     def gate(self, generation: int) -> GateResult | None:
-        """The verdict over a generation's candidate, None before there is one."""
+        """Return the verdict over a generation's candidate, None before there is one."""
         return self.gates().get(generation)
 
     def gates(self) -> dict[int, GateResult]:

@@ -51,7 +51,7 @@ def adopt_candidate(run: RunFolder, path: Path) -> bool:
 
 
 def _demand(run: RunFolder, wanted: Phase) -> int:
-    """The generation for which the wanted phase is due. Raises RunError when another one is."""
+    """Return the generation for which the wanted phase is due. Raises RunError when another one is."""
     number, phase = _due_phase(run)
     if phase is not wanted:
         raise RunError(f"{run.path}: generation {number} has to {phase} first")
@@ -59,7 +59,7 @@ def _demand(run: RunFolder, wanted: Phase) -> int:
 
 
 def _due_phase(run: RunFolder) -> tuple[int, Phase]:
-    """(generation, the phase that is due); a new generation is not begun yet.
+    """Return (generation, the phase that is due); a new generation is not begun yet.
 
     A generation whose games are damaged before they were learned from plays the lost ones again; imported games cannot
     be, and are fitted as far as they are intact. A candidate that is lost before its verdict is trained again.

@@ -59,7 +59,7 @@ class PlayTask(ABC):
 
     @abstractmethod
     def new_game(self, number: int) -> PooledGame:
-        """The game of that number, at its beginning."""
+        """Return the game of that number, at its beginning."""
 
     @abstractmethod
     def seating(self) -> Seating:
@@ -67,7 +67,7 @@ class PlayTask(ABC):
 
     @abstractmethod
     def shortest(self) -> Self:
-        """The task with games of hardly a move, to load the networks and the kernels."""
+        """Return the task with games of hardly a move, to load the networks and the kernels."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def on_device(task: PlayTask) -> bool:
 
 
 def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
-    """The task for one of so many workers: it has no more games at once than its share of them."""
+    """Return the task for one of so many workers: it has no more games at once than its share of them."""
     most = task.settings.concurrent or (GAMES_ON_DEVICE if on_device(task) else GAMES_AT_ONCE)
     concurrent = min(most, max(1, -(-games // workers)))
     return replace(task, settings=replace(task.settings, concurrent=concurrent))
@@ -119,7 +119,7 @@ def play_numbers(
     stop: Callable[[], bool],
     tell: Callable[[str], None] = lambda text: None,
 ) -> None:
-    """The PlayBackend of the calling thread: many games at once, or one where all evaluators work inside kernels.
+    """Make the PlayBackend of the calling thread: many games at once, or one where all evaluators work in kernels.
 
     Numbers that are no sequence are drawn one at a time, as games end and leave room for others. `tell` gets what the
     evaluators have to say, such as that a GPU failed.

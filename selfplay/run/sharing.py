@@ -48,10 +48,10 @@ class Pool(Protocol):
         """Let one more worker play, `play_share`."""
 
     def receive(self, timeout_s: float) -> WorkerMessage | None:
-        """The next message; None if there is none within the timeout."""
+        """Return the next message; None if there is none within the timeout."""
 
     def playing(self) -> Sequence[int]:
-        """The workers that still play. Raises WorkerLost, or the AinoError that ended one of them."""
+        """Return the workers that still play. Raises WorkerLost, or the AinoError that ended one of them."""
 
     def drawn(self) -> int:
         """How many numbers of the list were drawn."""
@@ -135,11 +135,11 @@ class SharedPlay(ABC):
 
     @abstractmethod
     def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> Pool:
-        """A pool of at most `count` workers."""
+        """Make a pool of at most `count` workers."""
 
 
 def play_share(task: PlayTask, numbers: Iterator[int], send: Callable[[Any], None], source: str) -> None:
-    """What a worker does: compile, say so, and play the games whose numbers it draws. `send` gets messages.
+    """Return what a worker does: compile, say so, and play the games whose numbers it draws. `send` gets messages.
 
     source: `source_hash` of the caller. Raises ConfigError for another one: its games would be others.
     """

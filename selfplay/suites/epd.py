@@ -6,7 +6,7 @@ stray `;` and NUL characters, and ids without quotes. Grades have the three form
 `c0 "f5=100, Bf2=46"`, or points in `c8` for the moves in `c9` (UCI) or `c7` (SAN). A file of FEN lines whose name is
 mateN asks for a mate in N.
 
-A line that cannot be used is left out and named with the reason; the rest of the suite is read.
+It skips a line that cannot be used, names it with the reason, and reads the rest of the suite.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ _MOVE_NUMBER = re.compile(r"\d+\.+(?=[^\d.])")
 
 
 def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
-    """Return the problems of a file. `note` (default: the log) is told of lines left out, and of what was changed in
-    others.
+    """Return the problems of a file. `note` (default: the log) hears of skipped lines, and of changes to others.
 
     Raises DataError where the file or every line of it is unreadable.
     """

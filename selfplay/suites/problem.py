@@ -27,7 +27,7 @@ def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
 def gathered(
     path: Path, what: str, readers: Iterable[Callable[[Note], Problem]], note: Note | None = None
 ) -> list[Problem]:
-    """Return the problems of a file that can be read. `note` (default: the log) is told of the others, as readers are.
+    """Return the problems of a file that can be read. `note` (default: the log) hears of the others, and so do readers.
 
     Raises the first fault, or DataError, where no problem is left.
     """

@@ -17,7 +17,7 @@ PUZZLE_COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "Themes")
 
 
 def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note | None = None) -> list[Problem]:
-    """All puzzles of a file, or `limit` of them drawn at random. `note` (default: the log) is told of what is left out.
+    """All puzzles of a file, or `limit` of them drawn at random. `note` (default: the log) hears of skipped ones.
 
     Raises DataError where the file or every puzzle drawn is unreadable.
     """

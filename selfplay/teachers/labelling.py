@@ -229,7 +229,7 @@ def new_filter(mib: int) -> np.ndarray:
 
     Each key sets four bits of one cache line, so that a look-up waits for memory once (Putze, Sanders & Singler 2007).
     An added key is always found. With 21 bits per added key, about one new key in a thousand also counts as known, and
-    its position is left out.
+    its position gets no label.
     """
     return aligned_zeros(mib << 17, dtype=np.uint64)
 

@@ -23,12 +23,12 @@ PARTS = ("policy", "value")  # what to train of a network with a value trunk
 
 
 def family_of_model(model: Layer) -> Family:
-    """The family and size of a loaded network. Raises as `net_of_model`."""
+    """Return the family and size of a loaded network. Raises as `net_of_model`."""
     return family_of(net_of_model(model))
 
 
 def net_of_model(model: Layer) -> str:
-    """A loaded network's family and size, such as 64x6 or transformer-128x4x8.
+    """Return a loaded network's family and size, such as 64x6 or transformer-128x4x8.
 
     Raises ConfigError for others, and where the network wants input planes that no training data come in.
     """
@@ -42,7 +42,7 @@ def net_of_model(model: Layer) -> str:
 
 
 def family_of(net: str, part: str = "policy") -> Family:
-    """The family and size that a name such as 64x6, transformer-128x4x8 or sparse-768 means.
+    """Return the family and size that a name such as 64x6, transformer-128x4x8 or sparse-768 means.
 
     part: "value" for the value trunk of a network such as sparse-768+v256, "policy" for the rest of it; networks
     without a value trunk are trained as a whole. Raises ConfigError for another form.
@@ -66,5 +66,5 @@ def run_family_of(net: str) -> AnyFamily:
 
 
 def load_model(path: Path, net: str) -> Layer:
-    """The network in a file of a run that trains `net`. Raises NetFileError as `dit.load`."""
+    """Return the network in a file of a run that trains `net`. Raises NetFileError as `dit.load`."""
     return OwnWeights(load_tensors(path)[1]) if is_own(net) else dit.load(path)[0]

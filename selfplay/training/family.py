@@ -38,12 +38,12 @@ class HeldOut(ABC):
 
 
 def scores_of(hits: float, sums: LossSums) -> HeldOutScores:
-    """The scores of a model that found `hits` of the targets' best moves."""
+    """Return the scores of a model that found `hits` of the targets' best moves."""
     return HeldOutScores(**asdict(sums.means), top1=mean_of(hits, sums.with_policy))
 
 
 def spread_positions(positions: AnySet, limit: int) -> tuple[PositionSet, np.ndarray]:
-    """(the games, numbers of at most `limit` usable positions, evenly spaced).
+    """Return (the games, numbers of at most `limit` usable positions, evenly spaced).
 
     Raises ConfigError for single positions, and where no position is usable.
     """
@@ -74,27 +74,27 @@ class Family(ABC):
 
     @abstractmethod
     def build(self, rng: np.random.Generator) -> Layer:
-        """A network with random weights."""
+        """Build a network with random weights."""
 
     def part(self, model: Layer) -> Layer:
-        """The part of a network that is trained, perhaps all of it."""
+        """Return the part of a network that is trained, perhaps all of it."""
         return model
 
     def joined(self, model: Layer, part: Layer) -> Layer:
-        """The network `model` with another trained part."""
+        """Return the network `model` with another trained part."""
         return part
 
     @abstractmethod
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
-        """The batches for training on the data."""
+        """Return the batches for training on the data."""
 
     @abstractmethod
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        """Computes gradients of the model's parameters from these batches."""
+        """Return what computes gradients of the model's parameters from these batches."""
 
     @abstractmethod
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """The optimizer of the parameters."""
+        """Return the optimizer of the parameters."""
 
     def refresh(self, model: Layer, coming: Iterator[Any]) -> None:
         """Measure on coming batches the statistics that weight averaging does not cover, if there are any."""
@@ -102,4 +102,4 @@ class Family(ABC):
 
     @abstractmethod
     def heldout(self, positions: AnySet, limit: int) -> HeldOut:
-        """A fixed sample to score networks on, at most `limit` positions."""
+        """Draw a fixed sample to score networks on, at most `limit` positions."""

@@ -69,7 +69,7 @@ class Learner:
             return LossSums.of_metrics(self._trainer.step(batch)).means
 
     def averaged_model(self) -> Layer:
-        """A new model with the averaged weights; its batch statistics are measured on coming batches."""
+        """Return a new model with the averaged weights; its batch statistics are measured on coming batches."""
         with self._backend.guard("the averaged network was made"):
             model = self._trainer.averaged_model()
             coming = (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))

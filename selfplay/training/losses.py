@@ -17,12 +17,12 @@ class LossWeights:
 
 
 def mean_of(total: float, count: float) -> float | None:
-    """The mean of `count` numbers; None of none."""
+    """Return the mean of `count` numbers; None of none."""
     return total / count if count else None
 
 
 def number_text(value: float | None, form: str = ".4f") -> str:
-    """A number in this format, or a dash for one that was not measured."""
+    """Return a number in this format, or a dash for one that was not measured."""
     return "-" if value is None else format(value, form)
 
 
@@ -61,11 +61,11 @@ class LossSums:
         )
 
     def metrics(self, count: int) -> dict[str, float]:
-        """The sums of `count` positions divided by `count`; such means add up over the parts of a batch."""
+        """Return the sums of `count` positions divided by `count`; such means add up over the parts of a batch."""
         return {name: value / count for name, value in vars(self).items()}
 
     def total(self, count: int, weights: LossWeights) -> float:
-        """The mean over `count` positions of the loss that training minimises."""
+        """Return the mean over `count` positions of the loss that training minimises."""
         weighted = weights.value * self.value + weights.moves_left * self.moves_left + weights.siblings * self.siblings
         return (self.policy + weighted) / count
 

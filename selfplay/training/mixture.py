@@ -68,7 +68,7 @@ class Batches(ABC):
         self._samplers = PerThread()
 
     def batch(self, step: int, run: Map = map) -> Any:
-        """The batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
+        """Return the batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
         rng = np.random.default_rng([self._seed, step])
         tasks, begin = [], 0
         for i, numbers in self.draws(step):
@@ -82,7 +82,7 @@ class Batches(ABC):
         return self._batch
 
     def draws(self, step: int) -> Iterator[tuple[int, np.ndarray]]:
-        """The batch of a step as (number of the set, positions int64)."""
+        """Yield the batch of a step as (number of the set, positions int64)."""
         for i, order in enumerate(self._orders):
             first, last = self._drawn(i, step), self._drawn(i, step + 1)
             yield i, order.draw(first, last - first)
@@ -103,7 +103,7 @@ class Batches(ABC):
 
     @abstractmethod
     def sampler(self, one: AnySet) -> Any:
-        """What fills batches from a set, for one thread: `fill(numbers, changes, slots)`."""
+        """Return what fills batches from a set, for one thread: `fill(numbers, changes, slots)`."""
 
     @abstractmethod
     def changes(self, rng: np.random.Generator, one: AnySet, numbers: np.ndarray) -> np.ndarray:

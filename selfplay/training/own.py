@@ -83,7 +83,7 @@ class OwnFamily:
         self._place = place
 
     def network(self, model: Layer) -> OwnNetwork:
-        """The network with these weights. Raises ConfigError as `make_own`."""
+        """Return the network with these weights. Raises ConfigError as `make_own`."""
         return make_own(self._place, weights={name: array.copy() for name, array in model.params.items()})
 
     def build(self, rng: np.random.Generator) -> OwnWeights:
@@ -97,7 +97,7 @@ class OwnFamily:
         return Mixture(data.sets, data.shares, settings.batch_size, seed)
 
     def heldout(self, positions: AnySet, limit: int) -> OwnHeldOut:
-        """A held-out sample. Raises ConfigError for single positions."""
+        """Return a held-out sample. Raises ConfigError for single positions."""
         return OwnHeldOut(self, positions, limit)
 
 
@@ -124,7 +124,7 @@ class OwnLearner:
         return Losses(float(policy), float(value), None)
 
     def averaged_model(self) -> OwnWeights:
-        """The weights to play with; the network averages them itself, or does not."""
+        """Return the weights to play with; the network averages them itself, or does not."""
         return OwnWeights(self._network.weights())
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -142,7 +142,7 @@ class OwnLearner:
 
 
 def planes_batch(batch: TrainingBatch) -> PlanesBatch:
-    """A batch with its planes as numbers and its moves among all 1858."""
+    """Return a batch with its planes as numbers and its moves among all 1858."""
     count = len(batch.n_moves)
     rows, columns = np.nonzero(np.arange(batch.policy.shape[1]) < batch.n_moves[:, None])
     places = rows, batch.policy_index[rows, columns]

@@ -224,7 +224,7 @@ class _WorkClock:
         self._known: set[str] = set()
 
     def after(self, work: str) -> float:
-        """The seconds so far, at the end of some work."""
+        """Return the seconds so far, at the end of some work."""
         now = time.monotonic()
         if work in self._known:
             self._elapsed_s += now - self._last
@@ -242,14 +242,14 @@ def _means(seen: list[Losses]) -> Losses | None:
 
 
 def _heldout_name(heldout: PositionSet | LabelRows) -> str:
-    """A name for the positions that are scored: only scores of the same ones can be compared."""
+    """Return a name for the positions that are scored: only scores of the same ones can be compared."""
     if isinstance(heldout, PositionSet):
         return fingerprint(heldout)
     return hashlib.sha256(np.ascontiguousarray(heldout.rows).tobytes()).hexdigest()[:16]
 
 
 def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
-    """The log's rows up to a step; later ones, written after the checkpoint, and torn ones are cut from the file."""
+    """Return the log's rows up to a step, and cut later ones, written after the checkpoint, and torn ones."""
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
@@ -262,7 +262,7 @@ def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
 
 
 def read_log(text: str) -> list[dict[str, Any]]:
-    """The rows of a log, without torn lines, and without those of steps that were repeated after a kill."""
+    """Return the rows of a log, without torn lines, and without those of steps that were repeated after a kill."""
     rows: list[dict[str, Any]] = []
     for line in text.splitlines():
         with contextlib.suppress(ValueError):
@@ -275,12 +275,12 @@ def read_log(text: str) -> list[dict[str, Any]]:
 
 
 def _place(row: dict[str, Any]) -> tuple[int, bool]:
-    """The order of rows: by steps, and the scores after a step behind its losses."""
+    """Return the order of rows: by steps, and the scores after a step behind its losses."""
     return row["step"], bool(row.get("scores"))
 
 
 def _first_model(settings: PretrainSettings) -> Layer:
-    """The network that a new run begins with. Raises ConfigError if `start_from` has another architecture."""
+    """Return the network that a new run begins with. Raises ConfigError if `start_from` has another architecture."""
     model = family_of(settings.net).build(np.random.default_rng(settings.seed))
     if settings.start_from is None:
         return model
@@ -294,6 +294,6 @@ def _first_model(settings: PretrainSettings) -> Layer:
 
 
 def _configuration(settings: PretrainSettings) -> dict[str, object]:
-    """The settings as a network file stores them, without folders of the training machine."""
+    """Return the settings as a network file stores them, without folders of the training machine."""
     start = settings.start_from.name if settings.start_from else ""
     return {name: value for name, value in asdict(settings).items() if name != "files"} | {"start_from": start}

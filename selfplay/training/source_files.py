@@ -188,7 +188,7 @@ def load_training_data(
 
 
 def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
-    """The mixture weight of every file: its part of its source's weight by positions, or just its positions."""
+    """Return the mixture weight of every file: its part of its source's weight by positions, or just its positions."""
     totals = [sum(one.positions for one in used if one.source == number) for number in range(len(sources))]
     given = [1.0 if source.weight is None else source.weight / max(1, total)
              for source, total in zip(sources, totals, strict=True)]  # fmt: skip
@@ -225,7 +225,7 @@ def _hold_out_games(
 
 
 def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows, Split]:
-    """(the first rows of held-out roots, what training leaves out) of a label folder, where no games are given."""
+    """Return (the first rows of held-out roots, what training skips) of a label folder, where no games are given."""
     rows = np.ascontiguousarray(folder.values[:MOST_LOOKED_AT])
     if not len(rows):
         raise ConfigError(f"{folder.folder}: no labels to hold out")

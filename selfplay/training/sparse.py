@@ -75,7 +75,7 @@ class SparseFamily(Family):
         return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)
 
     def heldout(self, positions: AnySet, limit: int) -> SparseHeldOut:
-        """A held-out sample as active features. Raises ConfigError for single positions."""
+        """Return a held-out sample as active features. Raises ConfigError for single positions."""
         return SparseHeldOut(positions, limit)
 
 

@@ -72,7 +72,7 @@ class TowerFamily(Family):
             refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))
 
     def heldout(self, positions: AnySet, limit: int) -> TowerHeldOut:
-        """A held-out sample as planes. Raises ConfigError for single positions."""
+        """Return a held-out sample as planes. Raises ConfigError for single positions."""
         return TowerHeldOut(positions, limit)
 
 

@@ -72,7 +72,7 @@ class ValueFamily(Family):
         return SparseNetwork(self._config, rng)
 
     def part(self, model: Layer) -> Layer:
-        """The value trunk; once it has gradients, its tables are in slabs."""
+        """Return the value trunk; once it has gradients, its tables are in slabs."""
         return model.children()[VALUE_TRUNK].replica()
 
     def joined(self, model: Layer, part: Layer) -> Layer:
@@ -86,7 +86,7 @@ class ValueFamily(Family):
         return model.with_children({**model.children(), VALUE_TRUNK: trunk})
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
-        """Raises ConfigError where differences between siblings are to be learned and no set has groups of them."""
+        """Raise ConfigError where differences between siblings are to be learned and no set has groups of them."""
         if settings.loss.siblings and not any(one.grouped for one in label_rows_only(data.sets)):
             raise ConfigError("a weight for siblings needs labels in groups (aino-train teach --groups-of)")
         return ValueMixture(data.sets, data.shares, settings.batch_size, seed, self._value)
@@ -121,7 +121,7 @@ def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
 
 
 def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
-    """Views of tables in slabs by the names of the trunk's own parameters."""
+    """Return views of tables in slabs by the names of the trunk's own parameters."""
     views = {name.removeprefix(PREFIX): view for name, view in named_views(tables, config).items()}
     return {**views, ROWS: tables.weight.reshape(-1, SLAB), DENSE1: tables.dense1.reshape(-1, SLAB)}
 
@@ -227,7 +227,7 @@ class ValuePass:
 
 
 def part_bounds(follows: np.ndarray) -> list[int]:
-    """Ends of parts of about PART positions that cut no group; follows bool[n]: siblings of the position before."""
+    """Return ends of parts of about PART positions that cut no group; follows bool[n]: siblings of the one before."""
     leads = np.append(np.flatnonzero(~follows), len(follows))
     inner = leads[np.searchsorted(leads, np.arange(PART, len(follows), PART))]
     return np.unique(np.concatenate([[0], inner, [len(follows)]])).tolist()

@@ -1,5 +1,6 @@
 """What a release shows to a package index, and what a tag must be."""
 
+import re
 import runpy
 import shutil
 import tomllib
@@ -10,6 +11,8 @@ from packaging.requirements import Requirement
 
 from engine import __version__
 from tests.documents.pages import LINK, ROOT
+
+CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path: Path) -> None:
@@ -25,8 +28,26 @@ def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path: 
     assert urls["Changelog"] == "https://example.org/aino/blob/v9/CHANGELOG.md"
 
 
-def test_the_version_is_the_one_to_cite() -> None:
-    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("heading", "tag", "missing"),
+    [("1.2.3", "v1.2.3", None), ("Unreleased", "v1.2.3", "CHANGELOG.md"), ("1.2.3", "v1.2.4", "engine/__init__.py")],
+)
+def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(
+    tmp_path: Path, heading: str, tag: str, missing: str | None
+) -> None:
+    """A release changes `__version__` and the one heading of the change log, and nothing else."""
+    for name, old, new in (
+        ("engine/__init__.py", f'__version__ = "{__version__}"', '__version__ = "1.2.3"'),
+        ("CHANGELOG.md", re.findall(r"(?m)^## .*$", CHANGES)[0], f"## {heading}"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    check = runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["check"]
+    if missing is None:
+        check(tag, tmp_path)
+    else:
+        with pytest.raises(SystemExit, match=missing):
+            check(tag, tmp_path)
 
 
 def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows() -> None:

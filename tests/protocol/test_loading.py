@@ -1,4 +1,4 @@
-"""Loading the engine and giving it options: what it refuses is named and left out, the rest stays as it was."""
+"""Loading the engine and giving it options: it names what it refuses, and the rest stays as it was."""
 
 import os
 import time

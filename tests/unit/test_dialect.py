@@ -8,14 +8,6 @@ from pathlib import Path
 from tests.new_process import ROOT
 
 FOLDERS = ("engine", "selfplay", "uci", "benchmarks", "tests", ".ci")
-# Files whose docstrings still have doubled backquotes, and files with comments that are no sentences: to be shorter.
-DOUBLED = ("engine/nn/optimizers.py", "engine/nn/trainer.py", "engine/network/transformer/", "engine/native/")
-FRAGMENTS = (
-    "engine/native/whole.py",
-    "engine/network/tower/",
-    "engine/search/tree.py",
-    "uci/web/wishes.py",
-)
 DOUBLE = re.compile(r"(?<!`)`{2}(?!`)")
 FOR_TOOLS = re.compile(r"# ?(noqa|fmt:|type:|mypy:|ruff:|!|-{4})")
 
@@ -49,13 +41,13 @@ def sources(*apart: str) -> Iterator[tuple[str, Path]]:
 
 
 def test_comments_on_their_own_lines_are_sentences() -> None:
-    found = [(place, *comment) for place, path in sources("tests/", *FRAGMENTS) for comment in comments(path)]
+    found = [(place, *comment) for place, path in sources("tests/") for comment in comments(path)]
     assert len(found) > 100
     assert not [(place, number, text) for place, number, text in found if not is_sentence(text)]
 
 
 def test_names_stand_in_single_backquotes() -> None:
-    assert not [place for place, path in sources(*DOUBLED) if DOUBLE.search(path.read_text("utf-8"))]
+    assert not [place for place, path in sources() if DOUBLE.search(path.read_text("utf-8"))]
 
 
 def test_a_fragment_is_noticed(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def _measure_evaluators(
             try:
                 evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight, heads=heads)
             except NetFileError as error:
-                results[f"{name} left out"] = str(error)
+                results[f"{name} skipped"] = str(error)
                 break
             label = f"{name} {threads} thread" + "s" * (threads > 1)
             if "evaluation" in parts:
@@ -186,14 +186,14 @@ def _measure_evaluators(
 def signatures() -> dict[str, str]:
     """Nodes and checksum of each of the `bench_signature.SETTINGS`, and the BLAS kernel where its last bits count.
 
-    A net that cannot be loaded leaves its entry out and says so.
+    The entry of a net that cannot be loaded says so.
     """
     found = {}
     for name, setting in SIGNATURE_SETTINGS.items():
         try:
             found[name] = f"{sign(setting)} {blas_kernel() if setting.uses_blas else ''}".rstrip()
         except NetFileError as error:
-            found[name] = f"left out: {error}"
+            found[name] = f"skipped: {error}"
     return found
 
 

@@ -100,7 +100,7 @@ def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board
 def piece_weights(evaluator: Evaluator, board: chess.Board) -> dict[chess.Square, float]:
     """Return the expected points that White loses when a piece is taken off the board, for each piece except the kings.
 
-    Positive for a piece that helps White. Pieces whose removal would make the position impossible are left out.
+    Positive for a piece that helps White. Without pieces whose removal would make the position impossible.
     """
 
     def white_expected(position: chess.Board) -> float:

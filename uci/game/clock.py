@@ -76,7 +76,7 @@ class GameClock:
             self._running, self._since = side, self.now()
 
     def stop(self) -> None:
-        """Ends the running side's move: its time is taken off, and the increment added where any time was left."""
+        """End the running side's move: take off its time, and add the increment if any time is left."""
         if self._running is not None:
             left = self.left(self._running)
             self._left[self._running] = left + (self.control.increment if left > 0 else 0.0)
@@ -92,23 +92,23 @@ class GameClock:
         return self._left[side] - (self.now() - self._since if self._running == side else 0.0)
 
     def set_left(self, side: chess.Color, seconds: float) -> None:
-        """Sets a side's time and stops both clocks, after a takeback."""
+        """Set a side's time and stop both clocks, after a takeback."""
         self._left[side] = seconds
         self._running = None
 
     def headers(self) -> dict[str, str]:
-        """What the clocks show, as PGN headers: `{"WhiteClock": "0:04:05.3", ...}`."""
+        """Return what the clocks show, as PGN headers: `{"WhiteClock": "0:04:05.3", ...}`."""
         return {header: _header_text(self.left(side)) for side, header in CLOCK_HEADERS.items()}
 
     def set_by_headers(self, headers: Mapping[str, str]) -> None:
-        """Sets the clocks whose headers are there and readable, and stops both."""
+        """Set the clocks whose headers are there and readable, and stop both."""
         for side, header in CLOCK_HEADERS.items():
             match = _HEADER.fullmatch(headers.get(header, ""))
             if match is not None:
                 self.set_left(side, 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]))
 
     def limits(self) -> Limits:
-        """What is left and gained, for a search."""
+        """Return what is left and gained, for a search."""
         return Limits(
             white_time_ms=max(1, round(1000 * self.left(chess.WHITE))),
             black_time_ms=max(1, round(1000 * self.left(chess.BLACK))),

@@ -26,17 +26,17 @@ def games_folder() -> Path:
 
 
 def default_path(now: datetime.datetime) -> Path:
-    """A file name of the game's own in the folder of saved games."""
+    """Return a file name of the game's own in the folder of saved games."""
     return games_folder() / f"{now:%Y%m%d-%H%M%S}.pgn"
 
 
 def saved_games() -> list[Path]:
-    """The files in the folder of saved games, oldest name first, without the reviews beside them."""
+    """Return the files in the folder of saved games, oldest name first, without the reviews beside them."""
     return [path for path in sorted(games_folder().glob("*.pgn")) if REVIEWED not in path.name]
 
 
 def load_game(name: str, number: int | None = None) -> chess.pgn.Game:
-    """A saved game by its file's name and its number there; without a number the first game, of `last` the last.
+    """Return a saved game by its file's name and its number there; without a number the first game, of `last` the last.
 
     Raises DataError.
     """
@@ -47,7 +47,7 @@ def load_game(name: str, number: int | None = None) -> chess.pgn.Game:
 
 
 def _find_file(name: str) -> Path:
-    """The file that a name means: a path, `last` for the game saved last, or a file in the folder of saved games.
+    """Find the file that a name means: a path, `last` for the game saved last, or a file in the folder of saved games.
 
     A name that means none of them comes back as a path, for the reader to complain about.
     """
@@ -66,7 +66,7 @@ def game_from_board(
     result: str = "*",
     clock_times: Mapping[int, float] | None = None,
 ) -> chess.pgn.Game:
-    """The game on a board's move stack; `clock_times` are the mover's seconds left after each ply."""
+    """Return the game on a board's move stack; `clock_times` are the mover's seconds left after each ply."""
     game = chess.pgn.Game.from_board(board)
     game.headers.update(Site="-", Round="-", Result=result)
     game.headers.update(headers)
@@ -80,7 +80,7 @@ def game_from_board(
 
 
 def save_game(game: chess.pgn.Game, path: Path) -> None:
-    """Appends the game to a file, never touching what is there; makes the folder of saved games. Raises OSError."""
+    """Append the game to a file, never touching what is there; make the folder of saved games. Raises OSError."""
     if path.parent == games_folder():
         path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:

@@ -37,7 +37,7 @@ class Level:
         return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
     def pace_s(self, clock: Limits | None, white: bool) -> float:
-        """The least time for an answer, in seconds: a limited level uses a share of its clock, as a person does."""
+        """Return the least time for an answer, in seconds: limited levels use a share of their clock, as people do."""
         if self.elo is None or clock is None:
             return 0.0
         return min(_SLOWEST_S, ((clock.clock_ms(white) or 0) / _PACE_MOVES + clock.increment_ms(white) / 2) / 1000)
@@ -48,7 +48,7 @@ class Level:
         return replace(options, limit_strength=True, elo=self.elo)
 
     def limits(self, clock: Limits | None, white: bool = True) -> Limits:
-        """What bounds a search: nodes or a time of the level's own, else the game's clock, else two seconds.
+        """Return what bounds a search: nodes or a time of the level's own, else the game's clock, else two seconds.
 
         A person does not wait long for an answer, however much time there is.
         """
@@ -73,7 +73,7 @@ NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL}
 
 
 def parse_level(text: str) -> Level:
-    """A level from `easy`, `1500` or `elo 1500`, `time 2`, `nodes 500` (or with = or :), `full`. Raises ConfigError."""
+    """Parse `easy`, `1500` or `elo 1500`, `time 2`, `nodes 500` (or with = or :), `full`. Raises ConfigError."""
     word = text.strip().lower()
     if word in NAMED_LEVELS:
         return NAMED_LEVELS[word]
@@ -102,7 +102,7 @@ def level_choices() -> list[tuple[str, str]]:
 
 
 def levels_text() -> str:
-    """The levels in lines that fit a narrow terminal."""
+    """Return the levels in lines that fit a narrow terminal."""
     named = [(name, level.elo) for name, level in NAMED_LEVELS.items() if level.elo is not None]
     rows = [f"  {name:<8}{elo}, {_(_LIKE[elo])}" for name, elo in named]
     others = [f"  full    {_('full strength')}", "  " + _("or elo 1500, time 2 (seconds a move), nodes 500 (a move)")]

@@ -17,7 +17,7 @@ _MOST_NAMED = 12  # a longer list of moves would be no help
 
 
 def read_human_move(board: chess.Board, text: str) -> chess.Move:
-    """A legal move from SAN or UCI notation, forgiving case, zeros for castling, and marks such as `!?`.
+    """Return a legal move from SAN or UCI notation, forgiving case, zeros for castling, and marks such as `!?`.
 
     Raises MoveError whose message says what is wrong and what could be meant.
     """

@@ -108,7 +108,7 @@ class TimedGame:
         return True
 
     def again(self, swap: bool) -> Setup:
-        """The same game from its first position, with fresh clocks, and the other colours where a `swap` is wanted."""
+        """Return the same game from its first position, with fresh clocks, and with the other colours on `swap`."""
         human = None if self.human is None else self.human != swap
         levels = {side: self.levels[side != swap] for side in chess.COLORS}
         fresh = self.clock and self.clock.fresh()
@@ -134,7 +134,7 @@ class TimedGame:
 
 
 def chess960_start(number: int | None = None) -> chess.Board:
-    """A start of Chess960 by its number, or any of them. Raises ConfigError."""
+    """Return a start of Chess960 by its number, or any of them. Raises ConfigError."""
     number = random.randrange(_CHESS960_STARTS) if number is None else number
     if not 0 <= number < _CHESS960_STARTS:
         raise ConfigError(f"Chess960 position {number}: expected 0 to {_CHESS960_STARTS - 1}")
@@ -142,7 +142,7 @@ def chess960_start(number: int | None = None) -> chess.Board:
 
 
 def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
-    """The game after `ply` half-moves (None: all), as the headers and clock comments tell it. Raises DataError.
+    """Return the game after `ply` half-moves (None: all), as the headers and clock comments tell it. Raises DataError.
 
     `levels` is None where its players are not a person and Aino, or Aino alone.
     """
@@ -170,7 +170,7 @@ def _level(name: str) -> Level | None:
 
 
 def _clocks(game: chess.pgn.Game, board: chess.Board) -> tuple[GameClock | None, dict[int, float]]:
-    """The clock as it stood at the board's ply, and the times before; (None, {}) without a time control."""
+    """Return the clock as it stood at the board's ply, and the times before; (None, {}) without a time control."""
     match = _TIME_CONTROL.fullmatch(game.headers.get("TimeControl", ""))
     if match is None or not float(match[1]):
         return None, {}

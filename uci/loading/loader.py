@@ -1,7 +1,7 @@
 """Prepares an engine and gives it options.
 
-What cannot be loaded is named and left out, and the rest stays as it was: a book, a net or a backend that the engine
-refuses costs that one option. A value given on the command line is demanded: there a refusal is an error.
+A book, a net or a backend that cannot be loaded costs that one option: Aino names it and keeps the rest as it was. A
+value given on the command line is demanded: there a refusal is an error.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def make_engine(options: EngineOptions) -> PatientEngine:
 
 
 class _Fallbacks:
-    """What to try next when the engine refuses options. `demanded` holds the values that may not be left out."""
+    """What to try next when the engine refuses options. `demanded` holds the values that must be kept."""
 
     def __init__(self, demanded: Mapping[str, Value], before: EngineOptions | None = None) -> None:
         self._demanded = demanded

@@ -28,7 +28,7 @@ NO_MOVE = "bestmove (none)"
 
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
-    """The engine's limits for a `go`. Leaves out illegal `searchmoves` and adds them to the command's problems."""
+    """Return the engine's limits for a `go`. Moves illegal `searchmoves` to the command's problems."""
     moves = []
     for text in command.searchmoves or ():
         try:
@@ -40,7 +40,7 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
 
 
 def plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
-    """A move for a `stop` before anything is compiled: a mate, or else the first that allows none, or else the first.
+    """Choose a move for a `stop` before anything is compiled: a mate, else the first that allows none, else the first.
 
     Returns None only for no moves.
     """
@@ -93,7 +93,7 @@ class Answer:
         self._said_move: chess.Move | None = None  # in the last `currmove`
 
     def find(self, job: SearchJob[Any]) -> list[str]:
-        """The last lines, held back until they may be sent."""
+        """Return the last lines, held back until they may be sent."""
         lines = self._final_lines(job)
         job.hold(self._limits)
         return lines
@@ -156,7 +156,7 @@ class Answer:
         self._writer.line(*self._current_move(infos), *self._info_lines(infos))
 
     def _current_move(self, infos: Sequence[SearchInfo]) -> list[str]:
-        """The line that names the move searched most, once a search takes a while and when it is another move."""
+        """Return the line that names the move searched most, once a search takes a while and when the move changes."""
         info = infos[0]
         if info.current_move in (None, self._said_move) or info.time_ms < _CURRENT_MOVE_FROM_MS:
             return []

@@ -46,7 +46,7 @@ _LINE_SHOWN = 6  # plies shown of each line
 
 
 def tell_lines(writer: Writer, command: str, job: SearchJob[Any], lines: Iterable[str]) -> list[str]:
-    """Writes a command's lines one by one until they end or its job is stopped; returns the last one."""
+    """Write a command's lines one by one until they end or its job is stopped; return the last one."""
     last = ""
     try:
         for number, line in enumerate(lines):
@@ -82,7 +82,7 @@ def evaluation_lines(engine: Engine, board: chess.Board) -> Iterator[str]:
 
 
 def tree_lines(result: SearchResult, board: chess.Board) -> Iterator[str]:
-    """A table of the root's moves, best first. `board` is the position that was searched."""
+    """Yield a table of the root's moves, best first. `board` is the position that was searched."""
     yield f"{board.fen()}: {result.nodes} nodes in {result.time_ms} ms"
     yield f"{'move':8}{'visits':>9}{'prior':>8}{'Q':>8}{'draw':>8}  line"
     for child in result.children:
@@ -93,7 +93,7 @@ def tree_lines(result: SearchResult, board: chess.Board) -> Iterator[str]:
 
 
 def perft_lines(board: chess.Board, depth: int, job: SearchJob[Any]) -> Iterator[str]:
-    """The count below each move and their sum, as other engines print them. Raises ConfigError if too deep."""
+    """Yield the count below each move and their sum, as other engines print them. Raises ConfigError if too deep."""
     if depth > MAX_PERFT_DEPTH:
         raise ConfigError(f"go perft: bad depth {depth}, expected 0 to {MAX_PERFT_DEPTH}")
     total = 0 if depth else 1
@@ -108,7 +108,7 @@ def perft_lines(board: chess.Board, depth: int, job: SearchJob[Any]) -> Iterator
 
 
 def _count(board: chess.Board, depth: int, job: SearchJob[Any]) -> int:
-    """Counts perft in pieces so that it can stop soon. The count is meaningless after a stop."""
+    """Count perft in pieces so that it can stop soon. The count is meaningless after a stop."""
     if depth <= PERFT_CHUNK_DEPTH:
         return perft(board, depth)
     total = 0

@@ -21,7 +21,7 @@ from engine.search.result import RootMove, RootPosition, SearchResult
 
 
 def move_stats(result: SearchResult, board: chess.Board) -> list[str]:
-    """The lines, least visited move first, in Lc0's order. Empty when nothing was searched."""
+    """Return the lines, least visited move first, in Lc0's order. Empty when nothing was searched."""
     ranked = sorted(result.children, key=lambda child: (child.visits, child.s))
     if result.root is None or not ranked:
         return []

@@ -31,11 +31,11 @@ class PositionKeeper:
         self._command = PositionCommand(None, ())
 
     def change_rules(self, chess960: bool) -> list[str]:
-        """Reads the current position again under other castling rules, as `read` does."""
+        """Read the current position again under other castling rules, as `read` does."""
         return self._set(self._command, chess960)
 
     def read(self, text: str, chess960: bool) -> list[str]:
-        """Sets `board` from the words of a command. Returns messages about what was read otherwise than written.
+        """Set `board` from the words of a command. Returns messages about what was read otherwise than written.
 
         Keeps the old board, and sets `refusal`, when it raises FenError or MoveError, or by a bug anything else.
         """
@@ -68,7 +68,7 @@ class PositionKeeper:
 
 
 def read_move(board: chess.Board, text: str) -> chess.Move:
-    """A legal move of the board, from UCI notation in capital or small letters. Raises MoveError.
+    """Return a legal move of the board, from UCI notation in capital or small letters. Raises MoveError.
 
     Castling may be written as e1g1, e1h1 or O-O, in standard chess and in Chess960.
     """

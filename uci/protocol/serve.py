@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
-    """Serves until `quit` or the end of input, then ends the process.
+    """Serve until `quit` or the end of input, then end the process.
 
     All other printing goes to stderr, because stdout belongs to UCI.
     """
@@ -81,7 +81,7 @@ def _own_stdout() -> TextIO:
 
 
 def _leave(status: int) -> NoReturn:
-    """Ends the process without shutting the interpreter down. With all kernels loaded, a shutdown takes longer than
+    """End the process without shutting the interpreter down. With all kernels loaded, a shutdown takes longer than
     GUIs wait, and all output is written by now.
     """
     for stream in (sys.stdout, sys.stderr):
@@ -91,13 +91,13 @@ def _leave(status: int) -> NoReturn:
 
 
 def default_config() -> Path | None:
-    """The user's optional file of `aino uci` options: aino/aino.toml in the system's folder for settings, if any."""
+    """Return the user's file of `aino uci` options: aino/aino.toml in the system's folder for settings, if any."""
     folder = user_folder("config")
     return None if folder is None else folder / "aino" / "aino.toml"
 
 
 def _users_options(writer: Writer, path: Path) -> EngineOptions:
-    """The options in the user's file. Reports a broken file by `info string`, because a GUI does not show stderr."""
+    """Read the options in the user's file. Reports a broken file by `info string`: a GUI does not show stderr."""
     try:
         return load_toml(path)
     except ConfigError as error:
@@ -106,7 +106,7 @@ def _users_options(writer: Writer, path: Path) -> EngineOptions:
 
 
 def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
-    """Yields lines as they arrive. Replaces bytes that are not UTF-8 and skips lines too long for any command.
+    """Yield lines as they arrive. Replace bytes that are not UTF-8 and skip lines too long for any command.
 
     Of a `position` that is too long it yields one that is refused, so that `go` does not search the position before.
     """

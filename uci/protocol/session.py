@@ -50,7 +50,7 @@ class EngineLoader:
         self._demanded = demanded
 
     def ready(self, options: EngineOptions) -> Engine:
-        """The engine with these options, as far as it accepts them (see `engine.options`). Call only between searches.
+        """Return the engine with these options, as far as it accepts them. Call only between searches.
 
         Raises DemandRefused.
         """
@@ -143,7 +143,7 @@ class Session:
         }
 
     def run(self, lines: Iterable[str]) -> int:
-        """Handles lines until `quit`, the end of input, a closed stdout, or a `refusal`.
+        """Handle lines until `quit`, the end of input, a closed stdout, or a `refusal`.
 
         Returns the exit status.
         """
@@ -159,7 +159,7 @@ class Session:
         return 1 if self.refusal else 0
 
     def handle(self, line: str) -> bool:
-        """Handles one line. Returns False for `quit` and a `refusal`.
+        """Handle one line. Return False for `quit` and a `refusal`.
 
         Bad input leaves the state unchanged and gets an `info string` as its answer.
         """
@@ -367,7 +367,7 @@ class Session:
             self._job.join()
 
     def _ready_engine(self) -> Engine:
-        """The engine with the current options, loaded if necessary. Call only while no task is running."""
+        """Return the engine with the current options, loaded if necessary. Call only while no task is running."""
         begun = time.perf_counter()
         known = self._loader.engine and self._loader.engine.options
         engine = self._loader.ready(self.options)

@@ -86,7 +86,7 @@ def parse_setoption(text: str) -> tuple[str, str | None]:
 
 
 def parse_position_command(text: str) -> PositionCommand:
-    """Parses `startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when the text has neither."""
+    """Parse `startpos [moves ...]` or `fen FEN [moves ...]`. Raises FenError when the text has neither."""
     words = text.split()
     split = words.index("moves") if "moves" in words else len(words)
     head, moves = words[:split], tuple(words[split + 1 :])
@@ -100,7 +100,7 @@ def parse_position_command(text: str) -> PositionCommand:
 
 
 def parse_go(text: str) -> GoCommand:
-    """Parses every form of `go`. Skips unreadable words and lists them in `problems`. No bound means infinite."""
+    """Parse every form of `go`. Skip unreadable words and list them in `problems`. No bound means infinite."""
     command = GoCommand()
     words = text.split()
     position = 0
@@ -131,7 +131,7 @@ def parse_go(text: str) -> GoCommand:
 
 
 def _without_zeros(numbers: dict[str, int], infinite: bool) -> dict[str, int]:
-    """The numbers of a `go` without those of 0 or less, which some programs send for "not given".
+    """Return the numbers of a `go` without those of 0 or less, which some programs send for "not given".
 
     A side without time left still wants a move, at once: so clocks of 0 count unless both are 0 and something else
     limits the search, negative clocks always do, and a negative `movetime` does where nothing else limits the search.
@@ -147,7 +147,7 @@ def _without_zeros(numbers: dict[str, int], infinite: bool) -> dict[str, int]:
 
 
 def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
-    """Reads the number after `word` into `command`. Returns how many words it used."""
+    """Read the number after `word` into `command`. Return how many words it used."""
     try:
         value = int(following[0])
     except IndexError:
@@ -176,14 +176,14 @@ def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) ->
 
 
 def format_current_move(info: SearchInfo, board: chess.Board) -> str:
-    """The `info` line that names the root move being searched."""
+    """Return the `info` line that names the root move being searched."""
     assert info.current_move is not None
     move = board.uci(info.current_move)
     return f"info depth {info.depth} currmove {move} currmovenumber {info.current_number}"
 
 
 def format_moves(moves: Iterable[chess.Move], board: chess.Board) -> list[str]:
-    """The moves of a line in UCI notation. Castling is e1g1, or king takes rook on a Chess960 board."""
+    """Return the moves of a line in UCI notation. Castling is e1g1, or king takes rook on a Chess960 board."""
     board = board.copy(stack=False)
     texts = []
     for move in moves:

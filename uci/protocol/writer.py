@@ -10,7 +10,7 @@ from typing import TextIO
 
 
 def info_string(message: str) -> str:
-    """A message as one UCI line, even if it contains line breaks."""
+    """Return a message as one UCI line, even if it contains line breaks."""
     return "info string " + " ".join(message.split())
 
 
@@ -27,7 +27,7 @@ class Writer:
         self._log: TextIO | None = None
 
     def line(self, *lines: str) -> None:
-        """Writes the lines together. No other thread's line comes between them."""
+        """Write the lines together. No other thread's line comes between them."""
         with self._lock:
             for line in lines:
                 self._record("<<", line)
@@ -43,12 +43,12 @@ class Writer:
         self.line(info_string(message))
 
     def received(self, line: str) -> None:
-        """Adds a line from the GUI to the log."""
+        """Add a line from the GUI to the log."""
         with self._lock:
             self._record(">>", line)
 
     def log_to(self, path: str) -> None:
-        """Appends the conversation to a file from now on. An empty path ends the log. Raises OSError."""
+        """Append the conversation to a file from now on. An empty path ends the log. Raises OSError."""
         file = Path(os.path.expanduser(path))
         log = file.open("a", encoding="utf-8", buffering=1) if path else None
         with self._lock:

@@ -79,7 +79,7 @@ def author_lines(
 def notes_of(game: chess.pgn.Game) -> list[dict[str, Any]]:
     """For the start and each move of the main line: the author's words, arrows, and alternatives to the next move.
 
-    What there is not is left out.
+    Each has those keys only for which there is something.
     """
     found = []
     for node in (game, *game.mainline()):

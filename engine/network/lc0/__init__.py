@@ -2,7 +2,7 @@
 
     wire        the protocol-buffers wire format
     schema      messages, field numbers and the names of formats
-    formats     which network each of Lc0's formats is, and which formats are refused
+    formats     which network each of Lc0's formats is, and which formats Aino refuses
     tensor_map  where a file holds each tensor of a network
     reader      file -> network        writer   network -> file
     tower_file  a network in a file of either kind, ours or Lc0's

@@ -1,4 +1,4 @@
-"""Maps Lc0's network formats to towers and transformers; formats without a network here are refused by name."""
+"""Map Lc0's network formats to towers and transformers, and refuse formats without a network here by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transform
 
 
 def network_of(path: str | Path, net: Message) -> NetworkConfig:
-    """The sizes and heads of the tower or transformer in a parsed file.
+    """Return the sizes and heads of the tower or transformer in a parsed file.
 
     A file without a network format has 112 planes and classical heads; so do structures 1 and 2, whatever their other
     fields say. Raises NetFileError, naming the format, for anything that is no such network.
@@ -64,7 +64,7 @@ def network_of(path: str | Path, net: Message) -> NetworkConfig:
 
 
 def format_of(config: NetworkConfig) -> Message:
-    """The "format" message of a network's file. Raises ConfigError for an activation that Lc0 lacks."""
+    """Return the "format" message of a network's file. Raises ConfigError for an activation that Lc0 lacks."""
     network = {"output": 2 if config.value == "wdl" else 1}
     if isinstance(config, TowerConfig):
         network["network"], table = SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS, _OF_TOWERS
@@ -87,7 +87,7 @@ def heads_by_name(config: NetworkConfig) -> ByName:
 
 
 def min_version_of(config: NetworkConfig) -> Message:
-    """The oldest lc0 version that can play this network."""
+    """Return the oldest lc0 version that can play this network."""
     family = "transformer" if isinstance(config, TransformerConfig) else ""
     needs = {family, config.policy, config.activation, "moves_left" if config.moves_left_channels else ""}
     return _MIN_VERSION | {"minor": max(_MIN_MINOR_VERSIONS.get(need, _MIN_VERSION["minor"]) for need in needs)}
@@ -99,7 +99,7 @@ def describe(form: Message) -> dict[str, str]:
 
 
 def _settled(form: Message, weights: Message) -> Message:
-    """A format as lc0 takes it: what older files did not yet say. Those of 2022 called transformers towers."""
+    """Return a format as lc0 takes it: what older files did not yet say. Those of 2022 called transformers towers."""
     if form["network"] == SE_WITH_HEADS and weights.get("encoder"):
         form["network"] = _ATTENTION_BODY
         if "smolgen_w" in weights:
@@ -152,7 +152,7 @@ class _Sizes:
         return TowerConfig(**sizes, **self.fields)
 
     def _gates(self, filters: int) -> int:
-        """The ratio of the filters to the hidden units of the blocks' gates; 0 without gates."""
+        """Return the ratio of the filters to the hidden units of the blocks' gates; 0 without gates."""
         residual = self.weights.get("residual", [])
         gates = [count(find(self.path, block, "se.b1")) for block in residual if "se" in block]
         if not gates:
@@ -210,7 +210,7 @@ class _Sizes:
         return {"policy_heads": heads[0], "value_heads": heads[1], **sizes, **self.attention(f"policy_{heads[0][0]}")}
 
     def attention(self, head: str) -> dict[str, Any]:
-        """The sizes of an attention policy."""
+        """Return the sizes of an attention policy."""
         sizes = {"policy_planes": self.of(f"{head}.embedding.bias")}
         sizes["policy_depth"] = self.of(f"{head}.moves.query.bias")
         place = places_of(f"{head}.moves.promotion", self.by_name)[0].removesuffix("ip4_pol_w").rstrip(".")

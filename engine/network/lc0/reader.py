@@ -73,7 +73,7 @@ def load_lc0(path: str | Path) -> TowerFile:
 
 
 def _read(path: Path, file: IO[bytes]) -> bytes:
-    """The file's contents, unpacked."""
+    """Return the file's contents, unpacked."""
     size = os.fstat(file.fileno()).st_size
     if size > MAX_BYTES:
         raise NetFileError(path, f"at most {MAX_BYTES} bytes", str(size))
@@ -123,7 +123,7 @@ def _plain(path: Path, weights: Message, row: Plain) -> np.ndarray:
 
 
 def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np.ndarray]:
-    """A convolution with its bias or batch norm.
+    """Return a convolution with its bias or batch norm.
 
     If the tower has a batch norm but the file has folded weights and none, the norm only adds the bias.
     """

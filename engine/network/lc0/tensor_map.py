@@ -97,7 +97,7 @@ def stored_tensors(config: NetworkConfig, by_name: ByName, most: int = 1 << 40) 
 
 
 def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
-    """The dotted names that one of our tensors may have in a file; the first is the one to write."""
+    """Return the dotted names that one of our tensors may have in a file; the first is the one to write."""
     head, _, rest = name.partition(".")
     path, _, leaf = rest.rpartition(".")
     path = path if leaf in _LEAVES else rest
@@ -117,7 +117,7 @@ def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
 
 
 def with_counter_times(factor: float, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A network's tensors with other weights of the fifty-move counter, which is not scaled on the way to them."""
+    """Return a network's tensors with other weights of the fifty-move counter, which is not scaled before them."""
     scaled = dict(tensors)
     for name in () if factor == 1.0 else _COUNTER_READERS & scaled.keys():
         scaled[name] = np.array(scaled[name])
@@ -129,12 +129,12 @@ def with_counter_times(factor: float, tensors: Mapping[str, np.ndarray]) -> dict
 
 
 def count(layer: Message) -> int:
-    """Number of elements of a tensor."""
+    """Return number of elements of a tensor."""
     return len(layer.get("params", b"")) // (4 if layer.get("encoding") == FLOAT32 else 2)
 
 
 def find(path: str | Path, message: Message, *names: str) -> Message:
-    """The part of a message with the first of these dotted names that is there; numbers index repeated fields.
+    """Return the part of a message with the first of these dotted names that is there; numbers index repeated fields.
 
     Raises NetFileError, with the first name, when all are missing.
     """

@@ -41,7 +41,7 @@ _WIRE_TYPES = {"uint": VARINT, "float": FIXED32, "fixed32": FIXED32, "text": BYT
 
 
 def parse(path: str | Path, data: memoryview, schema: Schema) -> Message:
-    """The fields of a message that `schema` knows. Raises NetFileError, naming `path`, for anything malformed."""
+    """Return the fields of a message that `schema` knows. Raises NetFileError, naming `path`, if it is malformed."""
     return _Parser(path).message(data, schema)
 
 
@@ -114,7 +114,7 @@ class _Parser:
 
 
 def encode(message: Mapping[str, Any], schema: Schema) -> bytes:
-    """The bytes of a message, as `parse` reads it, with fields in the order of their numbers."""
+    """Return the bytes of a message, as `parse` reads it, with fields in the order of their numbers."""
     parts = []
     for number, field in sorted(schema.items()):
         if field.name not in message:

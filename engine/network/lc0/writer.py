@@ -83,7 +83,7 @@ def _weights(path: Path, tensors: Tensors, config: NetworkConfig) -> Message:
 
 
 def _block(path: Path, tensors: Tensors, row: ConvTensors) -> Message:
-    """A convolution with its bias, or with a batch norm that holds the channels' factors and offsets."""
+    """Return a convolution with its bias, or with a batch norm that holds the channels' factors and offsets."""
     if not row.norm:
         weight = named_tensor(tensors, f"{row.conv}.weight", row.shape)
         bias = named_tensor(tensors, f"{row.conv}.bias", row.shape[:1])

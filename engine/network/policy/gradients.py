@@ -146,7 +146,7 @@ def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, s
 
 @kernel()
 def version_of(features, count):
-    """The version of the value head for a position with these features, as `men_bucket` chooses it."""
+    """Return the version of the value head for a position with these features, as `men_bucket` chooses it."""
     men = np.int64(0)
     for i in range(count):
         men += np.int64(features[i] < PIECE_FEATURES)

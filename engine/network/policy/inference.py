@@ -59,7 +59,7 @@ class SparseNet:
         self.value_tables = None if config.value is None else integer_tables(tensors, config.value)
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
-        """A model for one thread: the shared weights and scratch of its own."""
+        """Return a model for one thread: the shared weights and scratch of its own."""
         model = buffers(SparseModel, {"tables": self.tables, "listed": new_sort_rows()}, **self.config.sizes)
         if self.value_tables is None:
             return model

@@ -65,7 +65,7 @@ class IntegerTables(NamedTuple):
 
 
 def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> IntegerTables:
-    """A network with these parameters, by their names in `parameters`.
+    """Return a network with these parameters, by their names in `parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if some position could have an
     output that is not finite, or if the weights are too large for a scale that leaves them any precision.
@@ -137,7 +137,7 @@ def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
 
 
 def head_scale(weights: np.ndarray, units: int) -> float:
-    """The largest power of two at which weights [rows, U] are int16 and their sums of products with units int32."""
+    """Return the largest power of two at which weights [rows, U] are int16, and sums of their products int32."""
     magnitudes = np.abs(weights.reshape(-1, units))
     sums = magnitudes.sum(axis=1, dtype=np.float64).max()
     scale = float(FINEST_HEAD_SCALE)

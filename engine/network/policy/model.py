@@ -46,7 +46,7 @@ class SparseNetwork(Layer):
         return cls(sparse_config_of(config), rng)
 
     def config(self) -> dict[str, Any]:
-        """The architecture as files describe it."""
+        """Return the architecture as files describe it."""
         width, units, hidden, inner = (getattr(self._config, name) for name in ("width", "units", "hidden", "inner"))
         trunk = {
             "accumulator": {"layer": "sparse_dense", "inputs": FEATURES, "outputs": width, "active": TYPICAL_ACTIVE},

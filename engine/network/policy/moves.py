@@ -1,4 +1,4 @@
-"""What the sparse family's policy is told of each legal move: its row, and its sorts.
+"""What the sparse family's policy knows of each legal move: its row, and its sorts.
 
 A move has one of two rows for every policy move (`policy_map.py`): one for moves that look safe and one for moves that
 seem to lose material on their target square. Its four sorts are numbers that each have a logit, learnt once for all
@@ -211,7 +211,7 @@ def list_sort_rows(sorts, n_moves, listed):
 
 @kernel()
 def sort_bias(table, sorts):
-    """The logits of a move's sorts, together."""
+    """Return the logits of a move's sorts, together."""
     total = table[sorts[0]]
     for k in range(1, len(sorts)):
         total += table[sorts[k]]
@@ -238,7 +238,7 @@ def targets_of(kind, square, side, occupied):
 
 @kernel()
 def cheapest_attacker(sets, shift):
-    """The cheapest piece of a side's attack sets on a square: 0 none, 1 king or queen, 2 rook, 3 minor, 4 pawn."""
+    """Return the cheapest attacker of a side on a square: 0 none, 1 king or queen, 2 rook, 3 minor, 4 pawn."""
     minor = sets[BY_MINOR] | sets[BY_PAWN]  # Adds bits instead of branching.
     rook = minor | sets[BY_ROOK]
     bits = (sets[BY_ANY] >> shift & ONE) + (rook >> shift & ONE) + (minor >> shift & ONE)
@@ -247,7 +247,7 @@ def cheapest_attacker(sets, shift):
 
 @kernel()
 def support(sets, shift, pushes):
-    """What else of the own attack sets protects a move's target: 0 nothing, 1 a piece, 2 a pawn.
+    """Return what else of the own attack sets protects a move's target: 0 nothing, 1 a piece, 2 a pawn.
 
     pushes: whether a pawn goes straight ahead, to a square that it did not attack.
     """
@@ -269,5 +269,5 @@ def threat_of(squares, kind, source, target):
 
 @kernel()
 def at_most_2(bitboard):
-    """Number of squares, 2 for more."""
+    """Return number of squares, 2 for more."""
     return min(np.int64(popcount(bitboard)), np.int64(2))

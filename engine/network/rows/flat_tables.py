@@ -19,12 +19,12 @@ from engine.native.memory import aligned_zeros, shape_of
 
 
 def parameter_names(tables: Any) -> dict[str, str]:
-    """The name in files of every field of a kind of tables."""
+    """Return the name in files of every field of a kind of tables."""
     return {name: words[0] for name, words in _words(tables).items()}
 
 
 def parameter_shapes(config: Any) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter, by its field."""
+    """Return the shape of every parameter, by its field."""
     return {name: shape_of(words[1], config.sizes) for name, words in _words(config.tables).items()}
 
 
@@ -37,7 +37,7 @@ def new_tables(config: Any) -> tuple[np.ndarray, Any]:
 
 
 def named_views(tables: Any, config: Any) -> dict[str, np.ndarray]:
-    """Views of the tables in their own shapes, by the names of the parameters."""
+    """Return views of the tables in their own shapes, by the names of the parameters."""
     names, shapes = parameter_names(config.tables).values(), parameter_shapes(config).values()
     return {name: table.reshape(shape) for name, shape, table in zip(names, shapes, tables, strict=True)}
 

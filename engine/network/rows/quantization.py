@@ -20,7 +20,7 @@ def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
 
 
 def sum_scale(largest: float, addends: int, coarsest: int) -> int:
-    """The largest power of two up to FINEST_SCALE at which int16 holds sums up to `largest`.
+    """Return the largest power of two up to FINEST_SCALE at which int16 holds sums up to `largest`.
 
     Each addend is rounded by half a unit at most. Raises ConfigError if there is none of at least `coarsest`: the
     weights are too large, infinite or NaN.

@@ -57,7 +57,7 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHea
 
 
 def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, np.ndarray]:
-    """The fields `trunk` and `trunk_bias` of `Weights`."""
+    """Return the fields `trunk` and `trunk_bias` of `Weights`."""
     names = [(f"trunk.block{b}.conv{i}", f"trunk.block{b}.norm{i}") for b in range(config.blocks) for i in (1, 2)]
     if config.policy == "convolution":
         names.append(("policy.conv1", "policy.norm1"))
@@ -86,7 +86,7 @@ def _policy(tensors: Tensors, config: TowerConfig) -> PolicyHead:
 
 
 def attention_weights(tensors: Tensors, head: str, squares: OneByOne, planes: int, depth: int) -> Attention:
-    """The attention policy `head` on an embedding of `planes` numbers per square."""
+    """Return the attention policy `head` on an embedding of `planes` numbers per square."""
     weights = [named_tensor(tensors, f"{head}.moves.{name}.weight", (depth, planes)).T for name in ("query", "key")]
     biases = [named_tensor(tensors, f"{head}.moves.{name}.bias", (depth,)) for name in ("query", "key")]
     weights[0], biases[0] = weights[0] / math.sqrt(depth), biases[0] / math.sqrt(depth)
@@ -106,7 +106,7 @@ def one_by_one(channels: int, *parts: tuple[np.ndarray, np.ndarray]) -> OneByOne
 
 
 def no_head() -> DenseHead:
-    """A head that a network lacks."""
+    """Return a head that a network lacks."""
     nothing = np.zeros(0, np.float32)
     return DenseHead(nothing, nothing, np.zeros((0, 0), np.float32), nothing)
 
@@ -132,7 +132,7 @@ def _gate(tensors: Tensors, name: str, filters: int, hidden: int) -> tuple[np.nd
 def dense_head(
     tensors: Tensors, name: str, channels: int, hidden: int, outputs: int, squares_first: bool = False
 ) -> DenseHead:
-    """The two dense layers of a head, whose first takes squares by channels (towers) or channels by squares."""
+    """Return the two dense layers of a head, whose first takes squares by channels (towers) or channels by squares."""
     weight1 = named_tensor(tensors, f"{name}.dense1.weight", (hidden, channels * SQUARES))
     by_square = weight1.reshape(hidden, channels, SQUARES).transpose(2, 1, 0)
     if squares_first:
@@ -188,10 +188,10 @@ def _stacked(arrays: list[np.ndarray], length: int) -> np.ndarray:
 
 
 def packed_copy(matrix: np.ndarray) -> np.ndarray:
-    """A matrix as `multiply` reads it."""
+    """Return a matrix as `multiply` reads it."""
     return aligned_copy(packed(matrix))
 
 
 def flat(array: np.ndarray) -> np.ndarray:
-    """A flat, aligned copy."""
+    """Return a flat, aligned copy."""
     return aligned_copy(array).reshape(-1)

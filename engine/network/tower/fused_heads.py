@@ -143,7 +143,7 @@ def _hidden_layer(head, count, smooth, features, hidden):
 
 @kernel(contract=True)
 def _last_layer(head, count, hidden, outputs):
-    """outputs [8, K] = hidden weight2 + bias2."""
+    """Compute outputs [8, K] = hidden weight2 + bias2."""
     width = len(head.bias1)
     for p in range(count):
         for k in range(len(head.bias2)):

@@ -139,7 +139,7 @@ def _attention_logits(head, answers, policy_index, n_moves, first, count, logits
 
 @kernel(contract=True)
 def _attention_logit(head, answers, first, place):
-    """A query times a key; `first` is the row of square a1."""
+    """Return a query times a key; `first` is the row of square a1."""
     columns = len(head.bias)
     depth = columns >> 1
     promotes = place >= ATTENTION_SQUARES

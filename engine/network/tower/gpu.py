@@ -74,7 +74,7 @@ class DeviceTower:
         self._kernels = Kernels(backend, config.activation, self.dtype)
 
     def new_flight(self) -> Flight:
-        """New buffers and a queue for one part."""
+        """Return new buffers and a queue for one part."""
         pinned, xp, lane = self.backend.pinned, self.backend.xp, self.backend.lane()
         with self.backend.guard("memory was reserved"), lane:
             return Flight(
@@ -138,7 +138,7 @@ class DeviceTower:
         return now.reshape(size * SQUARES, config.filters)
 
     def _convolved(self, board: Array, name: str) -> tuple[Array, Array]:
-        """A 3x3 convolution of bordered boards [n, 10, 10, C] -> (y [n, 8, 8, K] without its bias, bias [K])."""
+        """Return a 3x3 convolution of bordered boards [n, 10, 10, C] -> (y [n, 8, 8, K] without its bias, bias [K])."""
         n, channels, (whole, row, column, one) = len(board), board.shape[3], board.strides
         places, strides = (n, 8, 8, 3, 3, channels), (whole, row, column, row, column, one)
         windows = self.backend.xp.lib.stride_tricks.as_strided(board, places, strides)
@@ -192,7 +192,7 @@ def planes_on(backend: Backend, masks: np.ndarray) -> Array:
 
 @cache
 def _expand(backend: Backend, dtype: np.dtype[Any]) -> Any:
-    """The kernel (masks [B, 1, 1, 112], numbers of the squares, whether a mask is a counter, planes to fill)."""
+    """Return the kernel (masks [B, 1, 1, 112], numbers of the squares, whether a mask is a counter, planes to fill)."""
     xp = backend.xp
 
     def expand(masks: Array, squares: Array, is_counter: Array, planes: Array) -> None:
@@ -268,7 +268,7 @@ def _result_with(xp: Any) -> Any:
 
 
 def _laid_out(folded: Layer, config: TowerConfig) -> dict[str, np.ndarray]:
-    """The parameters as products over boards with channels last need them.
+    """Return the parameters as products over boards with channels last need them.
 
     A convolution's weights [K, C, k, k] become a matrix [k * k * C, K], a dense layer behind a board takes its inputs
     square by square, and the bias of a gate's first layer includes what the convolution's bias adds to the mean.

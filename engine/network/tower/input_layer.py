@@ -31,7 +31,7 @@ class InputLayer(NamedTuple):
 
 def input_layer(weights: np.ndarray, bias: np.ndarray) -> InputLayer:
     """Prepare filters [C, 112, 3, 3] and bias [C]."""
-    # out[y, x] = sum w[i, j] in[y + i - 1, x + j - 1], so each input bit spreads through the filter turned 180 degrees.
+    # As out[y, x] = sum w[i, j] in[y + i - 1, x + j - 1], each input bit spreads through the filter turned 180 degrees.
     taps = weights[:, :, ::-1, ::-1].transpose(1, 2, 3, 0).astype(np.float64)
     full = np.zeros((PLANES, 8, 8, len(bias)))
     for i in range(3):

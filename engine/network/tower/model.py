@@ -148,7 +148,7 @@ class TowerConfig(NetworkSizes):
 
 
 def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
-    """A tower with random weights, float32. Silver et al. 2018 (doi 10.1126/science.aar6404), with Lc0's gates."""
+    """Build a tower with random float32 weights. Silver et al. 2018 (doi 10.1126/science.aar6404), with Lc0's gates."""
     filters, activation = config.filters, config.activation
     stem = nn.Conv2D(PLANES, filters, 3, rng, bias=False, input_gradient=False)
     stem.params["weight"][:, FIFTY_MOVE_PLANE] /= HALFMOVE_SCALE
@@ -163,7 +163,7 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
 
 
 def loaded(model: nn.MultiHead, tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:
-    """A model with these parameters and buffers, by name.
+    """Return a model with these parameters and buffers, by name.
 
     Raises ConfigError when one is missing and ShapeError when one does not fit the model.
     """

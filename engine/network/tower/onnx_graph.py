@@ -77,7 +77,7 @@ class TowerGraph:
 
 
 def onnx_tower(tensors: Mapping[str, np.ndarray], config: TowerConfig) -> bytes:
-    """The serialised model: planes [N, 112, 8, 8] -> policy [N, 1858], wdl [N, 3] as chances, moves_left [N, 1], plies.
+    """Serialise the model: planes [N, 112, 8, 8] -> policy [N, 1858], wdl [N, 3] as chances, moves_left [N, 1], plies.
 
     Raises ConfigError where `onnx` is missing, or for a tower with other heads or activations.
     """

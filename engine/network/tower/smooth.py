@@ -7,7 +7,7 @@ from engine.native.lanes import LANES, load, minimum, relu, scale_by_power, spla
 from engine.nn.layers.activations import SELU_ALPHA, SELU_SCALE
 
 LOG2_E = 1.4426950408889634
-# ln 2 in two parts: a number with so few bits that its multiples up to 127 are exact, and the remainder.
+# Ln 2 in two parts: a number with so few bits that its multiples up to 127 are exact, and the remainder.
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
 ROUND = 12582912.0  # 1.5 * 2^23; adding a number to this rounds the number to an integer.
 LIMIT = 87.0  # e^-87 is about the smallest normal float32.

@@ -34,7 +34,7 @@ class BoardWeights(NamedTuple):
 
 @kernel(contract=True)
 def embed(weights, masks, x, count, pre):
-    """Write x [64 count, E] from masks uint64 [count, 112]; ``pre`` [64 P] is scratch."""
+    """Write x [64 count, E] from masks uint64 [count, 112]; `pre` [64 P] is scratch."""
     width = np.int64(len(weights.nothing))
     board = SQUARES * width
     for p in range(count):

@@ -87,7 +87,7 @@ def _norm(tensors: Tensors, name: str, features: int) -> np.ndarray:
 
 
 def _matrix(weight: np.ndarray) -> np.ndarray:
-    """A weight [outputs, inputs] as `multiply` reads it, padded."""
+    """Return a weight [outputs, inputs] as `multiply` reads it, padded."""
     return packed_copy(pad(pad(weight.T, 0), 1))
 
 
@@ -127,7 +127,7 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
 
 
 def fold_encoders(tensors: Tensors, name: str, layers: int, sizes: dict) -> Encoders:
-    """The layers of an encoder with the settings of `engine.nn.EncoderLayer`."""
+    """Return the layers of an encoder with the settings of `engine.nn.EncoderLayer`."""
     smolgen = sizes.get("smolgen")
     folded = [_layer(tensors, f"{name}.layer{number}", sizes, smolgen) for number in range(layers)]
     table = np.zeros(0, np.float32)

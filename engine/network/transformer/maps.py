@@ -18,7 +18,7 @@ class LayerMaps(NamedTuple):
 
 
 def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
-    """The maps of each layer of a transformer's body for one position, planes [1, 112, 8, 8] as it sees them."""
+    """Return the maps of each layer of a transformer's body for one position, planes [1, 112, 8, 8] as it sees them."""
     *before, encoder = model.trunk.children().values()
     x: Any = planes
     for part in before:

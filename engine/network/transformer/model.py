@@ -169,7 +169,7 @@ class BoardEmbedding(Layer):
     forward:  x [B, 112, 8, 8] -> y [B, 64, width]
     backward: dy like y -> dx like x; gradients dense.*, preprocess.*
 
-    A "map" embedding (``planes`` 0) adds the square's row of `reach_map`; a dense one adds ``planes`` numbers of a
+    A "map" embedding (`planes` 0) adds the square's row of `reach_map`; a dense one adds `planes` numbers of a
     dense layer from the 12 planes of pieces of all squares. Raises ShapeError when x is not [B, 112, 8, 8].
     """
 
@@ -212,7 +212,7 @@ class BoardEmbedding(Layer):
 
 @register("transformer")
 class Transformer(nn.MultiHead):
-    """A transformer with random weights, float32; ``sizes`` are the fields of a TransformerConfig.
+    """A transformer with random weights, float32; `sizes` are the fields of a TransformerConfig.
 
     forward:  x [B, 112, 8, 8] -> {head: output}, as this module's docstring describes them
     backward: {head: dy} -> dx like x; gradients trunk.*, HEAD.*
@@ -239,17 +239,17 @@ NetworkConfig = TowerConfig | TransformerConfig
 
 
 def layers_with(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> nn.MultiHead:
-    """The layers of a network of either family with these tensors; errors as of `loaded`."""
+    """Return the layers of a network of either family with these tensors; errors as of `loaded`."""
     return loaded(build_network(config, np.random.default_rng(0)), tensors)
 
 
 def build_network(config: NetworkConfig, rng: np.random.Generator) -> nn.MultiHead:
-    """A network of either family with random weights, float32."""
+    """Return a network of either family with random weights, float32."""
     return build_tower(config, rng) if isinstance(config, TowerConfig) else Transformer(rng, **asdict(config))
 
 
 def config_of(model_config: Any) -> NetworkConfig:
-    """The sizes of a network of either family, from its layer configuration. Raises ConfigError for others."""
+    """Return the sizes of a network of either family, from its layer configuration. Raises ConfigError for others."""
     if not isinstance(model_config, Mapping) or model_config.get("layer") != Transformer.kind:
         return tower_config_of(model_config)
     try:

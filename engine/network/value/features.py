@@ -45,14 +45,14 @@ def king_buckets(count: int) -> np.ndarray:
 
 @kernel()
 def flip_of(row, side):
-    """What a side's view XORs squares with: it flips ranks for Black, and files if its king stands on a to d."""
+    """Return what a side's view XORs squares with: it flips ranks for Black, and files if its king stands on a to d."""
     king = ctz(row[KING] & row[WHITE + side])
     return 56 * side ^ (7 if king & 7 < 4 else 0)
 
 
 @kernel()
 def first_row(row, side, flip, buckets):
-    """The first row of the bucket of a side's king. buckets: of `king_buckets`."""
+    """Return the first row of the bucket of a side's king. buckets: of `king_buckets`."""
     return BUCKET_ROWS * buckets[ctz(row[KING] & row[WHITE + side]) ^ flip]
 
 

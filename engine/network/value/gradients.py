@@ -52,13 +52,13 @@ SLAB = 2 * HALF_SLAB  # columns
 
 
 def in_slabs(table: np.ndarray) -> np.ndarray:
-    """A copy of a table [rows, W] as [W / 64 * rows, 64], slab by slab."""
+    """Return a copy of a table [rows, W] as [W / 64 * rows, 64], slab by slab."""
     halves = table.reshape(len(table), 2, -1, HALF_SLAB)
     return np.ascontiguousarray(halves.transpose(2, 0, 1, 3)).reshape(-1, SLAB)
 
 
 def from_slabs(slabs: np.ndarray, width: int) -> np.ndarray:
-    """A copy as [rows, `width`] of a table in slabs."""
+    """Return a copy as [rows, `width`] of a table in slabs."""
     halves = slabs.reshape(width // SLAB, -1, 2, HALF_SLAB)
     return np.ascontiguousarray(halves.transpose(1, 2, 0, 3)).reshape(-1, width)
 
@@ -137,7 +137,7 @@ def sum_slab(tables, batch, count, slab, scratch, out):
 
 @kernel(contract=True)
 def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
-    """A slab of the accumulator of position b, from that of position b - 1."""
+    """Return a slab of the accumulator of position b, from that of position b - 1."""
     first, coming = side * MAX_VIEW, np.int64(batch.n_coming[b, side])
     start = slab * (len(tables.weight) // len(tables.bias)) * SLAB
     if b > 0 and coming >= 0:
@@ -313,7 +313,7 @@ def _dense1_gradient(dense1, dh, white, black, u0, u1, v0, v1, slopes):
 
 @kernel(contract=True)
 def _factor_gradient(a, b, dy):
-    """The gradient of a, where y = clip(a) clip(b)."""
+    """Return the gradient of a, where y = clip(a) clip(b)."""
     return where_positive(a, where_positive(splat(1.0) - a, dy * clip(b)))
 
 

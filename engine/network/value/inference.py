@@ -90,7 +90,7 @@ class ValueModel(NamedTuple):
 
 
 def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
-    """A trunk with these parameters, by their names in `parameters`.
+    """Return a trunk with these parameters, by their names in `parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output could leave its range.
     """
@@ -135,7 +135,7 @@ def _as_quads(dense1: np.ndarray) -> np.ndarray:
 
 
 def new_value_model(tables: IntegerValueTables) -> ValueModel:
-    """A model for one thread: the shared tables, accumulators of empty boards, and scratch."""
+    """Return a model for one thread: the shared tables, accumulators of empty boards, and scratch."""
     width, slots = len(tables.bias), 4 * int(tables.n_buckets[0])
     accumulators = aligned_zeros(slots * width, dtype=np.int16)
     accumulators.reshape(slots, width)[:] = tables.bias

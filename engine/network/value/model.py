@@ -44,7 +44,7 @@ class ValueNetwork(Layer):
         return cls(value_config_of(config), rng)
 
     def config(self) -> dict[str, Any]:
-        """The architecture as files describe it."""
+        """Return the architecture as files describe it."""
         width = self._config.width
         return {
             "layer": self.kind,
@@ -56,5 +56,5 @@ class ValueNetwork(Layer):
 
 
 def described(inputs: int, outputs: int) -> dict[str, Any]:
-    """A small layer in several versions, as files describe it."""
+    """Return a small layer in several versions, as files describe it."""
     return {"layer": "chosen_dense", "inputs": inputs, "outputs": outputs, "versions": MEN_BUCKETS}

@@ -26,7 +26,7 @@ class Position(NamedTuple):
 
 
 def read_games(path: Path, shortest: int = 20) -> Iterator[list[str]]:
-    """The moves of every game of at least `shortest` plies, in UCI notation.
+    """Yield the moves of every game of at least `shortest` plies, in UCI notation.
 
     The file has tab-separated columns under a line of names, one of them "uci"; it may be packed (.xz). Raises
     DataError for another form.
@@ -56,7 +56,7 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
 
 
 def picture(board: chess.Board) -> np.ndarray:
-    """A board as uint8 [64], seen by the side to move: a number for each kind of piece."""
+    """Return a board as uint8 [64], seen by the side to move: a number for each kind of piece."""
     masks = [board.pieces_mask(kind, side) for side in (board.turn, not board.turn) for kind in chess.PIECE_TYPES]
     bits = np.unpackbits(np.array(masks, "<u8").view(np.uint8), bitorder="little").reshape(KINDS, 8, 8)
     numbers: np.ndarray = np.arange(1, KINDS + 1, dtype=np.uint8) @ bits[:, :: 1 if board.turn else -1].reshape(

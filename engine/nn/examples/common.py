@@ -17,7 +17,7 @@ DATA_VARIABLE = "AINO_TEST_DATA"
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options of every example; the first paragraph of its docstring is the description."""
+    """Return a parser with the options of every example; the first paragraph of its docstring is the description."""
     text = (description or "").partition("\n\n")[0]
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--seed", type=int, default=0, help="seed all random numbers with this (default %(default)s)")
@@ -34,7 +34,7 @@ def run_as_command(main: Callable[[], None]) -> None:
 
 
 def find_data(given: Path | None, *usual: str) -> Path:
-    """The path given, or the usual one inside the data folder. Raises DataError when there is neither."""
+    """Return the path given, or the usual one inside the data folder. Raises DataError when there is neither."""
     folder = os.environ.get(DATA_VARIABLE)
     path = given if given is not None else Path(folder, *usual) if folder else None
     if path is None:
@@ -45,7 +45,7 @@ def find_data(given: Path | None, *usual: str) -> Path:
 
 
 def open_text(path: Path) -> TextIO:
-    """A text file to read, packed (.xz) or not."""
+    """Return a text file to read, packed (.xz) or not."""
     return lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
 
 

@@ -29,7 +29,7 @@ class Result(NamedTuple):
 
 
 def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> nn.Sequential:
-    """A net for images of side x side squares, halved once for each number of channels."""
+    """Return a net for images of side x side squares, halved once for each number of channels."""
     parts: dict[str, nn.Layer] = {}
     inputs = 1
     for number, outputs in enumerate(channels):

@@ -30,7 +30,7 @@ class Neuron:
         self.weight_gradients, self.bias_gradient = [0.0] * len(weights), 0.0
 
     def fire(self, inputs: list[float]) -> float:
-        """The output for these inputs."""
+        """Return the output for these inputs."""
         self.inputs = inputs
         total = self.bias
         for weight, value in zip(self.weights, inputs, strict=True):

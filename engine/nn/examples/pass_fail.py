@@ -32,7 +32,7 @@ class TrainingCurve(NamedTuple):
     majority: float  # accuracy of always giving the more frequent answer
 
     def steps_to(self, loss: float) -> int:
-        """The first step after which the mean loss of 20 steps is below `loss`; all steps if there is none."""
+        """Return the first step after which the mean loss of 20 steps is below `loss`; all steps if there is none."""
         means = np.convolve(self.losses, np.ones(20) / 20, mode="valid")
         below = np.flatnonzero(means < loss)
         return int(below[0]) + 20 if len(below) else len(self.losses)
@@ -70,7 +70,7 @@ class _WatchedGradients(LayerGradients):
 
 
 def _students(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(marks scaled to mean 0 and deviation 1, 1 for a pass)."""
+    """Return (marks scaled to mean 0 and deviation 1, 1 for a pass)."""
     marks = rng.uniform(0, 10, (STUDENTS, 2))
     passed = (marks.mean(axis=1) >= 5) & (marks.min(axis=1) >= 3)
     return ((marks - 5) / np.sqrt(100 / 12)).astype(np.float32), passed.astype(np.int64)

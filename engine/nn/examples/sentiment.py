@@ -82,7 +82,7 @@ def _chi_squared(counts: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def terms_of(text: str) -> list[str]:
-    """The words of a text and its pairs of neighbouring words."""
+    """Return the words of a text and its pairs of neighbouring words."""
     words = WORD.findall(text.lower().replace("<br />", " "))
     return words + [f"{first} {second}" for first, second in itertools.pairwise(words)]
 

@@ -31,7 +31,7 @@ def run(kind: str, seed: int = 0, length: int = LENGTH, examples: int = 8192, ep
 
 
 def _rows(rng: np.random.Generator, count: int, length: int) -> nn.Data:
-    """Inputs [count, length, 2] (number, mark) and the sums [count, 1]; one mark in each half."""
+    """Return inputs [count, length, 2] (number, mark) and the sums [count, 1]; one mark in each half."""
     x = np.zeros((count, length, 2), np.float32)
     x[:, :, 0] = rng.random((count, length))
     everyone, middle = np.arange(count), length // 2

@@ -12,19 +12,19 @@ EMBEDDING_DEVIATION = 0.02  # standard deviation of new embedding vectors, as in
 
 
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
-    """Normal weights of variance 2 / fan_in, float32. They keep the variance through ReLU layers. He et al. 2015,
+    """Draw normal weights of variance 2 / fan_in, float32. They keep the variance through ReLU layers. He et al. 2015,
     arXiv:1502.01852."""
     return normal(rng, shape, math.sqrt(2 / fan_in))
 
 
 def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
-    """Normal weights of variance 2 / (fan_in + fan_out), float32, for linear and saturating outputs. Glorot
+    """Return normal weights of variance 2 / (fan_in + fan_out), float32, for linear and saturating outputs. Glorot
     and Bengio 2010."""
     return normal(rng, shape, math.sqrt(2 / (fan_in + fan_out)))
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
-    """Normal weights with standard deviation `deviation`, float32.
+    """Return normal weights with standard deviation `deviation`, float32.
 
     Raises ConfigError unless `rng` is a generator.
     """

@@ -123,7 +123,7 @@ def _first(x: Array) -> Array:
 
 
 def _functions(xp: Any) -> list[Callable[..., Any]]:
-    """The functions to fuse; numbers of each channel broadcast along the last axis."""
+    """Return the functions to fuse; numbers of each channel broadcast along the last axis."""
 
     def normalise(x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float) -> Array:
         return (x - mean) / xp.sqrt(variance + epsilon) * gamma + beta

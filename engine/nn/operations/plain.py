@@ -34,11 +34,11 @@ class Operations:
     # ---- matrix products ------------------------------------------------------------------------------------------
 
     def half_products(self) -> AbstractContextManager[None]:
-        """A block in which products on a device are computed in half precision, and their results cast back."""
+        """Return a block in which products on a device are computed in half precision, and their results cast back."""
         return nullcontext()
 
     def product(self, a: Array, b: Array) -> Array:
-        """A matrix product of a dense layer."""
+        """Return a matrix product of a dense layer."""
         return a @ b
 
     # ---- convolution ----------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Operations:
             one += momentum * (value - one)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A named module-level function of elementwise operations, as one kernel on a GPU."""
+        """Return a named module-level function of elementwise operations, as one kernel on a GPU."""
         return function
 
     def standardise(self, x: Array, epsilon: float) -> tuple[Array, Array]:

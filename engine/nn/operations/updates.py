@@ -86,7 +86,7 @@ def _change_of_lanes(gradient, mean, square, i, rates):
 
 @kernel()
 def average_step(average, parameter, share, first, last):
-    """a <- a + share (p - a)"""
+    """Set a <- a + share (p - a)."""
     share = np.float32(share)
     for i in range(first, last):
         average[i] += (parameter[i] - average[i]) * share

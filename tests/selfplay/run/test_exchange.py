@@ -77,7 +77,7 @@ def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino
     undecided = game.replace("1-0", "*").format(elo=2400, moves="1. a4 *")
     path.write_text("".join([*texts, undecided, game.format(elo=1000, moves="1. Nf3 1-0")]), encoding="utf-8")
     printed = aino_train("import", tmp_path / "run", *FLAGS, "--data", path, "--pgn-min-elo", 2000)
-    assert f"{path}: 8 games seen, 2 read, 6 left out (3 with a fault, " in printed
+    assert f"{path}: 8 games seen, 2 read, 6 skipped (3 with a fault, " in printed
     for reason in ("1 without moves", "1 without a result", "1 below the Elo"):
         assert reason in printed
 
