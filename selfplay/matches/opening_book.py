@@ -40,6 +40,8 @@ from selfplay.records.endings import game_ending
 SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
+RANDOM_BOOK, RANDOM_OPENINGS = re.compile(r"random:([1-9]|[1-3]\d|40)"), 5_000
+
 LARGEST_BOOK = 1 << 28  # limit in bytes for a file in an archive: an archive may claim any size
 
 _ZIP_ERRORS = (
@@ -105,6 +107,23 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
 @functools.cache  # each phase of a run needs them, and parsing takes about a second
 def _default_openings() -> Sequence[chess.Board]:
     return _boards(load_book())
+
+
+@functools.cache
+def random_openings(plies: int) -> Sequence[chess.Board]:
+    """Different positions after `plies` random legal moves from the start that are not the end of a game.
+
+    They need nothing but the rules. At most RANDOM_OPENINGS of them, always the same.
+    """
+    rng, found = np.random.default_rng(plies), {}
+    for _ in range(RANDOM_OPENINGS):
+        board = chess.Board()
+        for _ in range(plies):
+            if moves := list(board.legal_moves):
+                board.push(moves[rng.integers(len(moves))])
+        if not board.is_game_over():
+            found[board.epd()] = board
+    return tuple(found.values())
 
 
 def _boards(book: Sequence[str]) -> Sequence[chess.Board]:

@@ -48,6 +48,12 @@ class FitSettings:
     value_share: float = setting(
         0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
     )
+    horizon: float = setting(
+        0.0,
+        "let root values of the following plies stand for the result, the nearer ones more, at a mean distance of so "
+        "many plies; 0 = the result itself",
+        least=0,
+    )
     heldout_share: float = setting(
         HELD_OUT_SHARE,
         "hold out this share of all games (1/64 at least, as every command does), by a hash of their moves, to compare "
@@ -173,7 +179,11 @@ class RunConfig:
         "keep the files of this many newest candidates, and of this many newest promoted ones; 0 = of all",
         least=0,
     )
-    openings: str = setting("", "take openings from this EPD file; empty = Aino's own set")
+    openings: str = setting(
+        "",
+        "take openings from this EPD file; random:PLIES = positions after so many random moves, by the rules alone; "
+        "empty = Aino's own set",
+    )
     games: GameSettings = field(default_factory=GameSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     search: SearchSettings = field(default_factory=SearchSettings)

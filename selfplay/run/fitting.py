@@ -57,7 +57,8 @@ def replay_set(run: RunFolder, generation: int) -> PositionSet:
     games = published_games(run.replay, generation)
     if not games:
         raise RunError(f"{path}: no game in it is intact; remove the file to train on the other generations")
-    positions, illegal = collect(training_game(game, run.config.fit.value_share) for game in games)
+    fit = run.config.fit
+    positions, illegal = collect(training_game(game, fit.value_share, fit.horizon) for game in games)
     if illegal:
         raise RunError(f"{path}: {illegal} games with illegal moves")
     return positions

@@ -11,6 +11,7 @@ import pytest
 
 from engine import Engine, EngineOptions
 from engine.board.convert import board_from_row, decode_move, row_from_board
+from engine.board.layout import SIDE
 from engine.errors import DataError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import LeafBatch
@@ -22,14 +23,16 @@ from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
-from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
-from selfplay.matches.opening_book import load_openings
+from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame, pruned_visits
+from selfplay.matches.opening_book import load_openings, random_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
-from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
+from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, outcomes, training_game
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.replay import read_segment
-from selfplay.records.targets import score_from_value, wdl_from_score
+from selfplay.records.targets import score_from_value, wdl_from_result, wdl_from_score
+from selfplay.run.folder import RunFolder
+from tests.selfplay.run.crews import TINY
 from tests.stand_ins import StandIn
 
 SMALL = GameSettings(visits=8, fast_visits=4, full_share=0.5, longest=30, temperature_plies=10)
@@ -215,6 +218,43 @@ def test_other_files_are_no_segments(tmp_path: Path) -> None:
         read_segment(tmp_path / "gen-00001.replay")
 
 
+# ---- targets ------------------------------------------------------------------------------------------------------
+
+
+def test_the_outcome_fades_into_the_values_between() -> None:
+    black_to_move = np.array([False, True, False])
+    win, draw, loss = np.eye(3, dtype=np.float32)
+    roots = np.stack([draw, win, draw])  # the second says that Black wins
+    result = wdl_from_result(1, black_to_move)
+    found = outcomes(result, roots, black_to_move, horizon=1.0)
+    assert found[2] == pytest.approx(win)  # nothing follows but the result
+    assert found[1] == pytest.approx((draw + loss) / 2)
+    assert found[0] == pytest.approx(loss / 2 + (draw + win) / 4)
+    assert np.array_equal(result, wdl_from_result(1, black_to_move))
+    assert outcomes(result, roots, black_to_move, horizon=1e9) == pytest.approx(result, abs=1e-6)
+
+
+def test_a_game_without_a_horizon_teaches_its_result(records: dict[int, SelfPlayRecord]) -> None:
+    record = replace(records[0], white_points=1)
+    black_to_move = (np.arange(len(record.moves)) + int(record.start[SIDE])) % 2 == 1
+    assert np.array_equal(training_game(record, 0.0).wdl, wdl_from_result(1, black_to_move))
+    assert not np.array_equal(training_game(record, 0.0, horizon=4.0).wdl, training_game(record, 0.0).wdl)
+
+
+def test_visits_that_value_and_prior_do_not_explain_are_pruned() -> None:
+    visits, q, priors = np.array([60, 30, 9, 0]), np.array([0.2, 0.2, -0.4, -1.0]), np.array([0.5, 0.3, 0.05, 0.15])
+    # The best move's score is 0.2 + 10 * 0.5 / 61 = 0.282; with that, 10 * 0.3 / 0.082 and 10 * 0.05 / 0.682 visits.
+    assert pruned_visits(visits, q, priors, 10.0, 1.0).tolist() == [60, 30, 0, 0]
+    assert pruned_visits(visits, q, priors, 10.0, 1 / 3).tolist() == [60, 30, 6, 0]
+    assert pruned_visits(visits, q, priors, 40.0, 1.0).tolist() == [60, 30, 2, 0]
+
+
+def test_pruned_targets_are_those_of_the_same_game_with_fewer_visits() -> None:
+    plain, pruned = (play([0], replace(SMALL, prune_targets=share), concurrent=1)[0] for share in (0.0, 1.0))
+    assert np.array_equal(plain.moves, pruned.moves)
+    assert plain.target_visits.sum() > pruned.target_visits.sum() > 0
+
+
 # ---- openings -----------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +263,16 @@ def test_default_openings_are_distinct_and_playable() -> None:
     assert len(boards) == 5000
     assert len({board.epd() for board in boards}) == 5000
     assert all(len(board.piece_map()) >= 28 and not board.is_check() for board in boards)
+
+
+def test_random_openings_need_nothing_but_the_rules(tmp_path: Path) -> None:
+    boards = random_openings(7)
+    assert 4_900 < len(boards) == len({board.epd() for board in boards})
+    assert all(board.is_valid() and board.ply() == 7 and any(board.legal_moves) for board in boards)
+    run = RunFolder(tmp_path / "run", {**TINY, "openings": "random:7"})
+    assert np.array_equal(run.opening_rows(), [row_from_board(board) for board in boards])
+    with pytest.raises(DataError, match="random:0"):
+        RunFolder(tmp_path / "other", {**TINY, "openings": "random:0"}).opening_rows()
 
 
 def test_drawn_openings_are_balanced_and_repeatable(teacher_file: Path) -> None:
