@@ -29,13 +29,6 @@ class GameSettings:
     )
     noise_share: float = setting(0.25, "mix this share of Dirichlet noise into the root priors", least=0, most=1)
     noise_alpha: float = setting(0.3, "draw that noise with this concentration (alpha); lower = more uneven", above=0)
-    prune_targets: float = setting(
-        0.0,
-        "take this share of the visits that a move's final value and its prior without noise do not explain out of the "
-        "policy target",
-        least=0,
-        most=1,
-    )
     gumbel: int = setting(
         0, "let a Gumbel root consider this many moves, without noise or temperature; 0 = PUCT", least=0
     )

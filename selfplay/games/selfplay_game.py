@@ -6,11 +6,9 @@ import numpy as np
 
 from engine.board.layout import SIDE
 from engine.search.choice import choose_move
-from engine.search.puct import exploration_scale
 from engine.search.root import Root
 from engine.search.root_moves import add_root_noise
 from engine.search.session import Search
-from engine.search.tree import ROOT
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.gumbel import SequentialHalving
 from selfplay.games.pool import PooledGame
@@ -22,20 +20,6 @@ from selfplay.records.targets import score_from_value
 U16_MAX = 65_535
 LEAST_VISITS = 8  # a move with fewer gives no value target: its value is hardly more than the network's own
 WHOLE = 30_000  # sum of the weights of a target that does not come from visit counts
-
-
-def pruned_visits(visits: np.ndarray, q: np.ndarray, priors: np.ndarray, scale: float, share: float) -> np.ndarray:
-    """Visits int32[n] less `share` of those beyond what PUCT gives at the final values q and these priors [n].
-
-    A move keeps the most visits N with q + scale P / (1 + N) >= the same of the most visited move, which loses none. As
-    KataGo's policy target pruning (Wu 2019), but without forced playouts.
-    """
-    best = int(visits.argmax())
-    gap = q[best] + scale * priors[best] / (1 + visits[best]) - q
-    explained = np.where(gap > 0, np.floor(scale * priors / np.maximum(gap, 1e-9)), visits)
-    excess = np.maximum(visits - explained, 0)
-    excess[best] = 0
-    return (visits - np.rint(share * excess)).astype(visits.dtype)
 
 
 class SelfPlayGame(PooledGame):
@@ -57,7 +41,6 @@ class SelfPlayGame(PooledGame):
         self._hopeless = [0, 0]  # moves in a row at which each side judged itself lost
         self._gave_up = 0  # first side with a reason to resign: 1 White, -1 Black
         self._halving: SequentialHalving | None = None
-        self._plain: dict[int, float] = {}  # the root's priors before noise, by move
         self._moves: list[int] = []
         self._full: list[bool] = []
         self._targets: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -112,12 +95,9 @@ class SelfPlayGame(PooledGame):
             self._players[0].begin_halving(stack, self._halving)
             return
         noisy = full and settings.noise_share > 0
-        self._plain = {}
         self._players[0].begin(stack, visits, self._add_noise if noisy else None)
 
     def _add_noise(self, search: Search) -> None:
-        root = search.root()
-        self._plain = dict(zip(root.moves.tolist(), root.priors.tolist(), strict=True))
         add_root_noise(search, self._rng, self._settings.noise_share, self._settings.noise_alpha)
 
     def _choose(self, root: Root) -> tuple[int, np.ndarray]:
@@ -129,11 +109,6 @@ class SelfPlayGame(PooledGame):
         if root.proven[chosen] > 0:
             # A forced win is the target even without visits.
             visits = np.where(np.arange(len(visits)) == chosen, 1, 0)
-        elif settings.prune_targets and self._plain:
-            search = self._players[0].search
-            scale = float(exploration_scale(search.tree, search.params, np.int64(ROOT)))
-            priors = np.array([self._plain[move] for move in root.moves.tolist()])
-            visits = pruned_visits(visits, root.q, priors, scale, settings.prune_targets)
         return chosen, np.minimum(visits, U16_MAX)
 
     def _note(self, root: Root, chosen: int, target: np.ndarray) -> None:

@@ -23,7 +23,7 @@ from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
-from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame, pruned_visits
+from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
 from selfplay.matches.opening_book import load_openings, random_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
@@ -239,20 +239,6 @@ def test_a_game_without_a_horizon_teaches_its_result(records: dict[int, SelfPlay
     black_to_move = (np.arange(len(record.moves)) + int(record.start[SIDE])) % 2 == 1
     assert np.array_equal(training_game(record, 0.0).wdl, wdl_from_result(1, black_to_move))
     assert not np.array_equal(training_game(record, 0.0, horizon=4.0).wdl, training_game(record, 0.0).wdl)
-
-
-def test_visits_that_value_and_prior_do_not_explain_are_pruned() -> None:
-    visits, q, priors = np.array([60, 30, 9, 0]), np.array([0.2, 0.2, -0.4, -1.0]), np.array([0.5, 0.3, 0.05, 0.15])
-    # The best move's score is 0.2 + 10 * 0.5 / 61 = 0.282; with that, 10 * 0.3 / 0.082 and 10 * 0.05 / 0.682 visits.
-    assert pruned_visits(visits, q, priors, 10.0, 1.0).tolist() == [60, 30, 0, 0]
-    assert pruned_visits(visits, q, priors, 10.0, 1 / 3).tolist() == [60, 30, 6, 0]
-    assert pruned_visits(visits, q, priors, 40.0, 1.0).tolist() == [60, 30, 2, 0]
-
-
-def test_pruned_targets_are_those_of_the_same_game_with_fewer_visits() -> None:
-    plain, pruned = (play([0], replace(SMALL, prune_targets=share), concurrent=1)[0] for share in (0.0, 1.0))
-    assert np.array_equal(plain.moves, pruned.moves)
-    assert plain.target_visits.sum() > pruned.target_visits.sum() > 0
 
 
 # ---- openings -----------------------------------------------------------------------------------------------------
