@@ -120,18 +120,12 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     nodes[children == NO_NODE] = FRESH_NODE
     # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
     mate_plies = np.where(children == NO_NODE, 0, tree.mate_plies.take(children)).astype(np.int32)
-    visits, all_visits = nodes["visits"], int(root["visits"])
+    visits = nodes["visits"]
     visited, counted = visits > 0, np.maximum(visits, 1)
     return Root(
         params=params,
         forced_move=forced_move,
-        position=RootPosition(
-            visits=all_visits,
-            q=-float(root["value_sum"]) / max(all_visits, 1),
-            draw=float(root["draw_sum"]) / max(all_visits, 1),
-            v=own_value,
-            moves_left=float(root["moves_left"]),
-        ),
+        position=read_position(tree, own_value),
         row=tree.stack[tree.counters[ROOT_PLY]].copy(),
         moves=tree.move[edges].copy(),
         children=children,
@@ -143,6 +137,19 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
         proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], DRAW),
         can_win=nodes["upper"] == WIN,
         mate_plies=mate_plies,
+    )
+
+
+def read_position(tree: Tree, own_value: float) -> RootPosition:
+    """Return what the root says of its position; arguments as `read_root`."""
+    root = tree.nodes[ROOT]
+    visits = int(root["visits"])
+    return RootPosition(
+        visits=visits,
+        q=-float(root["value_sum"]) / max(visits, 1),
+        draw=float(root["draw_sum"]) / max(visits, 1),
+        v=own_value,
+        moves_left=float(root["moves_left"]),
     )
 
 

@@ -12,7 +12,7 @@ from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_forma
 from engine.search.heuristics import forget
 from engine.search.params import SearchParams
 from engine.search.room import FILL_SLICE, filled, forget_the_rest, make_room, reroot
-from engine.search.root import FRESH_NODE, Root, read_root
+from engine.search.root import FRESH_NODE, Root, read_position, read_root
 from engine.search.tree import (
     DEEPEST,
     DEPTH_SUM,
@@ -143,7 +143,7 @@ class Search:
     def _root_without_children(self) -> tuple[float, float]:
         """`own_value` of a root that kept its subtree; a decided root counts as its result."""
         tree, visits = self.tree, self.visits
-        position = self.root().position
+        position = read_position(tree, self.own_value[0])
         q, draw = position.q, position.draw
         if self.is_proven:
             return q, draw
@@ -248,8 +248,11 @@ class Search:
 
     def finish_making_room(self) -> None:
         """Do at once what `make_room` began, or what `set_position` left to it."""
-        while self.is_making_room:
-            self.make_room()
+        before = self.visits
+        for _ in self._room or ():
+            pass
+        self._room = None
+        self.kept_visits += self.visits - before
 
     @property
     def was_full(self) -> bool:
