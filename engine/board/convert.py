@@ -112,10 +112,14 @@ def encode_move(board: chess.Board, move: chess.Move) -> int:
 
 def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Move:
     """Return the python-chess move of a code in the position `row`; castling is e1g1, or e1h1 if `chess960`."""
-    move = int(move)
-    source, target, promotion = move & 63, move >> 6 & 63, move >> 12
+    found = move_of_code(int(move))
     own = int(row[layout.WHITE + int(row[layout.SIDE])])
-    castles = own >> target & 1 and int(row[layout.KING]) >> source & 1
+    castles = own >> found.to_square & 1 and int(row[layout.KING]) >> found.from_square & 1
     if castles and not chess960:
-        target = (source & 56) + (6 if target > source else 2)
-    return chess.Move(source, target, _PIECE_TYPES[promotion])
+        found.to_square = (found.from_square & 56) + (6 if found.to_square > found.from_square else 2)
+    return found
+
+
+def move_of_code(move: int) -> chess.Move:
+    """Return the python-chess move of a code, castling as king takes rook, which every board can push."""
+    return chess.Move(move & 63, move >> 6 & 63, _PIECE_TYPES[move >> 12])

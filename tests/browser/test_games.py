@@ -63,8 +63,11 @@ def test_the_explorer_shows_what_was_played_and_plays_it(games: Tab) -> None:
 def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> None:
     choose(games, "Cleo")
     games.click("[data-game=delete]")
-    games.script("window.seen = games.rows, games.search()")  # as when a review in the background is ready
-    games.wait_for("games.rows !== seen")
+    games.script("""new Promise(done => {  // as when a review in the background is ready
+      const { found } = games;
+      games.found = message => { found.call(games, message); done(1); };
+      games.search();
+    })""")
     assert games.script("document.querySelector('#games-sure').checkVisibility()"), "it went with the list"
     assert "Delete Cleo – anna for good" in games.text("#games-sure")
     games.click("[data-game=keep]")
@@ -104,6 +107,52 @@ def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
     games.go(games.script("location.href") + games.script("document.querySelector('#games-page').getAttribute('href')"))
     assert "Anna – Ben" in games.text("h2")
     games.wait_for("replays[0].steps.length === 9")
+
+
+def cpu_s(tab: Tab, act: str) -> float:
+    """The processor time that the page takes for an expression, in seconds."""
+    tab.call("Performance.enable", timeDomain="threadTicks")
+
+    def taken() -> float:
+        found = tab.call("Performance.getMetrics")["metrics"]
+        return float(next(metric["value"] for metric in found if metric["name"] == "TaskDuration"))
+
+    begun = taken()
+    tab.script(act)
+    return taken() - begun
+
+
+def test_of_ten_thousand_games_only_those_that_are_seen_are_drawn(chromium: Chromium, tmp_path: Path) -> None:
+    """Each row that had been scrolled to stayed: a frame took 300 ms at the end of the list, a search a second."""
+    many = [(f"P{number}", "Me", f"20{number // 900:02}.01.01", "1-0", "e4 e5") for number in range(9_999)]
+    (tmp_path / "mine.pgn").write_text(text_of([*many, ("Zoe", "Me", "1999.01.01", "0-1", "d4")]), encoding="utf-8")
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        tab.script("openDialog('games')")
+        tab.wait_for("games.total === 10000")
+        shown = "[...document.querySelectorAll('.game-row')].map(row => row.textContent)"
+        scroll = """(async () => { for (let step = 0; step < 100; step++) {
+          document.querySelector('#games-list').scrollTop += 400;
+          await new Promise(requestAnimationFrame);
+        } })()"""
+        assert cpu_s(tab, scroll) / 100 < 0.016, "a frame"
+        tab.script("document.querySelector('#games-list').scrollTop = 1e7")
+        tab.wait_for(f"{shown}.some(text => text.includes('Zoe'))")
+        assert tab.script("document.querySelectorAll('.game-row').length") < 50
+        tab.script("[...document.querySelectorAll('.game-row')].at(-1).focus(), games.search()")
+        tab.wait_for("games.asked.has(9950) && games.rows[9999].white === 'Zoe'")
+        assert "Zoe" in tab.script("document.activeElement.textContent"), "new rows took the focus"
+        find = """new Promise(done => {
+          const { found } = games;
+          games.found = message => { found.call(games, message); if (games.total === 1) requestAnimationFrame(done); };
+          $('games-text').value = 'zoe';
+          $('games-text').dispatchEvent(new Event('input'));
+        }).then(() => 1)"""
+        assert cpu_s(tab, find) < 0.1
+        assert len(tab.script(shown)) == 1
+        assert tab.failures == []
+        tab.close()
 
 
 def test_a_foreign_page_cannot_import(chromium: Chromium, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One's own games: the index follows the files, loses nothing, and reviews go on where a program was killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -33,6 +34,18 @@ def text_of(games: list[tuple[str, ...]] = GAMES, extra: str = "") -> str:
         f'[White "{white}"]\n[Black "{black}"]\n[Date "{date}"]\n[Result "{result}"]\n{extra}\n{moves} {result}\n'
         for white, black, date, result, moves in games
     )
+
+
+def test_days_that_are_not_known_and_days_in_other_forms_have_their_place(tmp_path: Path) -> None:
+    """A game of 2025.??.?? came before all others of that year, and 31.12.2019 was of the year 31."""
+    dates = {"2025.03.01": "2025.03.01", "2025.??.??": "2025", "2025.11.??": "2025.11", "2025-3-9": "2025.03.09",
+             "31.12.2019": "2019.12.31", "12/31/2018": "2018.12.31", "????.??.??": "", "1858.06.05": "1858.06.05",
+             "yesterday": "", "\u0662\u0660\u0662\u0661.01.02": "2021.01.02", "2020.00.00": "2020"}  # fmt: skip
+    games = [(f"White {number}", "B", date, "1-0", "e4 e5") for number, date in enumerate(dates)]
+    (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
+    with contextlib.closing(GameIndex(tmp_path)) as index:
+        index.refresh()
+        assert [game["date"] for game in index.find(Wanted())[0]] == sorted(dates.values(), reverse=True)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from uci.terminal.opening_names import OpeningNamer
 
 INDEX, REVIEWS, NAMES = "index.sqlite", "reviews", "names.json"
 PAGE = 50  # games in one part of a list
-_VERSION = 2  # of the tables
+_VERSION = 3  # of the tables
 _BATCH = 1000  # games between two commits
 _TABLES = """
 CREATE TABLE files (name TEXT PRIMARY KEY, size INTEGER, changed INTEGER, repeats INTEGER);
@@ -165,8 +166,7 @@ class GameIndex:
     def _take_up(self, name: str, game: FoundGame, namer: OpeningNamer) -> int:
         tags = game.tags
         opening = tags.get("Opening") or ("" if "FEN" in tags else namer.name(game.moves))
-        date = tags.get("UTCDate") or tags.get("Date", "")
-        date = date if date[:1].isdecimal() else ""  # unknown ones come last
+        date = _day(tags.get("UTCDate") or tags.get("Date", ""))
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
                tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black),
@@ -302,6 +302,21 @@ class GameIndex:
         if row is None:
             raise DataError("that game is not in the list any more")
         return self.folder / row[0], row[1]
+
+
+def _day(date: str) -> str:
+    """Return a PGN's date as far as it is known, to be sorted: 2025.03.01, 2025.03, 2025, or nothing.
+
+    Other programs also write 2025-3-1 and 01.03.2025.
+    """
+    parts = [int(part) for part in re.findall(r"\d+", date[:20])]
+    year = next((at for at, part in enumerate(parts) if part > 31), None)
+    if year is None:
+        return ""
+    rest = parts[year + 1 :] if year == 0 else parts[:year][::-1]
+    if rest[:1] > [12]:  # a month stands before its day
+        rest = rest[1::-1]
+    return ".".join([f"{parts[year]:04}", *(f"{part:02}" for part in rest[:2] if part)])
 
 
 def _state(stat: Any) -> tuple[int, int]:

@@ -98,7 +98,8 @@ class Shelf:
     def find(self, text: str, result: str, side: str, offset: int) -> None:
         """Tells the page a part of the list."""
         games, total = self._index.find(Wanted(text, result, side), offset)
-        self._tell({"do": "games_found", "games": games, "total": total, "offset": offset})
+        told = {"text": text, "result": result, "side": side, "games": games, "total": total, "offset": offset}
+        self._tell({"do": "games_found", **told})
         self.tell_work()
 
     def tell_work(self) -> None:

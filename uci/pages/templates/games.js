@@ -1,7 +1,10 @@
-// One's own games: a list that grows as it is scrolled, what can be done with a game, import, and progress over time.
+// One's own games: a list of which only what is seen is drawn, what can be done with a game, import, and progress over time.
 const MEAN_OF = 10;  // games over which the charts take means
+const PAGE = 50;       // games that the server tells at a time
+const MOST = 200_000;  // games in the list: no browser draws higher boxes
+const SPARE = 10;      // rows drawn above and below those that are seen
 const games = {
-  rows: [], total: 0, chosen: null, isAsked: false, reviewing: "", problem: "",
+  rows: [], total: 0, chosen: null, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
   open() {
     send("games_refresh");
@@ -10,27 +13,56 @@ const games = {
 
   wanted: () => ({ text: $("games-text").value, result: $("games-result").value, side: $("games-side").value }),
 
+  // Asks anew for what is seen. The rest is asked for when it is scrolled to.
   search() {
-    this.isAsked = true;
-    send("games_find", { ...this.wanted(), offset: 0 });
+    this.asked.clear();
+    this.draw();
   },
 
-  found({ games, total, offset }) {
-    if (offset === 0) {
-      this.rows = [];
-      $("games-list").replaceChildren();
+  // The first row to draw, and the one behind the last.
+  seen() {
+    const list = $("games-list"), height = $("games-rows").offsetHeight / Math.max(1, this.total) || 1;
+    const first = Math.floor(list.scrollTop / height), last = Math.ceil((list.scrollTop + list.clientHeight) / height);
+    return [Math.max(0, Math.min(first, this.total - 1) - SPARE), Math.min(this.total, last + SPARE)];
+  },
+
+  draw() {
+    const [first, last] = this.seen(), place = $("games-rows");
+    for (let offset = first - first % PAGE; offset < Math.max(last, 1); offset += PAGE) {
+      if (this.asked.has(offset)) continue;
+      this.asked.add(offset);
+      send("games_find", { ...this.wanted(), offset });
     }
-    if (offset !== this.rows.length) return;
-    this.isAsked = false;
-    this.total = total;
-    this.rows.push(...games);
-    $("games-list").append(...games.map(game => this.row(game)));
-    this.choose(this.rows.find(game => game.key === this.chosen?.key) ?? null);
+    for (const [at, { game, row }] of this.drawn) {  // what stays is not touched: it may be pressed, or have the focus
+      if (this.rows[at] === game && (at >= first && at < last || row === document.activeElement)) continue;
+      row.remove();
+      this.drawn.delete(at);
+    }
+    let next = place.firstChild;
+    for (let at = first; at < last; at++) {
+      while (next && Number(next.dataset.at) < at) next = next.nextSibling;
+      if (!this.rows[at] || this.drawn.has(at)) continue;
+      const game = this.rows[at], row = this.row(game, at);
+      this.drawn.set(at, { game, row });
+      place.insertBefore(row, next);
+    }
+  },
+
+  found({ games, total, offset, ...of }) {
+    if (Object.entries(this.wanted()).some(([name, value]) => of[name] !== value)) return;  // meanwhile more was typed
+    if (Math.min(total, MOST) !== this.total) this.rows = [];
+    this.total = Math.min(total, MOST);
+    $("games-rows").style.setProperty("--total", this.total);
+    games.forEach((game, index) => {
+      if (JSON.stringify(this.rows[offset + index]) !== JSON.stringify(game)) this.rows[offset + index] = game;
+      if (game.key === this.chosen?.key) this.choose(game);
+    });
+    this.draw();
     $("games-status").textContent = this.problem
       || (total === 1 ? t("1 game") : t("{count} games", { count: counted(total) }));
   },
 
-  row(game) {
+  row(game, at) {
     const players = words("players", ""), [white, black] = [game.white, game.black].map(name =>
       Object.assign(document.createElement("bdi"), { textContent: name }));  // it may be written from right to left
     players.append(white, " – ", black);
@@ -38,9 +70,11 @@ const games = {
     button.type = "button";
     button.className = "game-row";
     button.dataset.key = game.key;
-    button.setAttribute("aria-pressed", "false");
+    button.dataset.at = at;
+    button.style.setProperty("--at", at);
+    button.setAttribute("aria-pressed", String(game.key === this.chosen?.key));
     const accuracies = [game.accuracy_white, game.accuracy_black].filter(value => value !== null);
-    const moves = t("{count} moves", { count: Math.ceil(game.plies / 2) });
+    const count = Math.ceil(game.plies / 2), moves = count === 1 ? t("1 move") : t("{count} moves", { count });
     button.append(words("date", game.date.replaceAll(".", "-")), players,
       words("outcome", game.result), words("accuracy", accuracies.map(value => `${Math.round(value)}%`).join(" – ")),
       words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${moves}` : moves));
@@ -58,14 +92,6 @@ const games = {
     $("games-actions").querySelectorAll("button").forEach(button => { button.disabled = !game; });
     $("games-page").hidden = !game || game.accuracy_white === null && game.accuracy_black === null;
     if (game) $("games-page").href = `review?game=${game.key}`;
-  },
-
-  // Asks for more of the list before its end is seen.
-  more() {
-    const list = $("games-list");
-    if (this.isAsked || this.rows.length >= this.total || list.scrollTop + 4 * list.clientHeight < list.scrollHeight) return;
-    this.isAsked = true;
-    send("games_find", { ...this.wanted(), offset: this.rows.length });
   },
 
   reading({ games }) { $("games-status").textContent = t("Reading: {count} games", { count: counted(games) }); },
@@ -166,7 +192,7 @@ const gameDeeds = {
     $("games-sure").querySelector("button").focus();
   },
   keep: () => { $("games-sure").hidden = true; },
-  sure: key => send("games_delete", { key }),
+  sure: key => { games.choose(null); send("games_delete", { key }); },
 };
 const gamesDeeds = {
   stop: () => send("games_stop"),
@@ -179,6 +205,11 @@ $("games").addEventListener("click", event => {
   if (button?.dataset.games) gamesDeeds[button.dataset.games]();
 });
 $("games").addEventListener("keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
-$("games-list").addEventListener("scroll", () => games.more(), { passive: true });
-for (const id of ["games-text", "games-result", "games-side"]) $(id).addEventListener("input", () => games.search());
+$("games-list").addEventListener("scroll", () => games.draw(), { passive: true });
+new ResizeObserver(() => games.draw()).observe($("games-list"));
+for (const id of ["games-text", "games-result", "games-side"]) $(id).addEventListener("input", () => {
+  games.choose(null);
+  $("games-list").scrollTop = 0;
+  games.search();
+});
 $("games-file").addEventListener("change", event => { games.take(event.target.files[0]); event.target.value = ""; });
