@@ -52,7 +52,7 @@ class MatchSettings(SeriesSettings):
         """What makes the games tell less than their number promises; empty for nothing."""
         controls = [one.control or self.control for one in (self.first, self.second)]
         needed, what = (self.games, "games") if self.first_to_move else (self.games // 2, "pairs")
-        if needed <= len(self.openings) or not all(one.is_nodes_alone for one in controls):
+        if needed <= len(self.openings) or any(one.allowed_s(1.0) for one in controls):
             return ""
         return (
             f"{needed:,} {what} share {len(self.openings):,} openings, and only nodes limit the engines: with "
