@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError, TrainingError
+from engine.nn.advice import Guided, explained
 from engine.nn.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.callbacks import Callback, as_callback
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
@@ -39,7 +40,6 @@ from engine.nn.identity import (
 from engine.nn.interrupts import uninterrupted
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.layer_gradients import LayerGradients, LossFunction, Metric, floats, prepared
-from engine.nn.mending import Guided, explained
 from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
 from engine.nn.parallel import GradientSource
 from engine.nn.progress import progress_bar
