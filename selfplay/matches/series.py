@@ -26,7 +26,7 @@ from selfplay.matches.statistics import (
 
 @dataclass(frozen=True, kw_only=True)
 class MatchSettings(SeriesSettings):
-    """Who plays, and the number of games."""
+    """The engines that play, and the number of games."""
 
     FREE = ("games",)
 
