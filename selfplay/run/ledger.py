@@ -173,7 +173,7 @@ class Ledger:
         self._write(sql, [(number, seconds)])
 
     def work(self) -> dict[int, float]:
-        """Seconds that were spent on each generation; nothing of those that an older version carried out."""
+        """Seconds that were spent on each generation."""
         return dict(self._read("SELECT generation, seconds FROM work"))
 
     def begin_again(self, number: int) -> None:
