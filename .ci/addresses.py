@@ -17,12 +17,18 @@ PAGES = {"Documentation": "docs/README.md", "Changelog": "CHANGELOG.md"}
 
 
 def absolute(text: str, repository: str, tag: str) -> str:
-    """Return a page of the repository's root with links that hold everywhere; pictures lead to their bytes."""
+    """Return a page of the repository's root with links that hold everywhere.
+
+    Pictures lead to their bytes, because package indexes do not follow GitHub's redirects to them; without `sanitize`,
+    GitHub has sent SVG as plain text.
+    """
+    bytes_of = repository.replace("https://github.com/", "https://raw.githubusercontent.com/")
 
     def link(match: re.Match[str]) -> str:
         picture, label, target = match.groups()
         page = f"README.md{target}" if target.startswith("#") else target
-        return f"{picture}{label}({repository}/{'raw' if picture else 'blob'}/{tag}/{page})"
+        address = f"{bytes_of}/{tag}/{page}?sanitize=true" if picture else f"{repository}/blob/{tag}/{page}"
+        return f"{picture}{label}({address})"
 
     return LINK.sub(link, text)
 

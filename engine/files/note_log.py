@@ -1,4 +1,4 @@
-"""Logs what a reader had to change or leave out, without flooding the log."""
+"""Logs what a reader had to change or skip, without flooding the log."""
 
 from __future__ import annotations
 

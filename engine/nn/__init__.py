@@ -39,7 +39,7 @@ parallel.py     one batch over several threads
 trainer.py callbacks.py history.py checkpoint.py        training as a whole
 metrics.py      accuracy, confusion matrix; figures.py asks for Matplotlib
 numeric.py      central differences, against which every gradient is checked
-mending.py      what error messages advise
+advice.py       what error messages advise
 dit.py          saving and loading; legacy.py reads files of the older `aino` 2.2.0 package
 norm_folding.py     folds batch norm into convolutions for inference
 examples/       experiments to run: python -m engine.nn.examples.NAME; and a notebook
@@ -51,6 +51,7 @@ from typing import TYPE_CHECKING
 
 from engine.nn import datasets as datasets
 from engine.nn import layers
+from engine.nn.advice import CLASSES_ELSEWHERE
 from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.callbacks import Callback, LiveCurve, SaveBest
 from engine.nn.data import Data, JoinedRows, Loader, random_shift
@@ -59,7 +60,6 @@ from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import *  # noqa: F403  their names stand in layers/__init__.py
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
-from engine.nn.mending import CLASSES_ELSEWHERE
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm

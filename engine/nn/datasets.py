@@ -45,8 +45,8 @@ def small_digits(seed: int = 0) -> Digits:
     try:
         datasets = importlib.import_module("sklearn.datasets")
     except ModuleNotFoundError as error:
-        mend = "python -m pip install scikit-learn"
-        raise DataError(f"these digits come with scikit-learn, which is not installed: {mend}") from error
+        advice = "python -m pip install scikit-learn"
+        raise DataError(f"these digits come with scikit-learn, which is not installed: {advice}") from error
     found = datasets.load_digits()
     images = (found.images / 16).astype(np.float32)[:, None]
     order = np.random.default_rng(seed).permutation(len(images))

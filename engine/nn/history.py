@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from engine.errors import ConfigError
+from engine.nn.advice import Guided
 from engine.nn.figures import new_figure
-from engine.nn.mending import Guided
 
 Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; validation_loss, validation_METRIC
 

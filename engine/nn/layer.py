@@ -23,7 +23,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, bounds, check_together, get_backend
 from engine.errors import ConfigError, ShapeError
-from engine.nn.mending import Guided, explained, input_mend
+from engine.nn.advice import Guided, explained, input_advice
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -311,8 +311,8 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
     if not isinstance(shape, tuple) or not fits_dtype or not _fits(shape, sides):
         found = f"{x.dtype} {list(x.shape)}" if hasattr(x, "shape") else type(x).__name__
         expected = ", ".join(str(side) for side in sides)
-        mend = input_mend(x, sides, dtype)
-        raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {found}{mend}")
+        advice = input_advice(x, sides, dtype)
+        raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {found}{advice}")
     _check_place(owner, x)
 
 
@@ -321,8 +321,8 @@ def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
     smallest, largest = bounds(x) if x.size else (first, first)
     if not first <= smallest <= largest < end:
         found = f"{smallest} to {largest}"
-        mend = f"count from {first}, or build the layer for {largest + 1}"
-        raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}; {mend}")
+        advice = f"count from {first}, or build the layer for {largest + 1}"
+        raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}; {advice}")
 
 
 def _check_place(owner: object, x: Array) -> None:
@@ -381,8 +381,8 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     if getattr(dy, "shape", None) != shape:
         found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
         is_loss = isinstance(dy, float | int)
-        mend = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if is_loss else ""
-        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{mend}")
+        advice = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if is_loss else ""
+        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{advice}")
     _check_place(owner, dy)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn.mending import classes_mend, outputs_mend, targets_mend
+from engine.nn.advice import classes_advice, outputs_advice, targets_advice
 
 Array = Any
 Rest = ParamSpec("Rest")
@@ -63,7 +63,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     if getattr(targets, "shape", None) not in ((batch,), (batch, actions)):
         raise ShapeError(
             f"softmax_cross_entropy: expected targets [{batch}] or [{batch}, {actions}] for logits "
-            f"{list(logits.shape)}, found {_form(targets)}{targets_mend(logits.shape, targets, classes=True)}"
+            f"{list(logits.shape)}, found {_form(targets)}{targets_advice(logits.shape, targets, classes=True)}"
         )
     check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
     if mask is not None and mask.shape != logits.shape:
@@ -198,7 +198,7 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
     if getattr(target, "shape", None) != prediction.shape:
         raise ShapeError(
             f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {_form(target)}"
-            f"{targets_mend(prediction.shape, target, classes=False)}"
+            f"{targets_advice(prediction.shape, target, classes=False)}"
         )
     check_together(loss, outputs=prediction, targets=target)
     if target.dtype.kind not in "fiub":
@@ -210,7 +210,7 @@ def _check_floating(loss: str, prediction: Array, sides: int | None) -> None:
     if dtype is None or dtype.kind != "f" or (sides is not None and prediction.ndim != sides):
         form = " [B, A]" if sides else ""
         raise ShapeError(
-            f"{loss}: expected floating outputs{form}, found {_form(prediction)}{outputs_mend(prediction)}"
+            f"{loss}: expected floating outputs{form}, found {_form(prediction)}{outputs_advice(prediction)}"
         )
     if not prediction.size:
         raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")
@@ -220,13 +220,13 @@ def _check_classes(targets: Array, classes: int) -> None:
     kind = targets.dtype.kind
     if kind not in "iu":
         numbered = "number the classes: names, targets = np.unique(targets, return_inverse=True)"
-        mend = "cast them: targets.astype(np.int64)" if kind in "fb" else numbered
-        raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}; {mend}")
+        advice = "cast them: targets.astype(np.int64)" if kind in "fb" else numbered
+        raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}; {advice}")
     smallest, largest = bounds(targets)
     if not 0 <= smallest <= largest < classes:
         raise DataError(
             f"softmax_cross_entropy: expected classes 0 to {classes - 1}, found {smallest} to {largest}"
-            f"{classes_mend(smallest, largest, classes)}"
+            f"{classes_advice(smallest, largest, classes)}"
         )
 
 

@@ -44,8 +44,8 @@ def accuracy(outputs: Array, targets: Array) -> Any:
     if len(given) == 2 and given[1] == 1 and wanted == given:
         return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
     if len(given) != 2 or given[1] < 2 or wanted not in (given[:1], given):
-        mend = "; one yes-or-no output needs targets [B, 1]" if given[1:] == (1,) else ""
-        raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}{mend}")
+        advice = "; one yes-or-no output needs targets [B, 1]" if given[1:] == (1,) else ""
+        raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}{advice}")
     classes = targets if wanted == given[:1] else targets.argmax(axis=1)
     answered = (outputs.max(axis=1) > -np.inf) & known.reshape(given[0], -1).all(axis=1)
     return ((outputs.argmax(axis=1) == classes) & answered).mean()

@@ -19,8 +19,8 @@ from engine.backend import NUMPY, backend_of, check_together
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
+from engine.nn.advice import Guided, explained
 from engine.nn.flat import GROUPS, FlatTensors
-from engine.nn.mending import Guided, explained
 from engine.nn.operations import operations_for
 from engine.nn.operations.updates import (
     SQUARABLE,

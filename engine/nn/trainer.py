@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError, TrainingError
+from engine.nn.advice import Guided, explained
 from engine.nn.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.callbacks import Callback, as_callback
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
@@ -39,7 +40,6 @@ from engine.nn.identity import (
 from engine.nn.interrupts import uninterrupted
 from engine.nn.layer import Array, Layer, layer_from_config
 from engine.nn.layer_gradients import LayerGradients, LossFunction, Metric, floats, prepared
-from engine.nn.mending import Guided, explained
 from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
 from engine.nn.parallel import GradientSource
 from engine.nn.progress import progress_bar
@@ -154,16 +154,7 @@ class Trainer(Guided):
                 if checkpoint is not None and watchers:
                     self.save(checkpoint)
             if self._untold:
-                for watcher in watchers:
-                    watcher.on_epoch(self, self.history.records[-1])
-                ended = self._ending
-                self._untold = self._ending = False
-                try:
-                    if checkpoint is not None:
-                        self.save(checkpoint)
-                except BaseException:
-                    self._untold, self._ending = True, ended
-                    raise
+                ended = self._tell(watchers, checkpoint)
             if ended or self.stopped or self.steps_done >= epochs * len(batches):
                 break
             self._epoch(loader, batches, checkpoint, checkpoint_steps, watchers, progress)
@@ -171,6 +162,20 @@ class Trainer(Guided):
             self._last = {name: array.copy(order="K") for name, array in self._tensors().items()}
             self.model.load_parameters(self._best)
         return self.history
+
+    def _tell(self, watchers: Sequence[Callback], checkpoint: str | Path | None) -> bool:
+        """Give the callbacks the last epoch's record, and save the state; return whether the run ends."""
+        for watcher in watchers:
+            watcher.on_epoch(self, self.history.records[-1])
+        ended = self._ending
+        self._untold = self._ending = False
+        try:
+            if checkpoint is not None:
+                self.save(checkpoint)
+        except BaseException:
+            self._untold, self._ending = True, ended
+            raise
+        return ended
 
     def _check_data(self, loader: Loader) -> None:
         """Note what the training data is. Raises ConfigError when a run began with other data."""

@@ -43,7 +43,6 @@ class Option:
     choices: tuple[str, ...] = ()
     bounds: dict[str, float] = dataclasses.field(default_factory=dict)  # "least" and "most" of a number
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
-    old_choices: tuple[tuple[str, str], ...] = ()  # (former name, present name) of a choice; both are understood
     takes_place: bool = False  # whether a combo also takes the place of one's own class, package.module:name
 
     @property
@@ -128,7 +127,7 @@ class EngineOptions:
     preset: str = _option("SearchPreset", "aino",
         "Search like Aino, or by Lc0's rules one leaf at a time (lc0). lc0 ignores the CPuct, FPU, policy temperature, "
         "draw, contempt, batch, TacticalNodes and MovesLeft options",
-        choices=("aino", "lc0"), old_choices=(("default", "aino"),))  # GUIs take a value "default" for the keyword
+        choices=("aino", "lc0"))  # GUIs take a value "default" for the keyword
     draw_score: int = _option("DrawScore", 0, "Value a draw like this percentage of a win for Aino", (-100, 100))
     contempt: int = _option("Contempt", 0,
         "Value a draw this many centipawns lower in games, not in analysis", (-1000, 1000))
@@ -168,11 +167,7 @@ class EngineOptions:
     def __post_init__(self) -> None:
         for option in OPTIONS:
             if option.field:
-                value = getattr(self, option.field)
-                if value in (former := dict(option.old_choices)):
-                    object.__setattr__(self, option.field, former[value])
-                else:
-                    _check_value(option, value)
+                _check_value(option, getattr(self, option.field))
 
     @property
     def thread_count(self) -> int:
@@ -210,9 +205,8 @@ def parse_value(option: Option, text: str) -> Value:
         elif option.type == "check":
             value = {"true": True, "false": False}[text.lower()]
         elif option.type == "combo":
-            value = {choice.lower(): choice for choice in option.choices}.get(text.lower(), "")
-            if not value:
-                value = text if option.takes_place and ":" in text else dict(option.old_choices)[text.lower()]
+            is_place = option.takes_place and ":" in text
+            value = text if is_place else {choice.lower(): choice for choice in option.choices}[text.lower()]
         else:
             value = "" if text == EMPTY else text
     except (ValueError, KeyError):

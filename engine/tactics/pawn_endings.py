@@ -45,7 +45,8 @@ def _won_positions() -> np.ndarray:
     while True:
         before = won.sum()
         _step_forward(won, legal)
-        _step_back(won, legal, captured)
+        # Add the positions in which the other king has a move, and loses by all of them.
+        won[1] |= legal[1] & ~captured & _beside(legal[0]) & ~_beside(legal[0] & ~won[0])
         if won.sum() == before:
             return won
 
@@ -63,11 +64,6 @@ def _step_forward(won: np.ndarray, legal: np.ndarray) -> None:
     won[0] |= found & legal[0]
 
 
-def _step_back(won: np.ndarray, legal: np.ndarray, captured: np.ndarray) -> None:
-    """Add the positions in which the other king has a move, and loses by all of them."""
-    won[1] |= legal[1] & ~captured & _beside(legal[0]) & ~_beside(legal[0] & ~won[0])
-
-
 def _beside(flags: np.ndarray) -> np.ndarray:
     """Whether a king on each square, the last axis, has a flagged one beside it."""
     board = flags.reshape(*flags.shape[:-1], 8, 8)
@@ -80,12 +76,8 @@ def _beside(flags: np.ndarray) -> np.ndarray:
     return found.reshape(flags.shape)
 
 
-def _packed() -> np.ndarray:
-    """Return the wins as uint64 [2 * 24 * 64]: the other king's squares by side to move, pawn and own king."""
-    return np.packbits(_won_positions(), axis=3, bitorder="little").view(np.uint64).ravel()
-
-
-WINS = _packed()
+# The wins as uint64 [2 * 24 * 64]: the other king's squares by side to move, pawn and own king.
+WINS = np.packbits(_won_positions(), axis=3, bitorder="little").view(np.uint64).ravel()
 
 
 @kernel()

@@ -52,7 +52,7 @@ def _add_game_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--data", "draw around these games: PGN, text labels, Lc0 training chunks, or folders of them")
     add_former(group, FORMER)
     group.add_argument("--run", type=Path, metavar="RUN", help="draw around the self-play games of a training run")
-    text = "draw around the games that trainings hold out alone, to measure with"
+    text = "draw around held-out games only, to measure with"
     group.add_argument("--held-out", action="store_true", help=text)
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)

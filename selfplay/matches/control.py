@@ -64,11 +64,6 @@ class TimeControl:
         nodes = f"{self.nodes:,} nodes a move" if self.nodes else ""
         return ", ".join(filter(None, (clock, each, nodes)))
 
-    @property
-    def is_nodes_alone(self) -> bool:
-        """Whether no clock limits the engine."""
-        return not (self.base_s or self.movetime_s)
-
     def allowed_s(self, clock_s: float) -> float | None:
         """Seconds the next move may take with `clock_s` seconds left; None when only nodes limit the engine."""
         return clock_s if self.base_s else self.movetime_s or None

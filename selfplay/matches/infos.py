@@ -18,7 +18,7 @@ LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
 
 
 class Info(NamedTuple):
-    """An `info` line. Fields are None where it does not tell them."""
+    """An `info` line. Fields are None where it does not have them."""
 
     rank: int = 1  # of the line among those of MultiPV
     move: str = ""  # the first of the line; empty without a line

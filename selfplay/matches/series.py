@@ -26,7 +26,7 @@ from selfplay.matches.statistics import (
 
 @dataclass(frozen=True, kw_only=True)
 class MatchSettings(SeriesSettings):
-    """Who plays, and the number of games."""
+    """The engines that play, and the number of games."""
 
     FREE = ("games",)
 
@@ -52,7 +52,7 @@ class MatchSettings(SeriesSettings):
         """What makes the games tell less than their number promises; empty for nothing."""
         controls = [one.control or self.control for one in (self.first, self.second)]
         needed, what = (self.games, "games") if self.first_to_move else (self.games // 2, "pairs")
-        if needed <= len(self.openings) or not all(one.is_nodes_alone for one in controls):
+        if needed <= len(self.openings) or any(one.allowed_s(1.0) for one in controls):
             return ""
         return (
             f"{needed:,} {what} share {len(self.openings):,} openings, and only nodes limit the engines: with "

@@ -20,7 +20,6 @@ from selfplay.report.opening_tree import OpeningMove, opening_tree
 from selfplay.report.samples import Sample, choose_samples
 from selfplay.run.anchors import AnchorFit, read_anchors
 from selfplay.run.config import RunConfig, configured, read_toml
-from selfplay.run.guards import summarise
 from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
 
 UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
@@ -107,12 +106,7 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
         kept: dict[int, list[SelfPlayRecord]] = {}
         for row in rows:
             number = row.number
-            # Games are read where they are shown, or an older version has not counted their resignations.
-            uncounted = number in published and number not in tables.resignations and number not in tables.imports
-            games = published_games(replay, number) if uncounted or number in newest or number in shown else []
-            if uncounted:
-                summary = summarise(games, config.games)
-                tables.resignations[number] = summary.given_up, summary.wrong
+            games = published_games(replay, number) if number in newest or number in shown else []
             generations.append(_generation(ledger, tables, row, generations))
             if number in newest:
                 recent += games
@@ -144,7 +138,7 @@ def _generation(ledger: Ledger, tables: _Tables, row: GenerationRow, earlier: li
         number=number,
         phase=row.phase,
         imported=number in tables.imports,
-        hours=_hours(row, tables.work.get(number)),
+        hours=tables.work[number] / 3600 if number in tables.work else None,
         games=_summary(ledger.games(number)),
         given_up=given_up,
         wrong=wrong,
@@ -154,13 +148,6 @@ def _generation(ledger: Ledger, tables: _Tables, row: GenerationRow, earlier: li
         gate=gate,
         gained=_gained(earlier[-1].gained if earlier else None, gate),
     )
-
-
-def _hours(row: GenerationRow, worked_s: float | None) -> float | None:
-    """Hours of work. An older version noted only the beginning and the end, by a clock that may have been set."""
-    if worked_s is None and row.finished is not None and row.finished >= row.started:
-        worked_s = row.finished - row.started
-    return None if worked_s is None else worked_s / 3600
 
 
 def _summary(rows: list[SelfPlayRow]) -> GamesSummary | None:

@@ -173,7 +173,7 @@ class Ledger:
         self._write(sql, [(number, seconds)])
 
     def work(self) -> dict[int, float]:
-        """Seconds that were spent on each generation; nothing of those that an older version carried out."""
+        """Seconds that were spent on each generation."""
         return dict(self._read("SELECT generation, seconds FROM work"))
 
     def begin_again(self, number: int) -> None:
@@ -276,7 +276,9 @@ class Ledger:
         return found
 
     def note_gate(self, generation: int, result: GateResult) -> None:
-        numbers = (result.llr, result.score, *(_finite(x) for x in (result.elo, result.elo_low, result.elo_high)))
+        # SQLite stores infinities, but JSON and plots cannot read them.
+        elos = (max(-9_999.0, min(9_999.0, elo)) for elo in (result.elo, result.elo_low, result.elo_high))
+        numbers = (result.llr, result.score, *elos)
         row = (generation, result.accepted, result.decided, json.dumps(result.pentanomial), *numbers)
         self._write("INSERT OR REPLACE INTO gates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row])
 
@@ -293,8 +295,3 @@ class Ledger:
 
 def ledger_row(record: SelfPlayRecord) -> SelfPlayRow:
     return SelfPlayRow(record.number, len(record.moves), record.white_points, record.ending.name.lower())
-
-
-def _finite(elo: float) -> float:
-    """Clip an Elo difference to 9,999: SQLite stores infinities, but JSON and plots cannot read them."""
-    return max(-9_999.0, min(9_999.0, elo))

@@ -84,10 +84,6 @@ class Problem:
             return mate is not None and 0 < mate <= self.mate_in
         return not self.best and bool(self.avoid)
 
-    def points_of(self, move: chess.Move, solved: bool) -> int:
-        """Points for the move played: its grade, or else 1 if `solved` and 0 if not."""
-        return self.points.get(move.uci(), 0) if self.points else int(solved)
-
 
 def _mates(board: chess.Board, move: chess.Move) -> bool:
     board.push(move)

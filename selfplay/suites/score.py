@@ -51,8 +51,9 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
         if board.is_checkmate() or ply + 1 >= len(problem.line):
             break
         board.push_uci(problem.line[ply + 1])
+    points = problem.points.get(played[0], 0) if problem.points else int(solved)
     return Outcome(
-        problem, solved, problem.points_of(chess.Move.from_uci(played[0]), solved), tuple(played), nodes, time_ms,
+        problem, solved, points, tuple(played), nodes, time_ms,
         max(step.nodes for step in found) if solved else None, max(step.time_ms for step in found) if solved else None,
     )  # fmt: skip
 
@@ -122,8 +123,5 @@ def grouped(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     for outcome in outcomes:
         for group in outcome.problem.groups:
             groups.setdefault(group, []).append(outcome)
-    return {group: groups[group] for group in sorted(groups, key=_natural)}
-
-
-def _natural(name: str) -> str:
-    return re.sub(r"\d+", lambda number: number[0].zfill(6), name)
+    in_order = sorted(groups, key=lambda name: re.sub(r"\d+", lambda number: number[0].zfill(6), name))
+    return {group: groups[group] for group in in_order}

@@ -206,7 +206,7 @@ class _Teacher:
             if task is not self._task:
                 self._engine.new_game(task.chess960)
                 self._task = task
-            answer = self._engine.labels(task.fen, task.uci_moves(ply))
+            answer = self._engine.labels(task.fen, [task.move_text(earlier) for earlier in range(ply)])
             self._deaths = 0
             return _legal(task, ply, answer)
         except EngineDied as error:

@@ -54,9 +54,6 @@ class LabelTask:
     def fen(self) -> str:
         return board_from_row(self.stack[0], self.chess960).fen()
 
-    def uci_moves(self, ply: int) -> list[str]:
-        return [self.move_text(earlier) for earlier in range(ply)]
-
     def move_text(self, ply: int) -> str:
         return decode_move(self.stack[ply], self.moves[ply], self.chess960).uci()
 

@@ -35,10 +35,6 @@ def _order_of(
     return GameOrder(one, seed, group)
 
 
-def _usable_positions(one: AnySet) -> int:
-    return one.n_positions if isinstance(one, LabelRows) else int(np.count_nonzero(one.usable))
-
-
 class Batches(ABC):
     """Batches from several sets by mixture weights; each set by epochs, without replacement.
 
@@ -61,7 +57,8 @@ class Batches(ABC):
         self._orders = [_order_of(one, seed + i, *kinds) for i, one in enumerate(self._sets)]
         if not all(len(order) for order in self._orders):
             raise ConfigError("a training set with a positive share has no usable positions")
-        self.n_positions = sum(map(_usable_positions, self._sets))
+        counts = (one.n_positions if isinstance(one, LabelRows) else np.count_nonzero(one.usable) for one in self._sets)
+        self.n_positions = int(sum(counts))
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)]
         self._batch = batch

@@ -191,10 +191,6 @@ class Pretraining:
         remove_left_behind(self.folder)
         path = self.folder / CONFIG
         values = json.loads(json.dumps(asdict(self.settings), default=str))
-        if self.settings.files.heldout is None:
-            del values["files"]["heldout"]  # which earlier versions did not know
-        if self.settings.learner.precision == LearnerSettings.precision:
-            del values["learner"]["precision"]  # nor this
         values["data"] = dict(data.fingerprints)
         if (start := self.settings.start_from) is not None:
             values["data"][str(start)] = hashlib.sha256(start.read_bytes()).hexdigest()[:16]

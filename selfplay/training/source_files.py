@@ -116,7 +116,7 @@ class TrainingData:
 
 @dataclass
 class _File:
-    """A file with its kind, its weight and its content: a PositionSet or a LabelFolder."""
+    """A file with its kind, its source and its content: a PositionSet or a LabelFolder."""
 
     path: Path
     kind: str

@@ -104,14 +104,11 @@ class SparseGradients(GradientSource):
     def gradients(self, batch: SparseBatch, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource; nothing here is random."""
         count = len(batch.n_moves)
-        on_stretches(self.pool, len(self._slopes), STRETCH, self._clear)
+        on_stretches(self.pool, len(self._slopes), STRETCH, lambda first, last: self._slopes[first:last].fill(0))
         self._pass.positions(self._tables, batch, count, self._weights)
         self._pass.columns(batch, count, self._slope_tables)
         sums = loss_sums(self._pass.gradients, count)
         return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
-
-    def _clear(self, first: int, last: int) -> None:
-        self._slopes[first:last] = 0
 
 
 class SparsePass:

@@ -638,13 +638,13 @@ def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(
     assert "Antichess" in told[2]
 
 
-@pytest.mark.parametrize(("movetext", "mended"), [("1. e4 e5", "*"), ("1. f3 e5 2. g4 Qh4#", "0-1")])
-def test_broken_result_tag_is_not_written_through(tmp_path: Path, movetext: str, mended: str) -> None:
+@pytest.mark.parametrize(("movetext", "corrected"), [("1. e4 e5", "*"), ("1. f3 e5 2. g4 Qh4#", "0-1")])
+def test_broken_result_tag_is_not_written_through(tmp_path: Path, movetext: str, corrected: str) -> None:
     path = tmp_path / "game.pgn"
     path.write_text(f'[White "A"]\n[Result "White wins (on time"]\n\n{movetext}\n\n{FOOLS_MATE}', encoding="utf-8")
     assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 0
     first, second = annotated(tmp_path / "game.annotated.pgn")
-    assert (first.headers["Result"], second.headers["Result"]) == (mended, "0-1")
+    assert (first.headers["Result"], second.headers["Result"]) == (corrected, "0-1")
     assert not first.errors
     assert not second.errors
 

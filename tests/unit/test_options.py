@@ -125,18 +125,6 @@ def test_options_refuse_bad_values_in_python_too() -> None:
         EngineOptions(evaluator="")
 
 
-def test_former_name_of_a_choice_is_understood_wherever_options_are_set(tmp_path: Path) -> None:
-    config = tmp_path / "aino.toml"
-    config.write_text('preset = "default"\n')
-    for options in (
-        set_option(EngineOptions(preset="lc0"), "SearchPreset", "Default"),
-        parse_flags("--preset", "default"),
-        parse_flags("--config", str(config)),
-        EngineOptions(preset="default"),
-    ):
-        assert options == EngineOptions(preset="aino")
-
-
 def test_flags_set_options() -> None:
     options = parse_flags("--hash-mib", "32", "--chess960", "--no-ponder", "--fpu-reduction", "0.2")
     assert options == EngineOptions(hash_mib=32, chess960=True, fpu_reduction=0.2)

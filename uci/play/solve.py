@@ -30,7 +30,7 @@ Puzzles of your own mistakes come from reviews of your games (My games on the bo
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino puzzles [options]"
-    text = "take up the puzzles of this file in Lichess's format, and end"
+    text = "import the puzzles of this file in Lichess's format, and end"
     parser.add_argument("--import", dest="file", type=Path, metavar="CSV", help=text)
     parser.add_argument("--list", action="store_true", help="show rating, streak and puzzles that are due, and end")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")

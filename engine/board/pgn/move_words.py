@@ -59,7 +59,7 @@ class Letters(NamedTuple):
 
 
 class Word(NamedTuple):
-    """A move that a word means, None for a pass that the position forbids; the NAGs behind it; where it ends."""
+    """A move that a word means, and the NAGs behind it."""
 
     move: chess.Move
     nags: tuple[int, ...]

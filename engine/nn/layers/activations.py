@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
+from engine.nn.advice import unknown_activation
 from engine.nn.layer import Array, Backward, Layer, check_input, register
-from engine.nn.mending import unknown_activation
 
 Slope = Callable[[Array], Array]  # dy -> dx
 
@@ -140,8 +140,8 @@ ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
 def activation_function(name: str) -> Callable[[Array], tuple[Array, Slope]]:
     """Look up an activation function by name: x -> (y, dy -> dx). Raises ConfigError for an unknown name."""
     if name not in ACTIVATIONS:
-        mend = unknown_activation(name, ACTIVATIONS)
-        raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}{mend}")
+        advice = unknown_activation(name, ACTIVATIONS)
+        raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}{advice}")
     return ACTIVATIONS[name]
 
 

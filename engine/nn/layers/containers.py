@@ -149,9 +149,9 @@ def _check_layer(layer: object) -> None:
         return
     if isinstance(layer, list | tuple):
         raise ConfigError(f"a part must be a layer, not a {type(layer).__name__}: give layers one by one, as *layers")
-    mend = ""
+    advice = ""
     if isinstance(layer, type) and issubclass(layer, Layer):
-        mend = f": build it, {layer.__name__}(...)"
+        advice = f": build it, {layer.__name__}(...)"
     elif isinstance(layer, str) or callable(layer):
-        mend = ': an activation is a layer, too, such as Activation("relu")'
-    raise ConfigError(f"a part must be a layer, not {layer!r:.60}{mend}")
+        advice = ': an activation is a layer, too, such as Activation("relu")'
+    raise ConfigError(f"a part must be a layer, not {layer!r:.60}{advice}")

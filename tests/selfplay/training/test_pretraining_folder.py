@@ -158,8 +158,3 @@ def test_trainings_on_different_games_are_scored_on_the_same_ones(
     page = (tmp_path / "both.html").read_text()
     assert "on held-out games<" in page
     assert "on the held-out games of" not in page
-
-
-def test_a_training_of_an_older_version_knew_no_held_out_file(teacher_file: Path, tmp_path: Path) -> None:
-    trained(pretraining(tmp_path, teacher_file, positions=320), 2)
-    assert "heldout" not in json.loads((tmp_path / "config.json").read_text())["files"]

@@ -10,7 +10,7 @@ import pytest
 
 from engine import nn
 from engine.errors import AinoError, ConfigError, DataError, ShapeError
-from engine.nn.mending import ARGUMENTS_ELSEWHERE, CLASSES_ELSEWHERE, ELSEWHERE
+from engine.nn.advice import ARGUMENTS_ELSEWHERE, CLASSES_ELSEWHERE, ELSEWHERE
 
 X = np.random.default_rng(2).standard_normal((8, 3)).astype(np.float32)
 CLASSES = (X[:, 0] > 0).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What to do about a wrong array or a name from another library: the last words of error messages."""
+"""What error messages advise about a wrong array, or a name from another library: their last words."""
 
 from __future__ import annotations
 
@@ -179,14 +179,14 @@ def unknown_activation(name: object, known: Iterable[str]) -> str:
 # ---- inputs of layers ---------------------------------------------------------------------------------------------
 
 
-def input_mend(x: Any, sides: tuple[int | str, ...], dtype: Any) -> str:
+def input_advice(x: Any, sides: tuple[int | str, ...], dtype: Any) -> str:
     """Return "; " and what to do about an input of the wrong kind, dtype or shape, or "" if that is not clear.
 
     `sides` and `dtype` are what the layer expected, as in `check_input`.
     """
     if not hasattr(x, "shape"):
         return "; " + _no_array(x)
-    if (text := _dtype_mend(x, dtype)) or (text := _shape_mend(tuple(x.shape), sides)):
+    if (text := _dtype_advice(x, dtype)) or (text := _shape_advice(tuple(x.shape), sides)):
         return "; " + text
     return ""
 
@@ -199,7 +199,7 @@ def _no_array(x: Any) -> str:
     return "make an array of it: np.asarray(x, np.float32)"
 
 
-def _dtype_mend(x: Any, dtype: Any) -> str:
+def _dtype_advice(x: Any, dtype: Any) -> str:
     found = x.dtype.kind
     if dtype == "integer":
         return "" if found in "iu" else "indices are whole numbers: x.astype(np.int64)"
@@ -213,7 +213,7 @@ def _dtype_mend(x: Any, dtype: Any) -> str:
     return ""
 
 
-def _shape_mend(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> str:
+def _shape_advice(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> str:
     size = next((side for side in sides[1:] if isinstance(side, int)), None)
     if sides[-2:] == ("H", "W"):
         channels = size or "channels"
@@ -238,14 +238,14 @@ def _shape_mend(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> str:
 # ---- outputs and targets of losses --------------------------------------------------------------------------------
 
 
-def outputs_mend(outputs: Any) -> str:
+def outputs_advice(outputs: Any) -> str:
     """Return what to do about outputs that are no array of floats."""
     if not hasattr(outputs, "shape"):
         return "; " + _no_array(outputs)
     return "; the outputs come first, the targets second" if outputs.dtype.kind in "iub" else ""
 
 
-def targets_mend(outputs: tuple[int, ...], targets: Any, classes: bool) -> str:
+def targets_advice(outputs: tuple[int, ...], targets: Any, classes: bool) -> str:
     """Return what to do about targets whose shape does not fit outputs of shape `outputs`.
 
     `classes` says that the loss takes class numbers [B], for outputs [B, A].
@@ -263,7 +263,7 @@ def targets_mend(outputs: tuple[int, ...], targets: Any, classes: bool) -> str:
     return ""
 
 
-def classes_mend(smallest: int, largest: int, classes: int) -> str:
+def classes_advice(smallest: int, largest: int, classes: int) -> str:
     """Return what to do about class numbers outside 0 to `classes` - 1."""
     if classes == 1 and smallest >= 0:
         return f"; give the last layer {largest + 1} outputs, or use sigmoid_binary_cross_entropy with targets [B, 1]"
