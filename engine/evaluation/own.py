@@ -205,7 +205,9 @@ def make_own(place: str, **arguments: Any) -> Any:
     except AinoError:
         raise
     except (Exception, SystemExit) as error:  # whatever somebody else's module raises
-        raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}") from error
+        given = "".join(f"; it is made with {argument}=" for argument in arguments)
+        mend = f"{given} (docs/own-network.md)" if given and isinstance(error, TypeError) else ""
+        raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}{mend}") from error
 
 
 def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:

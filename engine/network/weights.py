@@ -93,7 +93,8 @@ def tower_config(path: Path, header: Mapping[str, Any]) -> NetworkConfig:
     except ConfigError as error:
         with suppress(ConfigError):
             raise NetFileError(path, "a tower", f"a network {sparse_config_of(header['model'])}") from error
-        raise NetFileError(path, "a tower", str(error)) from error
+        kind = header["model"].get("layer") if isinstance(header["model"], Mapping) else header["model"]
+        raise NetFileError(path, "a tower", f"a model {kind!r:.40} ({error})") from error
 
 
 def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: NetworkConfig, heads: Heads) -> Fused:

@@ -1,8 +1,10 @@
 """`aino-train loop`: generate, fit, gate, again and again."""
 
 import argparse
+import math
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 from engine.cli.live_lines import log, show
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
@@ -11,6 +13,7 @@ from selfplay.run.config import SECTIONS, read_toml
 from selfplay.run.folder import RunFolder, best_net
 from selfplay.run.phases import run_generations
 from selfplay.training.own import is_own
+from selfplay.training.source_files import heldout_files
 
 EXAMPLES = """example:
   aino-train loop run1 --initial first.dit --generations 10
@@ -39,14 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="stop after N generations from now on, the unfinished one included (default: run until interrupted)",
     )
+    text = "begin no generation once the run has worked for this many hours, over all sessions"
+    parser.add_argument("--hours", type=float, default=math.inf, metavar="X", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     with play_backend(arguments) as play:
 
         def work(folder: RunFolder, stop: Callable[[], bool]) -> bool:
+            if folder.config.fit.heldout:  # it is read after the first games, which may take hours
+                heldout_files(Path(folder.config.fit.heldout))
             with measuring(folder, log, stop) as finish:
-                return run_generations(folder, arguments.generations, stop, play) and finish()
+                return run_generations(folder, arguments.generations, stop, play, arguments.hours) and finish()
 
         status = work_on_run(arguments, work)
     best = best_net(arguments.run)

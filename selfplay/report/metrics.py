@@ -63,6 +63,8 @@ def metrics_of(run: AnyFacts) -> Metrics:
         config.pop("data", None)
         return Metrics(run.name, "positions", dict(_flat(config)), rows, steps, scored_on)
     rows = [_generation_row(one, run.hours[one.number], run.anchors) for one in run.generations]
+    if start := _rung(run.anchors, 0):
+        rows.insert(0, {"generation": 0, "hours": 0.0, **start})
     steps = [{"generation": one.number, **_known(row)} for one in run.generations for row in one.training]
     return Metrics(
         run.name, "generation", dict(_flat(asdict(run.config))), rows, steps, run.config.fit.heldout or run.name
@@ -83,9 +85,14 @@ def _generation_row(one: Generation, hours: float | None, anchors: AnchorFit) ->
     if (gate := one.gate) is not None:
         row |= {"accepted": int(gate.accepted), "gate_games": 2 * sum(gate.pentanomial), "gate_score": gate.score}
         row |= {"elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}
-    if (rung := anchors.networks.get(one.number)) is not None:
-        row |= {"rung": rung.elo, "rung_low": rung.low, "rung_high": rung.high, "rung_games": anchors.games[one.number]}
+    row |= _rung(anchors, one.number)
     return row if one.gained is None else {**row, "gained": one.gained}
+
+
+def _rung(anchors: AnchorFit, number: int) -> Row:
+    if (rung := anchors.networks.get(number)) is None:
+        return {}
+    return {"rung": rung.elo, "rung_low": rung.low, "rung_high": rung.high, "rung_games": anchors.games[number]}
 
 
 def _known(row: Mapping[str, float | None]) -> Row:

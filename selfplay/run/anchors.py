@@ -114,6 +114,10 @@ class AnchorSeries(Series):
     def is_complete(self) -> bool:
         return not self._run.held
 
+    @property
+    def missing_games(self) -> int:
+        return sum(self._missing(number) for number in self._run.held)
+
     def next_game(self) -> PlannedGame | None:
         """Return the missing game of a pair, or the first of a new one, once there is time for it."""
         self._wait()
@@ -223,8 +227,8 @@ def measuring(run: RunFolder, tell: Callable[[str], None], stop: Callable[[], bo
         thread.join()
         ended.clear()
         series.is_limited = False
-        if not series.is_complete:
-            tell(f"anchors: {len(run.held)} networks are to be measured still; the games are kept if you stop them")
+        if missing := series.missing_games:
+            tell(f"anchors: games that are still to be played: {missing}; what is played is kept if you stop it")
         _play(series, tell, stop)
         return not stop()
 

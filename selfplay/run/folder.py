@@ -57,6 +57,8 @@ class RunFolder:
             for name in FIXED:
                 if getattr(old, name) != getattr(self.config, name):
                     raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
+        elif is_own(self.config.net):  # before anything is written: a class that cannot be made leaves no run behind
+            self._random_network()
         for folder in (self.nets, self.replay, self.path / "fit"):
             folder.mkdir(parents=True, exist_ok=True)
             remove_left_behind(folder)
@@ -109,8 +111,10 @@ class RunFolder:
         if self._initial is not None:
             dit.save(path, self.load(self._initial), {"kind": "initial", "from": self._initial.name})
         else:
-            model = run_family_of(self.config.net).build(np.random.default_rng(self.config.seed))
-            dit.save(path, model, {"kind": "random"}, configuration=asdict(self.config))
+            dit.save(path, self._random_network(), {"kind": "random"}, configuration=asdict(self.config))
+
+    def _random_network(self) -> Layer:
+        return run_family_of(self.config.net).build(np.random.default_rng(self.config.seed))
 
     def promote(self, generation: int) -> None:
         """Make a generation's network the best one: complete on disk before it takes the name. Safe to repeat."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,14 +23,20 @@ LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
 
 def run_generations(
-    run: RunFolder, count: int | None, stop: Callable[[], bool], play: PlayBackend = play_numbers
+    run: RunFolder,
+    count: int | None,
+    stop: Callable[[], bool],
+    play: PlayBackend = play_numbers,
+    hours: float = math.inf,
 ) -> bool:
     """Finish `count` generations (None: without end), of which one may have been begun before; False when stopped.
 
-    `play` plays the games of self-play and gate.
+    No generation begins once `hours` of work are done on the run. `play` plays the games of self-play and gate.
     """
     finished = 0
     while count is None or finished < count:
+        if run.ledger.current()[1] is Phase.DONE and sum(run.ledger.work().values()) >= 3600 * hours:
+            break
         due = _due_phase(run)
         if not _carry_out(run, *due, stop, play):
             return False

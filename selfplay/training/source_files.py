@@ -139,9 +139,13 @@ class _File:
 
 def read_heldout(path: Path, cache: Path | None) -> PositionSet:
     """All games of a file, folder or pattern, to score on. Raises DataError as `data_files`, and for label folders."""
-    found = data_files([path], LABELS, PGN, CHUNKS)
-    games = [load_or_parse(file, reader_of(kind), cache) for file, kind in found]
+    games = [load_or_parse(file, reader_of(kind), cache) for file, kind in heldout_files(path)]
     return without_known_games(concatenate(games), {})[0]
+
+
+def heldout_files(path: Path) -> list[tuple[Path, str]]:
+    """The files of `read_heldout` and their kinds. Raises as it does for files that are missing or of another kind."""
+    return data_files([path], LABELS, PGN, CHUNKS)
 
 
 def load_training_data(

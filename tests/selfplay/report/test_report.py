@@ -465,17 +465,21 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
     assert "Rung on the anchors" not in report_page(read_facts(tmp_path / "run"))
     (tmp_path / "run" / "anchors").mkdir()
     with open(tmp_path / "run" / "anchors" / "games.jsonl", "w", encoding="utf-8") as file:
-        for number, winner in enumerate("aabb"):  # generation 2 wins both games of a pair, then loses both
-            white, black = ("gen-00002:400", "stockfish:1700")[:: 1 if number % 2 == 0 else -1]
+        for number, winner in enumerate("aabbab"):  # each network wins as many games as it loses
+            first = "gen-00002:400" if number < 4 else "gen-00000:400"
+            white, black = (first, "stockfish:1700")[:: 1 if number % 2 == 0 else -1]
             result = "1-0" if (winner == "a") == (number % 2 == 0) else "0-1"
             row = GameRow(number, white, black, chess.STARTING_FEN, "", result, "checkmate", "", "", (0.0, 0.0))
             file.write(json.dumps(asdict(row)) + "\n")
     facts = read_facts(tmp_path / "run")
-    row = metrics_of(facts).rows[1]
+    start, unmeasured, row = metrics_of(facts).rows[:3]
     assert row["rung"] == pytest.approx(1700)
     assert row["rung_low"] == pytest.approx(3400 - row["rung_high"])
     assert (row["rung_games"], row["hours"]) == (4, 1.0)
-    assert "rung" not in metrics_of(facts).rows[0]
+    assert "rung" not in unmeasured
+    assert (start["generation"], start["hours"], start["rung_games"]) == (0, 0.0, 2), (
+        "the curve's beginning was missing"
+    )
     page = report_page(facts)
     assert "UCI_Elo of Stockfish" in page
     assert "promoted network: from 1,700.00 to 1,700.00" in page

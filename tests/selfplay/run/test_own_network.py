@@ -118,10 +118,19 @@ def test_products_of_several_workers_once_took_turns_on_all_processors(folder: P
     assert len(games_of(play_numbers, task, [0, 1])) == 2
 
 
+def test_a_class_that_could_not_be_made_once_left_a_run_that_refused_the_right_one(folder: Path) -> None:
+    for wrong in ("smal_net:Small", "small_net:Smal"):
+        with pytest.raises(ConfigError, match="smal"):
+            RunFolder(folder / "run", {"net": wrong})
+    run = RunFolder(folder / "run", {"net": NET})
+    run.ensure_first_network()
+    assert run.best.is_file()
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ("def __init__(self): pass", "unexpected keyword argument 'seed'"),
+        ("def __init__(self): pass", "unexpected keyword argument 'seed'; it is made with seed= "),
         ("def __init__(self, weights=None, seed=1): pass", "needs __call__, train, weights"),
     ],
 )

@@ -47,6 +47,21 @@ def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
     assert best == straight.candidate(1 if result.accepted else 0).read_bytes()
 
 
+def test_no_generation_begins_after_the_hours_of_a_run(straight: RunFolder) -> None:
+    worked = sum(straight.ledger.work().values()) / 3600
+    assert worked > 0
+    assert run_generations(straight, None, never, hours=worked)
+    assert straight.ledger.current() == (1, Phase.DONE)
+
+
+def test_a_missing_file_of_held_out_games_was_found_after_the_games(
+    aino_train: Callable[..., str], tmp_path: Path
+) -> None:
+    told = aino_train("loop", tmp_path / "run", *TINY_FLAGS, "--heldout", tmp_path / "nowhere.pgn", status=1)
+    assert "nowhere.pgn" in told
+    assert "generation 1" not in told
+
+
 def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_path: Path) -> None:
     patience = 3
 
