@@ -67,7 +67,7 @@ class RunFolder:
                 stream.write(config_text(self.config).encode())
         ledger = path / "ledger.sqlite"
         if not ledger.is_file() and published_generations(self.replay):
-            raise RunError(f"{ledger} is missing, without which nobody knows how far this run is. {ADVICE}")
+            raise RunError(f"{ledger} is missing: it says how far the run is. {ADVICE}")
         self.ledger = Ledger(ledger)
         self.ledger.note_run(self.config.net, self.config.seed)
 

@@ -202,10 +202,8 @@ class Pretraining:
                 advice = "give it those that it began with, or begin another --run with --start-from"
                 raise RunError(f"{self.folder} holds a run with other {', '.join(refused)} (see {path.name}): {advice}")
             if changed := [name for name, mark in values["data"].items() if stored.get("data", {}).get(name) != mark]:
-                advice = "Give the run that began with them back its files, or begin another run with --start-from"
-                raise RunError(
-                    f"{self.folder} holds a run with other data: changed since is {', '.join(changed)}. {advice}"
-                )
+                advice = "Give the run its files back, or begin another run with --start-from"
+                raise RunError(f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}")
             if not different:
                 return
         with atomic_write(path) as stream:
