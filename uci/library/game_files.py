@@ -14,12 +14,13 @@ import chess.pgn
 from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, next_game
 from engine.board.pgn.main_lines import main_lines
-from engine.board.pgn.tokens import TAG
+from engine.board.pgn.tokens import TAG, read_tag
 from engine.errors import DataError, MoveError, why_unreadable
 from engine.files.atomic import atomic_write
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
 
 _SMALL = 1 << 20  # bytes; smaller files are read without kernels, which would have to be loaded first
+_NO_MORE_TAGS = re.compile(r"\n[^\S\n]*\n(?!\s*\[)")  # an empty line behind the tags, not between them
 _KEY_TAGS = ("White", "Black", "Date", "UTCTime")
 
 
@@ -68,8 +69,8 @@ def _read_fast(text: GameText) -> Iterator[FoundGame]:
     for line in main_lines(text):
         if line.is_game and (len(line.moves) or not line.fault):
             head = text.data[max(0, begin - text.dropped) : line.end - text.dropped].decode(errors="replace")
-            head = head.lstrip().partition("\n\n")[0]
-            tags = {match["name"] or match["plain"]: _unquoted(match) for match in TAG.finditer(head)}
+            tags = {"Result": line.result} if line.result else {}
+            tags |= map(read_tag, TAG.finditer(_NO_MORE_TAGS.split(head.lstrip(), maxsplit=1)[0]))
             yield FoundGame(begin, tags, line.moves.tobytes())
         begin = line.end
 
@@ -83,10 +84,6 @@ def _codes(game: chess.pgn.Game) -> bytes:
             break
         board.push(move)
     return bytes(codes)
-
-
-def _unquoted(tag: re.Match[str]) -> str:
-    return tag["raw"] if tag["name"] is None else re.sub(r'\\(["\\])', r"\1", tag["value"])
 
 
 def read_at(path: Path, place: int) -> chess.pgn.Game:

@@ -29,7 +29,7 @@ from engine.board.pgn.main_line_kernels import (
 )
 from engine.board.pgn.san_kernels import MORE
 from engine.board.pgn.token_player import start_of
-from engine.board.pgn.tokens import LONGEST_COMMENT, TAG
+from engine.board.pgn.tokens import LONGEST_COMMENT, TAG, read_tag
 from engine.errors import DataError, FenError, MoveError
 
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by the kernel's code
@@ -127,8 +127,10 @@ class _Reader:
         """Whether the tags of the game at `text.at` have a start position that can be played; it is kept."""
         data, at = self._text.data, self._text.at
         head = data[at : at + 4096].decode(errors="replace")
-        tags = {match["name"]: match["value"] for match in TAG.finditer(head.partition("\n\n")[0]) if match["name"]}
-        key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
+        tags = dict(map(read_tag, TAG.finditer(head.partition("\n\n")[0])))
+        if "FEN" not in tags:  # it stands behind an empty line
+            return False
+        key = (tags["FEN"], tags.get("Variant", ""), tags.get("SetUp", ""))
         if key not in self._starts:
             try:
                 board = start_of(

@@ -259,9 +259,7 @@ class Cutter:
             self._at = line_end if line_end >= 0 else len(self._text)
             self._fault(place, self._text[place : self._at].strip(), 'expected a tag, [Name "value"]')
         else:
-            raw = match["value"] if match["name"] else match["raw"]
-            name = STANDARD_NAMES.get(name.lower(), name)
-            game.tags[name] = re.sub(r'\\(["\\])', r"\1", raw) if match["name"] else raw
+            name, game.tags[name] = read_tag(match)
             game.tag_places[name] = place
             self._at = match.end()
         self._tag_end = self._at
@@ -350,6 +348,14 @@ _MOVES = re.compile(
     rf"(?:\d+{BLANK}*[.…)]*{BLANK}*)?(?:{RESULT_PATTERN}|(?:[^\W\d_]{{0,2}}[a-hA-H]?[1-8]?[-x:×]?[a-hA-H][1-8]|[♔-♟]"
     rf"|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)[^{BLANK[1:-1]}]{{0,12}})(?={BLANK}|\Z|[{{}};()])"
 )
+
+
+def read_tag(match: re.Match[str]) -> tuple[str, str]:
+    """Return the name of a tag that TAG found, the standard's in its spelling, and the value."""
+    name, value = match["name"] or match["plain"], match["raw"] if match["name"] is None else match["value"]
+    if match["name"] and "\\" in value:
+        value = re.sub(r'\\(["\\])', r"\1", value)
+    return STANDARD_NAMES.get(name.lower(), name), value
 
 
 def _result_of(word: str) -> str:
