@@ -1,6 +1,7 @@
 """My games in a real browser: list, search, open, continue, delete, import, reviews that survive the page."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,23 @@ def test_an_imported_file_asks_for_ones_name_once(games: Tab, tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.glob("*.pgn")) == ["again.pgn", "lichess_me.pgn", "mine.pgn"]
     games.script("games.take(new File(['<html>'], 'page.pgn')); 1")
     games.wait_for("document.querySelector('#games-status').textContent.includes('page.pgn has no game')")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_an_import_for_which_there_is_no_room_says_why(games: Tab, tmp_path: Path) -> None:
+    """It said that the file cannot be imported, and the terminal had a traceback."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, most))
+    try:
+        games.script("games.take(new File(['1. e4 *\\n\\n'.repeat(300000)], 'big.pgn')); 1")
+        games.wait_for("document.querySelector('#games-status').textContent.includes('File too large')")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert [path.name for path in tmp_path.iterdir() if "big" in path.name] == []
+    assert ["507" in failure for failure in games.failures] == [True]
+    games.failures.clear()
 
 
 def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:

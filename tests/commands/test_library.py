@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import chess
@@ -16,8 +18,9 @@ from engine.errors import DataError
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.library.game_files import find_games, game_key
-from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted
+from uci.game.timed_game import Setup, TimedGame
+from uci.library.game_files import FoundGame, find_games, game_key
+from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted, alone_in
 from uci.library.review_queue import WISH, BackgroundReviews
 from uci.terminal.reading import read_pgn_games
 from uci.web.shelf import Shelf
@@ -101,20 +104,69 @@ def test_the_explorer_counts_games_that_reach_a_position_in_any_order(tmp_path: 
     index.close()
 
 
-@pytest.mark.parametrize("damage", ["lost", "no database", "another version"])
+@pytest.mark.parametrize("damage", ["lost", "no database", "another version", "in the middle"])
 def test_a_lost_or_damaged_index_is_made_anew(index: GameIndex, tmp_path: Path, damage: str) -> None:
+    """Damage behind the first page was an error for ever, as was a later version's view or numbered table."""
     if damage == "another version":
-        index._base.execute("PRAGMA user_version = 99")
+        index._base.executescript("""CREATE VIEW latest AS SELECT * FROM games; PRAGMA user_version = 99;
+            CREATE TABLE numbered (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO numbered VALUES (1);""")
     index.close()
-    if damage != "another version":
+    shelf = Shelf(tmp_path, small_engine, lambda message: None, lambda setup: None, lambda: False, Limits(nodes=1))
+    if damage == "in the middle":
+        data = (tmp_path / INDEX).read_bytes()
+        (tmp_path / INDEX).write_bytes(data[:4096] + bytes(len(data) - 4096))
+        assert shelf._index.folder == tmp_path
+    elif damage != "another version":
         for left in tmp_path.glob(f"{INDEX}*"):
             left.unlink()
     if damage == "no database":
         (tmp_path / INDEX).write_bytes(b"SQLite it is not" * 1000)
-    again = GameIndex(tmp_path)
-    again.refresh()
-    assert whites(again) == ["Dora", "Cleo", "Anna"]
-    again.close()
+    with contextlib.closing(GameIndex(tmp_path)) as again:
+        assert again.refresh() == []
+        assert whites(again) == ["Dora", "Cleo", "Anna"]
+    assert whites(shelf._index) == ["Dora", "Cleo", "Anna"]
+    shelf._index.close()
+
+
+def test_a_file_that_is_being_read_was_read_a_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """My games, opened during an import, emptied the list and began anew."""
+    (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
+    begun, goes_on, read = threading.Event(), threading.Event(), list[Path]()
+
+    def slowly(path: Path) -> Iterator[FoundGame]:
+        read.append(path)
+        begun.set()
+        assert goes_on.wait(200)
+        yield from find_games(path)
+
+    def refresh() -> None:
+        with contextlib.closing(GameIndex(tmp_path)) as index:
+            index.refresh()
+
+    monkeypatch.setattr("uci.library.index.find_games", slowly)
+    first, second = (threading.Thread(target=refresh) for _ in range(2))
+    first.start()
+    assert begun.wait(200)
+    second.start()
+    second.join(0.2)
+    goes_on.set()
+    first.join()
+    second.join()
+    assert len(read) == 1
+
+
+def test_a_file_that_could_not_be_opened_is_read_the_next_time(
+    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program had it open for a moment, and its games were missing for ever."""
+    (tmp_path / "new.pgn").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]), encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "uci.library.game_files.open_unpacked", lambda path: (_ for _ in ()).throw(PermissionError(13, "no"))
+        )
+        assert len(index.refresh()) == 1
+    assert index.refresh() == []
+    assert whites(index)[0] == "Fay"
 
 
 def test_a_file_that_another_program_changed_is_read_again(index: GameIndex, tmp_path: Path) -> None:
@@ -151,6 +203,32 @@ def test_a_game_in_two_files_is_listed_once_and_stays_with_the_other(index: Game
     assert whites(index) == ["Cleo", "Anna"]
 
 
+def test_a_deleted_game_came_back_from_another_file(index: GameIndex, tmp_path: Path) -> None:
+    (tmp_path / "export.pgn").write_text(text_of([*GAMES[:2], *GAMES]), encoding="utf-8")
+    index.refresh()
+    index.delete(next(game["key"] for game in index.find(Wanted())[0] if game["white"] == "Cleo"))
+    (tmp_path / "new.pgn").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]), encoding="utf-8")
+    index.refresh()
+    assert whites(index) == ["Fay", "Dora", "Anna"]
+    assert [game.headers["White"] for game in read_pgn_games(tmp_path / "export.pgn")] == ["Anna", "Anna", "Dora"]
+    assert all(index.game(game["key"]).headers["White"] == game["white"] for game in index.find(Wanted())[0])
+
+
+def test_games_of_one_day_stand_in_their_order_and_two_alike_are_two(tmp_path: Path) -> None:
+    """Lichess's files have the latest game first; and who lost to the same trap twice a day had lost once."""
+    days = [("12:30:00", "Late"), ("09:00:00", "Early"), ("09:10:00", "Early")]
+    text = "".join(text_of([(white, "B", "2025.01.01", "1-0", "f3 e5 g4 Qh4")], f'[UTCTime "{time}"]\n') + "\n"
+                   for time, white in days)  # fmt: skip
+    (tmp_path / "mine.pgn").write_text(text, encoding="utf-8")
+    with contextlib.closing(GameIndex(tmp_path)) as index:
+        index.refresh()
+        assert whites(index) == ["Late", "Early", "Early"]
+        assert index.find(Wanted())[0][0]["date"] == "2025.01.01"
+    games = [TimedGame(Setup()), TimedGame(Setup())]
+    games[1].started += timedelta(minutes=1)
+    assert len({game_key(game.record()) for game in games}) == 2
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_a_deleted_game_leaves_its_file_and_the_others_in_it(tmp_path: Path, line_end: str) -> None:
     path = tmp_path / "mine.pgn"
@@ -173,11 +251,18 @@ def test_a_deleted_game_leaves_its_file_and_the_others_in_it(tmp_path: Path, lin
 def test_large_and_small_files_give_the_same_games(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mine.pgn"
     odd = '[White "A \\"B\\" C"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]\n\n1. e4 {x} (1. e3) Kd7 *\n\n1. e4 Zz9 *\n'
+    start = '[FEN "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1"]'
+    odd += f'\n[white "small"]\n[BLACK "B"]\n\n1. e4 *\n\n[White "A"]\n\n[Black "apart"]\n{start}\n\n1. e4 e5 1-0\n'
     path.write_text(text_of() + "\n" + odd, encoding="utf-8")
     slow = list(find_games(path))
     monkeypatch.setattr("uci.library.game_files._SMALL", 0)
     fast = list(find_games(path))
-    assert [(game.place, game.key) for game in slow] == [(game.place, game.key) for game in fast]
+    shown = ("White", "Black", "Result", "FEN")
+    assert [(game.place, game.key, *map(game.tags.get, shown)) for game in slow] == [
+        (game.place, game.key, *(game.tags.get(name, None if name == "FEN" else "?") for name in shown))
+        for game in fast
+    ]
+    assert slow[-1].tags["Black"] == "apart"
     assert [game_key(game) for game in read_pgn_games_until_fault(path)] == [game.key for game in slow][:4]
 
 
@@ -235,6 +320,7 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(index: GameIndex, t
     while not any(message["do"] == "games_read" for message in told):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    shelf.close()
     assert sorted(whites(index)) == ["Anna", "Cleo", "Dora", "Hugo"]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name) == [
         "lichess_me.pgn",
@@ -258,8 +344,24 @@ def test_a_page_that_came_back_took_the_imports_at_work_in_again(index: GameInde
     while sum(message["do"] == "games_read" for message in told) < 2 or [*tmp_path.glob(".import*")]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    shelf.close()
     assert {"Hugo", "Ines"} <= set(whites(index))
     assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
+
+
+def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path: Path) -> None:
+    """It removed them as what a killed program had left."""
+    shelves = [Shelf(tmp_path, small_engine, lambda message: None, lambda setup: None, lambda: False, Limits(nodes=1))
+               for _ in range(3)]  # fmt: skip
+    shelves[0].arrive()
+    upload = shelves[0].upload_path("me.pgn")
+    upload.touch()
+    shelves[1].arrive()
+    assert upload.exists()
+    shelves[0].close()
+    shelves[2].arrive()
+    assert not upload.exists()
+    shelves[2].close()
 
 
 # ---- reviews in the background --------------------------------------------------------------------------------------
@@ -281,7 +383,7 @@ def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(tmp
     (tmp_path / REVIEWS).mkdir()
     (tmp_path / REVIEWS / f"gone{WISH}").symlink_to("nowhere")
     (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
-    assert BackgroundReviews(tmp_path, small_engine, Limits(nodes=1)).state["left"] == 1
+    assert len(BackgroundReviews(tmp_path, small_engine, Limits(nodes=1))._wishes()) == 1
 
 
 REVIEWING = """
@@ -295,6 +397,18 @@ reviews = BackgroundReviews(Path(sys.argv[1]), small_engine, Limits(nodes=50), t
 reviews.begin()
 time.sleep(600)
 """
+
+
+def test_two_programs_review_a_game_once(index: GameIndex, tmp_path: Path) -> None:
+    key = index.find(Wanted())[0][0]["key"]
+    told = threading.Event()
+    reviews = BackgroundReviews(tmp_path, small_engine, Limits(nodes=50), told.set)
+    with alone_in(tmp_path, "reviewing"):
+        reviews.add([key])
+        assert told.wait(200)
+        assert reviews.state == {"running": "", "share": 0.0, "left": 1, "problem": ""}
+    wait_until_reviewed(reviews)
+    assert index.review_file(key).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")

@@ -1,6 +1,7 @@
 """What the terminal game looks like, on the screen and as PGN."""
 
 import io
+import sys
 from pathlib import Path
 
 import chess
@@ -103,6 +104,23 @@ def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
     assert (first.headers["Result"], first.headers["Date"], first.headers["White"]) == ("0-1", "2024.05.06", "You")
     assert [move.uci() for move in first.mainline_moves()] == ["d8h4"]
     assert first.end().clock() == 61.5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: Path) -> None:
+    import resource
+
+    game, path = game_from_board(chess.Board(), {"White": "You"}), tmp_path / "game.pgn"
+    save_game(game, path)
+    before = path.read_bytes()
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, most))
+    try:
+        with pytest.raises(OSError, match="large"):
+            save_game(game, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert path.read_bytes() == before
 
 
 def test_opening_goes_into_the_headers() -> None:

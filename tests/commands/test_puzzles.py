@@ -2,6 +2,7 @@
 
 import json
 import math
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,34 @@ def test_puzzles_of_kept_reviews_are_taken_up_once(trainer: Trainer, tmp_path: P
     (tmp_path / REVIEWS / "b.json").write_text("broken", encoding="utf-8")
     assert [trainer.add_own(), trainer.add_own()] == [1, 0]
     assert trainer.next() == MATE
+
+
+def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(trainer: Trainer, clock: Clock) -> None:
+    trainer.add([MATE])
+    for ahead in (400.0, 5.0, 0.0):
+        clock.now += ahead * DAY_S
+        trainer.answer(MATE, True)
+        clock.now -= ahead * DAY_S
+        assert (trainer.next() is not None) == (trainer.standing.due == 1) == (ahead > 0)
+
+
+@pytest.mark.parametrize("rating", ["nan", "inf", "1e9,100", "-3", "1500,nan"])
+def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path: Path, rating: str) -> None:
+    """It made one's own rating no number, for good."""
+    (tmp_path / "p.csv").write_text(PUZZLE.replace("1400,80" if "," in rating else "1400", rating), encoding="utf-8")
+    with pytest.raises(DataError, match=r"p\.csv:1: .* a rating of"):
+        list(read_lichess(tmp_path / "p.csv"))
+
+
+def test_a_full_disk_ended_the_puzzles_with_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(trainer: Trainer) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Trainer, "add_own", full)
+    assert main(["puzzles"]) == 1
+    assert "database or disk is full" in capsys.readouterr().err
 
 
 def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer: Trainer, clock: Clock) -> None:

@@ -388,6 +388,21 @@ async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tab: Tab, tm
     assert "0-1" in text
 
 
+async def test_a_game_that_could_not_be_saved_is_saved_later(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+    """It counted as saved, and was lost with the program."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.commands.test_web_server.save_game", full_disk)
+        await tab.played("e2e4")
+        await tab.send("resign")
+        assert "no space" in (await tab.state(lambda state: state["end"]))["saved"]
+    assert visit.server.conductor.close() == "saved"
+    assert "1. e4" in (tmp_path / "games.pgn").read_text()
+
+
+def full_disk(game: chess.pgn.Game, path: Path) -> None:
+    raise DataError("no space left on device")
+
+
 async def test_unfinished_game_is_saved_at_the_end_of_the_program(visit: Visit, tab: Tab, tmp_path: Path) -> None:
     await tab.played("e2e4")
     await visit.close()

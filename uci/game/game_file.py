@@ -83,5 +83,12 @@ def save_game(game: chess.pgn.Game, path: Path) -> None:
     """Append the game to a file, never touching what is there; make the folder of saved games. Raises OSError."""
     if path.parent == games_folder():
         path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(game_text(game))
+    left = game_text(game).encode()
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:  # of a disk that is full: half a game would spoil the next one, too
+            file.truncate(size)
+            raise

@@ -123,6 +123,8 @@ class TimedGame:
         headers = {
             "Event": event,
             "Date": f"{self.started:%Y.%m.%d}",
+            "UTCDate": f"{self.started.astimezone(datetime.UTC):%Y.%m.%d}",
+            "UTCTime": f"{self.started.astimezone(datetime.UTC):%H:%M:%S}",
             "White": self.names[chess.WHITE],
             "Black": self.names[chess.BLACK],
             "Termination": end.reason,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ import chess.pgn
 
 from engine.errors import DataError
 from engine.files.atomic import atomic_write
+from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWED
 from uci.game.timed_game import PERSON
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
@@ -38,6 +41,8 @@ CREATE TABLE reviews (key TEXT PRIMARY KEY, changed INTEGER, accuracy_white REAL
 """
 _COLUMNS = ("key", "date", "white", "black", "result", "opening", "ending", "plies", "mine", "accuracy_white",
             "accuracy_black")  # fmt: skip
+_DAY = "substr(date, 1, 10)"  # the time of day follows where it is known
+_WAIT_S = 0.5  # between two looks whether others are ready
 # An own side is "white" or "black". NULL: neither player has one of the own names.
 _MINE = "CASE WHEN folded(white) IN ({0}) THEN 'white' WHEN folded(black) IN ({0}) THEN 'black' END"
 
@@ -67,6 +72,19 @@ class Wanted:
         return " AND ".join(rules), values
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path, work: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Wait until no other thread or program does this work in a folder; `on_wait` is called again and again."""
+    lock = FileLock(folder / REVIEWS / f".{work}")
+    while not lock.try_acquire():
+        on_wait()
+        time.sleep(_WAIT_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class GameIndex:
     """The index of a folder, for one thread; others open their own. Raises DataError where the folder is unusable."""
 
@@ -85,26 +103,38 @@ class GameIndex:
         base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             base.execute("PRAGMA journal_mode = WAL")
+            is_sound = base.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
         except sqlite3.DatabaseError as error:
-            base.close()
             if isinstance(error, sqlite3.OperationalError):  # locked, or the disk is full: no reason to begin anew
+                base.close()
                 raise
-            for left in self.folder.glob(f"{INDEX}*"):  # this is no database; the files have all that was in it
+            is_sound = False  # this is no database
+        if not is_sound:  # the games' files have all that was in it
+            base.close()
+            for left in self.folder.glob(f"{INDEX}*"):
                 left.unlink(missing_ok=True)
-            base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
-            base.execute("PRAGMA journal_mode = WAL")
+            return self._open()
         base.execute("PRAGMA synchronous = NORMAL")
         base.create_function("folded", 1, str.casefold, deterministic=True)
         base.execute("BEGIN IMMEDIATE")  # other threads open it, too
         if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            for (table,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                base.execute(f"DROP TABLE {table}")
+            for kind, name in base.execute("SELECT type, name FROM sqlite_master WHERE type <> 'index'").fetchall():
+                if not name.startswith("sqlite_"):
+                    base.execute(f'DROP {kind} IF EXISTS "{name}"')
             for command in filter(str.strip, _TABLES.split(";")):
                 base.execute(command)
             base.execute(f"PRAGMA user_version = {_VERSION}")
         base.execute("COMMIT")
         base.isolation_level = "DEFERRED"
+        self._file = os.stat(path)
         return base
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is still the file of the folder, or another one took its place."""
+        with contextlib.suppress(OSError):
+            return os.path.samestat(self._file, os.stat(self.folder / INDEX))
+        return False
 
     def close(self) -> None:
         """End the connection."""
@@ -118,6 +148,10 @@ class GameIndex:
         `on_games` hears how many games were read so far. A file that was read in part, by a program that was killed,
         counts as changed.
         """
+        with alone_in(self.folder, "reading"):
+            return self._refresh(on_games)
+
+    def _refresh(self, on_games: Callable[[int], None]) -> list[str]:
         problems, namer, read = list[str](), OpeningNamer(), 0
         self._own = set(self.names)
         found = {}
@@ -143,7 +177,8 @@ class GameIndex:
                 read += count
             except DataError as error:
                 problems.append(str(error))
-                self._note_read(name, found[name].st_size, found[name].st_mtime_ns, 0)
+                if not isinstance(error.__cause__, OSError):  # else it may be readable the next time
+                    self._note_read(name, found[name].st_size, found[name].st_mtime_ns, 0)
         self._refresh_reviews()
         return problems
 
@@ -167,6 +202,7 @@ class GameIndex:
         tags = game.tags
         opening = tags.get("Opening") or ("" if "FEN" in tags else namer.name(game.moves))
         date = _day(tags.get("UTCDate") or tags.get("Date", ""))
+        date += f" {tags['UTCTime']}" if len(date) == 10 and "UTCTime" in tags else ""
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
                tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black),
@@ -230,7 +266,7 @@ class GameIndex:
         """Return a part of the games, latest first, and how many there are in all."""
         rule, values = wanted.condition()
         rows = self._base.execute(
-            f"SELECT {', '.join(_COLUMNS)} FROM games LEFT JOIN reviews USING (key) WHERE {rule} "
+            f"SELECT {', '.join(_COLUMNS).replace('date', _DAY)} FROM games LEFT JOIN reviews USING (key) WHERE {rule} "
             "ORDER BY date DESC, place DESC LIMIT ? OFFSET ?",
             [*values, count, offset],
         )
@@ -240,7 +276,7 @@ class GameIndex:
     def progress(self) -> list[dict[str, Any]]:
         """One's own reviewed games, oldest first: date, accuracy, and mistakes in opening, middlegame, endgame."""
         rows = self._base.execute(
-            "SELECT date, mine, accuracy_white, accuracy_black, mistakes FROM games JOIN reviews USING (key) "
+            f"SELECT {_DAY}, mine, accuracy_white, accuracy_black, mistakes FROM games JOIN reviews USING (key) "
             "WHERE mine IS NOT NULL ORDER BY date, place"
         )
         return [
@@ -279,13 +315,22 @@ class GameIndex:
         return game
 
     def delete(self, key: str) -> None:
-        """Remove a game from its file, and its review. Raises DataError."""
+        """Remove a game from all files that have it, and its review. Raises DataError."""
         self.game(key)
         path, place = self._place(key)
-        gone = remove_at(path, place)
         self.review_file(key).unlink(missing_ok=True)
+        self._remove_at(path, place)
         with self._base:
             self._base.execute("DELETE FROM games WHERE key = ?", [key])
+        for (name,) in self._base.execute("SELECT name FROM files WHERE repeats > 0").fetchall():
+            path = self.folder / name
+            places = [game.place for game in find_games(path) if game.key == key] if path.exists() else []
+            for place in reversed(places):
+                self._remove_at(path, place)
+
+    def _remove_at(self, path: Path, place: int) -> None:
+        gone = remove_at(path, place)
+        with self._base:
             self._base.execute(
                 "UPDATE games SET place = place - ? WHERE file = ? AND place > ?", [gone, path.name, place]
             )

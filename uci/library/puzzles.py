@@ -20,6 +20,7 @@ from uci.annotate.review import GameReview
 SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
 _COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "RatingDeviation")  # of Lichess's file
 _DEVIATION = 100.0  # where a file has none
+_HIGHEST = 5000.0  # rating points
 _ONLY = 0.15  # winning chances by which every other move must be worse
 _OPEN = 0.3  # winning chances that the solution must leave
 
@@ -97,12 +98,9 @@ def _lichess_puzzle(row: dict[str, str], place: str, source: str) -> Puzzle:
         begin = board.fen()
         for uci in solution:
             board.push(board.parse_uci(uci))
-        return Puzzle(
-            begin,
-            (solution[0], *solution[1:]),
-            source,
-            float(row["Rating"]),
-            float(row.get("RatingDeviation", _DEVIATION)),
-        )
+        rating, deviation = float(row["Rating"]), float(row.get("RatingDeviation", _DEVIATION))
+        if not (0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST):  # it would spoil the person's own
+            raise ValueError(f"a rating of {rating} with a deviation of {deviation}")
+        return Puzzle(begin, (solution[0], *solution[1:]), source, rating, deviation)
     except (ValueError, IndexError, KeyError) as error:
         raise DataError(f"{place}: expected a row of Lichess's puzzle file: {error}") from error

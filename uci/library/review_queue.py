@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -29,7 +30,7 @@ from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BAD
 from uci.annotate.review import GameReview, review_game
 from uci.library.game_files import game_key
-from uci.library.index import REVIEWS, GameIndex
+from uci.library.index import REVIEWS, GameIndex, alone_in
 from uci.library.puzzles import puzzles_of
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ class BackgroundReviews:
     @property
     def state(self) -> dict[str, Any]:
         """The key of the game that is being reviewed, the share of it that is done, and the games that are left."""
-        return {"running": self._running, "share": self._share, "left": len(self._wishes()), "problem": self.problem}
+        place = self._folder / REVIEWS
+        left = sum(name.endswith(WISH) for name in os.listdir(place)) if place.is_dir() else 0
+        return {"running": self._running, "share": self._share, "left": left, "problem": self.problem}
 
     def add(self, keys: Iterable[str]) -> None:
         """Wishes for reviews. Raises DataError where the wish cannot be kept."""
@@ -131,23 +134,25 @@ class BackgroundReviews:
         return [path for _, path in sorted(found)]
 
     def _work(self, job: SearchJob[None]) -> None:
-        try:
-            index, engine = GameIndex(self._folder), self._load()
-        except AinoError as error:
-            self.problem = str(error)
+        def waits() -> None:  # another program reviews the same games
             self._tell()
-            return
-        engine.set_options(replace(engine.options, analyse_mode=True, limit_strength=False, threads=1))
+            if job.stopped:
+                raise KeyboardInterrupt
+
         try:
+            with alone_in(self._folder, "reviewing", waits):
+                if self._wishes():
+                    self._review_all(job)
+        except (KeyboardInterrupt, AinoError, OSError) as error:
+            self.problem = str(error)
+        self._running, self._share = "", 0.0
+        self._tell()
+
+    def _review_all(self, job: SearchJob[None]) -> None:
+        with contextlib.closing(GameIndex(self._folder)) as index, self._load() as engine:
+            engine.set_options(replace(engine.options, analyse_mode=True, limit_strength=False, threads=1))
             while not job.stopped and (wishes := self._wishes()):
                 self._review(engine, index, wishes[0], job)
-        except (KeyboardInterrupt, OSError) as error:
-            self.problem = str(error) if isinstance(error, OSError) else ""
-        finally:
-            index.close()
-            engine.close()
-            self._running, self._share = "", 0.0
-            self._tell()
 
     def _review(self, engine: Engine, index: GameIndex, wish: Path, job: SearchJob[None]) -> None:
         key = wish.name.removesuffix(WISH)

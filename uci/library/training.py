@@ -21,6 +21,9 @@ from uci.library.puzzles import SET, Puzzle, read_set
 
 BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)  # days until a puzzle of each box comes back; Leitner's idea, days set by hand
 _DAY_S = 86_400.0
+# A puzzle that would wait longer than its box does was answered while the clock was ahead.
+_WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(BOXES_DAYS))
+_DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
 _NEAR = 150.0  # rating points between oneself and a new puzzle
 _TABLES = """
 CREATE TABLE IF NOT EXISTS puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL,
@@ -92,7 +95,7 @@ class Trainer:
         """Return the puzzle that waits longest, else a new one of one's own, else one near one's rating, else None."""
         near = self.standing.rating.points
         for rule, values in (
-            ("due <= ? ORDER BY due", [self._now()]),
+            (f"{_DUE} ORDER BY due", [self._now()] * 2),
             ("box < 0 AND source = 'mine' ORDER BY rowid DESC", []),
             ("box < 0 AND rating BETWEEN ? AND ? ORDER BY random()", [near - _NEAR, near + _NEAR]),
             ("box < 0 ORDER BY abs(rating - ?)", [near]),
@@ -129,7 +132,7 @@ class Trainer:
     def standing(self) -> Standing:
         """How one stands."""
         row = self._base.execute("SELECT * FROM person").fetchone() or (*Rating().__dict__.values(), 0, 0)
-        due = self._base.execute("SELECT count(*) FROM puzzles WHERE due <= ?", [self._now()]).fetchone()[0]
+        due = self._base.execute(f"SELECT count(*) FROM puzzles WHERE {_DUE}", [self._now()] * 2).fetchone()[0]
         total = self._base.execute("SELECT count(*) FROM puzzles").fetchone()[0]
         return Standing(Rating(*row[:3]), row[3], row[4], due, total)
 

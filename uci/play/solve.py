@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sqlite3
 from pathlib import Path
 
 from engine.cli.console import make_console, say, waiting
-from engine.errors import MoveError
+from engine.errors import DataError, MoveError
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
 from uci.language import _, later
@@ -38,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Asks puzzle after puzzle until the person leaves. Raises AinoErrors."""
+    try:
+        return _solve(arguments)
+    except sqlite3.Error as error:  # of a disk that is full, or of a damaged file
+        raise DataError(f"{games_folder()}: {error}") from error
+
+
+def _solve(arguments: argparse.Namespace) -> int:
     console = make_console()
     with contextlib.closing(Trainer(games_folder())) as trainer:
         if arguments.file is not None:

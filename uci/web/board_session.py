@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import chess
 import chess.pgn
 
-from engine.errors import AinoError, MoveError
+from engine.errors import AinoError, DataError, MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup
@@ -35,7 +35,7 @@ class Services:
     """What a session works with."""
 
     engine: BoardEngine
-    save: Callable[[chess.pgn.Game], str]  # returns a sentence that says where the game is
+    save: Callable[[chess.pgn.Game], str]  # returns a sentence that says where the game is; raises DataError
     review_limits: Limits = _REVIEW
     games: Path | None = None  # the folder of one's own games
     load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
@@ -76,7 +76,7 @@ class BoardSession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._flag: asyncio.TimerHandle | None = None
         self._is_saved = False
-        self._saved = ""  # where the game is that was saved last
+        self._saved = ""  # where the game is that was saved last, or why it could not be saved
         self.shelf = self._make_shelf()
 
     def _make_shelf(self) -> Shelf | None:
@@ -105,8 +105,7 @@ class BoardSession:
     def tell_state(self) -> None:
         """Everything that a page shows but hints, which the page forgets with the position, and lines that follow."""
         shown = {"on": self.shows_lines, "count": self.line_count}
-        saved = self._saved if self._is_saved else ""
-        self.tell({**snapshot(self.table), "review": self.review.message(), "shows": shown, "saved": saved})
+        self.tell({**snapshot(self.table), "review": self.review.message(), "shows": shown, "saved": self._saved})
 
     def _tell_from_thread(self, message: dict[str, Any]) -> None:
         if not self._loop.is_closed():
@@ -130,7 +129,7 @@ class BoardSession:
         where = self.save()
         self.set_review(Review())
         self.table = self._lay(setup)
-        self._is_saved = False
+        self._is_saved, self._saved = False, ""
         self.changed()
         if where is not None:
             self.say(where)
@@ -143,17 +142,19 @@ class BoardSession:
     def play(self, move: chess.Move) -> None:
         """Plays a move of the running game."""
         self.table.play(move)
-        self._is_saved = False
+        self._is_saved, self._saved = False, ""
         self.changed()
 
     def save(self) -> str | None:
-        """Saves a game in which the person has moved, once; returns where it is."""
+        """Saves a game in which the person has moved, once; returns where it is, or why it has to be tried again."""
         played = self.table.plies - self.table.first_ply
         aino_began = self.table.setup.board.turn != self.table.human
         if self._is_saved or not self.table.is_game or played <= aino_began:
             return None
-        self._is_saved = True
-        self._saved = self.services.save(self.table.record())
+        try:
+            self._saved, self._is_saved = self.services.save(self.table.record()), True
+        except DataError as error:
+            self._saved = str(error)
         return self._saved
 
     def set_review(self, review: Review) -> None:

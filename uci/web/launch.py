@@ -16,6 +16,7 @@ from rich.console import Console
 
 from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
+from engine.errors import DataError
 from engine.player import Engine
 from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.timed_game import Setup
@@ -92,7 +93,8 @@ def _saver(path: Path) -> Callable[[chess.pgn.Game], str]:
         try:
             save_game(game, path)
         except OSError as error:
-            return _("The game cannot be saved in {path}: {error}", path=path, error=error.strerror)
+            text = _("The game cannot be saved in {path}: {error}", path=path, error=error.strerror)
+            raise DataError(text) from error
         return _("The game is saved in {path}", path=path.resolve())
 
     return keep

@@ -292,6 +292,7 @@ class ImportHandler(_Guarded):
     """Takes in a file of one's own games, of any size."""
 
     _file: IO[bytes] | None = None
+    _problem = ""  # why it could not be written to the disk
 
     def prepare(self) -> None:
         super().prepare()
@@ -302,20 +303,31 @@ class ImportHandler(_Guarded):
             or not self.check_origin(self.request.headers.get("Origin", ""))
         ):
             raise HTTPError(403, reason="Another origin")
-        self._path = shelf.upload_path(self.get_query_argument("name", "games.pgn"))
-        self._file = self._path.open("wb")
+        try:
+            self._path = shelf.upload_path(self.get_query_argument("name", "games.pgn"))
+            self._file = self._path.open("wb", buffering=0)
+        except (DataError, OSError) as error:
+            self._problem = str(error)
         connection = self.request.connection
         assert isinstance(connection, HTTP1Connection)
         connection.set_max_body_size(_LARGEST_FILE)
 
     def data_received(self, chunk: bytes) -> None:
-        if self._file is not None:
-            self._file.write(chunk)
+        try:
+            while self._file is not None and chunk and not self._problem:
+                chunk = chunk[self._file.write(chunk) :]
+        except OSError as error:  # of a disk that is full
+            self._problem = str(error)
 
     def post(self, token: str) -> None:
         """Closes the file and lets it be read."""
-        assert self._file is not None
         assert self.server.conductor.session.shelf is not None
+        if self._problem:
+            self.on_connection_close()
+            self.set_status(507)
+            self.finish(self._problem)
+            return
+        assert self._file is not None
         self._file.close()
         self.server.conductor.session.shelf.take_in(self._path)
         self.finish("taken in\n")

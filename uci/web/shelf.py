@@ -9,7 +9,6 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ import chess
 from engine.errors import AinoError, DataError
 from engine.files.atomic import atomic_write, remove_left_behind
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup, saved_game
 from uci.language import _
-from uci.library.index import GameIndex, Wanted
+from uci.library.index import REVIEWS, GameIndex, Wanted
 from uci.library.puzzles import read_lichess
 from uci.library.review_queue import BackgroundReviews
 from uci.library.training import Trainer
@@ -49,19 +49,23 @@ class Shelf:
         self.folder = folder
         self._tell, self._lay = tell, lay
         self._reading: SearchJob[None] | None = None
+        self._opened: GameIndex | None = None
+        self._keeper = FileLock(folder / REVIEWS / ".open")
         self._importing, self._has_resumed = threading.Lock(), False
         self.puzzles = PuzzleDesk(folder, tell)
         self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
 
-    @cached_property
+    @property
     def _index(self) -> GameIndex:
         """The index, for the event loop's thread."""
-        return GameIndex(self.folder)
+        if self._opened is None or not self._opened.is_current:
+            self._opened = GameIndex(self.folder)
+        return self._opened
 
     def arrive(self) -> None:
         """A page is there: what was left of imports and reviews when the program ended goes on."""
         if self.folder.is_dir():
-            if not self._has_resumed:  # What a page that comes back finds there may be at work.
+            if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
                 remove_left_behind(self.folder)
                 for left in self.folder.glob(f"{_UPLOAD}*"):
                     left.unlink(missing_ok=True)
@@ -70,9 +74,17 @@ class Shelf:
             self.reviews.begin()
         self._has_resumed = True
 
+    def _is_first(self) -> bool:
+        """Whether no other program has this folder open."""
+        with contextlib.suppress(OSError):  # of a folder in which nothing can be written
+            (self.folder / REVIEWS).mkdir(exist_ok=True)
+            return self._keeper.try_acquire()
+        return False
+
     def close(self) -> None:
         """Stops the work; it goes on the next time."""
         self.reviews.stop()
+        self._keeper.release()
 
     # ---- requests ---------------------------------------------------------------------------------------------------
 

@@ -122,7 +122,9 @@ const games = {
     $("games-status").textContent = t("Importing {file}", { file: file.name });
     const place = `import?name=${encodeURIComponent(file.name)}`;
     const answer = await fetch(place, { method: "POST", body: file }).catch(() => null);
-    if (!answer?.ok) $("games-status").textContent = t("{file} cannot be imported.", { file: file.name });
+    if (answer?.ok) return;
+    const why = answer?.status === 507 ? await answer.text() : "";  // the disk is full, or nothing can be written there
+    $("games-status").textContent = `${t("{file} cannot be imported.", { file: file.name })} ${why}`;
   },
 
   showProgress({ points }) {

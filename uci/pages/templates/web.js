@@ -354,7 +354,12 @@ const answers = {
     say(t("Aino would play {move}.", { move: `${message.san}${message.line.length ? ` (${message.line[0].score})` : ""}` }));
     show();
   },
-  say(message) { say(message.text, message.kind); dialogSays(message); },
+  say(message) {
+    say(message.text, message.kind);
+    dialogSays(message);
+    const place = document.querySelector("dialog[open] [role=status]");  // the page's own is behind the dialog
+    if (place && message.kind === "error") place.textContent = message.text;
+  },
   games(message) { showGames(message); },
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message),
