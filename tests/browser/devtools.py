@@ -135,7 +135,7 @@ class Tab:
         deadline = time.monotonic() + WAIT_S
         while True:
             with contextlib.suppress(ProtocolError):
-                if value := self.script(condition):
+                if value := self.script(f"document.readyState === 'complete' && ({condition})"):
                     return value
             assert time.monotonic() < deadline, f"never true: {condition}; {self.failures}"
             time.sleep(_POLL_S)
