@@ -1,11 +1,13 @@
 """The board and a review fit phones, upright and on their side. Skipped without a browser."""
 
+import json
 from pathlib import Path
 
 import chess
 import pytest
 
 from tests.browser.devtools import Chromium
+from tests.browser.test_axe import DIALOGS
 from tests.browser.web_board import web_board
 from uci.game.timed_game import Setup
 
@@ -36,5 +38,31 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(
         board = tab.script(f"{BOX.format('.replay')}.toJSON()")
         assert board["bottom"] - board["top"] <= height
         assert tab.script("document.documentElement.scrollWidth") <= width
+        assert tab.failures == []
+        tab.close()
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+def test_nothing_is_wider_than_a_phone_in_longer_words(chromium: Chromium, tmp_path: Path, language: str) -> None:
+    """A menu of levels in German, and one of sides in French, made the page wider than a phone, and each dialog."""
+    with web_board(tmp_path, Setup(chess.Board())) as server:
+        tab = chromium.open(server.url, *PHONES[2])
+        tab.wait_for("state")
+        tab.script(f"speak({language!r})")
+        tab.wait_for(f"document.documentElement.lang === {language!r} && typeof state !== 'undefined' && state")
+        for analysing in (False, True):
+            tab.script(f"send('analyse', {{ on: {json.dumps(analysing)} }})")
+            tab.wait_for(f"state.analysing === {json.dumps(analysing)}")
+            for width, height in PHONES:
+                tab.resize(width, height)
+                assert tab.script("document.documentElement.scrollWidth") <= width
+                for dialog in DIALOGS:
+                    tab.script(f"openDialog({dialog!r})")
+                    excess = (
+                        "(dialog => dialog.scrollWidth - dialog.clientWidth)(document.querySelector('dialog[open]'))"
+                    )
+                    assert tab.script(excess) <= 0, dialog
+                    tab.script(f"document.getElementById({dialog!r}).close('cancel')")
+        tab.script("document.cookie = 'language=; path=/; max-age=0'")
         assert tab.failures == []
         tab.close()
