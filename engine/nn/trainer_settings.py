@@ -9,8 +9,8 @@ from numbers import Integral
 from typing import Any
 
 from engine.errors import ConfigError
-from engine.nn.layer import Layer
 from engine.nn.advice import explained
+from engine.nn.layer import Layer
 from engine.nn.optimizers import Optimizer, check_precision
 from engine.nn.parallel import GradientSource
 
