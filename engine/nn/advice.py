@@ -71,7 +71,6 @@ _CLASSES = {
     "losses and layers, all in engine.nn": "functional",
     "Adam, SGD and others, all in engine.nn": "optim",
     "NumPy arrays": "Tensor tensor Parameter",
-    "nothing, a call is inference and keeps nothing for a backward pass": "no_grad",
     "mse": "MSELoss MeanSquaredError",
     "mae": "L1Loss MeanAbsoluteError",
     "huber": "HuberLoss SmoothL1Loss",
