@@ -206,8 +206,8 @@ def make_own(place: str, **arguments: Any) -> Any:
         raise
     except (Exception, SystemExit) as error:  # whatever somebody else's module raises
         given = "".join(f"; it is made with {argument}=" for argument in arguments)
-        mend = f"{given} (docs/own-network.md)" if given and isinstance(error, TypeError) else ""
-        raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}{mend}") from error
+        advice = f"{given} (docs/own-network.md)" if given and isinstance(error, TypeError) else ""
+        raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}{advice}") from error
 
 
 def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from engine.errors import ConfigError, did_you_mean
@@ -48,6 +50,7 @@ ELSEWHERE = {
 _OUR_OWN = {
     **dict.fromkeys(("buffers", "params"), "call super().__init__() first in the constructor of your layer"),
     "predict": "model.predict(x)",
+    "Trainer.train": "trainer.fit(Data(x, targets), epochs)",
 }
 # Their classes and arguments: what to write -> the names it replaces.
 _CLASSES = {
@@ -61,9 +64,13 @@ _CLASSES = {
     "RNN(inputs, hidden, rng)": "SimpleRNN",
     "Layer, with its own forward and backward": "Module Model",
     "nothing, the first layer knows its inputs": "Input InputLayer",
-    "nothing, softmax_cross_entropy contains the softmax": "Softmax LogSoftmax",
-    "softmax_cross_entropy": "CrossEntropyLoss NLLLoss CategoricalCrossentropy SparseCategoricalCrossentropy",
-    "sigmoid_binary_cross_entropy": "BCELoss BCEWithLogitsLoss BinaryCrossentropy",
+    "nothing, softmax_cross_entropy contains the softmax": "Softmax LogSoftmax softmax",
+    "softmax_cross_entropy": "CrossEntropyLoss NLLLoss CategoricalCrossentropy SparseCategoricalCrossentropy "
+    "cross_entropy nll_loss",
+    "sigmoid_binary_cross_entropy": "BCELoss BCEWithLogitsLoss BinaryCrossentropy binary_cross_entropy",
+    "losses and layers, all in engine.nn": "functional",
+    "Adam, SGD and others, all in engine.nn": "optim",
+    "NumPy arrays": "Tensor tensor Parameter",
     "mse": "MSELoss MeanSquaredError",
     "mae": "L1Loss MeanAbsoluteError",
     "huber": "HuberLoss SmoothL1Loss",
@@ -81,6 +88,8 @@ _ARGUMENTS = {
     "the second argument": "out_features out_channels units filters hidden_size",
     "the third argument of Conv2D, size": "kernel_size",
     "bias=False, for Conv2D": "use_bias",
+    "epsilon": "eps",
+    "beta1 and beta2": "betas",
     "rng, such as np.random.default_rng(0), draws the weights": "seed kernel_initializer",
     'model.to("cupy")': "device",
     "training=True": "train is_training",
@@ -99,12 +108,17 @@ ACTIVATIONS_ELSEWHERE = {"linear": "identity", "silu": "swish", "leakyrelu": "le
 
 def missing_attribute(owner: str, name: str) -> str:
     """Return the message of an AttributeError for `name` on an object of class `owner`."""
-    known = f"; here: {here}" if (here := ELSEWHERE.get(name) or _OUR_OWN.get(name)) else ""
+    here = _OUR_OWN.get(f"{owner}.{name}") or ELSEWHERE.get(name) or _OUR_OWN.get(name)
+    known = f"; here: {here}" if here else ""
     return f"{owner!r} object has no attribute {name!r}{known}"
 
 
 class Guided:
-    """A class whose AttributeError says what another library's name is here."""
+    """A class whose errors say what another library's names and arguments are here, and what its constructor lacks."""
+
+    def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            setattr(cls, "__init__", explained(cls.__init__))  # noqa: B010 (mypy allows no plain assignment)
 
     if not TYPE_CHECKING:  # a type checker would accept every name
 
@@ -112,6 +126,15 @@ class Guided:
             raise AttributeError(missing_attribute(type(self).__name__, name), name=name, obj=self)
 
 
+# Annotations of arguments: what a value must be, in words. They are looked at once a call has failed.
+_KINDS: dict[str, tuple[Any, str]] = {
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "Sequence[int]": (Sequence, "several whole numbers, such as (1, 8, 8)"),
+    "Mapping[str, Layer]": (Mapping, 'layers by name, such as {"policy": Dense(...)}'),
+    "Mapping[str, Array]": (Mapping, "arrays by name, such as model.named_parameters()"),
+    "str | Path": (str | os.PathLike, "the name of a file"),
+}
 # What a call lacks: the argument -> what to give.
 _MISSING = {
     "rng": "rng, the generator that draws the initial weights, such as np.random.default_rng(0)",
@@ -127,14 +150,14 @@ _MISSING = {
 
 
 def explained(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """Let a call with missing or unknown arguments raise ConfigError, which says what to give."""
+    """Let a call with missing or unknown arguments, or one of another kind, raise ConfigError: it says what to give."""
 
     @functools.wraps(function)
     def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Answer:
         try:
             return function(*arguments, **named)
-        except TypeError:
-            if text := call_fault(function, arguments, named):
+        except (TypeError, AttributeError):
+            if text := call_fault(function, arguments, named) or _kind_fault(function, arguments, named):
                 raise ConfigError(text) from None
             raise
 
@@ -147,18 +170,38 @@ def call_fault(function: Callable[..., Any], arguments: tuple[Any, ...], named: 
     try:
         signature.bind(*arguments, **named)
     except TypeError as error:
-        owner = function.__qualname__.removesuffix(".__init__")
-        known = signature.parameters
+        owner, known = _owner(function, arguments), signature.parameters
+        takes = f"it takes {', '.join(name for name in known if name != 'self')}"
         takes_all = any(one.kind is one.VAR_KEYWORD for one in known.values())
         if not takes_all and (unknown := named.keys() - known.keys()):
             asked = foreign_arguments(owner, unknown) or f"{owner} has no {', '.join(sorted(unknown))}"
-            return f"{asked}; it takes {', '.join(name for name in known if name != 'self')}"
+            return f"{asked}; {takes}"
         if "missing" not in str(error):
-            return f"{owner}: {error}"
+            lacks_training = function.__name__ == "forward" and "training" not in known
+            return f"{owner}: {error}; {'write forward(self, x, training=False)' if lacks_training else takes}"
         bound = signature.bind_partial(*arguments, **named).arguments
         missing = [name for name, one in known.items() if one.default is one.empty and name not in bound
                    and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]  # fmt: skip
         return f"{owner}: missing {' and '.join(_MISSING.get(name, name) for name in missing)}"
+    return ""
+
+
+def _owner(function: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
+    """Return the name of what is called: a class, a function, or a method with the class of its first argument."""
+    if "." not in function.__qualname__ or not arguments:
+        return function.__qualname__
+    return f"{type(arguments[0]).__name__}.{function.__name__}".removesuffix(".__init__")
+
+
+def _kind_fault(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> str:
+    """Return which argument is of another kind than its annotation says; "" if that is not clear."""
+    signature = inspect.signature(function)
+    for name, value in signature.bind(*arguments, **named).arguments.items():
+        annotation = signature.parameters[name].annotation
+        kind, words = _KINDS.get(getattr(annotation, "__name__", annotation), (object, ""))
+        if not isinstance(value, kind):
+            order = ", ".join(one for one in signature.parameters if one != "self")
+            return f"{_owner(function, arguments)}: {name} must be {words}, not {value!r:.40}; the order is {order}"
     return ""
 
 
@@ -194,6 +237,8 @@ def input_advice(x: Any, sides: tuple[int | str, ...], dtype: Any) -> str:
 def _no_array(x: Any) -> str:
     if isinstance(x, tuple) and len(x) == 2 and callable(x[1]):
         return "forward returns two things: y, backward = layer.forward(x)"
+    if isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], float):
+        return "a loss returns two things: loss, dy = mse(y, targets)"
     if isinstance(x, dict):
         return "a model with several heads has a loss for each: take one, such as " + f"outputs[{next(iter(x), '')!r}]"
     return "make an array of it: np.asarray(x, np.float32)"

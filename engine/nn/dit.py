@@ -13,12 +13,14 @@ from engine.backend import NUMPY, backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import DTYPES, load_tensors, save_tensors
 from engine.files.provenance import provenance
+from engine.nn.advice import explained
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.legacy import is_legacy, load_legacy
 
 _FLOAT16_RANGE = (6.2e-5, 6.5e4)  # smallest normal and largest magnitude, each with a small margin
 
 
+@explained
 def save(
     path: str | Path,
     model: Layer,

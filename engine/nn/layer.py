@@ -47,12 +47,11 @@ class Layer(Guided):
     sizes: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        """Let the constructor say which argument is missing or foreign, and backward passes check gradients."""
+        """Let backward passes check gradients, beside what `Guided` does."""
+        super().__init_subclass__()
         cls.settings = tuple(name for name in inspect.signature(cls).parameters if name != "rng")
-        if "__init__" in vars(cls):
-            setattr(cls, "__init__", explained(cls.__init__))  # noqa: B010 (mypy allows no plain assignment)
         if "forward" in vars(cls):
-            cls.forward = _checking_gradients(cls.forward)  # type: ignore[method-assign]
+            cls.forward = explained(_checking_gradients(cls.forward))  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -64,13 +63,17 @@ class Layer(Guided):
 
     # ---- inference ------------------------------------------------------------------------------------------------
 
+    @explained
     def __call__(self, x: Any, **options: Any) -> Any:
         """Return y alone, as inference. To train, call `forward(x, training=True)`, which also returns backward.
 
         `x` may have any floating dtype: it is cast to that of the parameters. Further arguments go to `forward`.
         """
+        if "training" in options:
+            raise ConfigError("model(x) is inference; to train, write y, backward = model.forward(x, training=True)")
         return self.forward(self.prepared(x), False, **options)[0]
 
+    @explained
     def predict(self, x: Any, batch_size: int = 256) -> Any:
         """Return the outputs of all rows of `x`, computed `batch_size` rows at a time, as inference.
 
@@ -151,6 +154,7 @@ class Layer(Guided):
         """All stored but untrained arrays (running statistics) by dotted name."""
         return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
 
+    @explained
     def load_parameters(self, tensors: Mapping[str, Array]) -> None:
         """Copy values into the parameters and any given buffers; the layer keeps its dtype and backend.
 
@@ -371,6 +375,7 @@ def _checking_gradients(forward: Callable[..., tuple[Any, Backward]]) -> Callabl
                 raise ConfigError(f"{name}: backward must return dx and the gradients by name, not {found}")
             return slopes
 
+        checked_backward.__qualname__ = f"{name}.backward"  # for Python's errors
         return y, checked_backward
 
     return checked
@@ -380,7 +385,7 @@ def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     """Raise ShapeError unless the gradient `dy` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
         found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
-        is_loss = isinstance(dy, float | int)
+        is_loss = isinstance(dy, float | int | tuple)
         advice = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if is_loss else ""
         raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{advice}")
     _check_place(owner, dy)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import NUMPY, backend_of, backend_of_all
+from engine.errors import ConfigError
 from engine.nn.data import Data
 from engine.nn.history import Record
 from engine.nn.layer import Layer
@@ -38,7 +39,11 @@ class LayerGradients(GradientSource):
 
         def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
             wanted = _prepared_targets(self.model, targets[part])
-            value, gradient = self.loss(outputs, wanted)
+            answer: Any = self.loss(outputs, wanted)
+            if not (isinstance(answer, tuple) and len(answer) == 2 and getattr(answer[0], "size", 1) == 1):
+                found = [type(part).__name__ for part in answer] if isinstance(answer, tuple) else type(answer).__name__
+                raise ConfigError(f"a loss returns a number and the gradient of the outputs, as mse does, not {found}")
+            value, gradient = answer
             return value, gradient, {name: metric(outputs, wanted) for name, metric in self.metrics.items()}
 
         return self._runner.step(len(inputs), lambda part: self.model.prepared(inputs[part]), loss, seed)

@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn.advice import classes_advice, outputs_advice, targets_advice
+from engine.nn.advice import classes_advice, explained, outputs_advice, targets_advice
 
 Array = Any
 Rest = ParamSpec("Rest")
@@ -32,6 +32,7 @@ Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     """Decorate: compute a loss once more in double precision if it is not finite in that of the outputs."""
 
+    @explained
     @wraps(loss)
     def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -86,6 +87,8 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
         if not all_fit:
             raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
     if targets.ndim == 2:
+        if isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
+            raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}: are they logits?")
         loss, gradient = soft_target_loss(logits, targets, mask)
         return float(loss), gradient
     shifted, normaliser, probabilities = _softmax(logits, mask)

@@ -69,6 +69,8 @@ def gradient_check(
 
     Raises ConfigError unless backward returns a gradient for each parameter, ShapeError for one of another shape.
     """
+    if isinstance(checked, type):
+        raise ConfigError(f"gradient_check: build the layer, {checked.__name__}(...)")
     if not isinstance(checked, Layer):
         return _checked_loss(checked, *inputs, **options)
     if not inputs:

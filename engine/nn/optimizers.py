@@ -144,6 +144,8 @@ class SGD(Optimizer):
         if not 0 <= momentum < 1 or not weight_decay >= 0:
             given = f"SGD(momentum={momentum}, weight_decay={weight_decay})"
             raise ConfigError(f"{given}: expected momentum in [0, 1), weight_decay >= 0")
+        if nesterov and not momentum:
+            raise ConfigError("SGD(nesterov=True): expected a momentum above 0, such as momentum=0.9")
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
 
     def _update(

@@ -289,6 +289,11 @@ class Trainer(Guided):
             self._source.loss_scale,
         )
         moves = scale is None or scale.follow(math.isfinite(means["gradient_norm"]))
+        if unknown := sorted(grads.keys() - parameters.keys()):
+            raise ConfigError(
+                f"backward gave gradients of {unknown[:4]}, which the model does not have: a layer's arrays stand in "
+                "its params, its parts in public attributes, each a layer or a dict of layers"
+            )
         if moves:
             self.optimizer.step(parameters, grads, rate, pool)
         self.steps_done += 1

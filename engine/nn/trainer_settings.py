@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import Any
 
 from engine.errors import ConfigError
+from engine.nn.advice import explained
 from engine.nn.layer import Layer
 from engine.nn.optimizers import Optimizer, check_precision
 from engine.nn.parallel import GradientSource
@@ -38,6 +39,9 @@ class TrainerSettings:
             raise ConfigError(f"clip_norm: expected more than 0, got {self.clip_norm}")
 
 
+setattr(TrainerSettings, "__init__", explained(TrainerSettings.__init__))  # noqa: B010 (mypy allows no assignment)
+
+
 def check_whole(name: str, value: Any, least: int) -> None:
     """Raise ConfigError unless `value` is a whole number of at least `least`."""
     if not isinstance(value, Integral) or int(value) < least:
@@ -60,4 +64,9 @@ def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settin
         raise ConfigError(f"Trainer: settings must be TrainerSettings(batch_size=32, ...), not {settings!r:.60}")
     if not isinstance(metrics, Mapping | None) or not all(map(callable, (metrics or {}).values())):
         raise ConfigError(f'Trainer: metrics must be functions by name, {{"accuracy": accuracy}}, not {metrics!r:.60}')
-    check_precision(model.named_parameters())
+    parameters = model.named_parameters()
+    kinds = {str(getattr(one, "dtype", type(one).__name__)): name for name, one in parameters.items()}
+    if len(kinds) > 1 or "list" in kinds:
+        found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
+        raise ConfigError(f"Trainer: parameters must be arrays of one dtype, such as np.float32, not {found}")
+    check_precision(parameters)

@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.backend import get_backend
 from engine.cli.live_lines import log, show
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
 from selfplay.run.anchors import measuring
-from selfplay.run.config import SECTIONS, read_toml
+from selfplay.run.config import SECTIONS, FitSettings, read_toml
 from selfplay.run.folder import RunFolder, best_net
 from selfplay.run.phases import run_generations
 from selfplay.training.own import is_own
@@ -46,12 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=float, default=math.inf, metavar="X", help=text)
 
 
+def _check_fit(settings: FitSettings) -> None:
+    """Raise what `fit` would raise after the first games, which may take hours: a missing file, or no GPU."""
+    if settings.heldout:
+        heldout_files(Path(settings.heldout))
+    if settings.backend == "cupy":
+        get_backend("cupy")
+
+
 def run(arguments: argparse.Namespace) -> int:
     with play_backend(arguments) as play:
 
         def work(folder: RunFolder, stop: Callable[[], bool]) -> bool:
-            if folder.config.fit.heldout:  # it is read after the first games, which may take hours
-                heldout_files(Path(folder.config.fit.heldout))
+            _check_fit(folder.config.fit)
             with measuring(folder, log, stop) as finish:
                 return run_generations(folder, arguments.generations, stop, play, arguments.hours) and finish()
 

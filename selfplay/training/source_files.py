@@ -144,7 +144,7 @@ def read_heldout(path: Path, cache: Path | None) -> PositionSet:
 
 
 def heldout_files(path: Path) -> list[tuple[Path, str]]:
-    """The files of `read_heldout` and their kinds. Raises as it does for files that are missing or of another kind."""
+    """Find the files of `read_heldout` and their kinds. Raises as it does for missing files and other kinds."""
     return data_files([path], LABELS, PGN, CHUNKS)
 
 

@@ -102,8 +102,9 @@ class MultiHead(Layer):
             outputs[name], steps[name] = forward_part(name, head, shared, training)
 
         def backward(dy: Mapping[str, Array]) -> tuple[Array, Gradients]:
-            if not dy or not dy.keys() <= steps.keys():
-                raise ShapeError(f"MultiHead: expected gradients of {list(steps)}, found {list(dy)}")
+            names = list(dy) if isinstance(dy, Mapping) else [type(dy).__name__]
+            if not names or not steps.keys() >= set(names):
+                raise ShapeError(f"MultiHead: expected gradients by name of {list(steps)}, found {names}")
             grads: Gradients = {}
             total: Array = None
             for name in dy:

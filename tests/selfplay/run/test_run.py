@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from engine.options.settings import help_of
-from selfplay.commands import pretrain
+from selfplay.commands import loop, pretrain
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
@@ -54,11 +55,13 @@ def test_no_generation_begins_after_the_hours_of_a_run(straight: RunFolder) -> N
     assert straight.ledger.current() == (1, Phase.DONE)
 
 
-def test_a_missing_file_of_held_out_games_was_found_after_the_games(
-    aino_train: Callable[..., str], tmp_path: Path
+@pytest.mark.parametrize(("flag", "says"), [("--heldout=nowhere.pgn", "nowhere.pgn"), ("--fit.backend=cupy", "no GPU")])
+def test_what_the_training_lacks_was_found_after_the_games(
+    flag: str, says: str, aino_train: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = aino_train("loop", tmp_path / "run", *TINY_FLAGS, "--heldout", tmp_path / "nowhere.pgn", status=1)
-    assert "nowhere.pgn" in told
+    monkeypatch.setattr(loop, "get_backend", Mock(side_effect=ConfigError("no GPU")))
+    told = aino_train("loop", tmp_path / "run", *TINY_FLAGS, flag, status=1)
+    assert says in told
     assert "generation 1" not in told
 
 

@@ -410,8 +410,8 @@ def entry(header: dict[str, Any]) -> dict[str, Any]:
         (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=1 << 40), "needs more than"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "expected channels >= 1"),
-        (lambda h: h["model"]["layers"]["norm"].update(channels=2.5), "does not fit"),
-        (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "does not fit"),
+        (lambda h: h["model"]["layers"]["norm"].update(channels=2.5), "channels must be a whole number"),
+        (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "epsilon must be a number"),
         (lambda h: h["model"]["layers"].pop("norm"), "unknown"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from engine import nn
 from engine.errors import AinoError, ConfigError, DataError, ShapeError
+from engine.nn import dit
 from engine.nn.advice import ARGUMENTS_ELSEWHERE, CLASSES_ELSEWHERE, ELSEWHERE
 
 X = np.random.default_rng(2).standard_normal((8, 3)).astype(np.float32)
@@ -214,6 +215,31 @@ class OnlyDx(nn.Layer):
         return 2 * x, lambda dy: 2 * dy
 
 
+class OnlyX(nn.Layer):
+    def forward(self, x: Any) -> Any:
+        return x, lambda dy: (dy, {})
+
+
+class Listed(nn.Layer):
+    """Its part stands in a list, where nothing finds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [nn.Dense(3, 2, rng())]
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return self.parts[0].forward(x, training)
+
+
+class Doubles(nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.params = {"scale": np.ones(3)}
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return x * self.params["scale"], lambda dy: (dy, {"scale": dy})
+
+
 class NoSuper(nn.Layer):
     def __init__(self) -> None:
         self.dense = nn.Dense(3, 2, rng())
@@ -224,6 +250,10 @@ class NoSuper(nn.Layer):
 
 def trainer(model: nn.Layer | None = None) -> nn.Trainer:
     return nn.Trainer(model or net(), nn.softmax_cross_entropy, nn.Adam(), 0.01)
+
+
+def net_of(layer: nn.Layer) -> None:
+    trainer(nn.Sequential(layer, nn.Dense(2 if isinstance(layer, Listed) else 3, 2, rng()))).fit(DATA, 1)
 
 
 def history() -> Any:
@@ -251,6 +281,44 @@ SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     "no super": (lambda: NoSuper()(X), r"call super\(\)\.__init__\(\) first"),
     "a schedule not built": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), nn.WarmupCosine), "build the schedule"),
     "a metric's name": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, metrics={"a": "a"}), "must be functions"),
+    "rng first": (
+        lambda: nn.Dense(rng(), 2, 3),
+        "Dense: inputs must be a whole number, .* order is inputs, outputs, rng",
+    ),
+    "half a unit": (lambda: nn.Dense(2, 16 / 2, rng()), r"outputs must be a whole number, not 8\.0"),
+    "two sizes": (lambda: nn.Conv2D(1, 4, (3, 3), rng()), r"size must be a whole number, not \(3, 3\)"),
+    "a seed for dropout": (lambda: nn.Dropout(0.5, 0), r"Dropout: rng must be a generator"),
+    "nothing to pool": (lambda: nn.MaxPool2D(), "^MaxPool2D: missing window"),
+    "sides of a shape": (lambda: nn.Reshape(1, 8, 8), "too many positional arguments; it takes shape"),
+    "one side": (lambda: nn.Reshape(-1), "shape must be several whole numbers"),
+    "a list of heads": (lambda: nn.MultiHead(net(), [net()]), "heads must be layers by name"),
+    "one gradient for heads": (
+        lambda: heads().forward(X)[1](X),
+        r"by name of \['value', 'policy'\], found \['ndarray'\]",
+    ),
+    "eps": (lambda: nn.Adam(eps=1e-8), "Adam has no eps; here: epsilon"),
+    "epochs in the settings": (lambda: nn.TrainerSettings(epochs=3), "an argument of fit"),
+    "nesterov alone": (lambda: nn.SGD(nesterov=True), "a momentum above 0"),
+    "train()": (lambda: trainer().train(DATA), r"here: trainer\.fit"),
+    "training, called": (lambda: net()(X, training=True), r"model\(x\) is inference; to train"),
+    "train=True": (lambda: net().forward(X, train=True), "here: training=True"),
+    "a loss alone": (lambda: nn.mse(X), "mse: missing"),
+    "a loss of one's own, alone": (
+        lambda: trained(lambda y, t: 0.5, CLASSES),
+        "a number and the gradient .* not float",
+    ),
+    "both of a loss": (lambda: net().forward(X)[1](nn.mse(X[:, :2], X[:, :2])), "loss, dy = mse"),
+    "logits as targets": (lambda: trained(nn.softmax_cross_entropy, X[:, :2]), "targets >= 0, found -.* logits"),
+    "a rate of None": (
+        lambda: nn.Trainer(net(), nn.mse, nn.Adam(), lambda step: None).fit(nn.Data(X, X[:, :2]), 1),
+        "Adam.step: learning_rate must be a number, not None",
+    ),
+    "forward without training": (lambda: net_of(OnlyX()), r"write forward\(self, x, training=False\)"),
+    "parts in a list": (lambda: net_of(Listed()), r"gradients of \['listed1\.bias', .*public attributes"),
+    "doubles of one's own": (lambda: net_of(Doubles()), "one dtype, .* not float64 .* and float32"),
+    "weights from a path": (lambda: net().load_parameters("net.dit"), "tensors must be arrays by name"),
+    "a model in place of a path": (lambda: dit.save(net(), "net.dit"), "path must be the name of a file"),
+    "a check of a class": (lambda: nn.gradient_check(nn.Dense, X), r"build the layer, Dense\(\.\.\.\)"),
     "a check of nothing": (lambda: nn.gradient_check(net()), r"gradient_check\(layer, x\)"),
 }
 

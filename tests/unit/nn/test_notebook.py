@@ -22,10 +22,11 @@ LEARNED = {
     "3_convolution": (r"convolution .* accuracy ([\d.]+)%", 90, 100),
     "4_recurrent": (r"GRU: held-out error ([\d.]+)", 0, 0.05),
     "5_attention": (r"letters right ([\d.]+)%", 90, 100),
-    "6_policy_value": (r"generation 5 .* alone ([\d.]+)%", 80, 100),
+    "6_policy_value": (r"(?m)^trained: perfect against every reply with (\d+) visits", 1, 800),
     "7_optimizers": (r"momentum rate [\d.]+: loss [\d.]+ -> ([\d.]+)", 0, 0.8),
     "8_normalisation": (r"batch norm .* after 8 epochs ([\d.]+)", 0, 0.2),
     "9_debugging": (r"mended, 150 steps: loss [\d.]+ -> ([\d.]+)", 0, 0.1),
+    "11_chess": (r"2,000 examples.* held-out ([\d.]+)%", 70, 100),
     "10_autodiff": (r"values alone: loss [\d.]+ -> ([\d.]+)", 0, 0.4),
 }
 
