@@ -49,7 +49,7 @@ class FitSettings:
         0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
     )
     horizon: float = setting(
-        20.0,
+        0.0,
         "let root values of the following plies stand for the result, the nearer ones more, at a mean distance of so "
         "many plies; 0 = the result itself",
         least=0,
