@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.backend import get_backend
 from engine.cli.live_lines import log, show
+from engine.errors import ConfigError
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
 from selfplay.run.anchors import measuring
 from selfplay.run.config import SECTIONS, FitSettings, read_toml
@@ -56,6 +57,8 @@ def _check_fit(settings: FitSettings) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not arguments.hours > 0:  # NaN is no time either
+        raise ConfigError(f"--hours: expected above 0, got {arguments.hours:g}")
     with play_backend(arguments) as play:
 
         def work(folder: RunFolder, stop: Callable[[], bool]) -> bool:

@@ -35,7 +35,7 @@ def run_generations(
     """
     finished = 0
     while count is None or finished < count:
-        if run.ledger.current()[1] is Phase.DONE and sum(run.ledger.work().values()) >= 3600 * hours:
+        if run.ledger.current()[1] is Phase.DONE and sum(run.ledger.work().values()) / 3600 >= hours:
             break
         due = _due_phase(run)
         if not _carry_out(run, *due, stop, play):

@@ -55,6 +55,12 @@ def test_no_generation_begins_after_the_hours_of_a_run(straight: RunFolder) -> N
     assert straight.ledger.current() == (1, Phase.DONE)
 
 
+@pytest.mark.parametrize("hours", ["nan", "0", "-1"])
+def test_a_run_without_hours_is_refused(hours: str, aino_train: Callable[..., str], tmp_path: Path) -> None:
+    assert f"--hours: expected above 0, got {hours}" in aino_train("loop", tmp_path / "run", "--hours", hours, status=1)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(("flag", "says"), [("--heldout=nowhere.pgn", "nowhere.pgn"), ("--fit.backend=cupy", "no GPU")])
 def test_what_the_training_lacks_was_found_after_the_games(
     flag: str, says: str, aino_train: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
