@@ -173,9 +173,12 @@ def outcomes(result: np.ndarray, roots: np.ndarray, black_to_move: np.ndarray, h
     result: a return of TD(lambda), Sutton 1988. A blunder at ply t + horizon hardly says what ply t was worth.
     """
     keep = horizon / (1.0 + horizon)
-    roots, outcome = np.where(black_to_move[:, None], roots[:, ::-1], roots), np.copy(result)
-    last = outcome[-1:, ::-1] if len(outcome) and black_to_move[-1] else outcome[-1:]
-    for ply in range(len(roots) - 1, -1, -1):
-        outcome[ply] = last
-        last = (1.0 - keep) * roots[ply] + keep * last
-    return np.where(black_to_move[:, None], outcome[:, ::-1], outcome)
+
+    def turned(chances: np.ndarray) -> np.ndarray:
+        """Turn from the side to move to White, or back."""
+        return np.where(black_to_move[:, None], chances[:, ::-1], chances)
+
+    roots, outcome = turned(roots), turned(result)
+    for ply in range(len(outcome) - 2, -1, -1):
+        outcome[ply] = (1.0 - keep) * roots[ply + 1] + keep * outcome[ply + 1]
+    return turned(outcome)

@@ -234,6 +234,14 @@ def test_the_outcome_fades_into_the_values_between() -> None:
     assert outcomes(result, roots, black_to_move, horizon=1e9) == pytest.approx(result, abs=1e-6)
 
 
+def test_a_game_whose_last_move_is_blacks_has_the_same_winner_at_all_plies() -> None:
+    black_to_move = np.array([False, True, False, True])
+    result = wdl_from_result(-1, black_to_move)  # Black wins, and the values of the plies say nothing
+    found = outcomes(result, np.tile(np.eye(3, dtype=np.float32)[1], (4, 1)), black_to_move, horizon=1.0)
+    assert found[:, 0] == pytest.approx([0.0, 1 / 4, 0.0, 1.0])
+    assert found[:, 2] == pytest.approx([1 / 8, 0.0, 1 / 2, 0.0])
+
+
 def test_a_game_without_a_horizon_teaches_its_result(records: dict[int, SelfPlayRecord]) -> None:
     record = replace(records[0], white_points=1)
     black_to_move = (np.arange(len(record.moves)) + int(record.start[SIDE])) % 2 == 1
