@@ -20,7 +20,7 @@ def _ctz(context, builder, signature, arguments):
 
 
 def popcount(x):
-    """Return number of set bits of a uint64."""
+    """Return the number of set bits of a uint64."""
     return int(x).bit_count()
 
 

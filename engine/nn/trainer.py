@@ -341,7 +341,7 @@ class Trainer(Guided):
     # ---- evaluation -----------------------------------------------------------------------------------------------
 
     def evaluate(self, data: Data | Loader, model: Layer | None = None) -> Record:
-        """Return mean loss and metrics of `model` (default: the trained one) over the examples, as inference.
+        """Return the mean loss and metrics of `model` (default: the trained one) over the examples, as inference.
 
         There is no dropout and no augmentation, and BatchNorm uses its running statistics.
         """

@@ -82,8 +82,8 @@ def make_room(tree: Tree) -> Iterator[None]:
 
 @kernel()
 def mark_used(tree, latest, new_number, begin, end, kept):
-    """Return number those of the nodes `begin` to `end` that are REACHED, and close those last visited at `latest` or
-    before, so that nothing below them is reached.
+    """Give numbers to those of the nodes `begin` to `end` that are REACHED, and close those last visited at `latest`
+    or before, so that nothing below them is reached.
 
     `kept` nodes were numbered before; returns how many are now.
     """
@@ -133,7 +133,7 @@ def forget_the_rest(tree: Tree) -> Iterator[None]:
 
 @kernel()
 def mark(tree, new_number, begin, end, kept):
-    """Return number those of the nodes `begin` to `end` that are REACHED, and undo draws by path repetition among them.
+    """Give numbers to the nodes `begin` to `end` that are REACHED, and undo draws by path repetition among them.
 
     `kept` nodes were numbered before; returns how many are now.
     """

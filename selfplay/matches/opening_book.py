@@ -99,9 +99,13 @@ def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bo
 def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     """All positions after the openings of a file, or of Aino's own set, that a game can go on from.
 
-    Arguments as `load_book`, errors as `playable`.
+    `random:PLIES` in place of a file: `random_openings`. Other arguments as `load_book`, errors as `playable`.
     """
-    return _default_openings() if path is None else _boards(load_book(path))
+    if path is None:
+        return _default_openings()
+    if random := RANDOM_BOOK.fullmatch(str(path)):
+        return random_openings(int(random[1]))
+    return _boards(load_book(path))
 
 
 @functools.cache  # each phase of a run needs them, and parsing takes about a second
@@ -111,7 +115,7 @@ def _default_openings() -> Sequence[chess.Board]:
 
 @functools.cache
 def random_openings(plies: int) -> Sequence[chess.Board]:
-    """Different positions after `plies` random legal moves from the start that are not the end of a game.
+    """Draw different positions after `plies` random legal moves from the start that are not the end of a game.
 
     They need nothing but the rules. At most RANDOM_OPENINGS of them, always the same.
     """

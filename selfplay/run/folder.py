@@ -23,7 +23,7 @@ from engine.files.atomic import atomic_write, remove_left_behind
 from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from engine.nn.layer import Layer
-from selfplay.matches.opening_book import RANDOM_BOOK, load_openings, random_openings
+from selfplay.matches.opening_book import load_openings
 from selfplay.records.replay import published_generations
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
 from selfplay.run.ledger import ADVICE, Ledger
@@ -155,12 +155,8 @@ class RunFolder:
 
     def opening_rows(self) -> list[np.ndarray]:
         """Start rows uint64[16] of the run's opening set. Raises DataError as `load_openings`."""
-        openings = self.config.openings
-        if random := RANDOM_BOOK.fullmatch(openings):
-            boards = random_openings(int(random[1]))
-        else:
-            boards = load_openings(Path(openings) if openings else None)
-        return [row_from_board(board) for board in boards]
+        path = Path(self.config.openings) if self.config.openings else None
+        return [row_from_board(board) for board in load_openings(path)]
 
 
 def _net_of_file(path: Path, wanted: str | None) -> str:

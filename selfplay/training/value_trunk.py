@@ -227,7 +227,7 @@ class ValuePass:
 
 
 def part_bounds(follows: np.ndarray) -> list[int]:
-    """Return ends of parts of about PART positions that cut no group; follows bool[n]: siblings of the one before."""
+    """Return the ends of parts of about PART positions that cut no group; follows bool[n]: siblings of those before."""
     leads = np.append(np.flatnonzero(~follows), len(follows))
     inner = leads[np.searchsorted(leads, np.arange(PART, len(follows), PART))]
     return np.unique(np.concatenate([[0], inner, [len(follows)]])).tolist()

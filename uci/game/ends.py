@@ -40,7 +40,7 @@ def end_on_board(board: chess.Board) -> GameEnd | None:
 
 
 def end_by_flag(board: chess.Board) -> GameEnd:
-    """Return the side to move has used up its time."""
+    """Return the end of a game whose side to move has used up its time."""
     if board.has_insufficient_material(not board.turn):
         return GameEnd("1/2-1/2", later("time ran out, but the other side cannot mate"))
     return GameEnd(
@@ -50,7 +50,7 @@ def end_by_flag(board: chess.Board) -> GameEnd:
 
 
 def end_by_resigning(human: chess.Color) -> GameEnd:
-    """Return the person gives up."""
+    """Return the end of a game that the person gives up."""
     return GameEnd(_win_against(human), later("you resigned"))
 
 

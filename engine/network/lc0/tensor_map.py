@@ -129,7 +129,7 @@ def with_counter_times(factor: float, tensors: Mapping[str, np.ndarray]) -> dict
 
 
 def count(layer: Message) -> int:
-    """Return number of elements of a tensor."""
+    """Return the number of elements of a tensor."""
     return len(layer.get("params", b"")) // (4 if layer.get("encoding") == FLOAT32 else 2)
 
 

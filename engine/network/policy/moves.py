@@ -269,5 +269,5 @@ def threat_of(squares, kind, source, target):
 
 @kernel()
 def at_most_2(bitboard):
-    """Return number of squares, 2 for more."""
+    """Return the number of squares, 2 for more."""
     return min(np.int64(popcount(bitboard)), np.int64(2))

@@ -25,7 +25,7 @@ TILES = 4  # Tiles of one board.
 
 
 def transform_weights(weights: np.ndarray) -> np.ndarray:
-    """Return filters [C_out, C_in, 3, 3] -> U [36, C_in, C_out], flat float32 and `packed`, computed in float64."""
+    """Transform filters [C_out, C_in, 3, 3] -> U [36, C_in, C_out], flat float32 and `packed`, computed in float64."""
     u = np.einsum("ia,kcab,jb->ijck", G, weights.astype(np.float64), G)
     return aligned_copy(packed(u.reshape(PLACES, *u.shape[2:])))
 

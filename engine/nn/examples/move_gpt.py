@@ -130,7 +130,7 @@ def perplexity(model: nn.Layer, data: nn.Data, skipped_plies: int) -> float:
 
 
 def sample(model: nn.Layer, rng: np.random.Generator, length: int) -> str:
-    """Return moves of a game written by the model, character by character."""
+    """Return the moves of a game written by the model, character by character."""
     text = "\n"
     while len(text) < length:
         logits, _ = model.forward(encode(text)[None])

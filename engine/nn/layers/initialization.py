@@ -18,13 +18,13 @@ def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> 
 
 
 def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
-    """Return normal weights of variance 2 / (fan_in + fan_out), float32, for linear and saturating outputs. Glorot
+    """Draw normal weights of variance 2 / (fan_in + fan_out), float32, for linear and saturating outputs. Glorot
     and Bengio 2010."""
     return normal(rng, shape, math.sqrt(2 / (fan_in + fan_out)))
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> np.ndarray:
-    """Return normal weights with standard deviation `deviation`, float32.
+    """Draw normal weights with standard deviation `deviation`, float32.
 
     Raises ConfigError unless `rng` is a generator.
     """
