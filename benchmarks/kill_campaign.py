@@ -116,7 +116,8 @@ def place(run: Path) -> str:
         return "generate"
     if not (run / "nets" / f"{newest.stem}.dit").is_file():
         return "fit"
-    with closing(sqlite3.connect(f"file:{run / 'ledger.sqlite'}?mode=ro", uri=True)) as ledger:
+    # Not read-only: whoever opens first after a kill has to take the change back that it cut short.
+    with closing(sqlite3.connect(f"file:{run / 'ledger.sqlite'}?mode=rw", uri=True)) as ledger:
         number = int(newest.stem.removeprefix("gen-"))
         judged = ledger.execute("SELECT 1 FROM gates WHERE generation = ?", (number,)).fetchone()
     return "promote" if judged else "gate"
