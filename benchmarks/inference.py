@@ -26,10 +26,10 @@ from engine.board.convert import stack_from_board
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
+from engine.network.onnx_graph import onnx_graph
 from engine.network.planes import fill_planes
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.tower.onnx_graph import onnx_tower
 
 Run = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
 
@@ -94,7 +94,7 @@ def contestants_of(tensors: dict[str, np.ndarray], config: TowerConfig, batch: i
     runs: dict[str, Run] = {"aino": ours}
     if importlib.util.find_spec("onnx") is None:
         return runs
-    graph = onnx_tower(tensors, config)
+    graph = onnx_graph(tensors, config)
     if importlib.util.find_spec("onnxruntime") is not None:
         runs["onnxruntime fp32"] = onnxruntime_run(graph, planes, threads)
     if importlib.util.find_spec("openvino") is not None:

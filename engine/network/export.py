@@ -16,9 +16,8 @@ from engine.files.atomic import atomic_write
 from engine.files.dit_file import load_tensors
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.tower_file import read_tower
+from engine.network.onnx_graph import onnx_graph
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI
-from engine.network.tower.model import TowerConfig
-from engine.network.tower.onnx_graph import onnx_tower
 
 SUFFIXES = (".npz", ".onnx")
 
@@ -26,16 +25,14 @@ SUFFIXES = (".npz", ".onnx")
 def export_net(source: Path, target: Path) -> None:
     """Write a net file in the format of the target's suffix.
 
-    Raises NetFileError for a source that cannot be read, or is no tower for `.onnx`; ConfigError for another suffix,
-    and for `.onnx` where the package `onnx` is missing or the tower has no convolutional policy or no win-draw-loss.
+    Raises NetFileError for a source that cannot be read, or is no tower or transformer for `.onnx`; ConfigError for
+    another suffix, and for `.onnx` where the package `onnx` is missing or lacks the network's activation.
     """
     if target.suffix not in SUFFIXES:
         raise ConfigError(f"the name of an exported net ends in {' or '.join(SUFFIXES)}, not {target.name!r}")
     if target.suffix == ".onnx":
         tower = read_tower(source)
-        if not isinstance(tower.config, TowerConfig):
-            raise ConfigError(f"only towers can be written as ONNX, not a {tower.config.describe()}")
-        graph = onnx_tower(tower.tensors, tower.config)
+        graph = onnx_graph(tower.tensors, tower.config)
         with atomic_write(target) as stream:
             stream.write(graph)
         return

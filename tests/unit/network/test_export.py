@@ -22,8 +22,19 @@ from engine.network.weights import default_net_path, load_network
 from engine.nn import dit
 from tests.boards import random_game
 from tests.documents.pages import blocks
+from tests.unit.network.lc0_plain import file_bytes, random_net
+from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 POSITIONS = 10
+TOWERS: dict[str, dict[str, Any]] = {
+    "classical policy, scalar value": {"policy": "classical", "value": "scalar", "moves_left": False},
+    "mish, encoders in an attention policy": {"activation": "mish", "policy": "attention", "encoders": 2},
+    "no gates": {"gates": False},
+}
+TRANSFORMERS = (
+    "map, relu", "dense, all heads", "narrow queries, odd sizes", "encoders in the policy head",
+    "scalar value, no moves left", "selu and tanh", "sigmoid and none",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +66,31 @@ def test_the_reader_of_the_page_computes_what_the_tower_computes(tmp_path: Path,
     assert_same(tower(board_planes(boards)), answers(load_network(), boards))
 
 
-def test_onnx_runtime_computes_what_the_tower_computes(tmp_path: Path, boards: list[chess.Board]) -> None:
+def lc0_file(kind: str) -> bytes:
+    """A random network in Lc0's format: a transformer, or one of TOWERS."""
+    if kind in TOWERS:
+        return file_bytes(random_net(np.random.default_rng(11), **TOWERS[kind])[0])
+    return random_transformer(5, **KINDS[kind])[0]
+
+
+@pytest.mark.parametrize("kind", ["shipped", *TOWERS, *TRANSFORMERS])
+def test_onnx_runtime_computes_what_plays(tmp_path: Path, boards: list[chess.Board], kind: str) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
-    export_net(default_net_path(entry="default_tower"), tmp_path / "tower.onnx")
-    session = runtime.InferenceSession(str(tmp_path / "tower.onnx"))
-    outputs = session.run(["policy", "wdl", "moves_left"], {"planes": board_planes(boards)})
-    assert_same(outputs, answers(load_network(), boards))
+    source = tmp_path / "net.pb"
+    if kind == "shipped":
+        source = default_net_path(entry="default_tower")
+    else:
+        source.write_bytes(lc0_file(kind))
+    export_net(source, tmp_path / "net.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "net.onnx"))
+    names = [output.name for output in session.get_outputs()]
+    outputs = dict(zip(names, session.run(names, {"planes": board_planes(boards)}), strict=True))
+    missing = np.zeros((POSITIONS, 1))
+    for ours, end in (("vanilla", ""), ("soft", "_soft")) if "policy_soft" in outputs else (("vanilla", ""),):
+        value, its_end = ("q", "_q") if end else ("winner", "")
+        found = outputs[f"policy{end}"], outputs[f"wdl{its_end}"], outputs.get("moves_left", missing)
+        assert_same(found, answers(load_network(source, (ours, value)), boards))
 
 
 def test_every_array_of_a_sparse_network_is_in_its_npz(tmp_path: Path) -> None:
@@ -74,11 +103,11 @@ def test_every_array_of_a_sparse_network_is_in_its_npz(tmp_path: Path) -> None:
 
 def test_what_cannot_be_exported_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    scalar = tmp_path / "scalar.dit"
-    dit.save(scalar, build_tower(TowerConfig(filters=16, blocks=1, value="scalar"), np.random.default_rng(1)))
-    for source in (scalar, default_net_path()):
+    gelu = tmp_path / "gelu.dit"
+    dit.save(gelu, build_tower(TowerConfig(filters=16, blocks=1, activation="gelu"), np.random.default_rng(1)))
+    for source in (gelu, default_net_path()):
         with pytest.raises((ConfigError, NetFileError)):
             export_net(source, tmp_path / "net.onnx")
     with pytest.raises(ConfigError, match=r"\.npz or \.onnx"):
-        export_net(scalar, tmp_path / "net.txt")
-    assert [path.name for path in tmp_path.iterdir()] == ["scalar.dit"]
+        export_net(gelu, tmp_path / "net.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["gelu.dit"]
