@@ -35,14 +35,19 @@ def fold_norms(layer: Layer) -> Layer:
     return layer.with_children(children)
 
 
+def fold_norm(
+    weight: np.ndarray, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: np.ndarray, epsilon: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a convolution's weight and bias with a batch norm folded in: w g / s, b - m g / s, s^2 = v + epsilon."""
+    scale = gamma / np.sqrt(variance + epsilon)
+    return weight * scale[:, None, None, None], beta - mean * scale
+
+
 def _folded(conv: Conv2D, norm: BatchNorm) -> Conv2D:
     weight, bias = conv.params["weight"].astype(np.float64), conv.params.get("bias", np.float64(0.0))
     mean, variance = (norm.buffers[name].astype(np.float64) for name in ("running_mean", "running_variance"))
-    scale = norm.params["gamma"] / np.sqrt(variance + norm.epsilon)
+    folded = fold_norm(weight, norm.params["gamma"], norm.params["beta"], mean - bias, variance, norm.epsilon)
     twin, dtype = copy.copy(conv), conv.params["weight"].dtype
     twin.bias = True
-    twin.params = {
-        "weight": (weight * scale[:, None, None, None]).astype(dtype),
-        "bias": (norm.params["beta"] + (bias - mean) * scale).astype(dtype),
-    }
+    twin.params = {name: array.astype(dtype) for name, array in zip(("weight", "bias"), folded, strict=True)}
     return twin

@@ -28,9 +28,9 @@ from engine.network.lc0.reader import TowerFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
 from engine.network.lc0.tensor_map import NORM, ConvTensors, places_of, put, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, encode
-from engine.network.tower.folding import Tensors, folded_convolution, named_tensor
 from engine.network.tower.model import NORM_EPSILON, TowerConfig
-from engine.network.transformer.model import NetworkConfig, policy_name
+from engine.network.transformer.model import NetworkConfig, layers_with, policy_name
+from engine.nn.norm_folding import fold_norm
 
 SUFFIXES = (".pb", ".pb.gz")
 Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
@@ -65,15 +65,15 @@ def save_lc0(path: Path, tower: TowerFile) -> None:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
-def _weights(path: Path, tensors: Tensors, config: NetworkConfig) -> Message:
+def _weights(path: Path, given: Mapping[str, np.ndarray], config: NetworkConfig) -> Message:
     weights: Message = {}
-    tensors, by_name = with_counter_times(1 / counter_scale(config.input_format), tensors), heads_by_name(config)
+    model = layers_with(with_counter_times(1 / counter_scale(config.input_format), given), config).astype(np.float64)
+    tensors, by_name = model.named_parameters() | model.named_buffers(), heads_by_name(config)
     for row in stored_tensors(config, by_name):
         if isinstance(row, ConvTensors):
             put(weights, row.block, _block(path, tensors, row))
         else:
-            tensor = named_tensor(tensors, row.name, row.shape) * row.scale
-            put(weights, row.places[0], _quantised(path, row.name, tensor)[0])
+            put(weights, row.places[0], _quantised(path, row.name, tensors[row.name] * row.scale)[0])
     if not isinstance(config, TowerConfig):
         weights["headcount"] = config.heads
     for head in config.policy_heads if config.policy_layers else ():
@@ -82,17 +82,21 @@ def _weights(path: Path, tensors: Tensors, config: NetworkConfig) -> Message:
     return weights
 
 
-def _block(path: Path, tensors: Tensors, row: ConvTensors) -> Message:
+def _block(path: Path, tensors: Mapping[str, np.ndarray], row: ConvTensors) -> Message:
     """Return a convolution with its bias, or with a batch norm that holds the channels' factors and offsets."""
+    parts = {"weights": tensors[f"{row.conv}.weight"]}
     if not row.norm:
-        weight = named_tensor(tensors, f"{row.conv}.weight", row.shape)
-        bias = named_tensor(tensors, f"{row.conv}.bias", row.shape[:1])
-        return {"weights": _quantised(path, row.conv, weight)[0], "biases": _quantised(path, row.conv, bias)[0]}
-    wanted = folded_convolution(tensors, row.conv, row.norm, row.shape)
-    as_trained = {field: named_tensor(tensors, f"{row.norm}.{name}", row.shape[:1]) for field, name in NORM.items()}
-    as_trained["weights"] = named_tensor(tensors, f"{row.conv}.weight", row.shape)
-    ways = [_stored(path, row, parts) for parts in (_scaled(*wanted), as_trained)]
-    return min(ways, key=lambda way: _distance(way[1], wanted))[0]
+        return _stored(path, row.conv, parts | {"biases": tensors[f"{row.conv}.bias"]})[0]
+    parts |= {field: tensors[f"{row.norm}.{name}"] for field, name in NORM.items()}
+    wanted = _folded(parts)
+    ways = [_stored(path, row.conv, way) for way in (_scaled(*wanted), parts)]
+    return min(ways, key=lambda way: _distance(_folded(way[1]), wanted))[0]
+
+
+def _folded(parts: Mapping[str, np.ndarray]) -> Folded:
+    """Fold the batch norm of a ConvBlock."""
+    norm = (parts[field] for field in ("bn_gammas", "bn_betas", "bn_means", "bn_stddivs"))
+    return fold_norm(parts["weights"], *norm, NORM_EPSILON)
 
 
 def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
@@ -110,12 +114,10 @@ def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _stored(path: Path, row: ConvTensors, parts: Mapping[str, np.ndarray]) -> tuple[Message, Folded]:
-    """Make a ConvBlock; returns it with the weight and bias that its 16-bit numbers encode."""
-    layers = {field: _quantised(path, row.conv, part) for field, part in parts.items()}
-    values = {f"{row.norm}.{NORM[field]}": value for field, (_, value) in layers.items() if field in NORM}
-    values[f"{row.conv}.weight"] = layers["weights"][1]
-    return {field: layer for field, (layer, _) in layers.items()}, folded_convolution(values, *row[1:])
+def _stored(path: Path, name: str, parts: Mapping[str, np.ndarray]) -> tuple[Message, dict[str, np.ndarray]]:
+    """Return a ConvBlock, and the numbers that it encodes."""
+    layers = {field: _quantised(path, name, part) for field, part in parts.items()}
+    return {field: layer for field, (layer, _) in layers.items()}, {field: part for field, (_, part) in layers.items()}
 
 
 def _distance(found: Folded, wanted: Folded) -> float:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from engine.errors import ConfigError, ShapeError
+from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned_copy
-from engine.network.planes import PLANES
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.fused_heads import DenseHead, OneByOne
 from engine.network.tower.fused_policy import Attention, Classical, ConvHead, PolicyHead
@@ -22,157 +22,136 @@ from engine.network.tower.fused_winograd import transform_weights
 from engine.network.tower.input_layer import input_layer
 from engine.network.tower.model import NORM_EPSILON, SQUARES, TowerConfig
 from engine.network.tower.multiply import packed
+from engine.network.transformer.model import NetworkConfig, layers_with
+from engine.nn.norm_folding import fold_norms
 from engine.nn.operations.tiles import PLACES
 
-Tensors = Mapping[str, np.ndarray]
-
+Tensors = Mapping[str, np.ndarray]  # float64 parameters from `folded_tensors`
+Affine = tuple[np.ndarray, np.ndarray]  # weight and bias
 ACTIVATIONS = ("relu", "mish")
 
 
-def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHead]:
-    """Fold a tower's named parameters and buffers (names as in `model.py`).
+def folded_tensors(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> Tensors:
+    """Return a network's parameters by name, batch norm folded in, as float64: they are rounded once, at the end.
 
-    Raises ConfigError when a tensor is missing or the activation is neither ReLU nor mish, and ShapeError when a shape
-    does not fit.
+    Raises ConfigError when a tensor is missing, a variance negative or the activation neither ReLU nor mish, and
+    ShapeError when a shape does not fit.
     """
     if config.activation not in ACTIVATIONS:
         raise ConfigError(f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}")
-    f, head = config.filters, config.value_head
-    left_channels, left_hidden = config.moves_left_channels, config.moves_left_hidden
-    stem, stem_bias = folded_convolution(tensors, "trunk.input_conv", "trunk.input_norm", (f, PLANES, 3, 3))
-    features = [folded_convolution(tensors, f"{head}.conv", f"{head}.norm", (config.value_channels, f, 1, 1))]
-    if left_channels:
-        features.append(folded_convolution(tensors, "moves_left.conv", "moves_left.norm", (left_channels, f, 1, 1)))
-    policy, outputs, nothing = _policy(tensors, config), 3 if config.value == "wdl" else 1, np.zeros(0, np.float32)
+    model = layers_with(tensors, config).astype(np.float64)
+    for name, array in model.named_buffers().items():
+        if name.endswith("variance") and not (array > -NORM_EPSILON).all():
+            raise ConfigError(f"{name}: expected no negative variance, found {array.min():g}")
+    return fold_norms(model).named_parameters()
+
+
+def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHead]:
+    """Lay out a tower's parameters; names as in `model.py`."""
+    policy, nothing = _policy(tensors, config.policy), np.zeros(0, np.float32)
     weights = FusedWeights(
-        input=input_layer(pad(stem, 0), pad(stem_bias, 0)),
+        input=input_layer(*(pad(array, 0) for array in affine(tensors, "trunk.input_conv"))),
         **_trunk(tensors, config),
         gates=_gates(tensors, config),
         policy=policy if isinstance(policy, ConvHead) else ConvHead(nothing, nothing),  # empty for other heads
-        heads=one_by_one(f, *features),
-        value=dense_head(tensors, head, config.value_channels, config.value_hidden, outputs),
-        moves_left=dense_head(tensors, "moves_left", left_channels, left_hidden, 1) if left_channels else no_head(),
+        **answer_heads(tensors, config.value_head, "conv"),
     )
     return weights, policy
 
 
+def affine(tensors: Tensors, name: str) -> Affine:
+    """Return the weight and bias of a layer."""
+    return tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+
+
 def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, np.ndarray]:
     """Return the fields `trunk` and `trunk_bias` of `Weights`."""
-    names = [(f"trunk.block{b}.conv{i}", f"trunk.block{b}.norm{i}") for b in range(config.blocks) for i in (1, 2)]
+    names = [f"trunk.block{block}.conv{number}" for block in range(config.blocks) for number in (1, 2)]
     if config.policy == "convolution":
-        names.append(("policy.conv1", "policy.norm1"))
-    f, channels = config.filters, config.filters + -config.filters % LANES
-    layers = [folded_convolution(tensors, *pair, (f, f, 3, 3)) for pair in names]
+        names.append("policy.conv1")
+    layers, channels = [affine(tensors, name) for name in names], config.filters + -config.filters % LANES
     return {
         "trunk": _stacked([_winograd(weight) for weight, _ in layers], PLACES * channels * channels),
         "trunk_bias": _stacked([pad(bias, 0) for _, bias in layers], channels),
     }
 
 
-def _policy(tensors: Tensors, config: TowerConfig) -> PolicyHead:
-    f, planes, depth = config.filters, config.policy_planes, config.policy_depth
-    if config.policy == "convolution":
-        weight = _winograd(named_tensor(tensors, "policy.conv2.weight", (planes, f, 3, 3)))
-        return ConvHead(weight, flat(pad(named_tensor(tensors, "policy.conv2.bias", (planes,)), 0)))
-    if config.policy == "classical":
-        squares = one_by_one(f, folded_convolution(tensors, "policy.conv", "policy.norm", (planes, f, 1, 1)))
-        weight = named_tensor(tensors, "policy.dense.weight", (POLICY_SIZE, planes * SQUARES))
-        rows = weight.reshape(POLICY_SIZE, planes, SQUARES).swapaxes(1, 2)
-        bias = named_tensor(tensors, "policy.dense.bias", (POLICY_SIZE,))
-        return Classical(squares, flat(pad(rows, 2)), flat(bias))
-    embedding = named_tensor(tensors, "policy.embedding.weight", (planes, f, 1, 1))
-    squares = one_by_one(f, (embedding, named_tensor(tensors, "policy.embedding.bias", (planes,))))
-    return attention_weights(tensors, "policy", squares, planes, depth)
+def _policy(tensors: Tensors, kind: str) -> PolicyHead:
+    if kind == "convolution":
+        weight, bias = affine(tensors, "policy.conv2")
+        return ConvHead(_winograd(weight), flat(pad(bias, 0)))
+    if kind == "classical":
+        weight, bias = affine(tensors, "policy.dense")
+        rows = weight.reshape(POLICY_SIZE, -1, SQUARES).swapaxes(1, 2)
+        return Classical(one_by_one(affine(tensors, "policy.conv")), flat(pad(rows, 2)), flat(bias))
+    return attention_weights(tensors, "policy")
 
 
-def attention_weights(tensors: Tensors, head: str, squares: OneByOne, planes: int, depth: int) -> Attention:
-    """Return the attention policy `head` on an embedding of `planes` numbers per square."""
-    weights = [named_tensor(tensors, f"{head}.moves.{name}.weight", (depth, planes)).T for name in ("query", "key")]
-    biases = [named_tensor(tensors, f"{head}.moves.{name}.bias", (depth,)) for name in ("query", "key")]
-    weights[0], biases[0] = weights[0] / math.sqrt(depth), biases[0] / math.sqrt(depth)
-    weight = pad(np.concatenate([pad(part, 1) for part in weights], axis=1), 0)
-    bias = np.concatenate([pad(part, 0) for part in biases])
-    pieces = named_tensor(tensors, f"{head}.moves.promotion", (4, depth))  # queen, rook, bishop, knight
-    return Attention(squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1)))
+def attention_weights(tensors: Tensors, head: str) -> Attention:
+    """Return the attention policy `head`."""
+    (query, query_bias), (key, key_bias) = (affine(tensors, f"{head}.moves.{name}") for name in ("query", "key"))
+    root = math.sqrt(len(query))
+    weight = pad(np.concatenate([pad(part, 1) for part in (query.T / root, key.T)], axis=1), 0)
+    bias = np.concatenate([pad(part, 0) for part in (query_bias / root, key_bias)])
+    pieces, squares = tensors[f"{head}.moves.promotion"], one_by_one(affine(tensors, f"{head}.embedding"))
+    return Attention(squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1)))  # the 4th: knight
 
 
-def one_by_one(channels: int, *parts: tuple[np.ndarray, np.ndarray]) -> OneByOne:
+def one_by_one(*parts: Affine) -> OneByOne:
     """Join the heads' 1x1 convolutions [F, C, 1, 1] or [F, C] with bias [F], one head's features after another's."""
-    channels += -channels % LANES
     split = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
-    weight = np.concatenate([weight.reshape(len(weight), -1).T for weight, _ in parts], axis=1)
+    weight = pad(np.concatenate([weight.reshape(len(weight), -1).T for weight, _ in parts], axis=1), 0)
     bias = np.concatenate([bias for _, bias in parts])
-    return OneByOne(packed_copy(pad(pad(weight, 0), 1)), flat(pad(bias, 0)), np.int64(channels), split)
+    return OneByOne(packed_copy(pad(weight, 1)), flat(pad(bias, 0)), np.int64(len(weight)), split)
 
 
-def no_head() -> DenseHead:
-    """Return a head that a network lacks."""
+def answer_heads(tensors: Tensors, value: str, embedding: str) -> dict[str, Any]:
+    """Return the fields `heads`, `value` and `moves_left` of a network; `embedding` is the heads' first layer."""
+    heads = [value] + ["moves_left"] * (f"moves_left.{embedding}.weight" in tensors)
     nothing = np.zeros(0, np.float32)
-    return DenseHead(nothing, nothing, np.zeros((0, 0), np.float32), nothing)
+    dense = [
+        *(_dense_head(tensors, head) for head in heads),
+        DenseHead(nothing, nothing, np.zeros((0, 0), np.float32), nothing),
+    ]
+    squares = one_by_one(*(affine(tensors, f"{head}.{embedding}") for head in heads))
+    return {"heads": squares, "value": dense[0], "moves_left": dense[1]}
 
 
-def _gates(tensors: Tensors, config: TowerConfig) -> Gates:
-    filters, hidden = config.filters, config.se_hidden
-    parts = [_gate(tensors, f"trunk.block{b}.se.", filters, hidden) for b in range(config.blocks)] if hidden else []
-    if not parts:
-        return Gates(*(np.zeros((config.blocks, 0), np.float32) for _ in Gates._fields))
-    return Gates(*(aligned_copy(np.stack(arrays)) for arrays in zip(*parts, strict=True)))
-
-
-def _gate(tensors: Tensors, name: str, filters: int, hidden: int) -> tuple[np.ndarray, ...]:
-    """One block's gate in the order of `Gates`, each array flat."""
-    squeeze = named_tensor(tensors, name + "squeeze.weight", (hidden, filters)).T
-    excite = named_tensor(tensors, name + "excite.weight", (2 * filters, hidden)).T.reshape(hidden, 2, filters)
-    squeeze_bias = named_tensor(tensors, name + "squeeze.bias", (hidden,))
-    excite_bias = named_tensor(tensors, name + "excite.bias", (2 * filters,)).reshape(2, filters)
-    padded = pad(pad(squeeze, 0), 1), pad(squeeze_bias, 0), pad(pad(excite, 0), 2), pad(excite_bias, 1)
-    return tuple(array.reshape(-1) for array in padded)
-
-
-def dense_head(
-    tensors: Tensors, name: str, channels: int, hidden: int, outputs: int, squares_first: bool = False
-) -> DenseHead:
+def _dense_head(tensors: Tensors, name: str) -> DenseHead:
     """Return the two dense layers of a head, whose first takes squares by channels (towers) or channels by squares."""
-    weight1 = named_tensor(tensors, f"{name}.dense1.weight", (hidden, channels * SQUARES))
-    by_square = weight1.reshape(hidden, channels, SQUARES).transpose(2, 1, 0)
-    if squares_first:
-        by_square = weight1.reshape(hidden, SQUARES, channels).transpose(1, 2, 0)
+    (weight1, bias1), (weight2, bias2) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
+    if f"{name}.conv.weight" in tensors:
+        by_square = weight1.reshape(len(weight1), -1, SQUARES).transpose(2, 1, 0)
+    else:
+        by_square = weight1.reshape(len(weight1), SQUARES, -1).transpose(1, 2, 0)
     return DenseHead(
-        weight1=packed_copy(pad(by_square, 2).reshape(SQUARES * channels, -1)),
-        bias1=flat(pad(named_tensor(tensors, f"{name}.dense1.bias", (hidden,)), 0)),
-        weight2=aligned_copy(pad(named_tensor(tensors, f"{name}.dense2.weight", (outputs, hidden)).T, 0)),
-        bias2=aligned_copy(named_tensor(tensors, f"{name}.dense2.bias", (outputs,))),
+        weight1=packed_copy(pad(by_square, 2).reshape(weight1.shape[1], -1)),
+        bias1=flat(pad(bias1, 0)),
+        weight2=aligned_copy(pad(weight2.T, 0)),
+        bias2=aligned_copy(bias2),
     )
 
 
-def folded_convolution(tensors: Tensors, conv: str, norm: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and bias of a convolution with its batch norm folded in, float64.
+def _gates(tensors: Tensors, config: TowerConfig) -> Gates:
+    blocks = range(config.blocks if config.se_ratio else 0)
+    if not blocks:
+        return Gates(*(np.zeros((config.blocks, 0), np.float32) for _ in Gates._fields))
+    parts = [_gate(tensors, f"trunk.block{block}.se") for block in blocks]
+    return Gates(*(aligned_copy(np.stack(arrays)) for arrays in zip(*parts, strict=True)))
 
-    These are w g / s and beta - mean g / s with s^2 = variance + epsilon. Raises ConfigError for a missing tensor or a
-    variance without a square root, and ShapeError for a tensor that does not fit.
-    """
-    channels = (shape[0],)
-    weight = named_tensor(tensors, conv + ".weight", shape)
-    names = ("gamma", "beta", "running_mean", "running_variance")
-    gamma, beta, mean, variance = (named_tensor(tensors, f"{norm}.{name}", channels) for name in names)
-    if not (variance > -NORM_EPSILON).all():
-        raise ConfigError(f"{norm}.running_variance: expected no negative variance, found {variance.min():g}")
-    scale = gamma / np.sqrt(variance + NORM_EPSILON)
-    return weight * scale[:, None, None, None], beta - mean * scale
+
+def _gate(tensors: Tensors, name: str) -> tuple[np.ndarray, ...]:
+    """One block's gate in the order of `Gates`, each array flat."""
+    (squeeze, squeeze_bias), (excite, excite_bias) = (
+        affine(tensors, f"{name}.{part}") for part in ("squeeze", "excite")
+    )
+    halves = excite.T.reshape(len(squeeze), 2, -1), excite_bias.reshape(2, -1)
+    padded = pad(pad(squeeze.T, 0), 1), pad(squeeze_bias, 0), pad(pad(halves[0], 0), 2), pad(halves[1], 1)
+    return tuple(array.reshape(-1) for array in padded)
 
 
 def _winograd(weight: np.ndarray) -> np.ndarray:
     return transform_weights(pad(pad(weight, 0), 1))
-
-
-def named_tensor(tensors: Tensors, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One tensor as float64, so that folding rounds only once, at the end. Raises ConfigError or ShapeError."""
-    if name not in tensors:
-        raise ConfigError(f"the network has no tensor {name!r}")
-    array = np.asarray(tensors[name], np.float64)
-    if array.shape != shape:
-        raise ShapeError(f"{name}: expected {list(shape)}, found {list(array.shape)}")
-    return array
 
 
 def pad(array: np.ndarray, axis: int) -> np.ndarray:

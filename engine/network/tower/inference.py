@@ -20,7 +20,7 @@ from engine.errors import ConfigError
 from engine.native.memory import aligned_zeros, buffers
 from engine.native.pool import PerThread
 from engine.network.outputs import CHUNK
-from engine.network.tower.folding import fold
+from engine.network.tower.folding import fold, folded_tensors
 from engine.network.tower.fused_heads import head_space
 from engine.network.tower.fused_policy import (
     HEAD_KERNELS,
@@ -113,9 +113,10 @@ class FusedTower(Fused):
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
-            self.weights, self.policy = fold(tensors, config)
+            folded = folded_tensors(tensors, config)
+            self.weights, self.policy = fold(folded, config)
             if layers := config.policy_layers:
-                self.encoders = fold_encoders(tensors, "policy.encoder", layers, config.policy_encoder_layer)
+                self.encoders = fold_encoders(folded, "policy.encoder", layers, config.policy_encoder_layer)
         super().__init__(config, self.weights, self.policy, self.encoders)
 
     def evaluate_body(

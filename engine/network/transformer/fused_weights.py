@@ -12,12 +12,10 @@ from engine.native.memory import aligned_copy
 from engine.network.planes import PLANES
 from engine.network.tower.folding import (
     Tensors,
+    affine,
+    answer_heads,
     attention_weights,
-    dense_head,
     flat,
-    named_tensor,
-    no_head,
-    one_by_one,
     packed_copy,
     pad,
 )
@@ -27,7 +25,6 @@ from engine.network.transformer.embedding_steps import BoardWeights
 from engine.network.transformer.encoder_steps import ACTIVATION_CODES, Encoders
 from engine.network.transformer.model import (
     DENSE_EPSILON,
-    PIECE_PLANES,
     SQUARES,
     TransformerConfig,
     policy_name,
@@ -53,37 +50,22 @@ class FusedTransformerWeights(NamedTuple):
 def fold_transformer(
     tensors: Tensors, config: TransformerConfig, policy_head: str = "vanilla", value_head: str = "winner"
 ) -> FusedTransformerWeights:
-    """Fold named parameters (names as in `model`). Raises ConfigError for a missing one, ShapeError where one does not
-    fit."""
-    policy, value, width = policy_name(policy_head), config.value_name(value_head), config.width
-    parts = [_dense(tensors, f"{value}.embedding", config.value_channels, width)]
-    if config.moves_left_channels:
-        parts.append(_dense(tensors, "moves_left.embedding", config.moves_left_channels, width))
-    left = config.moves_left_channels, config.moves_left_hidden, 1
-    outputs = 3 if config.value == "wdl" else 1
-    planes = config.policy_planes
-    squares = one_by_one(width, _dense(tensors, f"{policy}.embedding", planes, width))
+    """Lay out a transformer's parameters; names as in `model`."""
+    policy, encoders = policy_name(policy_head), None
+    if config.policy_layers:
+        encoders = fold_encoders(tensors, f"{policy}.encoder", config.policy_layers, config.policy_encoder_layer)
     return FusedTransformerWeights(
         board=_board(tensors, config),
         mix=_mix(tensors, config) if config.embedding == "dense" else None,
         body=fold_encoders(tensors, "trunk.encoder", config.layers, config.encoder_layer),
-        heads=one_by_one(width, *parts),
-        value=dense_head(tensors, value, config.value_channels, config.value_hidden, outputs, squares_first=True),
-        moves_left=dense_head(tensors, "moves_left", *left, squares_first=True) if left[0] else no_head(),
-        policy=attention_weights(tensors, policy, squares, planes, config.policy_depth),
-        policy_encoders=fold_encoders(tensors, f"{policy}.encoder", config.policy_layers, config.policy_encoder_layer)
-        if config.policy_layers
-        else None,
+        policy=attention_weights(tensors, policy),
+        policy_encoders=encoders,
+        **answer_heads(tensors, config.value_name(value_head), "embedding"),
     )
 
 
-def _dense(tensors: Tensors, name: str, outputs: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
-    return named_tensor(tensors, f"{name}.weight", (outputs, inputs)), named_tensor(tensors, f"{name}.bias", (outputs,))
-
-
-def _norm(tensors: Tensors, name: str, features: int) -> np.ndarray:
-    parts = [named_tensor(tensors, f"{name}.{part}", (features,)) for part in ("gamma", "beta")]
-    return np.concatenate([pad(part, 0) for part in parts])
+def _norm(tensors: Tensors, name: str) -> np.ndarray:
+    return np.concatenate([pad(tensors[f"{name}.{part}"], 0) for part in ("gamma", "beta")])
 
 
 def _matrix(weight: np.ndarray) -> np.ndarray:
@@ -93,22 +75,19 @@ def _matrix(weight: np.ndarray) -> np.ndarray:
 
 def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
     width, planes = config.width, config.embedding_planes
-    weight, bias = _dense(tensors, "trunk.embedding.dense", width, PLANES + (planes or SQUARES))
-    start = np.broadcast_to(bias, (SQUARES, width))
-    nothing = np.zeros(0, np.float32)
-    pieces, pieces_bias, more = nothing, nothing, nothing
+    weight, bias = affine(tensors, "trunk.embedding.dense")
+    start, gate = np.broadcast_to(bias, (SQUARES, width)), np.zeros((2, 0), np.float32)
+    pieces = pieces_bias = more = norm = np.zeros(0, np.float32)
     if planes:
-        matrix, pieces_bias = _dense(tensors, "trunk.embedding.preprocess", SQUARES * planes, SQUARES * PIECE_PLANES)
-        by_square = pad(matrix.T.reshape(SQUARES * PIECE_PLANES, SQUARES, planes), 2)
-        pieces, pieces_bias = flat(by_square), flat(pad(pieces_bias.reshape(SQUARES, planes), 1))
-        more = _matrix(weight[:, PLANES:])
+        matrix, pieces_bias = affine(tensors, "trunk.embedding.preprocess")
+        pieces = flat(pad(matrix.T.reshape(-1, SQUARES, planes), 2))
+        pieces_bias = flat(pad(pieces_bias.reshape(SQUARES, planes), 1))
+        more, norm = _matrix(weight[:, PLANES:]), flat(_norm(tensors, "trunk.norm"))
     else:
         start = start + reach_map().astype(np.float64) @ weight[:, PLANES:].T
-    gate = (
-        [named_tensor(tensors, f"trunk.gate.{part}", (width, SQUARES)).T for part in ("scale", "shift")]
-        if config.gate
-        else []
-    )
+    if config.gate:
+        parts = [tensors[f"trunk.gate.{part}"].T for part in ("scale", "shift")]
+        gate = aligned_copy(np.stack([pad(part, 1).reshape(-1) for part in parts]))
     return BoardWeights(
         width=np.int64(width),
         act=np.int64(ACTIVATION_CODES[config.activation]),
@@ -119,20 +98,16 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
         pieces_bias=pieces_bias,
         more=more,
         nothing=np.zeros(width + -width % LANES, np.float32),
-        norm=flat(_norm(tensors, "trunk.norm", width)) if planes else nothing,
-        gate=aligned_copy(np.stack([pad(part, 1).reshape(-1) for part in gate]))
-        if gate
-        else np.zeros((2, 0), np.float32),
+        norm=norm,
+        gate=gate,
     )
 
 
 def fold_encoders(tensors: Tensors, name: str, layers: int, sizes: dict) -> Encoders:
     """Return the layers of an encoder with the settings of `engine.nn.EncoderLayer`."""
     smolgen = sizes.get("smolgen")
-    folded = [_layer(tensors, f"{name}.layer{number}", sizes, smolgen) for number in range(layers)]
-    table = np.zeros(0, np.float32)
-    if smolgen:
-        table = packed_copy(named_tensor(tensors, f"{name}.table", (SQUARES**2, smolgen["generated"])).T)
+    folded = [_layer(tensors, f"{name}.layer{number}", sizes["heads"], smolgen) for number in range(layers)]
+    table = packed_copy(tensors[f"{name}.table"].T) if smolgen else np.zeros(0, np.float32)
     return _encoders(sizes, smolgen, table, folded)
 
 
@@ -160,58 +135,52 @@ def _encoders(sizes: dict, smolgen: dict | None, table: np.ndarray, layers: list
     )
 
 
-def _layer(tensors: Tensors, name: str, sizes: dict, smolgen: dict | None) -> dict[str, np.ndarray]:
-    width, heads, inner = sizes["features"], sizes["heads"], sizes["inner"]
-    depth, attention = inner // heads, f"{name}.attention"
+def _layer(tensors: Tensors, name: str, heads: int, smolgen: dict | None) -> dict[str, np.ndarray]:
+    query, key, value, output = (
+        affine(tensors, f"{name}.attention.{part}") for part in ("query", "key", "value", "output")
+    )
+    depth = len(query[0]) // heads
 
     def by_head(array: np.ndarray) -> np.ndarray:
         """Pad the numbers of each head, the first axis."""
         parts = pad(array.reshape(heads, depth, -1), 1)
         return parts.reshape(heads * parts.shape[1], -1)
 
-    query, query_bias = _dense(tensors, f"{attention}.query", inner, width)
-    key, _ = _dense(tensors, f"{attention}.key", inner, width)
-    value, value_bias = _dense(tensors, f"{attention}.value", inner, width)
-    output, output_bias = _dense(tensors, f"{attention}.output", width, inner)
     factor = 1 / math.sqrt(depth)
-    columns = [by_head(part).T for part in (query * factor, key, value)]
+    columns = [by_head(part).T for part in (query[0] * factor, key[0], value[0])]
     arrays = {
         "queries": packed_copy(pad(np.concatenate(columns, axis=1), 0)),
-        "query_bias": by_head(query_bias * factor).reshape(-1),
-        "output": packed_copy(pad(by_head(output.T), 1)),
-        "output_bias": pad(output_bias + output @ value_bias, 0),
-        "norm1": _norm(tensors, f"{name}.norm", width),
-        **_feed(tensors, f"{name}.feed", width, sizes["hidden"]),
+        "query_bias": by_head(query[1] * factor).reshape(-1),
+        "output": packed_copy(pad(by_head(output[0].T), 1)),
+        "output_bias": pad(output[1] + output[0] @ value[1], 0),
+        "norm1": _norm(tensors, f"{name}.norm"),
+        **_feed(tensors, f"{name}.feed"),
     }
-    return arrays | (_smolgen(tensors, f"{name}.smolgen", width, heads, smolgen) if smolgen else {})
+    return arrays | (_smolgen(tensors, f"{name}.smolgen", smolgen["activation"]) if smolgen else {})
 
 
-def _feed(tensors: Tensors, name: str, width: int, hidden: int) -> dict[str, np.ndarray]:
-    up, up_bias = _dense(tensors, f"{name}.dense1", hidden, width)
-    down, down_bias = _dense(tensors, f"{name}.dense2", width, hidden)
+def _feed(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
+    (up, up_bias), (down, down_bias) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
     biases = {"up_bias": pad(up_bias, 0), "down_bias": pad(down_bias, 0)}
-    return {"up": _matrix(up), "down": _matrix(down), "norm2": _norm(tensors, f"{name}.norm", width), **biases}
+    return {"up": _matrix(up), "down": _matrix(down), "norm2": _norm(tensors, f"{name}.norm"), **biases}
 
 
 def _mix(tensors: Tensors, config: TransformerConfig) -> Encoders:
     sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON}
-    layer = _feed(tensors, "trunk.mix", config.width, config.embedding_hidden)
-    return _encoders(sizes, None, np.zeros(0, np.float32), [layer])
+    return _encoders(sizes, None, np.zeros(0, np.float32), [_feed(tensors, "trunk.mix")])
 
 
-def _smolgen(tensors: Tensors, name: str, width: int, heads: int, sizes: dict) -> dict[str, np.ndarray]:
-    small, units, codes = sizes["compressed"], sizes["hidden"], heads * sizes["generated"]
-    dense1, bias1 = _dense(tensors, f"{name}.dense1", units, SQUARES * small)
-    dense2, bias2 = _dense(tensors, f"{name}.dense2", codes, units)
-    by_square = pad(dense1.reshape(units, SQUARES, small), 2).reshape(units, -1)
-    filling = FAR_BELOW_ZERO if sizes["activation"] == "sigmoid" else 0.0  # The norms expect zeros there.
+def _smolgen(tensors: Tensors, name: str, activation: str) -> dict[str, np.ndarray]:
+    (dense1, bias1), (dense2, bias2) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
+    by_square = pad(dense1.reshape(len(dense1), SQUARES, -1), 2).reshape(len(dense1), -1)
+    filling = FAR_BELOW_ZERO if activation == "sigmoid" else 0.0  # The norms expect zeros there.
     biases = [np.pad(bias, (0, -len(bias) % LANES), constant_values=filling) for bias in (bias1, bias2)]
     return {
-        "compress": _matrix(named_tensor(tensors, f"{name}.compress", (small, width))),
+        "compress": _matrix(tensors[f"{name}.compress"]),
         "dense1": _matrix(by_square),
         "dense1_bias": biases[0],
-        "small_norm1": _norm(tensors, f"{name}.norm1", units),
+        "small_norm1": _norm(tensors, f"{name}.norm1"),
         "dense2": _matrix(dense2),
         "dense2_bias": biases[1],
-        "small_norm2": _norm(tensors, f"{name}.norm2", codes),
+        "small_norm2": _norm(tensors, f"{name}.norm2"),
     }

@@ -12,6 +12,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.network.outputs import CHUNK
+from engine.network.tower.folding import folded_tensors
 from engine.network.tower.fused_heads import ORIGIN, HeadSpace, answer_values, head_space, keep_features
 from engine.network.tower.fused_policy import PolicySpace
 from engine.network.tower.inference import Fused
@@ -59,7 +60,7 @@ class FusedTransformer(Fused):
         value_head: str = "winner",
     ) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
-            self.weights = fold_transformer(tensors, config, policy_head, value_head)
+            self.weights = fold_transformer(folded_tensors(tensors, config), config, policy_head, value_head)
         super().__init__(config, self.weights)
         self.policy, self.encoders = self.weights.policy, self.weights.policy_encoders
 
