@@ -64,9 +64,14 @@ def network_of(path: str | Path, net: Message) -> NetworkConfig:
 
 
 def format_of(config: NetworkConfig) -> Message:
-    """Return the "format" message of a network's file. Raises ConfigError for an activation that Lc0 lacks."""
+    """Return the "format" message of a network's file.
+
+    Raises ConfigError for an activation that Lc0 lacks, and without blocks: lc0 then skips the first convolution.
+    """
     network = {"output": 2 if config.value == "wdl" else 1}
     if isinstance(config, TowerConfig):
+        if not config.blocks:
+            raise ConfigError("lc0 does not play towers without residual blocks")
         network["network"], table = SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS, _OF_TOWERS
     else:
         network["network"], table = _MULTIHEAD if any(heads_by_name(config)) else _ATTENTION_BODY, _OF_TRANSFORMERS
@@ -199,7 +204,7 @@ class _Sizes:
         heads: list[tuple[str, ...]] = [("vanilla",), ("winner",)]
         for number, (field, names) in enumerate((("policy_heads", POLICY_PLACES), ("value_heads", VALUE_PLACES))):
             if field in self.weights:
-                heads[number] = tuple(name for name, place in names.items() if place in self.weights[field])
+                heads[number] = tuple(name for name, place in names.items() if self.weights[field].get(place))
         if not all(heads):
             raise NetFileError(self.path, "a policy head and a value head that lc0 knows by name", "none")
         value = f"value_{heads[1][0]}"

@@ -10,6 +10,7 @@ import math
 import os
 import zlib
 from dataclasses import dataclass
+from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
 
@@ -77,19 +78,18 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
     size = os.fstat(file.fileno()).st_size
     if size > MAX_BYTES:
         raise NetFileError(path, f"at most {MAX_BYTES} bytes", str(size))
-    data = file.read(size)
-    if not data.startswith(GZIP_MAGIC):
-        return data
-    limit, unpacker = min(MAX_BYTES, SLACK + MAX_EXPANSION * size), zlib.decompressobj(wbits=31)
+    is_packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file.seek(0)
+    if not is_packed:
+        return file.read(size)
+    limit = min(MAX_BYTES, SLACK + MAX_EXPANSION * size)
     try:
-        unpacked = unpacker.decompress(data, limit + 1)
-    except zlib.error as error:
+        data = GzipFile(fileobj=file).read(limit + 1)
+    except (EOFError, OSError, zlib.error) as error:
         raise NetFileError(path, "gzip data", str(error)) from error
-    if len(unpacked) > limit:
+    if len(data) > limit:
         raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
-    if not unpacker.eof or unpacker.unused_data:
-        raise NetFileError(path, "one packed file", "bytes after its end" if unpacker.eof else "an end in the middle")
-    return unpacked
+    return data
 
 
 # ---- tensors ------------------------------------------------------------------------------------------------------

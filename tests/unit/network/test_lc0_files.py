@@ -85,8 +85,17 @@ def test_a_gzip_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:
 
 
 def test_bytes_after_the_packed_file_are_refused(tmp_path: Path, good: dict[str, Any]) -> None:
-    with refused("bytes after its end"):
+    with refused("gzip data"):
         load_lc0(write(tmp_path, gzip.compress(file_bytes(good)) + b"more", "net.pb.gz"))
+
+
+def test_files_packed_in_several_parts_or_padded_with_zeros_are_read_as_lc0_reads_them(
+    tmp_path: Path, good: dict[str, Any]
+) -> None:
+    """Packers that use several threads write such files, and so do tapes and disks that hold whole blocks."""
+    data = file_bytes(good)
+    packed = gzip.compress(data[:999]) + gzip.compress(data[999:]) + bytes(512)
+    assert load_lc0(write(tmp_path, packed, "net.pb.gz")).config == load_lc0(write(tmp_path, data)).config
 
 
 # ---- contents that do not fit ---------------------------------------------------------------------------------------
@@ -243,4 +252,6 @@ def test_exports_of_other_names_and_activations_are_refused(tmp_path: Path) -> N
         write_tower(tmp_path / "net.onnx", tower)
     with pytest.raises(ConfigError, match="swish"):
         write_tower(tmp_path / "net.pb", tower)
+    with pytest.raises(ConfigError, match="without residual blocks"):  # lc0 gave every position the same value
+        write_tower(tmp_path / "net.pb", TowerFile(TowerConfig(16, 0), tower.tensors, {}))
     assert list(tmp_path.iterdir()) == []

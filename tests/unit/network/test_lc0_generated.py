@@ -70,7 +70,7 @@ def test_generated_nets_answer_as_the_format_says_also_after_a_trip_through_our_
         if "moves_left" in expected:
             assert np.ptp(expected["moves_left"]) > 0.1
             np.testing.assert_allclose(found.moves_left, expected["moves_left"], atol=0.01)
-    for name, tolerance in (("net.dit", 0.0), ("again.pb", 2e-2)):
+    for name, tolerance in (("net.dit", 0.0), *[("again.pb", 2e-2)] * (kind.get("blocks") != 0)):
         write_tower(tmp_path / name, read_tower(path))
         assert read_tower(tmp_path / name).config == read_tower(path).config
         again = fused_answers(load_network(tmp_path / name), masks)

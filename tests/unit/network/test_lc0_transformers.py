@@ -35,7 +35,7 @@ from engine.search.limits import Limits
 from selfplay.training.families import net_of_model
 from tests.unit.network.fused_tower import infer
 from tests.unit.network.lc0_kept import ANSWERS, STEPS, boards, check_policies
-from tests.unit.network.lc0_transformers import KINDS, plain_transformer, random_transformer
+from tests.unit.network.lc0_transformers import DENSE, KINDS, plain_transformer, random_transformer
 
 FEW = 16
 FIELDS = {"optimistic": "optimistic_st"}
@@ -270,6 +270,17 @@ def test_what_we_lack_or_what_does_not_fit_is_refused_by_name(tmp_path: Path, ca
     path.write_bytes(changed(kind, change))
     with pytest.raises(NetFileError, match=message):
         load_net(path)
+
+
+def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
+    """They were refused, though lc0 plays the others."""
+
+    def empty(weights: dict[str, Any]) -> None:
+        weights["policy_heads"]["soft"] = weights["value_heads"]["q"] = {}
+
+    (tmp_path / "net.pb").write_bytes(changed(DENSE, in_weights(empty)))
+    config = load_lc0(tmp_path / "net.pb").config
+    assert (config.policy_heads, config.value_heads) == (("vanilla", "optimistic", "opponent"), ("winner", "st"))
 
 
 def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
