@@ -1,7 +1,6 @@
 """Fused inference of the value and moves-left heads.
 
-Arrays are flat float32 unless a shape is given. `smooth` is True for mish and None for ReLU; with None, Numba leaves
-out the code that only mish needs.
+Arrays are flat float32 unless a shape is given. `act` is an activation code of `smooth`.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ import numpy as np
 
 from engine.native.elementary import exp
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, relu, store
+from engine.native.lanes import LANES, load, store
 from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.rows.wdl import softmax_of_3
 from engine.network.tower.fused_winograd import BOARD, INNER
 from engine.network.tower.multiply import Rows, multiply
-from engine.network.tower.smooth import mish_in_place
+from engine.network.tower.smooth import activate
 
 ORIGIN = np.int64(0)
 HALVES = np.int64(2)  # A rank is two groups of four squares.
@@ -63,30 +62,30 @@ def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> Head
 
 
 @kernel(contract=True)
-def value_features(heads, boards, count, smooth, space):
+def value_features(heads, boards, count, act, space):
     """Compute the features of both heads of `count` positions from boards [8, 10, 10, C]."""
     for p in range(count):
         convolve_squares(heads, boards, p, space.features, ORIGIN)
-        keep_features(heads, p, smooth, space)
+        keep_features(heads, p, act, space)
 
 
 @kernel(contract=True)
-def keep_features(heads, p, smooth, space):
+def keep_features(heads, p, act, space):
     """Activate space.features, position p's, and put them in their places for `answer_values`."""
     value_channels, left_channels = heads.split
     width = np.int64(len(heads.bias))
-    activate_rows(space.features, heads.bias, SQUARES, smooth)
+    activate(space.features, heads.bias, SQUARES, act)
     _take_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
     _take_columns(space.features, width, value_channels, space.left_features, p, left_channels)
 
 
 @kernel(contract=True)
-def answer_values(heads, value, moves_left, count, smooth, space, wdl, plies):
+def answer_values(heads, value, moves_left, count, act, space, wdl, plies):
     """Write wdl and plies of the first `count` positions from their features."""
-    _hidden_layer(value, count, smooth, space.value_features, space.value_hidden)
+    _hidden_layer(value, count, act, space.value_features, space.value_hidden)
     _last_layer(value, count, space.value_hidden, space.value)
     if heads.split[1]:
-        _hidden_layer(moves_left, count, smooth, space.left_features, space.left_hidden)
+        _hidden_layer(moves_left, count, act, space.left_features, space.left_hidden)
         _last_layer(moves_left, count, space.left_hidden, space.left)
     for p in range(count):
         _write_probabilities(space.value, p, len(value.bias2) == 1, wdl[p])
@@ -101,18 +100,6 @@ def convolve_squares(heads, boards, p, features, to):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
         rows, out = Rows(board, heads.channels, 4 * heads.channels), Rows(to + rank * 8 * width, width, 4 * width)
         multiply(boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES, ORIGIN)
-
-
-@kernel(contract=True)
-def activate_rows(array, bias, rows, smooth):
-    """Apply act(x + bias) in place to the first rows, each as long as the bias."""
-    width = len(bias)
-    for row in range(0, rows * width, width):
-        for c in range(0, width, LANES):
-            x = load(array, row + c) + load(bias, c)
-            store(array, row + c, relu(x) if smooth is None else x)
-    if smooth is not None:
-        mish_in_place(array, ORIGIN, rows * width)
 
 
 @kernel(contract=True)
@@ -132,13 +119,13 @@ def _take_columns(features, width, column, out, p, columns):
 
 
 @kernel(contract=True)
-def _hidden_layer(head, count, smooth, features, hidden):
+def _hidden_layer(head, count, act, features, hidden):
     """hidden [8, H] = act(features weight1 + bias1); the row count is rounded up to fours."""
     width = np.int64(len(head.bias1))
     inner = len(head.weight1) // width
     rows, to = Rows(ORIGIN, inner, 4 * inner), Rows(ORIGIN, width, 4 * width)
     multiply(features, rows, inner, head.weight1, ORIGIN, width, hidden, to, (count + 3) // 4, ORIGIN)
-    activate_rows(hidden, head.bias1, count, smooth)
+    activate(hidden, head.bias1, count, act)
 
 
 @kernel(contract=True)

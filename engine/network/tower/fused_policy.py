@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, lane_sum, load, splat, store
+from engine.native.lanes import LANES, lane_sum, load, splat
 from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_INDEX
-from engine.network.tower.fused_heads import SQUARES, OneByOne, activate_rows, add_bias, convolve_squares
+from engine.network.tower.fused_heads import SQUARES, OneByOne, add_bias, convolve_squares
 from engine.network.tower.fused_winograd import multiply_places, output_transform
 from engine.network.tower.multiply import dense_rows
-from engine.network.tower.smooth import selu_lanes
+from engine.network.tower.smooth import MISH, RELU, SELU, activate
 
 DENSE, LINEAR = np.int64(8), np.bool_(False)
 
@@ -92,7 +92,7 @@ def _classical_features(head, boards, count, smooth, space):
     width = np.int64(len(head.squares.bias))
     for p in range(count):
         convolve_squares(head.squares, boards, p, space.answers, p * 64 * width)
-    activate_rows(space.answers, head.squares.bias, count * SQUARES, smooth)
+    activate(space.answers, head.squares.bias, count * SQUARES, RELU if smooth is None else MISH)
 
 
 @kernel(contract=True)
@@ -115,9 +115,7 @@ def _embed_boards(head, boards, count, smooth, space):
     width = len(head.squares.bias)
     for p in range(count):
         convolve_squares(head.squares, boards, p, space.embedded, p * 64 * width)
-    for row in range(0, count * 64 * width, width):
-        for c in range(0, width, LANES):
-            store(space.embedded, row + c, selu_lanes(load(space.embedded, row + c) + load(head.squares.bias, c)))
+    activate(space.embedded, head.squares.bias, count * SQUARES, SELU)
 
 
 @kernel(contract=True)

@@ -20,7 +20,7 @@ from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneBy
 from engine.network.tower.fused_policy import DENSE, LINEAR, ConvHead, PolicySpace, convolution_planes
 from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
 from engine.network.tower.input_layer import InputLayer, convolve_masks
-from engine.network.tower.smooth import mish_in_place
+from engine.network.tower.smooth import MISH, RELU, mish_in_place
 
 PADDED = np.int64(BOARD)  # Squares along a board with its border.
 
@@ -80,9 +80,10 @@ def forward(masks, first, count, weights, smooth, space, wdl, moves_left):
             _plain_step(weights.trunk_bias[layer], count, channels, smooth, space)
     if len(weights.policy.bias):
         convolution_planes(weights.policy, space.transformed, count, space.policy)
-    value_features(weights.heads, space.boards, count, smooth, space.heads)
+    act = RELU if smooth is None else MISH
+    value_features(weights.heads, space.boards, count, act, space.heads)
     result = wdl[first : first + count], moves_left[first : first + count]
-    answer_values(weights.heads, weights.value, weights.moves_left, count, smooth, space.heads, *result)
+    answer_values(weights.heads, weights.value, weights.moves_left, count, act, space.heads, *result)
 
 
 @kernel(contract=True)

@@ -48,8 +48,7 @@ class Fused:
     def __init__(self, config: NetworkConfig, *weights: Any) -> None:
         if not _is_finite(weights):
             raise ConfigError("expected finite weights once batch norm is folded in, found infinity or NaN")
-        self.config, self.smooth = config, True if config.activation == "mish" else None
-        self._spaces = PerThread()
+        self.config, self._spaces = config, PerThread()
 
     def evaluate_chunk(
         self,
@@ -118,6 +117,7 @@ class FusedTower(Fused):
             if layers := config.policy_layers:
                 self.encoders = fold_encoders(folded, "policy.encoder", layers, config.policy_encoder_layer)
         super().__init__(config, self.weights, self.policy, self.encoders)
+        self.smooth = True if config.activation == "mish" else None
 
     def evaluate_body(
         self, masks: np.ndarray, first: int, count: int, space: Space, wdl: np.ndarray, moves_left: np.ndarray

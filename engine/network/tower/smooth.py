@@ -1,4 +1,4 @@
-"""Mish and SELU for sixteen floats at once, built on an exponential that uses only multiply-adds."""
+"""Activations of sixteen floats at once, built on an exponential that uses only multiply-adds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
 ROUND = 12582912.0  # 1.5 * 2^23; adding a number to this rounds the number to an integer.
 LIMIT = 87.0  # e^-87 is about the smallest normal float32.
 MISH_LIMIT = 20.0  # Above this, mish x = x in float32.
+IDENTITY, RELU, SQUARED_RELU, MISH, SWISH, SELU, TANH, SIGMOID = range(8)
+ACTIVATION_CODES = {
+    "identity": IDENTITY, "relu": RELU, "squared_relu": SQUARED_RELU, "mish": MISH,
+    "swish": SWISH, "selu": SELU, "tanh": TANH, "sigmoid": SIGMOID,
+}  # fmt: skip
 
 
 @kernel(contract=True)
@@ -52,3 +57,36 @@ def mish_in_place(array, start, count):
     """Apply mish in place to `count` floats, whole lanes, from array[start] on."""
     for i in range(start, start + count, LANES):
         store(array, i, mish_lanes(load(array, i)))
+
+
+@kernel(contract=True)
+def activate(x, bias, rows, act):
+    """x = act(x + bias) in place, x [rows, columns of the bias]."""
+    width = len(bias)
+    for row in range(0, rows * width, width):
+        for c in range(0, width, LANES):
+            store(x, row + c, _act_lanes(load(x, row + c) + load(bias, c), act))
+
+
+@kernel(contract=True)
+def _act_lanes(x, act):
+    if act == MISH:
+        return mish_lanes(x)
+    if act == RELU:
+        return relu(x)
+    if act == SQUARED_RELU:
+        return relu(x) * relu(x)
+    if act == SWISH:
+        return x * _sigmoid_lanes(x)
+    if act == SELU:
+        return selu_lanes(x)
+    if act == TANH:
+        return splat(2.0) * _sigmoid_lanes(x + x) - splat(1.0)
+    if act == SIGMOID:
+        return _sigmoid_lanes(x)
+    return x
+
+
+@kernel(contract=True)
+def _sigmoid_lanes(x):
+    return splat(1.0) / (splat(1.0) + exp_lanes(minimum(splat(0.0) - x, splat(87.0))))

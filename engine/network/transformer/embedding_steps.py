@@ -13,7 +13,8 @@ from engine.native.lanes import LANES, load, splat, store
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
 from engine.network.tower.fused_heads import ORIGIN
 from engine.network.tower.multiply import Rows, multiply
-from engine.network.transformer.encoder_steps import SQUARES, activate, norm_row
+from engine.network.tower.smooth import activate
+from engine.network.transformer.encoder_steps import SQUARES, norm_row
 
 
 class BoardWeights(NamedTuple):

@@ -9,24 +9,19 @@ through to the bias of the output.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, lane_sum, load, minimum, relu, splat, store
-from engine.native.memory import aligned_zeros
+from engine.native.lanes import LANES, lane_sum, load, minimum, splat, store
+from engine.native.memory import buffers
 from engine.network.outputs import CHUNK
 from engine.network.tower.fused_heads import ORIGIN, add_bias
 from engine.network.tower.multiply import BLOCK_LANES, Rows, dense_rows, multiply
-from engine.network.tower.smooth import exp_lanes, mish_lanes, selu_lanes
+from engine.network.tower.smooth import activate, exp_lanes
 
 SQUARES = np.int64(64)
-IDENTITY, RELU, SQUARED_RELU, MISH, SWISH, SELU, TANH, SIGMOID = range(8)
-ACTIVATION_CODES = {
-    "identity": IDENTITY, "relu": RELU, "squared_relu": SQUARED_RELU, "mish": MISH,
-    "swish": SWISH, "selu": SELU, "tanh": TANH, "sigmoid": SIGMOID,
-}  # fmt: skip
 
 
 class Encoders(NamedTuple):
@@ -61,44 +56,29 @@ class Encoders(NamedTuple):
 
 
 class EncoderSpace(NamedTuple):
-    """One thread's buffers for one chunk of P positions; rows are rounded up to fours."""
+    """One thread's buffers for one chunk of P positions; smolgen's are empty without smolgen."""
 
-    queries: np.ndarray  # [64 P, 3 N D]
-    mixed: np.ndarray  # [64 P, N D]
-    added: np.ndarray  # [64 P, E]
-    hidden: np.ndarray  # [64 P, F]
-    small: np.ndarray  # [P, 64 S]
-    small1: np.ndarray  # [P, H]
-    small2: np.ndarray  # [P, N G]
-    codes: np.ndarray  # [P N, G]
-    bias: np.ndarray  # [P N, 64, 64]
-    keys: np.ndarray  # [D, 64] one head's keys, transposed and packed
-    values: np.ndarray  # [64, D] one head's values, packed
-    scores: np.ndarray  # [64, 64]
+    queries: Annotated[np.ndarray, "float32 [P * 64 * 3 * I]"]  # I = N D: queries, keys, values
+    mixed: Annotated[np.ndarray, "float32 [P * 64 * I]"]
+    added: Annotated[np.ndarray, "float32 [P * 64 * E]"]
+    hidden: Annotated[np.ndarray, "float32 [P * 64 * F]"]
+    small: Annotated[np.ndarray, "float32 [P * 64 * S]"]
+    small1: Annotated[np.ndarray, "float32 [P * H]"]
+    small2: Annotated[np.ndarray, "float32 [P * C]"]  # C = N G, in whole lanes
+    codes: Annotated[np.ndarray, "float32 [P * N * G]"]
+    bias: Annotated[np.ndarray, "float32 [P * N * B]"]  # B = 64 * 64
+    keys: Annotated[np.ndarray, "float32 [I // N * 64]"]  # one head's keys, transposed and packed
+    values: Annotated[np.ndarray, "float32 [I // N * 64]"]  # one head's values, packed
+    scores: Annotated[np.ndarray, "float32 [64 * 64]"]
 
 
-def new_encoder_space(encoders: Encoders, positions: int = CHUNK) -> EncoderSpace:
-    """Buffers for an encoder's layers and so many positions."""
-    rows, heads = positions * 64, int(encoders.heads)
-    width, inner = encoders.down_bias.shape[1], encoders.query_bias.shape[1]
-    small = encoders.compress.shape[1] // width
-    codes = positions * heads + -(positions * heads) % 4
-    depth, generated = inner // heads, int(encoders.generated)
-    few = positions + -positions % 4
-    return EncoderSpace(
-        queries=aligned_zeros(rows * 3 * inner),
-        mixed=aligned_zeros(rows * inner),
-        added=aligned_zeros(rows * width),
-        hidden=aligned_zeros(rows * encoders.up_bias.shape[1]),
-        small=aligned_zeros(few * 64 * small),
-        small1=aligned_zeros(few * encoders.dense1_bias.shape[1]),
-        small2=aligned_zeros(few * encoders.dense2_bias.shape[1]),
-        codes=aligned_zeros(codes * generated),
-        bias=aligned_zeros(codes * 4096 if generated else 0),
-        keys=aligned_zeros(depth * 64),
-        values=aligned_zeros(depth * 64),
-        scores=aligned_zeros(4096),
-    )
+def new_encoder_space(encoders: Encoders) -> EncoderSpace:
+    """Buffers for an encoder's layers."""
+    e, generated = encoders, int(encoders.generated)
+    width, inner, hidden = (array.shape[1] for array in (e.down_bias, e.query_bias, e.up_bias))
+    units, codes = e.dense1_bias.shape[1], e.dense2_bias.shape[1]
+    sizes = {"I": inner, "E": width, "F": hidden, "S": e.compress.shape[1] // width, "H": units, "C": codes}
+    return buffers(EncoderSpace, **sizes, P=CHUNK, N=int(e.heads), G=generated, B=64 * 64 if generated else 0)
 
 
 @kernel(contract=True)
@@ -218,39 +198,6 @@ def norm_row(x, at, width, count, norm, epsilon):
     factor = splat(np.float32(1) / np.float32(math.sqrt(variance + epsilon)))
     for c in range(0, width, LANES):
         store(x, at + c, (load(x, at + c) - middle) * factor * load(norm, c) + load(norm, width + c))
-
-
-@kernel(contract=True)
-def activate(x, bias, rows, act):
-    """x = act(x + bias) in place, x [rows, columns of the bias]."""
-    width = len(bias)
-    for row in range(0, rows * width, width):
-        for c in range(0, width, LANES):
-            store(x, row + c, _act_lanes(load(x, row + c) + load(bias, c), act))
-
-
-@kernel(contract=True)
-def _act_lanes(x, act):
-    if act == MISH:
-        return mish_lanes(x)
-    if act == RELU:
-        return relu(x)
-    if act == SQUARED_RELU:
-        return relu(x) * relu(x)
-    if act == SWISH:
-        return x * _sigmoid_lanes(x)
-    if act == SELU:
-        return selu_lanes(x)
-    if act == TANH:
-        return splat(2.0) * _sigmoid_lanes(x + x) - splat(1.0)
-    if act == SIGMOID:
-        return _sigmoid_lanes(x)
-    return x
-
-
-@kernel(contract=True)
-def _sigmoid_lanes(x):
-    return splat(1.0) / (splat(1.0) + exp_lanes(minimum(splat(0.0) - x, splat(87.0))))
 
 
 @kernel(contract=True)

@@ -21,8 +21,9 @@ from engine.network.tower.folding import (
 )
 from engine.network.tower.fused_heads import DenseHead, OneByOne
 from engine.network.tower.fused_policy import Attention
+from engine.network.tower.smooth import ACTIVATION_CODES
 from engine.network.transformer.embedding_steps import BoardWeights
-from engine.network.transformer.encoder_steps import ACTIVATION_CODES, Encoders
+from engine.network.transformer.encoder_steps import Encoders
 from engine.network.transformer.model import (
     DENSE_EPSILON,
     SQUARES,

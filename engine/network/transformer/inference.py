@@ -17,11 +17,11 @@ from engine.network.tower.fused_heads import ORIGIN, HeadSpace, answer_values, h
 from engine.network.tower.fused_policy import PolicySpace
 from engine.network.tower.inference import Fused
 from engine.network.tower.multiply import Rows, dense_rows, multiply
+from engine.network.tower.smooth import activate
 from engine.network.transformer.embedding_steps import embed
 from engine.network.transformer.encoder_steps import (
     SQUARES,
     EncoderSpace,
-    activate,
     encode_rows,
     feed_forward,
     new_encoder_space,
@@ -73,7 +73,7 @@ class FusedTransformer(Fused):
             feed_forward(weights.mix, 0, space.x, count, space.mix)
         encode_rows(weights.body, space.x, count, space.body)
         parts = weights.heads, weights.value, weights.moves_left
-        _answer_values(*parts, space.x, count, self.smooth, space.heads, wdl[first:], left[first:])
+        _answer_values(*parts, space.x, count, weights.board.act, space.heads, wdl[first:], left[first:])
         _embed_policy(weights.policy.squares, space.x, count, weights.board.act, space.policy.embedded)
         return space.policy
 
@@ -90,15 +90,15 @@ class FusedTransformer(Fused):
 
 
 @kernel(contract=True)
-def _answer_values(heads, value, left, x, count, smooth, space, wdl, plies):
+def _answer_values(heads, value, left, x, count, act, space, wdl, plies):
     """Write wdl and plies of `count` positions from x [64 count, E]."""
     features = np.int64(len(heads.bias))
     for p in range(count):
         rows = Rows(p * SQUARES * heads.channels, heads.channels, 4 * heads.channels)
         to = Rows(ORIGIN, features, 4 * features)
         multiply(x, rows, heads.channels, heads.weight, ORIGIN, features, space.features, to, GROUPS, ORIGIN)
-        keep_features(heads, p, smooth, space)
-    answer_values(heads, value, left, count, smooth, space, wdl, plies)
+        keep_features(heads, p, act, space)
+    answer_values(heads, value, left, count, act, space, wdl, plies)
 
 
 @kernel(contract=True)
