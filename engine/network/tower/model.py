@@ -77,6 +77,13 @@ class NetworkSizes:
             f"{left if self.moves_left_channels else 'no moves left'}"
         )
 
+    def answer_heads(self: Any) -> dict[str, tuple[int, int, int, str]]:
+        """Return channels, hidden units, outputs and last activation ("": none) of the value heads and moves left."""
+        answer = (3, "") if self.value == "wdl" else (1, "tanh")
+        heads = {self.value_name(head): (self.value_channels, self.value_hidden, *answer) for head in self.value_heads}
+        left = {"moves_left": (self.moves_left_channels, self.moves_left_hidden, 1, "")}
+        return heads | left if self.moves_left_channels else heads
+
     @property
     def value_head(self) -> str:
         """Name of the first value head: "wdl" or "value"."""
@@ -155,11 +162,31 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
     parts: dict[str, nn.Layer] = {"input_conv": stem, **_norm("input_norm", filters, activation)}
     for number in range(config.blocks):
         parts[f"block{number}"] = _block(config, rng)
-    heads = {"policy": _policy_head(config, rng), config.value_head: _value_head(config, rng)}
-    if config.moves_left_channels:
-        channels, hidden = config.moves_left_channels, config.moves_left_hidden
-        heads["moves_left"] = nn.Sequential(**_dense_layers(filters, channels, hidden, 1, activation, rng))
+    heads: dict[str, nn.Layer] = {"policy": _policy_head(config, rng)}
+    for name, (channels, *sizes) in config.answer_heads().items():
+        conv = nn.Conv2D(filters, channels, 1, rng, bias=False)
+        heads[name] = dense_head(dict(conv=conv, **_norm("norm", channels, activation)), channels, *sizes, config, rng)
     return nn.MultiHead(nn.Sequential(**parts), heads)
+
+
+def dense_head(
+    first: dict[str, nn.Layer],
+    channels: int,
+    hidden: int,
+    outputs: int,
+    last: str,
+    config: Any,
+    rng: np.random.Generator,
+) -> nn.Sequential:
+    """Return a head of two dense layers behind the layers `first`, which leave `channels` numbers of each square."""
+    return nn.Sequential(
+        **first,
+        flatten=nn.Flatten(),
+        dense1=nn.Dense(channels * SQUARES, hidden, rng),
+        activation=nn.Activation(config.activation),
+        dense2=nn.Dense(hidden, outputs, rng, initialization="glorot"),
+        **({"squash": nn.Activation(last)} if last else {}),
+    )
 
 
 def loaded(model: nn.MultiHead, tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:
@@ -212,28 +239,6 @@ def _policy_head(config: TowerConfig, rng: np.random.Generator) -> nn.Sequential
     )
 
 
-def _value_head(config: TowerConfig, rng: np.random.Generator) -> nn.Sequential:
-    outputs = 3 if config.value == "wdl" else 1
-    sizes = config.filters, config.value_channels, config.value_hidden, outputs
-    layers = _dense_layers(*sizes, config.activation, rng)
-    if config.value == "scalar":
-        layers["squash"] = nn.Activation("tanh")
-    return nn.Sequential(**layers)
-
-
-def _dense_layers(
-    filters: int, channels: int, hidden: int, outputs: int, activation: str, rng: np.random.Generator
-) -> dict[str, nn.Layer]:
-    return {
-        "conv": nn.Conv2D(filters, channels, 1, rng, bias=False),
-        **_norm("norm", channels, activation),
-        "flatten": nn.Flatten(),
-        "dense1": nn.Dense(channels * SQUARES, hidden, rng),
-        "activation": nn.Activation(activation),
-        "dense2": nn.Dense(hidden, outputs, rng, initialization="glorot"),
-    }
-
-
 def _norm(name: str, channels: int, activation: str) -> dict[str, nn.Layer]:
     """Batch norm and activation: one fused layer for ReLU, else two layers."""
     if activation == "relu":
@@ -249,20 +254,16 @@ def tower_config_of(model_config: Any) -> TowerConfig:
     try:
         trunk, heads = model_config["trunk"]["layers"], model_config["heads"]
         blocks = [part for name, part in trunk.items() if name.startswith("block")]
-        value, moves_left = heads["wdl" if "wdl" in heads else "value"]["layers"], heads.get("moves_left")
+        value = heads["wdl" if "wdl" in heads else "value"]["layers"]
         filters, gate = trunk["input_conv"]["outputs"], blocks[0]["se"] if blocks else None
-        sizes = _policy_sizes(heads["policy"]["layers"])
-        if moves_left is None:
-            sizes["moves_left_channels"] = 0
-        else:
-            sizes["moves_left_channels"] = moves_left["layers"]["conv"]["outputs"]
-            sizes["moves_left_hidden"] = moves_left["layers"]["dense1"]["outputs"]
+        sizes = _policy_sizes(heads["policy"]["layers"]) | {"moves_left_channels": 0}
+        for name, head in (("value", value), ("moves_left", heads.get("moves_left", {}).get("layers"))):
+            if head:
+                sizes |= {f"{name}_channels": head["conv"]["outputs"], f"{name}_hidden": head["dense1"]["outputs"]}
         return TowerConfig(
             filters=filters,
             blocks=len(blocks),
             se_ratio=filters // gate["hidden"] if gate else 0,
-            value_channels=value["conv"]["outputs"],
-            value_hidden=value["dense1"]["outputs"],
             activation=value["activation"]["function"],
             value="wdl" if "wdl" in heads else "scalar",
             **sizes,
@@ -272,13 +273,12 @@ def tower_config_of(model_config: Any) -> TowerConfig:
 
 
 def _policy_sizes(layers: dict[str, Any]) -> dict[str, Any]:
-    if "moves" in layers:
-        planes, depth = layers["embedding"]["outputs"], layers["moves"]["depth"]
-        sizes = {"policy": "attention", "policy_planes": planes, "policy_depth": depth}
-        if encoder := layers.get("encoder"):
-            sizes |= {f"policy_attention_{part}": encoder["block"][part] for part in ("heads", "inner", "hidden")}
-            sizes["policy_layers"] = encoder["depth"]
-        return sizes
-    if "dense" in layers:
-        return {"policy": "classical", "policy_planes": layers["conv"]["outputs"]}
-    return {"policy": "convolution", "policy_planes": layers["conv2"]["outputs"]}
+    if "moves" not in layers:
+        kind, planes = ("classical", "conv") if "dense" in layers else ("convolution", "conv2")
+        return {"policy": kind, "policy_planes": layers[planes]["outputs"]}
+    sizes = {"policy": "attention", "policy_planes": layers["embedding"]["outputs"]}
+    sizes["policy_depth"] = layers["moves"]["depth"]
+    if encoder := layers.get("encoder"):
+        sizes |= {f"policy_attention_{part}": encoder["block"][part] for part in ("heads", "inner", "hidden")}
+        sizes["policy_layers"] = encoder["depth"]
+    return sizes

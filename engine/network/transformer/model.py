@@ -32,7 +32,16 @@ from engine.network.input_formats import INPUT_FORMATS
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
 from engine.network.tower.attention_policy import AttentionPolicy
-from engine.network.tower.model import SQUARES, VALUES, NetworkSizes, TowerConfig, build_tower, loaded, tower_config_of
+from engine.network.tower.model import (
+    SQUARES,
+    VALUES,
+    NetworkSizes,
+    TowerConfig,
+    build_tower,
+    dense_head,
+    loaded,
+    tower_config_of,
+)
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
 
 PIECE_PLANES = 12
@@ -221,11 +230,9 @@ class Transformer(nn.MultiHead):
     def __init__(self, rng: np.random.Generator, **sizes: Any) -> None:
         config = TransformerConfig(**sizes)
         heads: dict[str, Layer] = {policy_name(head): _policy_head(config, rng) for head in config.policy_heads}
-        scalar, value_sizes = config.value == "scalar", (config.value_channels, config.value_hidden)
-        for head in config.value_heads:
-            heads[config.value_name(head)] = _dense_head(config, rng, *value_sizes, 1 if scalar else 3, scalar)
-        if config.moves_left_channels:
-            heads["moves_left"] = _dense_head(config, rng, config.moves_left_channels, config.moves_left_hidden, 1)
+        for name, (channels, *answer) in config.answer_heads().items():
+            first = {"embedding": nn.Dense(config.width, channels, rng), "embedded": nn.Activation(config.activation)}
+            heads[name] = dense_head(first, channels, *answer, config, rng)
         super().__init__(_trunk(config, rng), heads)
         self.sizes_of = config
 
@@ -278,17 +285,3 @@ def _policy_head(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequ
     embedding, activation = nn.Dense(config.width, planes, rng), nn.Activation(config.activation)
     moves = AttentionPolicy(planes, config.policy_depth, rng)
     return nn.Sequential(embedding=embedding, activation=activation, **encoder, moves=moves)
-
-
-def _dense_head(
-    config: TransformerConfig, rng: np.random.Generator, channels: int, hidden: int, outputs: int, squash: bool = False
-) -> nn.Sequential:
-    return nn.Sequential(
-        embedding=nn.Dense(config.width, channels, rng),
-        embedded=nn.Activation(config.activation),
-        flatten=nn.Flatten(),
-        dense1=nn.Dense(SQUARES * channels, hidden, rng),
-        activation=nn.Activation(config.activation),
-        dense2=nn.Dense(hidden, outputs, rng, "glorot"),
-        **({"squash": nn.Activation("tanh")} if squash else {}),
-    )
