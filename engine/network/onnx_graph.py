@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.attention_policy import PROMOTION_FROM, PROMOTION_TO, AttentionPolicy
 from engine.network.transformer.model import PIECE_PLANES, BoardEmbedding, NetworkConfig, layers_with, reach_map
 from engine.nn.layer import Layer
-from engine.nn.layers.smolgen import Smolgen
 from engine.nn.norm_folding import fold_norms
 
 OPSET = 17
@@ -52,7 +50,7 @@ class Graph:
         bounds = (np.array([bound]) for bound in (part.start, part.stop, axis))
         return self.node("Slice", x, *bounds)
 
-    def dense(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
+    def product(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
         return self.node("Add", self.node("MatMul", x, weight.T), bias)
 
     def activated(self, x: str, function: str) -> str:
@@ -76,6 +74,106 @@ class Graph:
         self.weights.append(self._numpy.from_array(np.array(array, dtype), name))
         return name
 
+    # ---- layers ---------------------------------------------------------------------------------------------------
+
+    def layer(self, layer: Layer, x: str) -> str:
+        """Add a layer by the method of its kind. Raises ConfigError for a kind without one."""
+        method = getattr(self, f"_{layer.kind}", None)
+        if method is None:
+            raise ConfigError(f"a layer {layer.kind} cannot be written as ONNX")
+        return method(layer, x)
+
+    def _sequential(self, layer: nn.Sequential, x: str) -> str:
+        parts = list(layer.children().values())
+        is_board = isinstance(parts[0], nn.Conv2D)
+        for part in parts:
+            if is_board and isinstance(part, nn.Encoder | AttentionPolicy):  # these take squares
+                x, is_board = self._squares(x), False
+            x = self.layer(part, x)
+        return x
+
+    def _squares(self, x: str) -> str:
+        """Turn boards [N, C, 8, 8] to squares [N, 64, C]."""
+        return self.node("Transpose", self.reshaped(x, 0, 0, 64), perm=[0, 2, 1])
+
+    def _conv2d(self, layer: nn.Conv2D, x: str) -> str:
+        weight, bias = layer.params["weight"], layer.params["bias"]
+        size = weight.shape[-1]
+        return self.node("Conv", x, weight, bias, kernel_shape=[size, size], pads=[size // 2] * 4)
+
+    def _dense(self, layer: nn.Dense, x: str) -> str:
+        return self.product(x, layer.params["weight"], layer.params["bias"])
+
+    def _flatten(self, layer: nn.Flatten, x: str) -> str:
+        return self.node("Flatten", x)
+
+    def _activation(self, layer: nn.Activation, x: str) -> str:
+        return self.activated(x, layer.function)
+
+    def _layer_norm(self, layer: nn.LayerNorm, x: str) -> str:
+        return self.node("LayerNormalization", x, layer.params["gamma"], layer.params["beta"], epsilon=layer.epsilon)
+
+    def _place_gate(self, layer: nn.PlaceGate, x: str) -> str:
+        return self.node("Add", self.node("Mul", x, layer.params["scale"].T), layer.params["shift"].T)
+
+    def _residual(self, layer: nn.Residual, x: str) -> str:
+        y = self.layer(layer.body, x)
+        if layer.se is not None:
+            channels, pooled = layer.se.channels, self.node("Flatten", self.node("GlobalAveragePool", y))
+            squeezed = self.activated(self.layer(layer.se.squeeze, pooled), layer.se.activation)
+            excited = self.reshaped(self.layer(layer.se.excite, squeezed), 0, 0, 1, 1)
+            scale = self.node("Sigmoid", self.part(excited, slice(0, channels), 1))
+            y = self.node("Add", self.node("Mul", y, scale), self.part(excited, slice(channels, 2 * channels), 1))
+        return self.activated(self.node("Add", y, x), layer.activation)
+
+    def _board_embedding(self, layer: BoardEmbedding, x: str) -> str:
+        squares, (weight, bias) = self._squares(x), (layer.dense.params[name] for name in ("weight", "bias"))
+        if not layer.planes:
+            start = reach_map() @ weight[:, PLANES:].T + bias
+            return self.activated(self.product(squares, weight[:, :PLANES], start), layer.activation)
+        pieces = self.node("Flatten", self.part(squares, slice(0, PIECE_PLANES), 2))
+        more = self.reshaped(self.layer(layer.parts["preprocess"], pieces), 0, 64, layer.planes)
+        return self.activated(self.layer(layer.dense, self.node("Concat", squares, more, axis=2)), layer.activation)
+
+    def _feed_forward(self, layer: nn.FeedForward, x: str) -> str:
+        y = self.times(self.layer(nn.Sequential(**layer.layers), x), layer.scale)
+        return self.layer(layer.norm, self.node("Add", y, x))
+
+    def _encoder(self, layer: nn.Encoder, x: str) -> str:
+        for one in layer.layers.values():
+            parts, bias = one.children(), None
+            if "table" in layer.params:
+                bias = self._bias(parts["smolgen"], x, layer.params["table"])
+            mixed = self.times(self._attention(parts["attention"], x, bias), one.config()["scale"])
+            x = self.layer(parts["feed"], self.layer(parts["norm"], self.node("Add", mixed, x)))
+        return x
+
+    def _bias(self, layer: Any, x: str, table: np.ndarray) -> str:
+        """Smolgen's bias [N, heads, 64, 64]."""
+        small = self.node("MatMul", x, layer.params["compress"].T)
+        codes = self.reshaped(self.layer(nn.Sequential(**layer.layers), small), 0, layer.heads, layer.generated)
+        return self.reshaped(self.node("MatMul", codes, table.T), 0, 0, 64, 64)
+
+    def _attention(self, layer: Any, x: str, bias: str | None) -> str:
+        orders, heads = {"query": [0, 2, 1, 3], "key": [0, 2, 3, 1], "value": [0, 2, 1, 3]}, layer.heads
+        query, key, value = (
+            self.node("Transpose", self.reshaped(self.layer(layer.parts[name], x), 0, 0, heads, -1), perm=order)
+            for name, order in orders.items()
+        )
+        scores = self.times(self.node("MatMul", query, key), 1 / math.sqrt(layer.inner // heads))
+        shares = self.node("Softmax", scores if bias is None else self.node("Add", scores, bias), axis=-1)
+        mixed = self.node("Transpose", self.node("MatMul", shares, value), perm=[0, 2, 1, 3])
+        return self.layer(layer.parts["output"], self.reshaped(mixed, 0, 0, layer.inner))
+
+    def _attention_policy(self, layer: AttentionPolicy, x: str) -> str:
+        query, key, promotion = self.layer(layer.query, x), self.layer(layer.key, x), layer.params["promotion"]
+        product = self.node("MatMul", query, self.node("Transpose", key, perm=[0, 2, 1]))
+        scores = self.times(product, 1 / math.sqrt(layer.depth))
+        offsets = self.node("MatMul", self.part(key, PROMOTION_TO, 1), (promotion[:3] + promotion[3]).T)
+        steps = self.reshaped(self.part(self.part(scores, PROMOTION_FROM, 1), PROMOTION_TO, 2), 0, 8, 8, 1)
+        promotions = self.reshaped(self.node("Add", steps, self.reshaped(offsets, 0, 1, 8, 3)), 0, 8 * 8 * 3)
+        return self.node("Concat", self.reshaped(scores, 0, 64 * 64), promotions, axis=1)
+
 
 def onnx_graph(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> bytes:
     """Serialise a network: planes [N, 112, 8, 8], in its input format -> policy [N, 1858], wdl [N, 3] as chances and,
@@ -89,11 +187,11 @@ def onnx_graph(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> byte
         raise ConfigError("an ONNX file needs the package onnx: pip install onnx") from error
 
     graph, network = Graph(), fold_norms(layers_with(tensors, config)).children()
-    trunk, outputs = added(network["trunk"], graph, "planes"), []
+    trunk, outputs = graph.layer(network["trunk"], "planes"), []
     for name, head in network.items():
         if name == "trunk":
             continue
-        result, size = added(head, graph, trunk), 3
+        result, size = graph.layer(head, trunk), 3
         if name.startswith("policy"):
             result, size = graph.node("Flatten", result), POLICY_SIZE
             result = graph.node("Gather", result, HEAD_INDEX[config.policy], axis=1)
@@ -101,7 +199,7 @@ def onnx_graph(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> byte
             result, size = graph.times(graph.node("Relu", result), MOVES_LEFT_SCALE), 1
         elif name.startswith("value"):  # win - loss
             halves, name = graph.times(result, 0.5), name.replace("value", "wdl", 1)
-            result = graph.dense(halves, np.array([[1.0], [0.0], [-1.0]]), np.array([0.5, 0.0, 0.5]))
+            result = graph.product(halves, np.array([[1.0], [0.0], [-1.0]]), np.array([0.5, 0.0, 0.5]))
         else:
             result = graph.node("Softmax", result, axis=1)
         graph.nodes.append(helper.make_node("Identity", [result], [name]))
@@ -111,131 +209,3 @@ def onnx_graph(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> byte
     model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
     checker.check_model(model)
     return model.SerializeToString()
-
-
-# ---- layers -------------------------------------------------------------------------------------------------------
-
-
-@singledispatch
-def added(layer: Layer, graph: Graph, x: str) -> str:
-    """Add a layer to the graph and return the name of its result. Raises ConfigError for a layer unknown here."""
-    raise ConfigError(f"a layer {layer.kind} cannot be written as ONNX")
-
-
-@added.register
-def _sequential(layer: nn.Sequential, graph: Graph, x: str) -> str:
-    parts = list(layer.children().values())
-    is_board = isinstance(parts[0], nn.Conv2D)
-    for part in parts:
-        if is_board and isinstance(part, nn.Encoder | AttentionPolicy):  # these take squares
-            x, is_board = graph.node("Transpose", graph.reshaped(x, 0, 0, 64), perm=[0, 2, 1]), False
-        x = added(part, graph, x)
-    return x
-
-
-@added.register
-def _convolution(layer: nn.Conv2D, graph: Graph, x: str) -> str:
-    weight = layer.params["weight"]
-    size = weight.shape[-1]
-    return graph.node("Conv", x, weight, layer.params["bias"], kernel_shape=[size, size], pads=[size // 2] * 4)
-
-
-@added.register
-def _dense(layer: nn.Dense, graph: Graph, x: str) -> str:
-    return graph.dense(x, layer.params["weight"], layer.params["bias"])
-
-
-@added.register
-def _flatten(layer: nn.Flatten, graph: Graph, x: str) -> str:
-    return graph.node("Flatten", x)
-
-
-@added.register
-def _activation(layer: nn.Activation, graph: Graph, x: str) -> str:
-    return graph.activated(x, layer.function)
-
-
-@added.register
-def _layer_norm(layer: nn.LayerNorm, graph: Graph, x: str) -> str:
-    return graph.node("LayerNormalization", x, layer.params["gamma"], layer.params["beta"], epsilon=layer.epsilon)
-
-
-@added.register
-def _place_gate(layer: nn.PlaceGate, graph: Graph, x: str) -> str:
-    return graph.node("Add", graph.node("Mul", x, layer.params["scale"].T), layer.params["shift"].T)
-
-
-@added.register
-def _residual(layer: nn.Residual, graph: Graph, x: str) -> str:
-    y = added(layer.body, graph, x)
-    if layer.se is not None:
-        pooled = graph.node("Flatten", graph.node("GlobalAveragePool", y))
-        squeezed = graph.activated(added(layer.se.squeeze, graph, pooled), layer.se.activation)
-        excited = graph.reshaped(added(layer.se.excite, graph, squeezed), 0, 0, 1, 1)
-        channels = layer.se.channels
-        scale = graph.node("Sigmoid", graph.part(excited, slice(0, channels), 1))
-        y = graph.node("Add", graph.node("Mul", y, scale), graph.part(excited, slice(channels, 2 * channels), 1))
-    return graph.activated(graph.node("Add", y, x), layer.activation)
-
-
-@added.register
-def _board_embedding(layer: BoardEmbedding, graph: Graph, x: str) -> str:
-    squares = graph.node("Transpose", graph.reshaped(x, 0, 0, 64), perm=[0, 2, 1])
-    weight, bias = layer.dense.params["weight"], layer.dense.params["bias"]
-    if layer.planes:
-        pieces = graph.node("Flatten", graph.part(squares, slice(0, PIECE_PLANES), 2))
-        more = graph.reshaped(added(layer.parts["preprocess"], graph, pieces), 0, 64, layer.planes)
-        y = graph.dense(graph.node("Concat", squares, more, axis=2), weight, bias)
-    else:
-        y = graph.dense(squares, weight[:, :PLANES], reach_map() @ weight[:, PLANES:].T + bias)
-    return graph.activated(y, layer.activation)
-
-
-@added.register
-def _feed_forward(layer: nn.FeedForward, graph: Graph, x: str) -> str:
-    y = graph.times(added(nn.Sequential(**layer.layers), graph, x), layer.scale)
-    return added(layer.norm, graph, graph.node("Add", y, x))
-
-
-@added.register
-def _encoder(layer: nn.Encoder, graph: Graph, x: str) -> str:
-    for one in layer.layers.values():
-        x = _encoder_layer(one, graph, x, layer.params.get("table"))
-    return x
-
-
-def _encoder_layer(layer: Layer, graph: Graph, x: str, table: np.ndarray | None) -> str:
-    parts = layer.children()
-    bias = None if table is None else _smolgen_bias(parts["smolgen"], graph, x, table)
-    mixed = graph.times(_attention(parts["attention"], graph, x, bias), layer.config()["scale"])
-    return added(parts["feed"], graph, added(parts["norm"], graph, graph.node("Add", mixed, x)))
-
-
-def _smolgen_bias(layer: Smolgen, graph: Graph, x: str, table: np.ndarray) -> str:
-    small = graph.node("MatMul", x, layer.params["compress"].T)
-    codes = graph.reshaped(added(nn.Sequential(**layer.layers), graph, small), 0, layer.heads, layer.generated)
-    return graph.reshaped(graph.node("MatMul", codes, table.T), 0, 0, layer.places, layer.places)
-
-
-def _attention(layer: nn.SelfAttention, graph: Graph, x: str, bias: str | None) -> str:
-    orders, heads = {"query": [0, 2, 1, 3], "key": [0, 2, 3, 1], "value": [0, 2, 1, 3]}, layer.heads
-    query, key, value = (
-        graph.node("Transpose", graph.reshaped(added(layer.parts[name], graph, x), 0, 0, heads, -1), perm=order)
-        for name, order in orders.items()
-    )
-    scores = graph.times(graph.node("MatMul", query, key), 1 / math.sqrt(layer.inner // heads))
-    shares = graph.node("Softmax", scores if bias is None else graph.node("Add", scores, bias), axis=-1)
-    mixed = graph.node("Transpose", graph.node("MatMul", shares, value), perm=[0, 2, 1, 3])
-    return added(layer.parts["output"], graph, graph.reshaped(mixed, 0, 0, layer.inner))
-
-
-@added.register
-def _attention_policy(layer: AttentionPolicy, graph: Graph, x: str) -> str:
-    query, key = added(layer.query, graph, x), added(layer.key, graph, x)
-    product = graph.node("MatMul", query, graph.node("Transpose", key, perm=[0, 2, 1]))
-    scores, promotion = graph.times(product, 1 / math.sqrt(layer.depth)), layer.params["promotion"]
-    last_rank = graph.part(key, PROMOTION_TO, 1)
-    pieces = graph.reshaped(graph.node("MatMul", last_rank, (promotion[:3] + promotion[3]).T), 0, 1, 8, 3)
-    steps = graph.reshaped(graph.part(graph.part(scores, PROMOTION_FROM, 1), PROMOTION_TO, 2), 0, 8, 8, 1)
-    flat = graph.reshaped(scores, 0, 64 * 64), graph.reshaped(graph.node("Add", steps, pieces), 0, 8 * 8 * 3)
-    return graph.node("Concat", *flat, axis=1)
