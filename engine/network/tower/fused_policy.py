@@ -11,7 +11,7 @@ wide. Numba compiles only the kernels for the net's own kind. Arrays are flat fl
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_I
 from engine.network.tower.fused_heads import SQUARES, OneByOne, add_bias, convolve_squares
 from engine.network.tower.fused_winograd import multiply_places, output_transform
 from engine.network.tower.multiply import dense_rows
-from engine.network.tower.smooth import MISH, RELU, SELU, activate
+from engine.network.tower.smooth import activate
 
 DENSE, LINEAR = np.int64(8), np.bool_(False)
 
@@ -61,6 +61,15 @@ class PolicySpace(NamedTuple):
     embedded: np.ndarray  # [8, 64, F] for attention
 
 
+@kernel(contract=True)
+def square_features(squares, boards, count, act, out):
+    """Write act(1x1 convolutions + bias) of `count` positions' boards [8, 10, 10, C] to out [8, 64, F]."""
+    width = np.int64(len(squares.bias))
+    for p in range(count):
+        convolve_squares(squares, boards, p, out, p * 64 * width)
+    activate(out, squares.bias, count * SQUARES, act)
+
+
 # ---- convolution --------------------------------------------------------------------------------------------------
 
 
@@ -87,15 +96,6 @@ def _convolution_logits(head, answers, policy_index, n_moves, first, count, logi
 
 
 @kernel(contract=True)
-def _classical_features(head, boards, count, smooth, space):
-    """Compute space.answers [8, 64, F] from boards [8, 10, 10, C], the trunk's output."""
-    width = np.int64(len(head.squares.bias))
-    for p in range(count):
-        convolve_squares(head.squares, boards, p, space.answers, p * 64 * width)
-    activate(space.answers, head.squares.bias, count * SQUARES, RELU if smooth is None else MISH)
-
-
-@kernel(contract=True)
 def _classical_logits(head, answers, policy_index, n_moves, first, count, logits):
     """As _convolution_logits."""
     inner = 64 * len(head.squares.bias)
@@ -107,15 +107,6 @@ def _classical_logits(head, answers, policy_index, n_moves, first, count, logits
 
 
 # ---- attention ----------------------------------------------------------------------------------------------------
-
-
-@kernel(contract=True)
-def _embed_boards(head, boards, count, smooth, space):
-    """Compute space.embedded [8, 64, F] from boards [8, 10, 10, C]; the activation is SELU in every tower."""
-    width = len(head.squares.bias)
-    for p in range(count):
-        convolve_squares(head.squares, boards, p, space.embedded, p * 64 * width)
-    activate(space.embedded, head.squares.bias, count * SQUARES, SELU)
 
 
 @kernel(contract=True)
@@ -160,13 +151,10 @@ def _product(a, a_at, b, b_at, count):
     return lane_sum(total)
 
 
-AnyKernel = Callable[..., Any]
-
-HEAD_KERNELS: dict[str, tuple[AnyKernel | None, AnyKernel]] = {
-    "convolution": (None, _convolution_logits),
-    "classical": (_classical_features, _classical_logits),
-    "attention": (_embed_boards, _attention_logits),
+MOVE_LOGITS: dict[str, Callable[..., None]] = {
+    "convolution": _convolution_logits,
+    "classical": _classical_logits,
+    "attention": _attention_logits,
 }
-"""Two kernels for each kind of head: the shared part, (head, boards, count, smooth, space), and the logits of moves,
-(head, answers, policy_index, n_moves, first, count, logits). `forward` does the convolutional head's shared part; an
-attention head's ends with `queries_and_keys`, perhaps behind encoder layers."""
+"""The kernel of each kind of head that computes the logits of moves, behind the part that all moves share: `forward`
+for a convolutional head, else `square_features` and, with attention, `queries_and_keys`."""

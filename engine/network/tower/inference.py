@@ -23,16 +23,19 @@ from engine.network.outputs import CHUNK
 from engine.network.tower.folding import fold, folded_tensors
 from engine.network.tower.fused_heads import head_space
 from engine.network.tower.fused_policy import (
-    HEAD_KERNELS,
+    MOVE_LOGITS,
     Attention,
+    Classical,
     ConvHead,
     PolicyHead,
     PolicySpace,
     queries_and_keys,
+    square_features,
 )
 from engine.network.tower.fused_steps import Space, forward
 from engine.network.tower.fused_winograd import products_buffer
 from engine.network.tower.model import SQUARES, TowerConfig
+from engine.network.tower.smooth import MISH, RELU, SELU
 from engine.network.transformer.encoder_steps import Encoders, EncoderSpace, encode_rows, new_encoder_space
 from engine.network.transformer.fused_weights import fold_encoders
 from engine.network.transformer.model import NetworkConfig
@@ -73,8 +76,7 @@ class Fused:
             if self.encoders is not None:
                 encode_rows(self.encoders, policy.embedded, count, encoder_space)
             queries_and_keys(self.policy, policy.embedded, count, policy.answers)
-        move_logits = HEAD_KERNELS[self.config.policy][1]
-        move_logits(self.policy, policy.answers, policy_index, n_moves, first, count, logits)
+        MOVE_LOGITS[self.config.policy](self.policy, policy.answers, policy_index, n_moves, first, count, logits)
 
     def evaluate_body(
         self, masks: np.ndarray, first: int, count: int, space: Any, wdl: np.ndarray, moves_left: np.ndarray
@@ -123,8 +125,11 @@ class FusedTower(Fused):
         self, masks: np.ndarray, first: int, count: int, space: Space, wdl: np.ndarray, moves_left: np.ndarray
     ) -> PolicySpace:
         forward(masks, first, count, self.weights, self.smooth, space, wdl, moves_left)
-        if (prepare := HEAD_KERNELS[self.config.policy][0]) is not None:
-            prepare(self.policy, space.boards, count, self.smooth, space.policy)
+        if isinstance(head := self.policy, Attention):  # its activation is SELU in every tower
+            square_features(head.squares, space.boards, count, np.int64(SELU), space.policy.embedded)
+        elif isinstance(head, Classical):
+            act = np.int64(RELU if self.smooth is None else MISH)
+            square_features(head.squares, space.boards, count, act, space.policy.answers)
         return space.policy
 
     def new_space(self) -> Space:
