@@ -10,8 +10,8 @@ from engine.board.convert import stack_from_board
 from engine.network import planes
 from engine.network.lc0.reader import TowerFile
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import build_tower
+from engine.network.tower.inference import Fused
+from engine.network.transformer.model import layers_with
 from tests.boards import random_game
 from tests.unit.network.fused_tower import infer
 
@@ -21,31 +21,34 @@ BATCH = 32
 class NetAnswers(NamedTuple):
     planes: np.ndarray  # float32 [N, 112, 8, 8] what was asked
     logits: np.ndarray  # [N, 1858]
-    value: np.ndarray  # [N] win - loss
+    wdl: np.ndarray  # [N, 3]
     moves_left: np.ndarray  # [N] plies, 0 without such a head
+
+    @property
+    def value(self) -> np.ndarray:
+        """win - loss, float64 [N]"""
+        return self.wdl[:, 0].astype(np.float64) - self.wdl[:, 2]
 
 
 def training_answers(net: TowerFile, masks: np.ndarray) -> NetAnswers:
     """Of the layers, 32 positions at a time."""
-    model = build_tower(net.config, np.random.default_rng(0))
-    model.load_parameters(net.tensors)
-    x = expanded(masks)
+    x, model = expanded(masks), layers_with(net.tensors, net.config)
     parts = [model.forward(x[first : first + BATCH])[0] for first in range(0, len(x), BATCH)]
     outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if "wdl" in outputs:
         odds = np.exp(outputs["wdl"].astype(np.float64))
-        value = (odds[:, 0] - odds[:, 2]) / odds.sum(axis=1)
+        wdl = odds / odds.sum(axis=1, keepdims=True)
     else:
-        value = outputs["value"][:, 0]
+        value = outputs["value"]
+        wdl = np.concatenate([(1 + value) / 2, np.zeros_like(value), (1 - value) / 2], axis=1)
     left = 100 * np.maximum(outputs["moves_left"][:, 0], 0) if "moves_left" in outputs else np.zeros(len(x))
     logits = outputs["policy"].reshape(len(x), -1)[:, HEAD_INDEX[net.config.policy]]
-    return NetAnswers(x, logits, value, left)
+    return NetAnswers(x, logits, wdl, left)
 
 
-def fused_answers(tower: FusedTower, masks: np.ndarray) -> NetAnswers:
+def fused_answers(tower: Fused, masks: np.ndarray) -> NetAnswers:
     """Of the path that plays."""
-    policy, wdl, left = infer(tower, masks)
-    return NetAnswers(expanded(masks), policy, wdl[:, 0].astype(np.float64) - wdl[:, 2], left)
+    return NetAnswers(expanded(masks), *infer(tower, masks))
 
 
 def expanded(masks: np.ndarray) -> np.ndarray:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import chess
 import numpy as np
 
 from engine.network.lc0.schema import NET
 from engine.network.lc0.wire import encode
+from tests.unit.network.planes_reference import POLICY_NAMES, plain_conv_index
 
 Tensors = dict[str, np.ndarray]
 NUMBERS = {"classical": 1, "convolution": 2, "attention": 3, "scalar": 1, "wdl": 2, "relu": 0, "mish": 1}
@@ -163,8 +165,6 @@ def plain_answers(net: dict[str, Any], tensors: Tensors, x: np.ndarray) -> dict[
 
 
 def _policy(tensors: Tensors, kind: int, body: np.ndarray, act: Any) -> np.ndarray:
-    from tests.unit.network.planes_reference import POLICY_NAMES, plain_conv_index
-
     batch = len(body)
     if kind == 1:
         return _dense(tensors, "ip_pol", _flat(act(_block(tensors, "policy", body))))
@@ -176,13 +176,17 @@ def _policy(tensors: Tensors, kind: int, body: np.ndarray, act: Any) -> np.ndarr
     while f"pol_encoder.{(n := n + 1)}.mha.q_w" in tensors:
         embedded = encoder_layer(tensors, f"pol_encoder.{n}", embedded, 2, 1.0, 1e-6, _selu)
     query, key = _dense(tensors, "ip2_pol", embedded), _dense(tensors, "ip3_pol", embedded)
-    logits = np.zeros((batch, 1858))
+    return attention_logits(query, key, tensors["ip4_pol_w"])
+
+
+def attention_logits(query: np.ndarray, key: np.ndarray, promotion: np.ndarray) -> np.ndarray:
+    """Queries and keys [B, 64, d] and promotions [4, d] -> logits [B, 1858]."""
+    logits = np.zeros((len(query), 1858))
     for number, name in enumerate(POLICY_NAMES):
-        source, target = (8 * "12345678".index(at[1]) + "abcdefgh".index(at[0]) for at in (name[:2], name[2:4]))
+        source, target = chess.parse_square(name[:2]), chess.parse_square(name[2:4])
         logits[:, number] = (query[:, source] * key[:, target]).sum(axis=1) / np.sqrt(query.shape[2])
         if len(name) == 5:
-            rows = tensors["ip4_pol_w"][["qrb".index(name[4]), 3]].sum(axis=0)
-            logits[:, number] += key[:, target] @ rows
+            logits[:, number] += key[:, target] @ promotion[["qrb".index(name[4]), 3]].sum(axis=0)
     return logits
 
 

@@ -13,8 +13,16 @@ import numpy as np
 
 from engine.network.lc0.schema import NET
 from engine.network.lc0.wire import encode
-from tests.unit.network.lc0_plain import _dense, _flat, _norm, _put, _quantised, _selu, encoder_layer
-from tests.unit.network.planes_reference import POLICY_NAMES
+from tests.unit.network.lc0_plain import (
+    _dense,
+    _flat,
+    _norm,
+    _put,
+    _quantised,
+    _selu,
+    attention_logits,
+    encoder_layer,
+)
 
 Tensors = dict[str, np.ndarray]
 INNER = {"mish": 1, "relu": 2, "none": 3, "tanh": 4, "sigmoid": 5, "selu": 6, "swish": 7, "relu2": 8}
@@ -203,17 +211,6 @@ def _policy(s: dict[str, Any], t: Tensors, y: np.ndarray, act: Any, feed: Any, s
     for n in range(s["encoders"]):
         y = encoder_layer(t, f"{at}pol_encoder.{n}", y, 2, 1.0, 1e-6, feed, smol)
     return attention_logits(_dense(t, f"{at}ip2_pol", y), _dense(t, f"{at}ip3_pol", y), t[f"{at}ip4_pol_w"])
-
-
-def attention_logits(query: np.ndarray, key: np.ndarray, promotion: np.ndarray) -> np.ndarray:
-    """Queries and keys [B, 64, d] and promotions [4, d] -> logits [B, 1858]."""
-    logits = np.zeros((len(query), 1858))
-    for number, name in enumerate(POLICY_NAMES):
-        source, target = chess.parse_square(name[:2]), chess.parse_square(name[2:4])
-        logits[:, number] = (query[:, source] * key[:, target]).sum(axis=1) / np.sqrt(query.shape[2])
-        if len(name) == 5:
-            logits[:, number] += key[:, target] @ promotion[["qrb".index(name[4]), 3]].sum(axis=0)
-    return logits
 
 
 def _head(t: Tensors, name: str, y: np.ndarray, act: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
 from engine.network import planes
-from engine.network.policy_map import HEAD_INDEX
+from engine.network.lc0.reader import TowerFile
 from engine.network.tower import multiply as multiply_module
 from engine.network.tower.fused_winograd import (
     BOARD,
@@ -32,7 +32,7 @@ from engine.network.tower.input_layer import convolve_masks, input_layer
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.tower.multiply import Rows, multiply, packed
 from tests.unit.network.fused_tower import fused, infer, random_model
-from tests.unit.network.lc0_nets import random_masks
+from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
 
 MIB = 1 << 20
 BATCHES = (1, 5, 8, 64)  # positions at once, used in turn
@@ -59,24 +59,11 @@ CONFIGS = {
 def test_fused_inference_agrees_with_the_training_path(config):
     rng = np.random.default_rng(3)
     model, masks = random_model(config, rng), random_masks(11, rng)
-    x = np.zeros((len(masks), 8, 8, 112), np.float32)
-    planes.fill_planes(masks, x)
-    outputs, _ = model.forward(x.transpose(0, 3, 1, 2))
-    policy, wdl, moves_left = infer(fused(model, config), masks)
-    logits = outputs["policy"].reshape(len(masks), -1)[:, HEAD_INDEX[config.policy]]
-    np.testing.assert_allclose(policy, logits, atol=1e-4)
-    np.testing.assert_allclose(wdl, wdl_of(outputs), atol=1e-4)
-    expected = np.maximum(outputs["moves_left"][:, 0], 0) if config.moves_left_channels else np.zeros(len(masks))
-    np.testing.assert_allclose(moves_left / 100, expected, atol=1e-4)
-
-
-def wdl_of(outputs: dict[str, np.ndarray]) -> np.ndarray:
-    """Probabilities from the training path's value head of either kind."""
-    if "value" in outputs:
-        value = outputs["value"]
-        return np.concatenate([(1 + value) / 2, np.zeros_like(value), (1 - value) / 2], axis=1)
-    odds = np.exp(outputs["wdl"] - outputs["wdl"].max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+    tensors = model.named_parameters() | model.named_buffers()
+    layers, found = training_answers(TowerFile(config, tensors, {}), masks), fused_answers(fused(model, config), masks)
+    np.testing.assert_allclose(found.logits, layers.logits, atol=1e-4)
+    np.testing.assert_allclose(found.wdl, layers.wdl, atol=1e-4)
+    np.testing.assert_allclose(found.moves_left / 100, layers.moves_left / 100, atol=1e-4)
 
 
 @pytest.mark.parametrize("config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS])
