@@ -16,7 +16,7 @@ from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.rows.wdl import softmax_of_3
 from engine.network.tower.fused_winograd import BOARD, INNER
-from engine.network.tower.multiply import Rows, multiply
+from engine.network.tower.multiply import Rows, dense_rows, multiply
 from engine.network.tower.smooth import activate
 
 ORIGIN = np.int64(0)
@@ -122,9 +122,7 @@ def _take_columns(features, width, column, out, p, columns):
 def _hidden_layer(head, count, act, features, hidden):
     """hidden [8, H] = act(features weight1 + bias1); the row count is rounded up to fours."""
     width = np.int64(len(head.bias1))
-    inner = len(head.weight1) // width
-    rows, to = Rows(ORIGIN, inner, 4 * inner), Rows(ORIGIN, width, 4 * width)
-    multiply(features, rows, inner, head.weight1, ORIGIN, width, hidden, to, (count + 3) // 4, ORIGIN)
+    dense_rows(features, len(head.weight1) // width, head.weight1, width, hidden, count)
     activate(hidden, head.bias1, count, act)
 
 

@@ -5,13 +5,12 @@ same, bit for bit, whatever shares its batch and whichever thread evaluates it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.memory import aligned_zeros
-from engine.network.outputs import CHUNK
+from engine.native.memory import buffers
 from engine.network.tower.folding import folded_tensors
 from engine.network.tower.fused_heads import ORIGIN, HeadSpace, answer_values, head_space, keep_features
 from engine.network.tower.fused_policy import PolicySpace
@@ -35,8 +34,8 @@ GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
 class TransformerSpace(NamedTuple):
     """The buffers of one thread for one chunk."""
 
-    x: np.ndarray  # [8 * 64, E]
-    pre: np.ndarray  # [64 P] one board's numbers of a dense embedding
+    x: Annotated[np.ndarray, "float32 [8 * 64 * E]"]
+    pre: Annotated[np.ndarray, "float32 [S]"]  # one board's numbers of a dense embedding
     mix: EncoderSpace | None
     body: EncoderSpace
     heads: HeadSpace
@@ -79,14 +78,13 @@ class FusedTransformer(Fused):
 
     def new_space(self) -> TransformerSpace:
         weights = self.weights
-        return TransformerSpace(
-            x=aligned_zeros(CHUNK * int(SQUARES) * len(weights.board.nothing)),
-            pre=aligned_zeros(len(weights.board.pieces_bias)),
-            mix=new_encoder_space(weights.mix) if weights.mix is not None else None,
-            body=new_encoder_space(weights.body),
-            heads=head_space(weights.heads, weights.value, weights.moves_left),
-            policy=self.new_policy_space(),
-        )
+        given = {
+            "mix": weights.mix and new_encoder_space(weights.mix),
+            "body": new_encoder_space(weights.body),
+            "heads": head_space(weights.heads, weights.value, weights.moves_left),
+            "policy": self.new_policy_space(),
+        }
+        return buffers(TransformerSpace, given, E=len(weights.board.nothing), S=len(weights.board.pieces_bias))
 
 
 @kernel(contract=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import Backend
-from engine.nn.operations.plain import Array, GateGradients, Operations
+from engine.nn.operations.plain import Array, GateGradients, Operations, channels_first
 
 
 class DeviceOperations(Operations):
@@ -76,10 +76,10 @@ class DeviceOperations(Operations):
             sums = gamma, along, total
             dx = self._fused["norm_gradient" + end](rows_dy, y, rows, mean, variance, *sums, epsilon, share)
             dgamma, dbeta = (one.reshape(-1) if groups == 1 else one.sum(axis=(0, 1)) for one in (along, total))
-            return _first(dx.reshape(last.shape)), dgamma, dbeta
+            return channels_first(dx.reshape(last.shape)), dgamma, dbeta
 
         centre, spread = (one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance))
-        return _first(y.reshape(last.shape)), centre, spread, backward
+        return channels_first(y.reshape(last.shape)), centre, spread, backward
 
     def follow(self, running: tuple[Array, Array], values: tuple[Array, Array], momentum: float) -> None:
         self._fused["follow"](*running, *values, momentum, *running)
@@ -103,23 +103,19 @@ class DeviceOperations(Operations):
 
             def input_gradient(dmean: Array) -> Array:
                 share = 1 / (x.shape[2] * x.shape[3])
-                return _first(self._fused["gate_gradient"](dskip, scale, dmean[:, None, None, :], share))
+                return channels_first(self._fused["gate_gradient"](dskip, scale, dmean[:, None, None, :], share))
 
-            return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), _first(dskip), input_gradient)
+            return GateGradients(along.sum(axis=(1, 2)), dskip.sum(axis=(1, 2)), channels_first(dskip), input_gradient)
 
-        return _first(y), backward
+        return channels_first(y), backward
 
     def add(self, a: Array, b: Array) -> Array:
-        return _first(_last(a) + _last(b))
+        return channels_first(_last(a) + _last(b))
 
 
 def _last(x: Array) -> Array:
     """[B, C, H, W] with its channels last, which is how it lies in memory; [B, C] as it is."""
     return x.transpose(0, *range(2, x.ndim), 1)
-
-
-def _first(x: Array) -> Array:
-    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
 def _functions(xp: Any) -> list[Callable[..., Any]]:

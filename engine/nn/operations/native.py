@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.native.lanes import LANES
 from engine.nn.operations import channelwise, tables, winograd
-from engine.nn.operations.plain import GateGradients, Operations
+from engine.nn.operations.plain import GateGradients, Operations, channels_first
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
@@ -35,7 +35,7 @@ class NativeOperations(Operations):
             # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
             return ones @ _channels_last(dy).reshape(-1, len(bias))
 
-        return _channels_first(biased), backward
+        return channels_first(biased), backward
 
     def batch_norm(
         self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, groups: int = 1
@@ -67,9 +67,9 @@ class NativeOperations(Operations):
             channelwise.norm_input_gradient(
                 flat, flat_dy, channels, centre, scale, offset, slope, constant, relu, dx.reshape(-1)
             )
-            return _channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
+            return channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
 
-        return _channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward
+        return channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward
 
     def square_mean(self, x: Array) -> Array:
         if x.shape[1] % LANES:
@@ -100,18 +100,18 @@ class NativeOperations(Operations):
                 dx = empty(image.shape)
                 share = np.ascontiguousarray(dmean / np.float32(squares), np.float32).reshape(-1)
                 channelwise.scale_images(flat_dskip, flat_scale, share, channels, squares, dx.reshape(-1))
-                return _channels_first(dx)
+                return channels_first(dx)
 
-            return GateGradients(dscale, dshift, _channels_first(dskip), input_gradient)
+            return GateGradients(dscale, dshift, channels_first(dskip), input_gradient)
 
-        return _channels_first(y), backward
+        return channels_first(y), backward
 
     def add(self, a: Array, b: Array) -> Array:
         if a.ndim != 4:
             return super().add(a, b)
         total = empty((a.shape[0], *a.shape[2:], a.shape[1]))
         np.add(_channels_last(a), _channels_last(b), out=total)
-        return _channels_first(total)
+        return channels_first(total)
 
     def scatter_rows(self, rows: Array, chosen: Array, count: int) -> Array:
         table = np.zeros((count, rows.shape[1]), np.float32)
@@ -135,9 +135,9 @@ def _pointwise(
             return None, dweight
         dx = empty(image.shape)
         np.matmul(flat_dy, matrix, out=dx.reshape(rows.shape))
-        return _channels_first(dx), dweight
+        return channels_first(dx), dweight
 
-    return _channels_first(y), backward
+    return channels_first(y), backward
 
 
 # ---- memory layout ------------------------------------------------------------------------------------------------
@@ -149,10 +149,6 @@ def _channels_last(x: Array) -> Array:
     Kernels read memory as float32, so they need this cast of, say, the gradient of a loss in float64.
     """
     return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1), np.float32)
-
-
-def _channels_first(x: Array) -> Array:
-    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
 def _fold(x: Array) -> int:

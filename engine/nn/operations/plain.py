@@ -245,3 +245,8 @@ def _channel_axes(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return all axes except the channel's, and the shape that lets a [C] array broadcast against x."""
     axes = (0, *range(2, x.ndim))
     return axes, tuple(x.shape[1] if axis == 1 else 1 for axis in range(x.ndim))
+
+
+def channels_first(x: Array) -> Array:
+    """Return an image [B, H, W, C] as [B, C, H, W], without a copy."""
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
