@@ -71,8 +71,7 @@ def _export_target(path: Path, chosen: Path | None) -> Path:
 
 def _print_info(path: Path, as_json: bool) -> None:
     """Read and check the whole file before printing a line."""
-    info: dict[str, Any] = {"file": str(path), "size": path.stat().st_size if path.is_file() else 0}
-    info |= _lc0_info(path) if is_lc0(path) or path.name.endswith(SUFFIXES) else _dit_info(path)
+    info: dict[str, Any] = {"file": str(path), "size": path.stat().st_size if path.is_file() else 0, **_info(path)}
     if as_json:
         print(json.dumps(info, indent=2))
         return
@@ -85,31 +84,18 @@ def _print_info(path: Path, as_json: bool) -> None:
             print(f"{part + ' ' + key:32}{value if isinstance(value, str | int | float) else json.dumps(value)}")
 
 
-def _lc0_info(path: Path) -> dict[str, Any]:
-    tower = read_tower(path)
-    return {
-        "format": "lc0",
-        "architecture": tower.config.describe(),
-        **_counts(tower.tensors),
-        "provenance": {},
-        "card": tower.card,
-    }
-
-
-def _dit_info(path: Path) -> dict[str, Any]:
-    header, tensors = load_tensors(path)
-    return {
-        "format": "dit",
-        "architecture": _architecture(header["model"]),
-        **_counts(tensors),
-        **{part: header[part] for part in ("provenance", "card", "configuration", "model")},
-    }
-
-
-def _counts(tensors: dict[str, Any]) -> dict[str, int]:
-    """Return the number of tensors and of parameters. Running statistics are not parameters."""
-    sizes = [tensor.size for name, tensor in tensors.items() if ".running_" not in name]
-    return {"tensors": len(tensors), "parameters": sum(sizes)}
+def _info(path: Path) -> dict[str, Any]:
+    if is_lc0(path) or path.name.endswith(SUFFIXES):
+        tower = read_tower(path)
+        form, architecture, tensors = "lc0", tower.config.describe(), tower.tensors
+        header: dict[str, Any] = {"provenance": {}, "card": tower.card}
+    else:
+        whole, tensors = load_tensors(path)
+        form, architecture = "dit", _architecture(whole["model"])
+        header = {part: whole[part] for part in ("provenance", "card", "configuration", "model")}
+    parameters = sum(tensor.size for name, tensor in tensors.items() if ".running_" not in name)
+    numbers = {"tensors": len(tensors), "parameters": parameters}
+    return {"format": form, "architecture": architecture, **numbers, **header}
 
 
 def _architecture(model: Any) -> str:

@@ -228,15 +228,16 @@ def _policy_head(config: TowerConfig, rng: np.random.Generator) -> nn.Sequential
             flatten=nn.Flatten(),
             dense=nn.Dense(planes * SQUARES, POLICY_SIZE, rng, initialization="glorot"),
         )
+    return attention_head(nn.Conv2D(filters, planes, 1, rng), "selu", config, rng)
+
+
+def attention_head(embedding: nn.Layer, activation: str, config: Any, rng: np.random.Generator) -> nn.Sequential:
+    """Return an attention policy with its encoder layers, if any, behind an embedding of each square."""
     encoder = {}
     if config.policy_layers:
         encoder["encoder"] = nn.Encoder(config.policy_layers, config.policy_encoder_layer, rng)
-    return nn.Sequential(
-        embedding=nn.Conv2D(filters, planes, 1, rng),
-        activation=nn.Activation("selu"),
-        **encoder,
-        moves=AttentionPolicy(planes, config.policy_depth, rng),
-    )
+    moves = AttentionPolicy(config.policy_planes, config.policy_depth, rng)
+    return nn.Sequential(embedding=embedding, activation=nn.Activation(activation), **encoder, moves=moves)
 
 
 def _norm(name: str, channels: int, activation: str) -> dict[str, nn.Layer]:

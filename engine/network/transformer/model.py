@@ -31,12 +31,12 @@ from engine.errors import ConfigError
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
-from engine.network.tower.attention_policy import AttentionPolicy
 from engine.network.tower.model import (
     SQUARES,
     VALUES,
     NetworkSizes,
     TowerConfig,
+    attention_head,
     build_tower,
     dense_head,
     loaded,
@@ -230,7 +230,10 @@ class Transformer(nn.MultiHead):
 
     def __init__(self, rng: np.random.Generator, **sizes: Any) -> None:
         config = TransformerConfig(**sizes)
-        heads: dict[str, Layer] = {policy_name(head): _policy_head(config, rng) for head in config.policy_heads}
+        heads: dict[str, Layer] = {}
+        for head in config.policy_heads:
+            embedding = nn.Dense(config.width, config.policy_planes, rng)
+            heads[policy_name(head)] = attention_head(embedding, config.activation, config, rng)
         for name, (channels, *answer) in config.answer_heads().items():
             first = {"embedding": nn.Dense(config.width, channels, rng), "embedded": nn.Activation(config.activation)}
             heads[name] = dense_head(first, channels, *answer, config, rng)
@@ -278,12 +281,3 @@ def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential
         block = config.embedding_hidden, rng, config.feed_activation, config.scale, DENSE_EPSILON
         parts["mix"] = nn.FeedForward(width, *block)
     return nn.Sequential(**parts, encoder=nn.Encoder(config.layers, config.encoder_layer, rng))
-
-
-def _policy_head(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential:
-    planes, encoder = config.policy_planes, {}
-    if config.policy_layers:
-        encoder["encoder"] = nn.Encoder(config.policy_layers, config.policy_encoder_layer, rng)
-    embedding, activation = nn.Dense(config.width, planes, rng), nn.Activation(config.activation)
-    moves = AttentionPolicy(planes, config.policy_depth, rng)
-    return nn.Sequential(embedding=embedding, activation=activation, **encoder, moves=moves)
