@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert.add_argument("file", type=Path, metavar="FILE", help="read this net file: .dit, .pb or .pb.gz")
     text = "write this file: .dit, .pb, .pb.gz, .npz or .onnx"
     convert.add_argument("target", type=Path, metavar="TARGET", help=text)
-    text = "write a tower as .pb.gz, for lc0 to play, or any net as .npz or .onnx"
+    text = "write a tower or transformer as .pb.gz, for lc0 to play, or .onnx, and any net as .npz"
     exporting = actions.add_parser("export", help=text)
     text = "read this net file (default: the tower that comes with Aino)"
     exporting.add_argument("file", type=Path, nargs="?", metavar="FILE", help=text)
