@@ -14,7 +14,6 @@ from engine.board.layout import SIDE
 from engine.native.jit import kernel
 
 POLICY_SIZE = 1858
-POLICY_PLANES = 80
 USED_POLICY_PLANES = 73  # 7 * 8 queen-like, 8 knight, 9 promotion planes
 ATTENTION_SQUARES = 64 * 64  # places of the attention head before its 8 * 8 * 3 promotions
 NO_POLICY_INDEX = -1

@@ -15,7 +15,7 @@ from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
 from engine.native.pool import ThreadPool
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES, fill_planes
-from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, POLICY_PLANES
+from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.gpu import planes_on
 from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import NetworkConfig, build_network
@@ -34,9 +34,6 @@ from selfplay.training.mixture import AnySet, Mixture
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
-# Place of each policy move in the head's channels-last memory: square * planes + plane.
-HEAD_PLACE = ((CONV_INDEX % 64) * POLICY_PLANES + CONV_INDEX // 64).astype(np.int64)
-ATTENTION_PLACE = ATTENTION_INDEX.astype(np.int64)
 Array = Any  # NumPy's or CuPy's
 CHUNK = 256  # positions of one forward pass
 RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
@@ -119,15 +116,18 @@ class TowerGradients(GradientSource):
 def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:
     """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
 
-    policy: [B, 80, 8, 8], the convolutional head's output, channels-last in memory, or [B, 4288], the attention head's;
-    places index that memory, over the whole batch. All lie where the policy does.
+    policy: what a policy head of any kind answers (`tower.model`), planes channels-last in memory; places index that
+    memory, over the whole batch. All lie where the policy does.
     """
     backend, size = backend_of(policy), math.prod(policy.shape[1:])
-    places = (ATTENTION_PLACE if policy.ndim == 2 else HEAD_PLACE)[batch.policy_index]
+    if policy.ndim == 4:
+        table, policy = CONV_INDEX % 64 * policy.shape[1] + CONV_INDEX // 64, policy.transpose(0, 2, 3, 1)
+    else:
+        table = HEAD_INDEX["classical" if size == POLICY_SIZE else "attention"]
+    places = table.astype(np.int64)[batch.policy_index]
     mask = np.arange(places.shape[1]) < batch.n_moves[:, None]
     places = backend.asarray(places + size * np.arange(len(places))[:, None])
-    flat = policy if policy.ndim == 2 else policy.transpose(0, 2, 3, 1)
-    return flat.reshape(-1)[places], places, backend.asarray(mask)
+    return policy.reshape(-1)[places], places, backend.asarray(mask)
 
 
 def dual_head_loss(
@@ -135,33 +135,42 @@ def dual_head_loss(
 ) -> tuple[LossSums, dict[str, Array]]:
     """Losses, and the gradient of (their weighted sum / number of positions) for each head's output.
 
-    outputs: policy [B, 80, 8, 8] or [B, 4288] logits, wdl [B, 3] logits, moves_left [B, 1] in units of 100 plies.
-    The policy loss is a cross-entropy over legal moves; illegal moves have gradient zero. A position without policy,
-    value or moves left takes no part in that loss. On a device nothing waits for it: the losses are arrays there.
+    outputs: policy of any kind; wdl [B, 3] logits or value [B, 1]; moves_left [B, 1] in units of 100 plies, or none.
+    The policy loss is a cross-entropy over legal moves; illegal moves have gradient zero. So is that of wdl; that of a
+    scalar value is a Huber loss. A position without policy, value or moves left takes no part in that loss. On a device
+    nothing waits for it: the losses are arrays there.
     """
-    backend = backend_of(outputs["policy"])
+    backend, policy = backend_of(outputs["policy"]), outputs["policy"]
     cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
-    logits, places, mask = legal_logits(outputs["policy"], batch)
+    logits, places, mask = legal_logits(policy, batch)
     policy_loss, legal_gradient = cross_entropy(logits, backend.asarray(batch.policy), mask)
     n = len(logits)
-    policy_gradient = backend.xp.zeros(outputs["policy"].size, logits.dtype)
+    policy_gradient = backend.xp.zeros(policy.size, logits.dtype)
     backend.xp.add.at(policy_gradient, places, legal_gradient)  # it is 0 where a move is illegal
-    policy_gradient = policy_gradient.reshape(n, -1)
-    if outputs["policy"].ndim == 4:
-        _, planes, ranks, files = outputs["policy"].shape
-        policy_gradient = policy_gradient.reshape(n, ranks, files, planes).transpose(0, 3, 1, 2)
-    value_loss, value_gradient = cross_entropy(outputs["wdl"], backend.asarray(batch.wdl))
-    is_timed = batch.moves_left[:, None] >= 0
-    hundreds = backend.asarray(batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE))
-    late = (outputs["moves_left"] - hundreds) * backend.asarray(is_timed)
-    length_loss, length_gradient = difference_loss(late)
-    gradients = {
-        "policy": policy_gradient,
-        "wdl": weights.value * value_gradient,
-        "moves_left": weights.moves_left * length_gradient,
-    }
-    known = [np.count_nonzero(target.any(axis=1)) for target in (batch.policy, batch.wdl, is_timed)]
-    return LossSums(n * policy_loss, n * value_loss, n * length_loss, *map(float, known)), gradients
+    if policy.ndim == 4:
+        policy_gradient = policy_gradient.reshape(n, *policy.shape[2:], policy.shape[1]).transpose(0, 3, 1, 2)
+    has_value, is_timed = batch.wdl.any(axis=1, keepdims=True), batch.moves_left[:, None] >= 0
+    if "wdl" in outputs:
+        value_loss, value_gradient = cross_entropy(outputs["wdl"], backend.asarray(batch.wdl))
+    else:
+        result = batch.wdl[:, :1] - batch.wdl[:, 2:]
+        value_loss, value_gradient = _known_difference(outputs["value"], result, has_value)
+    value = "wdl" if "wdl" in outputs else "value"
+    gradients = {"policy": policy_gradient.reshape(policy.shape), value: weights.value * value_gradient}
+    length_loss = 0.0
+    if "moves_left" in outputs:
+        hundreds = batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE)
+        length_loss, length_gradient = _known_difference(outputs["moves_left"], hundreds, is_timed)
+        gradients["moves_left"] = weights.moves_left * length_gradient
+    targets = batch.policy, has_value, is_timed & ("moves_left" in outputs)
+    known = [float(np.count_nonzero(target.any(axis=1))) for target in targets]
+    return LossSums(n * policy_loss, n * value_loss, n * length_loss, *known), gradients
+
+
+def _known_difference(output: Array, target: np.ndarray, known: np.ndarray) -> tuple[Array, Array]:
+    """Return the Huber loss of outputs [B, 1] and its gradient, where the target is known."""
+    backend = backend_of(output)
+    return difference_loss((output - backend.asarray(target)) * backend.asarray(known))
 
 
 # ---- held-out positions ---------------------------------------------------------------------------------------------

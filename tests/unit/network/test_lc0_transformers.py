@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import zlib
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,14 @@ from engine.network.lc0.wire import encode, parse
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.maps import attention_maps
-from engine.network.transformer.model import Transformer, TransformerConfig, config_of, layers_with, policy_name
+from engine.network.transformer.model import (
+    Transformer,
+    TransformerConfig,
+    build_network,
+    config_of,
+    layers_with,
+    policy_name,
+)
 from engine.network.weights import load_net
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -304,6 +312,11 @@ def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp
         net_of_model(layers_with(net.tensors, net.config))
     net = load_lc0(network_in(tmp_path, "map, relu"))
     assert net_of_model(layers_with(net.tensors, net.config)) == "transformer-32x2x4"
+    soft = build_network(
+        replace(TransformerConfig.parse("transformer-8x1"), policy_heads=("soft",)), np.random.default_rng(1)
+    )
+    with pytest.raises(ConfigError, match="needs the heads vanilla and winner"):
+        net_of_model(soft)
 
 
 @pytest.mark.parametrize(
