@@ -8,13 +8,16 @@ and plies as they are, policies over the legal moves to 2e-5, and checksums of t
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 import chess
 import numpy as np
 
-from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.factory import make_evaluator
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import input_format_of
 
 ANSWERS = Path(__file__).with_name("lc0_transformer_answers.npz")
 STEPS = 50_000  # of a probability
@@ -34,13 +37,24 @@ def boards() -> list[chess.Board]:
     return found
 
 
-def check_policies(leaves: LeafBatch, expected: np.ndarray) -> None:
-    """Compare policies with those of the first positions, one after the other, moves in the order of their index."""
+def check_answers(path: Path, kind: str, heads: tuple[str, str] = ("vanilla", "winner"), scalar: bool = False) -> None:
+    """Compare what plays with lc0's answers on the first positions; policies come in the order of the moves' index."""
+    with np.load(ANSWERS) as data:
+        policies, expected = data[kind] / STEPS, data[f"{kind} value"]
+    with closing(make_evaluator("network", path, backend="numpy", heads=heads)) as evaluator:
+        leaves = leaves_of(boards()[: len(expected)], input_format_of(evaluator))
+        evaluator.evaluate(leaves, len(expected))
+    wdl = leaves.wdl[: len(expected)]
+    np.testing.assert_allclose(wdl[:, 0] - wdl[:, 2], expected[:, 0], atol=1e-4)
+    if not scalar:
+        np.testing.assert_allclose(wdl[:, 1], expected[:, 1], atol=1e-4)
+    np.testing.assert_allclose(leaves.moves_left[: len(expected)], expected[:, 2], atol=1e-3)
+    assert np.ptp(expected[:, 0]) > 0.04
     at = row = 0
-    while at < len(expected):
+    while at < len(policies):
         count = int(leaves.n_moves[row])
         order = np.argsort(leaves.policy_index[row, :count])
         odds = np.exp(leaves.logits[row, :count][order].astype(np.float64))
-        np.testing.assert_allclose(odds / odds.sum(), expected[at : at + count], atol=1e-4)
+        np.testing.assert_allclose(odds / odds.sum(), policies[at : at + count], atol=1e-4)
         at, row = at + count, row + 1
     assert row in (40, 200)

@@ -18,7 +18,7 @@ from engine.files.dit_file import load_tensors
 from engine.network.export import export_net
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.weights import default_net_path, load_network
+from engine.network.weights import FIRST_HEADS, default_net_path, load_network
 from engine.nn import dit
 from tests.boards import random_game
 from tests.documents.pages import blocks
@@ -66,31 +66,23 @@ def test_the_reader_of_the_page_computes_what_the_tower_computes(tmp_path: Path,
     assert_same(tower(board_planes(boards)), answers(load_network(), boards))
 
 
-def lc0_file(kind: str) -> bytes:
-    """A random network in Lc0's format: a transformer, or one of TOWERS."""
-    if kind in TOWERS:
-        return file_bytes(random_net(np.random.default_rng(11), **TOWERS[kind])[0])
-    return random_transformer(5, **KINDS[kind])[0]
-
-
 @pytest.mark.parametrize("kind", ["shipped", *TOWERS, *TRANSFORMERS])
 def test_onnx_runtime_computes_what_plays(tmp_path: Path, boards: list[chess.Board], kind: str) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
-    source = tmp_path / "net.pb"
-    if kind == "shipped":
-        source = default_net_path(entry="default_tower")
-    else:
-        source.write_bytes(lc0_file(kind))
+    source = tmp_path / "net.pb" if kind != "shipped" else default_net_path(entry="default_tower")
+    if kind in TOWERS:
+        source.write_bytes(file_bytes(random_net(np.random.default_rng(11), **TOWERS[kind])[0]))
+    elif kind in TRANSFORMERS:
+        source.write_bytes(random_transformer(5, **KINDS[kind])[0])
     export_net(source, tmp_path / "net.onnx")
     session = runtime.InferenceSession(str(tmp_path / "net.onnx"))
     names = [output.name for output in session.get_outputs()]
     outputs = dict(zip(names, session.run(names, {"planes": board_planes(boards)}), strict=True))
-    missing = np.zeros((POSITIONS, 1))
-    for ours, end in (("vanilla", ""), ("soft", "_soft")) if "policy_soft" in outputs else (("vanilla", ""),):
-        value, its_end = ("q", "_q") if end else ("winner", "")
-        found = outputs[f"policy{end}"], outputs[f"wdl{its_end}"], outputs.get("moves_left", missing)
-        assert_same(found, answers(load_network(source, (ours, value)), boards))
+    left, second = outputs.get("moves_left", np.zeros((POSITIONS, 1))), "policy_soft" in outputs
+    for heads, ends in ((FIRST_HEADS, ("", "")), (("soft", "q"), ("_soft", "_q")))[: 1 + second]:
+        found = outputs[f"policy{ends[0]}"], outputs[f"wdl{ends[1]}"], left
+        assert_same(found, answers(load_network(source, heads), boards))
 
 
 def test_every_array_of_a_sparse_network_is_in_its_npz(tmp_path: Path) -> None:

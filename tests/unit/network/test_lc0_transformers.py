@@ -19,7 +19,7 @@ from engine import nn
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import LeafBatch, input_format_of
+from engine.evaluation.protocol import LeafBatch
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
@@ -42,7 +42,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from selfplay.training.families import net_of_model
 from tests.unit.network.fused_tower import infer
-from tests.unit.network.lc0_kept import ANSWERS, STEPS, boards, check_policies
+from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
 from tests.unit.network.lc0_transformers import DENSE, KINDS, plain_transformer, random_transformer
 
 FEW = 16
@@ -91,23 +91,13 @@ def test_planes_of_every_input_format_are_lc0s(input_format: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path: Path, kind: str) -> None:
     with np.load(ANSWERS) as data:
-        answers = {name: data[name] for name in data if name.startswith(kind)}
-    path = network_in(tmp_path, kind)
-    names = [name for name in answers if not name.endswith("value") and name.removeprefix(kind)[:1] in ("", " ")]
+        names = [name for name in data if name.startswith(kind) and name.removeprefix(kind)[:1] in ("", " ")]
+    path, names = network_in(tmp_path, kind), [name for name in names if not name.endswith("value")]
     assert names
     for name in names:
         policy, value = name.removeprefix(kind).split() or ("vanilla", "winner")
         head = next((ours for ours, field in FIELDS.items() if field == policy), policy)
-        with closing(make_evaluator("network", path, backend="numpy", heads=(head, value))) as evaluator:
-            leaves = leaves_in(input_format_of(evaluator))
-            evaluator.evaluate(leaves, len(boards()))
-        expected = answers[f"{name} value"]
-        np.testing.assert_allclose(leaves.wdl[:200, 0] - leaves.wdl[:200, 2], expected[:, 0], atol=1e-4)
-        if KINDS[kind].get("value") != 1:
-            np.testing.assert_allclose(leaves.wdl[:200, 1], expected[:, 1], atol=1e-4)
-        np.testing.assert_allclose(leaves.moves_left[:200], expected[:, 2], atol=1e-3)
-        assert np.ptp(expected[:, 0]) > 0.04
-        check_policies(leaves, answers[name] / STEPS)
+        check_answers(path, name, (head, value), scalar=KINDS[kind].get("value") == 1)
 
 
 def test_searches_by_lc0s_rules_choose_lc0s_moves(tmp_path: Path) -> None:
