@@ -27,7 +27,7 @@ from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.onnx_graph import onnx_graph
-from engine.network.planes import fill_planes
+from engine.network.planes import float_planes
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 
@@ -74,17 +74,10 @@ def positions(batch: int) -> LeafBatch:
     return leaves
 
 
-def float_planes(masks: np.ndarray) -> np.ndarray:
-    """uint64 [B, 112] -> float32 [B, 112, 8, 8]."""
-    planes = np.empty((len(masks), 8, 8, 112), np.float32)
-    fill_planes(masks, planes)
-    return np.ascontiguousarray(planes.transpose(0, 3, 1, 2))
-
-
 def contestants_of(tensors: dict[str, np.ndarray], config: TowerConfig, batch: int, threads: int) -> dict[str, Run]:
     """One call a batch; the first is ours."""
     leaves = positions(batch)
-    planes = float_planes(leaves.masks[:batch])
+    planes = np.ascontiguousarray(float_planes(leaves.masks[:batch]))
     evaluator = NetworkEvaluator(FusedTower(tensors, config), threads)
 
     def ours() -> np.ndarray:

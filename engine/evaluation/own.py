@@ -28,7 +28,7 @@ from engine.evaluation.guest import Guest
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
 from engine.files.dit_file import load_tensors
-from engine.network.planes import PLANES, fill_planes
+from engine.network.planes import float_planes
 from engine.network.policy_map import POLICY_SIZE
 
 if TYPE_CHECKING:
@@ -166,9 +166,7 @@ def planes_of(masks: np.ndarray) -> np.ndarray:
     The planes are those of Lc0 (`engine.network.planes`), seen from the side to move: plane 0 has its pawns, 6 the
     opponent's, 13 its pawns a ply ago; 109 is the fifty-move counter in plies.
     """
-    planes = np.empty((len(masks), 8, 8, PLANES), np.float32)
-    fill_planes(np.ascontiguousarray(masks), planes)
-    return np.ascontiguousarray(planes.transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(float_planes(masks))
 
 
 def board_planes(boards: Sequence[chess.Board]) -> np.ndarray:

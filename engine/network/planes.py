@@ -124,3 +124,10 @@ def fill_planes(masks, planes):
         counter = np.float32(masks[b, FIFTY_MOVE_PLANE])
         for square in range(64):
             planes[b, square >> 3, square & 7, FIFTY_MOVE_PLANE] = counter
+
+
+def float_planes(masks: np.ndarray) -> np.ndarray:
+    """Return masks uint64 [B, 112] as planes float32 [B, 112, 8, 8], whose memory is channels last."""
+    planes = np.empty((len(masks), 8, 8, PLANES), np.float32)
+    fill_planes(np.ascontiguousarray(masks), planes)
+    return planes.transpose(0, 3, 1, 2)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
 from engine.native.pool import ThreadPool
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.planes import PLANES, fill_planes
+from engine.network.planes import float_planes
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.gpu import planes_on
 from engine.network.tower.model import TowerConfig
@@ -78,11 +78,7 @@ class TowerFamily(Family):
 
 def planes_of(masks: np.ndarray, backend: Backend = NUMPY) -> Array:
     """Input planes float32[B, 112, 8, 8] on `backend` of masks uint64[B, 112]; their memory is channels-last."""
-    if backend is not NUMPY:
-        return planes_on(backend, masks)
-    planes = np.empty((len(masks), 8, 8, PLANES), np.float32)
-    fill_planes(masks, planes)
-    return planes.transpose(0, 3, 1, 2)
+    return float_planes(masks) if backend is NUMPY else planes_on(backend, masks)
 
 
 class TowerGradients(GradientSource):

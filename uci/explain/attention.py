@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from engine.evaluation.leaves import leaves_of
 from engine.network.input_formats import CANONICAL, canonical_turn, turn_masks, turned_square
-from engine.network.planes import PLANES, fill_planes
+from engine.network.planes import float_planes
 from engine.network.transformer.maps import attention_maps
 from engine.network.transformer.model import TransformerConfig, layers_with
 from engine.network.weights import load_tower
@@ -36,11 +36,9 @@ def view_attention(options: EngineOptions, board: chess.Board, square: chess.Squ
     turn = int(canonical_turn(masks[0])) if config.input_format >= CANONICAL else 0
     turned = np.empty_like(masks)
     turn_masks(masks[0], turn, turned[0])
-    planes = np.empty((1, 8, 8, PLANES), np.float32)
-    fill_planes(turned, planes)
     # The network sees the board from the mover's side, and perhaps turned.
     seen = [turned_square(place if board.turn else place ^ 56, turn) for place in range(64)]
-    maps = attention_maps(layers_with(tensors, config), planes.transpose(0, 3, 1, 2))
+    maps = attention_maps(layers_with(tensors, config), float_planes(turned))
     kinds = []
     for kind, title in _KINDS.items():
         rows = [getattr(one, kind) for one in maps]

@@ -9,6 +9,7 @@ import numpy as np
 from engine.board.convert import stack_from_board
 from engine.network import planes
 from engine.network.lc0.reader import TowerFile
+from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.tower.inference import Fused
 from engine.network.transformer.model import layers_with
@@ -32,7 +33,7 @@ class NetAnswers(NamedTuple):
 
 def training_answers(net: TowerFile, masks: np.ndarray) -> NetAnswers:
     """Of the layers, 32 positions at a time."""
-    x, model = expanded(masks), layers_with(net.tensors, net.config)
+    x, model = float_planes(masks), layers_with(net.tensors, net.config)
     parts = [model.forward(x[first : first + BATCH])[0] for first in range(0, len(x), BATCH)]
     outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if "wdl" in outputs:
@@ -48,14 +49,7 @@ def training_answers(net: TowerFile, masks: np.ndarray) -> NetAnswers:
 
 def fused_answers(tower: Fused, masks: np.ndarray) -> NetAnswers:
     """Of the path that plays."""
-    return NetAnswers(expanded(masks), *infer(tower, masks))
-
-
-def expanded(masks: np.ndarray) -> np.ndarray:
-    """Masks uint64 [N, 112] -> planes float32 [N, 112, 8, 8]."""
-    x = np.zeros((len(masks), 8, 8, 112), np.float32)
-    planes.fill_planes(masks, x)
-    return x.transpose(0, 3, 1, 2)
+    return NetAnswers(float_planes(masks), *infer(tower, masks))
 
 
 def random_masks(n: int, rng: np.random.Generator) -> np.ndarray:

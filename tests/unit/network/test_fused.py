@@ -139,10 +139,8 @@ def test_the_first_layer_reads_masks_like_expanded_planes():
     weights[:, 109] /= 99
     masks = random_masks(6, rng)
     masks[:, 109] = rng.integers(0, 100, 6)
-    x = np.zeros((6, 8, 8, 112), np.float32)
-    planes.fill_planes(masks, x)
     layer = input_layer(weights, bias)
-    for one, wanted in zip(masks, x, strict=True):
+    for one, wanted in zip(masks, planes.float_planes(masks).transpose(0, 2, 3, 1), strict=True):
         board, sums = np.zeros(100 * 16, np.float32), np.zeros(100 * 16, np.float32)
         convolve_masks(one, layer, 16, sums, board, 0, True)
         inner = board.reshape(10, 10, 16)[1:9, 1:9]

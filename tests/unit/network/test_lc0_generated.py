@@ -19,9 +19,10 @@ from engine.evaluation.protocol import input_format_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
+from engine.network.planes import float_planes
 from engine.network.weights import load_network
 from tests.unit.network.lc0_kept import boards, check_answers
-from tests.unit.network.lc0_nets import expanded, fused_answers, random_masks, training_answers
+from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
 from tests.unit.network.lc0_plain import file_bytes, plain_answers, random_net
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -89,7 +90,7 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
         masks, index = leaves.masks[:40], leaves.policy_index[:40]
         if input_format >= CANONICAL:
             masks, index = turned_batch(masks, index)
-        expected = plain_answers(net, tensors, expanded(masks))
+        expected = plain_answers(net, tensors, float_planes(masks))
         np.testing.assert_allclose(leaves.wdl[:40, 0] - leaves.wdl[:40, 2], expected["value"], atol=tolerance)
         for row, count in enumerate(leaves.n_moves[:40]):
             moves = expected["policy"][row, index[row, :count]]
