@@ -8,7 +8,7 @@ from typing import Any
 from engine.errors import ConfigError, NetFileError
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
-from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, ByName, count, find, places_of
+from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, count, find, places_of
 from engine.network.lc0.wire import Message
 from engine.network.planes import PLANES
 from engine.network.tower.model import SQUARES, TowerConfig
@@ -74,7 +74,7 @@ def format_of(config: NetworkConfig) -> Message:
             raise ConfigError("lc0 does not play towers without residual blocks")
         network["network"], table = SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS, _OF_TOWERS
     else:
-        network["network"], table = _MULTIHEAD if any(heads_by_name(config)) else _ATTENTION_BODY, _OF_TRANSFORMERS
+        network["network"], table = _MULTIHEAD, _OF_TRANSFORMERS
     for field, (name, meanings) in table.items():
         value = config.moves_left_channels > 0 if name == "moves_left" else getattr(config, name)
         numbers = [number for number, meaning in meanings.items() if meaning == value]
@@ -82,13 +82,6 @@ def format_of(config: NetworkConfig) -> Message:
             raise ConfigError(f"Lc0 has no networks with the {name} {value!r}")
         network[field] = numbers[-1]
     return {"weights_encoding": LINEAR16, "network_format": network}
-
-
-def heads_by_name(config: NetworkConfig) -> ByName:
-    """Whether we write a network's heads by name: with both kinds, or with a dense embedding, as lc0 wants it."""
-    only = (config.policy_heads, config.value_heads) == (("vanilla",), ("winner",))
-    by_name = isinstance(config, TransformerConfig) and (config.embedding == "dense" or not only)
-    return by_name, by_name
 
 
 def min_version_of(config: NetworkConfig) -> Message:

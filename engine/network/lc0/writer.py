@@ -23,7 +23,7 @@ import numpy as np
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 from engine.network.input_formats import counter_scale
-from engine.network.lc0.formats import format_of, heads_by_name, min_version_of
+from engine.network.lc0.formats import format_of, min_version_of
 from engine.network.lc0.reader import TowerFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
 from engine.network.lc0.tensor_map import NORM, ConvTensors, places_of, put, stored_tensors, with_counter_times
@@ -68,7 +68,8 @@ def save_lc0(path: Path, tower: TowerFile) -> None:
 def _weights(path: Path, given: Mapping[str, np.ndarray], config: NetworkConfig) -> Message:
     weights: Message = {}
     model = layers_with(with_counter_times(1 / counter_scale(config.input_format), given), config).astype(np.float64)
-    tensors, by_name = model.named_parameters() | model.named_buffers(), heads_by_name(config)
+    tensors = model.named_parameters() | model.named_buffers()
+    by_name = (not isinstance(config, TowerConfig),) * 2  # transformers have all heads by name
     for row in stored_tensors(config, by_name):
         if isinstance(row, ConvTensors):
             put(weights, row.block, _block(path, tensors, row))
