@@ -145,7 +145,7 @@ def dual_head_loss(
     backend.xp.add.at(policy_gradient, places, legal_gradient)  # it is 0 where a move is illegal
     if policy.ndim == 4:
         policy_gradient = policy_gradient.reshape(n, *policy.shape[2:], policy.shape[1]).transpose(0, 3, 1, 2)
-    has_value, is_timed = batch.wdl.any(axis=1, keepdims=True), batch.moves_left[:, None] >= 0
+    has_value, is_timed = batch.wdl.sum(axis=1, keepdims=True) > 0, batch.moves_left[:, None] >= 0
     if "wdl" in outputs:
         value_loss, value_gradient = cross_entropy(outputs["wdl"], backend.asarray(batch.wdl))
     else:

@@ -96,8 +96,8 @@ def _block(path: Path, tensors: Mapping[str, np.ndarray], row: ConvTensors) -> M
 
 def _folded(parts: Mapping[str, np.ndarray]) -> Folded:
     """Fold the batch norm of a ConvBlock."""
-    norm = (parts[field] for field in ("bn_gammas", "bn_betas", "bn_means", "bn_stddivs"))
-    return fold_norm(parts["weights"], *norm, NORM_EPSILON)
+    gammas, betas, means, variances = (parts[f"bn_{name}"] for name in ("gammas", "betas", "means", "stddivs"))
+    return fold_norm(parts["weights"], gammas, betas, means, variances, NORM_EPSILON)
 
 
 def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:

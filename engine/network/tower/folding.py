@@ -64,7 +64,7 @@ def affine(tensors: Tensors, name: str) -> Affine:
     return tensors[f"{name}.weight"], tensors[f"{name}.bias"]
 
 
-def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, np.ndarray]:
+def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, Any]:
     """Return the fields `trunk` and `trunk_bias` of `Weights`."""
     names = [f"trunk.block{block}.conv{number}" for block in range(config.blocks) for number in (1, 2)]
     if config.policy == "convolution":

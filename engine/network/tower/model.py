@@ -163,22 +163,17 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
     for number in range(config.blocks):
         parts[f"block{number}"] = _block(config, rng)
     heads: dict[str, nn.Layer] = {"policy": _policy_head(config, rng)}
-    for name, (channels, *sizes) in config.answer_heads().items():
-        conv = nn.Conv2D(filters, channels, 1, rng, bias=False)
-        heads[name] = dense_head(dict(conv=conv, **_norm("norm", channels, activation)), channels, *sizes, config, rng)
+    for name, sizes in config.answer_heads().items():
+        conv = nn.Conv2D(filters, sizes[0], 1, rng, bias=False)
+        heads[name] = dense_head(dict(conv=conv, **_norm("norm", sizes[0], activation)), sizes, config, rng)
     return nn.MultiHead(nn.Sequential(**parts), heads)
 
 
 def dense_head(
-    first: dict[str, nn.Layer],
-    channels: int,
-    hidden: int,
-    outputs: int,
-    last: str,
-    config: Any,
-    rng: np.random.Generator,
+    first: dict[str, nn.Layer], sizes: tuple[int, int, int, str], config: Any, rng: np.random.Generator
 ) -> nn.Sequential:
-    """Return a head of two dense layers behind the layers `first`, which leave `channels` numbers of each square."""
+    """Return a head of two dense layers of these sizes (`answer_heads`) behind the layers `first`."""
+    channels, hidden, outputs, last = sizes
     return nn.Sequential(
         **first,
         flatten=nn.Flatten(),

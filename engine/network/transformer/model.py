@@ -234,9 +234,9 @@ class Transformer(nn.MultiHead):
         for head in config.policy_heads:
             embedding = nn.Dense(config.width, config.policy_planes, rng)
             heads[policy_name(head)] = attention_head(embedding, config.activation, config, rng)
-        for name, (channels, *answer) in config.answer_heads().items():
-            first = {"embedding": nn.Dense(config.width, channels, rng), "embedded": nn.Activation(config.activation)}
-            heads[name] = dense_head(first, channels, *answer, config, rng)
+        for name, answer in config.answer_heads().items():
+            first = {"embedding": nn.Dense(config.width, answer[0], rng), "embedded": nn.Activation(config.activation)}
+            heads[name] = dense_head(first, answer, config, rng)
         super().__init__(_trunk(config, rng), heads)
         self.sizes_of = config
 
