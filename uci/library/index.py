@@ -22,6 +22,7 @@ from engine.files.atomic import atomic_write
 from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWED
 from uci.game.timed_game import PERSON
+from uci.language import _
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, find_games, game_key, read_at, remove_at
 from uci.terminal.opening_names import OpeningNamer
@@ -311,7 +312,7 @@ class GameIndex:
         path, place = self._place(key)
         game = read_at(path, place)
         if game_key(game) != key:
-            raise DataError(f"{path} has changed; open My games again")
+            raise DataError(_("{path} has changed; open My games again", path=path))
         return game
 
     def delete(self, key: str) -> None:
@@ -345,7 +346,7 @@ class GameIndex:
     def _place(self, key: str) -> tuple[Path, int]:
         row = self._base.execute("SELECT file, place FROM games WHERE key = ?", [key]).fetchone()
         if row is None:
-            raise DataError("that game is not in the list any more")
+            raise DataError(_("that game is not in the list any more"))
         return self.folder / row[0], row[1]
 
 

@@ -21,6 +21,7 @@ from engine.errors import CompilerError, StillCompilingError
 from engine.evaluation.own import STAND_IN
 from engine.native import jit
 from engine.options import EngineOptions
+from uci.language import _, later
 from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment
 
 _COMPILER = "uci.loading.compiler"
@@ -50,13 +51,17 @@ class LoadingProgress(NamedTuple):
 
     @property
     def steps(self) -> str:
-        return f"{self.done} of {self.total}{', longer than estimated' if self.is_late else ''}"
+        text = later("{done} of {total}, longer than estimated") if self.is_late else later("{done} of {total}")
+        return _(text, done=self.done, total=self.total)
 
     def __str__(self) -> str:
         if self.problem or self.share is None:
-            return self.problem or f"compiling {self.steps}"
-        left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
-        return f"compiling {self.steps}, {self.share:.0%}{left}"
+            return self.problem or _("compiling {steps}", steps=self.steps)
+        share = f"{100 * self.share:.0f}"
+        if self.seconds_left is None:
+            return _("compiling {steps}, {share}%", steps=self.steps, share=share)
+        left = f"{self.seconds_left:.0f}"
+        return _("compiling {steps}, {share}%, {seconds} s left", steps=self.steps, share=share, seconds=left)
 
 
 def place_of(options: EngineOptions, needed: str) -> Place | None:

@@ -8,6 +8,7 @@ from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
+from uci.language import _
 from uci.loading.loader import load_engine, make_engine
 from uci.loading.patient import PatientEngine
 
@@ -23,11 +24,11 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
     broken. Raises AinoErrors for anything broken that the options name.
     """
     problems: list[str] = []
-    with waiting(console, "Getting ready"):
+    with waiting(console, _("Getting ready")):
         engine = load_engine(options, make_engine, problems.append, changes(EngineOptions(), options))
     for problem in (*problems, *engine.take_problems()):
         say(make_console(stderr=True), problem)
     if wait and not engine.is_prepared:
-        with live_line("Compiling, which happens once") as line:
+        with live_line(_("Compiling, which happens once")) as line:
             engine.wait(lambda progress: line.update(progress.share, progress.problem or progress.steps))
     return engine

@@ -22,7 +22,7 @@ from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup, saved_game
-from uci.language import _
+from uci.language import _, several
 from uci.library.index import REVIEWS, GameIndex, Wanted
 from uci.library.puzzles import read_lichess
 from uci.library.review_queue import BackgroundReviews
@@ -206,7 +206,7 @@ class Shelf:
         """Takes up the puzzles of Lichess's file; returns a sentence about it."""
         try:
             with contextlib.closing(Trainer(self.folder)) as trainer:
-                return _("{count:,} new puzzles.", count=trainer.add(read_lichess(upload)))
+                return several("{count} new puzzle.", "{count} new puzzles.", trainer.add(read_lichess(upload)))
         except (AinoError, OSError, sqlite3.Error) as error:
             return str(error)
         finally:
