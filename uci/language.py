@@ -91,7 +91,7 @@ def page_language() -> dict[str, object]:
     catalogue, found = _catalogue(spoken()), dict[str, str | list[str]]()
     for name, text in vars(catalogue).get("_catalog", {}).items():
         if isinstance(name, tuple):
-            found.setdefault(name[0], []).append(text)  # type: ignore[union-attr] - a plural's forms, in order
+            found[name[0]] = [*found.get(name[0], []), text]  # a plural's forms, in their order
         elif name:
             found[name] = text
     rule = catalogue.info().get("plural-forms", "plural=n != 1").partition("plural=")[2].strip("; ")

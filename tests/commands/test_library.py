@@ -131,6 +131,21 @@ def test_a_lost_or_damaged_index_is_made_anew(index: GameIndex, tmp_path: Path, 
     shelf._index.close()
 
 
+def test_names_in_other_scripts_and_chapters_of_studies_are_found(tmp_path: Path) -> None:
+    """Capitals of other scripts were other letters, and each chapter of a study was a game of ? against ?."""
+    games = [("Магнус", "Étienne ÖZIL", "2024.01.02", "1-0", "e4 e5"), ("100%_!", "李", "2024.01.01", "*", "d4 d5")]
+    (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
+    chapter = '[Event "Endings: Pawns"]\n[ChapterName "Pawns"]\n[Opening "?"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]'
+    (tmp_path / "study.pgn").write_text(f"{chapter}\n\n1. e4 {{ Go }} 1... -- 2. e5 *\n", encoding="utf-8")
+    with contextlib.closing(GameIndex(tmp_path)) as index:
+        assert index.refresh() == []
+        for text in ("магнус", "étienne özil", "МАГ"):
+            assert whites(index, Wanted(text)) == ["Магнус"], text
+        assert whites(index, Wanted("%_!")) == whites(index, Wanted("李")) == ["100%_!"]
+        (found,), _ = index.find(Wanted("pawns"))
+        assert (found["white"], found["black"], found["opening"]) == ("Pawns", "", "")
+
+
 def test_a_folder_in_which_nothing_can_be_written_shows_its_games(tmp_path: Path) -> None:
     """My games was empty there, and an error."""
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")

@@ -29,11 +29,12 @@ from uci.game.timed_game import PERSON
 from uci.language import _
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, find_games, game_key, read_at, remove_at
+from uci.terminal.author_notes import game_name
 from uci.terminal.opening_names import OpeningNamer
 
 INDEX, REVIEWS, NAMES = "index.sqlite", "reviews", "names.json"
 PAGE = 50  # games in one part of a list
-_VERSION = 3  # of the tables
+_VERSION = 4  # of the tables and what stands in them
 _BATCH = 1000  # games between two commits
 _TABLES = """
 CREATE TABLE files (name TEXT PRIMARY KEY, size INTEGER, changed INTEGER, repeats INTEGER);
@@ -65,8 +66,11 @@ class Wanted:
         """Return SQL, and what stands for its question marks."""
         rules, values = ["1"], list[str]()
         for word in self.text.split():
-            rules.append("(opening LIKE ? ESCAPE '\\' OR white LIKE ? ESCAPE '\\' OR black LIKE ? ESCAPE '\\')")
-            plain = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            names = ("opening", "white", "black")
+            if not word.isascii():  # SQLite knows capitals of ASCII only
+                word, names = word.casefold(), ("folded(opening)", "folded(white)", "folded(black)")
+            rules.append("(" + " OR ".join(f"{name} LIKE ? ESCAPE '!'" for name in names) + ")")
+            plain = re.sub("([!%_])", r"!\1", word)
             values += [f"%{plain}%"] * 3
         win, loss = ("result = CASE mine WHEN 'white' THEN '1-0' WHEN 'black' THEN '0-1' END",
                      "result = CASE mine WHEN 'white' THEN '0-1' WHEN 'black' THEN '1-0' END")  # fmt: skip
@@ -231,10 +235,12 @@ class GameIndex:
 
     def _take_up(self, name: str, game: FoundGame, namer: OpeningNamer) -> int:
         tags = game.tags
-        opening = tags.get("Opening") or ("" if "FEN" in tags else namer.name(game.moves))
+        opening = tags.get("Opening", "?").strip("?") or ("" if "FEN" in tags else namer.name(game.moves))
         date = _day(tags.get("UTCDate") or tags.get("Date", ""))
         date += f" {tags['UTCTime']}" if len(date) == 10 and "UTCTime" in tags else ""
         white, black = tags.get("White", "?"), tags.get("Black", "?")
+        if white == black == "?":  # a chapter of a study
+            white, black = game_name(tags), ""
         row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
                tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black),
                None if "FEN" in tags else game.moves[: 2 * KEPT_PLIES])  # fmt: skip

@@ -71,32 +71,18 @@ class KeptReview:
             raise DataError(_("there is no review of this game: {error}", error=error)) from error
 
 
-def _pack(move: MoveReview) -> dict[str, Any]:
-    lines = {
-        name: " ".join(map(chess.Move.uci, getattr(move, name))) for name in ("best_line", "reply_line", "also_good")
-    }
-    verdicts = {"before": asdict(move.before), "after": asdict(move.after)}
-    nag = move.judgement.nag if move.judgement else None
-    return {
-        **lines,
-        **verdicts,
-        "loss": move.loss,
-        "gap": move.gap,
-        "is_confirmed": move.is_confirmed,
-        "judgement": nag,
-    }
+def _pack(move: MoveReview) -> list[Any]:
+    lines = (" ".join(map(chess.Move.uci, line)) for line in (move.best_line, move.reply_line, move.also_good))
+    judgement = move.judgement.nag if move.judgement else None
+    return [asdict(move.before), asdict(move.after), *lines, move.loss, move.gap, move.is_confirmed, judgement]
 
 
-def _unpack(board: chess.Board, move: chess.Move, packed: dict[str, Any]) -> MoveReview:
-    lines = {
-        name: tuple(map(chess.Move.from_uci, packed[name].split())) for name in ("best_line", "reply_line", "also_good")
-    }
-    verdicts = {name: _verdict(packed[name]) for name in ("before", "after")}
-    judgement = _JUDGEMENTS.get(packed["judgement"])
-    rest = {name: packed[name] for name in ("loss", "gap", "is_confirmed")}
-    return MoveReview(
-        ply=len(board.move_stack) + 1, board=board, move=move, judgement=judgement, **lines, **verdicts, **rest
-    )
+def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
+    before, after = map(_verdict, packed[:2])
+    best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
+    loss, gap, is_confirmed, nag = packed[5:]
+    return MoveReview(len(board.move_stack) + 1, board, move, before, after, best, loss, _JUDGEMENTS.get(nag), reply,
+                      gap, is_confirmed, good)  # fmt: skip
 
 
 def _verdict(packed: dict[str, Any]) -> Verdict:

@@ -49,14 +49,9 @@ class Standing:
     def text(self) -> str:
         """In words."""
         rating = f"{self.rating.points:.0f} ± {2 * self.rating.deviation:.0f}"
-        values = {
-            "streak": self.streak,
-            "longest": self.longest,
-            "due": counted(self.due),
-            "total": counted(self.total),
-        }
         text = later("Rating {rating}. In a row: {streak}, at most {longest}. Due: {due} of {total}.")
-        return _(text, rating=rating, **values)
+        due, total = counted(self.due), counted(self.total)
+        return _(text, rating=rating, streak=self.streak, longest=self.longest, due=due, total=total)
 
 
 class Trainer:

@@ -103,7 +103,7 @@ class Shelf:
                 problems = index.refresh(lambda games: self._tell({"do": "games_reading", "games": games}))
                 names = index.likely_names(imported) if imported else []
                 if imported and not index.has_games_of(imported):
-                    problems.append(_("{file} has no game that is not here already.", file=imported))
+                    problems.append(_("{file} has no new game that Aino can play.", file=imported))
                     (self.folder / imported).unlink(missing_ok=True)
         except (AinoError, OSError, sqlite3.Error) as error:
             problems = [str(error)]
@@ -170,8 +170,12 @@ class Shelf:
 
     def review(self, key: str) -> None:
         """Reviews a game in the background, or all of one's own without a review."""
-        self.reviews.add([key] if key else self._index.unreviewed())
-        self.tell_work()
+
+        def answer(index: GameIndex) -> None:
+            self.reviews.add([key] if key else index.unreviewed())
+            self.tell_work()
+
+        self._questions.ask("change", None, answer)
 
     def stop(self) -> None:
         """Drops all reviews that wait."""

@@ -3,7 +3,7 @@ const MEAN_OF = 10;  // games over which the charts take means
 const PAGE = 50;       // games that the server tells at a time
 const MOST = 200_000;  // games in the list: no browser draws higher boxes
 const SPARE = 10;      // rows drawn above and below those that are seen
-const playerName = name => name === "You" ? t(name) : name;  // in games on this board
+const playersOf = game => [game.white, game.black].filter(Boolean).map(name => name === "You" ? t(name) : name);
 const games = {
   rows: [], total: 0, chosen: null, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
@@ -64,9 +64,9 @@ const games = {
   },
 
   row(game, at) {
-    const players = words("players", ""), [white, black] = [game.white, game.black].map(name =>
-      Object.assign(document.createElement("bdi"), { textContent: playerName(name) }));  // it may be written from right to left
-    players.append(white, " – ", black);
+    const players = words("players", "");
+    playersOf(game).forEach((name, index) => players.append(index ? " – " : "",
+      Object.assign(document.createElement("bdi"), { textContent: name })));  // it may be written from right to left
     const button = document.createElement("button");
     button.type = "button";
     button.className = "game-row";
@@ -189,7 +189,7 @@ const gameDeeds = {
   continue: key => { send("games_continue", { key }); $("games").close(); },
   review: key => send("games_review", { key }),
   delete: () => {
-    const question = t("Delete {game} for good, with its review?", { game: `${playerName(games.chosen.white)} – ${playerName(games.chosen.black)}` });
+    const question = t("Delete {game} for good, with its review?", { game: playersOf(games.chosen).join(" – ") });
     $("games-sure").querySelector("span").textContent = question;
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();
