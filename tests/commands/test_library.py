@@ -23,7 +23,7 @@ from engine.search.limits import Limits
 from uci.game.timed_game import Setup, TimedGame
 from uci.library.game_files import FoundGame, find_games, game_key
 from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted, alone_in
-from uci.library.questions import Questions
+from uci.library.questions import IndexQuestions
 from uci.library.review_queue import WISH, BackgroundReviews
 from uci.terminal.reading import read_pgn_games
 from uci.web.shelf import Shelf
@@ -178,7 +178,7 @@ def test_an_index_was_checked_as_a_whole_whenever_it_was_opened(
 def test_a_newer_search_ends_those_before_it(index: GameIndex, tmp_path: Path) -> None:
     """The board stood still during each search of a large library, and each letter that was typed waited for all."""
     answers, errors, done = list[str](), list[str](), threading.Event()
-    questions = Questions(tmp_path, errors.append)
+    questions = IndexQuestions(tmp_path, errors.append)
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n WHERE begun() > 0"
     begun = threading.Event()
 

@@ -14,7 +14,7 @@ import pytest
 from engine.cli.command_line import make_parser
 from tests.new_process import ROOT
 from uci import language
-from uci.annotate.material import ONE
+from uci.annotate.material import ONE_PIECE
 from uci.annotate.motifs import _ON
 from uci.language import SPOKEN_LANGUAGES, _, page_language, several, speak, translated
 from uci.main import SUBCOMMANDS
@@ -33,7 +33,7 @@ def marked() -> set[str]:
     found |= {f"{side} {name}".strip() for side in ("", "white", "black") for name in chess.PIECE_NAMES[1:]}
     found |= {"You", "White", "Black", "Better:", "Variation:"}  # the players, and kinds of lines
     found |= {"usage: ", *itertools.chain.from_iterable(map(help_texts, _COMMANDS))}
-    found |= {f"subject\4{name}" for name in (*_ON.values(), *ONE.values())}
+    found |= {f"subject\4{name}" for name in (*_ON.values(), *ONE_PIECE.values())}
     for path in (ROOT / "uci").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             is_mark = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "later", "several")
@@ -78,7 +78,8 @@ def test_a_catalogue_has_every_sentence_that_is_shown_and_no_other(code: str) ->
     messages = {name for name in catalogue if name.startswith("engine\4")}
     assert marked() - set(catalogue) == set()
     assert set(catalogue) - marked() - messages - {""} == set()
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "engine").rglob("*.py"))
+    paths = (path for folder in ("engine", "uci/loading") for path in (ROOT / folder).rglob("*.py"))
+    sources = "".join(path.read_text(encoding="utf-8") for path in paths)
     words = {word for name in messages for word in re.findall(r"\b[a-z]+\b(?!\})", name.partition("\4")[2])}
     assert [word for word in words if word.rstrip("s") not in sources] == []
     assert [name for name, texts in catalogue.items() if not all(texts)] == []

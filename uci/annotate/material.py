@@ -16,9 +16,9 @@ WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.Q
 # Nouns are objects of their sentences, unless the context is "subject": German has other forms there.
 NUMBERS = ("", "", later("two"), later("three"), later("four"), later("five"), later("six"), later("seven"),
            later("eight"), later("nine"), later("ten"))  # fmt: skip
-ONE = {chess.QUEEN: later("the queen"), chess.ROOK: later("a rook"), chess.BISHOP: later("a bishop"),
+ONE_PIECE = {chess.QUEEN: later("the queen"), chess.ROOK: later("a rook"), chess.BISHOP: later("a bishop"),
        chess.KNIGHT: later("a knight"), chess.PAWN: later("a pawn")}  # fmt: skip
-MANY = {chess.QUEEN: later("queens"), chess.ROOK: later("rooks"), chess.BISHOP: later("bishops"),
+MANY_PIECES = {chess.QUEEN: later("queens"), chess.ROOK: later("rooks"), chess.BISHOP: later("bishops"),
         chess.KNIGHT: later("knights"), chess.PAWN: later("pawns")}  # fmt: skip
 Kinds = Counter[chess.PieceType]
 
@@ -68,13 +68,13 @@ def pawns_of(kinds: Kinds) -> int:
 
 
 def _pieces_text(pieces: Kinds) -> str:
-    kinds = [kind for kind in ONE if pieces[kind]]
-    return listed([_(ONE[kind]) if pieces[kind] == 1 else many_pieces(kind, pieces[kind]) for kind in kinds])
+    kinds = [kind for kind in ONE_PIECE if pieces[kind]]
+    return listed([_(ONE_PIECE[kind]) if pieces[kind] == 1 else many_pieces(kind, pieces[kind]) for kind in kinds])
 
 
 def many_pieces(kind: chess.PieceType, count: int) -> str:
     """Return `two rooks`."""
-    return _("{number} {pieces}", number=_(NUMBERS[count]), pieces=_(MANY[kind]))
+    return _("{number} {pieces}", number=_(NUMBERS[count]), pieces=_(MANY_PIECES[kind]))
 
 
 def listed(words: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import chess
 
-from uci.annotate.material import ONE, WORTH, Balance, captured, listed, many_pieces
+from uci.annotate.material import ONE_PIECE, WORTH, Balance, captured, listed, many_pieces
 from uci.language import _, later
 from uci.terminal.notation import board_after
 
@@ -222,7 +222,7 @@ def _hanging(won: _Win) -> str:
     if not guards and not _can_be_retaken(won):
         return _("{piece} is unguarded", piece=_at(board, target, "subject"))
     if WORTH[piece] < WORTH[kind]:
-        return _("{attacker} attacks {piece}", attacker=_(ONE[piece], "subject"), piece=_at(board, target))
+        return _("{attacker} attacks {piece}", attacker=_(ONE_PIECE[piece], "subject"), piece=_at(board, target))
     if 0 < len(guards) < len(attackers) < len(_TIMES):
         attacked, guarded = (_(_TIMES[len(squares)]) for squares in (attackers, guards))
         return _("{piece} is attacked {attacked} and guarded {guarded}", piece=_at(board, target, "subject"),

@@ -23,7 +23,7 @@ class _Question(NamedTuple):
         return self.kind == kind and self.about != about
 
 
-class Questions:
+class IndexQuestions:
     """Answers one after the other. `on_error` hears why one could not be answered, on that thread."""
 
     def __init__(self, folder: Path, on_error: Callable[[str], None]) -> None:

@@ -21,7 +21,6 @@ from engine.errors import CompilerError, StillCompilingError
 from engine.evaluation.own import STAND_IN
 from engine.native import jit
 from engine.options import EngineOptions
-from uci.language import _, later
 from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment
 
 _COMPILER = "uci.loading.compiler"
@@ -51,17 +50,13 @@ class LoadingProgress(NamedTuple):
 
     @property
     def steps(self) -> str:
-        text = later("{done} of {total}, longer than estimated") if self.is_late else later("{done} of {total}")
-        return _(text, done=self.done, total=self.total)
+        return f"{self.done} of {self.total}{', longer than estimated' if self.is_late else ''}"
 
     def __str__(self) -> str:
         if self.problem or self.share is None:
-            return self.problem or _("compiling {steps}", steps=self.steps)
-        share = f"{100 * self.share:.0f}"
-        if self.seconds_left is None:
-            return _("compiling {steps}, {share}%", steps=self.steps, share=share)
-        left = f"{self.seconds_left:.0f}"
-        return _("compiling {steps}, {share}%, {seconds} s left", steps=self.steps, share=share, seconds=left)
+            return self.problem or f"compiling {self.steps}"
+        left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
+        return f"compiling {self.steps}, {self.share:.0%}{left}"
 
 
 def place_of(options: EngineOptions, needed: str) -> Place | None:

@@ -133,7 +133,9 @@ class TerminalGame(TimedGame):
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
 
         def wait(job: SearchJob[None]) -> None:
-            self.engine.wait(lambda progress: tell(_("{progress}, only this once", progress=progress)), job)
+            self.engine.wait(
+                lambda progress: tell(_("{progress}, only this once", progress=translated(str(progress)))), job
+            )
 
         SearchJob[None]().start(wait).result()
         self.start_clock()

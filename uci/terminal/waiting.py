@@ -8,12 +8,14 @@ from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
-from uci.language import _
+from uci.language import _, later
 from uci.loading.loader import load_engine, make_engine
 from uci.loading.patient import PatientEngine
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from uci.loading.background import LoadingProgress
 
 
 def ready_engine(console: Console, options: EngineOptions, wait: bool = True) -> PatientEngine:
@@ -30,5 +32,10 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
         say(make_console(stderr=True), problem)
     if wait and not engine.is_prepared:
         with live_line(_("Compiling, which happens once")) as line:
-            engine.wait(lambda progress: line.update(progress.share, progress.problem or progress.steps))
+            engine.wait(lambda progress: line.update(progress.share, progress.problem or _steps(progress)))
     return engine
+
+
+def _steps(progress: LoadingProgress) -> str:
+    text = later("{done} of {total}, longer than estimated") if progress.is_late else later("{done} of {total}")
+    return _(text, done=progress.done, total=progress.total)

@@ -25,7 +25,7 @@ from uci.game.timed_game import Setup, saved_game
 from uci.language import _, several
 from uci.library.index import REVIEWS, GameIndex, Wanted
 from uci.library.puzzles import read_lichess
-from uci.library.questions import Questions
+from uci.library.questions import IndexQuestions
 from uci.library.review_queue import BackgroundReviews
 from uci.library.training import Trainer
 from uci.terminal.reading import board_at
@@ -54,7 +54,7 @@ class Shelf:
         self._keeper = FileLock(folder / REVIEWS / ".open")
         self._importing, self._has_resumed = threading.Lock(), False
         self.puzzles = PuzzleDesk(folder, tell)
-        self._questions = Questions(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
+        self._questions = IndexQuestions(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
         self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
 
     @property
