@@ -34,11 +34,12 @@ def marked() -> set[str]:
     found |= {"You", "White", "Black", "Better:", "Variation:"}  # the players, and kinds of lines
     found |= {"usage: ", *itertools.chain.from_iterable(map(help_texts, _COMMANDS))}
     found |= {f"subject\4{name}" for name in (*_ON.values(), *ONE_PIECE.values())}
+    found |= {f"of\4{name}" for name in _ON.values()}
     for path in (ROOT / "uci").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             is_mark = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "later", "several")
             if isinstance(node, ast.Call) and is_mark:
-                found |= {one.value for one in node.args if isinstance(one, ast.Constant)} - {"subject"}
+                found |= {one.value for one in node.args if isinstance(one, ast.Constant)} - {"subject", "of"}
     for folder in ("uci/pages/templates", "engine/pages/templates"):
         for path in (ROOT / folder).iterdir():
             text = path.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from uci.language import _, later
 from uci.terminal.notation import board_after
 
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 100}
-# Nouns are objects of their sentences, unless the context is "subject": German has other forms there.
+# Nouns are objects of their sentences, unless the context is "subject" or "of": German has other forms there.
 NUMBERS = ("", "", later("two"), later("three"), later("four"), later("five"), later("six"), later("seven"),
            later("eight"), later("nine"), later("ten"))  # fmt: skip
 ONE_PIECE = {chess.QUEEN: later("the queen"), chess.ROOK: later("a rook"), chess.BISHOP: later("a bishop"),

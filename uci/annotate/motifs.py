@@ -107,7 +107,7 @@ def _fork(won: _Win) -> str:
             prey = [target for target in targets if _is_prey(after, target, attacker)]
             if len(prey) > 1 and won.square in prey:
                 kinds = sorted((after.piece_type_at(target) or 0 for target in prey), reverse=True)
-                return _("a fork of {pieces} by {attacker}", pieces=_all(kinds), attacker=_at(after, square))
+                return _("a fork of {pieces} by {attacker}", pieces=_all(kinds), attacker=_at(after, square, "of"))
     return ""
 
 
@@ -131,7 +131,7 @@ def _skewer(won: _Win) -> str:
         and front in chess.SquareSet.between(square, won.square)
         and WORTH[kinds[0]] >= WORTH[kinds[1]] > WORTH[chess.PAWN]
     ):
-        return _("a skewer of {pieces} by {attacker}", pieces=_all(kinds), attacker=_at(after, square))
+        return _("a skewer of {pieces} by {attacker}", pieces=_all(kinds), attacker=_at(after, square, "of"))
     return ""
 
 
