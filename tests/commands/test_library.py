@@ -194,6 +194,7 @@ def test_a_newer_search_ends_those_before_it(index: GameIndex, tmp_path: Path) -
     assert done.wait(30.0)
     assert answers == ["explored", "Cleo"]
     assert errors == []
+    questions.close()
 
 
 def test_a_file_that_is_being_read_was_read_a_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,7 @@ class Shelf:
     def close(self) -> None:
         """Stops the work; it goes on the next time."""
         self.reviews.stop()
+        self._questions.close()
         self._keeper.release()
 
     # ---- requests ---------------------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ class Shelf:
                 problems = index.refresh(lambda games: self._tell({"do": "games_reading", "games": games}))
                 names = index.likely_names(imported) if imported else []
                 if imported and not index.has_games_of(imported):
-                    problems.append(_("{file} has no new game that Aino can play.", file=imported))
+                    problems.append(_("{file} has no game that Aino can play and does not have yet.", file=imported))
                     (self.folder / imported).unlink(missing_ok=True)
         except (AinoError, OSError, sqlite3.Error) as error:
             problems = [str(error)]
