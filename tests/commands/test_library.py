@@ -20,12 +20,15 @@ from engine.errors import DataError
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from uci.annotate.review import review_game
 from uci.game.timed_game import Setup, TimedGame
+from uci.language import speak
 from uci.library.game_files import FoundGame, find_games, game_key
 from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted, alone_in
+from uci.library.kept_reviews import KeptReview
 from uci.library.questions import IndexQuestions
 from uci.library.review_queue import WISH, BackgroundReviews
-from uci.terminal.reading import read_pgn_games
+from uci.terminal.reading import read_pgn_games, read_text_games
 from uci.web.shelf import Shelf
 
 GAMES = [
@@ -466,6 +469,21 @@ reviews = BackgroundReviews(Path(sys.argv[1]), small_engine, Limits(nodes=50), t
 reviews.begin()
 time.sleep(600)
 """
+
+
+def test_a_kept_review_is_the_review(tmp_path: Path) -> None:
+    """A page was kept in the language in which it was made."""
+    text = '[White "A"]\n[FEN "4k3/8/8/8/8/8/4P3/4K2R b K - 0 1"]\n\n1... Kd7 {!} 2. e4 (2. O-O) Ke6 3. -- *'
+    game = next(read_text_games(text, "it")).game
+    with small_engine() as engine:
+        found = KeptReview(review_game(engine, game, Limits(nodes=50)), "material", Limits(nodes=50), chess.WHITE)
+    found.write(tmp_path)
+    again = KeptReview.read(tmp_path, game_key(game))
+    assert again.review.moves == found.review.moves
+    assert again.page("") == found.page("")
+    speak("fr")
+    assert '<p class="muted">1 partie, analyse d' in again.page("")
+    speak("en")
 
 
 def test_two_programs_review_a_game_once(index: GameIndex, tmp_path: Path) -> None:
