@@ -4,9 +4,10 @@
     python -m benchmarks.puzzles draw games.pgn --out drawn.csv
     python -m benchmarks.puzzles check drawn.csv --engine stockfish --nodes 1000000 --sample 100
 
-`make` adds puzzles to a file until it has so many, from games that were made to train Aino, with a teacher's five best
-moves (`aino-train teach`): positions in which the teacher prefers one move by far, and Aino does, too. It can be
-stopped and continued. `draw` reviews games as `aino annotate` does and takes the puzzles of both sides. Both write
+`make` adds puzzles to a file until it has so many, from games that were made to train Aino: those with a teacher's five
+best moves (`aino-train teach`), in which the teacher prefers one move by far, and segments of its own games
+(`RUN/replay/*.replay`), in which most visits went to one move. Aino has to prefer it, too, by far. A stopped `make`
+continues. `draw` reviews games as `aino annotate` does and takes the puzzles of both sides. Both write
 Lichess's form. `check` counts a puzzle as wrong if the engine prefers another first move, or if its second move loses
 less than 5% of winning chances, as a move that a review calls good, too; exit status 1 if 2% or more are wrong. With
 `--out`, it writes the others to a file.
@@ -31,6 +32,7 @@ import chess.engine
 import numpy as np
 
 from benchmarks.measuring import Progress, new_parser, report
+from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import AinoError
 from engine.files.atomic import atomic_write
 from engine.files.text import open_unpacked
@@ -39,6 +41,7 @@ from engine.player import Engine
 from engine.search.choice import MEASURED, choose_weaker
 from engine.search.limits import Limits
 from engine.search.result import RootMove
+from selfplay.records.replay import read_segment
 from uci.annotate.accuracy import win_percent
 from uci.annotate.judge import winning_chances
 from uci.annotate.review import review_game
@@ -48,9 +51,11 @@ from uci.terminal.verdict import Verdict
 
 _REVIEW = Limits(nodes=20_000)  # as `aino annotate`
 _CLEAR = 0.25  # winning chances between the two best moves of a teacher
+_PREFERRED = 0.7  # the least share of visits of a move that an own game's search preferred by far
 _LEVELS, _TRIES = 8, 8  # of `MEASURED`, the weakest ones, and how often each tries
 _BEGINNERS, _EASY = 3, 0.5  # the weakest of them, and the share of their tries above which nobody has to think
 _DEVIATION = 150  # of such a rating
+_BETWEEN = 50  # puzzles until the file is written again
 _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in reviews
 
 
@@ -58,18 +63,37 @@ _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in revi
 
 
 def clear_moves(path: Path) -> Iterator[tuple[chess.Board, chess.Move]]:
-    """Yield positions of a teacher's games, one a game at most, in which one move is clearly best, and that move."""
+    """Yield positions of games, one a game at most, in which one move is clearly best, and that move."""
+    games = _own_games(path) if path.suffix == ".replay" else _teachers_games(path)
+    for number, found in enumerate(games):
+        if found:
+            yield found[len(found) * number % 97 % len(found)]  # any of them, by chance, always the same one
+
+
+def _teachers_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]]:
     with open_unpacked(path) as (stream, _):
-        lines = io.TextIOWrapper(stream, "utf-8")
-        for line in lines:
+        for line in io.TextIOWrapper(stream, "utf-8"):
             fen, _result, plies = line.rstrip().split("|")
             board, found = chess.Board(fen), list[tuple[chess.Board, chess.Move]]()
             for played, scores in (ply.split(":") for ply in plies.split(";")):
                 if board.move_stack and (best := _clear_move(board, scores.split(","))) is not None:
                     found.append((board.copy(stack=1), best))
                 board.push_uci(played)
-            if found:
-                yield found[len(found) * len(line) % 97 % len(found)]  # any of them, by chance, always the same one
+            yield found
+
+
+def _own_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]]:
+    for game in read_segment(path)[0]:
+        board, found, at = board_from_row(game.start), list[tuple[chess.Board, chess.Move]](), 0
+        for played, count, full in zip(game.played, game.target_counts.tolist(), game.full, strict=False):
+            visits, moves = game.target_visits[at : at + count], game.target_moves[at : at + count]
+            if full and count > 1 and board.move_stack and visits.max() >= _PREFERRED * visits.sum():
+                best = decode_move(row_from_board(board), int(moves[visits.argmax()]))
+                if best.to_square != board.peek().to_square:
+                    found.append((board.copy(stack=1), best))
+            board.push(decode_move(row_from_board(board), int(played)))
+            at += count
+        yield found
 
 
 def _clear_move(board: chess.Board, scores: Sequence[str]) -> chess.Move | None:
@@ -135,7 +159,10 @@ def make(sources: Sequence[Path], path: Path, count: int) -> None:
                 row = row_of(board, best.uci(), 0, _DEVIATION)
                 if row[0] not in done and (points := rating(engine, board, best, dice)) is not None:
                     rows.append([*row[:3], str(points), row[4]])
+                    done.add(row[0])
                     progress.update(len(rows))
+                    if len(rows) % _BETWEEN == 0:
+                        write_rows(path, rows)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
     write_rows(path, rows)

@@ -1,8 +1,9 @@
 """The sentences that people see, in their language, by gettext catalogues; in English where a catalogue lacks one.
 
-`_` translates a sentence, and `later` marks one that is translated where it is shown. A terminal speaks the system's
-language, as LANGUAGE, LC_ALL, LC_MESSAGES or LANG name it; the board in the browser speaks the browser's, or the one
-that is chosen there. Games, reviews and messages of the engine are in English.
+`_` translates a sentence, `several` one that has a number, and `later` marks one that is translated where it is shown.
+A terminal speaks the system's language, as LANGUAGE, LC_ALL, LC_MESSAGES or LANG name it; the board in the browser
+speaks the browser's, or the one that is chosen there. Moves keep their international letters, and days the order of
+ISO 8601. Headers of games and messages of the engine are in English.
 """
 
 from __future__ import annotations
@@ -14,16 +15,36 @@ import os
 import re
 from contextvars import ContextVar
 from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
 
 SPOKEN_LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français"}
+_DOMAIN, _FOLDER = "aino", resources.files("uci").joinpath("languages")
+_BETWEEN = {"en": ",", "de": ".", "fr": "\u202f"}  # thousands and hundreds
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _spoken: ContextVar[str] = ContextVar("language", default="")
 
 
-def _(sentence: str, **values: object) -> str:
-    """Return a sentence in the language that is spoken here, with values for its {names}."""
-    text = _catalogue(spoken()).gettext(sentence)
+def _(sentence: str, context: str = "", **values: object) -> str:
+    """Return a sentence in the language that is spoken here, with values for its {names}.
+
+    The same English words may stand in several contexts, which ask for other words elsewhere.
+    """
+    catalogue = _catalogue(spoken())
+    text = catalogue.pgettext(context, sentence) if context else catalogue.gettext(sentence)
     return text.format(**values) if values else text
+
+
+def several(one: str, many: str, count: int, **values: object) -> str:
+    """Return the sentence for one thing or for many, with their {count}."""
+    return _catalogue(spoken()).ngettext(one, many, count).format(count=counted(count), **values)
+
+
+def counted(number: int) -> str:
+    """Return a number with its thousands apart."""
+    return f"{number:,}".replace(",", _BETWEEN[spoken()])
 
 
 def later(sentence: str) -> str:
@@ -41,9 +62,51 @@ def speak(*wishes: str) -> None:
     _spoken.set(_known(",".join(wishes)))
 
 
-def sentences() -> dict[str, str]:
-    """Return the catalogue of the language that is spoken here, for a page's script."""
-    return {name: text for name, text in vars(_catalogue(spoken())).get("_catalog", {}).items() if name}
+def translated(message: str) -> str:
+    """Return what the engine says of a position or a PGN in the language that is spoken here.
+
+    The catalogues know such messages by the context "engine". What their braces stand for may be another one. A text
+    that is none of them stays as it is.
+    """
+    for pattern, sentence in _engine_messages(spoken()):
+        if found := pattern.fullmatch(message):
+            return sentence.format(**{name: translated(value) for name, value in found.groupdict().items()})
+    return message
+
+
+@functools.cache
+def _engine_messages(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """Return patterns of messages and their translations: first what begins with a word, and has most of them."""
+    entries = vars(_catalogue(language)).get("_catalog", {}).items()
+    found = [(name.partition("\4")[2], text) for name, text in entries if str(name).startswith("engine\4")]
+    found.sort(key=lambda one: (one[0].startswith("{"), -len(re.sub(r"\{\w+\}", "", one[0]))))
+    return [(re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(name))), text) for name, text in found]
+
+
+def page_language() -> dict[str, object]:
+    """Return what a page needs: its language, its script's catalogue, and which plural form a number `n` takes there.
+
+    A sentence for one thing or many has a list of forms in the catalogue.
+    """
+    catalogue, found = _catalogue(spoken()), dict[str, str | list[str]]()
+    for name, text in vars(catalogue).get("_catalog", {}).items():
+        if isinstance(name, tuple):
+            found[name[0]] = [*found.get(name[0], []), text]  # a plural's forms, in their order
+        elif name:
+            found[name] = text
+    rule = catalogue.info().get("plural-forms", "plural=n != 1").partition("plural=")[2].strip("; ")
+    return {"language": spoken(), "catalogue": found, "plural_rule": rule}
+
+
+def translate_help(parser: argparse.ArgumentParser) -> None:
+    """Let a command's help speak the system's language, with the word that argparse puts before it."""
+    gettext.bindtextdomain(_DOMAIN, str(_FOLDER))
+    gettext.textdomain(_DOMAIN)
+    groups = [(group, "title") for group in parser._action_groups]
+    helps = [(action, "help") for action in parser._actions]
+    for part, name in (*groups, *helps, (parser, "usage"), (parser, "description"), (parser, "epilog")):
+        if text := getattr(part, name):
+            setattr(part, name, _(text))
 
 
 @functools.cache
@@ -61,5 +124,4 @@ def _known(wishes: str) -> str:
 def _catalogue(language: str) -> gettext.NullTranslations:
     if language == "en":
         return gettext.NullTranslations()
-    with resources.files("uci").joinpath("languages", f"{language}.mo").open("rb") as file:
-        return gettext.GNUTranslations(file)
+    return gettext.translation(_DOMAIN, str(_FOLDER), [language])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import chess
@@ -45,9 +45,13 @@ def board_svg(
     marked: Iterable[chess.Square] = (),
     heat: Mapping[chess.Square, float] | None = None,
     label: str = "",
+    translate: Callable[[str], str] = str,
 ) -> Markup:
-    """Return a board seen from `perspective`. `heat` colours squares (-1 to 1); screen readers say `label` first."""
-    text = f"{label}. {describe_board(board)}" if label else describe_board(board)
+    """Return a board seen from `perspective`. `heat` colours squares (-1 to 1); screen readers say `label` first.
+
+    `translate` gets what they say of the position.
+    """
+    text = f"{label}. {translate(describe_board(board))}" if label else translate(describe_board(board))
     parts = [
         f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',
         f'<rect class="light" width="{SIDE}" height="{SIDE}"/><path class="dark" d="{_dark_squares()}"/>',

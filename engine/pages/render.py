@@ -28,7 +28,7 @@ def page_environment(package: str, maker: str) -> jinja2.Environment:
     environment.filters["percent"] = lambda share: f"{share:.0%}"
     environment.filters["percent1"] = lambda share: f"{share:.1%}"
     environment.globals["maker"] = maker
-    environment.globals |= {"nonce": "", "language": "en", "_": str}
+    environment.globals |= {"nonce": "", "language": "en", "_": str.format}
     environment.globals["piece_shapes"] = piece_shapes
     return environment
 

@@ -193,7 +193,7 @@ def test_a_missed_puzzle_shows_its_answer_and_a_solved_one_counts(
         tab.click("[data-open=puzzles]")
         tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('Review some')")
         tab.script(f"games.take(new File([{json.dumps(rows)}], 'lichess.csv')); 1")
-        tab.wait_for("games.problem === '1 new puzzles.'")
+        tab.wait_for("games.problem === '1 new puzzle.'")
         tab.script("send('puzzles_next')")
         tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('White to move')")
         assert tab.script("puzzleBoard.legal.length") > 10

@@ -154,7 +154,7 @@ def test_the_reader_looks_for_a_better_move_before_the_answer_shows(
     tab.click("#g1m6 [data-try]")
     assert tab.text(".says") == "Black played Nf6. Find a better move."
     assert not tab.script("document.querySelector('.replay').checkVisibility()")
-    for tried, said in (("g8f6", "is what Black played"), ("a7a6", "prefers another move")):
+    for tried, said in (("g8f6", "is what was played"), ("a7a6", "prefers another move")):
         assert tried in [uci for _, _, uci in legal]
         move(tried)
         assert said in tab.text(".says")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_web_board import drag, wait_for_moves
-from tests.browser.web_board import ScriptedEngine
+from tests.browser.web_board import ScriptedEngine, web_board
 from uci.game.timed_game import Setup
 
 ENDING = "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"
@@ -118,3 +118,22 @@ def test_the_bar_never_shows_the_value_of_another_position(tab: Tab) -> None:
     tab.script("window.socketSend = socket.send, look(false, 2)")
     tab.wait_for("state.place.ply === 2 && linesFit()")
     assert tab.script("document.querySelector('#bar-place .score').textContent.length") > 0
+
+
+def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium: Chromium, tmp_path: Path) -> None:
+    """Where the browser may keep nothing, the page stayed empty."""
+    with web_board(tmp_path) as server:
+        tab = chromium.open("about:blank")
+        refuse = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no'); } })"
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=refuse)
+        tab.go(server.url)
+        tab.wait_for("typeof state !== 'undefined' && state")
+        tab.script("setLook('board', 'green')")
+        assert tab.script("document.documentElement.dataset.board") == "green"
+        drag(tab, "e2", "e4")
+        wait_for_moves(tab, 2)
+        tab.go("about:blank")
+        tab.script("history.back()")
+        tab.wait_for("typeof state !== 'undefined' && state && state.steps.length === 3")
+        assert tab.failures == []
+        tab.close()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import chess
 import pytest
@@ -18,11 +20,15 @@ from engine.errors import DataError
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from uci.annotate.review import review_game
 from uci.game.timed_game import Setup, TimedGame
+from uci.language import speak
 from uci.library.game_files import FoundGame, find_games, game_key
 from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted, alone_in
+from uci.library.kept_reviews import KeptReview
+from uci.library.questions import IndexQuestions
 from uci.library.review_queue import WISH, BackgroundReviews
-from uci.terminal.reading import read_pgn_games
+from uci.terminal.reading import read_pgn_games, read_text_games
 from uci.web.shelf import Shelf
 
 GAMES = [
@@ -126,6 +132,72 @@ def test_a_lost_or_damaged_index_is_made_anew(index: GameIndex, tmp_path: Path, 
         assert whites(again) == ["Dora", "Cleo", "Anna"]
     assert whites(shelf._index) == ["Dora", "Cleo", "Anna"]
     shelf._index.close()
+
+
+def test_names_in_other_scripts_and_chapters_of_studies_are_found(tmp_path: Path) -> None:
+    """Capitals of other scripts were other letters, and each chapter of a study was a game of ? against ?."""
+    games = [("Магнус", "Étienne ÖZIL", "2024.01.02", "1-0", "e4 e5"), ("100%_!", "李", "2024.01.01", "*", "d4 d5")]
+    (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
+    chapter = '[Event "Endings: Pawns"]\n[ChapterName "Pawns"]\n[Opening "?"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]'
+    (tmp_path / "study.pgn").write_text(f"{chapter}\n\n1. e4 {{ Go }} 1... -- 2. e5 *\n", encoding="utf-8")
+    with contextlib.closing(GameIndex(tmp_path)) as index:
+        assert index.refresh() == []
+        for text in ("магнус", "étienne özil", "МАГ"):
+            assert whites(index, Wanted(text)) == ["Магнус"], text
+        assert whites(index, Wanted("%_!")) == whites(index, Wanted("李")) == ["100%_!"]
+        (found,), _ = index.find(Wanted("pawns"))
+        assert (found["white"], found["black"], found["opening"]) == ("Pawns", "", "")
+
+
+def test_a_folder_in_which_nothing_can_be_written_shows_its_games(tmp_path: Path) -> None:
+    """My games was empty there, and an error."""
+    (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
+    (tmp_path / REVIEWS).write_text("in the way of the folder", encoding="utf-8")
+    with contextlib.closing(GameIndex(tmp_path)) as index:
+        assert ["Nothing can be written in" in problem for problem in index.refresh()] == [True]
+        assert whites(index) == ["Dora", "Cleo", "Anna"]
+        assert index.game(index.find(Wanted("anna"))[0][0]["key"]).headers["Black"] == "anna"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.pgn", REVIEWS]
+
+
+def test_an_index_was_checked_as_a_whole_whenever_it_was_opened(
+    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, connect, tomorrow = list[str](), sqlite3.connect, time.time() + 86_400.0
+
+    def listening(*place: Any, **how: Any) -> sqlite3.Connection:
+        base = connect(*place, **how)
+        base.set_trace_callback(said.append)
+        return base
+
+    monkeypatch.setattr("uci.library.index.sqlite3.connect", listening)
+    for checks in (0, 1, 1):
+        with contextlib.closing(GameIndex(tmp_path)) as again:
+            assert again.refresh() == []
+        assert sum("quick_check" in text for text in said) == checks
+        monkeypatch.setattr("uci.library.index.time.time", lambda: tomorrow)
+
+
+def test_a_newer_search_ends_those_before_it(index: GameIndex, tmp_path: Path) -> None:
+    """The board stood still during each search of a large library, and each letter that was typed waited for all."""
+    answers, errors, done = list[str](), list[str](), threading.Event()
+    questions = IndexQuestions(tmp_path, errors.append)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n WHERE begun() > 0"
+    begun = threading.Event()
+
+    def search(index: GameIndex) -> None:
+        index._base.create_function("begun", 0, begun.set)
+        index._base.execute(endless).fetchone()
+
+    questions.ask("find", "s", search)
+    assert begun.wait(30.0)
+    questions.ask("explore", "", lambda index: answers.append("explored"))
+    questions.ask("find", "si", search)
+    questions.ask("find", "sic", lambda index: (answers.extend(whites(index, Wanted("sic"))), done.set()))
+    assert done.wait(30.0)
+    assert answers == ["explored", "Cleo"]
+    assert errors == []
+    questions.close()
 
 
 def test_a_file_that_is_being_read_was_read_a_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,6 +469,21 @@ reviews = BackgroundReviews(Path(sys.argv[1]), small_engine, Limits(nodes=50), t
 reviews.begin()
 time.sleep(600)
 """
+
+
+def test_a_kept_review_is_the_review(tmp_path: Path) -> None:
+    """A page was kept in the language in which it was made."""
+    text = '[White "A"]\n[FEN "4k3/8/8/8/8/8/4P3/4K2R b K - 0 1"]\n\n1... Kd7 {!} 2. e4 (2. O-O) Ke6 3. -- *'
+    game = next(read_text_games(text, "it")).game
+    with small_engine() as engine:
+        found = KeptReview(review_game(engine, game, Limits(nodes=50)), "material", Limits(nodes=50), chess.WHITE)
+    found.write(tmp_path)
+    again = KeptReview.read(tmp_path, game_key(game))
+    assert again.review.moves == found.review.moves
+    assert again.page("") == found.page("")
+    speak("fr")
+    assert '<p class="muted">1 partie, analyse d' in again.page("")
+    speak("en")
 
 
 def test_two_programs_review_a_game_once(index: GameIndex, tmp_path: Path) -> None:

@@ -131,8 +131,8 @@ def test_position_is_set_up_from_a_fen() -> None:
 
 
 def test_misspelt_command_is_guessed() -> None:
-    assert "did you mean 'takeback'?" in play("takebak")[2]
-    assert "did you mean" not in play("xx")[2]
+    assert "Did you mean 'takeback'?" in play("takebak")[2]
+    assert "Did you mean" not in play("xx")[2]
 
 
 def long_game() -> chess.Board:

@@ -40,7 +40,7 @@ def test_human_notations_are_read(text: str, fen: str, uci: str) -> None:
         ("Qf3", chess.STARTING_FEN, "To that square you can play Nf3"),
         ("e2e5", chess.STARTING_FEN, "Your pawn on e2 can only move to e3 or e4"),
         ("e3e4", chess.STARTING_FEN, "e3 is empty"),
-        ("e7e5", chess.STARTING_FEN, "pawn on e7 is not yours"),
+        ("e7e5", chess.STARTING_FEN, "piece on e7 is not yours"),
         ("e7e8", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "add the piece, as in e7e8q"),
         ("a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check. You can play"),
         ("a2a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check. You can play"),

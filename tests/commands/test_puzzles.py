@@ -218,7 +218,7 @@ def test_puzzles_are_solved_in_the_terminal(
     trainer.close()
     (tmp_path / "p.csv").write_text(PUZZLE, encoding="utf-8")
     assert main(["puzzles", "--import", str(tmp_path / "p.csv")]) == 0
-    assert "1 new puzzles" in capsys.readouterr().out
+    assert "1 new puzzle." in capsys.readouterr().out
     command = [sys.executable, "-m", "uci", "puzzles", "--ascii"]
     done = subprocess.run(command, input="Zz9\nRa8\n", capture_output=True, text=True, check=True)
     assert "White to move" in done.stdout

@@ -10,6 +10,7 @@ import pytest
 from tests.boards import board_after
 from uci.annotate.motifs import mate_pattern, motif
 from uci.annotate.reasons import Lines, is_sacrifice, reason
+from uci.language import speak
 
 LEGAL = "e4 e5 Nf3 Nc6 Bc4 d6 Nc3 Bg4 h3 Bh5 Nxe5"
 MILNER_BARRY = "e4 e6 d4 d5 e5 c5 c3 Nc6 Nf3 Qb6 Bd3 cxd4 cxd4"
@@ -103,6 +104,28 @@ def test_known_positions_are_explained(
     assert reason(mirrored) == " ".join(
         squares.get(word, word) for word in sentence.replace(",", " ,").split()
     ).replace(" ,", ",")
+
+
+@pytest.mark.parametrize(
+    ("code", "sentences"),
+    [("de", ["verliert einen Turm durch eine Gabel des Springers auf c7 gegen König und Turm",
+             "verliert die Dame für einen Bauern: ein Bauer greift die Dame auf d5 an",
+             "verliert einen Springer durch eine Fesselung: der Springer auf c6 ist an den König gefesselt",
+             "verpasst Matt in 2 und lässt Matt in 9 zu"]),
+     ("fr", ["perd une tour par une fourchette du cavalier en c7 sur roi et tour",
+             "perd la dame pour un pion : un pion attaque la dame en d5",
+             "perd la dame pour une tour par une déviation : la tour en d1 défendait la dame en d2",
+             "manque un mat en 2 et permet un mat en 9"])],
+)  # fmt: skip
+def test_reasons_have_the_cases_of_other_languages(code: str, sentences: list[str]) -> None:
+    """They were put together from pieces, in English only."""
+    speak(code)
+    found = []
+    for start, played, better, mate_played, mate_better, _ in KNOWN:
+        board = position(start)
+        found.append(reason(Lines(board, moves(board, played), moves(board, better), mate_played, mate_better)))
+    speak("en")
+    assert set(sentences) - set(found) == set()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from engine.search.job import SearchInterrupted
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
+from uci.language import speak
 from uci.terminal.board_view import choose_style, render_board
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import BadLine, Source, add_source_flags, read_sources
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Ctrl-C ends the analysis with the result so far.
     """
+    speak("en")  # all of its words are English
     options = options_from_flags(arguments)
     if arguments.multi_pv is None and arguments.config is None:
         options = replace(options, multi_pv=_DEFAULT_LINES)

@@ -14,13 +14,15 @@ from typing import NamedTuple
 
 import chess
 
+from uci.language import later
+
 START_CP = 15  # what Lichess takes for the usual start position
 _MOST_CP = 1000  # larger scores and mates count as this
 _CP_SLOPE = 0.00368208  # of the log odds of winning, fitted by Lichess to games of people and Stockfish's centipawns
 _UNCERTAINTY = 1.0  # percent that an analysis gives away for its own faults
 _WINDOW = (2, 8)  # positions around a move in which volatility is measured; a tenth of the game within these limits
 _WEIGHT = (0.5, 12.0)
-PHASE_NAMES = ("opening", "middlegame", "endgame")
+PHASE_NAMES = (later("opening"), later("middlegame"), later("endgame"))
 # Fitted to 184 players in 93 games, reviewed with 20,000 nodes a move: levels of Aino from 500 to 1800, players on
 # chess.com from 1150 to 1640, and masters from 2400 to 2880. Each span of 300 points weighs the same.
 _TOP_RATING, _RATING_SLOPE, _RATING_SPREAD = 4120.0, 917.0, 500

@@ -28,6 +28,7 @@ from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import GameReview, ReviewInterrupted, review_game
+from uci.language import _, later, several
 from uci.terminal.author_notes import REVIEW_MARK, game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import read_every_game
@@ -82,12 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt as interrupt:
         if isinstance(interrupt, ReviewInterrupted) and interrupt.review is not None and output is not None:
             output.add(interrupt.review)
-        say(problems, "interrupted")
+        say(problems, _("interrupted"))
         return INTERRUPTED
     finally:
         if output is not None and output.finished:
             output.write_page()
-            say(console, f"{output.finished} game{'s' * (output.finished > 1)} in {output.pgn} and {output.html}")
+            one, many = later("{count} game in {pgn} and {page}"), later("{count} games in {pgn} and {page}")
+            say(console, several(one, many, output.finished, pgn=output.pgn, page=output.html))
             if arguments.open:
                 webbrowser.open(output.html.resolve().as_uri())
     return 1 if damaged else 0
@@ -107,7 +109,7 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
     if review is not None:
         output.add(review)
         output.write_page()
-        say(console, f"{_summary_line(review, 1)}\nin {output.pgn} and {output.html}")
+        say(console, f"{_summary_line(review, 1)}\n" + _("in {pgn} and {page}", pgn=output.pgn, page=output.html))
 
 
 def _tell(problems: Console, found: ReadGame, path: Path) -> None:
@@ -136,11 +138,11 @@ def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.
 def _review(
     engine: Engine, game: chess.pgn.Game, number: int, limits: Limits, side: chess.Color | None = None
 ) -> GameReview:
-    title = harmless(f"game {number}: {game_name(game.headers)}")
+    title = harmless(_("game {number}: {name}", number=number, name=game_name(game.headers)))
     with live_line(title) as line:
 
         def on_ply(done: int, total: int) -> None:
-            line.update(done / total, f"{done} positions")
+            line.update(done / total, several("{count} position", "{count} positions", done))
 
         return review_game(engine, game, limits, on_ply, side)
 
@@ -148,8 +150,8 @@ def _review(
 def _summary_line(review: GameReview, number: int) -> str:
     headers = review.game.headers
     names = {side: chess.COLOR_NAMES[side].title() for side in review.sides}
-    sides = (f"{headers.get(name, '?').strip('? ') or name}: {review.summary(side)}" for side, name in names.items())
-    return f"game {number}, {headers.get('Result', '*')}. " + "; ".join(sides)
+    sides = (f"{headers.get(name, '?').strip('? ') or _(name)}: {review.summary(side)}" for side, name in names.items())
+    return _("game {number}, {result}.", number=number, result=headers.get("Result", "*")) + " " + "; ".join(sides)
 
 
 class _Output:

@@ -11,6 +11,7 @@ from uci import __version__
 from uci.annotate.judge import BRILLIANT, GREAT
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview, deeper
+from uci.language import _, later, several
 from uci.terminal.author_notes import REVIEW_MARK, is_of_review, with_review, without_review
 from uci.terminal.verdict import Verdict
 
@@ -31,12 +32,13 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     forget_review(game)
     if game.headers.get("Annotator", _ANNOTATOR).startswith(_ANNOTATOR):
         game.headers["Annotator"] = f"{_ANNOTATOR}{__version__}"
-    summary = " ".join(f"{chess.COLOR_NAMES[side].title()}: {review.summary(side)}." for side in review.sides)
+    sides = {chess.WHITE: later("White: {summary}."), chess.BLACK: later("Black: {summary}.")}
+    summary = " ".join(_(sides[side], summary=review.summary(side)) for side in review.sides)
     nodes = list(game.mainline())
     if len(review.moves) < len(nodes):
-        summary += f" Reviewed up to ply {len(review.moves)} of {len(nodes)}."
+        summary += " " + _("Reviewed up to ply {ply} of {plies}.", ply=len(review.moves), plies=len(nodes))
     if how:
-        summary += f" {how[0].upper()}{how[1:]}."
+        summary += f" {_capital(how)}."
     is_evaluated = any(node.eval() for node in nodes)
     game.comment = with_review(game.comment, summary, "" if is_evaluated else _EVALUATIONS)
     for move, node in zip(review.moves, nodes, strict=False):
@@ -90,16 +92,22 @@ def move_comment(move: MoveReview, with_answer: bool = True) -> str:
     if move.judgement is None:
         return ""
     if move.judgement == BRILLIANT:
-        return "Brilliant: a sacrifice that is hard to see, and the best move."
+        return _("Brilliant: a sacrifice that is hard to see, and the best move.")
     if move.judgement == GREAT:
-        return f"The only good move: any other lowers your winning chances by {move.gap:.0%} or more."
-    before, after = (f"{chances:.0%}" for chances in move.chances)
-    tells = with_answer and move.best_line and not move.is_best
-    better = f" Better was {move.board.san(move.best_line[0])}." if tells else ""
-    drop = f"your winning chances drop from {before} to {after}." if before != after else ""
-    told = [text for text in (f"{move.reason}." if move.reason else "", drop) if text]
-    told[1:] = [text[0].upper() + text[1:] for text in told[1:]]
-    return f"{move.judgement.name.capitalize()}: {' '.join(told)}{better}"
+        text = later("The only good move: any other lowers your winning chances by {points}% or more.")
+        return _(text, points=f"{100 * move.gap:.0f}")
+    before, after = (f"{100 * chances:.0f}" for chances in move.chances)
+    told = [f"{move.reason}."] if move.reason else []
+    if before != after:
+        told.append(_("your winning chances drop from {before}% to {after}%.", before=before, after=after))
+    if with_answer and move.best_line and not move.is_best:
+        told.append(_("Better was {move}.", move=move.board.san(move.best_line[0])))
+    told[1:] = map(_capital, told[1:])
+    return _("{kind}: {text}", kind=_capital(_(move.judgement.name)), text=" ".join(told))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
@@ -112,13 +120,13 @@ def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
 
 def how_reviewed(evaluator: str, limits: Limits) -> str:
     """Who judged, and how thoroughly; `limits` are those of the first look."""
-    return (
-        f"reviewed by Aino {__version__} ({evaluator}) with {_limits_text(limits)} a position; "
-        f"each mark is confirmed with {_limits_text(deeper(limits))}"
-    )
+    return _(
+        "reviewed by Aino {version} ({evaluator}) with {limits} a position; each mark is confirmed with {deeper}",
+        version=__version__, evaluator=evaluator, limits=_limits_text(limits), deeper=_limits_text(deeper(limits)),
+    )  # fmt: skip
 
 
 def _limits_text(limits: Limits) -> str:
     if limits.nodes is not None:
-        return f"{limits.nodes:,} nodes"
-    return f"{(limits.movetime_ms or 0) / 1000:g} seconds"
+        return several("{count} node", "{count} nodes", limits.nodes)
+    return _("{seconds} seconds", seconds=f"{(limits.movetime_ms or 0) / 1000:g}")

@@ -15,6 +15,7 @@ from uci.annotate.comments import move_comment
 from uci.annotate.judge import BAD
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
+from uci.language import _, translated
 from uci.pages.render import render
 from uci.terminal.author_notes import author_lines, author_text, drawn_by, game_name
 from uci.terminal.notation import board_after, move_number
@@ -45,21 +46,27 @@ def game_section(review: GameReview, number: int, pgn: str, reader: chess.Color 
         facts=_facts(headers, name),
         opening=review.opening,
         sides=[
-            (chess.COLOR_NAMES[side].title(), review.summary(side), review.rating_played(side), _phases(review, side))
+            (_side(side), review.summary(side), review.rating_played(side), _phases(review, side))
             for side in review.sides
         ],
         phases=PHASE_NAMES,
         flipped=below == chess.BLACK,
-        board=board_svg(review.game.board(), perspective=below is not chess.BLACK, label="Start position"),
+        board=board_svg(
+            review.game.board(), perspective=below is not chess.BLACK, label=_("Start position"), translate=translated
+        ),
         moves=[_move(move, node) for move, node in zip(review.moves, review.game.mainline(), strict=False)],
         area=area_path([review.start.expected, *(move.after.expected for move in review.moves)]),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
-        reader="" if below is None else chess.COLOR_NAMES[below].title(),
+        reader="" if below is None else _side(below),
         replay=_replay(review),
         pgn=pgn,
     )
     return f"{name}, {headers.get('Result', '*')}", Markup(text)  # a template made the text, so it is already escaped
+
+
+def _side(side: chess.Color) -> str:
+    return _("White") if side == chess.WHITE else _("Black")
 
 
 def _phases(review: GameReview, side: chess.Color) -> list[str]:
@@ -112,7 +119,13 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
         "reply": board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES]),
-        "board": board_svg(move.board, perspective=move.mover, arrows=arrows, label=f"Before {move.number} {move.san}"),
+        "board": board_svg(
+            move.board,
+            perspective=move.mover,
+            arrows=arrows,
+            label=_("Before {move}", move=f"{move.number} {move.san}"),
+            translate=translated,
+        ),
     }
 
 
@@ -123,7 +136,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     `replay.js` has the names.
     """
     start = review.game.board()
-    steps = [{**_position(start, None, "Start position"), **_verdict(review.start), **_notes(review.game)}]
+    steps = [{**_position(start, None, _("Start position")), **_verdict(review.start), **_notes(review.game)}]
     for move, node in zip(review.moves, review.game.mainline(), strict=False):
         after = board_after(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
@@ -165,7 +178,8 @@ def _author_line(line: Sequence[chess.pgn.ChildNode]) -> list[dict[str, object]]
 def _question(move: MoveReview) -> dict[str, object]:
     """Return what the page needs to ask for a better move; `better_moves.js` has the names."""
     return {
-        "mover": chess.COLOR_NAMES[move.mover].title(),
+        "mover": _side(move.mover),
+        "is_black": move.mover == chess.BLACK,
         "san": move.san,
         "played": move.move.uci(),
         "answer": move.best_line[0].uci(),

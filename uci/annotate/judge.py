@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from uci.language import later
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -19,9 +21,9 @@ class Judgement:
     nag: int
 
 
-BLUNDER = Judgement("blunder", "??", 4)
-MISTAKE = Judgement("mistake", "?", 2)
-INACCURACY = Judgement("inaccuracy", "?!", 6)
+BLUNDER = Judgement(later("blunder"), "??", 4)
+MISTAKE = Judgement(later("mistake"), "?", 2)
+INACCURACY = Judgement(later("inaccuracy"), "?!", 6)
 GREAT = Judgement("only move", "!", 1)
 BRILLIANT = Judgement("brilliant move", "!!", 3)
 BAD = (BLUNDER, MISTAKE, INACCURACY)

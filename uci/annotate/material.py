@@ -9,11 +9,17 @@ from dataclasses import dataclass
 
 import chess
 
+from uci.language import _, later
 from uci.terminal.notation import board_after
 
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 100}
-_NUMBERS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_TYPES = (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
+# Nouns are objects of their sentences, unless the context is "subject" or "of": German has other forms there.
+NUMBERS = ("", "", later("two"), later("three"), later("four"), later("five"), later("six"), later("seven"),
+           later("eight"), later("nine"), later("ten"))  # fmt: skip
+ONE_PIECE = {chess.QUEEN: later("the queen"), chess.ROOK: later("a rook"), chess.BISHOP: later("a bishop"),
+       chess.KNIGHT: later("a knight"), chess.PAWN: later("a pawn")}  # fmt: skip
+MANY_PIECES = {chess.QUEEN: later("queens"), chess.ROOK: later("rooks"), chess.BISHOP: later("bishops"),
+        chess.KNIGHT: later("knights"), chess.PAWN: later("pawns")}  # fmt: skip
 Kinds = Counter[chess.PieceType]
 
 
@@ -48,8 +54,9 @@ class Balance:
     def text(self) -> str:
         """What is won, in words: `the queen for a rook`, `the exchange`, `two pawns`."""
         if self.won == Counter([chess.ROOK]) and self.lost in (Counter([chess.BISHOP]), Counter([chess.KNIGHT])):
-            return "the exchange"
-        return f"{_pieces_text(self.won)} for {_pieces_text(self.lost)}" if self.lost else _pieces_text(self.won)
+            return _("the exchange")
+        won, lost = _pieces_text(self.won), _pieces_text(self.lost)
+        return _("{won} for {lost}", won=won, lost=lost) if lost else won
 
 
 NOTHING = Balance(Counter(), Counter())
@@ -61,13 +68,19 @@ def pawns_of(kinds: Kinds) -> int:
 
 
 def _pieces_text(pieces: Kinds) -> str:
-    words = []
-    for kind in _TYPES:
-        if pieces[kind] > 1:
-            words.append(f"{_NUMBERS[pieces[kind]]} {chess.piece_name(kind)}s")
-        elif pieces[kind]:
-            words.append(f"{'the' if kind == chess.QUEEN else 'a'} {chess.piece_name(kind)}")
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    kinds = [kind for kind in ONE_PIECE if pieces[kind]]
+    return listed([_(ONE_PIECE[kind]) if pieces[kind] == 1 else many_pieces(kind, pieces[kind]) for kind in kinds])
+
+
+def many_pieces(kind: chess.PieceType, count: int) -> str:
+    """Return `two rooks`."""
+    return _("{number} {pieces}", number=_(NUMBERS[count]), pieces=_(MANY_PIECES[kind]))
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return `a rook, a knight and two pawns`."""
+    first, last = ", ".join(words[:-1]), "".join(words[-1:])
+    return _("{first} and {last}", first=first, last=last) if first else last
 
 
 def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict[int, Balance]:

@@ -8,14 +8,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import chess
 
-from uci.annotate.material import WORTH, Balance, captured
+from uci.annotate.material import ONE_PIECE, WORTH, Balance, captured, listed, many_pieces
+from uci.language import _, later
 from uci.terminal.notation import board_after
 
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
-_TIMES = ("", "once", "twice", "three times", "four times", "five times")
+_TIMES = ("", later("once"), later("twice"), later("three times"), later("four times"), later("five times"))
+_ON = {chess.PAWN: later("the pawn on {square}"), chess.KNIGHT: later("the knight on {square}"),
+       chess.BISHOP: later("the bishop on {square}"), chess.ROOK: later("the rook on {square}"),
+       chess.QUEEN: later("the queen on {square}"), chess.KING: later("the king on {square}")}  # fmt: skip
+_BARE = {chess.KNIGHT: later("knight"), chess.BISHOP: later("bishop"), chess.ROOK: later("rook"),
+         chess.QUEEN: later("queen"), chess.KING: later("king")}  # fmt: skip
 
 
 # ---- tactics --------------------------------------------------------------------------------------------------------
@@ -54,7 +61,14 @@ class _Win:
         return all(move.to_square != self.square for move in self.line[since : self.at])
 
 
-def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> str:
+class Motif(NamedTuple):
+    """Words for how a line wins, "" for none, and whether that is a tactic, as a fork, or the state of a piece."""
+
+    text: str
+    is_tactic: bool
+
+
+def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> Motif:
     """How the side to move wins material by a line: `a fork of king and rook by the knight on c7`; "" if no rule fits.
 
     Where the `gain` is given, the capture that is explained must be a part of it.
@@ -69,8 +83,8 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
     if at is not None and gains[at] in parts:
         for rule in _RULES:
             if text := rule(_Win(boards, line, at)):
-                return text
-    return _hanging(_Win(boards, line, 0)) if gain and gains[:1] and gains[0] in parts else ""
+                return Motif(text, rule is not _hanging)
+    return Motif(_hanging(_Win(boards, line, 0)) if gain and gains[:1] and gains[0] in parts else "", False)
 
 
 def _deciding(gains: Sequence[int]) -> int | None:
@@ -93,7 +107,7 @@ def _fork(won: _Win) -> str:
             prey = [target for target in targets if _is_prey(after, target, attacker)]
             if len(prey) > 1 and won.square in prey:
                 kinds = sorted((after.piece_type_at(target) or 0 for target in prey), reverse=True)
-                return f"a fork of {_all(kinds)} by the {_at(after, square)}"
+                return _("a fork of {pieces} by {attacker}", pieces=_all(kinds), attacker=_at(after, square, "of"))
     return ""
 
 
@@ -117,7 +131,7 @@ def _skewer(won: _Win) -> str:
         and front in chess.SquareSet.between(square, won.square)
         and WORTH[kinds[0]] >= WORTH[kinds[1]] > WORTH[chess.PAWN]
     ):
-        return f"a skewer of {_all(kinds)} by the {_at(after, square)}"
+        return _("a skewer of {pieces} by {attacker}", pieces=_all(kinds), attacker=_at(after, square, "of"))
     return ""
 
 
@@ -129,11 +143,11 @@ def _discovered(won: _Win) -> str:
         for square, target in [] if before.is_castling(move) else _opened(before, after, move):
             if after.piece_type_at(target) == chess.KING:
                 if step == won.at or taker == move.to_square:
-                    return "a discovered check"
+                    return _("a discovered check")
             elif step == won.at - 2 and _is_prey(after, target, WORTH[after.piece_type_at(square) or chess.PAWN]):
                 is_taken = won.square == target and won.stood_there(step) and taker in (square, move.to_square)
                 if is_taken or (taker == move.to_square and won.line[step + 1].from_square == target):
-                    return f"a discovered attack on the {_at(after, target)}"
+                    return _("a discovered attack on {piece}", piece=_at(after, target))
     return ""
 
 
@@ -155,12 +169,13 @@ def _pin(won: _Win) -> str:
     known = max(0, won.at - 1)  # before the defender's last move
     pinned_in, is_piece = won.boards[known], board.piece_type_at(target) not in (None, chess.PAWN)
     if is_piece and won.stood_there(known) and pinned_in.is_pinned(defender, target):
-        return f"a pin: the {_at(board, target)} is pinned to the king"
+        return _("a pin: {piece} is pinned to the king", piece=_at(board, target, "subject"))
     guards = [square for square in board.attackers(defender, target) if square != board.king(defender)]
     if guards and all(board.is_pinned(defender, square) for square in guards) and not _can_be_retaken(won):
-        return f"a pin: the {_at(board, guards[0])} is pinned to the king and cannot take back"
+        piece = _at(board, guards[0], "subject")
+        return _("a pin: {piece} is pinned to the king and cannot take back", piece=piece)
     if is_piece and won.stood_there(known) and _shields_queen(pinned_in, won.line[won.at]):
-        return f"a pin: the {_at(board, target)} is pinned to the queen"
+        return _("a pin: {piece} is pinned to the queen", piece=_at(board, target, "subject"))
     return ""
 
 
@@ -189,9 +204,11 @@ def _deflection(won: _Win) -> str:
     before, lured = won.boards[step], won.line[step + 1]
     guards = before.attackers(won.defender, target)
     if won.line[step].to_square in guards:
-        return f"the removal of a guard: the {_at(before, won.line[step].to_square)} guarded the {_at(before, target)}"
+        guard = _at(before, won.line[step].to_square, "subject")
+        return _("the removal of a guard: {guard} guarded {piece}", guard=guard, piece=_at(before, target))
     if lured.from_square in guards and lured.to_square == won.line[step].to_square:
-        return f"a deflection: the {_at(before, lured.from_square)} guarded the {_at(before, target)}"
+        guard = _at(before, lured.from_square, "subject")
+        return _("a deflection: {guard} guarded {piece}", guard=guard, piece=_at(before, target))
     return ""
 
 
@@ -203,33 +220,34 @@ def _hanging(won: _Win) -> str:
         return ""
     attackers, guards = board.attackers(board.turn, target), board.attackers(won.defender, target)
     if not guards and not _can_be_retaken(won):
-        return f"the {_at(board, target)} is unguarded"
+        return _("{piece} is unguarded", piece=_at(board, target, "subject"))
     if WORTH[piece] < WORTH[kind]:
-        return f"a {chess.piece_name(piece)} attacks the {_at(board, target)}"
+        return _("{attacker} attacks {piece}", attacker=_(ONE_PIECE[piece], "subject"), piece=_at(board, target))
     if 0 < len(guards) < len(attackers) < len(_TIMES):
-        return f"the {_at(board, target)} is attacked {_TIMES[len(attackers)]} and guarded {_TIMES[len(guards)]}"
+        attacked, guarded = (_(_TIMES[len(squares)]) for squares in (attackers, guards))
+        return _("{piece} is attacked {attacked} and guarded {guarded}", piece=_at(board, target, "subject"),
+                 attacked=attacked, guarded=guarded)  # fmt: skip
     return ""
 
 
 _RULES = (_fork, _skewer, _discovered, _pin, _deflection, _hanging)
 
 
-def _at(board: chess.Board, square: chess.Square) -> str:
-    return f"{chess.piece_name(board.piece_type_at(square) or chess.PAWN)} on {chess.square_name(square)}"
+def _at(board: chess.Board, square: chess.Square, context: str = "") -> str:
+    return _(_ON[board.piece_type_at(square) or chess.PAWN], context, square=chess.square_name(square))
 
 
 def _all(kinds: Sequence[chess.PieceType]) -> str:
-    names = [chess.piece_name(kind) for kind in kinds]
-    if len(names) == 2 and names[0] == names[1]:
-        return f"two {names[0]}s"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    if len(kinds) == 2 and kinds[0] == kinds[1]:
+        return many_pieces(kinds[0], 2)
+    return listed([_(_BARE[kind]) for kind in kinds])
 
 
 # ---- mates ----------------------------------------------------------------------------------------------------------
 
 
 def mate_pattern(board: chess.Board, line: Sequence[chess.Move]) -> str:
-    """`back-rank mate` or `smothered mate` where the line ends with one, else `mate`."""
+    """Return `back-rank mate` or `smothered mate` where the line ends with one, else `mate`."""
     board = board_after(board, *line)
     king = board.king(board.turn)
     if not board.is_checkmate() or king is None:

@@ -13,6 +13,7 @@ import chess
 
 from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of
 from uci.annotate.motifs import mate_pattern, motif
+from uci.language import _, later
 from uci.terminal.notation import board_after
 
 SHOWN_PLIES = 8  # of a better line, and of what follows a move; nothing beyond them is a reason
@@ -20,6 +21,8 @@ _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 # Centipawns of the evaluation for each pawn that is named, set by hand on 24 games: a move that costs less than the
 # first has compensation, and one that costs more than the second does something worse.
 _COST_CP = (50, 250)
+_THE = {chess.PAWN: later("the pawn"), chess.KNIGHT: later("the knight"), chess.BISHOP: later("the bishop"),
+        chess.ROOK: later("the rook"), chess.QUEEN: later("the queen")}  # fmt: skip
 _QUIET_COST_CP = 150  # the most that a bishop pair or a passed pawn can explain
 
 
@@ -56,23 +59,25 @@ def reason(lines: Lines) -> str:
 
 def _mates(lines: Lines) -> str:
     missed, allowed = lines.mate_better or 0, lines.mate_played or 0
-    words = []
-    if missed > 0 >= allowed:
-        words.append(f"misses {_mate_text(lines.board, lines.better, missed, SHOWN_PLIES)}")
-    if allowed < 0 <= missed:
-        words.append(f"allows {_mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)}")
-    return " and ".join(words)
+    won = _mate_text(lines.board, lines.better, missed, SHOWN_PLIES)
+    lost = _mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)
+    if missed > 0 > allowed:
+        return _("misses {missed} and allows {allowed}", missed=won, allowed=lost)
+    if missed > 0 == allowed:
+        return _("misses {mate}", mate=won)
+    return _("allows {mate}", mate=lost) if allowed < 0 == missed else ""
 
 
 def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int, plies: int) -> str:
-    pattern = mate_pattern(board, line[:plies])
-    return f"{'a ' * (pattern != 'mate')}{pattern} in {moves}"
+    named = {"back-rank mate": later("a back-rank mate in {moves}"),
+             "smothered mate": later("a smothered mate in {moves}")}  # fmt: skip
+    return _(named.get(mate_pattern(board, line[:plies]), later("mate in {moves}")), moves=moves)
 
 
 def _material(lines: Lines) -> str:
     """Return what the played line loses or the better one wins, at the first point where the difference is the cost."""
     points = _points(lines, 1) + _points(lines, 2)[-1:]
-    leads = [better.pawns - played.pawns for _, played, better in points]
+    leads = [better.pawns - played.pawns for _plies, played, better in points]
     for at, (plies, played, better) in enumerate(points[:-1]):
         if 2 * min(leads[at:]) >= leads[at] > 0 and (text := _difference(lines, plies, played, better)):
             return text
@@ -94,9 +99,9 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     """Return the larger part of what lies between two balances, in words; "" where that is not what the move costs."""
     gap = Balance.of(played.lost + better.won, played.won + better.lost, better.promotions - played.promotions)
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
-        return "lets a pawn promote" if played.promotions < 0 else "misses the promotion of a pawn"
+        return _("lets a pawn promote") if played.promotions < 0 else _("misses the promotion of a pawn")
     if lines.costs(gap) and (taken := _wrongly_taken(lines)):
-        return f"takes the {chess.piece_name(taken)} with the wrong piece"
+        return _("takes {piece} with the wrong piece", piece=_(_THE[taken]))
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0:
         return _missed(lines, plies, played, better) if lines.costs(better) else ""
@@ -104,7 +109,11 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
     if not lines.costs(named) or (named is gap and (gap.lost or not gap.won <= played.lost)):
         return ""
     how = motif(board_after(lines.board, *lines.played[:1]), lines.played[1:plies], named)
-    return f"loses {named.text}{' to ' if _is_tactic(how) else ': ' if how else ''}{how}"
+    if how.is_tactic:
+        return _("loses {material} to {motif}", material=named.text, motif=how.text)
+    if how.text:
+        return _("loses {material}: {state}", material=named.text, state=how.text)
+    return _("loses {material}", material=named.text)
 
 
 def _wrongly_taken(lines: Lines) -> chess.PieceType | None:
@@ -117,34 +126,34 @@ def _wrongly_taken(lines: Lines) -> chess.PieceType | None:
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
-        return f"wins only {played.text} instead of {better.text}"
+        return _("wins only {material} instead of {better}", material=played.text, better=better.text)
     taken = captured(lines.board, lines.played[0])
     if taken in better.won:
-        return f"only trades {'pawns' if taken == chess.PAWN else 'pieces'} instead of winning {better.text}"
+        if taken == chess.PAWN:
+            return _("only trades pawns instead of winning {material}", material=better.text)
+        return _("only trades pieces instead of winning {material}", material=better.text)
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
-    if _is_tactic(how) and ":" not in how:
-        return f"misses {how}, which wins {better.text}"
-    return f"misses a chance to win {better.text}" + (f" through {how}" if _is_tactic(how) else "")
-
-
-def _is_tactic(how: str) -> bool:
-    """Whether a motif is something to lose to, as a fork, and not the state of a piece."""
-    return how.startswith(("a fork", "a skewer", "a discovered", "a pin", "the removal", "a deflection"))
+    if not how.is_tactic:
+        return _("misses a chance to win {material}", material=better.text)
+    if ":" in how.text:  # a sentence of its own explains it
+        return _("misses a chance to win {material} through {motif}", material=better.text, motif=how.text)
+    return _("misses {motif}, which wins {material}", material=better.text, motif=how.text)
 
 
 def _structure(lines: Lines) -> str:
     """Return what the played line gives up and the better one keeps, beside material."""
     side = lines.board.turn
-    _, *balance = _points(lines)[-1]
+    balance = _points(lines)[-1][1:]
     if balance[0].pawns != balance[1].pawns or (lines.cost_cp or 0) > _QUIET_COST_CP:
         return ""
     played = board_after(lines.board, *lines.played[: 1 + SHOWN_PLIES])
     better = board_after(lines.board, *lines.better[:SHOWN_PLIES])
     if all(_has_pair(board, side) for board in (lines.board, better)) and not _has_pair(played, side):
-        return "gives up the bishop pair"
+        return _("gives up the bishop pair")
     passed = _passed_pawns(played, not side) - _passed_pawns(better, not side) - _passed_pawns(lines.board, not side)
     if passed:
-        return f"gives the other side a passed pawn on {chess.square_name(min(passed))}"
+        square = chess.square_name(min(passed))
+        return _("gives the other side a passed pawn on {square}", square=square)
     return ""
 
 

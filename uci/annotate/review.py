@@ -31,6 +31,7 @@ from uci.annotate.judge import (
     winning_chances,
 )
 from uci.annotate.reasons import Lines, is_sacrifice, reason
+from uci.language import _, several
 from uci.terminal.notation import board_after, move_number
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
@@ -154,11 +155,11 @@ class GameReview:
     def summary(self, side: chess.Color) -> str:
         """`accuracy 87%, 1 blunder, 2 mistakes`."""
         accuracy = self.accuracy(side)
-        words = [f"accuracy {accuracy:.0f}%" if accuracy is not None else "no moves"]
-        for judgement, plural in ((BLUNDER, "blunders"), (MISTAKE, "mistakes"), (INACCURACY, "inaccuracies")):
-            count = self.count(side, judgement)
-            if count:
-                words.append(f"{count} {plural if count > 1 else judgement.name}")
+        words = [_("no moves") if accuracy is None else _("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")]
+        blunders, mistakes, inaccuracies = (self.count(side, kind) for kind in (BLUNDER, MISTAKE, INACCURACY))
+        words += [several("{count} blunder", "{count} blunders", blunders)] * (blunders > 0)
+        words += [several("{count} mistake", "{count} mistakes", mistakes)] * (mistakes > 0)
+        words += [several("{count} inaccuracy", "{count} inaccuracies", inaccuracies)] * (inaccuracies > 0)
         return ", ".join(words)
 
     @property

@@ -17,6 +17,7 @@ from uci.explain.attention import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import observe_search
 from uci.explain.position_page import render_position_page
+from uci.language import speak
 from uci.terminal.limit_flags import MOST_NODES, checked
 from uci.terminal.notation import board_after
 from uci.terminal.reading import add_source_flags, read_source
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page and print where it is. Raises AinoErrors."""
+    speak("en")  # all of its words are English
     options = options_from_flags(arguments)
     if arguments.square is not None and arguments.square not in chess.SQUARE_NAMES:
         raise ConfigError(f"--square: expected a square such as e4, not {arguments.square!r}")

@@ -12,6 +12,7 @@ import chess
 
 from engine.errors import ConfigError
 from engine.search.limits import Limits
+from uci.language import _, later
 
 # The PGN headers that say what the clocks of an adjourned game show, as hours:minutes:seconds.
 CLOCK_HEADERS = {chess.WHITE: "WhiteClock", chess.BLACK: "BlackClock"}
@@ -37,7 +38,8 @@ def parse_time_control(text: str) -> GameTime:
     """`5+3` is five minutes and three seconds a move, `10` ten minutes. Raises ConfigError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?", text.strip())
     if match is None or not 0 < float(match[1]) <= _MOST_MINUTES or float(match[2] or 0) > _MOST_INCREMENT_S:
-        raise ConfigError(f"clock {text!r}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day")
+        told = later("clock {text}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day")
+        raise ConfigError(_(told, text=repr(text)))
     return GameTime(60 * float(match[1]), float(match[2] or 0))
 
 

@@ -12,11 +12,13 @@ from uci.language import _, later
 from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 DEFAULT_MOVETIME_S = 2.0
-_FULL = "full strength"
+_FULL = later("full strength")
 _PATIENCE_S, _MOVES_LEFT = 8.0, 40  # Aino answers within this time if its clock has more for each of so many moves
 _SLOWEST_S, _PACE_MOVES = 5.0, 120  # a limited level pauses for a 120th of its clock, five seconds at most
 _ELO_STEP = 200  # between the levels of a menu
-LEVEL_FORMS = "easy, medium, hard, elo 1500 or 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
+LEVEL_FORMS = later(
+    "easy, medium, hard, elo 1500 or 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def parse_level(text: str) -> Level:
         return NAMED_LEVELS[word]
     match = re.fullmatch(r"(elo|time|nodes)?[ =:]*([0-9.]+)s?", word)
     if match is None:
-        raise ConfigError(f"level {text!r}: expected {LEVEL_FORMS}")
+        raise ConfigError(_("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS)))
     kind, number = match[1] or "elo", match[2]
     try:
         if kind == "elo":
@@ -90,7 +92,7 @@ def parse_level(text: str) -> Level:
     except ValueError as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"level {text!r}: {number!r} is not a number; expected {LEVEL_FORMS}") from None
+        raise ConfigError(_("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS))) from None
 
 
 def level_choices() -> list[tuple[str, str]]:

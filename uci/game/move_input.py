@@ -7,6 +7,7 @@ import re
 import chess
 
 from engine.errors import MoveError
+from uci.language import _, later, several
 
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
 _SHORT, _LONG = "O-O", "O-O-O"
@@ -14,6 +15,9 @@ _WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT) | dict.fromke
     ("long", "queenside", "queen", "q"), _LONG
 )
 _MOST_NAMED = 12  # a longer list of moves would be no help
+_YOURS = {chess.PAWN: later("Your pawn on {square}"), chess.KNIGHT: later("Your knight on {square}"),
+          chess.BISHOP: later("Your bishop on {square}"), chess.ROOK: later("Your rook on {square}"),
+          chess.QUEEN: later("Your queen on {square}"), chess.KING: later("Your king on {square}")}  # fmt: skip
 
 
 def read_human_move(board: chess.Board, text: str) -> chess.Move:
@@ -33,9 +37,10 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
         except ValueError as error:
             errors.append(error)
     if any(isinstance(error, chess.AmbiguousMoveError) for error in errors):
-        raise MoveError(f"{text} is ambiguous: {_list_moves(board, _same_target(board, cleaned))}")
+        found = _list_moves(board, _same_target(board, cleaned))
+        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=found))
     if all(isinstance(error, chess.InvalidMoveError) for error in errors):
-        raise MoveError(f"cannot read {text!r}: write e4, Nf3, exd5, O-O, e8=Q or e2e4")
+        raise MoveError(_("cannot read {text}: write e4, Nf3, exd5, O-O, e8=Q or e2e4", text=repr(text)))
     raise MoveError(_why_illegal(board, text, cleaned))
 
 
@@ -52,7 +57,7 @@ def _castling(board: chess.Board, text: str) -> str:
         return _WINGS[words[1]]
     ways = [_LONG if board.is_queenside_castling(move) else _SHORT for move in board.generate_castling_moves()]
     if len(ways) > 1:
-        raise MoveError("castle which way? O-O is short, O-O-O is long")
+        raise MoveError(_("castle which way? O-O is short, O-O-O is long"))
     return ways[0] if ways else _SHORT
 
 
@@ -73,7 +78,7 @@ def _from_squares(board: chess.Board, uci: str, text: str) -> chess.Move:
     except ValueError:
         pass
     if len(uci) == 4 and any(move.uci().startswith(uci) for move in board.legal_moves):
-        raise MoveError(f"{text} promotes a pawn: add the piece, as in {uci}q")
+        raise MoveError(_("{move} promotes a pawn: add the piece, as in {example}", move=text, example=f"{uci}q"))
     raise MoveError(_why_illegal(board, text, uci))
 
 
@@ -82,31 +87,47 @@ def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
         source = chess.parse_square(cleaned[:2])
         piece = board.piece_at(source)
         if piece is None:
-            return f"{text} is illegal: {cleaned[:2]} is empty"
+            return _("{move} is illegal: {square} is empty", move=text, square=cleaned[:2])
         if piece.color != board.turn:
-            return f"{text} is illegal: the {chess.piece_name(piece.piece_type)} on {cleaned[:2]} is not yours"
+            return _("{move} is illegal: the piece on {square} is not yours", move=text, square=cleaned[:2])
         moves = [move for move in board.legal_moves if move.from_square == source]
         if moves and not board.is_check():
-            return f"{text} is illegal. Your {chess.piece_name(piece.piece_type)} on {cleaned[:2]} {_reach(moves)}"
+            return _reach(text, _(_YOURS[piece.piece_type], square=cleaned[:2]), 1, moves)
     if board.is_check():
-        return f"{text} is illegal: you are in check. You can play {_list_moves(board, list(board.legal_moves))}"
+        found = _list_moves(board, list(board.legal_moves))
+        return _("{move} is illegal: you are in check. You can play {moves}", move=text, moves=found)
     near = _same_target(board, cleaned)
     if near:
-        return f"{text} is illegal. To that square you can play {_list_moves(board, near)}"
+        found = _list_moves(board, near)
+        return _("{move} is illegal. To that square you can play {moves}", move=text, moves=found)
     kind = _named_piece(cleaned)
     moves = [move for move in board.legal_moves if board.piece_type_at(move.from_square) == kind]
     if moves and kind != chess.PAWN:
-        several = len({move.from_square for move in moves}) > 1
-        return f"{text} is illegal. Your {chess.piece_name(kind)}{'s' * several} {_reach(moves)}"
-    return f"{text} is illegal"
+        count = len({move.from_square for move in moves})
+        return _reach(text, _your_pieces(kind, count), count, moves)
+    return _("{move} is illegal", move=text)
 
 
-def _reach(moves: list[chess.Move]) -> str:
-    """Where a piece can go, in words."""
-    squares = sorted({chess.square_name(move.to_square) for move in moves})
-    if len(squares) > _MOST_NAMED:
-        return f"can move to {', '.join(squares[:_MOST_NAMED])} and other squares"
-    return "can only move to " + " or ".join(filter(None, (", ".join(squares[:-1]), squares[-1])))
+def _your_pieces(kind: chess.PieceType, count: int) -> str:
+    return {
+        chess.KNIGHT: lambda: several("Your knight", "Your knights", count),
+        chess.BISHOP: lambda: several("Your bishop", "Your bishops", count),
+        chess.ROOK: lambda: several("Your rook", "Your rooks", count),
+        chess.QUEEN: lambda: several("Your queen", "Your queens", count),
+        chess.KING: lambda: _("Your king"),
+    }[kind]()
+
+
+def _reach(text: str, pieces: str, count: int, moves: list[chess.Move]) -> str:
+    """Say that a move is illegal, and where the pieces, so many, can go."""
+    *first, last = sorted({chess.square_name(move.to_square) for move in moves})
+    if len(first) >= _MOST_NAMED:
+        squares = _("{squares} and other squares", squares=", ".join(first[:_MOST_NAMED]))
+        one = many = later("{move} is illegal. {pieces} can move to {squares}")
+    else:
+        squares = _("{first} or {last}", first=", ".join(first), last=last) if first else last
+        one = many = later("{move} is illegal. {pieces} can only move to {squares}")
+    return several(one, many, count, move=text, pieces=pieces, squares=squares)
 
 
 def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:
@@ -125,4 +146,5 @@ def _named_piece(cleaned: str) -> chess.PieceType:
 
 def _list_moves(board: chess.Board, moves: list[chess.Move]) -> str:
     names = sorted(board.san(move) for move in moves)
-    return ", ".join(names[:_MOST_NAMED]) + (" and others" if len(names) > _MOST_NAMED else "")
+    text = ", ".join(names[:_MOST_NAMED])
+    return _("{moves} and others", moves=text) if len(names) > _MOST_NAMED else text

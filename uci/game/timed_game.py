@@ -16,6 +16,7 @@ from uci.game.clock import GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, NAMED_LEVELS, Level, parse_level
+from uci.language import _
 from uci.terminal.reading import board_at
 
 PERSON = "You"  # the person's name in the headers
@@ -98,7 +99,7 @@ class TimedGame:
         count = 1 if self.board.turn != self.human else 2
         if self.plies < count:
             return False
-        for _ in range(count):
+        for _back in range(count):
             self.clock_times.pop(self.plies, None)
             self.board.pop()
         self.first_ply = min(self.first_ply, self.plies)
@@ -139,7 +140,8 @@ def chess960_start(number: int | None = None) -> chess.Board:
     """Return a start of Chess960 by its number, or any of them. Raises ConfigError."""
     number = random.randrange(_CHESS960_STARTS) if number is None else number
     if not 0 <= number < _CHESS960_STARTS:
-        raise ConfigError(f"Chess960 position {number}: expected 0 to {_CHESS960_STARTS - 1}")
+        most = _CHESS960_STARTS - 1
+        raise ConfigError(_("Chess960 position {number}: expected 0 to {most}", number=number, most=most))
     return chess.Board.from_chess960_pos(number)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import re
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,13 +26,15 @@ from engine.files.atomic import atomic_write
 from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWED
 from uci.game.timed_game import PERSON
+from uci.language import _
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, find_games, game_key, read_at, remove_at
+from uci.terminal.author_notes import game_name
 from uci.terminal.opening_names import OpeningNamer
 
 INDEX, REVIEWS, NAMES = "index.sqlite", "reviews", "names.json"
 PAGE = 50  # games in one part of a list
-_VERSION = 3  # of the tables
+_VERSION = 4  # of the tables and what stands in them
 _BATCH = 1000  # games between two commits
 _TABLES = """
 CREATE TABLE files (name TEXT PRIMARY KEY, size INTEGER, changed INTEGER, repeats INTEGER);
@@ -42,6 +48,7 @@ CREATE TABLE reviews (key TEXT PRIMARY KEY, changed INTEGER, accuracy_white REAL
 _COLUMNS = ("key", "date", "white", "black", "result", "opening", "ending", "plies", "mine", "accuracy_white",
             "accuracy_black")  # fmt: skip
 _DAY = "substr(date, 1, 10)"  # the time of day follows where it is known
+_DAY_S = 86_400
 _WAIT_S = 0.5  # between two looks whether others are ready
 # An own side is "white" or "black". NULL: neither player has one of the own names.
 _MINE = "CASE WHEN folded(white) IN ({0}) THEN 'white' WHEN folded(black) IN ({0}) THEN 'black' END"
@@ -59,8 +66,11 @@ class Wanted:
         """Return SQL, and what stands for its question marks."""
         rules, values = ["1"], list[str]()
         for word in self.text.split():
-            rules.append("(opening LIKE ? ESCAPE '\\' OR white LIKE ? ESCAPE '\\' OR black LIKE ? ESCAPE '\\')")
-            plain = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            names = ("opening", "white", "black")
+            if not word.isascii():  # SQLite knows capitals of ASCII only
+                word, names = word.casefold(), ("folded(opening)", "folded(white)", "folded(black)")
+            rules.append("(" + " OR ".join(f"{name} LIKE ? ESCAPE '!'" for name in names) + ")")
+            plain = re.sub("([!%_])", r"!\1", word)
             values += [f"%{plain}%"] * 3
         win, loss = ("result = CASE mine WHEN 'white' THEN '1-0' WHEN 'black' THEN '0-1' END",
                      "result = CASE mine WHEN 'white' THEN '0-1' WHEN 'black' THEN '1-0' END")  # fmt: skip
@@ -91,7 +101,7 @@ class GameIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
+            self._home = _home(folder)
             self._base = self._open()
             self._own = set(self.names)
             self._explored: tuple[object, Explorer] | None = None  # what the latest explorer was made of
@@ -99,21 +109,15 @@ class GameIndex:
             raise DataError(f"{folder / INDEX}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
-        path = self.folder / INDEX
+        path = self._home / INDEX
         base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             base.execute("PRAGMA journal_mode = WAL")
-            is_sound = base.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # locked, or the disk is full: no reason to begin anew
-                base.close()
-                raise
-            is_sound = False  # this is no database
-        if not is_sound:  # the games' files have all that was in it
             base.close()
-            for left in self.folder.glob(f"{INDEX}*"):
-                left.unlink(missing_ok=True)
-            return self._open()
+            if isinstance(error, sqlite3.OperationalError):  # locked, or the disk is full: no reason to begin anew
+                raise
+            return self._open_anew()  # this is no database
         base.execute("PRAGMA synchronous = NORMAL")
         base.create_function("folded", 1, str.casefold, deterministic=True)
         base.execute("BEGIN IMMEDIATE")  # other threads open it, too
@@ -129,16 +133,34 @@ class GameIndex:
         self._file = os.stat(path)
         return base
 
+    def _open_anew(self) -> sqlite3.Connection:
+        """Begin with an empty index: the games' files have all that was in it."""
+        for left in self._home.glob(f"{INDEX}*"):
+            left.unlink(missing_ok=True)
+        return self._open()
+
+    def _check(self) -> None:
+        """Look for damage once a day, because that takes seconds in a large library. Raises DatabaseError."""
+        today = int(time.time() // _DAY_S)
+        if self._base.execute("PRAGMA application_id").fetchone() != (today,):  # the day of the latest look
+            if self._base.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError(f"{self._home / INDEX} is damaged")
+            self._base.execute(f"PRAGMA application_id = {today}")
+
     @property
     def is_current(self) -> bool:
         """Whether this is still the file of the folder, or another one took its place."""
         with contextlib.suppress(OSError):
-            return os.path.samestat(self._file, os.stat(self.folder / INDEX))
+            return os.path.samestat(self._file, os.stat(self._home / INDEX))
         return False
 
     def close(self) -> None:
         """End the connection."""
         self._base.close()
+
+    def interrupt(self) -> None:
+        """Let what the index is asked for at the moment fail; from any thread."""
+        self._base.interrupt()
 
     # ---- keeping up with the files ----------------------------------------------------------------------------------
 
@@ -148,8 +170,21 @@ class GameIndex:
         `on_games` hears how many games were read so far. A file that was read in part, by a program that was killed,
         counts as changed.
         """
-        with alone_in(self.folder, "reading"):
-            return self._refresh(on_games)
+        with alone_in(self._home, "reading"):
+            try:
+                self._check()
+                problems = self._refresh(on_games)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self._base.close()
+                self._base = self._open_anew()
+                problems = self._refresh(on_games)
+        if self._home != self.folder:
+            problems.append(
+                _("Nothing can be written in {folder}: reviews and puzzles are not kept.", folder=self.folder)
+            )
+        return problems
 
     def _refresh(self, on_games: Callable[[int], None]) -> list[str]:
         problems, namer, read = list[str](), OpeningNamer(), 0
@@ -200,10 +235,12 @@ class GameIndex:
 
     def _take_up(self, name: str, game: FoundGame, namer: OpeningNamer) -> int:
         tags = game.tags
-        opening = tags.get("Opening") or ("" if "FEN" in tags else namer.name(game.moves))
+        opening = tags.get("Opening", "?").strip("?") or ("" if "FEN" in tags else namer.name(game.moves))
         date = _day(tags.get("UTCDate") or tags.get("Date", ""))
         date += f" {tags['UTCTime']}" if len(date) == 10 and "UTCTime" in tags else ""
         white, black = tags.get("White", "?"), tags.get("Black", "?")
+        if white == black == "?":  # a chapter of a study
+            white, black = game_name(tags), ""
         row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
                tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black),
                None if "FEN" in tags else game.moves[: 2 * KEPT_PLIES])  # fmt: skip
@@ -311,7 +348,7 @@ class GameIndex:
         path, place = self._place(key)
         game = read_at(path, place)
         if game_key(game) != key:
-            raise DataError(f"{path} has changed; open My games again")
+            raise DataError(_("{path} has changed; open My games again", path=path))
         return game
 
     def delete(self, key: str) -> None:
@@ -345,8 +382,29 @@ class GameIndex:
     def _place(self, key: str) -> tuple[Path, int]:
         row = self._base.execute("SELECT file, place FROM games WHERE key = ?", [key]).fetchone()
         if row is None:
-            raise DataError("that game is not in the list any more")
+            raise DataError(_("that game is not in the list any more"))
         return self.folder / row[0], row[1]
+
+
+def _home(folder: Path) -> Path:
+    """Return the folder that the index is in: another one where nothing can be written. Raises OSError."""
+    try:
+        (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        if not folder.is_dir():
+            raise
+    return _temporary(folder)
+
+
+@functools.cache
+def _temporary(folder: Path) -> Path:
+    """Return a folder in a folder's place, as long as the program runs."""
+    made = Path(tempfile.mkdtemp(prefix="aino-index-"))
+    (made / REVIEWS).mkdir()
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def _day(date: str) -> str:

@@ -16,6 +16,7 @@ from engine.errors import DataError, why_unreadable
 from engine.files.text import PACKED_ERRORS, open_unpacked
 from uci.annotate.judge import BLUNDER, MISTAKE
 from uci.annotate.review import GameReview
+from uci.language import _
 
 SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
 _COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "RatingDeviation")  # of Lichess's file
@@ -103,4 +104,5 @@ def _lichess_puzzle(row: dict[str, str], place: str, source: str) -> Puzzle:
             raise ValueError(f"a rating of {rating} with a deviation of {deviation}")
         return Puzzle(begin, (solution[0], *solution[1:]), source, rating, deviation)
     except (ValueError, IndexError, KeyError) as error:
-        raise DataError(f"{place}: expected a row of Lichess's puzzle file: {error}") from error
+        told = _("{place}: expected a row of Lichess's puzzle file", place=place)
+        raise DataError(f"{told}: {error}") from error

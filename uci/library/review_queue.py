@@ -6,7 +6,6 @@ A wish is an empty file beside the reviews, and goes when the review is there. S
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -15,61 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import chess
-from markupsafe import Markup
-
-from engine.board.pgn.game_writer import game_text
 from engine.errors import AinoError, DataError
-from engine.files.atomic import atomic_write
 from engine.search.job import SearchInterrupted, SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.annotate.accuracy import PHASE_NAMES
-from uci.annotate.comments import add_comments, how_reviewed, mend_result
-from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.judge import BAD
-from uci.annotate.review import GameReview, review_game
-from uci.library.game_files import game_key
+from uci.annotate.comments import mend_result
+from uci.annotate.review import review_game
 from uci.library.index import REVIEWS, GameIndex, alone_in
-from uci.library.puzzles import puzzles_of
+from uci.library.kept_reviews import KeptReview
 
 if TYPE_CHECKING:
     from engine.player import Engine
 
 WISH = ".wanted"
 _POLL_S = 0.05  # while the engine at the board thinks, the reviews look again after this time
-
-
-def keep_review(
-    folder: Path, review: GameReview, section: tuple[str, str], how: str, reader: chess.Color | None
-) -> None:
-    """Keep a review beside the games: its part of a page, what a list shows, and its puzzles. Raises OSError."""
-    kept = {"name": section[0], "section": section[1], "how": how, "facts": review_facts(review)}
-    (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / REVIEWS / f"{game_key(review.game)}.json") as file:
-        file.write(json.dumps({**kept, "puzzles": puzzles_of(review, reader)}).encode())
-
-
-def kept_review_page(folder: Path, key: str, nonce: str) -> str:
-    """Return the page of a kept review, for a server that allows scripts by a nonce. Raises DataError."""
-    try:
-        kept = json.loads((folder / REVIEWS / f"{key}.json").read_text(encoding="utf-8"))
-        section = (kept["name"], Markup(kept["section"]))  # a template made the text, so it is already escaped
-        return render_game_page("Review of the game", [section], kept["how"], nonce)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"there is no review of this game: {error}") from error
-
-
-def review_facts(review: GameReview) -> dict[str, Any]:
-    """Return what a list shows: each side's accuracy, and its mistakes in each phase."""
-    facts: dict[str, Any] = {"mistakes": {}}
-    for side in chess.COLORS:
-        name = chess.COLOR_NAMES[side]
-        facts[name] = review.accuracy(side)
-        own = [phase for move, phase in zip(review.moves, review.phases, strict=False)
-               if move.mover == side and move.judgement in BAD]  # fmt: skip
-        facts["mistakes"][name] = [own.count(phase) for phase in PHASE_NAMES]
-    return facts
 
 
 class BackgroundReviews:
@@ -173,9 +131,7 @@ class BackgroundReviews:
         try:
             review = review_game(engine, index.game(key), self._limits, on_ply, search=search)
             mend_result(review.game)
-            how, reader = how_reviewed(engine.evaluator.name, self._limits), index.side(key)
-            section = game_section(review, 1, game_text(add_comments(review, how)), reader)
-            keep_review(self._folder, review, section, how, reader)
+            KeptReview(review, engine.evaluator.name, self._limits, index.side(key)).write(self._folder)
         except AinoError as error:  # a game that is gone or cannot be reviewed must not stop the others
             self.problem = str(error)
         wish.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError
-from uci.language import _
+from uci.language import _, counted, later
 from uci.library.glicko import Rating
 from uci.library.index import REVIEWS
 from uci.library.puzzles import SET, Puzzle, read_set
@@ -49,8 +49,9 @@ class Standing:
     def text(self) -> str:
         """In words."""
         rating = f"{self.rating.points:.0f} ± {2 * self.rating.deviation:.0f}"
-        return _("Rating {rating}. In a row: {streak}, at most {longest}. Due: {due} of {total:,}.",
-                 **{**vars(self), "rating": rating})  # fmt: skip
+        text = later("Rating {rating}. In a row: {streak}, at most {longest}. Due: {due} of {total}.")
+        due, total = counted(self.due), counted(self.total)
+        return _(text, rating=rating, streak=self.streak, longest=self.longest, due=due, total=total)
 
 
 class Trainer:

@@ -20,7 +20,7 @@ from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.level import HINT_LEVEL, Level
 from uci.game.timed_game import Setup, TimedGame
-from uci.language import _
+from uci.language import _, translated
 from uci.play.asking import Countdown
 from uci.terminal.board_view import BoardStyle, captured_text, render_bar, render_board
 from uci.terminal.opening_names import opening_name
@@ -72,7 +72,7 @@ class TerminalGame(TimedGame):
         if self.human is None:
             return _("Aino plays both sides")
         return (_("you have White") if self.human else _("you have Black")) + _(
-            "; Aino's level: {level}", level=self.level.text
+            "; Aino's level: {level}", level=_(self.level.text)
         )
 
     def take_back(self) -> bool:
@@ -133,7 +133,9 @@ class TerminalGame(TimedGame):
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
 
         def wait(job: SearchJob[None]) -> None:
-            self.engine.wait(lambda progress: tell(f"{progress}, only this once"), job)
+            self.engine.wait(
+                lambda progress: tell(_("{progress}, only this once", progress=translated(str(progress)))), job
+            )
 
         SearchJob[None]().start(wait).result()
         self.start_clock()
@@ -150,7 +152,7 @@ class TerminalGame(TimedGame):
             self.say(render_bar(self.verdict, self.settings.style))
 
     def say(self, text: str) -> None:
-        say(self.console, text)
+        say(self.console, translated(text))
 
     def tell_opening(self) -> None:
         """Names the opening when it has changed."""

@@ -65,8 +65,9 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        advice = did_you_mean(TYPED_COMMANDS, word) or _(". Type 'help' for a list of commands.")
-        raise MoveError(f"{error}{advice}") from None
+        meant = did_you_mean(TYPED_COMMANDS, word).rpartition(" ")[2].rstrip("?")
+        advice = _("Did you mean {command}?", command=meant) if meant else _("Type 'help' for a list of commands.")
+        raise MoveError(f"{error}. {advice}") from None
     game.push(move)
     if end_on_board(game.board):
         game.show()
@@ -97,7 +98,7 @@ def _opinion(result: SearchResult, mover: chess.Color) -> str:
     played = [child for child in result.children if child.move == result.best_move and child.visits]
     if played:
         return Verdict.of_move(played[0]).seen_by_white(mover).white_text
-    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else "book"
+    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else _("book")
 
 
 # ---- after the game -------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, LEVEL_FORMS, Level, levels_text, parse_level
 from uci.game.timed_game import Setup, chess960_start, saved_game
-from uci.language import _
+from uci.language import _, later, translate_help
 from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.loop import sit_down
@@ -82,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     browser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
     browser.add_argument("--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)")
     add_flags(parser)
+    translate_help(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -137,7 +138,8 @@ def _complete_with_tab(found: Callable[[str], list[str]]) -> None:
 
 def _play_in_browser(console: Console, arguments: argparse.Namespace, options: EngineOptions, setup: Setup) -> None:
     if setup.human is None:
-        raise ConfigError("--web needs a side: white, black or random; `aino play --side none` shows Aino's own games")
+        told = later("--web needs a side: white, black or random; `aino play --side none` shows Aino's own games")
+        raise ConfigError(_(told))
     from uci.web.launch import serve_board
 
     if _asks_first(arguments):
@@ -211,7 +213,7 @@ def _answer(
 def _side(text: str) -> str:
     found = [side for side in _SIDES if side.startswith(text)]
     if len(found) != 1:
-        raise ConfigError(f"side {text!r}: expected white, black or random")
+        raise ConfigError(_("side {text}: expected white, black or random", text=repr(text)))
     return found[0]
 
 

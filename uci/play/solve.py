@@ -11,7 +11,7 @@ from engine.cli.console import make_console, say, waiting
 from engine.errors import DataError, MoveError
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
-from uci.language import _, later
+from uci.language import _, later, several, translate_help
 from uci.library.puzzles import read_lichess
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--import", dest="file", type=Path, metavar="CSV", help=text)
     parser.add_argument("--list", action="store_true", help="show rating, streak and puzzles that are due, and end")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
+    translate_help(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,7 +52,7 @@ def _solve(arguments: argparse.Namespace) -> int:
         if arguments.file is not None:
             with waiting(console, _("Reading {file}", file=arguments.file)):
                 count = trainer.add(read_lichess(arguments.file))
-            say(console, _("{count:,} new puzzles.", count=count))
+            say(console, several("{count} new puzzle.", "{count} new puzzles.", count))
             return 0
         trainer.add_own()
         say(console, trainer.standing.text)

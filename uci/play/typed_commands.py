@@ -54,12 +54,12 @@ def _eval(game: TerminalGame, argument: str) -> None:
     if game.verdict is None or not result.infos:
         return
     game.say(render_bar(game.verdict, game.settings.style))
-    game.say(f"White: {game.verdict.wdl_text}")
+    game.say(_("White: {chances}", chances=game.verdict.wdl_text))
     game.say(_("best line: {moves}", moves=game.board.variation_san(result.infos[0].pv)))
 
 
 def _score(result: SearchResult, mover: chess.Color) -> str:
-    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else "book"
+    return Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text if result.infos else _("book")
 
 
 def _bar(game: TerminalGame, argument: str) -> None:
@@ -102,8 +102,8 @@ def _resign(game: TerminalGame, argument: str) -> GameEnd | None:
 def _level(game: TerminalGame, argument: str) -> None:
     if argument:
         game.level = parse_level(argument)
-    change = "" if argument else _(". To change it, type level and one of: {forms}", forms=LEVEL_FORMS)
-    game.say(_("level: {level}", level=game.level.text) + change)
+    change = "" if argument else _(". To change it, type level and one of: {forms}", forms=_(LEVEL_FORMS))
+    game.say(_("level: {level}", level=_(game.level.text)) + change)
 
 
 def _easy(game: TerminalGame, argument: str) -> None:

@@ -10,6 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from engine.cli.console import can_show
+from uci.language import _, later
 from uci.terminal.verdict import Verdict
 
 _LIGHT, _DARK = "#b99a72", "#7f5f45"  # both dark enough for white pieces and light enough for black ones
@@ -102,7 +103,8 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
         pieces = sorted(taken[side], key=lambda piece: piece.piece_type)
         if pieces:
             names = " ".join(_plain_symbol(piece, style) for piece in pieces)
-            parts.append(f"{chess.COLOR_NAMES[side].title()} took {names}")
+            took = later("White took {pieces}") if side == chess.WHITE else later("Black took {pieces}")
+            parts.append(_(took, pieces=names))
     return ", ".join(parts) + _material_text(board) if parts else ""
 
 
@@ -110,12 +112,12 @@ def _material_text(board: chess.Board) -> str:
     pieces = board.piece_map().values()
     ahead = sum(_WORTH[piece.piece_type] * (1 if piece.color else -1) for piece in pieces)
     if ahead == 0:
-        return "; material is even"
-    return f"; {chess.COLOR_NAMES[ahead > 0].title()} +{abs(ahead)}"
+        return _("; material is even")
+    return f"; {_('White') if ahead > 0 else _('Black')} +{abs(ahead)}"
 
 
 def render_bar(verdict: Verdict, style: BoardStyle) -> str:
     """White's expected points as a bar, with the score: `White [######------] Black  +0.34`."""
     full, empty = "█░" if style.symbols else "#-"
     cells = round(_BAR_CELLS * verdict.expected)
-    return f"White [{full * cells}{empty * (_BAR_CELLS - cells)}] Black  {verdict.text}"
+    return f"{_('White')} [{full * cells}{empty * (_BAR_CELLS - cells)}] {_('Black')}  {verdict.text}"

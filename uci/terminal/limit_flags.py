@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from engine.errors import ConfigError
 from engine.search.limits import Limits
+from uci.language import _, later
 
 MOST_SECONDS = 86_400.0
 MOST_NODES = 10**9
@@ -37,5 +38,6 @@ def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
 def checked(name: str, value: Number, least: float, most: float) -> Number:
     """Return the value if it lies in least..most. Raises ConfigError."""
     if not least <= value <= most:  # `not` makes this true for NaN
-        raise ConfigError(f"{name}: bad value {value:g}, expected {least:g} to {most:.10g}")
+        told = later("{name}: bad value {value:g}, expected {least:g} to {most:.10g}")
+        raise ConfigError(_(told, name=name, value=value, least=least, most=most))
     return value

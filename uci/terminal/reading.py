@@ -17,6 +17,7 @@ from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
 from engine.board.pgn.tokens import TAG_BEGIN
 from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import decode_text
+from uci.language import _, translated
 from uci.terminal.notation import board_after
 
 START_WORD = "startpos"
@@ -165,7 +166,7 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
         fault = fault or str(game.faults[0]) if game.faults else fault
         yield game
     if not count:
-        raise DataError(f"{name}: no game in PGN format{f' ({fault})' if fault else ''}")
+        raise DataError(_("{name}: no game in PGN format", name=name) + (f" ({translated(fault)})" if fault else ""))
 
 
 def _sound(games: Iterator[ReadGame], name: str) -> Iterator[chess.pgn.Game]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import chess
 
 from engine.search.result import RootMove, SearchInfo, per_mille
+from uci.language import _
 
 _MOST_CP = 1500  # centipawns; the largest score that is shown
 _WON, _DRAWN, _LOST = (1000, 0, 0), (0, 1000, 0), (0, 0, 1000)
@@ -74,13 +75,13 @@ class Verdict:
     @property
     def white_text(self) -> str:
         """The text of a verdict from White's side when no heading names the side: `White +0.34`."""
-        return f"White {self.text}"
+        return f"{_('White')} {self.text}"
 
     @property
     def wdl_text(self) -> str:
         """The chances as `45% win, 30% draw, 25% loss`."""
-        win, draw, loss = (f"{round(share / 10)}%" for share in self.wdl)
-        return f"{win} win, {draw} draw, {loss} loss"
+        win, draw, loss = (round(share / 10) for share in self.wdl)
+        return _("{win}% win, {draw}% draw, {loss}% loss", win=win, draw=draw, loss=loss)
 
     @property
     def shares_text(self) -> str:

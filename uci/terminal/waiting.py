@@ -8,11 +8,14 @@ from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
+from uci.language import _, later
 from uci.loading.loader import load_engine, make_engine
 from uci.loading.patient import PatientEngine
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from uci.loading.background import LoadingProgress
 
 
 def ready_engine(console: Console, options: EngineOptions, wait: bool = True) -> PatientEngine:
@@ -23,11 +26,16 @@ def ready_engine(console: Console, options: EngineOptions, wait: bool = True) ->
     broken. Raises AinoErrors for anything broken that the options name.
     """
     problems: list[str] = []
-    with waiting(console, "Getting ready"):
+    with waiting(console, _("Getting ready")):
         engine = load_engine(options, make_engine, problems.append, changes(EngineOptions(), options))
     for problem in (*problems, *engine.take_problems()):
         say(make_console(stderr=True), problem)
     if wait and not engine.is_prepared:
-        with live_line("Compiling, which happens once") as line:
-            engine.wait(lambda progress: line.update(progress.share, progress.problem or progress.steps))
+        with live_line(_("Compiling, which happens once")) as line:
+            engine.wait(lambda progress: line.update(progress.share, progress.problem or _steps(progress)))
     return engine
+
+
+def _steps(progress: LoadingProgress) -> str:
+    text = later("{done} of {total}, longer than estimated") if progress.is_late else later("{done} of {total}")
+    return _(text, done=progress.done, total=progress.total)

@@ -8,7 +8,7 @@ from engine.errors import MoveError
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
 from uci.game.timed_game import Setup
-from uci.language import _
+from uci.language import _, translated
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession, legal
 from uci.web.snapshot import lines_of, verdict_at_end
@@ -66,7 +66,7 @@ def load(session: BoardSession, text: str, game: int) -> None:
     session.table.look(False, 0)
     session.changed()
     if fault:
-        session.say(_("the PGN has a fault: {fault}", fault=fault), "error")
+        session.say(_("the PGN has a fault: {fault}", fault=translated(fault)), "error")
     if len(names) > 1:
         session.tell({"do": "games", "names": names, "game": game})
 

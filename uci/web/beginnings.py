@@ -13,6 +13,7 @@ from engine.errors import ConfigError, DataError
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
+from uci.language import _, several
 from uci.terminal.author_notes import game_name
 from uci.terminal.reading import board_at, read_text_games
 from uci.web.table import MOST_PLIES
@@ -28,7 +29,7 @@ def chosen_position(fen: str, shown: chess.Board, note: Note, chess960: str = ""
     if not chess960:
         return _read_position(fen, shown, note) if fen.strip() else chess.Board()
     if chess960 != "any" and not chess960.isdecimal():
-        raise ConfigError(f"Chess960 position {chess960!r}: expected a number")
+        raise ConfigError(_("Chess960 position {text}: expected a number", text=repr(chess960)))
     return chess960_start(None if chess960 == "any" else int(chess960))
 
 
@@ -48,16 +49,17 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
 
     With it come the names of all games, and the first fault in this one, "" for none.
     """
-    every = (found for found in read_text_games(text, "the PGN") if found.number)
+    every = (found for found in read_text_games(text, _("the PGN")) if found.number)
     games = list(itertools.islice(every, max(_MOST_GAMES, number)))
     if number > len(games):
-        raise DataError(f"the PGN has {len(games)} game{'s' * (len(games) != 1)}")
+        raise DataError(several("the PGN has {count} game", "the PGN has {count} games", len(games)))
     found = games[number - 1]
     if found.start_fault:
         raise DataError(found.start_fault)
     board = board_at(found.game)
     if len(board.move_stack) > MOST_PLIES:
-        raise DataError(f"the game has {len(board.move_stack)} plies; at most {MOST_PLIES} are shown")
+        plies = len(board.move_stack)
+        raise DataError(_("the game has {plies} plies; at most {most} are shown", plies=plies, most=MOST_PLIES))
     setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
     return setup, [_name(other.game) for other in games[:_MOST_GAMES]], str(next(iter(found.faults), ""))
 

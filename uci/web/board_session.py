@@ -16,7 +16,7 @@ from engine.errors import AinoError, DataError, MoveError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup
-from uci.language import _
+from uci.language import _, translated
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
 from uci.web.snapshot import snapshot
@@ -113,7 +113,7 @@ class BoardSession:
 
     def say(self, text: str, kind: str = "note") -> None:
         """Sends words to the page: a note, or an error."""
-        self.tell({"do": "say", "text": text, "kind": kind})
+        self.tell({"do": "say", "text": translated(text), "kind": kind})
 
     def changed(self) -> None:
         """Tells the new state and sets the engine to the work that it asks for."""

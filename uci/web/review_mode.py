@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.board.pgn.game_writer import game_text
 from engine.errors import MoveError
-from uci.annotate.comments import add_comments, how_reviewed
-from uci.annotate.game_page import game_section, render_game_page
 from uci.language import _
-from uci.library.review_queue import keep_review
+from uci.library.kept_reviews import KeptReview
 from uci.web.board_session import BoardSession, Review
 
 
@@ -43,10 +40,8 @@ async def _review(session: BoardSession) -> None:
         raise
     if reviewed is None or table is not session.table:
         return
-    how = how_reviewed(session.engine.evaluator_name, limits)
-    section = game_section(reviewed, 1, game_text(add_comments(reviewed, how)), table.human)
-    page = lambda nonce: render_game_page("Review of the game", [section], how, nonce)  # noqa: E731
-    session.set_review(replace(session.review, is_running=False, page=page))
+    kept = KeptReview(reviewed, session.engine.evaluator_name, limits, table.human)
+    session.set_review(replace(session.review, is_running=False, page=kept.page))
     session.go_on()
     if session.shelf is not None and table.is_game:
-        keep_review(session.shelf.folder, reviewed, section, how, table.human)
+        kept.write(session.shelf.folder)

@@ -27,8 +27,8 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError, DataError
 from uci.game.level import SCALE, level_choices
-from uci.language import SPOKEN_LANGUAGES, _, sentences, speak, spoken
-from uci.library.review_queue import kept_review_page
+from uci.language import SPOKEN_LANGUAGES, _, speak
+from uci.library.kept_reviews import KeptReview
 from uci.pages.render import render
 from uci.web.conductor import Conductor
 from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN
@@ -249,8 +249,6 @@ class PageHandler(_Guarded):
     def get(self, token: str) -> None:
         """The page."""
         fields: dict[str, object] = {
-            "catalogue": sentences(),
-            "language": spoken(),
             "languages": SPOKEN_LANGUAGES,
             "chosen": self.get_cookie(_LANGUAGE),
             "levels": level_choices(),
@@ -268,7 +266,7 @@ class ReviewHandler(_Guarded):
         shelf, key = self.server.conductor.session.shelf, self.get_query_argument("game", "")
         if key and shelf is not None and re.fullmatch("[0-9a-f]{24}", key):
             with contextlib.suppress(DataError):
-                self.show_page(lambda nonce: kept_review_page(shelf.folder, key, nonce))
+                self.show_page(KeptReview.read(shelf.folder, key).page)
                 return
         review = None if key else self.server.conductor.session.review.page
         if review is None:

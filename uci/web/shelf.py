@@ -8,7 +8,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup, saved_game
-from uci.language import _
+from uci.language import _, several
 from uci.library.index import REVIEWS, GameIndex, Wanted
 from uci.library.puzzles import read_lichess
+from uci.library.questions import IndexQuestions
 from uci.library.review_queue import BackgroundReviews
 from uci.library.training import Trainer
 from uci.terminal.reading import board_at
@@ -53,6 +54,7 @@ class Shelf:
         self._keeper = FileLock(folder / REVIEWS / ".open")
         self._importing, self._has_resumed = threading.Lock(), False
         self.puzzles = PuzzleDesk(folder, tell)
+        self._questions = IndexQuestions(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
         self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
 
     @property
@@ -84,6 +86,7 @@ class Shelf:
     def close(self) -> None:
         """Stops the work; it goes on the next time."""
         self.reviews.stop()
+        self._questions.close()
         self._keeper.release()
 
     # ---- requests ---------------------------------------------------------------------------------------------------
@@ -101,7 +104,7 @@ class Shelf:
                 problems = index.refresh(lambda games: self._tell({"do": "games_reading", "games": games}))
                 names = index.likely_names(imported) if imported else []
                 if imported and not index.has_games_of(imported):
-                    problems.append(_("{file} has no game that is not here already.", file=imported))
+                    problems.append(_("{file} has no game that Aino can play and does not have yet.", file=imported))
                     (self.folder / imported).unlink(missing_ok=True)
         except (AinoError, OSError, sqlite3.Error) as error:
             problems = [str(error)]
@@ -109,9 +112,13 @@ class Shelf:
 
     def find(self, text: str, result: str, side: str, offset: int) -> None:
         """Tells the page a part of the list."""
-        games, total = self._index.find(Wanted(text, result, side), offset)
-        told = {"text": text, "result": result, "side": side, "games": games, "total": total, "offset": offset}
-        self._tell({"do": "games_found", **told})
+        wanted = Wanted(text, result, side)
+
+        def answer(index: GameIndex) -> None:
+            games, total = index.find(wanted, offset)
+            self._tell({"do": "games_found", **asdict(wanted), "games": games, "total": total, "offset": offset})
+
+        self._questions.ask("find", wanted, answer)
         self.tell_work()
 
     def tell_work(self) -> None:
@@ -120,18 +127,23 @@ class Shelf:
 
     def progress(self) -> None:
         """Tells accuracy and mistakes over time."""
-        self._tell({"do": "games_progress", "points": self._index.progress()})
+        tell = lambda index: self._tell({"do": "games_progress", "points": index.progress()})  # noqa: E731
+        self._questions.ask("progress", None, tell)
 
     def explore(self, board: chess.Board, side: str) -> None:
         """Tells what was played in a position in the games."""
-        moves = [{"uci": one.move.uci(), "san": board.san(one.move), "counts": one.counts}
-                 for one in self._index.explore(board, side)]  # fmt: skip
-        self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
+        board = board.copy()
+
+        def answer(index: GameIndex) -> None:
+            moves = [{"uci": one.move.uci(), "san": board.san(one.move), "counts": one.counts}
+                     for one in index.explore(board, side)]  # fmt: skip
+            self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
+
+        self._questions.ask("explore", (board.fen(), side), answer)
 
     def name(self, name: str) -> None:
         """Notes an own name."""
-        self._index.add_name(name)
-        self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
+        self._change(lambda index: index.add_name(name))
 
     def open(self, key: str) -> None:
         """Opens a game for analysis."""
@@ -146,13 +158,25 @@ class Shelf:
 
     def delete(self, key: str) -> None:
         """Deletes a game for good."""
-        self._index.delete(key)
-        self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
+        self._change(lambda index: index.delete(key))
+
+    def _change(self, work: Callable[[GameIndex], None]) -> None:
+        """Changes the index, and lets the page ask for its list again."""
+
+        def answer(index: GameIndex) -> None:
+            work(index)
+            self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
+
+        self._questions.ask("change", None, answer)
 
     def review(self, key: str) -> None:
         """Reviews a game in the background, or all of one's own without a review."""
-        self.reviews.add([key] if key else self._index.unreviewed())
-        self.tell_work()
+
+        def answer(index: GameIndex) -> None:
+            self.reviews.add([key] if key else index.unreviewed())
+            self.tell_work()
+
+        self._questions.ask("change", None, answer)
 
     def stop(self) -> None:
         """Drops all reviews that wait."""
@@ -206,7 +230,7 @@ class Shelf:
         """Takes up the puzzles of Lichess's file; returns a sentence about it."""
         try:
             with contextlib.closing(Trainer(self.folder)) as trainer:
-                return _("{count:,} new puzzles.", count=trainer.add(read_lichess(upload)))
+                return several("{count} new puzzle.", "{count} new puzzles.", trainer.add(read_lichess(upload)))
         except (AinoError, OSError, sqlite3.Error) as error:
             return str(error)
         finally:

@@ -19,6 +19,11 @@ function pieceName(letter) {
 // A sentence in the page's language, where the page has a CATALOGUE, with values for its {names}.
 const t = (text, values = {}) => ((typeof CATALOGUE === "object" && CATALOGUE[text]) || text)
   .replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+// The same for one thing or many: the catalogue has the forms, which the page's `pluralForm` chooses from.
+const several = (one, many, count, values = {}) => {
+  const forms = typeof CATALOGUE === "object" && CATALOGUE[one];
+  return t(forms ? forms[pluralForm(count)] : count === 1 ? one : many, { count: counted(count), ...values });
+};
 const counted = number => Number(number).toLocaleString(document.documentElement.lang);
 const pieceWords = letter => t(pieceName(letter).replace("-", " "));
 const squareName = square => "abcdefgh"[square % 8] + (1 + Math.floor(square / 8));
@@ -227,5 +232,5 @@ function showBar(bar, expected, text, flipped) {
   const words = bar.querySelector(".score");
   words.textContent = /^[+-]?\d/.test(text) ? Math.abs(Number(text)).toFixed(1) : text;
   words.classList.toggle("low", expected >= 0.5);
-  bar.setAttribute("aria-label", `White expects ${Math.round(100 * expected)}%, ${text}`);
+  bar.setAttribute("aria-label", t("White expects {points}%, {score}", { points: Math.round(100 * expected), score: text }));
 }

@@ -92,7 +92,9 @@ class Replay {
     says.textContent = step.text;
     if (note) says.append(Object.assign(document.createElement("q"), { className: "note", textContent: note }));
     for (const name in step.lines ?? {}) {
-      says.append(document.createElement("br"), `${name}: `);
+      const [kind, number] = name.split(" ");
+      const label = number ? t("Variation {number}:", { number }) : t(`${kind}:`);
+      says.append(document.createElement("br"), `${label} `);
       step.lines[name].forEach((move, index) => {
         const link = document.createElement("a");
         link.href = "#";
@@ -106,7 +108,7 @@ class Replay {
 
   copy(button) {
     copyText(button.dataset.copy === "fen" ? this.shown.fen : JSON.parse(this.game.querySelector(".pgn").textContent));
-    sayOn(button, "Copied");
+    sayOn(button, t("Copied"));
   }
 
   // How many pixels of the game's board and moves are on the screen.

@@ -11,7 +11,7 @@ class BetterMoves {
     this.host = before.cloneNode(true);
     this.host.className = "live";
     this.host.append(Object.assign(document.createElement("div"), { className: "promotion", hidden: true }));
-    this.host.setAttribute("aria-label", "Board; arrow keys choose a square, Enter moves");
+    this.host.setAttribute("aria-label", t("Board. Arrow keys choose a square, Enter moves."));
     this.host.hidden = true;
     before.after(this.host);
     this.live = new LiveBoard(this.host, uci => this.judge(uci), () => {}, text => this.say(text));
@@ -22,7 +22,7 @@ class BetterMoves {
       this.begin(Number(button.dataset.try) || next);
       game.querySelector(".columns").scrollIntoView({ block: "start" });
     }));
-    this.controls.querySelector("[data-answer]").addEventListener("click", () => this.answer("The answer:"));
+    this.controls.querySelector("[data-answer]").addEventListener("click", () => this.answer(t("The answer: {move} is better.")));
     this.controls.querySelector("[data-leave]").addEventListener("click", () => replay.go(this.ply));
   }
 
@@ -30,11 +30,12 @@ class BetterMoves {
 
   begin(ply) {
     this.ply = ply;
-    for (const view of [this.replay.view, this.live.view]) view.flip(this.step.mover === "Black");
+    for (const view of [this.replay.view, this.live.view]) view.flip(this.step.is_black);
     this.replay.go(ply - 1);
     this.open(true);
-    this.ask(`${this.step.mover} played ${this.step.san}. Find a better move.`);
-    this.nextButton.textContent = this.plies.length > 1 ? "Next mistake" : "Try again";
+    const { is_black, san } = this.step;
+    this.ask(t(is_black ? "Black played {move}. Find a better move." : "White played {move}. Find a better move.", { move: san }));
+    this.nextButton.textContent = this.plies.length > 1 ? t("Next mistake") : t("Try again");
     this.host.focus({ preventScroll: true });
   }
 
@@ -50,16 +51,16 @@ class BetterMoves {
   }
 
   judge(uci) {
-    const { answer, good, played, mover, san } = this.step;
-    if (uci === answer) this.answer("Yes!");
-    else if (good.includes(uci)) this.answer("Also good, it loses little.", "Aino's choice");
-    else this.ask(uci === played ? `${san} is what ${mover} played. Find a better move.`
-      : "Aino prefers another move. Try again.");
+    const { answer, good, played, san } = this.step;
+    if (uci === answer) this.answer(t("Yes! {move} is better."));
+    else if (good.includes(uci)) this.answer(t("Also good, it loses little. {move} is Aino's choice."));
+    else this.ask(uci === played ? t("{move} is what was played. Find a better move.", { move: san })
+      : t("Aino prefers another move. Try again."));
   }
 
-  answer(text, what = "better") {
+  answer(text) {
     this.replay.go(this.ply, 1, "Better");
-    this.replay.game.querySelector(".says").prepend(`${text} ${this.step.lines.Better[0].text} is ${what}. `);
+    this.replay.game.querySelector(".says").prepend(`${text.replace("{move}", this.step.lines.Better[0].text)} `);
     this.nextButton.focus({ preventScroll: true });
   }
 

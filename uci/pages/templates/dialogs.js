@@ -96,7 +96,7 @@ function showGames({ names, game }) {
   const list = $("load-games").querySelector("select");
   list.replaceChildren(...names.map((name, index) => new Option(`${index + 1}. ${name}`, index + 1, false, index + 1 === game)));
   $("load-games").hidden = false;
-  say(t("The PGN has {count} games; number {game} is shown. Load another one with Load.", { count: names.length, game }));
+  say(t("The PGN has {count} games; number {game} is shown. Load another one with Load.", { count: counted(names.length), game }));
 }
 
 // ---- saving ----

@@ -3,6 +3,7 @@ const MEAN_OF = 10;  // games over which the charts take means
 const PAGE = 50;       // games that the server tells at a time
 const MOST = 200_000;  // games in the list: no browser draws higher boxes
 const SPARE = 10;      // rows drawn above and below those that are seen
+const playersOf = game => [game.white, game.black].filter(Boolean).map(name => name === "You" ? t(name) : name);
 const games = {
   rows: [], total: 0, chosen: null, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
@@ -59,13 +60,13 @@ const games = {
     });
     this.draw();
     $("games-status").textContent = this.problem
-      || (total === 1 ? t("1 game") : t("{count} games", { count: counted(total) }));
+      || several("{count} game", "{count} games", total);
   },
 
   row(game, at) {
-    const players = words("players", ""), [white, black] = [game.white, game.black].map(name =>
-      Object.assign(document.createElement("bdi"), { textContent: name }));  // it may be written from right to left
-    players.append(white, " – ", black);
+    const players = words("players", "");
+    playersOf(game).forEach((name, index) => players.append(index ? " – " : "",
+      Object.assign(document.createElement("bdi"), { textContent: name })));  // it may be written from right to left
     const button = document.createElement("button");
     button.type = "button";
     button.className = "game-row";
@@ -74,7 +75,7 @@ const games = {
     button.style.setProperty("--at", at);
     button.setAttribute("aria-pressed", String(game.key === this.chosen?.key));
     const accuracies = [game.accuracy_white, game.accuracy_black].filter(value => value !== null);
-    const count = Math.ceil(game.plies / 2), moves = count === 1 ? t("1 move") : t("{count} moves", { count });
+    const moves = several("{count} move", "{count} moves", Math.ceil(game.plies / 2));
     button.append(words("date", game.date.replaceAll(".", "-")), players,
       words("outcome", game.result), words("accuracy", accuracies.map(value => `${Math.round(value)}%`).join(" – ")),
       words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${moves}` : moves));
@@ -94,7 +95,7 @@ const games = {
     if (game) $("games-page").href = `review?game=${game.key}`;
   },
 
-  reading({ games }) { $("games-status").textContent = t("Reading: {count} games", { count: counted(games) }); },
+  reading({ games }) { $("games-status").textContent = several("Reading: {count} game", "Reading: {count} games", games); },
 
   read({ imported, names, problems }) {
     this.problem = problems.join(" ");
@@ -111,7 +112,7 @@ const games = {
   work({ running, share, left, problem }) {
     $("games-work").hidden = !left;
     $("games-work").querySelector("progress").value = share;
-    $("games-work").querySelector("span").textContent = t("{count} to review", { count: counted(left) });
+    $("games-work").querySelector("span").textContent = several("{count} game to review", "{count} games to review", left);
     if (problem) this.problem = problem;
     if (this.reviewing && running !== this.reviewing && $("games").open) send("games_refresh");
     this.reviewing = running;
@@ -172,7 +173,7 @@ function drawMeans(title, rows, most) {
   };
   const picture = shape("svg", { viewBox: "0 0 600 120", preserveAspectRatio: "none", role: "img", "aria-label": title });
   const caption = document.createElement("figcaption"), box = document.createElement("figure");
-  caption.append(t("{title}, means of {count} games: ", { title, count: MEAN_OF }));
+  caption.append(`${several("{title}, mean of {count} game:", "{title}, means of {count} games:", MEAN_OF, { title })} `);
   rows.forEach(([name, values], index) => {
     if (values.length === 1) values = [values[0], values[0]];  // a line, not a point
     const place = at => `${600 * at / Math.max(1, values.length - 1)},${118 - 116 * mean(values, at) / most}`;
@@ -188,7 +189,7 @@ const gameDeeds = {
   continue: key => { send("games_continue", { key }); $("games").close(); },
   review: key => send("games_review", { key }),
   delete: () => {
-    const question = t("Delete {game} for good, with its review?", { game: `${games.chosen.white} – ${games.chosen.black}` });
+    const question = t("Delete {game} for good, with its review?", { game: playersOf(games.chosen).join(" – ") });
     $("games-sure").querySelector("span").textContent = question;
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();

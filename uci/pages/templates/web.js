@@ -17,7 +17,14 @@ let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to 
 history.replaceState(null, "", location.pathname);
 let arriving = true;   // whether the next state is the first one of a connection
 const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on" };  // what the page looks and sounds like
-for (const name in choices) choices[name] = localStorage.getItem(`aino-${name}`) ?? choices[name];
+// What the browser keeps of them; nothing where it is told to keep nothing.
+function kept(name, value) {
+  try {
+    if (value) localStorage.setItem(`aino-${name}`, value);
+    return localStorage.getItem(`aino-${name}`);
+  } catch { return null; }
+}
+for (const name in choices) choices[name] = kept(name) ?? choices[name];
 
 function send(request, fields = {}) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: request, ...fields }));
@@ -26,7 +33,7 @@ function send(request, fields = {}) {
 
 function setLook(name, value) {
   choices[name] = value;
-  localStorage.setItem(`aino-${name}`, value);
+  kept(name, value);
   document.documentElement.dataset[name] = value;
   if (name === "pieces") drawPieces(value);
 }

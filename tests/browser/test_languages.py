@@ -1,0 +1,114 @@
+"""No English sentence is left on a page in another language: a walk through everything that people see."""
+
+import json
+import re
+from pathlib import Path
+
+import chess
+
+from tests.browser.devtools import Chromium, Tab
+from tests.browser.test_web_board import drag, wait_for_moves
+from tests.browser.web_board import ScriptedEngine, web_board
+from tests.commands.test_library import text_of
+from uci.game.timed_game import Setup
+
+ANSWERS = ("e7e5", "b8c6", "g8f6", "f6h5")  # White can mate on f7, and gives the queen away instead
+# Of English alone; no such words are in German or French.
+ENGLISH = re.compile(
+    r"\b(the|of|is|are|your|you|and|with|this|that|to|from|no|game|games|move|moves|moved|better|win|wins|loses|misses"
+    r"|mistake|blunder|accuracy|played|plays|expected|cannot|white|black|king|queen|rook|pawn|board|side)\b",
+    re.IGNORECASE,
+)
+# Texts and what screen readers say, but for the names of openings, players, languages and files, and PGN.
+SHOWN = """(() => {
+  const found = new Set(), own = "script, style, #opening, .named, .game > h2, .game > p, bdi, option[lang], textarea";
+  const note = text => text?.trim() && found.add(text.trim());
+  const walk = document.createTreeWalker(document, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) if (!walk.currentNode.parentElement?.closest(own)) note(walk.currentNode.data);
+  for (const element of document.querySelectorAll("*"))
+    for (const name of ["title", "aria-label", "aria-roledescription", "placeholder", "alt"])
+      note(element.getAttribute(name));
+  return [...found];
+})()"""
+
+
+# What a page sends, and what the answer says.
+ERRORS = [
+    ("type", {"text": "Ke3"}, "Ke3 ist nicht erlaubt"),
+    ("type", {"text": "e2e5"}, "Ihr Bauer auf e2 kann nur nach e3 oder e4 ziehen"),
+    ("type", {"text": "xyz"}, "'xyz' ist kein Zug"),
+    ("level", {"level": "elo 9999"}, "9999 geht nicht"),
+    ("offer_draw", {}, "Remis abgelehnt"),
+    ("take_back", {}, "keinen Zug"),
+    ("position", {"fen": "8/8/8/8/8/8/8/8 w - - 0 1"}, "Aufstellung: Weiß hat keinen König"),
+    ("position", {"fen": "4k3/8/8/8/8/8/8/4K2R w KQ - 0 1"}, "'Q', aber es gibt keinen Turm dafür"),
+    ("load", {"text": "hello", "game": 1}, "keine Partie im PGN-Format (1:1: 'hello': weder"),
+    ("load", {"text": "1. e4 e5 2. Ke3 *", "game": 1}, "unerlaubter Zug"),
+    ("load", {"text": "1. e4 *", "game": 7}, "PGN hat 1 Partie"),
+]
+
+
+def english_on(tab: Tab) -> list[str]:
+    """What is English on the page."""
+    return [text for text in tab.script(SHOWN) if ENGLISH.search(text)]
+
+
+def speak(tab: Tab, code: str) -> None:
+    tab.script(f"speak({code!r})")
+    tab.wait_for(f"document.documentElement.lang === {code!r} && typeof state !== 'undefined' && state")
+
+
+def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_path: Path) -> None:
+    """Reviews with their reasons and boards, and errors of moves, positions and files, were in English only."""
+    (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
+    with web_board(tmp_path, Setup(human=chess.WHITE), lambda: ScriptedEngine(ANSWERS)) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        speak(tab, "de")
+        for request, fields, answer in ERRORS[:6]:
+            tab.script(f"send({request!r}, {json.dumps(fields)})")
+            tab.wait_for(f"document.querySelector('#status').textContent.includes({json.dumps(answer)})")
+            assert english_on(tab) == []
+        for number, (source, target) in enumerate((("e2", "e4"), ("d1", "h5"), ("f1", "c4"), ("a2", "a3")), 1):
+            drag(tab, source, target)
+            wait_for_moves(tab, 2 * number)
+        tab.script("send('resign')")
+        tab.wait_for("state.end && state.saved")
+        tab.click("#review-button")
+        tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+        tab.script("send('analyse', { on: true })")
+        tab.wait_for("linesFit()")
+        assert english_on(tab) == []
+        tab.click("[data-open=games]")
+        tab.wait_for("games.rows.length === 4 && games.rows[0].accuracy_white !== null")
+        tab.script("send('games_progress'), games.choose(games.rows[0]), gameDeeds.delete()")
+        tab.wait_for("!document.querySelector('#games-chart').hidden")
+        key = tab.script("games.rows[0].key")
+        assert "Sie – Aino" in tab.text("#games-sure")
+        assert english_on(tab) == []
+        tab.script("document.querySelector('#games').close('cancel'), openDialog('puzzles')")
+        tab.wait_for("puzzleBoard.legal.length")
+        tab.script("send('puzzles_answer')")
+        tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('Die Lösung')")
+        assert english_on(tab) == []
+        tab.script("document.querySelector('#puzzles').close('cancel')")
+        for request, fields, answer in ERRORS[6:]:
+            tab.script(f"send({request!r}, {json.dumps(fields)})")
+            tab.wait_for(f"document.querySelector('#status').textContent.includes({json.dumps(answer)})")
+            assert english_on(tab) == []
+        tab.go(f"{server.url}review?game={key}")
+        assert "Grober Fehler: verpasst Matt in 1. Ihre Gewinnchancen sinken von" in tab.text(".cards")
+        assert "Besser:" in tab.script("replays[0].go(7), document.querySelector('.says').textContent")
+        tab.click(".columns [data-try]")
+        assert "Weiß spielte a3. Finden Sie einen besseren Zug." in tab.text(".says")
+        tab.click("[data-answer]")
+        assert english_on(tab) == []
+        tab.go(server.url)
+        tab.wait_for("state")
+        speak(tab, "fr")
+        tab.go(f"{server.url}review?game={key}")  # the same review
+        assert "Gaffe : manque un mat en 1. Vos chances de gain passent de" in tab.text(".cards")
+        assert english_on(tab) == []
+        tab.script("document.cookie = 'language=; path=/; max-age=0'")
+        assert tab.failures == []
+        tab.close()
