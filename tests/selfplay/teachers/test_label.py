@@ -23,10 +23,11 @@ from selfplay.records.collect import collect
 from selfplay.teachers.label_positions import LabelFile, labelled_keys
 from selfplay.teachers.label_tasks import positions_of_file, positions_of_trees, tasks_of_games
 from selfplay.teachers.uci_engine import UciEngine, parse_info
+from tests.selfplay import scripted_engine
 from tests.selfplay.conftest import random_game
-from tests.selfplay.teachers.scripted_teacher import score_of
+from tests.selfplay.scripted_engine import score_of
 
-TEACHER = [sys.executable, str(Path(__file__).with_name("scripted_teacher.py"))]
+TEACHER = [sys.executable, scripted_engine.__file__, "teacher"]
 ENGINE = " ".join(TEACHER)
 EPD = [
     "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - bm e4;",
