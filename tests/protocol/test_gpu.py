@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import engine.evaluation.device
-import engine.network.tower.gpu
 from engine.backend import get_backend
 from engine.evaluation.device import DeviceEvaluator
 from engine.network.tower.model import TowerConfig
@@ -20,6 +18,7 @@ from tests.protocol.fake_engine import Conversation
 from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError
 from tests.unit.network.fused_tower import random_model
 
+pytestmark = pytest.mark.usefixtures("small_parts")
 FAILURES = {
     "no compiler": ("launch", RuntimeError("CuPy failed to load libnvrtc.so.12: OSError")),
     "no cuBLAS": ("product", ImportError("libcublas.so.12: cannot open shared object file")),
@@ -28,13 +27,6 @@ FAILURES = {
     "lost while copying": ("upload", CUDARuntimeError("cudaErrorECCUncorrectable")),
 }
 MOVES = "position startpos moves e2e4 e7e5"
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (engine.network.tower.gpu, engine.evaluation.device):
-        monkeypatch.setattr(module, "PART_SIZES", (4, 16))
-        monkeypatch.setattr(module, "PART", 16)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import engine.evaluation.device
-import engine.network.tower.gpu
 from engine.backend import get_backend
 from engine.errors import ConfigError
 from engine.nn import dit
@@ -25,16 +23,10 @@ from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import TINY_FLAGS, never, tiny_task
 from tests.strict_cupy import CUDARuntimeError, Device
 
+pytestmark = pytest.mark.usefixtures("small_parts")
 LOST = CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")
 LINE = "a stand-in failed while positions were evaluated (CUDARuntimeError: cudaErrorLaunchFailure: unspecified "
 LINE += "launch failure); the same network plays on with Backend numpy"
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (engine.network.tower.gpu, engine.evaluation.device):
-        monkeypatch.setattr(module, "PART_SIZES", (4, 16))
-        monkeypatch.setattr(module, "PART", 16)
 
 
 @pytest.fixture
