@@ -38,24 +38,15 @@ START = row_from_board(chess.Board())  # of the games without an opening
 
 @dataclass(frozen=True)
 class PlayTask(ABC):
-    """Everything that the games of a phase depend on; picklable.
-
-    Attributes:
-        seed, generation: with a game's number, the seed of its random numbers.
-        settings: how self-play games are played; of the gate, how many games at once and by which backend.
-        nets: `.dit` files of the networks that play, where this process finds them.
-        openings: uint64[n, 16] start rows to draw from.
-        net: what the run trains, which may be a class of one's own.
-        search: constants of the search.
-    """
+    """Everything that the games of a phase depend on; picklable."""
 
     seed: int
-    generation: int
-    settings: GameSettings
-    nets: tuple[Path, ...]
-    openings: np.ndarray
-    net: str = field(default="", kw_only=True)
-    search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)
+    generation: int  # with `seed` and a game's number, the seed of its random numbers
+    settings: GameSettings  # how self-play games are played; of the gate, how many games at once and by which backend
+    nets: tuple[Path, ...]  # `.dit` files of the networks that play, where this process finds them
+    openings: np.ndarray  # uint64[n, 16] start rows to draw from
+    net: str = field(default="", kw_only=True)  # what the run trains, which may be a class of one's own
+    search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)  # constants of the search
 
     @abstractmethod
     def new_game(self, number: int) -> PooledGame:
