@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes; sixteen floats
 _OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}  # of shapes
-Arrays = TypeVar("Arrays")
+Arrays = TypeVar("Arrays", bound=Any)
 
 
 def aligned(size: int, dtype: DTypeLike = np.float32) -> np.ndarray:
