@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from engine.files.atomic import atomic_write, naming
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.kinds import LABELS, data_files
-from selfplay.interrupt import StopFlag
+from selfplay.interrupt import Stop, StopFlag
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.opening_book import write_openings
@@ -126,7 +126,7 @@ def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
     return 0
 
 
-def _judge(engine: UciEngine, judged: Judgements, stop: Callable[[], bool], fen: str) -> list[tuple[str, int]]:
+def _judge(engine: UciEngine, judged: Judgements, stop: Stop, fen: str) -> list[tuple[str, int]]:
     """Return the engine's labels, which are kept. Raises Stopped instead of asking the engine after Ctrl-C."""
     if fen not in judged.known:
         if stop():

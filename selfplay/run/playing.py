@@ -27,6 +27,7 @@ from selfplay.games.player import KernelVisits
 from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.interrupt import Stop, Tell
 from selfplay.training.families import run_family_of
 from selfplay.training.own import is_own
 
@@ -83,7 +84,7 @@ class GenerationTask(PlayTask):
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
 
 
-PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Callable[[], bool]], None]
+PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Stop], None]
 """Plays the games of these numbers and hands each record over, one at a time; returns early when asked to stop, with
 the games in flight given up."""
 
@@ -104,11 +105,7 @@ def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
 
 
 def play_numbers(
-    task: PlayTask,
-    numbers: Iterable[int],
-    finish: Callable[[Any], None],
-    stop: Callable[[], bool],
-    tell: Callable[[str], None] = lambda text: None,
+    task: PlayTask, numbers: Iterable[int], finish: Callable[[Any], None], stop: Stop, tell: Tell = lambda text: None
 ) -> None:
     """Make the PlayBackend of the calling thread: many games at once, or one where all evaluators work in kernels.
 
