@@ -11,7 +11,7 @@ from typing import Any
 import chess
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import LOG_S, live_line, show
 from engine.cli.setting_flags import add_flag, add_former
 from engine.errors import DataError
 from engine.files.atomic import atomic_write, naming
@@ -31,7 +31,6 @@ EXAMPLES = """examples:
 Endings that were found are written even if they are fewer than --count, and after Ctrl-C. The same command then goes on
 with the engine's judgements so far, which FILE.epd.judged keeps.
 """
-LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 PATIENCE_S = 600.0  # Wait this long for an engine's judgement. Set by hand, for busy machines.
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.cli.live_lines import COMPILES, live_line, log
+from engine.cli.live_lines import COMPILES, LOG_S, live_line, log
 from engine.errors import RunError
 from selfplay.interrupt import Stop
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
@@ -19,8 +19,6 @@ from selfplay.run.generating import generate_games
 from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend, play_numbers
 from selfplay.training.losses import number_text
-
-LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
 
 def run_generations(
