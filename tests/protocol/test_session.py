@@ -253,9 +253,7 @@ def test_log_file_holds_both_sides(talk: Conversation, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no/folder", "~nobody-of-that-name/log"])
-def test_unwritable_log_file_is_reported(
-    name: str, talk: Conversation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     talk.say(f"setoption name LogFile value {name}", "isready")
     assert "cannot write the log file" in talk.infos()[0]

@@ -148,9 +148,7 @@ def test_packed_files_are_read_and_damage_is_told(tmp_path: Path, suffix: str, o
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_interrupted_reading_goes_on_behind_the_games_it_kept(
-    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, monkeypatch):
     """Games with and without tags, a broken one among them; interrupted twice, and each game read once."""
     monkeypatch.setattr(collect_module, "GAMES_PER_CHUNK", 3)
     monkeypatch.setattr(cache_module, "GAMES_PER_LOOK", 1)

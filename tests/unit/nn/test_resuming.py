@@ -98,9 +98,7 @@ def same_arrays(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("last_epoch", [None, 2])
-def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_epoch: int | None
-) -> None:
+def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(tmp_path, monkeypatch, last_epoch):
     """An epoch whose validation was interrupted had no record, and its loss was added to the next one's; a best model
     was lost between the checkpoint and the callbacks; statistics of a step cut short by Ctrl-C moved twice."""
     whole = Run(tmp_path / "whole", Moments(), monkeypatch, last_epoch)
