@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
 
 from engine.cli.command_line import handling_signals
+
+# What long tasks are given.
+Stop = Callable[[], bool]  # says whether to stop
+Tell = Callable[[str], None]  # gets a line for the user
+Report = Callable[[float, str], None]  # gets the share of a task that is done, 0..1, and a text about it
 
 
 class StopFlag:

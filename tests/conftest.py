@@ -137,3 +137,11 @@ def device() -> Iterator[Device]:
     """A stand-in for CuPy and a GPU, where `Backend cupy` and `auto` find it."""
     with strict_cupy() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of a device in small parts, so that small towers fill several."""
+    for module in ("engine.network.tower.gpu", "engine.evaluation.device"):
+        monkeypatch.setattr(f"{module}.PART_SIZES", (4, 16))
+        monkeypatch.setattr(f"{module}.PART", 16)

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
+LOG_S = 60.0  # Seconds between progress lines of a long task when the output is not a terminal.
 COMPILES = "compiling first, where this is new to the machine"  # What is said while nothing is done yet.
 
 _console = Console(highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import math
 import operator
 import sys
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar, get_type_hints
@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes; sixteen floats
 _OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}  # of shapes
-Arrays = TypeVar("Arrays", bound=tuple[Any, ...])
+Arrays = TypeVar("Arrays", bound=Any)
 
 
 def aligned(size: int, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -38,11 +38,11 @@ def aligned_copy(array: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray
     return copy
 
 
-def buffers(kind: type[Arrays], given: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int) -> Arrays:
-    """Return a named tuple of zeros, as its fields are annotated: `Annotated[np.ndarray, "float32 [B, 2 * W]"]`.
+def buffers(kind: Callable[..., Arrays], given: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int) -> Arrays:
+    """Return a record of zeros, as its fields are annotated: `Annotated[np.ndarray, "float32 [B, 2 * W]"]`.
 
-    given: fields that exist already. sizes: what names in shapes stand for that are no constants of the tuple's module.
-    A field that is another such tuple is made in the same way.
+    given: fields that exist already. sizes: what names in shapes stand for that are no constants of its module.
+    A field that is another such record is made in the same way.
     """
     fields, names = dict(given), ChainMap(sizes, vars(sys.modules[kind.__module__]))
     for name, (part, shape) in _plan(kind).items():
@@ -52,8 +52,8 @@ def buffers(kind: type[Arrays], given: Mapping[str, Any] = MappingProxyType({}),
 
 
 @cache
-def _plan(kind: type[Any]) -> dict[str, tuple[Any, str]]:
-    """(dtype, its shape as text) of each field, or (the named tuple that it is, "")."""
+def _plan(kind: Callable[..., Any]) -> dict[str, tuple[Any, str]]:
+    """(dtype, its shape as text) of each field, or (the record that it is, "")."""
     plan: dict[str, tuple[Any, str]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         dtype, _, shape = getattr(hint, "__metadata__", ("",))[0].partition(" ")

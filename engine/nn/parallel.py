@@ -35,18 +35,12 @@ class StepResult(NamedTuple):
 
 
 class GradientSource:
-    """Turns a training batch into gradients, through layers (`LayerGradients`) or through custom kernels.
+    """Turns a training batch into gradients, through layers (`LayerGradients`) or through custom kernels."""
 
-    Attributes:
-        pool: the threads it works on; the optimizer and the averages use them too.
-        measures_norm: whether a step without clipping reports the gradient norm. For tables of millions of elements,
-            this extra read costs as much as an optimizer step.
-        loss_scale: what the gradients have been multiplied by, in mixed precision.
-    """
-
-    pool: ThreadPool
+    pool: ThreadPool  # the threads it works on; the optimizer and the averages use them too
+    # Whether a step without clipping reports the gradient norm: of large tables, it costs as much as an optimizer step.
     measures_norm = True
-    loss_scale: LossScale | None = None
+    loss_scale: LossScale | None = None  # what the gradients have been multiplied by, in mixed precision
 
     def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
         """Run one batch forward and backward; random draws depend only on `seed`.

@@ -22,6 +22,7 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE, empty_stack
 from engine.native.jit import generated_kernel
+from engine.native.memory import buffers
 from engine.native.ordering import SPACING
 
 ROOT: Final = 0
@@ -220,11 +221,11 @@ def view_kernel(kind: type) -> Any:
 class Round(NamedTuple):
     """Up to R visits that were begun together and wait for their evaluations."""
 
-    leaf_nodes: np.ndarray  # int32 [R]: nodes of the leaves, in order.
-    collision_nodes: np.ndarray  # int32 [R]: nodes where collided descents ended.
-    known: np.ndarray  # int8 [R]: a leaf's certain result for the side that moved into it, or a value from below.
-    mate_plies: np.ndarray  # int32 [R]: plies to mate of a leaf whose result is certain, or UNKNOWN_DISTANCE.
-    counts: np.ndarray  # int64 [2]: the counts LEAVES and COLLISIONS.
+    leaf_nodes: Annotated[np.ndarray, "int32 [R]"]  # nodes of the leaves, in order.
+    collision_nodes: Annotated[np.ndarray, "int32 [R]"]  # nodes where collided descents ended.
+    known: Annotated[np.ndarray, "int8 [R]"]  # a leaf's certain result for its last mover, or a value from below.
+    mate_plies: Annotated[np.ndarray, "int32 [R]"]  # plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
+    counts: Annotated[np.ndarray, "int64 [2]"]  # the counts LEAVES and COLLISIONS.
 
 
 # More values of `Round.known`.
@@ -235,13 +236,7 @@ VALUE_ONLY: Final = 4  # The leaf's value was evaluated, and its policy was not.
 
 def new_round(room: int = MAX_ROUND) -> Round:
     """No visits, and room for so many."""
-    return Round(
-        leaf_nodes=np.empty(room, np.int32),
-        collision_nodes=np.empty(room, np.int32),
-        known=np.full(room, UNKNOWN, np.int8),
-        mate_plies=np.zeros(room, np.int32),
-        counts=np.zeros(2, np.int64),
-    )
+    return buffers(Round, {"known": np.full(room, UNKNOWN, np.int8)}, R=room)
 
 
 def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE) -> Tree:

@@ -1,13 +1,13 @@
 """`aino-train import`: PGN games and Lc0 training chunks as the next generation of a run."""
 
 import argparse
-from collections.abc import Callable
 
 from engine.cli.live_lines import live_line, show
 from engine.cli.setting_flags import add_files, add_former
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.data.kinds import CHUNKS, PGN, data_files
+from selfplay.interrupt import Stop
 from selfplay.run.exchange import Stopped, import_games
 from selfplay.run.folder import RunFolder
 
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     return work_on_run(arguments, lambda folder, stop: _import(arguments, folder, stop))
 
 
-def _import(arguments: argparse.Namespace, folder: RunFolder, stop: Callable[[], bool]) -> bool:
+def _import(arguments: argparse.Namespace, folder: RunFolder, stop: Stop) -> bool:
     with live_line("import") as line:
         try:
             done = import_games(

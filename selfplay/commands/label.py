@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from itertools import chain
@@ -18,7 +18,7 @@ from engine.errors import ConfigError
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.kinds import LABELS, PGN, POSITIONS, data_files
 from selfplay.data.pgn import read_pgn
-from selfplay.interrupt import StopFlag
+from selfplay.interrupt import Stop, StopFlag
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import parse_contestant
 from selfplay.teachers.label_positions import LabelFile, label_positions, labelled_keys
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: LabelFile, stop: Callable[[], bool]) -> bool:
+def _label(arguments: argparse.Namespace, tasks: Iterator[LabelTask], out: LabelFile, stop: Stop) -> bool:
     quiet_driver()
     contestant = parse_contestant(arguments.engine)
     new_engine = partial(UciEngine, contestant, arguments.multipv, arguments.nodes, arguments.timeout)

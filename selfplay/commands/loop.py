@@ -3,13 +3,13 @@
 import argparse
 import math
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 from engine.backend import get_backend
 from engine.cli.live_lines import log, show
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
+from selfplay.interrupt import Stop
 from selfplay.run.anchors import measuring
 from selfplay.run.config import SECTIONS, FitSettings, read_toml
 from selfplay.run.folder import RunFolder, best_net
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--hours: expected above 0, got {arguments.hours:g}")
     with play_backend(arguments) as play:
 
-        def work(folder: RunFolder, stop: Callable[[], bool]) -> bool:
+        def work(folder: RunFolder, stop: Stop) -> bool:
             _check_fit(folder.config.fit)
             with measuring(folder, log, stop) as finish:
                 return run_generations(folder, arguments.generations, stop, play, arguments.hours) and finish()

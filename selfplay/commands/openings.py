@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import Any
 import chess
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import LOG_S, live_line, show
 from engine.cli.setting_flags import add_flag, add_former
 from engine.errors import DataError
 from engine.files.atomic import atomic_write, naming
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.kinds import LABELS, data_files
-from selfplay.interrupt import StopFlag
+from selfplay.interrupt import Stop, StopFlag
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.opening_book import write_openings
@@ -31,7 +31,6 @@ EXAMPLES = """examples:
 Endings that were found are written even if they are fewer than --count, and after Ctrl-C. The same command then goes on
 with the engine's judgements so far, which FILE.epd.judged keeps.
 """
-LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 PATIENCE_S = 600.0  # Wait this long for an engine's judgement. Set by hand, for busy machines.
 
 
@@ -126,7 +125,7 @@ def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
     return 0
 
 
-def _judge(engine: UciEngine, judged: Judgements, stop: Callable[[], bool], fen: str) -> list[tuple[str, int]]:
+def _judge(engine: UciEngine, judged: Judgements, stop: Stop, fen: str) -> list[tuple[str, int]]:
     """Return the engine's labels, which are kept. Raises Stopped instead of asking the engine after Ctrl-C."""
     if fen not in judged.known:
         if stop():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.backend import BACKEND_NAMES
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import COMPILES, LiveLine, live_line, log, show
+from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
 from engine.cli.setting_flags import add_flag, add_former, hide_seldom
 from engine.errors import ConfigError
 from engine.nn.loss_scale import PRECISIONS
@@ -19,7 +19,6 @@ from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, 
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
-LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 EXAMPLES = """FILE is PGN, text labels (aino-train label), Lc0 training chunks of version 6 (.gz, .tar), a folder or
 a pattern (*.pgn) of such files, or a label folder (aino-train teach), from which only sparse networks learn. Its
 content tells which. WEIGHT is its part of every batch, relative to the others'. Without any weights all positions count

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import LOG_S, live_line, show
 from engine.cli.setting_flags import add_flag
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
@@ -19,7 +19,6 @@ from selfplay.matches.standings import game_line
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0
-LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 
 
 def add_referee_flags(parser: argparse.ArgumentParser) -> None:

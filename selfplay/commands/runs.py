@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
 from engine.errors import ConfigError, RunError
-from selfplay.interrupt import StopFlag
+from selfplay.interrupt import Stop, StopFlag
 from selfplay.lock import folder_lock
 from selfplay.run.config import SECTIONS, add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
@@ -66,7 +66,7 @@ def play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
         yield WorkerPool(arguments.workers, show)
 
 
-def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Callable[[], bool]], bool]) -> int:
+def work_on_run(arguments: argparse.Namespace, work: Callable[[RunFolder, Stop], bool]) -> int:
     """Open and lock the run, do the work until done or interrupted; returns the exit status.
 
     Raises RunError for what the system refuses, such as writing to a full disk.

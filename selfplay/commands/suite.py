@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import live_line, show, show_view
+from engine.cli.live_lines import LOG_S, live_line, show, show_view
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
@@ -35,7 +35,6 @@ CSV files as Lichess publishes them (every move of the line must be found, any m
 solution is the one from which it stayed the first choice.
 """
 DEFAULT_NODES = 1000
-LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
 WRITE_S = 60.0  # seconds between two writings of the file with outcomes
 
 

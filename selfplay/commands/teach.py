@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
-from engine.cli.live_lines import COMPILES, live_line, show
+from engine.cli.live_lines import COMPILES, LOG_S, live_line, show
 from engine.cli.setting_flags import add_files, add_flag, add_former, add_setting_flags, given_settings
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
@@ -34,7 +34,6 @@ After Ctrl-C or a crash the same command continues where the folder ends, and ma
 """
 FORMER = {"--net": "write --teacher FILE"}
 FORMER |= dict.fromkeys(("--engine-games", "--human-games", "--pgn"), "write --data FILE")
-LOG_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -33,21 +33,13 @@ EVERYWHERE = Split()  # the roots that every command holds out
 
 @dataclass(frozen=True)
 class LabelRows:
-    """Packed rows [N, 4], or [N, 8] with scored moves, as a set to train on.
+    """Packed rows [N, 4], or [N, 8] with scored moves, as a set to train on."""
 
-    Attributes:
-        name: for messages.
-        rows: the rows.
-        split: which rows are not trained on.
-        depth: of the labels of calm rows (`calibration`).
-        grouped: whether rows come in groups of siblings.
-    """
-
-    name: str
-    rows: np.ndarray
-    split: Split = EVERYWHERE
-    depth: int = STATIC
-    grouped: bool = False
+    name: str  # for messages
+    rows: np.ndarray  # the rows
+    split: Split = EVERYWHERE  # which rows are not trained on
+    depth: int = STATIC  # of the labels of calm rows (`calibration`)
+    grouped: bool = False  # whether rows come in groups of siblings
 
     @classmethod
     def of_folder(cls, folder: LabelFolder, rows: np.ndarray, split: Split = EVERYWHERE) -> Self:

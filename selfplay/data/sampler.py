@@ -5,7 +5,7 @@ A position's history is its game replayed from the start, so repetitions and the
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from engine.board.layout import CASTLING, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, PLANES, encode
+from engine.native.memory import buffers
+from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, encode
 from engine.network.policy_map import INDEX_TO_UCI, policy_index
 from selfplay.records.positions import PROBABILITY_ONE, PositionSet
 from selfplay.records.targets import moves_left_target
@@ -28,12 +29,12 @@ SWAP_COLOURS = 2  # the same position with colours exchanged: planes are the mov
 class TrainingBatch(NamedTuple):
     """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side."""
 
-    masks: np.ndarray  # uint64 [B, 112] input planes as bit masks; word 109 is the fifty-move counter
-    policy_index: np.ndarray  # int16 [B, 218] legal moves among the 1858 policy moves; 0 from n_moves on
-    n_moves: np.ndarray  # int32 [B]
-    policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; 0 from n_moves on
-    wdl: np.ndarray  # float32 [B, 3]; zeros if unknown, as in `policy`
-    moves_left: np.ndarray  # float32 [B] plies, at most 250; below 0 if unknown
+    masks: Annotated[np.ndarray, "uint64 [B, 112]"]  # input planes as bit masks; word 109 is the fifty-move counter
+    policy_index: Annotated[np.ndarray, "int16 [B, 218]"]  # the legal moves' policy moves; 0 from n_moves on
+    n_moves: Annotated[np.ndarray, "int32 [B]"]
+    policy: Annotated[np.ndarray, "float32 [B, 218]"]  # targets of the legal moves; 0 from n_moves on
+    wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
+    moves_left: Annotated[np.ndarray, "float32 [B]"]  # plies, at most 250; below 0 if unknown
 
 
 def part_of(batch: Any, first: int, last: int) -> Any:
@@ -42,14 +43,7 @@ def part_of(batch: Any, first: int, last: int) -> Any:
 
 
 def new_training_batch(size: int) -> TrainingBatch:
-    return TrainingBatch(
-        masks=np.zeros((size, PLANES), np.uint64),
-        policy_index=np.zeros((size, MAX_MOVES), np.int16),
-        n_moves=np.zeros(size, np.int32),
-        policy=np.zeros((size, MAX_MOVES), np.float32),
-        wdl=np.zeros((size, 3), np.float32),
-        moves_left=np.zeros(size, np.float32),
-    )
+    return buffers(TrainingBatch, B=size)
 
 
 class SourceGames(NamedTuple):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.features import MAX_ACTIVE, SORTS, Sight, new_sight
+from engine.network.policy.features import Sight
 from engine.network.policy.moves import look
 from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.positions import PositionSet
@@ -24,42 +24,32 @@ class SparseBatch(NamedTuple):
     A position after a variation has no legal moves here, because only its value is known.
     """
 
-    features: np.ndarray  # int16 [B, 56] active features; undefined from n_features on
-    n_features: np.ndarray  # int32 [B]
-    rows: np.ndarray  # int16 [B, 218] policy rows of the legal moves; undefined from n_moves on
-    sorts: np.ndarray  # int16 [B, 218, 4] what sorts of move each is; undefined from n_moves on
-    n_moves: np.ndarray  # int32 [B]
-    policy: np.ndarray  # float32 [B, 218] target probabilities of the legal moves; undefined from n_moves on
-    wdl: np.ndarray  # float32 [B, 3]; zeros if unknown, as in `policy`
-    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 if unknown
+    features: Annotated[np.ndarray, "int16 [B, 56]"]  # active features; undefined from n_features on
+    n_features: Annotated[np.ndarray, "int32 [B]"]
+    rows: Annotated[np.ndarray, "int16 [B, 218]"]  # policy rows of the legal moves; undefined from n_moves on
+    sorts: Annotated[np.ndarray, "int16 [B, 218, 4]"]  # what sorts of move each is; undefined from n_moves on
+    n_moves: Annotated[np.ndarray, "int32 [B]"]
+    policy: Annotated[np.ndarray, "float32 [B, 218]"]  # targets of the legal moves; undefined from n_moves on
+    wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
+    moves_left: Annotated[np.ndarray, "float32 [B]"]  # hundreds of plies, at most 2.5; below 0 if unknown
 
 
 def new_sparse_batch(size: int) -> SparseBatch:
-    return SparseBatch(
-        features=np.zeros((size, MAX_ACTIVE), np.int16),
-        n_features=np.zeros(size, np.int32),
-        rows=np.zeros((size, MAX_MOVES), np.int16),
-        sorts=np.zeros((size, MAX_MOVES, len(SORTS)), np.int16),
-        n_moves=np.zeros(size, np.int32),
-        policy=np.zeros((size, MAX_MOVES), np.float32),
-        wdl=np.zeros((size, 3), np.float32),
-        moves_left=np.zeros(size, np.float32),
-    )
+    return buffers(SparseBatch, B=size)
 
 
 class Replay(NamedTuple):
     """Buffers of one thread."""
 
-    stack: np.ndarray  # uint64 [plies, 16]
-    child: np.ndarray  # uint64 [16]
-    legal: np.ndarray  # uint16 [218]
+    stack: Annotated[np.ndarray, "uint64 [plies, 16]"]
+    child: Annotated[np.ndarray, "uint64 [16]"]
+    legal: Annotated[np.ndarray, "uint16 [218]"]
     sight: Sight
 
 
 def new_replay(plies: int) -> Replay:
     """Buffers for games of up to `plies` positions."""
-    stack, child = np.zeros((plies, ROW_WORDS), np.uint64), np.zeros(ROW_WORDS, np.uint64)
-    return Replay(stack, child, np.zeros(MAX_MOVES, np.uint16), new_sight())
+    return buffers(Replay, plies=plies)
 
 
 class SparseSampler:

@@ -38,15 +38,10 @@ def roots_of(keys: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Split:
-    """What label rows leave out.
+    """What label rows leave out."""
 
-    Attributes:
-        limit: rows with a root below this.
-        keys: sorted keys uint64[n] of positions that are scored.
-    """
-
-    limit: int = root_limit(HELD_OUT_SHARE)
-    keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    limit: int = root_limit(HELD_OUT_SHARE)  # rows with a root below this
+    keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))  # sorted keys uint64[n] of those scored
 
 
 def is_held_out_game(start: np.ndarray, moves: np.ndarray) -> bool:

@@ -14,15 +14,10 @@ PIECE = 1 << 16  # bytes that are read at once
 
 @dataclass
 class Bookmark:
-    """How far a reader has got in a file, so that another one can continue there.
+    """How far a reader has got in a file, so that another one can continue there."""
 
-    Attributes:
-        lines: lines up to the end of the last game that was yielded; of PGN, bytes of text; of training chunks, games.
-        share: part of the file's bytes that were read, 0..1; 0 if not known.
-    """
-
-    lines: int = 0
-    share: float = 0.0
+    lines: int = 0  # lines up to the end of the last game yielded; of PGN, bytes of text; of chunks, games
+    share: float = 0.0  # part of the file's bytes that were read, 0..1; 0 if not known
 
 
 def numbered_lines(path: Path, bookmark: Bookmark | None = None) -> Iterator[tuple[int, str]]:

@@ -7,13 +7,14 @@ groups of consecutive rows, and list what changes from one position to the next 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.board.layout import KEY, ROW_WORDS, SIDE
 from engine.errors import ConfigError, DataError
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.network.rows.men import men_bucket
 from engine.network.value.features import MAX_VIEW, king_buckets, write_view_of
 from engine.network.value.parameters import ValueConfig
@@ -29,31 +30,20 @@ class ValueBatch(NamedTuple):
     A view is listed as changes of the same side's view in the previous position, or anew where that is no more work.
     """
 
-    features: np.ndarray  # int16 [B, 64] rows of White's view, from 32 on of Black's
-    n_rows: np.ndarray  # int32 [B] of each view
-    changes: np.ndarray  # int16 [B, 64] rows that come in White's view, then those that go; from 32 on in Black's
-    n_coming: np.ndarray  # int32 [B, 2] of each view; -1 if it is listed anew
-    n_going: np.ndarray  # int32 [B, 2]
-    side: np.ndarray  # int32 [B] to move: 0 White, 1 Black
-    version: np.ndarray  # int32 [B] which small layers serve it
-    wdl: np.ndarray  # float32 [B, 3]; zeros if unknown
-    moves_left: np.ndarray  # float32 [B] hundreds of plies, at most 2.5; below 0 if unknown
-    follows: np.ndarray  # bool [B] whether it is a sibling of the position before it
+    features: Annotated[np.ndarray, "int16 [B, 64]"]  # rows of White's view, from 32 on of Black's
+    n_rows: Annotated[np.ndarray, "int32 [B]"]  # of each view
+    changes: Annotated[np.ndarray, "int16 [B, 64]"]  # rows that come, then those that go, White's and Black's
+    n_coming: Annotated[np.ndarray, "int32 [B, 2]"]  # of each view; -1 if it is listed anew
+    n_going: Annotated[np.ndarray, "int32 [B, 2]"]
+    side: Annotated[np.ndarray, "int32 [B]"]  # to move: 0 White, 1 Black
+    version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
+    wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown
+    moves_left: Annotated[np.ndarray, "float32 [B]"]  # hundreds of plies, at most 2.5; below 0 if unknown
+    follows: Annotated[np.ndarray, "bool [B]"]  # whether it is a sibling of the position before it
 
 
 def new_value_batch(size: int) -> ValueBatch:
-    return ValueBatch(
-        features=np.zeros((size, 2 * MAX_VIEW), np.int16),
-        n_rows=np.zeros(size, np.int32),
-        changes=np.zeros((size, 2 * MAX_VIEW), np.int16),
-        n_coming=np.zeros((size, 2), np.int32),
-        n_going=np.zeros((size, 2), np.int32),
-        side=np.zeros(size, np.int32),
-        version=np.zeros(size, np.int32),
-        wdl=np.zeros((size, 3), np.float32),
-        moves_left=np.zeros(size, np.float32),
-        follows=np.zeros(size, np.bool_),
-    )
+    return buffers(ValueBatch, B=size)
 
 
 class ValueSampler:

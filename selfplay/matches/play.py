@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError
+from selfplay.interrupt import Stop
 from selfplay.matches.adjudication import Adjudication
 from selfplay.matches.contestant import ask_engine
 from selfplay.matches.control import TimeControl
@@ -106,7 +106,7 @@ class _Fault(Exception):
 
 
 def play_match_game(
-    start: chess.Board, players: dict[chess.Color, SeatedEngine], rules: Rules, stop: Callable[[], bool]
+    start: chess.Board, players: dict[chess.Color, SeatedEngine], rules: Rules, stop: Stop
 ) -> MatchGame | None:
     """Play one game. Returns None when stopped before its end.
 

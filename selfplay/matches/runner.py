@@ -12,6 +12,7 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError
+from selfplay.interrupt import Stop
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_options
 from selfplay.matches.control import TimeControl
@@ -100,14 +101,14 @@ class Series(ABC):
     def finish(self, row: GameRow) -> None:
         """Take note of a finished game, which is in the archive."""
 
-    def play(self, report: Callable[[GameRow], None], stop: Callable[[], bool]) -> bool:
+    def play(self, report: Callable[[GameRow], None], stop: Stop) -> bool:
         """Play the missing games, several at once. Returns True when all are played or it is decided, False if stopped.
 
         Every finished game is archived before `finish` and `report` hear of it. The first error of a table stops the
         others and is raised here.
         """
 
-        def work(table: _Table, game: PlannedGame, give: Callable[[GameRow], None], halted: Callable[[], bool]) -> None:
+        def work(table: _Table, game: PlannedGame, give: Callable[[GameRow], None], halted: Stop) -> None:
             if (row := table.play(game, halted)) is not None:
                 give(row)
 
@@ -135,7 +136,7 @@ class _Table:
         self._folder = folder  # the engines' stderr is stored here
         self._engines: dict[Contestant, chess.engine.SimpleEngine] = {}
 
-    def play(self, planned: PlannedGame, stop: Callable[[], bool]) -> GameRow | None:
+    def play(self, planned: PlannedGame, stop: Stop) -> GameRow | None:
         """Play the game. Returns None when stopped before its end."""
         colours = planned.colours
         self._close_others(set(colours.values()))

@@ -22,31 +22,18 @@ LONGEST_COUNT = 65_535  # plies; `moves_left` is 16 bits wide
 
 @dataclass(frozen=True)
 class GameRecord:
-    """One game as a reader yields it: n positions, t targets.
+    """One game as a reader yields it: n positions, t targets."""
 
-    Attributes:
-        start: uint64[16], the start position.
-        moves: uint16[n], played moves; castling may still be e1g1.
-        target_counts: int[n], policy targets of each position.
-        target_moves: uint16[t].
-        target_probs: float32[t], summing to 1 over a position.
-        target_scores: int16[t], centipawns from the side to move, or None where scores are not known.
-        wdl: float32[n, 3], from each position's side to move.
-        usable: bool[n].
-        ended: whether the game ended with its last move; if not, the number of plies left is unknown.
-        resigned: whether the last move was chosen, but the game given up instead.
-    """
-
-    start: np.ndarray
-    moves: np.ndarray
-    target_counts: np.ndarray
-    target_moves: np.ndarray
-    target_probs: np.ndarray
-    wdl: np.ndarray
-    usable: np.ndarray
-    target_scores: np.ndarray | None = None
-    ended: bool = True
-    resigned: bool = False
+    start: np.ndarray  # uint64[16], the start position
+    moves: np.ndarray  # uint16[n], played moves; castling may still be e1g1
+    target_counts: np.ndarray  # int[n], policy targets of each position
+    target_moves: np.ndarray  # uint16[t]
+    target_probs: np.ndarray  # float32[t], summing to 1 over a position
+    wdl: np.ndarray  # float32[n, 3], from each position's side to move
+    usable: np.ndarray  # bool[n]
+    target_scores: np.ndarray | None = None  # int16[t], centipawns from the side to move; None where not known
+    ended: bool = True  # whether the game ended with its last move; if not, the number of plies left is unknown
+    resigned: bool = False  # whether the last move was chosen, but the game given up instead
 
 
 def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:

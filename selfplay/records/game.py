@@ -30,38 +30,22 @@ SIDES = (0, 1, -1)  # neither, White, Black
 
 @dataclass(frozen=True)
 class SelfPlayRecord:
-    """One finished game.
-
-    Attributes:
-        generation, number: identify the game; its seed follows from run, generation and number.
-        white_points: 1, 0 or -1.
-        ending: why it ended.
-        start: uint64[16].
-        moves: uint16[n]; the last move of a resigned game was chosen but not played.
-        full: bool[n], whether the move was searched fully, so that its visits are a training target.
-        target_counts: uint8[n] visited root moves.
-        target_moves, target_visits: uint16[t]; visits are proportional to the move's target probability.
-        root_wdl: float16[n, 3], the root's mean value for the side to move.
-        target_scores: int16[t], centipawns from the side to move of each target's mean value, or UNKNOWN_SCORE; None
-            where none is known.
-        played_through: whether resigning was off, so that the game shows what a resignation would have cost.
-        gave_up: the first side with a reason to resign: 1 White, -1 Black, 0 neither.
-    """
+    """One finished game; its seed follows from run, generation and number."""
 
     generation: int
     number: int
-    white_points: int
-    ending: Ending
-    start: np.ndarray
-    moves: np.ndarray
-    full: np.ndarray
-    target_counts: np.ndarray
-    target_moves: np.ndarray
-    target_visits: np.ndarray
-    root_wdl: np.ndarray
-    target_scores: np.ndarray | None = None
-    played_through: bool = False
-    gave_up: int = 0
+    white_points: int  # 1, 0 or -1
+    ending: Ending  # why it ended
+    start: np.ndarray  # uint64[16]
+    moves: np.ndarray  # uint16[n]; the last move of a resigned game was chosen but not played
+    full: np.ndarray  # bool[n], whether the move was searched fully, so that its visits are a training target
+    target_counts: np.ndarray  # uint8[n] visited root moves
+    target_moves: np.ndarray  # uint16[t]
+    target_visits: np.ndarray  # uint16[t], proportional to the moves' target probabilities
+    root_wdl: np.ndarray  # float16[n, 3], the root's mean value for the side to move
+    target_scores: np.ndarray | None = None  # int16[t], centipawns for the side to move, or UNKNOWN_SCORE; None if none
+    played_through: bool = False  # whether resigning was off: the game shows what a resignation would have cost
+    gave_up: int = 0  # the first side with a reason to resign: 1 White, -1 Black, 0 neither
 
     @property
     def played(self) -> np.ndarray:

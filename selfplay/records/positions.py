@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Annotated
 
 import numpy as np
 
-from engine.board.layout import ROW_WORDS
+from engine.native.memory import buffers
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
 UNKNOWN_SCORE = -32_768  # of a target's move
-UNKNOWN_MOVES_LEFT = (
-    0  # known values are at least 1, but where a side resigned instead of moving, after a position of 1
-)
+UNKNOWN_MOVES_LEFT = 0  # known values are at least 1, except after a position of 1 where a side resigned
 
 
 @dataclass(frozen=True)
@@ -26,32 +25,20 @@ class PositionSet:
 
     Position p is the one *before* `moves[p]`; values are from the side to move of that position.
 
-    Attributes:
-        starts: uint64[G, 16], the start position of each game.
-        game_first: int64[G + 1], first position of each game; the last entry is P.
-        moves: uint16[P], the move played in each position (encoding of engine/board).
-        target_first: int64[P + 1], first policy target of each position; the last entry is T.
-        target_moves: uint16[T], moves that have a target probability.
-        target_probs: uint16[T], their probabilities in units of 1/65535, summing to about 1 over a position.
-        target_scores: int16[T], their scores in centipawns from the side to move (mate +-(32000 - n)) or
-            UNKNOWN_SCORE; empty where no score is known.
-        wdl: float16[P, 3], win, draw and loss probability for the side to move; zeros if unknown.
-        moves_left: uint16[P], plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown.
-        usable: bool[P], whether the position may be sampled (False: no good target).
-
     A position without policy targets, value or length takes no part in that loss.
     """
 
-    starts: np.ndarray
-    game_first: np.ndarray
-    moves: np.ndarray
-    target_first: np.ndarray
-    target_moves: np.ndarray
-    target_probs: np.ndarray
-    target_scores: np.ndarray
-    wdl: np.ndarray
-    moves_left: np.ndarray
-    usable: np.ndarray
+    starts: Annotated[np.ndarray, "uint64 [G, 16]"]  # the start position of each game
+    game_first: Annotated[np.ndarray, "int64 [G + 1]"]  # first position of each game; the last entry is P
+    moves: Annotated[np.ndarray, "uint16 [P]"]  # the move played in each position (encoding of engine/board)
+    target_first: Annotated[np.ndarray, "int64 [P + 1]"]  # first policy target of each position; the last entry is T
+    target_moves: Annotated[np.ndarray, "uint16 [T]"]  # moves that have a target probability
+    target_probs: Annotated[np.ndarray, "uint16 [T]"]  # in units of 1/65535, summing to about 1 over a position
+    # Their scores in centipawns from the side to move (mate +-(32000 - n)) or UNKNOWN_SCORE; empty if none is known.
+    target_scores: Annotated[np.ndarray, "int16 [T]"]
+    wdl: Annotated[np.ndarray, "float16 [P, 3]"]  # chances of win, draw, loss for the side to move; zeros if unknown
+    moves_left: Annotated[np.ndarray, "uint16 [P]"]  # plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown
+    usable: Annotated[np.ndarray, "bool [P]"]  # whether the position may be sampled (False: no good target)
 
     @property
     def n_games(self) -> int:
@@ -89,18 +76,7 @@ def offsets(counts: np.ndarray) -> np.ndarray:
 
 def empty_set() -> PositionSet:
     """Return a set without games."""
-    return PositionSet(
-        starts=np.zeros((0, ROW_WORDS), np.uint64),
-        game_first=np.zeros(1, np.int64),
-        moves=np.zeros(0, np.uint16),
-        target_first=np.zeros(1, np.int64),
-        target_moves=np.zeros(0, np.uint16),
-        target_probs=np.zeros(0, np.uint16),
-        target_scores=np.zeros(0, np.int16),
-        wdl=np.zeros((0, 3), np.float16),
-        moves_left=np.zeros(0, np.uint16),
-        usable=np.zeros(0, np.bool_),
-    )
+    return buffers(PositionSet, G=0, P=0, T=0)
 
 
 def concatenate(sets: Sequence[PositionSet]) -> PositionSet:

@@ -42,27 +42,21 @@ class GamesSummary:
 class Generation:
     """One generation. A field is None or empty until its step has run.
 
-    Attributes:
-        hours: hours of work on it, without pauses; None where they are not known.
-        given_up, wrong: games played through in which a side would have resigned; those of them that it did not lose.
-        training: losses of training batches by step, as the run database has them.
-        before, after: losses on held-out games of the starting network and of the candidate.
-        gained: Elo of the best network after the gate above the first network, at most: the sum of the promoted
-            candidates' differences in their gates. The games that it sums up also chose the candidates.
+    The games that `gained` sums up also chose the candidates.
     """
 
     number: int
     phase: Phase
     imported: bool
-    hours: float | None
+    hours: float | None  # hours of work on it, without pauses; None where they are not known
     games: GamesSummary | None
-    given_up: int
-    wrong: int
-    training: list[dict[str, Any]]
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    given_up: int  # games played through in which a side would have resigned
+    wrong: int  # those of them that this side did not lose
+    training: list[dict[str, Any]]  # losses of training batches by step, as the run database has them
+    before: dict[str, Any] | None  # losses of the starting network on held-out games
+    after: dict[str, Any] | None  # those of the candidate
     gate: GateResult | None
-    gained: float | None
+    gained: float | None  # Elo above the first network at most: promoted candidates' differences in their gates, summed
 
 
 @dataclass(frozen=True)

@@ -26,22 +26,14 @@ LOSSES = ("policy", "value", "moves_left", "top1")
 
 @dataclass(frozen=True)
 class Metrics:
-    """A run.
-
-    Attributes:
-        x: the column by which rows go on: "generation" or "positions".
-        settings: by name, such as "games.visits".
-        rows: one for each generation, or each scoring on held-out games.
-        steps: losses of training batches.
-        scored_on: a name for the held-out positions; scores of other ones cannot be compared.
-    """
+    """A run."""
 
     run: str
-    x: str
-    settings: dict[str, Any]
-    rows: list[Row]
-    steps: list[Row]
-    scored_on: str = ""
+    x: str  # the column by which rows go on: "generation" or "positions"
+    settings: dict[str, Any]  # by name, such as "games.visits"
+    rows: list[Row]  # one for each generation, or each scoring on held-out games
+    steps: list[Row]  # losses of training batches
+    scored_on: str = ""  # a name for the held-out positions; scores of other ones cannot be compared
 
 
 def read_run(path: Path, tell: Callable[[float], None] = lambda share: None) -> AnyFacts:

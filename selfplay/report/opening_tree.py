@@ -18,19 +18,12 @@ LEAST_BRANCH_GAMES = 2
 
 @dataclass
 class OpeningMove:
-    """A move and the replies to it.
+    """A move and the replies to it."""
 
-    Attributes:
-        text: the move with its number, as in `1. e4` and `1... e5`; "" at the root.
-        games: number of games with this move.
-        points: White's points: 1 for a win and 0.5 for a draw.
-        by_move: the branches after it, by encoded move.
-    """
-
-    text: str = ""
-    games: int = 0
-    points: float = 0.0
-    by_move: dict[int, OpeningMove] = field(default_factory=dict)
+    text: str = ""  # the move with its number, as in `1. e4` and `1... e5`; "" at the root
+    games: int = 0  # number of games with this move
+    points: float = 0.0  # White's points: 1 for a win and 0.5 for a draw
+    by_move: dict[int, OpeningMove] = field(default_factory=dict)  # the branches after it, by encoded move
 
     @property
     def score(self) -> float:

@@ -25,19 +25,12 @@ SAMPLE_KINDS: tuple[Callable[[SelfPlayRecord], bool], ...] = (
 
 @dataclass(frozen=True)
 class ShownPly:
-    """A position of a game.
+    """A position of a game."""
 
-    Attributes:
-        pieces: the placement field of the position's FEN.
-        marked: squares of the move that led to this position.
-        san: the move that led here, with its number if the move list shows one; "" at the start.
-        text: the text beside the board.
-    """
-
-    pieces: str
-    marked: tuple[int, ...]
-    san: str
-    text: str
+    pieces: str  # the placement field of the position's FEN
+    marked: tuple[int, ...]  # squares of the move that led to this position
+    san: str  # the move that led here, with its number if the move list shows one; "" at the start
+    text: str  # the text beside the board
 
 
 @dataclass(frozen=True)

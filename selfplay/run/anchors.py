@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from engine.errors import AinoError, ConfigError
 from engine.options import usable_cpus
+from selfplay.interrupt import Stop, Tell
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
 from selfplay.matches.bradley_terry import FittedRating, fit_ratings
@@ -85,7 +86,7 @@ class AnchorSeries(Series):
         is_limited: whether the games wait until `anchors.cpu_share` allows the next one.
     """
 
-    def __init__(self, run: RunFolder, tell: Callable[[str], None], halted: Callable[[], bool]) -> None:
+    def __init__(self, run: RunFolder, tell: Tell, halted: Stop) -> None:
         self._run, self._tell, self._halted = run, tell, halted
         self._anchors = _anchors(run, tell)
         self.is_limited, self._busy_s = True, 0.0
@@ -175,7 +176,7 @@ class AnchorSeries(Series):
             time.sleep(POLL_S)
 
 
-def _anchors(run: RunFolder, tell: Callable[[str], None]) -> list[Contestant]:
+def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
     """Return the anchors that can play here."""
     found = []
     stockfish = split_words("anchors.stockfish", run.config.anchors.stockfish)
@@ -203,7 +204,7 @@ def _network(run: RunFolder, name: str, path: Path) -> Contestant:
 
 
 @contextlib.contextmanager
-def measuring(run: RunFolder, tell: Callable[[str], None], stop: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
+def measuring(run: RunFolder, tell: Tell, stop: Stop) -> Iterator[Callable[[], bool]]:
     """Play against the anchors in the background of the block, if the run's settings want it.
 
     The block gets a function that plays what is missing, as fast as possible; False if stopped. An error ends the
@@ -240,7 +241,7 @@ def measuring(run: RunFolder, tell: Callable[[str], None], stop: Callable[[], bo
         thread.join()
 
 
-def _play(series: AnchorSeries, tell: Callable[[str], None], stop: Callable[[], bool]) -> bool:
+def _play(series: AnchorSeries, tell: Tell, stop: Stop) -> bool:
     """Play what is missing; False if stopped, or after an error, which is told."""
     try:
         series.note_networks()

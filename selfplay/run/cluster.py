@@ -12,13 +12,14 @@ import getpass
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import atomic_write
+from selfplay.interrupt import Tell
 from selfplay.run.playing import PlayBackend, PlayTask
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
@@ -26,7 +27,7 @@ KEPT_NETS = 8  # network copies kept on a node; each run that shares the node us
 
 
 @contextlib.contextmanager
-def connected(address: str, workers: int, tell: Callable[[str], None]) -> Iterator[PlayBackend]:
+def connected(address: str, workers: int, tell: Tell) -> Iterator[PlayBackend]:
     """Yield the PlayBackend of a cluster, connected for the length of the block.
 
     address: host:port or ray://host:port of a cluster; "auto" for the one that this machine is part of; "local" for a

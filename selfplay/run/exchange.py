@@ -25,6 +25,7 @@ from selfplay.data.pgn import Tally, read_pgn, white_points_of
 from selfplay.data.split import game_key
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import game_of_chunk
+from selfplay.interrupt import Stop
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
@@ -57,7 +58,7 @@ def import_games(
     files: Sequence[tuple[Path, str]],
     pgn_min_elo: int = 0,
     report: Callable[[int], None] = lambda games: None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Stop = lambda: False,
 ) -> Imported:
     """Make the games of the files, with their kinds PGN and CHUNKS, the run's next generation, to be fitted next.
 

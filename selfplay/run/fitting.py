@@ -15,6 +15,7 @@ from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
 from selfplay.data.order import ORDER_VERSION
 from selfplay.data.split import HELD_OUT_SHARE, held_out_games, limit_for, unseen, without_held_out
+from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.positions import PositionSet, concatenate
@@ -76,16 +77,10 @@ def learner_settings(config: RunConfig) -> LearnerSettings:
     )
 
 
-def fit(
-    run: RunFolder,
-    generation: int,
-    report: Callable[[float, str], None],
-    tell: Callable[[str], None],
-    stop: Callable[[], bool],
-) -> FitResult | None:
+def fit(run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop) -> FitResult | None:
     """Train and write the candidate; None when stopped, with a checkpoint from which the next call continues.
 
-    `report` gets the share of the training that is done, 0..1, and a text about it. Raises NothingToLearn.
+    Raises NothingToLearn.
     """
     settings = run.config.fit
     training, heldout = _window(run, generation, settings.heldout_share)
@@ -185,12 +180,7 @@ def _total_steps(settings: FitSettings) -> int:
 
 
 def _train(
-    run: RunFolder,
-    generation: int,
-    learner: Learner | OwnLearner,
-    report: Callable[[float, str], None],
-    tell: Callable[[str], None],
-    stop: Callable[[], bool],
+    run: RunFolder, generation: int, learner: Learner | OwnLearner, report: Report, tell: Tell, stop: Stop
 ) -> bool:
     """Train until the generation's positions are used up; False when stopped. Writes a checkpoint either way."""
     path, conditions = run.fit_checkpoint(generation), _conditions(run, learner)

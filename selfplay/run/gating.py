@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -12,6 +12,7 @@ import numpy as np
 from engine.files.dit_file import load_tensors
 from selfplay.games.gate_game import GateGame, GateRecord
 from selfplay.games.seats import Seating, game_params
+from selfplay.interrupt import Report, Stop, Tell
 from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
@@ -94,16 +95,10 @@ class GateTest:
 
 
 def gate(
-    run: RunFolder,
-    generation: int,
-    report: Callable[[float, str], None],
-    tell: Callable[[str], None],
-    stop: Callable[[], bool],
-    play: PlayBackend = play_numbers,
+    run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop, play: PlayBackend = play_numbers
 ) -> GateResult | None:
     """Play the remaining games, save the verdict and promote an accepted candidate; None if stopped.
 
-    `report` gets the share of the games that were played, 0..1, and a text about them.
     No opening is played by two pairs: nothing is random in a gate, so the second pair would repeat the first.
     """
     openings = run.opening_rows()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
 
 from selfplay.games.game_settings import GameSettings
+from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import ReplayWriter
 from selfplay.run.folder import RunFolder
@@ -18,17 +18,9 @@ from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
 
 def generate_games(
-    run: RunFolder,
-    generation: int,
-    report: Callable[[float, str], None],
-    tell: Callable[[str], None],
-    stop: Callable[[], bool],
-    play: PlayBackend = play_numbers,
+    run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop, play: PlayBackend = play_numbers
 ) -> bool:
-    """Play the generation's missing games with the best network; True once it is published, False if stopped.
-
-    `report` gets the share of the games that are there, 0..1, and a text about them.
-    """
+    """Play the generation's missing games with the best network; True once it is published, False if stopped."""
     writer = ReplayWriter(run.replay, generation)
     if writer.cut_bytes:
         tell(f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again")
@@ -71,7 +63,7 @@ def _task(run: RunFolder, generation: int, settings: GameSettings) -> Generation
     )
 
 
-def _tell_changes(run: RunFolder, generation: int, guarded: GameSettings, tell: Callable[[str], None]) -> None:
+def _tell_changes(run: RunFolder, generation: int, guarded: GameSettings, tell: Tell) -> None:
     """Say which settings the guards have changed, and why."""
     plain = run.config.games
     if guarded == plain:

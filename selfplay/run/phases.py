@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.cli.live_lines import COMPILES, live_line, log
+from engine.cli.live_lines import COMPILES, LOG_S, live_line, log
 from engine.errors import RunError
+from selfplay.interrupt import Stop
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
 from selfplay.run.fitting import FitResult, NothingToLearn, adopt, fit
@@ -19,15 +20,9 @@ from selfplay.run.ledger import Phase
 from selfplay.run.playing import PlayBackend, play_numbers
 from selfplay.training.losses import number_text
 
-LOG_S = 60.0  # seconds between progress lines when the output is not a terminal
-
 
 def run_generations(
-    run: RunFolder,
-    count: int | None,
-    stop: Callable[[], bool],
-    play: PlayBackend = play_numbers,
-    hours: float = math.inf,
+    run: RunFolder, count: int | None, stop: Stop, play: PlayBackend = play_numbers, hours: float = math.inf
 ) -> bool:
     """Finish `count` generations (None: without end), of which one may have been begun before; False when stopped.
 
@@ -44,7 +39,7 @@ def run_generations(
     return True
 
 
-def run_phase(run: RunFolder, wanted: Phase, stop: Callable[[], bool], play: PlayBackend = play_numbers) -> bool:
+def run_phase(run: RunFolder, wanted: Phase, stop: Stop, play: PlayBackend = play_numbers) -> bool:
     """Carry out one phase, if it is the next one; False when stopped. Raises RunError when another phase is due."""
     return _carry_out(run, _demand(run, wanted), wanted, stop, play)
 
@@ -95,7 +90,7 @@ def _all_games_there(run: RunFolder, number: int) -> bool:
     return not damaged and len(games) == len(run.ledger.games(number))
 
 
-def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], bool], play: PlayBackend) -> bool:
+def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Stop, play: PlayBackend) -> bool:
     work, following = STEPS[phase]
     if number > run.ledger.current()[0]:
         run.ledger.begin_generation(number, config_text(run.config))
@@ -111,14 +106,14 @@ def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Callable[[], boo
     return True
 
 
-def _generate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
+def _generate(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:
     if _all_games_there(run, number):
         return True  # a process published it and was killed before updating the run database
     with live_line(f"generation {number}: games", LOG_S, COMPILES) as line:
         return generate_games(run, number, line.update, log, stop, play)
 
 
-def _fit(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
+def _fit(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:
     with live_line(f"generation {number}: training", LOG_S, COMPILES) as line:
         try:
             result = fit(run, number, line.update, log, stop)
@@ -149,7 +144,7 @@ def _show_losses(number: int, result: FitResult) -> None:
     )
 
 
-def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBackend) -> bool:
+def _gate(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:
     run.fit_checkpoint(number).unlink(missing_ok=True)
     with live_line(f"generation {number}: gate", LOG_S, COMPILES) as line:
         result = gate(run, number, line.update, log, stop, play)
@@ -166,7 +161,7 @@ def _gate(run: RunFolder, number: int, stop: Callable[[], bool], play: PlayBacke
 
 
 # What a phase does, and the phase that follows it.
-STEPS: dict[Phase, tuple[Callable[[RunFolder, int, Callable[[], bool], PlayBackend], bool], Phase]] = {
+STEPS: dict[Phase, tuple[Callable[[RunFolder, int, Stop, PlayBackend], bool], Phase]] = {
     Phase.GENERATE: (_generate, Phase.FIT),
     Phase.FIT: (_fit, Phase.GATE),
     Phase.GATE: (_gate, Phase.DONE),

@@ -27,6 +27,7 @@ from selfplay.games.player import KernelVisits
 from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.interrupt import Stop, Tell
 from selfplay.training.families import run_family_of
 from selfplay.training.own import is_own
 
@@ -38,24 +39,15 @@ START = row_from_board(chess.Board())  # of the games without an opening
 
 @dataclass(frozen=True)
 class PlayTask(ABC):
-    """Everything that the games of a phase depend on; picklable.
-
-    Attributes:
-        seed, generation: with a game's number, the seed of its random numbers.
-        settings: how self-play games are played; of the gate, how many games at once and by which backend.
-        nets: `.dit` files of the networks that play, where this process finds them.
-        openings: uint64[n, 16] start rows to draw from.
-        net: what the run trains, which may be a class of one's own.
-        search: constants of the search.
-    """
+    """Everything that the games of a phase depend on; picklable."""
 
     seed: int
-    generation: int
-    settings: GameSettings
-    nets: tuple[Path, ...]
-    openings: np.ndarray
-    net: str = field(default="", kw_only=True)
-    search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)
+    generation: int  # with `seed` and a game's number, the seed of its random numbers
+    settings: GameSettings  # how self-play games are played; of the gate, how many games at once and by which backend
+    nets: tuple[Path, ...]  # `.dit` files of the networks that play, where this process finds them
+    openings: np.ndarray  # uint64[n, 16] start rows to draw from
+    net: str = field(default="", kw_only=True)  # what the run trains, which may be a class of one's own
+    search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)  # constants of the search
 
     @abstractmethod
     def new_game(self, number: int) -> PooledGame:
@@ -92,7 +84,7 @@ class GenerationTask(PlayTask):
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
 
 
-PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Callable[[], bool]], None]
+PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Stop], None]
 """Plays the games of these numbers and hands each record over, one at a time; returns early when asked to stop, with
 the games in flight given up."""
 
@@ -113,11 +105,7 @@ def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
 
 
 def play_numbers(
-    task: PlayTask,
-    numbers: Iterable[int],
-    finish: Callable[[Any], None],
-    stop: Callable[[], bool],
-    tell: Callable[[str], None] = lambda text: None,
+    task: PlayTask, numbers: Iterable[int], finish: Callable[[Any], None], stop: Stop, tell: Tell = lambda text: None
 ) -> None:
     """Make the PlayBackend of the calling thread: many games at once, or one where all evaluators work in kernels.
 

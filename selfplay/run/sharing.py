@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.errors import ConfigError, RunError
+from selfplay.interrupt import Stop, Tell
 from selfplay.run.playing import PlayTask, play_numbers, shared_task
 
 PATIENCE_S = 600.0  # a worker silent this long is lost; compiling all kernels on a busy machine takes less
@@ -67,17 +68,13 @@ class SharedPlay(ABC):
     A call raises a worker's AinoError, or RunError once ATTEMPTS pools in a row have finished no game.
     """
 
-    def __init__(
-        self, workers: int, tell: Callable[[str], None] = lambda text: None, patience_s: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, workers: int, tell: Tell = lambda text: None, patience_s: float = PATIENCE_S) -> None:
         source_hash()  # before the sources on disk can change
         self._workers = workers
         self._tell = tell
         self._patience_s = patience_s
 
-    def __call__(
-        self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Callable[[], bool]
-    ) -> None:
+    def __call__(self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop) -> None:
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
         missing, count, in_vain, told = list(numbers), self._count(), 0, set[str]()
         task = shared_task(task, len(missing), count)
@@ -110,7 +107,7 @@ class SharedPlay(ABC):
             # What a worker may have died of comes last.
             missing = [number for number in missing[begun:] + missing[:begun] if number not in finished]
 
-    def _listen(self, pool: Pool, count: int, take: Callable[[Any], None], stop: Callable[[], bool]) -> None:
+    def _listen(self, pool: Pool, count: int, take: Callable[[Any], None], stop: Stop) -> None:
         """Let `count` workers play until all games are finished or `stop()`. Raises as `__call__`, and WorkerLost."""
         heard = {0: time.monotonic()}
         pool.start(0)  # alone until the kernels are compiled

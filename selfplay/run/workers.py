@@ -20,6 +20,7 @@ from typing import Any
 from engine.cli.command_line import silence_false_warnings
 from engine.errors import AinoError
 from engine.options import usable_cpus
+from selfplay.interrupt import Stop
 from selfplay.run.playing import PlayTask, on_device, play_numbers
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
@@ -33,9 +34,7 @@ class WorkerPool(SharedPlay):
     and end with their parent, however it ends.
     """
 
-    def __call__(
-        self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Callable[[], bool]
-    ) -> None:
+    def __call__(self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop) -> None:
         self._now = self._workers or (1 if on_device(task) else usable_cpus())
         if self._now == 1:
             play_numbers(task, numbers, finish, stop, self._tell)

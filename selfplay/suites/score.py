@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import chess
 
+from selfplay.interrupt import Stop
 from selfplay.suites.problem import Problem
 from selfplay.suites.solver import BestMove, Solver
 from selfplay.threads import share_out
@@ -71,7 +72,7 @@ def solve_all(
     new_solver: Callable[[], Solver],
     concurrency: int,
     report: Callable[[Outcome], None],
-    stop: Callable[[], bool],
+    stop: Stop,
 ) -> list[Outcome]:
     """Return the outcomes in the problems' order. A stop leaves out the problems that were not finished.
 

@@ -9,7 +9,7 @@ exclusive-ored with 7 if the king is on files a to d:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from engine.board.layout import KING, WHITE
 from engine.native.bits import ctz
 from engine.native.integer_lanes import load_shorts, store_shorts
 from engine.native.jit import kernel
-from engine.native.memory import aligned_zeros
+from engine.native.memory import aligned_zeros, buffers
 from selfplay.teachers.net_file import STOCKFISH_15
 
 TEACHER_WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
@@ -29,30 +29,21 @@ ADDED = 8  # index in `changed` of the first filled square; a move empties and f
 class Accumulators(NamedTuple):
     """A stack of accumulators, one per ply and side, and one thread's scratch space."""
 
-    values: np.ndarray  # int16 [plies * 2 * 1024]
-    psqt: np.ndarray  # int32 [plies * 2 * 8]
-    indices: np.ndarray  # int64 [64] features
-    changed: np.ndarray  # int64 [16, 3] square, kind, colour
-    inputs: np.ndarray  # uint8 [1024] activations of the accumulators
-    input_quads: np.ndarray  # int32 [256], the same memory
-    hidden: np.ndarray  # uint8 [32]
-    hidden_quads: np.ndarray  # int32 [8], the same memory
-    sums: np.ndarray  # int32 [32] of a layer
+    values: Annotated[np.ndarray, "int16 [plies * 2 * TEACHER_WIDTH]"]
+    psqt: Annotated[np.ndarray, "int32 [plies * 2 * BUCKETS]"]
+    indices: Annotated[np.ndarray, "int64 [64]"]  # features
+    changed: Annotated[np.ndarray, "int64 [16, 3]"]  # square, kind, colour
+    inputs: Annotated[np.ndarray, "uint8 [TEACHER_WIDTH]"]  # activations of the accumulators
+    input_quads: Annotated[np.ndarray, "int32 [TEACHER_WIDTH // 4]"]  # the same memory
+    hidden: Annotated[np.ndarray, "uint8 [32]"]
+    hidden_quads: Annotated[np.ndarray, "int32 [8]"]  # the same memory
+    sums: Annotated[np.ndarray, "int32 [32]"]  # of a layer
 
 
 def new_accumulators(plies: int) -> Accumulators:
     inputs, hidden = aligned_zeros(TEACHER_WIDTH, dtype=np.uint8), aligned_zeros(32, dtype=np.uint8)
-    return Accumulators(
-        values=aligned_zeros(plies * 2 * TEACHER_WIDTH, dtype=np.int16),
-        psqt=aligned_zeros(plies * 2 * BUCKETS, dtype=np.int32),
-        indices=np.zeros(64, np.int64),
-        changed=np.zeros((16, 3), np.int64),
-        inputs=inputs,
-        input_quads=inputs.view(np.int32),
-        hidden=hidden,
-        hidden_quads=hidden.view(np.int32),
-        sums=aligned_zeros(32, dtype=np.int32),
-    )
+    quads = {"input_quads": inputs.view(np.int32), "hidden_quads": hidden.view(np.int32)}
+    return buffers(Accumulators, {"inputs": inputs, "hidden": hidden, **quads}, plies=plies)
 
 
 @kernel()

@@ -15,6 +15,7 @@ from engine.search.params import SearchParams
 from engine.search.session import Search
 from engine.search.tree import MAX_DEPTH, NO_PARENT, NODES, ROOT_PLY, new_tree
 from selfplay.games.player import KernelVisits, TreePlayer
+from selfplay.games.seats import SPARE_NODES
 from selfplay.teachers.accumulators import start
 from selfplay.teachers.draw_sources import TREES, Games, put_game_position
 from selfplay.teachers.drawing import DrawSpace, below, offer, uniform
@@ -23,7 +24,6 @@ from selfplay.teachers.static_value import static_value
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
 GROUPS_A_TREE = 50  # nodes of a tree that are offered, at most, where each gives a group; set by hand
 TREE_SIZES = (1, 2, 4)  # times half the visits asked for, drawn for each tree, so that trees of several ages are seen
-SPARE_NODES = 256  # mates found at leaves use nodes but no visits
 
 
 class TreeSource:

@@ -7,17 +7,18 @@ sets of siblings, as a search sees them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.board.attacks import in_check
 from engine.board.ending import FIFTY_MOVE_PLIES, insufficient_material
-from engine.board.layout import HALFMOVE, KEY, MAX_MOVES, ROW_WORDS
+from engine.board.layout import HALFMOVE, KEY, MAX_MOVES
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.elementary import log
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.tactics.quiescence import immediate_gain
 from engine.tactics.see import see
 from selfplay.records.calibration import STATIC
@@ -44,17 +45,17 @@ class DrawSpace(NamedTuple):
     """All buffers of one thread: N rows of values, M rows with scored moves."""
 
     teacher: Teacher
-    rng: np.ndarray  # uint64 [1] state of SplitMix64
-    limits: np.ndarray  # float64 [3] calm limit in centipawns, share of positions not calm, share scored
-    groups: np.ndarray  # int64 [3] least rows of a group (0: single positions), depth of labels, calm limit in units
-    moves: np.ndarray  # uint16 [218]
-    scores: np.ndarray  # int64 [218]
-    values: np.ndarray  # uint64 [N, 4] packed
-    keys: np.ndarray  # uint64 [N]
-    noted: np.ndarray  # uint64 [M, 16] positions whose moves are to be scored
-    noted_labels: np.ndarray  # int64 [M, 3] root, plies left, kind
-    scored: np.ndarray  # uint64 [M, 8] packed
-    counts: np.ndarray  # int64 [4] values, noted, positions offered; values at which to stop
+    rng: Annotated[np.ndarray, "uint64 [1]"]  # state of SplitMix64
+    limits: Annotated[np.ndarray, "float64 [3]"]  # calm limit in centipawns, share of positions not calm, share scored
+    groups: Annotated[np.ndarray, "int64 [3]"]  # least rows of a group or 0, depth of labels, calm limit in units
+    moves: Annotated[np.ndarray, "uint16 [218]"]
+    scores: Annotated[np.ndarray, "int64 [218]"]
+    values: Annotated[np.ndarray, "uint64 [N, 4]"]  # packed
+    keys: Annotated[np.ndarray, "uint64 [N]"]
+    noted: Annotated[np.ndarray, "uint64 [M, 16]"]  # positions whose moves are to be scored
+    noted_labels: Annotated[np.ndarray, "int64 [M, 3]"]  # root, plies left, kind
+    scored: Annotated[np.ndarray, "uint64 [M, 8]"]  # packed
+    counts: Annotated[np.ndarray, "int64 [4]"]  # values, noted, positions offered; values at which to stop
 
 
 def new_draw_space(
@@ -66,21 +67,14 @@ def new_draw_space(
     depth: int = STATIC,
 ) -> DrawSpace:
     """Buffers for `size` values, and for a group that goes beyond."""
-    n_scored = int(size * limits[2]) + 1
-    return DrawSpace(
-        teacher=new_teacher(net),
-        rng=np.array([seed], np.uint64),
-        limits=np.array(limits),
-        groups=np.array([groups_of, depth, int(limits[0] * UNITS_PER_CP)]),
-        moves=np.zeros(MAX_MOVES, np.uint16),
-        scores=np.zeros(MAX_MOVES, np.int64),
-        values=np.zeros((size + MAX_MOVES, VALUE_WORDS), np.uint64),
-        keys=np.zeros(size + MAX_MOVES, np.uint64),
-        noted=np.zeros((n_scored, ROW_WORDS), np.uint64),
-        noted_labels=np.zeros((n_scored, 3), np.int64),
-        scored=np.zeros((n_scored, SCORED_WORDS), np.uint64),
-        counts=np.array([0, 0, 0, size]),
-    )
+    given = {
+        "teacher": new_teacher(net),
+        "rng": np.array([seed], np.uint64),
+        "limits": np.array(limits),
+        "groups": np.array([groups_of, depth, int(limits[0] * UNITS_PER_CP)]),
+        "counts": np.array([0, 0, 0, size]),
+    }
+    return buffers(DrawSpace, given, N=size + MAX_MOVES, M=int(size * limits[2]) + 1)
 
 
 # ---- chance ---------------------------------------------------------------------------------------------------------

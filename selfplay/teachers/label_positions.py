@@ -23,6 +23,7 @@ from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, make_durable, naming
 from selfplay.data.split import position_keys
 from selfplay.data.teacher import read_teacher
+from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.collect import collect
 from selfplay.records.uci_text import MOVE_OF_TEXT, king_takes_rook
 from selfplay.teachers.label_tasks import LabelTask
@@ -126,14 +127,13 @@ def label_positions(
     known: np.ndarray,
     count: int,
     concurrency: int,
-    report: Callable[[float, str], None],
-    tell: Callable[[str], None],
-    stop: Callable[[], bool],
+    report: Report,
+    tell: Tell,
+    stop: Stop,
 ) -> bool:
     """Label positions until `out` has `count` of them or the tasks end; False when stopped before.
 
-    known: sorted keys uint64[n] of positions that have labels elsewhere. `report` gets the share that is labelled,
-    0..1, and a text about it. Raises the teacher's errors, such as EngineDied.
+    known: sorted keys uint64[n] of positions labelled elsewhere. Raises the teacher's errors, such as EngineDied.
     """
     asked, before, started = set(out.keys), len(out.keys), time.monotonic()
 
@@ -171,7 +171,7 @@ def _label(
     teacher: _Teacher,
     wanted: tuple[LabelTask, list[int]],
     give: Callable[[tuple[LabelTask, LabelsByPly]], None],
-    halted: Callable[[], bool],
+    halted: Stop,
 ) -> None:
     """Ask the teacher about the plies of a task, and give what it said even if it then dies."""
     task, plies = wanted
@@ -193,7 +193,7 @@ class _Teacher:
     Raises ConfigError if the engine does not start.
     """
 
-    def __init__(self, new_engine: Callable[[], UciEngine], tell: Callable[[str], None]) -> None:
+    def __init__(self, new_engine: Callable[[], UciEngine], tell: Tell) -> None:
         self._new_engine = new_engine
         self._tell = tell
         self._engine = new_engine()

@@ -31,19 +31,12 @@ WIDEST = 60  # most moves followed per node of a tree; more are hardly ever visi
 
 @dataclass(frozen=True)
 class LabelTask:
-    """A game with positions to label.
+    """A game with positions to label."""
 
-    Attributes:
-        stack: uint64[n + 1, 16], its positions.
-        moves: uint16[n].
-        result: PGN's, or UNKNOWN_RESULT.
-        plies: plies of the positions to label, ascending; ply n is after the last move.
-    """
-
-    stack: np.ndarray
-    moves: np.ndarray
-    result: str
-    plies: tuple[int, ...]
+    stack: np.ndarray  # uint64[n + 1, 16], its positions
+    moves: np.ndarray  # uint16[n]
+    result: str  # PGN's, or UNKNOWN_RESULT
+    plies: tuple[int, ...]  # plies of the positions to label, ascending; ply n is after the last move
 
     @cached_property
     def chess960(self) -> bool:

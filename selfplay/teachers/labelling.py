@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
 from engine.options.settings import check_settings, check_weights, setting
+from selfplay.interrupt import Report, Stop
 from selfplay.records.calibration import ONE_PLY, STATIC
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, follows_of, keys_of_rows, leads_of
 from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
@@ -152,11 +152,8 @@ class LabelRun:
     def published(self) -> Published:
         return self._writer.published
 
-    def run(self, count: int, threads: int, report: Callable[[float, str], None], stop: Callable[[], bool]) -> bool:
-        """Publish chunks until the folder has `count` values (True) or `stop()` (False).
-
-        `report` gets the share of `count` that is there, 0..1, and a text about it.
-        """
+    def run(self, count: int, threads: int, report: Report, stop: Stop) -> bool:
+        """Publish chunks until the folder has `count` values (True) or `stop()` (False)."""
         begun, at_first = time.monotonic(), self.published.values
         with ThreadPool(threads, "label") as pool:
             while self.published.values < count:

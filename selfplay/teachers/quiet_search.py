@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.board.attacks import in_check
-from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import copy_row, make
 from engine.native.jit import kernel
+from engine.native.memory import buffers
 from engine.tactics.quiescence import forcing_moves, take_best
 from engine.tactics.see import see
 from selfplay.records.targets import MATE_SCORE_CP
@@ -30,22 +30,14 @@ class Teacher(NamedTuple):
 
     net: StockfishNet
     acc: Accumulators
-    rows: np.ndarray  # uint64 [MAX_QUIET_PLY + 2, 16]
-    moves: np.ndarray  # uint16 [MAX_QUIET_PLY + 2, 218]
-    scores: np.ndarray  # int64 [MAX_QUIET_PLY + 2, 218] order of the moves, highest first
-    nodes: np.ndarray  # int64 [1] positions of this quiescence
+    rows: Annotated[np.ndarray, "uint64 [MAX_QUIET_PLY + 2, 16]"]
+    moves: Annotated[np.ndarray, "uint16 [MAX_QUIET_PLY + 2, 218]"]
+    scores: Annotated[np.ndarray, "int64 [MAX_QUIET_PLY + 2, 218]"]  # order of the moves, highest first
+    nodes: Annotated[np.ndarray, "int64 [1]"]  # positions of this quiescence
 
 
 def new_teacher(net: StockfishNet) -> Teacher:
-    plies = MAX_QUIET_PLY + 2
-    return Teacher(
-        net=net,
-        acc=new_accumulators(plies),
-        rows=np.zeros((plies, ROW_WORDS), np.uint64),
-        moves=np.zeros((plies, MAX_MOVES), np.uint16),
-        scores=np.zeros((plies, MAX_MOVES), np.int64),
-        nodes=np.zeros(1, np.int64),
-    )
+    return buffers(Teacher, {"net": net, "acc": new_accumulators(MAX_QUIET_PLY + 2)})
 
 
 @kernel()

@@ -56,21 +56,13 @@ def spread_positions(positions: AnySet, limit: int) -> tuple[PositionSet, np.nda
 
 
 class Family(ABC):
-    """Makes, trains and scores the networks of one family and size.
+    """Makes, trains and scores the networks of one family and size."""
 
-    Attributes:
-        recipe: default training settings.
-        clips: whether gradients are clipped; their norm takes one more pass over all of them.
-        on_device: whether it can train on a GPU.
-        plays_on_device: whether it can play there.
-        average_every: steps between two updates of the averaged weights.
-    """
-
-    recipe: Recipe
-    clips = False
-    on_device = False
-    plays_on_device = False
-    average_every = 1
+    recipe: Recipe  # default training settings
+    clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
+    on_device = False  # whether it can train on a GPU
+    plays_on_device = False  # whether it can play there
+    average_every = 1  # steps between two updates of the averaged weights
 
     @abstractmethod
     def build(self, rng: np.random.Generator) -> Layer:

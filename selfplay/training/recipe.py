@@ -11,21 +11,13 @@ from selfplay.training.losses import LossWeights
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults of a family. `pretrain`, `fit`, `loop` and `bench` use them unless a flag or file overrides them.
+    """Defaults of a family. `pretrain`, `fit`, `loop` and `bench` use them unless a flag or file overrides them."""
 
-    Attributes:
-        batch_size: positions per step.
-        peak_rate: the highest learning rate of a run.
-        weight_decay: see `LearnerSettings`.
-        variations: see `LearnerSettings`.
-        fit_positions: positions trained on per generation of a self-play run, counting repetitions.
-    """
-
-    batch_size: int
-    peak_rate: float
-    weight_decay: float
-    variations: float
-    fit_positions: int
+    batch_size: int  # positions per step
+    peak_rate: float  # the highest learning rate of a run
+    weight_decay: float  # see `LearnerSettings`
+    variations: float  # see `LearnerSettings`
+    fit_positions: int  # positions trained on per generation of a self-play run, counting repetitions
 
 
 TOWER_RECIPE = Recipe(batch_size=256, peak_rate=2e-3, weight_decay=1e-2, variations=0.0, fit_positions=32_768)

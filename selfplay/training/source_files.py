@@ -63,23 +63,13 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """What to train on.
+    """What to train on."""
 
-    Attributes:
-        data: files, folders and patterns. Either all have a weight, or none: then every position counts alike.
-        pgn_min_elo: lowest Elo of either player in the games of PGN collections.
-        scored_share: part of the label folders' mixture weight that goes to positions with scored moves.
-        heldout_share: share of the games, by a hash of their moves, that are held out in every file and label folder;
-            HELD_OUT_SHARE at least.
-        heldout: games to score on, as in `data_files`, in place of held-out games of the first file; none of them is
-            trained on.
-    """
-
-    data: tuple[Source, ...] = ()
-    pgn_min_elo: int = 0
-    scored_share: float = 0.25
-    heldout_share: float = HELD_OUT_SHARE
-    heldout: Path | None = None
+    data: tuple[Source, ...] = ()  # files, folders and patterns; without any weight, positions count alike
+    pgn_min_elo: int = 0  # lowest Elo of either player in the games of PGN collections
+    scored_share: float = 0.25  # part of the label folders' mixture weight that goes to positions with scored moves
+    heldout_share: float = HELD_OUT_SHARE  # HELD_OUT_SHARE at least, of all games, by a hash of their moves
+    heldout: Path | None = None  # games to score on, in place of held-out games of the first file; never trained on
 
     def found(self) -> list[list[tuple[Path, str]]]:
         """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""

@@ -33,9 +33,7 @@ def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path: 
     ("heading", "tag", "missing"),
     [("1.2.3", "v1.2.3", None), ("Unreleased", "v1.2.3", "CHANGELOG.md"), ("1.2.3", "v1.2.4", "engine/__init__.py")],
 )
-def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(
-    tmp_path: Path, heading: str, tag: str, missing: str | None
-) -> None:
+def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(tmp_path, heading, tag, missing):
     """A release changes `__version__` and the one heading of the change log, and nothing else."""
     for name, old, new in (
         ("engine/__init__.py", f'__version__ = "{__version__}"', '__version__ = "1.2.3"'),

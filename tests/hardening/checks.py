@@ -10,6 +10,7 @@ from tests.hardening.targets import TARGETS
 
 FUZZED_FILES = 100_000  # of each format
 SMALL_KERNELS = ("-m", "plain", "-W", "ignore::RuntimeWarning")  # NumPy's scalars warn where words wrap around
+LINES, COUNT = 1_000_000, object()
 BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")
 
 
@@ -27,66 +28,47 @@ class Check:
 def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
     """All of them, the shortest first. `logs` also takes what a check writes."""
 
-    def size(full: int, small: int) -> int:
-        return small if quick else full
-
     def module(name: str, *words: object) -> list[str]:
         return [sys.executable, "-m", name, *map(str, words)]
 
     def tests(name: str, *words: object, **environment: str) -> Check:
         return Check(name, 0, "tests", module("pytest", "-q", *words), {**os.environ, **environment})
 
-    games, lines, kills = size(1000, 4), size(1_000_000, 5_000), size(100, 2)
-    visits, inputs, seconds = size(10_000_000, 300_000), size(FUZZED_FILES, 500), size(600, 30)
-    fuzzers = [
-        Check(
-            f"fuzz-{name}",
-            inputs,
-            "files",
-            module("tests.hardening.fuzz", name, "--inputs", inputs, "--seed", seed, "--keep", logs / "findings"),
-        )
-        for name in TARGETS
-    ]
-    surroundings = [
-        tests(name, *words, f"tests/hardening/test_{name.replace('-', '_')}.py")
-        for name, words in {
-            "security": (),
-            "places": (),
-            "clock-jumps": (),
-            "low-memory": (),
-            "full-disk": ("-m", "slow or not slow"),
-            "network": (),
-        }.items()
-    ]
+    def check(name: str, full: int, small: int, unit: str, program: str, *words: object) -> Check:
+        """A module that counts; COUNT among its words stands for how often."""
+        count = small if quick else full
+        return Check(name, count, unit, module(program, *(count if word is COUNT else word for word in words)))
+
+    numbered = ("--seed", seed)
+    kept = (*numbered, "--keep", logs / "findings")
+    surroundings = ("security", "places", "clock-jumps", "low-memory", "full-disk", "network")
     return [
-        *surroundings,
+        *(
+            tests(name, "-m", "not overlong", f"tests/hardening/test_{name.replace('-', '_')}.py")
+            for name in surroundings
+        ),
         tests("plain-kernels", *SMALL_KERNELS, "tests/unit", NUMBA_DISABLE_JIT="1"),
-        *fuzzers,
-        Check("fuzz-uci", lines, "lines", module("tests.protocol.fuzz", "--lines", lines, "--seed", seed)),
-        Check("fuzz-options", lines, "lines", module("tests.protocol.fuzz_options", "--lines", lines, "--seed", seed)),
-        Check("determinism", size(3, 2), "runs each", module("benchmarks.determinism", "--runs", size(3, 2))),
-        Check(
+        *(
+            check(f"fuzz-{name}", FUZZED_FILES, 500, "files", "tests.hardening.fuzz", name, "--inputs", COUNT, *kept)
+            for name in TARGETS
+        ),
+        check("fuzz-uci", LINES, 5_000, "lines", "tests.protocol.fuzz", "--lines", COUNT, *numbered),
+        check("fuzz-options", LINES, 5_000, "lines", "tests.protocol.fuzz", "--options", "--lines", COUNT, *numbered),
+        check("determinism", 3, 2, "runs each", "benchmarks.determinism", "--runs", COUNT),
+        check(
             "endurance",
-            visits,
+            10_000_000,
+            300_000,
             "visits",
-            module("benchmarks.endurance", "--visits", visits, "--searches", size(500, 20)),
+            "benchmarks.endurance",
+            "--visits",
+            COUNT,
+            "--searches",
+            20 if quick else 500,
         ),
-        Check("side-by-side", seconds, "seconds", module("tests.hardening.side_by_side", "--seconds", seconds)),
-        Check("kill-campaign", kills, "kills", module("benchmarks.kill_campaign", "--kills", kills, "--seed", seed)),
+        check("side-by-side", 600, 30, "seconds", "tests.hardening.side_by_side", "--seconds", COUNT),
+        check("kill-campaign", 100, 2, "kills", "benchmarks.kill_campaign", "--kills", COUNT, *numbered),
         # Two matches, against itself and against Stockfish.
-        Check(
-            "forfeits", games, "games", module("benchmarks.forfeits", "--games", games // 2, "--out", logs / "forfeits")
-        ),
-        tests(
-            "bounds",
-            *(BOUNDED if not quick else BOUNDED[:1]),
-            NUMBA_BOUNDSCHECK="1",
-            AINO_CACHE_DIR=str(logs / "bounds"),
-        ),
-        Check(
-            "install",
-            size(12, 3),
-            "environments",
-            module("tests.hardening.install", *(["--pythons", "{}.{}".format(*sys.version_info)] if quick else [])),
-        ),
+        check("forfeits", 500, 2, "games each", "benchmarks.forfeits", "--games", COUNT, "--out", logs / "forfeits"),
+        tests("bounds", *BOUNDED[: 1 if quick else None], NUMBA_BOUNDSCHECK="1", AINO_CACHE_DIR=str(logs / "bounds")),
     ]

@@ -21,9 +21,7 @@ def test_every_check_has_a_name_of_its_own_and_something_to_run(quick: bool, tmp
         assert all(Path(name).exists() for name in files), files
 
 
-def test_the_table_tells_what_passed_and_its_faults_are_the_exit_status(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_tells_what_passed_and_its_faults_are_the_exit_status(tmp_path, monkeypatch, capsys):
     (tmp_path / "test_two.py").write_text("def test_a(): pass\ndef test_b(): pass\n")
     pytest_words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
     two = Check("two", 0, "tests", [sys.executable, *pytest_words])

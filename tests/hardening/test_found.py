@@ -109,9 +109,7 @@ def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
         ("1. e5 (1. e4) (1. d4) e5", "", 1, False),
     ],
 )
-def test_a_move_that_cannot_be_read_ends_its_own_line_alone(
-    moves: str, main_line: str, errors: int, reads_main_line: bool, written
-) -> None:
+def test_a_move_that_cannot_be_read_ends_its_own_line_alone(moves, main_line, errors, reads_main_line, written):
     path = written("game.pgn", f'[Event "x"]\n\n{moves}\n')
     game = next(read_every_game(path)).game
     assert [node.san() for node in game.mainline()] == main_line.split()

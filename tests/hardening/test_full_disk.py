@@ -14,7 +14,6 @@ from tests.protocol.aino_process import START_S, EngineProcess
 from tests.protocol.lines import best_move, scored
 from tests.selfplay import scripted_engine
 from tests.selfplay.data.test_v6 import searched_game
-from tests.selfplay.teachers import scripted_teacher
 from tests.selfplay.teachers.nets import material_net_bytes
 
 FULL = 150  # bytes that a file may have
@@ -77,7 +76,7 @@ def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
 
 # ---- aino-train ---------------------------------------------------------------------------------------------------
 
-ENGINE, TEACHER = (f'cmd="{sys.executable} {module.__file__}"' for module in (scripted_engine, scripted_teacher))
+ENGINE, TEACHER = (f'cmd="{sys.executable} {scripted_engine.__file__} {kind}"' for kind in ("", "teacher"))
 SHORT = ("--nodes", 5, "--longest", 6)
 # The words of a command, in which @ is a folder with `inputs`; the bytes that a file may have; the file that is named.
 WRITERS = {

@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +52,7 @@ def hang(path: Path) -> None:
     ],
     ids=["a foreign exception", "a hang", "memory eaten", "an absurd allocation"],
 )
-def test_a_fault_is_found(
-    fault: Callable[[Path], object], bounds: dict[str, float], finding: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_is_found(fault, bounds, finding, monkeypatch):
     for name, value in bounds.items():
         monkeypatch.setattr(fuzzer, name, value)
     assert list(fuzzer.fuzz(planted(fault), 3, seed=1).findings) == [f"{finding} at ?"]

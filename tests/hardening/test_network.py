@@ -43,9 +43,7 @@ def test_asking_for_the_network_is_seen(program: str, offline: dict[str, str]) -
     ],
     ids=["uci", "analyse", "annotate", "explain"],
 )
-def test_the_player_asks_for_no_network(
-    words: tuple[object, ...], text: str, offline: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_player_asks_for_no_network(words, text, offline, tmp_path):
     paths = {"GAME": tmp_path / "game.pgn", "PAGE": tmp_path / "page.html"}
     paths["GAME"].write_text(PGN)
     done = limited.run("uci", *(paths.get(str(word), word) for word in words), environment=offline, text=text)

@@ -100,9 +100,7 @@ def test_a_file_is_not_written_through_a_planted_link(tmp_path: Path, monkeypatc
 
 @pytest.mark.skipif(os.name != "posix", reason="folders are not synchronised here")
 @pytest.mark.parametrize(("code", "fails"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
-def test_a_file_system_that_cannot_synchronise_folders_takes_files(
-    code: int, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_that_cannot_synchronise_folders_takes_files(code, fails, tmp_path, monkeypatch):
     def fsync(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(code, os.strerror(code))
@@ -141,9 +139,7 @@ def test_files_have_the_users_permissions(tmp_path: Path, narrow_umask: int) -> 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders have no such permissions here")
 @pytest.mark.parametrize("mode", [0o777, 0o775])
-def test_a_kernel_cache_that_others_may_write_is_not_used(
-    mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_cache_that_others_may_write_is_not_used(mode, tmp_path, monkeypatch):
     monkeypatch.setattr(jit.tempfile, "gettempdir", lambda: str(tmp_path))
     folder = Path(jit._temporary_folder())
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

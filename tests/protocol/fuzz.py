@@ -1,26 +1,36 @@
-"""A long conversation with the real engine, full of nonsense: `python -m tests.protocol.fuzz --lines 1000000 --seed 1`.
+"""Long conversations with the real engine: `python -m tests.protocol.fuzz --lines 1000000 --seed 1 [--options]`.
 
-Valid commands, broken ones, bytes that are no text and lines of a megabyte come in batches, in the middle of searches.
-After each batch the engine has to be there, to have the position that a well-behaved one would have, and to have said
-exactly one `bestmove` for each `go`. A failure is an AssertionError; the same seed repeats it.
+One engine hears valid commands, broken ones, bytes that are no text and lines of a megabyte, in the middle of searches.
+With `--options`, engines hear sensible commands in any order: every option of the table is set to good and bad values,
+to files that are missing, empty or broken, and to nets of either kind: before the engine is loaded, between searches
+and in the middle of them, and between positions of both kinds of castling. Every `go` owes one best move that is legal
+where it was asked for, and among its `searchmoves`; no search may fail; after each batch the engine has the position
+and the kind of evaluator that it should have. For each batch another engine also answers one `go` of games whose tree
+is always full. A failure is an AssertionError; the same seed sends the same lines.
 """
 
 import argparse
 import random
-import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import chess
+import chess.polyglot
+import numpy as np
 
+from engine.network.tower.model import TowerConfig, build_tower
+from engine.nn import dit
+from engine.options import OPTIONS, Option
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.test_process import read_cases
 
-BATCH = 500  # lines between checks
+BATCH = 200  # lines between checks
+CONVERSATION = 4_000  # lines to one process with `--options`: every new one is set options before it is loaded
 HANG_S = 280.0  # without a line is a hang, also on a busy machine
-LONG_EVERY = 5_000  # lines, on average, between those of a megabyte
-LONG = 1 << 20  # bytes
 MARK = "?this is the end"  # no command: the answer to it says that all before was answered
+LONG = 1 << 20  # bytes of the longest lines
 COMMAND_WORDS = set(
     "uci isready setoption ucinewgame position go stop ponderhit debug register d eval tree bench help quit".split()
 )
@@ -38,44 +48,176 @@ BROKEN_OPTIONS = (
     "Evaluator value x", "CPuct value nan", "UCI_ShowWDL value maybe", "SyzygyPath value /no/such/folder",
     "NoSuchOption value {n}",
 )  # fmt: skip
+FINISHED = ("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3")
 SEARCHES = (
-    "nodes {n}", "movetime {n}", "depth 1", "mate 1 nodes 20", "infinite", "ponder movetime {n}",
-    "ponder wtime 50 btime 50", "wtime {n} btime {n} winc 1 binc 1", "wtime -{n} btime 0",
-    "nodes 20 searchmoves e2e4 d7d5 a1a1", "nodes 5 searchmoves 0000",
+    "nodes {n}", "nodes {n}", "movetime {n}", "depth 1", "mate 2 nodes {n}", "infinite", "ponder wtime 60 btime 60",
+    "wtime {n}0 btime {n}0", "wtime 40 btime 40 winc 1 binc 1 movestogo 2", "wtime -{n} btime 0",
+)  # fmt: skip
+LONG_SEARCHES = (
+    "nodes {n}", "nodes {n}", "nodes {n}", "movetime 100", "depth 40", "mate 3 nodes {n}", "infinite",
+    "wtime 2000 btime 2000",
 )  # fmt: skip
 SMALL_TALK = (
-    "stop", "ponderhit", "isready", "d", "tree", "help", "uci", "register", "debug on", "debug off", "debug maybe",
-    "eval", "go perft 1", "bench 1", "ucinewgame",
+    "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "tree", "d", "bench 1", "go perft 1"
 )  # fmt: skip
+MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}  # a machine has to bear them all
+BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
 
 
-class Fuzzer:
-    """Makes lines from a seed, and knows what they must lead to."""
+class Files:
+    """What options may name: good files and others, in a folder of their own."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
-        self.expected_fen = chess.STARTING_FEN
-        self.searches = 0  # every one owes a best move
-        self.refused = [command for command, _ in read_cases("bad_positions.txt")]
+    def __init__(self, folder: Path) -> None:
+        self.tower, self.broken, self.empty = folder / "tower.dit", folder / "a broken one", folder / "empty"
+        self.book, self.log, self.missing = folder / "book.bin", folder / "talk.log", folder / "missing"
+        dit.save(self.tower, build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1)))
+        self.broken.write_bytes(self.tower.read_bytes()[:-1])
+        self.empty.touch()
+        start = chess.polyglot.zobrist_hash(chess.Board())
+        self.book.write_bytes(start.to_bytes(8, "big") + (796).to_bytes(2, "big") + b"\0\1" + b"\0" * 4)  # e2e4
+
+    def choices(self, field: str) -> list[str]:
+        """Values for an option that is a text; for the net the first two are good."""
+        bad = [str(self.missing), str(self.empty), str(self.broken), ""]
+        return {
+            "weights_file": ["<default>", str(self.tower), *bad[:3]],
+            "book_file": [str(self.book), *bad],
+            "syzygy_path": [str(self.empty.parent), *bad],
+            "log_file": [str(self.log), str(self.missing / "log"), ""],
+        }.get(field, ["", "none none computer X"])
+
+
+class Mixer:
+    """Makes the lines of one conversation from a seed, and knows what they must lead to."""
+
+    noises: tuple[str, ...] = ("",)  # what may stand behind the limits of a search
+
+    def __init__(self, rng: random.Random, files: Files) -> None:
+        self.rng, self.files = rng, files
+        self.refused = False  # whether the last position was
+        self.board = chess.Board()
+        self.asked: list[tuple[str, list[str]]] = []  # the position of each `go`, and its best moves
+        self.evaluator, self.net = "auto", "<default>"  # as last set to something that exists
+        self.preset = "aino"
+        self.net_is_good = True
+        self.chess960 = False
+        self.standard = True  # whether the position can be read without Chess960
         self.kinds: dict[Callable[[], str | bytes], int] = {
-            self.noise: 30,
-            self.shuffled_words: 15,
-            self.refused_position: 15,
-            self.position: 12,
-            self.option: 8,
-            self.search: 6,
-            self.small_talk: 14,
-        }
+            self.option: 45, self.position: 15, self.search: 20, self.talk: 20
+        }  # fmt: skip
 
     def line(self) -> bytes:
         """The next line, with its end."""
-        if self.rng.randrange(LONG_EVERY) == 0:
-            return self.long_line() + b"\n"
-        text = self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]()
-        data = text if isinstance(text, bytes) else text.encode()
-        return data + self.rng.choice((b"\n", b"\n", b"\n", b"\r\n", b" \n"))
+        line = self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]()
+        return (line if isinstance(line, bytes) else line.encode()) + self.rng.choice((b"\n", b"\n", b"\r\n", b" \n"))
 
-    # ---- nonsense ----
+    def talk(self) -> str:
+        """Everything that is neither option, nor position, nor search."""
+        return self.rng.choice(SMALL_TALK)
+
+    def search(self) -> str:
+        """Any `go`; most are cut short by what follows."""
+        allowed, restriction = some_moves(self.rng, self.board, 0.2)
+        self.asked.append((f"{self.board.fen()} {self.board.chess960}", [] if self.refused else allowed))
+        words = self.rng.choice(SEARCHES).format(n=self.rng.randrange(1, 40))
+        return f"go {words}{self.rng.choice(self.noises)}{restriction}"
+
+    # ---- options ----
+
+    def option(self) -> str:
+        """An option of the table with some value, good or bad."""
+        option = self.rng.choice(OPTIONS)
+        if option.type == "button":
+            return f"setoption name {option.name}"
+        if option.type != "string" and self.rng.randrange(12) == 0:
+            return f"setoption name {option.name} value {self._bad(option)}"
+        value = self._value(option)
+        self._note(option, value)
+        return f"setoption name {option.name} value {value or '<empty>'}"
+
+    def _bad(self, option: Option) -> str:
+        """A value that must be refused."""
+        return "-1000000" if option.type == "spin" else self.rng.choice(BAD_VALUES)
+
+    def _value(self, option: Option) -> str:
+        rng = self.rng
+        if option.type == "check":
+            return rng.choice(("true", "false"))
+        if option.type == "combo":
+            # A sparse net of one's own is not among the files: asked for by name it could be a misfit.
+            return rng.choice([choice for choice in option.choices if choice != "sparse"])
+        if option.type == "string":
+            return rng.choice(self.files.choices(option.field))
+        least, most = option.bounds["least"], MODEST.get(option.field, option.bounds["most"])
+        return str(rng.randint(int(least), int(most)) if option.type == "spin" else rng.uniform(least, most))
+
+    def _note(self, option: Option, value: str) -> None:
+        """What the option must lead to."""
+        if option.field == "evaluator":
+            self.evaluator = value
+        elif option.field == "preset":
+            self.preset = value
+        elif option.field == "weights_file":
+            self.net_is_good = value in self.files.choices("weights_file")[:2]
+            self.net = value if self.net_is_good else self.net
+        elif option.field == "chess960":
+            self.chess960 = value == "true"
+            if self.standard or self.chess960:
+                self.board.chess960 = self.chess960
+
+    def evaluators(self) -> set[str]:
+        """The evaluators that may be in use; a net that is refused leaves the one before, whichever that was."""
+        if self.evaluator != "auto":
+            return {self.evaluator}
+        if not self.net_is_good:
+            return {"sparse", "hybrid", "network"}
+        if self.net == "<default>":
+            return {"sparse"}
+        return {"network"} if self.preset == "lc0" else {"hybrid"}
+
+    # ---- positions ----
+
+    def position(self) -> str:
+        """A position; one that needs Chess960 is taken for it, whatever the option says."""
+        kind = self.rng.randrange(8)
+        if kind == 0:
+            return self._place(chess.Board(self.rng.choice(FINISHED)), True, 0)
+        if kind < 4:
+            board = chess.Board.from_chess960_pos(self.rng.randrange(960))
+            standard = board.castling_rights == chess.BB_CORNERS and board.king(chess.WHITE) == chess.E1
+            return self._place(board, standard, self.rng.randrange(40))
+        return self._place(chess.Board(), True, self.rng.randrange(40))
+
+    def _place(self, board: chess.Board, standard: bool, plies: int) -> str:
+        """The command for a game from `board`."""
+        fen, moves = board.fen(), []
+        board.chess960 = self.chess960 or not standard
+        for _ in range(plies):
+            legal = list(board.legal_moves)
+            if not legal:
+                break
+            castling = [move for move in legal if board.is_castling(move)]
+            move = self.rng.choice(castling or legal)
+            moves.append(board.uci(move))
+            board.push(move)
+        self.board, self.standard, self.refused = board, standard, False
+        root = "startpos" if fen == chess.STARTING_FEN and self.rng.randrange(2) else f"fen {fen}"
+        return " ".join(["position", root, *(["moves", *moves] if moves else [])])
+
+
+class Nonsense(Mixer):
+    """Lines of which most are no commands, or must be refused."""
+
+    noises = ("", "", "", " ?", " depth x")
+
+    def __init__(self, rng: random.Random, files: Files) -> None:
+        super().__init__(rng, files)
+        self.evaluator = "material"
+        self.bad_positions = [command for command, _ in read_cases("bad_positions.txt")]
+        self.kinds = {
+            self.noise: 300, self.shuffled_words: 150, self.bad_position: 150, self.long_line: 0.2, self.option: 80,
+            self.position: 120, self.search: 60, self.talk: 140,
+        }  # fmt: skip
 
     def noise(self) -> bytes:
         """Bytes in which no command can be found."""
@@ -86,87 +228,139 @@ class Fuzzer:
         """Words of the protocol out of order, behind one that is no command."""
         return "?" + " ".join(self.rng.choices(TOKENS, k=self.rng.randrange(1, 12)))
 
-    def refused_position(self) -> str:
+    def bad_position(self) -> str:
         """A position that must not be taken."""
+        self.refused = True
         if self.rng.randrange(2):
-            return self.rng.choice(self.refused)
+            return self.rng.choice(self.bad_positions)
         return f"position startpos moves e2e4 {self.rng.choice(TOKENS[4:])}x"
 
     def long_line(self) -> bytes:
         """A megabyte that must change nothing."""
         head = self.rng.choice((b"?", b"position startpos moves ", b"position fen ", b"setoption name ", b"debug "))
+        self.refused = self.refused or head.startswith(b"position")
         return head + self.rng.choice((b"x", b"e2e9 ", b"\xff", b"8/")) * (LONG // 3)
-
-    # ---- sense ----
-
-    def position(self) -> str:
-        """A position that must be taken."""
-        board = chess.Board()
-        for _ in range(self.rng.randrange(12)):
-            moves = list(board.legal_moves)
-            if not moves:
-                break
-            board.push(self.rng.choice(moves))
-        self.expected_fen = board.fen()
-        if self.rng.randrange(2) or not board.move_stack:
-            return f"position fen {board.fen()}"
-        return "position startpos moves " + " ".join(move.uci() for move in board.move_stack)
 
     def option(self) -> str:
         """An option that changes nothing a `d` would show, or is refused."""
         choice = self.rng.choice(self.rng.choice((HARMLESS_OPTIONS, BROKEN_OPTIONS)))
         return f"setoption name {choice.format(n=self.rng.randrange(1, 9))}"
 
-    def search(self) -> str:
-        """Any `go`; most are cut short by what follows."""
-        self.searches += 1
-        words = self.rng.choice(SEARCHES).format(n=self.rng.randrange(1, 30))
-        return f"go {words} {self.rng.choice(('', '', '', '?', 'depth x'))}"
-
-    def small_talk(self) -> str:
-        """Everything else."""
-        return self.rng.choice(SMALL_TALK)
+    def talk(self) -> str:
+        return self.rng.choice((*SMALL_TALK, "help", "register", "debug on", "debug off", "debug maybe"))
 
 
-def check_batch(engine: AinoProcess, fuzzer: Fuzzer, lines: int) -> int:
-    """Sends lines and checks what the engine has become; the number of best moves it said."""
-    engine.send_bytes(b"".join(fuzzer.line() for _ in range(lines)))
-    engine.send("ucinewgame", "isready", MARK, "d")
+def some_moves(rng: random.Random, board: chess.Board, restricted: float) -> tuple[list[str], str]:
+    """The moves that a `go` may choose from, and its words that say so: all legal ones, or for a share fewer."""
+    legal = [board.uci(move) for move in board.legal_moves]
+    if not legal or rng.random() >= restricted:
+        return legal, rng.choice(("", "", "", " searchmoves"))
+    allowed = rng.sample(legal, rng.randint(1, min(4, len(legal))))
+    return allowed, " ".join([" searchmoves", *allowed])
+
+
+def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
+    """Sends lines and checks what was said, and what the engine has become."""
+    first = len(mixer.asked)
+    engine.send_bytes(b"".join(mixer.line() for _ in range(lines)))
+    engine.send("ucinewgame", "isready", MARK)
+    seen = read_to_mark(engine)
+    best_moves = [line.split()[1] for line in seen if line.startswith("bestmove ")]
+    engine.send("d", "position startpos", "go nodes 1")  # a search waits for kernels, `eval` does not
+    seen += engine.read_until("bestmove", HANG_S)
+    engine.send("eval", MARK)
+    seen += read_to_mark(engine)
+    failures = [line for line in seen if " failed" in line]
+    assert not failures, failures
+    fens = [line for line in seen if line.startswith("Fen: ")]
+    assert fens[-1] == f"Fen: {mixer.board.fen()}", (fens[-1], mixer.board.fen())
+    mixer.board, mixer.standard, mixer.refused = chess.Board(chess960=mixer.chess960), True, False
+    names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
+    assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net, mixer.net_is_good)
+    assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
+    for move, (position, allowed) in zip(best_moves, mixer.asked[first:], strict=True):
+        assert move in (allowed or ["(none)"]), (move, position, allowed)
+    assert engine.process.poll() is None
+
+
+def read_to_mark(engine: AinoProcess) -> list[str]:
+    """The lines up to the answer to MARK."""
     seen = [""]
     while not seen[-1].endswith(MARK):
         seen += engine.read_until("info", HANG_S)
-    seen += engine.read_until("Fen:", HANG_S)
-    assert seen[-1] == f"Fen: {fuzzer.expected_fen}", (seen[-1], fuzzer.expected_fen)
-    assert engine.process.poll() is None
-    return sum(line.startswith("bestmove ") for line in seen)
+    return seen
 
 
-def run(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
-    """Sends this many lines to a new engine. Raises AssertionError when it misbehaves."""
-    fuzzer, best_moves, begun = Fuzzer(seed), 0, time.monotonic()
-    with AinoProcess("--evaluator", "material", "--hash-mib", "4", "--threads", "1") as engine:
+def search_full_trees(searches: int, seed: int) -> None:
+    """Plays games in a tree so small that it is always full; asks for every move anyhow, and reads every answer."""
+    rng, board = random.Random(seed), chess.Board()
+    with AinoProcess("--evaluator", "material", "--hash-mib", "1", "--threads", str(1 + seed % 2)) as engine:
         engine.ready()
-        for done in range(0, lines, BATCH):
-            best_moves += check_batch(engine, fuzzer, min(BATCH, lines - done))
-            assert best_moves == fuzzer.searches, f"{best_moves} best moves for {fuzzer.searches} searches"
-            if done % (100 * BATCH) == 0:
-                report(f"{done} lines, {best_moves} searches, {time.monotonic() - begun:.0f} s")
+        for _ in range(searches):
+            if board.is_game_over() or rng.randrange(12) == 0:
+                board = chess.Board()
+                for _ in range(rng.randrange(30)):
+                    board.push(rng.choice(list(board.legal_moves) or [chess.Move.null()]))
+            if not any(board.legal_moves):
+                continue
+            allowed, restriction = some_moves(rng, board, 0.5)
+            words = rng.choice(LONG_SEARCHES).format(n=rng.randrange(1_000, 12_000))
+            moves = " ".join(move.uci() for move in board.move_stack)
+            engine.send(f"position startpos moves {moves}", f"go {words}{restriction}")
+            if words == "infinite":
+                time.sleep(0.3 * rng.random())
+                engine.send("stop")
+            seen = engine.read_until("bestmove", HANG_S)
+            assert not [line for line in seen if " failed" in line], (seen, moves, words, restriction)
+            assert seen[-1].split()[1] in allowed, (seen[-1], moves, words, restriction)
+            board.push_uci(seen[-1].split()[1])
+            if rng.randrange(2) and any(board.legal_moves):
+                board.push(rng.choice(list(board.legal_moves)))
         engine.send("quit")
         status, errors = engine.finish()
-    assert status == 0
-    assert "Traceback" not in errors, errors[-2000:]
-    report(f"{lines} lines, {best_moves} searches, {time.monotonic() - begun:.0f} s: no fault")
+    assert (status, errors) == (0, "")
 
 
-def command(run: Callable[[int, int, Callable[[str], None]], None], documentation: str) -> int:
-    """The command line of a fuzzer: how many lines it sends, and the seed."""
-    parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
+def talk_nonsense(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
+    """Send this many lines to one engine."""
+    converse(Nonsense, ("--evaluator", "material", "--hash-mib", "4", "--threads", "1"), lines, lines, seed, report)
+
+
+def set_options(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
+    """Send this many lines, with a new process every few thousand, and search a full tree beside each."""
+    converse(Mixer, (), lines, CONVERSATION, seed, report)
+
+
+def converse(
+    kind: type[Mixer], flags: tuple[str, ...], lines: int, length: int, seed: int, report: Callable[[str], None]
+) -> None:
+    """Hold conversations of so many lines. Raises AssertionError when an engine misbehaves."""
+    rng, begun, searches = random.Random(seed), time.monotonic(), 0
+    with tempfile.TemporaryDirectory() as folder:
+        files = Files(Path(folder))
+        for done in range(0, lines, length):
+            mixer, end = kind(rng, files), min(done + length, lines)
+            with AinoProcess(*flags) as engine:
+                for start in range(done, end, BATCH):
+                    check_batch(engine, mixer, min(BATCH, end - start))
+                    if start % (100 * BATCH) == 0:
+                        report(f"{start} lines, {time.monotonic() - begun:.0f} s")
+                engine.send("quit")
+                assert engine.finish() == (0, "")
+            searches += len(mixer.asked)
+            if length == CONVERSATION <= lines:
+                search_full_trees((end - done) // BATCH, seed + done)
+    report(f"{lines} lines, {searches} searches, {time.monotonic() - begun:.0f} s: no fault")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--lines", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
-    arguments = parser.parse_args()
-    run(arguments.lines, arguments.seed, lambda text: print(text, flush=True))
-    return 0
+    parser.add_argument("--options", action="store_true", help="set options in any order, and talk no nonsense")
+    given = parser.parse_args()
+    (set_options if given.options else talk_nonsense)(given.lines, given.seed, lambda text: print(text, flush=True))
 
 
 if __name__ == "__main__":
-    sys.exit(command(run, __doc__))
+    main()

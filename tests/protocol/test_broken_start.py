@@ -48,9 +48,7 @@ class Chosen(FakeEngine):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_search_that_failed_played_the_first_legal_move(
-    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_search_that_failed_played_the_first_legal_move(error, monkeypatch, capsys):
     monkeypatch.setattr(Chosen, "errors", (error,))
     talk = Conversation(Chosen)
     talk.say("setoption name MultiPV value 2", "position startpos", "go nodes 5 searchmoves g1f3 b1c3")
@@ -65,9 +63,7 @@ def test_search_that_failed_played_the_first_legal_move(
 
 
 @pytest.mark.parametrize("fails_at", ["factory", "search"])
-def test_where_material_fails_too_there_is_no_move(
-    fails_at: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_where_material_fails_too_there_is_no_move(fails_at, monkeypatch, capsys):
     def make(options: EngineOptions) -> FakeEngine:
         if fails_at == "factory":
             raise RuntimeError("broken")
@@ -96,9 +92,7 @@ def test_move_that_was_found_before_the_search_failed_is_played(capsys: pytest.C
 
 
 @pytest.mark.parametrize("command", ["go nodes 5", "go infinite", "go perft 2", "isready"])
-def test_command_that_could_not_have_a_thread_was_never_answered(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_that_could_not_have_a_thread_was_never_answered(command, monkeypatch, capsys):
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -140,9 +134,7 @@ def dying_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
 @pytest.mark.skipif(os.name != "posix", reason="ends by signals")
 @pytest.mark.parametrize("way", ENDS)
-def test_search_went_the_way_of_the_compilers_that_died(
-    way: str, dying_compiler: Callable[[str], None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_search_went_the_way_of_the_compilers_that_died(way, dying_compiler, capsys):
     """It compiled in the engine's own process, which then died without a move, or was busy for ever."""
     end, status = ENDS[way]
     dying_compiler(end)

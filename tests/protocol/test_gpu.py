@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import engine.evaluation.device
-import engine.network.tower.gpu
 from engine.backend import get_backend
 from engine.evaluation.device import DeviceEvaluator
 from engine.network.tower.model import TowerConfig
@@ -20,6 +18,7 @@ from tests.protocol.fake_engine import Conversation
 from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError
 from tests.unit.network.fused_tower import random_model
 
+pytestmark = pytest.mark.usefixtures("small_parts")
 FAILURES = {
     "no compiler": ("launch", RuntimeError("CuPy failed to load libnvrtc.so.12: OSError")),
     "no cuBLAS": ("product", ImportError("libcublas.so.12: cannot open shared object file")),
@@ -28,13 +27,6 @@ FAILURES = {
     "lost while copying": ("upload", CUDARuntimeError("cudaErrorECCUncorrectable")),
 }
 MOVES = "position startpos moves e2e4 e7e5"
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (engine.network.tower.gpu, engine.evaluation.device):
-        monkeypatch.setattr(module, "PART_SIZES", (4, 16))
-        monkeypatch.setattr(module, "PART", 16)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +82,7 @@ def plays_on(talk: Conversation, net: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_device_that_cannot_compute_at_load_costs_one_line(
-    failure: str, device: Device, talk: Conversation, net: Path
-) -> None:
+def test_device_that_cannot_compute_at_load_costs_one_line(failure, device, talk, net):
     device.fail(*FAILURES[failure])
     talk.say("setoption name Backend value auto", "isready")
     (line,) = about_gpu(talk)
@@ -103,9 +93,7 @@ def test_device_that_cannot_compute_at_load_costs_one_line(
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_device_that_fails_while_it_loads_the_network_costs_one_line(
-    failure: str, device: Device, talk: Conversation, net: Path
-) -> None:
+def test_device_that_fails_while_it_loads_the_network_costs_one_line(failure, device, talk, net):
     get_backend("cupy")  # the check succeeds
     kind, error = FAILURES[failure]
     device.fail(kind, error, after=3)
@@ -117,9 +105,7 @@ def test_device_that_fails_while_it_loads_the_network_costs_one_line(
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_named_device_that_fails_at_load_costs_that_option_alone(
-    failure: str, device: Device, talk: Conversation, net: Path
-) -> None:
+def test_named_device_that_fails_at_load_costs_that_option_alone(failure, device, talk, net):
     device.fail(*FAILURES[failure])
     talk.say("setoption name Backend value cupy", "isready")
     refusal, news = about_gpu(talk)
@@ -130,9 +116,7 @@ def test_named_device_that_fails_at_load_costs_that_option_alone(
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_device_that_fails_in_the_middle_of_a_game_costs_one_line(
-    failure: str, device: Device, talk: Conversation, net: Path
-) -> None:
+def test_device_that_fails_in_the_middle_of_a_game_costs_one_line(failure, device, talk, net):
     talk.say("setoption name Backend value cupy", "isready")
     assert isinstance(talk.engine.evaluator._network, DeviceEvaluator)
     talk.say(MOVES, "go nodes 60")
@@ -178,9 +162,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, device_s: float, processor_s: float) 
     monkeypatch.setattr(DeviceEvaluator, "_seconds", seconds)
 
 
-def test_auto_takes_the_faster_and_says_which(
-    device: Device, talk: Conversation, net: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_takes_the_faster_and_says_which(device, talk, net, monkeypatch):
     timed(monkeypatch, 0.002, 0.03)
     talk.say("isready")
     assert about_gpu(talk) == ["a stand-in plays (Backend cupy): 20 positions in 2.0 ms, the processor takes 30"]
@@ -190,9 +172,7 @@ def test_auto_takes_the_faster_and_says_which(
     assert device.total("product") > 0
 
 
-def test_auto_leaves_a_slower_device_aside(
-    device: Device, talk: Conversation, net: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_leaves_a_slower_device_aside(device, talk, net, monkeypatch):
     timed(monkeypatch, 0.03, 0.002)
     talk.say("isready")
     (line,) = about_gpu(talk)
@@ -206,9 +186,7 @@ def test_auto_leaves_a_slower_device_aside(
     assert device.total("product") == 0
 
 
-def test_search_of_400_nodes_on_a_device_finds_the_processors_move(
-    device: Device, talk: Conversation, net: Path
-) -> None:
+def test_search_of_400_nodes_on_a_device_finds_the_processors_move(device, talk, net):
     talk.say("setoption name Backend value cupy", "isready")
     found, expected = move_of(talk, net, 400)
     assert found == expected
@@ -216,9 +194,7 @@ def test_search_of_400_nodes_on_a_device_finds_the_processors_move(
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_tree_gathers_while_another_thread_waits_for_the_device(
-    fails: bool, device: Device, talk: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_tree_gathers_while_another_thread_waits_for_the_device(fails, device, talk, monkeypatch):
     monkeypatch.setattr("engine.search.batches.BATCHED_VISITS_PER_LEAF", 1)
     threads: list[tuple[str, int]] = []
     fly = DeviceEvaluator._fly

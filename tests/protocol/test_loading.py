@@ -27,9 +27,7 @@ def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation
     assert talk.engine.options.hash_mib == 64
 
 
-def test_hash_beyond_the_memory_is_granted_with_one_warning(
-    talk: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hash_beyond_the_memory_is_granted_with_one_warning(talk, monkeypatch):
     monkeypatch.setattr(machine, "physical_memory_mib", lambda: 1000)
     talk.say("setoption name Hash value 1000", "isready")
     assert talk.infos() == []
@@ -38,9 +36,7 @@ def test_hash_beyond_the_memory_is_granted_with_one_warning(
     assert talk.engine.options.hash_mib == 1001
 
 
-def test_memory_that_the_system_does_not_tell_is_no_reason_to_warn(
-    talk: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_that_the_system_does_not_tell_is_no_reason_to_warn(talk, monkeypatch):
     monkeypatch.delattr(os, "sysconf", raising=False)
     talk.say("setoption name Hash value 65536", "isready")
     assert talk.infos() == []
@@ -120,9 +116,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize("ready_before", [False, True], ids=["before the first isready", "later"])
 @pytest.mark.parametrize(("field", "value", "settings", "instead"), REFUSALS, ids=[row[0] for row in REFUSALS])
-def test_what_cannot_be_loaded_costs_that_option_alone(
-    field: str, value: str, settings: tuple[str, ...], instead: str, ready_before: bool
-) -> None:
+def test_what_cannot_be_loaded_costs_that_option_alone(field, value, settings, instead, ready_before):
     talk = Conversation(refusing(**{field: value}))
     if ready_before:
         talk.say("isready")
@@ -198,9 +192,7 @@ def test_conversation_that_a_broken_net_is_demanded_of_ends_with_an_error(tmp_pa
 
 
 @pytest.mark.parametrize("words", [("analyse", "startpos"), ("bench", "--only", "search"), ("warmup",)])
-def test_command_that_names_a_broken_net_ends_with_one_line(
-    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_that_names_a_broken_net_ends_with_one_line(words, tmp_path, capsys):
     net = tmp_path / "empty.dit"
     net.touch()
     assert main([*words, "--weights-file", str(net)]) == 1

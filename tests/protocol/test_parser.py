@@ -99,9 +99,7 @@ CLOCKS = {
         ("nodes 1e3 depth 2", {"depth": 2}, 1),
     ],
 )
-def test_go_reads_numbers_within_bounds_and_says_what_it_skips(
-    text: str, numbers: dict[str, int], problems: int
-) -> None:
+def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, problems):
     command = words.parse_go(text)
     assert command.numbers == numbers
     assert len(command.problems) == problems

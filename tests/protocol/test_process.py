@@ -113,9 +113,7 @@ def test_bad_position_is_refused_and_the_old_one_kept(aino: AinoProcess, command
 
 
 @pytest.mark.parametrize(("command", "mention", "fen"), read_cases("odd_positions.txt"))
-def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(
-    aino: AinoProcess, command: str, mention: str, fen: str
-) -> None:
+def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(aino, command, mention, fen):
     aino.send("position startpos", command)
     said = aino.ready()[:-1]
     assert all(line.startswith("info string position: ") for line in said)

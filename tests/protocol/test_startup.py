@@ -177,9 +177,7 @@ def test_each_fraction_of_tactical_nodes_started_a_compiler(folder: Path) -> Non
     assert not Preparation(replace(OPTIONS, tactical_nodes=0.0), "material").finished
 
 
-def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again(folder, monkeypatch):
     monkeypatch.setattr(PatientEngine, "warm_up", lambda engine: None)
     copy = folder.parent / "other.dit"
     shutil.copy(default_net_path(), copy)
@@ -325,9 +323,7 @@ def test_stop_before_anything_was_compiled_took_any_move(moves: str, only: str, 
     assert plain_move(board, moves) == chess.Move.from_uci(best)
 
 
-def test_where_no_process_can_be_started_the_first_search_compiles(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_no_process_can_be_started_the_first_search_compiles(folder, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(folder / "no such python"))
     Preparation(OPTIONS, "material").wait(None)
     assert not (folder / "work").exists()
@@ -338,9 +334,7 @@ def test_where_nothing_can_be_kept_there_is_nothing_to_wait_for(monkeypatch: pyt
     assert Preparation(OPTIONS, "material").finished
 
 
-def test_the_compiler_runs_no_code_from_the_working_folder(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_compiler_runs_no_code_from_the_working_folder(folder, tmp_path, monkeypatch):
     wicked = tmp_path / "wicked"
     (wicked / "uci").mkdir(parents=True)
     (wicked / "uci" / "__init__.py").write_text("open('was-here', 'w').close()\n")
@@ -382,9 +376,7 @@ def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path: Pat
     assert output_of(program, AINO_CACHE_DIR=str(tmp_path)) == "[]\n"
 
 
-def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(monkeypatch):
     engines: list[Engine] = []
 
     class Counted(Engine):

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,7 @@ def test_prose_is_wrapped_and_examples_are_not(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("main", "commands"), TOP, ids=["aino", "aino-train"])
-def test_list_of_commands_fits_a_narrow_terminal(
-    main: Callable[[Sequence[str]], int],
-    commands: Iterable[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_list_of_commands_fits_a_narrow_terminal(main, commands, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     with pytest.raises(SystemExit):
         main(["--help"])
@@ -43,9 +37,7 @@ def test_list_of_commands_fits_a_narrow_terminal(
 
 
 @pytest.mark.parametrize(("main", "name"), [(main, name) for main, commands in TOP for name in commands])
-def test_help_of_every_command_ends_with_examples(
-    main: Callable[[Sequence[str]], int], name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_help_of_every_command_ends_with_examples(main, name, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([name, "--help"])
     assert stopped.value.code == 0
@@ -65,9 +57,7 @@ def test_help_of_a_part_of_the_loop_shows_the_settings_of_that_part(capsys: pyte
 
 
 @pytest.mark.parametrize(("main", "commands"), TOP, ids=["aino", "aino-train"])
-def test_completion_and_man_page_know_every_command_and_flag(
-    main: Callable[[Sequence[str]], int], commands: Iterable[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_completion_and_man_page_know_every_command_and_flag(main, commands, capsys):
     pytest.importorskip("shtab")
     printed = []
     for words in (["--completion", "bash"], ["--man"]):

@@ -3,15 +3,10 @@
 import pytest
 
 from benchmarks import gpu
-from tests.strict_cupy import Device
 
 
-def test_benchmark_of_a_gpu_prints_a_row_for_everything(
-    device: Device, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("engine.network.tower.gpu", "engine.evaluation.device"):
-        monkeypatch.setattr(f"{module}.PART_SIZES", (4, 16))
-        monkeypatch.setattr(f"{module}.PART", 16)
+@pytest.mark.usefixtures("small_parts")
+def test_benchmark_of_a_gpu_prints_a_row_for_everything(device, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     flags = "--nets 8x1 --batches 4 --train-batch 16 --games 4 --nodes 16 --seconds 0.01 --no-tests"
     gpu.main(flags.split())

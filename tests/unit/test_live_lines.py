@@ -30,9 +30,7 @@ def test_log_tells_share_speed_and_time_left(clock: list[float], capsys: pytest.
     assert capsys.readouterr().out == "12:34:56 games 30%, 3/10 games, 0:03:30 left\n"
 
 
-def test_lines_of_a_log_had_no_time_of_day_and_an_empty_text_two_commas(
-    clock: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_of_a_log_had_no_time_of_day_and_an_empty_text_two_commas(clock, capsys):
     log("generation 1: stopped")
     with live_line("suite", log_s=60.0) as line:
         line.update(0.0)

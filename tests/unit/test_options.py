@@ -29,9 +29,7 @@ from engine.options import OPTIONS, EngineOptions, _quotas, find_option, set_opt
         ("no table of groups", {}, []),
     ],
 )
-def test_a_container_with_two_processors_started_a_thread_for_each_of_the_machine(
-    tmp_path: Path, own: str, limits: dict[str, str], cpus: list[int]
-) -> None:
+def test_a_container_with_two_processors_started_a_thread_for_each_of_the_machine(tmp_path, own, limits, cpus):
     """The system then stops all of them for most of a tenth of a second, and a game is lost by time."""
     (tmp_path / "own").write_text(own)
     for name, text in limits.items():

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,7 +19,7 @@ import numpy as np
 from engine.board.convert import stack_from_board
 from engine.board.layout import empty_stack
 from engine.board.perft import perft
-from engine.cli.console import make_console, say
+from engine.cli.console import make_console, say, waiting
 from engine.cli.machine import blas_kernel, describe_machine, speed_of
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError, NetFileError
@@ -78,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         for name, entry in signatures().items():
             print(f"{name:10}{entry}")
         return 0
-    with _progress() as tell:
+    console = make_console(stderr=True)
+    with waiting(console, "Measuring") as change:
+        tell = change if console.is_terminal else partial(say, console)
         results = measure_parts(options_from_flags(arguments), arguments.seconds, arguments.only, tell)
     if arguments.json:
         print(json.dumps(results, indent=2))
@@ -195,17 +196,6 @@ def signatures() -> dict[str, str]:
         except NetFileError as error:
             found[name] = f"skipped: {error}"
     return found
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Show on stderr what is being measured: as a spinner on a terminal, else as one line for each part."""
-    console = make_console(stderr=True)
-    if console.is_terminal:
-        with console.status("Measuring") as status:
-            yield status.update
-    else:
-        yield partial(say, console)
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------------

@@ -106,14 +106,6 @@ def _level(game: TerminalGame, argument: str) -> None:
     game.say(_("level: {level}", level=_(game.level.text)) + change)
 
 
-def _easy(game: TerminalGame, argument: str) -> None:
-    _level(game, "easy")
-
-
-def _hard(game: TerminalGame, argument: str) -> None:
-    _level(game, "hard")
-
-
 def _clock(game: TerminalGame, argument: str) -> None:
     clock = game.clock
     if clock is None:
@@ -202,8 +194,8 @@ TYPED_COMMANDS: dict[str, Command] = {
     "draw": Command(_draw, "draw", "offer a draw"),
     "resign": Command(_resign, "resign", "resign; asks first"),
     "level": Command(_level, "level [LEVEL]", "set the level: easy, medium, hard, elo 1500, time 2, nodes 500, full"),
-    "easy": Command(_easy, "easy, hard", "change Aino's level"),
-    "hard": Command(_hard, "easy, hard", "change Aino's level"),
+    "easy": Command(lambda game, _: _level(game, "easy"), "easy, hard", "change Aino's level"),
+    "hard": Command(lambda game, _: _level(game, "hard"), "easy, hard", "change Aino's level"),
     "clock": Command(_clock, "clock", "time left"),
     "moves": Command(_moves, "moves", "list all legal moves"),
     "history": Command(_history, "history", "list the moves played so far"),

@@ -25,25 +25,15 @@ LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 
 @dataclass
 class ReadGame:
-    """A game of a text.
+    """A game of a text."""
 
-    Attributes:
-        number: the game's number in the text, from 1; 0 of a fault between games, of which `game` is empty.
-        is_game: False of a fault between games.
-        line: the line on which it begins, from 1.
-        game: tags and moves, as far as they could be read; `game.errors` has the faults.
-        faults: what is wrong with it, in the order of the text.
-        start_fault: why it cannot be played at all: an impossible position or another variant; "" if it can.
-        letters: the language of the pieces' letters.
-    """
-
-    number: int
-    line: int
-    game: chess.pgn.Game
-    faults: list[Fault]
-    start_fault: str = ""
-    letters: str = ENGLISH.name
-    is_game: bool = True
+    number: int  # the game's number in the text, from 1; 0 of a fault between games, of which `game` is empty
+    line: int  # the line on which it begins, from 1
+    game: chess.pgn.Game  # tags and moves, as far as they could be read; `game.errors` has the faults
+    faults: list[Fault]  # what is wrong with it, in the order of the text
+    start_fault: str = ""  # why it cannot be played at all: an impossible position or another variant; "" if it can
+    letters: str = ENGLISH.name  # the language of the pieces' letters
+    is_game: bool = True  # False of a fault between games
 
 
 class GameText:

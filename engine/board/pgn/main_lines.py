@@ -38,32 +38,19 @@ _GAMES, _MOVES = 1024, 16 * LONGEST
 
 @dataclass
 class MainLine:
-    """The moves of a game without its variations.
+    """The moves of a game without its variations."""
 
-    Attributes:
-        line: the line on which the game begins, from 1.
-        end: where the next one begins: bytes of the text from its beginning.
-        start: the first position, uint64 [16].
-        moves: uint16 [plies], codes of `engine.board.layout`.
-        result: the result behind the moves, and `tag_result` that of the tags; "" where there is none.
-        elo: ratings of White and Black, -1 where the tags have none.
-        fault: what is wrong with the game, or the text between games; "" for nothing. Its line comes first.
-        is_game: False of a fault between games.
-        chess960: whether the tags or the start position say so.
-        has_start: whether the tags give a start position.
-    """
-
-    line: int
-    end: int
-    start: np.ndarray
-    moves: np.ndarray
-    result: str
-    tag_result: str
-    elo: tuple[int, int]
-    fault: str = ""
-    is_game: bool = True
-    chess960: bool = False
-    has_start: bool = False
+    line: int  # the line on which the game begins, from 1
+    end: int  # where the next one begins: bytes of the text from its beginning
+    start: np.ndarray  # the first position, uint64 [16]
+    moves: np.ndarray  # uint16 [plies], codes of `engine.board.layout`
+    result: str  # the result behind the moves; "" where there is none
+    tag_result: str  # that of the tags, in the same way
+    elo: tuple[int, int]  # ratings of White and Black, -1 where the tags have none
+    fault: str = ""  # what is wrong with the game, or the text between games; "" for nothing. Its line comes first.
+    is_game: bool = True  # False of a fault between games
+    chess960: bool = False  # whether the tags or the start position say so
+    has_start: bool = False  # whether the tags give a start position
 
 
 def main_lines(text: GameText) -> Iterator[MainLine]:

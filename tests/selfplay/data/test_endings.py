@@ -1,7 +1,6 @@
 """Endings that are drawn from labelled games."""
 
 import sys
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -103,9 +102,7 @@ def judge(tmp_path: Path) -> str:
     return f"{sys.executable} {script}"
 
 
-def test_fewer_endings_than_asked_for_were_thrown_away(
-    tmp_path: Path, judge: str, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fewer_endings_than_asked_for_were_thrown_away(tmp_path, judge, aino_train, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["openings", "--data", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
     told = aino_train(*words, "--count", 9, "--out", tmp_path / "won.epd")
@@ -117,9 +114,7 @@ def test_fewer_endings_than_asked_for_were_thrown_away(
     assert "only 0 won endings" in told
 
 
-def test_ctrl_c_threw_hours_of_judgements_away(
-    tmp_path: Path, judge: str, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_threw_hours_of_judgements_away(tmp_path, judge, aino_train, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["openings", "--data", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
     words += ["--count", 4, "--out", tmp_path / "won.epd"]

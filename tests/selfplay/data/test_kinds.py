@@ -151,9 +151,7 @@ def test_paths_without_data_are_told(tmp_path: Path, path: str, told: str) -> No
         ("*.pgn=0.7", "*.pgn", 0.7),
     ],
 )
-def test_a_weight_stands_behind_the_last_sign(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, path: str, weight: float | None
-) -> None:
+def test_a_weight_stands_behind_the_last_sign(tmp_path, monkeypatch, text, path, weight):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "elo=2400").touch()  # a name with the sign in it
     assert Source.parse(text) == Source(Path(path), weight)
@@ -216,9 +214,7 @@ def test_a_file_of_weight_0_is_held_out_and_not_trained_on(parts: list[Path]) ->
         ([], "give --data FILE"),
     ],
 )
-def test_sources_that_contradict_are_told(
-    parts: list[Path], monkeypatch: pytest.MonkeyPatch, sources: list[str], told: str
-) -> None:
+def test_sources_that_contradict_are_told(parts, monkeypatch, sources, told):
     monkeypatch.chdir(parts[0].parent)
     with pytest.raises(ConfigError) as refused:
         SourceFiles(tuple(map(Source.parse, sources))).found()
@@ -244,9 +240,7 @@ def test_a_former_flag_says_what_to_write(flag: str, aino_train: Callable[..., s
         ("openings", "--teacher", "write --data"),
     ],
 )  # fmt: skip
-def test_a_former_name_says_the_one_that_all_commands_have(
-    command: str, flag: str, advice: str, aino_train: Callable[..., str]
-) -> None:
+def test_a_former_name_says_the_one_that_all_commands_have(command, flag, advice, aino_train):
     assert aino_train(command, flag, "x", status=1).startswith(f"aino-train {command}: {flag} is gone: {advice}")
 
 
@@ -257,9 +251,7 @@ def test_a_former_flag_is_nobodys_guess(capsys: pytest.CaptureFixture[str]) -> N
     assert "'--teacher'" not in told
 
 
-def test_only_the_last_of_two_data_flags_counted(
-    parts: list[Path], tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_only_the_last_of_two_data_flags_counted(parts, tmp_path, aino_train):
     words = ["--net", "16x1", "--batch", 32, "--positions", 32, "--run", tmp_path / "run", "--out", tmp_path / "x.dit"]
     shown = aino_train("pretrain", "--data", parts[0], "--data", parts[1], *words)
     assert "a.txt: text labels, 6 games" in shown

@@ -20,7 +20,7 @@ from engine.board.pgn.tokens import LONGEST_COMMENT
 from engine.errors import DataError
 from engine.files.note_log import MOST_TOLD
 from engine.files.text import LONGEST_LINE
-from selfplay.data.cache import Reader, load_or_parse
+from selfplay.data.cache import load_or_parse
 from selfplay.data.pgn import PgnReader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
 from selfplay.data.teacher import read_boards, read_teacher
@@ -103,26 +103,6 @@ def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path)
     assert [game.wdl[0].tolist() for game in games] == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
 
 
-TAGS = '1. e4 {as in\n[Event "y"]\n[Result "0-1"]\n, they say} e5'
-CLOCKS = '1. e4 {\n[%clk 0:01]\n} e5 {\n[Note that "quotes" occur]\n}'
-
-
-@pytest.mark.parametrize(
-    ("text", "games"),
-    [
-        pytest.param("1. e4 e5 1-0\n\n1. e4\n e5 1-0\n", 2, id="without tags"),
-        pytest.param("\ufeff" + pgn(Event="x"), 1, id="behind a byte order mark"),
-        pytest.param(pgn(TAGS) + pgn(), 2, id="tags in a comment"),
-        pytest.param(pgn("1. e4 ; {\ne5") + pgn(), 2, id="a brace in a comment"),
-        pytest.param(pgn(CLOCKS), 1, id="clocks"),
-        pytest.param(pgn() + pgn(f"1. e4 ${'9' * 5000}") + pgn(), 2, id="a number too long for Python"),
-        pytest.param(pgn("1. e4 e5 2. -- d5") + pgn(), 1, id="a null move"),
-    ],
-)
-def test_games_are_told_apart(tmp_path: Path, text: str, games: int) -> None:
-    assert read(tmp_path / "x.pgn", text) == [KING_PAWNS] * games
-
-
 def test_main_lines_of_games_that_can_be_played(tmp_path: Path) -> None:
     queens = pgn("1. Qa3", FEN="8/8/8/8/7k/8/QQQQQQQQ/QQQQQQ1K w - - 0 1", SetUp="1")
     main_line = pgn("1. e4 {a comment} e5 2. Nf3 (2. f4 exf4) 2... Nc6 3. Bb5 a6 4. O-O")
@@ -148,9 +128,7 @@ def test_packed_files_are_read_and_damage_is_told(tmp_path: Path, suffix: str, o
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_interrupted_reading_goes_on_behind_the_games_it_kept(
-    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, monkeypatch):
     """Games with and without tags, a broken one among them; interrupted twice, and each game read once."""
     monkeypatch.setattr(collect_module, "GAMES_PER_CHUNK", 3)
     monkeypatch.setattr(cache_module, "GAMES_PER_LOOK", 1)
@@ -187,18 +165,12 @@ def test_collections_have_more_parts_than_files_can_be_open(tmp_path: Path, monk
     assert load_or_parse(tmp_path / "games.pgn", PgnReader(), tmp_path / "cache").n_games == 50
 
 
-UCI = ("e2e4 e7e5", "d2d4", "c2c4 c7c5", "f2f4")
-READERS = {
-    read_teacher: "".join(f"{chess.STARTING_FEN}|1-0|{uci.replace(' ', ';')}\n" for uci in UCI),
-}
-
-
-@pytest.mark.parametrize("reader", READERS)
-def test_readers_go_on_behind_their_bookmark(reader: Reader, tmp_path: Path) -> None:
+def test_a_reader_goes_on_behind_its_bookmark(tmp_path: Path) -> None:
     path, bookmark = tmp_path / "games.txt", Bookmark()
-    path.write_text(READERS[reader])
-    assert [len(game.moves) for game in islice(reader(path, bookmark), 2)] == [2, 1]
-    assert [game.moves[0] & 63 for game in reader(path, Bookmark(bookmark.lines))] == [chess.C2, chess.F2]
+    moves = ("e2e4;e7e5", "d2d4", "c2c4;c7c5", "f2f4")
+    path.write_text("".join(f"{chess.STARTING_FEN}|1-0|{line}\n" for line in moves))
+    assert [len(game.moves) for game in islice(read_teacher(path, bookmark), 2)] == [2, 1]
+    assert [game.moves[0] & 63 for game in read_teacher(path, Bookmark(bookmark.lines))] == [chess.C2, chess.F2]
 
 
 def test_labelled_boards_name_castling_as_labels_do(tmp_path: Path) -> None:

@@ -217,9 +217,7 @@ def test_archive_headers_that_claim_too_much_are_refused(chunk: np.ndarray, tmp_
     ("input_format", 3, "INPUT_112_WITH_CANONICALIZATION"), ("input_format", 132, "HECTOPLIES_ARMAGEDDON"),
     ("version", 5, "version 5, expected 6"),
 ])  # fmt: skip
-def test_other_formats_are_refused_by_name(
-    chunk: np.ndarray, tmp_path: Path, field: str, value: int, told: str
-) -> None:
+def test_other_formats_are_refused_by_name(chunk, tmp_path, field, value, told):
     other = chunk.copy()
     other[field] = value
     (tmp_path / "game.gz").write_bytes(packed(other))

@@ -96,9 +96,7 @@ def climbed(settings: LadderSettings, folder: Path, stop_after: int = 1000) -> L
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_engine_is_found_between_the_rungs_it_beats_and_those_it_loses_to(
-    concurrency: int, strength: Callable[[int], None], tmp_path: Path
-) -> None:
+def test_engine_is_found_between_the_rungs_it_beats_and_those_it_loses_to(concurrency, strength, tmp_path):
     strength(2110)
     now = climbed(ladder_settings(concurrency=concurrency), tmp_path).standing()
     assert now.rating.low < 2110 < now.rating.high
@@ -125,9 +123,7 @@ def test_interrupted_ladder_keeps_the_rung_of_a_pair(strength: Callable[[int], N
 
 @pytest.mark.parametrize(("elo", "where"), [(100, "below the ladder: on its rung 1350 it scores 0.0%"),
                                             (3500, "above the ladder: on its rung 2850 it scores 100.0%")])  # fmt: skip
-def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(
-    elo: int, where: str, strength: Callable[[int], None], aino_train: Callable[..., str], tmp_path: Path
-) -> None:
+def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(elo, where, strength, aino_train, tmp_path):
     strength(elo)
     output = aino_train("ladder", "--tc", "1+0.01", "--out", tmp_path)
     assert output.splitlines()[-1].startswith(where)

@@ -118,9 +118,7 @@ def test_faults_lose_and_are_counted_by_engine(behaviour: str, reason: Reason, t
         ({"nodes": 100}, "slow", Reason.LENGTH),
     ],
 )
-def test_faults_at_fixed_nodes_and_times(
-    limits: dict[str, float], behaviour: str, reason: Reason, tmp_path: Path
-) -> None:
+def test_faults_at_fixed_nodes_and_times(limits, behaviour, reason, tmp_path):
     control = TimeControl(margin_s=0.5, **limits)  # type: ignore[arg-type]
     patience_s = 1.0 if behaviour == "hang" else 5.0
     rows = played(match_of(behaviour, 2, control=control, patience_s=patience_s), tmp_path)
@@ -354,9 +352,7 @@ def test_pairs_that_can_only_repeat_others_are_warned_of(aino_train: Callable[..
     assert "2 games repeat an earlier one move by move" in output
 
 
-def test_an_opening_that_cannot_be_read_is_left_out(
-    aino_train: Callable[..., str], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_opening_that_cannot_be_read_is_left_out(aino_train, tmp_path, caplog):
     fens = [f"4k3/8/8/8/8/8/{pawn}/4K3 w - - 0 1" for pawn in ("4P3", "3P4", "5P2")]
     (tmp_path / "some.epd").write_text("\n".join(["nonsense", fens[0], "8/8 w - -", *fens[1:], "nonsense"]))
     words = *match_command("--games", 8, "--movetime", 5, "--longest", 4), "--openings", tmp_path / "some.epd"
@@ -385,9 +381,7 @@ def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -
     assert "+0 =2 -0" in aino_train(*words)
 
 
-def test_limited_stockfish_plays_through_the_driver(
-    aino_train: Callable[..., str], stockfish: str, tmp_path: Path
-) -> None:
+def test_limited_stockfish_plays_through_the_driver(aino_train, stockfish, tmp_path):
     limited = f"name=limited cmd={stockfish} option.UCI_LimitStrength=true option.UCI_Elo=1350"
     full = f"name=full cmd={stockfish} option.Threads=1"
     words = ["match", "--first", full, "--second", limited, "--games", 2, "--nodes", 3000, "--out", tmp_path]

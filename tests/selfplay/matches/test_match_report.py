@@ -18,18 +18,8 @@ NAMES = "one", "two"
 
 def row(number: int, result: str, offender: str = "", reason: str = "checkmate") -> GameRow:
     white, black = NAMES if number % 2 == 0 else NAMES[::-1]
-    return GameRow(
-        number,
-        white,
-        black,
-        f"opening {number // 2}",
-        "e2e4 e7e5",
-        result,
-        reason,
-        offender,
-        "why" * bool(offender),
-        (0.0, 0.0),
-    )
+    opening, why = f"opening {number // 2}", "why" * bool(offender)
+    return GameRow(number, white, black, opening, "e2e4 e7e5", result, reason, offender, why, (0.0, 0.0))
 
 
 ROWS = [row(0, "1-0"), row(1, "0-1"), row(2, "1/2-1/2"), row(3, "1-0", "one", "no answer"), row(4, "1-0")]

@@ -114,9 +114,7 @@ def test_books_are_read_in_every_encoding_and_with_every_line_end(encoding: str,
         (CHESS960, "a position of Chess960"),
     ],
 )
-def test_openings_that_are_over_are_left_out_of_a_match_and_named(
-    over: str, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_openings_that_are_over_are_left_out_of_a_match_and_named(over, reason, tmp_path, caplog):
     path = tmp_path / "book.epd"
     path.write_text(f"{over}\n{chess.STARTING_FEN}\n{over}\n")
     order = OpeningOrder(load_book(path), seed=1)
@@ -129,9 +127,7 @@ def test_openings_that_are_over_are_left_out_of_a_match_and_named(
         OpeningOrder(load_book(path), seed=1)[0]
 
 
-def test_game_openings_that_end_in_a_third_repetition_or_by_length_are_left_out(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_game_openings_that_end_in_a_third_repetition_or_by_length_are_left_out(tmp_path, caplog):
     path = tmp_path / "book.pgn"
     path.write_text("1. Nf3 Nf6 2. Ng1 Ng8 3. Nf3 Nf6 4. Ng1 Ng8 1/2-1/2\n\n1. e4 e5 2. Nf3 *\n")
     for longest, left_out in ((None, 1), (8, 1), (3, 2)):

@@ -55,9 +55,7 @@ def test_mapped_positions_can_be_sampled(positions: PositionSet, tmp_path: Path)
 
 
 @pytest.mark.parametrize("refused", ["set", ".set.00000000.old"], ids=["new", "old"])
-def test_set_that_another_process_maps_was_half_deleted(
-    refused: str, positions: PositionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_set_that_another_process_maps_was_half_deleted(refused, positions, tmp_path, monkeypatch):
     """As on Windows, where mapped files and their folder can be neither deleted nor renamed."""
     write_set(tmp_path / "set", [positions])
     monkeypatch.setattr(atomic, "_PAUSE_S", 0.0)
@@ -69,9 +67,7 @@ def test_set_that_another_process_maps_was_half_deleted(
     assert [one.name for one in tmp_path.iterdir()] == ["set"]
 
 
-def test_two_writers_with_one_process_id_wrote_through_one_folder(
-    positions: PositionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_writers_with_one_process_id_wrote_through_one_folder(positions, tmp_path, monkeypatch):
     """As in two containers that share a folder: the second began by removing what the first was writing."""
     write_joined, few = store._write_joined, games_of(positions, 0, 5)
 

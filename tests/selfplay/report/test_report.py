@@ -99,6 +99,19 @@ def facts_with(path: Path, gates: list[GateResult]) -> RunFacts:
     return read_facts(path)
 
 
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The generations whose games the report reads."""
+    numbers: list[int] = []
+
+    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
+        numbers.append(number)
+        return published_games(replay, number)
+
+    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
+    return numbers
+
+
 # ---- openings and samples -----------------------------------------------------------------------------------------
 
 
@@ -213,9 +226,7 @@ def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gates", [[], [gate_result(30)]])
-def test_report_command_leaves_the_run_alone(
-    gates: list[GateResult], tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_report_command_leaves_the_run_alone(gates, tmp_path, aino_train):
     run_with(tmp_path / "run", gates).close()
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     aino_train("report", tmp_path / "run", "--out", tmp_path / "pages" / "run.html")
@@ -297,17 +308,8 @@ def test_report_goes_on_beside_damaged_games(tmp_path: Path, caplog: pytest.LogC
 # ---- numbers and comparisons --------------------------------------------------------------------------------------
 
 
-def test_the_numbers_of_a_run_are_rows_for_other_programs(
-    tmp_path: Path, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train, read):
     run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)]).close()
-    read: list[int] = []
-
-    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
-        read.append(number)
-        return published_games(replay, number)
-
-    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
     aino_train("report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv")
     assert read == sorted(set(read)) != [], "the games are read once for the page and the files"
     (run,) = json.loads((tmp_path / "run.json").read_text())
@@ -388,16 +390,9 @@ def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
     assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(facts)
 
 
-def test_a_report_decoded_every_game_for_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_decoded_every_game_for_two_counts(tmp_path: Path, read: list[int]) -> None:
     run = run_with(tmp_path, [gate_result(30)] * 12)
     run.close()
-    read: list[int] = []
-
-    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
-        read.append(number)
-        return published_games(replay, number)
-
-    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
     facts = read_facts(tmp_path)
     assert read == [1, *range(5, 13)], "those that are shown"
     assert (facts.generations[0].given_up, facts.generations[0].wrong) == (2, 1)
@@ -504,9 +499,7 @@ def answer_of(address: str, host: str | None = None) -> tuple[int, Mapping[str, 
             return error.code, dict(error.headers), error.read().decode()
 
 
-def test_a_live_page_follows_the_run_and_is_for_this_machine_alone(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_live_page_follows_the_run_and_is_for_this_machine_alone(address, tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.report.live.REFRESH_S", 0)
     monkeypatch.setattr("selfplay.report.live.WORK_SHARE", 1e9)
     assert address.startswith("http://127.0.0.1:")

@@ -44,9 +44,7 @@ def games_of(run: RunFolder) -> list[tuple[str, str]]:
     return [(row.white, row.black) for row in read_game_rows(run.path / "anchors").values()]
 
 
-def test_every_promoted_network_plays_its_games_even_after_a_stop(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypatch):
     monkeypatch.setattr(anchors.shutil, "which", lambda command: None)
     told: list[str] = []
     series = AnchorSeries(run, told.append, never)

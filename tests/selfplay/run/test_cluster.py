@@ -16,13 +16,11 @@ from engine.errors import ConfigError, NetFileError
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import RayBackend, connected
-from selfplay.run.playing import GenerationTask, PlayBackend
+from selfplay.run.playing import PlayBackend
 from tests.selfplay.run.crews import NUMBERS, children, games_of, never
 
 
-def test_missing_ray_is_named_with_its_remedy(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_ray_is_named_with_its_remedy(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
     assert main(["generate", str(tmp_path / "run"), "--cluster=auto"]) == 1
     assert "pip install 'aino-chess[cluster]'" in capsys.readouterr().err
@@ -58,18 +56,14 @@ def cluster() -> Iterator[tuple[PlayBackend, list[str]]]:
     ray.shutdown()
 
 
-def test_tasks_play_the_games_of_a_thread(
-    cluster: tuple[PlayBackend, list[str]], task: GenerationTask, expected: dict[int, bytes]
-) -> None:
+def test_tasks_play_the_games_of_a_thread(cluster, task, expected):
     play, told = cluster
     assert games_of(play, task, NUMBERS) == expected
     assert not told
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for the tasks in /proc")
-def test_lost_task_is_replaced_and_its_games_are_the_same(
-    cluster: tuple[PlayBackend, list[str]], task: GenerationTask, expected: dict[int, bytes]
-) -> None:
+def test_lost_task_is_replaced_and_its_games_are_the_same(cluster, task, expected):
     play, told = cluster
     finished: dict[int, bytes] = {}
 
@@ -87,9 +81,7 @@ def test_lost_task_is_replaced_and_its_games_are_the_same(
     told.clear()
 
 
-def test_broken_net_is_named_by_its_own_error(
-    cluster: tuple[PlayBackend, list[str]], task: GenerationTask, tmp_path: Path
-) -> None:
+def test_broken_net_is_named_by_its_own_error(cluster, task, tmp_path):
     play, told = cluster
     broken = tmp_path / "broken.dit"
     broken.write_bytes(task.nets[0].read_bytes()[:100])

@@ -65,9 +65,7 @@ def test_game_that_found_no_room_is_stored_later(straight: RunFolder, tmp_path: 
 
 
 @pytest.mark.parametrize(("size", "named"), [(20_000, "ledger.sqlite"), (1_400_000, "gen-00001.npz")])
-def test_full_disk_is_said_and_nothing_is_lost(
-    size: int, named: str, straight: RunFolder, tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_full_disk_is_said_and_nothing_is_lost(size, named, straight, tmp_path, aino_train):
     open_run(tmp_path).close()
     with largest_file(size):
         said = aino_train("loop", tmp_path, "--generations", 1, status=1)
@@ -109,9 +107,7 @@ def add_zeros(path: Path) -> None:
     ("damage", "costs", "added"),
     [*((partial(flip, place=place), 1, 0) for place in (0.05, 0.5, 0.97)), (wrong_length, 1, 0), (add_zeros, 0, 4096)],
 )
-def test_a_damage_costs_one_game_at_most(
-    damage: Callable[[Path], None], costs: int, added: int, straight: RunFolder, tmp_path: Path
-) -> None:
+def test_a_damage_costs_one_game_at_most(damage, costs, added, straight, tmp_path):
     games = published_games(straight.replay, 1)
     path = write_segment(tmp_path, 1, games)
     damage(path)
@@ -125,9 +121,7 @@ def test_a_damage_costs_one_game_at_most(
 @pytest.mark.parametrize(
     "damage", [lambda path: flip(path, 0.5), lambda path: os.truncate(path, path.stat().st_size - 3)]
 )
-def test_damage_in_a_begun_segment_is_cut_and_played_again(
-    damage: Callable[[Path], None], straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_damage_in_a_begun_segment_is_cut_and_played_again(damage, straight, tmp_path, capsys):
     run = open_run(tmp_path)
     run.ledger.begin_generation(1, "")
     write_segment(run.replay, 1, published_games(straight.replay, 1)).rename(part_path(run.replay, 1))
@@ -138,9 +132,7 @@ def test_damage_in_a_begun_segment_is_cut_and_played_again(
 
 
 @pytest.mark.parametrize("damage", [lambda path: flip(path, 0.5), Path.unlink])
-def test_damaged_newest_games_are_played_again_before_they_are_fitted(
-    damage: Callable[[Path], None], straight: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_damaged_newest_games_are_played_again_before_they_are_fitted(damage, straight, tmp_path, capsys):
     run = open_run(tmp_path)
     assert run_phase(run, Phase.GENERATE, never)
     damage(segment_path(run.replay, 1))
@@ -149,9 +141,7 @@ def test_damaged_newest_games_are_played_again_before_they_are_fitted(
     assert_same_generation(run, straight)
 
 
-def test_damaged_older_games_are_left_out_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, aino_train: Callable[..., str]
-) -> None:
+def test_damaged_older_games_are_left_out_with_a_warning(tmp_path, caplog, aino_train):
     run = open_run(tmp_path)
     assert run_generations(run, 1, never)
     assert run_phase(run, Phase.GENERATE, never)
@@ -183,9 +173,7 @@ def test_run_without_its_database_is_refused(tmp_path: Path, aino_train: Callabl
     assert "--initial nets/best.dit" in said
 
 
-def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
-    straight: RunFolder, tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(straight, tmp_path, aino_train):
     run = open_run(tmp_path)
     assert run_phase(run, Phase.GENERATE, never)
     checkpoint = run.fit_checkpoint(1)

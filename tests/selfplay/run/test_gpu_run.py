@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import engine.evaluation.device
-import engine.network.tower.gpu
 from engine.backend import get_backend
 from engine.errors import ConfigError
 from engine.nn import dit
@@ -25,16 +23,10 @@ from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import TINY_FLAGS, never, tiny_task
 from tests.strict_cupy import CUDARuntimeError, Device
 
+pytestmark = pytest.mark.usefixtures("small_parts")
 LOST = CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")
 LINE = "a stand-in failed while positions were evaluated (CUDARuntimeError: cudaErrorLaunchFailure: unspecified "
 LINE += "launch failure); the same network plays on with Backend numpy"
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (engine.network.tower.gpu, engine.evaluation.device):
-        monkeypatch.setattr(module, "PART_SIZES", (4, 16))
-        monkeypatch.setattr(module, "PART", 16)
 
 
 @pytest.fixture
@@ -68,9 +60,7 @@ def test_a_device_that_fails_in_self_play_costs_one_line(task: GenerationTask, d
     assert [len(game.moves) for game in games] == [10] * 6
 
 
-def test_numbers_that_are_drawn_one_by_one_fill_all_seats(
-    task: GenerationTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
     seats: list[int] = []
 
     def noted(evaluator: Any, seating: Seating) -> Seats:
@@ -125,9 +115,7 @@ def test_workers_pass_on_the_line_of_a_device_that_fails_once(task: GenerationTa
     assert told[0].endswith("; the same network plays on with Backend numpy")
 
 
-def test_a_device_plays_many_games_in_one_process(
-    task: GenerationTask, monkeypatch: pytest.MonkeyPatch, device: Device
-) -> None:
+def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):
     task = replace(task, settings=replace(task.settings, concurrent=0))
     here = replace(task, settings=replace(task.settings, backend="numpy"))
     assert shared_task(task, 10_000, 1).settings.concurrent == 512
@@ -161,9 +149,7 @@ def test_transformers_train_on_a_device_but_do_not_play_there() -> None:
         configured({"net": "transformer-16x1x2", "games": {"backend": "cupy"}})
 
 
-def test_three_phases_of_a_loop_on_a_device(
-    aino_train: Callable[..., str], tmp_path: Path, device: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_three_phases_of_a_loop_on_a_device(aino_train, tmp_path, device, monkeypatch):
     uses: dict[str, int] = {}
 
     def counted(work: Callable[..., Any], name: str, *rest: Any) -> Any:

@@ -1,6 +1,5 @@
 """A network that is not Aino's, trained by the loop: the page's own example, from nothing, for two generations."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,9 +42,7 @@ def check_learning(run: RunFolder, generation: int) -> None:
         assert 0 <= scores["top1"] <= 1
 
 
-def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(
-    folder: Path, aino_train: Callable[..., str]
-) -> None:
+def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(folder, aino_train):
     flags = [*TINY_FLAGS, "--fit.positions=960", "--workers=1", "--gate.accept_score=0.01"]
     told = aino_train("loop", folder / "run", f"--net={NET}", *flags, "--generations", 2)
     assert "generation 2: candidate" in told

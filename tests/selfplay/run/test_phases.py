@@ -222,9 +222,7 @@ def test_training_resumed_with_other_settings_begins_again(tmp_path: Path, capsy
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
 
 
-def test_training_that_was_begun_in_another_order_begins_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_training_that_was_begun_in_another_order_begins_again(tmp_path, monkeypatch, capsys):
     run = open_run(tmp_path)
     assert run_phase(run, Phase.GENERATE, never)
     monkeypatch.setattr(fitting, "ORDER_VERSION", 1)
@@ -234,9 +232,7 @@ def test_training_that_was_begun_in_another_order_begins_again(
     assert "begins again" in capsys.readouterr().out
 
 
-def test_gate_resumed_with_other_settings_counts_its_own_games(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_gate_resumed_with_other_settings_counts_its_own_games(tmp_path, capsys):
     resumed, straight = (open_run(tmp_path / name) for name in ("resumed", "straight"))
     for run in (resumed, straight):
         assert run_phase(run, Phase.GENERATE, never)
@@ -281,9 +277,7 @@ def test_score_at_the_limit_promotes_where_it_is_asked_to() -> None:
         assert verdict(GateSettings(pairs=2, accept_score=limit), [1.0, 0.5, 0.5, 0.5]).accepted == accepted
 
 
-def test_candidates_can_be_scored_on_the_same_games_in_every_generation(
-    straight: RunFolder, teacher_file: Path, tmp_path: Path
-) -> None:
+def test_candidates_can_be_scored_on_the_same_games_in_every_generation(straight, teacher_file, tmp_path):
     shutil.copytree(straight.path, tmp_path / "run")
     run = RunFolder(tmp_path / "run", {"fit": {"heldout": str(teacher_file)}})
     training, heldout = fitting._window(run, 1, run.config.fit.heldout_share)

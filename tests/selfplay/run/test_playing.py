@@ -19,9 +19,6 @@ from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
 from selfplay.run.config import configured
-from selfplay.run.folder import RunFolder
-from selfplay.run.ledger import Phase
-from selfplay.run.phases import run_generations
 from selfplay.run.playing import GenerationTask, play_numbers
 from selfplay.training.families import family_of
 from tests.selfplay.run.crews import games_here, tiny_task
@@ -88,20 +85,6 @@ def test_stop_gives_up_the_games_in_flight(task: GenerationTask) -> None:
     records: list[SelfPlayRecord] = []
     play_numbers(task, range(50), records.append, lambda: next(calls) > 30)
     assert len(records) < 50
-
-
-def test_generation_of_the_sparse_family(tmp_path: Path) -> None:
-    values = {
-        "net": "sparse-128",
-        "games": {"count": 6, "visits": 6, "longest": 24},
-        "fit": {"positions": 512, "batch_size": 64, "heldout_share": 0.2},
-        "gate": {"pairs": 2, "visits": 6, "longest": 24},
-    }
-    run = RunFolder(tmp_path, values)
-    run.ensure_first_network()
-    assert run_generations(run, 1, lambda: False)
-    assert run.ledger.current() == (1, Phase.DONE)
-    assert [sorted(points) for points in run.ledger.gate_points(1).values()] == [[0, 1, 2, 3]]
 
 
 def test_constants_of_the_search_are_those_of_the_options_and_change_games(tmp_path: Path) -> None:

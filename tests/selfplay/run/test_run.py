@@ -62,9 +62,7 @@ def test_a_run_without_hours_is_refused(hours: str, aino_train: Callable[..., st
 
 
 @pytest.mark.parametrize(("flag", "says"), [("--heldout=nowhere.pgn", "nowhere.pgn"), ("--fit.backend=cupy", "no GPU")])
-def test_what_the_training_lacks_was_found_after_the_games(
-    flag: str, says: str, aino_train: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_training_lacks_was_found_after_the_games(flag, says, aino_train, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "get_backend", Mock(side_effect=ConfigError("no GPU")))
     told = aino_train("loop", tmp_path / "run", *TINY_FLAGS, flag, status=1)
     assert says in told
@@ -90,10 +88,8 @@ def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_pat
     assert_same_generation(open_run(tmp_path), straight)
 
 
-@pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2"])
-def test_loop_command_continues_with_the_next_generation(
-    net: str, aino_train: Callable[..., str], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2", "sparse-128"])
+def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_path):
     first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
     assert "generation 1: candidate" in first

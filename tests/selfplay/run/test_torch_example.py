@@ -1,8 +1,6 @@
 """The example in PyTorch learns in the loop and plays, where PyTorch is installed."""
 
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,7 @@ from tests.selfplay.run.crews import TINY_FLAGS
 NET = "torch_network:Network"
 
 
-def test_the_tower_in_pytorch_learns_in_the_loop_and_plays(
-    tmp_path: Path, aino_train: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_tower_in_pytorch_learns_in_the_loop_and_plays(tmp_path, aino_train, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.chdir(ROOT / "examples")
     flags = [*TINY_FLAGS, "--fit.positions=640", "--gate.accept_score=0.01"]

@@ -61,9 +61,7 @@ def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
 
 @posix
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_lost_worker_is_replaced_and_its_games_are_the_same(
-    number: int, task: GenerationTask, expected: dict[int, bytes]
-) -> None:
+def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expected):
     told: list[str] = []
     finished: list[int] = []
 
@@ -149,9 +147,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [["--workers=-1"], ["--cluster=local", "--workers=-1"]])
-def test_negative_number_of_workers_is_refused(
-    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_negative_number_of_workers_is_refused(flags, tmp_path, capsys):
     assert main(["generate", str(tmp_path / "run"), *flags]) == 1
     assert "--workers" in capsys.readouterr().err
 

@@ -187,9 +187,7 @@ def test_a_suite_in_chess960_keeps_its_castling(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_suites_are_read_in_every_encoding_and_with_every_line_end(
-    encoding: str, line_end: str, tmp_path: Path
-) -> None:
+def test_suites_are_read_in_every_encoding_and_with_every_line_end(encoding, line_end, tmp_path):
     path = tmp_path / "own.epd"
     lines = [
         "# M\u00fcller",

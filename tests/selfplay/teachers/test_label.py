@@ -23,10 +23,11 @@ from selfplay.records.collect import collect
 from selfplay.teachers.label_positions import LabelFile, labelled_keys
 from selfplay.teachers.label_tasks import positions_of_file, positions_of_trees, tasks_of_games
 from selfplay.teachers.uci_engine import UciEngine, parse_info
+from tests.selfplay import scripted_engine
 from tests.selfplay.conftest import random_game
-from tests.selfplay.teachers.scripted_teacher import score_of
+from tests.selfplay.scripted_engine import score_of
 
-TEACHER = [sys.executable, str(Path(__file__).with_name("scripted_teacher.py"))]
+TEACHER = [sys.executable, scripted_engine.__file__, "teacher"]
 ENGINE = " ".join(TEACHER)
 EPD = [
     "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - bm e4;",
@@ -102,9 +103,7 @@ def test_positions_of_a_list_are_labelled(tmp_path: Path, out: Path, label: Call
     assert sorted(one.name for one in out.parent.iterdir()) == ["new.teacher.json", "new.txt.xz"]
 
 
-def test_games_are_labelled_once_a_position(
-    tmp_path: Path, pgn_file: Path, out: Path, label: Callable[..., str], aino_train: Callable[..., str]
-) -> None:
+def test_games_are_labelled_once_a_position(tmp_path, pgn_file, out, label, aino_train):
     label("--data", pgn_file, "--multipv", 3, "--concurrency", 2)
     lines = sorted(lines_of(out))
     assert sorted(line.split("|")[1] for line in lines) == ["0-1", "1-0", "1/2-1/2"]
@@ -157,9 +156,7 @@ def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, out: Path, l
 
 
 @pytest.mark.parametrize(("how", "lost"), [("crash", 2), ("hang", 2), ("illegal", 0)])
-def test_faulty_engines_cost_one_position(
-    pgn_file: Path, out: Path, label: Callable[..., str], how: str, lost: int
-) -> None:
+def test_faulty_engines_cost_one_position(pgn_file, out, label, how, lost):
     printed = label("--data", pgn_file, "--timeout", 5 if how == "hang" else 120, engine=f"{ENGINE} {how} 15")
     assert printed.count("skipping the position") == lost  # every new engine misbehaves at its 15th search
     packed, illegal = collect(read_teacher(out))
@@ -177,9 +174,7 @@ def test_bad_flags_are_refused(tmp_path: Path, pgn_file: Path, label: Callable[.
     assert ".txt.xz" in label("--data", pgn_file, "--out", tmp_path / "new.txt", status=1)
 
 
-def test_label_locked_a_whole_folder_and_left_a_file_there(
-    out: Path, tmp_path: Path, label: Callable[..., str], aino_train: Callable[..., str]
-) -> None:
+def test_label_locked_a_whole_folder_and_left_a_file_there(out, tmp_path, label, aino_train):
     (tmp_path / "positions.epd").write_text("\n".join(EPD) + "\n")
     flags = ["--data", tmp_path / "positions.epd"]
     with file_lock(out), folder_lock(out.parent, "a match"):
@@ -190,9 +185,7 @@ def test_label_locked_a_whole_folder_and_left_a_file_there(
     assert names == {f"{name}.{end}" for name in ("new", "second") for end in ("teacher.json", "txt.xz")}
 
 
-def test_labels_of_another_kind_of_positions_went_into_the_same_file(
-    out: Path, pgn_file: Path, label: Callable[..., str]
-) -> None:
+def test_labels_of_another_kind_of_positions_went_into_the_same_file(out, pgn_file, label):
     label("--data", pgn_file, "--count", 3)
     for flag in (["--held-out"], ["--tree", 3, "--tree-visits", 8]):
         told = label("--data", pgn_file, *flag, status=1)
@@ -255,9 +248,7 @@ def test_broken_position_lists_name_the_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("pack", [lambda data: data, gzip.compress])
-def test_position_lists_are_read_in_every_encoding_with_their_clocks(
-    encoding: str, pack: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_position_lists_are_read_in_every_encoding_with_their_clocks(encoding, pack, tmp_path, caplog):
     path = tmp_path / ("x.epd" if pack(b"") == b"" else "x.epd.gz")
     pawn = "4k3/8/8/8/8/8/4P3/4K3"
     lines = ["# M\u00fcller", f"{pawn}\tw KQ -\tce 9;hmvc 12; fmvn 40", "", f"{pawn} w - - 3 4;"]

@@ -271,8 +271,6 @@ def test_killed_labelling_ends_with_the_same_bytes(tmp_path, material_net_file):
     assert labels_after_kills(tmp_path / "killed", material_net_file, 3) == contents(tmp_path / "whole")
 
 
-def test_a_run_without_games_was_drawn_around_in_silence(
-    tmp_path: Path, material_net_file: Path, aino_train: Callable[..., str]
-) -> None:
+def test_a_run_without_games_was_drawn_around_in_silence(tmp_path, material_net_file, aino_train):
     words = ["teach", "--teacher", material_net_file, "--run", tmp_path / "nothing", "--out", tmp_path / "labels"]
     assert "no published games" in aino_train(*words, status=1)

@@ -135,9 +135,7 @@ def test_the_engine_wins_what_is_won_with_few_nodes(fen: str) -> None:
         ({"analyse_mode": True}, Limits(nodes=5), 0.0),
     ],
 )
-def test_endings_are_solved_for_games_at_full_strength_and_in_time(
-    options: dict[str, object], limits: Limits, patience_s: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endings_are_solved_for_games_at_full_strength_and_in_time(options, limits, patience_s, monkeypatch):
     asked: list[float] = []
     ranks = Tablebase.ranks
     monkeypatch.setattr(Tablebase, "ranks", lambda *given: asked.append(given[2]) or ranks(*given))

@@ -97,9 +97,7 @@ def test_a_path_with_a_trailing_slash_vanished_from_the_command(monkeypatch: pyt
     assert provenance()["command"] == "aino-train 'my labels/' --out=me/ --cache=b// / runs/one/ x"
 
 
-def test_a_name_of_a_user_in_a_path_of_windows_or_above_the_working_folder_was_kept(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_name_of_a_user_in_a_path_of_windows_or_above_the_working_folder_was_kept(monkeypatch):
     words = [
         r"C:\Users\Ann\aino-train",
         r"--out=C:\Users\Ann\a.dit",

@@ -1,7 +1,6 @@
 """The user's folders, where there is a home and where there is none."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,7 @@ def _nobody(*arguments: object) -> object:
     raise KeyError("no such user")
 
 
-def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(monkeypatch, tmp_path):
     """As in a container of another user: no HOME, and no entry in the table of users."""
     for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)

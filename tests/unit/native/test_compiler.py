@@ -22,9 +22,7 @@ time.sleep(600)
 """
 
 
-def test_kernels_that_could_not_be_written_are_not_marked_as_compiled(
-    monkeypatch: pytest.MonkeyPatch, tmp_path
-) -> None:
+def test_kernels_that_could_not_be_written_are_not_marked_as_compiled(monkeypatch, tmp_path):
     """Each later start then believed the mark, and compiled while its user waited."""
     monkeypatch.setattr(compiler, "_compile", lambda place: None)
     monkeypatch.setattr(jit, "_lost", ["a kernel"])
@@ -50,9 +48,7 @@ def test_the_compiler_of_hints_ends_with_its_parent() -> None:
         assert time.monotonic() - begun < 280
 
 
-def test_each_evaluator_had_a_compiler_that_translated_the_search_anew(
-    monkeypatch: pytest.MonkeyPatch, tmp_path
-) -> None:
+def test_each_evaluator_had_a_compiler_that_translated_the_search_anew(monkeypatch, tmp_path):
     work: list[str] = []
 
     class Fake:

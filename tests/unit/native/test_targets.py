@@ -39,9 +39,7 @@ print("right")
     ],
     ids=str,
 )
-def test_a_chosen_target_without_the_hosts_instructions_does_not_end_the_process(
-    environment: dict[str, str], tmp_path
-) -> None:
+def test_a_chosen_target_without_the_hosts_instructions_does_not_end_the_process(environment, tmp_path):
     """The engine looked at the machine it runs on, and LLVM aborted at an instruction that its target lacks."""
     environment = {**os.environ, **environment, "AINO_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(

@@ -43,13 +43,6 @@ def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray
     return [leaves.logits[:count][legal].copy(), leaves.wdl[:count].copy(), leaves.moves_left[:count].copy()]
 
 
-@pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("PART_SIZES", (4, 8)), ("PART", 8)):
-        monkeypatch.setattr(f"engine.network.tower.gpu.{name}", value)
-        monkeypatch.setattr(f"engine.evaluation.device.{name}", value)
-
-
 def on_device(
     tensors: dict[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16", chooses: bool = False
 ) -> DeviceEvaluator:
@@ -62,7 +55,7 @@ def on_device(
 def test_float32_equals_the_fused_tower(config: TowerConfig, backend: str, device: Device) -> None:
     tensors, leaves = trained_tensors(config), sample_batch()
     evaluator = on_device(tensors, config, get_backend(backend), "float32")
-    ours = answers(evaluator, leaves, 37)  # 5 parts, the last torn
+    ours = answers(evaluator, leaves, 37)  # 3 parts, the last torn
     assert evaluator.take_news() == []
     expected = answers(NetworkEvaluator(FusedTower(tensors, config)), leaves, 37)
     for one, other in zip(ours, expected, strict=True):

@@ -52,9 +52,7 @@ def overflow_in_answers(tensors: dict[str, np.ndarray]) -> None:
         (overflow_in_answers, "expected finite answers"),
     ],
 )
-def test_tower_whose_numbers_do_not_stay_finite_is_refused(
-    tmp_path: Path, change: Callable[[dict[str, np.ndarray]], None], found: str
-) -> None:
+def test_tower_whose_numbers_do_not_stay_finite_is_refused(tmp_path, change, found):
     path = tmp_path / "bad.dit"
     dit.save(path, tower(change))
     with pytest.raises(NetFileError, match=found) as caught:
@@ -83,9 +81,7 @@ def test_sparse_net_whose_sums_overflow_is_refused(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     "model", [build_tower(TOWER, np.random.default_rng(1)), SparseNetwork(SparseConfig(128), np.random.default_rng(1))]
 )
-def test_infinity_in_a_file_with_right_checksums_is_refused(
-    tmp_path: Path, model: Layer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_infinity_in_a_file_with_right_checksums_is_refused(tmp_path, model, monkeypatch):
     path = tmp_path / "bad.dit"
     next(iter(model.named_parameters().values())).flat[5] = np.inf
     with monkeypatch.context() as patched:

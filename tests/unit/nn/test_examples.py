@@ -45,9 +45,7 @@ def test_every_example_is_a_command_listed_in_the_overview(name: str, capsys: py
     assert "--plot FILE" in capsys.readouterr().out
 
 
-def test_the_readme_names_every_example_and_layer_and_its_code_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, monkeypatch, capsys):
     text = README.read_text(encoding="utf-8")
     for name in NAMES:
         assert f"examples.{name}" in text, name
@@ -78,9 +76,7 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_quick_examples_run_as_they_are_and_save_their_plot(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_quick_examples_run_as_they_are_and_save_their_plot(name, tmp_path, capsys):
     importlib.import_module(f"engine.nn.examples.{name}").main(["--plot", str(tmp_path / "plot.png"), "--seed", "1"])
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert "plot.png" in capsys.readouterr().out
@@ -159,9 +155,7 @@ def test_drawn_digits_repeat_with_the_seed_and_have_all_classes() -> None:
     assert not np.array_equal(*images[classes == 4][:2])
 
 
-def test_the_digits_example_needs_no_data_and_shows_what_is_confused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_digits_example_needs_no_data_and_shows_what_is_confused(tmp_path, capsys):
     pictures = [tmp_path / "history.png", tmp_path / "confusion.png"]
     digits.main(["--epochs", "1", "--plot", str(pictures[0]), "--confusion", str(pictures[1])])
     assert "accuracy on held-out digits" in capsys.readouterr().out

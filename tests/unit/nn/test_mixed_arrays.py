@@ -108,9 +108,7 @@ READER = nn.Sequential(table=nn.Embedding(9, 3, RNG), flat=nn.Flatten(), last=nn
     ],
     ids=["classes", "tokens", "yes or no"],
 )
-def test_a_step_waits_twice_because_the_host_checks_what_it_uploads(
-    model: nn.Layer, x: Any, targets: Any, loss: Any, device: Device
-) -> None:
+def test_a_step_waits_twice_because_the_host_checks_what_it_uploads(model, x, targets, loss, device):
     histories = []
     for place in ("numpy", "cupy"):
         twin = model.astype(np.float32).to(place)

@@ -40,9 +40,7 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e
         *[((3, 16, 8, 8), 32, *form) for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))],
     ],
 )
-def test_convolution_agrees_with_the_reference(
-    shape: tuple[int, ...], outputs: int, size: int, stride: int, padding: int, channels_last: bool
-) -> None:
+def test_convolution_agrees_with_the_reference(shape, outputs, size, stride, padding, channels_last):
     rng = np.random.default_rng(1)
     x, weight = random(rng, *shape), random(rng, outputs, shape[1], size, size)
     if channels_last:

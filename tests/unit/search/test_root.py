@@ -38,9 +38,7 @@ def test_root_statistics_name_wins_and_losses_from_the_movers_side():
         ((1200, 0.10), (900, 0.90), 0),  # small trees go by visits
     ],
 )
-def test_a_move_found_late_is_played_for_its_value(
-    first: tuple[int, float], second: tuple[int, float], chosen: int
-) -> None:
+def test_a_move_found_late_is_played_for_its_value(first, second, chosen):
     for by_value in (True, False):
         with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", tactical_nodes=0.0)) as player:
             player.search(Limits(nodes=200))
@@ -67,9 +65,7 @@ def test_a_move_found_late_is_played_for_its_value(
         (((0, 0.0), (0, 0.0)), np.inf),  # nothing is known yet
     ],
 )
-def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_looks_better(
-    statistics: tuple[tuple[int, float], ...], expected: float
-) -> None:
+def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_looks_better(statistics, expected):
     with engine() as player:
         player.search(Limits(nodes=200))
         search = player._search

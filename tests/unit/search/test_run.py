@@ -6,7 +6,6 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import stack_from_board
-from engine.evaluation.cache import EvaluationCache
 from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.tower.inference import FusedTower
@@ -45,12 +44,12 @@ def test_batches_build_one_tree_at_any_number_of_threads(tower):
     assert len(hashes) == 1
 
 
-def overlapping(evaluator: Evaluator, threads: int, visits: int, cache: EvaluationCache | None = None) -> Search:
+def overlapping(evaluator: Evaluator, threads: int, visits: int) -> Search:
     """A search of so many visits in batches that overlap nearly from the start."""
     search = Search(SearchParams(), new_tree(5000))
     search.set_position(stack_from_board(chess.Board(POSITION)))
     batches = Batches(search, evaluator, threads)
-    batches.overlap_from, batches.cache = 8, cache
+    batches.overlap_from = 8
     runner = Runner(search, batches)
     while search.visits < visits:
         runner.advance(visits)
@@ -65,12 +64,6 @@ def test_batches_leave_nothing_in_flight_and_keep_the_node_limit(tower, threads)
     assert search.visits == 1000
     assert_whole(search, adds_up=False)
     assert search.root().visits.sum() == 999
-
-
-def test_a_cache_changes_no_tree(tower):
-    plain = overlapping(NetworkEvaluator(tower), 2, 1500)
-    cached = overlapping(NetworkEvaluator(tower), 2, 1500, EvaluationCache(0.1, True))
-    assert tree_fingerprint(cached) == tree_fingerprint(plain)
 
 
 class Failing(NetworkEvaluator):
