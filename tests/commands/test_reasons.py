@@ -157,7 +157,7 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data: Path) -> None:
             board = chess.Board(row["FEN"])
             mistake, *line = map(chess.Move.from_uci, row["Moves"].split())
             board.push(mistake)
-            text = next((text for text in least if motif(board, line).startswith(text)), None)
+            text = next((text for text in least if motif(board, line).text.startswith(text)), None)
             if text is not None:
                 named[text].append(least[text][0] in themes)
     for text, (_, share) in least.items():

@@ -105,7 +105,7 @@ ONLY_IMPORTERS = {
         "engine.native.whole",
     },
     "cupy": {"engine.backend"},
-    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool"},
+    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool", "uci.library.questions"},
     "fcntl": {"engine.files.atomic", "engine.native.locks"},
     "msvcrt": {"engine.native.locks"},
 }

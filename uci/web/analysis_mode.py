@@ -57,7 +57,8 @@ def lines(session: BoardSession, on: bool, count: int) -> None:
 
 
 def position(session: BoardSession, fen: str) -> None:
-    session.replace_table(Setup(chosen_position(fen, session.table.shown, session.say), None))
+    board, notes = chosen_position(fen, session.table.shown)
+    session.replace_table(Setup(board, None), *notes)
 
 
 def load(session: BoardSession, text: str, game: int) -> None:

@@ -8,7 +8,7 @@ import random
 import chess
 import chess.pgn
 
-from engine.board.fen import Note, parse_fen
+from engine.board.fen import parse_fen
 from engine.errors import ConfigError, DataError
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
@@ -21,16 +21,16 @@ from uci.web.table import MOST_PLIES
 _MOST_GAMES = 300  # games of a PGN that the page lists
 
 
-def chosen_position(fen: str, shown: chess.Board, note: Note, chess960: str = "") -> chess.Board:
-    """The position of a FEN ("" for the usual start), or the Chess960 start of a number or of `any`.
+def chosen_position(fen: str, shown: chess.Board, chess960: str = "") -> tuple[chess.Board, list[str]]:
+    """The position of a FEN ("" for the usual start), or the Chess960 start of a number or of `any`; and notes on it.
 
     A FEN whose castling rights only Chess960 knows is read as those of the `shown` board. Raises FenError, ConfigError.
     """
     if not chess960:
-        return _read_position(fen, shown, note) if fen.strip() else chess.Board()
+        return _read_position(fen, shown) if fen.strip() else (chess.Board(), [])
     if chess960 != "any" and not chess960.isdecimal():
         raise ConfigError(_("Chess960 position {text}: expected a number", text=repr(chess960)))
-    return chess960_start(None if chess960 == "any" else int(chess960))
+    return chess960_start(None if chess960 == "any" else int(chess960)), []
 
 
 def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
@@ -64,14 +64,12 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     return setup, [_name(other.game) for other in games[:_MOST_GAMES]], str(next(iter(found.faults), ""))
 
 
-def _read_position(fen: str, shown: chess.Board, note: Note) -> chess.Board:
+def _read_position(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]]:
     notes, notes_960 = list[str](), list[str]()
     board, board_960 = parse_fen(fen, note=notes.append), parse_fen(fen, True, notes_960.append)
     if shown.chess960 and board.castling_rights != board_960.castling_rights:
-        board, notes = board_960, notes_960
-    for text in notes:
-        note(text)
-    return board
+        return board_960, notes_960
+    return board, notes
 
 
 def _name(game: chess.pgn.Game) -> str:

@@ -124,15 +124,16 @@ class BoardSession:
 
     # ---- the table --------------------------------------------------------------------------------------------------
 
-    def replace_table(self, setup: Setup) -> None:
-        """Begins another game, after saving the one before."""
+    def replace_table(self, setup: Setup, *notes: str) -> None:
+        """Begins another game, after saving the one before. The `notes` are on its position."""
         where = self.save()
         self.set_review(Review())
         self.table = self._lay(setup)
         self._is_saved, self._saved = False, ""
         self.changed()
-        if where is not None:
-            self.say(where)
+        for text in (where, *notes):  # now, because the page says first what has changed
+            if text is not None:
+                self.say(text)
 
     def _lay(self, setup: Setup) -> Table:
         table = Table(setup)

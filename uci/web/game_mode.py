@@ -26,8 +26,8 @@ _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that p
 
 
 def new(session: BoardSession, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
-    board = chosen_position(fen, session.table.shown, session.say, chess960)
-    session.replace_table(chosen_game(board, side, level, clock))
+    board, notes = chosen_position(fen, session.table.shown, chess960)
+    session.replace_table(chosen_game(board, side, level, clock), *notes)
 
 
 def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> None:
