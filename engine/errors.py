@@ -77,12 +77,17 @@ class MoveError(AinoError, ValueError):
     """A move is unreadable, ambiguous or illegal in its position."""
 
 
-def did_you_mean(known: Iterable[str], *words: str) -> str:
-    """Return what an error message adds for misspelt words: `; did you mean 'play'?`, or "" if none is near."""
+def nearest_words(known: Iterable[str], *words: str) -> list[str]:
+    """Return for each misspelt word the known one that was probably meant, if one is near."""
     from difflib import get_close_matches  # on demand: `uci` is answered without it
 
     by_lower = {name.lower(): name for name in known}
-    guesses = [by_lower[near] for word in words for near in get_close_matches(word.lower(), by_lower, 1)]
+    return [by_lower[near] for word in words for near in get_close_matches(word.lower(), by_lower, 1)]
+
+
+def did_you_mean(known: Iterable[str], *words: str) -> str:
+    """Return what an error message adds for misspelt words: `; did you mean 'play'?`, or "" if none is near."""
+    guesses = nearest_words(known, *words)
     return f"; did you mean {', '.join(map(repr, guesses))}?" if guesses else ""
 
 

@@ -16,6 +16,17 @@ DAY_S = 86_400.0
 ANSWERS = ("e7e5", "b8c6", "g8f6", "f6h5")  # White can mate on f7, and gives the queen away instead
 
 
+def lose_and_review(tab: Tab) -> None:
+    """Plays White's side of a game against ANSWERS until there is a mistake, resigns and has the game reviewed."""
+    for number, (source, target) in enumerate((("e2", "e4"), ("d1", "h5"), ("f1", "c4"), ("a2", "a3")), 1):
+        drag(tab, source, target)
+        wait_for_moves(tab, 2 * number)
+    tab.script("send('resign')")
+    tab.wait_for("state.end && state.saved")
+    tab.click("#review-button")
+    tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+
+
 def says(tab: Tab, words: str) -> None:
     tab.wait_for(f"document.querySelector('#puzzle-says').textContent.includes({words!r})")
 
@@ -28,13 +39,7 @@ def test_play_review_puzzles_and_the_next_day(
     with web_board(tmp_path, Setup(human=chess.WHITE), lambda: ScriptedEngine(ANSWERS)) as server:
         tab = chromium.open(server.url)
         tab.wait_for("state")
-        for number, (source, target) in enumerate((("e2", "e4"), ("d1", "h5"), ("f1", "c4"), ("a2", "a3")), 1):
-            drag(tab, source, target)
-            wait_for_moves(tab, 2 * number)
-        tab.script("send('resign')")
-        tab.wait_for("state.end && state.saved")
-        tab.click("#review-button")
-        tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+        lose_and_review(tab)
         tab.click("[data-open=games]")
         tab.wait_for("games.rows.length === 1 && games.rows[0].accuracy_white !== null")
         assert tab.text(".game-row .ending") == "you resigned, 4 moves"

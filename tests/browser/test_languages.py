@@ -7,12 +7,11 @@ from pathlib import Path
 import chess
 
 from tests.browser.devtools import Chromium, Tab
-from tests.browser.test_web_board import drag, wait_for_moves
+from tests.browser.test_evening import ANSWERS, lose_and_review
 from tests.browser.web_board import ScriptedEngine, web_board
 from tests.commands.test_library import text_of
 from uci.game.timed_game import Setup
 
-ANSWERS = ("e7e5", "b8c6", "g8f6", "f6h5")  # White can mate on f7, and gives the queen away instead
 # Of English alone; no such words are in German or French.
 ENGLISH = re.compile(
     r"\b(the|of|is|are|your|you|and|with|this|that|to|from|no|game|games|move|moves|moved|better|win|wins|loses|misses"
@@ -69,13 +68,7 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
             tab.script(f"send({request!r}, {json.dumps(fields)})")
             tab.wait_for(f"document.querySelector('#status').textContent.includes({json.dumps(answer)})")
             assert english_on(tab) == []
-        for number, (source, target) in enumerate((("e2", "e4"), ("d1", "h5"), ("f1", "c4"), ("a2", "a3")), 1):
-            drag(tab, source, target)
-            wait_for_moves(tab, 2 * number)
-        tab.script("send('resign')")
-        tab.wait_for("state.end && state.saved")
-        tab.click("#review-button")
-        tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+        lose_and_review(tab)
         tab.script("send('analyse', { on: true })")
         tab.wait_for("linesFit()")
         assert english_on(tab) == []

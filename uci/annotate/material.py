@@ -17,9 +17,9 @@ WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.Q
 NUMBERS = ("", "", later("two"), later("three"), later("four"), later("five"), later("six"), later("seven"),
            later("eight"), later("nine"), later("ten"))  # fmt: skip
 ONE_PIECE = {chess.QUEEN: later("the queen"), chess.ROOK: later("a rook"), chess.BISHOP: later("a bishop"),
-       chess.KNIGHT: later("a knight"), chess.PAWN: later("a pawn")}  # fmt: skip
+             chess.KNIGHT: later("a knight"), chess.PAWN: later("a pawn")}  # fmt: skip
 MANY_PIECES = {chess.QUEEN: later("queens"), chess.ROOK: later("rooks"), chess.BISHOP: later("bishops"),
-        chess.KNIGHT: later("knights"), chess.PAWN: later("pawns")}  # fmt: skip
+               chess.KNIGHT: later("knights"), chess.PAWN: later("pawns")}  # fmt: skip
 Kinds = Counter[chess.PieceType]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import chess
 
-from engine.errors import AinoError, MoveError, did_you_mean
+from engine.errors import AinoError, MoveError, nearest_words
 from engine.options import EngineOptions
 from engine.search.result import SearchResult
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
@@ -65,8 +65,10 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        meant = did_you_mean(TYPED_COMMANDS, word).rpartition(" ")[2].rstrip("?")
-        advice = _("Did you mean {command}?", command=meant) if meant else _("Type 'help' for a list of commands.")
+        meant = nearest_words(TYPED_COMMANDS, word)
+        advice = _("Type 'help' for a list of commands.")
+        if meant:
+            advice = _("Did you mean {command}?", command=repr(meant[0]))
         raise MoveError(f"{error}. {advice}") from None
     game.push(move)
     if end_on_board(game.board):
