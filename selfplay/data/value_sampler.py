@@ -30,9 +30,9 @@ class ValueBatch(NamedTuple):
     A view is listed as changes of the same side's view in the previous position, or anew where that is no more work.
     """
 
-    features: Annotated[np.ndarray, "int16 [B, 64]"]  # rows of White's view, from 32 on of Black's
+    features: Annotated[np.ndarray, "int16 [B, 2 * MAX_VIEW]"]  # rows of White's view, from 32 on of Black's
     n_rows: Annotated[np.ndarray, "int32 [B]"]  # of each view
-    changes: Annotated[np.ndarray, "int16 [B, 64]"]  # rows that come, then those that go, White's and Black's
+    changes: Annotated[np.ndarray, "int16 [B, 2 * MAX_VIEW]"]  # rows that come, then those that go, White's and Black's
     n_coming: Annotated[np.ndarray, "int32 [B, 2]"]  # of each view; -1 if it is listed anew
     n_going: Annotated[np.ndarray, "int32 [B, 2]"]
     side: Annotated[np.ndarray, "int32 [B]"]  # to move: 0 White, 1 Black

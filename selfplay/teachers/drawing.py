@@ -50,11 +50,11 @@ class DrawSpace(NamedTuple):
     groups: Annotated[np.ndarray, "int64 [3]"]  # least rows of a group or 0, depth of labels, calm limit in units
     moves: Annotated[np.ndarray, "uint16 [218]"]
     scores: Annotated[np.ndarray, "int64 [218]"]
-    values: Annotated[np.ndarray, "uint64 [N, 4]"]  # packed
+    values: Annotated[np.ndarray, "uint64 [N, VALUE_WORDS]"]  # packed
     keys: Annotated[np.ndarray, "uint64 [N]"]
     noted: Annotated[np.ndarray, "uint64 [M, 16]"]  # positions whose moves are to be scored
     noted_labels: Annotated[np.ndarray, "int64 [M, 3]"]  # root, plies left, kind
-    scored: Annotated[np.ndarray, "uint64 [M, 8]"]  # packed
+    scored: Annotated[np.ndarray, "uint64 [M, SCORED_WORDS]"]  # packed
     counts: Annotated[np.ndarray, "int64 [4]"]  # values, noted, positions offered; values at which to stop
 
 

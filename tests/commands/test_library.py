@@ -200,6 +200,22 @@ def test_a_newer_search_ends_those_before_it(index: GameIndex, tmp_path: Path) -
     questions.close()
 
 
+def test_a_change_is_made_though_the_board_closes(tmp_path: Path) -> None:
+    """A game that was deleted just before the end stayed: the deletion was given up like a search."""
+    answers, errors = list[str](), list[str]()
+    begun, goes_on, made = threading.Event(), threading.Event(), threading.Event()
+    questions = IndexQuestions(tmp_path, errors.append)
+    questions.do(lambda index: (begun.set(), goes_on.wait(30.0), index.add_name("Ada")))
+    questions.ask("find", "s", lambda index: answers.append("found"))
+    questions.do(lambda index: (answers.extend(index.names), made.set()))
+    assert begun.wait(30.0)
+    questions.close()
+    goes_on.set()
+    assert made.wait(30.0)
+    assert answers == ["you", "ada"]
+    assert errors == []
+
+
 def test_a_file_that_is_being_read_was_read_a_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """My games, opened during an import, emptied the list and began anew."""
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")

@@ -167,7 +167,7 @@ class Shelf:
             work(index)
             self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
 
-        self._questions.ask("change", None, answer)
+        self._questions.do(answer)
 
     def review(self, key: str) -> None:
         """Reviews a game in the background, or all of one's own without a review."""
@@ -176,7 +176,7 @@ class Shelf:
             self.reviews.add([key] if key else index.unreviewed())
             self.tell_work()
 
-        self._questions.ask("change", None, answer)
+        self._questions.do(answer)
 
     def stop(self) -> None:
         """Drops all reviews that wait."""
