@@ -62,6 +62,11 @@ def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
     assert "info depth 0 score cp 0" in talk.lines
 
 
+def test_stop_and_ponderhit_when_idle_say_nothing(talk: Conversation) -> None:
+    talk.say("stop", "ponderhit", "isready", "stop", "ponderhit")
+    assert talk.lines == ["readyok"]
+
+
 def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversation) -> None:
     talk.say("go infinite", "position startpos moves e2e4", "go nodes 1")
     first, second = talk.wait_for("bestmove", 2)
@@ -189,6 +194,14 @@ def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Co
 
 
 REFUSED = "position startpos moves e2e4 e7e5 a7a8Q"
+
+
+def test_chess960_switched_changes_how_castling_is_written(talk: Conversation) -> None:
+    talk.say("position fen 4k3/8/8/8/8/8/8/4K2R w K - 0 1", "setoption name UCI_Chess960 value true")
+    talk.say("go nodes 1 searchmoves e1g1")
+    assert talk.wait_for("bestmove") == ["bestmove e1h1"]
+    talk.say("setoption name UCI_Chess960 value false", "go nodes 1 searchmoves e1g1")
+    assert talk.wait_for("bestmove", 2)[1] == "bestmove e1g1"
 
 
 def test_refused_position_followed_by_go_gives_no_move_of_the_position_before(talk: Conversation) -> None:

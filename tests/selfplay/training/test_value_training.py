@@ -252,6 +252,15 @@ def test_changes_lead_from_view_to_view(labels: LabelRows) -> None:
         assert (batch.n_coming[1:, side] >= 0).mean() > 0.3  # siblings
 
 
+def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
+    learner = small_learner(labels, rate=3e-3)
+    first = learner.step().value
+    for _ in range(150):
+        last = learner.step().value
+    learner.close()
+    assert last < 0.8 * first
+
+
 def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
     model = SparseNetwork(CONFIG, np.random.default_rng(1))
     heldout = ValueHeldOut(labels, CONFIG.value, limit=200)

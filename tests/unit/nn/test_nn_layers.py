@@ -220,6 +220,17 @@ def test_a_wrong_input_shape_is_a_shape_error(layer: Callable[[], nn.Layer], sha
         layer().forward(np.zeros(shape, np.float32))
 
 
+@pytest.mark.parametrize(
+    "x", [np.zeros((2, 3)), np.zeros((2, 3), np.float16), np.zeros((2, 3), int), [[0.0] * 3] * 2, None]
+)
+def test_a_wrong_dtype_is_a_shape_error(x: object) -> None:
+    """A double would silently turn the whole computation double."""
+    with pytest.raises(ShapeError, match=r"Dense: expected float32 \[B, ..., 3\], found"):
+        nn.Dense(3, 2, rng()).forward(x)
+    with pytest.raises(ShapeError, match="Activation: expected floating"):
+        nn.Activation("relu").forward(np.zeros((1, 1, 2, 2), int))
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_gradient_that_does_not_fit_is_a_shape_error(case: Case) -> None:
     y, backward = case.layer.astype(np.float64).forward(case.x, training=True, **case.options)
@@ -322,3 +333,10 @@ def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
         nn.Sequential(a=shared, b=nn.Sequential(inner=shared))
     with pytest.raises(ConfigError, match=r"trunk\.dense1 and value are one layer"):
         nn.MultiHead(nn.Sequential(shared), {"value": shared})
+
+
+def test_gradients_for_unknown_heads_are_refused() -> None:
+    network = small_network()
+    _, backward = network.forward(image(), training=True)
+    with pytest.raises(ShapeError, match="policy"):
+        backward({"policy": np.zeros((2, 2), np.float32)})

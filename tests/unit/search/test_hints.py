@@ -331,3 +331,8 @@ def test_a_full_tree_gets_hints_like_any_other() -> None:
         assert player.search(Limits(nodes=20_000)).best_move is not None
         assert player._search.fullness > 0.99
         assert player._search.tree.asked_at[ROOT] > 0
+
+
+def test_a_better_move_that_the_tree_prefers_already_needs_no_hint(space: AlphaBeta) -> None:
+    assert better_than(space, QUEEN_GIVEN_UP, "d5d8") is None
+    assert space.nodes_left[0] > 0  # it mates: nothing is looked for
