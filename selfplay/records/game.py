@@ -125,18 +125,14 @@ def _are_apart(bitboards: np.ndarray) -> bool:
     return sum(int(one).bit_count() for one in bitboards) == int(np.bitwise_or.reduce(bitboards)).bit_count()
 
 
-def training_game(game: SelfPlayRecord, value_share: float, horizon: float = 0.0) -> GameRecord:
-    """Return the game with training targets: visit shares, and (1 - value_share) outcome + value_share root value.
-
-    The outcome is the game's result or, with a horizon, `outcomes`.
-    """
+def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
+    """Return the game with training targets: visit shares, and (1 - value_share) result + value_share root value."""
     counts = game.target_counts.astype(np.int64)
     visits = game.target_visits.astype(np.float32)
     owner = np.repeat(np.arange(len(counts)), counts)
     totals = np.bincount(owner, weights=visits, minlength=len(counts))
     black_to_move = (np.arange(len(game.moves)) + int(game.start[SIDE])) % 2 == 1
     result, roots = wdl_from_result(game.white_points, black_to_move), game.root_wdl.astype(np.float32)
-    outcome = outcomes(result, roots, black_to_move, horizon) if horizon else result
     return GameRecord(
         start=game.start,
         moves=game.moves,
@@ -144,25 +140,7 @@ def training_game(game: SelfPlayRecord, value_share: float, horizon: float = 0.0
         target_moves=game.target_moves,
         target_probs=(visits / np.maximum(totals, 1)[owner]).astype(np.float32),
         target_scores=np.full(len(visits), UNKNOWN_SCORE) if game.target_scores is None else game.target_scores,
-        wdl=(1.0 - value_share) * outcome + value_share * roots,
+        wdl=(1.0 - value_share) * result + value_share * roots,
         usable=game.full & (totals > 0),
         resigned=game.ending is Ending.RESIGNATION,
     )
-
-
-def outcomes(result: np.ndarray, roots: np.ndarray, black_to_move: np.ndarray, horizon: float) -> np.ndarray:
-    """Return what games came to, float32[n, 3], from results and root values [n, 3], all for the side to move.
-
-    With k = 1 / (1 + horizon), ply t's outcome is G(t) = k root(t + 1) + (1 - k) G(t + 1), and the last one's is the
-    result: a return of TD(lambda), Sutton 1988. A blunder at ply t + horizon hardly says what ply t was worth.
-    """
-    keep = horizon / (1.0 + horizon)
-
-    def turned(chances: np.ndarray) -> np.ndarray:
-        """Turn from the side to move to White, or back."""
-        return np.where(black_to_move[:, None], chances[:, ::-1], chances)
-
-    roots, outcome = turned(roots), turned(result)
-    for ply in range(len(outcome) - 2, -1, -1):
-        outcome[ply] = (1.0 - keep) * roots[ply + 1] + keep * outcome[ply + 1]
-    return turned(outcome)

@@ -48,12 +48,6 @@ class FitSettings:
     value_share: float = setting(
         0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
     )
-    horizon: float = setting(
-        0.0,
-        "let root values of the following plies stand for the result, the nearer ones more, at a mean distance of so "
-        "many plies; 0 = the result itself",
-        least=0,
-    )
     heldout_share: float = setting(
         HELD_OUT_SHARE,
         "hold out this share of all games (1/64 at least, as every command does), by a hash of their moves, to compare "

@@ -59,7 +59,7 @@ def replay_set(run: RunFolder, generation: int) -> PositionSet:
     if not games:
         raise RunError(f"{path}: no game in it is intact; remove the file to train on the other generations")
     fit = run.config.fit
-    positions, illegal = collect(training_game(game, fit.value_share, fit.horizon) for game in games)
+    positions, illegal = collect(training_game(game, fit.value_share) for game in games)
     if illegal:
         raise RunError(f"{path}: {illegal} games with illegal moves")
     return positions

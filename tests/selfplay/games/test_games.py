@@ -27,7 +27,7 @@ from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
 from selfplay.matches.opening_book import load_openings, random_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
-from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, outcomes, training_game
+from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.replay import read_segment
 from selfplay.records.targets import score_from_value, wdl_from_result, wdl_from_score
@@ -221,32 +221,10 @@ def test_other_files_are_no_segments(tmp_path: Path) -> None:
 # ---- targets ------------------------------------------------------------------------------------------------------
 
 
-def test_the_outcome_fades_into_the_values_between() -> None:
-    black_to_move = np.array([False, True, False])
-    win, draw, loss = np.eye(3, dtype=np.float32)
-    roots = np.stack([draw, win, draw])  # the second says that Black wins
-    result = wdl_from_result(1, black_to_move)
-    found = outcomes(result, roots, black_to_move, horizon=1.0)
-    assert found[2] == pytest.approx(win)  # nothing follows but the result
-    assert found[1] == pytest.approx((draw + loss) / 2)
-    assert found[0] == pytest.approx(loss / 2 + (draw + win) / 4)
-    assert np.array_equal(result, wdl_from_result(1, black_to_move))
-    assert outcomes(result, roots, black_to_move, horizon=1e9) == pytest.approx(result, abs=1e-6)
-
-
-def test_a_game_whose_last_move_is_blacks_has_the_same_winner_at_all_plies() -> None:
-    black_to_move = np.array([False, True, False, True])
-    result = wdl_from_result(-1, black_to_move)  # Black wins, and the values of the plies say nothing
-    found = outcomes(result, np.tile(np.eye(3, dtype=np.float32)[1], (4, 1)), black_to_move, horizon=1.0)
-    assert found[:, 0] == pytest.approx([0.0, 1 / 4, 0.0, 1.0])
-    assert found[:, 2] == pytest.approx([1 / 8, 0.0, 1 / 2, 0.0])
-
-
-def test_a_game_without_a_horizon_teaches_its_result(records: dict[int, SelfPlayRecord]) -> None:
+def test_a_game_teaches_its_result(records: dict[int, SelfPlayRecord]) -> None:
     record = replace(records[0], white_points=1)
     black_to_move = (np.arange(len(record.moves)) + int(record.start[SIDE])) % 2 == 1
     assert np.array_equal(training_game(record, 0.0).wdl, wdl_from_result(1, black_to_move))
-    assert not np.array_equal(training_game(record, 0.0, horizon=4.0).wdl, training_game(record, 0.0).wdl)
 
 
 # ---- openings -----------------------------------------------------------------------------------------------------
