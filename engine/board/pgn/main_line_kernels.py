@@ -23,6 +23,8 @@ NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 LONGEST: Final = 65_536  # most bytes of one word of the tags, or plies of a game
 
 _SPACE, _LINE_FEED, _QUOTE, _STAR, _DASH, _DOT, _SLASH, _ZERO, _ONE, _TWO, _NINE = b' \n"*-./0129'
+_OPEN_TAG, _BACKSLASH, _CLOSE_TAG = b"[\\]"
+_MARK, _PERCENT, _OPEN_LINE, _CLOSE_LINE, _SEMICOLON, _SMALL_Z, _OPEN_COMMENT, _CLOSE_COMMENT = b"$%();z{}"
 
 
 @kernel()
@@ -44,7 +46,7 @@ def read_main_lines(data, begin, final, start_at, start, games, moves, rows, leg
         copy_row(start if at == start_at else rows[2], rows[0])
         game[BEGIN], game[FIRST_MOVE], game[RESULT], game[TAG_RESULT] = at, filled, NO_RESULT, NO_RESULT
         game[WHITE_ELO] = game[BLACK_ELO] = -1
-        place = _read_tags(data, at, at == start_at, game) if data[at] == 91 else at
+        place = _read_tags(data, at, at == start_at, game) if data[at] == _OPEN_TAG else at
         if place >= 0:
             place = _read_moves(data, place, final, game, moves, rows, legal)
         if place < 0:
@@ -74,7 +76,7 @@ def _skip_blank(data, at):
 def _read_tags(data, at, has_start, game):
     """Read adjacent lines of tags; returns the place behind them."""
     first = True
-    while at < len(data) and data[at] == 91:
+    while at < len(data) and data[at] == _OPEN_TAG:
         name = at + 1
         at = name
         while at < len(data) and (_is_letter(data[at]) or _is_digit(data[at])):
@@ -84,11 +86,11 @@ def _read_tags(data, at, has_start, game):
             return -(MORE if at + 1 >= len(data) else RARE)
         value = at + 2
         at = value
-        while at < len(data) and data[at] != _QUOTE and data[at] != _LINE_FEED and data[at] != 92:
+        while at < len(data) and data[at] != _QUOTE and data[at] != _LINE_FEED and data[at] != _BACKSLASH:
             at += 1
         if at + 2 >= len(data):
             return -MORE
-        if data[at] != _QUOTE or data[at + 1] != 93 or data[at + 2] != _LINE_FEED:
+        if data[at] != _QUOTE or data[at + 1] != _CLOSE_TAG or data[at + 2] != _LINE_FEED:
             return -RARE
         reason = _take_tag(data, name, name_end, value, at, has_start, first, game)
         if reason:
@@ -178,17 +180,17 @@ def _read_moves(data, at, final, game, moves, rows, legal):
         if at >= len(data):
             return -MORE
         byte = data[at]
-        if byte == 123:
+        if byte == _OPEN_COMMENT:
             at = _skip_comment(data, at)
-        elif byte == 36:
+        elif byte == _MARK:
             at = _skip_mark(data, at)
-        elif byte == 40 and filled > game[FIRST_MOVE]:
+        elif byte == _OPEN_LINE and filled > game[FIRST_MOVE]:
             at = _skip_variation(data, at)
         elif _is_digit(byte) or byte == _STAR:
             result, place = _result_at(data, at)
             if result and filled == game[FIRST_MOVE]:
                 return -RARE
-            if data[game[BEGIN]] != 91 and _is_odd_without_tags(data, at, result, filled - game[FIRST_MOVE]):
+            if data[game[BEGIN]] != _OPEN_TAG and _is_odd_without_tags(data, at, result, filled - game[FIRST_MOVE]):
                 return -RARE
             if result:
                 game[RESULT], game[LAST_MOVE] = result, filled
@@ -227,7 +229,7 @@ def _end_of_game(data, at, final):
         return next_one if final else -MORE
     if next_one + 1 >= len(data):
         return -RARE if final else -MORE
-    if data[next_one] == 91 and data[next_one - 1] == _LINE_FEED and _is_letter(data[next_one + 1]):
+    if data[next_one] == _OPEN_TAG and data[next_one - 1] == _LINE_FEED and _is_letter(data[next_one + 1]):
         return next_one
     return next_one if data[next_one] == _ONE and data[next_one + 1] == _DOT else -RARE
 
@@ -238,9 +240,9 @@ def _skip_comment(data, at):
     empty = False
     while at < len(data):
         byte = data[at]
-        if byte == 125:
+        if byte == _CLOSE_COMMENT:
             return at + 1
-        if byte == 123 or (byte == _LINE_FEED and empty):
+        if byte == _OPEN_COMMENT or (byte == _LINE_FEED and empty):
             return -RARE
         if byte == _LINE_FEED:
             empty = True
@@ -276,7 +278,7 @@ def _skip_number(data, at):
     if at == dot or dot > first + 5 or not (_is_letter(data[at]) or is_blank(data[at])):
         return -RARE
     at = _skip_blank(data, at)
-    if at < len(data) and (data[at] == 36 or (_is_digit(data[at]) and not _result_at(data, at)[0])):
+    if at < len(data) and (data[at] == _MARK or (_is_digit(data[at]) and not _result_at(data, at)[0])):
         return -RARE
     return at
 
@@ -287,19 +289,24 @@ def _skip_variation(data, at):
     depth = 0
     while at < len(data):
         byte = data[at]
-        if byte == 123:
+        if byte == _OPEN_COMMENT:
             at = _skip_comment(data, at)
             if at < 0:
                 return at
             continue
         at += 1
-        if byte == 40:
+        if byte == _OPEN_LINE:
             depth += 1
-        elif byte == 41:
+        elif byte == _CLOSE_LINE:
             depth -= 1
             if depth == 0:
                 return at
-        elif byte > 122 or byte == 59 or 91 <= byte <= 93 or (at < len(data) and _is_odd_pair(byte, data[at])):
+        elif (
+            byte > _SMALL_Z
+            or byte == _SEMICOLON
+            or _OPEN_TAG <= byte <= _CLOSE_TAG
+            or (at < len(data) and _is_odd_pair(byte, data[at]))
+        ):
             return -RARE
     return -MORE
 
@@ -307,4 +314,4 @@ def _skip_variation(data, at):
 @kernel()
 def _is_odd_pair(byte, following):
     """Whether two bytes are a line that begins with %, or a $ without a number."""
-    return (byte == _LINE_FEED and following == 37) or (byte == 36 and not _is_digit(following))
+    return (byte == _LINE_FEED and following == _PERCENT) or (byte == _MARK and not _is_digit(following))
