@@ -144,14 +144,14 @@ def _learner(
     schedule: Callable[[int], float],
     backend: str,
 ) -> Learner | OwnLearner:
-    """What trains a network of the family. `backend` is for our own layers."""
+    """Return what trains a network of the family. `backend` is for our own layers."""
     if isinstance(family, OwnFamily):
         return OwnLearner(family, model, family.batches(data, how, seed), schedule)
     return Learner(family, model, family.batches(data, how, seed), how, schedule, backend)
 
 
 def _scorer(run: RunFolder, family: AnyFamily, heldout: PositionSet) -> Callable[[Layer], HeldOutScores | None]:
-    """What scores a model on held-out games; None where no position is unseen."""
+    """Return what scores a model on held-out games; None where no position is unseen."""
     if not heldout.usable.any():
         return lambda model: None
     sample = family.heldout(heldout, HELDOUT_POSITIONS)

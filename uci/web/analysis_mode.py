@@ -76,7 +76,7 @@ def load(session: BoardSession, text: str, game: int) -> None:
 
 
 async def show_lines(session: BoardSession) -> None:
-    """Shows lines of the position that is looked at until something else is to be done."""
+    """Show lines of the position that is looked at until something else is to be done."""
     board = session.table.shown.copy()
     if not any(board.legal_moves):
         session.engine.stop()

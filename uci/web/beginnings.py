@@ -22,7 +22,7 @@ _MOST_GAMES = 300  # games of a PGN that the page lists
 
 
 def chosen_position(fen: str, shown: chess.Board, chess960: str = "") -> tuple[chess.Board, list[str]]:
-    """The position of a FEN ("" for the usual start), or the Chess960 start of a number or of `any`; and notes on it.
+    """Return the position of a FEN ("" for the usual start), or the Chess960 start of a number or of `any`, and notes.
 
     A FEN whose castling rights only Chess960 knows is read as those of the `shown` board. Raises FenError, ConfigError.
     """
@@ -34,7 +34,7 @@ def chosen_position(fen: str, shown: chess.Board, chess960: str = "") -> tuple[c
 
 
 def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
-    """A game from a board. The person plays `side` (white, black, random) or watches (none); `clock` "" is none.
+    """Return a game from a board. The person plays `side` (white, black, random) or watches (none); `clock` "" is none.
 
     Raises ConfigError.
     """
@@ -45,7 +45,7 @@ def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
 
 
 def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
-    """The game of that number, from 1, of a PGN's text, as a board for analysis. Raises DataError.
+    """Return the game of that number, from 1, of a PGN's text, as a board for analysis. Raises DataError.
 
     With it come the names of all games, and the first fault in this one, "" for none.
     """

@@ -47,7 +47,7 @@ class BoardEngine:
         return self._engine is not None
 
     async def prepare(self) -> None:
-        """Loads the engine, if it is not loaded yet. Raises AinoErrors."""
+        """Load the engine, if it is not loaded yet. Raises AinoErrors."""
         async with self._one_at_a_time:
             if self._engine is None:
                 self._engine = await SearchJob[Any]().start(lambda job: self._load())
@@ -55,13 +55,13 @@ class BoardEngine:
                 self.evaluator_name = self._engine.evaluator.name
 
     def stop(self) -> None:
-        """Stops all work at the next opportunity, without waiting."""
+        """Stop all work at the next opportunity, without waiting."""
         self._job.stop()
 
     async def search(
         self, board: chess.Board, adapt: Adapt, limits: Limits, on_lines: OnLines = lambda infos: None
     ) -> SearchResult | None:
-        """Searches a position. `on_lines` is called in the event loop, and no more once the search is stopped."""
+        """Search a position. `on_lines` is called in the event loop, and no more once the search is stopped."""
         loop = asyncio.get_running_loop()
 
         def work(engine: Engine, job: SearchJob[SearchResult]) -> SearchResult:
@@ -112,7 +112,7 @@ class BoardEngine:
         return None if job.stopped else answer
 
     async def close(self) -> None:
-        """Ends all work and the engine."""
+        """End all work and the engine."""
         self.stop()
         if self._engine is None:  # if it is being loaded, its threads end with the program
             return

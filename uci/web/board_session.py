@@ -52,7 +52,7 @@ class Review:
     page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
 
     def message(self) -> dict[str, Any]:
-        """What the page is told."""
+        """Return what the page is told."""
         ready = self.page is not None
         name = "reviewing" if self.is_running else "reviewed" if ready else "unreviewed"
         return {"do": name, "running": self.is_running, "ready": ready, "done": self.done, "total": self.total}
@@ -87,13 +87,13 @@ class BoardSession:
         return Shelf(games, load, self._tell_from_thread, self.replace_table, lambda: self.table.is_engine_turn, limits)
 
     def arrive(self) -> None:
-        """A page has come to the board."""
+        """Begin when a page has come to the board."""
         self._loop = asyncio.get_running_loop()
         if self.shelf is not None:
             self.shelf.arrive()
 
     def close(self) -> str | None:
-        """Ends the engine's work and saves a game that is not saved; returns where it is."""
+        """End the engine's work and save a game that is not saved; return where it is."""
         self.review = Review()
         self.engine.stop()
         if self.shelf is not None:
@@ -112,7 +112,7 @@ class BoardSession:
             self._loop.call_soon_threadsafe(self.tell, message)
 
     def say(self, text: str, kind: str = "note") -> None:
-        """Sends words to the page: a note, or an error."""
+        """Send words to the page: a note, or an error."""
         self.tell({"do": "say", "text": translated(text), "kind": kind})
 
     def changed(self) -> None:
@@ -147,7 +147,7 @@ class BoardSession:
         self.changed()
 
     def save(self) -> str | None:
-        """Saves a game in which the person has moved, once; returns where it is, or why it has to be tried again."""
+        """Save a game in which the person has moved, once; return where it is, or why it has to be tried again."""
         played = self.table.plies - self.table.first_ply
         aino_began = self.table.setup.board.turn != self.table.human
         if self._is_saved or not self.table.is_game or played <= aino_began:
@@ -159,7 +159,7 @@ class BoardSession:
         return self._saved
 
     def set_review(self, review: Review) -> None:
-        """Keeps how far a review is, and tells the page. One that is running and gives way is stopped."""
+        """Keep how far a review is, and tell the page. One that is running and gives way is stopped."""
         if self.review.is_running and not review.is_running:
             self.engine.stop()
         self.review = review
@@ -168,7 +168,7 @@ class BoardSession:
     # ---- the clocks -------------------------------------------------------------------------------------------------
 
     def set_flag_timer(self) -> None:
-        """Waits for the moment when the flag of the side to move falls."""
+        """Wait for the moment when the flag of the side to move falls."""
         if self._flag is not None:
             self._flag.cancel()
             self._flag = None
@@ -186,7 +186,7 @@ class BoardSession:
     # ---- the engine -------------------------------------------------------------------------------------------------
 
     async def be_loaded(self) -> None:
-        """Waits until the engine is loaded; the clock of whoever waits for it stands still meanwhile."""
+        """Wait until the engine is loaded; the clock of whoever waits for it stands still meanwhile."""
         table = self.table
         if not table.is_loading:
             return
@@ -203,7 +203,7 @@ class BoardSession:
                 self.tell_state()
 
     def for_analysis(self, options: EngineOptions) -> EngineOptions:
-        """The options with which the engine analyses and reviews."""
+        """Return the options with which the engine analyses and reviews."""
         return replace(options, analyse_mode=True, limit_strength=False, multi_pv=self.line_count)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -213,7 +213,7 @@ class BoardSession:
         task.add_done_callback(self._tasks.discard)
 
     async def _reporting(self, work: Awaitable[None]) -> None:
-        """Some work of the engine, whose failure is reported instead of being lost."""
+        """Start some work of the engine; a failure is reported instead of being lost."""
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the page stays usable, whatever the engine met
@@ -221,7 +221,7 @@ class BoardSession:
 
 
 def legal(uci: str, board: chess.Board) -> chess.Move:
-    """The move. Raises MoveError for an illegal one."""
+    """Return the move. Raises MoveError for an illegal one."""
     try:
         move = board.parse_uci(uci)
     except ValueError:

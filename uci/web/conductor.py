@@ -21,7 +21,7 @@ class Conductor:
         self.session.table.wait(True)
 
     def arrive(self) -> None:
-        """A page has come to the board: sends it everything and lets the game continue."""
+        """Send everything to a page that has come to the board, and let the game continue."""
         session = self.session
         session.arrive()
         session.table.wait(False)
@@ -35,14 +35,14 @@ class Conductor:
         self._go_on()
 
     def leave(self) -> None:
-        """The page is gone: stops the clocks and the engine, unless that reviews a game."""
+        """Stop the clocks, and the engine unless it reviews a game: the page is gone."""
         self.session.table.wait(True)
         if not self.session.review.is_running:
             self.session.engine.stop()
         self.session.set_flag_timer()
 
     def receive(self, text: str | bytes) -> None:
-        """Does what a message asks for. A message that cannot be carried out is answered by an error and changes
+        """Do what a message asks for. A message that cannot be carried out is answered by an error and changes
         nothing.
         """
         try:
@@ -53,11 +53,11 @@ class Conductor:
             self.session.tell_state()
 
     def close(self) -> str | None:
-        """Ends the engine's work and saves a game that is not saved; returns where it is."""
+        """End the engine's work and save a game that is not saved; return where it is."""
         return self.session.close()
 
     def _go_on(self) -> None:
-        """Sets the engine to the work that the table asks for."""
+        """Set the engine to the work that the table asks for."""
         session, table = self.session, self.session.table
         session.set_flag_timer()
         if session.review.is_running:

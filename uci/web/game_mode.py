@@ -35,7 +35,7 @@ def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> 
 
 
 def again(session: BoardSession, swap: bool) -> None:
-    """The same game once more, from its start."""
+    """Return the same game once more, from its start."""
     if not session.table.is_game:
         raise MoveError(_("there is no game to play again"))
     session.replace_table(session.table.again(swap))
@@ -143,7 +143,7 @@ async def reply(session: BoardSession) -> None:
 
 
 async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
-    """What Aino plays: a known opening, or what a search finds at a human pace."""
+    """Return what Aino plays: a known opening, or what a search finds at a human pace."""
     begun, clock = time.monotonic(), table.clock.limits() if table.clock is not None else None
     rng = session.services.rng
     known = book_move(table.board.copy(), rng) if rng is not None else None
@@ -159,6 +159,6 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
 async def _search(
     session: BoardSession, board: chess.Board, level: Level, table: Table | None = None
 ) -> SearchResult | None:
-    """Searches at a level, by the clocks of `table` where it has them. None if something else came up."""
+    """Search at a level, by the clocks of `table` where it has them. None if something else came up."""
     clock = table.clock.limits() if table is not None and table.clock is not None else None
     return await session.engine.search(board, level.options, level.limits(clock, board.turn))

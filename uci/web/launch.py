@@ -36,7 +36,7 @@ async def serve_board(
     host: str,
     port: int,
 ) -> None:
-    """Serves the board until Ctrl-C, SIGTERM or a closed terminal. Unfinished games are saved, too.
+    """Serve the board until Ctrl-C, SIGTERM or a closed terminal. Unfinished games are saved, too.
 
     `load` makes the engine while the page is already open. Raises AinoErrors if it cannot.
     """
@@ -77,7 +77,7 @@ async def serve_board(
 
 
 def _draw_code(console: Console, url: str) -> None:
-    """The address as a QR code for a phone's camera, in a terminal, where segno is installed."""
+    """Return the address as a QR code for a phone's camera, in a terminal, where segno is installed."""
     try:
         import segno
     except ImportError:

@@ -28,7 +28,7 @@ class PuzzleDesk:
         return Trainer(self._folder)
 
     def next(self) -> None:
-        """Shows the next puzzle, or how to get some."""
+        """Show the next puzzle, or how to get some."""
         self._trainer.add_own()
         puzzle = self._trainer.next(self._attempt.puzzle.key if self._attempt else "")
         if puzzle is None:
@@ -39,7 +39,7 @@ class PuzzleDesk:
         self._show()
 
     def move(self, uci: str) -> None:
-        """Tries a move. Raises MoveError."""
+        """Try a move. Raises MoveError."""
         attempt = self._attempt
         if attempt is not None and not attempt.is_over:
             try:
@@ -49,7 +49,7 @@ class PuzzleDesk:
             self._show()
 
     def answer(self) -> None:
-        """Shows the solution."""
+        """Show the solution."""
         if self._attempt is not None and not self._attempt.is_over:
             self._attempt.give_up()
             self._show()

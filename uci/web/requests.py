@@ -38,7 +38,7 @@ def _moves(value: Any) -> bool:
 
 
 def _on_shelf(action: Callable[..., None]) -> Callable[..., None]:
-    """What one's own games do; on a board without them, nothing."""
+    """Return what one's own games do; on a board without them, nothing."""
 
     @functools.wraps(action)
     def act(session: BoardSession, **fields: Any) -> None:
@@ -92,7 +92,7 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
 
 
 def read_request(text: str | bytes) -> tuple[Callable[..., None], dict[str, Any]]:
-    """What carries out a message from the page, and its fields. Raises DataError."""
+    """Return what carries out a message from the page, and its fields. Raises DataError."""
     try:
         request = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -104,12 +104,12 @@ class WebServer:
         )
 
     def _tell(self, message: dict[str, Any]) -> None:
-        """Sends a message to the tab that is at the board, if there is one."""
+        """Send a message to the tab that is at the board, if there is one."""
         if self.tabs:
             self.tabs[0].send(message)
 
     def arrived(self, tab: BoardSocket) -> None:
-        """A tab has opened: it is at the board, or is told that another one is."""
+        """Take a new tab to the board, or tell it that another one is there."""
         if len(self.tabs) >= _MOST_TABS:
             tab.close(_GONE, "too many tabs")
             return
@@ -120,7 +120,7 @@ class WebServer:
             tab.send({"do": "busy"})
 
     def left(self, tab: BoardSocket) -> None:
-        """A tab was closed; the next one takes its place at the board, or the game waits."""
+        """Let the next tab take the place of one that was closed, or let the game wait."""
         if tab not in self.tabs:
             return
         was_first = tab is self.tabs[0]
@@ -137,7 +137,7 @@ class WebServer:
             self._on_empty()
 
     def take_over(self, tab: BoardSocket) -> None:
-        """A waiting tab goes to the board; the one that was there waits."""
+        """Take a waiting tab to the board; the one that was there waits."""
         if tab not in self.tabs or tab is self.tabs[0]:
             return
         before = self.tabs[0]
@@ -147,7 +147,7 @@ class WebServer:
         self.conductor.arrive()
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         self._is_closed = True
         self._http.stop()
         for tab in list(self.tabs):
@@ -156,7 +156,7 @@ class WebServer:
 
 
 def _own_address() -> str:
-    """This machine's address in its network; 127.0.0.1 without one. Nothing is sent."""
+    """Return this machine's address in its network; 127.0.0.1 without one. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # an address for documentation, which only chooses the way out
@@ -247,7 +247,7 @@ class PageHandler(_Guarded):
     """The board."""
 
     def get(self, token: str) -> None:
-        """The page."""
+        """Answer with the page."""
         fields: dict[str, object] = {
             "languages": SPOKEN_LANGUAGES,
             "chosen": self.get_cookie(_LANGUAGE),
@@ -262,7 +262,7 @@ class ReviewHandler(_Guarded):
     """The review of the game that has ended."""
 
     def get(self, token: str) -> None:
-        """The page; 404 while there is none. `?game=KEY` is the review of one of one's own games."""
+        """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's own games."""
         shelf, key = self.server.conductor.session.shelf, self.get_query_argument("game", "")
         if key and shelf is not None and re.fullmatch("[0-9a-f]{24}", key):
             with contextlib.suppress(DataError):
@@ -278,7 +278,7 @@ class GameHandler(_Guarded):
     """The game as a PGN file to save."""
 
     def get(self, token: str) -> None:
-        """The file."""
+        """Answer with the file."""
         table = self.server.conductor.session.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
@@ -318,7 +318,7 @@ class ImportHandler(_Guarded):
             self._problem = str(error)
 
     def post(self, token: str) -> None:
-        """Closes the file and lets it be read."""
+        """Close the file and let it be read."""
         assert self.server.conductor.session.shelf is not None
         if self._problem:
             self.on_connection_close()
@@ -331,7 +331,7 @@ class ImportHandler(_Guarded):
         self.finish("taken in\n")
 
     def on_connection_close(self) -> None:
-        """The page has gone before the file was here."""
+        """Clean up: the page has gone before the file was here."""
         if self._file is not None:
             self._file.close()
             self._path.unlink(missing_ok=True)
@@ -362,6 +362,6 @@ class BoardSocket(_Guarded, WebSocketHandler):
         self.server.left(self)
 
     def send(self, message: dict[str, Any]) -> None:
-        """Sends a message, unless the tab is gone."""
+        """Send a message, unless the tab is gone."""
         with contextlib.suppress(WebSocketClosedError):  # `on_close` follows
             self.write_message(json.dumps(message))

@@ -65,7 +65,7 @@ class Shelf:
         return self._opened
 
     def arrive(self) -> None:
-        """A page is there: what was left of imports and reviews when the program ended goes on."""
+        """Continue the imports and reviews that were left when the program ended: a page is there."""
         if self.folder.is_dir():
             if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
                 remove_left_behind(self.folder)
@@ -84,7 +84,7 @@ class Shelf:
         return False
 
     def close(self) -> None:
-        """Stops the work; it goes on the next time."""
+        """Stop the work; it goes on the next time."""
         self.reviews.stop()
         self._questions.close()
         self._keeper.release()
@@ -92,12 +92,12 @@ class Shelf:
     # ---- requests ---------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Reads what is new in the folder, on a thread, and tells the page."""
+        """Read what is new in the folder, on a thread, and tell the page."""
         if self._reading is None or self._reading.done():
             self._reading = SearchJob[None]().start(lambda job: self._read())
 
     def _read(self, imported: str = "") -> None:
-        """The same on this thread; `imported` names a file just taken in."""
+        """Read it on this thread; `imported` names a file just taken in."""
         names = list[str]()
         try:
             with contextlib.closing(GameIndex(self.folder)) as index:
@@ -142,11 +142,11 @@ class Shelf:
         self._questions.ask("explore", (board.fen(), side), answer)
 
     def name(self, name: str) -> None:
-        """Notes an own name."""
+        """Note an own name."""
         self._change(lambda index: index.add_name(name))
 
     def open(self, key: str) -> None:
-        """Opens a game for analysis."""
+        """Open a game for analysis."""
         game = self._index.game(key)
         self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
 
@@ -157,11 +157,11 @@ class Shelf:
         self._lay(setup if setup.levels is not None else replace(setup, human=chess.WHITE if side is None else side))
 
     def delete(self, key: str) -> None:
-        """Deletes a game for good."""
+        """Delete a game for good."""
         self._change(lambda index: index.delete(key))
 
     def _change(self, work: Callable[[GameIndex], None]) -> None:
-        """Changes the index, and lets the page ask for its list again."""
+        """Change the index, and let the page ask for its list again."""
 
         def answer(index: GameIndex) -> None:
             work(index)
@@ -179,7 +179,7 @@ class Shelf:
         self._questions.do(answer)
 
     def stop(self) -> None:
-        """Drops all reviews that wait."""
+        """Drop all reviews that wait."""
         self.reviews.forget()
         self.tell_work()
 
@@ -194,7 +194,7 @@ class Shelf:
         return self.folder / f"{_UPLOAD}{os.urandom(4).hex()}-{_plain(name)}"
 
     def take_in(self, upload: Path) -> None:
-        """Makes an uploaded file one of the folder, plain UTF-8 under a free name, and reads it; on a thread.
+        """Make an uploaded file one of the folder, plain UTF-8 under a free name, and read it; on a thread.
 
         If the program is killed meanwhile, the next one does it. Raises OSError.
         """
@@ -227,7 +227,7 @@ class Shelf:
             upload.unlink(missing_ok=True)
 
     def _take_puzzles(self, upload: Path) -> str:
-        """Takes up the puzzles of Lichess's file; returns a sentence about it."""
+        """Take up the puzzles of Lichess's file; return a sentence about it."""
         try:
             with contextlib.closing(Trainer(self.folder)) as trainer:
                 return several("{count} new puzzle.", "{count} new puzzles.", trainer.add(read_lichess(upload)))
@@ -238,5 +238,5 @@ class Shelf:
 
 
 def _plain(name: str) -> str:
-    """A file's name without what a folder or a system might take otherwise."""
+    """Return a file's name without what a folder or a system might take otherwise."""
     return re.sub(r"[^\w.-]+", "_", name)[-80:].lstrip(".-_")

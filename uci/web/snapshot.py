@@ -22,7 +22,7 @@ Step = dict[str, Any]
 
 
 def _steps(board: chess.Board, moves: Sequence[chess.Move]) -> list[Step]:
-    """The position before the first move and after each one, with the move that led there."""
+    """Return the position before the first move and after each one, with the move that led there."""
     board = board.copy(stack=False)
     steps = [_step(None, board)]
     for move in moves:
@@ -62,7 +62,7 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
 
 
 def snapshot(table: Table) -> dict[str, Any]:
-    """The whole state of a table."""
+    """Return the whole state of a table."""
     board, shown = table.board, table.shown
     human = table.human
     may_move = table.is_analysing or table.is_human_turn

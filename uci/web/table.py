@@ -82,14 +82,14 @@ class Table(TimedGame):
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
 
     def fall_of_flag(self) -> bool:
-        """Ends the game if the side to move has no time left; returns whether it did."""
+        """End the game if the side to move has no time left; return whether it did."""
         if not (self.is_running and self.is_flag_down):
             return False
         self.finish(end_by_flag(self.board))
         return True
 
     def finish(self, end: GameEnd) -> None:
-        """Ends the game."""
+        """End the game."""
         self.end = end
         self.run_clock()
 
@@ -104,18 +104,18 @@ class Table(TimedGame):
         return True
 
     def wait(self, waiting: bool) -> None:
-        """Stops the game while nobody is at the board, or lets it continue."""
+        """Stop the game while nobody is at the board, or let it continue."""
         self.fall_of_flag()
         self.is_waiting = waiting
         self.run_clock()
 
     def load(self, loading: bool) -> None:
-        """Stops the clock of whoever waits while the engine is being loaded, or lets it run."""
+        """Stop the clock of whoever waits while the engine is being loaded, or let it run."""
         self.is_loading = loading
         self.run_clock()
 
     def ask(self, asked: bool) -> None:
-        """The person waits for an answer, or has it; while the engine is being loaded, this costs no time."""
+        """Note that the person waits for an answer, or has it: while the engine is being loaded, this costs no time."""
         self.fall_of_flag()
         self.is_asked = asked
         self.run_clock()
@@ -150,7 +150,7 @@ class Table(TimedGame):
         return board_after(self.board.root(), *self.line[: self._looked_at])
 
     def look(self, in_variation: bool, ply: int) -> None:
-        """Looks at another position of the game or the variation; a ply beyond its ends means the nearest one."""
+        """Look at another position of the game or the variation; a ply beyond its ends means the nearest one."""
         self._in_variation = in_variation and self.variation is not None
         self._looked_at = max(0, min(ply, len(self.line)))
 
@@ -177,7 +177,7 @@ class Table(TimedGame):
             self.look(True, ply + 1)
 
     def drop_variation(self) -> None:
-        """Removes the variation; looks at where it left the game."""
+        """Remove the variation; look at where it left the game."""
         if self.variation is not None:
             fork, self.variation = self.variation.fork, None
             self.look(False, fork)
@@ -185,7 +185,7 @@ class Table(TimedGame):
     # ---- its PGN ----------------------------------------------------------------------------------------------------
 
     def record(self, end: GameEnd | None = None, event: str = "Web game") -> chess.pgn.Game:
-        """The game as PGN, with the variation; the result is "*" while it lasts."""
+        """Return the game as PGN, with the variation; the result is "*" while it lasts."""
         if self.is_game:
             game = super().record(end or self.end or UNFINISHED, event)
         elif self.setup.source is not None:
@@ -199,7 +199,7 @@ class Table(TimedGame):
         return game
 
     def _with_source(self, source: chess.pgn.Game) -> chess.pgn.Game:
-        """A copy of the game that was loaded, with its author's notes, and the moves behind it."""
+        """Return a copy of the game that was loaded, with its author's notes, and the moves behind it."""
         game = source.accept(chess.pgn.GameBuilder())
         for move in self.board.move_stack[source.end().ply() - source.ply() :]:
             game.end().add_main_variation(move)
