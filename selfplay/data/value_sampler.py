@@ -16,8 +16,8 @@ from engine.errors import ConfigError, DataError
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.network.rows.men import men_bucket
-from engine.network.value.features import MAX_VIEW, king_buckets, write_view_of
-from engine.network.value.parameters import ValueConfig
+from engine.network.value.features import MAX_VIEW, write_view_of
+from engine.network.value.parameters import VALUE_ROWS
 from selfplay.data.label_sampler import LabelRows, is_held_out, targets_at, write_target
 from selfplay.data.split import Split
 from selfplay.records.label_folder import follows_of
@@ -52,13 +52,12 @@ class ValueSampler:
     One instance per thread.
     """
 
-    def __init__(self, labels: LabelRows, config: ValueConfig, everything: bool = False) -> None:
+    def __init__(self, labels: LabelRows, everything: bool = False) -> None:
         split = Split(limit=0) if everything else labels.split
         self._labels = labels
         self._held = np.int64(split.limit), split.keys
         self._row = np.zeros(ROW_WORDS, np.uint64)
-        self._buckets = king_buckets(config.king_buckets)
-        self._marks = np.zeros(config.rows, np.bool_)
+        self._marks = np.zeros(VALUE_ROWS, np.bool_)
 
     def fill(self, numbers: np.ndarray, changes: np.ndarray, batch: ValueBatch) -> None:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no position.
@@ -69,14 +68,14 @@ class ValueSampler:
         numbers = np.where(taught, numbers, ~numbers)
         rows = np.ascontiguousarray(labels.rows[numbers])
         targets = targets_at(labels.depth)
-        bad = fill_views(rows, taught, self._row, self._buckets, self._marks, targets, self._held, batch)
+        bad = fill_views(rows, taught, self._row, self._marks, targets, self._held, batch)
         if bad >= 0:
             raise DataError(f"{labels.name}: row {numbers[bad]:,} is not a position")
         batch.follows[: len(rows)] = labels.grouped & follows_of(rows)
 
 
 @kernel()
-def fill_views(rows, taught, row, buckets, marks, targets, held, batch):
+def fill_views(rows, taught, row, marks, targets, held, batch):
     """Write both views of packed rows [n, words], and targets of those that are taught, bool [n].
 
     Returns the number of the first that is not a position, or -1. The first position is listed anew. marks: bool by
@@ -90,7 +89,7 @@ def fill_views(rows, taught, row, buckets, marks, targets, held, batch):
         write_target(rows[slot], targets, trained, slot, batch)
         for side in range(2):
             view = batch.features[slot, side * MAX_VIEW : (side + 1) * MAX_VIEW]
-            batch.n_rows[slot] = write_view_of(row, side, buckets, view)
+            batch.n_rows[slot] = write_view_of(row, side, view)
             batch.n_coming[slot, side] = -1
             if slot > 0:
                 _list_changes(batch, slot, side * MAX_VIEW, side, marks)

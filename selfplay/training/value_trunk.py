@@ -12,7 +12,7 @@ from engine.native.pool import PerThread, ThreadPool
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
-from engine.network.value.features import BUCKET_ROWS
+from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS
 from engine.network.value.gradients import (
     SLAB,
     ValueGradients,
@@ -89,7 +89,7 @@ class ValueFamily(Family):
         """Raise ConfigError where differences between siblings are to be learned and no set has groups of them."""
         if settings.loss.siblings and not any(one.grouped for one in label_rows_only(data.sets)):
             raise ConfigError("a weight for siblings needs labels in groups (aino-train teach --groups-of)")
-        return ValueMixture(data.sets, data.shares, settings.batch_size, seed, self._value)
+        return ValueMixture(data.sets, data.shares, settings.batch_size, seed)
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
         return ValueTrunkGradients(model, settings)
@@ -102,12 +102,12 @@ class ValueFamily(Family):
         one position's gradient leaves such rows to move in proportion to their gradients.
         """
         epsilon = ONE_POSITION / settings.batch_size
-        shared = {ROWS: SharedRows(self._value.width // SLAB, self._value.king_buckets, BUCKET_ROWS)}
+        shared = {ROWS: SharedRows(self._value.width // SLAB, KING_BUCKETS, BUCKET_ROWS)}
         return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
 
     def heldout(self, positions: AnySet, limit: int) -> ValueHeldOut:
         """Rows that training leaves out."""
-        return ValueHeldOut(label_rows_only([positions])[0], self._value, limit)
+        return ValueHeldOut(label_rows_only([positions])[0], limit)
 
 
 def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
@@ -135,14 +135,11 @@ class ValueMixture(Batches):
     group_of_rows = 8  # consecutive label rows that are drawn together; siblings share most of their work
     whole_groups = True
 
-    def __init__(
-        self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int, config: ValueConfig
-    ) -> None:
+    def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int) -> None:
         super().__init__(label_rows_only(sets), shares, batch_size, seed, new_value_batch(batch_size))
-        self._config = config
 
     def sampler(self, one: AnySet) -> ValueSampler:
-        return ValueSampler(label_rows_only([one])[0], self._config)
+        return ValueSampler(label_rows_only([one])[0])
 
     def changes(self, rng: np.random.Generator, one: AnySet, numbers: np.ndarray) -> np.ndarray:
         return numbers
@@ -239,11 +236,11 @@ def part_bounds(follows: np.ndarray) -> list[int]:
 class ValueHeldOut(HeldOut):
     """The first of some label rows, which are held out from training."""
 
-    def __init__(self, labels: LabelRows, config: ValueConfig, limit: int = 8192) -> None:
+    def __init__(self, labels: LabelRows, limit: int = 8192) -> None:
         self.n_positions = min(limit, labels.n_positions)
         self._batch = new_value_batch(self.n_positions)
         numbers = np.arange(self.n_positions)
-        ValueSampler(labels, config, everything=True).fill(numbers, numbers, self._batch)
+        ValueSampler(labels, everything=True).fill(numbers, numbers, self._batch)
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model's value trunk; the same for any number of threads."""

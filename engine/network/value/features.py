@@ -20,27 +20,17 @@ from engine.native.jit import kernel
 BUCKET_ROWS = 12 * 64
 MAX_VIEW = 32  # rows of one view: as many as there are pieces
 
-# Bucket of the own king by [rank 1 to 8, file e to h], for each supported number of buckets.
-_LAYOUTS = {
-    1: [[0] * 4] * 8,
-    8: [[0, 1, 2, 3], [4, 4, 5, 5], *[[6] * 4] * 2, *[[7] * 4] * 4],
-    16: [
-        [0, 1, 2, 3],
-        [4, 5, 6, 7],
-        [8, 8, 9, 9],
-        [10, 10, 11, 11],
-        *[[12, 12, 13, 13]] * 2,
-        *[[14, 14, 15, 15]] * 2,
-    ],
-}
-KING_BUCKET_COUNTS = tuple(_LAYOUTS)
-
-
-def king_buckets(count: int) -> np.ndarray:
-    """int64 [64]: the bucket of the own king by its square after flipping and mirroring; files a to d are unused."""
-    buckets = np.zeros((8, 8), np.int64)
-    buckets[:, 4:] = _LAYOUTS[count]
-    return buckets.reshape(64)
+KING_BUCKETS = 16
+# int64 [64]: the bucket of the own king by its square after flipping and mirroring; files a to d are unused.
+KING_BUCKET = np.zeros(64, np.int64)
+KING_BUCKET.reshape(8, 8)[:, 4:] = [
+    [0, 1, 2, 3],
+    [4, 5, 6, 7],
+    [8, 8, 9, 9],
+    [10, 10, 11, 11],
+    *[[12, 12, 13, 13]] * 2,
+    *[[14, 14, 15, 15]] * 2,
+]
 
 
 @kernel()
@@ -51,16 +41,16 @@ def flip_of(row, side):
 
 
 @kernel()
-def first_row(row, side, flip, buckets):
-    """Return the first row of the bucket of a side's king. buckets: of `king_buckets`."""
-    return BUCKET_ROWS * buckets[ctz(row[KING] & row[WHITE + side]) ^ flip]
+def first_row(row, side, flip):
+    """Return the first row of the bucket of a side's king."""
+    return BUCKET_ROWS * KING_BUCKET[ctz(row[KING] & row[WHITE + side]) ^ flip]
 
 
 @kernel()
-def write_view_of(row, side, buckets, features):
+def write_view_of(row, side, features):
     """Write the rows of a side's view to features int16 [32]; returns their number, which both views share."""
     flip = flip_of(row, side)
-    base = first_row(row, side, flip, buckets)
+    base = first_row(row, side, flip)
     count = np.int64(0)
     for piece in range(12):
         pieces = row[piece % 6] & row[WHITE + (side ^ piece // 6)]

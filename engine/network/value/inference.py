@@ -37,7 +37,7 @@ from engine.network.rows.float_rows import clip
 from engine.network.rows.men import MEN_BUCKETS, men_bucket
 from engine.network.rows.quantization import as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import BLOCK
-from engine.network.value.features import MAX_VIEW, first_row, flip_of, king_buckets
+from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
 from engine.network.value.parameters import (
     COARSEST_VALUE_SCALE,
     DENSE1_LIMIT,
@@ -60,8 +60,6 @@ class IntegerValueTables(NamedTuple):
     weight: np.ndarray  # int16 [F * W]
     bias: np.ndarray  # int16 [W]
     scale: np.ndarray  # int16 [1] what an accumulator of 1 is in integers, a power of two
-    buckets: np.ndarray  # int64 [64] of the own king
-    n_buckets: np.ndarray  # int64 [1]
     dense1: np.ndarray  # int8 [8 * W/4 * 16 * 4] by four units, then output
     dense1_bias: np.ndarray  # float32 [8 * 16]
     dense2: np.ndarray  # float32 [8 * 32 * 32] by input, then output
@@ -114,8 +112,6 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
         scale=np.array([scale], np.int16),
-        buckets=king_buckets(config.king_buckets),
-        n_buckets=np.array([config.king_buckets]),
         dense1=_as_quads(layers[0]),
         dense1_bias=floats.dense1_bias,
         dense2=by_input(layers[1]),
@@ -136,7 +132,7 @@ def _as_quads(dense1: np.ndarray) -> np.ndarray:
 
 def new_value_model(tables: IntegerValueTables) -> ValueModel:
     """Return a model for one thread: the shared tables, accumulators of empty boards, and scratch."""
-    width, slots = len(tables.bias), 4 * int(tables.n_buckets[0])
+    width, slots = len(tables.bias), 4 * KING_BUCKETS
     accumulators = aligned_zeros(slots * width, dtype=np.int16)
     accumulators.reshape(slots, width)[:] = tables.bias
     quads = aligned_zeros(width // QUAD, dtype=np.int32)
@@ -157,8 +153,8 @@ def value_trunk_outputs(model, row):
 def follow_view(model, row, side):
     """Bring the accumulator of a side's view up to date; returns where it starts."""
     width, flip = len(model.units), flip_of(row, side)
-    base = first_row(row, side, flip, model.tables.buckets)
-    slot = (2 * side + (flip & 1)) * model.tables.n_buckets[0] + base // (12 * 64)
+    base = first_row(row, side, flip)
+    slot = (2 * side + (flip & 1)) * KING_BUCKETS + base // (12 * 64)
     n_coming, n_going = list_changes(model, row, side, flip, base, model.boards[slot])
     if n_coming + n_going:
         change_rows(model, slot * width, n_coming, n_going)

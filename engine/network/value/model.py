@@ -16,6 +16,7 @@ from engine.network.value.parameters import (
     PREFIX,
     VALUE_OUTPUTS,
     VALUE_PARAMETERS,
+    VALUE_ROWS,
     ValueConfig,
     value_config_of,
 )
@@ -48,7 +49,7 @@ class ValueNetwork(Layer):
         width = self._config.width
         return {
             "layer": self.kind,
-            "rows": {"layer": "sparse_dense", "inputs": self._config.rows, "outputs": width, "active": TYPICAL_ROWS},
+            "rows": {"layer": "sparse_dense", "inputs": VALUE_ROWS, "outputs": width, "active": TYPICAL_ROWS},
             "dense1": described(width, HIDDEN_1),
             "dense2": described(2 * HIDDEN_1, HIDDEN_2),
             "output": described(HIDDEN_2, VALUE_OUTPUTS),

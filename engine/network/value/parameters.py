@@ -23,11 +23,12 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.quantization import FINEST_SCALE
-from engine.network.value.features import BUCKET_ROWS, KING_BUCKET_COUNTS, MAX_VIEW
+from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
 HIDDEN_2 = 32
 VALUE_OUTPUTS = 4
+VALUE_ROWS = BUCKET_ROWS * KING_BUCKETS  # of the accumulator's table
 VALUE_STEP = 128  # the accumulator's width is a multiple of this
 VALUE_TRUNK = "value_trunk"
 PREFIX = f"{VALUE_TRUNK}."
@@ -59,48 +60,41 @@ VALUE_PARAMETERS = parameter_names(ValueTables)
 
 @dataclass(frozen=True)
 class ValueConfig:
-    """Sizes of a value trunk, written "vWIDTH", or "vWIDTHkBUCKETS" for another number of king buckets than 16."""
+    """Sizes of a value trunk, written "vWIDTH"."""
 
     width: int = 256  # of the accumulator of each view
-    king_buckets: int = 16
     tables: ClassVar = ValueTables
 
     def __post_init__(self) -> None:
-        if not 0 < self.width <= 2048 or self.width % VALUE_STEP or self.king_buckets not in KING_BUCKET_COUNTS:
-            raise ConfigError(
-                f"{self}: expected a width that is a multiple of {VALUE_STEP} up to 2048, "
-                f"king buckets among {', '.join(map(str, KING_BUCKET_COUNTS))}"
-            )
+        if not 0 < self.width <= 2048 or self.width % VALUE_STEP:
+            raise ConfigError(f"{self}: expected a width that is a multiple of {VALUE_STEP} up to 2048")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From a text such as "v256" or "v256k8". Raises ConfigError for another form."""
-        match = re.fullmatch(r"v(\d{1,4})(?:k(\d{1,2}))?", text)
+        """From a text such as "v256". Raises ConfigError for another form."""
+        match = re.fullmatch(r"v(\d{1,4})", text)
         if match is None:
-            raise ConfigError(f"a value trunk is written vWIDTH or vWIDTHkBUCKETS, such as v256, not {text!r}")
-        return cls(int(match[1]), int(match[2] or cls.king_buckets))
+            raise ConfigError(f"a value trunk is written vWIDTH, such as v256, not {text!r}")
+        return cls(int(match[1]))
 
     def __str__(self) -> str:
-        return f"v{self.width}" + ("" if self.king_buckets == type(self).king_buckets else f"k{self.king_buckets}")
-
-    @property
-    def rows(self) -> int:
-        """Rows of the accumulator's table."""
-        return BUCKET_ROWS * self.king_buckets
+        return f"v{self.width}"
 
     @property
     def sizes(self) -> dict[str, int]:
         """What the letters in the shapes of parameters stand for."""
-        return {"F": self.rows, "W": self.width}
+        return {"F": VALUE_ROWS, "W": self.width}
 
 
 def value_config_of(trunk_config: Mapping[str, Any]) -> ValueConfig:
     """Sizes of a value trunk from its layer configuration. Raises ConfigError for another layer's."""
     try:
         inputs, width = trunk_config["rows"]["inputs"], trunk_config["rows"]["outputs"]
-        return ValueConfig(width, inputs // BUCKET_ROWS)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"not the configuration of a value trunk: {error!r}") from error
+    if inputs != VALUE_ROWS:
+        raise ConfigError(f"expected a value trunk of {VALUE_ROWS:,} rows, found {inputs!r}")
+    return ValueConfig(width)
 
 
 def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
@@ -110,7 +104,7 @@ def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
     """
     weight = np.abs(tables.weight.reshape(-1, config.width))
     bound = np.zeros(config.width, np.float32)
-    for bucket in weight.reshape(config.king_buckets, 12, 64, -1):
+    for bucket in weight.reshape(KING_BUCKETS, 12, 64, -1):
         squares = np.sort(bucket.max(axis=0), axis=0)  # [64, W]
         np.maximum(bound, squares[-MAX_VIEW:].sum(axis=0), out=bound)
     return float((bound + np.abs(tables.bias)).max())

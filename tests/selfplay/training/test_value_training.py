@@ -47,7 +47,7 @@ from tests.selfplay.training.learners import (
 )
 from tests.unit.network.sparse_layers import value_layers
 
-CONFIG = SparseConfig(width=128, value=ValueConfig(128, 1))
+CONFIG = SparseConfig(width=128, value=ValueConfig(128))
 NET = str(CONFIG)
 BATCH = 64
 SPLIT = Split(root_limit(0.05))
@@ -75,7 +75,7 @@ def groups(tmp_path_factory) -> LabelRows:
 
 def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
     batch = new_value_batch(len(numbers))
-    ValueSampler(labels, CONFIG.value).fill(numbers, numbers, batch)
+    ValueSampler(labels).fill(numbers, numbers, batch)
     return batch
 
 
@@ -201,7 +201,7 @@ def test_batches_hold_whole_groups(groups: LabelRows) -> None:
 def test_a_group_that_the_batch_cuts_teaches_nothing(groups: LabelRows) -> None:
     batch = new_value_batch(6)
     numbers = np.array([0, 1, 2, ~7, ~8, ~9])
-    ValueSampler(groups, CONFIG.value, everything=True).fill(numbers, numbers, batch)
+    ValueSampler(groups, everything=True).fill(numbers, numbers, batch)
     assert (batch.wdl.sum(axis=1) > 0).tolist() == [True] * 3 + [False] * 3
     assert (batch.moves_left[3:] < 0).all()
 
@@ -223,7 +223,7 @@ def test_labels_are_calibrated_by_their_depth(groups: LabelRows) -> None:
     for depth in (-1, 1):
         batch = new_value_batch(200)
         labels = replace(groups, depth=depth)
-        ValueSampler(labels, CONFIG.value, everything=True).fill(numbers, numbers, batch)
+        ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
         by_depth[depth] = batch.wdl
     fields = fields_of(groups.rows[:200])
     sources = [SOURCES[kind & 15] for kind in fields["kind"]]
@@ -263,9 +263,9 @@ def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
 
 def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
     model = SparseNetwork(CONFIG, np.random.default_rng(1))
-    heldout = ValueHeldOut(labels, CONFIG.value, limit=200)
+    heldout = ValueHeldOut(labels, limit=200)
     batch = new_value_batch(200)
-    ValueSampler(labels, CONFIG.value, everything=True).fill(np.arange(200), np.arange(200), batch)
+    ValueSampler(labels, everything=True).fill(np.arange(200), np.arange(200), batch)
     (value, *_), _ = gradients_by_layers(model.children()[VALUE_TRUNK], batch, LossWeights())
     for threads in (1, 2):
         assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
@@ -310,7 +310,7 @@ def test_rows_of_held_out_roots_teach_nothing(labels: LabelRows) -> None:
     assert not batch.wdl.any()
     assert (batch.moves_left < 0).all()
     everything = new_value_batch(len(left_out))
-    ValueSampler(labels, CONFIG.value, everything=True).fill(left_out, left_out, everything)
+    ValueSampler(labels, everything=True).fill(left_out, left_out, everything)
     np.testing.assert_allclose(everything.wdl.sum(axis=1), 1, atol=1e-5)
 
 

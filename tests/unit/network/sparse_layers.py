@@ -20,7 +20,7 @@ from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.policy.parameters import OUTPUTS, sparse_config_of
 from engine.network.rows.men import MEN_BUCKETS
-from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig
+from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, VALUE_ROWS, ValueConfig
 from engine.nn.layer import (
     Array,
     Backward,
@@ -64,7 +64,7 @@ def layers_of(model: SparseNetwork) -> ListNetwork:
 def value_layers(config: ValueConfig) -> TwoViews:
     """The layers of a value network."""
     return TwoViews(
-        rows=SparseDense(config.rows, config.width, RNG),
+        rows=SparseDense(VALUE_ROWS, config.width, RNG),
         dense1=ChosenDense(config.width, HIDDEN_1, MEN_BUCKETS, RNG),
         dense2=ChosenDense(2 * HIDDEN_1, HIDDEN_2, MEN_BUCKETS, RNG),
         output=ChosenDense(HIDDEN_2, VALUE_OUTPUTS, MEN_BUCKETS, RNG),

@@ -20,7 +20,7 @@ from engine.network.policy.inference import SparseNet
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.network.rows.men import men_bucket
-from engine.network.value.features import MAX_VIEW, king_buckets, write_view_of
+from engine.network.value.features import MAX_VIEW, write_view_of
 from engine.network.value.inference import (
     FIRST_UNIT,
     SECOND_UNIT,
@@ -63,12 +63,11 @@ def network(config: SparseConfig) -> SparseNetwork:
 
 def by_layers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) -> np.ndarray:
     assert config.value is not None
-    buckets = king_buckets(config.value.king_buckets)
     features = np.full((len(rows), 2, MAX_VIEW), -1, np.int64)
     for row, out in zip(rows, features, strict=True):
         for view, side in enumerate((int(row[SIDE]), 1 - int(row[SIDE]))):
             found = np.zeros(MAX_VIEW, np.int16)
-            count = write_view_of(row, side, buckets, found)
+            count = write_view_of(row, side, found)
             out[view, :count] = found[:count]
     versions = np.array([men_bucket(row) for row in rows])
     assert len(set(versions.tolist())) > 3
@@ -85,7 +84,7 @@ def by_integers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]
     return np.array(found)
 
 
-@pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-128+v256k8"])
+@pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-128+v256"])
 def test_outputs_are_those_of_the_layers_but_for_the_rounding_of_units_and_weights(text):
     config = SparseConfig.parse(text)
     net = network(config)
@@ -103,14 +102,14 @@ def by_numpy(tables: IntegerValueTables, config: ValueConfig, row: np.ndarray) -
     weight, scale, units = tables.weight.reshape(-1, config.width), int(tables.scale[0]), []
     for side in (int(row[SIDE]), 1 - int(row[SIDE])):
         found = np.zeros(MAX_VIEW, np.int16)
-        view = found[: write_view_of(row, side, tables.buckets, found)]
+        view = found[: write_view_of(row, side, found)]
         halves = (tables.bias + weight[view].sum(axis=0, dtype=np.int64)).clip(0, scale).reshape(2, -1)
         units.append(halves[0] * (FIRST_UNIT // scale) * halves[1] * (SECOND_UNIT // scale) >> 16)
     dense1 = tables.dense1.reshape(8, config.width // 4, 16, 4)[men_bucket(row)]
     return np.einsum("qi,qoi->o", np.concatenate(units).reshape(-1, 4), dense1.astype(np.int64))
 
 
-@pytest.mark.parametrize("text", ["v128", "v256k1"])
+@pytest.mark.parametrize("text", ["v128", "v256"])
 def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     """In the order of games, and jumping between them."""
     config = SparseConfig.parse(f"sparse-128+{text}")
@@ -133,7 +132,7 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
 
 def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
     """All units are 1 and all weights of dense1 as large as they may be: sums and products reach their bounds."""
-    config = SparseConfig.parse("sparse-128+v2048k1")
+    config = SparseConfig.parse("sparse-128+v2048")
     tensors = {name: array.copy() for name, array in network(config).named_parameters().items()}
     for name, value in (("rows", WEIGHT_LIMIT), ("dense1", DENSE1_LIMIT)):
         tensors[f"value_trunk.{name}.weight"][...] = value

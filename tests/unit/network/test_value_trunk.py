@@ -13,9 +13,10 @@ from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.rows.flat_tables import new_tables
 from engine.network.rows.quantization import FINEST_SCALE, sum_scale
-from engine.network.value.features import KING_BUCKET_COUNTS, MAX_VIEW, king_buckets, write_view_of
+from engine.network.value.features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
 from engine.network.value.parameters import (
     COARSEST_VALUE_SCALE,
+    VALUE_ROWS,
     WEIGHT_LIMIT,
     ValueConfig,
     ValueTables,
@@ -23,25 +24,25 @@ from engine.network.value.parameters import (
 )
 from tests.unit.network.test_sparse import some_boards
 
-CONFIG = ValueConfig(width=128, king_buckets=8)
+CONFIG = ValueConfig(width=128)
 
 
-def views_of(board: chess.Board, buckets: int = 16) -> tuple[list[int], list[int]]:
+def views_of(board: chess.Board) -> tuple[list[int], list[int]]:
     """Rows of the mover's view and of the other's."""
     row, found = row_from_board(board), []
     for side in (int(row[SIDE]), 1 - int(row[SIDE])):
         features = np.zeros(MAX_VIEW, np.int16)
-        count = write_view_of(row, side, king_buckets(buckets), features)
+        count = write_view_of(row, side, features)
         found.append(features[:count].tolist())
     return found[0], found[1]
 
 
-def expected_view(board: chess.Board, side: chess.Color, buckets: int) -> list[int]:
+def expected_view(board: chess.Board, side: chess.Color) -> list[int]:
     """The rows of a side's view by python-chess, from their definition."""
     king = board.king(side)
     assert king is not None
     flip = (0 if side else 56) ^ (7 if chess.square_file(king) < 4 else 0)
-    bucket = king_buckets(buckets)[king ^ flip]
+    bucket = KING_BUCKET[king ^ flip]
     found = []
     for square, piece in board.piece_map().items():
         number = (0 if piece.color == side else 6) + piece.piece_type - 1
@@ -49,22 +50,20 @@ def expected_view(board: chess.Board, side: chess.Color, buckets: int) -> list[i
     return sorted(found)
 
 
-@pytest.mark.parametrize("buckets", KING_BUCKET_COUNTS)
-def test_both_views_agree_with_python_chess(buckets: int) -> None:
+def test_both_views_agree_with_python_chess() -> None:
     for board in some_boards(5, 150):
-        mover, other = views_of(board, buckets)
-        assert sorted(mover) == expected_view(board, board.turn, buckets), board.fen()
-        assert sorted(other) == expected_view(board, not board.turn, buckets), board.fen()
-        assert max(mover + other) < ValueConfig(128, buckets).rows
+        mover, other = views_of(board)
+        assert sorted(mover) == expected_view(board, board.turn), board.fen()
+        assert sorted(other) == expected_view(board, not board.turn), board.fen()
+        assert max(mover + other) < VALUE_ROWS
 
 
-@pytest.mark.parametrize("count", KING_BUCKET_COUNTS)
-def test_every_king_bucket_has_a_square(count: int) -> None:
-    seen = {int(king_buckets(count)[square]) for square in range(64) if square & 7 >= 4}
-    assert seen == set(range(count))
+def test_every_king_bucket_has_a_square() -> None:
+    seen = {int(KING_BUCKET[square]) for square in range(64) if square & 7 >= 4}
+    assert seen == set(range(KING_BUCKETS))
 
 
-@pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-256+v512k8", "sparse-768"])
+@pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-256+v512", "sparse-768"])
 def test_names_and_layers_tell_the_sizes(text: str) -> None:
     config = SparseConfig.parse(text)
     assert str(config) == text
@@ -76,11 +75,11 @@ def test_names_and_layers_tell_the_sizes(text: str) -> None:
     "text",
     [
         *["sparse", "sparse-100", "sparse-0", "768", "sparse-99999"],
-        *["sparse-768+", "sparse-768+256", "sparse-768+v100", "sparse-768+v256k3"],
+        *["sparse-768+", "sparse-768+256", "sparse-768+v100", "sparse-768+v256k8"],
     ],
 )
 def test_other_names_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"value trunk|king buckets|sparse"):
+    with pytest.raises(ConfigError, match=r"value trunk|a width|sparse"):
         SparseConfig.parse(text)
 
 
@@ -96,8 +95,8 @@ def random_tables(size: float) -> ValueTables:
 
 
 def accumulators(tables: ValueTables, board: chess.Board) -> np.ndarray:
-    rows = tables.weight.reshape(CONFIG.rows, CONFIG.width)
-    return np.stack([rows[view].sum(axis=0) + tables.bias for view in views_of(board, CONFIG.king_buckets)])
+    rows = tables.weight.reshape(VALUE_ROWS, CONFIG.width)
+    return np.stack([rows[view].sum(axis=0) + tables.bias for view in views_of(board)])
 
 
 def test_no_position_exceeds_the_bound_of_the_accumulators() -> None:
