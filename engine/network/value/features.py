@@ -21,7 +21,7 @@ BUCKET_ROWS = 12 * 64
 MAX_VIEW = 32  # rows of one view: as many as there are pieces
 
 KING_BUCKETS = 16
-# int64 [64]: the bucket of the own king by its square after flipping and mirroring; files a to d are unused.
+# Bucket of the own king by its square after flipping and mirroring, int64 [64]; files a to d are unused.
 KING_BUCKET = np.zeros(64, np.int64)
 KING_BUCKET.reshape(8, 8)[:, 4:] = [
     [0, 1, 2, 3],
