@@ -46,7 +46,7 @@ from uci.annotate.accuracy import win_percent
 from uci.annotate.judge import winning_chances
 from uci.annotate.review import review_game
 from uci.library.puzzles import Puzzle, is_puzzle, puzzles_of, read_lichess
-from uci.terminal.reading import read_pgn_games
+from uci.terminal.reading import read_every_game
 from uci.terminal.verdict import Verdict
 
 _REVIEW = Limits(nodes=20_000)  # as `aino annotate`
@@ -172,7 +172,8 @@ def draw(source: Path, path: Path) -> None:
     """Write the puzzles of both sides' mistakes in reviewed games."""
     rows = []
     with Engine(EngineOptions(threads=1, hash_mib=64, analyse_mode=True)) as engine:
-        for number, game in enumerate(read_pgn_games(source), 1):
+        games = (found.game for found in read_every_game(source) if not found.faults)
+        for number, game in enumerate(games, 1):
             review = review_game(engine, game, _REVIEW)
             boards = {move.board.fen(): move.board for move in review.moves}
             drawn = [one for side in chess.COLORS for one in puzzles_of(review, side)]

@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import chess
+import chess.pgn
 import numpy as np
+
+from engine.board.pgn.game_reader import read_game_file
 
 
 def board_after(moves: str | Iterable[str], fen: str = chess.STARTING_FEN) -> chess.Board:
@@ -13,6 +17,11 @@ def board_after(moves: str | Iterable[str], fen: str = chess.STARTING_FEN) -> ch
     for move in moves.split() if isinstance(moves, str) else moves:
         board.push(board.parse_uci(move) if re.fullmatch("([a-h][1-8]){2}[nbrq]?", move) else board.parse_san(move))
     return board
+
+
+def games_in(path: Path) -> list[chess.pgn.Game]:
+    """The games of a PGN file, as far as they can be read."""
+    return [found.game for found in read_game_file(path) if found.number]
 
 
 def random_game(rng: np.random.Generator, plies: int, board: chess.Board | None = None) -> chess.Board:

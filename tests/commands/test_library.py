@@ -20,6 +20,7 @@ from engine.errors import DataError
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from tests.boards import games_in
 from uci.annotate.review import review_game
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import speak
@@ -28,7 +29,7 @@ from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted, alone_in
 from uci.library.kept_reviews import KeptReview
 from uci.library.questions import IndexQuestions
 from uci.library.review_queue import WISH, BackgroundReviews
-from uci.terminal.reading import read_pgn_games, read_text_games
+from uci.terminal.reading import read_text_games
 from uci.web.shelf import Shelf
 
 GAMES = [
@@ -298,7 +299,7 @@ def test_a_deleted_game_came_back_from_another_file(index: GameIndex, tmp_path: 
     (tmp_path / "new.pgn").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]), encoding="utf-8")
     index.refresh()
     assert whites(index) == ["Fay", "Dora", "Anna"]
-    assert [game.headers["White"] for game in read_pgn_games(tmp_path / "export.pgn")] == ["Anna", "Anna", "Dora"]
+    assert [game.headers["White"] for game in games_in(tmp_path / "export.pgn")] == ["Anna", "Anna", "Dora"]
     assert all(index.game(game["key"]).headers["White"] == game["white"] for game in index.find(Wanted())[0])
 
 
@@ -326,7 +327,7 @@ def test_a_deleted_game_leaves_its_file_and_the_others_in_it(tmp_path: Path, lin
     keys = {game["white"]: game["key"] for game in index.find(Wanted())[0]}
     index.delete(keys["Cleo"])
     assert whites(index) == ["Dora", "Anna"]
-    assert [game.headers["White"] for game in read_pgn_games(path)] == ["Anna", "Dora"]
+    assert [game.headers["White"] for game in games_in(path)] == ["Anna", "Dora"]
     assert index.game(keys["Dora"]).headers["White"] == "Dora"
     index.refresh()
     assert whites(index) == ["Dora", "Anna"]
@@ -351,12 +352,7 @@ def test_large_and_small_files_give_the_same_games(tmp_path: Path, monkeypatch: 
         for game in fast
     ]
     assert slow[-1].tags["Black"] == "apart"
-    assert [game_key(game) for game in read_pgn_games_until_fault(path)] == [game.key for game in slow][:4]
-
-
-def read_pgn_games_until_fault(path: Path) -> list[chess.pgn.Game]:
-    found = read_pgn_games(path)
-    return [next(found) for _ in range(4)]
+    assert [game_key(game) for game in games_in(path)[:4]] == [game.key for game in slow][:4]
 
 
 KILLED = """

@@ -15,7 +15,7 @@ from engine.search.result import RootMove
 from tests.boards import board_after
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.opening_names import opening_name, position_name, read_table
-from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_pgn_games, read_source, read_sources
+from uci.terminal.reading import Source, board_at, read_every_game, read_game, read_source, read_sources
 from uci.terminal.verdict import Verdict
 
 TWO_GAMES = """\
@@ -125,10 +125,18 @@ def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
     path = tmp_path / "broken.pgn"
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn:\d+:\d+: .*illegal"):
-        list(read_pgn_games(path))
+        read_game(path, 3)
     last = list(read_every_game(path))[2].game
     assert len(last.errors) == 1
     assert len(list(last.mainline_moves())) == 2
+
+
+def test_a_broken_game_kept_the_others_of_its_file_from_being_shown(tmp_path: Path) -> None:
+    path = tmp_path / "broken.pgn"
+    path.write_text(f"no game\n\n{BROKEN_GAME}\n{TWO_GAMES}", encoding="utf-8")
+    assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
+    with pytest.raises(DataError, match="expected 4 games or more, found 3"):
+        read_game(path, 4)
 
 
 @pytest.mark.parametrize(
@@ -142,10 +150,9 @@ def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
 def test_games_that_are_no_chess_are_refused(tmp_path: Path, header: str, message: str) -> None:
     path = tmp_path / "games.pgn"
     path.write_text(f'{TWO_GAMES}\n[White "X"]\n{header}\n\n*\n', encoding="utf-8")
-    games = read_pgn_games(path)
-    assert len([next(games), next(games)]) == 2
+    assert read_game(path, 2).headers["White"] == "C"
     with pytest.raises(DataError, match=message):
-        next(games)
+        read_game(path, 3)
     first, second, third = read_every_game(path)
     assert (first.faults, second.faults) == ([], [])
     assert message in third.start_fault
@@ -155,10 +162,10 @@ def test_text_that_is_no_pgn_is_told(tmp_path: Path) -> None:
     path = tmp_path / "note.pgn"
     path.write_text("dear diary\n", encoding="utf-8")
     with pytest.raises(DataError):
-        list(read_pgn_games(path))
+        read_game(path)
     path.write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="no game"):
-        list(read_pgn_games(path))
+        read_game(path)
 
 
 # ---- limits, verdicts -----------------------------------------------------------------------------------------------

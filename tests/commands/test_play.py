@@ -16,7 +16,7 @@ from rich.console import Console
 
 from engine.board.fen import parse_fen
 from engine.options import EngineOptions
-from tests.boards import board_after
+from tests.boards import board_after, games_in
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.game.ends import GameEnd
@@ -25,7 +25,7 @@ from uci.game.move_input import read_human_move
 from uci.main import main
 from uci.play import loop
 from uci.play.typed_commands import TYPED_COMMANDS
-from uci.terminal.reading import read_game, read_pgn_games
+from uci.terminal.reading import read_game
 
 # ---- the loop -------------------------------------------------------------------------------------------------------
 
@@ -203,7 +203,7 @@ def test_a_game_that_another_one_replaces_is_saved(
     assert saved_games() == [], "a position that was only looked at is no game"
     play("e4", "fen nonsense", "load nothing.pgn", command)
     (path,) = saved_games()
-    assert [game.next().san() for game in read_pgn_games(path)] == ["e4"]
+    assert [game.next().san() for game in games_in(path)] == ["e4"]
 
 
 def test_a_file_name_may_end_in_any_digit() -> None:
@@ -214,7 +214,7 @@ def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     play("e4", f"fen {chess.STARTING_FEN}", "d4", "load nothing.pgn", f"fen {chess.STARTING_FEN}")
     (path,) = saved_games()
-    assert len(list(read_pgn_games(path))) == 2
+    assert len(games_in(path)) == 2
     for words, first in (("last", "d2d4"), ("last 1", "e2e4"), (str(path), "e2e4")):
         assert play(f"load {words}")[0].board.move_stack[0] == chess.Move.from_uci(first)
 

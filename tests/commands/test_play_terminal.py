@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.boards import games_in
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
-from uci.terminal.reading import read_game, read_pgn_games
+from uci.terminal.reading import read_game
 
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals of POSIX", allow_module_level=True)
@@ -172,7 +173,7 @@ def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_
     terminal.type("quit")
     terminal.wait_for("saved to ")
     assert terminal.process.wait(ANSWER_S) == 0
-    first, second = (game for path in saved_files(tmp_path) for game in read_pgn_games(path))
+    first, second = (game for path in saved_files(tmp_path) for game in games_in(path))
     assert (first.headers["White"], first.headers["Result"]) == ("You", "0-1")
     assert (second.headers["Black"], second.headers["Result"], second.headers["FEN"]) == ("You", "1-0", MATE_NEXT)
 

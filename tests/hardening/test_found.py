@@ -27,7 +27,7 @@ from tests.hardening import text_targets
 from tests.hardening.game_targets import games
 from tests.hardening.net_targets import checkpoints, legacy_dit
 from tests.new_process import output_of
-from uci.terminal.reading import read_every_game, read_pgn_games
+from uci.terminal.reading import read_every_game, read_game
 
 SOON_S = 2.0  # of processor time; what is tested here took minutes
 EPD_POSITION = "4k3/8/8/8/8/8/8/4K2R w K -"
@@ -94,7 +94,7 @@ def test_a_clock_larger_than_a_word_is_refused() -> None:
 
 def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
     with pytest.raises(DataError, match="from 0 to 255"):
-        list(read_pgn_games(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n')))
+        read_game(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n'))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_move_that_cannot_be_read_ends_its_own_line_alone(moves, main_line, er
         assert not node.nags
         assert not node.comment
     with pytest.raises(DataError, match=r"illegal|no variation|not closed"):
-        list(read_pgn_games(path))
+        read_game(path)
     with (
         contextlib.nullcontext() if reads_main_line else pytest.raises(DataError, match=r"illegal|not closed|to close")
     ):

@@ -51,6 +51,7 @@ def test_split_command_skips_unknown_words(line: str, expected: tuple[str, str])
         ("name Move Overhead value 100", ("Move Overhead", "100")),
         ("name Clear Hash", ("Clear Hash", None)),
         ("name WeightsFile value /a  folder/net value.dit", ("WeightsFile", "/a  folder/net value.dit")),
+        (r'name BookFile value "C:\my books\a.bin" ', ("BookFile", r"C:\my books\a.bin")),
         ("name SyzygyPath value ", ("SyzygyPath", "")),
         ("name value value 3", ("value", "3")),
     ],
@@ -97,6 +98,7 @@ CLOCKS = {
         ("nodes 5 depth", {"nodes": 5}, 1),
         ("fast nodes 5", {"nodes": 5}, 1),
         ("nodes 1e3 depth 2", {"depth": 2}, 1),
+        ("movetime 1.e999 depth 2", {"depth": 2}, 1),
     ],
 )
 def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, problems):
@@ -113,6 +115,8 @@ def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, pr
         ("wtime 6000 btime 6000 movestogo 0", "wtime 6000 btime 6000"),
         ("wtime 6000 btime 6000 movestogo -1 movetime -1 nodes -1 depth 0", "wtime 6000 btime 6000"),
         ("movetime 0 depth 0 nodes 700", "nodes 700"),
+        ("wtime 899.5 btime 1000.0 winc 0.0 binc -0.3", "wtime 900 btime 1000 winc 0 binc 0"),
+        ("movetime 0.25", "movetime 1"),
         ("wtime 0 btime 0 movestogo 0 depth 5 nodes 0 mate 0 movetime 0", "depth 5"),
         ("wtime 0 btime 0 movetime 300", "movetime 300"),
         ("infinite wtime 0 btime 0 movetime 0", "infinite"),
@@ -121,7 +125,7 @@ def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, pr
     ],
 )
 def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
-    """`movestogo 0` had meant one move to go, which took nine tenths of the clock."""
+    """`movestogo 0` had meant one move to go, which took nine tenths of the clock; a clock with decimals, none."""
     assert words.parse_go(text) == words.parse_go(meant)
 
 

@@ -135,6 +135,12 @@ def test_bytes_that_are_no_text_are_junk_like_any_other(aino: AinoProcess) -> No
     assert len(lines) == 3
 
 
+def test_marks_of_text_streams_and_ends_of_strings_spoiled_their_line(aino: AinoProcess) -> None:
+    aino.send_bytes(b"\xef\xbb\xbfposition startpos moves e2e4\n\0isready\r\n\0go nodes 5\0\n")
+    assert aino.read_until("readyok") == ["readyok"]
+    assert best_move(aino.read_until("bestmove"))[1] in "678"
+
+
 def test_line_too_long_for_any_command_is_left_out(aino: AinoProcess) -> None:
     before = shown_fen(aino)
     aino.send_bytes(b"position startpos moves" + b" g1f3 g8f6 f3g1 f6g8" * (LONG_LINE // 4) + b"\n")
@@ -200,7 +206,7 @@ def test_bench_says_how_fast_and_can_be_stopped(aino: AinoProcess) -> None:
     aino.send("stop")
     assert aino.read_until("info", PROMPTLY_S)[-1] == "info string bench stopped"
     aino.send("bench many")
-    assert "'many'" in aino.read_until("info")[-1]
+    assert aino.read_until("info")[-1].startswith("info string bench: bad number of visits 'many'"), "no failure"
 
 
 def test_limited_strength_plays_and_shows_its_own_move(aino: AinoProcess) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import chess.pgn
 from engine.board.pgn.game_writer import game_text
 from engine.files.user_folder import user_folder
 from uci.terminal.opening_names import opening_name
-from uci.terminal.reading import read_game, read_pgn_games
+from uci.terminal.reading import read_game
 
 LAST = "last"  # names the game saved last
 REVIEWED = ".annotated"  # in the names of reviews
@@ -41,9 +40,9 @@ def load_game(name: str, number: int | None = None) -> chess.pgn.Game:
     Raises DataError.
     """
     path = _find_file(name)
-    if number is None and name == LAST != path.name:
-        return deque(read_pgn_games(path), maxlen=1).pop()
-    return read_game(path, 1 if number is None else number)
+    if number is None and not name == LAST != path.name:
+        number = 1
+    return read_game(path, number)
 
 
 def _find_file(name: str) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 import chess
 
 from engine.board.perft import perft
-from engine.errors import ConfigError, StillCompilingError
+from engine.errors import AinoError, ConfigError, StillCompilingError
 from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
@@ -57,6 +57,8 @@ def tell_lines(writer: Writer, command: str, job: SearchJob[Any], lines: Iterabl
             last = line
     except StillCompilingError:  # raised by a stop
         last = info_string(f"{command} stopped")
+    except AinoError as error:
+        last = info_string(str(error))
     except Exception as error:  # noqa: BLE001 - a bug in a debugging command must not end the conversation
         traceback.print_exc(file=sys.stderr)
         last = info_string(f"{command} failed: {type(error).__name__}: {error}")

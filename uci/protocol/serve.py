@@ -20,6 +20,7 @@ from uci.protocol.session import Session
 from uci.protocol.writer import Writer
 
 LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
+NO_TEXT = "\ufeff\0\r\n"  # around lines: .NET's UTF-8 streams begin with a mark, and some C programs send the NUL, too
 
 # What a person sees who starts the engine in a terminal; a GUI does not get it.
 GREETING = f"Aino {__version__}, UCI engine; for a game: aino play (help lists the commands here, quit leaves)"
@@ -112,7 +113,7 @@ def read_lines(stream: BinaryIO, writer: Writer) -> Iterator[str]:
     """
     while line := stream.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
-            yield line.decode("utf-8", "replace")
+            yield line.decode("utf-8", "replace").strip(NO_TEXT)
             continue
         is_position = line.split(maxsplit=1)[:1] == [b"position"]
         while line and not line.endswith(b"\n"):

@@ -5,6 +5,7 @@ Reference: the UCI specification of Kahlen and Meyer-Kahlen (2006), and what GUI
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ _CLOCKS = ("white_time_ms", "black_time_ms")
 _INCREMENTS = ("white_increment_ms", "black_increment_ms")
 _FIXED = ("movetime_ms", "nodes", "depth", "mate")  # Limits that hold without a clock.
 _MOVE = re.compile(r"([a-hA-H][1-8]){2}[nbrqNBRQ]?")
+_QUOTED = re.compile('^"(.*)"$')  # as Windows copies a path
 _INT64_MAX = 2**63 - 1
 
 
@@ -73,7 +75,10 @@ def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
 
 
 def parse_setoption(text: str) -> tuple[str, str | None]:
-    """Name and value of `setoption name N [value V]`. Both may contain spaces. Raises ConfigError."""
+    """Name and value of `setoption name N [value V]`. Both may contain spaces, and a path stand in quotes.
+
+    Raises ConfigError.
+    """
     words = text.split()
     if len(words) < 2 or words[0] != "name":
         raise ConfigError(f"setoption: expected 'name NAME [value VALUE]', got {text!r}")
@@ -82,7 +87,7 @@ def parse_setoption(text: str) -> tuple[str, str | None]:
     split = words.index("value", 2)
     # The value keeps its inner spaces: it may be a path.
     value = text.split(maxsplit=split + 1)[split + 1 :]
-    return " ".join(words[1:split]), value[0].strip() if value else ""
+    return " ".join(words[1:split]), _QUOTED.sub(r"\1", value[0].strip()) if value else ""
 
 
 def parse_position_command(text: str) -> PositionCommand:
@@ -149,11 +154,11 @@ def _without_zeros(numbers: dict[str, int], infinite: bool) -> dict[str, int]:
 def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
     """Read the number after `word` into `command`. Return how many words it used."""
     try:
-        value = int(following[0])
+        value = math.ceil(float(following[0])) if "." in following[0] else int(following[0])
     except IndexError:
         command.problems.append(f"go: {word} without a number")
         return 0
-    except ValueError:
+    except (ValueError, OverflowError):
         command.problems.append(f"go: {word} wants a number, got {following[0]!r}")
         return 0 if following[0] in _NUMBERS else 1
     command.numbers[_NUMBERS[word]] = max(-_INT64_MAX, min(value, _INT64_MAX))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -89,9 +90,7 @@ def _sources_of_text(text: str, game: int, ply: int | None, chess960: bool) -> I
     if not lines:
         raise DataError("standard input is empty: expected a PGN, or one FEN a line")
     if _is_pgn([line for _, line in lines]):
-        yield _source_of_game(
-            _nth(_sound(read_text_games(text, "standard input"), "standard input"), game, "standard input"), ply
-        )
+        yield _source_of_game(_nth(read_text_games(text, "standard input"), game, "standard input"), ply)
         return
     for number, line in lines:
         try:
@@ -123,27 +122,27 @@ def _source_of_game(game: chess.pgn.Game, ply: int | None) -> Source:
     return Source(board, f"{players}, after {last} (ply {len(board.move_stack)})")
 
 
-def read_game(path: Path, number: int = 1) -> chess.pgn.Game:
-    """One game of a PGN file, counted from 1. Raises DataError."""
-    return _nth(read_pgn_games(path), number, str(path))
+def read_game(path: Path, number: int | None = 1) -> chess.pgn.Game:
+    """One game of a PGN file, counted from 1, or the last (None). Faults of other games do not count.
 
-
-def _nth(games: Iterator[chess.pgn.Game], number: int, name: str) -> chess.pgn.Game:
-    if number < 1:
-        raise ConfigError(f"game {number}: games are counted from 1")
-    count = 0
-    for count, game in enumerate(games, 1):
-        if count == number:
-            return game
-    raise DataError(f"{name}: expected {number} games or more, found {count}")
-
-
-def read_pgn_games(path: Path) -> Iterator[chess.pgn.Game]:
-    """All games of a PGN file in order, each read on demand.
-
-    Raises DataError for an unreadable file, and for the first fault in or between the games.
+    Raises DataError.
     """
-    return _sound(read_every_game(path), str(path))
+    return _nth(read_every_game(path), number, str(path))
+
+
+def _nth(games: Iterator[ReadGame], number: int | None, name: str) -> chess.pgn.Game:
+    if number is not None and number < 1:
+        raise ConfigError(f"game {number}: games are counted from 1")
+    found = next(games)
+    for game in itertools.chain([found], games):
+        found = game if game.number else found
+        if game.number == number:
+            break
+    if number not in (None, found.number):
+        raise DataError(f"{name}: expected {number} games or more, found {found.number}")
+    if found.faults:
+        raise DataError(f"{name}:{found.faults[0]}")
+    return found.game
 
 
 def read_every_game(path: Path) -> Iterator[ReadGame]:
@@ -167,13 +166,6 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
         yield game
     if not count:
         raise DataError(_("{name}: no game in PGN format", name=name) + (f" ({translated(fault)})" if fault else ""))
-
-
-def _sound(games: Iterator[ReadGame], name: str) -> Iterator[chess.pgn.Game]:
-    for game in games:
-        if game.faults:
-            raise DataError(f"{name}:{game.faults[0]}")
-        yield game.game
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:

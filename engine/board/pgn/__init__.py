@@ -11,11 +11,13 @@ which names line, column and word. White space of any kind, empty lines, and `_`
                 ; to the end of the line, behind white space; a line that begins with %
     number      digits, and behind them dots, `)` or white space; dots alone before a move of Black's
     move        SAN, long algebraic or UCI; castling with O, 0 or o and any dash; x, : or × or nothing for captures;
-                a promotion as a8=Q, a8Q, a8(Q), a8/Q, in small letters, too; --, Z0, 0000 and @@@@ for a pass
+                a promotion as a8=Q, a8Q, a8(Q), a8/Q, in small letters, too; --, Z0, 0000, @@@@, <>,
+                null and pass for a pass
                 then `ep` or `e.p.`; + ++ # †; marks such as !? and ±. A word may be several moves: e4e5.
     mark        $ and a number (NAG), or a sign for it: ! ? □ ⩲ += +/= ± +/- +- ∓ -/+ -+ = ∞ N D (D) and their kin
     variation   ( ... ), any number deep, behind a move
-    result      1-0 0-1 1/2-1/2 1/2 ½-½ ½ with any dash or colon, and *
+    offer       (=) of a draw: a comment
+    result      1-0 0-1 1/2-1/2 1/2 ½-½ ½ with any dash or colon, and *; at the end, 0-0 and 1/2-0 if the tag says so
 
 A game is a tag section, comments, and movetext; each may be missing. It ends
 

@@ -44,7 +44,7 @@ LETTER_SIGNS = ("N", "D")  # may be pieces, too
 _SIGN = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign.isalpha())
 _ONE_SIGN, _SIGNS = re.compile(_SIGN), re.compile(f"(?:{_SIGN})+")
 _PIECES = (chess.KING, chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
-_PASS = ("--", "Z0", "0000", "@@@@")
+_PASS = ("--", "Z0", "0000", "@@@@", "<>", "null", "pass")
 _TAIL = rf"(?P<ep>e\.?p\.?)?(?:\+\+(?![-−–/=])|\+(?![-−–/=])|[#†‡])?(?P<signs>(?:{_SIGN})*)"
 _CASTLING = re.compile(rf"[O0oОо]{DASH}[O0oОо](?P<long>{DASH}[O0oОо])?{_TAIL}")
 _CYRILLIC = str.maketrans("асе", "ace")

@@ -17,6 +17,13 @@ _DIAGRAM = 220
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _BEFORE_MOVES = ("word", "dots", "comment", "line comment", "escape")  # what may stand behind a number without dots
 _AFTER_MOVES = ("number", "nag", "mark")
+_OTHER_VARIANT_NAMES = dict.fromkeys(("", "std", "regular", "fromposition"), "Standard") | dict.fromkeys(
+    (
+        "960", "chess960", "fischerandom", "fischerrandom", "fischerrandomchess", "chess960fischerrandom", "freestyle",
+        "freestylechess", "frc", "dfrc", "doublefischerrandom", "wildfr",
+    ),
+    "Chess960",
+)  # fmt: skip
 _CHECKS = ("+", "++", "#", "†", "‡")
 
 
@@ -41,12 +48,18 @@ class _Line:
         return board
 
 
+def with_known_variant(tags: dict[str, str]) -> dict[str, str]:
+    """Return the tags with a name of the variant that python-chess knows, if we know it by another name."""
+    name = re.sub(r"[\W_]", "", tags.get("Variant", "Standard")).lower()
+    return tags | {"Variant": _OTHER_VARIANT_NAMES[name]} if name in _OTHER_VARIANT_NAMES else tags
+
+
 def start_of(tags: dict[str, str]) -> chess.Board:
     """Return the position from which a game with these tags begins.
 
     Raises DataError, also for variants but Chess960.
     """
-    headers = chess.pgn.Headers(tags)
+    headers = chess.pgn.Headers(with_known_variant(tags))
     try:
         variant = headers.variant()
     except ValueError:
@@ -92,7 +105,7 @@ class TokenPlayer:
 
     def _start(self) -> chess.Board:
         tags, headers = self._raw.tags, self.game.headers
-        headers.update(tags)
+        headers.update(with_known_variant(tags))
         if self._raw.result:
             self._build.visit_result(self._raw.result)
         try:

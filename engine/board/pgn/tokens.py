@@ -40,6 +40,7 @@ TOKEN = re.compile(
     |(?P<dots>\.\.+|…+)
     |(?P<nag>\$\d+)
     |(?P<mark>\(D\))
+    |(?P<offer>\(=\))
     |(?P<open>\()
     |(?P<close>\))
     |(?P<tag>\[)
@@ -47,6 +48,8 @@ TOKEN = re.compile(
     |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
+# What ends a game after a double forfeit, and the like. 0-0 may be castling.
+_BOTH_LOSE = re.compile(rf"(?:0{DASH}0|(?:1/2|½){DASH}0|0{DASH}(?:1/2|½))(?={BLANK}*(?P<end>\Z|\[))")
 _GLUED_RESULT = re.compile(rf"(?P<move>.*?[^\d/:½](?<!{DASH})\d?)(?P<result>{RESULT_PATTERN})")
 
 
@@ -155,6 +158,8 @@ class Cutter:
             self._fault(place, ")", "no variation to close")
         elif kind == "other":
             self._fault(place, word, "belongs to no token")
+        elif kind == "offer":
+            game.tokens.append(Token("comment", word, place))
         else:
             if kind == "open":
                 self._open.append(place)
@@ -203,6 +208,12 @@ class Cutter:
 
     def _take_word(self, word: str, place: int) -> None:
         game = self._game
+        both_lose = _BOTH_LOSE.match(self._text, place)
+        if both_lose is not None and both_lose[0] == game.tags.get("Result"):
+            if not (both_lose["end"] or self._final):
+                raise Incomplete
+            self._result_end, game.result = self._at, "*"
+            return
         glued = _GLUED_RESULT.fullmatch(word)
         if glued is not None and not re.match(rf"{BLANK}*\Z|[^\S\n]*\n", self._text[self._at : self._at + 100]):
             glued = None

@@ -246,6 +246,39 @@ def test_a_chess960_game_without_its_tag_is_one() -> None:
     assert read(f'[FEN "{fen}"]\n\n1. O-O O-O-O *') == [("O-O O-O-O", False)]
 
 
+@pytest.mark.parametrize("name", ["Freestyle", "Fischer-Random", "Chess 960 (Fischer random)", "FRC", "960", "wild/fr"])
+def test_names_of_chess960_that_one_library_lacks_were_other_variants(name: str) -> None:
+    text = f'[Variant "{name}"]\n[FEN "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w KQkq - 0 1"]\n\n1. O-O O-O-O *'
+    assert read(text) == [("O-O O-O-O", False)]
+    (game,) = read_games(text)
+    assert game.game.board().chess960
+
+
+@pytest.mark.parametrize("name", ["", "?", "-", "fromPosition"])
+def test_a_variant_that_is_not_told_was_one_that_is_not_played(name: str) -> None:
+    assert read(f'[Variant "{name}"]\n\n1. e4 e5 *') == [("e4 e5", False)]
+
+
+@pytest.mark.parametrize("word", ["<>", "null", "pass", "--!?"])
+def test_passes_of_other_programs_ended_their_line(word: str) -> None:
+    (game,) = read_games(f"1. e4 {word} 2. d4 e5 *")
+    assert (moves_of(game), game.faults) == (["e4", "--", "d4", "e5"], [])
+
+
+def test_an_offer_of_a_draw_was_a_variation_without_moves() -> None:
+    (game,) = read_games("1. e4 e5 (=) 2. Nf3 (2. f4 (=) exf4) Nc6(=) *")
+    assert (moves_of(game), game.faults) == (["e4", "e5", "Nf3", "Nc6"], [])
+    assert [node.comment for node in game.game.mainline()] == ["", "(=)", "", "(=)"]
+
+
+@pytest.mark.parametrize("result", ["0-0", "1/2-0", "0-1/2", "½-0"])
+def test_a_result_that_costs_both_sides_was_castling(result: str) -> None:
+    castles = "1. e4 e5 2. Nf3 Nc6 3. Bc4 Bc5 4. 0-0 Nf6"
+    text = f'[Result "{result}"]\n\n{castles} {result}\n\n[Result "{result}"]\n\n{result}\n'
+    assert read(text) == [("e4 e5 Nf3 Nc6 Bc4 Bc5 O-O Nf6", False), ("", False)]
+    assert read(f'[Result "1-0"]\n\n1. e4 {result}')[0][1]
+
+
 # ---- every form ---------------------------------------------------------------------------------------------------
 
 
