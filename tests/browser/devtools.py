@@ -56,13 +56,14 @@ class Chromium:
         self._process.wait(WAIT_S)
 
     def open(self, url: str, width: int = 1280, height: int = 800, dark: bool = False) -> Tab:
-        """A new tab with a window of that size in CSS pixels."""
+        """A new tab with a window of that size in CSS pixels. It knows nothing of what another test chose."""
         request = Request(f"http://127.0.0.1:{self._port}/json/new?{quote('about:blank')}", method="PUT")
         with urlopen(request, timeout=WAIT_S) as answer:
             address = json.load(answer)["webSocketDebuggerUrl"]
         tab = Tab(self._runner, address)
         self._tabs.append(tab)
         tab.resize(width, height, dark)
+        tab.call("Network.clearBrowserCookies")
         tab.go(url)
         return tab
 

@@ -124,7 +124,7 @@ def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium
     """Where the browser may keep nothing, the page stayed empty."""
     with web_board(tmp_path) as server:
         tab = chromium.open("about:blank")
-        refuse = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no'); } })"
+        refuse = "Object.defineProperty(document, 'cookie', { get: () => '', set() {} })"
         tab.call("Page.addScriptToEvaluateOnNewDocument", source=refuse)
         tab.go(server.url)
         tab.wait_for("typeof state !== 'undefined' && state")

@@ -443,7 +443,8 @@ def test_an_impossible_position_is_refused_and_kept_and_bothers_no_later_move(ta
     assert not tab.script("document.querySelector('#setup').open")
 
 
-def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab) -> None:
+def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab, tmp_path: Path) -> None:
+    """It was lost with each new port, that is with each start of Aino."""
     light = "getComputedStyle(document.querySelector('#board .light')).fill"
     before = tab.script(light)
     tab.click("[data-open=look]")
@@ -455,15 +456,15 @@ def test_the_look_of_the_board_is_chosen_and_stays(tab: Tab) -> None:
     })()""")
     tab.click("#look [name=coordinates]")
     tab.click("#look .ends button")
-    tab.go(tab.script("location.href"))
-    tab.wait_for("typeof state !== 'undefined' && state")
-    assert tab.script(light) != before
-    assert tab.script("document.getElementById('black-knight').textContent") == "N"
-    tab.script("setLook('pieces', 'classic')")
-    assert tab.script("document.getElementById('black-knight').textContent.trim()") == ""
-    assert tab.script("document.querySelectorAll('#black-knight path').length") > 1
-    assert tab.script("getComputedStyle(document.querySelector('#board .coordinates')).display") == "none"
-    tab.script("localStorage.clear()")
+    with web_board(tmp_path) as server:
+        tab.go(server.url)
+        tab.wait_for("typeof state !== 'undefined' && state")
+        assert tab.script(light) != before
+        assert tab.script("document.getElementById('black-knight').textContent") == "N"
+        tab.script("setLook('pieces', 'classic')")
+        assert tab.script("document.getElementById('black-knight').textContent.trim()") == ""
+        assert tab.script("document.querySelectorAll('#black-knight path').length") > 1
+        assert tab.script("getComputedStyle(document.querySelector('#board .coordinates')).display") == "none"
 
 
 @pytest.mark.parametrize(

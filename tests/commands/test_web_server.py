@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import chess
 import chess.pgn
@@ -201,6 +202,18 @@ async def test_page_is_served_to_who_knows_the_token(visit: Visit) -> None:
     assert page.headers["X-Frame-Options"] == "DENY"
     again = await visit.get(f"/{visit.server.token}/")
     assert again.headers["Content-Security-Policy"] != policy
+
+
+@pytest.mark.parametrize(("code", "kept"), [("de", "de"), ("fr", "fr"), ("", ""), ("x;y", "")])
+async def test_a_page_comes_in_the_language_just_chosen(visit: Visit, code: str, kept: str) -> None:
+    """The page set the cookie itself and reloaded: on a busy machine the reload came first, in the old language."""
+    headers = {"Cookie": "aino-language=fr", "Accept-Language": "de"}
+    page = await visit.get(f"/{visit.server.token}/?language={quote(code)}", **headers)
+    assert f'<html lang="{kept or "de"}"' in page.body.decode()
+    assert page.headers["Set-Cookie"].startswith((f"aino-language={kept};", f'aino-language="{kept}";'))
+    page = await visit.get(f"/{visit.server.token}/", **headers)
+    assert '<html lang="fr"' in page.body.decode()
+    assert "Set-Cookie" not in page.headers
 
 
 @pytest.mark.parametrize("path", ["/", "/wrong/", "/wrong/game.pgn", "/favicon.ico", "/../etc/passwd", "/TOKEN/other"])

@@ -42,7 +42,7 @@ _LONGEST_BODY = 0  # bytes; nothing is posted but files of games
 _LARGEST_FILE = 1 << 36  # bytes
 _EMPTY_S = 2.0
 _PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
-_LANGUAGE = "language"  # the cookie that keeps the choice
+_LANGUAGE, _KEPT_S = "aino-language", 31_536_000  # the cookie that keeps the choice, and for how long: a year
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
@@ -212,7 +212,8 @@ class _Guarded(RequestHandler):
 
     def speak(self) -> None:
         """From here on sentences are in the language that was chosen on the page, else in the browser's."""
-        speak(self.get_cookie(_LANGUAGE, "") or "", self.request.headers.get("Accept-Language", ""))
+        self.chosen = self.get_query_argument("language", self.get_cookie(_LANGUAGE)) or ""
+        speak(self.chosen, self.request.headers.get("Accept-Language", ""))
 
     def check_origin(self, origin: str) -> bool:
         """Whether the Origin of a request is this server."""
@@ -247,10 +248,13 @@ class PageHandler(_Guarded):
     """The board."""
 
     def get(self, token: str) -> None:
-        """Answer with the page."""
+        """Answer with the page. `?language=CODE` chooses a language; a cookie set by a page may be late."""
+        if "language" in self.request.query_arguments:
+            kept = self.chosen if self.chosen in SPOKEN_LANGUAGES else ""
+            self.set_cookie(_LANGUAGE, kept, max_age=_KEPT_S, samesite="Lax")
         fields: dict[str, object] = {
             "languages": SPOKEN_LANGUAGES,
-            "chosen": self.get_cookie(_LANGUAGE),
+            "chosen": self.chosen,
             "levels": level_choices(),
             "scale": _(SCALE),
             "longest_pgn": LONGEST_PGN,

@@ -204,10 +204,7 @@ const opening = {
   },
 };
 // The server makes the page anew in another language, which it keeps until another one is chosen.
-function speak(language) {
-  document.cookie = `language=${language}; path=/; max-age=31536000; samesite=strict`;
-  location.reload();
-}
+const speak = language => location.replace(`?language=${language}`);
 
 $("look").querySelectorAll("[name]").forEach(field => field.addEventListener("change", () =>
   field.name === "language" ? speak(field.value) : setLook(field.name, field.type === "checkbox" ? (field.checked ? "on" : "off") : field.value)));

@@ -17,14 +17,8 @@ let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to 
 history.replaceState(null, "", location.pathname);
 let arriving = true;   // whether the next state is the first one of a connection
 const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on" };  // what the page looks and sounds like
-// What the browser keeps of them; nothing where it is told to keep nothing.
-function kept(name, value) {
-  try {
-    if (value) localStorage.setItem(`aino-${name}`, value);
-    return localStorage.getItem(`aino-${name}`);
-  } catch { return null; }
-}
-for (const name in choices) choices[name] = kept(name) ?? choices[name];
+// What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
+for (const name in choices) choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
 
 function send(request, fields = {}) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ do: request, ...fields }));
@@ -33,7 +27,7 @@ function send(request, fields = {}) {
 
 function setLook(name, value) {
   choices[name] = value;
-  kept(name, value);
+  document.cookie = `aino-${name}=${value}; path=/; max-age=31536000; samesite=lax`;
   document.documentElement.dataset[name] = value;
   if (name === "pieces") drawPieces(value);
 }
