@@ -18,9 +18,9 @@ def add_flag(
     group.add_argument(flag, type=kind, default=default, metavar=name, help=text, **more)
 
 
-def add_files(group: argparse._ActionsContainer, flag: str, text: str, metavar: str = "FILE") -> None:
+def add_files(group: argparse._ActionsContainer, flag: str, text: str) -> None:
     """Add a flag with any number of paths, which may be given several times; none is the default."""
-    group.add_argument(flag, type=Path, nargs="+", action="extend", default=[], metavar=metavar, help=text)
+    group.add_argument(flag, type=Path, nargs="+", action="extend", default=[], metavar="FILE", help=text)
 
 
 def add_former(group: argparse._ActionsContainer, former: Mapping[str, str]) -> None:

@@ -52,10 +52,10 @@ def read_boards(path: Path, plies: int | None = None) -> Iterator[list[LabelledB
             raise DataError(f"{path}:{number}: not a teacher label line: {error!r}") from error
 
 
-def labelled_boards(line: str, plies: int | None = None, chess960: bool = False) -> list[LabelledBoard]:
+def labelled_boards(line: str, plies: int | None = None) -> list[LabelledBoard]:
     """Parse the first `plies` positions of a game, each with its labels, best first. Raises ValueError otherwise."""
     fen, _, body = line.split("|")
-    board, found = parse_fen(fen, chess960), []
+    board, found = parse_fen(fen), []
     for ply in body.split(";")[:plies]:
         move, _, texts = ply.partition(":")
         pairs = (text.split("=") for text in texts.split(",") if text)

@@ -116,7 +116,7 @@ def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) 
 # ---- reading ------------------------------------------------------------------------------------------------------
 
 
-def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int = 0) -> SelfPlayRecord:
+def game_of_chunk(records: np.ndarray, name: str, number: int) -> SelfPlayRecord:
     """Return the game of one chunk: the start from the first record's planes, then the moves between records.
 
     A result changed to a value between win and loss is rounded. Raises DataError with `name` if the records are not
@@ -142,7 +142,7 @@ def game_of_chunk(records: np.ndarray, name: str, number: int, generation: int =
         raise DataError(f"{name}: record {followed} plays or aims at an illegal move (played_idx {played[followed]})")
     points = _white_points(records[-1], name)
     return SelfPlayRecord(
-        generation=generation,
+        generation=0,
         number=number,
         white_points=points,
         ending=_ending(stack, int(records[-1]["invariance_info"]), points),

@@ -89,9 +89,9 @@ def drawn(charts: Iterable[Chart]) -> list[DrawnChart]:
     return [one for one in map(draw_chart, charts) if one is not None]
 
 
-def fill_page(template: str, maker: str = "aino-train report", **context: object) -> str:
+def fill_page(template: str, **context: object) -> str:
     """Return the text of one of the report's templates filled in."""
-    return page_environment("selfplay.report", maker).get_template(template).render(**context)
+    return page_environment("selfplay.report", "aino-train report").get_template(template).render(**context)
 
 
 def _x_marks(chart: Chart, x_range: tuple[float, float]) -> list[tuple[str, float]]:
