@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import os
+import re
 import shlex
 import signal
 import sys
@@ -94,6 +95,20 @@ def engine_command(words: list[str]) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "uci", *words[1:]) if words[0] == "aino" else tuple(words)
 
 
+class _UciDriver(chess.engine.UciProtocol):
+    """Also takes engines whose options have defaults that they do not allow, as those of Lc0 0.31."""
+
+    def _line_received(self, line: str) -> None:
+        if re.match(r"option\s.*\stype\s+spin\s", line):
+            found = {word: int(number) for word, number in re.findall(r"\s(default|min|max)\s+(-?\d+)(?=\s|$)", line)}
+            default = found.get("default", 0)
+            nearest = max(found.get("min", default), min(default, found.get("max", default)))
+            line = re.sub(r"(?<=\sdefault)\s+-?\d+", f" {nearest}", line)
+        elif combo := re.match(r"option\s.*\stype\s+combo\s+default\s+(.*?)(?:\s+var\s|$)", line):
+            line += f" var {combo[1]}"
+        super()._line_received(line)
+
+
 def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.engine.SimpleEngine:
     """Start the engine's process, set its options and let it search once. Its stderr is appended to the file `errors`.
 
@@ -105,7 +120,9 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
     command = list(contestant.command)
     try:
         with open(errors or os.devnull, "ab") as stream:
-            engine = chess.engine.SimpleEngine.popen_uci(command, timeout=START_TIMEOUT_S, setpgrp=True, stderr=stream)
+            engine = chess.engine.SimpleEngine.popen(
+                _UciDriver, command, timeout=START_TIMEOUT_S, setpgrp=True, stderr=stream
+            )
     except (OSError, chess.engine.EngineError, TimeoutError) as error:
         raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {_cause(error)}") from error
     # A field of UciProtocol: whoever asks announces new games, as the driver would do it on the engine's clock.

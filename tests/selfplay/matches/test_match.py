@@ -326,6 +326,22 @@ def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatc
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
 
 
+def test_engine_with_defaults_that_it_does_not_allow_did_not_start() -> None:
+    options = (
+        "option name TaskWorkers type spin default -1 min 0 max 128",  # Lc0 0.31
+        "option name Hash type spin default 64 min 1 max 33554432",
+        "option name Style type combo default Normal var Solid var Risky",
+    )
+    answers = {"uci": "\n".join((*options, "uciok")), "isready": "readyok", "go": "bestmove e2e4"}
+    script = f"for line in iter(input, 'quit'):\n    print({answers}.get(line.split()[0], ''), flush=True)"
+    engine = open_engine(Contestant("odd", (sys.executable, "-c", script), (("Style", "Risky"),)))
+    try:
+        defaults = {name: engine.options[name].default for name in ("TaskWorkers", "Hash", "Style")}
+        assert defaults == {"TaskWorkers": 0, "Hash": 64, "Style": "Normal"}
+    finally:
+        close_engine(engine)
+
+
 def test_own_engine_is_not_taken_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clone's folder holds the sources beside the installed package that `aino warmup` has compiled."""
     (tmp_path / "uci.py").write_text("raise SystemExit('the wrong uci')")
