@@ -2,7 +2,7 @@
 
     python -m benchmarks.ray_cluster --net 16x1 --games 60
 
-Needs Ray (`pip install 'aino-chess[cluster]'`) and Linux. Three runs of the same games: worker processes, the cluster,
+Needs Ray (`pip install '.[cluster]'`) and Linux. Three runs of the same games: worker processes, the cluster,
 and the cluster while its second node is killed after a sixth of the games and a new one joins after a quarter. `same`
 compares the replay bytes with those of the worker processes. The exit status is 1 if they differ, if a node has not
 played, or if the loss went unnoticed.

@@ -3,7 +3,8 @@
     aino-train loop runs/torch --net torch_network:Network --generations 3
     aino --evaluator torch_network:Network --weights-file runs/torch/nets/best.dit
 
-Run these in the folder of this file. docs/own-network.md explains what Aino asks of the class.
+Run these in the folder of this file, with PyTorch in Aino's environment (`pip install torch`). docs/own-network.md
+explains what Aino asks of the class.
 """
 
 import numpy as np

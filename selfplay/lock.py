@@ -27,6 +27,8 @@ def folder_lock(folder: Path, kind: str) -> Iterator[None]:
     for other, mark in KINDS.items():
         if other != kind and (folder / mark).is_file():
             raise RunError(f"{folder} is {other} ({mark} is there), and {kind} needs a folder of its own")
+    if folder.is_file():
+        raise RunError(f"{folder} is a file, and {kind} needs a folder")
     folder.mkdir(parents=True, exist_ok=True)
     with _held(folder / "lock", f"{folder}: another process is working in this folder"):
         yield

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import itertools
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -92,7 +93,7 @@ def make_parser(
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Guesses which flag a mistyped one was meant to be."""
+    """Guesses which flag a mistyped one was meant to be: also that of a table, `--games.visits` for `--visits`."""
 
     is_brief = False
 
@@ -100,7 +101,12 @@ class CommandParser(argparse.ArgumentParser):
         words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]
         known = self._option_string_actions.items()
         flags = [flag for flag, action in known if flag.startswith("--") and not hasattr(action, "is_former")]
-        super().error(message + did_you_mean(flags, *words))
+        tails = {flag: flag.partition(".")[2].replace("_", "") for flag in flags}
+        meant = []
+        for word in words:
+            letters = re.sub("[-_]", "", word).lower() if word.startswith("--") else ""
+            meant += [flag for flag, tail in tails.items() if letters and tail.startswith(letters)] or [word]
+        super().error(message + did_you_mean(flags, *meant))
 
 
 def flush_stdout() -> None:

@@ -90,6 +90,9 @@ def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[st
 
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
+    if path.name.endswith((".pb", ".pb.gz")):
+        advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
+        raise NetFileError(path, "a .dit file", "Lc0's format", advice)
     if not prefix.startswith(DIT_MAGIC):
         raise NetFileError.foreign(path, f"the magic bytes {DIT_MAGIC!r}", repr(prefix[: len(DIT_MAGIC)]))
     if len(prefix) < _PREFIX.size:

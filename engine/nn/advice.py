@@ -178,6 +178,8 @@ def call_fault(function: Callable[..., Any], arguments: tuple[Any, ...], named: 
             return f"{asked}; {takes}"
         if "missing" not in str(error):
             lacks_training = function.__name__ == "forward" and "training" not in known
+            if {"data", "epochs"} <= known.keys():
+                takes = "targets go with their inputs: fit(Data(x, targets), epochs)"
             return f"{owner}: {error}; {'write forward(self, x, training=False)' if lacks_training else takes}"
         bound = signature.bind_partial(*arguments, **named).arguments
         missing = [name for name, one in known.items() if one.default is one.empty and name not in bound

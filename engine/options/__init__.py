@@ -237,7 +237,8 @@ def _check_value(option: Option, value: Value) -> None:
 
 
 def _bad_value(option: Option, value: Value) -> ConfigError:
-    return ConfigError(f"{option.name} ({option.field}): bad value {value!r}, expected {option.range_text}")
+    advice = "; a class of yours is written module:Class, such as tiny:Tiny" if option.takes_place else ""
+    return ConfigError(f"{option.name} ({option.field}): bad value {value!r}, expected {option.range_text}{advice}")
 
 
 def usable_cpus() -> int:

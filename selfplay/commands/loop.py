@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=ANCHOR_GAMES,
         dest="anchors.games",
-        help=f"measure every promoted network against fixed anchors meanwhile; as --anchors.games {ANCHOR_GAMES}",
+        help=f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}",
     )
     parser.add_argument(
         "--generations",

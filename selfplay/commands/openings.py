@@ -28,8 +28,8 @@ EXAMPLES = """examples:
   aino-train openings --data labels/ --count 5000 --out openings.epd
   aino-train openings --data labels/ --endings won --engine stockfish --nodes 1000000 --count 400 --out won.epd
 
-Endings that were found are written even if they are fewer than --count, and after Ctrl-C. The same command then goes on
-with the engine's judgements so far, which FILE.epd.judged keeps.
+Aino writes the endings that it found even if they are fewer than --count, and after Ctrl-C. The same command then
+continues with the engine's judgements so far, kept in FILE.epd.judged.
 """
 PATIENCE_S = 600.0  # Wait this long for an engine's judgement. Set by hand, for busy machines.
 

@@ -19,7 +19,7 @@ from selfplay.report.pretraining_page import PretrainingFacts, pretraining_page
 EXAMPLES = """examples:
   aino-train report run1 --out report.html
   aino-train report run1 run2 --csv both.csv      compares the runs
-  aino-train report run1 --live                   follows a run that goes on
+  aino-train report run1 --live                   follows a run at work
 
 docs/training.md describes the numbers that --json, --csv and --tensorboard write.
 """

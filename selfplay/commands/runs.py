@@ -30,7 +30,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
         parser.add_argument("--help-all", action="help", help="show every setting of the run, too, and exit")
     if "fit" in sections:
         parser.add_argument(
-            "--heldout", dest="fit.heldout", metavar="FILE", help="score on the games in this file; as --fit.heldout"
+            "--heldout", dest="fit.heldout", metavar="FILE", help="score on this file's games; same as --fit.heldout"
         )
     add_config_flags(parser, sections)
 

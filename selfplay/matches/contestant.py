@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import chess
 import chess.engine
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, did_you_mean
 from selfplay.matches.control import TimeControl
 
 ENGINE_HELP = (
@@ -146,7 +146,7 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
     try:
         for name, value in options:
             if name not in engine.options:
-                raise ConfigError(f"{contestant.name} has no UCI option {name!r}")
+                raise ConfigError(f"{contestant.name} has no UCI option {name!r}{did_you_mean(engine.options, name)}")
             if engine.options[name].is_managed():
                 raise ConfigError(f"{contestant.name}: the referee sets UCI option {name!r} itself")
             engine.configure({name: value})
@@ -157,6 +157,8 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
 
 def _cause(error: Exception) -> str:
     """Return what to print of an error at the start; python-chess's TimeoutError says nothing."""
+    if isinstance(error, FileNotFoundError):
+        return "no such program (a network plays as cmd=aino option.WeightsFile=FILE)"
     return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
 
 

@@ -81,6 +81,8 @@ class RunFacts:
 
 def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -> RunFacts:
     """Read a run folder, even of an active run. `tell` gets the share read, 0..1. Raises RunError without a run."""
+    if not path.exists():
+        raise RunError(f"{path}: no such folder")
     if not (path / "ledger.sqlite").is_file():
         if (path / "replay").is_dir():
             raise RunError(f"{path}: the run database, ledger.sqlite, is missing")

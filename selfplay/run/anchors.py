@@ -178,12 +178,12 @@ class AnchorSeries(Series):
 
 def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
     """Return the anchors that can play here."""
-    found = []
+    found, missing = list[Contestant](), list[str]()
     stockfish = split_words("anchors.stockfish", run.config.anchors.stockfish)
     for word in run.config.anchors.opponents.split():
         kind, _, number = word.partition(":")
         if kind == STOCKFISH and (not stockfish or shutil.which(stockfish[0]) is None):
-            tell(f"anchors: Stockfish is not installed, so {word} does not play")
+            missing.append(word)
         elif kind == STOCKFISH:
             level = (("Threads", "1"), ("UCI_LimitStrength", "true"), ("UCI_Elo", number))
             found.append(Contestant(word, engine_command(stockfish), level, TimeControl(nodes=STOCKFISH_NODES)))
@@ -193,6 +193,9 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
             evaluator = ["--evaluator", kind] if kind == "material" else []
             command = engine_command(["aino", *AT_START, *evaluator])
             found.append(Contestant(word, command, control=TimeControl(nodes=int(number))))
+    if missing:
+        program = stockfish[0] if stockfish else STOCKFISH
+        tell(f"anchors: {program} is not installed or not on the PATH, so without {', '.join(missing)}")
     if all(one.name.startswith("gen-") for one in found):
         raise ConfigError("anchors.opponents: none of them can play here; name material:NODES or shipped:NODES, too")
     return found
@@ -229,7 +232,7 @@ def measuring(run: RunFolder, tell: Tell, stop: Stop) -> Iterator[Callable[[], b
         ended.clear()
         series.is_limited = False
         if missing := series.missing_games:
-            tell(f"anchors: games that are still to be played: {missing}; what is played is kept if you stop it")
+            tell(f"anchors: playing the remaining games: {missing}; if you stop, finished ones are kept")
         _play(series, tell, stop)
         return not stop()
 

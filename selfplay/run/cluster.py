@@ -127,7 +127,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ConfigError("--cluster needs Ray: pip install 'aino-chess[cluster]'") from error
+        raise ConfigError("--cluster needs Ray: pip install '.[cluster]' in Aino's folder") from error
     return ray
 
 

@@ -69,7 +69,7 @@ class FitSettings:
         0.99, "decay the running average of the weights by this factor, per step", least=0, below=1
     )
     checkpoint_s: float = setting(
-        60.0, "save a checkpoint every so many seconds; a killed run repeats what came after the last one", least=0
+        60.0, "save a checkpoint after this many seconds; a killed run repeats what came after the last one", least=0
     )
 
     def __post_init__(self) -> None:
@@ -137,9 +137,7 @@ class AnchorSettings:
     )
     nodes: int = setting(400, "let the measured networks search this many nodes per move", least=1)
     longest: int = setting(300, "call a game a draw after this many plies", least=1)
-    cpu_share: float = setting(
-        0.1, "use at most this share of the processors' time while the run goes on", above=0, most=1
-    )
+    cpu_share: float = setting(0.1, "use at most this share of the processors' time during the loop", above=0, most=1)
 
     def __post_init__(self) -> None:
         check_settings(self, "anchors.")
@@ -175,8 +173,7 @@ class RunConfig:
     )
     openings: str = setting(
         "",
-        "take openings from this EPD file; random:PLIES = positions after so many random moves, by the rules alone; "
-        "empty = Aino's own set",
+        "take openings from this EPD file; random:PLIES = after this many random moves; empty = Aino's own set",
     )
     games: GameSettings = field(default_factory=GameSettings)
     gate: GateSettings = field(default_factory=GateSettings)
@@ -271,7 +268,7 @@ def add_config_flags(parser: argparse.ArgumentParser, sections: Collection[str])
 
     The help of a brief parser shows the settings of these sections alone.
     """
-    text = "set fit.backend and games.backend, where a flag does not: where towers train and play"
+    text = "train and play towers on the CPU (numpy) or a GPU; fit.backend and games.backend override this"
     parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
     is_brief = getattr(parser, "is_brief", False)
     parser.add_argument(

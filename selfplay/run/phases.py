@@ -56,7 +56,7 @@ def _demand(run: RunFolder, wanted: Phase) -> int:
     """Return the generation for which the wanted phase is due. Raises RunError when another one is."""
     number, phase = _due_phase(run)
     if phase is not wanted:
-        raise RunError(f"{run.path}: generation {number} has to {phase} first")
+        raise RunError(f"{run.path}: generation {number} has to {phase} first: `aino-train {phase} {run.path}`")
     return number
 
 

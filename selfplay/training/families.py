@@ -56,6 +56,9 @@ def family_of(net: str, part: str = "policy") -> Family:
         return ValueFamily(config) if part == "value" else SparseFamily(config)
     if part == "value":
         raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
+    if not net.startswith("transformer") and not net[:1].isdigit():
+        names = "64x6, transformer-128x4x8, sparse-768, or in a run module:Class, a class of yours"
+        raise ConfigError(f"net: expected a name such as {names}, got {net!r}")
     return TowerFamily((TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net))
 
 

@@ -198,9 +198,10 @@ class Pretraining:
         if path.is_file():
             stored = json.loads(path.read_text(encoding="utf-8"))
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
-            if refused := sorted(different - CHANGEABLE - {"data", "heldout"}):
+            if refused := ", ".join(sorted(different - CHANGEABLE - {"data", "heldout"})):
+                refused = refused.replace("files", "files or weights of files")
                 advice = "give it those that it began with, or begin another --run with --start-from"
-                raise RunError(f"{self.folder} holds a run with other {', '.join(refused)} (see {path.name}): {advice}")
+                raise RunError(f"{self.folder} holds a run with other {refused} (see {path.name}): {advice}")
             if changed := [name for name, mark in values["data"].items() if stored.get("data", {}).get(name) != mark]:
                 advice = "Give the run its files back, or begin another run with --start-from"
                 raise RunError(f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}")

@@ -73,6 +73,7 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
         (["export", "sparse.dit"], "found a network sparse-128; only towers and transformers can be converted"),
         (["convert", "sparse.dit", "sparse.onnx"], "sparse.dit: expected a tower, found a network sparse-128; only"),
         (["export", "dense.dit"], "expected a tower, found a model 'dense' (not the configuration"),
+        (["export", "small.dit", "--out", "other.dit"], "`aino net convert small.dit other.dit` writes .dit"),
         (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),
     ],
 )

@@ -65,7 +65,8 @@ def _export_target(path: Path, chosen: Path | None) -> Path:
     target = chosen or Path(path.name.split(".")[0] + SUFFIXES[1])
     if not target.name.endswith((*SUFFIXES, *export.SUFFIXES)):
         known = ", ".join((*SUFFIXES, *export.SUFFIXES))
-        raise ConfigError(f"the name of an exported net ends in one of {known}, not {target.name!r}")
+        advice = f"; `aino net convert {path} {target}` writes .dit" if target.suffix == ".dit" else ""
+        raise ConfigError(f"the name of an exported net ends in one of {known}, not {target.name!r}{advice}")
     return target
 
 

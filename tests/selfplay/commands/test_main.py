@@ -1,7 +1,9 @@
 """The `aino-train` command table."""
 
+import contextlib
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,30 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == (
         "aino-train match: time control 'soon': expected BASE+INCREMENT in seconds, such as 1+0.1\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["loop", "{}/run", "--cpuct-init=2", "--VISITS", "9"],
+            "'--search.cpuct_init', '--games.visits', '--gate.visits'?",
+        ),
+        (["loop", "{}/notes.txt"], "notes.txt is a file, and a self-play run needs a folder"),
+        (["loop", "{}/run", "--net", "small.py"], "or in a run module:Class, a class of yours, got 'small.py'"),
+        (["loop", "{}/run", "--initial", "{}/maia.pb.gz"], "maia.pb.gz NAME.dit` makes one of a network of Lc0's"),
+        (["fit", "{}/run"], "has to generate first: `aino-train generate {}/run`"),
+        (["report", "{}/nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_a_slip_was_refused_without_what_to_write(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("notes.txt", "maia.pb.gz"):
+        (tmp_path / name).write_bytes(b"\x1f\x8b")
+    with contextlib.suppress(SystemExit):  # argparse ends by itself
+        assert main([word.format(tmp_path) for word in words]) == 1
+    assert says.format(tmp_path) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("call", [lambda: main(["bench"]), lambda: uci.main.main(["bench"])])

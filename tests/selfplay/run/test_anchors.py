@@ -59,7 +59,7 @@ def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypat
     for number in range(0, len(played), 2):
         assert played[number] == played[number + 1][::-1], "each opening with both colours"
     assert {pair[0] for pair in played[::2]} == {network_name(0, 7), network_name(1, 7)}
-    assert any("stockfish:1500 does not play" in line for line in told)
+    assert any("not on the PATH, so without stockfish:1500" in line for line in told)
     assert sum("generation 1 is at rung" in line for line in told) == 1
     fit = read_anchors(run.path, run.config.anchors)
     assert fit.networks.keys() == {0, 1}

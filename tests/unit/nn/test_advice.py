@@ -106,6 +106,10 @@ SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
         r"step\(model\.named_parameters\(\), grads, rate\)",
     ),
     "the class of an optimizer": (lambda: nn.Trainer(net(), nn.mse, nn.Adam, 0.1), r"such as Adam\(\), not"),
+    "inputs and targets apart": (
+        lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1).fit(CLASSES, CLASSES, epochs=1),
+        r"fit\(Data\(x, targets\), epochs\)",
+    ),
     "the name of a loss": (lambda: nn.Trainer(net(), "mse", nn.Adam(), 0.1), "function, such as mse"),
     "the class of a model": (lambda: nn.Trainer(nn.Dense, nn.mse, nn.Adam(), 0.1), "must be a layer"),
     "the name of a rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), "cosine"), "such as 0.001"),
