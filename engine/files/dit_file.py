@@ -90,10 +90,10 @@ def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[st
 
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
-    if path.name.endswith((".pb", ".pb.gz")):
-        advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
-        raise NetFileError(path, "a .dit file", "Lc0's format", advice)
     if not prefix.startswith(DIT_MAGIC):
+        if path.name.endswith((".pb", ".pb.gz")):
+            advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
+            raise NetFileError(path, "a .dit file", "Lc0's format", advice)
         raise NetFileError.foreign(path, f"the magic bytes {DIT_MAGIC!r}", repr(prefix[: len(DIT_MAGIC)]))
     if len(prefix) < _PREFIX.size:
         raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")

@@ -69,7 +69,7 @@ class FitSettings:
         0.99, "decay the running average of the weights by this factor, per step", least=0, below=1
     )
     checkpoint_s: float = setting(
-        60.0, "save a checkpoint after this many seconds; a killed run repeats what came after the last one", least=0
+        60.0, "save a checkpoint this many seconds apart; a killed run repeats what came after the last one", least=0
     )
 
     def __post_init__(self) -> None:
