@@ -59,7 +59,7 @@ const games = {
       if (game.key === this.chosen?.key) this.choose(game);
     });
     this.draw();
-    $("games-status").textContent = this.problem
+    if (!document.body.classList.contains("dropping")) $("games-status").textContent = this.problem
       || several("{count} game", "{count} games", total);
   },
 
