@@ -88,14 +88,19 @@ def page_language() -> dict[str, object]:
 
     A sentence for one thing or many has a list of forms in the catalogue.
     """
-    catalogue, found = _catalogue(spoken()), dict[str, str | list[str]]()
+    return _page_language(spoken())
+
+
+@functools.cache
+def _page_language(language: str) -> dict[str, object]:
+    catalogue, found = _catalogue(language), dict[str, str | list[str]]()
     for name, text in vars(catalogue).get("_catalog", {}).items():
         if isinstance(name, tuple):
             found[name[0]] = [*found.get(name[0], []), text]  # a plural's forms, in their order
         elif name:
             found[name] = text
     rule = catalogue.info().get("plural-forms", "plural=n != 1").partition("plural=")[2].strip("; ")
-    return {"language": spoken(), "catalogue": found, "plural_rule": rule}
+    return {"language": language, "catalogue": found, "plural_rule": rule}
 
 
 def translate_help(parser: argparse.ArgumentParser) -> None:

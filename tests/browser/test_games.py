@@ -173,6 +173,42 @@ def test_of_ten_thousand_games_only_those_that_are_seen_are_drawn(chromium: Chro
         tab.close()
 
 
+def drop(tab: Tab, kind: str, text: str, name: str = "") -> None:
+    """Drags a text, or a file with it, over the page, or drops it there."""
+    file = f"items.add(new File([{json.dumps(text)}], {json.dumps(name)}))"
+    content = file if name else f"setData('text/plain', {json.dumps(text)})"
+    tab.script(f"""(() => {{
+      const dataTransfer = new DataTransfer();
+      dataTransfer.{content};
+      const event = new DragEvent({kind!r}, {{ dataTransfer, bubbles: true, cancelable: true }});
+      if (document.querySelector('h1').dispatchEvent(event)) throw new Error('left to the browser');
+    }})()""")
+
+
+@pytest.mark.parametrize("tab", [{}, {"width": 390}], indirect=True)
+def test_a_dropped_file_was_left_to_the_browser(tab: Tab, tmp_path: Path) -> None:
+    outline = "getComputedStyle(document.body).outlineStyle"
+    drop(tab, "dragover", "1. e4 *", "a.pgn")
+    assert tab.text("#status") == "Drop the file here to import it into My games."
+    assert tab.script(outline) == "dashed"
+    drop(tab, "drop", "1. e4 *", "a.docx")
+    assert "A.docx cannot be imported: expected games".lower() in tab.text("#status").lower()
+    assert tab.script(outline) == "none"
+    drop(tab, "drop", text_of(), "mine.pgn")
+    tab.wait_for("games.rows.length === 3 && document.querySelector('#games').open")
+    drop(tab, "dragover", "1. e4 *", "a.pgn")
+    assert tab.text("#games-status") == "Drop the file here to import it into My games."
+    drop(tab, "drop", PUZZLE, "p.csv")
+    tab.wait_for("games.problem === '1 new puzzle.'")
+    assert (tmp_path / "mine.pgn").exists()
+    tab.script("document.querySelector('#games').close('cancel'), openDialog('load')")
+    drop(tab, "drop", "1. f3 e5 *", "one.pgn")
+    tab.wait_for("document.querySelector('#load-text').value === '1. f3 e5 *'")
+    tab.script("document.querySelector('#load').close('cancel')")
+    drop(tab, "drop", "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1")
+    tab.wait_for("state.analysing && state.steps[0].fen.startsWith('8/8/8/4k3/')")
+
+
 def test_a_foreign_page_cannot_import(chromium: Chromium, tmp_path: Path) -> None:
     with web_board(tmp_path) as server:
         tab = chromium.open("about:blank#")

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import chess
@@ -118,11 +119,12 @@ def test_a_lost_or_damaged_index_is_made_anew(index: GameIndex, tmp_path: Path, 
         index._base.executescript("""CREATE VIEW latest AS SELECT * FROM games; PRAGMA user_version = 99;
             CREATE TABLE numbered (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO numbered VALUES (1);""")
     index.close()
-    shelf = Shelf(tmp_path, small_engine, lambda message: None, lambda setup: None, lambda: False, Limits(nodes=1))
+    questions, answers = IndexQuestions(tmp_path, lambda error: answers.put([error])), SimpleQueue[list[str]]()
     if damage == "in the middle":
         data = (tmp_path / INDEX).read_bytes()
         (tmp_path / INDEX).write_bytes(data[:4096] + bytes(len(data) - 4096))
-        assert shelf._index.folder == tmp_path
+        questions.do(lambda index: answers.put([str(index.folder)]))
+        assert answers.get(timeout=60.0) == [str(tmp_path)]
     elif damage != "another version":
         for left in tmp_path.glob(f"{INDEX}*"):
             left.unlink()
@@ -131,8 +133,24 @@ def test_a_lost_or_damaged_index_is_made_anew(index: GameIndex, tmp_path: Path, 
     with contextlib.closing(GameIndex(tmp_path)) as again:
         assert again.refresh() == []
         assert whites(again) == ["Dora", "Cleo", "Anna"]
-    assert whites(shelf._index) == ["Dora", "Cleo", "Anna"]
-    shelf._index.close()
+    questions.do(lambda index: answers.put(whites(index)))
+    assert answers.get(timeout=60.0) == ["Dora", "Cleo", "Anna"]
+    questions.close()
+
+
+@pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])
+def test_the_board_stood_still_while_a_game_was_read(
+    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Shelf, str], None]
+) -> None:
+    """In a large file that takes seconds, in which clocks and moves waited."""
+    goes_on, laid, read = threading.Event(), SimpleQueue[Setup](), GameIndex.game
+    monkeypatch.setattr(GameIndex, "game", lambda index, key: goes_on.wait(60.0) and read(index, key))
+    shelf = Shelf(tmp_path, small_engine, lambda message: None, laid.put, lambda: False, Limits(nodes=1))
+    act(shelf, index.find(Wanted())[0][0]["key"])
+    assert laid.empty()
+    goes_on.set()
+    assert laid.get(timeout=60.0).human == (None if act is Shelf.open else chess.WHITE)
+    shelf.close()
 
 
 def test_names_in_other_scripts_and_chapters_of_studies_are_found(tmp_path: Path) -> None:
@@ -358,6 +376,7 @@ def test_large_and_small_files_give_the_same_games(tmp_path: Path, monkeypatch: 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from queue import SimpleQueue
 import uci.library.index as index
 index._BATCH = 10
 made = index.GameIndex(Path(sys.argv[1]))
@@ -381,6 +400,7 @@ def test_an_index_that_was_killed_on_the_way_misses_no_game(tmp_path: Path) -> N
 IMPORTING = """
 import os, signal, sys, time
 from pathlib import Path
+from queue import SimpleQueue
 import uci.web.shelf as shelf
 from tests.commands.test_library import Limits, small_engine
 shelf.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
@@ -473,6 +493,7 @@ def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(tmp
 REVIEWING = """
 import sys, time
 from pathlib import Path
+from queue import SimpleQueue
 from tests.commands.test_library import Limits, BackgroundReviews, small_engine
 def tell():
     print("told", flush=True)

@@ -1,11 +1,12 @@
 """Puzzles: drawn from reviews, read from Lichess's file, come back after days, and are rated."""
 
+import gzip
 import json
 import math
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from engine.errors import DataError
 from tests.browser.test_games import PUZZLE
 from tests.commands.test_annotate import ScriptedEngine, epd, read, review
+from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
 from uci.game.game_file import games_folder
 from uci.library.glicko import Rating
@@ -89,7 +91,7 @@ def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(trainer:
 def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path: Path, rating: str) -> None:
     """It made one's own rating no number, for good."""
     (tmp_path / "p.csv").write_text(PUZZLE.replace("1400,80" if "," in rating else "1400", rating), encoding="utf-8")
-    with pytest.raises(DataError, match=r"p\.csv:1: .* a rating of"):
+    with pytest.raises(DataError, match=r"p\.csv:1: a rating of"):
         list(read_lichess(tmp_path / "p.csv"))
 
 
@@ -175,19 +177,61 @@ def test_ratings_move_as_the_papers_formulas_say() -> None:
     assert mine.after(0.0, other).points < 1500 < after.points
 
 
-def test_lichess_rows_are_read_and_a_broken_one_is_named(tmp_path: Path, trainer: Trainer) -> None:
-    path = tmp_path / "puzzles.csv"
-    path.write_text("PuzzleId,FEN,Moves,Rating,RatingDeviation,Popularity\n" + PUZZLE, encoding="utf-8")
-    (found,) = read_lichess(path)
+FEN, MOVES = PUZZLE.split(",")[1:3]
+HEADER = "PuzzleId,FEN,Moves,Rating,RatingDeviation,Popularity,NbPlays,Themes,GameUrl,OpeningTags\n"
+FROM_THE_WORLD = {
+    "as Lichess has it": HEADER + PUZZLE,
+    "without names": PUZZLE,
+    "by Excel in German": f"\ufeff{HEADER}{PUZZLE}".replace(",", ";").replace("1400", "1400,0"),
+    "with what tells Excel the separator": "sep=;\n" + (HEADER + PUZZLE).replace(",", ";"),
+    "as Unicode text by Excel": (HEADER + PUZZLE).replace(",", "\t").encode("utf-16"),
+    "of lines of DOS": (HEADER + PUZZLE).replace("\n", "\r\n"),
+    "quoted": "".join('"' + line.replace(",", '","') + '"\n' for line in (HEADER + PUZZLE).splitlines()),
+    "with empty lines": f"\n,,,,\n{HEADER}\n\n{PUZZLE}\n;\n".replace(";", ""),
+    "of other names in another order": f"rating_deviation|Rating|Moves|fen\n80|1400.0|{MOVES}|{FEN}\n",
+    "with short positions": HEADER + PUZZLE.replace(" - - 0 1", " - -"),
+    "with moves in words": HEADER + PUZZLE.replace(MOVES, "h6 Ra8#"),
+    "put together": (HEADER + PUZZLE) * 2,
+}
+
+
+@pytest.mark.parametrize("name", FROM_THE_WORLD)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, ZSTD.compress])
+def test_puzzles_are_read_from_what_the_world_sends(
+    tmp_path: Path, trainer: Trainer, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Of most of these, only a wrong column was told."""
+    text = FROM_THE_WORLD[name]
+    (tmp_path / "p.csv").write_bytes(pack(text if isinstance(text, bytes) else text.encode()))
+    assert trainer.add_file(tmp_path / "p.csv", "p.csv") == "1 new puzzle."
+    found = trainer.next()
     assert (found.moves, found.rating, found.deviation) == (("a1a8",), 1400.0, 80.0)
-    assert chess.Board(found.fen).turn == chess.WHITE
-    fen, moves = PUZZLE.split(",")[1:3]
-    path.write_text(f"\ufeffRating,Moves,FEN\n1500,{moves},{fen}\n", encoding="utf-8")
-    assert list(read_lichess(path)) == [replace(found, rating=1500.0, deviation=100.0)], "columns in another order"
-    path.write_text(PUZZLE + PUZZLE.replace("a1a8", "a1b8"), encoding="utf-8")
-    with pytest.raises(DataError, match=r"puzzles\.csv:2"):
-        trainer.add(read_lichess(path))
-    assert trainer.standing.total == 0, "half a file was taken up"
+    assert chess.Board(found.fen) == chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
+
+
+def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("FEN,Moves\n8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8Q\n", encoding="utf-8")
+    (found,) = read_lichess(tmp_path / "p.csv")
+    assert (found.moves, found.rating, found.deviation) == (("a7a8q",), 1500.0, 350.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [(PUZZLE.replace("a1a8", "a1b8"), "'a1b8' is no legal move"), (PUZZLE.replace("8/R5K1", ""), "placement"),
+     (PUZZLE.replace(" a1a8", ""), "an odd number"), (PUZZLE.replace("a1a8", "a1a8 g8g7"), "an odd number"),
+     (PUZZLE.replace("1400", "high"), "a rating of 'high'"), ('x,"' + "8" * 200_000 + "\n", "placement"),
+     ("\n\0\n", "placement")],
+    ids=["move", "position", "no solution", "no last move", "rating", "quote", "nothing"],
+)  # fmt: skip
+def test_one_bad_row_refused_a_whole_file(tmp_path: Path, trainer: Trainer, row: str, fault: str) -> None:
+    path = tmp_path / "puzzles.csv"
+    path.write_text(HEADER + row + PUZZLE + row, encoding="utf-8")
+    says = trainer.add_file(path, "mine.csv")
+    assert says.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
+    assert fault in says
+    path.write_text(row, encoding="utf-8")
+    with pytest.raises(DataError, match=rf"mine\.csv: no puzzle in the form of Lichess's file \(mine.*{fault}"):
+        trainer.add_file(path, "mine.csv")
 
 
 def test_ainos_own_set_is_taken_up_once(trainer: Trainer) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -12,16 +10,14 @@ from typing import Any
 
 import chess
 
-from engine.errors import DataError, why_unreadable
-from engine.files.text import PACKED_ERRORS, open_unpacked
+from engine.board.fen import Note
+from engine.board.puzzle_rows import puzzle_fields, read_puzzle
+from engine.errors import AinoError, DataError
 from uci.annotate.judge import BLUNDER, MISTAKE
 from uci.annotate.review import GameReview
-from uci.language import _
+from uci.language import translated
 
 SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
-_COLUMNS = ("PuzzleId", "FEN", "Moves", "Rating", "RatingDeviation")  # of Lichess's file
-_DEVIATION = 100.0  # where a file has none
-_HIGHEST = 5000.0  # rating points
 _ONLY = 0.15  # winning chances by which every other move must be worse
 _OPEN = 0.3  # winning chances that the solution must leave
 
@@ -71,38 +67,18 @@ def read_set() -> Iterator[Puzzle]:
         yield from read_lichess(path, "aino")
 
 
-def read_lichess(path: Path, source: str = "lichess") -> Iterator[Puzzle]:
-    """Return the puzzles of Lichess's file (PuzzleId, FEN, Moves, Rating, RatingDeviation, ...), packed or not.
+def read_lichess(path: Path, source: str = "lichess", on_fault: Note | None = None) -> Iterator[Puzzle]:
+    """Return the puzzles of a file in Lichess's form, packed or not.
 
-    The first line may name the columns, in any order; RatingDeviation may be missing. Raises DataError, which names the
-    line.
+    `on_fault` hears the line of each row that is none, and why. Raises DataError: for such a row, too, if nobody hears.
     """
-    try:
-        with open_unpacked(path) as (stream, _):
-            lines = io.TextIOWrapper(stream, "utf-8-sig", newline="")
-            names: tuple[str, ...] = _COLUMNS
-            for number, row in enumerate(csv.reader(lines), 1):
-                if number == 1 and "FEN" in row:
-                    names = tuple(row)
-                elif row:
-                    yield _lichess_puzzle(dict(zip(names, row, strict=False)), f"{path}:{number}", source)
-    except (UnicodeDecodeError, csv.Error, *PACKED_ERRORS) as error:
-        raise DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}") from error
-
-
-def _lichess_puzzle(row: dict[str, str], place: str, source: str) -> Puzzle:
-    """Read a row: its first move is the opponent's, and the puzzle begins behind it."""
-    try:
-        board = chess.Board(row["FEN"])
-        first, *solution = row["Moves"].split()
-        board.push(board.parse_uci(first))
-        begin = board.fen()
-        for uci in solution:
-            board.push(board.parse_uci(uci))
-        rating, deviation = float(row["Rating"]), float(row.get("RatingDeviation", _DEVIATION))
-        if not (0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST):  # it would spoil the person's own
-            raise ValueError(f"a rating of {rating} with a deviation of {deviation}")
-        return Puzzle(begin, (solution[0], *solution[1:]), source, rating, deviation)
-    except (ValueError, IndexError, KeyError) as error:
-        told = _("{place}: expected a row of Lichess's puzzle file", place=place)
-        raise DataError(f"{told}: {error}") from error
+    for number, fields in puzzle_fields(path):
+        try:
+            row = read_puzzle(fields)
+        except AinoError as error:
+            fault = f"{number}: {translated(str(error))}"
+            if on_fault is None:
+                raise DataError(f"{path}:{fault}") from error
+            on_fault(fault)
+        else:
+            yield Puzzle(row.board.fen(), tuple(map(chess.Move.uci, row.line)), source, row.rating, row.deviation)

@@ -6,6 +6,7 @@ Puzzles come back by the Leitner system: a solved one goes a box further and wai
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sqlite3
 import time
@@ -14,16 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError
-from uci.language import _, counted, later
+from uci.language import _, counted, later, several
 from uci.library.glicko import Rating
 from uci.library.index import REVIEWS
-from uci.library.puzzles import SET, Puzzle, read_set
+from uci.library.puzzles import SET, Puzzle, read_lichess, read_set
 
 BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)  # days until a puzzle of each box comes back; Leitner's idea, days set by hand
 _DAY_S = 86_400.0
 # A puzzle that would wait longer than its box does was answered while the clock was ahead.
 _WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(BOXES_DAYS))
 _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
+_BATCH = 1000  # puzzles taken up at a time
 _NEAR = 150.0  # rating points between oneself and a new puzzle
 _TABLES = """
 CREATE TABLE IF NOT EXISTS puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL,
@@ -80,6 +82,30 @@ class Trainer:
                 rows,
             )
             return self._base.total_changes - before
+
+    def add_file(self, path: Path, name: str) -> str:
+        """Take up the puzzles of a file that is called so; return a sentence on it. Raises DataError where it has none.
+
+        It is done bit by bit, so that puzzles can be answered meanwhile.
+        """
+        read = new = skipped = 0
+        fault = ""
+
+        def skip(why: str) -> None:
+            nonlocal skipped, fault
+            skipped, fault = skipped + 1, fault or f"{name}:{why}"
+
+        puzzles = read_lichess(path, on_fault=skip)
+        while some := list(itertools.islice(puzzles, _BATCH)):
+            read, new = read + len(some), new + self.add(some)
+        if not read:
+            told = _("{name}: no puzzle in the form of Lichess's file", name=name)
+            raise DataError(told + (f" ({fault})" if fault else ""))
+        says = several("{count} new puzzle.", "{count} new puzzles.", new)
+        if skipped:
+            one = later("Skipped {count} row that is no puzzle, {fault}")
+            says += " " + several(one, "Skipped {count} rows that are no puzzles, first {fault}", skipped, fault=fault)
+        return says
 
     def add_own(self) -> int:
         """Take up Aino's set, and the puzzles of reviews that were not looked at yet; return how many of these."""

@@ -11,8 +11,7 @@ from engine.cli.console import make_console, say, waiting
 from engine.errors import DataError, MoveError
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
-from uci.language import _, later, several, translate_help
-from uci.library.puzzles import read_lichess
+from uci.language import _, later, translate_help
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
@@ -51,8 +50,8 @@ def _solve(arguments: argparse.Namespace) -> int:
     with contextlib.closing(Trainer(games_folder())) as trainer:
         if arguments.file is not None:
             with waiting(console, _("Reading {file}", file=arguments.file)):
-                count = trainer.add(read_lichess(arguments.file))
-            say(console, several("{count} new puzzle.", "{count} new puzzles.", count))
+                says = trainer.add_file(arguments.file, str(arguments.file))
+            say(console, says)
             return 0
         trainer.add_own()
         say(console, trainer.standing.text)

@@ -84,7 +84,9 @@ class BoardSession:
         if games is None or load is None:
             return None
         limits = self.services.review_limits
-        return Shelf(games, load, self._tell_from_thread, self.replace_table, lambda: self.table.is_engine_turn, limits)
+        return Shelf(
+            games, load, self._tell_from_thread, self._lay_from_thread, lambda: self.table.is_engine_turn, limits
+        )
 
     def arrive(self) -> None:
         """Begin when a page has come to the board."""
@@ -110,6 +112,10 @@ class BoardSession:
     def _tell_from_thread(self, message: dict[str, Any]) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.tell, message)
+
+    def _lay_from_thread(self, setup: Setup) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.replace_table, setup)
 
     def say(self, text: str, kind: str = "note") -> None:
         """Send words to the page: a note, or an error."""

@@ -85,9 +85,9 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_delete": (_on_shelf(Shelf.delete), {"key": _WORD}),
     "games_review": (_on_shelf(Shelf.review), {"key": _WORD}),
     "games_stop": (_on_shelf(Shelf.stop), {}),
-    "puzzles_next": (_on_shelf(lambda shelf: shelf.puzzles.next()), {}),
-    "puzzles_move": (_on_shelf(lambda shelf, uci: shelf.puzzles.move(uci)), {"uci": _text(5)}),
-    "puzzles_answer": (_on_shelf(lambda shelf: shelf.puzzles.answer()), {}),
+    "puzzles_next": (_on_shelf(lambda shelf: shelf.puzzle(lambda desk: desk.next())), {}),
+    "puzzles_move": (_on_shelf(lambda shelf, uci: shelf.puzzle(lambda desk: desk.move(uci))), {"uci": _text(5)}),
+    "puzzles_answer": (_on_shelf(lambda shelf: shelf.puzzle(lambda desk: desk.answer())), {}),
 }
 
 

@@ -22,9 +22,8 @@ from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup, saved_game
-from uci.language import _, several
+from uci.language import _
 from uci.library.index import REVIEWS, GameIndex, Wanted
-from uci.library.puzzles import read_lichess
 from uci.library.questions import IndexQuestions
 from uci.library.review_queue import BackgroundReviews
 from uci.library.training import Trainer
@@ -38,9 +37,9 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class Shelf:
-    """The games of a folder, for the page. `tell` sends a message to it, from any thread.
+    """The games of a folder, for the page. `tell` sends a message to it and `lay` begins a game there, from any thread.
 
-    `lay` begins a game on the board, `is_busy` tells whether Aino thinks there, and `load` makes the reviews' engine.
+    `is_busy` tells whether Aino thinks there, and `load` makes the reviews' engine.
     """
 
     def __init__(
@@ -50,19 +49,11 @@ class Shelf:
         self.folder = folder
         self._tell, self._lay = tell, lay
         self._reading: SearchJob[None] | None = None
-        self._opened: GameIndex | None = None
         self._keeper = FileLock(folder / REVIEWS / ".open")
         self._importing, self._has_resumed = threading.Lock(), False
         self.puzzles = PuzzleDesk(folder, tell)
         self._questions = IndexQuestions(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
         self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
-
-    @property
-    def _index(self) -> GameIndex:
-        """The index, for the event loop's thread."""
-        if self._opened is None or not self._opened.is_current:
-            self._opened = GameIndex(self.folder)
-        return self._opened
 
     def arrive(self) -> None:
         """Continue the imports and reviews that were left when the program ended: a page is there."""
@@ -147,14 +138,22 @@ class Shelf:
 
     def open(self, key: str) -> None:
         """Open a game for analysis."""
-        game = self._index.game(key)
-        self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
+
+        def answer(index: GameIndex) -> None:
+            game = index.game(key)
+            self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
+
+        self._questions.do(answer)
 
     def go_on(self, key: str) -> None:
-        """Continues a game against Aino."""
-        game, side = self._index.game(key), self._index.side(key)
-        setup = saved_game(game)
-        self._lay(setup if setup.levels is not None else replace(setup, human=chess.WHITE if side is None else side))
+        """Continue a game against Aino."""
+
+        def answer(index: GameIndex) -> None:
+            setup, side = saved_game(index.game(key)), index.side(key)
+            human = chess.WHITE if side is None else side
+            self._lay(setup if setup.levels is not None else replace(setup, human=human))
+
+        self._questions.do(answer)
 
     def delete(self, key: str) -> None:
         """Delete a game for good."""
@@ -177,6 +176,10 @@ class Shelf:
             self.tell_work()
 
         self._questions.do(answer)
+
+    def puzzle(self, act: Callable[[PuzzleDesk], None]) -> None:
+        """Let the desk do something: its base may be large."""
+        self._questions.do(lambda index: act(self.puzzles))
 
     def stop(self) -> None:
         """Drop all reviews that wait."""
@@ -205,8 +208,8 @@ class Shelf:
 
         def work(job: SearchJob[None]) -> None:
             with self._importing:  # One by one, because each looks for a name that is free.
-                if re.search(r"\.csv(\.\w+)?$", name):
-                    says = self._take_puzzles(upload)
+                if re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE):
+                    says = self._take_puzzles(upload, name)
                     self._tell({"do": "games_read", "imported": "", "names": [], "problems": [says]})
                 else:
                     self._take_games(upload, name)
@@ -226,11 +229,11 @@ class Shelf:
         finally:
             upload.unlink(missing_ok=True)
 
-    def _take_puzzles(self, upload: Path) -> str:
-        """Take up the puzzles of Lichess's file; return a sentence about it."""
+    def _take_puzzles(self, upload: Path, name: str) -> str:
+        """Take up the puzzles of a file; return a sentence about it."""
         try:
             with contextlib.closing(Trainer(self.folder)) as trainer:
-                return several("{count} new puzzle.", "{count} new puzzles.", trainer.add(read_lichess(upload)))
+                return trainer.add_file(upload, name)
         except (AinoError, OSError, sqlite3.Error) as error:
             return str(error)
         finally:

@@ -83,14 +83,14 @@ const isTooLong = text => text.length > Number($("load-text").dataset.longest);
 const tooLong = () => t("The PGN is longer than {count} characters.", { count: counted($("load-text").dataset.longest) });
 
 $("load-text").addEventListener("input", () => { $("load-games").hidden = true; });
-$("load-file").addEventListener("change", async event => {
-  const file = event.target.files[0];
+async function fillIn(file) {
   if (!file) return;
   const text = await file.text();
   if (isTooLong(text)) { $("load").querySelector(".error").textContent = tooLong(); return; }
   $("load-text").value = text;
   $("load-games").hidden = true;
-});
+}
+$("load-file").addEventListener("change", event => fillIn(event.target.files[0]));
 
 function showGames({ names, game }) {
   const list = $("load-games").querySelector("select");

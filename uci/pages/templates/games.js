@@ -59,7 +59,7 @@ const games = {
       if (game.key === this.chosen?.key) this.choose(game);
     });
     this.draw();
-    $("games-status").textContent = this.problem
+    if (!document.body.classList.contains("dropping")) $("games-status").textContent = this.problem
       || several("{count} game", "{count} games", total);
   },
 
@@ -216,3 +216,48 @@ for (const id of ["games-text", "games-result", "games-side"]) $(id).addEventLis
   games.search();
 });
 $("games-file").addEventListener("change", event => { games.take(event.target.files[0]); event.target.value = ""; });
+
+// ---- what is dropped on the page: files are imported, or filled in where a game is being loaded; a FEN is set up ----
+
+const FILES = /\.(pgn|[ct]sv|gz|bz2|xz|zst)$/i;
+const hasFiles = event => event.dataTransfer.types.includes("Files");
+
+function showDrop(isOver) {
+  if (document.body.classList.contains("dropping") === isOver) return;
+  document.body.classList.toggle("dropping", isOver);
+  sayEverywhere(isOver ? t("Drop the file here to import it into My games.") : stateText());
+}
+
+// On the page and in the dialog before it.
+function sayEverywhere(text, kind = "note") {
+  say(text, kind);
+  const place = document.querySelector("dialog[open] [role=status], dialog[open] [role=alert]");
+  if (place) place.textContent = text;
+}
+
+function drop({ files }, text) {
+  if (!files.length) { if (/^\s*\S+(\/\S+){7}/.test(text)) send("position", { fen: text.trim() }); return; }
+  if ($("load").open) { fillIn(files[0]); return; }
+  const bad = [...files].find(file => !FILES.test(file.name));
+  if (bad) {
+    const name = { file: bad.name };
+    sayEverywhere(t("{file} cannot be imported: expected games (.pgn) or puzzles (.csv), packed or not.", name), "error");
+    return;
+  }
+  document.querySelectorAll("dialog[open]:not(#games)").forEach(dialog => dialog.close("cancel"));
+  if (!$("games").open) openDialog("games");
+  for (const file of files) games.take(file);
+}
+
+document.addEventListener("dragover", event => {
+  if (!state || (!hasFiles(event) && event.target.closest?.("input, textarea"))) return;
+  event.preventDefault();
+  if (hasFiles(event)) showDrop(true);
+});
+document.addEventListener("dragleave", event => { if (!event.relatedTarget) showDrop(false); });
+document.addEventListener("drop", event => {
+  if (!state || (!hasFiles(event) && event.target.closest?.("input, textarea"))) return;
+  event.preventDefault();
+  showDrop(false);
+  drop(event.dataTransfer, event.dataTransfer.getData("text/plain"));
+});
