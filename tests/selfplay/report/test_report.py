@@ -505,7 +505,7 @@ def test_a_live_page_follows_the_run_and_is_for_this_machine_alone(address, tmp_
     assert address.startswith("http://127.0.0.1:")
     status, headers, body = answer_of(address)
     assert (status, headers["Refresh"]) == (200, "0")
-    assert "not a self-play run" in body
+    assert "no such folder" in body
     run_with(tmp_path / "run", [gate_result(30)]).close()
     assert "<dt>Promoted</dt><dd>1</dd>" in answer_of(address)[2]
     run_with(tmp_path / "more", [gate_result(30)] * 2).close()

@@ -174,7 +174,7 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
         ({"seed": -1}, "seed: expected at least 0"),
         ({"fit": {"batch_size": 1}}, "fit.batch_size: expected at least 2"),
         ({"fit": 3}, "fit"),
-        ({"net": "big"}, "FILTERSxBLOCKS"),
+        ({"net": "big"}, "expected a name such as 64x6, transformer-128x4x8, sparse-768"),
         ({"gate": {"elo0": 90.0}}, "elo0 < elo1"),
     ],
 )
