@@ -33,6 +33,7 @@ def choose(tab: Tab, player: str) -> None:
 
 
 def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
+    assert games.script("document.querySelector('[data-game=open]').disabled"), "there is no game to open yet"
     games.click("#games-text")
     games.type("sicilian")
     games.wait_for("games.total === 1")
@@ -71,7 +72,8 @@ def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> 
     })""")
     assert games.script("document.querySelector('#games-sure').checkVisibility()"), "it went with the list"
     assert "Delete Cleo – anna for good" in games.text("#games-sure")
-    games.click("[data-game=keep]")
+    games.script("document.querySelector('#games').close('cancel'), openDialog('games')")
+    assert not games.script("document.querySelector('#games-sure').checkVisibility()"), "it came back unasked"
     assert "Cleo" in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
     games.click("[data-game=delete]")
     games.click("[data-game=sure]")
@@ -187,7 +189,7 @@ def drop(tab: Tab, kind: str, text: str, name: str = "") -> None:
 
 @pytest.mark.parametrize("tab", [{}, {"width": 390}], indirect=True)
 def test_a_dropped_file_was_left_to_the_browser(tab: Tab, tmp_path: Path) -> None:
-    outline = "getComputedStyle(document.body).outlineStyle"
+    outline = "getComputedStyle(document.body, '::after').borderTopStyle"
     drop(tab, "dragover", "1. e4 *", "a.pgn")
     assert tab.text("#status") == "Drop the file here to import it into My games."
     assert tab.script(outline) == "dashed"

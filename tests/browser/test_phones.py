@@ -14,6 +14,11 @@ from uci.game.timed_game import Setup
 PHONES = [(844, 390), (390, 844), (320, 568), (568, 320)]
 BOX = "document.querySelector({!r}).getBoundingClientRect()"
 
+# The fields of the open dialog that reach over the end of their label, and so over the next one.
+COVERED = """[...document.querySelectorAll("dialog[open] label > :is(select, input, textarea):not(.hidden)")].filter(
+  field => field.getBoundingClientRect().right > field.parentElement.getBoundingClientRect().right + 1,
+).map(field => field.id || field.name)"""
+
 
 @pytest.mark.parametrize(("width", "height"), PHONES)
 def test_the_whole_board_fits_a_phone_upright_and_on_its_side(
@@ -56,12 +61,15 @@ def test_nothing_is_wider_than_a_phone_in_longer_words(chromium: Chromium, tmp_p
             for width, height in PHONES:
                 tab.resize(width, height)
                 assert tab.script("document.documentElement.scrollWidth") <= width
+                menu, status = (tab.script(f"{BOX.format(place)}.toJSON()") for place in (".menu", "#status"))
+                assert menu["bottom"] <= status["top"], "the menu covers what is said"
                 for dialog in DIALOGS:
                     tab.script(f"openDialog({dialog!r})")
                     excess = (
                         "(dialog => dialog.scrollWidth - dialog.clientWidth)(document.querySelector('dialog[open]'))"
                     )
                     assert tab.script(excess) <= 0, dialog
+                    assert tab.script(COVERED) == [], dialog
                     tab.script(f"document.getElementById({dialog!r}).close('cancel')")
         assert tab.failures == []
         tab.close()

@@ -8,6 +8,8 @@ const games = {
   rows: [], total: 0, chosen: null, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
   open() {
+    $("games-sure").hidden = true;
+    this.choose(this.chosen);
     send("games_refresh");
     this.search();
   },
@@ -136,6 +138,7 @@ const games = {
       drawMeans(t("Your mistakes a game"), phases, Math.max(1, ...phases.flatMap(([, values]) => values))),
     ] : [words("", t("Review some of your games first."))]);
     $("games-chart").hidden = false;
+    $("games-chart").scrollIntoView({ block: "nearest" });
   },
 };
 
@@ -173,7 +176,7 @@ function drawMeans(title, rows, most) {
   };
   const picture = shape("svg", { viewBox: "0 0 600 120", preserveAspectRatio: "none", role: "img", "aria-label": title });
   const caption = document.createElement("figcaption"), box = document.createElement("figure");
-  caption.append(`${several("{title}, mean of {count} game:", "{title}, means of {count} games:", MEAN_OF, { title })} `);
+  caption.append(`${several("{title}, mean of {count} game:", "{title}, means of {count} games:", Math.min(MEAN_OF, rows[0][1].length), { title })} `);
   rows.forEach(([name, values], index) => {
     if (values.length === 1) values = [values[0], values[0]];  // a line, not a point
     const place = at => `${600 * at / Math.max(1, values.length - 1)},${118 - 116 * mean(values, at) / most}`;
