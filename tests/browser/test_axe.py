@@ -41,7 +41,7 @@ def test_the_board_and_its_dialogs_break_no_rule(
         tab.wait_for("state")
         assert violations(tab, axe) == []
         for dialog in DIALOGS:
-            tab.script(f"openDialog({dialog!r}), document.querySelectorAll('.error').forEach(p => p.append('!'))")
+            tab.script(f"openDialog({dialog!r}), document.querySelectorAll('.error').forEach(p => p.append('refused'))")
             assert violations(tab, axe) == [], dialog
             tab.script(f"document.getElementById({dialog!r}).close('cancel')")
         tab.script("send('analyse', { on: true })")
