@@ -1,4 +1,4 @@
-"""Aino in real GUIs on a virtual screen: it plays five moves a side, and its processes end with the GUI's wish."""
+"""Aino in real GUIs on a virtual screen: it plays moves of games, and its processes end with the GUI's wish."""
 
 import os
 import queue
@@ -134,3 +134,42 @@ def own_home(folder: Path) -> dict[str, str]:
     """Environment of a user who has never started Scid; the compiled kernels stay where they are."""
     kernels = jit.cache_base()
     return {"HOME": str(folder), jit.CACHE_ENVIRONMENT_VARIABLE: str(kernels.parent)}
+
+
+# ---- GNOME Chess -----------------------------------------------------------------------------------------------------
+
+PREFERENCES = "[org/gnome/Chess]\nopponent='Aino'\ndifficulty='easy'\n"
+
+
+@pytest.mark.parametrize("moves", ["1. e4", "1. e4 e5 2. Nf3"])
+def test_gnome_chess_goes_on_with_a_game_and_leaves_no_process(moves: str, tmp_path: Path) -> None:
+    """A person's moves need clicks on a board that nobody can find, so they stand in a game that it opens."""
+    session, gnome_chess, _ = programs("dbus-run-session", "gnome-chess", "Xvfb")
+    log, command, game = (tmp_path / name for name in ("uci.log", "aino.sh", "game.pgn"))
+    command.write_text(f"#!/bin/sh\nexec {shlex.join([*COMMAND, *ARGUMENTS, '--log-file', str(log)])}\n")
+    command.chmod(0o755)
+    game.write_text(f'[BlackAI "Aino"]\n[BlackLevel "easy"]\n[Result "*"]\n\n{moves} *\n')
+    settings = {"gnome-chess/engines.conf": f"[Aino]\nprotocol=uci\nbinary={command}\n"}
+    settings["glib-2.0/settings/keyfile"] = PREFERENCES
+    for name, text in settings.items():
+        path = tmp_path / ".config" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    with virtual_screen() as screen:
+        desktop = {"GSETTINGS_BACKEND": "keyfile", "GSK_RENDERER": "cairo", "GTK_A11Y": "none", "NO_AT_BRIDGE": "1"}
+        desktop["XDG_CONFIG_HOME"] = str(tmp_path / ".config")
+        words = [session, "--", gnome_chess, str(game)]
+        gui = subprocess.Popen(
+            words, cwd=tmp_path, env={**screen, **own_home(tmp_path), **desktop}, text=True, start_new_session=True
+        )
+        try:
+            wait_for(lambda: log.exists() and "<< bestmove" in log.read_text(), gui)
+        finally:
+            os.killpg(gui.pid, signal.SIGTERM)
+            gui.wait(END_S)
+        assert processes_left(screen, "", END_S) == []
+    told = log.read_text()
+    position = next(line for line in told.splitlines() if ">> position" in line).partition("moves ")[2].split()
+    answer = told.partition("<< bestmove ")[2].split()[0]
+    assert len(position) == len([word for word in moves.split() if not word.endswith(".")])
+    board_after([*position, answer])
