@@ -198,8 +198,8 @@ class Pretraining:
         if path.is_file():
             stored = json.loads(path.read_text(encoding="utf-8"))
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
-            if refused := ", ".join(sorted(different - CHANGEABLE - {"data", "heldout"})):
-                refused = refused.replace("files", "files or weights of files")
+            if names := sorted(different - CHANGEABLE - {"data", "heldout"}):
+                refused = ", ".join("files or weights of files" if name == "files" else name for name in names)
                 advice = "give it those that it began with, or begin another --run with --start-from"
                 raise RunError(f"{self.folder} holds a run with other {refused} (see {path.name}): {advice}")
             if changed := [name for name, mark in values["data"].items() if stored.get("data", {}).get(name) != mark]:

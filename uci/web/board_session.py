@@ -89,7 +89,7 @@ class BoardSession:
         )
 
     def arrive(self) -> None:
-        """Begin when a page has come to the board."""
+        """Take note that a page has come to the board."""
         self._loop = asyncio.get_running_loop()
         if self.shelf is not None:
             self.shelf.arrive()

@@ -35,7 +35,7 @@ def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> 
 
 
 def again(session: BoardSession, swap: bool) -> None:
-    """Return the same game once more, from its start."""
+    """Begin the same game once more, from its start."""
     if not session.table.is_game:
         raise MoveError(_("there is no game to play again"))
     session.replace_table(session.table.again(swap))

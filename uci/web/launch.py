@@ -77,7 +77,7 @@ async def serve_board(
 
 
 def _draw_code(console: Console, url: str) -> None:
-    """Return the address as a QR code for a phone's camera, in a terminal, where segno is installed."""
+    """Draw the address as a QR code for a phone's camera, in a terminal, where segno is installed."""
     try:
         import segno
     except ImportError:

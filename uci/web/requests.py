@@ -38,7 +38,7 @@ def _moves(value: Any) -> bool:
 
 
 def _on_shelf(action: Callable[..., None]) -> Callable[..., None]:
-    """Return what one's own games do; on a board without them, nothing."""
+    """Return a request that one's own games carry out; on a board without them it does nothing."""
 
     @functools.wraps(action)
     def act(session: BoardSession, **fields: Any) -> None:
