@@ -1,5 +1,6 @@
 """Data that the self-play tests make themselves: random games in the formats of the readers."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,11 +59,11 @@ def games_of(positions: PositionSet, first: int, last: int) -> PositionSet:
 
 @pytest.fixture
 def few_files() -> Iterator[None]:
-    """This process may open no more than some 40 files at a time."""
+    """This process may open no more than 40 files beside those it holds."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with open(os.devnull) as lowest:
-        limit = lowest.fileno() + 40
+    with contextlib.ExitStack() as free:  # numbers in use may lie anywhere, so the highest of 40 free ones counts
+        limit = max(free.enter_context(open(os.devnull)).fileno() for _ in range(40)) + 1
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
