@@ -214,11 +214,6 @@ def _device() -> Backend | str:
     return backend
 
 
-def forget_device() -> None:
-    """Look for a device anew when the next one is asked for."""
-    _device.cache_clear()
-
-
 def _check(backend: Backend) -> None:
     """Let the device compile and run a kernel, and multiply, in both precisions. Raises when a result is wrong."""
     for dtype in (np.float16, np.float32):

@@ -623,13 +623,13 @@ def strict_cupy(version: str = max(VERSIONS)) -> Iterator[Device]:
     device = Device()
     kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx")}
     sys.modules.update(_make(device, version))
-    engine.backend.forget_device()
+    engine.backend._device.cache_clear()
     try:
         yield device
         device.heal()
         device.null.synchronize()
     finally:
-        engine.backend.forget_device()
+        engine.backend._device.cache_clear()
         for name, module in kept.items():
             sys.modules.pop(name, None)
             if module is not None:

@@ -205,12 +205,6 @@ def has_repeated(board: chess.Board) -> bool:
     return False
 
 
-def best_ranked(ranks: Mapping[chess.Move, Rank]) -> list[chess.Move]:
-    """Return the moves of the highest rank."""
-    best = max(ranks.values(), default=None)
-    return [move for move, rank in ranks.items() if rank == best]
-
-
 def good_moves(ranks: Mapping[chess.Move, Rank], slack: int = 0) -> list[chess.Move]:
     """Return the moves of the best result that are worth at most `slack` less than the best, for a search to choose
     from.

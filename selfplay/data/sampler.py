@@ -14,8 +14,9 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.memory import buffers
+from engine.network.input_formats import FLIP, flip_files, turned_moves
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, encode
-from engine.network.policy_map import INDEX_TO_UCI, policy_index
+from engine.network.policy_map import policy_index
 from selfplay.records.positions import PROBABILITY_ONE, PositionSet
 from selfplay.records.targets import moves_left_target
 
@@ -75,31 +76,13 @@ class PositionSampler:
     def fill(self, numbers: np.ndarray, augment: np.ndarray, batch: TrainingBatch) -> None:
         """Write the positions numbers int64[n] with augmentations uint8[n] (MIRROR, SWAP_COLOURS) into batch[:n]."""
         games = np.searchsorted(self.positions.game_first, numbers, side="right") - 1
-        fill_batch(self._games, numbers, games, augment, self._stack, self._legal, MIRROR_INDEX, batch)
+        fill_batch(self._games, numbers, games, augment, self._stack, self._legal, turned_moves()[FLIP], batch)
         count = len(numbers)
         batch.wdl[:count] = self.positions.wdl[numbers]
         batch.moves_left[:count] = moves_left_target(self.positions.moves_left[numbers])
 
 
 # ---- kernels ------------------------------------------------------------------------------------------------------
-
-
-def _mirror_table() -> np.ndarray:
-    """int16[1858]: the policy index of each move seen in a mirror that exchanges the a- and h-files."""
-    number = {text: index for index, text in enumerate(INDEX_TO_UCI)}
-    swap = str.maketrans("abcdefgh", "hgfedcba")
-    mirrored = [text[:4].translate(swap) + text[4:] for text in INDEX_TO_UCI]
-    return np.array([number[text] for text in mirrored], np.int16)
-
-
-MIRROR_INDEX = _mirror_table()
-
-# Exchanging neighbouring bits, then pairs, then nibbles reverses every byte of a word.
-BYTE_REVERSAL = (
-    (np.uint64(1), np.uint64(0x5555555555555555)),
-    (np.uint64(2), np.uint64(0x3333333333333333)),
-    (np.uint64(4), np.uint64(0x0F0F0F0F0F0F0F0F)),
-)
 
 
 @kernel()
@@ -149,10 +132,7 @@ def write_policy(source, number, row, mirror, mirror_index, legal, batch, slot):
 
 @kernel()
 def mirror_planes(masks):
-    """Exchange the a- and h-files of masks uint64[112]: reverse the bits of every byte, except in the counter."""
+    """Exchange the a- and h-files of masks uint64[112], except in the counter."""
     for plane in range(len(masks)):
         if plane != FIFTY_MOVE_PLANE:
-            x = masks[plane]
-            for shift, mask in BYTE_REVERSAL:
-                x = (x >> shift) & mask | (x & mask) << shift
-            masks[plane] = x
+            masks[plane] = flip_files(masks[plane])

@@ -22,11 +22,6 @@ from selfplay.training.value_trunk import ValueFamily
 PARTS = ("policy", "value")  # what to train of a network with a value trunk
 
 
-def family_of_model(model: Layer) -> Family:
-    """Return the family and size of a loaded network. Raises as `net_of_model`."""
-    return family_of(net_of_model(model))
-
-
 def net_of_model(model: Layer) -> str:
     """Return a loaded network's family and size, such as 64x6 or transformer-128x4x8.
 

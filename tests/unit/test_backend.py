@@ -52,12 +52,12 @@ def test_machine_without_a_device_says_nothing(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(DeviceError, match="no CUDA-capable device"):
             get_backend("cupy")
     monkeypatch.setitem(sys.modules, "cupy", None)
-    engine.backend.forget_device()
+    engine.backend._device.cache_clear()
     with pytest.raises(DeviceError, match="needs the cupy package"):
         get_backend("cupy")
     assert why_no_device() == ""
     monkeypatch.undo()
-    engine.backend.forget_device()
+    engine.backend._device.cache_clear()
 
 
 def test_whatever_a_device_fails_with_is_one_error(device: Device) -> None:

@@ -29,7 +29,6 @@ from engine.board.attacks import BY_ANY, ONE, write_attacks
 from engine.board.layout import BLACK, CASTLING, EN_PASSANT, HALFMOVE, KING, PAWN, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
-from engine.native.memory import buffers
 from engine.network.rows.men import number_of_men
 from engine.tactics.classical import PASSED_MASKS
 from engine.tactics.quiescence import QuiescenceSpace, settled_value
@@ -64,11 +63,6 @@ class Sight(NamedTuple):
     features: Annotated[np.ndarray, "int16 [MAX_ACTIVE]"]  # out: indices of active features
     rows: Annotated[np.ndarray, "int16 [218]"]  # out: policy row of each legal move
     sorts: Annotated[np.ndarray, "int16 [218, 4]"]  # out: what sorts of move each is
-
-
-def new_sight() -> Sight:
-    """Zeroed scratch."""
-    return buffers(Sight)
 
 
 @kernel()

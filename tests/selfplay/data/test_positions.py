@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.board.convert import encode_move
+from engine.network.input_formats import FLIP, turned_moves
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data import sampler
 from selfplay.data.cache import load_or_parse
@@ -166,7 +167,8 @@ def test_mirroring_waits_until_castling_is_over(positions: PositionSet) -> None:
 
 
 def test_mirror_table_is_its_own_inverse() -> None:
-    assert np.array_equal(sampler.MIRROR_INDEX[sampler.MIRROR_INDEX], np.arange(1858))
+    table = turned_moves()[FLIP]
+    assert np.array_equal(table[table], np.arange(1858))
 
 
 def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:

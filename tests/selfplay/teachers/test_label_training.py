@@ -8,7 +8,8 @@ import pytest
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError
-from engine.network.policy.features import new_sight
+from engine.native.memory import buffers
+from engine.network.policy.features import Sight
 from engine.network.policy.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_sampler import LabelRows, LabelSampler, held_out
@@ -85,7 +86,7 @@ def test_values_teach_the_value_alone(drawn):
         np.testing.assert_allclose(batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other]))
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left == -1).all()
-    row, sight, legal = np.zeros(ROW_WORDS, np.uint64), new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    row, sight, legal = np.zeros(ROW_WORDS, np.uint64), buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     for slot in range(50):
         assert unpack_row(drawn.values[slot], row)
         count = look(row, legal, np.int64(0), sight)

@@ -15,7 +15,7 @@ from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.families import family_of, family_of_model
+from selfplay.training.families import family_of, net_of_model
 from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import Map, Mixture
@@ -192,7 +192,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
         model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0  # shards differ in nothing but targets
         batches = HalfTimed([positions], [1.0], 32, seed=7)
-        learner = Learner(family_of_model(model), model, batches, settings, 0.0)
+        learner = Learner(family_of(net_of_model(model)), model, batches, settings, 0.0)
         losses.append(learner.step().moves_left)
         learner.close()
     assert losses[0] == pytest.approx(losses[1])

@@ -10,7 +10,8 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
-from engine.network.policy.features import new_sight
+from engine.native.memory import buffers
+from engine.network.policy.features import Sight
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import look
 from engine.network.policy.parameters import PARAMETERS, SparseConfig
@@ -19,7 +20,7 @@ from engine.nn import huber, softmax_cross_entropy
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
-from selfplay.training.families import family_of_model
+from selfplay.training.families import family_of, net_of_model
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.mixture import SparseMixture
@@ -46,7 +47,7 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
 def test_overfits_one_game(positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     model, mixture = SparseNetwork(CONFIG, np.random.default_rng(1)), SparseMixture([game], [1.0], BATCH, seed=7)
-    learner = Learner(family_of_model(model), model, mixture, LearnerSettings(BATCH, weight_decay=0.01), 3e-3)
+    learner = Learner(family_of(net_of_model(model)), model, mixture, LearnerSettings(BATCH, weight_decay=0.01), 3e-3)
     first = learner.step()
     for _ in range(300):
         learner.step()
@@ -126,7 +127,7 @@ def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: 
     first, boards = int(positions.game_first[game]), boards_of(positions, game)
     numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])  # onward, again, and back: replays are shared
     batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
-    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     for slot, number in enumerate(numbers):
         row = row_from_board(boards[number - first])
         n_moves = generate(row, moves)
@@ -143,7 +144,7 @@ def test_batches_hold_features_and_targets_of_the_replayed_positions(positions: 
 def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) -> None:
     game, ply = 1, 6
     number, board = int(positions.game_first[game]) + ply, boards_of(positions, game)[ply]
-    sight, nothing = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    sight, nothing = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     for target in range(int(positions.target_first[number]), int(positions.target_first[number + 1])):
         batch = sampled(positions, np.array([number]), np.array([target]))
         after = board.copy()

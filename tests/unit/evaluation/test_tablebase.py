@@ -11,7 +11,7 @@ import chess.syzygy
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.evaluation.tablebase import Tablebase, best_ranked, good_moves
+from engine.evaluation.tablebase import Rank, Tablebase, good_moves
 from tests.boards import board_after
 
 CURSED = "4B3/6Nk/8/4K3/8/8/n7/8 w - - 0 1"  # bishop and knight against knight take more than fifty moves here
@@ -32,6 +32,11 @@ def tables(folder):
 
 def wdl(tables: Tablebase, fen: str) -> int | None:
     return tables.wdl(row_from_board(chess.Board(fen)))
+
+
+def best_ranked(ranks: dict[chess.Move, Rank]) -> list[chess.Move]:
+    best = max(ranks.values(), default=None)
+    return [move for move, rank in ranks.items() if rank == best]
 
 
 def best_moves(tables: Tablebase, board: chess.Board) -> list[chess.Move]:

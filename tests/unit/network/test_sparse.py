@@ -17,6 +17,7 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
+from engine.native.memory import buffers
 from engine.network.policy.features import (
     BALANCE_FEATURE,
     CASTLING_FEATURE,
@@ -29,8 +30,8 @@ from engine.network.policy.features import (
     PIECE_FEATURES,
     SORTS,
     STATE_FEATURES,
+    Sight,
     balance_level,
-    new_sight,
 )
 from engine.network.policy.gradients import version_of
 from engine.network.policy.inference import SparseNet
@@ -84,7 +85,7 @@ def lists_of(leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.
         np.full((count, MAX_MOVES), -1),
         np.zeros((count, MAX_MOVES, len(SORTS)), int),
     )
-    sight = new_sight()
+    sight = buffers(Sight)
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
         active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, sight)
@@ -253,7 +254,7 @@ def threats_from(board: chess.Board, kind: chess.PieceType, square: chess.Square
 
 
 def test_features_and_rows_agree_with_python_chess() -> None:
-    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     seen: set[int] = set()
     sorts: list[np.ndarray] = []
     for number, board in enumerate(some_boards(3, 400)):
@@ -301,7 +302,7 @@ def test_a_network_is_told_what_captures_come_to() -> None:
     solid = chess.Board("4k3/8/2p5/3q4/8/4P3/8/4K3 w - - 0 1")
     values = [int(settled_value(row_from_board(board), new_space())) for board in (hanging, solid)]
     assert values[0] > 0 > values[1]
-    moves, sight = np.zeros(MAX_MOVES, np.uint16), new_sight()
+    moves, sight = np.zeros(MAX_MOVES, np.uint16), buffers(Sight)
     for board, settled in zip((hanging, solid), values, strict=True):
         active = look(row_from_board(board), moves, 0, sight)
         numbers = sight.features[:active]
@@ -320,14 +321,14 @@ def test_a_network_is_told_what_captures_come_to() -> None:
     ],
 )
 def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: set[str]) -> None:
-    row, moves, sight = row_from_board(chess.Board(fen)), np.zeros(MAX_MOVES, np.uint16), new_sight()
+    row, moves, sight = row_from_board(chess.Board(fen)), np.zeros(MAX_MOVES, np.uint16), buffers(Sight)
     n_moves = generate(row, moves)
     write_view(row, moves, n_moves, 0, sight)
     assert {decode_move(row, int(moves[i])).uci() for i in range(n_moves) if sight.rows[i] >= POLICY_SIZE} == unsafe
 
 
 def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
-    moves, sight = np.zeros(MAX_MOVES, np.uint16), new_sight()
+    moves, sight = np.zeros(MAX_MOVES, np.uint16), buffers(Sight)
     agreements = []
     for board in some_boards(11, 200):
         row = row_from_board(board)
@@ -375,7 +376,7 @@ def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name: str) -> Non
 
 
 def test_the_version_follows_the_number_of_men() -> None:
-    sight, moves = new_sight(), np.zeros(MAX_MOVES, np.uint16)
+    sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     seen = set()
     for board in some_boards(5, 300):
         row = row_from_board(board)
