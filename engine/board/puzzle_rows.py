@@ -16,8 +16,8 @@ import chess
 
 from engine.board.fen import Note, parse_fen
 from engine.board.pgn.move_words import legal_move
-from engine.errors import DataError, why_unreadable
-from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from engine.errors import DataError
+from engine.files.text import open_unpacked, reading, utf8_pieces
 
 _COLUMNS = ("puzzleid", "fen", "moves", "rating", "ratingdeviation", "popularity", "nbplays", "themes", "gameurl",
             "openingtags")  # fmt: skip
@@ -42,21 +42,18 @@ class PuzzleRow:
 def puzzle_fields(path: Path) -> Iterator[tuple[int, PuzzleFields]]:
     """Yield the line, from 1, and the fields of each row of a file, packed or not. Raises DataError."""
     separator, names = "", tuple[str, ...]()
-    try:
-        with open_unpacked(path) as (stream, _):
-            lines = (line.decode() for piece in utf8_pieces(stream) for line in piece.splitlines())
-            for number, line in enumerate(lines, 1):
-                separator = separator or (max(_SEPARATORS, key=line.count) if line.strip() else "")
-                row = _split(line, separator)
-                if not any(row) or line.startswith("sep="):  # by which spreadsheets tell the separator
-                    continue
-                named = tuple(re.sub(r"[\W_]", "", field).lower() for field in row)
-                if not names:
-                    names = named if "fen" in named else _COLUMNS
-                if names != named:
-                    yield number, dict(zip(names, row, strict=False))
-    except PACKED_ERRORS as error:
-        raise DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}") from error
+    with reading(path), open_unpacked(path) as (stream, _):
+        lines = (line.decode() for piece in utf8_pieces(stream) for line in piece.splitlines())
+        for number, line in enumerate(lines, 1):
+            separator = separator or (max(_SEPARATORS, key=line.count) if line.strip() else "")
+            row = _split(line, separator)
+            if not any(row) or line.startswith("sep="):  # by which spreadsheets tell the separator
+                continue
+            named = tuple(re.sub(r"[\W_]", "", field).lower() for field in row)
+            if not names:
+                names = named if "fen" in named else _COLUMNS
+            if names != named:
+                yield number, dict(zip(names, row, strict=False))
 
 
 def _split(line: str, separator: str) -> list[str]:

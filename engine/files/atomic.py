@@ -54,6 +54,12 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         sync_folder(path.parent)
 
 
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a whole file by `atomic_write`, text as UTF-8. Raises OSError, which names it."""
+    with atomic_write(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+
+
 def aside(path: Path, ending: str) -> Path:
     """Return a hidden name beside `path`, a random one: in containers that share a folder, process ids are the same."""
     return path.with_name(f".{path.name}.{os.urandom(4).hex()}.{ending}")

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from engine.errors import DataError, why_unreadable
+
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
 PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading a damaged packed file raises
@@ -79,6 +81,16 @@ def _as_utf8(data: bytes) -> bytes:
 
 
 # ---- packed files -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Make a DataError that names the file of what reading it raises, packed or not."""
+    try:
+        yield
+    except PACKED_ERRORS as error:
+        reason = why_unreadable(error) if isinstance(error, OSError) else f"cannot be read: {error}"
+        raise DataError(f"{path}: {reason}") from error
 
 
 @contextmanager

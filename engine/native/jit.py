@@ -23,7 +23,7 @@ from numba.core import sigutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.registry import cpu_target
 
-from engine.files.atomic import atomic_write
+from engine.files.atomic import write_file
 from engine.files.user_folder import user_folder
 from engine.native.dependencies import code_digest, kernel_digest, language_digest
 from engine.native.whole import Kernel
@@ -249,6 +249,5 @@ def _noted(kind: str, paths: Iterable[Path], compute: Callable[[], str]) -> str:
     digest = compute()
     with contextlib.suppress(OSError):
         note.parent.mkdir(exist_ok=True)
-        with atomic_write(note) as stream:
-            stream.write(digest.encode())
+        write_file(note, digest)
     return digest

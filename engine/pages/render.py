@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import jinja2
 
-from engine.errors import DataError
-from engine.files.atomic import atomic_write
 from engine.pages.board import piece_shapes
 
 
@@ -31,12 +27,3 @@ def page_environment(package: str, maker: str) -> jinja2.Environment:
     environment.globals |= {"nonce": "", "language": "en", "_": str.format}
     environment.globals["piece_shapes"] = piece_shapes
     return environment
-
-
-def write_page(path: Path, text: str) -> None:
-    """Write a page to its file, completely or not at all. Raises DataError."""
-    try:
-        with atomic_write(path) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error

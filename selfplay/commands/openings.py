@@ -14,7 +14,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show
 from engine.cli.setting_flags import add_flag, add_former
 from engine.errors import DataError
-from engine.files.atomic import atomic_write, naming
+from engine.files.atomic import naming, write_file
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.kinds import LABELS, data_files
@@ -76,8 +76,7 @@ class Judgements:
         head = json.dumps(teacher)
         if lines[:1] == [head]:
             self.known = {fen: [(move, score) for move, score in labels] for fen, labels in map(json.loads, lines[1:])}
-        with atomic_write(self._path) as stream:
-            stream.write("".join(f"{line}\n" for line in [head, *map(json.dumps, self.known.items())]).encode())
+        write_file(self._path, "".join(f"{line}\n" for line in [head, *map(json.dumps, self.known.items())]))
         self._stream = self._path.open("a", encoding="utf-8")
 
     def add(self, fen: str, labels: list[tuple[str, int]]) -> None:

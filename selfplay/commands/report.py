@@ -7,8 +7,7 @@ from pathlib import Path
 
 from engine.cli.live_lines import live_line, show
 from engine.errors import ConfigError
-from engine.files.atomic import atomic_write
-from engine.pages.render import write_page
+from engine.files.atomic import write_file
 from selfplay.interrupt import StopFlag
 from selfplay.report.comparison_page import comparison_page
 from selfplay.report.live import LivePage, serving
@@ -56,11 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
             events.close()
     first: Path = arguments.run[0]
     out = arguments.out or (first / "report.html" if len(arguments.run) == 1 else Path("comparison.html"))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {out}: {error.strerror}") from error
-    write_page(out, page)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_file(out, page)
     show(f"{out}: {told}")
     return 0
 
@@ -87,8 +83,7 @@ def _read(
         raise ConfigError("give each run folder a different name: the report tells runs apart by these names")
     for path, text in ((arguments.json, metrics_json), (arguments.csv, metrics_csv)):
         if path is not None:
-            with atomic_write(path) as stream:
-                stream.write(text(metrics).encode())
+            write_file(path, text(metrics))
     if events is not None:
         events.update(metrics)
     return _page(runs[0]) if len(runs) == 1 else (comparison_page(metrics), f"{len(runs)} runs")

@@ -12,7 +12,7 @@ from engine.cli.live_lines import LOG_S, live_line, show, show_view
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
-from engine.files.atomic import atomic_write
+from engine.files.atomic import write_file
 from engine.options import EngineOptions
 from selfplay.commands.referee import quiet_driver
 from selfplay.interrupt import StopFlag
@@ -101,8 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write(path: Path | None, results: dict[str, list[Outcome]], settings: dict[str, Any]) -> None:
     if path is not None and any(results.values()):
-        with atomic_write(path) as stream:
-            stream.write(json.dumps(suite_json(settings, results), indent=1).encode())
+        write_file(path, json.dumps(suite_json(settings, results), indent=1))
 
 
 def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> TimeControl:

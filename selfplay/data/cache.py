@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from engine.errors import DataError
 from engine.files.atomic import naming
+from engine.files.text import reading
 from selfplay.data.text_files import Bookmark
 from selfplay.records.collect import GameRecord, collect, verified_pieces
 from selfplay.records.positions import PositionSet
@@ -79,9 +79,7 @@ def _tell_skipped(path: Path, skipped: int) -> None:
 
 
 def _fingerprint(path: Path, reader: Callable) -> str:
-    try:
+    with reading(path):
         status = path.stat()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
     text = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}|{reader.__name__}|{PARSER_VERSION}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]

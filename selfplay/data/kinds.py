@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from engine.errors import DataError, why_unreadable
-from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from engine.errors import DataError
+from engine.files.text import open_unpacked, reading, utf8_pieces
 from selfplay.data.cache import Reader
 from selfplay.data.pgn import PgnReader
 from selfplay.data.teacher import UNKNOWN_RESULT, read_teacher
@@ -81,14 +81,11 @@ def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _kind_of_file(path: Path) -> str:
-    try:
+    with reading(path):
         with open(path, "rb") as raw:
             packed = ARCHIVES.get(raw.read(4))
         with open_unpacked(path) as (stream, _):
             begin = stream.read(LOOKED_AT)
-    except PACKED_ERRORS as error:
-        reason = why_unreadable(error) if isinstance(error, OSError) else f"cannot be read: {error}"
-        raise DataError(f"{path}: {reason}") from error
     if packed:
         raise DataError(f"{path}: a {packed} archive; unpack it first")
     if begin[1:4] == b"\0\0\0" and begin[0] < 16:  # the record's version

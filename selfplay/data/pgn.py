@@ -12,9 +12,8 @@ import numpy as np
 from engine.board.layout import SIDE
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
-from engine.errors import DataError
 from engine.files.note_log import NoteLog
-from engine.files.text import PACKED_ERRORS, open_unpacked
+from engine.files.text import open_unpacked, reading
 from selfplay.data.text_files import Bookmark
 from selfplay.records.collect import LONGEST_GAME, GameRecord
 from selfplay.records.targets import WHITE_POINTS, wdl_from_result
@@ -57,24 +56,21 @@ def read_pgn(
     .bz2, .xz, .zst). Raises DataError if it is damaged.
     """
     skipped, bookmark, tally = NoteLog(path), bookmark or Bookmark(), tally or Tally()
-    try:
-        with open_unpacked(path) as (stream, share):
-            text = GameText(stream)
-            text.skip_to(bookmark.lines)
-            for game in main_lines(text):
-                reason = _reason(game, least_elo)
-                if not reason:
-                    tally.read += 1
-                    bookmark.lines, bookmark.share = game.end, share()
-                    points = WHITE_POINTS[_result(game)]
-                    yield record_of_result(game.start, game.moves, points)
-                    continue
-                if reason == FAULT:
-                    skipped.note(f"{path}:{game.fault} (game skipped)")
-                if game.is_game:
-                    tally.skipped[reason] += 1
-    except PACKED_ERRORS as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+    with reading(path), open_unpacked(path) as (stream, share):
+        text = GameText(stream)
+        text.skip_to(bookmark.lines)
+        for game in main_lines(text):
+            reason = _reason(game, least_elo)
+            if not reason:
+                tally.read += 1
+                bookmark.lines, bookmark.share = game.end, share()
+                points = WHITE_POINTS[_result(game)]
+                yield record_of_result(game.start, game.moves, points)
+                continue
+            if reason == FAULT:
+                skipped.note(f"{path}:{game.fault} (game skipped)")
+            if game.is_game:
+                tally.skipped[reason] += 1
     skipped.close()
 
 

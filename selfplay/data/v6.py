@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 
 from engine.errors import DataError
+from engine.files.text import reading
 from engine.network.lc0.schema import FORMAT_NAMES
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE
@@ -112,11 +113,8 @@ def read_chunks(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     elif path.suffix == ".tar":
         yield from _read_archive(path)
     else:
-        try:
-            with open(path, "rb") as stream:
-                yield str(path), _parse(str(path), stream)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error}") from error
+        with reading(path), open(path, "rb") as stream:
+            yield str(path), _parse(str(path), stream)
 
 
 class _BoundedReader(io.BufferedReader):

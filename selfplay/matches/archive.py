@@ -13,7 +13,7 @@ import chess.pgn
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
-from engine.files.atomic import atomic_write, make_durable, naming
+from engine.files.atomic import make_durable, naming, write_file
 from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
@@ -115,10 +115,8 @@ class MatchArchive:
         self._note_settings(folder / SETTINGS_FILE, settings, resolved or {})
         self.rows = read_game_rows(folder)
         (folder / RESULT_FILE).unlink(missing_ok=True)  # it would not be that of the games that follow
-        with atomic_write(self._games) as stream:
-            stream.writelines((json.dumps(asdict(row)) + "\n").encode() for row in self.rows.values())
-        with atomic_write(folder / "games.pgn") as stream:
-            stream.writelines(row.pgn(event).encode() for row in self.rows.values())
+        write_file(self._games, "".join(json.dumps(asdict(row)) + "\n" for row in self.rows.values()))
+        write_file(folder / "games.pgn", "".join(row.pgn(event) for row in self.rows.values()))
 
     def add(self, row: GameRow) -> None:
         """Append a finished game. The game is on disk when this returns."""
@@ -128,8 +126,7 @@ class MatchArchive:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, the standing in a form that other programs can read."""
-        with atomic_write(self.folder / RESULT_FILE) as stream:
-            stream.write((json.dumps(result, indent=2) + "\n").encode())
+        write_file(self.folder / RESULT_FILE, json.dumps(result, indent=2) + "\n")
 
     @staticmethod
     def _note_settings(path: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
@@ -145,8 +142,7 @@ class MatchArchive:
                 raise RunError(
                     f"{path.parent} holds another {path.stem} ({', '.join(differ)} differ): use a new folder"
                 )
-        with atomic_write(path) as stream:
-            stream.write((json.dumps({**settings, **resolved}, indent=2) + "\n").encode())
+        write_file(path, json.dumps({**settings, **resolved}, indent=2) + "\n")
 
 
 def read_game_rows(folder: Path) -> dict[int, GameRow]:

@@ -32,7 +32,7 @@ from engine.board.makemove import push
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
-from engine.files.atomic import atomic_write
+from engine.files.atomic import write_file
 from engine.files.text import decode_text, open_unpacked
 from selfplay.records.endings import game_ending
 
@@ -225,9 +225,7 @@ def parse_position(line: str, place: str, chess960: bool = False, note: Note = l
 def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> None:
     """Write an EPD file with the centipawn evaluation `ce` of each position."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as stream:
-        for board, score_cp in openings:
-            stream.write(f"{board.epd()} ce {score_cp};\n".encode())
+    write_file(path, "".join(f"{board.epd()} ce {score_cp};\n" for board, score_cp in openings))
 
 
 def _read_text(path: Path | None) -> tuple[str, str]:

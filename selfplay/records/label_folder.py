@@ -25,7 +25,8 @@ import numpy as np
 
 from engine.board.layout import ROW_WORDS
 from engine.errors import DataError, RunError
-from engine.files.atomic import atomic_write, make_durable, naming, sync_folder
+from engine.files.atomic import make_durable, naming, sync_folder, write_file
+from engine.files.text import reading
 from selfplay.records.packed import FOLLOWS, SCORE_FIELDS, SCORED_WORDS, VALUE_WORDS, fill_keys
 
 JOURNAL, VALUES_FILE, SCORED, FOLDER_SETTINGS = "journal", "values.rows", "scored.rows", "settings.json"
@@ -168,8 +169,7 @@ class LabelWriter:
             if different := sorted(k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)):
                 raise RunError(f"{self.folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})")
             return
-        with atomic_write(path) as stream:
-            stream.write(json.dumps(settings, indent=2).encode())
+        write_file(path, json.dumps(settings, indent=2))
 
 
 def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> bytes:
@@ -183,12 +183,10 @@ def _read_journal(path: Path) -> list[tuple[int, ...]]:
     """(chunk, values, scored, offered, both checksums) of every record, without torn ones at the end."""
     if not path.is_file():
         return []
-    try:
+    with reading(path):
         if path.stat().st_size > MOST_JOURNAL_BYTES:
             raise DataError(f"{path}: expected at most {MOST_JOURNAL_BYTES:,} bytes, found {path.stat().st_size:,}")
         data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
     records: list[tuple[int, ...]] = []
     whole = [data[at : at + RECORD.size] for at in range(0, len(data) - RECORD.size + 1, RECORD.size)]
     good = [_is_good(record) for record in whole]
@@ -225,10 +223,8 @@ def _read_settings(path: Path) -> dict[str, Any]:
 def _mapped(path: Path, rows: int, words: int) -> np.ndarray:
     if rows == 0:
         return np.zeros((0, words), np.uint64)
-    try:
+    with reading(path):
         size = path.stat().st_size
         if size < rows * words * 8:
             raise DataError(f"{path}: expected {rows * words * 8:,} bytes by the journal, found {size:,}")
         return np.memmap(path, np.dtype("<u8"), "r", shape=(rows, words))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import AinoError, ConfigError, RunError
-from engine.files.atomic import atomic_write
+from engine.files.atomic import write_file
 from selfplay.interrupt import Tell
 from selfplay.run.playing import PlayBackend, PlayTask
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
@@ -157,8 +157,7 @@ def _node_copy(net: bytes) -> Path:
     folder = Path(tempfile.gettempdir()) / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"
-    with atomic_write(path) as stream:
-        stream.write(net)
+    write_file(path, net)
     with contextlib.suppress(FileNotFoundError):  # another task of this node may be removing the same ones
         newest_first = sorted(folder.glob("*.dit"), key=lambda file: file.stat().st_mtime, reverse=True)
         for old in newest_first[KEPT_NETS:]:

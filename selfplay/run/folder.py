@@ -19,7 +19,7 @@ import numpy as np
 
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError, NetFileError, RunError
-from engine.files.atomic import atomic_write, remove_left_behind
+from engine.files.atomic import atomic_write, remove_left_behind, write_file
 from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from engine.nn.layer import Layer
@@ -63,8 +63,7 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             remove_left_behind(folder)
         if old != self.config:
-            with atomic_write(stored) as stream:
-                stream.write(config_text(self.config).encode())
+            write_file(stored, config_text(self.config))
         ledger = path / "ledger.sqlite"
         if not ledger.is_file() and published_generations(self.replay):
             raise RunError(f"{ledger} is missing: it says how far the run is. {ADVICE}")

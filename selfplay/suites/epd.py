@@ -20,8 +20,8 @@ import chess
 from engine.board.epd import read_operations, split_epd
 from engine.board.fen import Note, parse_fen
 from engine.board.pgn.move_words import legal_move
-from engine.errors import DataError, FenError, MoveError, why_unreadable
-from engine.files.text import decode_text
+from engine.errors import DataError, FenError, MoveError
+from engine.files.text import decode_text, reading
 from selfplay.suites.problem import Problem, gathered
 
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -39,10 +39,8 @@ def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
 
     Raises DataError where the file or every line of it is unreadable.
     """
-    try:
+    with reading(path):
         text = decode_text(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: {why_unreadable(error)}") from error
     match = _MATE_FILE.fullmatch(path.stem)
     mate_in = int(match[1]) if match and path.suffix.lower() == ".fen" else None
     lines = ((number, line.replace("\0", "").strip()) for number, line in enumerate(_LINE_END.split(text), 1))

@@ -20,7 +20,7 @@ import numpy as np
 from engine.board.layout import KEY, MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
-from engine.files.atomic import atomic_write, make_durable, naming
+from engine.files.atomic import atomic_write, make_durable, naming, write_file
 from selfplay.data.split import position_keys
 from selfplay.data.teacher import read_teacher
 from selfplay.interrupt import Report, Stop, Tell
@@ -75,8 +75,7 @@ class LabelFile:
         """Note whose labels the file holds; refuse a file that holds others or does not tell."""
         note = self.path.with_name(self.path.name.removesuffix(".txt.xz") + ".teacher.json")
         if not (self.path.is_file() or self.part.is_file()):
-            with atomic_write(note) as stream:
-                stream.write(json.dumps(teacher, indent=2).encode())
+            write_file(note, json.dumps(teacher, indent=2))
             return
         try:
             stored = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}

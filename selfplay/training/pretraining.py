@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, RunError
-from engine.files.atomic import atomic_write, naming, remove_left_behind
+from engine.files.atomic import naming, remove_left_behind, write_file
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
@@ -207,8 +207,7 @@ class Pretraining:
                 raise RunError(f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}")
             if not different:
                 return
-        with atomic_write(path) as stream:
-            stream.write(json.dumps(values, indent=2).encode())
+        write_file(path, json.dumps(values, indent=2))
 
 
 class _WorkClock:
@@ -251,8 +250,7 @@ def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
     rows = [row for row in read_log(text) if row["step"] <= step]
     kept = "".join(json.dumps(row) + "\n" for row in rows)
     if kept != text:
-        with atomic_write(path) as stream:
-            stream.write(kept.encode())
+        write_file(path, kept)
     return rows
 
 

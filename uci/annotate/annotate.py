@@ -21,8 +21,8 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import harmless, make_console, say
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
-from engine.errors import ConfigError, DataError
-from engine.pages.render import write_page
+from engine.errors import ConfigError
+from engine.files.atomic import naming, write_file
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
@@ -166,15 +166,12 @@ class _Output:
         self._next_page_s = 0.0
 
     def add(self, review: GameReview) -> None:
-        """Save one finished game. Raises DataError."""
+        """Save one finished game. Raises OSError."""
         mend_result(review.game)
         pgn = game_text(add_comments(review, self._how))
         self._sections.append(game_section(review, self.finished + 1, pgn))
-        try:
-            with self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
-                file.write(pgn)
-        except OSError as error:
-            raise DataError(f"{self.pgn}: {error.strerror}") from error
+        with naming(self.pgn), self.pgn.open("a" if self.finished else "w", encoding="utf-8") as file:
+            file.write(pgn)
         self.finished += 1
         if time.monotonic() >= self._next_page_s:
             self.write_page()
@@ -182,7 +179,7 @@ class _Output:
     def write_page(self) -> None:
         """Write the page of all games so far."""
         begun = time.monotonic()
-        write_page(self.html, render_game_page(self._title, self._sections, self._how))
+        write_file(self.html, render_game_page(self._title, self._sections, self._how))
         self._next_page_s = time.monotonic() + _PAGE_PAUSE * (time.monotonic() - begun)
 
 

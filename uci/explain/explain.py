@@ -12,7 +12,7 @@ from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
-from engine.pages.render import write_page
+from engine.files.atomic import write_file
 from uci.explain.attention import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import observe_search
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
                 weights=None if engine.evaluator.name == "material" else piece_weights(engine.evaluator, board),
                 attention=attention,
             )
-    write_page(arguments.out, page)
+    write_file(arguments.out, page)
     pv = board.variation_san(observation.result.infos[0].pv)
     say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {observation.verdict.text}, {pv}")
     say(console, f"wrote {arguments.out}")

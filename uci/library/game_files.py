@@ -15,9 +15,9 @@ from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, next_game
 from engine.board.pgn.main_lines import main_lines
 from engine.board.pgn.tokens import TAG, read_tag
-from engine.errors import DataError, MoveError, why_unreadable
+from engine.errors import DataError, MoveError
 from engine.files.atomic import atomic_write
-from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from engine.files.text import open_unpacked, reading, utf8_pieces
 
 _SMALL = 1 << 20  # bytes; smaller files are read without kernels, which would have to be loaded first
 _NO_MORE_TAGS = re.compile(r"\n[^\S\n]*\n(?!\s*\[)")  # an empty line behind the tags, not between them
@@ -46,13 +46,10 @@ def game_key(game: chess.pgn.Game) -> str:
 
 def find_games(path: Path) -> Iterator[FoundGame]:
     """All games of a file in order, without what cannot be played and what is no game. Raises DataError."""
-    try:
+    with reading(path), open_unpacked(path) as (stream, _):
         is_small = path.stat().st_size < _SMALL
-        with open_unpacked(path) as (stream, _):
-            found = _read_slowly(GameText(stream)) if is_small else _read_fast(GameText(stream))
-            yield from (game for game in found if game.moves or game.tags.get("White", "?") != "?")
-    except PACKED_ERRORS as error:
-        raise _unreadable(path, error) from error
+        found = _read_slowly(GameText(stream)) if is_small else _read_fast(GameText(stream))
+        yield from (game for game in found if game.moves or game.tags.get("White", "?") != "?")
 
 
 def _read_slowly(text: GameText) -> Iterator[FoundGame]:
@@ -97,7 +94,7 @@ def remove_at(path: Path, place: int) -> int:
     Returns the bytes of text that are gone. Raises DataError.
     """
     _, end = _game_at(path, place)
-    try:
+    with reading(path):
         with open_unpacked(path) as (stream, _), atomic_write(path) as out:
             at = kept = 0
             for piece in utf8_pieces(stream):
@@ -108,24 +105,15 @@ def remove_at(path: Path, place: int) -> int:
                 at += len(text)
         if not kept:
             path.unlink()
-        return end - place
-    except PACKED_ERRORS as error:
-        raise _unreadable(path, error) from error
+    return end - place
 
 
 def _game_at(path: Path, place: int) -> tuple[chess.pgn.Game, int]:
     """Return the game at a place in a file, and the place behind it."""
-    try:
-        with open_unpacked(path) as (stream, _):
-            text = GameText(stream)
-            text.skip_to(place)
-            found = next_game(text)
-            if found is None:
-                raise DataError(f"{path}: no game at byte {place}")
-            return found[1].game, text.dropped + text.at
-    except PACKED_ERRORS as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}")
+    with reading(path), open_unpacked(path) as (stream, _):
+        text = GameText(stream)
+        text.skip_to(place)
+        found = next_game(text)
+        if found is None:
+            raise DataError(f"{path}: no game at byte {place}")
+        return found[1].game, text.dropped + text.at

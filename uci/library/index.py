@@ -22,7 +22,7 @@ import chess
 import chess.pgn
 
 from engine.errors import DataError
-from engine.files.atomic import atomic_write
+from engine.files.atomic import write_file
 from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWED
 from uci.game.timed_game import PERSON
@@ -272,13 +272,9 @@ class GameIndex:
         return [PERSON.casefold(), *(name for name in told if isinstance(name, str))]
 
     def add_name(self, name: str) -> None:
-        """Remembers another own name, and finds the own side in all games anew. Raises DataError."""
+        """Remember another own name, and find the own side in all games anew. Raises OSError."""
         names = [*dict.fromkeys([*self.names[1:], name.strip().casefold()])]
-        try:
-            with atomic_write(self.folder / NAMES) as file:
-                file.write(json.dumps(names).encode())
-        except OSError as error:
-            raise DataError(str(error)) from error
+        write_file(self.folder / NAMES, json.dumps(names))
         names = self.names
         with self._base:
             self._base.execute(f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2)

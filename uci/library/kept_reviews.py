@@ -11,7 +11,7 @@ import chess
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
-from engine.files.atomic import atomic_write
+from engine.files.atomic import write_file
 from engine.search.limits import Limits
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import add_comments, how_reviewed
@@ -51,8 +51,7 @@ class KeptReview:
                 "nodes": self.limits.nodes, "movetime_ms": self.limits.movetime_ms,
                 "facts": review_facts(self.review), "puzzles": puzzles_of(self.review, self.reader)}  # fmt: skip
         (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / REVIEWS / f"{game_key(self.review.game)}.json") as file:
-            file.write(json.dumps(kept).encode())
+        write_file(folder / REVIEWS / f"{game_key(self.review.game)}.json", json.dumps(kept))
 
     @classmethod
     def read(cls, folder: Path, key: str) -> KeptReview:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import AinoError, DataError
+from engine.errors import AinoError
 from engine.search.job import SearchInterrupted, SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
@@ -58,13 +58,10 @@ class BackgroundReviews:
         return {"running": self._running, "share": self._share, "left": left, "problem": self.problem}
 
     def add(self, keys: Iterable[str]) -> None:
-        """Wishes for reviews. Raises DataError where the wish cannot be kept."""
-        try:
-            (self._folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-            for key in keys:
-                (self._folder / REVIEWS / f"{key}{WISH}").touch()
-        except OSError as error:
-            raise DataError(str(error)) from error
+        """Wish for reviews. Raises OSError where the wish cannot be kept."""
+        (self._folder / REVIEWS).mkdir(parents=True, exist_ok=True)
+        for key in keys:
+            (self._folder / REVIEWS / f"{key}{WISH}").touch()
         self.begin()
 
     def begin(self) -> None:

@@ -308,7 +308,7 @@ class ImportHandler(_Guarded):
         try:
             self._path = shelf.upload_path(self.get_query_argument("name", "games.pgn"))
             self._file = self._path.open("wb", buffering=0)
-        except (DataError, OSError) as error:
+        except OSError as error:
             self._problem = str(error)
         connection = self.request.connection
         assert isinstance(connection, HTTP1Connection)

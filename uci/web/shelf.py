@@ -14,7 +14,7 @@ from typing import Any
 
 import chess
 
-from engine.errors import AinoError, DataError
+from engine.errors import AinoError
 from engine.files.atomic import atomic_write, remove_left_behind
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
 from engine.native.locks import FileLock
@@ -189,11 +189,8 @@ class Shelf:
     # ---- import -----------------------------------------------------------------------------------------------------
 
     def upload_path(self, name: str) -> Path:
-        """Where a file on its way here is written to. Raises DataError."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(str(error)) from error
+        """Where a file on its way here is written to. Raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder / f"{_UPLOAD}{os.urandom(4).hex()}-{_plain(name)}"
 
     def take_in(self, upload: Path) -> None:

@@ -16,8 +16,8 @@ import chess.pgn
 from engine.board.pgn.move_words import ENGLISH, other_readings
 from engine.board.pgn.token_player import TokenPlayer
 from engine.board.pgn.tokens import LONGEST_WORD, Cutter, Fault, Incomplete, RawGame, place_in
-from engine.errors import DataError, why_unreadable
-from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from engine.errors import DataError
+from engine.files.text import open_unpacked, reading, utf8_pieces
 
 LOOK = 1 << 14  # bytes that are looked at first for the end of a game
 LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
@@ -115,11 +115,8 @@ def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
 
 def read_game_file(path: Path) -> Iterator[ReadGame]:
     """`read_games` of a file, packed or not. Raises DataError where it cannot be read."""
-    try:
-        with open_unpacked(path) as (stream, _):
-            yield from read_games(stream)
-    except PACKED_ERRORS as error:
-        raise DataError(f"{path}: {why_unreadable(error) if isinstance(error, OSError) else error}") from error
+    with reading(path), open_unpacked(path) as (stream, _):
+        yield from read_games(stream)
 
 
 def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGame] | None:
