@@ -5,6 +5,8 @@ Text goes through `chess.Board` too: its `parse_uci`, `parse_san`, `san` and `fe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import chess
 import numpy as np
 
@@ -108,6 +110,13 @@ def encode_move(board: chess.Board, move: chess.Move) -> int:
             raise MoveError(f"no code for move {move.uci()!r}: castling without the right, in {board.fen()}")
         target = max(rooks) if target > move.from_square else min(rooks)
     return move.from_square | target << 6 | _PROMOTIONS[move.promotion] << 12
+
+
+def codes_of(board: chess.Board, moves: Iterable[chess.Move]) -> Iterator[int]:
+    """Yield the codes of moves, which are made on the board one after the other. Raises MoveError as `encode_move`."""
+    for move in moves:
+        yield encode_move(board, move)
+        board.push(move)
 
 
 def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Move:

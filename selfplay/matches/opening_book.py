@@ -25,10 +25,8 @@ from typing import Any
 import chess
 import numpy as np
 
-from engine.board import layout
-from engine.board.convert import board_from_row, decode_move, stack_from_board
+from engine.board.convert import board_from_row, move_of_code, stack_from_board
 from engine.board.fen import Note, parse_fen
-from engine.board.makemove import push
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
@@ -255,11 +253,8 @@ def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
         raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")
     if not len(game.moves) and not game.has_start:
         raise DataError(f"{place}: no moves")
-    stack = layout.empty_stack(len(game.moves[:plies]) + 1)
-    stack[0] = game.start
     board = board_from_row(game.start, chess960)
     start = board.fen()
-    for ply, code in enumerate(game.moves[:plies]):
-        board.push(decode_move(stack[ply], code, chess960))
-        push(stack, ply, code)
+    for code in game.moves[:plies]:
+        board.push(move_of_code(int(code)))
     return f"{start} moves {' '.join(move.uci() for move in board.move_stack)}" if board.move_stack else start

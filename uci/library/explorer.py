@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import chess
 import numpy as np
 
-from engine.board.convert import decode_move, encode_move, row_from_board
+from engine.board.convert import codes_of, decode_move, move_of_code, row_from_board
 
 KEPT_PLIES = 60  # plies of a game that are kept
 _RESULTS = ("1-0", "1/2-1/2", "0-1")
@@ -41,7 +41,7 @@ class Explorer:
         if plies >= KEPT_PLIES or board.root() != chess.Board():
             return []
         begun = self._moves[:, :plies]
-        wanted = np.array(_codes(board), np.uint16)[None, :]
+        wanted = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)[None, :]
         same = np.ones(len(begun), bool)
         for side in (0, 1):
             same &= (np.sort(begun[:, side::2]) == np.sort(wanted[:, side::2])).all(axis=1)
@@ -57,16 +57,8 @@ class Explorer:
         return sorted(found, key=lambda one: (-sum(one.counts), one.move.uci()))
 
 
-def _codes(board: chess.Board) -> list[int]:
-    walk, codes = board.root(), list[int]()
-    for move in board.move_stack:
-        codes.append(encode_move(walk, move))
-        walk.push(move)
-    return codes
-
-
 def _reaches(codes: Sequence[int], board: chess.Board) -> bool:
     walk = chess.Board()
     for code in codes:
-        walk.push(decode_move(row_from_board(walk), code))
+        walk.push(move_of_code(code))
     return walk.epd() == board.epd()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 import chess
 import chess.pgn
 
-from engine.board.convert import encode_move
+from engine.board.convert import codes_of
 from engine.board.pgn.game_reader import GameText, next_game
 from engine.board.pgn.main_lines import main_lines
 from engine.board.pgn.tokens import TAG, read_tag
@@ -73,14 +74,10 @@ def _read_fast(text: GameText) -> Iterator[FoundGame]:
 
 
 def _codes(game: chess.pgn.Game) -> bytes:
-    codes, board = bytearray(), game.board()
-    for move in game.mainline_moves():
-        try:
-            codes += encode_move(board, move).to_bytes(2, "little")
-        except MoveError:  # a pass
-            break
-        board.push(move)
-    return bytes(codes)
+    codes = list[int]()
+    with contextlib.suppress(MoveError):  # of a pass
+        codes.extend(codes_of(game.board(), game.mainline_moves()))
+    return b"".join(code.to_bytes(2, "little") for code in codes)
 
 
 def read_at(path: Path, place: int) -> chess.pgn.Game:

@@ -10,7 +10,7 @@ import chess.pgn
 import numpy as np
 
 from engine.board import layout
-from engine.board.convert import encode_move, row_from_board
+from engine.board.convert import codes_of, row_from_board
 from engine.board.pgn.game_reader import GameText, ReadGame, next_game
 from engine.board.pgn.main_line_kernels import (
     BEGIN,
@@ -146,9 +146,7 @@ def _line_of(game: ReadGame, result: str, end: int) -> MainLine:
     first = row_from_board(chess.Board())
     try:
         first = row_from_board(start)
-        for move in game.game.mainline_moves():
-            moves.append(encode_move(board, move))
-            board.push(move)
+        moves.extend(codes_of(board, game.game.mainline_moves()))
     except (FenError, MoveError) as error:
         fault = fault or f"{game.line}:1: {error}"
     elo = (_elo(headers.get("WhiteElo", "")), _elo(headers.get("BlackElo", "")))
