@@ -15,6 +15,10 @@ Tell = Callable[[str], None]  # gets a line for the user
 Report = Callable[[float, str], None]  # gets the share of a task that is done, 0..1, and a text about it
 
 
+class Stopped(Exception):
+    """A task was told to stop, and raises this instead of going on."""
+
+
 class StopFlag:
     """Context manager: inside it, the first signal sets the flag and a second one interrupts as usual."""
 

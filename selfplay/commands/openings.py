@@ -18,7 +18,7 @@ from engine.files.atomic import naming, write_file
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.kinds import LABELS, data_files
-from selfplay.interrupt import Stop, StopFlag
+from selfplay.interrupt import Stop, StopFlag, Stopped
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.opening_book import write_openings
@@ -57,10 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
     write_openings(arguments.out, found)
     show(f"{arguments.out}: {len(found)} positions")
     return 0
-
-
-class Stopped(Exception):
-    """Ctrl-C came before the next judgement."""
 
 
 class Judgements:

@@ -305,11 +305,9 @@ def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if arguments.backend is not None:
         given = {section: {"backend": arguments.backend} for section in ("fit", "games")}
-    for one in fields(RunConfig):
-        section = SECTIONS.get(one.name)
-        names = [one.name] if section is None else [f"{one.name}.{inner.name}" for inner in fields(section)]
-        for name in names:
-            if (chosen := getattr(arguments, name)) is not None:
-                place, _, key = name.rpartition(".")
-                (given.setdefault(place, {}) if place else given)[key] = chosen
+    names = {one.name for one in fields(RunConfig)}
+    for name, chosen in vars(arguments).items():
+        section, _, key = name.rpartition(".")
+        if chosen is not None and (section or key) in names:
+            (given.setdefault(section, {}) if section else given)[key] = chosen
     return given

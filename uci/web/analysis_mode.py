@@ -10,8 +10,8 @@ from engine.search.result import SearchInfo
 from uci.game.timed_game import Setup
 from uci.language import _, translated
 from uci.web.beginnings import chosen_position, loaded_game
-from uci.web.board_session import BoardSession, legal
-from uci.web.snapshot import lines_of, verdict_at_end
+from uci.web.board_session import BoardSession
+from uci.web.snapshot import legal, lines_of, verdict_at_end
 
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 

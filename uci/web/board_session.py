@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import chess
 import chess.pgn
 
-from engine.errors import AinoError, DataError, MoveError
+from engine.errors import AinoError, DataError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup
-from uci.language import _, translated
+from uci.language import translated
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
 from uci.web.snapshot import snapshot
@@ -224,14 +224,3 @@ class BoardSession:
             await work
         except Exception as error:  # noqa: BLE001 - the page stays usable, whatever the engine met
             self.say(f"{type(error).__name__}: {error}" if not isinstance(error, AinoError) else str(error), "error")
-
-
-def legal(uci: str, board: chess.Board) -> chess.Move:
-    """Return the move. Raises MoveError for an illegal one."""
-    try:
-        move = board.parse_uci(uci)
-    except ValueError:
-        move = chess.Move.null()
-    if not move:  # python-chess reads a null move from 0000
-        raise MoveError(_("{move} is illegal in this position", move=uci))
-    return move

@@ -16,8 +16,8 @@ from uci.language import _
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import chosen_game, chosen_position
-from uci.web.board_session import BoardSession, Review, legal
-from uci.web.snapshot import lines_of
+from uci.web.board_session import BoardSession, Review
+from uci.web.snapshot import legal, lines_of
 from uci.web.table import Table
 
 _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that people can follow

@@ -9,11 +9,10 @@ from typing import Any
 
 import chess
 
-from engine.errors import MoveError
 from uci.language import _
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
-from uci.web.snapshot import legal_moves
+from uci.web.snapshot import legal, legal_moves
 
 
 class PuzzleDesk:
@@ -42,10 +41,7 @@ class PuzzleDesk:
         """Try a move. Raises MoveError."""
         attempt = self._attempt
         if attempt is not None and not attempt.is_over:
-            try:
-                attempt.play(attempt.board.parse_uci(uci))
-            except ValueError as error:
-                raise MoveError(_("{move} is illegal in this position", move=uci)) from error
+            attempt.play(legal(uci, attempt.board))
             self._show()
 
     def answer(self) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import chess
 
+from engine.errors import MoveError
 from engine.search.result import SearchInfo
-from uci.language import later
+from uci.language import _, later
 from uci.terminal.notation import board_after, move_number
 from uci.terminal.opening_names import position_name
 from uci.terminal.verdict import Verdict
@@ -40,6 +41,17 @@ def _step(move: chess.Move | None, board: chess.Board) -> Step:
         "marked": [move.from_square, move.to_square] if move else [],
         "check": king if board.is_check() else None,
     }
+
+
+def legal(uci: str, board: chess.Board) -> chess.Move:
+    """Return the move. Raises MoveError for an illegal one."""
+    try:
+        move = board.parse_uci(uci)
+    except ValueError:
+        move = chess.Move.null()
+    if not move:  # python-chess reads a null move from 0000
+        raise MoveError(_("{move} is illegal in this position", move=uci))
+    return move
 
 
 def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
