@@ -3,10 +3,12 @@
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
+from engine.cli.setting_flags import hide_seldom
 from engine.errors import ConfigError, RunError
 from selfplay.interrupt import Stop, StopFlag
 from selfplay.lock import folder_lock
@@ -26,13 +28,13 @@ def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
         metavar="FILE.dit",
         help="start a new run from this network, which also sets --net (default: random weights)",
     )
-    if set(sections) != set(SECTIONS):
-        parser.add_argument("--help-all", action="help", help="show every setting of the run, too, and exit")
     if "fit" in sections:
         parser.add_argument(
             "--heldout", dest="fit.heldout", metavar="FILE", help="score on this file's games; same as --fit.heldout"
         )
-    add_config_flags(parser, sections)
+    add_config_flags(parser)
+    if others := SECTIONS.keys() - sections:
+        hide_seldom(parser, [f"{section}.{one.name}" for section in others for one in fields(SECTIONS[section])])
 
 
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -263,14 +263,10 @@ def config_text(config: RunConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
-def add_config_flags(parser: argparse.ArgumentParser, sections: Collection[str]) -> None:
-    """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`.
-
-    The help of a brief parser shows the settings of these sections alone.
-    """
+def add_config_flags(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
     text = "train and play towers on the CPU (numpy) or a GPU; fit.backend and games.backend override this"
     parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
-    is_brief = getattr(parser, "is_brief", False)
     parser.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="read settings from this file; flags override it"
     )
@@ -283,11 +279,10 @@ def add_config_flags(parser: argparse.ArgumentParser, sections: Collection[str])
         group = parser.add_argument_group(f"[{one.name}]")
         for inner in fields(values["towers"]):
             of_kind = {kind: getattr(section, inner.name) for kind, section in values.items()}
-            is_hidden = is_brief and one.name not in sections
-            _add_flag(group, inner, f"{one.name}.{inner.name}", of_kind, is_hidden)
+            _add_flag(group, inner, f"{one.name}.{inner.name}", of_kind)
 
 
-def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, Any], is_hidden: bool = False) -> None:
+def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, Any]) -> None:
     """defaults: by the kind of network."""
     kind = type(next(iter(defaults.values())))
     metavar = {int: "N", float: "X", str: "TEXT"}[kind]
@@ -296,8 +291,7 @@ def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, An
         f"{value!r} for {kind}" if len(by_value) > 1 else repr(value) for value, kind in by_value.items()
     )
     text = f"{help_of(one)}; default of new runs: {told}".replace("%", "%%")
-    help_text = argparse.SUPPRESS if is_hidden else text
-    parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=help_text)
+    parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=text)
 
 
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:

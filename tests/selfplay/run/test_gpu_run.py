@@ -16,7 +16,7 @@ from engine.nn import dit
 from selfplay.games.seats import Seating, Seats
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run import phases
-from selfplay.run.config import SECTIONS, add_config_flags, configured, flag_values
+from selfplay.run.config import add_config_flags, configured, flag_values
 from selfplay.run.playing import GenerationTask, play_numbers, shared_task
 from selfplay.run.sharing import SharedPlay, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
@@ -171,6 +171,6 @@ def test_three_phases_of_a_loop_on_a_device(aino_train, tmp_path, device, monkey
 
 def test_a_sections_own_flag_decides_over_the_backend_of_the_run() -> None:
     parser = argparse.ArgumentParser()
-    add_config_flags(parser, SECTIONS)
+    add_config_flags(parser)
     given = flag_values(parser.parse_args(["--games.backend", "numpy", "--backend", "cupy", "--fit.window", "3"]))
     assert given == {"fit": {"backend": "cupy", "window": 3}, "games": {"backend": "numpy"}}
