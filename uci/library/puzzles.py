@@ -16,6 +16,7 @@ from engine.errors import AinoError, DataError
 from uci.annotate.judge import BLUNDER, MISTAKE
 from uci.annotate.review import GameReview
 from uci.language import translated
+from uci.terminal.notation import board_after
 
 SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
 _ONLY = 0.15  # winning chances by which every other move must be worse
@@ -39,11 +40,7 @@ class Puzzle:
 
     def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:
         """Whether a move solves the position after `ply` moves: the solution's, or any that mates, as on Lichess."""
-        if move.uci() == self.moves[ply]:
-            return True
-        board = board.copy(stack=False)
-        board.push(move)
-        return board.is_checkmate()
+        return move.uci() == self.moves[ply] or board_after(board, move).is_checkmate()
 
 
 def is_puzzle(chances: float, gap: float, least_gap: float = _ONLY) -> bool:

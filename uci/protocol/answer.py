@@ -19,6 +19,7 @@ from uci.protocol.position import read_move
 from uci.protocol.substitute import Substitute
 from uci.protocol.words import GoCommand, format_current_move, format_info
 from uci.protocol.writer import Writer
+from uci.terminal.notation import board_after
 
 if TYPE_CHECKING:
     from engine.player import Engine
@@ -46,20 +47,12 @@ def plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None
     """
     harmless = None
     for move in moves:
-        board.push(move)
-        if board.is_checkmate():
+        after = board_after(board, move)
+        if after.is_checkmate():
             return move
-        if harmless is None and not any(_mates(board, reply) for reply in list(board.legal_moves)):
+        if harmless is None and not any(board_after(after, reply).is_checkmate() for reply in after.legal_moves):
             harmless = move
-        board.pop()
     return harmless or next(iter(moves), None)
-
-
-def _mates(board: chess.Board, move: chess.Move) -> bool:
-    board.push(move)
-    is_mate = board.is_checkmate()
-    board.pop()
-    return is_mate
 
 
 class Answer:
@@ -146,9 +139,7 @@ class Answer:
         best = result.best_move
         answer = self._bestmove(best)
         if best and result.ponder_move:
-            after = self.board.copy(stack=False)
-            after.push(best)
-            answer += f" ponder {after.uci(result.ponder_move)}"
+            answer += f" ponder {board_after(self.board, best).uci(result.ponder_move)}"
         return [*lines, answer]
 
     def _say(self, infos: Sequence[SearchInfo]) -> None:

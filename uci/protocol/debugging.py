@@ -21,6 +21,7 @@ from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.bench.bench import BENCH_POSITIONS
 from uci.protocol.writer import Writer, info_string
+from uci.terminal.notation import board_after
 from uci.tools.perft import MAX_PERFT_DEPTH
 
 HELP = """\
@@ -100,9 +101,7 @@ def perft_lines(board: chess.Board, depth: int, job: SearchJob[Any]) -> Iterator
         raise ConfigError(f"go perft: bad depth {depth}, expected 0 to {MAX_PERFT_DEPTH}")
     total = 0 if depth else 1
     for move in sorted(board.legal_moves, key=chess.Move.uci) if depth else ():
-        after = board.copy(stack=False)
-        after.push(move)
-        count = _count(after, depth - 1, job)
+        count = _count(board_after(board, move), depth - 1, job)
         total += count
         yield f"{board.uci(move)}: {count}"
     yield ""
