@@ -17,6 +17,7 @@ import chess
 import chess.polyglot
 import numpy as np
 
+from engine.board.notation import board_after
 from engine.errors import DataError
 from engine.search.params import PRIOR_VISITS
 from engine.search.result import RootMove
@@ -199,17 +200,9 @@ class PolyglotBook:
 
 
 def _is_harmless(board: chess.Board, move: chess.Move) -> bool:
-    after = board.copy()
-    after.push(move)
+    after = board_after(board, move)
     if after.is_checkmate():
         return True
     draws = after.is_repetition(2) or after.is_stalemate() or after.is_insufficient_material() or after.is_fifty_moves()
-    return not draws and not any(_mates(after, reply) for reply in after.legal_moves)
-
-
-def _mates(board: chess.Board, move: chess.Move) -> bool:
-    if not board.gives_check(move):
-        return False
-    after = board.copy(stack=False)
-    after.push(move)
-    return after.is_checkmate()
+    checks = filter(after.gives_check, after.legal_moves)
+    return not draws and not any(board_after(after, reply).is_checkmate() for reply in checks)

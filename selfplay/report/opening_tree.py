@@ -9,6 +9,7 @@ import chess
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import KEY
+from engine.board.notation import move_number
 from selfplay.records.game import SelfPlayRecord
 
 TREE_PLIES = 8
@@ -57,7 +58,7 @@ def _prune(node: OpeningMove, board: chess.Board, least: float) -> None:
     node.by_move = {code: branch for code, branch in node.by_move.items() if branch.games >= least}
     for code, branch in node.by_move.items():
         move = decode_move(row_from_board(board), code)
-        branch.text = f"{board.fullmove_number}{'.' if board.turn else '...'} {board.san(move)}"
+        branch.text = f"{move_number(board)} {board.san(move)}"
         board.push(move)
         _prune(branch, board, least)
         board.pop()

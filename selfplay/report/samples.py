@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.board.layout import SIDE
+from engine.board.notation import move_number
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord
 
@@ -71,7 +72,7 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
     steps = [ShownPly(board.board_fen(), (), "", f"Start. White expects {expected[0]:.0%}" if expected else "Start")]
     for ply, code in enumerate(game.played):
         move = decode_move(row_from_board(board), code, chess960)
-        number = f"{board.fullmove_number}{'.' if board.turn else '...'} "
+        number = f"{move_number(board)} "
         san = board.san(move)
         board.push(move)
         after = f"White expects {expected[ply + 1]:.0%}" if ply + 1 < len(expected) else ""

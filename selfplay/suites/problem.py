@@ -11,6 +11,7 @@ import chess
 import numpy as np
 
 from engine.board.fen import Note
+from engine.board.notation import board_after
 from engine.errors import DataError
 from engine.files.note_log import NoteLog
 
@@ -78,13 +79,8 @@ class Problem:
         text = move.uci()
         if text in self.avoid:
             return False
-        if text in self.best or _mates(self.board(), move):
+        if text in self.best or board_after(self.board(), move).is_checkmate():
             return True
         if self.mate_in is not None:
             return mate is not None and 0 < mate <= self.mate_in
         return not self.best and bool(self.avoid)
-
-
-def _mates(board: chess.Board, move: chess.Move) -> bool:
-    board.push(move)
-    return board.is_checkmate()

@@ -8,6 +8,7 @@ import chess
 import chess.pgn
 from markupsafe import Markup
 
+from engine.board.notation import board_after, move_number
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
@@ -18,7 +19,6 @@ from uci.annotate.review import GameReview, MoveReview
 from uci.language import _, translated
 from uci.pages.render import render
 from uci.terminal.author_notes import author_lines, author_text, drawn_by, game_name
-from uci.terminal.notation import board_after, move_number
 from uci.terminal.verdict import Verdict
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import chess
 
+from engine.board.notation import board_after
 from uci.language import _, later
-from uci.terminal.notation import board_after
 
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 100}
 # Nouns are objects of their sentences, unless the context is "subject" or "of": German has other forms there.

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import chess
 
+from engine.board.notation import board_after
 from uci.annotate.material import ONE_PIECE, WORTH, Balance, captured, listed, many_pieces
 from uci.language import _, later
-from uci.terminal.notation import board_after
 
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
 _TIMES = ("", later("once"), later("twice"), later("three times"), later("four times"), later("five times"))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import chess
 
+from engine.board.notation import board_after
 from uci.annotate.material import Balance, Kinds, balances, captured, gain_on, lead, pawns_of
 from uci.annotate.motifs import mate_pattern, motif
 from uci.language import _, later
-from uci.terminal.notation import board_after
 
 SHOWN_PLIES = 8  # of a better line, and of what follows a move; nothing beyond them is a reason
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import chess
 import chess.pgn
 
+from engine.board.notation import board_after, move_number
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.accuracy import START_CP, RatedMove, game_accuracy, phases, rated_moves, rating_played, winning_cp
@@ -32,7 +33,6 @@ from uci.annotate.judge import (
 )
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.language import _, several
-from uci.terminal.notation import board_after, move_number
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
 

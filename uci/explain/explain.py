@@ -8,6 +8,7 @@ from pathlib import Path
 
 import chess
 
+from engine.board.notation import board_after
 from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
@@ -19,7 +20,6 @@ from uci.explain.observe import observe_search
 from uci.explain.position_page import render_position_page
 from uci.language import speak
 from uci.terminal.limit_flags import MOST_NODES, checked
-from uci.terminal.notation import board_after
 from uci.terminal.reading import add_source_flags, read_source
 from uci.terminal.waiting import ready_engine
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.board.convert import encode_move, row_from_board
 from engine.board.fen import check_playable
+from engine.board.notation import board_after
 from engine.errors import FenError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
@@ -18,7 +19,6 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
-from uci.terminal.notation import board_after
 from uci.terminal.verdict import Verdict
 
 if TYPE_CHECKING:

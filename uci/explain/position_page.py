@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import chess
 from markupsafe import Markup
 
+from engine.board.notation import board_after, move_number
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import line_path
 from engine.search.result import Branch, RootMove
@@ -15,7 +16,6 @@ from uci.explain.attention import AttentionView
 from uci.explain.insight import Part, Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.pages.render import render
-from uci.terminal.notation import board_after, move_number
 from uci.terminal.verdict import Verdict
 
 _SERIES = 6  # moves in charts and tables; the style sheet has as many colours

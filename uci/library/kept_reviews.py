@@ -9,6 +9,7 @@ from typing import Any
 
 import chess
 
+from engine.board.notation import board_after
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import write_file
@@ -22,7 +23,6 @@ from uci.language import _
 from uci.library.game_files import game_key
 from uci.library.index import REVIEWS
 from uci.library.puzzles import puzzles_of
-from uci.terminal.notation import board_after
 from uci.terminal.reading import read_text_games
 from uci.terminal.verdict import Verdict
 

@@ -11,12 +11,12 @@ from typing import Any
 import chess
 
 from engine.board.fen import Note
+from engine.board.notation import board_after
 from engine.board.puzzle_rows import puzzle_fields, read_puzzle
 from engine.errors import AinoError, DataError
 from uci.annotate.judge import BLUNDER, MISTAKE
 from uci.annotate.review import GameReview
 from uci.language import translated
-from uci.terminal.notation import board_after
 
 SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
 _ONLY = 0.15  # winning chances by which every other move must be worse

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import chess
 
+from engine.board.notation import move_number
 from engine.errors import AinoError, MoveError, nearest_words
 from engine.options import EngineOptions
 from engine.search.result import SearchResult
@@ -15,7 +16,6 @@ from uci.language import _
 from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import TYPED_COMMANDS
-from uci.terminal.notation import move_number
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 

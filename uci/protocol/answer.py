@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import chess
 
+from engine.board.notation import board_after
 from engine.errors import AinoError, MoveError, StillCompilingError
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
@@ -19,7 +20,6 @@ from uci.protocol.position import read_move
 from uci.protocol.substitute import Substitute
 from uci.protocol.words import GoCommand, format_current_move, format_info
 from uci.protocol.writer import Writer
-from uci.terminal.notation import board_after
 
 if TYPE_CHECKING:
     from engine.player import Engine

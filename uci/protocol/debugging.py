@@ -13,6 +13,7 @@ from typing import Any
 
 import chess
 
+from engine.board.notation import board_after
 from engine.board.perft import perft
 from engine.errors import AinoError, ConfigError, StillCompilingError
 from engine.player import Engine
@@ -21,7 +22,6 @@ from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.bench.bench import BENCH_POSITIONS
 from uci.protocol.writer import Writer, info_string
-from uci.terminal.notation import board_after
 from uci.tools.perft import MAX_PERFT_DEPTH
 
 HELP = """\

@@ -13,7 +13,7 @@ from typing import Any
 import chess
 import chess.pgn
 
-from uci.terminal.notation import move_number
+from engine.board.notation import move_number
 
 REVIEW_MARK = "[%aino"
 _MARK = re.compile(r"\[%aino (\d{1,4})( evals|(?: \d{1,3})*)\]")

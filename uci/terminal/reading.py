@@ -14,12 +14,12 @@ import chess
 import chess.pgn
 
 from engine.board.fen import parse_fen
+from engine.board.notation import board_after
 from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
 from engine.board.pgn.tokens import TAG_BEGIN
 from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import decode_text
 from uci.language import _, translated
-from uci.terminal.notation import board_after
 
 START_WORD = "startpos"
 STDIN_WORD = "-"

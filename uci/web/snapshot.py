@@ -7,10 +7,10 @@ from typing import Any
 
 import chess
 
+from engine.board.notation import board_after, move_number
 from engine.errors import MoveError
 from engine.search.result import SearchInfo
 from uci.language import _, later
-from uci.terminal.notation import board_after, move_number
 from uci.terminal.opening_names import position_name
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table

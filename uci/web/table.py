@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import chess
 import chess.pgn
 
+from engine.board.notation import board_after
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
 from uci.terminal.author_notes import notes_of
-from uci.terminal.notation import board_after
 
 MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 
