@@ -36,7 +36,7 @@ _WORDS = {
     Ending.MATERIAL: "no side can mate",
     Ending.LENGTH: "the longest allowed game",
     Ending.RESIGNATION: "resignation",
-    Ending.OTHER: "unknown",
+    Ending.OTHER: "other end",
 }
 
 

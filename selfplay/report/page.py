@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 
 from engine.pages.board import board_svg
 from engine.pages.chart import area_path
+from selfplay.records.endings import Ending
 from selfplay.report.charts import Chart, Curve, drawn, fill_page
 from selfplay.report.facts import UNBOUNDED, Generation, RunFacts, gate_difference
-from selfplay.report.samples import Sample, ending_words
+from selfplay.report.samples import Sample
 from selfplay.run.config import config_text
 
 
@@ -16,7 +18,7 @@ def report_page(facts: RunFacts) -> str:
     """Return the page's HTML."""
     generations = facts.generations
     played = [generation.games for generation in generations if generation.games is not None]
-    endings = sum((games.endings for games in played), start=type(played[0].endings)()) if played else {}
+    endings = sum((games.endings for games in played), start=Counter[str]())
     return fill_page(
         "report.html.j2",
         title=f"{facts.name}: self-play run",
@@ -30,13 +32,12 @@ def report_page(facts: RunFacts) -> str:
         gained=generations[-1].gained,
         given_up=sum(g.given_up for g in generations),
         wrong=sum(g.wrong for g in generations),
-        endings=sorted(endings.items(), key=lambda item: -item[1]),
+        endings=[(Ending[name.upper()].words, number) for name, number in endings.most_common()],
         strength_charts=drawn([_rung_chart(facts), _strength_chart(generations)]),
         loss_charts=drawn(_loss_chart(name, generations) for name in ("Policy", "Value")),
         game_charts=drawn(_game_charts(generations)),
         settings=config_text(facts.config),
         samples=[_drawn_sample(sample) for sample in facts.samples],
-        words=ending_words,
     )
 
 

@@ -76,7 +76,7 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
         san = board.san(move)
         board.push(move)
         after = f"White expects {expected[ply + 1]:.0%}" if ply + 1 < len(expected) else ""
-        end = f"{RESULT_TEXTS[game.white_points]}, {_words(game.ending)}" if ply + 1 == len(game.played) else ""
+        end = f"{RESULT_TEXTS[game.white_points]}, {game.ending.words}" if ply + 1 == len(game.played) else ""
         shown = number + san if board.turn == chess.BLACK or ply == 0 else san
         said = ". ".join(filter(None, (number + san, after, end)))
         steps.append(ShownPly(board.board_fen(), (move.from_square, move.to_square), shown, said))
@@ -84,21 +84,12 @@ def sample_of_game(game: SelfPlayRecord) -> Sample:
         generation=game.generation,
         number=game.number,
         result=RESULT_TEXTS[game.white_points],
-        ending=_words(game.ending),
+        ending=game.ending.words,
         chess960=chess960,
         steps=steps,
         expected=expected,
         final=board,
     )
-
-
-def ending_words(name: str) -> str:
-    """Return the report's words for an ending: its name, or an explanation when the name is not clear."""
-    return {"length": "length limit", "other": "other end"}.get(name, name.replace("_", " "))
-
-
-def _words(ending: Ending) -> str:
-    return ending_words(ending.name.lower())
 
 
 def _expected(game: SelfPlayRecord) -> list[float]:
