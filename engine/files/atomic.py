@@ -60,6 +60,17 @@ def write_file(path: Path, content: str | bytes) -> None:
         stream.write(content.encode() if isinstance(content, str) else content)
 
 
+def append(path: Path, text: str) -> None:
+    """Add text to the end of a file, UTF-8; it is on the disk when this returns. Raises OSError, which names the file.
+
+    A process that is killed may leave a part of it: readers drop what follows the last line end.
+    """
+    with naming(path), open(path, "a", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        make_durable(stream.fileno())
+
+
 def aside(path: Path, ending: str) -> Path:
     """Return a hidden name beside `path`, a random one: in containers that share a folder, process ids are the same."""
     return path.with_name(f".{path.name}.{os.urandom(4).hex()}.{ending}")

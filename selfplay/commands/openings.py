@@ -14,7 +14,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show
 from engine.cli.setting_flags import add_flag, add_former
 from engine.errors import DataError
-from engine.files.atomic import naming, write_file
+from engine.files.atomic import append, write_file
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.kinds import LABELS, data_files
@@ -73,22 +73,15 @@ class Judgements:
         if lines[:1] == [head]:
             self.known = {fen: [(move, score) for move, score in labels] for fen, labels in map(json.loads, lines[1:])}
         write_file(self._path, "".join(f"{line}\n" for line in [head, *map(json.dumps, self.known.items())]))
-        self._stream = self._path.open("a", encoding="utf-8")
 
     def add(self, fen: str, labels: list[tuple[str, int]]) -> None:
         """Keep a judgement; a process that is killed does not lose it."""
         self.known[fen] = labels
-        with naming(self._path):
-            self._stream.write(json.dumps([fen, labels]) + "\n")
-            self._stream.flush()
+        append(self._path, json.dumps([fen, labels]) + "\n")
 
     def remove(self) -> None:
         """Remove the file, when everything has been drawn."""
-        self.close()
         self._path.unlink()
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
@@ -97,7 +90,8 @@ def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
     contestant, lines = parse_contestant(arguments.engine), 2 if arguments.endings == "held" else 1
     teacher = {"command": contestant.command, "options": contestant.options, "nodes": arguments.nodes, "lines": lines}
     quiet_driver()
-    with StopFlag() as stop, file_lock(arguments.out), closing(Judgements(arguments.out, teacher)) as judged:
+    with StopFlag() as stop, file_lock(arguments.out):
+        judged = Judgements(arguments.out, teacher)
         try:
             engine = UciEngine(contestant, lines, arguments.nodes, PATIENCE_S)
             with closing(engine), live_line(f"endings {arguments.out.name}", LOG_S) as line:

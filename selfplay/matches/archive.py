@@ -13,7 +13,7 @@ import chess.pgn
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
-from engine.files.atomic import make_durable, naming, write_file
+from engine.files.atomic import append, write_file
 from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
@@ -121,8 +121,8 @@ class MatchArchive:
     def add(self, row: GameRow) -> None:
         """Append a finished game. The game is on disk when this returns."""
         self.rows[row.number] = row
-        _append(self._games, json.dumps(asdict(row)) + "\n")
-        _append(self.folder / "games.pgn", row.pgn(self._event))
+        append(self._games, json.dumps(asdict(row)) + "\n")
+        append(self.folder / "games.pgn", row.pgn(self._event))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, the standing in a form that other programs can read."""
@@ -159,10 +159,3 @@ def read_game_rows(folder: Path) -> dict[int, GameRow]:
     except (ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path}: damaged: {error}") from error
     return {row.number: row for row in rows}
-
-
-def _append(path: Path, text: str) -> None:
-    with naming(path), open(path, "a", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        make_durable(stream.fileno())

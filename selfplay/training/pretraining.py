@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, RunError
-from engine.files.atomic import naming, remove_left_behind, write_file
+from engine.files.atomic import append, remove_left_behind, write_file
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
@@ -180,9 +180,7 @@ class Pretraining:
         speed = positions / seconds if seconds > 0 and positions > 0 else None
         report = ProgressReport(self.progress, self.positions, speed, _means(seen), scores)
         self._log.append({"step": self.learner.steps_done, "elapsed_s": round(self.elapsed_s, 1), **asdict(report)})
-        path = self.folder / LOG
-        with naming(path), open(path, "a", encoding="utf-8") as log:
-            log.write(json.dumps(self._log[-1]) + "\n")
+        append(self.folder / LOG, json.dumps(self._log[-1]) + "\n")
         return report
 
     def _bind_configuration(self, data: TrainingData) -> None:

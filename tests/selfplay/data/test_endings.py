@@ -138,8 +138,6 @@ def test_judgements_of_another_engine_are_not_used(tmp_path: Path) -> None:
     out = tmp_path / "won.epd"
     judged = Judgements(out, {"nodes": 1})
     judged.add("fen", [("e1d1", 5)])
-    judged.close()
     for nodes, known in ((1, {"fen": [("e1d1", 5)]}), (2, {})):
         judged = Judgements(out, {"nodes": nodes})
         assert judged.known == known
-        judged.close()
