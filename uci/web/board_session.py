@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,9 +85,8 @@ class BoardSession:
         if games is None or load is None:
             return None
         limits = self.services.review_limits
-        return Shelf(
-            games, load, self._tell_from_thread, self._lay_from_thread, lambda: self.table.is_engine_turn, limits
-        )
+        tell, lay = partial(self._from_thread, self.tell), partial(self._from_thread, self.replace_table)
+        return Shelf(games, load, tell, lay, lambda: self.table.is_engine_turn, limits)
 
     def arrive(self) -> None:
         """Take note that a page has come to the board."""
@@ -109,13 +109,9 @@ class BoardSession:
         shown = {"on": self.shows_lines, "count": self.line_count}
         self.tell({**snapshot(self.table), "review": self.review.message(), "shows": shown, "saved": self._saved})
 
-    def _tell_from_thread(self, message: dict[str, Any]) -> None:
+    def _from_thread(self, act: Callable[[Any], None], given: Any) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.tell, message)
-
-    def _lay_from_thread(self, setup: Setup) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.replace_table, setup)
+            self._loop.call_soon_threadsafe(act, given)
 
     def say(self, text: str, kind: str = "note") -> None:
         """Send words to the page: a note, or an error."""
