@@ -19,6 +19,7 @@ import numpy as np
 
 from engine.board.notation import board_after
 from engine.errors import DataError
+from engine.files.text import reading
 from engine.search.params import PRIOR_VISITS
 from engine.search.result import RootMove
 from engine.search.root import Root
@@ -171,7 +172,7 @@ class PolyglotBook:
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
+        with reading(Path(path)):
             size = Path(path).stat().st_size
             if size == 0 or size % ENTRY_BYTES:
                 raise DataError(f"{path}: expected a Polyglot book, entries of 16 bytes, found {size} bytes")
@@ -179,8 +180,6 @@ class PolyglotBook:
             if (keys[1:] < keys[:-1]).any():
                 raise DataError(f"{path}: expected a Polyglot book, found positions that are not in ascending order")
             self._reader = chess.polyglot.open_reader(path)
-        except OSError as error:
-            raise DataError(f"{path}: the book cannot be read: {error.strerror}") from error
 
     def close(self) -> None:
         """Close the file. The book is not used afterwards."""
