@@ -10,6 +10,7 @@ if Aino committed any fault.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import new_parser, report
-from engine.cli.machine import find_stockfish
 
 FAULTS = ("time forfeit", "no answer", "illegal move", "crash", "disconnect")
 AINO = "aino"
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--games: expected an even number (pairs with colours swapped), got {options.games}")
     settings = f"option.Threads={options.threads} option.Evaluator={options.evaluator} option.Hash=64"
     opponents = {"itself": f'name=other cmd="{AINO}" {settings}'}
-    if stockfish := find_stockfish():
+    if stockfish := shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games"):
         opponents["stockfish"] = (
             f'name=stockfish cmd="{stockfish}" option.Threads=1 option.UCI_LimitStrength=true option.UCI_Elo=1350'
         )

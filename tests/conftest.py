@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ import numba
 import pytest
 from hypothesis import settings
 
-from engine.cli.machine import find_stockfish
 from engine.native.jit import cache_folder
 from engine.native.locks import FileLock
 from engine.native.whole import Kernel
@@ -113,6 +113,11 @@ def test_data() -> Path:
     path = Path(folder)
     assert path.is_dir(), f"AINO_TEST_DATA names no folder: {folder}"
     return path
+
+
+def find_stockfish() -> str | None:
+    """Path of the Stockfish program, also looking outside PATH where Debian puts it; None if there is none."""
+    return shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
-"""Facts about this machine: memory, programs, and what reports need (processor, BLAS kernel, versions)."""
+"""Facts about this machine: memory, and what reports need (processor, BLAS kernel, versions)."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,11 +31,6 @@ def describe_machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in _LIBRARIES},
     }
-
-
-def find_stockfish() -> str | None:
-    """Path of the Stockfish program, also looking outside PATH where Debian puts it; None if there is none."""
-    return shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
 
 
 def blas_kernel() -> str:

@@ -20,8 +20,8 @@ import numpy as np
 
 import selfplay.main
 import uci.main
-from engine.cli.machine import find_stockfish
 from engine.network.weights import default_net_path
+from tests.conftest import find_stockfish
 from tests.documents.pages import ROOT, blocks
 from tests.selfplay.conftest import random_game, teacher_line
 
