@@ -7,8 +7,8 @@ from engine.cli.setting_flags import add_files, add_former
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.data.kinds import CHUNKS, PGN, data_files
-from selfplay.interrupt import Stop
-from selfplay.run.exchange import Stopped, import_games
+from selfplay.interrupt import Stop, Stopped
+from selfplay.run.exchange import import_games
 from selfplay.run.folder import RunFolder
 
 EXAMPLES = """The games become the next generation to train on: `aino-train loop RUN` continues from there.

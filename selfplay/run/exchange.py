@@ -25,7 +25,7 @@ from selfplay.data.pgn import Tally, read_pgn, white_points_of
 from selfplay.data.split import game_key
 from selfplay.data.v6 import read_chunks
 from selfplay.data.v6_games import game_of_chunk
-from selfplay.interrupt import Stop
+from selfplay.interrupt import Stop, Stopped
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, published_generations, read_segment, segment_path, write_segment
@@ -33,10 +33,6 @@ from selfplay.records.targets import RESULTS
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase, SelfPlayRow, ledger_row
-
-
-class Stopped(Exception):
-    """The import was interrupted; nothing of it was kept."""
 
 
 @dataclass(frozen=True)

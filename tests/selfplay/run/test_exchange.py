@@ -15,11 +15,12 @@ from selfplay.data.kinds import PGN
 from selfplay.data.pgn import read_pgn
 from selfplay.data.split import game_key, game_keys, is_held_out_game
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk
+from selfplay.interrupt import Stopped
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending
 from selfplay.records.game import training_game
 from selfplay.records.replay import read_segment, segment_path, write_segment
-from selfplay.run.exchange import Stopped, import_games, pgn_text
+from selfplay.run.exchange import import_games, pgn_text
 from selfplay.run.fitting import replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
