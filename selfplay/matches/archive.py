@@ -157,9 +157,8 @@ def read_game_rows(folder: Path) -> dict[int, GameRow]:
     path = folder / GAMES_FILE
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     try:
-        rows = [GameRow.from_json(line) for line in lines]
+        rows = [GameRow.from_json(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
     except (ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path}: damaged: {error}") from error
     return {row.number: row for row in rows}
