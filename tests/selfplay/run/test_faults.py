@@ -222,9 +222,7 @@ def test_settings_that_this_version_does_not_know_are_named_with_a_way_on(tmp_pa
     config = tmp_path / "config.toml"
     before = config.read_text()
     config.write_text(before.replace("[fit]\n", "[fit]\nhorizon = 60\n"))
-    with pytest.raises(
-        ConfigError, match=r"config\.toml: unknown setting fit\.horizon; .* remove its line to"
-    ):
+    with pytest.raises(ConfigError, match=r"config\.toml: unknown setting fit\.horizon; .* remove its line to"):
         open_run(tmp_path)
     config.write_text(before)
     open_run(tmp_path).close()
