@@ -29,7 +29,7 @@ ENGINE_HELP = (
     "the command `aino` is this installation's engine"
 )
 START_TIMEOUT_S = 300.0  # limit for `uci`, `isready` and a first search: the engine may have to compile kernels
-POLL_S = 0.2  # time between two looks whether the work is to stop
+POLL_S = 0.2  # time between two looks at what ends a wait
 LOOP_GRACE_S = 5.0  # extra wait: after its process ends, a driver may stop without taking the request
 ENGINE_QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
 
