@@ -1,7 +1,8 @@
-"""Read TOML files of settings: engine options, a run's configuration, the list of nets."""
+"""Read files of settings: TOML that people write, and JSON that commands note in their folders."""
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,3 +25,14 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         return tomllib.loads(decode_text(data))
     except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+
+
+def read_noted(path: Path) -> dict[str, Any]:
+    """Return the object of a JSON file. Raises ConfigError, which names the file, for any other content."""
+    try:
+        values = json.loads(decode_text(path.read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a readable JSON file: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a JSON object, found {type(values).__name__}")
+    return values

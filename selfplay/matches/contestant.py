@@ -21,7 +21,7 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError, did_you_mean
-from selfplay.interrupt import Stop, Stopped, stopped
+from selfplay.interrupt import Stopped, stopped, stopping
 from selfplay.matches.control import TimeControl
 
 ENGINE_HELP = (
@@ -192,12 +192,7 @@ def _cause(error: Exception) -> str:
     return f"no answer within {START_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
 
 
-def ask_engine(
-    engine: chess.engine.SimpleEngine,
-    request: Coroutine[Any, Any, _Answer],
-    timeout_s: float,
-    is_stopped: Stop = stopped,
-) -> _Answer:
+def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, _Answer], timeout_s: float) -> _Answer:
     """Send a request to the engine's driver and wait at most `timeout_s` seconds; the driver itself has no limit.
 
     Raises TimeoutError; Stopped; and EngineTerminatedError even when the process ended before the request.
@@ -213,7 +208,7 @@ def ask_engine(
         raise chess.engine.EngineTerminatedError(f"the engine's process is gone: {error}") from error
     deadline = time.monotonic() + timeout_s + LOOP_GRACE_S
     while not concurrent.futures.wait([future], POLL_S).done and time.monotonic() < deadline:
-        if is_stopped():
+        if stopped():
             raise Stopped
     try:
         return future.result(0)
@@ -224,8 +219,8 @@ def ask_engine(
 def close_engine(engine: chess.engine.SimpleEngine, force: bool = False) -> None:
     """End the process. Sends `quit` first unless `force`; then kills the engine and every process it started."""
     if not force:
-        with contextlib.suppress(chess.engine.EngineError, TimeoutError):
-            ask_engine(engine, engine.protocol.quit(), ENGINE_QUIT_TIMEOUT_S, lambda: False)
+        with contextlib.suppress(chess.engine.EngineError, TimeoutError), stopping(lambda: False):
+            ask_engine(engine, engine.protocol.quit(), ENGINE_QUIT_TIMEOUT_S)
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(engine.transport.get_pid(), signal.SIGKILL)

@@ -292,6 +292,20 @@ def test_folder_of_another_match_is_refused(tmp_path: Path) -> None:
         MatchArchive(tmp_path, match_of("crash", 1).description())
 
 
+@pytest.mark.parametrize(
+    ("text", "told"), [("{", "not a readable JSON file"), ("[]", "expected a JSON object, found list")]
+)
+def test_settings_that_notepad_saved_or_spoiled(text: str, told: str, tmp_path: Path) -> None:
+    settings = match_of().description()
+    MatchArchive(tmp_path, settings)
+    path = tmp_path / "match.json"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    MatchArchive(tmp_path, settings)
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"match\.json: {told}"):
+        MatchArchive(tmp_path, settings)
+
+
 def test_engines_are_described_in_words() -> None:
     one = parse_contestant('name=sf cmd="stockfish -x" option.UCI_Elo=1350 option.Threads=1')
     assert one == Contestant("sf", ("stockfish", "-x"), (("UCI_Elo", "1350"), ("Threads", "1")))
