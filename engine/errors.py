@@ -96,6 +96,14 @@ def why_unreadable(error: OSError) -> str:
     return "file not found" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"
 
 
+_FOREIGN = {
+    b"<": "a web page; download the file itself",
+    b"version https://git": "a pointer of Git LFS; `git lfs pull` gets the file itself",
+    b"\x89DIT\r\n": "a .dit file, packed or under another name",
+    **dict.fromkeys((b"\x1f\x8b", b"PK\3\4", b"7z\xbc\xaf", b"Rar!"), "a packed file; unpack it first"),
+}
+
+
 class NetFileError(AinoError):
     """A net file is missing, damaged or does not fit.
 
@@ -121,9 +129,11 @@ class NetFileError(AinoError):
         return cls(path, "a readable net file", found, f"{path}: {reason}")
 
     @classmethod
-    def foreign(cls, path: str | Path, expected: str, found: str) -> NetFileError:
-        """Describe a file of another kind altogether, as its first bytes tell."""
-        return cls(path, expected, found, f"{path} is not a net file (.dit, .pb, .pb.gz)")
+    def foreign(cls, path: str | Path, expected: str, begin: bytes) -> NetFileError:
+        """Describe a file of another kind altogether by its first bytes, at least 20 of them."""
+        told = next((f": {what}" for start, what in _FOREIGN.items() if begin.lstrip().startswith(start)), "")
+        told = told if begin else ": the file is empty"
+        return cls(path, f"{expected} first", repr(begin[:20]), f"{path} is not a net file (.dit, .pb, .pb.gz){told}")
 
     def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str, str]]:
         # Exceptions pickle their `args`, but here these hold only the composed message.

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from engine.native.pool import ThreadPool
+from selfplay.interrupt import Stopped, stopping
 
 
 def share_out(
@@ -22,7 +23,8 @@ def share_out(
     """Let `count` threads do the items, none of which is None, each with a worker of its own, which is closed.
 
     `work(worker, item, give, halted)` gives results to `take`. Only one thread at a time draws an item or gives a
-    result. `halted()` is true once `stop()` is true or another thread has failed. The first failure is raised here.
+    result. `halted()` is true once `stop()` is true or another thread has failed; the worker's waits for others then
+    raise Stopped. The first failure is raised here.
     """
     lock, failed = threading.Lock(), threading.Event()
 
@@ -35,13 +37,15 @@ def share_out(
 
     def serve() -> None:
         try:
-            with closing(new_worker()) as worker:
+            with stopping(halted), closing(new_worker()) as worker:
                 while not halted():
                     with lock:
                         item = next(items, None)
                     if item is None:
                         return
                     work(worker, item, give, halted)
+        except Stopped:
+            return
         except BaseException:
             failed.set()
             raise

@@ -17,9 +17,11 @@ the size of the file before anything is allocated.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Mapping
@@ -51,13 +53,20 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_net(path) as file:
             size = os.fstat(file.fileno()).st_size
             header = _read_header(path, file, size)
             _check_header(path, header, size - _data_start(file.tell()))
             return header, _read_tensors(path, file, header["tensors"])
     except OSError as error:
         raise NetFileError.unreadable(path, error) from error
+
+
+def open_net(path: Path) -> IO[bytes]:
+    """Open a net file, which is read more than once. Raises OSError, also for a pipe or a device, which may block."""
+    if not stat.S_ISREG((status := path.stat()).st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+    return path.open("rb")
 
 
 def header_checksum(header: Mapping[str, Any]) -> int:
@@ -91,10 +100,10 @@ def save_tensors(path: str | Path, header: Mapping[str, Any], arrays: Mapping[st
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
     if not prefix.startswith(DIT_MAGIC):
-        if path.name.endswith((".pb", ".pb.gz")):
+        if path.name.endswith((".pb", ".pb.gz")) and prefix.startswith((b"\x0d", b"\x1f\x8b")):
             advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
             raise NetFileError(path, "a .dit file", "Lc0's format", advice)
-        raise NetFileError.foreign(path, f"the magic bytes {DIT_MAGIC!r}", repr(prefix[: len(DIT_MAGIC)]))
+        raise NetFileError.foreign(path, repr(DIT_MAGIC), prefix)
     if len(prefix) < _PREFIX.size:
         raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")
     _, version, length = _PREFIX.unpack(prefix)

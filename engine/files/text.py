@@ -26,6 +26,11 @@ LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
 PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading a damaged packed file raises
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file's name or an archive member's begins with a dot, as of those that macOS puts beside every file."""
+    return name.rpartition("/")[2].startswith(".")
+
+
 def decode_text(data: bytes) -> str:
     """Return the text of a whole file, without its mark. Its line ends stay as they are; no byte is refused."""
     for mark, encoding in MARKS:

@@ -18,7 +18,7 @@ from engine.files.atomic import append, write_file
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.kinds import LABELS, data_files
-from selfplay.interrupt import Stop, StopFlag, Stopped
+from selfplay.interrupt import StopFlag, Stopped, stopped
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.opening_book import write_openings
@@ -90,12 +90,12 @@ def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
     contestant, lines = parse_contestant(arguments.engine), 2 if arguments.endings == "held" else 1
     teacher = {"command": contestant.command, "options": contestant.options, "nodes": arguments.nodes, "lines": lines}
     quiet_driver()
-    with StopFlag() as stop, file_lock(arguments.out):
+    with StopFlag(), file_lock(arguments.out):
         judged = Judgements(arguments.out, teacher)
         try:
             engine = UciEngine(contestant, lines, arguments.nodes, PATIENCE_S)
             with closing(engine), live_line(f"endings {arguments.out.name}", LOG_S) as line:
-                judge = partial(_judge, engine, judged, stop.is_set)
+                judge = partial(_judge, engine, judged)
                 for ending in draw_endings(files, arguments.endings, arguments.count, arguments.seed, judge):
                     found.append(ending)
                     line.update(len(found) / arguments.count, f"{len(found)} of {arguments.count}")
@@ -114,10 +114,10 @@ def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
     return 0
 
 
-def _judge(engine: UciEngine, judged: Judgements, stop: Stop, fen: str) -> list[tuple[str, int]]:
+def _judge(engine: UciEngine, judged: Judgements, fen: str) -> list[tuple[str, int]]:
     """Return the engine's labels, which are kept. Raises Stopped instead of asking the engine after Ctrl-C."""
     if fen not in judged.known:
-        if stop():
+        if stopped():
             raise Stopped
         engine.new_game(chess960=False)
         judged.add(fen, engine.labels(fen, ()))

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from engine.errors import DataError
-from engine.files.text import open_unpacked, reading, utf8_pieces
+from engine.files.text import is_hidden, open_unpacked, reading, utf8_pieces
 from selfplay.data.cache import Reader
 from selfplay.data.pgn import PgnReader
 from selfplay.data.teacher import UNKNOWN_RESULT, read_teacher
@@ -67,7 +67,7 @@ def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
     """Return the files of a folder, one of each ending looked into."""
     by_ending: dict[str, list[Path]] = {}
     for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file():
+        if file.suffix.lower() in ENDINGS and not is_hidden(file.name) and file.is_file():
             inner = Path(file.stem).suffix
             by_ending.setdefault((inner if inner in ENDINGS else "") + file.suffix, []).append(file)
     kinds = {_kind_of_file(files[0]): files[0].name for files in by_ending.values()}

@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 
 from engine.errors import DataError
-from engine.files.text import reading
+from engine.files.text import is_hidden, reading
 from engine.network.lc0.schema import FORMAT_NAMES
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, CASTLING_PLANE, FIFTY_MOVE_PLANE, ONES_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE
@@ -105,7 +105,7 @@ def read_chunks(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     and archive member if one is damaged, cut short, over-long, or of another version or input format.
     """
     if path.is_dir():
-        found = sorted(one for one in path.iterdir() if one.suffix in (".gz", ".tar"))
+        found = sorted(one for one in path.iterdir() if one.suffix in (".gz", ".tar") and not is_hidden(one.name))
         if not found:
             raise DataError(f"{path}: no training chunks (*.gz or *.tar) there")
         for one in found:
@@ -134,8 +134,8 @@ def _read_archive(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         ):
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member
-                content = archive.extractfile(member) if member.isreg() and member.name.endswith(".gz") else None
-                if content is not None:
+                is_chunk = member.isreg() and member.name.endswith(".gz") and not is_hidden(member.name)
+                if is_chunk and (content := archive.extractfile(member)) is not None:
                     name = f"{path}:{member.name}"
                     yield name, _parse(name, content)
     except (OSError, tarfile.TarError, ValueError, OverflowError) as error:

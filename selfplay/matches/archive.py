@@ -14,6 +14,7 @@ import chess.pgn
 from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
 from engine.files.atomic import append, write_file
+from engine.files.settings_file import read_noted
 from selfplay.matches.play import Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
@@ -96,7 +97,8 @@ class MatchArchive:
     """The folder of one match. It refuses a match with other contestants or settings.
 
     settings: what must stay the same when the match is resumed. resolved: all other settings, stored for the reader.
-    Raises RunError when the folder belongs to another match or a complete line of its games cannot be read.
+    Raises RunError when the folder belongs to another match or a complete line of its games cannot be read, ConfigError
+    when its settings cannot.
     """
 
     def __init__(
@@ -132,10 +134,7 @@ class MatchArchive:
     def _note_settings(path: Path, settings: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
         """Write all settings to `path`. Refuses a folder that holds different ones."""
         if path.is_file():
-            try:
-                stored = dict(json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, TypeError) as error:
-                raise RunError(f"{path}: damaged: {error!r}") from error
+            stored = read_noted(path)
             given = json.loads(json.dumps(settings))
             differ = sorted(key for key in given if stored.get(key) != given[key])
             if differ:
@@ -153,9 +152,8 @@ def read_game_rows(folder: Path) -> dict[int, GameRow]:
     path = folder / GAMES_FILE
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     try:
-        rows = [GameRow.from_json(line) for line in lines]
+        rows = [GameRow.from_json(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
     except (ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path}: damaged: {error}") from error
     return {row.number: row for row in rows}

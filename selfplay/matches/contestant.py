@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import logging
 import os
 import re
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import chess
 import chess.engine
 
 from engine.errors import ConfigError, did_you_mean
+from selfplay.interrupt import Stopped, stopped, stopping
 from selfplay.matches.control import TimeControl
 
 ENGINE_HELP = (
@@ -26,9 +29,11 @@ ENGINE_HELP = (
     "the command `aino` is this installation's engine"
 )
 START_TIMEOUT_S = 300.0  # limit for `uci`, `isready` and a first search: the engine may have to compile kernels
+POLL_S = 0.2  # time between two looks at what ends a wait
 LOOP_GRACE_S = 5.0  # extra wait: after its process ends, a driver may stop without taking the request
 ENGINE_QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
 
+_log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 
@@ -96,17 +101,26 @@ def engine_command(words: list[str]) -> tuple[str, ...]:
 
 
 class _UciDriver(chess.engine.UciProtocol):
-    """Also takes engines whose options have defaults that they do not allow, as those of Lc0 0.31."""
+    """Also takes engines with options whose defaults are missing or not allowed, as those of Lc0 0.31.
+
+    An option that cannot be read at all is skipped, as GUIs do.
+    """
 
     def _line_received(self, line: str) -> None:
-        if re.match(r"option\s.*\stype\s+spin\s", line):
-            found = {word: int(number) for word, number in re.findall(r"\s(default|min|max)\s+(-?\d+)(?=\s|$)", line)}
+        if not re.match(r"\s*option\b", line) or self.command is None:
+            super()._line_received(line)
+            return
+        if spin := re.match(r"(.*\stype\s+spin)(\s.*)", line):
+            found = {
+                word: int(number) for word, number in re.findall(r"\s(default|min|max)\s+(-?\d+)(?=\s|$)", spin[2])
+            }
             default = found.get("default", 0)
             nearest = max(found.get("min", default), min(default, found.get("max", default)))
-            line = re.sub(r"(?<=\sdefault)\s+-?\d+", f" {nearest}", line)
-        elif combo := re.match(r"option\s.*\stype\s+combo\s+default\s+(.*?)(?:\s+var\s|$)", line):
-            line += f" var {combo[1]}"
-        super()._line_received(line)
+            line = spin[1] + re.sub(r"\sdefault(\s+(?!min\s|max\s)\S+)?", "", spin[2]) + f" default {nearest}"
+        elif combo := re.match(r".*\stype\s+combo(?:\s+default)?\s+(.*?)(?:\s*\bvar\s+(.*?))?(?:\s+var\s|$)", line):
+            line += f" var {combo[1]}" if combo[1] else f" default {combo[2]}"
+        with contextlib.suppress(chess.engine.EngineError):
+            self.command.line_received(line)
 
 
 def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.engine.SimpleEngine:
@@ -115,27 +129,42 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
     An engine may load or compile for its first search, which no clock shall count; whatever goes wrong in that search
     is left to the games to find. The process gets its own process group, so that Ctrl-C reaches only the referee.
     Raises ConfigError when the engine does not start, lacks an option, rejects a value, or is given an option that the
-    referee sets.
+    referee sets; Stopped.
     """
-    command = list(contestant.command)
+    command, engine = list(contestant.command), None
     try:
         with open(errors or os.devnull, "ab") as stream:
-            engine = chess.engine.SimpleEngine.popen(
-                _UciDriver, command, timeout=START_TIMEOUT_S, setpgrp=True, stderr=stream
-            )
-    except (OSError, chess.engine.EngineError, TimeoutError) as error:
-        raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {_cause(error)}") from error
-    # A field of UciProtocol: whoever asks announces new games, as the driver would do it on the engine's clock.
-    engine.protocol.first_game = False  # type: ignore[attr-defined]
-    try:
+            engine = _started(command, stream)
+        ask_engine(engine, engine.protocol.initialize(), START_TIMEOUT_S)
+        # A field of UciProtocol: whoever asks announces new games, as the driver would do it on the engine's clock.
+        engine.protocol.first_game = False  # type: ignore[attr-defined]
         set_options(engine, contestant, contestant.options)
         with contextlib.suppress(chess.engine.EngineError, TimeoutError):
             limit = chess.engine.Limit(nodes=1, depth=1)  # Fruit's descendants know no nodes.
             ask_engine(engine, engine.protocol.play(chess.Board(), limit), START_TIMEOUT_S)
-    except BaseException:
-        close_engine(engine, force=True)
+    except BaseException as error:
+        if engine is not None:
+            close_engine(engine, force=True)
+        if isinstance(error, Stopped):
+            _log.warning("%s: stopped before it had answered at its start", contestant.name)
+        if isinstance(error, (OSError, chess.engine.EngineError)):
+            raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {_cause(error)}") from error
         raise
     return engine
+
+
+def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine:
+    """Start the process, which was not asked anything, and its driver's thread, which ends with it."""
+
+    async def drive(started: concurrent.futures.Future[chess.engine.SimpleEngine]) -> None:
+        transport, protocol = await _UciDriver.popen(command, setpgrp=True, stderr=errors)
+        engine = chess.engine.SimpleEngine(transport, protocol)
+        started.set_result(engine)
+        engine.returncode.set_result(await protocol.returncode)
+        engine.close()
+        await engine.shutdown_event.wait()
+
+    return chess.engine.run_in_background(drive)
 
 
 def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, options: Iterable[tuple[str, str]]) -> None:
@@ -144,13 +173,14 @@ def set_options(engine: chess.engine.SimpleEngine, contestant: Contestant, optio
     Raises ConfigError when the engine lacks an option, rejects a value, or the referee sets the option itself.
     """
     try:
+        known = engine.protocol.options
         for name, value in options:
-            if name not in engine.options:
-                raise ConfigError(f"{contestant.name} has no UCI option {name!r}{did_you_mean(engine.options, name)}")
-            if engine.options[name].is_managed():
+            if name not in known:
+                raise ConfigError(f"{contestant.name} has no UCI option {name!r}{did_you_mean(known, name)}")
+            if known[name].is_managed():
                 raise ConfigError(f"{contestant.name}: the referee sets UCI option {name!r} itself")
-            engine.configure({name: value})
-        engine.ping()
+            ask_engine(engine, engine.protocol.configure({name: value}), START_TIMEOUT_S)
+        ask_engine(engine, engine.protocol.ping(), START_TIMEOUT_S)
     except (chess.engine.EngineError, TimeoutError) as error:
         raise ConfigError(f"{contestant.name}: cannot set its options: {_cause(error)}") from error
 
@@ -165,7 +195,7 @@ def _cause(error: Exception) -> str:
 def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, _Answer], timeout_s: float) -> _Answer:
     """Send a request to the engine's driver and wait at most `timeout_s` seconds; the driver itself has no limit.
 
-    Raises TimeoutError, and EngineTerminatedError even when the process ended before the request.
+    Raises TimeoutError; Stopped; and EngineTerminatedError even when the process ended before the request.
     """
     limited = asyncio.wait_for(request, timeout_s)
     try:
@@ -176,8 +206,12 @@ def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, _
         limited.close()
         request.close()
         raise chess.engine.EngineTerminatedError(f"the engine's process is gone: {error}") from error
+    deadline = time.monotonic() + timeout_s + LOOP_GRACE_S
+    while not concurrent.futures.wait([future], POLL_S).done and time.monotonic() < deadline:
+        if stopped():
+            raise Stopped
     try:
-        return future.result(timeout_s + LOOP_GRACE_S)
+        return future.result(0)
     except concurrent.futures.CancelledError as error:
         raise chess.engine.EngineTerminatedError("the engine's process ended") from error
 
@@ -185,9 +219,10 @@ def ask_engine(engine: chess.engine.SimpleEngine, request: Coroutine[Any, Any, _
 def close_engine(engine: chess.engine.SimpleEngine, force: bool = False) -> None:
     """End the process. Sends `quit` first unless `force`; then kills the engine and every process it started."""
     if not force:
-        with contextlib.suppress(chess.engine.EngineError, TimeoutError):
+        with contextlib.suppress(chess.engine.EngineError, TimeoutError), stopping(lambda: False):
             ask_engine(engine, engine.protocol.quit(), ENGINE_QUIT_TIMEOUT_S)
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(engine.transport.get_pid(), signal.SIGKILL)
+        concurrent.futures.wait([engine.returncode], ENGINE_QUIT_TIMEOUT_S)  # closing first would take its exit code
     engine.close()

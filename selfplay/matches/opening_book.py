@@ -31,7 +31,7 @@ from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
 from engine.files.atomic import write_file
-from engine.files.text import decode_text, open_unpacked
+from engine.files.text import decode_text, is_hidden, open_unpacked
 from selfplay.records.endings import game_ending
 
 # What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
@@ -236,7 +236,7 @@ def _read_text(path: Path | None) -> tuple[str, str]:
             with open_unpacked(path) as (stream, _):
                 return str(path), decode_text(stream.read())
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
+            names = [name for name in archive.namelist() if not (name.endswith("/") or is_hidden(name))]
             if len(names) != 1:
                 raise DataError(f"{path}: expected one file in the archive, found {len(names)}")
             if archive.getinfo(names[0]).file_size > LARGEST_BOOK:

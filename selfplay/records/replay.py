@@ -7,6 +7,7 @@ played, the segment is named `gen-NNNNN.part` and a record counts only after its
 from __future__ import annotations
 
 import logging
+import re
 import struct
 import zlib
 from collections.abc import Iterable
@@ -34,7 +35,13 @@ def part_path(folder: Path, generation: int) -> Path:
 
 def published_generations(folder: Path) -> list[int]:
     """Numbers of the published generations, ascending."""
-    return sorted(int(path.stem.removeprefix("gen-")) for path in folder.glob("gen-*.replay"))
+    return sorted(generation_files(folder, "replay"))
+
+
+def generation_files(folder: Path, ending: str) -> dict[int, Path]:
+    """Return the files `gen-NNNNN.ending` of a folder by generation; copies of them that carry more words are none."""
+    names = {path: re.fullmatch(rf"gen-(\d{{5,}})\.{ending}", path.name) for path in folder.glob("gen-*")}
+    return {int(name[1]): path for path, name in names.items() if name}
 
 
 def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:

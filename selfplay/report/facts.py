@@ -19,7 +19,7 @@ from selfplay.records.replay import published_games, published_generations
 from selfplay.report.opening_tree import OpeningMove, opening_tree
 from selfplay.report.samples import Sample, choose_samples
 from selfplay.run.anchors import AnchorFit, read_anchors
-from selfplay.run.config import RunConfig, configured, read_toml
+from selfplay.run.config import RunConfig, stored_config
 from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
 
 UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
@@ -94,7 +94,7 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
             raise RunError(f"{path}: this run has not begun a generation yet")
         replay = path / "replay"
         published = [number for number in published_generations(replay) if number <= rows[-1].number]
-        config = configured(read_toml(path / "config.toml"))
+        config = stored_config(path / "config.toml")
         newest, shown = published[-config.fit.window :], published[:1] + published[-1:]
         tables = _Tables(ledger.imports(), ledger.work(), ledger.resignations(), ledger.gates())
         generations: list[Generation] = []

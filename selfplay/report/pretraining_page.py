@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import RunError
+from engine.errors import ConfigError, RunError
+from engine.files.settings_file import read_noted
 from engine.pages.chart import Point
 from selfplay.report.charts import Chart, Curve, drawn, fill_page
 from selfplay.training.pretraining import CONFIG, LOG, read_log
@@ -37,11 +38,11 @@ class PretrainingFacts:
 
 def read_pretraining(path: Path) -> PretrainingFacts:
     """Read the folder of a supervised run, even of an active one. Raises RunError where nothing is logged yet."""
+    log = path / LOG
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-        log = path / LOG
+        config = read_noted(path / CONFIG)
         rows = read_log(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
-    except (OSError, ValueError) as error:
+    except (OSError, ConfigError) as error:
         raise RunError(f"{path}: not a readable pretraining run: {error}") from error
     if not rows:
         raise RunError(f"{path}: this run has not trained yet")

@@ -24,7 +24,7 @@ from selfplay.interrupt import Stop, Tell
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
 from selfplay.matches.bradley_terry import FittedRating, fit_ratings
-from selfplay.matches.contestant import Contestant, engine_command, split_words
+from selfplay.matches.contestant import POLL_S, Contestant, engine_command, split_words
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
@@ -34,7 +34,6 @@ from selfplay.run.folder import RunFolder
 from selfplay.training.own import is_own
 
 STOCKFISH_NODES = 50_000  # a move; its weakened levels choose their move at a small depth, long before. Set by hand.
-POLL_S = 0.5
 AT_START = ("--threads=1", "--hash-mib=32")
 
 

@@ -252,6 +252,16 @@ def read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
+def stored_config(path: Path) -> RunConfig:
+    """Return the configuration in the file of a run. Raises ConfigError, which names the file."""
+    values = read_toml(path)
+    try:
+        return configured(values)
+    except ConfigError as error:
+        advice = "If another version of Aino wrote this setting, remove its line to continue with the default"
+        raise ConfigError(f"{path}: {error}. {advice}") from error
+
+
 def config_text(config: RunConfig) -> str:
     """Return the configuration as TOML. JSON's numbers and strings are TOML's, too."""
     values = asdict(config)

@@ -24,8 +24,8 @@ from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.matches.opening_book import load_openings
-from selfplay.records.replay import published_generations
-from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, read_toml
+from selfplay.records.replay import generation_files, published_generations
+from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, stored_config
 from selfplay.run.ledger import ADVICE, Ledger
 from selfplay.training.families import load_model, net_of_model, run_family_of
 from selfplay.training.own import OWN, is_own
@@ -48,7 +48,7 @@ class RunFolder:
         self._initial = initial
         self.held: set[int] = set()  # generations whose networks are needed longer than `keep_nets` says
         stored = path / "config.toml"
-        old = configured(read_toml(stored)) if stored.is_file() else None
+        old = stored_config(stored) if stored.is_file() else None
         if initial is not None:
             own = old.net if old is not None and is_own(old.net) else None
             values = {**values, "net": _net_of_file(initial, values.get("net", own))}
@@ -132,8 +132,7 @@ class RunFolder:
             return
         promoted = [number for number, verdict in self.ledger.gates().items() if verdict.accepted]
         wanted = {0, *self.held, *promoted[-keep:], *range(generation - keep + 1, generation + 1)}
-        for path in self.nets.glob("gen-[0-9]*.dit"):
-            number = int(path.stem.removeprefix("gen-"))
+        for number, path in generation_files(self.nets, "dit").items():
             if number < generation and number not in wanted:
                 path.unlink()
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
+from engine.files.settings_file import read_noted
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
@@ -194,7 +195,7 @@ class Pretraining:
             values["data"][str(start)] = hashlib.sha256(start.read_bytes()).hexdigest()[:16]
         values["heldout"] = _heldout_name(data.heldout)
         if path.is_file():
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = read_noted(path)
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
             if names := sorted(different - CHANGEABLE - {"data", "heldout"}):
                 refused = ", ".join("files or weights of files" if name == "files" else name for name in names)

@@ -33,6 +33,7 @@ REPORT = RUN | {"selfplay.run"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.language", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
+    "selfplay.threads": ENGINE | {"selfplay.interrupt"},
     "selfplay.records": ENGINE | SELFPLAY_TOOLS | {"weights"},
     "selfplay.data": RECORDS,
     "selfplay.games": RECORDS,

@@ -31,7 +31,7 @@ def default_path(now: datetime.datetime) -> Path:
 
 def saved_games() -> list[Path]:
     """Return the files in the folder of saved games, oldest name first, without the reviews beside them."""
-    return [path for path in sorted(games_folder().glob("*.pgn")) if REVIEWED not in path.name]
+    return [path for path in sorted(games_folder().glob("[!.]*.pgn")) if REVIEWED not in path.name]
 
 
 def load_game(name: str, number: int | None = None) -> chess.pgn.Game:

@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from engine.errors import ConfigError, NetFileError
+from engine.files.dit_file import open_net
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import (
@@ -55,12 +56,12 @@ def load_lc0(path: str | Path) -> TowerFile:
     """Read a `.pb` or `.pb.gz` file. Raises NetFileError for faults and for formats that are no network of ours."""
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_net(path) as file:
             data = _read(path, file)
     except OSError as error:
         raise NetFileError.unreadable(path, error) from error
     if not data.startswith(NET_START):
-        raise NetFileError.foreign(path, f"the first bytes {NET_START!r}", repr(bytes(data[: len(NET_START)])))
+        raise NetFileError.foreign(path, repr(NET_START), bytes(data[:64]))
     net = parse(path, memoryview(data), NET)
     config = network_of(path, net)
     form = describe(net.get("format", {}).get("network_format", {}))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.files.dit_file import open_net
 from engine.network.lc0.wire import Field, Schema
 
 MAGIC = 0x1C0
@@ -153,7 +154,7 @@ def format_name(field: str, number: int) -> str:
 def is_lc0(path: str | Path) -> bool:
     """Whether a file begins like one of Lc0's, packed or not; False for a file that cannot be read."""
     try:
-        with Path(path).open("rb") as file:
+        with open_net(Path(path)) as file:
             return file.read(len(NET_START)).startswith((GZIP_MAGIC, NET_START))
     except OSError:
         return False

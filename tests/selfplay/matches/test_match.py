@@ -292,6 +292,20 @@ def test_folder_of_another_match_is_refused(tmp_path: Path) -> None:
         MatchArchive(tmp_path, match_of("crash", 1).description())
 
 
+@pytest.mark.parametrize(
+    ("text", "told"), [("{", "not a readable JSON file"), ("[]", "expected a JSON object, found list")]
+)
+def test_settings_that_notepad_saved_or_spoiled(text: str, told: str, tmp_path: Path) -> None:
+    settings = match_of().description()
+    MatchArchive(tmp_path, settings)
+    path = tmp_path / "match.json"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    MatchArchive(tmp_path, settings)
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"match\.json: {told}"):
+        MatchArchive(tmp_path, settings)
+
+
 def test_engines_are_described_in_words() -> None:
     one = parse_contestant('name=sf cmd="stockfish -x" option.UCI_Elo=1350 option.Threads=1')
     assert one == Contestant("sf", ("stockfish", "-x"), (("UCI_Elo", "1350"), ("Threads", "1")))
@@ -326,18 +340,45 @@ def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatc
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
 
 
+@pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])
+def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
+    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""}
+    script = f"for line in iter(input, 'quit'):\n    print({answers}.get(line.split()[0], ''), flush=True)"
+    settings = replace(match_of(), second=Contestant("mute", (sys.executable, "-c", script)))
+    begin = time.monotonic()
+    finished = Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 2.0)
+    assert not finished
+    assert time.monotonic() - begin < contestant.START_TIMEOUT_S / 2
+    assert "mute: stopped before it had answered at its start" in caplog.text
+
+
+def test_match_waited_for_a_move_after_ctrl_c(tmp_path: Path) -> None:
+    settings = match_of("hang", 2, control=TimeControl.parse("900+9"))
+    begin = time.monotonic()
+    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 5.0)
+    assert time.monotonic() - begin < 50.0  # `hang` sleeps for 60 s
+
+
 def test_engine_with_defaults_that_it_does_not_allow_did_not_start() -> None:
     options = (
         "option name TaskWorkers type spin default -1 min 0 max 128",  # Lc0 0.31
         "option name Hash type spin default 64 min 1 max 33554432",
         "option name Style type combo default Normal var Solid var Risky",
+        "option name Level type spin min 1 max 9",
+        "option name Depth type spin default  min 2 max 9",
+        "option name Share type spin default 0.5 min 0 max 1",
+        "option name Mode type combo var Very Calm var Wild",
+        "option name Swapped type spin default 3 min 9 max 1",
+        "option name Colour type slider default 3",
+        "option",
     )
     answers = {"uci": "\n".join((*options, "uciok")), "isready": "readyok", "go": "bestmove e2e4"}
     script = f"for line in iter(input, 'quit'):\n    print({answers}.get(line.split()[0], ''), flush=True)"
     engine = open_engine(Contestant("odd", (sys.executable, "-c", script), (("Style", "Risky"),)))
     try:
-        defaults = {name: engine.options[name].default for name in ("TaskWorkers", "Hash", "Style")}
-        assert defaults == {"TaskWorkers": 0, "Hash": 64, "Style": "Normal"}
+        defaults = {name: option.default for name, option in engine.options.items()}
+        assert defaults == {"TaskWorkers": 0, "Hash": 64, "Style": "Normal", "Level": 1, "Depth": 2, "Share": 0,
+                            "Mode": "Very Calm"}  # fmt: skip
     finally:
         close_engine(engine)
 

@@ -57,6 +57,7 @@ def test_zip_archives_are_looked_into(tmp_path: Path) -> None:
     path = tmp_path / "book.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("book.pgn", PGN)
+        archive.writestr("__MACOSX/._book.pgn", b"what macOS adds to every file")
     assert load_book(path, plies=2)[0].endswith(" moves e2e4 e7e5")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("other.pgn", PGN)

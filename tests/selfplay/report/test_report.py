@@ -274,7 +274,8 @@ def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> Non
 def write_pretraining(tmp_path: Path) -> None:
     """The folder of a supervised run of 60 steps with one held-out scoring, killed while it wrote."""
     tmp_path.mkdir(exist_ok=True)
-    (tmp_path / "config.json").write_text(json.dumps({"net": "64x6", "minutes": 3.0, "positions": 0}))
+    config = json.dumps({"net": "64x6", "minutes": 3.0, "positions": 0})
+    (tmp_path / "config.json").write_text(config, encoding="utf-8-sig")  # as Notepad of Windows saves it
     losses = {"policy": 3.0, "value": 0.9, "moves_left": 0.1}
     lines = [
         {"step": step, "elapsed_s": 2.0 * step, "progress": step / 90, "positions": 256 * step, "losses": losses}

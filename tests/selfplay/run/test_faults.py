@@ -16,7 +16,16 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from selfplay.records.game import SelfPlayRecord, encode_record
-from selfplay.records.replay import ReplayWriter, part_path, published_games, read_segment, segment_path, write_segment
+from selfplay.records.replay import (
+    ReplayWriter,
+    part_path,
+    published_games,
+    published_generations,
+    read_segment,
+    segment_path,
+    write_segment,
+)
+from selfplay.run.config import read_toml
 from selfplay.run.fitting import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
@@ -206,6 +215,36 @@ def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"config\.toml: made by another version of Aino: expected format 4, found 5"):
         open_run(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_settings_that_this_version_does_not_know_are_named_with_a_way_on(tmp_path: Path) -> None:
+    open_run(tmp_path).close()
+    config = tmp_path / "config.toml"
+    before = config.read_text()
+    config.write_text(before.replace("[fit]\n", "[fit]\nhorizon = 60\n"))
+    with pytest.raises(ConfigError, match=r"config\.toml: unknown setting fit\.horizon; .* remove its line to"):
+        open_run(tmp_path)
+    config.write_text(before)
+    open_run(tmp_path).close()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_settings_that_notepad_saved_were_no_toml(encoding: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_bytes("net = 'sparse-128'\r\nseed = 7\r\n".encode(encoding))
+    assert read_toml(config) == {"net": "sparse-128", "seed": 7}
+
+
+def test_copies_that_other_programs_put_into_a_run_ended_it_with_a_traceback(tmp_path: Path) -> None:
+    open_run(tmp_path).close()
+    for name in ("gen-00001 (Jana's conflicted copy).replay", "gen-00001 - Copy.replay", "._gen-00001.replay"):
+        (tmp_path / "replay" / name).write_bytes(b"")
+    (tmp_path / "nets" / "gen-00001 (1).dit").write_bytes(b"")
+    run = open_run(tmp_path)
+    run.remove_old_networks(20)
+    run.close()
+    assert published_generations(tmp_path / "replay") == []
+    assert (tmp_path / "nets" / "gen-00001 (1).dit").is_file()
 
 
 def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from engine.network.lc0.schema import NET, WEIGHTS_SCHEMA
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.weights import default_net_path, load_network
+from engine.network.weights import default_net_path, load_net, load_network
 from tests.unit.network.lc0_nets import fused_answers, random_masks
 from tests.unit.network.lc0_plain import file_bytes, random_net
 
@@ -64,10 +65,35 @@ def test_every_truncation_is_refused(tmp_path: Path, good: dict[str, Any], name:
 
 @pytest.mark.parametrize("data", [b"", b"\x89DIT", b"PK\x03\x04", b"\x0d\xc1\x01\x00\x00", b"2\n0.1 0.2\n", bytes(100)])
 def test_other_files_are_refused_by_their_first_bytes(tmp_path: Path, data: bytes) -> None:
-    with refused(r"net\.pb(\.gz)? is not a net file \(\.dit, \.pb, \.pb\.gz\)$"):
+    with refused(r"net\.pb(\.gz)? is not a net file \(\.dit, \.pb, \.pb\.gz\)"):
         load_lc0(write(tmp_path, data))
-    with refused(r"net\.pb(\.gz)? is not a net file \(\.dit, \.pb, \.pb\.gz\)$"):
+    with refused(r"net\.pb(\.gz)? is not a net file \(\.dit, \.pb, \.pb\.gz\)"):
         load_lc0(write(tmp_path, gzip.compress(data), "net.pb.gz"))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"\n<!DOCTYPE html><html>404</html>", "a web page; download"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "a pointer of Git LFS; `git lfs pull`"),
+        (b"", "the file is empty"),
+        (b"PK\x03\x04", "a packed file; unpack it first"),
+        (gzip.compress(gzip.compress(b"net", mtime=0), mtime=0), "a packed file; unpack it first"),
+        (gzip.compress(b"\x89DIT\r\n\x1a\n", mtime=0), "a .dit file, packed"),
+    ],
+)
+@pytest.mark.parametrize("name", ["net.pb.gz", "net.dit", "n e t \u00e4.pb"])
+def test_what_was_no_network_was_said_to_be_one_of_another_format(data, told, name, tmp_path):
+    with refused(rf"is not a net file \(\.dit, \.pb, \.pb\.gz\): {told}"):
+        load_net(write(tmp_path, data, name))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_for_a_network_was_waited_for_without_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "net.dit")
+    for load in (load_net, load_lc0):
+        with refused("cannot be read: it is a pipe or a device"):
+            load(tmp_path / "net.dit")
 
 
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
