@@ -19,7 +19,7 @@ _LIBRARIES = ("numpy", "numba", "llvmlite")
 
 
 def describe_machine() -> dict[str, str | int]:
-    """Names and versions for reports, by component; import NumPy first, because it loads the BLAS library."""
+    """Return names and versions for reports, by component; import NumPy first, because it loads the BLAS library."""
     blas = [
         f"{library['internal_api']} {library.get('version') or ''} {library.get('architecture', '')}".strip()
         for library in _blas_libraries()
@@ -35,7 +35,7 @@ def describe_machine() -> dict[str, str | int]:
 
 
 def find_stockfish() -> str | None:
-    """Path of the Stockfish program, also looking outside PATH where Debian puts it; None if there is none."""
+    """Return the path of Stockfish, in PATH or where Debian puts it; None if there is none."""
     return shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
 
 
@@ -54,7 +54,7 @@ def physical_memory_mib() -> int | None:
 
 
 def speed_of(work: Callable[[], int], seconds: float, runs: int = 1) -> float:
-    """Units of work a second: the best of `runs` runs of at least `seconds`, after one untimed call."""
+    """Return units of work a second: the best of `runs` runs of at least `seconds`, after one untimed call."""
     work()
     best = 0.0
     for _ in range(runs):

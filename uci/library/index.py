@@ -272,7 +272,7 @@ class GameIndex:
         return [PERSON.casefold(), *(name for name in told if isinstance(name, str))]
 
     def add_name(self, name: str) -> None:
-        """Remembers another own name, and finds the own side in all games anew. Raises DataError."""
+        """Remember another own name, and find the own side in all games anew. Raises DataError."""
         names = [*dict.fromkeys([*self.names[1:], name.strip().casefold()])]
         try:
             with atomic_write(self.folder / NAMES) as file:

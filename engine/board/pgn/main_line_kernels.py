@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from engine.board.makemove import copy_row, make
 from engine.board.pgn.san_kernels import MORE, RARE, is_blank, read_san_move
 from engine.native.jit import kernel
@@ -146,7 +148,7 @@ def _rating(data, at, end):
     for place in range(at, end):
         if not _is_digit(data[place]):
             return -1
-        rating = 10 * rating + data[place] - _ZERO
+        rating = 10 * rating + np.int64(data[place]) - _ZERO
     return rating
 
 
@@ -221,7 +223,7 @@ def _is_odd_without_tags(data, at, result, plies):
 
 @kernel()
 def _end_of_game(data, at, final):
-    """Where the next game begins: at a line with a tag, or a move number 1, behind white space; or the end."""
+    """Return where the next game begins: at a line with a tag, or a move number 1, behind white space; or the end."""
     if at < len(data) and not is_blank(data[at]):
         return -RARE
     next_one = _skip_blank(data, at)
@@ -257,7 +259,7 @@ def _skip_mark(data, at):
     value, first = 0, at + 1
     at = first
     while at < len(data) and _is_digit(data[at]) and at < first + 4:
-        value = 10 * value + data[at] - _ZERO
+        value = 10 * value + np.int64(data[at]) - _ZERO
         at += 1
     if at >= len(data):
         return -MORE

@@ -9,7 +9,17 @@ from typing import Any, Self
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, prefixed, register
+from engine.nn.layer import (
+    Array,
+    Backward,
+    Gradients,
+    Layer,
+    check_distinct,
+    forward_part,
+    layer_from_config,
+    prefixed,
+    register,
+)
 from engine.nn.operations import operations_for
 
 
@@ -132,16 +142,11 @@ def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
 
 def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
     """Return the parts of a layer. Raises ConfigError unless they are layers with plain names, each in one place."""
-    places: dict[int, str] = {}
     for name, layer in layers.items():
         _check_layer(layer)
         if not name.isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
-        for path, one in layer.walk(name):
-            if not one.params and not one.buffers:
-                continue
-            if (first := places.setdefault(id(one), path)) != path:
-                raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
+    check_distinct(layers)
     return dict(layers)
 
 
