@@ -10,6 +10,7 @@ from typing import Any
 from engine.errors import ConfigError
 from engine.nn.advice import built_with_advice, check_whole
 from engine.nn.layer import Layer, check_distinct
+from engine.nn.layers.containers import Sequential
 from engine.nn.optimizers import Optimizer, check_precision
 from engine.nn.parallel import GradientSource
 
@@ -56,10 +57,9 @@ def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settin
     if not isinstance(metrics, Mapping | None) or not all(map(callable, (metrics or {}).values())):
         raise ConfigError(f'Trainer: metrics must be functions by name, {{"accuracy": accuracy}}, not {metrics!r:.60}')
     check_distinct(model.children())
-    *_, last = [model, *model.children().values()]
-    name = getattr(loss, "__name__", "")
-    if getattr(last, "function", "") == "sigmoid" and name.endswith("_cross_entropy"):
-        raise ConfigError(f"Trainer: leave out the last layer, {last!r}: {name} takes raw outputs")
+    last, name = [*model][-1:] if isinstance(model, Sequential) else [], getattr(loss, "__name__", "")
+    if name.endswith("_cross_entropy") and any(getattr(layer, "function", "") == "sigmoid" for layer in last):
+        raise ConfigError(f"Trainer: leave out the last layer, {last[0]!r}: {name} takes raw outputs")
     parameters = model.named_parameters()
     kinds = {str(getattr(one, "dtype", type(one).__name__)): name for name, one in parameters.items()}
     if len(kinds) > 1 or "list" in kinds:

@@ -138,7 +138,7 @@ SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
     "a shuffled loader": (lambda: nn.Loader(X, X, shuffle=True), "every epoch has an order of its own"),
     "half a square": (lambda: nn.random_shift(1.5), r"a whole number of at least 1, got 1\.5"),
     "a size of pooling": (lambda: nn.MaxPool2D(kernel_size=2), "here: .*window"),
-    "another device": (lambda: net().to("cuda"), r"cupy \(a GPU of Nvidia\), not 'cuda'"),
+    "another device": (lambda: net().to("cuda"), r"cupy \(an NVIDIA GPU\), not 'cuda'"),
     "a sigmoid too many": (
         lambda: nn.Trainer(
             nn.Sequential(net(1), nn.Activation("sigmoid")), nn.sigmoid_binary_cross_entropy, nn.Adam(), 0.1
