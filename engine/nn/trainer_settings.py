@@ -57,7 +57,8 @@ def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settin
     if not isinstance(metrics, Mapping | None) or not all(map(callable, (metrics or {}).values())):
         raise ConfigError(f'Trainer: metrics must be functions by name, {{"accuracy": accuracy}}, not {metrics!r:.60}')
     check_distinct(model.children())
-    last, name = [*model][-1:] if isinstance(model, Sequential) else [], getattr(loss, "__name__", "")
+    last = list(model.layers.values())[-1:] if isinstance(model, Sequential) else []
+    name = getattr(loss, "__name__", "")
     if name.endswith("_cross_entropy") and any(getattr(layer, "function", "") == "sigmoid" for layer in last):
         raise ConfigError(f"Trainer: leave out the last layer, {last[0]!r}: {name} takes raw outputs")
     parameters = model.named_parameters()

@@ -142,13 +142,13 @@ def _is_word(data, at, word):
 
 @kernel()
 def _rating(data, at, end):
-    rating = 0
+    rating = np.int64(0)  # in plain Python, a byte added to an int would stay a byte
     if not 1 <= end - at <= 4:
         return -1
     for place in range(at, end):
         if not _is_digit(data[place]):
             return -1
-        rating = 10 * rating + np.int64(data[place]) - _ZERO
+        rating = 10 * rating + data[place] - _ZERO
     return rating
 
 
@@ -256,10 +256,10 @@ def _skip_comment(data, at):
 
 @kernel()
 def _skip_mark(data, at):
-    value, first = 0, at + 1
+    value, first = np.int64(0), at + 1
     at = first
     while at < len(data) and _is_digit(data[at]) and at < first + 4:
-        value = 10 * value + np.int64(data[at]) - _ZERO
+        value = 10 * value + data[at] - _ZERO
         at += 1
     if at >= len(data):
         return -MORE
