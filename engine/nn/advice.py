@@ -20,7 +20,6 @@ ELSEWHERE = {
     **dict.fromkeys(("add", "append"), "give all layers to Sequential(...)"),
     "apply": "y = model(x), or y, backward = model.forward(x, training=True)",
     "backward": "y, backward = model.forward(x, training=True) returns it",
-    "bias": 'layer.params["bias"]',
     "compile": "Trainer(model, mse, Adam(), 0.001) joins model, loss, optimizer and rate",
     "count_params": "model.summary() counts the parameters",
     "cpu": 'model.to("numpy")',
@@ -46,7 +45,6 @@ ELSEWHERE = {
     "state_dict": "model.named_parameters() | model.named_buffers()",
     "set_weights": "model.load_parameters(tensors)",
     "train": "training is an argument of each call: y, backward = model.forward(x, training=True)",
-    "weight": 'layer.params["weight"]',
     "zero_grad": "every backward(dy) returns new gradients; there is nothing to clear",
 }
 # What is there, but not yet, or on another object.

@@ -62,7 +62,7 @@ class Layer(Guided):
         raise NotImplementedError
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in vars(self).get("params", ()):
+        if name in vars(self).get("params", ()) and name not in vars(self):  # settings may have such a name
             owner = type(self).__name__
             raise ConfigError(f'{owner}: {name} is one of its params: layer.params["{name}"][...] = values')
         super().__setattr__(name, value)
