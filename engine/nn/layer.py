@@ -298,15 +298,6 @@ def _built(value: Any, rng: np.random.Generator) -> Any:
     return {name: _built(part, rng) for name, part in value.items()}
 
 
-def check_distinct(parts: Mapping[str, Layer]) -> None:
-    """Raise ConfigError where one layer with arrays stands in two places of these parts and what is inside them."""
-    places: dict[int, str] = {}
-    for name, part in parts.items():
-        for path, one in part.walk(name):
-            if (one.params or one.buffers) and (first := places.setdefault(id(one), path)) != path:
-                raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
-
-
 def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
     """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes differ."""
     for name, array in source.items():

@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.nn.advice import built_with_advice, check_whole
-from engine.nn.layer import Layer, check_distinct
-from engine.nn.layers.containers import Sequential
+from engine.nn.layer import Layer
+from engine.nn.layers.containers import Sequential, check_distinct
 from engine.nn.optimizers import Optimizer, check_precision
 from engine.nn.parallel import GradientSource
 

@@ -9,17 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import (
-    Array,
-    Backward,
-    Gradients,
-    Layer,
-    check_distinct,
-    forward_part,
-    layer_from_config,
-    prefixed,
-    register,
-)
+from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, layer_from_config, prefixed, register
 from engine.nn.operations import operations_for
 
 
@@ -148,6 +138,15 @@ def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
             raise ConfigError(f"a part needs a plain name, not {name!r}")
     check_distinct(layers)
     return dict(layers)
+
+
+def check_distinct(parts: Mapping[str, Layer]) -> None:
+    """Raise ConfigError where one layer with arrays stands in two places of these parts and what is inside them."""
+    places: dict[int, str] = {}
+    for name, part in parts.items():
+        for path, one in part.walk(name):
+            if (one.params or one.buffers) and (first := places.setdefault(id(one), path)) != path:
+                raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
 
 
 def _check_layer(layer: object) -> None:
