@@ -139,7 +139,7 @@ def get_backend(name: str = "auto") -> Backend:
     Raises ConfigError for an unknown name, and DeviceError for `cupy` without a working device.
     """
     if name not in BACKEND_NAMES:
-        raise ConfigError(f"backend must be one of {', '.join(BACKEND_NAMES)}, not {name!r}")
+        raise ConfigError(f"backend must be auto, numpy (the processor) or cupy (an NVIDIA GPU), not {name!r}")
     if name == "numpy":
         return NUMPY
     found = _device()

@@ -15,6 +15,7 @@ OPCODE = re.compile(r"(bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|ec
 _FIELD = re.compile(r"\s*([^\s;]+)")
 _CLOCK = re.compile(rf"\s*([+-]?[0-9]+|[{DASHES}])(?=[\s;]|$)")
 _STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'  # a quote inside has a backslash, which other strings end with
+_SINGLE, _ESCAPED = re.compile(r'"((?:\\.|[^"\\])*)"'), re.compile(r'\\(["\\])')
 _OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes
 
 
@@ -34,11 +35,16 @@ def split_epd(line: str) -> tuple[list[str], str]:
 
 
 def read_operations(text: str) -> dict[str, str]:
-    """Operands by opcode, "" for none. A single string loses its quotes; operands of a repeated opcode are joined."""
+    """Return operands by opcode, "" for none; those of a repeated opcode are joined.
+
+    A single string loses its quotes, and the backslashes before quotes and backslashes inside.
+    """
     found: dict[str, str] = {}
     for match in _OPERATION.finditer(text):
         words = match[1].split(None, 1)
         if words:
-            operand = words[1].strip().strip('"').strip() if len(words) > 1 else ""
+            operand = words[1].strip() if len(words) > 1 else ""
+            single = _SINGLE.fullmatch(operand)
+            operand = (_ESCAPED.sub(r"\1", single[1]) if single else operand.strip('"')).strip()
             found[words[0]] = f"{found[words[0]]} {operand}" if words[0] in found else operand
     return found

@@ -90,7 +90,7 @@ def _generate_to(row, targets, moves):
 
 @kernel()
 def pinned_pieces(row, king, side):
-    """Pieces of `side` that stand alone between their king and an enemy slider."""
+    """Return the pieces of `side` that stand alone between their king and an enemy slider."""
     own = row[layout.WHITE + side]
     theirs = row[layout.BLACK - side]
     snipers = rook_attacks(king, theirs) & (row[layout.ROOK] | row[layout.QUEEN])
@@ -230,7 +230,7 @@ def en_passant_is_legal(row, side, source, target):
 
 @kernel()
 def castling_squares(king, rook):
-    """(king's target, rook's target) when the king castles with the rook on `rook`: c and d file, or g and f."""
+    """Return (king's target, rook's target) when the king castles with the rook on `rook`: c and d file, or g and f."""
     home = king & 56
     if rook > king:
         return home + 6, home + 5

@@ -18,7 +18,7 @@ _LIBRARIES = ("numpy", "numba", "llvmlite")
 
 
 def describe_machine() -> dict[str, str | int]:
-    """Names and versions for reports, by component; import NumPy first, because it loads the BLAS library."""
+    """Return names and versions for reports, by component; import NumPy first, because it loads the BLAS library."""
     blas = [
         f"{library['internal_api']} {library.get('version') or ''} {library.get('architecture', '')}".strip()
         for library in _blas_libraries()
@@ -48,7 +48,7 @@ def physical_memory_mib() -> int | None:
 
 
 def speed_of(work: Callable[[], int], seconds: float, runs: int = 1) -> float:
-    """Units of work a second: the best of `runs` runs of at least `seconds`, after one untimed call."""
+    """Return units of work a second: the best of `runs` runs of at least `seconds`, after one untimed call."""
     work()
     best = 0.0
     for _ in range(runs):

@@ -60,7 +60,7 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
 
 
 def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:
-    """Options from flags, which override `--config`, which overrides `base` (the defaults). Raises ConfigError."""
+    """Return options of flags, which override `--config`, which overrides `base` (the defaults). Raises ConfigError."""
     config = getattr(arguments, "config", None)
     options = load_toml(config) if config else base or EngineOptions()
     given: dict[str, Value] = {}
@@ -72,12 +72,12 @@ def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None
 
 
 def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
-    """Field names and new values of the options that differ between `before` and `after`."""
+    """Return field names and new values of the options that differ between `before` and `after`."""
     return {name: value for name, value in asdict(after).items() if value != getattr(before, name)}
 
 
 def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
-    """Options from field names and values, as read from TOML. Raises ConfigError for unknown keys and bad values."""
+    """Return options from values by field, as read from TOML. Raises ConfigError for unknown keys and bad values."""
     known = [field.name for field in fields(EngineOptions)]
     unknown = sorted(values.keys() - set(known))
     if unknown:
@@ -86,7 +86,7 @@ def options_from_mapping(values: Mapping[str, object]) -> EngineOptions:
 
 
 def load_toml(path: str | Path) -> EngineOptions:
-    """Options from a TOML file of `field = value` lines. Raises ConfigError naming the file."""
+    """Return options from a TOML file of `field = value` lines. Raises ConfigError naming the file."""
     values = read_settings(path)
     try:
         return options_from_mapping(values)

@@ -37,7 +37,7 @@ def check_answers(name: str, leaves: LeafBatch, first: int, last: int) -> None:
 
 @kernel()
 def find_fault(leaves, first, last):
-    """(leaf, kind of fault) of the first answer in leaves[first:last] that cannot be used."""
+    """Return (leaf, kind of fault) of the first answer in leaves[first:last] that cannot be used."""
     for leaf in range(first, last):
         total = 0.0
         for i in range(3):

@@ -23,7 +23,10 @@ def blend_values(leaves, first, last, weight, space, wdl):
 
 
 class HybridEvaluator:
-    """Evaluator `hybrid`: the net's policy and moves left, and its value blended with quiescence (share `weight`)."""
+    """Evaluator `hybrid`: the net's policy and moves left, and its value blended with quiescence (share `weight`).
+
+    Raises ConfigError unless 0 <= weight <= 1. `threads` blend a batch.
+    """
 
     name = "hybrid"
 

@@ -15,7 +15,7 @@ from engine.network.policy_map import policy_index
 
 
 def leaves_of(boards: Sequence[chess.Board], input_format: int = CLASSICAL) -> LeafBatch:
-    """Boards with their games so far as the first leaves of a new batch; planes in one of Lc0's formats."""
+    """Return a new batch whose first leaves are boards with their games so far; planes in one of Lc0's formats."""
     leaves = new_leaf_batch(len(boards))
     for leaf, board in enumerate(boards):
         fill_leaf(leaves, leaf, stack_from_board(board), input_format)

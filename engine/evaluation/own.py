@@ -155,13 +155,13 @@ def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]
 
 
 def _floats(answer: Sequence[Any]) -> list[np.ndarray]:
-    """Arrays of floats as they are, of whole numbers as floats. Raises TypeError for other things."""
+    """Return arrays of floats as they are, of whole numbers as floats. Raises TypeError for other things."""
     arrays = [np.asarray(output) for output in answer]
     return [array.astype(np.float64) if array.dtype.kind in "iub" else array for array in arrays]
 
 
 def planes_of(masks: np.ndarray) -> np.ndarray:
-    """Planes float32 [N, 112, 8, 8], ranks then files from a1, of words uint64 [N, 112] (`LeafBatch.masks`).
+    """Return planes float32 [N, 112, 8, 8], ranks then files from a1, of words uint64 [N, 112] (`LeafBatch.masks`).
 
     The planes are those of Lc0 (`engine.network.planes`), seen from the side to move: plane 0 has its pawns, 6 the
     opponent's, 13 its pawns a ply ago; 109 is the fifty-move counter in plies.
@@ -170,12 +170,15 @@ def planes_of(masks: np.ndarray) -> np.ndarray:
 
 
 def board_planes(boards: Sequence[chess.Board]) -> np.ndarray:
-    """Planes float32 [N, 112, 8, 8] of boards with their games so far, as `planes_of` describes them."""
+    """Return planes float32 [N, 112, 8, 8] of boards with their games so far, as `planes_of` describes them."""
     return planes_of(leaves_of(boards).masks[: len(boards)])
 
 
 def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, float]:
-    """Probabilities of a board's legal moves, likeliest first, from policy logits [1858]."""
+    """Return the probabilities of legal moves, likeliest first, from policy logits [1858]. Raises ShapeError."""
+    if np.shape(logits) != (POLICY_SIZE,):
+        found = f"found {list(np.shape(logits))}: of a batch, give one row, such as logits[0]"
+        raise ShapeError(f"legal_policy: expected logits [{POLICY_SIZE}], {found}")
     leaves = leaves_of([board])
     count = int(leaves.n_moves[0])
     chosen = np.asarray(logits, np.float64)[leaves.policy_index[0, :count]]

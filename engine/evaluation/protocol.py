@@ -91,7 +91,7 @@ def input_format_of(evaluator: Evaluator) -> int:
 
 
 def kernels_needed(evaluator: Evaluator) -> str:
-    """Names the evaluator's set of kernels: networks of one `architecture` share it, whatever their weights."""
+    """Name the evaluator's set of kernels: networks of one `architecture` share it, whatever their weights."""
     return f"{evaluator.name} {getattr(evaluator, 'architecture', '')}".rstrip()
 
 

@@ -84,7 +84,7 @@ class Tablebase:
     # ---- in the tree ----
 
     def wdl(self, row: np.ndarray) -> int | None:
-        """WDL of a position row (uint64 [16]) for its side to move; None if unknown.
+        """Return the WDL of a position row (uint64 [16]) for its side to move; None if unknown.
 
         The halfmove clock is taken as 0. Positions in which a side may castle are unknown.
         """
@@ -117,7 +117,7 @@ class Tablebase:
     # ---- at the root ----
 
     def ranks(self, board: chess.Board, patience_s: float = 0.0) -> dict[chess.Move, Rank]:
-        """(WDL, worth of the way, progress) of every legal move; higher is better.
+        """Return (WDL, worth of the way, progress) of every legal move; higher is better.
 
         WDL is the move's, under the fifty-move rule. Empty if tables are missing. `patience_s`: seconds to wait for
         the solution of an ending (`tactics.solved_endings`), which counts to mate; 0 = do not ask for it.

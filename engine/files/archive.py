@@ -27,7 +27,7 @@ _ZIP_ERRORS = (OSError, ValueError, EOFError, KeyError, RuntimeError, struct.err
 
 
 def read_arrays(path: Path, kind: str, skip: Container[str] = ()) -> dict[str, np.ndarray]:
-    """All arrays by name, read-only, except those in `skip`. No member can claim more memory than the file has bytes.
+    """Return all arrays by name, read-only, except those in `skip`, in no more memory than the file has bytes.
 
     Raises NetFileError; `kind` says in its message what the file should be.
     """
@@ -47,6 +47,8 @@ def read_arrays(path: Path, kind: str, skip: Container[str] = ()) -> dict[str, n
                     raise NetFileError(path, "every array once", f"{name} twice")
                 if name not in skip:
                     arrays[name] = _parse_array(path, name, archive.read(info))
+    except FileNotFoundError as error:
+        raise NetFileError.unreadable(path, error) from error
     except _ZIP_ERRORS as error:
         raise NetFileError(path, kind, str(error)) from error
     return arrays

@@ -17,11 +17,11 @@ Answer = TypeVar("Answer")
 
 # Names that PyTorch and Keras give to a model, and what does the same here.
 ELSEWHERE = {
-    "add": "give all layers to Sequential(...)",
-    "append": "give all layers to Sequential(...)",
+    **dict.fromkeys(("add", "append"), "give all layers to Sequential(...)"),
+    "apply": "y = model(x), or y, backward = model.forward(x, training=True)",
     "backward": "y, backward = model.forward(x, training=True) returns it",
-    "bias": 'layer.params["bias"]',
     "compile": "Trainer(model, mse, Adam(), 0.001) joins model, loss, optimizer and rate",
+    "count_params": "model.summary() counts the parameters",
     "cpu": 'model.to("numpy")',
     "cuda": 'model.to("cupy")',
     "double": "model.astype(np.float64)",
@@ -29,21 +29,22 @@ ELSEWHERE = {
     "evaluate": "Trainer(...).evaluate(Data(x, targets))",
     "fit": "Trainer(model, mse, Adam(), 0.001).fit(Data(x, targets), epochs)",
     "float": "model.astype(np.float32)",
-    "get_weights": "model.named_parameters()",
-    "history": 'history["loss"] is a column; `for record in history` gives the epochs',
-    "items": 'history["loss"] is a column; `for record in history` gives the epochs',
+    **dict.fromkeys(("history", "items"), 'history["loss"] is a column; `for record in history` gives the epochs'),
+    "init": "a layer draws its weights when it is built",
+    "item": "a loss is a number already",
     "keys": "history.columns",
-    "learning_rate": "the rate is the trainer's, or an argument of each step",
+    **dict.fromkeys(("learning_rate", "param_groups"), "the rate is the trainer's, or an argument of each step"),
+    "load": "from engine.nn import dit; model, header = dit.load(path)",
     "load_state_dict": "model.load_parameters(tensors)",
     "minimize": "dx, grads = backward(dy), then step(model.named_parameters(), grads, rate)",
-    "param_groups": "the rate is the trainer's, or an argument of each step",
-    "parameters": "model.named_parameters()",
+    **dict.fromkeys(("get_weights", "parameters", "weights"), "model.named_parameters()"),
+    "partial_fit": "Trainer(model, mse, Adam(), 0.001).step(Data(x, targets))",
+    "predict_proba": "model.predict(x) returns raw outputs; the largest one of a row is its class",
     "save": "from engine.nn import dit; dit.save(path, model)",
+    "score": "Trainer(...).evaluate(Data(x, targets))",
     "state_dict": "model.named_parameters() | model.named_buffers()",
     "set_weights": "model.load_parameters(tensors)",
     "train": "training is an argument of each call: y, backward = model.forward(x, training=True)",
-    "weight": 'layer.params["weight"]',
-    "weights": "model.named_parameters()",
     "zero_grad": "every backward(dy) returns new gradients; there is nothing to clear",
 }
 # What is there, but not yet, or on another object.
@@ -51,6 +52,7 @@ _OUR_OWN = {
     **dict.fromkeys(("buffers", "params"), "call super().__init__() first in the constructor of your layer"),
     "predict": "model.predict(x)",
     "Trainer.train": "trainer.fit(Data(x, targets), epochs)",
+    "WarmupCosine.step": "Trainer(model, loss, Adam(), schedule) asks it at every step",
 }
 # Their classes and arguments: what to write -> the names it replaces.
 _CLASSES = {
@@ -71,6 +73,16 @@ _CLASSES = {
     "losses and layers, all in engine.nn": "functional",
     "Adam, SGD and others, all in engine.nn": "optim",
     "NumPy arrays": "Tensor tensor Parameter",
+    "TrainerSettings(patience=3), with validation data": "EarlyStopping",
+    'SaveBest("best.dit") among the callbacks': "ModelCheckpoint",
+    "WarmupCosine(peak, total, warmup), or a function of the step": "lr_scheduler CosineAnnealingLR OneCycleLR StepLR "
+    "ExponentialLR LinearLR CosineDecay",
+    "Sequential(*layers), or a dict of layers": "ModuleList ModuleDict",
+    "nothing, class numbers from 0 will do": "one_hot to_categorical OneHotEncoder",
+    "nothing, to call a model is inference": "no_grad inference_mode",
+    "backward, which forward returns beside y": "grad value_and_grad GradientTape autograd",
+    "slices of your arrays": "train_test_split random_split",
+    "arithmetic on your arrays": "StandardScaler MinMaxScaler Normalize",
     "mse": "MSELoss MeanSquaredError",
     "mae": "L1Loss MeanAbsoluteError",
     "huber": "HuberLoss SmoothL1Loss",
@@ -86,7 +98,7 @@ _ARGUMENTS = {
     'Activation("relu") is a layer of its own, after this one': "activation",
     "the first argument": "in_features in_channels num_features input_size input_dim input_shape",
     "the second argument": "out_features out_channels units filters hidden_size",
-    "the third argument of Conv2D, size": "kernel_size",
+    "size, of Conv2D, or window, of pooling": "kernel_size pool_size",
     "bias=False, for Conv2D": "use_bias",
     "epsilon": "eps",
     "beta1 and beta2": "betas",
@@ -97,6 +109,8 @@ _ARGUMENTS = {
     "an argument of fit: fit(Data(x, targets), epochs)": "epochs num_epochs",
     "validation=Data(x, targets)": "validation_data validation_split",
     "progress=True": "verbose",
+    "nothing, every epoch has an order of its own": "shuffle",
+    "clip_norm": "clip clipnorm max_norm grad_clip",
     "the trainer's, Trainer(model, loss, Adam(), 0.001)": "lr learning_rate optimizer loss",
     "model.astype(np.float64)": "dtype",
 }
@@ -106,9 +120,9 @@ ARGUMENTS_ELSEWHERE = {name: here for here, names in _ARGUMENTS.items() for name
 ACTIVATIONS_ELSEWHERE = {"linear": "identity", "silu": "swish", "leakyrelu": "leaky_relu", "logistic": "sigmoid"}
 
 
-def missing_attribute(owner: str, name: str) -> str:
-    """Return the message of an AttributeError for `name` on an object of class `owner`."""
-    here = _OUR_OWN.get(f"{owner}.{name}") or ELSEWHERE.get(name) or _OUR_OWN.get(name)
+def missing_attribute(owner: str, name: str, held: str = "") -> str:
+    """Return the message of an AttributeError for `name` on an object of class `owner`. held: where it has it."""
+    here = held or _OUR_OWN.get(f"{owner}.{name}") or ELSEWHERE.get(name) or _OUR_OWN.get(name)
     known = f"; here: {here}" if here else ""
     return f"{owner!r} object has no attribute {name!r}{known}"
 
@@ -118,12 +132,15 @@ class Guided:
 
     def __init_subclass__(cls) -> None:
         if "__init__" in vars(cls):
-            setattr(cls, "__init__", explained(cls.__init__))  # noqa: B010 (mypy allows no plain assignment)
+            built_with_advice(cls)
 
     if not TYPE_CHECKING:  # a type checker would accept every name
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(missing_attribute(type(self).__name__, name), name=name, obj=self)
+            groups = {group: parts for group, parts in vars(self).items() if isinstance(parts, dict)}
+            held = (f'its {group}["{name}"]' for group, parts in groups.items() if name in parts)
+            message = missing_attribute(type(self).__name__, name, next(held, ""))
+            raise AttributeError(message, name=name, obj=self)
 
 
 # Annotations of arguments: what a value must be, in words. They are looked at once a call has failed.
@@ -137,7 +154,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
 }
 # What a call lacks: the argument -> what to give.
 _MISSING = {
-    "rng": "rng, the generator that draws the initial weights, such as np.random.default_rng(0)",
+    "rng": "rng, a generator of random numbers, such as np.random.default_rng(0)",
     "schedule": "the learning rate, such as 0.001",
     "learning_rate": "the learning rate, such as 0.001",
     "optimizer": "an optimizer, such as Adam()",
@@ -147,6 +164,12 @@ _MISSING = {
     "targets": "the targets, after the outputs or inputs",
     "x": "x, the inputs",
 }
+
+
+def built_with_advice(cls: type[Any]) -> type[Any]:
+    """Let the constructor of a class be `explained`; as a decorator, it stands above that of a dataclass."""
+    setattr(cls, "__init__", explained(cls.__init__))  # noqa: B010 (mypy allows no plain assignment)
+    return cls
 
 
 def explained(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
@@ -221,6 +244,12 @@ def unknown_activation(name: object, known: Iterable[str]) -> str:
     return did_you_mean(known, ACTIVATIONS_ELSEWHERE.get(word, word))
 
 
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise ConfigError unless `value` is a whole number of at least `least`."""
+    if not isinstance(value, Integral) or int(value) < least:
+        raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+
+
 # ---- inputs of layers ---------------------------------------------------------------------------------------------
 
 
@@ -229,11 +258,16 @@ def input_advice(x: Any, sides: tuple[int | str, ...], dtype: Any) -> str:
 
     `sides` and `dtype` are what the layer expected, as in `check_input`.
     """
-    if not hasattr(x, "shape"):
+    if not is_array(x):
         return "; " + _no_array(x)
     if (text := _dtype_advice(x, dtype)) or (text := _shape_advice(tuple(x.shape), sides)):
         return "; " + text
     return ""
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` has a shape, and a dtype of NumPy's, as arrays on every backend do."""
+    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not hasattr(x, "iloc")
 
 
 def _no_array(x: Any) -> str:
@@ -287,9 +321,13 @@ def _shape_advice(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> str:
 
 def outputs_advice(outputs: Any) -> str:
     """Return what to do about outputs that are no array of floats."""
-    if not hasattr(outputs, "shape"):
+    if not is_array(outputs):
         return "; " + _no_array(outputs)
-    return "; the outputs come first, the targets second" if outputs.dtype.kind in "iub" else ""
+    if outputs.dtype.kind in "iub":
+        return "; the outputs come first, as the model gives them, the targets second"
+    if outputs.ndim < 3:
+        return ""
+    return f"; for sequences: outputs.reshape(-1, {outputs.shape[-1]}), targets.reshape(-1)"
 
 
 def targets_advice(outputs: tuple[int, ...], targets: Any, classes: bool) -> str:
@@ -297,9 +335,9 @@ def targets_advice(outputs: tuple[int, ...], targets: Any, classes: bool) -> str
 
     `classes` says that the loss takes class numbers [B], for outputs [B, A].
     """
-    shape = getattr(targets, "shape", None)
-    if shape is None:
+    if not is_array(targets):
         return "; make an array of the targets: np.asarray(targets)"
+    shape = tuple(targets.shape)
     if math.prod(shape) == outputs[0] and classes:
         return "; reshape targets to [-1]: targets.reshape(-1)"
     if math.prod(shape) == math.prod(outputs) and not classes:

@@ -12,6 +12,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
+from engine.nn.advice import Guided, check_whole, explained
 
 Array = Any
 RowNumbers = np.ndarray | slice
@@ -28,7 +29,7 @@ Prepare = Callable[[Data], Data]
 Augment = Callable[[Data, np.random.Generator], Data]
 
 
-class Loader:
+class Loader(Guided):
     """Reads batches on demand, for examples that do not fit into memory or that should differ from epoch to epoch.
 
     `inputs` and `targets` have one row per example and may be whatever answers `len`, `.shape` and an index of
@@ -53,10 +54,12 @@ class Loader:
     ) -> None:
         self.inputs, self.targets = inputs, targets
         self.prepare, self.augment, self.read_ahead = prepare, augment, read_ahead
-        sizes = [len(part) if hasattr(part, "shape") else -1 for part in (inputs, targets)]
-        if sizes[0] != sizes[1] or sizes[0] < 1:
-            lists = "; make arrays of them: np.asarray(x, np.float32)" if -1 in sizes else ""
-            raise ShapeError(f"data: expected arrays with as many inputs as targets, found {sizes}{lists}")
+        sizes = [_rows_of(part) for part in (inputs, targets)]
+        if sizes[0] != sizes[1] or sizes[0] == 0 or isinstance(sizes[0], str):
+            is_other = any(isinstance(size, str) for size in sizes)
+            advice = "; make arrays of them, with a row for each example: np.asarray(x, np.float32)" * is_other
+            found = f"found {sizes[0]} and {sizes[1]}{advice}"
+            raise ShapeError(f"data: expected arrays with as many inputs as targets, at least one, {found}")
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -124,13 +127,13 @@ class JoinedRows:
         return chosen
 
 
+@explained
 def random_shift(most: int) -> Augment:
     """Return an augmentation that moves every image by up to `most` squares along both axes; zeros fill the border.
 
-    Raises ConfigError unless most >= 1, ShapeError (in the call) for inputs other than [B, C, H, W].
+    Raises ConfigError unless most is a whole number >= 1, ShapeError (in the call) for inputs other than [B, C, H, W].
     """
-    if not most >= 1:
-        raise ConfigError(f"random_shift: expected at least 1 square, not {most}")
+    check_whole("random_shift", most, 1)
     return partial(_shifted, most)
 
 
@@ -167,7 +170,15 @@ def as_loader(data: Any) -> Loader:
     if isinstance(data, tuple | list) and len(data) == 2:
         return Loader(*data)
     found = type(data).__name__
-    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}: fit(Data(x, targets), epochs)")
+    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}; give Data(x, targets)")
+
+
+def _rows_of(part: Any) -> int | str:
+    """Return the number of rows; of what an index of row numbers does not read by rows, what it is."""
+    is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not hasattr(part, "iloc")  # pandas has iloc
+    if is_read_by_rows and part.shape:
+        return len(part)
+    return "a single number" if is_read_by_rows else type(part).__name__
 
 
 def _plain(rows: Any) -> Any:

@@ -23,7 +23,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, bounds, check_together, get_backend
 from engine.errors import ConfigError, ShapeError
-from engine.nn.advice import Guided, explained, input_advice
+from engine.nn.advice import Guided, explained, input_advice, is_array
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -61,6 +61,12 @@ class Layer(Guided):
         """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter name)`."""
         raise NotImplementedError
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self).get("params", ()) and name not in vars(self):  # settings may have such a name
+            owner = type(self).__name__
+            raise ConfigError(f'{owner}: {name} is one of its params: layer.params["{name}"][...] = values')
+        super().__setattr__(name, value)
+
     # ---- inference ------------------------------------------------------------------------------------------------
 
     @explained
@@ -94,7 +100,7 @@ class Layer(Guided):
         if isinstance(x, tuple):
             return tuple(self.prepared(part) for part in x)
         parameter = next(iter(self.named_parameters().values()), None)
-        if parameter is None or not hasattr(x, "dtype"):
+        if parameter is None or not is_array(x):
             return x
         dtype = parameter.dtype if x.dtype.kind == "f" else x.dtype
         x = x if x.dtype == dtype else x.astype(dtype)
@@ -313,7 +319,7 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
     shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
     fits_dtype = kind in _KINDS[dtype] if isinstance(dtype, str) else kind and x.dtype == dtype
     if not isinstance(shape, tuple) or not fits_dtype or not _fits(shape, sides):
-        found = f"{x.dtype} {list(x.shape)}" if hasattr(x, "shape") else type(x).__name__
+        found = f"{x.dtype} {list(x.shape)}" if is_array(x) else type(x).__name__
         expected = ", ".join(str(side) for side in sides)
         advice = input_advice(x, sides, dtype)
         raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {found}{advice}")

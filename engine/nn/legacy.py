@@ -48,7 +48,7 @@ def load_legacy(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     raw outputs. Raises NetFileError for every fault.
     """
     path = Path(path)
-    members = read_arrays(path, "a readable aino 2.2.0 file", skip={"heads_config"})  # a pickle
+    members = read_arrays(path, "a .dit file, or one of the package aino 2.2.0", skip={"heads_config"})  # a pickle
     sizes, multi_head = _sizes(path, members), bool(_scalar(path, members, "is_multi_head", "b"))
     hidden = _computed_as(_scalar(path, members, "activation", "U"))
     weights = _weights(path, members)

@@ -22,11 +22,19 @@ import numpy as np
 
 from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn.advice import classes_advice, explained, outputs_advice, targets_advice
+from engine.nn.advice import Guided, classes_advice, explained, is_array, outputs_advice, targets_advice
 
 Array = Any
 Rest = ParamSpec("Rest")
 Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
+
+
+class LossNumber(Guided, float):
+    """A loss: a float that says how gradients are computed here when it is asked for `backward`."""
+
+
+class LossAndGradient(Guided, tuple[float, Array]):
+    """A loss and the gradient of the outputs."""
 
 
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
@@ -37,10 +45,10 @@ def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, gradient = loss(outputs, *rest, **options)
-            if math.isfinite(value) or outputs.dtype == np.float64:
-                return value, gradient
-            value, gradient = loss(outputs.astype(np.float64), *rest, **options)
-            return value, gradient.astype(outputs.dtype)
+            if not math.isfinite(value) and outputs.dtype != np.float64:
+                value, gradient = loss(outputs.astype(np.float64), *rest, **options)
+                gradient = gradient.astype(outputs.dtype)
+            return LossAndGradient((LossNumber(value), gradient))
 
     return computed
 
@@ -61,7 +69,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     xp = backend_of(logits).xp
     _check_floating("softmax_cross_entropy", logits, 2)
     batch, actions = logits.shape
-    if getattr(targets, "shape", None) not in ((batch,), (batch, actions)):
+    if not is_array(targets) or targets.shape not in ((batch,), (batch, actions)):
         raise ShapeError(
             f"softmax_cross_entropy: expected targets [{batch}] or [{batch}, {actions}] for logits "
             f"{list(logits.shape)}, found {_form(targets)}{targets_advice(logits.shape, targets, classes=True)}"
@@ -198,7 +206,7 @@ def _difference(loss: str, prediction: Array, target: Array) -> Array:
 
 def _check_pair(loss: str, prediction: Array, target: Array) -> None:
     _check_floating(loss, prediction, None)
-    if getattr(target, "shape", None) != prediction.shape:
+    if not is_array(target) or target.shape != prediction.shape:
         raise ShapeError(
             f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {_form(target)}"
             f"{targets_advice(prediction.shape, target, classes=False)}"
@@ -209,8 +217,7 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
 
 
 def _check_floating(loss: str, prediction: Array, sides: int | None) -> None:
-    dtype = getattr(prediction, "dtype", None)
-    if dtype is None or dtype.kind != "f" or (sides is not None and prediction.ndim != sides):
+    if not is_array(prediction) or prediction.dtype.kind != "f" or (sides is not None and prediction.ndim != sides):
         form = " [B, A]" if sides else ""
         raise ShapeError(
             f"{loss}: expected floating outputs{form}, found {_form(prediction)}{outputs_advice(prediction)}"
@@ -235,4 +242,4 @@ def _check_classes(targets: Array, classes: int) -> None:
 
 def _form(value: Any) -> str:
     """Return dtype and shape of an array, the type of anything else."""
-    return f"{value.dtype} {list(value.shape)}" if hasattr(value, "shape") else type(value).__name__
+    return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.backend import check_together, to_numpy
 from engine.errors import DataError, ShapeError
+from engine.nn.advice import outputs_advice
 from engine.nn.figures import new_figure
 
 Array = Any
@@ -34,7 +35,7 @@ def accuracy(outputs: Array, targets: Array) -> Any:
     outputs [B, A], any scale; the class of the largest one is compared with targets int [B] (class numbers) or [B, A]
     (one-hot or a distribution). Or outputs [B, 1], logits of one yes-or-no question, with targets [B, 1] in [0, 1].
     An example with NaN among its outputs or targets is never correct, nor is one whose outputs are all -infinity.
-    Raises ShapeError for other shapes, and without an example.
+    Raises ShapeError for other shapes, and without an example, DataError for other targets of one output.
     """
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or not given[0]:
@@ -42,9 +43,12 @@ def accuracy(outputs: Array, targets: Array) -> Any:
     check_together("accuracy", outputs=outputs, targets=targets)
     known = targets == targets
     if len(given) == 2 and given[1] == 1 and wanted == given:
+        if isinstance(targets, np.ndarray) and bool(((targets < 0) | (targets > 1)).any()):
+            raise DataError("accuracy: expected targets from 0 to 1 for one output, found others; for numbers, use mae")
         return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
     if len(given) != 2 or given[1] < 2 or wanted not in (given[:1], given):
-        advice = "; one yes-or-no output needs targets [B, 1]" if given[1:] == (1,) else ""
+        single = given[1:] == (1,)
+        advice = "; one yes-or-no output needs targets [B, 1]" if single else outputs_advice(outputs)
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}{advice}")
     classes = targets if wanted == given[:1] else targets.argmax(axis=1)
     answered = (outputs.max(axis=1) > -np.inf) & known.reshape(given[0], -1).all(axis=1)
@@ -61,7 +65,7 @@ def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
     if answers.ndim != 2 or truth.shape != answers.shape[:1] or truth.dtype.kind not in "iu":
         raise ShapeError(
             f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {list(answers.shape)} and "
-            f"{truth.dtype} {list(truth.shape)}"
+            f"{truth.dtype} {list(truth.shape)}{outputs_advice(answers)}"
         )
     classes = answers.shape[1]
     if truth.size and not (truth.min() >= 0 and truth.max() < classes):

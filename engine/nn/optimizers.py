@@ -73,8 +73,8 @@ class Optimizer(Guided):
         gradient does not have the shape of its parameter. Both leave all parameters unchanged, as does the ConfigError
         for parameters in half precision.
         """
-        if not 0 <= learning_rate < math.inf:
-            raise ConfigError(f"the learning rate must be finite and >= 0, not {learning_rate}")
+        if getattr(learning_rate, "shape", ()) != () or not 0 <= learning_rate < math.inf:
+            raise ConfigError(f"the learning rate must be a finite number >= 0, not {learning_rate!r}")
         if not isinstance(params, Mapping) or not isinstance(grads, Mapping):
             raise ConfigError(
                 f"{type(self).__name__}.step: expected arrays by name, found {type(params).__name__} and "

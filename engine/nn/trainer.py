@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError, TrainingError
-from engine.nn.advice import Guided, explained
+from engine.nn.advice import Guided, check_whole, explained
 from engine.nn.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.callbacks import Callback, as_callback
 from engine.nn.checkpoint import read_checkpoint, write_checkpoint
@@ -43,7 +43,7 @@ from engine.nn.layer_gradients import LayerGradients, LossFunction, Metric, floa
 from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
 from engine.nn.parallel import GradientSource
 from engine.nn.progress import progress_bar
-from engine.nn.trainer_settings import TrainerSettings, check_arguments, check_whole
+from engine.nn.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first
 AUGMENTATION = 1  # spawn key of the generators for augmentation, which keeps their draws apart from all others

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 from engine.errors import ConfigError
-from engine.nn.advice import explained
+from engine.nn.advice import built_with_advice, check_whole
 from engine.nn.layer import Layer
+from engine.nn.layers.containers import Sequential, check_distinct
 from engine.nn.optimizers import Optimizer, check_precision
 from engine.nn.parallel import GradientSource
 
 
+@built_with_advice
 @dataclass(frozen=True)
 class TrainerSettings:
     """Training settings; results depend on every field except `threads`.
@@ -39,15 +40,6 @@ class TrainerSettings:
             raise ConfigError(f"clip_norm: expected more than 0, got {self.clip_norm}")
 
 
-setattr(TrainerSettings, "__init__", explained(TrainerSettings.__init__))  # noqa: B010 (mypy allows no assignment)
-
-
-def check_whole(name: str, value: Any, least: int) -> None:
-    """Raise ConfigError unless `value` is a whole number of at least `least`."""
-    if not isinstance(value, Integral) or int(value) < least:
-        raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value}")
-
-
 def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:
     """Raise ConfigError for an argument of `Trainer` that is of another kind or out of range."""
     if not isinstance(model, Layer):
@@ -64,6 +56,11 @@ def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settin
         raise ConfigError(f"Trainer: settings must be TrainerSettings(batch_size=32, ...), not {settings!r:.60}")
     if not isinstance(metrics, Mapping | None) or not all(map(callable, (metrics or {}).values())):
         raise ConfigError(f'Trainer: metrics must be functions by name, {{"accuracy": accuracy}}, not {metrics!r:.60}')
+    check_distinct(model.children())
+    last = list(model.layers.values())[-1:] if isinstance(model, Sequential) else []
+    name = getattr(loss, "__name__", "")
+    if name.endswith("_cross_entropy") and any(getattr(layer, "function", "") == "sigmoid" for layer in last):
+        raise ConfigError(f"Trainer: leave out the last layer, {last[0]!r}: {name} takes raw outputs")
     parameters = model.named_parameters()
     kinds = {str(getattr(one, "dtype", type(one).__name__)): name for name, one in parameters.items()}
     if len(kinds) > 1 or "list" in kinds:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_source_flags(group: argparse._ArgumentGroup) -> None:
-    text = "label positions of PGN games, or of lists with one per line (EPD or FEN); the kind is seen from the content"
+    text = "label positions of PGN games, or of lists with one per line (EPD or FEN); the content tells the kind"
     add_files(group, "--data", text)
     add_former(group, dict.fromkeys(("--pgn", "--epd"), "write --data FILE"))
     text = "skip games in which a player is rated below this Elo (default: none)"

@@ -56,7 +56,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--data", nargs="+", action="extend", default=[], metavar="FILE[=WEIGHT]", help="learn from these (see below)"
     )
-    add_former(group, {f"--{flag}": "write --data FILE[=WEIGHT]; the kind is seen from the content" for flag in FORMER})
+    add_former(group, {f"--{flag}": "write --data FILE[=WEIGHT]; the content tells the kind" for flag in FORMER})
     text = "skip PGN games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "hold out this share of all games, 1/64 at least; score on those of the first file"

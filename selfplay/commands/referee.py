@@ -48,11 +48,11 @@ def _add_opening_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_ending_flags(group: argparse._ArgumentGroup) -> None:
-    draw, resign = str(DrawRule()), str(ResignRule())
-    text = "call a draw when both engines' scores stay within CP for MOVES moves after move FROM (off; alone %(const)s)"
-    group.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text)
-    text = "call a loss when both engines score a side at -CP or worse for MOVES moves each (off; alone %(const)s)"
-    group.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text)
+    draw, resign, usual = str(DrawRule()), str(ResignRule()), " (default: off; without numbers %(const)s)"
+    text = "call a draw when both engines' scores stay within CP for MOVES moves after move FROM"
+    group.add_argument("--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text + usual)
+    text = "call a loss when both engines score a side at -CP or worse for MOVES moves each"
+    group.add_argument("--resign", nargs="?", const=resign, metavar="MOVES:CP", help=text + usual)
     add_flag(group, "--longest", SeriesSettings.longest, "call a draw after this many plies", "PLIES")
 
 

@@ -26,7 +26,7 @@ PAUSED = -1  # in `slots`: the seat waits for Python, not for an evaluation
 
 
 def game_params(settings: SearchSettings, decide_root: bool = True) -> SearchParams:
-    """How the searches of self-play and gate games are guided."""
+    """Return what guides the searches of self-play and gate games."""
     return SearchParams(mate_moves=1, decide_root=decide_root, **asdict(settings))
 
 

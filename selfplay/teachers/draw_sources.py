@@ -93,7 +93,7 @@ def games_of_sets(sets: list[PositionSet], held_out: bool = False) -> Games:
 
 
 def new_roots(games: Games) -> Roots:
-    """Roots from the games, the start position, the opening set and the Chess960 starts."""
+    """Return roots from the games, the start position, the opening set and the Chess960 starts."""
     chess960 = [row_from_board(chess.Board.from_chess960_pos(number)) for number in range(960)]
     book = [row_from_board(board) for board in load_openings()]
     return Roots(games, row_from_board(chess.Board())[None].copy(), np.stack(book), np.stack(chess960))

@@ -230,7 +230,7 @@ def test_one_bad_row_refused_a_whole_file(tmp_path: Path, trainer: Trainer, row:
     assert says.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
     assert fault in says
     path.write_text(row, encoding="utf-8")
-    with pytest.raises(DataError, match=rf"mine\.csv: no puzzle in the form of Lichess's file \(mine.*{fault}"):
+    with pytest.raises(DataError, match=rf"mine\.csv: no puzzle in Lichess's format \(mine.*{fault}"):
         trainer.add_file(path, "mine.csv")
 
 

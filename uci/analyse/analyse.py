@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Analyses the positions in turn; exit status 1 if a line held no position. Raises AinoErrors.
+    """Analyse the positions in turn; return exit status 1 if a line held no position. Raises AinoErrors.
 
     Ctrl-C ends the analysis with the result so far.
     """

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Annotates all games; exit status 1 if some could not be read, or only in part. Raises AinoErrors."""
+    """Annotate all games; return exit status 1 if some could not be read, or only in part. Raises AinoErrors."""
     options = options_from_flags(arguments)
     limits = limits_from_flags(arguments, _DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source: Path) -> None:
-    """Annotates one game beside its `source` file, under a name that is free; Ctrl-C keeps what is done."""
+    """Annotate one game beside its `source` file, under a name that is free; Ctrl-C keeps what is done."""
     suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     bases = (source.with_name(f"{source.stem}.annotated{suffix}") for suffix in suffixes)
     base = next(base for base in bases if not any(path.exists() for path in _output_files(base)))

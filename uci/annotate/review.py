@@ -189,7 +189,7 @@ def review_game(
     side: chess.Color | None = None,
     search: ReviewSearch = lambda engine, limits: engine.start(limits).result(),
 ) -> GameReview:
-    """Reviews the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
+    """Review the main line, each position searched within `limits` by `search`; Ctrl-C raises ReviewInterrupted.
 
     Only the moves of `side` are judged, where one is given.
 
@@ -291,7 +291,7 @@ class _Reviewer:
         return as_played
 
     def judged(self, board: chess.Board, move: chess.Move, look: _Look, following: _Look) -> MoveReview:
-        """Judges a move from the corrected looks before and after it; a pass is no move to judge."""
+        """Judge a move from the corrected looks before and after it; a pass is no move to judge."""
         is_best = look.line[:1] == (move,)
         loss = 0.0 if is_best else _loss(look.verdict, following.verdict, board.turn)
         after = board_after(board, move)

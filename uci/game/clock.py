@@ -73,7 +73,7 @@ class GameClock:
         return GameClock(self.control, self.now)
 
     def start(self, side: chess.Color) -> None:
-        """Lets a side's clock run, if it does not already."""
+        """Let a side's clock run, if it does not already."""
         if self._running != side:
             self._running, self._since = side, self.now()
 

@@ -50,7 +50,7 @@ class TimedGame:
         self.begin(setup)
 
     def begin(self, setup: Setup) -> None:
-        """Goes to the setup's position, with its sides, levels and clocks."""
+        """Go to the setup's position, with its sides, levels and clocks."""
         self.setup = setup
         self.board = setup.board.copy()
         self.human = setup.human
@@ -82,12 +82,12 @@ class TimedGame:
         return self.clock is not None and self.clock.left(self.board.turn) <= 0
 
     def start_clock(self) -> None:
-        """Lets the mover's clock run; nobody's runs before the first move of a new or loaded game."""
+        """Let the mover's clock run; nobody's runs before the first move of a new or loaded game."""
         if self.clock is not None and self.plies > self.first_ply:
             self.clock.start(self.board.turn)
 
     def push(self, move: chess.Move) -> None:
-        """Plays a legal move and stops the mover's clock."""
+        """Play a legal move and stop the mover's clock."""
         mover = self.board.turn
         self.board.push(move)
         if self.clock is not None:
@@ -95,7 +95,7 @@ class TimedGame:
             self.clock_times[self.plies] = self.clock.left(mover)
 
     def take_back(self) -> bool:
-        """Undoes the person's last move and Aino's answer, if there is one, clocks included; False without a move."""
+        """Undo the person's last move and Aino's answer, if there is one, clocks included; False without a move."""
         count = 1 if self.board.turn != self.human else 2
         if self.plies < count:
             return False

@@ -99,7 +99,7 @@ class Trainer:
         while some := list(itertools.islice(puzzles, _BATCH)):
             read, new = read + len(some), new + self.add(some)
         if not read:
-            told = _("{name}: no puzzle in the form of Lichess's file", name=name)
+            told = _("{name}: no puzzle in Lichess's format", name=name)
             raise DataError(told + (f" ({fault})" if fault else ""))
         says = several("{count} new puzzle.", "{count} new puzzles.", new)
         if skipped:

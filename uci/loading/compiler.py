@@ -98,7 +98,7 @@ def child_environment() -> dict[str, str]:
 
 
 def main(folder: str, name: str, choice: str, part: str = "") -> int:
-    """Compiles everything for these options (JSON), unless that was done or another process is at it.
+    """Compile everything for these options (JSON), unless that was done or another process is at it.
 
     Returns the exit status. The `part` "hints" is compiled without asking, with the choice's others.
     """
@@ -193,7 +193,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _hint_compiler(place: Place) -> Iterator[None]:
-    """Has another process compile alpha-beta and the others meanwhile, and waits for it, if one can be started."""
+    """Have another process compile alpha-beta and the others meanwhile, and wait for it, if one can be started."""
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "uci.loading.compiler", *map(str, place), "hints"],

@@ -46,7 +46,7 @@ def ask_line(prompt: str, countdown: Countdown | None = None) -> str:
 
 @contextlib.contextmanager
 def _running(countdown: Countdown | None, clocks: str, prompt: str, is_drawn: bool) -> Iterator[None]:
-    """Redraws the clocks as they run, and raises FlagFell in the main thread when the time is up."""
+    """Redraw the clocks as they run, and raise FlagFell in the main thread when the time is up."""
     if countdown is None or not hasattr(signal, "setitimer") or threading.current_thread() != threading.main_thread():
         yield
         return

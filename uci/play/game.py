@@ -80,7 +80,7 @@ class TerminalGame(TimedGame):
         return super().take_back()
 
     def resume(self, setup: Setup) -> None:
-        """Leaves this game, which is saved, for another one, with its sides, levels and clocks where it names them."""
+        """Leave this game, which is saved, for another one, with its sides, levels and clocks where it names them."""
         if self.plies > self.first_ply:
             self.keep()
         if setup.levels is None:
@@ -155,7 +155,7 @@ class TerminalGame(TimedGame):
         say(self.console, translated(text))
 
     def tell_opening(self) -> None:
-        """Names the opening when it has changed."""
+        """Name the opening when it has changed."""
         name = opening_name(self.board)
         if name and name != self._opening:
             self._opening = name

@@ -24,7 +24,7 @@ _CHOICES = ("again", "swap", "takeback", "annotate", "quit")
 
 
 def play(game: TerminalGame) -> GameEnd:
-    """Plays to the end; leaving (quit, the end of input, Ctrl-C) gives result "*"."""
+    """Play to the end; leaving (quit, the end of input, Ctrl-C) gives result "*"."""
     if game.human is not None:
         game.say(_("Type moves such as e4, Nf3 or g1f3, or 'help' for a list of commands."))
     game.show()
@@ -55,7 +55,7 @@ def _human_turn(game: TerminalGame) -> GameEnd | None:
 
 
 def _obey(game: TerminalGame, text: str) -> GameEnd | None:
-    """Plays a typed move or runs a typed command. Raises AinoErrors whose messages help."""
+    """Play a typed move or run a typed command. Raises AinoErrors whose messages help."""
     if not text:
         return None
     word, argument = text.partition(" ")[::2]
@@ -107,7 +107,7 @@ def _opinion(result: SearchResult, mover: chess.Color) -> str:
 
 
 def sit_down(game: TerminalGame, options: EngineOptions) -> TerminalGame | None:
-    """Plays a game, saves it and asks what next; the next game, or None to leave.
+    """Play a game, save it and ask what next; return the next game, or None to leave.
 
     Whatever ends the game, it is saved if it has moves. `options` are the engine's own, without a level.
     """
@@ -151,7 +151,7 @@ def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:
 
 
 def _annotate(game: TerminalGame, options: EngineOptions, end: GameEnd, path: Path) -> str:
-    """Reviews the game beside its file, and asks again what next."""
+    """Review the game beside its file, and ask again what next."""
     from uci.annotate.annotate import annotate_game
 
     game.engine.set_options(options)

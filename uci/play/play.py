@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plays until the player leaves; whatever ends a game, it is saved if it has moves. Raises AinoErrors for bad
+    """Play until the player leaves; whatever ends a game, it is saved if it has moves. Raises AinoErrors for bad
     arguments.
     """
     options = options_from_flags(arguments)

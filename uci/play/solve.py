@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Asks puzzle after puzzle until the person leaves. Raises AinoErrors."""
+    """Ask puzzle after puzzle until the person leaves. Raises AinoErrors."""
     try:
         return _solve(arguments)
     except sqlite3.Error as error:  # of a disk that is full, or of a damaged file

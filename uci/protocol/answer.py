@@ -122,7 +122,7 @@ class Answer:
         return self._substitute.search(self.board, self._options, self._limits, self._say, job)
 
     def _tell_of(self, error: Exception) -> None:
-        """Names an error; the traceback goes to stderr, unless somebody else's evaluator is at fault."""
+        """Name an error; the traceback goes to stderr, unless somebody else's evaluator is at fault."""
         self._writer.info(f"search failed: {type(error).__name__}: {error}")
         if not isinstance(error, AinoError):
             traceback.print_exception(error, file=sys.stderr)

@@ -267,7 +267,7 @@ class Session:
         self._start(self._last_search.find, begun)
 
     def _answer_no_move(self, command: words.GoCommand, refusal: str) -> None:
-        """Answers a `go` for a position that was refused: any move would be one of another position."""
+        """Answer a `go` for a position that was refused: any move would be one of another position."""
         from engine.search.limits import Limits
         from uci.protocol.answer import NO_MOVE
 
@@ -356,7 +356,7 @@ class Session:
         return self._job is not None and not self._job.done()
 
     def _start(self, work: Callable[[SearchJob[list[str]]], list[str]], begun: float | None = None) -> None:
-        """Lets a job work and write its last lines. It is done before: a GUI may continue when it has read them."""
+        """Let a job work and write its last lines. It is done before: a GUI may continue when it has read them."""
         from engine.search.job import SearchJob
 
         self._job = SearchJob[list[str]](begun).start(work, lambda lines: self.writer.line(*lines))

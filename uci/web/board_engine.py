@@ -77,7 +77,7 @@ class BoardEngine:
     async def review(
         self, game: chess.pgn.Game, adapt: Adapt, limits: Limits, on_ply: Callable[[int, int], None]
     ) -> GameReview | None:
-        """Reviews a game; `on_ply(done, total)` is called in the event loop."""
+        """Review a game; `on_ply(done, total)` is called in the event loop."""
         loop = asyncio.get_running_loop()
 
         def told(done: int, total: int) -> None:
@@ -97,7 +97,7 @@ class BoardEngine:
         return await self._run(work, adapt)
 
     async def _run(self, work: Callable[[Engine, SearchJob[Answer]], Answer], adapt: Adapt) -> Answer | None:
-        """Lets a new job do some work, once the one before it has ended; None where it was stopped."""
+        """Let a new job do some work, once the one before it has ended; None where it was stopped."""
         self.stop()
         self._job = job = SearchJob[Answer]()
 

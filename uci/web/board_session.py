@@ -118,7 +118,7 @@ class BoardSession:
         self.tell({"do": "say", "text": translated(text), "kind": kind})
 
     def changed(self) -> None:
-        """Tells the new state and sets the engine to the work that it asks for."""
+        """Tell the new state and set the engine to the work that it asks for."""
         if self.table.end is not None and self.table.is_game:
             self.save()
         self.tell_state()
@@ -127,7 +127,7 @@ class BoardSession:
     # ---- the table --------------------------------------------------------------------------------------------------
 
     def replace_table(self, setup: Setup, *notes: str) -> None:
-        """Begins another game, after saving the one before. The `notes` are on its position."""
+        """Begin another game, after saving the one before. The `notes` are on its position."""
         where = self.save()
         self.set_review(Review())
         self.table = self._lay(setup)
@@ -143,7 +143,7 @@ class BoardSession:
         return table
 
     def play(self, move: chess.Move) -> None:
-        """Plays a move of the running game."""
+        """Play a move of the running game."""
         self.table.play(move)
         self._is_saved, self._saved = False, ""
         self.changed()
@@ -209,7 +209,7 @@ class BoardSession:
         return replace(options, analyse_mode=True, limit_strength=False, multi_pv=self.line_count)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Lets a task work beside the conversation."""
+        """Let a task work beside the conversation."""
         task = asyncio.ensure_future(self._reporting(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

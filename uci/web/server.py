@@ -224,7 +224,7 @@ class _Guarded(RequestHandler):
         self.finish(f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n")
 
     def show_page(self, page: Callable[[str], str]) -> None:
-        """Answers with the page for a nonce, whose own script is the only one that runs."""
+        """Answer with the page for a nonce, whose own script is the only one that runs."""
         nonce = secrets.token_urlsafe(16)
         rules = {
             "default-src": "'none'", "script-src": f"'nonce-{nonce}'", "style-src": "'unsafe-inline'",
@@ -345,7 +345,7 @@ class BoardSocket(_Guarded, WebSocketHandler):
     """The conversation with one tab."""
 
     def prepare(self) -> None:
-        """Refuses a request with another origin than the server's own, or with none: every browser sends one."""
+        """Refuse a request with another origin than the server's own, or with none: every browser sends one."""
         super().prepare()
         if not self.check_origin(self.request.headers.get("Origin", "")):
             raise HTTPError(403, reason="Another origin")

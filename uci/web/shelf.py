@@ -102,7 +102,7 @@ class Shelf:
         self._tell({"do": "games_read", "imported": imported, "names": names, "problems": problems})
 
     def find(self, text: str, result: str, side: str, offset: int) -> None:
-        """Tells the page a part of the list."""
+        """Tell the page a part of the list."""
         wanted = Wanted(text, result, side)
 
         def answer(index: GameIndex) -> None:
@@ -113,16 +113,16 @@ class Shelf:
         self.tell_work()
 
     def tell_work(self) -> None:
-        """Tells how far the reviews are."""
+        """Tell how far the reviews are."""
         self._tell({"do": "games_work", **self.reviews.state})
 
     def progress(self) -> None:
-        """Tells accuracy and mistakes over time."""
+        """Tell accuracy and mistakes over time."""
         tell = lambda index: self._tell({"do": "games_progress", "points": index.progress()})  # noqa: E731
         self._questions.ask("progress", None, tell)
 
     def explore(self, board: chess.Board, side: str) -> None:
-        """Tells what was played in a position in the games."""
+        """Tell what was played in a position in the games."""
         board = board.copy()
 
         def answer(index: GameIndex) -> None:
@@ -169,7 +169,7 @@ class Shelf:
         self._questions.do(answer)
 
     def review(self, key: str) -> None:
-        """Reviews a game in the background, or all of one's own without a review."""
+        """Review a game in the background, or all of one's own without a review."""
 
         def answer(index: GameIndex) -> None:
             self.reviews.add([key] if key else index.unreviewed())

@@ -67,7 +67,7 @@ class Table(TimedGame):
         return self.is_running and not super().is_engine_turn
 
     def play(self, move: chess.Move) -> None:
-        """Plays a legal move of the running game. A flag that fell before it ends the game instead."""
+        """Play a legal move of the running game. A flag that fell before it ends the game instead."""
         if self.fall_of_flag():
             return
         self.push(move)
@@ -75,7 +75,7 @@ class Table(TimedGame):
         self.run_clock()
 
     def run_clock(self) -> None:
-        """Lets the clock of the side to move run if the game does; else stops both."""
+        """Let the clock of the side to move run if the game does; else stop both."""
         if self.is_running and not (self.is_loading and (self.is_engine_turn or self.is_asked)):
             self.start_clock()
         elif self.clock is not None:
@@ -123,7 +123,7 @@ class Table(TimedGame):
     # ---- analysis ---------------------------------------------------------------------------------------------------
 
     def analyse(self, analysing: bool) -> None:
-        """Enters or leaves analysis, during which the game waits. A board without a game is always in analysis."""
+        """Enter or leave analysis, during which the game waits. A board without a game is always in analysis."""
         self.fall_of_flag()
         self.is_analysing = analysing or not self.is_game
         self.look(False, self.plies)
@@ -155,7 +155,7 @@ class Table(TimedGame):
         self._looked_at = max(0, min(ply, len(self.line)))
 
     def explore(self, moves: Sequence[chess.Move]) -> None:
-        """Plays legal moves in the position that is looked at: along its line, or as a new variation.
+        """Play legal moves in the position that is looked at: along its line, or as a new variation.
 
         On a board without a game, moves at the end of the line extend it.
         """

@@ -103,7 +103,7 @@ class GameText:
 
 
 def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
-    """All games of a text or binary stream in order, and the faults between them; see ReadGame."""
+    """Yield all games of a text or binary stream in order, and the faults between them."""
     text = GameText(io.BytesIO(stream.encode(errors="replace")) if isinstance(stream, str) else stream)
     number = 0
     while (found := next_game(text)) is not None:
@@ -114,7 +114,7 @@ def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
 
 
 def read_game_file(path: Path) -> Iterator[ReadGame]:
-    """`read_games` of a file, packed or not. Raises DataError where it cannot be read."""
+    """Yield the games of a file, packed or not, as `read_games` does. Raises DataError where it cannot be read."""
     with reading(path), open_unpacked(path) as (stream, _):
         yield from read_games(stream)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from engine.board.makemove import copy_row, make
 from engine.board.pgn.san_kernels import MORE, RARE, is_blank, read_san_move
 from engine.native.jit import kernel
@@ -140,7 +142,7 @@ def _is_word(data, at, word):
 
 @kernel()
 def _rating(data, at, end):
-    rating = 0
+    rating = np.int64(0)  # in plain Python, a byte added to an int would stay a byte
     if not 1 <= end - at <= 4:
         return -1
     for place in range(at, end):
@@ -221,7 +223,7 @@ def _is_odd_without_tags(data, at, result, plies):
 
 @kernel()
 def _end_of_game(data, at, final):
-    """Where the next game begins: at a line with a tag, or a move number 1, behind white space; or the end."""
+    """Return where the next game begins: at a line with a tag, or a move number 1, behind white space; or the end."""
     if at < len(data) and not is_blank(data[at]):
         return -RARE
     next_one = _skip_blank(data, at)
@@ -254,7 +256,7 @@ def _skip_comment(data, at):
 
 @kernel()
 def _skip_mark(data, at):
-    value, first = 0, at + 1
+    value, first = np.int64(0), at + 1
     at = first
     while at < len(data) and _is_digit(data[at]) and at < first + 4:
         value = 10 * value + data[at] - _ZERO

@@ -86,7 +86,7 @@ ENGLISH = letters_of("English", "K Q R B N")
 
 
 def other_readings() -> Iterator[Letters]:
-    """All readings but English."""
+    """Yield all readings but English."""
     for name, text in LANGUAGES:
         yield letters_of(name, text)
 

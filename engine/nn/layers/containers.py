@@ -132,17 +132,21 @@ def _numbered(layers: Sequence[Layer]) -> dict[str, Layer]:
 
 def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
     """Return the parts of a layer. Raises ConfigError unless they are layers with plain names, each in one place."""
-    places: dict[int, str] = {}
     for name, layer in layers.items():
         _check_layer(layer)
         if not name.isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
-        for path, one in layer.walk(name):
-            if not one.params and not one.buffers:
-                continue
-            if (first := places.setdefault(id(one), path)) != path:
-                raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
+    check_distinct(layers)
     return dict(layers)
+
+
+def check_distinct(parts: Mapping[str, Layer]) -> None:
+    """Raise ConfigError where one layer with arrays stands in two places of these parts and what is inside them."""
+    places: dict[int, str] = {}
+    for name, part in parts.items():
+        for path, one in part.walk(name):
+            if (one.params or one.buffers) and (first := places.setdefault(id(one), path)) != path:
+                raise ConfigError(f"{first} and {path} are one layer, which would be trained twice: build two")
 
 
 def _check_layer(layer: object) -> None:

@@ -174,6 +174,10 @@ def test_operations_separated_by_anything_lose_no_solution_and_no_clock(operatio
     assert one.fen == f"{BACK_RANK} {fen}"
 
 
+def test_the_quotes_inside_a_name_were_left_with_their_backslashes() -> None:
+    assert problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name == r'the "big" one, C:\x, "1"'
+
+
 def test_a_suite_in_chess960_keeps_its_castling(tmp_path: Path) -> None:
     path = tmp_path / "own.epd"
     path.write_text("4k3/8/8/8/8/8/8/1RK4R w KQ - bm O-O O-O-O; id 960;\n")

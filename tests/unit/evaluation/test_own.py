@@ -72,6 +72,8 @@ def test_probabilities_of_legal_moves_add_up_to_one_and_follow_the_logits() -> N
     assert set(policy) == set(board.legal_moves)
     assert sum(policy.values()) == pytest.approx(1)
     assert list(policy.values()) == sorted(policy.values(), reverse=True)
+    with pytest.raises(ShapeError, match=r"expected logits \[1858\], found \[1, 1858\]: .* such as logits\[0\]"):
+        legal_policy(board, np.zeros((1, POLICY_SIZE)))  # an IndexError
 
 
 @pytest.mark.parametrize(

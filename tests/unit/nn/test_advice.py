@@ -73,7 +73,21 @@ SHAPES: dict[str, tuple[Callable[[], object], str]] = {
     "targets in a list": (lambda: nn.softmax_cross_entropy(X, [0] * 8), r"np\.asarray\(targets\)"),
     "the wrong way round": (lambda: nn.softmax_cross_entropy(CLASSES, X), "outputs come first"),
     "data in lists": (lambda: trained(nn.mse, X[:, :1].tolist(), 1, X.tolist()), r"np\.asarray\(x, np\.float32\)"),
-    "no pair": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1).fit(X, 1), r"fit\(Data\(x, targets\), epochs\)"),
+    "no pair": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1).fit(X, 1), r"found ndarray; give Data\(x, targets\)"),
+    "one number for all": (
+        lambda: trained(nn.mse, np.array(1.0)),
+        "found 8 and a single number; make arrays",
+    ),
+    "a table of pandas": (lambda: trained(nn.mse, CLASSES, inputs=Table()), r"found Table and 8; .*np\.asarray"),
+    "no example": (lambda: trained(nn.mse, X[:0], 3, X[:0]), "at least one, found 0 and 0$"),
+    "a tensor": (lambda: net()(Tensor()), r"found Tensor; make an array of it: np\.asarray"),
+    "tensors as targets": (lambda: nn.mse(X, Tensor()), r"found Tensor; .*np\.asarray\(targets\)"),
+    "steps of a sequence": (
+        lambda: nn.softmax_cross_entropy(np.zeros((2, 4, 5), np.float32), np.zeros((2, 4), int)),
+        r"outputs\.reshape\(-1, 5\), targets\.reshape\(-1\)",
+    ),
+    "truth first": (lambda: nn.accuracy(CLASSES, X), "outputs come first"),
+    "a table of truth first": (lambda: nn.confusion_matrix(CLASSES, CLASSES), "outputs come first, as the model gives"),
     "accuracy of a column": (lambda: nn.accuracy(X[:, :1], CLASSES), r"needs targets \[B, 1\]"),
 }
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
@@ -87,6 +101,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: trained(nn.sigmoid_binary_cross_entropy, 2.0 * CLASSES[:, None] - 1, 1),
         r"\(targets \+ 1\) / 2",
     ),
+    "accuracy of numbers": (lambda: nn.accuracy(X[:, :1], 2 * X[:, :1]), "targets from 0 to 1 .* for numbers, use mae"),
 }
 SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
     "layers in a list": (lambda: nn.Sequential([nn.Dense(3, 2, rng())]), r"one by one, as \*layers"),
@@ -115,6 +130,26 @@ SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
     "the name of a rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), "cosine"), "such as 0.001"),
     "a negative rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), -0.1), "a rate >= 0, .*not -0.1"),
     "no number for a rate": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), math.nan), "a rate >= 0, .*not nan"),
+    "a rate in an array": (
+        lambda: nn.Trainer(net(), nn.mse, nn.Adam(), lambda step: np.array([0.1])).fit(nn.Data(X, X[:, :2]), 1),
+        r"a finite number >= 0, not array\(\[0\.1\]\)",
+    ),
+    "half a schedule": (lambda: nn.WarmupCosine(0.1), "WarmupCosine: missing total"),
+    "a shuffled loader": (lambda: nn.Loader(X, X, shuffle=True), "every epoch has an order of its own"),
+    "half a square": (lambda: nn.random_shift(1.5), r"a whole number of at least 1, got 1\.5"),
+    "a size of pooling": (lambda: nn.MaxPool2D(kernel_size=2), "here: .*window"),
+    "another device": (lambda: net().to("cuda"), r"cupy \(an NVIDIA GPU\), not 'cuda'"),
+    "a sigmoid too many": (
+        lambda: nn.Trainer(
+            nn.Sequential(net(1), nn.Activation("sigmoid")), nn.sigmoid_binary_cross_entropy, nn.Adam(), 0.1
+        ),
+        "leave out the last layer, .*sigmoid_binary_cross_entropy takes raw outputs",
+    ),
+    "one layer under two names": (
+        lambda: nn.Trainer(Twice(), nn.mse, nn.Adam(), 0.1),
+        "first and second are one",
+    ),
+    "a new weight": (lambda: setattr(net()[0], "weight", X), r'layer\.params\["weight"\]\[\.\.\.\] = values'),
     "a batch size": (lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, 32), "batch_size=32"),
     "metrics in a list": (
         lambda: nn.Trainer(net(), nn.mse, nn.Adam(), 0.1, None, [nn.accuracy]),
@@ -252,6 +287,29 @@ class NoSuper(nn.Layer):
         return self.dense.forward(x, training)
 
 
+class Twice(nn.Layer):
+    """Its part would be trained twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = self.second = nn.Dense(3, 2, rng())
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return self.first.forward(x, training)
+
+
+class Tensor:
+    """As PyTorch's, whose dtypes have no kind."""
+
+    shape, dtype = X.shape, object()
+
+
+class Table:
+    """As a table of pandas, which reads columns by `[]`, and rows by `iloc`."""
+
+    shape = iloc = X.shape
+
+
 def trainer(model: nn.Layer | None = None) -> nn.Trainer:
     return nn.Trainer(model or net(), nn.softmax_cross_entropy, nn.Adam(), 0.01)
 
@@ -274,6 +332,13 @@ SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     "batch size for fit": (lambda: trainer().fit(DATA, 1, batch_size=8), r"TrainerSettings\(batch_size=32\)"),
     "validation_data": (lambda: trainer().fit(DATA, 1, validation_data=DATA), r"here: validation=Data\(x, targets\)"),
     "step of nothing": (lambda: nn.Adam().step(), r"missing .*dx, grads = backward\(dy\)"),
+    "dropout draws no weights": (lambda: nn.Dropout(0.5), "missing rng, a generator of random numbers"),
+    "a part as an attribute": (lambda: net().hidden, r'here: its layers\["hidden"\]'),
+    "backward of a loss": (lambda: nn.mse(X, X)[0].backward(), "here: y, backward = model.forward"),
+    "backward of a loss and its gradient": (lambda: nn.mse(X, X).backward(), "here: y, backward = model.forward"),
+    "item": (lambda: nn.mse(X, X)[0].item(), "a loss is a number already"),
+    "a step of a schedule": (lambda: nn.WarmupCosine(0.1, 10).step(), r"Trainer\(model, loss, Adam\(\), schedule\)"),
+    "no checkpoint": (lambda: trainer().resume("nothing.npz"), "nothing.npz: file not found"),
     "zero_grad": (lambda: nn.Adam().zero_grad(), "nothing to clear"),
     "place in layers": (lambda: net().layers[0], r"no layer 0 among hidden, active, out; model\[0\]"),
     "keys of a history": (lambda: history().keys(), "here: history.columns"),

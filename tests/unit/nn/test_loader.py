@@ -131,7 +131,7 @@ def test_joined_rows_are_chosen_by_a_mask_as_those_of_an_array() -> None:
 
 def test_loaders_refuse_what_they_cannot_use() -> None:
     data = pixels(images())
-    with pytest.raises(ShapeError, match=r"\[40, 39\]"):
+    with pytest.raises(ShapeError, match="found 40 and 39"):
         nn.Loader(data.inputs, data.targets[:39])
     with pytest.raises(ShapeError, match="prepare must return Data"):
         trained(nn.Loader(*data, prepare=lambda batch: batch.inputs))
@@ -139,7 +139,7 @@ def test_loaders_refuse_what_they_cannot_use() -> None:
         trained(nn.Loader(*data, augment=lambda batch, rng: batch.inputs))
     with pytest.raises(ShapeError, match=r"random_shift: expected images \[B, C, H, W\], found \[4, 36\]"):
         nn.random_shift(1)(nn.Data(np.zeros((4, 36)), np.zeros(4)), np.random.default_rng(0))
-    with pytest.raises(ConfigError, match="at least 1 square"):
+    with pytest.raises(ConfigError, match="at least 1"):
         nn.random_shift(0)
 
 

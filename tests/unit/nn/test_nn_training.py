@@ -258,7 +258,7 @@ def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
 
 def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() -> None:
     for rate in (-0.1, math.inf, math.nan):
-        with pytest.raises(ConfigError, match="learning rate must be finite"):
+        with pytest.raises(ConfigError, match="learning rate must be a finite number"):
             nn.SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
     params = {"a": np.ones(2), "b": np.ones(2)}
     with pytest.raises(ShapeError, match=r"gradient of b: expected \(2,\), found \(3,\)"):
