@@ -1,14 +1,14 @@
 """My games in a real browser: list, search, open, continue, delete, import, reviews that survive the page."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import web_board
-from tests.commands.test_library import text_of
+from tests.commands.own_games import text_of
+from tests.new_process import largest_file
 
 # White mates on a8 after Black's move.
 PUZZLE = "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,https://lichess.org/x,\n"
@@ -97,18 +97,11 @@ def test_an_imported_file_asks_for_ones_name_once(games: Tab, tmp_path: Path) ->
     games.wait_for("document.querySelector('#games-status').textContent.includes('page.pgn has no game')")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
 def test_an_import_for_which_there_is_no_room_says_why(games: Tab, tmp_path: Path) -> None:
     """It said that the file cannot be imported, and the terminal had a traceback."""
-    import resource
-
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, most))
-    try:
+    with largest_file(1 << 20):
         games.script("games.take(new File(['1. e4 *\\n\\n'.repeat(300000)], 'big.pgn')); 1")
         games.wait_for("document.querySelector('#games-status').textContent.includes('File too large')")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     assert [path.name for path in tmp_path.iterdir() if "big" in path.name] == []
     assert ["507" in failure for failure in games.failures] == [True]
     games.failures.clear()

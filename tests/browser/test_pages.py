@@ -9,7 +9,7 @@ from selfplay.report.facts import read_facts
 from selfplay.report.page import report_page
 from tests.browser.conftest import DESKTOP, EXCESS, GAME, PHONE, annotated, ask
 from tests.browser.devtools import Chromium
-from tests.selfplay.report.test_report import gate_result, run_with
+from tests.selfplay.report.runs import gate_result, run_with
 
 
 @pytest.fixture(scope="module")

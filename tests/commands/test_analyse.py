@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from engine.search.result import RootMove, SearchInfo, SearchResult
+from tests.boards import board_after
 from uci.analyse.view import as_table, as_text, searched_lines
 from uci.game.timed_game import Setup
 from uci.main import main
@@ -30,8 +31,7 @@ def info(rank: int, move: str, score_cp: int = 34, mate: int | None = None) -> S
 
 
 def test_lines_are_shown_from_white(capsys: pytest.CaptureFixture[str]) -> None:
-    board = chess.Board()
-    board.push_san("e4")
+    board = board_after("e4")
     text = as_text(board, [info(1, "e7e5"), info(2, "c7c5", mate=-2)])
     assert " 1.   -0.34     25/30/45   3/9   1...e5" in text
     assert " 2.      #2      100/0/0   3/9   1...c5" in text
@@ -135,14 +135,3 @@ def test_ply_of_a_game_is_analysed(tmp_path: Path, capsys: pytest.CaptureFixture
     output = capsys.readouterr().out
     assert "after 2. g4 (ply 3), black to move" in output
     assert "2...Qh4#" in output
-
-
-def test_bad_positions_and_limits_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["analyse"]) == 1
-    assert main(["analyse", "8/8/8"]) == 1
-    assert main(["analyse", "startpos", "--nodes", "0"]) == 1
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 3
-    assert "give a FEN" in lines[0]
-    assert "3 ranks" in lines[1]
-    assert "--nodes" in lines[2]

@@ -1,96 +1,27 @@
-"""`aino annotate`: judging moves with scripted verdicts, and whole games with the real engine on few nodes."""
+"""Reviews of games: moves are judged by scripted verdicts; their marks, comments, pages and numbers."""
 
-import functools
-import io
 import json
 import random
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import chess
 import chess.pgn
 import pytest
-from rich.console import Console
 
-import uci.annotate.annotate as annotate_command
 from benchmarks.reviews import lichess_accuracies, pgn_scores
-from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
-from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
+from engine.search.result import OnInfo, SearchResult
 from tests.boards import board_after
-from tests.protocol.fake_engine import FakeEngine
+from tests.commands.scripted_reviews import FOOLS_MATE, RETI, ScriptedEngine, epd, read, review, script_for, steps_of
 from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, judge, judge_loss, winning_chances
-from uci.annotate.review import GameReview, MoveReview, ReviewInterrupted, review_game
-from uci.main import main
-from uci.terminal.reading import read_every_game
+from uci.annotate.review import ReviewInterrupted, review_game
 from uci.terminal.verdict import Verdict
-
-FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
-# Réti against Tartakower, Vienna 1910: 8...Nxe4 loses to a queen sacrifice and mate.
-RETI = """\
-[White "Richard Réti"]
-[Black "Savielly Tartakower"]
-[Result "1-0"]
-
-1. e4 c6 2. d4 d5 3. Nc3 dxe4 4. Nxe4 Nf6 5. Qd3 e5 6. dxe5 Qa5+ 7. Bd2 Qxe5 8. O-O-O {natural} 8... Nxe4
-9. Qd8+ Kxd8 10. Bg5+ Kc7 11. Bd8# 1-0
-"""
-FOOLS_MATE = '[White "<b>Fool & Co</b>"]\n[Result "0-1"]\n\n1. f3 e5 2. g4 Qh4# 0-1\n'
-
-
-def read(text: str) -> chess.pgn.Game:
-    return chess.pgn.read_game(io.StringIO(text))
-
-
-class ScriptedEngine(FakeEngine):
-    """Gives each position the values of a script: position (EPD) -> value Q of each move, for the side to move."""
-
-    def __init__(self, script: dict[str, dict[str, float]]) -> None:
-        super().__init__(EngineOptions())
-        self.script = script
-        self.prior = 0.5
-        self.evaluator = SimpleNamespace(name="scripted")
-
-    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
-        self.limits.append(limits)
-        allowed = limits.searchmoves or tuple(self.board.legal_moves)
-        values = self.script.get(self.board.epd(), {})
-        children = [
-            RootMove(move, visits=10, prior=self.prior, q=values.get(move.uci(), -0.9), draw=0.0, mate=None)
-            for move in allowed
-        ]
-        children.sort(key=lambda child: -child.q)
-        best = children[0]
-        shares = (round(500 * (1 + best.q)), 0, 1000 - round(500 * (1 + best.q)))
-        line = SearchInfo(1, 1, 1, 1, 1, 0, 1, round(100 * best.q), None, shares, [best.move])
-        return SearchResult(best.move, None, [line], children, 1, 1)
-
-
-def script_for(game: chess.pgn.Game, values: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """The script that gives the game's positions these values, in order."""
-    boards = [game.board(), *(node.board() for node in game.mainline())]
-    return {board.epd(): value for board, value in zip(boards, values, strict=False)}
-
-
-def epd(game: chess.pgn.Game, *moves: str) -> str:
-    """The position after some moves from a game's start."""
-    board = game.board()
-    for move in moves:
-        board.push_uci(move)
-    return board.epd()
-
-
-def review(game: chess.pgn.Game, engine: FakeEngine) -> GameReview:
-    return review_game(engine, game, Limits(nodes=1))  # type: ignore[arg-type]
-
 
 # ---- judging --------------------------------------------------------------------------------------------------------
 
@@ -182,6 +113,9 @@ def test_move_is_compared_with_the_best_one_searched_alike() -> None:
     assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
     assert (first.judgement, first.best_line[0].uci()) == (MISTAKE, "e1e2")
     assert (second.loss, second.judgement, second.is_best) == (0.0, None, True)
+    assert move_comment(first).startswith("Mistake: your winning chances drop from ")
+    assert move_comment(first).endswith("Better was Ke2.")
+    assert move_comment(second) == ""
 
 
 def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
@@ -230,6 +164,7 @@ def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail()
 def test_mate_that_only_the_game_finds_is_counted_from_each_position() -> None:
     found = review(read(FOOLS_MATE), ScriptedEngine({}))
     assert [move.after.text for move in found.moves[-2:]] == ["#-1", "#"]
+    assert "Qh4# 0-1" in str(add_comments(found)), "a mate on the board has no evaluation"
     assert found.moves[-1].is_best
 
 
@@ -243,15 +178,6 @@ def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_rev
         found = review(game, engine)
         assert len(found.moves) == len(nodes)
         assert all(move.best_line for move in found.moves)
-
-
-def test_a_pass_in_check_ends_its_line_and_the_next_games_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "pass.pgn"
-    path.write_text(f"1. e4 e5 2. Qh5 Nc6 3. Qxf7+ -- 4. Qxe8 *\n\n{FOOLS_MATE}", encoding="utf-8")
-    checked, fools = (found.game for found in read_every_game(path))
-    assert [node.san() for node in checked.mainline()] == ["e4", "e5", "Qh5", "Nc6", "Qxf7+"]
-    assert "a pass in check" in str(checked.errors[0])
-    assert fools.errors == []
 
 
 def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:
@@ -406,11 +332,6 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
     assert [variation.san() for variation in second.variations] == ["g4", "d4"]
 
 
-def test_mate_on_the_board_has_no_evaluation() -> None:
-    text = str(add_comments(review(read(FOOLS_MATE), ScriptedEngine({}))))
-    assert "Qh4# 0-1" in text
-
-
 # ---- pages ----------------------------------------------------------------------------------------------------------
 
 
@@ -440,7 +361,7 @@ def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
     found = review(game, ScriptedEngine(script))
-    step = json.loads(re.search(r'class="steps">(.*?)</script>', game_section(found, 1, "")[1], re.S)[1])[1]  # type: ignore[index]
+    step = steps_of(game_section(found, 1, "")[1])[1]
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
     assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
     assert (better["expected"], better["score"]) == (found.moves[0].before.expected, found.moves[0].before.text)
@@ -461,106 +382,9 @@ def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
     text = render_game_page("game", [game_section(found, 1, "")], "1 node")
     outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
     assert outside == []
-    steps = json.loads(re.search(r'class="steps">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
+    steps = steps_of(text)
     assert len(steps) == 22
     assert steps[-1]["pieces"] == found.game.end().board().board_fen()
-
-
-# ---- the command ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def games(tmp_path: Path) -> Path:
-    path = tmp_path / "games.pgn"
-    path.write_text(f"{FOOLS_MATE}\n{RETI}\n", encoding="utf-8")
-    return path
-
-
-def annotated(path: Path) -> Iterator[chess.pgn.Game]:
-    with path.open(encoding="utf-8") as file:
-        while (game := chess.pgn.read_game(file)) is not None:
-            yield game
-
-
-def test_every_game_is_reviewed_whatever_stands_between_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "games.pgn"
-    default_tags = "".join(f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items())
-    apart = [f'[White "A"]\n\n\n1. e4 e5 2. Nf3 *\n\n{between}\n\n' for between in ("", "{mine}", "*", default_tags)]
-    path.write_text("".join(apart) + '[White "A"]\n1. d4 d5 1-0\n[White "B"]\n1. c4 *\n', encoding="utf-8")
-    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 0
-    found = [len(list(game.mainline_moves())) for game in annotated(tmp_path / "games.annotated.pgn")]
-    assert [plies for plies in found if plies] == [3, 3, 3, 3, 2, 1]
-
-
-def test_letters_of_another_language_are_told_and_prose_is_a_fault(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "games.pgn"
-    path.write_text("Two games:\n\n1. d4 d5 2. Sf3 Sf6 *\n\n1. d4 d5 2. c4 *\n", encoding="utf-8")
-    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 1
-    first, second = annotated(tmp_path / "games.annotated.pgn")
-    assert (first.end().ply(), second.end().ply()) == (4, 3)
-    told = capsys.readouterr().err
-    assert "games.pgn:1:1: 'Two'" in told
-    assert "game 1: read as German" in told
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
-def test_letters_of_names_survive_a_review_and_side_finds_them(tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / "games.pgn"
-    path.write_bytes('[White "Müller"]\n[Black "B"]\n\n1. e4 e5 2. Nf3 Nc6 *\n'.encode(encoding))
-    assert main(["annotate", str(path), "--nodes", "1", "--side", "müller", *FAST]) == 0
-    (game,) = annotated(tmp_path / "games.annotated.pgn")
-    assert game.headers["White"] == "Müller"
-    assert "Müller" in (tmp_path / "games.annotated.html").read_text(encoding="utf-8")
-
-
-def test_known_blunder_of_a_famous_game_is_found(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["annotate", str(games), "--nodes", "2000", *FAST]) == 0
-    fools, reti = annotated(games.with_name("games.annotated.pgn"))
-    assert [node.san() for node in fools.mainline() if 4 in node.nags] == ["g4"]
-    assert [node.san() for node in reti.mainline() if 4 in node.nags] == ["Nxe4"]
-    assert "game 2, 1-0. Richard Réti: accuracy" in capsys.readouterr().out
-    text = games.with_name("games.annotated.html").read_text(encoding="utf-8")
-    assert "8... Nxe4??" in text
-    assert "Turning points" in text
-
-
-def test_an_earlier_review_is_replaced_and_nothing_else(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["annotate", str(games), "--nodes", "1", *FAST]
-    assert main(arguments) == 0
-    assert main([*arguments, "--side", "black"]) == 0
-    review_file = games.with_name("games.annotated.pgn")
-    assert len(list(annotated(review_file))) == 2
-    assert main([*arguments, "--out", str(games.with_suffix(""))]) == 1, "never the games themselves"
-    review_file.write_text("my own notes", encoding="utf-8")
-    assert main(arguments) == 1
-    assert "games.annotated.pgn is not an earlier review" in capsys.readouterr().err
-    assert review_file.read_text(encoding="utf-8") == "my own notes"
-    assert len(list(annotated(games))) == 2
-
-
-def test_one_side_is_judged_and_the_page_is_opened(
-    games: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
-    assert main(["annotate", str(games), "--nodes", "500", "--side", "Tartakower", "--open", *FAST]) == 0
-    told = capsys.readouterr()
-    assert "no 'Tartakower' in <b>Fool & Co</b> - ?: both sides are judged" in told.err
-    _, reti = annotated(games.with_name("games.annotated.pgn"))
-    assert [node.san() for node in reti.mainline() if node.nags and node.turn()] != []
-    assert [node.san() for node in reti.mainline() if node.nags and not node.turn()] == []
-    page_file = games.with_name("games.annotated.html")
-    assert opened == [page_file.resolve().as_uri()]
-    told_of_reti = next(line for line in told.out.splitlines() if line.startswith("game 2"))
-    assert "Tartakower: accuracy" in told_of_reti
-    assert "Réti" not in told_of_reti, "the accuracy of a side that was not judged"
-    assert reti.comment.startswith("Black: accuracy")
-    assert "White:" not in reti.comment
-    assert page_file.read_text(encoding="utf-8").count(" data-flipped aria") == 1
 
 
 def test_accuracy_is_told_for_each_phase() -> None:
@@ -585,116 +409,6 @@ def test_a_game_goes_through_its_phases_once() -> None:
     assert phases(boards) == ["opening", "opening", "middlegame", "endgame", "endgame"]
 
 
-def test_interrupt_keeps_the_finished_games(
-    games: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupted_in_the_second(engine: Engine, game: chess.pgn.Game, *rest: object) -> GameReview:
-        if game.headers["Black"] != "?":
-            raise KeyboardInterrupt
-        return review(game, ScriptedEngine({}))
-
-    monkeypatch.setattr(annotate_command, "review_game", interrupted_in_the_second)
-    assert main(["annotate", str(games), *FAST]) == 130
-    assert len(list(annotated(games.with_name("games.annotated.pgn")))) == 1
-    assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
-    assert "1 game in" in capsys.readouterr().out
-
-
-def test_interrupt_keeps_what_is_done_of_the_game_under_way(
-    games: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    searches = 0
-
-    def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
-        nonlocal searches
-        searches += 1
-        if searches == 4:  # of the position behind 2. g4
-            raise KeyboardInterrupt
-        return engine.search(limits)
-
-    monkeypatch.setattr(annotate_command, "review_game", functools.partial(review_game, search=interrupted_search))
-    assert main(["annotate", str(games), "--nodes", "50", *FAST]) == 130
-    (game,) = annotated(games.with_name("games.annotated.pgn"))
-    assert "Reviewed up to ply 2 of 4." in game.comment
-    assert ["[%eval" in node.comment for node in game.mainline()] == [True, True, False, False]
-    assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
-    assert "interrupted" in capsys.readouterr().err
-
-
-def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "mixed.pgn"
-    impossible = '[White "X"]\n[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n*\n'
-    unreadable = '[White "Y"]\n[SetUp "1"]\n[FEN "no position"]\n\n1. e4 *\n'
-    variant = '[White "Z"]\n[Variant "Antichess"]\n\n1. e4 *\n'
-    path.write_text("\n".join([impossible, FOOLS_MATE, unreadable, variant, "1. d4 *\n"]), encoding="utf-8")
-    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 1
-    first, second = annotated(tmp_path / "mixed.annotated.pgn")
-    assert [node.san() for node in (first.end(), second.end())] == ["Qh4#", "d4"]
-    told = capsys.readouterr().err.splitlines()
-    assert [line.partition(": ")[0] for line in told] == ["game 1", "game 3", "game 4"]
-    assert all("skipping the game" in line for line in told)
-    assert "Antichess" in told[2]
-
-
-@pytest.mark.parametrize(("movetext", "corrected"), [("1. e4 e5", "*"), ("1. f3 e5 2. g4 Qh4#", "0-1")])
-def test_broken_result_tag_is_not_written_through(tmp_path: Path, movetext: str, corrected: str) -> None:
-    path = tmp_path / "game.pgn"
-    path.write_text(f'[White "A"]\n[Result "White wins (on time"]\n\n{movetext}\n\n{FOOLS_MATE}', encoding="utf-8")
-    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 0
-    first, second = annotated(tmp_path / "game.annotated.pgn")
-    assert (first.headers["Result"], second.headers["Result"]) == (corrected, "0-1")
-    assert not first.errors
-    assert not second.errors
-
-
-def test_damaged_game_is_annotated_as_far_as_it_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "broken.pgn"
-    path.write_text('1. e4 e5 2. Ke3 d5 *\n\n[White "Next"]\n\n1. d4 *\n', encoding="utf-8")
-    assert main(["annotate", str(path), "--nodes", "1", *FAST]) == 1
-    assert "broken.pgn:1:13: 'Ke3': illegal move" in capsys.readouterr().err
-    first, second = annotated(tmp_path / "broken.annotated.pgn")
-    assert [node.san() for node in first.mainline()] == ["e4", "e5"]
-    assert second.headers["White"] == "Next"
-
-
-def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
-    console = Console(file=io.StringIO())
-    engine = ScriptedEngine({})
-    for _ in range(2):
-        annotate_command.annotate_game(console, engine, read(FOOLS_MATE), tmp_path / "mine.pgn")  # type: ignore[arg-type]
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [f"mine.annotated{number}.{kind}" for number in ("-2", "") for kind in ("html", "pgn")]
-    (game,) = annotated(tmp_path / "mine.annotated.pgn")
-    assert "Reviewed by Aino" in game.comment
-    assert "20,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
-
-
-def test_file_without_games_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["annotate", str(tmp_path / "missing.pgn"), *FAST]) == 1
-    assert "missing.pgn" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_comment_names_the_loss_and_the_better_move() -> None:
-    game = read(QUIET)
-    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
-    first, second = review(game, ScriptedEngine(script)).moves
-    assert move_comment(first).startswith("Blunder: your winning chances drop from ")
-    assert move_comment(first).endswith("Better was Ke2.")
-    assert move_comment(second) == ""
-
-
-def test_names_in_a_file_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "escapes.pgn"
-    path.write_text('[White "\x1b]0;owned\x07\x1b[2J\x9b31mA"]\n\n1. e4 \x1b[31m *\n', encoding="utf-8")
-    main(["annotate", str(path), "--nodes", "1", *FAST])
-    told = capsys.readouterr()
-    assert "owned" in told.out
-    assert not set("\x1b\x07\x9b") & set(told.out + told.err)
-
-
 def test_other_moves_that_lose_little_are_good_too() -> None:
     """Only the move that Aino prefers counted as an answer."""
     game = read("1. h4 *")
@@ -702,24 +416,19 @@ def test_other_moves_that_lose_little_are_good_too() -> None:
     deeper = {**values, "c2c4": 0.1}  # which looks good, and is not
     script = {game.board().epd(): values}
     script |= {epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q} for move, q in deeper.items()}
-    (move,) = review(game, ScriptedEngine(script)).moves
+    found = review(game, ScriptedEngine(script))
+    (move,) = found.moves
     assert move.judgement == BLUNDER
     assert [good.uci() for good in move.also_good] == ["g1f3"]
-    steps = json.loads(re.search(r'class="steps">(.*?)</script>', game_section(review_of(move), 1, "")[1])[1])
+    steps = steps_of(game_section(found, 1, "")[1])
     assert (steps[1]["answer"], steps[1]["good"]) == ("d2d4", ["g1f3"])
-
-
-def review_of(*moves: MoveReview) -> GameReview:
-    board = chess.pgn.Game.from_board(moves[-1].board)
-    board.end().add_main_variation(moves[-1].move)
-    return GameReview(board, moves[0].before, list(moves))
 
 
 def test_every_mistake_is_asked_for_and_not_the_six_costliest() -> None:
     game = read(RETI)
     found = review(game, ScriptedEngine({}))
     bad = [replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),)) for move in found.moves]
-    steps = json.loads(re.search(r'class="steps">(.*?)</script>', game_section(replace(found, moves=bad), 1, "")[1])[1])
+    steps = steps_of(game_section(replace(found, moves=bad), 1, "")[1])
     assert sum("answer" in step for step in steps) == sum(not move.is_best for move in bad) > 6
 
 

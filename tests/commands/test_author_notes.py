@@ -1,6 +1,5 @@
 """What the author of a game wrote stays, is shown, and is told apart from Aino's reviews."""
 
-import json
 import re
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from engine.board.pgn.game_reader import read_game_file, read_games
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from tests.commands.scripted_reviews import steps_of
 from uci.annotate.comments import add_comments, forget_review
 from uci.annotate.game_page import game_section
 from uci.annotate.review import GameReview, review_game
@@ -153,7 +153,7 @@ def test_the_page_shows_what_the_author_wrote(engine: Engine) -> None:
     add_comments(found)
     name, section = game_section(found, 1, "")
     assert name == "The trap, *"
-    steps = json.loads(re.search(r'class="steps">(.*?)</script>', section, re.S)[1])  # type: ignore[index]
+    steps = steps_of(section)
     assert steps[0]["note"] == "This line is old."
     assert steps[0]["drawn"] == [[chess.F7, chess.F7, "green"], [chess.D1, chess.H5, "red"]]
     assert steps[3]["note"] == "Early."

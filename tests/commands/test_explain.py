@@ -30,7 +30,6 @@ OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
 # White threatens Qxf7 mate; Black is to move.
 SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
-CHECK = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
 ROOKS = "4k3/8/8/8/8/8/4r3/R3K3 w Q - 0 1"
 
 
@@ -129,10 +128,7 @@ def test_threat_is_what_the_opponent_would_do(engine: Engine) -> None:
     assert threat.board.san(threat.line[0]) == "Qxf7#"
     assert threat.verdict.text == "#-1"
     assert threat.verdict.expected == 0.0
-
-
-def test_side_in_check_cannot_pass(engine: Engine) -> None:
-    assert find_threat(engine, chess.Board(ROOKS), 10) is None
+    assert find_threat(engine, chess.Board(ROOKS), 10) is None, "the side in check cannot pass"
 
 
 def test_captures_that_gain_are_listed_best_first() -> None:
@@ -149,12 +145,8 @@ def test_parts_blend_into_the_hybrids_value() -> None:
     blend = 0.75 * network.verdict.expected + 0.25 * material.verdict.expected
     assert judge_at_sight(hybrid, board).expected == pytest.approx(blend, abs=0.002)
     hybrid.close()
-
-
-def test_material_alone_has_one_part() -> None:
-    material = make_evaluator("material")
-    (part,) = value_parts(OPTIONS, material, chess.Board())
-    assert (part.name, part.share) == ("material", 1.0)
+    (alone,) = value_parts(OPTIONS, make_evaluator("material"), chess.Board())
+    assert (alone.name, alone.share) == ("material", 1.0)
 
 
 def test_piece_weights_are_whites_and_leave_out_what_cannot_be() -> None:
@@ -265,17 +257,3 @@ def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path: Path, si
     assert other in mirrored.kinds[0][1][0]
     sights = [re.findall(r"most at (\w\d)", row) for row in (view.kinds[0][1][0], mirrored.kinds[0][1][0])]
     assert [chess.square_name(chess.square_mirror(chess.parse_square(name))) for name in sights[0]] == sights[1]
-
-
-def test_what_cannot_be_explained_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = ("--out", str(tmp_path / "page.html"))
-    assert main(["explain", CHECK, *out, *FAST]) == 1
-    assert main(["explain", "startpos", "--nodes", "0", *out]) == 1
-    assert main(["explain", "startpos", "--nodes", "2", *FAST, "--out", str(tmp_path / "no" / "page.html")]) == 1
-    assert main(["explain", "startpos", "--square", "j9", *out]) == 1
-    lines = capsys.readouterr().err.splitlines()
-    assert "expected a square such as e4, not 'j9'" in lines[3]
-    assert "the game is over" in lines[0]
-    assert "--nodes" in lines[1]
-    assert "No such file" in lines[2]
-    assert list(tmp_path.iterdir()) == []

@@ -1,14 +1,13 @@
-"""One's own games: the index follows the files, loses nothing, and reviews go on where a program was killed."""
+"""One's own games: the index follows the files and loses nothing."""
 
 import contextlib
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,60 +17,23 @@ import chess
 import pytest
 
 from engine.errors import DataError
-from engine.options import EngineOptions
-from engine.player import Engine
-from engine.search.limits import Limits
-from tests.boards import games_in
-from uci.annotate.review import review_game
+from tests.boards import board_after, games_in
+from tests.commands.own_games import GAMES, text_of, whites
 from uci.game.timed_game import Setup, TimedGame
-from uci.language import speak
 from uci.library.game_files import FoundGame, find_games, game_key
-from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted, alone_in
-from uci.library.kept_reviews import KeptReview
+from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted
 from uci.library.questions import IndexQuestions
-from uci.library.review_queue import WISH, BackgroundReviews
-from uci.terminal.reading import read_text_games
-from uci.web.shelf import Shelf
-
-GAMES = [
-    ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5 Nf3 Nc6 Bc4 Nf6 Ng5 d5"),
-    ("Cleo", "anna", "2024.01.03", "0-1", "e4 c5 Nf3 d6 d4 cxd4"),
-    ("Dora", "Eve", "2024.01.04", "1/2-1/2", "d4 d5 c4 e6"),
-]
 
 
-def text_of(games: list[tuple[str, ...]] = GAMES, extra: str = "") -> str:
-    return "\n".join(
-        f'[White "{white}"]\n[Black "{black}"]\n[Date "{date}"]\n[Result "{result}"]\n{extra}\n{moves} {result}\n'
-        for white, black, date, result, moves in games
-    )
-
-
-def test_days_that_are_not_known_and_days_in_other_forms_have_their_place(tmp_path: Path) -> None:
+def test_days_that_are_not_known_and_days_in_other_forms_have_their_place(index: GameIndex, tmp_path: Path) -> None:
     """A game of 2025.??.?? came before all others of that year, and 31.12.2019 was of the year 31."""
     dates = {"2025.03.01": "2025.03.01", "2025.??.??": "2025", "2025.11.??": "2025.11", "2025-3-9": "2025.03.09",
              "31.12.2019": "2019.12.31", "12/31/2018": "2018.12.31", "????.??.??": "", "1858.06.05": "1858.06.05",
              "yesterday": "", "\u0662\u0660\u0662\u0661.01.02": "2021.01.02", "2020.00.00": "2020"}  # fmt: skip
     games = [(f"White {number}", "B", date, "1-0", "e4 e5") for number, date in enumerate(dates)]
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
-    with contextlib.closing(GameIndex(tmp_path)) as index:
-        index.refresh()
-        assert [game["date"] for game in index.find(Wanted())[0]] == sorted(dates.values(), reverse=True)
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[GameIndex]:
-    (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
-    made = GameIndex(tmp_path)
-    made.refresh()
-    yield made
-    made.close()
-
-
-def whites(index: GameIndex, wanted: Wanted = Wanted()) -> list[str]:  # noqa: B008 - frozen
-    games, total = index.find(wanted)
-    assert total == len(games)
-    return [game["white"] for game in games]
+    index.refresh()
+    assert [game["date"] for game in index.find(Wanted())[0]] == sorted(dates.values(), reverse=True)
 
 
 def test_games_are_found_by_opening_player_result_and_side(index: GameIndex) -> None:
@@ -85,7 +47,7 @@ def test_games_are_found_by_opening_player_result_and_side(index: GameIndex) -> 
     assert whites(index, Wanted(result="won", side="black")) == ["Cleo"]
 
 
-def test_the_explorer_counts_games_that_reach_a_position_in_any_order(tmp_path: Path) -> None:
+def test_the_explorer_counts_games_that_reach_a_position_in_any_order(index: GameIndex, tmp_path: Path) -> None:
     games = [
         ("A", "B", "2024.01.01", "1-0", "d4 d5 Nf3 Nf6 c4"),
         ("C", "A", "2024.01.02", "0-1", "Nf3 Nf6 d4 d5 c4 e6"),
@@ -94,22 +56,16 @@ def test_the_explorer_counts_games_that_reach_a_position_in_any_order(tmp_path: 
         ("F", "G", "2024.01.05", "1-0", "d4 d5"),
     ]
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
-    index = GameIndex(tmp_path)
     index.refresh()
-    board = chess.Board()
-    assert [(one.move.uci(), one.counts) for one in index.explore(board, "")] == [
+    assert [(one.move.uci(), one.counts) for one in index.explore(chess.Board(), "")] == [
         ("d2d4", (2, 0, 0, 0)), ("g1f3", (0, 1, 1, 0)), ("e2e4", (0, 0, 0, 1))]  # fmt: skip
-    for san in "d4 Nf6 Nf3 d5".split():
-        board.push_san(san)
+    board = board_after("d4 Nf6 Nf3 d5")
     assert [(one.move.uci(), one.counts) for one in index.explore(board, "")] == [
         ("c2c4", (1, 0, 1, 0)), ("e2e3", (0, 1, 0, 0))]  # fmt: skip
     index.add_name("a")
     assert [(one.move.uci(), one.counts) for one in index.explore(board, "black")] == [("c2c4", (0, 0, 1, 0))]
-    board.push_san("c4")
-    board.push_san("c6")
-    assert index.explore(board, "") == []
+    assert index.explore(board_after("d4 Nf6 Nf3 d5 c4 c6"), "") == []
     assert index.explore(chess.Board("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"), "") == []
-    index.close()
 
 
 @pytest.mark.parametrize("damage", ["lost", "no database", "another version", "in the middle"])
@@ -138,34 +94,18 @@ def test_a_lost_or_damaged_index_is_made_anew(index: GameIndex, tmp_path: Path, 
     questions.close()
 
 
-@pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])
-def test_the_board_stood_still_while_a_game_was_read(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Shelf, str], None]
-) -> None:
-    """In a large file that takes seconds, in which clocks and moves waited."""
-    goes_on, laid, read = threading.Event(), SimpleQueue[Setup](), GameIndex.game
-    monkeypatch.setattr(GameIndex, "game", lambda index, key: goes_on.wait(60.0) and read(index, key))
-    shelf = Shelf(tmp_path, small_engine, lambda message: None, laid.put, lambda: False, Limits(nodes=1))
-    act(shelf, index.find(Wanted())[0][0]["key"])
-    assert laid.empty()
-    goes_on.set()
-    assert laid.get(timeout=60.0).human == (None if act is Shelf.open else chess.WHITE)
-    shelf.close()
-
-
-def test_names_in_other_scripts_and_chapters_of_studies_are_found(tmp_path: Path) -> None:
+def test_names_in_other_scripts_and_chapters_of_studies_are_found(index: GameIndex, tmp_path: Path) -> None:
     """Capitals of other scripts were other letters, and each chapter of a study was a game of ? against ?."""
     games = [("Магнус", "Étienne ÖZIL", "2024.01.02", "1-0", "e4 e5"), ("100%_!", "李", "2024.01.01", "*", "d4 d5")]
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
     chapter = '[Event "Endings: Pawns"]\n[ChapterName "Pawns"]\n[Opening "?"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]'
     (tmp_path / "study.pgn").write_text(f"{chapter}\n\n1. e4 {{ Go }} 1... -- 2. e5 *\n", encoding="utf-8")
-    with contextlib.closing(GameIndex(tmp_path)) as index:
-        assert index.refresh() == []
-        for text in ("магнус", "étienne özil", "МАГ"):
-            assert whites(index, Wanted(text)) == ["Магнус"], text
-        assert whites(index, Wanted("%_!")) == whites(index, Wanted("李")) == ["100%_!"]
-        (found,), _ = index.find(Wanted("pawns"))
-        assert (found["white"], found["black"], found["opening"]) == ("Pawns", "", "")
+    assert index.refresh() == []
+    for text in ("магнус", "étienne özil", "МАГ"):
+        assert whites(index, Wanted(text)) == ["Магнус"], text
+    assert whites(index, Wanted("%_!")) == whites(index, Wanted("李")) == ["100%_!"]
+    (found,), _ = index.find(Wanted("pawns"))
+    assert (found["white"], found["black"], found["opening"]) == ("Pawns", "", "")
 
 
 def test_a_folder_in_which_nothing_can_be_written_shows_its_games(tmp_path: Path) -> None:
@@ -321,26 +261,24 @@ def test_a_deleted_game_came_back_from_another_file(index: GameIndex, tmp_path: 
     assert all(index.game(game["key"]).headers["White"] == game["white"] for game in index.find(Wanted())[0])
 
 
-def test_games_of_one_day_stand_in_their_order_and_two_alike_are_two(tmp_path: Path) -> None:
+def test_games_of_one_day_stand_in_their_order_and_two_alike_are_two(index: GameIndex, tmp_path: Path) -> None:
     """Lichess's files have the latest game first; and who lost to the same trap twice a day had lost once."""
     days = [("12:30:00", "Late"), ("09:00:00", "Early"), ("09:10:00", "Early")]
     text = "".join(text_of([(white, "B", "2025.01.01", "1-0", "f3 e5 g4 Qh4")], f'[UTCTime "{time}"]\n') + "\n"
                    for time, white in days)  # fmt: skip
     (tmp_path / "mine.pgn").write_text(text, encoding="utf-8")
-    with contextlib.closing(GameIndex(tmp_path)) as index:
-        index.refresh()
-        assert whites(index) == ["Late", "Early", "Early"]
-        assert index.find(Wanted())[0][0]["date"] == "2025.01.01"
+    index.refresh()
+    assert whites(index) == ["Late", "Early", "Early"]
+    assert index.find(Wanted())[0][0]["date"] == "2025.01.01"
     games = [TimedGame(Setup()), TimedGame(Setup())]
     games[1].started += timedelta(minutes=1)
     assert len({game_key(game.record()) for game in games}) == 2
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_a_deleted_game_leaves_its_file_and_the_others_in_it(tmp_path: Path, line_end: str) -> None:
+def test_a_deleted_game_leaves_its_file_and_the_others_in_it(index: GameIndex, tmp_path: Path, line_end: str) -> None:
     path = tmp_path / "mine.pgn"
     path.write_bytes(text_of().replace("\n", line_end).encode())
-    index = GameIndex(tmp_path)
     index.refresh()
     keys = {game["white"]: game["key"] for game in index.find(Wanted())[0]}
     index.delete(keys["Cleo"])
@@ -352,7 +290,6 @@ def test_a_deleted_game_leaves_its_file_and_the_others_in_it(tmp_path: Path, lin
     index.delete(keys["Dora"])
     index.delete(keys["Anna"])
     assert not path.exists()
-    index.close()
 
 
 def test_large_and_small_files_give_the_same_games(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,178 +327,7 @@ def test_an_index_that_was_killed_on_the_way_misses_no_game(tmp_path: Path) -> N
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert done.returncode == -signal.SIGKILL
-    index = GameIndex(tmp_path)
-    assert index.find(Wanted())[1] == 20
-    index.refresh()
-    assert index.find(Wanted())[1] == 50
-    index.close()
-
-
-IMPORTING = """
-import os, signal, sys, time
-from pathlib import Path
-from queue import SimpleQueue
-import uci.web.shelf as shelf
-from tests.commands.test_library import Limits, small_engine
-shelf.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
-folder = Path(sys.argv[1])
-made = shelf.Shelf(folder, small_engine, print, print, lambda: False, Limits(nodes=1))
-upload = made.upload_path("lichess me.pgn")
-upload.write_bytes((folder / "mine.pgn").read_bytes().replace(b"Anna", b"Hugo"))
-made.take_in(upload)
-time.sleep(60)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_an_import_that_was_killed_goes_on_at_the_next_start(index: GameIndex, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    told: list[dict[str, object]] = []
-    shelf = Shelf(tmp_path, small_engine, told.append, lambda setup: None, lambda: False, Limits(nodes=1))
-    shelf.arrive()
-    deadline = time.monotonic() + 60.0
-    while not any(message["do"] == "games_read" for message in told):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    shelf.close()
-    assert sorted(whites(index)) == ["Anna", "Cleo", "Dora", "Hugo"]
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name) == [
-        "lichess_me.pgn",
-        "mine.pgn",
-    ]
-
-
-def test_a_page_that_came_back_took_the_imports_at_work_in_again(index: GameIndex, tmp_path: Path) -> None:
-    """It removed the files that were on their way, too. And both files of one name were written to one place."""
-    told: list[dict[str, object]] = []
-    shelf = Shelf(tmp_path, small_engine, told.append, lambda setup: None, lambda: False, Limits(nodes=1))
-    shelf.arrive()
-    uploads = [shelf.upload_path("me.pgn") for _ in range(2)]
-    for upload, white in zip(uploads, (b"Hugo", b"Ines"), strict=True):
-        upload.write_bytes((tmp_path / "mine.pgn").read_bytes().replace(b"Anna", white))
-    with shelf._importing:
-        shelf.take_in(uploads[0])
-        shelf.arrive()
-        shelf.take_in(uploads[1])
-    deadline = time.monotonic() + 60.0
-    while sum(message["do"] == "games_read" for message in told) < 2 or [*tmp_path.glob(".import*")]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    shelf.close()
-    assert {"Hugo", "Ines"} <= set(whites(index))
-    assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
-
-
-def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path: Path) -> None:
-    """It removed them as what a killed program had left."""
-    shelves = [Shelf(tmp_path, small_engine, lambda message: None, lambda setup: None, lambda: False, Limits(nodes=1))
-               for _ in range(3)]  # fmt: skip
-    shelves[0].arrive()
-    upload = shelves[0].upload_path("me.pgn")
-    upload.touch()
-    shelves[1].arrive()
-    assert upload.exists()
-    shelves[0].close()
-    shelves[2].arrive()
-    assert not upload.exists()
-    shelves[2].close()
-
-
-# ---- reviews in the background --------------------------------------------------------------------------------------
-
-
-def small_engine() -> Engine:
-    return Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16))
-
-
-def wait_until_reviewed(reviews: BackgroundReviews, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while reviews.state["left"]:
-        assert time.monotonic() < deadline, reviews.state
-        time.sleep(0.05)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no links")
-def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(tmp_path: Path) -> None:
-    (tmp_path / REVIEWS).mkdir()
-    (tmp_path / REVIEWS / f"gone{WISH}").symlink_to("nowhere")
-    (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
-    assert len(BackgroundReviews(tmp_path, small_engine, Limits(nodes=1))._wishes()) == 1
-
-
-REVIEWING = """
-import sys, time
-from pathlib import Path
-from queue import SimpleQueue
-from tests.commands.test_library import Limits, BackgroundReviews, small_engine
-def tell():
-    print("told", flush=True)
-    time.sleep(600)  # in the middle of the first review
-reviews = BackgroundReviews(Path(sys.argv[1]), small_engine, Limits(nodes=50), tell)
-reviews.begin()
-time.sleep(600)
-"""
-
-
-def test_a_kept_review_is_the_review(tmp_path: Path) -> None:
-    """A page was kept in the language in which it was made."""
-    text = '[White "A"]\n[FEN "4k3/8/8/8/8/8/4P3/4K2R b K - 0 1"]\n\n1... Kd7 {!} 2. e4 (2. O-O) Ke6 3. -- *'
-    game = next(read_text_games(text, "it")).game
-    with small_engine() as engine:
-        found = KeptReview(review_game(engine, game, Limits(nodes=50)), "material", Limits(nodes=50), chess.WHITE)
-    found.write(tmp_path)
-    again = KeptReview.read(tmp_path, game_key(game))
-    assert again.review.moves == found.review.moves
-    assert again.page("") == found.page("")
-    speak("fr")
-    assert '<p class="muted">1 partie, analyse d' in again.page("")
-    speak("en")
-
-
-def test_two_programs_review_a_game_once(index: GameIndex, tmp_path: Path) -> None:
-    key = index.find(Wanted())[0][0]["key"]
-    told = threading.Event()
-    reviews = BackgroundReviews(tmp_path, small_engine, Limits(nodes=50), told.set)
-    with alone_in(tmp_path, "reviewing"):
-        reviews.add([key])
-        assert told.wait(200)
-        assert reviews.state == {"running": "", "share": 0.0, "left": 1, "problem": ""}
-    wait_until_reviewed(reviews)
-    assert index.review_file(key).exists()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_reviews_go_on_after_the_program_was_killed_in_one(index: GameIndex, tmp_path: Path) -> None:
-    keys = [game["key"] for game in index.find(Wanted())[0]]
-    (tmp_path / REVIEWS / f"{keys[0]}{WISH}").touch()
-    (tmp_path / REVIEWS / f"{keys[1]}{WISH}").touch()
-    process = subprocess.Popen([sys.executable, "-c", REVIEWING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "told\n"
-    process.kill()
-    process.wait()
-    process.stdout.close()
-    assert list((tmp_path / REVIEWS).glob(f"*{WISH}")), "killed in the middle"
-    reviews = BackgroundReviews(tmp_path, small_engine, Limits(nodes=50))
-    reviews.begin()
-    wait_until_reviewed(reviews)
-    index.refresh()
-    reviewed = [game["key"] for game in index.find(Wanted())[0] if game["accuracy_white"] is not None]
-    assert sorted(reviewed) == sorted(keys[:2])
-    index.add_name("anna")
-    assert index.unreviewed() == [keys[2]]
-    (point,) = index.progress()
-    assert 0 <= point["accuracy"] <= 100
-    assert len(point["mistakes"]) == 3
-
-
-def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_path: Path) -> None:
-    key = index.find(Wanted())[0][0]["key"]
-    (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
-    os.utime(tmp_path / REVIEWS / f"{'0' * 24}{WISH}", (1, 1))
-    reviews = BackgroundReviews(tmp_path, small_engine, Limits(nodes=50))
-    reviews.add([key])
-    wait_until_reviewed(reviews)
-    assert "not in the list" in reviews.problem
-    assert (tmp_path / REVIEWS / f"{key}.json").exists()
+    with contextlib.closing(GameIndex(tmp_path)) as index:
+        assert index.find(Wanted())[1] == 20
+        index.refresh()
+        assert index.find(Wanted())[1] == 50

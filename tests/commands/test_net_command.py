@@ -12,11 +12,15 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import Dense, dit
 from uci.main import main
 
+CONFIG = TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0)
+
 
 @pytest.fixture
 def net(tmp_path: Path) -> Path:
-    config = TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0)
-    dit.save(tmp_path / "small.dit", build_tower(config, np.random.default_rng(1)), {"positions": 12345})
+    """A tower, beside a sparse network and one of another kind."""
+    dit.save(tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)), {"positions": 12345})
+    dit.save(tmp_path / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
+    dit.save(tmp_path / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
     return tmp_path / "small.dit"
 
 
@@ -35,16 +39,13 @@ def test_info_of_the_shipped_net_and_as_json(net: Path, capsys: pytest.CaptureFi
     assert main(["net", "info", "--json", str(net)]) == 0
     info = json.loads(capsys.readouterr().out)
     assert info["format"] == "dit"
-    model = build_tower(TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0),
-                        np.random.default_rng(0))  # fmt: skip
+    model = build_tower(CONFIG, np.random.default_rng(0))
     assert info["parameters"] == sum(array.size for array in model.named_parameters().values())
 
 
-def test_info_of_other_networks_says_what_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dit.save(tmp_path / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
-    dit.save(tmp_path / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
-    assert main(["net", "info", str(tmp_path / "sparse.dit")]) == 0
-    assert main(["net", "info", str(tmp_path / "dense.dit")]) == 0
+def test_info_of_other_networks_says_what_they_are(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("sparse.dit", "dense.dit"):
+        assert main(["net", "info", str(net.with_name(name))]) == 0
     text = capsys.readouterr().out
     assert "sparse-128" in text
     assert "neither a tower nor a sparse network: dense" in text
@@ -81,8 +82,6 @@ def test_what_cannot_be_converted_is_one_line_on_stderr(
     net: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(net.parent)
-    dit.save(net.parent / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
-    dit.save(net.parent / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
     (net.parent / "text.pb.gz").write_text("no net")
     before = sorted(net.parent.iterdir())
     assert main(["net", *words]) == 1

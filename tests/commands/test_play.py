@@ -3,20 +3,21 @@
 import _thread
 import io
 import os
-import random
 import signal
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import chess
 import chess.pgn
+import numpy as np
 import pytest
 from rich.console import Console
 
 from engine.board.fen import parse_fen
 from engine.options import EngineOptions
-from tests.boards import board_after, games_in
+from tests.boards import board_after, games_in, random_game
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.game.ends import GameEnd
@@ -40,31 +41,30 @@ def test_engine_answers_each_move_until_the_input_ends() -> None:
 
 
 def test_engine_begins_when_the_human_is_black() -> None:
-    game, _, _ = play("a5", human=chess.BLACK)
+    game, _, output = play("undo", "a5", human=chess.BLACK)
     assert len(game.board.move_stack) == 3
     assert game.board.move_stack[1] == chess.Move.from_uci("a7a5")
+    assert "you have no move to take back" in output
 
 
-def test_mate_ends_the_game_and_shows_the_board() -> None:
-    _, end, output = play("Qh4", fen=FOOLS_MATE_NEXT, human=chess.BLACK)
-    assert end == GameEnd("0-1", "checkmate")
-    assert "(q)" in output, "the mating move is marked on the board"
-
-
-def test_third_repetition_is_a_draw() -> None:
-    game, end, _ = play(*["Nf3", "Ng1"] * 3, engine_class=KnightShuffler)
-    assert end == GameEnd("1/2-1/2", "threefold repetition")
-    assert len(game.board.move_stack) == 8
-
-
-def test_fifty_moves_are_a_draw() -> None:
-    _, end, _ = play("Ke2", fen="4k3/8/8/8/8/8/8/R3K3 w - - 99 80")
-    assert end == GameEnd("1/2-1/2", "fifty moves")
-
-
-@pytest.mark.parametrize(("human", "result"), [(chess.WHITE, "0-1"), (chess.BLACK, "1-0")])
-def test_resigning_loses(human: chess.Color, result: str) -> None:
-    assert play("resign", "y", human=human)[1].result == result
+@pytest.mark.parametrize(
+    ("words", "how", "end", "plies"),
+    [
+        (["Qh4"], {"fen": FOOLS_MATE_NEXT, "human": chess.BLACK}, GameEnd("0-1", "checkmate"), 1),
+        (["Nf3", "Ng1"] * 3, {"engine_class": KnightShuffler}, GameEnd("1/2-1/2", "threefold repetition"), 8),
+        ([], {"human": None, "fen": "k7/8/8/p7/P7/8/8/K7 w - - 96 80"}, GameEnd("1/2-1/2", "fifty moves"), 4),
+        (["resign", "y"], {"human": chess.WHITE}, GameEnd("0-1", "you resigned"), 0),
+        (["resign", "y"], {"human": chess.BLACK}, GameEnd("1-0", "you resigned"), 1),
+    ],
+)
+def test_games_end_by_the_rules_and_by_resigning(
+    words: list[str], how: dict[str, Any], end: GameEnd, plies: int
+) -> None:
+    game, found, output = play(*words, **how)
+    assert found == end
+    assert len(game.board.move_stack) == plies
+    assert ("(q)" in output) == (words == ["Qh4"]), "the mating move is marked on the board"
+    assert ("help" in output) == (how.get("human", True) is not None), "who watches types nothing"
 
 
 def test_resigning_is_asked_about() -> None:
@@ -79,12 +79,6 @@ def test_takeback_returns_to_the_own_move_before() -> None:
     game, _, output = play("e4", "takeback", "takeback", "d4")
     assert game.board.move_stack[0] == chess.Move.from_uci("d2d4")
     assert len(game.board.move_stack) == 2
-    assert "you have no move to take back" in output
-
-
-def test_takeback_leaves_the_engines_first_move() -> None:
-    game, _, output = play("undo", human=chess.BLACK)
-    assert len(game.board.move_stack) == 1
     assert "you have no move to take back" in output
 
 
@@ -133,24 +127,19 @@ def test_position_is_set_up_from_a_fen() -> None:
 def test_misspelt_command_is_guessed() -> None:
     assert "Did you mean 'takeback'?" in play("takebak")[2]
     assert "Did you mean" not in play("xx")[2]
+    assert "file not found" in play("load x \u00b2")[2], "a file's name may end in any digit"
 
 
 def long_game() -> chess.Board:
     """Some 30 plies without an end."""
-    board, rng = chess.Board(), random.Random(3)
-    while len(board.move_stack) < 30:
-        board.push(rng.choice([move for move in board.legal_moves if not board.is_capture(move)]))
-    return board
+    return random_game(np.random.default_rng(3), 30)
 
 
-def test_draw_is_declined_early_and_by_an_engine_that_is_better() -> None:
+def test_draw_is_declined_early_and_by_an_engine_that_is_better_and_agreed_else() -> None:
     assert "Draw declined: ask again after move 15." in play("draw")[2]
     _, end, output = play("draw", board=long_game(), engine_class=Optimist)
     assert "Draw declined: Aino prefers its position." in output
     assert end.result == "*"
-
-
-def test_draw_is_agreed_where_the_engine_is_not_better() -> None:
     assert play("draw", board=long_game())[1] == GameEnd("1/2-1/2", "draw agreed")
 
 
@@ -167,14 +156,6 @@ def test_level_is_shown_and_changed_and_a_bad_one_told() -> None:
 def test_opening_is_named_when_it_changes() -> None:
     output = play("e4", "opening", engine_class=Sicilian)[2]
     assert output.count("Sicilian Defence") == 2
-
-
-def test_engine_plays_itself_to_the_end() -> None:
-    board = chess.Board("k7/8/8/p7/P7/8/8/K7 w - - 96 80")
-    game, end, output = play(human=None, board=board)
-    assert end == GameEnd("1/2-1/2", "fifty moves")
-    assert len(game.board.move_stack) == 4
-    assert "help" not in output
 
 
 def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
@@ -204,10 +185,6 @@ def test_a_game_that_another_one_replaces_is_saved(
     play("e4", "fen nonsense", "load nothing.pgn", command)
     (path,) = saved_games()
     assert [game.next().san() for game in games_in(path)] == ["e4"]
-
-
-def test_a_file_name_may_end_in_any_digit() -> None:
-    assert "file not found" in play("load x \u00b2")[2]
 
 
 def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,27 +241,6 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ("--position", "960"),
-        ("--clock", "x"),
-        ("--level", "harder"),
-        ("--black-level", "1"),
-        ("--load", "no.pgn"),
-        ("--nodes", "0"),
-        ("--movetime", "nan"),
-        ("--movetime", "-1"),
-        ("--fen", "x"),
-    ],
-)
-def test_bad_arguments_are_one_line(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["play", *flags]) == 1
-    errors = capsys.readouterr().err
-    assert errors.count("\n") == 1
-    assert flags[1] in errors
 
 
 @pytest.mark.parametrize("option", [("--chess960",), ()])

@@ -64,6 +64,12 @@ class Terminal:
         self._read_to += match.end()
         return match[0]
 
+    def leave(self, word: str) -> None:
+        """Types what ends the program, and waits for its end."""
+        self.type(word)
+        self.wait_for("saved to ")
+        assert self.process.wait(ANSWER_S) == 0
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -143,9 +149,7 @@ def test_flag_falls_while_the_person_thinks(start: Start, tmp_path: Path) -> Non
     terminal.wait_for(r"\[you 0\.0, Aino")
     terminal.wait_for("0-1: White lost on time")
     terminal.wait_for(r"again \(a\), swap \(s\), takeback \(t\), annotate \(n\), quit \(q\): ")
-    terminal.type("q")
-    terminal.wait_for("saved to ")
-    assert terminal.process.wait(ANSWER_S) == 0
+    terminal.leave("q")
     (path,) = saved_files(tmp_path)
     game = read_game(path)
     assert (game.headers["Result"], game.headers["TimeControl"]) == ("0-1", "3")
@@ -170,9 +174,7 @@ def test_rematch_with_colours_swapped_and_take_back_from_mate(start: Start, tmp_
     terminal.wait_for("saved to ")
     terminal.wait_for("1-0: checkmate")
     terminal.wait_for("quit")
-    terminal.type("quit")
-    terminal.wait_for("saved to ")
-    assert terminal.process.wait(ANSWER_S) == 0
+    terminal.leave("quit")
     first, second = (game for path in saved_files(tmp_path) for game in games_in(path))
     assert (first.headers["White"], first.headers["Result"]) == ("You", "0-1")
     assert (second.headers["Black"], second.headers["Result"], second.headers["FEN"]) == ("You", "1-0", MATE_NEXT)
@@ -182,9 +184,7 @@ def test_loaded_game_keeps_sides_level_and_clocks(start: Start, tmp_path: Path) 
     terminal = start("--level", "nodes 20", "--side", "black", "--clock", "10+2")
     terminal.type("e5")
     terminal.wait_for(r"2\.\.\. your move: ")
-    terminal.type("quit")
-    terminal.wait_for("saved to ")
-    assert terminal.process.wait(ANSWER_S) == 0
+    terminal.leave("quit")
     (path,) = saved_files(tmp_path)
     path.write_text(re.sub(r'(BlackClock ")[\d:.]+', r"\g<1>0:07:30.0", path.read_text()))
     terminal = start("--load", "last")

@@ -1,7 +1,6 @@
 """What the terminal game looks like, on the screen and as PGN."""
 
 import io
-import sys
 from pathlib import Path
 
 import chess
@@ -11,7 +10,9 @@ from rich.console import Console
 from rich.style import Style
 
 from engine.cli.console import say
+from tests.boards import board_after
 from tests.commands.terminal_game import FOOLS_MATE_NEXT, PLAIN
+from tests.new_process import largest_file
 from uci.game.game_file import game_from_board, save_game
 from uci.terminal.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board
 from uci.terminal.verdict import Verdict
@@ -20,8 +21,7 @@ from uci.terminal.verdict import Verdict
 
 
 def test_ascii_board_seen_from_both_sides() -> None:
-    board = chess.Board()
-    board.push_san("e4")
+    board = board_after("e4")
     white = render_board(board, chess.WHITE, PLAIN).plain.splitlines()
     black = render_board(board, chess.BLACK, PLAIN).plain.splitlines()
     assert white[0] == " 8  r  n  b  q  k  b  n  r "
@@ -58,8 +58,7 @@ def test_color_and_symbols_only_where_they_can_be_shown(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("few", [False, True])
 def test_pieces_stand_out_from_every_square(few: bool) -> None:
-    board = chess.Board()
-    board.push_san("Nf3")
+    board = board_after("Nf3")
     text = render_board(board, chess.WHITE, BoardStyle(color=True, symbols=True, few_colors=few))
     styles = [span.style for span in text.spans]
     assert len(styles) == 64
@@ -82,8 +81,7 @@ def test_captures_and_material_are_told() -> None:
     for san in ("e4", "d5", "exd5", "Qxd5", "Nc3", "Qxg2", "Bxg2"):
         board.push_san(san)
     assert captured_text(board, PLAIN) == "White took p q, Black took P P; White +8"
-    board = chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
-    board.push_san("dxe3")
+    board = board_after("dxe3", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
     assert captured_text(board, PLAIN) == "Black took P; Black +1"
 
 
@@ -91,8 +89,7 @@ def test_captures_and_material_are_told() -> None:
 
 
 def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
-    board = chess.Board(FOOLS_MATE_NEXT)
-    board.push_san("Qh4#")
+    board = board_after("Qh4#", FOOLS_MATE_NEXT)
     game = game_from_board(board, {"White": "You", "Date": "2024.05.06"}, "0-1", {1: 61.5})
     path = tmp_path / "game.pgn"
     save_game(game, path)
@@ -104,30 +101,16 @@ def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
     assert (first.headers["Result"], first.headers["Date"], first.headers["White"]) == ("0-1", "2024.05.06", "You")
     assert [move.uci() for move in first.mainline_moves()] == ["d8h4"]
     assert first.end().clock() == 61.5
+    assert game_from_board(board_after("e4 e6"), {}).headers["Opening"] == "French Defence"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
 def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: Path) -> None:
-    import resource
-
     game, path = game_from_board(chess.Board(), {"White": "You"}), tmp_path / "game.pgn"
     save_game(game, path)
     before = path.read_bytes()
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, most))
-    try:
-        with pytest.raises(OSError, match="large"):
-            save_game(game, path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    with largest_file(len(before) + 20), pytest.raises(OSError, match="large"):
+        save_game(game, path)
     assert path.read_bytes() == before
-
-
-def test_opening_goes_into_the_headers() -> None:
-    board = chess.Board()
-    board.push_san("e4")
-    board.push_san("e6")
-    assert game_from_board(board, {}).headers["Opening"] == "French Defence"
 
 
 # ---- the terminal ---------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ import chess
 import pytest
 
 from engine.errors import DataError
+from tests.boards import board_after
 from tests.browser.test_games import PUZZLE
-from tests.commands.test_annotate import ScriptedEngine, epd, read, review
+from tests.commands.scripted_reviews import ScriptedEngine, epd, read, review
 from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
 from uci.game.game_file import games_folder
@@ -55,18 +56,12 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others: dict[str, 
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "h2h4": -0.6, **others}
     script = {game.board().epd(): values}
-    script |= {epd(game, move): {next(iter(after(game, move).legal_moves)).uci(): -q} for move, q in values.items()}
+    script |= {epd(game, move): {next(iter(board_after(move).legal_moves)).uci(): -q} for move, q in values.items()}
     found = review(game, ScriptedEngine(script))
     assert found.moves[0].judgement == BLUNDER
     expected = [{"fen": chess.STARTING_FEN, "moves": ["d2d4"]}] if drawn else []
     assert puzzles_of(found, chess.WHITE) == expected
     assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
-
-
-def after(game: chess.pgn.Game, move: str) -> chess.Board:
-    board = game.board()
-    board.push_uci(move)
-    return board
 
 
 def test_puzzles_of_kept_reviews_are_taken_up_once(trainer: Trainer, tmp_path: Path) -> None:

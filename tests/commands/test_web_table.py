@@ -4,6 +4,7 @@ import chess
 import chess.pgn
 import pytest
 
+from tests.boards import board_after
 from tests.commands.terminal_game import Time
 from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
@@ -49,15 +50,11 @@ def test_flag_falls_while_nobody_moves() -> None:
     time.seconds = 60.1
     assert table.fall_of_flag()
     assert (table.end.result, table.end.reason) == ("0-1", "White lost on time")
-
-
-def test_a_move_after_the_fall_of_the_flag_is_not_played() -> None:
     time, table = timed()
     play(table, "e4", "e5")
     time.seconds = 61
     play(table, "Nf3")
-    assert table.plies == 2
-    assert table.end is not None
+    assert (table.plies, table.end is None) == (2, False), "a move after the fall of the flag is not played"
 
 
 @pytest.mark.parametrize("stop", ["wait", "analyse"])
@@ -97,10 +94,7 @@ def test_mate_and_resigning_can_be_taken_back() -> None:
 
 
 def test_the_moves_of_a_loaded_game_are_taken_back_as_others_are() -> None:
-    board = chess.Board()
-    for move in moves("e2e4", "e7e5", "g1f3", "b8c6"):
-        board.push(move)
-    table = Table(Setup(board))
+    table = Table(Setup(board_after("e4 e5 Nf3 Nc6")))
     assert table.take_back()
     assert table.take_back()
     assert (table.plies, table.first_ply) == (0, 0)
@@ -133,13 +127,8 @@ def test_a_board_for_analysis_grows_by_the_moves_made_on_it() -> None:
     assert table.is_analysing
     table.analyse(False)
     assert table.is_analysing
-
-
-def test_what_is_looked_at_stays_inside_the_line() -> None:
-    table = Table(Setup(human=None))
-    table.explore(moves("e2e4"))
     table.look(True, 9)
-    assert table.place == (False, 1)
+    assert table.place == (False, 2), "what is looked at stays inside the line"
 
 
 def test_the_record_has_players_result_clock_and_variation() -> None:

@@ -1,28 +1,42 @@
-"""A small sparse network of plain layers, the oracle of the kernels, with inputs for it."""
+"""The plain arithmetic of the sparse networks, the oracle of the kernels, as a layer with inputs for it."""
+
+from typing import Any
 
 import numpy as np
 
 from engine import nn
 from tests.gradient.cases import RNG, Case
-from tests.unit.network import sparse_layers as oracle
+from tests.unit.network.sparse_arithmetic import sparse_network, value_network
 
 FEATURES = np.array([[0, 6, -1], [2, 5, 1]])
 CHOICES = np.array([[4, 0, 4, -1], [1, -1, -1, -1]])
 SORTS = np.array([[[0, 2], [0, 3], [1, 2], [1, 2]], [[1, 3], [0, 2], [0, 2], [0, 2]]])
 VIEWS = np.array([[[0, 3, -1], [4, 2, 6]], [[1, -1, -1], [5, 0, 2]]])
 VERSIONS = np.array([1, 0])
+SHAPES: dict[str, tuple[int, ...]] = {
+    "trunk.accumulator.weight": (7, 6), "trunk.accumulator.bias": (6,), "policy.weight": (5, 3), "policy.bias": (5,),
+    "policy.sort_weight": (2, 3), "policy.sort_bias": (4,), "value.dense1.weight": (2, 4, 3),
+    "value.dense1.bias": (2, 4), "value.dense2.weight": (2, 3, 4), "value.dense2.bias": (2, 3),
+    "value.output.weight": (2, 2, 3), "value.output.bias": (2, 2), "own.rows.weight": (7, 8), "own.rows.bias": (8,),
+    "own.dense1.weight": (2, 2, 8), "own.dense1.bias": (2, 2), "own.dense2.weight": (2, 3, 4),
+    "own.dense2.bias": (2, 3), "own.output.weight": (2, 2, 3), "own.output.bias": (2, 2),
+}  # fmt: skip
 
 
-def sparse_network() -> oracle.ListNetwork:
-    rows = oracle.SparseDense(7, 6, RNG)
-    trunk = nn.Sequential(rows=rows, clip=nn.Activation("clipped_relu"), product=oracle.PairProduct())
-    head = oracle.ChosenSequential(
-        oracle.ChosenDense(3, 4, 2, RNG), nn.Activation("tanh"), oracle.ChosenDense(4, 2, 2, RNG)
-    )
-    small = oracle.ChosenDense(8, 2, 2, RNG), oracle.ChosenDense(4, 3, 2, RNG), oracle.ChosenDense(3, 2, 2, RNG)
-    views = oracle.TwoViews(oracle.SparseDense(7, 8, RNG), *small)
-    views.rows.params["bias"] += 0.5  # in the middle of the range that is not clipped
-    return oracle.ListNetwork(trunk, oracle.ScoredRows(3, 5, 4, 2, RNG), {"value": head}, views)
+class Oracle(nn.Layer):
+    """Most units lie in the middle of the range that is not clipped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.params = {name: 0.3 * RNG.standard_normal(shape) for name, shape in SHAPES.items()}
+        for name in ("trunk.accumulator.bias", "value.dense1.bias", "value.dense2.bias", "own.rows.bias"):
+            self.params[name] += 0.5
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        features, chosen, sorts, views, version = x
+        outputs, backward = sparse_network(self.params, features, chosen, sorts, version)
+        own, own_backward = value_network(self.params, views, version, "own.")
+        return outputs | {"own": own}, lambda dy: (None, backward(dy) | own_backward(dy["own"]))
 
 
-ORACLE_CASE = Case(sparse_network(), (FEATURES, CHOICES, SORTS, VIEWS, VERSIONS))
+ORACLE_CASE = Case(Oracle(), (FEATURES, CHOICES, SORTS, VIEWS, VERSIONS))

@@ -26,6 +26,7 @@ FAILURES = {
     "lost": ("wait", CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")),
     "lost while copying": ("upload", CUDARuntimeError("cudaErrorECCUncorrectable")),
 }
+PLAYS, INSTEAD = "; the network plays with Backend numpy", "; using Backend auto"
 MOVES = "position startpos moves e2e4 e7e5"
 
 
@@ -81,37 +82,27 @@ def plays_on(talk: Conversation, net: Path) -> None:
     assert found == expected
 
 
+# Which backend is asked for, whether the check of the device succeeds, and how the lines begin and end that are said.
+LOADS = {
+    "checked": ("auto", False, [("a GPU answers, but a stand-in failed while it was checked", PLAYS)]),
+    "loading": ("auto", True, [("", "; the same network plays on with Backend numpy")]),
+    "named": ("cupy", False, [("backend 'cupy' needs the cupy package and a GPU that computes", INSTEAD), ("", PLAYS)]),
+}
+
+
+@pytest.mark.parametrize("when", LOADS)
 @pytest.mark.parametrize("failure", FAILURES)
-def test_device_that_cannot_compute_at_load_costs_one_line(failure, device, talk, net):
-    device.fail(*FAILURES[failure])
-    talk.say("setoption name Backend value auto", "isready")
-    (line,) = about_gpu(talk)
-    assert line.startswith("a GPU answers, but a stand-in failed while it was checked")
-    assert line.endswith("; the network plays with Backend numpy")
-    assert str(FAILURES[failure][1]) in line
-    plays_on(talk, net)
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-def test_device_that_fails_while_it_loads_the_network_costs_one_line(failure, device, talk, net):
-    get_backend("cupy")  # the check succeeds
-    kind, error = FAILURES[failure]
-    device.fail(kind, error, after=3)
-    talk.say("isready")
-    (line,) = about_gpu(talk)
-    assert line.endswith("; the same network plays on with Backend numpy")
-    assert str(error) in line
-    plays_on(talk, net)
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-def test_named_device_that_fails_at_load_costs_that_option_alone(failure, device, talk, net):
-    device.fail(*FAILURES[failure])
-    talk.say("setoption name Backend value cupy", "isready")
-    refusal, news = about_gpu(talk)
-    assert refusal.startswith("backend 'cupy' needs the cupy package and a GPU that computes")
-    assert refusal.endswith("; using Backend auto")
-    assert news.endswith("; the network plays with Backend numpy")
+def test_device_that_fails_at_load_costs_one_line_or_the_option_that_names_it(failure, when, device, talk, net):
+    backend, passes, expected = LOADS[when]
+    if passes:
+        get_backend("cupy")
+    device.fail(*FAILURES[failure], after=3 * passes)
+    talk.say(f"setoption name Backend value {backend}", "isready")
+    told = about_gpu(talk)
+    for line, (begin, end) in zip(told, expected, strict=True):
+        assert line.startswith(begin)
+        assert line.endswith(end)
+    assert when == "named" or str(FAILURES[failure][1]) in told[0]
     plays_on(talk, net)
 
 

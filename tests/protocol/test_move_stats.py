@@ -38,7 +38,4 @@ def test_proven_and_certain_moves_are_marked() -> None:
     assert line.startswith("info string e1g1  (103 ) N:       3 (+ 0) (P: 100.0%) ")
     assert line.endswith(" (T)")
     assert move_stats(result(castle), chess.Board(CASTLING, chess960=True))[0].startswith("info string e1h1 ")
-
-
-def test_root_without_moves_has_no_lines() -> None:
     assert move_stats(SearchResult(None, None, [], [], 0, 0), chess.Board()) == []

@@ -64,13 +64,6 @@ def test_gui_that_closes_the_pipe_ends_the_engine() -> None:
     process.stdin.close()
 
 
-def test_wrong_flag_value_is_an_error_of_the_command_line() -> None:
-    done = subprocess.run([*COMMAND, "--hash-mib", "0"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "hash_mib" in done.stderr
-    assert done.stdout == ""
-
-
 def test_options_come_from_the_users_file(tmp_path: Path) -> None:
     folder = tmp_path / "aino"
     folder.mkdir()

@@ -25,23 +25,6 @@ def nothing_follows(talk: Conversation, word: str, count: int) -> bool:
     return len(talk.answers(word)) == count
 
 
-# ---- answers --------------------------------------------------------------------------------------------------------
-
-
-def test_uci_lists_identity_and_options(talk: Conversation) -> None:
-    talk.say("uci")
-    assert talk.lines[0].startswith("id name Aino")
-    assert talk.lines[1].startswith("id author")
-    assert talk.lines[-1] == "uciok"
-    assert talk.engine is None, "the engine is loaded at isready, not before"
-
-
-def test_isready_before_uci_loads_the_engine(talk: Conversation) -> None:
-    talk.say("isready")
-    assert talk.lines == ["readyok"]
-    assert talk.engine is not None
-
-
 def test_searchmoves_and_limits_reach_the_engine(talk: Conversation) -> None:
     talk.say("go wtime 1000 btime 900 winc 10 searchmoves e2e4 d2d4")
     talk.wait_for("bestmove")
@@ -60,11 +43,6 @@ def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
     talk.say(f"position {STALEMATE}", "go nodes 5")
     talk.wait_for("bestmove", 2)
     assert "info depth 0 score cp 0" in talk.lines
-
-
-def test_stop_and_ponderhit_when_idle_say_nothing(talk: Conversation) -> None:
-    talk.say("stop", "ponderhit", "isready", "stop", "ponderhit")
-    assert talk.lines == ["readyok"]
 
 
 def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversation) -> None:
@@ -116,15 +94,6 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
     talk.wait_for("bestmove")
     named = [line.split()[4] for line in talk.lines if " currmove " in line]
     assert named == ["e2e4", "d2d4", "e2e4"]
-
-
-def test_failing_search_still_plays_a_legal_move(talk: Conversation, capsys: pytest.CaptureFixture[str]) -> None:
-    talk.say("isready")
-    talk.engine.fail = True
-    talk.say("go nodes 1 searchmoves d2d4")
-    assert talk.wait_for("bestmove") == ["bestmove d2d4"]
-    assert "search failed: RuntimeError: broken on purpose" in talk.infos()
-    assert "RuntimeError" in capsys.readouterr().err
 
 
 # ---- junk keeps the state -------------------------------------------------------------------------------------------

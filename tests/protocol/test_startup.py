@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Self
 
 import chess.engine
@@ -92,6 +94,25 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
+@pytest.fixture
+def waiting(folder: Path) -> Iterator[Preparation]:
+    """A preparation whose compiler waits until the file `stop` is removed."""
+    (folder / "stop").touch()
+    preparation = Preparation(OPTIONS, "material")
+    wait_until((folder / "work").exists)
+    yield preparation
+    (folder / "stop").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The time in seconds, and how many of ten steps are done, as a test says."""
+    now = SimpleNamespace(seconds=100.0, done=1)
+    monkeypatch.setattr(time, "monotonic", lambda: now.seconds)
+    monkeypatch.setattr(Place, "counted", lambda place: (now.done, 10))
+    return now
+
+
 def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder: Path) -> None:
     told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
@@ -104,70 +125,38 @@ def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(f
     assert (folder / "work").read_text() == "x"
 
 
-def test_the_time_left_counts_down_during_a_long_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "stop").touch()
-    preparation = Preparation(OPTIONS, "material")
-    wait_until((folder / "work").exists)
-    now, done = 100.0, 1
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    monkeypatch.setattr(Place, "counted", lambda place: (done, 10))
-
-    def left() -> float | None:
-        progress = preparation.progress()
-        return progress.seconds_left
-
-    assert left() is None
-    now, done = 102.0, 3
-    assert left() == 7.0
-    now = 105.0
-    assert left() == 4.0
-    now = 115.0
-    assert left() == 1.0
-    done = 8
-    assert left() == pytest.approx(15.0 / 7 * 2)
-    done = 10
-    assert left() == 0.0
-    (folder / "stop").unlink()
+def test_the_time_left_counts_down_during_a_long_step(waiting: Preparation, seen: SimpleNamespace) -> None:
+    for seen.seconds, seen.done, left in (
+        (100.0, 1, None), (102.0, 3, 7.0), (105.0, 3, 4.0), (115.0, 3, 1.0), (115.0, 8, 15.0 / 7 * 2), (115.0, 10, 0.0)
+    ):  # fmt: skip
+        found = waiting.progress().seconds_left
+        assert found == (left if left is None else pytest.approx(left))
 
 
 @pytest.mark.parametrize("count", [2, 7, 10])
-def test_an_estimate_that_was_too_low_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_an_estimate_that_was_too_low_is_given_up(waiting: Preparation, seen: SimpleNamespace, count: int) -> None:
     """100%, 0 s left stood there for more than 100 seconds."""
-    (folder / "stop").touch()
-    preparation = Preparation(OPTIONS, "material")
-    wait_until((folder / "work").exists)
-    now, done = 100.0, 1
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    monkeypatch.setattr(Place, "counted", lambda place: (done, 10))
-    preparation.progress()
-    now, done = 101.0, count
-    told = preparation.progress()
+    waiting.progress()
+    seen.seconds, seen.done = 101.0, count
+    told = waiting.progress()
     assert not told.is_late
     assert f"{count}0%" in str(told)
-    now += told.seconds_left + background._LATE_S + 0.1
-    told = preparation.progress()
-    assert told.share is None
-    assert told.seconds_left is None
+    seen.seconds += told.seconds_left + background._LATE_S + 0.1
+    told = waiting.progress()
+    assert (told.share, told.seconds_left) == (None, None)
     assert str(told) == f"compiling {count} of 10, longer than estimated"
-    done = count = min(10, count + 1)
-    assert preparation.progress().is_late == (count == 10 and told.done == 10)
-    (folder / "stop").unlink()
+    seen.done = min(10, count + 1)
+    assert waiting.progress().is_late == (count == 10)
 
 
-def test_two_programs_at_once_compile_once_and_both_wait(folder: Path) -> None:
+@pytest.mark.parametrize(("other", "work"), [("material", "x"), ("sparse", "xx")])
+def test_two_programs_at_once_compile_the_same_once_and_both_wait(folder: Path, other: str, work: str) -> None:
     told: list[LoadingProgress] = []
-    first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "material")
+    first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, other)
     second.wait(told.append)
     first.wait(None)
     assert told
-    assert (folder / "work").read_text() == "x"
-
-
-def test_other_options_are_compiled_after_the_first(folder: Path) -> None:
-    first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, "sparse")
-    first.wait(None)
-    second.wait(None)
-    assert (folder / "work").read_text() == "xx"
+    assert (folder / "work").read_text() == work
 
 
 def test_each_fraction_of_tactical_nodes_started_a_compiler(folder: Path) -> None:
@@ -265,29 +254,23 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_compiler_that_was_killed_was_never_missed(folder: Path) -> None:
-    (folder / "stop").touch()
+def test_compiler_that_was_killed_was_never_missed(folder: Path, waiting: Preparation) -> None:
     told: list[LoadingProgress] = []
-    preparation = Preparation(OPTIONS, "material")
-    wait_until((folder / "work").exists)
-    preparation._compiler.kill()
+    waiting._compiler.kill()
     (folder / "stop").unlink()
-    preparation.wait(told.append)
+    waiting.wait(told.append)
     assert [str(one) for one in told if one.problem] == ["the compiler failed with status -9; starting it again"]
     assert (folder / "work").read_text() == "xx"
     assert list(folder.glob("compiled-*"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path) -> None:
-    (folder / "stop").touch()
-    first = Preparation(OPTIONS, "material")
-    wait_until((folder / "work").exists)
+def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path, waiting: Preparation) -> None:
     second = Preparation(OPTIONS, "material")
-    first._compiler.kill()
+    waiting._compiler.kill()
     (folder / "stop").unlink()
     second.wait(None)
-    first.wait(None)  # it does without
+    waiting.wait(None)  # it does without
     assert (folder / "work").read_text() == "xx"
 
 

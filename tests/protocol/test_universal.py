@@ -133,7 +133,7 @@ def test_readyok_comes_at_once_during_a_search(engine: EngineProcess) -> None:
 
 
 def test_stop_when_idle_prints_nothing(engine: EngineProcess) -> None:
-    engine.send("stop", "stop")
+    engine.send("stop", "ponderhit", "stop")
     assert engine.read_for(SETTLE_S) == []
 
 

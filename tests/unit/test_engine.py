@@ -64,25 +64,6 @@ def test_a_board_that_cannot_be_played_is_refused_before_the_search_and_the_old_
 # ---- in the background ----------------------------------------------------------------------------------------------
 
 
-def test_a_search_in_the_background_reports_and_stops():
-    told = threading.Event()
-    with engine() as player:
-        player.set_position(chess.Board())
-        job = player.start(Limits(infinite=True), lambda infos: told.set())
-        assert told.wait(120)
-        assert not job.done()
-        player.stop()
-        assert job.result(120).best_move in chess.Board().legal_moves
-
-
-def test_a_stop_that_overtakes_the_start_still_ends_the_search():
-    with engine() as player:
-        for _ in range(20):
-            job = player.start(Limits(infinite=True))
-            player.stop()
-            assert job.result(120).best_move is not None
-
-
 def test_a_second_start_leaves_the_first_search_within_reach():
     with engine() as player:
         first, second = player.start(Limits(infinite=True)), player.start(Limits(infinite=True))
@@ -368,15 +349,12 @@ def book(tmp_path):
     return str(path)
 
 
-def test_the_book_is_played_by_the_clock_and_never_in_analysis(book):
+def test_the_book_is_played_by_the_clock_and_never_in_analysis(book, monkeypatch):
     with engine(own_book=True, book_file=book) as player:
         assert player.search(Limits(movetime_ms=50)).best_move.uci() == "b1a3"
         assert player.search(Limits(nodes=50)).nodes == 50
         player.set_options(EngineOptions(**{**player.options.__dict__, "analyse_mode": True}))
         assert player.search(Limits(movetime_ms=30)).infos, "it has searched"
-
-
-def test_a_book_in_the_home_folder_is_found(book, monkeypatch):
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(Path(book).parent))
     with engine(own_book=True, book_file="~/book.bin") as player:

@@ -23,8 +23,6 @@ from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concaten
 from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_result, wdl_from_score
 from tests.selfplay.conftest import games_of
 
-CASTLING_GAME = "e2e4 e7e5 g1f3 g8f6 f1c4 f8c5 e1g1 e8g8 f1e1".split()
-
 
 def sample(positions: PositionSet, augment: int) -> sampler.TrainingBatch:
     batch = sampler.new_training_batch(positions.n_positions)

@@ -1,116 +1,34 @@
 """The report of a run: what it counts, what it draws, and its page."""
 
-import csv
 import json
 import re
 import shutil
-import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import chess
 import pytest
 
-from engine.board.convert import encode_move, row_from_board
-from engine.errors import ConfigError, RunError
+from engine.board.convert import row_from_board
+from engine.errors import RunError
 from engine.pages.chart import HEIGHT, WIDTH
 from selfplay.matches.archive import GameRow
-from selfplay.matches.statistics import score_from_elo
-from selfplay.records.endings import Ending
-from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games, write_segment
 from selfplay.report.charts import Chart, Curve, draw_chart, ticks
-from selfplay.report.comparison_page import comparison_page
-from selfplay.report.facts import RunFacts, read_facts
+from selfplay.report.facts import read_facts
 from selfplay.report.live import LivePage, serving
-from selfplay.report.metrics import EventFiles, Metrics, metrics_of, read_run
+from selfplay.report.metrics import metrics_of
 from selfplay.report.opening_tree import opening_tree
 from selfplay.report.page import report_page
-from selfplay.report.pretraining_page import pretraining_page, read_pretraining
 from selfplay.report.samples import choose_samples, sample_of_game
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
-from selfplay.run.guards import summarise
-from selfplay.run.ledger import SCHEMA, GateResult, Phase, ledger_row
-from selfplay.training.family import scores_of
-from selfplay.training.losses import Losses, LossSums, number_text
-from selfplay.training.pretraining import read_log
-from tests.documents.pages import ROOT
-from tests.selfplay.run.crews import TINY, record_of
-
-LOST, EVEN, WON = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
-
-
-def game_of(
-    sans: str,
-    points: int = 0,
-    ending: Ending = Ending.OTHER,
-    values: list[tuple[float, float, float]] | None = None,
-    **more: int,
-) -> SelfPlayRecord:
-    """A game of these moves; `values` are the root's win, draw and loss for the side to move."""
-    board, codes = chess.Board(), []
-    for san in sans.split():
-        move = board.parse_san(san)
-        codes.append(encode_move(board, move))
-        board.push(move)
-    return record_of(codes, values or [EVEN] * len(codes), white_points=points, ending=ending, **more)
-
-
-FOOLS_MATE = "f3 e5 g4 Qh4#"
-SHUFFLE = "Nf3 Nf6 Ng1 Ng8 Nf3 Nf6 Ng1 Ng8"
-GAMES = [
-    replace(game_of(FOOLS_MATE, -1, Ending.CHECKMATE, [LOST, WON, LOST, WON]), played_through=True, gave_up=1),
-    replace(game_of(SHUFFLE, 0, Ending.REPETITION, number=1), played_through=True, gave_up=-1),
-    game_of("e4 e5 Qh5 Ke7", 1, Ending.RESIGNATION, [EVEN, EVEN, WON, LOST], number=2),
-    game_of("e4 c5", 0, Ending.LENGTH, number=3),
-]
-
-
-def gate_result(elo: float, accepted: bool = True) -> GateResult:
-    return GateResult(accepted, True, (0, 0, 2, 6, 2), 3.0, score_from_elo(elo), elo, elo - 40, elo + 40)
-
-
-def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
-    """A run whose generations had the same games and these gates; one more is to be played."""
-    run = RunFolder(path, TINY)
-    for number, result in enumerate(gates, 1):
-        run.ledger.begin_generation(number, config_text(run.config))
-        games = [game_of("e4 e5", number=i, generation=number) for i in range(2)] if number > 1 else GAMES
-        write_segment(run.replay, number, games)
-        run.ledger.note_games(number, [ledger_row(game) for game in games])
-        run.ledger.note_self_play(number, asdict(summarise(games, run.config.games)))
-        for step in (10, 20):
-            run.ledger.note_losses(number, step, "train", {"policy": 3.0 - step / 20, "value": 1.0})
-        run.ledger.note_losses(number, 20, "after", {"policy": 2.0, "value": 0.9, "top1": 0.3})
-        run.ledger.note_gate(number, result)
-        run.ledger.enter_phase(number, Phase.DONE)
-    run.ledger.begin_generation(len(gates) + 1, config_text(run.config))
-    return run
-
-
-def facts_with(path: Path, gates: list[GateResult]) -> RunFacts:
-    """What is read of such a run."""
-    run_with(path, gates).close()
-    return read_facts(path)
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The generations whose games the report reads."""
-    numbers: list[int] = []
-
-    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
-        numbers.append(number)
-        return published_games(replay, number)
-
-    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
-    return numbers
-
+from selfplay.run.ledger import GateResult, Phase, ledger_row
+from tests.selfplay.report.runs import FOOLS_MATE, GAMES, facts_with, game_of, gate_result, run_with, write_pretraining
+from tests.selfplay.run.crews import TINY
 
 # ---- openings and samples -----------------------------------------------------------------------------------------
 
@@ -271,20 +189,6 @@ def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> Non
     assert "Resignations are untested so far" in report_page(read_facts(tmp_path))
 
 
-def write_pretraining(tmp_path: Path) -> None:
-    """The folder of a supervised run of 60 steps with one held-out scoring, killed while it wrote."""
-    tmp_path.mkdir(exist_ok=True)
-    config = json.dumps({"net": "64x6", "minutes": 3.0, "positions": 0})
-    (tmp_path / "config.json").write_text(config, encoding="utf-8-sig")  # as Notepad of Windows saves it
-    losses = {"policy": 3.0, "value": 0.9, "moves_left": 0.1}
-    lines = [
-        {"step": step, "elapsed_s": 2.0 * step, "progress": step / 90, "positions": 256 * step, "losses": losses}
-        | {"positions_per_s": 128.0, "scores": {**losses, "top1": 0.25 + step / 1000} if step == 60 else None}
-        for step in (20, 40, 60)
-    ]
-    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 8')
-
-
 def test_report_of_a_pretraining_run_shows_its_losses(tmp_path: Path, aino_train: Callable[..., str]) -> None:
     write_pretraining(tmp_path)
     told = aino_train("report", tmp_path)
@@ -304,146 +208,6 @@ def test_report_goes_on_beside_damaged_games(tmp_path: Path, caplog: pytest.LogC
     assert read_facts(tmp_path).tree.games == 3
     assert "damaged bytes" in caplog.text
     assert len(published_games(run.replay, 1)) == 3
-
-
-# ---- numbers and comparisons --------------------------------------------------------------------------------------
-
-
-def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train, read):
-    run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)]).close()
-    aino_train("report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv")
-    assert read == sorted(set(read)) != [], "the games are read once for the page and the files"
-    (run,) = json.loads((tmp_path / "run.json").read_text())
-    assert (run["run"], run["x"]) == ("run", "generation")
-    assert run["settings"]["games.visits"] == TINY["games"]["visits"]
-    first, second, third = run["rows"]
-    assert {"games": 4, "positions": 18, "policy": 2.0, "top1": 0.3, "elo": 30, "accepted": 1}.items() <= first.items()
-    assert (second["accepted"], second["gained"]) == (0, pytest.approx(first["gained"]))
-    assert "elo" not in third
-    assert run["steps"][0] == {"generation": 1, "step": 10, "policy": 2.5, "value": 1.0}
-    table = list(csv.DictReader((tmp_path / "run.csv").read_text().splitlines()))
-    assert [row["elo"] for row in table] == ["30.0", "-40.0", ""]
-    assert {row["run"] for row in table} == {"run"}
-
-
-def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    for name, gates in (("slow", [gate_result(30)]), ("again", [gate_result(10), gate_result(20)])):
-        run = run_with(tmp_path / name, gates)
-        for number in range(1, len(gates) + 1):
-            run.ledger.add_work(number, 60.0)
-        run.close()
-    out = tmp_path / "both.html"
-    assert "2 runs" in aino_train("report", tmp_path / "slow", tmp_path / "again", "--out", out)
-    text = out.read_text(encoding="utf-8")
-    shared = text.count('class="series s1" d="M0 6H28"')
-    alone = len(re.findall(r"on the held-out games of (?:slow|again)</figcaption>", text))
-    assert shared >= 4
-    assert alone == 12, "losses on other games are not drawn in one chart"
-    assert shared + alone == text.count("<figure")
-    write_pretraining(tmp_path / "supervised")
-    told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
-    assert "only runs of one kind" in told
-    assert "a different name" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
-
-
-@pytest.mark.parametrize("marks", [("a", "a"), ("a", "b"), ("a", None)])
-def test_scores_on_other_games_were_drawn_in_one_chart(tmp_path: Path, marks: tuple[str, str | None]) -> None:
-    runs = []
-    for name, mark in zip(("one", "two"), marks, strict=True):
-        write_pretraining(tmp_path / name)
-        config = {"net": "64x6", **({"heldout": mark} if mark else {})}
-        (tmp_path / name / "config.json").write_text(json.dumps(config))
-        runs.append(metrics_of(read_run(tmp_path / name)))
-    text = comparison_page(runs)
-    assert ("on the held-out games of one<" in text) == (marks[0] != marks[1])
-    assert ("on held-out games<" in text) == (marks[0] == marks[1])
-
-
-def test_settings_that_differ_are_listed() -> None:
-    one = Metrics("a", "generation", {"seed": 1, "net": "16x1"}, [{"generation": 1, "policy": 2.0}], [])
-    other = replace(one, run="b", settings={"seed": 2, "net": "16x1"})
-    text = comparison_page([one, other])
-    assert '<th scope="row">seed</th><td>1</td><td>2</td>' in text
-    assert '<th scope="row">net</th>' not in text
-    with pytest.raises(ConfigError, match="at most 4"):
-        comparison_page([one] * 5)
-
-
-def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
-    write_pretraining(tmp_path)
-    metrics = metrics_of(read_run(tmp_path))
-    assert [(row["positions"], row["top1"]) for row in metrics.rows] == [(15360, 0.31)]
-    assert [row["step"] for row in metrics.steps] == [20, 40]
-    assert metrics.settings["net"] == "64x6"
-
-
-def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
-    run = run_with(tmp_path, [gate_result(30), gate_result(30), gate_result(30)])
-    run.ledger.add_work(1, 1800.0)
-    run.ledger.add_work(1, 1800.0)  # after a pause of any length
-    run.ledger.add_work(2, 3600.0)
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
-        ledger.execute("UPDATE generations SET started = 7200, finished = 3600")  # the clock was set
-    run.close()
-    facts = read_facts(tmp_path)
-    assert [one.hours for one in facts.generations] == [1.0, 1.0, None, None]
-    assert [row.get("hours") for row in metrics_of(facts).rows] == [1.0, 2.0, None, None]
-    assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(facts)
-
-
-def test_a_report_decoded_every_game_for_two_counts(tmp_path: Path, read: list[int]) -> None:
-    run = run_with(tmp_path, [gate_result(30)] * 12)
-    run.close()
-    facts = read_facts(tmp_path)
-    assert read == [1, *range(5, 13)], "those that are shown"
-    assert (facts.generations[0].given_up, facts.generations[0].wrong) == (2, 1)
-
-
-def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
-    write_pretraining(tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()[:-1]]
-    rows[-1] |= {"positions_per_s": None, "losses": None}
-    rows[-1]["scores"] |= {"moves_left": None, "top1": None}
-    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    facts = read_pretraining(tmp_path)
-    assert metrics_of(facts).rows == [{"positions": 15360, "step": 60, "hours": 1 / 30, "policy": 3.0, "value": 0.9}]
-    page = pretraining_page(facts)
-    assert "Top-1 accuracy" not in page
-    assert "0.0%" not in page
-    assert "<dd>128</dd>" in page, "the last speed that was measured"
-    assert LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0).means == Losses(None, 0.5, None)
-    assert scores_of(0.0, LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0)).top1 is None
-    assert number_text(None) == "-"
-
-
-def test_a_log_of_a_killed_run_repeats_no_step(tmp_path: Path) -> None:
-    write_pretraining(tmp_path)
-    lines = (tmp_path / "log.jsonl").read_text().splitlines()
-    (tmp_path / "log.jsonl").write_text("\n".join([*lines[:2], *lines[1:3], lines[3] + lines[0]]))
-    assert [row["step"] for row in read_log((tmp_path / "log.jsonl").read_text())] == [20, 40, 60]
-
-
-def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
-    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    run = run_with(tmp_path / "run", [gate_result(30)])
-    files = EventFiles(tmp_path / "events")
-    files.update([metrics_of(read_run(tmp_path / "run"))])
-    events = accumulators.EventAccumulator(str(tmp_path / "events" / "run"))
-    events.Reload()
-    found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
-    assert [(one.step, one.tensor_proto.float_val[0]) for one in found["rows/elo"]] == [(1, 30.0)]
-    assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
-    run.ledger.note_gate(2, gate_result(50))
-    run.close()
-    files.update([metrics_of(read_run(tmp_path / "run"))])
-    events.Reload()
-    grown = [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors("rows/elo")]
-    assert grown == [(1, 30.0), (2, 50.0)], "each number once, in the file that grows"
-    files.close()
-    again = EventFiles(tmp_path / "events")
-    again.update([metrics_of(read_run(tmp_path / "run"))])  # was refused
-    again.close()
-    assert len(list((tmp_path / "events" / "run").iterdir())) == 1
 
 
 def test_rejected_candidates_were_missing_in_the_chart(tmp_path: Path) -> None:
@@ -524,21 +288,3 @@ def test_a_live_page_is_not_made_anew_for_every_look(monkeypatch: pytest.MonkeyP
     page = LivePage(lambda: made.append(1) or "page")  # type: ignore[func-returns-value]
     assert page.text() == page.text() == "page"
     assert made == [1]
-
-
-def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:
-    """In the order of the tables; a column may be followed by its meaning."""
-    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").partition("## Take the numbers out")[2]
-    described = {cells[1].strip("` "): re.findall(r"`(\w+)`", cells[2]) for cells in map(cells_of, page.splitlines())}
-    tables = sqlite3.connect(":memory:")
-    tables.executescript(SCHEMA)
-    for (name,) in tables.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        assert described[name] == [row[1] for row in tables.execute(f"PRAGMA table_info({name})")], name
-    run_with(tmp_path, [gate_result(30)]).close()
-    columns = set(metrics_of(read_run(tmp_path)).rows[0])
-    assert columns <= set(re.findall(r"`(\w+)`", page)), columns
-
-
-def cells_of(line: str) -> list[str]:
-    """The cells of a line of a table, with empty ones around them and at the end."""
-    return [*line.split("|"), "", "", ""]

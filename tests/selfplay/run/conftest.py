@@ -1,13 +1,14 @@
 """What several tests of runs begin with, made once."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from selfplay.run.folder import RunFolder
-from selfplay.run.ledger import Ledger
-from selfplay.run.phases import run_generations
+from selfplay.run.ledger import Ledger, Phase
+from selfplay.run.phases import run_generations, run_phase
 from selfplay.run.playing import GenerationTask
 from tests.selfplay.run.crews import NUMBERS, games_here, never, open_run, tiny_task
 
@@ -35,6 +36,29 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
     assert run_generations(run, 1, never)
     yield run
     run.close()
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run whose first games are played and not yet learned from."""
+    run = open_run(tmp_path_factory.mktemp("played"))
+    assert run_phase(run, Phase.GENERATE, never)
+    run.close()
+    return run.path
+
+
+@pytest.fixture
+def generated(played: Path, tmp_path: Path) -> RunFolder:
+    """The test's own copy of that run."""
+    shutil.copytree(played, tmp_path, dirs_exist_ok=True)
+    return open_run(tmp_path)
+
+
+@pytest.fixture
+def finished(straight: RunFolder, tmp_path: Path) -> RunFolder:
+    """The test's own copy of the run with one generation."""
+    shutil.copytree(straight.path, tmp_path, dirs_exist_ok=True)
+    return open_run(tmp_path)
 
 
 @pytest.fixture(scope="session")

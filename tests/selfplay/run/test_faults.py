@@ -6,8 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, RunError
-from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.game import encode_record
 from selfplay.records.replay import (
     ReplayWriter,
     part_path,
@@ -30,29 +29,12 @@ from selfplay.run.fitting import fit, replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations, run_phase
-from tests.new_process import wait_until
+from tests.new_process import largest_file, wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, open_run
 
 ROOT = Path(__file__).parents[3]
 FLAGS = ["--net=16x1", *TINY_FLAGS]
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond `size` bytes: what a full disk is like, without filling one."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def append_all(writer: ReplayWriter, games: list[SelfPlayRecord]) -> None:
-    for game in games:
-        writer.append(game)
 
 
 # ---- full disk ----------------------------------------------------------------------------------------------------
@@ -62,13 +44,13 @@ def test_game_that_found_no_room_is_stored_later(straight: RunFolder, tmp_path: 
     games = published_games(straight.replay, 1)
     writer = ReplayWriter(tmp_path, 1)
     with largest_file(sum(len(encode_record(game)) for game in games[:3])), pytest.raises(OSError, match="large"):
-        append_all(writer, games)
+        list(map(writer.append, games))
     writer.close()
     before = len(writer.games)
     assert 1 <= before < len(games)
     again = ReplayWriter(tmp_path, 1)
     assert sorted(again.games) == [game.number for game in games[:before]]
-    append_all(again, games)
+    list(map(again.append, games))
     again.publish()
     assert [encode_record(game) for game in published_games(tmp_path, 1)] == [encode_record(game) for game in games]
 
@@ -80,8 +62,7 @@ def test_full_disk_is_said_and_nothing_is_lost(size, named, straight, tmp_path, 
         said = aino_train("loop", tmp_path, "--generations", 1, status=1)
     assert named in said
     aino_train("loop", tmp_path, "--generations", 1)
-    run = open_run(tmp_path)
-    assert_same_generation(run, straight)
+    assert_same_generation(open_run(tmp_path), straight)
 
 
 def test_full_disk_at_the_very_beginning(tmp_path: Path, aino_train: Callable[..., str]) -> None:
@@ -141,24 +122,20 @@ def test_damage_in_a_begun_segment_is_cut_and_played_again(damage, straight, tmp
 
 
 @pytest.mark.parametrize("damage", [lambda path: flip(path, 0.5), Path.unlink])
-def test_damaged_newest_games_are_played_again_before_they_are_fitted(damage, straight, tmp_path, capsys):
-    run = open_run(tmp_path)
-    assert run_phase(run, Phase.GENERATE, never)
-    damage(segment_path(run.replay, 1))
-    assert run_generations(run, 1, never)
+def test_damaged_newest_games_are_played_again_before_they_are_fitted(damage, straight, generated, capsys):
+    damage(segment_path(generated.replay, 1))
+    assert run_generations(generated, 1, never)
     assert "played again" in capsys.readouterr().out
-    assert_same_generation(run, straight)
+    assert_same_generation(generated, straight)
 
 
-def test_damaged_older_games_are_left_out_with_a_warning(tmp_path, caplog, aino_train):
-    run = open_run(tmp_path)
-    assert run_generations(run, 1, never)
-    assert run_phase(run, Phase.GENERATE, never)
-    flip(segment_path(run.replay, 1), 0.5)
+def test_damaged_older_games_are_left_out_with_a_warning(finished, tmp_path, caplog, aino_train):
+    assert run_phase(finished, Phase.GENERATE, never)
+    flip(segment_path(finished.replay, 1), 0.5)
     with caplog.at_level(logging.WARNING):
-        assert fit(run, 2, lambda share, text: None, lambda text: None, never) is not None
+        assert fit(finished, 2, lambda share, text: None, lambda text: None, never) is not None
     assert "gen-00001.replay" in caplog.text
-    assert replay_set(run, 1).n_games == 5
+    assert replay_set(finished, 1).n_games == 5
     assert "11 games" in aino_train("export", tmp_path, "--pgn", tmp_path / "all.pgn")
 
 
@@ -173,27 +150,23 @@ def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
 # ---- deleted and damaged files of the run -------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("generated")
 def test_run_without_its_database_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    run = open_run(tmp_path)
-    assert run_phase(run, Phase.GENERATE, never)
     (tmp_path / "ledger.sqlite").unlink()
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
     assert "ledger.sqlite is missing" in said
     assert "--initial nets/best.dit" in said
 
 
-def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(straight, tmp_path, aino_train):
-    run = open_run(tmp_path)
-    assert run_phase(run, Phase.GENERATE, never)
-    checkpoint = run.fit_checkpoint(1)
+def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(straight, generated, tmp_path, aino_train):
+    checkpoint = generated.fit_checkpoint(1)
     checkpoint.write_bytes(b"PK half a checkpoint")
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
     assert "gen-00001.npz: not a readable checkpoint" in said
     assert "Remove the file and run the same command again; this training then starts over" in said
     checkpoint.unlink()
     aino_train("loop", tmp_path, "--generations", 1)
-    run = open_run(tmp_path)
-    assert_same_generation(run, straight)
+    assert_same_generation(open_run(tmp_path), straight)
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:

@@ -140,9 +140,8 @@ def test_games_without_a_position_to_learn_from_are_played_again(tmp_path: Path)
     assert len(published_games(run.replay, 1)) == len(run.ledger.games(1)) == 4
 
 
+@pytest.mark.usefixtures("finished")
 def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_ones(tmp_path: Path) -> None:
-    run = open_run(tmp_path)
-    assert run_generations(run, 1, never)
     run = run_with(tmp_path, "games", full_share=0.0)
     assert run_generations(run, 1, never)
     assert run.ledger.current() == (2, Phase.DONE)
@@ -171,23 +170,19 @@ def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path: Path) -> None
         run.opening_rows()
 
 
+@pytest.mark.usefixtures("generated")
 def test_fewer_games_than_before_the_damage_are_enough(tmp_path: Path) -> None:
-    run = open_run(tmp_path)
-    assert run_phase(run, Phase.GENERATE, never)
     segment_path(tmp_path / "replay", 1).unlink()
     run = run_with(tmp_path, "games", count=3)
     assert run_generations(run, 1, never)
     assert len(run.ledger.games(1)) == 3
 
 
-def test_lost_candidate_is_trained_again(tmp_path: Path) -> None:
-    run = open_run(tmp_path)
-    assert run_phase(run, Phase.GENERATE, never)
-    assert run_phase(run, Phase.FIT, never)
-    candidate = weights_of(run.candidate(1))
-    run.candidate(1).unlink()
-    assert run_generations(run, 1, never)
-    assert weights_of(run.candidate(1)) == candidate
+def test_lost_candidate_is_trained_again(generated: RunFolder, straight: RunFolder) -> None:
+    assert run_phase(generated, Phase.FIT, never)
+    generated.candidate(1).unlink()
+    assert run_generations(generated, 1, never)
+    assert weights_of(generated.candidate(1)) == weights_of(straight.candidate(1))
 
 
 # ---- phases that are not due, or resumed with other settings --------------------------------------------------------
@@ -209,11 +204,12 @@ def stopped_after(calls: int) -> Callable[[], bool]:
     return lambda: next(left, True)
 
 
-def test_training_resumed_with_other_settings_begins_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    resumed, straight = (open_run(tmp_path / name) for name in ("resumed", "straight"))
-    assert run_phase(resumed, Phase.GENERATE, never)
-    assert not run_phase(resumed, Phase.FIT, stopped_after(5))
-    assert run_phase(straight, Phase.GENERATE, never)
+def test_training_resumed_with_other_settings_begins_again(
+    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("resumed", "straight"):
+        shutil.copytree(played, tmp_path / name)
+    assert not run_phase(open_run(tmp_path / "resumed"), Phase.FIT, stopped_after(5))
     resumed, straight = (run_with(tmp_path / name, "fit", batch_size=16) for name in ("resumed", "straight"))
     for run in (resumed, straight):
         assert run_phase(run, Phase.FIT, never)
@@ -222,22 +218,17 @@ def test_training_resumed_with_other_settings_begins_again(tmp_path: Path, capsy
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
 
 
-def test_training_that_was_begun_in_another_order_begins_again(tmp_path, monkeypatch, capsys):
-    run = open_run(tmp_path)
-    assert run_phase(run, Phase.GENERATE, never)
-    monkeypatch.setattr(fitting, "ORDER_VERSION", 1)
-    assert not run_phase(run, Phase.FIT, stopped_after(5))
-    monkeypatch.undo()
-    assert run_phase(run, Phase.FIT, never)
+def test_training_that_was_begun_in_another_order_begins_again(generated, monkeypatch, capsys):
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting, "ORDER_VERSION", 1)
+        assert not run_phase(generated, Phase.FIT, stopped_after(5))
+    assert run_phase(generated, Phase.FIT, never)
     assert "begins again" in capsys.readouterr().out
 
 
-def test_gate_resumed_with_other_settings_counts_its_own_games(tmp_path, capsys):
-    resumed, straight = (open_run(tmp_path / name) for name in ("resumed", "straight"))
-    for run in (resumed, straight):
-        assert run_phase(run, Phase.GENERATE, never)
-        assert run_phase(run, Phase.FIT, never)
-    resumed = run_with(tmp_path / "resumed", "gate", visits=12, longest=10, pairs=9)
+def test_gate_resumed_with_other_settings_counts_its_own_games(generated, straight, tmp_path, capsys):
+    assert run_phase(generated, Phase.FIT, never)
+    resumed = run_with(tmp_path, "gate", visits=12, longest=10, pairs=9)
     seen = [0]
 
     def after_some_games() -> bool:
@@ -245,9 +236,8 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(tmp_path, capsys)
         return seen[0] >= 3
 
     assert not run_phase(resumed, Phase.GATE, after_some_games)
-    resumed = open_run(tmp_path / "resumed")
-    for run in (resumed, straight):
-        assert run_phase(run, Phase.GATE, never)
+    resumed = open_run(tmp_path)
+    assert run_phase(resumed, Phase.GATE, never)
     assert f"{seen[0]} gate games were played under other settings and do not count" in capsys.readouterr().out
     assert resumed.ledger.gate(1) == straight.ledger.gate(1)
     ((conditions, points),) = straight.ledger.gate_points(1).items()

@@ -1,6 +1,5 @@
 """Positions of a tree's nodes: the moves on the way are legal, and the node is reached by them."""
 
-import chess
 import numpy as np
 
 from engine.board.convert import row_from_board
@@ -10,12 +9,12 @@ from engine.board.movegen import generate
 from engine.search.limits import Limits
 from engine.search.tree import MAX_DEPTH, NODES, ROOT
 from selfplay.teachers.draw_trees import put_position
+from tests.boards import board_after
 from tests.unit.search.flat import engine
 
 
 def test_nodes_have_the_positions_that_their_moves_lead_to():
-    board = chess.Board()
-    board.push_uci("e2e4")
+    board = board_after("e2e4")
     with engine() as player:
         player.set_position(board)
         player.search(Limits(nodes=400))

@@ -27,7 +27,7 @@ from selfplay.training.mixture import SparseMixture
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
 from tests.selfplay.conftest import games_of
-from tests.unit.network.sparse_layers import layers_of
+from tests.unit.network.sparse_arithmetic import sparse_network
 from tests.unit.network.test_sparse import versions_of
 
 CONFIG = SparseConfig(width=128, hidden=8)
@@ -64,14 +64,14 @@ def test_overfits_one_game(positions: PositionSet) -> None:
 
 
 def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) -> tuple[list[float], dict]:
-    """Losses and gradients through the layers and losses of the learning library, in float64."""
-    model = layers_of(SparseNetwork(CONFIG, np.random.default_rng(1))).astype(np.float64)
+    """Losses of the learning library and gradients by plain arithmetic, in float64."""
+    parameters = SparseNetwork(CONFIG, np.random.default_rng(1)).astype(np.float64).named_parameters()
     features = np.where(np.arange(batch.features.shape[1]) < batch.n_features[:count, None], batch.features[:count], -1)
     legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
     rows, sorts = np.where(legal, batch.rows[:count], -1), np.where(legal[:, :, None], batch.sorts[:count], 0)
     versions = versions_of(features)
     assert len(set(versions)) == 8
-    outputs, backward = model.forward((features, rows, sorts, versions))
+    outputs, backward = sparse_network(parameters, features, rows, sorts, versions)
     targets = np.where(legal, batch.policy[:count], 0)
     known = batch.n_moves[:count] > 0
     policy, dlogits = softmax_cross_entropy(outputs["policy"], targets, legal | ~known[:, None])
@@ -80,8 +80,7 @@ def gradients_by_layers(batch: SparseBatch, count: int, weights: LossWeights) ->
     left = np.where(known, batch.moves_left[:count], outputs["value"][:, 3])
     length, dleft = huber(outputs["value"][:, 3:], left[:, None])
     slopes = np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1)
-    _, grads = backward({"policy": dlogits, "value": slopes})
-    return [policy, value, length], grads
+    return [policy, value, length], backward({"policy": dlogits, "value": slopes})
 
 
 def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:

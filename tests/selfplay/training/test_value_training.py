@@ -20,7 +20,6 @@ from engine.network.value.parameters import (
     WEIGHT_LIMIT,
     ValueConfig,
     ValueTables,
-    value_config_of,
 )
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
 from selfplay.data.label_sampler import LabelRows, held_out, targets_at
@@ -45,7 +44,7 @@ from tests.selfplay.training.learners import (
     assert_threads_change_nothing,
     parameters_after,
 )
-from tests.unit.network.sparse_layers import value_layers
+from tests.unit.network.sparse_arithmetic import value_network
 
 CONFIG = SparseConfig(width=128, value=ValueConfig(128))
 NET = str(CONFIG)
@@ -115,20 +114,19 @@ def sibling_loss(outputs: np.ndarray, batch: ValueBatch) -> tuple[float, np.ndar
 def gradients_by_layers(
     trunk: Layer, batch: ValueBatch, weights: LossWeights
 ) -> tuple[list[float], dict[str, np.ndarray]]:
-    """Losses and gradients through the layers and losses of the learning library, in float64."""
-    layers = value_layers(value_config_of(trunk.config()))
-    layers.adopt_parameters(trunk.astype(np.float64).named_parameters())
+    """Losses of the learning library and gradients by plain arithmetic, in float64."""
+    parameters = trunk.astype(np.float64).named_parameters()
     listed = np.arange(MAX_VIEW) < batch.n_rows[:, None, None]
     features = np.where(listed, batch.features.reshape(len(batch.features), 2, MAX_VIEW), -1)
     black = np.flatnonzero(batch.side)
     features[black] = features[black, ::-1]  # the mover's view comes first
-    outputs, backward = layers.forward((features, batch.version))
+    outputs, backward = value_network(parameters, features, batch.version)
     value, dvalue = softmax_cross_entropy(outputs[:, :3], batch.wdl)
     left = np.where(batch.moves_left >= 0, batch.moves_left, outputs[:, 3])
     length, dleft = huber(outputs[:, 3:], left[:, None])
     differences, dsiblings = sibling_loss(outputs, batch)
     slopes = np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1)
-    _, grads = backward(slopes + weights.siblings * dsiblings / len(outputs))
+    grads = backward(slopes + weights.siblings * dsiblings / len(outputs))
     return [value, length, differences / len(outputs)], grads
 
 

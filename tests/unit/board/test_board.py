@@ -34,8 +34,7 @@ def test_a_lost_castling_right_makes_another_position():
 
 
 def test_null_moves_are_taken_along():
-    board = chess.Board()
-    board.push_san("e4")
+    board = board_after("e4")
     board.push(chess.Move.null())
     board.push_san("d4")
     stack = stack_from_board(board)

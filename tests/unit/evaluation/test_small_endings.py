@@ -28,6 +28,7 @@ from engine.tactics.small_endings import (
 )
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
+from tests.regression.test_endings import best_defence
 from tests.unit.search.flat import search
 
 UNKNOWN = (0.25, 0.5, 33.0)
@@ -204,19 +205,8 @@ def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen: str, tables: chess
             if is_over or board.is_checkmate():
                 break
             assert board.halfmove_clock < 100
-            board.push(longest_defence(board, tables))
+            board.push(best_defence(board, tables))
     assert board.is_checkmate() or tables.probe_wdl(board) == -2
-
-
-def longest_defence(board: chess.Board, tables: chess.syzygy.Tablebase) -> chess.Move:
-    """The move after which the other side needs the most plies to its next pawn move or capture."""
-
-    def plies(move: chess.Move) -> int:
-        after = board.copy(stack=False)
-        after.push(move)
-        return tables.probe_dtz(after)
-
-    return max(board.legal_moves, key=plies)
 
 
 @pytest.mark.parametrize(

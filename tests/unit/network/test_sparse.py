@@ -49,7 +49,7 @@ from engine.nn import dit
 from engine.tactics.quiescence import new_space, settled_value
 from engine.tactics.see import see
 from tests.unit.board.board_positions import odd_position
-from tests.unit.network.sparse_layers import layers_of
+from tests.unit.network.sparse_arithmetic import sparse_network
 from tests.unit.network.test_value_inference import by_layers
 
 CONFIG = SparseConfig(width=128, hidden=8)
@@ -342,8 +342,8 @@ def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
 
 
 def layers_outputs(model: SparseNetwork, leaves: LeafBatch, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(logits, probabilities of win, draw and loss, moves left) by the layers, in float32."""
-    outputs, _ = layers_of(model).forward(lists_of(leaves, count))
+    """(logits, probabilities of win, draw and loss, moves left) by plain arithmetic, in float32."""
+    outputs, _ = sparse_network(model.named_parameters(), *lists_of(leaves, count))
     weights = np.exp(outputs["value"][:, :3])
     wdl = weights / weights.sum(axis=1, keepdims=True)
     return outputs["policy"], wdl, np.maximum(100 * outputs["value"][:, 3], 0)
@@ -396,7 +396,6 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     evaluator.evaluate(leaves, count)
     calm = np.exp(by_layers(loaded, config, list(leaves.rows[:count]))[:, :3])
     calm /= calm.sum(axis=1, keepdims=True)
-    loaded = loaded.with_children({})
     logits, wdl, _ = layers_outputs(loaded, leaves, count)
     same = []
     for leaf in range(count):

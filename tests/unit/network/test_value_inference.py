@@ -32,7 +32,7 @@ from engine.network.value.inference import (
 )
 from engine.network.value.parameters import DENSE1_LIMIT, WEIGHT_LIMIT, ValueConfig
 from engine.tactics.see import see
-from tests.unit.network.sparse_layers import layers_of
+from tests.unit.network.sparse_arithmetic import value_network
 
 POSITIONS = 60
 
@@ -71,7 +71,7 @@ def by_layers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) 
             out[view, :count] = found[:count]
     versions = np.array([men_bucket(row) for row in rows])
     assert len(set(versions.tolist())) > 3
-    return layers_of(net).value_trunk.forward((features, versions))[0]
+    return value_network(net.named_parameters(), features, versions, "value_trunk.")[0]
 
 
 def by_integers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) -> np.ndarray:

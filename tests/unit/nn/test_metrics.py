@@ -13,12 +13,9 @@ OUTPUTS = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [5.0, 4.0, 0.0], [0.0, 0.0
 TRUTH = np.array([0, 1, 1, 2])
 
 
-def test_accuracy_takes_classes_and_rows_of_probabilities() -> None:
+def test_accuracy_takes_classes_rows_of_probabilities_and_the_sign_of_a_yes_or_no() -> None:
     assert accuracy(OUTPUTS, TRUTH) == 0.75
     assert accuracy(OUTPUTS, np.eye(3)[TRUTH]) == 0.75
-
-
-def test_accuracy_of_one_yes_or_no_question_goes_by_the_sign() -> None:
     logits = np.array([[2.0], [-1.0], [-3.0], [0.5]])
     assert accuracy(logits, np.array([[1], [0], [1], [1]])) == 0.75
 

@@ -43,13 +43,10 @@ def test_convolution_gives_known_values() -> None:
     assert y[0, 0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 3, 4]]
 
 
-def test_flatten_orders_by_channel_then_square() -> None:
+def test_flatten_orders_by_channel_then_square_and_reshape_keeps_the_order() -> None:
     x = np.arange(12).reshape(1, 2, 2, 3)
     channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     assert nn.Flatten().forward(channels_last)[0].tolist() == [list(range(12))]
-
-
-def test_reshape_keeps_the_order_of_numbers() -> None:
     y, backward = nn.Reshape([3, 4]).forward(np.arange(24.0).reshape(2, 2, 6))
     assert y.shape == (2, 3, 4)
     assert y.ravel().tolist() == list(range(24))
@@ -64,12 +61,9 @@ def test_max_pool_takes_the_largest_and_sends_the_gradient_there() -> None:
     assert dx[0, 0].tolist() == [[0, 10, 20, 0], [0, 0, 0, 0]]  # of equal ones the first takes all
 
 
-def test_max_pool_never_chooses_padding() -> None:
+def test_pools_may_leave_out_a_rest_and_overlap_and_never_choose_padding() -> None:
     y, _ = nn.MaxPool2D(3, stride=1, padding=1).forward(np.full((1, 1, 3, 3), -7.0, np.float32))
     assert (y == -7).all()
-
-
-def test_pools_may_leave_out_a_rest_and_overlap() -> None:
     x = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
     assert nn.MaxPool2D(2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]
     assert nn.AveragePool2D(3, stride=2).forward(x)[0][0, 0].tolist() == [[6, 8], [16, 18]]

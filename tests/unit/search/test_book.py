@@ -46,22 +46,24 @@ def test_moves_come_as_often_as_they_weigh(tmp_path):
     assert 540 < counts[chess.Move.from_uci("e2e4")] < 660
 
 
-def test_an_unknown_position_has_no_move(tmp_path):
-    path = write_book(tmp_path / "b.bin", [(chess.Board(), "e2e4", 1)])
-    other = chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1")
-    with closing(PolyglotBook(path)) as book:
-        assert book.move(other, rng()) is None
+# Positions, a move as books write it, and the move that it is.
+WRITTEN = [
+    (chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1"), "e1h1", "e1g1"),
+    (chess.Board("r3k3/8/8/8/8/8/8/4K3 b q - 0 1"), "e8c8", "e8c8"),  # in two steps
+    (chess.Board("4k3/8/8/8/8/8/8/2K3R1 w G - 0 1", chess960=True), "c1g1", "c1g1"),
+    (chess.Board("8/4P3/8/8/8/k7/8/K7 w - - 0 1"), "e7e8r", "e7e8r"),
+    (chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1"), "d4e3", "d4e3"),
+    (chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1"), "e7e5", "e7e5"),
+    (chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 99 80"), "a1a8", "a1a8"),  # mates
+]
 
 
-def test_castling_and_promotion_are_read_for_both_kinds_of_chess(tmp_path):
-    castling = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
-    shuffled = chess.Board("4k3/8/8/8/8/8/8/2K3R1 w G - 0 1", chess960=True)
-    promoting = chess.Board("8/4P3/8/8/8/k7/8/K7 w - - 0 1")
-    path = write_book(tmp_path / "b.bin", [(castling, "e1h1", 1), (shuffled, "c1g1", 1), (promoting, "e7e8r", 1)])
+def test_castling_promotion_and_en_passant_are_read_for_both_kinds_of_chess(tmp_path):
+    path = write_book(tmp_path / "b.bin", [(board, move, 1) for board, move, _ in WRITTEN])
     with closing(PolyglotBook(path)) as book:
-        assert book.move(castling, rng()) == chess.Move.from_uci("e1g1")
-        assert book.move(shuffled, rng()) == chess.Move.from_uci("c1g1")
-        assert book.move(promoting, rng()) == chess.Move.from_uci("e7e8r")
+        for board, _, move in WRITTEN:
+            assert book.move(chess.Board(board.fen(), chess960=board.chess960), rng()) == chess.Move.from_uci(move)
+        assert book.move(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"), rng()) is None, "an unknown position"
 
 
 def test_illegal_entries_are_never_played(tmp_path):
@@ -106,32 +108,12 @@ def test_book_moves_that_draw_or_lose_at_once_are_not_played(tmp_path, fen, bad)
         assert book.move(board, rng()) is None
 
 
-def test_a_book_move_that_mates_is_played(tmp_path):
-    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 99 80")
-    with closing(PolyglotBook(write_book(tmp_path / "b.bin", [(board, "a1a8", 1)]))) as book:
-        assert book.move(board, rng()) == chess.Move.from_uci("a1a8")
-
-
-def test_castling_written_as_two_steps_and_en_passant_keys_are_read(tmp_path):
-    castling = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
-    passing = chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
-    unpassable = chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1")
-    path = write_book(tmp_path / "b.bin", [(castling, "e1g1", 1), (passing, "d4e3", 1), (unpassable, "e7e5", 1)])
-    with closing(PolyglotBook(path)) as book:
-        assert book.move(castling, rng()) == chess.Move.from_uci("e1g1")
-        assert book.move(passing, rng()) == chess.Move.from_uci("d4e3")
-        assert book.move(chess.Board(unpassable.fen()), rng()) == chess.Move.from_uci("e7e5")
-
-
 @pytest.mark.parametrize("content", [b"", b"fifteen bytes..", bytes(range(240, 256)) + bytes(16)])
 def test_a_file_that_is_no_book_is_refused_at_opening(tmp_path, content):
     path = tmp_path / "b.bin"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"b\.bin: expected a Polyglot book"):
         PolyglotBook(path)
-
-
-def test_a_missing_book_or_a_folder_is_refused_at_opening(tmp_path):
-    for path in (tmp_path / "nowhere.bin", tmp_path):
-        with pytest.raises(DataError, match=str(path)):
-            PolyglotBook(path)
+    for missing in (tmp_path / "nowhere.bin", tmp_path):
+        with pytest.raises(DataError, match=str(missing)):
+            PolyglotBook(missing)

@@ -12,15 +12,13 @@ def plan(white: bool = True, overhead_ms: float = 30, **limits) -> Clock:
     return Clock.start(Limits(**limits), white, overhead_ms)
 
 
-def test_no_clock_never_ends():
-    assert not plan(nodes=100).is_over(doubt=0.0)
-
-
 def test_movetime_is_used_up_but_for_the_overhead():
     assert plan(movetime_ms=500, white_time_ms=400).hard_ms == plan(movetime_ms=400).hard_ms, "no more than the clock"
     clock = plan(movetime_ms=500)
     assert (clock.planned_ms, clock.hard_ms) == (None, 470)
     assert not clock.is_over(doubt=0.0)
+    assert not plan(nodes=100).is_over(doubt=0.0), "without a clock"
+    assert Clock.start(Limits(movetime_ms=500), True, 30, begun=time.perf_counter() - 1.0).is_over()
 
 
 @pytest.mark.parametrize("left", [-50, 0, 1, 20, 100, 1000, 60_000, 7_200_000])
@@ -38,12 +36,9 @@ def test_no_moves_to_go_had_taken_nine_tenths_of_the_clock(moves_to_go):
     assert plan(white_time_ms=6000, white_increment_ms=-100).planned_ms == plan(white_time_ms=6000).planned_ms
 
 
-def test_each_side_reads_its_own_clock():
+def test_each_side_reads_its_own_clock_and_one_for_one_side_serves_both():
     both = {"white_time_ms": 60_000, "black_time_ms": 1_000}
     assert plan(True, **both).planned_ms > plan(False, **both).planned_ms
-
-
-def test_a_clock_for_one_side_only_serves_both():
     assert plan(False, white_time_ms=60_000).planned_ms == plan(True, white_time_ms=60_000).planned_ms
     with_increment = plan(False, white_time_ms=60_000, white_increment_ms=500)
     assert with_increment.planned_ms == plan(True, white_time_ms=60_000, white_increment_ms=500).planned_ms
@@ -70,9 +65,3 @@ def test_a_game_by_increments_alone_keeps_a_reserve():
     for _ in range(400):  # each move is 8 ms late, and gets 10 ms back
         left += 10 - plan(white_time_ms=round(left), white_increment_ms=10).planned_ms - 8
     assert left > 100
-
-
-def test_the_clock_runs_since_the_search_was_asked_for():
-    begun = time.perf_counter() - 1.0
-    clock = Clock.start(Limits(movetime_ms=500), True, 30, begun=begun)
-    assert clock.is_over()

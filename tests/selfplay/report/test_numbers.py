@@ -1,0 +1,196 @@
+"""The numbers of runs for other programs, and runs beside each other on one page."""
+
+import csv
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError
+from selfplay.records.game import SelfPlayRecord
+from selfplay.records.replay import published_games
+from selfplay.report.comparison_page import comparison_page
+from selfplay.report.facts import read_facts
+from selfplay.report.metrics import EventFiles, Metrics, metrics_of, read_run
+from selfplay.report.page import report_page
+from selfplay.report.pretraining_page import pretraining_page, read_pretraining
+from selfplay.run.ledger import SCHEMA
+from selfplay.training.family import scores_of
+from selfplay.training.losses import Losses, LossSums, number_text
+from selfplay.training.pretraining import read_log
+from tests.documents.pages import ROOT
+from tests.selfplay.report.runs import gate_result, run_with, write_pretraining
+from tests.selfplay.run.crews import TINY
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The generations whose games the report reads."""
+    numbers: list[int] = []
+
+    def noted(replay: Path, number: int) -> list[SelfPlayRecord]:
+        numbers.append(number)
+        return published_games(replay, number)
+
+    monkeypatch.setattr("selfplay.report.facts.published_games", noted)
+    return numbers
+
+
+def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train, read):
+    run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)]).close()
+    aino_train("report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv")
+    assert read == sorted(set(read)) != [], "the games are read once for the page and the files"
+    (run,) = json.loads((tmp_path / "run.json").read_text())
+    assert (run["run"], run["x"]) == ("run", "generation")
+    assert run["settings"]["games.visits"] == TINY["games"]["visits"]
+    first, second, third = run["rows"]
+    assert {"games": 4, "positions": 18, "policy": 2.0, "top1": 0.3, "elo": 30, "accepted": 1}.items() <= first.items()
+    assert (second["accepted"], second["gained"]) == (0, pytest.approx(first["gained"]))
+    assert "elo" not in third
+    assert run["steps"][0] == {"generation": 1, "step": 10, "policy": 2.5, "value": 1.0}
+    table = list(csv.DictReader((tmp_path / "run.csv").read_text().splitlines()))
+    assert [row["elo"] for row in table] == ["30.0", "-40.0", ""]
+    assert {row["run"] for row in table} == {"run"}
+
+
+def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+    for name, gates in (("slow", [gate_result(30)]), ("again", [gate_result(10), gate_result(20)])):
+        run = run_with(tmp_path / name, gates)
+        for number in range(1, len(gates) + 1):
+            run.ledger.add_work(number, 60.0)
+        run.close()
+    out = tmp_path / "both.html"
+    assert "2 runs" in aino_train("report", tmp_path / "slow", tmp_path / "again", "--out", out)
+    text = out.read_text(encoding="utf-8")
+    shared = text.count('class="series s1" d="M0 6H28"')
+    alone = len(re.findall(r"on the held-out games of (?:slow|again)</figcaption>", text))
+    assert shared >= 4
+    assert alone == 12, "losses on other games are not drawn in one chart"
+    assert shared + alone == text.count("<figure")
+    write_pretraining(tmp_path / "supervised")
+    told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
+    assert "only runs of one kind" in told
+    assert "a different name" in aino_train("report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1)
+
+
+@pytest.mark.parametrize("marks", [("a", "a"), ("a", "b"), ("a", None)])
+def test_scores_on_other_games_were_drawn_in_one_chart(tmp_path: Path, marks: tuple[str, str | None]) -> None:
+    runs = []
+    for name, mark in zip(("one", "two"), marks, strict=True):
+        write_pretraining(tmp_path / name)
+        config = {"net": "64x6", **({"heldout": mark} if mark else {})}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+        runs.append(metrics_of(read_run(tmp_path / name)))
+    text = comparison_page(runs)
+    assert ("on the held-out games of one<" in text) == (marks[0] != marks[1])
+    assert ("on held-out games<" in text) == (marks[0] == marks[1])
+
+
+def test_settings_that_differ_are_listed() -> None:
+    one = Metrics("a", "generation", {"seed": 1, "net": "16x1"}, [{"generation": 1, "policy": 2.0}], [])
+    other = replace(one, run="b", settings={"seed": 2, "net": "16x1"})
+    text = comparison_page([one, other])
+    assert '<th scope="row">seed</th><td>1</td><td>2</td>' in text
+    assert '<th scope="row">net</th>' not in text
+    with pytest.raises(ConfigError, match="at most 4"):
+        comparison_page([one] * 5)
+
+
+def test_supervised_runs_have_rows_too(tmp_path: Path) -> None:
+    write_pretraining(tmp_path)
+    metrics = metrics_of(read_run(tmp_path))
+    assert [(row["positions"], row["top1"]) for row in metrics.rows] == [(15360, 0.31)]
+    assert [row["step"] for row in metrics.steps] == [20, 40]
+    assert metrics.settings["net"] == "64x6"
+
+
+def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
+    run = run_with(tmp_path, [gate_result(30), gate_result(30), gate_result(30)])
+    run.ledger.add_work(1, 1800.0)
+    run.ledger.add_work(1, 1800.0)  # after a pause of any length
+    run.ledger.add_work(2, 3600.0)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("UPDATE generations SET started = 7200, finished = 3600")  # the clock was set
+    run.close()
+    facts = read_facts(tmp_path)
+    assert [one.hours for one in facts.generations] == [1.0, 1.0, None, None]
+    assert [row.get("hours") for row in metrics_of(facts).rows] == [1.0, 2.0, None, None]
+    assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(facts)
+
+
+def test_a_report_decoded_every_game_for_two_counts(tmp_path: Path, read: list[int]) -> None:
+    run = run_with(tmp_path, [gate_result(30)] * 12)
+    run.close()
+    facts = read_facts(tmp_path)
+    assert read == [1, *range(5, 13)], "those that are shown"
+    assert (facts.generations[0].given_up, facts.generations[0].wrong) == (2, 1)
+
+
+def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
+    write_pretraining(tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()[:-1]]
+    rows[-1] |= {"positions_per_s": None, "losses": None}
+    rows[-1]["scores"] |= {"moves_left": None, "top1": None}
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    facts = read_pretraining(tmp_path)
+    assert metrics_of(facts).rows == [{"positions": 15360, "step": 60, "hours": 1 / 30, "policy": 3.0, "value": 0.9}]
+    page = pretraining_page(facts)
+    assert "Top-1 accuracy" not in page
+    assert "0.0%" not in page
+    assert "<dd>128</dd>" in page, "the last speed that was measured"
+    assert LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0).means == Losses(None, 0.5, None)
+    assert scores_of(0.0, LossSums(1.0, 2.0, 0.0, 0.0, 4.0, 0.0)).top1 is None
+    assert number_text(None) == "-"
+
+
+def test_a_log_of_a_killed_run_repeats_no_step(tmp_path: Path) -> None:
+    write_pretraining(tmp_path)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    (tmp_path / "log.jsonl").write_text("\n".join([*lines[:2], *lines[1:3], lines[3] + lines[0]]))
+    assert [row["step"] for row in read_log((tmp_path / "log.jsonl").read_text())] == [20, 40, 60]
+
+
+def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = run_with(tmp_path / "run", [gate_result(30)])
+    files = EventFiles(tmp_path / "events")
+    files.update([metrics_of(read_run(tmp_path / "run"))])
+    events = accumulators.EventAccumulator(str(tmp_path / "events" / "run"))
+    events.Reload()
+    found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
+    assert [(one.step, one.tensor_proto.float_val[0]) for one in found["rows/elo"]] == [(1, 30.0)]
+    assert [(one.step, one.tensor_proto.float_val[0]) for one in found["training/policy"]] == [(0, 2.5), (1, 2.0)]
+    run.ledger.note_gate(2, gate_result(50))
+    run.close()
+    files.update([metrics_of(read_run(tmp_path / "run"))])
+    events.Reload()
+    grown = [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors("rows/elo")]
+    assert grown == [(1, 30.0), (2, 50.0)], "each number once, in the file that grows"
+    files.close()
+    again = EventFiles(tmp_path / "events")
+    again.update([metrics_of(read_run(tmp_path / "run"))])  # was refused
+    again.close()
+    assert len(list((tmp_path / "events" / "run").iterdir())) == 1
+
+
+def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:
+    """In the order of the tables; a column may be followed by its meaning."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").partition("## Take the numbers out")[2]
+    described = {cells[1].strip("` "): re.findall(r"`(\w+)`", cells[2]) for cells in map(cells_of, page.splitlines())}
+    tables = sqlite3.connect(":memory:")
+    tables.executescript(SCHEMA)
+    for (name,) in tables.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        assert described[name] == [row[1] for row in tables.execute(f"PRAGMA table_info({name})")], name
+    run_with(tmp_path, [gate_result(30)]).close()
+    columns = set(metrics_of(read_run(tmp_path)).rows[0])
+    assert columns <= set(re.findall(r"`(\w+)`", page)), columns
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a line of a table, with empty ones around them and at the end."""
+    return [*line.split("|"), "", "", ""]
