@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError
+from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
 from engine.nn.data import parts_of
 from engine.nn.layer import Array, Gradients, Layer
@@ -70,6 +71,7 @@ class DataParallel:
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
         self._libraries = ThreadpoolController()
         self.pool = ThreadPool(threads, "train")
+        keep_freed_memory()
 
     def step(self, count: int, inputs: Inputs, loss: Loss, seed: tuple[int, ...] | None = None) -> StepResult:
         """Run one batch of `count` positions forward and backward.
