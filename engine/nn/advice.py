@@ -31,7 +31,6 @@ ELSEWHERE = {
     "float": "model.astype(np.float32)",
     **dict.fromkeys(("history", "items"), 'history["loss"] is a column; `for record in history` gives the epochs'),
     "init": "a layer draws its weights when it is built",
-    "item": "a loss is a number already",
     "keys": "history.columns",
     **dict.fromkeys(("learning_rate", "param_groups"), "the rate is the trainer's, or an argument of each step"),
     "load": "from engine.nn import dit; model, header = dit.load(path)",

@@ -22,19 +22,11 @@ import numpy as np
 
 from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn.advice import Guided, classes_advice, explained, is_array, outputs_advice, targets_advice
+from engine.nn.advice import classes_advice, explained, is_array, outputs_advice, targets_advice
 
 Array = Any
 Rest = ParamSpec("Rest")
 Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
-
-
-class LossNumber(Guided, float):
-    """A loss: a float that says how gradients are computed here when it is asked for `backward`."""
-
-
-class LossAndGradient(Guided, tuple[float, Array]):
-    """A loss and the gradient of the outputs."""
 
 
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
@@ -45,10 +37,10 @@ def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, gradient = loss(outputs, *rest, **options)
-            if not math.isfinite(value) and outputs.dtype != np.float64:
-                value, gradient = loss(outputs.astype(np.float64), *rest, **options)
-                gradient = gradient.astype(outputs.dtype)
-            return LossAndGradient((LossNumber(value), gradient))
+            if math.isfinite(value) or outputs.dtype == np.float64:
+                return value, gradient
+            value, gradient = loss(outputs.astype(np.float64), *rest, **options)
+            return value, gradient.astype(outputs.dtype)
 
     return computed
 

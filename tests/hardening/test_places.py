@@ -79,7 +79,8 @@ def test_an_engine_of_a_user_without_a_home_folder_plays() -> None:
         pytest.skip("no kernel cache here")
     nobody = "~nobody-of-that-name"
     places = {"XDG_CONFIG_HOME": nobody, "APPDATA": nobody, "AINO_CACHE_DIR": str(cache.parent)}
-    lines = ["setoption name Evaluator value auto", f"setoption name WeightsFile value {nobody}/net.dit", "go nodes 20"]
+    options = ["setoption name Evaluator value auto", f"setoption name WeightsFile value {nobody}/net.dit"]
+    lines = [*options, "isready", "go nodes 20"]
     done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{nobody}/net.dit" in done.stdout
