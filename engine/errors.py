@@ -96,11 +96,13 @@ def why_unreadable(error: OSError) -> str:
     return "file not found" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"
 
 
+# First bytes of files that hold other files, and of others that lie under a network's name.
+ARCHIVES = {b"PK\3\4": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
 _FOREIGN = {
     b"<": "a web page; download the file itself",
     b"version https://git": "a pointer of Git LFS; `git lfs pull` gets the file itself",
     b"\x89DIT\r\n": "a .dit file, packed or under another name",
-    **dict.fromkeys((b"\x1f\x8b", b"PK\3\4", b"7z\xbc\xaf", b"Rar!"), "a packed file; unpack it first"),
+    **dict.fromkeys((b"\x1f\x8b", *ARCHIVES), "a packed file; unpack it first"),
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from engine.errors import DataError
+from engine.errors import ARCHIVES, DataError
 from engine.files.text import is_hidden, open_unpacked, reading, utf8_pieces
 from selfplay.data.cache import Reader
 from selfplay.data.pgn import PgnReader
@@ -24,7 +24,6 @@ FOLDER, POSITIONS = "a label folder", "positions without labels"
 TRAINED_ON = (LABELS, PGN, CHUNKS, FOLDER)
 ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst"}  # of the files that are taken from a folder
 LOOKED_AT = 1 << 16  # bytes of a file
-ARCHIVES = {b"PK\3\4": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
 GAMES = re.compile(r"\s*(\[\s*[A-Za-z]|[%;(]|\{(?!\s*\")|\d+\s*\.)")  # how PGN may begin
 CONVERT = "games in a form of earlier versions: convert them once with `python -m benchmarks.convert_games`"
 

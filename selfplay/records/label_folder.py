@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from engine.board.layout import ROW_WORDS
-from engine.errors import DataError, RunError
+from engine.errors import ConfigError, DataError, RunError
 from engine.files.atomic import make_durable, naming, sync_folder, write_file
+from engine.files.settings_file import read_noted
 from engine.files.text import reading
 from selfplay.records.packed import FOLLOWS, SCORE_FIELDS, SCORED_WORDS, VALUE_WORDS, fill_keys
 
@@ -212,12 +213,9 @@ def _published(records: list[tuple[int, ...]]) -> Published:
 
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not the settings of a label folder: {error}") from error
-    if not isinstance(settings, dict):
-        raise DataError(f"{path}: expected a JSON object, found {type(settings).__name__}")
-    return settings
+        return read_noted(path)
+    except ConfigError as error:
+        raise DataError(f"not the settings of a label folder: {error}") from error
 
 
 def _mapped(path: Path, rows: int, words: int) -> np.ndarray:

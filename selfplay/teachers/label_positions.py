@@ -21,6 +21,7 @@ from engine.board.layout import KEY, MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, make_durable, naming, write_file
+from engine.files.settings_file import read_noted
 from selfplay.data.split import position_keys
 from selfplay.data.teacher import read_teacher
 from selfplay.interrupt import Report, Stop, Tell
@@ -78,10 +79,10 @@ class LabelFile:
             write_file(note, json.dumps(teacher, indent=2))
             return
         try:
-            stored = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-            other = sorted(key for key, value in teacher.items() if stored.get(key) != value)
-        except (OSError, ValueError, AttributeError) as error:
-            raise RunError(f"{note}: not a record of the labels' teacher: {error}") from error
+            stored = read_noted(note) if note.is_file() else {}
+        except ConfigError as error:
+            raise RunError(f"not a record of the labels' teacher: {error}") from error
+        other = sorted(key for key, value in teacher.items() if stored.get(key) != value)
         if other:
             raise RunError(
                 f"{self.path} holds labels of another teacher or kind ({', '.join(other)}; see {note.name}): "

@@ -146,6 +146,8 @@ def test_labels_of_another_teacher_are_not_mixed_in(tmp_path: Path, out: Path, l
     assert "holds labels of another teacher" in label("--data", positions, "--nodes", 5, status=1)
     assert "holds labels of another teacher" in label("--data", positions, engine=f"{ENGINE} crash 9", status=1)
     assert lines_of(out) == lines
+    note.write_text(note.read_text(), encoding="utf-8-sig")  # as Notepad of Windows saves it
+    label("--data", positions, "--count", 2)
     note.unlink()
     assert "holds labels of another teacher" in label("--data", positions, status=1), "it does not tell"
     note.write_text("[")
