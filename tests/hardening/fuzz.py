@@ -9,6 +9,7 @@ CPU time, or memory that grows beyond what the input can explain. Findings are p
 """
 
 import argparse
+import ctypes
 import faulthandler
 import gc
 import json
@@ -67,7 +68,7 @@ def fuzz(target: Target, inputs: int, seed: int, first: int = 0, keep: Path | No
         for sample in target.samples:
             path.write_bytes(target.seal(sample))
             target.read(path)
-        gc.collect()  # What came before must not make room for an input.
+        _give_back()  # What came before must not make room for an input.
         Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of what came before
         start_mib = _most_mib()
         room = start_mib + ROOM_MIB
@@ -152,6 +153,13 @@ def _bounded() -> Iterator[None]:
         logging.disable(logging.NOTSET)
         resource.setrlimit(resource.RLIMIT_AS, old_limits)
         signal.signal(signal.SIGVTALRM, old_handler)
+
+
+def _give_back() -> None:
+    """Return what is free to the system; a training before may have told glibc to keep it (`keep_freed_memory`)."""
+    gc.collect()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)
 
 
 def _most_mib() -> float:

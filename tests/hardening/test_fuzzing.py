@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
+from engine.native.memory import keep_freed_memory
 from tests.hardening import fuzz as fuzzer
 from tests.hardening.target import Target
 from tests.hardening.targets import TARGETS
@@ -56,6 +57,14 @@ def test_a_fault_is_found(fault, bounds, finding, monkeypatch):
     for name, value in bounds.items():
         monkeypatch.setattr(fuzzer, name, value)
     assert list(fuzzer.fuzz(planted(fault), 3, seed=1).findings) == [f"{finding} at ?"]
+
+
+def test_memory_that_a_training_left_free_made_room_for_an_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_freed_memory()
+    freed = [np.ones(2 << 20) for _ in range(20)]
+    del freed
+    monkeypatch.setattr(fuzzer, "ROOM_MIB", 8)
+    assert fuzzer.fuzz(planted(lambda path: np.ones(20 << 20).sum()), 3, seed=1).findings
 
 
 def test_the_same_seed_makes_the_same_input() -> None:
