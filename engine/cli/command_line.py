@@ -93,9 +93,17 @@ def make_parser(
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Guesses which flag a mistyped one was meant to be: also that of a table, `--games.visits` for `--visits`."""
+    """Accepts `--help-all`, and guesses which flag a mistyped one was meant to be.
+
+    That may be the flag of a table: `--games.visits` for `--visits`.
+    """
 
     is_brief = False
+
+    def __init__(self, *words: Any, **keywords: Any) -> None:
+        super().__init__(*words, **keywords)
+        # `hide_seldom` shows it in the help of commands for which it is not just another `--help`.
+        self.add_argument("--help-all", action="help", help=argparse.SUPPRESS)
 
     def error(self, message: str) -> NoReturn:
         words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]

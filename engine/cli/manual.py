@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from engine.cli.command_line import FAILED, flush_stdout, make_parser
+from engine.cli.command_line import FAILED, CommandParser, flush_stdout, make_parser
 
 _SHELLS = ("bash", "zsh", "tcsh")
 Commands = Mapping[str, tuple[str, str]]  # name -> (module, help)
@@ -55,7 +55,7 @@ class _ManPage(_Printing):
 def _whole_parser(top: argparse.ArgumentParser, commands: Commands) -> argparse.ArgumentParser:
     """One parser with all subcommands and their flags."""
     parser = argparse.ArgumentParser(prog=top.prog)
-    subparsers = parser.add_subparsers()
+    subparsers = parser.add_subparsers(parser_class=CommandParser)
     for name, (module, text) in commands.items():
         importlib.import_module(module).add_arguments(subparsers.add_parser(name, help=text.replace("%", "%%")))
     return parser

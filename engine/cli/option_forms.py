@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+from engine.cli.setting_flags import hide_seldom
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
 from engine.options import EMPTY, OPTIONS, EngineOptions, Option, Value, parse_value
 
-_USUAL = ("threads", "weights_file")  # fields whose flags every help shows
+_USUAL = {"threads", "weights_file"}  # fields whose flags every help shows
 
 
 def uci_lines(options: EngineOptions) -> list[str]:
@@ -44,19 +45,19 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
     is_brief = getattr(parser, "is_brief", False) and not only
     group = parser.add_argument_group("engine options")
     group.add_argument("--config", type=Path, metavar="FILE", help="read engine options from this TOML file")
-    if not only:
-        group.add_argument("--help-all", action="help", help="show every engine option, too, and exit")
     for option in OPTIONS:
         if not option.field or (only and option.field not in only):
             continue
         text = option.help.replace("%", "%%")
         default = f" (default {_text(option.default) or 'empty'})"
         if is_brief:
-            text, default = (re.split(r"\. | \(", text)[0] if option.field in _USUAL else argparse.SUPPRESS), ""
+            text, default = re.split(r"\. | \(", text)[0], ""
         if option.type == "check":
             group.add_argument(option.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
             group.add_argument(option.flag, default=None, metavar=_metavar(option), help=text + default)
+    if not only:
+        hide_seldom(parser, {option.field for option in OPTIONS} - _USUAL)
 
 
 def options_from_flags(arguments: argparse.Namespace, base: EngineOptions | None = None) -> EngineOptions:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from engine.cli.command_line import USAGE, run_subcommand
+from engine.cli.command_line import USAGE, CommandParser, run_subcommand
 from engine.cli.manual import Commands, add_manual_flags
 from engine.errors import did_you_mean
 
@@ -32,7 +31,7 @@ def run_program(
         guess = did_you_mean(commands, name) or "."
         print(f"{program}: unknown command {name!r}{guess} `{program} --help` lists the commands.", file=sys.stderr)
         return USAGE
-    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser = CommandParser(prog=program, description=description)
     parser.add_argument("--version", action="version", version=f"Aino {version}")
     add_manual_flags(parser, commands)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)

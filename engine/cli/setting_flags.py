@@ -39,10 +39,11 @@ class _Former(argparse.Action):
 
 
 def hide_seldom(parser: argparse.ArgumentParser, names: Collection[str]) -> None:
-    """Leave these arguments out of the help of a brief parser (`make_parser`), and add `--help-all`, which has them."""
-    parser.add_argument("--help-all", action="help", help="show every option, and exit")
+    """Leave these arguments out of a brief parser's help (`make_parser`), and show `--help-all`, which has them."""
     for action in parser._actions:
-        if action.dest in names and getattr(parser, "is_brief", False):
+        if action.dest == "help_all":
+            action.help = "show every option, and exit"
+        elif action.dest in names and getattr(parser, "is_brief", False):
             action.help = argparse.SUPPRESS
 
 

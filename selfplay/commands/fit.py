@@ -17,12 +17,8 @@ EXAMPLES = """example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, "fit")
-    parser.add_argument(
-        "--candidate",
-        type=Path,
-        metavar="FILE.dit",
-        help="use this network, trained elsewhere, as the candidate instead of training one",
-    )
+    text = "use this network, trained elsewhere, as the candidate instead of training one"
+    parser.add_argument("--candidate", type=Path, metavar="FILE.dit", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -31,19 +31,10 @@ ANCHOR_GAMES = 12  # of each network
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, *SECTIONS)
     add_play_arguments(parser)
-    parser.add_argument(
-        "--anchors",
-        action="store_const",
-        const=ANCHOR_GAMES,
-        dest="anchors.games",
-        help=f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}",
-    )
-    parser.add_argument(
-        "--generations",
-        type=int,
-        metavar="N",
-        help="stop after N generations from now on, the unfinished one included (default: run until interrupted)",
-    )
+    text = f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}"
+    parser.add_argument("--anchors", action="store_const", const=ANCHOR_GAMES, dest="anchors.games", help=text)
+    text = "stop after N generations from now on, the unfinished one included (default: run until interrupted)"
+    parser.add_argument("--generations", type=int, metavar="N", help=text)
     text = "begin no generation once the run has worked for this many hours, over all sessions"
     parser.add_argument("--hours", type=float, default=math.inf, metavar="X", help=text)
 

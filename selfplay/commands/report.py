@@ -26,13 +26,8 @@ LOOK_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run",
-        type=Path,
-        nargs="+",
-        metavar="RUN",
-        help="read the folder of a loop or pretrain run, finished or not; several folders are compared",
-    )
+    text = "read the folder of a loop or pretrain run, finished or not; several folders are compared"
+    parser.add_argument("run", type=Path, nargs="+", metavar="RUN", help=text)
     text = "write the page here (default: RUN/report.html, or comparison.html)"
     parser.add_argument("--out", type=Path, metavar="FILE.html", help=text)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write settings, results and training losses here")

@@ -22,16 +22,11 @@ def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
     """Declare the run folder, the first network and all settings; `--help` shows those of `sections` alone."""
     parser.usage = "%(prog)s RUN [options]"
     parser.add_argument("run", type=Path, metavar="RUN", help="continue the run in this folder, or create it")
-    parser.add_argument(
-        "--initial",
-        type=Path,
-        metavar="FILE.dit",
-        help="start a new run from this network, which also sets --net (default: random weights)",
-    )
+    text = "start a new run from this network, which also sets --net (default: random weights)"
+    parser.add_argument("--initial", type=Path, metavar="FILE.dit", help=text)
     if "fit" in sections:
-        parser.add_argument(
-            "--heldout", dest="fit.heldout", metavar="FILE", help="score on this file's games; same as --fit.heldout"
-        )
+        text = "score on this file's games; same as --fit.heldout"
+        parser.add_argument("--heldout", dest="fit.heldout", metavar="FILE", help=text)
     add_config_flags(parser)
     if others := SECTIONS.keys() - sections:
         hide_seldom(parser, [f"{section}.{one.name}" for section in others for one in fields(SECTIONS[section])])
@@ -39,19 +34,10 @@ def add_run_arguments(parser: argparse.ArgumentParser, *sections: str) -> None:
 
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where games are played. This is not configuration: the games are the same anywhere."""
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=0,
-        metavar="N",
-        help="play on N processes, or N tasks of the cluster (default: one for each processor, one for a GPU); "
-        "1 = in this process",
-    )
-    parser.add_argument(
-        "--cluster",
-        metavar="ADDRESS",
-        help="play on a Ray cluster: its host:port, `auto` for the one this machine is part of, `local` for a new one",
-    )
+    text = "play on N processes, or N tasks of the cluster (default: one for each processor, one for a GPU); "
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help=text + "1 = in this process")
+    text = "play on a Ray cluster: its host:port, `auto` for the one this machine is part of, `local` for a new one"
+    parser.add_argument("--cluster", metavar="ADDRESS", help=text)
 
 
 @contextmanager

@@ -277,9 +277,8 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
     text = "train and play towers on the CPU (numpy) or a GPU; fit.backend and games.backend override this"
     parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE.toml", help="read settings from this file; flags override it"
-    )
+    text = "read settings from this file; flags override it"
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)
     defaults = {kind: default_config(net) for kind, net in EXAMPLE_NETS.items()}
     for one in fields(RunConfig):
         values = {kind: getattr(config, one.name) for kind, config in defaults.items()}

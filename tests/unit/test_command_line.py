@@ -36,13 +36,22 @@ def test_list_of_commands_fits_a_narrow_terminal(main, commands, monkeypatch, ca
     assert {line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "} >= set(commands)
 
 
+@pytest.mark.parametrize("flag", ["--help", "--help-all"])
 @pytest.mark.parametrize(("main", "name"), [(main, name) for main, commands in TOP for name in commands])
-def test_help_of_every_command_ends_with_examples(main, name, capsys):
+def test_help_of_every_command_ends_with_examples(main, name, flag, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main([name, "--help"])
+        main([name, flag])
     assert stopped.value.code == 0
     program = "aino" if main is uci.main.main else "aino-train"
     assert f"  {program} {name} " in capsys.readouterr().out.rpartition("example")[2]
+
+
+@pytest.mark.parametrize(("main", "words"), [(main, []) for main, _ in TOP] + [(uci.main.main, ["net", "info"])])
+def test_all_help_is_there_where_it_is_not_more(main, words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--help-all"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: ")
 
 
 def test_help_of_a_part_of_the_loop_shows_the_settings_of_that_part(capsys: pytest.CaptureFixture[str]) -> None:
