@@ -18,11 +18,12 @@ import chess.pgn
 import pytest
 
 from engine.errors import ConfigError, DataError, RunError
-from selfplay.matches import contestant
+from selfplay.matches import contestant, play
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine, parse_contestant
 from selfplay.matches.control import TimeControl
+from selfplay.matches.infos import Info
 from selfplay.matches.play import FAULTS, Reason, Thought
 from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
@@ -338,6 +339,40 @@ def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatc
     script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
     with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 5 s$"):
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
+
+
+def test_match_waited_at_every_start_for_an_engine_that_never_moves(tmp_path, monkeypatch):
+    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(contestant, "STOP_TIMEOUT_S", 1.0)
+    with pytest.raises(ConfigError, match=r"^two: '.*' does not answer `go` within 3 s, and then `stop` within 1 s$"):
+        played(match_of("hang", 1), tmp_path)
+
+
+def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_plays(tmp_path, monkeypatch):
+    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
+    late = {"patience_s": 60.0, "control": TimeControl(nodes=9)}
+    assert {row.reason for row in played(match_of("late", 5, **late), tmp_path)} == {Reason.LENGTH}
+
+
+def test_engine_that_never_ends_its_line_filled_the_referees_memory() -> None:
+    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4"}
+    flood = "while line == 'go nodes 9': print('x' * 1000, end='')"
+    script = f"for line in iter(input, ''):\n    {flood}\n    print({answers}.get(line.split()[0], ''), flush=True)"
+    engine = open_engine(Contestant("loud", (sys.executable, "-c", script)))
+    try:
+        with pytest.raises(TimeoutError):
+            ask_engine(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=9)), 2.0)
+        assert len(engine.protocol.buffer[1]) <= contestant.LONGEST_ANSWER
+    finally:
+        close_engine(engine, force=True)
+
+
+def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, monkeypatch):
+    told = list[int]()
+    monkeypatch.setattr(play, "KEPT_LINES", 4)
+    monkeypatch.setattr(play, "last_judgement", lambda lines, board: told.append(len(lines)) or Info())
+    played(match_of("bounds", 7), tmp_path)
+    assert set(told) == {1, 4}
 
 
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])
