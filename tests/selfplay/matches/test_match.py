@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +280,37 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
     lines = (tmp_path / "games.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["number"] for line in lines) == [0, 1, 2, 3]
     assert (tmp_path / "games.pgn").read_text().count("[Round ") == 4
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"result": "won"}, {"number": "0"}, {"number": -1}, {"offender": "nobody"}, {"offender": "two"},
+        {"reason": "bored"}, {"start_fen": "8/8"}, {"start_fen": 3}, {"uci": "e2e9"}, {"uci": None}, {"black": None},
+        {"thoughts": [1]}, {"thoughts": [["soon", 1, 2, 3]]}, {"controls": []}, {"white": 4, "offender": "one"},
+        {"more": 1}, "[]", "{", "\udcff", "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(damage: dict | str, tmp_path: Path) -> None:
+    settings = match_of(games=2)
+    archive = MatchArchive(tmp_path, settings.description())
+    good = GameRow(
+        0, *NAMES, chess.STARTING_FEN, "e2e4", "1/2-1/2", "length limit", "", "", (1.0, 2.0), (Thought(3, 4, 5, 6),)
+    )
+    archive.add(good)
+    line = damage if isinstance(damage, str) else json.dumps(asdict(replace(good, number=1)) | damage)
+    path = tmp_path / "games.jsonl"
+    path.write_bytes(path.read_bytes() + line.encode(errors="surrogateescape") + b"\n")
+    with pytest.raises(RunError, match=r"games\.jsonl:2: not a game"):
+        MatchArchive(tmp_path, settings.description())
+    assert len(path.read_bytes().splitlines()) == 2
+
+
+def test_games_of_others_in_a_match_ended_in_a_traceback(tmp_path: Path) -> None:
+    archive = MatchArchive(tmp_path, match_of().description())
+    archive.add(GameRow(0, "one", "new", chess.STARTING_FEN, "", "1-0", "crash", "new", "", (1.0, 2.0)))
+    with pytest.raises(RunError, match=r"games\.jsonl: game 0 is not between one and two"):
+        Match(match_of(), archive)
 
 
 def test_more_games_may_be_added_to_a_match(tmp_path: Path) -> None:
