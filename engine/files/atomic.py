@@ -63,12 +63,21 @@ def write_file(path: Path, content: str | bytes) -> None:
 def append(path: Path, text: str) -> None:
     """Add text to the end of a file, UTF-8; it is on the disk when this returns. Raises OSError, which names the file.
 
-    A process that is killed may leave a part of it: readers drop what follows the last line end.
+    On a disk that is full, nothing is added: half a text would spoil the next one, too. A process that is killed may
+    leave a part of it: readers drop what follows the last line end.
     """
-    with naming(path), open(path, "a", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        make_durable(stream.fileno())
+    left = text.encode()
+    with naming(path), open(path, "ab", buffering=0) as stream:
+        size = stream.seek(0, os.SEEK_END)
+        try:
+            while left:
+                left = left[stream.write(left) :]
+            make_durable(stream.fileno())
+        except OSError:
+            stream.truncate(size)
+            raise
+    if not size:
+        sync_folder(path.parent)
 
 
 def aside(path: Path, ending: str) -> Path:
@@ -105,21 +114,28 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         make_durable(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot sync a folder
-            raise
     finally:
         os.close(descriptor)
 
 
 def make_durable(descriptor: int) -> None:
-    """Write a file's bytes to the disk for good; on macOS `fsync` leaves them in the disk's own memory."""
+    """Write a file's bytes to the disk for good, where the file system can; devices such as /dev/null cannot.
+
+    On macOS `fsync` leaves them in the disk's own memory.
+    """
     full_sync = getattr(fcntl, "F_FULLFSYNC", None) if fcntl is not None else None
     if full_sync is not None:
-        try:
+        with _where_possible():
             fcntl.fcntl(descriptor, full_sync)
             return
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such request
-                raise
-    os.fsync(descriptor)
+    with _where_possible():
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _where_possible() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise

@@ -15,7 +15,7 @@ from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
 from engine.files.atomic import append, write_file
 from engine.files.settings_file import read_noted
-from selfplay.matches.play import Thought
+from selfplay.matches.play import FAULTS, Reason, Thought
 from selfplay.records.targets import MATE_SCORE_CP
 
 SURELY_MATE_CP = MATE_SCORE_CP - 1000
@@ -49,10 +49,32 @@ class GameRow:
 
     @classmethod
     def from_json(cls, line: str) -> GameRow:
-        """Read a row from the JSON of its `asdict`. Raises ValueError, TypeError or KeyError for other text."""
+        """Read a row from the JSON of its `asdict`. Raises an Exception of some kind for what is none."""
         values = json.loads(line)
         values["thoughts"] = tuple(Thought(*thought) for thought in values.get("thoughts", ()))
-        return cls(**values)
+        row = cls(**values)
+        for what, is_good in (
+            ("white", isinstance(row.white, str)),
+            ("black", isinstance(row.black, str)),
+            ("controls", len(row.controls) == 2),
+            ("number", type(row.number) is int and row.number >= 0),
+            ("result", row.result in ("1-0", "0-1", "1/2-1/2")),
+            ("offender", row.offender in ("", row.white, row.black)),
+            ("reason", row.reason in (FAULTS if row.offender else list(Reason))),
+        ):
+            if not is_good:
+                raise ValueError(f"{what} {getattr(row, what)!r}")
+        row.board()
+        for thought in row.thoughts:
+            _comment(thought)
+        return row
+
+    def board(self) -> chess.Board:
+        """Return the board at the end of the game."""
+        board = chess.Board(self.start_fen, chess960=self.chess960)
+        for text in self.uci.split():
+            board.push(chess.Move.from_uci(text))
+        return board
 
     def pgn(self, event: str) -> str:
         """Return the game as PGN. Each move has a comment with its score (from the mover's side), depth, time and
@@ -61,9 +83,7 @@ class GameRow:
         The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`, and `+M5` or `-M4` for a mate
         in so many plies.
         """
-        board = chess.Board(self.start_fen, chess960=self.chess960)
-        for text in self.uci.split():
-            board.push(chess.Move.from_uci(text))
+        board = self.board()
         game = chess.pgn.Game.from_board(board)
         white, black = self.controls
         clocks = {"TimeControl": white} if white == black else {"WhiteTimeControl": white, "BlackTimeControl": black}
@@ -152,8 +172,11 @@ def read_game_rows(folder: Path) -> dict[int, GameRow]:
     path = folder / GAMES_FILE
     if not path.is_file():
         return {}
-    try:
-        rows = [GameRow.from_json(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-    except (ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{path}: damaged: {error}") from error
-    return {row.number: row for row in rows}
+    rows = {}
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+        try:
+            row = GameRow.from_json(line.decode())
+        except Exception as error:  # a line that somebody has edited may raise anything
+            raise RunError(f"{path}:{number}: not a game of a match: {type(error).__name__}: {error}") from error
+        rows[row.number] = row
+    return rows

@@ -32,6 +32,9 @@ START_TIMEOUT_S = 300.0  # limit for `uci`, `isready` and a first search: the en
 POLL_S = 0.2  # time between two looks at what ends a wait
 LOOP_GRACE_S = 5.0  # extra wait: after its process ends, a driver may stop without taking the request
 ENGINE_QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
+STOP_TIMEOUT_S = 30.0  # limit for the answer to a first search that was stopped after START_TIMEOUT_S
+LONGEST_ANSWER = 1 << 16  # bytes of a line of an engine; a longer one is dropped
+KEPT_LINES = 10_000  # of those that an engine writes during a search: the last ones, which have its judgement
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -103,8 +106,13 @@ def engine_command(words: list[str]) -> tuple[str, ...]:
 class _UciDriver(chess.engine.UciProtocol):
     """Also takes engines with options whose defaults are missing or not allowed, as those of Lc0 0.31.
 
-    An option that cannot be read at all is skipped, as GUIs do.
+    An option that cannot be read at all is skipped, as GUIs do, and so is what never becomes a line.
     """
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        super().pipe_data_received(fd, data)
+        if len(self.buffer[fd]) > LONGEST_ANSWER:
+            self.buffer[fd].clear()
 
     def _line_received(self, line: str) -> None:
         if not re.match(r"\s*option\b", line) or self.command is None:
@@ -126,10 +134,10 @@ class _UciDriver(chess.engine.UciProtocol):
 def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.engine.SimpleEngine:
     """Start the engine's process, set its options and let it search once. Its stderr is appended to the file `errors`.
 
-    An engine may load or compile for its first search, which no clock shall count; whatever goes wrong in that search
-    is left to the games to find. The process gets its own process group, so that Ctrl-C reaches only the referee.
-    Raises ConfigError when the engine does not start, lacks an option, rejects a value, or is given an option that the
-    referee sets; Stopped.
+    An engine may load or compile for its first search, which no clock shall count; whatever else goes wrong in that
+    search is left to the games to find. The process gets its own process group, so that Ctrl-C reaches only the
+    referee. Raises ConfigError when the engine does not start, does not answer its first search, even when that is
+    stopped, lacks an option, rejects a value, or is given an option that the referee sets; Stopped.
     """
     command, engine = list(contestant.command), None
     try:
@@ -139,9 +147,7 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
         # A field of UciProtocol: whoever asks announces new games, as the driver would do it on the engine's clock.
         engine.protocol.first_game = False  # type: ignore[attr-defined]
         set_options(engine, contestant, contestant.options)
-        with contextlib.suppress(chess.engine.EngineError, TimeoutError):
-            limit = chess.engine.Limit(nodes=1, depth=1)  # Fruit's descendants know no nodes.
-            ask_engine(engine, engine.protocol.play(chess.Board(), limit), START_TIMEOUT_S)
+        _search_once(engine, contestant)
     except BaseException as error:
         if engine is not None:
             close_engine(engine, force=True)
@@ -151,6 +157,20 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
             raise ConfigError(f"{contestant.name}: {' '.join(command)!r} does not start: {_cause(error)}") from error
         raise
     return engine
+
+
+def _search_once(engine: chess.engine.SimpleEngine, contestant: Contestant) -> None:
+    """Wait for a first search. When its time is up, the driver stops it and asks no more before its answer."""
+    with contextlib.suppress(chess.engine.EngineError):
+        try:
+            limit = chess.engine.Limit(nodes=1, depth=1)  # Fruit's descendants know no nodes.
+            ask_engine(engine, engine.protocol.play(chess.Board(), limit), START_TIMEOUT_S)
+        except TimeoutError:
+            try:
+                ask_engine(engine, engine.protocol.ping(), STOP_TIMEOUT_S)
+            except TimeoutError:
+                text = f"does not answer `go` within {START_TIMEOUT_S:g} s, and then `stop` within {STOP_TIMEOUT_S:g} s"
+                raise ConfigError(f"{contestant.name}: {' '.join(contestant.command)!r} {text}") from None
 
 
 def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine:

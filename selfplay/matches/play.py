@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import chess.engine
 from engine.errors import ConfigError
 from selfplay.interrupt import Stop
 from selfplay.matches.adjudication import Adjudication
-from selfplay.matches.contestant import ask_engine
+from selfplay.matches.contestant import KEPT_LINES, ask_engine
 from selfplay.matches.control import TimeControl
 from selfplay.matches.infos import last_judgement
 
@@ -154,7 +155,7 @@ def _move(
     control, other = players[side].control, players[not side].control
     allowed_s = control.allowed_s(clocks_s[side])
     limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
-    told: list[str] = []
+    told = deque[str](maxlen=KEPT_LINES)
     begin = time.perf_counter()
     answer = _think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0), told)
     used_s = time.perf_counter() - begin
@@ -170,9 +171,9 @@ def _move(
 
 
 def _think(
-    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float, told: list[str]
+    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, timeout_s: float, told: deque[str]
 ) -> chess.engine.PlayResult:
-    """Return the engine's answer, which holds a move; its lines go to `told`. Raises _Fault."""
+    """Return the engine's answer, which holds a move; its last lines go to `told`. Raises _Fault."""
     # The driver itself would merge all lines into one, bounds and second-best ones, too.
     engine.protocol.line_received = told.append  # type: ignore[assignment, method-assign]
     try:

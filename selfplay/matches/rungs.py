@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, RunError
 from engine.options.settings import setting
-from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
 from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
@@ -123,4 +123,8 @@ class Ladder(Series):
 
     def _rung_of(self, row: GameRow) -> int:
         opponent = row.black if row.number % 2 == 0 else row.white
-        return int(opponent.rpartition("-")[2])
+        try:
+            return int(opponent.rpartition("-")[2])
+        except ValueError:
+            text = f"game {row.number} is against {opponent!r}, which is on no rung"
+            raise RunError(f"{self._archive.folder / GAMES_FILE}: {text}") from None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import chess
 
-from engine.errors import ConfigError
-from selfplay.matches.archive import GameRow, MatchArchive
+from engine.errors import ConfigError, RunError
+from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.opening_book import opening_board
 from selfplay.matches.play import FAULTS
@@ -110,6 +110,12 @@ class Match(Series):
 
     def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
         super().__init__(settings, archive)
+        names = {settings.first.name, settings.second.name}
+        for row in archive.rows.values():
+            if {row.white, row.black} != names:
+                raise RunError(
+                    f"{archive.folder / GAMES_FILE}: game {row.number} is not between {' and '.join(sorted(names))}"
+                )
         self._numbers = [self._number_of(game) for game in range(settings.games)]
         self._missing = iter([number for number in self._numbers if number not in archive.rows])
         self._points = {number: row.first_points for number, row in archive.rows.items()}

@@ -248,6 +248,6 @@ def _play(series: AnchorSeries, tell: Tell, stop: Stop) -> bool:
     try:
         series.note_networks()
         return series.is_complete or series.play(lambda row: None, stop)
-    except AinoError as error:
+    except (AinoError, OSError) as error:  # of a disk that is full
         tell(f"anchors: {error}; the run continues without measuring")
         return False

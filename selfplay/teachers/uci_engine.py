@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import chess.engine
 
 from engine.errors import AinoError, ConfigError
-from selfplay.matches.contestant import START_TIMEOUT_S, Contestant, ask_engine, close_engine, open_engine
+from selfplay.matches.contestant import KEPT_LINES, START_TIMEOUT_S, Contestant, ask_engine, close_engine, open_engine
 from selfplay.matches.infos import read_info
 
 
@@ -23,8 +24,8 @@ def parse_info(line: str) -> tuple[int, str, int] | None:
     return info.rank, info.move, info.score_cp
 
 
-class _Order(chess.engine.BaseCommand[list[str]]):
-    """Lines for the engine, answered by its lines up to one that begins with `last`.
+class _Order(chess.engine.BaseCommand[deque[str]]):
+    """Lines for the engine, answered by its last lines, up to one that begins with `last`.
 
     Kept as text: python-chess would play the moves of every line on a board, which takes longer than the search.
     """
@@ -32,7 +33,7 @@ class _Order(chess.engine.BaseCommand[list[str]]):
     def __init__(self, protocol: chess.engine.Protocol, lines: Sequence[str], last: str) -> None:
         super().__init__(protocol)
         self._lines, self._last = lines, last
-        self._answer: list[str] = []
+        self._answer = deque[str](maxlen=KEPT_LINES)
 
     def start(self) -> None:
         for line in self._lines:
@@ -86,7 +87,7 @@ class UciEngine:
         """Quit the engine, or kill it if it does not exit."""
         close_engine(self._engine)
 
-    def _ask(self, lines: Sequence[str], last: str, timeout_s: float) -> list[str]:
+    def _ask(self, lines: Sequence[str], last: str, timeout_s: float) -> deque[str]:
         """Send lines; return the answer up to the line that begins with `last`."""
         try:
             request = self._engine.protocol.communicate(lambda protocol: _Order(protocol, lines, last))

@@ -11,6 +11,7 @@ import chess
 import chess.pgn
 
 from engine.board.pgn.game_writer import game_text
+from engine.files.atomic import append
 from engine.files.user_folder import user_folder
 from uci.terminal.opening_names import opening_name
 from uci.terminal.reading import read_game
@@ -79,15 +80,7 @@ def game_from_board(
 
 
 def save_game(game: chess.pgn.Game, path: Path) -> None:
-    """Append the game to a file, never touching what is there; make the folder of saved games. Raises OSError."""
+    """Append the game to a file, for good; make the folder of saved games. Raises OSError."""
     if path.parent == games_folder():
         path.parent.mkdir(parents=True, exist_ok=True)
-    left = game_text(game).encode()
-    with path.open("ab", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        try:
-            while left:
-                left = left[file.write(left) :]
-        except OSError:  # of a disk that is full: half a game would spoil the next one, too
-            file.truncate(size)
-            raise
+    append(path, game_text(game))

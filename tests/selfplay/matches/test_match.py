@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import chess.pgn
 import pytest
 
 from engine.errors import ConfigError, DataError, RunError
-from selfplay.matches import contestant
+from selfplay.matches import contestant, play
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, ask_engine, close_engine, open_engine, parse_contestant
 from selfplay.matches.control import TimeControl
+from selfplay.matches.infos import Info
 from selfplay.matches.play import FAULTS, Reason, Thought
 from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
@@ -281,6 +282,37 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
     assert (tmp_path / "games.pgn").read_text().count("[Round ") == 4
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"result": "won"}, {"number": "0"}, {"number": -1}, {"offender": "nobody"}, {"offender": "two"},
+        {"reason": "bored"}, {"start_fen": "8/8"}, {"start_fen": 3}, {"uci": "e2e9"}, {"uci": None}, {"black": None},
+        {"thoughts": [1]}, {"thoughts": [["soon", 1, 2, 3]]}, {"controls": []}, {"white": 4, "offender": "one"},
+        {"more": 1}, "[]", "{", "\udcff", "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(damage: dict | str, tmp_path: Path) -> None:
+    settings = match_of(games=2)
+    archive = MatchArchive(tmp_path, settings.description())
+    good = GameRow(
+        0, *NAMES, chess.STARTING_FEN, "e2e4", "1/2-1/2", "length limit", "", "", (1.0, 2.0), (Thought(3, 4, 5, 6),)
+    )
+    archive.add(good)
+    line = damage if isinstance(damage, str) else json.dumps(asdict(replace(good, number=1)) | damage)
+    path = tmp_path / "games.jsonl"
+    path.write_bytes(path.read_bytes() + line.encode(errors="surrogateescape") + b"\n")
+    with pytest.raises(RunError, match=r"games\.jsonl:2: not a game"):
+        MatchArchive(tmp_path, settings.description())
+    assert len(path.read_bytes().splitlines()) == 2
+
+
+def test_games_of_others_in_a_match_ended_in_a_traceback(tmp_path: Path) -> None:
+    archive = MatchArchive(tmp_path, match_of().description())
+    archive.add(GameRow(0, "one", "new", chess.STARTING_FEN, "", "1-0", "crash", "new", "", (1.0, 2.0)))
+    with pytest.raises(RunError, match=r"games\.jsonl: game 0 is not between one and two"):
+        Match(match_of(), archive)
+
+
 def test_more_games_may_be_added_to_a_match(tmp_path: Path) -> None:
     played(match_of(games=2), tmp_path)
     assert len(played(match_of(games=4, concurrency=2), tmp_path)) == 4
@@ -338,6 +370,40 @@ def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatc
     script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
     with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 5 s$"):
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
+
+
+def test_match_waited_at_every_start_for_an_engine_that_never_moves(tmp_path, monkeypatch):
+    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(contestant, "STOP_TIMEOUT_S", 1.0)
+    with pytest.raises(ConfigError, match=r"^two: '.*' does not answer `go` within 3 s, and then `stop` within 1 s$"):
+        played(match_of("hang", 1), tmp_path)
+
+
+def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_plays(tmp_path, monkeypatch):
+    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
+    late = {"patience_s": 60.0, "control": TimeControl(nodes=9)}
+    assert {row.reason for row in played(match_of("late", 5, **late), tmp_path)} == {Reason.LENGTH}
+
+
+def test_engine_that_never_ends_its_line_filled_the_referees_memory() -> None:
+    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4"}
+    flood = "while line == 'go nodes 9': print('x' * 1000, end='')"
+    script = f"for line in iter(input, ''):\n    {flood}\n    print({answers}.get(line.split()[0], ''), flush=True)"
+    engine = open_engine(Contestant("loud", (sys.executable, "-c", script)))
+    try:
+        with pytest.raises(TimeoutError):
+            ask_engine(engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=9)), 2.0)
+        assert len(engine.protocol.buffer[1]) <= contestant.LONGEST_ANSWER
+    finally:
+        close_engine(engine, force=True)
+
+
+def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, monkeypatch):
+    told = list[int]()
+    monkeypatch.setattr(play, "KEPT_LINES", 4)
+    monkeypatch.setattr(play, "last_judgement", lambda lines, board: told.append(len(lines)) or Info())
+    played(match_of("bounds", 7), tmp_path)
+    assert set(told) == {1, 4}
 
 
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])

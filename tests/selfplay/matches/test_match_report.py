@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import chess
 import pytest
 
 from benchmarks import list_rating
@@ -18,7 +19,7 @@ NAMES = "one", "two"
 
 def row(number: int, result: str, offender: str = "", reason: str = "checkmate") -> GameRow:
     white, black = NAMES if number % 2 == 0 else NAMES[::-1]
-    opening, why = f"opening {number // 2}", "why" * bool(offender)
+    opening, why = chess.Board.from_chess960_pos(number // 2).fen(), "why" * bool(offender)
     return GameRow(number, white, black, opening, "e2e4 e7e5", result, reason, offender, why, (0.0, 0.0))
 
 

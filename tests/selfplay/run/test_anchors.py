@@ -1,5 +1,6 @@
 """Promoted networks are measured against fixed anchors while the run goes on, by engines that cost nothing."""
 
+import errno
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,10 @@ def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypat
     assert fit.scale == "Elo above material:50"
 
 
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_files_of_networks_to_be_measured_are_kept(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anchors.shutil, "which", lambda command: None)
     run.config = replace(run.config, keep_nets=1)
@@ -75,6 +80,15 @@ def test_files_of_networks_to_be_measured_are_kept(run: RunFolder, monkeypatch: 
     AnchorSeries(run, lambda text: None, never)
     run.remove_old_networks(4)
     assert [run.candidate(number).is_file() for number in range(5)] == [True, True, False, True, True]
+
+
+def test_a_full_disk_ended_the_run_with_the_measuring(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anchors.shutil, "which", lambda command: None)
+    told = list[str]()
+    series = AnchorSeries(run, told.append, never)
+    monkeypatch.setattr(series, "play", full_disk)
+    assert not anchors._play(series, told.append, never)
+    assert told[-1].endswith("No space left on device; the run continues without measuring")
 
 
 def test_games_wait_for_their_share_of_the_processors(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.files import atomic
-from engine.files.atomic import atomic_write
+from engine.files.atomic import append, atomic_write
+from tests.new_process import largest_file
 
 
 class Refusals:
@@ -52,3 +53,26 @@ def test_processes_of_two_containers_wrote_through_one_temporary_file(tmp_path: 
         assert (tmp_path / "a").read_bytes() == b"two"
     assert (tmp_path / "a").read_bytes() == b"one"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_text_added_after_the_disk_was_full_continued_half_a_line(tmp_path: Path) -> None:
+    """The run goes on when measuring it fails; once there was room again, the record of its games was damaged."""
+    append(tmp_path / "a", "one\n")
+    with largest_file(6), pytest.raises(OSError, match=r"large.*/a'"):
+        append(tmp_path / "a", "two two\n")
+    append(tmp_path / "a", "three\n")
+    assert (tmp_path / "a").read_text() == "one\nthree\n"
+
+
+def test_text_is_on_the_disk_before_anybody_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = list[tuple[int, int]]()
+    path = tmp_path / "a"
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.stat().st_size)))
+    for _ in range(2):
+        append(path, "line\n")
+    folder = [(tmp_path.stat().st_ino, 5)] if os.name == "posix" else []
+    assert synced == [(path.stat().st_ino, 5), *folder, (path.stat().st_ino, 10)]
+
+
+def test_text_can_be_added_to_nothing() -> None:
+    append(Path(os.devnull), "a game that nobody keeps\n")
