@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.search.limits import Limits
     from engine.search.result import SearchInfo, SearchResult
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _HOME = {
     "Engine": "player",
