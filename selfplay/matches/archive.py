@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,10 @@ class GameRow:
 
     @classmethod
     def from_json(cls, line: str) -> GameRow:
-        """Read a row from the JSON of its `asdict`. Raises an Exception of some kind for what is none."""
+        """Read a row from the JSON of its `asdict`. Raises an Exception of some kind for what is none.
+
+        The moves are not played: most readers only count results.
+        """
         values = json.loads(line)
         values["thoughts"] = tuple(Thought(*thought) for thought in values.get("thoughts", ()))
         row = cls(**values)
@@ -64,26 +67,18 @@ class GameRow:
         ):
             if not is_good:
                 raise ValueError(f"{what} {getattr(row, what)!r}")
-        row.board()
-        for thought in row.thoughts:
-            _comment(thought)
         return row
-
-    def board(self) -> chess.Board:
-        """Return the board at the end of the game."""
-        board = chess.Board(self.start_fen, chess960=self.chess960)
-        for text in self.uci.split():
-            board.push(chess.Move.from_uci(text))
-        return board
 
     def pgn(self, event: str) -> str:
         """Return the game as PGN. Each move has a comment with its score (from the mover's side), depth, time and
         nodes.
 
         The comments have the form of cutechess and fastchess: `+0.31/12 0.105s, n=20480`, and `+M5` or `-M4` for a mate
-        in so many plies.
+        in so many plies. Raises an Exception of some kind for a game that cannot have been played.
         """
-        board = self.board()
+        board = chess.Board(self.start_fen, chess960=self.chess960)
+        for text in self.uci.split():
+            board.push_uci(text)
         game = chess.pgn.Game.from_board(board)
         white, black = self.controls
         clocks = {"TimeControl": white} if white == black else {"WhiteTimeControl": white, "BlackTimeControl": black}
@@ -135,10 +130,11 @@ class MatchArchive:
         if self._games.exists() and not (folder / SETTINGS_FILE).exists():
             raise RunError(f"{folder} holds games, but no match ({SETTINGS_FILE} is missing): use a new folder")
         self._note_settings(folder / SETTINGS_FILE, settings, resolved or {})
-        self.rows = read_game_rows(folder)
+        pgn = dict[int, str]()
+        self.rows = read_game_rows(folder, lambda row: pgn.update({row.number: row.pgn(event)}))
         (folder / RESULT_FILE).unlink(missing_ok=True)  # it would not be that of the games that follow
         write_file(self._games, "".join(json.dumps(asdict(row)) + "\n" for row in self.rows.values()))
-        write_file(folder / "games.pgn", "".join(row.pgn(event) for row in self.rows.values()))
+        write_file(folder / "games.pgn", "".join(pgn.values()))
 
     def add(self, row: GameRow) -> None:
         """Append a finished game. The game is on disk when this returns."""
@@ -164,10 +160,11 @@ class MatchArchive:
         write_file(path, json.dumps({**settings, **resolved}, indent=2) + "\n")
 
 
-def read_game_rows(folder: Path) -> dict[int, GameRow]:
+def read_game_rows(folder: Path, use: Callable[[GameRow], None] = lambda row: None) -> dict[int, GameRow]:
     """Return the games in a match's folder by number, none where none is stored. Raises RunError if they are damaged.
 
-    Text after the last line end is dropped: it is being written, or a crash cut that line short.
+    `use` gets every game; what it raises also counts as damage. Text after the last line end is dropped: it is being
+    written, or a crash cut that line short.
     """
     path = folder / GAMES_FILE
     if not path.is_file():
@@ -176,6 +173,7 @@ def read_game_rows(folder: Path) -> dict[int, GameRow]:
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
         try:
             row = GameRow.from_json(line.decode())
+            use(row)
         except Exception as error:  # a line that somebody has edited may raise anything
             raise RunError(f"{path}:{number}: not a game of a match: {type(error).__name__}: {error}") from error
         rows[row.number] = row

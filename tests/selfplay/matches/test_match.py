@@ -287,7 +287,7 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
     [
         {"result": "won"}, {"number": "0"}, {"number": -1}, {"offender": "nobody"}, {"offender": "two"},
         {"reason": "bored"}, {"start_fen": "8/8"}, {"start_fen": 3}, {"uci": "e2e9"}, {"uci": None}, {"black": None},
-        {"thoughts": [1]}, {"thoughts": [["soon", 1, 2, 3]]}, {"controls": []}, {"white": 4, "offender": "one"},
+        {"uci": "e2e5"}, {"thoughts": [1]}, {"thoughts": [["soon", 1, 2, 3]]}, {"controls": []}, {"white": 4, "offender": "one"},
         {"more": 1}, "[]", "{", "\udcff", "[" * 100_000,
     ],
 )  # fmt: skip
