@@ -287,8 +287,8 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
     [
         {"result": "won"}, {"number": "0"}, {"number": -1}, {"offender": "nobody"}, {"offender": "two"},
         {"reason": "bored"}, {"start_fen": "8/8"}, {"start_fen": 3}, {"uci": "e2e9"}, {"uci": None}, {"black": None},
-        {"uci": "e2e5"}, {"thoughts": [1]}, {"thoughts": [["soon", 1, 2, 3]]}, {"controls": []}, {"white": 4, "offender": "one"},
-        {"more": 1}, "[]", "{", "\udcff", "[" * 100_000,
+        {"uci": "e2e5"}, {"thoughts": [1]}, {"thoughts": [["soon", 1, 2, 3]]}, {"controls": []},
+        {"white": 4, "offender": "one"}, {"more": 1}, "[]", "{", "\udcff", "[" * 100_000,
     ],
 )  # fmt: skip
 def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(damage: dict | str, tmp_path: Path) -> None:
