@@ -22,13 +22,14 @@ from engine.board.makemove import copy_row, make, make_null
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.memory import buffers
-from engine.tactics.classical import evaluate
-from engine.tactics.quiescence import MATE_CP, QuiescenceSpace, immediate_gain, quiescence, take_best
-from engine.tactics.see import see
+from engine.native.prefetch import prefetch
+from engine.tactics.quiescence import MATE_CP, QuiescenceSpace, immediate_gain, quiescence, static_value, take_best
+from engine.tactics.see import wins_at_least
 
 MAX_PLY = 64
 MAX_ITERATION = 32  # plies of the deepest iteration
 MATE_FROM_CP = MATE_CP - 2 * MAX_PLY  # centipawns; higher scores are mates
+KNOWN_VALUES = 2**13  # static evaluations that are remembered, a power of two
 LEAF_CHECKS = 1  # plies of quiescence in which quiet checks are tried
 
 FUTILITY_CP = 120  # centipawns per ply by which the static evaluation must exceed beta for a cutoff
@@ -78,7 +79,7 @@ class AlphaBeta(NamedTuple):
 
 def new_alpha_beta(table_entries: int) -> AlphaBeta:
     """Return an empty search state; `table_entries` is a power of two, and each entry takes ENTRY_BYTES."""
-    return buffers(AlphaBeta, T=table_entries)
+    return buffers(AlphaBeta, T=table_entries, STATIC_VALUES=KNOWN_VALUES)
 
 
 @kernel()
@@ -127,6 +128,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
     """Centipawns of space.rows[ply], exact within (alpha, beta); meaningless once `nodes_left` is below 0."""
     row = space.rows[ply]
     space.nodes_left[0] -= 1
+    prefetch(space.keys, _slot(space, row))
     if space.nodes_left[0] < 0 or row[HALFMOVE] >= FIFTY_MOVE_PLIES or _repeats(space, ply):
         return np.int64(0)
     checked = in_check(row)
@@ -141,7 +143,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
         return score
 
     if not checked and beta - alpha == 1 and abs(beta) < MATE_FROM_CP:
-        static = evaluate(row)
+        static = static_value(row, space.quiet)
         if depth <= FUTILITY_DEPTH and static - FUTILITY_CP * depth >= beta:
             return static
         if may_pass == PASSING and depth >= NULL_DEPTH and static >= beta and has_pieces(row):
@@ -250,7 +252,7 @@ def _score_moves(space, ply, count, first):
         if move == first:
             score = np.int64(FIRST)
         elif gain > 0:
-            score = np.int64(BAD_CAPTURE if see(row, move) < 0 else GOOD_CAPTURE)
+            score = np.int64(GOOD_CAPTURE if wins_at_least(row, move, np.int64(0)) else BAD_CAPTURE)
             score += CAPTURED_FIRST * gain - piece_at(row, np.int64(move) & 63)
         elif move == space.killers[ply, 0]:
             score = np.int64(KILLER + 1)

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.board import layout
 from engine.board.attacks import KING_ATTACKS, ONE, ZERO, bit, king_square, pawn_attack_set, piece_attacks
-from engine.native.bits import ctz, popcount
+from engine.native.bits import byteswap, ctz, popcount
 from engine.native.jit import kernel
 
 FULL_PHASE = 24  # The weights below of all pieces on the board. Letouzey, Fruit 2.1.
@@ -111,7 +111,8 @@ def evaluate(row):
     """Return static evaluation in centipawns for the side to move."""
     side = np.int64(row[layout.SIDE])
     phase = game_phase(row)
-    lead = _side_score(row, side, phase) - _side_score(row, 1 - side, phase)
+    ours, theirs = _piece_terms(row, side), _piece_terms(row, 1 - side)
+    lead = _side_score(row, side, phase, ours, theirs[3]) - _side_score(row, 1 - side, phase, theirs, ours[3])
     leader = side if lead > 0 else 1 - side
     return lead * _winning_chances(row, leader) // ALL_CHANCES + TEMPO
 
@@ -131,13 +132,15 @@ def _taper(middlegame, endgame, phase):
 
 
 @kernel()
-def _side_score(row, side, phase):
+def _side_score(row, side, phase, pieces, reached):
+    """Score of a side from its `_piece_terms` and the squares that the other side's pieces attack."""
     theirs = row[layout.BLACK - side]
     enemy_king = king_square(row, 1 - side)
-    middlegame, endgame, danger, attacked = _piece_terms(row, side, enemy_king)
+    middlegame, endgame, danger, attacked = pieces
     pawn_middlegame, pawn_endgame = _pawn_terms(row, side)
     hit = popcount(pawn_attack_set(row[layout.PAWN] & row[layout.WHITE + side], side) & theirs & ~row[layout.PAWN])
-    loose = popcount(attacked & theirs & ~row[layout.PAWN] & ~_defended(row, 1 - side))
+    defended = reached | pawn_attack_set(row[layout.PAWN] & theirs, 1 - side) | KING_ATTACKS[enemy_king]
+    loose = popcount(attacked & theirs & ~row[layout.PAWN] & ~defended)
     middlegame += pawn_middlegame + hit * PAWN_ATTACKS_PIECE[0] + loose * HANGING_PIECE[0]
     endgame += pawn_endgame + hit * PAWN_ATTACKS_PIECE[1] + loose * HANGING_PIECE[1]
     middlegame += _king_shelter(row, side) + _development(row, side)
@@ -149,13 +152,14 @@ def _side_score(row, side, phase):
 
 
 @kernel()
-def _piece_terms(row, side, enemy_king):
+def _piece_terms(row, side):
     """Return a side's pieces, king included: (middlegame, endgame, danger to the enemy king, squares attacked by
     pieces).
     """
     own = row[layout.WHITE + side]
     occupied = own | row[layout.BLACK - side]
     safe = ~own & ~pawn_attack_set(row[layout.PAWN] & row[layout.BLACK - side], 1 - side)
+    enemy_king = king_square(row, 1 - side)
     ring = KING_ATTACKS[enemy_king] | bit(enemy_king)
     flip = 56 * side
     king = king_square(row, side)
@@ -183,47 +187,29 @@ def _piece_terms(row, side, enemy_king):
 
 
 @kernel()
-def _defended(row, side):
-    """Squares that a side's pawns, knights, king and sliders defend, without x-rays through other pieces."""
-    own = row[layout.WHITE + side]
-    occupied = own | row[layout.BLACK - side]
-    found = pawn_attack_set(row[layout.PAWN] & own, side) | KING_ATTACKS[king_square(row, side)]
-    for kind in range(layout.KNIGHT, layout.KING):
-        pieces = row[kind] & own
-        while pieces:
-            found |= piece_attacks(kind, ctz(pieces), occupied)
-            pieces &= pieces - ONE
-    return found
-
-
-@kernel()
 def _pawn_terms(row, side):
     """(middlegame, endgame) of a side's pawns and of its rooks' files."""
     own_pawns = row[layout.PAWN] & row[layout.WHITE + side]
-    their_pawns = row[layout.PAWN] & row[layout.BLACK - side]
+    pawns, their_pawns = own_pawns, row[layout.PAWN] & row[layout.BLACK - side]
     occupied = row[layout.WHITE] | row[layout.BLACK]
-    flip = 56 * side
-    middlegame, endgame = np.int64(0), np.int64(0)
-    pawns = own_pawns
+    if side == 1:  # From here on the side's pawns go up.
+        pawns, their_pawns, occupied = byteswap(pawns), byteswap(their_pawns), byteswap(occupied)
+    doubled, stopped = pawns & _below(pawns), _below(their_pawns)
+    passed = pawns & ~(doubled | stopped | _beside(stopped))
+    isolated = popcount(pawns & ~_beside(pawns | _below(pawns) | byteswap(_below(byteswap(pawns)))))
+    middlegame = popcount(doubled) * DOUBLED_PAWN[0] + isolated * ISOLATED_PAWN[0]
+    endgame = popcount(doubled) * DOUBLED_PAWN[1] + isolated * ISOLATED_PAWN[1]
     while pawns:
         square = ctz(pawns)
-        file = square & 7
-        relative = square ^ flip
-        middlegame += PIECE_SQUARES[0, layout.PAWN, relative]
-        endgame += PIECE_SQUARES[1, layout.PAWN, relative]
-        if not (PASSED_MASKS[side, square] & FILES[file] & own_pawns) and not PASSED_MASKS[side, square] & their_pawns:
-            ahead = bit(square + 8 - 16 * side)
-            percent = BLOCKED_PASSER_PERCENT if occupied & ahead else 100
-            middlegame += PASSED_PAWN_CP[0, relative >> 3] * percent // 100
-            endgame += PASSED_PAWN_CP[1, relative >> 3] * percent // 100
-        elif PASSED_MASKS[side, square] & FILES[file] & own_pawns:
-            middlegame += DOUBLED_PAWN[0]
-            endgame += DOUBLED_PAWN[1]
-        neighbours = (FILES[file - 1] if file > 0 else ZERO) | (FILES[file + 1] if file < 7 else ZERO)
-        if not own_pawns & neighbours:
-            middlegame += ISOLATED_PAWN[0]
-            endgame += ISOLATED_PAWN[1]
+        middlegame += PIECE_SQUARES[0, layout.PAWN, square]
+        endgame += PIECE_SQUARES[1, layout.PAWN, square]
         pawns &= pawns - ONE
+    while passed:
+        square = ctz(passed)
+        percent = BLOCKED_PASSER_PERCENT if occupied & bit(square + 8) else 100
+        middlegame += PASSED_PAWN_CP[0, square >> 3] * percent // 100
+        endgame += PASSED_PAWN_CP[1, square >> 3] * percent // 100
+        passed &= passed - ONE
     rooks = row[layout.ROOK] & row[layout.WHITE + side]
     while rooks:
         column = FILES[ctz(rooks) & 7]
@@ -235,6 +221,21 @@ def _pawn_terms(row, side):
             endgame += ROOK_HALF_OPEN_FILE[1]
         rooks &= rooks - ONE
     return middlegame, endgame
+
+
+@kernel()
+def _below(squares):
+    """All squares below those of a bitboard, on their files."""
+    squares = squares >> np.uint64(8)
+    squares |= squares >> np.uint64(8)
+    squares |= squares >> np.uint64(16)
+    return squares | squares >> np.uint64(32)
+
+
+@kernel()
+def _beside(squares):
+    """Squares beside those of a bitboard, on their ranks."""
+    return (squares & ~layout.FILE_H) << ONE | (squares & ~layout.FILE_A) >> ONE
 
 
 @kernel()

@@ -18,12 +18,13 @@ from engine.board.movegen import Targets, generate, generate_some
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.tactics.classical import evaluate
-from engine.tactics.see import PIECE_VALUES, see
+from engine.tactics.see import PIECE_VALUES, wins_at_least
 
 MATE_CP = 30000  # centipawns of a mate, before the plies to it are subtracted
 MAX_QUIESCENCE_PLIES = 24  # plies; a line that is not quiet by then gets the static evaluation
 EVASION_DEPTH = 6  # plies in which every evasion of a check is searched
 QUIESCENCE_NODE_LIMIT = 400  # positions a search may visit before it stands pat everywhere
+STATIC_VALUES = 2**6  # evaluations that are remembered, a power of two, where little repeats
 DELTA_MARGIN_CP = 180  # centipawns that a capture may win beyond the captured piece
 
 
@@ -34,6 +35,8 @@ class QuiescenceSpace(NamedTuple):
     moves: Annotated[np.ndarray, "uint16 [MAX_QUIESCENCE_PLIES + 1, 218]"]
     scores: Annotated[np.ndarray, "int64 [MAX_QUIESCENCE_PLIES + 1, 218]"]  # move-ordering scores, highest first
     nodes: Annotated[np.ndarray, "int64 [1]"]  # positions visited
+    keys: Annotated[np.ndarray, "uint64 [STATIC_VALUES]"]  # of positions whose static evaluation is known
+    values: Annotated[np.ndarray, "int64 [STATIC_VALUES]"]  # their evaluations
 
 
 def new_space() -> QuiescenceSpace:
@@ -60,6 +63,27 @@ def settled_value(row, space):
 
 
 @kernel()
+def is_settled(row, space):
+    """Whether `settled_value` is the static evaluation: no capture wins, and the side to move is not in check."""
+    if in_check(row):
+        return False
+    moves = space.moves[0]
+    for i in range(forcing_moves(row, moves, space.scores[0], False, False)):
+        if wins_at_least(row, moves[i], np.int64(1)):
+            return False
+    return True
+
+
+@kernel()
+def static_value(row, space):
+    """Return the static evaluation, which is remembered: searches meet many positions more than once."""
+    slot = np.int64(row[layout.KEY] & np.uint64(space.keys.size - 1))
+    if space.keys[slot] != row[layout.KEY]:
+        space.keys[slot], space.values[slot] = row[layout.KEY], evaluate(row)
+    return space.values[slot]
+
+
+@kernel()
 def quiescence(space, depth, check_depth, least, alpha, beta):
     """Quiescence value of space.rows[depth] in centipawns for the side to move, exact within (alpha, beta).
 
@@ -69,11 +93,11 @@ def quiescence(space, depth, check_depth, least, alpha, beta):
     row = space.rows[depth]
     space.nodes[0] += 1
     if depth >= MAX_QUIESCENCE_PLIES or space.nodes[0] > QUIESCENCE_NODE_LIMIT:
-        return evaluate(row)
+        return static_value(row, space)
     evading = depth < EVASION_DEPTH and in_check(row)
     best = np.int64(depth - MATE_CP)
     if not evading:
-        best = evaluate(row)
+        best = static_value(row, space)
         if best >= beta:
             return best
         alpha = max(alpha, best)
@@ -85,7 +109,7 @@ def quiescence(space, depth, check_depth, least, alpha, beta):
             gain = space.scores[depth, i]
             if gain > 0 and gain + stand_pat + DELTA_MARGIN_CP <= alpha:
                 continue
-            if see(row, move) < least:
+            if not wins_at_least(row, move, least):
                 continue
         make(row, move, space.rows[depth + 1])
         score = -quiescence(space, depth + 1, check_depth, least, -beta, -alpha)

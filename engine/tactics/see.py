@@ -7,8 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.attacks import attackers, bit, piece_at
-from engine.board.layout import BLACK, KING, PAWN, SIDE, WHITE
+from engine.board.attacks import (
+    KING_ATTACKS,
+    KNIGHT_ATTACKS,
+    PAWN_ATTACKS,
+    ZERO,
+    attackers,
+    bishop_attacks,
+    bit,
+    piece_at,
+    rook_attacks,
+)
+from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 
@@ -21,13 +31,36 @@ def see(row, move):
 
     Pins are ignored; a king captures only undefended pieces. Castling wins nothing.
     """
+    gain, on_square, occupied = _first_capture(row, move)
+    if on_square == 0:
+        return np.int64(0)
+    side, target = np.int64(row[SIDE]), np.int64(move) >> 6 & 63
+    return gain - _best_recapture(row, target, 1 - side, occupied, on_square)
+
+
+@kernel()
+def wins_at_least(row, move, least):
+    """Whether `see` is at least `least`, at least 0; needs no exchange where one or no recapture decides."""
+    gain, on_square, occupied = _first_capture(row, move)
+    if gain < least or gain - on_square >= least:
+        return gain >= least
+    side, target = np.int64(row[SIDE]), np.int64(move) >> 6 & 63
+    return gain - _best_recapture(row, target, 1 - side, occupied, on_square) >= least
+
+
+@kernel()
+def _first_capture(row, move):
+    """(centipawns won by a move at once, value of the piece that it puts on its target, squares occupied then).
+
+    Castling gives zeros.
+    """
     side = np.int64(row[SIDE])
     move = np.int64(move)
     source = move & 63
     target = move >> 6 & 63
     promotion = move >> 12
     if bit(target) & row[WHITE + side]:
-        return 0  # castling: king takes own rook
+        return np.int64(0), np.int64(0), ZERO  # castling: king takes own rook
     occupied = row[WHITE] | row[BLACK]
     kind = piece_at(row, source)
     captured = piece_at(row, target)
@@ -41,7 +74,7 @@ def see(row, move):
     if promotion:
         on_square = PIECE_VALUES[promotion]
         gain += on_square - PIECE_VALUES[PAWN]
-    return gain - _best_recapture(row, target, 1 - side, occupied & ~bit(source) | bit(target), on_square)
+    return gain, np.int64(on_square), occupied & ~bit(source) | bit(target)
 
 
 @kernel()
@@ -59,9 +92,17 @@ def _best_recapture(row, target, side, occupied, on_square):
 @kernel()
 def _least_attacker(row, target, occupied, side):
     """(kind, square) of the cheapest piece of `side` that attacks `target`; (-1, -1) if none does."""
-    found = attackers(row, target, occupied & ~bit(target), side)
-    for kind in range(KING + 1):
-        pieces = found & row[kind]
-        if pieces:
-            return kind, ctz(pieces)
-    return -1, -1
+    occupied &= ~bit(target)
+    own = row[WHITE + side] & occupied
+    found = PAWN_ATTACKS[1 - side, target] & row[PAWN] & own
+    if found:
+        return PAWN, ctz(found)
+    found = KNIGHT_ATTACKS[target] & row[KNIGHT] & own
+    if found:
+        return KNIGHT, ctz(found)
+    diagonal, straight = bishop_attacks(target, occupied) & own, rook_attacks(target, occupied) & own
+    for kind, reach in ((BISHOP, diagonal), (ROOK, straight), (QUEEN, diagonal | straight)):
+        if reach & row[kind]:
+            return kind, ctz(reach & row[kind])
+    found = KING_ATTACKS[target] & row[KING] & own
+    return (KING, ctz(found)) if found else (-1, -1)

@@ -15,7 +15,7 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, spread, store
 from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.features import Sight, is_calm, settled_level, write_features
+from engine.network.policy.features import Sight, balance_level, is_calm, settled_level, write_features
 from engine.network.policy.integers import IntegerTables, quantized
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias, write_view
 from engine.network.policy.parameters import SparseConfig
@@ -23,6 +23,10 @@ from engine.network.rows.men import men_bucket
 from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_short_row
 from engine.network.rows.wdl import softmax_of_3
 from engine.network.value.inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
+from engine.tactics.classical import evaluate
+from engine.tactics.quiescence import is_settled
+
+CALM = -1  # quiet level of a calm position, until its policy needs it: half of all positions never get one
 
 
 class SparseModel(NamedTuple):
@@ -151,16 +155,19 @@ def evaluate_leaf_by_trunks(model, leaves, leaf):
 @kernel(contract=True)
 def evaluate_policy_by_trunk(model, leaves, leaf):
     """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
+    if leaves.quiet_level[leaf] == CALM:
+        leaves.quiet_level[leaf] = balance_level(evaluate(leaves.rows[leaf]))
     write_policy(model.policy, leaves, leaf)
 
 
 @kernel(contract=True)
 def evaluate_value_by_trunks(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
-    settle_leaf(model.policy, leaves, leaf)
-    if is_calm(model.policy.sight):
+    if is_settled(leaves.rows[leaf], model.policy.sight.captures):
+        leaves.quiet_level[leaf] = CALM
         write_calm_value(model.value, leaves, leaf)
     else:
+        settle_leaf(model.policy, leaves, leaf)
         fill_value_units(model.policy, leaves, leaf)
         write_value(model.policy, leaves, leaf)
 
