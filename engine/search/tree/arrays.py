@@ -149,6 +149,7 @@ class Tree(NamedTuple):
     butterfly: np.ndarray  # float32 [2, 4096, 2]: by side and squares of a move, see `butterfly`.
     scratch_moves: np.ndarray  # uint16 [218]
     scratch_priors: np.ndarray  # float32 [218]
+    scratch_reals: np.ndarray  # float64 [224]
     scratch_bonuses: np.ndarray  # int16 [218]
     depths: np.ndarray  # int64 [8]
 
@@ -272,6 +273,7 @@ def _own_fields(rows: int) -> dict[str, np.ndarray]:
         "butterfly": np.zeros((2, 64 * 64, 2), np.float32),
         "scratch_moves": np.empty(MAX_MOVES, np.uint16),
         "scratch_priors": np.empty(MAX_MOVES, np.float32),
+        "scratch_reals": np.empty(MAX_MOVES + 6, np.float64),
         "scratch_bonuses": np.empty(MAX_MOVES, np.int16),
         "depths": own_line(np.int64),
     }

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board.layout import NO_MOVE
-from engine.native.elementary import exp
+from engine.board.layout import MAX_MOVES, NO_MOVE
+from engine.native.elementary import bits_of, exp, float_of
 from engine.native.jit import kernel
 from engine.native.ordering import add
 from engine.search.tree.arrays import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
 from engine.search.tree.heuristics import bonus, learns
 from engine.search.tree.params import BONUS_UNIT
+
+KEYS_TOGETHER = 8  # As many as one vector holds.
 
 
 @kernel()
@@ -191,19 +193,21 @@ def expand(tree, params, node, side, moves, logits, count):
 
     side: whose moves they are. Returns the node's state from now on: EXPANDED, or STUNTED if they do not fit.
     """
-    learning, highest = learns(params), logits[0]
+    highest, total = logits[0], 0.0
     for i in range(1, count):
         highest = max(highest, logits[i])
-    total = 0.0
-    weights = tree.scratch_priors
+    weights, exponents = tree.scratch_priors, tree.scratch_reals
     tree.scratch_bonuses[:count] = 0
     for i in range(count):
-        exponent = (np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature
-        if learning:
-            learned = bonus(tree, params, side, moves[i])
-            exponent += learned * BONUS_UNIT
-            tree.scratch_bonuses[i] = learned
-        weight = exp(exponent)
+        exponents[i] = (np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature
+    for i in range(count if learns(params) else 0):
+        learned = bonus(tree, params, side, moves[i])
+        exponents[i] += learned * BONUS_UNIT
+        tree.scratch_bonuses[i] = learned
+    for i in range(count):  # Alone in its loop, `exp` becomes vectors.
+        exponents[i] = exp(exponents[i])
+    for i in range(count):
+        weight = exponents[i]
         if not weight >= 0.0:
             weight = 0.0  # A network that overflowed: places by weight need numbers.
         total += weight
@@ -231,12 +235,13 @@ def add_edges(tree, node, moves, begin, count, total):
     Their priors are the weights in `tree.scratch_priors`, in the order of the moves, divided by `total`, and
     `tree.scratch_bonuses` is what heuristics added to their logarithms.
     """
-    first, weights = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors
+    first, weights, keys = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors, tree.scratch_reals
     if first + count > tree.move.size:
         add(tree.counters, np.int64(EDGES), -np.int64(count))
         return np.int64(STUNTED)
+    padded = write_keys(weights, count, keys)
     for i in range(count):
-        edge = first + rank(weights, i, count)
+        edge = first + rank(keys, keys[i], padded)
         reset_edge(tree, edge)
         tree.prior[edge] = weights[i] / total
         tree.move[edge] = moves[begin + i]
@@ -247,14 +252,27 @@ def add_edges(tree, node, moves, begin, count, total):
 
 
 @kernel()
-def rank(weights, i, count):
-    """Return the place of `weights[i]` among `count` sorted weights, highest first; equal ones keep their order.
+def write_keys(weights, count, keys):
+    """Write a number for each weight, all of them different, that are in the order of the weights, and of equal ones
+    the first is the highest; returns how many there are, of which the last are 0.
+
+    A float32 leaves the last bits of a float64 free: they count down.
+    """
+    padded = (count + KEYS_TOGETHER - 1) // KEYS_TOGETHER * KEYS_TOGETHER
+    for i in range(count):
+        keys[i] = float_of(bits_of(np.float64(weights[i])) | (MAX_MOVES - i))
+    for i in range(count, padded):
+        keys[i] = 0.0
+    return padded
+
+
+@kernel()
+def rank(keys, key, count):
+    """Return the place of a key among `count`, sorted, highest first.
 
     Comparing each with all is faster than sorting: a few vectors of comparisons, and no branch to predict.
     """
-    place, weight = np.int64(0), weights[i]
-    for other in range(i):
-        place += weights[other] >= weight
-    for other in range(i + 1, count):
-        place += weights[other] > weight
+    place = np.int64(0)
+    for other in range(count):
+        place += keys[other] > key
     return place

@@ -71,7 +71,7 @@ def test_every_field_of_the_table_is_allocated_reset_and_moved():
         assert all(getattr(tree, name).dtype == field.dtype for name, field in fields.items())
     loose = set(NODE_FIELDS) - set(RECORD_FIELDS)
     others = {"nodes", "table", "counters", "stack", "stint", "earned", "path", "butterfly", "depths"}
-    scratch = {"scratch_moves", "scratch_priors", "scratch_bonuses"}
+    scratch = {"scratch_moves", "scratch_priors", "scratch_reals", "scratch_bonuses"}
     assert {*loose, *EDGE_FIELDS, *others, *scratch} == set(Tree._fields)
     assert set(tree.nodes.dtype.names) == set(RECORD_FIELDS)
     for fields, reset, move in ((NODE_FIELDS, reset_node, move_node), (EDGE_FIELDS, reset_edge, move_edge)):
