@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from engine.search.session import Search
-from engine.search.tree.arrays import LOSS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import LOSS, LOST, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 
 
@@ -62,8 +62,10 @@ class WinsAside:
     def _count_as(self, result: int) -> None:
         """Decide them with a result; the root is won while they are wins."""
         tree, edges = self._search.tree, self._search.edges()
-        nodes = tree.child[edges][np.isin(tree.move[edges], list(self._moves))]
+        are_aside = np.isin(tree.move[edges], list(self._moves))
+        nodes = tree.child[edges][are_aside]
         tree.lower[nodes] = tree.upper[nodes] = result
+        tree.q[edges][are_aside] = LOST if result == LOSS else tree.value_sum[nodes] / tree.visits[nodes]
         if result == WIN:
             tree.lower[ROOT] = tree.upper[ROOT] = LOSS
             plies = tree.mate_plies[nodes]

@@ -152,9 +152,9 @@ def ask(tree, questions, node, depth, nodes_per_visit):
         tree.asked_at[node] = visits
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        child = np.int64(tree.child[edge])
+        child = np.int64(tree.edges[edge].child)
         if child != NO_NODE and tree.nodes[child].visits >= HINT_LEAST_VISITS:
-            make(questions.path[depth], tree.move[edge], questions.path[depth + 1])
+            make(questions.path[depth], tree.edges[edge].move, questions.path[depth + 1])
             ask(tree, questions, child, depth + 1, nodes_per_visit)
 
 
@@ -170,8 +170,8 @@ def write_question(tree, questions, node, depth):
     questions.n_moves[k] = count
     most, most_visits = np.int64(0), np.int64(-1)
     for i in range(count):
-        questions.moves[k, i] = tree.move[first + i]
-        child = tree.child[first + i]
+        questions.moves[k, i] = tree.edges[first + i].move
+        child = tree.edges[first + i].child
         if child != NO_NODE and tree.nodes[child].visits > most_visits:
             most, most_visits = np.int64(i), np.int64(tree.nodes[child].visits)
     questions.moves[k, 0], questions.moves[k, most] = questions.moves[k, most], questions.moves[k, 0]

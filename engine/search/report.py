@@ -191,9 +191,9 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
     own_priors(tree, np.int64(ROOT), priors)
     first = np.int64(tree.nodes[ROOT].first_edge)
     for i in range(own_values.size):
-        policy_indices[i] = policy_index(row, tree.move[first + i])
+        policy_indices[i] = policy_index(row, tree.edges[first + i].move)
         own_values[i] = 0.0
-        child = np.int64(tree.child[first + i])
+        child = np.int64(tree.edges[first + i].child)
         if child == NO_NODE or tree.nodes[child].visits == 0:
             continue
         if is_decided(tree, child):
@@ -208,8 +208,8 @@ def value_below(tree, node):
     total = 0.0
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.child[edge] != NO_NODE:
-            total += tree.nodes[tree.child[edge]].value_sum
+        if tree.edges[edge].child != NO_NODE:
+            total += tree.nodes[tree.edges[edge].child].value_sum
     return total
 
 

@@ -26,8 +26,8 @@ def look_for_mate(search: Search) -> None:
     if mating < 0 or tree.counters[NODES] >= tree.parent.size:
         lead_to_mate(search)
         return
-    child = int(new_node(tree, np.int64(ROOT)))
     edge = move_to_tried(tree, np.int64(ROOT), tree.first_edge[ROOT] + mating)
+    child = int(new_node(tree, np.int64(ROOT), np.int64(edge - tree.first_edge[ROOT])))
     tree.child[edge] = child
     tree.in_flight[[ROOT, child]] += 1
     finish_known(tree, search.params, np.int64(child), np.int64(WIN), np.int64(0))

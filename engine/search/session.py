@@ -265,4 +265,4 @@ class Search:
         tree = self.tree
         if self.was_full:
             return 1.0
-        return float(max(tree.counters[NODES] / tree.parent.size, tree.counters[EDGES] / tree.move.size))
+        return float(max(tree.counters[NODES] / tree.parent.size, tree.counters[EDGES] / tree.edges.size))

@@ -13,6 +13,7 @@ from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
 from engine.search.session import Search
 from engine.search.tree.arrays import MAX_DEPTH, NO_PARENT, NODES, ROOT_PLY, new_tree
+from engine.search.tree.edges import edge_to
 from engine.search.tree.params import SearchParams
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import SPARE_NODES
@@ -75,10 +76,7 @@ def put_position(tree, node, path, row, scratch):
     depth = np.int64(0)
     parent = np.int64(tree.nodes[node].parent)
     while parent != NO_PARENT:
-        first = tree.nodes[parent].first_edge
-        for edge in range(first, first + tree.nodes[parent].n_edges):
-            if tree.child[edge] == node:
-                path[depth] = tree.move[edge]
+        path[depth] = tree.edges[edge_to(tree.nodes, node)].move
         depth += 1
         node = parent
         parent = np.int64(tree.nodes[node].parent)

@@ -1,15 +1,16 @@
-"""The search tree as arrays of nodes and of the fields of edges, and the sign convention.
+"""The search tree as an array of nodes and one of edges, and the sign convention.
 
 A node is a position, an edge a legal move. Nodes and edges are numbered; a node's edges lie side by side, those that
-were tried first, each group sorted by prior, highest first (`priors` keeps them so).
+were tried first, each group sorted by prior, highest first (`priors` keeps them so). An edge also has what the choice
+between a node's edges reads of their children (`edges` keeps it), so that it need not look at them.
 
 Sign convention: everything stored at a node (`value_sum`, `lower`, `upper`) is seen by the side that moved into it,
 which is the side to move at its parent: the parent maximises over its children as they stand. A leaf's value for its
 own side to move is negated once, on entry, and the sign flips with every step towards the root.
 
 Several threads may visit one tree. Each has a `Tree` whose nodes, edges, table and counters are those of all, and whose
-path and scratch are its own (`for_thread`). What changes a node holds the node's lock, and no thread holds two. Readers
-take no lock: what they read is whole, and at most a visit old.
+path and scratch are its own (`for_thread`). What changes a node, or what its edge has of it, holds the node's lock,
+and no thread holds two. Readers take no lock: what they read is whole, and at most a visit old.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ BUSY: Final = 6  # The node belongs to a visit under way, which evaluates it or 
 LOSS: Final = -1
 DRAW: Final = 0
 WIN: Final = 1
+
+# Values of an edge's `q` that are none.
+UNVISITED: Final = np.float32(np.inf)  # There is no child, or it has no visits.
+LOST: Final = np.float32(-np.inf)  # It is proven that the move loses.
 
 UNKNOWN_DISTANCE: Final = -1  # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
 
@@ -123,23 +128,34 @@ class Node:
     lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[int, NodeField(np.int8, WIN)]  # The best result that is still possible.
     lock: Annotated[int, NodeField(np.uint8)]  # Not 0 while a thread changes the node (`native.ordering`).
+    place: Annotated[int, NodeField(np.uint8)]  # Number of the edge to the node among its parent's.
+
+
+class Edge:
+    """An edge. What the choice between edges reads lies on few lines of the processor's cache (`Node`)."""
+
+    prior: Annotated[float, EdgeField(np.float32)]  # P.
+    q: Annotated[float, EdgeField(np.float32, float(UNVISITED))]  # Q of the child, or UNVISITED or LOST.
+    divisor: Annotated[
+        float, EdgeField(np.float32, 1.0)
+    ]  # 1 + N + visits in flight of the child; if BUSY, the negative.
+    child: Annotated[int, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
+    below: Annotated[int, EdgeField(np.uint32)]  # Low bits of the child's `first_edge`, to fetch its edges in time.
+    move: Annotated[int, EdgeField(np.uint16, int(NO_MOVE))]
+    bonus: Annotated[int, EdgeField(np.int16)]  # What heuristics added to P's logit, in BONUS_UNITs.
 
 
 class Tree(NamedTuple):
     """N nodes, E edges. One line a field: allocation, reset, moving and views of a tree are made from these tables."""
 
     nodes: np.ndarray  # record array [N], the fields of `Node`.
+    edges: np.ndarray  # record array [E], the fields of `Edge`.
     # More of the nodes, for hints (`priors`).
     asked_at: Annotated[np.ndarray, NodeField(np.int32)]  # Visits when alpha-beta last looked here (`hints`).
     hinted: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]  # The move whose prior a hint raised (`priors`).
     own_prior: Annotated[np.ndarray, NodeField(np.float32)]  # P of the hinted move without the hint.
-    # Edges.
-    move: Annotated[np.ndarray, EdgeField(np.uint16, int(NO_MOVE))]
-    prior: Annotated[np.ndarray, EdgeField(np.float32)]  # P.
-    bonus: Annotated[np.ndarray, EdgeField(np.int16)]  # What heuristics added to P's logit, in BONUS_UNITs.
-    child: Annotated[np.ndarray, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
     # The transposition table.
-    table: np.ndarray  # int32 [a power of two >= N]: a node for each place, which the low bits of a key number.
+    table: np.ndarray  # uint64 [a power of two >= N]: a node for each place, which the low bits of a key number.
     counters: np.ndarray  # int64 [N_COUNTERS]
     # Each thread's own: the current path, its stint, scratch, and how deep its descents were.
     stack: np.ndarray  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
@@ -154,10 +170,10 @@ class Tree(NamedTuple):
     depths: np.ndarray  # int64 [8]
 
     def __getattr__(self, name: str) -> np.ndarray:
-        """Return a field of `Node` for all nodes, as a view."""
-        if name not in RECORD_FIELDS:
+        """Return a field of `Node` for all nodes, or of `Edge` for all edges, as a view."""
+        if name not in RECORD_FIELDS and name not in EDGE_FIELDS:
             raise AttributeError(name)
-        field: np.ndarray = self.nodes[name]
+        field: np.ndarray = (self.nodes if name in RECORD_FIELDS else self.edges)[name]
         return field
 
 
@@ -171,27 +187,35 @@ def _fields(table: type, kind: type) -> dict[str, Any]:
 RECORD_FIELDS: Final[dict[str, NodeField]] = _fields(Node, NodeField)
 LOOSE_FIELDS: Final[dict[str, NodeField]] = _fields(Tree, NodeField)  # Those that have an array of their own.
 NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | LOOSE_FIELDS
-EDGE_FIELDS: Final[dict[str, NodeField]] = _fields(Tree, EdgeField)
-NODE_TYPE: Final = np.dtype(
-    (np.record, np.dtype([(name, field.dtype) for name, field in RECORD_FIELDS.items()], align=True))
-)  # np.record: plain Python writes `nodes[node].visits`, too.
+EDGE_FIELDS: Final[dict[str, NodeField]] = _fields(Edge, EdgeField)
+
+
+def _record_type(fields: Mapping[str, NodeField]) -> np.dtype:
+    """Return the type of a record; np.record, because plain Python writes `nodes[node].visits`, too."""
+    return np.dtype((np.record, np.dtype([(name, field.dtype) for name, field in fields.items()], align=True)))
+
+
+NODE_TYPE: Final = _record_type(RECORD_FIELDS)
+EDGE_TYPE: Final = _record_type(EDGE_FIELDS)
 CACHE_LINE: Final = 64  # Bytes of a line of the processor's cache, on which a node begins.
-BYTES_PER_PLACE: Final = 8  # Most that the transposition table has for each node.
+BYTES_PER_PLACE: Final = 16  # Most that the transposition table has for each node.
 BYTES_PER_NODE: Final = (
     NODE_TYPE.itemsize + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values()) + BYTES_PER_PLACE
 )
-BYTES_PER_EDGE: Final = sum(np.dtype(field.dtype).itemsize for field in EDGE_FIELDS.values())
+BYTES_PER_EDGE: Final = EDGE_TYPE.itemsize
+EDGES_PER_LINE: Final = CACHE_LINE // BYTES_PER_EDGE
 
 
 def _at(name: str, number: str) -> str:
     """Return the field of a node or an edge in the source of a kernel."""
-    return f"tree.nodes[{number}].{name}" if name in RECORD_FIELDS else f"tree.{name}[{number}]"
+    records = "nodes" if name in RECORD_FIELDS else "edges" if name in EDGE_FIELDS else None
+    return f"tree.{records}[{number}].{name}" if records else f"tree.{name}[{number}]"
 
 
 def _reset_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
     """Return a kernel (tree, number) that makes a node or an edge a fresh one."""
     lines = (f"{_at(key, 'number')} = {field.reset!r}" for key, field in fields.items())
-    return generated_kernel(name, "tree, number", lines, {})
+    return generated_kernel(name, "tree, number", lines, {"inf": np.inf})
 
 
 def _move_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
@@ -210,7 +234,7 @@ reset_node = _reset_kernel("reset_node", NODE_FIELDS)
 reset_edge = _reset_kernel("reset_edge", EDGE_FIELDS)
 move_node = _move_kernel("move_node", NODE_FIELDS)
 move_edge = _move_kernel("move_edge", EDGE_FIELDS)
-swap_edges = _swap_kernel("swap_edges", EDGE_FIELDS)
+exchange_edges = _swap_kernel("exchange_edges", EDGE_FIELDS)
 
 
 def view_kernel(kind: type) -> Any:
@@ -246,11 +270,11 @@ def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE)
     begin = -raw.ctypes.data % CACHE_LINE
     records = raw[begin : begin + nodes * NODE_TYPE.itemsize].view(NODE_TYPE)
     arrays: dict[str, Any] = {name: np.empty(nodes, field.dtype) for name, field in LOOSE_FIELDS.items()}
-    arrays |= {name: np.empty(nodes * edges_per_node, field.dtype) for name, field in EDGE_FIELDS.items()}
     return Tree(
         nodes=records,
+        edges=np.empty(nodes * edges_per_node, EDGE_TYPE),
         **arrays,
-        table=np.zeros(1 << (nodes - 1).bit_length(), np.int32),
+        table=np.zeros(1 << (nodes - 1).bit_length(), np.uint64),
         counters=np.zeros(N_COUNTERS, np.int64),
         **_own_fields(history + MAX_DEPTH + 2),
     )

@@ -42,6 +42,7 @@ from engine.search.tree.arrays import (
     move_edge,
     move_node,
 )
+from engine.search.tree.edges import edge_to, note_child, set_first_edge
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.transpositions import enter_all
 
@@ -162,6 +163,7 @@ def undo_visits(tree, node):
         tree.nodes[node].visits -= visits
         tree.nodes[node].value_sum -= value
         tree.nodes[node].draw_sum -= draws
+        note_child(tree.nodes, tree.edges, node)
         value = -value
         node = np.int64(tree.nodes[node].parent)
 
@@ -211,9 +213,9 @@ def reach_children(tree, node, new_number):
     """Mark the children of `node` as REACHED."""
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.child[edge] == NO_NODE:
+        if tree.edges[edge].child == NO_NODE:
             break  # Edges that were tried come first.
-        new_number[tree.child[edge]] = REACHED
+        new_number[tree.edges[edge].child] = REACHED
 
 
 def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:
@@ -268,7 +270,7 @@ def move_edges(tree, order, begin, end, to):
     for k in range(begin, end):
         node = order[k]
         first = np.int64(tree.nodes[node].first_edge)
-        tree.nodes[node].first_edge = to
+        set_first_edge(tree.nodes, tree.edges, np.int64(node), to)
         for edge in range(first, first + tree.nodes[node].n_edges):
             move_edge(tree, edge, to)
             to += 1
@@ -291,12 +293,9 @@ def renumber(tree, node, to):
     if to == ROOT:
         tree.nodes[node].parent = NO_PARENT
     else:
-        own = np.int64(tree.nodes[tree.nodes[node].parent].first_edge)
-        while tree.child[own] != node:
-            own += 1
-        tree.child[own] = to
+        tree.edges[edge_to(tree.nodes, node)].child = to
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.child[edge] == NO_NODE:
+        if tree.edges[edge].child == NO_NODE:
             break  # Edges that were tried come first.
-        tree.nodes[tree.child[edge]].parent = to
+        tree.nodes[tree.edges[edge].child].parent = to

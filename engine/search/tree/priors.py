@@ -16,7 +16,8 @@ from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.native.elementary import bits_of, exp, float_of
 from engine.native.jit import kernel
 from engine.native.ordering import add
-from engine.search.tree.arrays import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
+from engine.search.tree.arrays import EDGES, EXPANDED, NO_NODE, STUNTED, Tree, exchange_edges, reset_edge
+from engine.search.tree.edges import set_first_edge
 from engine.search.tree.heuristics import bonus, learns
 from engine.search.tree.params import BONUS_UNIT
 
@@ -30,13 +31,13 @@ def hint(tree, node, move, raised_prior):
     An earlier hint for another move, or a smaller prior for this one, is taken back first, so hints never add up.
     """
     edge = find_edge(tree, node, move)
-    if tree.hinted[node] != move or (edge != NO_NODE and tree.prior[edge] < raised_prior):
+    if tree.hinted[node] != move or (edge != NO_NODE and tree.edges[edge].prior < raised_prior):
         restore(tree, node)
         edge = find_edge(tree, node, move)
     if edge == NO_NODE:
         return np.int64(NO_NODE)
-    child = np.int64(tree.child[edge])
-    prior = tree.prior[edge]
+    child = np.int64(tree.edges[edge].child)
+    prior = tree.edges[edge].prior
     if prior < raised_prior:
         tree.hinted[node] = move
         tree.own_prior[node] = prior
@@ -60,12 +61,12 @@ def own_priors(tree, node, priors):
     first, scale, own = np.int64(tree.nodes[node].first_edge), np.float32(1.0), tree.own_prior[node]
     edge = find_edge(tree, node, tree.hinted[node]) if tree.hinted[node] != NO_MOVE else np.int64(NO_NODE)
     if edge != NO_NODE:
-        scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.prior[edge])
+        scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.edges[edge].prior)
     total, learned = 0.0, False
     for i in range(priors.size):
-        priors[i] = own if first + i == edge else tree.prior[first + i] * scale
-        learned |= tree.bonus[first + i] != 0
-        priors[i] *= np.float32(exp(-tree.bonus[first + i] * BONUS_UNIT))
+        priors[i] = own if first + i == edge else tree.edges[first + i].prior * scale
+        learned |= tree.edges[first + i].bonus != 0
+        priors[i] *= np.float32(exp(-tree.edges[first + i].bonus * BONUS_UNIT))
         total += priors[i]
     for i in range(priors.size if learned else 0):
         priors[i] /= np.float32(total)
@@ -76,7 +77,7 @@ def find_edge(tree, node, move):
     """Return the edge of a move, or NO_NODE if the node has no such move."""
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.move[edge] == move:
+        if tree.edges[edge].move == move:
             return np.int64(edge)
     return np.int64(NO_NODE)
 
@@ -86,10 +87,10 @@ def set_prior(tree, node, edge, prior):
     """Change the prior of one edge; the other edges share the rest in their old proportions."""
     first = np.int64(tree.nodes[node].first_edge)
     last = first + tree.nodes[node].n_edges - 1
-    others = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.prior[edge])
+    others = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.edges[edge].prior)
     for other in range(first, last + 1):
-        tree.prior[other] *= others
-    tree.prior[edge] = prior
+        tree.edges[other].prior *= others
+    tree.edges[edge].prior = prior
     edge = move_forward(tree, first, edge)
     while edge < last and ranks_before(tree, edge + 1, edge):
         swap_edges(tree, edge, edge + 1)
@@ -101,7 +102,7 @@ def set_priors(tree, node, priors):
     """Replace all priors of a node by `priors` (float32, in the order of its edges, sum 1)."""
     first = np.int64(tree.nodes[node].first_edge)
     for i in range(tree.nodes[node].n_edges):
-        tree.prior[first + i] = priors[i]
+        tree.edges[first + i].prior = priors[i]
         move_forward(tree, first, first + i)
 
 
@@ -109,7 +110,7 @@ def set_priors(tree, node, priors):
 def move_to_tried(tree, node, edge):
     """Move an untried edge to the front of the untried ones before it gets a child; returns its new position."""
     first = np.int64(tree.nodes[node].first_edge)
-    while edge > first and tree.child[edge - 1] == NO_NODE:
+    while edge > first and tree.edges[edge - 1].child == NO_NODE:
         swap_edges(tree, edge - 1, edge)
         edge -= 1
     return edge
@@ -125,11 +126,21 @@ def move_forward(tree, first, edge):
 
 
 @kernel()
+def swap_edges(tree, one, other):
+    """Exchange two edges of a node."""
+    exchange_edges(tree, one, other)
+    for edge in (one, other):
+        child = tree.edges[edge].child
+        if child != NO_NODE:
+            tree.nodes[child].place = edge - tree.nodes[tree.nodes[child].parent].first_edge
+
+
+@kernel()
 def ranks_before(tree, one, other):
     """Whether edge `one` belongs before edge `other`: tried before untried, then the higher prior."""
-    if (tree.child[one] == NO_NODE) != (tree.child[other] == NO_NODE):
-        return tree.child[one] != NO_NODE
-    return tree.prior[one] > tree.prior[other]
+    if (tree.edges[one].child == NO_NODE) != (tree.edges[other].child == NO_NODE):
+        return tree.edges[one].child != NO_NODE
+    return tree.edges[one].prior > tree.edges[other].prior
 
 
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
@@ -141,9 +152,9 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
     kept = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
     edges = slice(first, first + len(kept))
-    for name in EDGE_FIELDS:
-        field = getattr(tree, name)
-        field[edges] = field[kept]
+    tree.edges[edges] = tree.edges[kept]
+    tried = np.flatnonzero(tree.child[edges] != NO_NODE)
+    tree.place[tree.child[first + tried]] = tried
     tree.n_edges[node] = len(kept)
     total = tree.prior[edges].sum()
     tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(kept)
@@ -163,7 +174,7 @@ def refresh_below(tree, params, node, side, least):
         refresh(tree, params, node, side)
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        child = np.int64(tree.child[edge])
+        child = np.int64(tree.edges[edge].child)
         if child != NO_NODE and tree.nodes[child].visits >= least:
             refresh_below(tree, params, child, side ^ np.int64(1), least)
 
@@ -175,9 +186,9 @@ def refresh(tree, params, node, side):
     total = 0.0
     for i in range(count):
         edge = first + i
-        learned = bonus(tree, params, side, tree.move[edge])
-        priors[i] = tree.prior[edge] * np.float32(exp((learned - tree.bonus[edge]) * BONUS_UNIT))
-        tree.bonus[edge] = learned
+        learned = bonus(tree, params, side, tree.edges[edge].move)
+        priors[i] = tree.edges[edge].prior * np.float32(exp((learned - tree.edges[edge].bonus) * BONUS_UNIT))
+        tree.edges[edge].bonus = learned
         total += priors[i]
     for i in range(count):
         priors[i] /= np.float32(total)
@@ -215,7 +226,7 @@ def expand(tree, params, node, side, moves, logits, count):
     if np.float32(total) == 0.0:  # e^-inf is the smallest number here.
         weights[:count] = np.float32(1.0)
         total = np.float64(count)
-    return add_edges(tree, node, moves, np.int64(0), count, np.float32(total))
+    return add_edges(tree, node, moves, count, np.float32(total))
 
 
 @kernel()
@@ -223,30 +234,31 @@ def take_moves(tree, node, other):
     """Give a node the moves and priors of its transposition; returns what `expand` returns."""
     first, count = np.int64(tree.nodes[other].first_edge), np.int64(tree.nodes[other].n_edges)
     for i in range(count):
-        tree.scratch_priors[i] = tree.prior[first + i]
-        tree.scratch_bonuses[i] = tree.bonus[first + i]
-    return add_edges(tree, node, tree.move, first, count, np.float32(1.0))
+        tree.scratch_moves[i] = tree.edges[first + i].move
+        tree.scratch_priors[i] = tree.edges[first + i].prior
+        tree.scratch_bonuses[i] = tree.edges[first + i].bonus
+    return add_edges(tree, node, tree.scratch_moves, count, np.float32(1.0))
 
 
 @kernel()
-def add_edges(tree, node, moves, begin, count, total):
-    """Give a node edges for `moves[begin : begin + count]`; returns what `expand` returns.
+def add_edges(tree, node, moves, count, total):
+    """Give a node edges for `moves[:count]`; returns what `expand` returns.
 
     Their priors are the weights in `tree.scratch_priors`, in the order of the moves, divided by `total`, and
     `tree.scratch_bonuses` is what heuristics added to their logarithms.
     """
     first, weights, keys = add(tree.counters, np.int64(EDGES), np.int64(count)), tree.scratch_priors, tree.scratch_reals
-    if first + count > tree.move.size:
+    if first + count > tree.edges.size:
         add(tree.counters, np.int64(EDGES), -np.int64(count))
         return np.int64(STUNTED)
     padded = write_keys(weights, count, keys)
     for i in range(count):
         edge = first + rank(keys, keys[i], padded)
         reset_edge(tree, edge)
-        tree.prior[edge] = weights[i] / total
-        tree.move[edge] = moves[begin + i]
-        tree.bonus[edge] = tree.scratch_bonuses[i]
-    tree.nodes[node].first_edge = first
+        tree.edges[edge].prior = weights[i] / total
+        tree.edges[edge].move = moves[i]
+        tree.edges[edge].bonus = tree.scratch_bonuses[i]
+    set_first_edge(tree.nodes, tree.edges, node, first)
     tree.nodes[node].n_edges = count
     return np.int64(EXPANDED)
 

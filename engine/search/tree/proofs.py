@@ -17,6 +17,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.ordering import lock, order_reads, order_writes, unlock
 from engine.search.tree.arrays import DRAW, LOSS, NO_NODE, NO_PARENT, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.edges import note_child
 
 
 @kernel()
@@ -43,6 +44,7 @@ def update_ancestors(tree, params, node):
         narrowed = not is_decided(tree, node) and narrow(tree, node)
         decided = narrowed and is_decided(tree, node)
         difference, draws = settle_past_visits(tree, node) if decided else (0.0, 0.0)
+        note_child(tree.nodes, tree.edges, node)
         unlock(tree.nodes, node)
         if not narrowed:
             return
@@ -73,7 +75,7 @@ def best_bounds(tree, node):
     lower, upper = np.int64(LOSS), np.int64(LOSS)
     first = tree.nodes[node].first_edge
     for edge in range(first, first + tree.nodes[node].n_edges):
-        child = tree.child[edge]
+        child = tree.edges[edge].child
         if child == NO_NODE:
             upper = np.int64(WIN)
         else:
@@ -92,7 +94,7 @@ def mate_distance(tree, node, result):
     found = np.int64(UNKNOWN_DISTANCE)
     first = tree.nodes[node].first_edge
     for edge in range(first, first + tree.nodes[node].n_edges):
-        child = tree.child[edge]
+        child = tree.edges[edge].child
         if child == NO_NODE or tree.nodes[child].lower != result or tree.nodes[child].upper != result:
             continue
         order_reads()
@@ -131,6 +133,7 @@ def correct_ancestors(tree, node, difference, draws):
         if not decided:
             tree.nodes[node].value_sum += difference
             tree.nodes[node].draw_sum += draws
+            note_child(tree.nodes, tree.edges, node)
         parent = np.int64(tree.nodes[node].parent)
         unlock(tree.nodes, node)
         node = np.int64(NO_PARENT) if decided else parent

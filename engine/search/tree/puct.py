@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.native.elementary import log
 from engine.native.jit import kernel
-from engine.search.tree.arrays import BUSY, LOSS, NO_NODE
+from engine.search.tree.arrays import LOST, NO_NODE, UNVISITED
 from engine.search.tree.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE, TYPICAL_DEVIATION
 
 NO_EDGE = -1  # No edge was found.
@@ -107,31 +107,28 @@ def select_edge(tree, params, node, draw_score):
     only after the loop, so only the unvisited child with the highest U competes.
     """
     scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
+    by_q = draw_score == 0.0 and not hurry
     visited_prior = np.float32(0.0)
     first = np.int64(tree.nodes[node].first_edge)
     best, best_score = first, np.float32(-np.inf)
     fresh, fresh_u = np.int64(NO_EDGE), np.float32(-np.inf)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        child = tree.child[edge]
-        u = scale * tree.prior[edge]
-        if params.avoid_busy and child != NO_NODE and tree.nodes[child].state == BUSY:
-            if tree.nodes[child].visits > 0:
-                visited_prior += tree.prior[edge]
+        prior, q, divisor = tree.edges[edge].prior, tree.edges[edge].q, tree.edges[edge].divisor
+        if params.avoid_busy and divisor < np.float32(0.0):
+            if q != UNVISITED:
+                visited_prior += prior
             continue  # Another thread evaluates it. Where all children are busy, the visit waits at the first.
-        if child != NO_NODE and tree.nodes[child].visits > 0:
-            if tree.nodes[child].upper != LOSS:
-                visited_prior += tree.prior[edge]
-                u /= np.float32(1 + tree.nodes[child].visits + tree.nodes[child].in_flight)
-                score = child_value(tree, params, node, child, draw_score, hurry) + u
-                if score > best_score:
-                    best, best_score = np.int64(edge), score
-            continue
-        if child != NO_NODE:
-            u /= np.float32(1 + tree.nodes[child].in_flight)
-        if u > fresh_u:
-            fresh, fresh_u = np.int64(edge), u
-        if child == NO_NODE:
-            break  # The edges after this one are untried too, and none has a higher prior (`priors`).
+        u = scale * prior / abs(divisor)
+        if q == UNVISITED:
+            if u > fresh_u:
+                fresh, fresh_u = np.int64(edge), u
+            if tree.edges[edge].child == NO_NODE:
+                break  # The edges after this one are untried too, and none has a higher prior (`priors`).
+        elif q != LOST:
+            visited_prior += prior
+            score = u + (q if by_q else child_value(tree, params, node, tree.edges[edge].child, draw_score, hurry))
+            if score > best_score:
+                best, best_score = np.int64(edge), score
     score = first_play_urgency(tree, params, node, draw_score, visited_prior) + fresh_u
     return fresh if fresh != NO_EDGE and (score > best_score or (score == best_score and fresh < best)) else best
 
@@ -140,17 +137,14 @@ def select_edge(tree, params, node, draw_score):
 def score_edges(tree, params, node, draw_score, u, s):
     """Write U and S = Q + U + M of every edge of `node`, float32 [n], as `select_edge` has them between rounds."""
     scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
-    visited_prior, first = np.float32(0.0), np.int64(tree.nodes[node].first_edge)
+    visited_prior, edges = np.float32(0.0), tree.edges[tree.nodes[node].first_edge :]
     for i in range(u.size):
-        child, prior = tree.child[first + i], tree.prior[first + i]
-        visits = tree.nodes[child].visits if child != NO_NODE else 0
-        u[i] = scale * prior / np.float32(1 + visits)
-        if visits > 0:
-            s[i] = child_value(tree, params, node, child, draw_score, hurry) + u[i]
-            if tree.nodes[child].upper != LOSS:
-                visited_prior += prior
+        u[i] = scale * edges[i].prior / edges[i].divisor
+        if edges[i].q != UNVISITED:
+            s[i] = child_value(tree, params, node, edges[i].child, draw_score, hurry) + u[i]
+            if edges[i].q != LOST:
+                visited_prior += edges[i].prior
     fpu = first_play_urgency(tree, params, node, draw_score, visited_prior)
     for i in range(u.size):
-        child = tree.child[first + i]
-        if child == NO_NODE or tree.nodes[child].visits == 0:
+        if edges[i].q == UNVISITED:
             s[i] = fpu + u[i]

@@ -198,9 +198,9 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
         edge = np.int64(NO_NODE)
         if node != NO_NODE and tree.nodes[node].state == EXPANDED:
             edge = best_edge(tree, node)
-        child = np.int64(tree.child[edge]) if edge != NO_NODE else np.int64(NO_NODE)
+        child = np.int64(tree.edges[edge].child) if edge != NO_NODE else np.int64(NO_NODE)
         if child != NO_NODE and is_decided(tree, child) and tree.nodes[child].lower != DRAW:
-            node, move = child, np.int64(tree.move[edge])
+            node, move = child, np.int64(tree.edges[edge].move)
         else:
             node = np.int64(NO_NODE)
             replies = np.int64(generate(rows[count], tree.scratch_moves))
@@ -263,18 +263,23 @@ def follow_best(tree, node, rows, moves):
         edge = best_edge(tree, node)
         if edge == NO_NODE:
             return count
-        moves[count] = tree.move[edge]
-        node = np.int64(tree.child[edge])
+        moves[count] = tree.edges[edge].move
+        node = np.int64(tree.edges[edge].child)
         count += 1
 
 
 @kernel()
 def best_edge(tree, node):
     """Return the edge of the shortest proven win, else the most visited move, else the longest loss; else NO_NODE."""
-    best, best_proven, best_plies, best_visits = np.int64(NO_NODE), np.int64(LOSS), np.int64(0), np.int64(0)
+    best, best_proven, best_plies, best_visits = (
+        np.int64(NO_NODE),
+        np.int64(LOSS),
+        np.int64(0),
+        np.int64(0),
+    )
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        child = tree.child[edge]
+        child = tree.edges[edge].child
         if child == NO_NODE or tree.nodes[child].visits == 0:
             continue
         decided = tree.nodes[child].lower == tree.nodes[child].upper

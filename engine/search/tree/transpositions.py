@@ -7,7 +7,8 @@ own path.
 
 Positions that occurred before, in the game or on the path, and positions close to the fifty-move rule do not take part,
 because their value depends on the way there. The table has one place for some keys each, and keeps the node that has
-the most visits of those with one position; what it says is checked against the node's own key, because nodes move.
+the most visits of those with one position, with half of its key, so that other positions are known without a look at
+the node. What it says is checked against the node's own key, because nodes move.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from engine.native.jit import kernel
 from engine.native.ordering import lock, publish, unlock
 from engine.search.tree.arrays import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, TERMINAL
 
+KEY_BITS: Final = np.uint64(0xFFFFFFFF << 32)  # Bits of an entry that are its key's; the others number the node.
 LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
 
 
@@ -38,8 +40,11 @@ def find_transposition(tree, node):
     key = tree.nodes[node].key
     if key == np.uint64(0):
         return np.int64(NO_NODE)
-    other = np.int64(tree.table[place_of(tree, key)])
-    known = other != ROOT and other < tree.counters[NODES] and tree.nodes[other].key == key
+    entry = tree.table[place_of(tree, key)]
+    other = np.int64(entry & ~KEY_BITS)
+    if (entry ^ key) & KEY_BITS != np.uint64(0) or other == ROOT or other >= tree.counters[NODES]:
+        return np.int64(NO_NODE)
+    known = tree.nodes[other].key == key
     return other if known and other != node else np.int64(NO_NODE)
 
 
@@ -55,7 +60,8 @@ def enter(tree, node):
     if tree.nodes[node].key != np.uint64(0) and tree.nodes[node].state != PATH_REPETITION:
         other = find_transposition(tree, node)
         if other == NO_NODE or tree.nodes[other].visits < tree.nodes[node].visits:
-            publish(tree.table, place_of(tree, tree.nodes[node].key), node)
+            key = tree.nodes[node].key
+            publish(tree.table, place_of(tree, key), key & KEY_BITS | np.uint64(node))
 
 
 @kernel()

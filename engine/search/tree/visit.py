@@ -19,7 +19,7 @@ from engine.board.layout import KEY, REPETITIONS, SIDE
 from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from engine.native.ordering import add, lock, publish, unlock
+from engine.native.ordering import add, lock, order_writes, unlock
 from engine.native.prefetch import prefetch
 from engine.search.tree.arrays import (
     BASE,
@@ -33,6 +33,7 @@ from engine.search.tree.arrays import (
     DRAW,
     DRAWS,
     EDGES,
+    EDGES_PER_LINE,
     EXPANDED,
     LEAF_DEPTH,
     LOSS,
@@ -58,12 +59,15 @@ from engine.search.tree.arrays import (
     WIN,
     reset_node,
 )
+from engine.search.tree.edges import note_child, note_flight
 from engine.search.tree.heuristics import note
 from engine.search.tree.proofs import decide, is_decided, update_ancestors
 from engine.search.tree.puct import select_edge
 from engine.search.tree.transpositions import enter, note_position, place_of, teacher_of_value
 from engine.tactics.mates import mating_move
 from engine.tactics.small_endings import has_few_men, is_certain_draw, judge_small_ending, share_of_value
+
+LINES_AHEAD = 3  # Lines of the processor's cache that are fetched of a node's edges. Set by hand.
 
 # ---- down ------------------------------------------------------------------------------------------------------------
 
@@ -80,22 +84,24 @@ def needs_room(tree):
     if tree.counters[CANNOT_SHRINK] != 0:
         return False
     nodes_left = tree.nodes.size - tree.counters[NODES]
-    edges_left = tree.move.size - tree.counters[EDGES]
+    edges_left = tree.edges.size - tree.counters[EDGES]
     return nodes_left < min(ROOM_NODES, tree.nodes.size // ROOM_SHARE) or edges_left < min(
-        ROOM_EDGES, tree.move.size // ROOM_SHARE
+        ROOM_EDGES, tree.edges.size // ROOM_SHARE
     )
 
 
 @kernel()
-def reach(nodes, node, visits):
+def reach(tree, node, visits):
     """Count more visits in flight at one of a tree's nodes, and claim it: make it BUSY if it is to be evaluated, or is
     to get its edges. Returns its state before.
     """
+    nodes = tree.nodes
     lock(nodes, node)
     nodes[node].in_flight += visits
     state = np.int64(nodes[node].state)
     if state in (PENDING, VALUED):
         nodes[node].state = BUSY
+    note_flight(nodes, tree.edges, node)
     unlock(nodes, node)
     return state
 
@@ -111,16 +117,16 @@ def descend(tree, params, node, depth, state):
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
     while state == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
         edge = select_edge(tree, params, node, draw_score)
-        child = np.int64(tree.child[edge])
+        child = np.int64(tree.edges[edge].child)
         if child != NO_NODE:
-            prefetch_below(tree, params, child)
-        tree.path[depth] = tree.move[edge]
-        push(tree.stack, ply + depth, tree.move[edge])
+            prefetch_below(tree, edge, child)
+        tree.path[depth] = tree.edges[edge].move
+        push(tree.stack, ply + depth, tree.edges[edge].move)
         if child == NO_NODE:
             prefetch(tree.table, place_of(tree, tree.stack[ply + depth + 1, KEY]))
-        child = np.int64(tree.child[edge])
+        child = np.int64(tree.edges[edge].child)
         if child != NO_NODE:
-            state = reach(tree.nodes, child, np.int64(1))
+            state = reach(tree, child, np.int64(1))
         else:
             child, state = add_child(tree, params, node, edge, ply + depth + 1)
             if child == NO_NODE:
@@ -142,13 +148,12 @@ def enters(tree, node):
 
 
 @kernel()
-def prefetch_below(tree, params, node):
-    """Fetch what the walk reads next at a node."""
-    first = np.int64(tree.nodes[node].first_edge)
-    prefetch(tree.child, first)
-    prefetch(tree.prior, first)
-    if params.transpositions and enters(tree, node):
-        prefetch(tree.table, place_of(tree, tree.nodes[node].key))
+def prefetch_below(tree, edge, child):
+    """Fetch what the walk reads next behind an edge, the child and its edges, while the move is made."""
+    prefetch(tree.nodes, child)
+    below = np.int64(tree.edges[edge].below)
+    for first in range(below, below + LINES_AHEAD * EDGES_PER_LINE, EDGES_PER_LINE):
+        prefetch(tree.edges, first)
 
 
 @kernel()
@@ -157,31 +162,36 @@ def add_child(tree, params, node, edge, ply):
     added. Returns (child, its state), or (NO_NODE, EXPANDED) if the tree is full.
     """
     lock(tree.nodes, node)
-    child = np.int64(tree.child[edge])
+    child = np.int64(tree.edges[edge].child)
     is_new = child == NO_NODE
     if is_new:
-        child = new_node(tree, node)
+        child = new_node(tree, node, edge - np.int64(tree.nodes[node].first_edge))
         if child != NO_NODE:
             tree.nodes[child].in_flight = 1
             tree.nodes[child].state = BUSY
             if params.transpositions:
                 note_position(tree, child, ply)
-            publish(tree.child, edge, child)
+            note_flight(tree.nodes, tree.edges, child)
+            order_writes()
+            tree.edges[edge].child = child
     unlock(tree.nodes, node)
     if child == NO_NODE:
         return child, np.int64(EXPANDED)
-    return child, np.int64(PENDING) if is_new else reach(tree.nodes, child, np.int64(1))
+    return child, np.int64(PENDING) if is_new else reach(tree, child, np.int64(1))
 
 
 @kernel()
-def new_node(tree, parent):
-    """Add a node without edges that waits for its evaluation; returns its number, or NO_NODE if the tree is full."""
+def new_node(tree, parent, place):
+    """Add a node without edges behind the edge of `parent` with this number; returns its own, or NO_NODE if the tree
+    is full.
+    """
     node = add(tree.counters, np.int64(NODES), np.int64(1))
     if node >= tree.nodes.size:
         add(tree.counters, np.int64(NODES), np.int64(-1))
         return np.int64(NO_NODE)
     reset_node(tree, node)
     tree.nodes[node].parent = parent
+    tree.nodes[node].place = place
     return node
 
 
@@ -200,6 +210,7 @@ def take_back(tree, node):
     while node != end:
         lock(tree.nodes, node)
         tree.nodes[node].in_flight -= 1
+        note_flight(tree.nodes, tree.edges, node)
         unlock(tree.nodes, node)
         node = np.int64(tree.nodes[node].parent)
 
@@ -336,9 +347,7 @@ def finish_visit(tree, node, state, value, draw, moves_left):
     depth = tree.stint[LEAF_DEPTH]
     side = np.int64(tree.stack[tree.counters[ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
     while True:
-        parent, value, draw, square = count_visits(
-            tree.nodes, node, state, one, one, clock, value, draw, square, moves_left
-        )
+        parent, value, draw, square = count_visits(tree, node, state, one, one, clock, value, draw, square, moves_left)
         if node == base:
             break
         if depth > 0:
@@ -359,13 +368,14 @@ def finish_visit(tree, node, state, value, draw, moves_left):
 
 
 @kernel()
-def count_visits(nodes, node, state, count, reserved, clock, value, draw, square, moves_left):
+def count_visits(tree, node, state, count, reserved, clock, value, draw, square, moves_left):
     """Count `count` finished visits at one of a tree's nodes, where `reserved` are in flight no more, and which is
     in `state` from now on. Value, draw, square and plies left are sums over them; at a decided node they count as its
     result.
 
     Returns (parent, value, draw, square), the sums as they were counted.
     """
+    nodes = tree.nodes
     lock(nodes, node)
     if nodes[node].lower == nodes[node].upper:
         value = np.float64(nodes[node].lower) * count
@@ -381,5 +391,6 @@ def count_visits(nodes, node, state, count, reserved, clock, value, draw, square
     nodes[node].square += np.float32((square - count * nodes[node].square) / visits)
     nodes[node].moves_left += np.float32((moves_left - count * nodes[node].moves_left) / visits)
     parent = np.int64(nodes[node].parent)
+    note_child(nodes, tree.edges, node)
     unlock(nodes, node)
     return parent, value, draw, square

@@ -62,6 +62,7 @@ from engine.search.tree.arrays import (
     Round,
     new_round,
 )
+from engine.search.tree.edges import note_flight
 from engine.search.tree.heuristics import learns
 from engine.search.tree.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
 from engine.search.tree.priors import expand, take_moves
@@ -140,7 +141,7 @@ def apply(tree, in_flight, params, leaves, first):
 def make_root(tree):
     """Make the root if there is none."""
     if tree.counters[NODES] == 0:
-        new_node(tree, np.int64(NO_PARENT))
+        new_node(tree, np.int64(NO_PARENT), np.int64(0))
 
 
 # ---- batched evaluators ----------------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         limit -= 1
         make_root(tree)
         leaf = first + counts[LEAVES]
-        node, depth, state = descend(tree, params, root, np.int64(0), reach(tree.nodes, root, np.int64(1)))
+        node, depth, state = descend(tree, params, root, np.int64(0), reach(tree, root, np.int64(1)))
         begin(tree, in_flight, params, node, depth, state, leaves, first)
         if params.needs_planes and leaf < first + counts[LEAVES]:
             encode_as(params.input_format, tree.stack, tree.counters[ROOT_PLY] + depth, 0, leaves.masks[leaf])
@@ -230,7 +231,7 @@ def begin_visit(tree, params, walker):
     tree.stint[LEFT] -= 1
     state = np.int64(tree.nodes[node].state)
     if state != EXPANDED:
-        state = reach(tree.nodes, node, np.int64(0))
+        state = reach(tree, node, np.int64(0))
     node, depth, state = descend(tree, params, node, depth, state)
     while state == VALUED or (state == BUSY and looks > 0):
         if state == VALUED:
@@ -239,7 +240,7 @@ def begin_visit(tree, params, walker):
             looks -= 1
             for _ in range(LOOK_PAUSES):
                 relax()
-            state = reach(tree.nodes, node, np.int64(0))
+            state = reach(tree, node, np.int64(0))
         node, depth, state = descend(tree, params, node, depth, state)
     tree.stint[LEAF_DEPTH] = depth if learns(params) else 0
     begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
@@ -264,6 +265,7 @@ def give_edges(tree, params, node, ply, walker):
         state = expand(tree, params, node, side, leaves.moves[0], leaves.logits[0], count)
     lock(tree.nodes, node)
     tree.nodes[node].state = state
+    note_flight(tree.nodes, tree.edges, node)
     unlock(tree.nodes, node)
     return state
 
@@ -328,14 +330,14 @@ def find_base(tree, params, count):
     draw_score = params.draw_score
     while count > 1 and depth < MAX_DEPTH:
         edge = select_edge(tree, params, node, draw_score)
-        child = np.int64(tree.child[edge])
+        child = np.int64(tree.edges[edge].child)
         if child == NO_NODE or tree.nodes[child].visits < count * STINT_SHARE:
             break
         if tree.nodes[child].state != EXPANDED or is_decided(tree, child):
             break
-        tree.path[depth] = tree.move[edge]
-        push(tree.stack, ply + depth, tree.move[edge])
-        reach(tree.nodes, child, count)
+        tree.path[depth] = tree.edges[edge].move
+        push(tree.stack, ply + depth, tree.edges[edge].move)
+        reach(tree, child, count)
         node, depth, draw_score = child, depth + 1, -draw_score
     tree.stint[BASE] = node
     tree.stint[BASE_DEPTH] = depth
@@ -349,6 +351,7 @@ def end_stint(tree, params):
     moves_left, state, clock = tree.earned[PLIES_LEFT], np.int64(EXPANDED), tree.counters[CLOCK]
     lock(tree.nodes, node)
     tree.nodes[node].in_flight -= reserved - count
+    note_flight(tree.nodes, tree.edges, node)
     unlock(tree.nodes, node)
     node = np.int64(tree.nodes[node].parent)
     while node != NO_PARENT:
@@ -356,7 +359,7 @@ def end_stint(tree, params):
         if node == ROOT:
             clock = add(tree.counters, np.int64(CLOCK), count) + count
         parent, value, draw, square = count_visits(
-            tree.nodes, node, state, count, reserved, clock, value, draw, square, moves_left
+            tree, node, state, count, reserved, clock, value, draw, square, moves_left
         )
         visits = np.int64(tree.nodes[node].visits)
         if params.transpositions and (visits - count) ^ visits > visits - count:

@@ -11,7 +11,7 @@ from engine import Engine
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.session import Search
-from engine.search.tree.arrays import BUSY, DRAW, EDGES, EXPANDED, LOSS, NODES, PENDING, ROOT, WIN
+from engine.search.tree.arrays import BUSY, DRAW, EDGES, EXPANDED, LOSS, LOST, NODES, PENDING, ROOT, UNVISITED, WIN
 
 POSITIONS = (
     chess.STARTING_FEN,
@@ -58,6 +58,7 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
     assert np.array_equal(np.sort(child), np.arange(1, count))
     assert np.array_equal(nodes["parent"][child], parent)
     assert (child > parent).all()
+    assert_edges_know_their_children(search)
     np.testing.assert_allclose(np.bincount(owner, tree.prior[numbers], count)[owners], 1.0, atol=1e-4)
 
     below = np.bincount(parent, visits[child], count)
@@ -86,6 +87,19 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
     inner = (state == EXPANDED) & (np.arange(count) != ROOT)
     assert (lower[inner] >= -best_upper[inner]).all()
     assert (upper[inner] <= -best_lower[inner]).all()
+
+
+def assert_edges_know_their_children(search: Search) -> None:
+    """Every edge has what its child has: its place, Q and visits."""
+    tree = search.tree
+    child = np.arange(1, tree.counters[NODES])
+    edge = tree.edges[tree.first_edge[tree.parent[child]] + tree.place[child]]
+    visits = tree.visits[child]
+    q = (tree.value_sum[child] / np.maximum(1, visits)).astype(np.float32)
+    q = np.where(visits == 0, UNVISITED, np.where(tree.upper[child] == LOSS, LOST, q))
+    assert np.array_equal(edge["child"], child)
+    assert np.array_equal(edge["q"], q)
+    assert np.array_equal(edge["divisor"], 1 + visits.astype(np.float32))
 
 
 def wander(threads: int, visits: int, seed: int = 1) -> int:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from engine.search.tree.arrays import NO_PARENT, Tree, new_tree
+from engine.search.tree.edges import note_child
 from engine.search.tree.params import SearchParams
 from engine.search.tree.priors import expand
 from engine.search.tree.visit import finish_known, finish_visit, new_node
@@ -13,7 +14,7 @@ PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 def small_tree(priors: list[float]) -> Tree:
     """A root with one visit of value 0 and edges of the given priors, none tried."""
     tree = new_tree(64)
-    root = new_node.py_func(tree, NO_PARENT)
+    root = new_node.py_func(tree, NO_PARENT, 0)
     grow(tree, root, priors)
     tree.visits[root] = 1
     return tree
@@ -28,10 +29,11 @@ def grow(tree: Tree, node: int, priors: list[float]) -> None:
 
 def add_child(tree: Tree, node: int, place: int) -> int:
     """A new child behind an edge, one visit on its way to it."""
-    child = new_node.py_func(tree, node)
+    child = new_node.py_func(tree, node, place)
     tree.child[tree.first_edge[node] + place] = child
     while child != NO_PARENT:
         tree.in_flight[child] += 1
+        note_child.py_func(tree.nodes, tree.edges, child)
         child = tree.parent[child]
     return int(tree.child[tree.first_edge[node] + place])
 

@@ -35,7 +35,7 @@ def test_a_move_learns_how_much_better_visits_ended_than_its_node_stood():
 @pytest.mark.plain
 def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
     tree = new_tree(64)
-    root = new_node.py_func(tree, NO_PARENT)
+    root = new_node.py_func(tree, NO_PARENT, 0)
     promotion = E2E4 | 3 << 12  # other bits than those of the squares do not count
     tree.butterfly[1, E2E4, MEAN], tree.butterfly[1, E2E4, COUNT] = 0.25, 8.0
     moves, params = np.array([5, promotion], np.uint16), PARAMS._replace(butterfly=2.0)

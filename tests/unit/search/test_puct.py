@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.search.tree.arrays import LOSS, ROOT
+from engine.search.tree.edges import note_child
 from engine.search.tree.priors import hint, keep_moves, restore
 from engine.search.tree.puct import exploration_scale, moves_left_utility, score_edges, select_edge
 from tests.unit.search.small_trees import PARAMS, decide, small_tree, visit
@@ -35,6 +36,7 @@ def test_selection_weighs_value_against_exploration():
     fresh = -tree.value_sum[ROOT] / 2 - 0.33 * math.sqrt(0.5) + scale * 0.3
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == int(fresh > visited)
     tree.value_sum[1] = 0.9
+    note_child.py_func(tree.nodes, tree.edges, 1)
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
 
 
@@ -54,6 +56,7 @@ def test_visits_in_flight_send_the_next_one_elsewhere():
     visit(tree, ROOT, 1, 0.0)
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
     tree.in_flight[1] += 1
+    note_child.py_func(tree.nodes, tree.edges, 1)
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 1
 
 

@@ -104,7 +104,7 @@ def test_a_transposition_teaches_its_moves_with_their_priors_in_the_order_of_the
 
 def test_moves_that_do_not_fit_are_not_taken():
     tree, other, node = transpositions_of_one_visit()
-    tree = tree._replace(move=tree.move[: int(tree.counters[1]) + 2])
+    tree = tree._replace(edges=tree.edges[: int(tree.counters[1]) + 2])
     assert take_moves.py_func(tree, node, other) == STUNTED
     assert tree.n_edges[node] == 0
 
@@ -181,7 +181,7 @@ def test_the_table_is_made_again_when_nodes_move():
     for node in range(1, int(tree.counters[NODES])):
         if tree.key[node] and tree.state[node] != PATH_REPETITION:
             other = int(find_transposition(tree, np.int64(node)))
-            in_place = int(tree.table[int(tree.key[node]) % len(tree.table)])
+            in_place = int(tree.table[int(tree.key[node]) % len(tree.table)]) & 0xFFFFFFFF
             assert in_place == node or other != NO_NODE or tree.key[in_place] != tree.key[node]
             assert other == NO_NODE or (tree.key[other] == tree.key[node] and tree.visits[other] >= tree.visits[node])
 

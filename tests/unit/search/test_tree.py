@@ -43,8 +43,8 @@ def far_array(used: np.ndarray, size: int) -> np.ndarray:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs memory that is only reserved")
 def test_edges_beyond_two_to_the_31_are_found_again():
     tree, size = new_tree(64), 2**31 + 4096
-    tree = tree._replace(**{name: far_array(getattr(tree, name), size) for name in EDGE_FIELDS})
-    root = new_node.py_func(tree, NO_PARENT)
+    tree = tree._replace(edges=far_array(tree.edges, size))
+    root = new_node.py_func(tree, NO_PARENT, 0)
     tree.counters[EDGES] = 2**31 - 2
     tree.in_flight[root] = tree.visits[root] = 1
     grow(tree, root, [0.4, 0.3, 0.2, 0.1])
@@ -70,10 +70,11 @@ def test_every_field_of_the_table_is_allocated_reset_and_moved():
         assert all(getattr(tree, name).shape == (count,) for name in fields)
         assert all(getattr(tree, name).dtype == field.dtype for name, field in fields.items())
     loose = set(NODE_FIELDS) - set(RECORD_FIELDS)
-    others = {"nodes", "table", "counters", "stack", "stint", "earned", "path", "butterfly", "depths"}
+    others = {"nodes", "edges", "table", "counters", "stack", "stint", "earned", "path", "butterfly", "depths"}
     scratch = {"scratch_moves", "scratch_priors", "scratch_reals", "scratch_bonuses"}
-    assert {*loose, *EDGE_FIELDS, *others, *scratch} == set(Tree._fields)
+    assert {*loose, *others, *scratch} == set(Tree._fields)
     assert set(tree.nodes.dtype.names) == set(RECORD_FIELDS)
+    assert set(tree.edges.dtype.names) == set(EDGE_FIELDS)
     for fields, reset, move in ((NODE_FIELDS, reset_node, move_node), (EDGE_FIELDS, reset_edge, move_edge)):
         for name in fields:
             getattr(tree, name)[3] = 77

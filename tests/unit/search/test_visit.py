@@ -164,7 +164,7 @@ def test_the_fifty_move_rule_ends_lines():
 def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
     for logits in ([np.nan, 0.0, 1.0], [np.nan] * 3, [np.inf, 0.0, np.inf]):
         tree = new_tree(64)
-        root = new_node.py_func(tree, NO_PARENT)
+        root = new_node.py_func(tree, NO_PARENT, 0)
         with np.errstate(invalid="ignore"):
             expand.py_func(tree, PARAMS, root, 0, np.arange(3, dtype=np.uint16), np.array(logits, np.float32), 3)
         assert sorted(tree.move[:3].tolist()) == [0, 1, 2]
@@ -178,9 +178,9 @@ def test_visits_counted_together_are_those_counted_one_by_one():
         tree.nodes[ROOT].in_flight = 5
     state = np.int64(EXPANDED)
     for value, draw, left in zip(values, draws, plies, strict=True):
-        count_visits.py_func(one_by_one.nodes, ROOT, state, 1, 1, 7, value, draw, value * value, left)
+        count_visits.py_func(one_by_one, ROOT, state, 1, 1, 7, value, draw, value * value, left)
     squares = sum(value * value for value in values)
-    counted = count_visits.py_func(together.nodes, ROOT, state, 3, 3, 7, sum(values), sum(draws), squares, sum(plies))
+    counted = count_visits.py_func(together, ROOT, state, 3, 3, 7, sum(values), sum(draws), squares, sum(plies))
     assert counted == (NO_PARENT, sum(values), sum(draws), squares)
     assert together.visits[ROOT] == one_by_one.visits[ROOT] == 4
     assert together.in_flight[ROOT] == one_by_one.in_flight[ROOT] == 2
@@ -192,7 +192,7 @@ def test_visits_counted_together_are_those_counted_one_by_one():
 def test_visits_counted_at_a_decided_node_count_as_its_result():
     tree = small_tree([0.5, 0.5])
     tree.lower[ROOT] = tree.upper[ROOT] = WIN
-    counted = count_visits.py_func(tree.nodes, ROOT, np.int64(EXPANDED), 4, 4, 0, -1.5, 2.0, 1.0, 80.0)
+    counted = count_visits.py_func(tree, ROOT, np.int64(EXPANDED), 4, 4, 0, -1.5, 2.0, 1.0, 80.0)
     assert counted == (NO_PARENT, 4.0 * WIN, 0.0, 4.0)
     assert tree.value_sum[ROOT] == 4.0 * WIN
 
