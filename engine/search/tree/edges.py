@@ -1,8 +1,4 @@
-"""What edges have of their children, so that the choice between them reads no child.
-
-Whoever changes a child's visits, values, bounds or state holds the child's lock, and writes its edge before giving the
-lock back.
-"""
+"""What edges have of their children. Whoever changes a child writes its edge, too, and holds the child's lock."""
 
 from __future__ import annotations
 

@@ -23,25 +23,8 @@ import numpy as np
 
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
-from engine.search.tree.arrays import (
-    CANNOT_SHRINK,
-    CLOCK,
-    DRAW,
-    EDGES,
-    EXPANDED,
-    NO_NODE,
-    NO_PARENT,
-    NODES,
-    PATH_REPETITION,
-    PENDING,
-    ROOT,
-    SHRINKS,
-    STUNTED,
-    VALUED,
-    Tree,
-    move_edge,
-    move_node,
-)
+from engine.search.tree import arrays
+from engine.search.tree.arrays import Tree, move_edge, move_node
 from engine.search.tree.edges import edge_to, note_child, set_first_edge
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.transpositions import enter_all
@@ -65,8 +48,8 @@ def make_room(tree: Tree) -> Iterator[None]:
     The root's own moves stay, and so do nodes whose result is known, because they are the proof of others. The tree may
     be read between two slices; visits wait until all are done.
     """
-    tree.counters[SHRINKS] += 1
-    used = int(tree.counters[NODES])
+    tree.counters[arrays.SHRINKS] += 1
+    used = int(tree.counters[arrays.NODES])
     sample = tree.used_at[tree.parent[1 : used : max(1, used // SAMPLE)]]
     latest = np.int64(np.partition(sample, rank := int(SHARE * len(sample)))[rank])
     new_number, kept = (yield from numbers(used)), 0
@@ -74,11 +57,11 @@ def make_room(tree: Tree) -> Iterator[None]:
         kept = int(mark_used(tree, latest, new_number, begin, end, np.int64(kept)))
         yield
     yield from compact(tree, new_number)
-    if tree.counters[CLOCK] > LATEST_CLOCK:
-        tree.counters[CLOCK] -= latest
+    if tree.counters[arrays.CLOCK] > LATEST_CLOCK:
+        tree.counters[arrays.CLOCK] -= latest
         tree.used_at[:kept] = np.maximum(0, tree.used_at[:kept] - np.int32(latest))
     if kept > (1 - LEAST_SHARE) * used:
-        tree.counters[CANNOT_SHRINK] = 1
+        tree.counters[arrays.CANNOT_SHRINK] = 1
 
 
 @kernel()
@@ -89,13 +72,17 @@ def mark_used(tree, latest, new_number, begin, end, kept):
     `kept` nodes were numbered before; returns how many are now.
     """
     for node in range(begin, end):
-        if new_number[node] == NO_NODE:
+        if new_number[node] == arrays.NO_NODE:
             continue
         new_number[node] = kept
         kept += 1
-        old = tree.nodes[node].state == EXPANDED and tree.nodes[node].used_at <= latest and not is_decided(tree, node)
-        if tree.nodes[node].state == STUNTED or (old and node != ROOT):
-            tree.nodes[node].state = VALUED
+        old = (
+            tree.nodes[node].state == arrays.EXPANDED
+            and tree.nodes[node].used_at <= latest
+            and not is_decided(tree, node)
+        )
+        if tree.nodes[node].state == arrays.STUNTED or (old and node != arrays.ROOT):
+            tree.nodes[node].state = arrays.VALUED
             tree.nodes[node].n_edges = 0
             tree.asked_at[node] = 0
             tree.hinted[node] = NO_MOVE
@@ -109,14 +96,14 @@ def mark_used(tree, latest, new_number, begin, end, kept):
 def reroot(tree: Tree, root: int) -> None:
     """Make node `root` the root of `tree`. What it does not lead to takes room until `forget_the_rest`."""
     become_root(tree, np.int64(root))
-    tree.counters[[SHRINKS, CANNOT_SHRINK]] = 0
+    tree.counters[[arrays.SHRINKS, arrays.CANNOT_SHRINK]] = 0
 
 
 @kernel()
 def become_root(tree, root):
     """Move a node to the root's place."""
-    renumber(tree, root, np.int32(ROOT))
-    move_node(tree, root, np.int32(ROOT))
+    renumber(tree, root, np.int32(arrays.ROOT))
+    move_node(tree, root, np.int32(arrays.ROOT))
 
 
 def forget_the_rest(tree: Tree) -> Iterator[None]:
@@ -124,7 +111,7 @@ def forget_the_rest(tree: Tree) -> Iterator[None]:
 
     Undoes draws by path repetition, which may start before the root, so that their nodes are visited again.
     """
-    used, kept = int(tree.counters[NODES]), 0
+    used, kept = int(tree.counters[arrays.NODES]), 0
     new_number = yield from numbers(used)
     for begin, end in slices(used):
         kept = int(mark(tree, new_number, begin, end, np.int64(kept)))
@@ -139,14 +126,14 @@ def mark(tree, new_number, begin, end, kept):
     `kept` nodes were numbered before; returns how many are now.
     """
     for node in range(begin, end):
-        if new_number[node] == NO_NODE:
+        if new_number[node] == arrays.NO_NODE:
             continue
         new_number[node] = kept
         kept += 1
         reach_children(tree, np.int64(node), new_number)
-        if tree.nodes[node].state == PATH_REPETITION:
+        if tree.nodes[node].state == arrays.PATH_REPETITION:
             undo_visits(tree, np.int64(node))
-            tree.nodes[node].state = PENDING
+            tree.nodes[node].state = arrays.PENDING
     return kept
 
 
@@ -156,10 +143,10 @@ def undo_visits(tree, node):
     visits = tree.nodes[node].visits
     value = tree.nodes[node].value_sum
     draws = tree.nodes[node].draw_sum
-    while node != NO_PARENT:
+    while node != arrays.NO_PARENT:
         if is_decided(tree, node):
             value = np.float64(tree.nodes[node].lower) * visits
-            draws = np.float64(visits) if tree.nodes[node].lower == DRAW else 0.0
+            draws = np.float64(visits) if tree.nodes[node].lower == arrays.DRAW else 0.0
         tree.nodes[node].visits -= visits
         tree.nodes[node].value_sum -= value
         tree.nodes[node].draw_sum -= draws
@@ -178,7 +165,7 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
     between two slices; visits wait until all are done.
     """
     used, kept, kept_edges = len(new_number), int(new_number.max()) + 1, 0
-    yield from filled(tree.table, ROOT)
+    yield from filled(tree.table, arrays.ROOT)
     order = yield from nodes_by_edges(tree, new_number)
     for first, last in slices(len(order)):
         kept_edges = int(move_edges(tree, order, first, last, np.int64(kept_edges)))
@@ -186,8 +173,8 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
     for begin, end in slices(used):
         move_nodes(tree, new_number, begin, end)
         yield
-    tree.counters[EDGES] = kept_edges
-    tree.counters[NODES] = kept
+    tree.counters[arrays.EDGES] = kept_edges
+    tree.counters[arrays.NODES] = kept
     for begin, end in slices(kept):
         enter_all(tree, begin, end)
         yield
@@ -195,8 +182,8 @@ def compact(tree: Tree, new_number: np.ndarray) -> Iterator[None]:
 
 def numbers(used: int) -> Generator[None, None, np.ndarray]:
     """Return new numbers, int32 [used], before the first pass: the root is REACHED, and no other node has a number."""
-    new_number = yield from filled(np.empty(used, np.int32), NO_NODE)
-    new_number[ROOT] = REACHED
+    new_number = yield from filled(np.empty(used, np.int32), arrays.NO_NODE)
+    new_number[arrays.ROOT] = REACHED
     return new_number
 
 
@@ -213,7 +200,7 @@ def reach_children(tree, node, new_number):
     """Mark the children of `node` as REACHED."""
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.edges[edge].child == NO_NODE:
+        if tree.edges[edge].child == arrays.NO_NODE:
             break  # Edges that were tried come first.
         new_number[tree.edges[edge].child] = REACHED
 
@@ -226,7 +213,7 @@ def slices(count: int) -> Iterator[tuple[np.int64, np.int64]]:
 
 def nodes_by_edges(tree: Tree, new_number: np.ndarray) -> Generator[None, None, np.ndarray]:
     """Return int32 [n]: the kept nodes that have edges, by ascending first edge (a counting sort), in slices."""
-    place = np.zeros(int(tree.counters[EDGES]) // BUCKET + 2, np.int32)
+    place = np.zeros(int(tree.counters[arrays.EDGES]) // BUCKET + 2, np.int32)
     for begin, end in slices(len(new_number)):
         count_buckets(tree, new_number, begin, end, place)
         yield
@@ -234,7 +221,7 @@ def nodes_by_edges(tree: Tree, new_number: np.ndarray) -> Generator[None, None, 
         part = place[max(0, first - 1) : first + FILL_SLICE]  # From the last sum on.
         np.cumsum(part, out=part)
         yield
-    order = yield from filled(np.empty(place[-1], np.int32), NO_NODE)
+    order = yield from filled(np.empty(place[-1], np.int32), arrays.NO_NODE)
     for begin, end in slices(len(new_number)):
         fill_buckets(tree, new_number, begin, end, place, order)
         yield
@@ -245,7 +232,7 @@ def nodes_by_edges(tree: Tree, new_number: np.ndarray) -> Generator[None, None, 
 def count_buckets(tree, new_number, begin, end, count):
     """Count the kept nodes with edges in each bucket; those of bucket b are added to `count[b + 1]`."""
     for node in range(begin, end):
-        if new_number[node] != NO_NODE and tree.nodes[node].n_edges > 0:
+        if new_number[node] != arrays.NO_NODE and tree.nodes[node].n_edges > 0:
             count[tree.nodes[node].first_edge // BUCKET + 1] += 1
 
 
@@ -253,12 +240,12 @@ def count_buckets(tree, new_number, begin, end, count):
 def fill_buckets(tree, new_number, begin, end, place, order):
     """Insert the kept nodes with edges into `order`; `place[b]` is the next free place of bucket b."""
     for node in range(begin, end):
-        if new_number[node] == NO_NODE or tree.nodes[node].n_edges == 0:
+        if new_number[node] == arrays.NO_NODE or tree.nodes[node].n_edges == 0:
             continue
         first = tree.nodes[node].first_edge
         at = np.int64(place[first // BUCKET])
         place[first // BUCKET] += 1
-        while at > 0 and order[at - 1] != NO_NODE and tree.nodes[order[at - 1]].first_edge > first:
+        while at > 0 and order[at - 1] != arrays.NO_NODE and tree.nodes[order[at - 1]].first_edge > first:
             order[at] = order[at - 1]
             at -= 1
         order[at] = node
@@ -282,7 +269,7 @@ def move_nodes(tree, new_number, begin, end):
     """Move the kept nodes among `begin` to `end` to their new numbers."""
     for node in range(begin, end):
         to = new_number[node]
-        if to != NO_NODE and to < node:
+        if to != arrays.NO_NODE and to < node:
             renumber(tree, np.int64(node), to)
             move_node(tree, node, to)
 
@@ -290,12 +277,12 @@ def move_nodes(tree, new_number, begin, end):
 @kernel()
 def renumber(tree, node, to):
     """Tell the parent of `node`, which has moved already, and its children its new number; 0 is the root's."""
-    if to == ROOT:
-        tree.nodes[node].parent = NO_PARENT
+    if to == arrays.ROOT:
+        tree.nodes[node].parent = arrays.NO_PARENT
     else:
         tree.edges[edge_to(tree.nodes, node)].child = to
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        if tree.edges[edge].child == NO_NODE:
+        if tree.edges[edge].child == arrays.NO_NODE:
             break  # Edges that were tried come first.
         tree.nodes[tree.edges[edge].child].parent = to

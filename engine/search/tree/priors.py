@@ -265,10 +265,8 @@ def add_edges(tree, node, moves, count, total):
 
 @kernel()
 def write_keys(weights, count, keys):
-    """Write a number for each weight, all of them different, that are in the order of the weights, and of equal ones
-    the first is the highest; returns how many there are, of which the last are 0.
-
-    A float32 leaves the last bits of a float64 free: they count down.
+    """Write keys in the order of the weights; of equal ones the first has the highest. Returns their number with the
+    zeros behind them. A float32 leaves the last bits of a float64 free: they count down.
     """
     padded = (count + KEYS_TOGETHER - 1) // KEYS_TOGETHER * KEYS_TOGETHER
     for i in range(count):

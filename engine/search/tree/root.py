@@ -13,20 +13,8 @@ from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from engine.search.tree.arrays import (
-    DRAW,
-    EXPANDED,
-    LOSS,
-    MAX_DEPTH,
-    NO_NODE,
-    NODE_TYPE,
-    RECORD_FIELDS,
-    ROOT,
-    ROOT_PLY,
-    UNKNOWN_DISTANCE,
-    WIN,
-    Tree,
-)
+from engine.search.tree import arrays
+from engine.search.tree.arrays import Tree
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import fall_of_urgency
@@ -35,7 +23,9 @@ from engine.tactics.mates import MateSpace, mating_start
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
 MOST_SHOWN = 40  # A principal variation shows at most this many moves.
-FRESH_NODE: Final = np.array(tuple(field.reset for field in RECORD_FIELDS.values()), NODE_TYPE)  # Never visited.
+FRESH_NODE: Final = np.array(
+    tuple(field.reset for field in arrays.RECORD_FIELDS.values()), arrays.NODE_TYPE
+)  # Never visited.
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,7 @@ class Root:
 
     def first_play_urgency(self, q: float) -> float:
         """Return the Q of an unvisited move by the formula in `puct`; `q` is the root's Q."""
-        seen = float(self.priors[(self.visits > 0) & (self.proven != LOSS)].sum())
+        seen = float(self.priors[(self.visits > 0) & (self.proven != arrays.LOSS)].sum())
         return max(-1.0, q - float(fall_of_urgency.py_func(self.params, seen)))
 
     def forced_index(self) -> int | None:
@@ -103,7 +93,7 @@ class Root:
         forced = self.forced_index()
         if forced is not None:
             return forced
-        visits = np.where(self.proven == LOSS, 0, self.visits)
+        visits = np.where(self.proven == arrays.LOSS, 0, self.visits)
         if not self.params.choose_by_value or visits.max() < BOUND_FROM:
             return int(visits.argmax())
         bounds = self.q - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
@@ -116,27 +106,27 @@ class Root:
         others = np.arange(len(self.moves)) != self.favourite()
         proven, plies = self.proven.astype(int), self.mate_plies
         # Shorter mates and longer defences rank higher. A counted mate beats a tablebase win; a tablebase loss is last.
-        distance = -proven * np.where(plies == UNKNOWN_DISTANCE, MAX_PLIES, plies)
+        distance = -proven * np.where(plies == arrays.UNKNOWN_DISTANCE, MAX_PLIES, plies)
         best_first: list[int] = np.lexsort((-self.priors, -self.q, -self.visits, others, -distance, -proven)).tolist()
         return best_first
 
 
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
     """Return the root as it is now; `own_value` is the evaluator's."""
-    root = tree.nodes[ROOT]
+    root = tree.nodes[arrays.ROOT]
     edges = slice(int(root["first_edge"]), int(root["first_edge"]) + int(root["n_edges"]))
     children = tree.child[edges].copy()
     nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
-    nodes[children == NO_NODE] = FRESH_NODE
+    nodes[children == arrays.NO_NODE] = FRESH_NODE
     # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
-    mate_plies = np.where(children == NO_NODE, 0, tree.mate_plies.take(children)).astype(np.int32)
+    mate_plies = np.where(children == arrays.NO_NODE, 0, tree.mate_plies.take(children)).astype(np.int32)
     visits = nodes["visits"]
     visited, counted = visits > 0, np.maximum(visits, 1)
     return Root(
         params=params,
         forced_move=forced_move,
         position=read_position(tree, own_value),
-        row=tree.stack[tree.counters[ROOT_PLY]].copy(),
+        row=tree.stack[tree.counters[arrays.ROOT_PLY]].copy(),
         moves=tree.move[edges].copy(),
         children=children,
         priors=tree.prior[edges].copy(),
@@ -144,15 +134,15 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
         q=np.where(visited, nodes["value_sum"] / counted, -1.0),
         draws=nodes["draw_sum"] / counted,
         moves_left=np.where(visited, nodes["moves_left"], 0.0),
-        proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], DRAW),
-        can_win=nodes["upper"] == WIN,
+        proven=np.where(nodes["lower"] == nodes["upper"], nodes["lower"], arrays.DRAW),
+        can_win=nodes["upper"] == arrays.WIN,
         mate_plies=mate_plies,
     )
 
 
 def read_position(tree: Tree, own_value: float) -> RootPosition:
     """Return what the root says of its position; arguments as `read_root`."""
-    root = tree.nodes[ROOT]
+    root = tree.nodes[arrays.ROOT]
     visits = int(root["visits"])
     return RootPosition(
         visits=visits,
@@ -172,14 +162,16 @@ def mating_line(tree: Tree, root: Root, index: int, space: MateSpace) -> list[tu
     The winner takes the shortest way, the loser the longest. Empty where no mate is certain, and where a part of the
     tree that proved it is forgotten and the rules alone do not find it again.
     """
-    proven, known = int(root.proven[index]), int(root.mate_plies[index]) != UNKNOWN_DISTANCE
-    is_forced = proven == DRAW and index == root.forced_index()  # By the rules; the tree need not have proven it.
-    rows, moves = np.empty((MAX_DEPTH + 1, ROW_WORDS), np.uint64), np.empty(MAX_DEPTH, np.uint16)
+    proven, known = int(root.proven[index]), int(root.mate_plies[index]) != arrays.UNKNOWN_DISTANCE
+    is_forced = (
+        proven == arrays.DRAW and index == root.forced_index()
+    )  # By the rules; the tree need not have proven it.
+    rows, moves = np.empty((arrays.MAX_DEPTH + 1, ROW_WORDS), np.uint64), np.empty(arrays.MAX_DEPTH, np.uint16)
     rows[0], moves[0] = root.row, root.moves[index]
-    node = int(root.children[index]) if proven != DRAW and known else NO_NODE
-    wins, most = proven == WIN or is_forced, max(1, root.params.mate_moves)
+    node = int(root.children[index]) if proven != arrays.DRAW and known else arrays.NO_NODE
+    wins, most = proven == arrays.WIN or is_forced, max(1, root.params.mate_moves)
     length = follow_mate(tree, np.int64(node), wins, np.int64(most), space, rows, moves)
-    if (node == NO_NODE and not is_forced) or (rows[1:length, HALFMOVE] >= FIFTY_MOVE_PLIES).any():
+    if (node == arrays.NO_NODE and not is_forced) or (rows[1:length, HALFMOVE] >= FIFTY_MOVE_PLIES).any():
         return []
     return list(zip(rows, moves[:length].tolist(), strict=False))
 
@@ -195,14 +187,14 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
     make(rows[0], moves[0], rows[1])
     count = np.int64(1)
     while count < len(moves):
-        edge = np.int64(NO_NODE)
-        if node != NO_NODE and tree.nodes[node].state == EXPANDED:
+        edge = np.int64(arrays.NO_NODE)
+        if node != arrays.NO_NODE and tree.nodes[node].state == arrays.EXPANDED:
             edge = best_edge(tree, node)
-        child = np.int64(tree.edges[edge].child) if edge != NO_NODE else np.int64(NO_NODE)
-        if child != NO_NODE and is_decided(tree, child) and tree.nodes[child].lower != DRAW:
+        child = np.int64(tree.edges[edge].child) if edge != arrays.NO_NODE else np.int64(arrays.NO_NODE)
+        if child != arrays.NO_NODE and is_decided(tree, child) and tree.nodes[child].lower != arrays.DRAW:
             node, move = child, np.int64(tree.edges[edge].move)
         else:
-            node = np.int64(NO_NODE)
+            node = np.int64(arrays.NO_NODE)
             replies = np.int64(generate(rows[count], tree.scratch_moves))
             if replies == 0:
                 return count if in_check(rows[count]) and wins == (count % 2 == 1) else np.int64(0)
@@ -257,11 +249,11 @@ def follow_best(tree, node, rows, moves):
         for earlier in range(count):
             if rows[earlier, KEY] == rows[count, KEY]:
                 return count
-        if node == NO_NODE or count == len(moves):
+        if node == arrays.NO_NODE or count == len(moves):
             return count
         node = with_moves(tree, node)
         edge = best_edge(tree, node)
-        if edge == NO_NODE:
+        if edge == arrays.NO_NODE:
             return count
         moves[count] = tree.edges[edge].move
         node = np.int64(tree.edges[edge].child)
@@ -272,21 +264,21 @@ def follow_best(tree, node, rows, moves):
 def best_edge(tree, node):
     """Return the edge of the shortest proven win, else the most visited move, else the longest loss; else NO_NODE."""
     best, best_proven, best_plies, best_visits = (
-        np.int64(NO_NODE),
-        np.int64(LOSS),
+        np.int64(arrays.NO_NODE),
+        np.int64(arrays.LOSS),
         np.int64(0),
         np.int64(0),
     )
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.edges[edge].child
-        if child == NO_NODE or tree.nodes[child].visits == 0:
+        if child == arrays.NO_NODE or tree.nodes[child].visits == 0:
             continue
         decided = tree.nodes[child].lower == tree.nodes[child].upper
-        proven = np.int64(tree.nodes[child].lower) if decided else np.int64(DRAW)
+        proven = np.int64(tree.nodes[child].lower) if decided else np.int64(arrays.DRAW)
         plies = np.int64(tree.nodes[child].mate_plies)
-        plies = -proven * (np.int64(MAX_PLIES) if plies == UNKNOWN_DISTANCE else plies)
+        plies = -proven * (np.int64(MAX_PLIES) if plies == arrays.UNKNOWN_DISTANCE else plies)
         visits = np.int64(tree.nodes[child].visits)
-        if best == NO_NODE or (proven, plies, visits) >= (best_proven, best_plies, best_visits):
+        if best == arrays.NO_NODE or (proven, plies, visits) >= (best_proven, best_plies, best_visits):
             best, best_proven, best_plies, best_visits = np.int64(edge), proven, plies, visits
     return best

@@ -21,44 +21,8 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, order_writes, unlock
 from engine.native.prefetch import prefetch
-from engine.search.tree.arrays import (
-    BASE,
-    BUSY,
-    CANNOT_SHRINK,
-    CLOCK,
-    DEEPEST,
-    DEPTH_SUM,
-    DESCENTS,
-    DONE,
-    DRAW,
-    DRAWS,
-    EDGES,
-    EDGES_PER_LINE,
-    EXPANDED,
-    LEAF_DEPTH,
-    LOSS,
-    MAX_DEPTH,
-    NO_NODE,
-    NO_PARENT,
-    NODES,
-    PATH_REPETITION,
-    PENDING,
-    PLIES_LEFT,
-    REPEATED,
-    RESERVED,
-    ROOM_EDGES,
-    ROOM_NODES,
-    ROOM_SHARE,
-    ROOT,
-    ROOT_PLY,
-    SQUARES,
-    TERMINAL,
-    UNKNOWN,
-    VALUED,
-    VALUES,
-    WIN,
-    reset_node,
-)
+from engine.search.tree import arrays
+from engine.search.tree.arrays import reset_node
 from engine.search.tree.edges import note_child, note_flight
 from engine.search.tree.heuristics import note
 from engine.search.tree.proofs import decide, is_decided, update_ancestors
@@ -75,18 +39,18 @@ LINES_AHEAD = 3  # Lines of the processor's cache that are fetched of a node's e
 @kernel()
 def is_finished(tree, params):
     """Whether the root is decided, so that more visits cannot change the result."""
-    return tree.counters[NODES] > 0 and params.decide_root and is_decided(tree, ROOT)
+    return tree.counters[arrays.NODES] > 0 and params.decide_root and is_decided(tree, arrays.ROOT)
 
 
 @kernel()
 def needs_room(tree):
     """Whether so little room is left that old parts of the tree have to give way (`room`) before the next visit."""
-    if tree.counters[CANNOT_SHRINK] != 0:
+    if tree.counters[arrays.CANNOT_SHRINK] != 0:
         return False
-    nodes_left = tree.nodes.size - tree.counters[NODES]
-    edges_left = tree.edges.size - tree.counters[EDGES]
-    return nodes_left < min(ROOM_NODES, tree.nodes.size // ROOM_SHARE) or edges_left < min(
-        ROOM_EDGES, tree.edges.size // ROOM_SHARE
+    nodes_left = tree.nodes.size - tree.counters[arrays.NODES]
+    edges_left = tree.edges.size - tree.counters[arrays.EDGES]
+    return nodes_left < min(arrays.ROOM_NODES, tree.nodes.size // arrays.ROOM_SHARE) or edges_left < min(
+        arrays.ROOM_EDGES, tree.edges.size // arrays.ROOM_SHARE
     )
 
 
@@ -99,8 +63,8 @@ def reach(tree, node, visits):
     lock(nodes, node)
     nodes[node].in_flight += visits
     state = np.int64(nodes[node].state)
-    if state in (PENDING, VALUED):
-        nodes[node].state = BUSY
+    if state in (arrays.PENDING, arrays.VALUED):
+        nodes[node].state = arrays.BUSY
     note_flight(nodes, tree.edges, node)
     unlock(nodes, node)
     return state
@@ -113,23 +77,23 @@ def descend(tree, params, node, depth, state):
     Returns (node, depth, state) of the last node. PENDING and VALUED: the visit has claimed it. BUSY: another one has.
     The node's position is in `tree.stack[ROOT_PLY + depth]`.
     """
-    ply = tree.counters[ROOT_PLY]
+    ply = tree.counters[arrays.ROOT_PLY]
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
-    while state == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
+    while state == arrays.EXPANDED and depth < arrays.MAX_DEPTH and (not is_decided(tree, node) or node == arrays.ROOT):
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.edges[edge].child)
-        if child != NO_NODE:
+        if child != arrays.NO_NODE:
             prefetch_below(tree, edge, child)
         tree.path[depth] = tree.edges[edge].move
         push(tree.stack, ply + depth, tree.edges[edge].move)
-        if child == NO_NODE:
+        if child == arrays.NO_NODE:
             prefetch(tree.table, place_of(tree, tree.stack[ply + depth + 1, KEY]))
         child = np.int64(tree.edges[edge].child)
-        if child != NO_NODE:
+        if child != arrays.NO_NODE:
             state = reach(tree, child, np.int64(1))
         else:
             child, state = add_child(tree, params, node, edge, ply + depth + 1)
-            if child == NO_NODE:
+            if child == arrays.NO_NODE:
                 break  # The tree is full, so the visit ends at this node.
         depth += 1
         draw_score = -draw_score
@@ -152,7 +116,7 @@ def prefetch_below(tree, edge, child):
     """Fetch what the walk reads next behind an edge, the child and its edges, while the move is made."""
     prefetch(tree.nodes, child)
     below = np.int64(tree.edges[edge].below)
-    for first in range(below, below + LINES_AHEAD * EDGES_PER_LINE, EDGES_PER_LINE):
+    for first in range(below, below + LINES_AHEAD * arrays.EDGES_PER_LINE, arrays.EDGES_PER_LINE):
         prefetch(tree.edges, first)
 
 
@@ -163,32 +127,30 @@ def add_child(tree, params, node, edge, ply):
     """
     lock(tree.nodes, node)
     child = np.int64(tree.edges[edge].child)
-    is_new = child == NO_NODE
+    is_new = child == arrays.NO_NODE
     if is_new:
         child = new_node(tree, node, edge - np.int64(tree.nodes[node].first_edge))
-        if child != NO_NODE:
+        if child != arrays.NO_NODE:
             tree.nodes[child].in_flight = 1
-            tree.nodes[child].state = BUSY
+            tree.nodes[child].state = arrays.BUSY
             if params.transpositions:
                 note_position(tree, child, ply)
             note_flight(tree.nodes, tree.edges, child)
             order_writes()
             tree.edges[edge].child = child
     unlock(tree.nodes, node)
-    if child == NO_NODE:
-        return child, np.int64(EXPANDED)
-    return child, np.int64(PENDING) if is_new else reach(tree, child, np.int64(1))
+    if child == arrays.NO_NODE:
+        return child, np.int64(arrays.EXPANDED)
+    return child, np.int64(arrays.PENDING) if is_new else reach(tree, child, np.int64(1))
 
 
 @kernel()
 def new_node(tree, parent, place):
-    """Add a node without edges behind the edge of `parent` with this number; returns its own, or NO_NODE if the tree
-    is full.
-    """
-    node = add(tree.counters, np.int64(NODES), np.int64(1))
+    """Add a node without edges behind edge `place` of `parent`; returns its number, or NO_NODE if the tree is full."""
+    node = add(tree.counters, np.int64(arrays.NODES), np.int64(1))
     if node >= tree.nodes.size:
-        add(tree.counters, np.int64(NODES), np.int64(-1))
-        return np.int64(NO_NODE)
+        add(tree.counters, np.int64(arrays.NODES), np.int64(-1))
+        return np.int64(arrays.NO_NODE)
     reset_node(tree, node)
     tree.nodes[node].parent = parent
     tree.nodes[node].place = place
@@ -198,15 +160,15 @@ def new_node(tree, parent, place):
 @kernel()
 def note_depth(tree, depth):
     """Count a descent."""
-    tree.depths[DESCENTS] += 1
-    tree.depths[DEPTH_SUM] += depth
-    tree.depths[DEEPEST] = max(tree.depths[DEEPEST], depth)
+    tree.depths[arrays.DESCENTS] += 1
+    tree.depths[arrays.DEPTH_SUM] += depth
+    tree.depths[arrays.DEEPEST] = max(tree.depths[arrays.DEEPEST], depth)
 
 
 @kernel()
 def take_back(tree, node):
     """Undo a visit in flight that ended at `node`, up to the stint's base, which keeps it, or to the root."""
-    end = tree.stint[BASE] if tree.stint[RESERVED] > 0 else np.int64(NO_PARENT)
+    end = tree.stint[arrays.BASE] if tree.stint[arrays.RESERVED] > 0 else np.int64(arrays.NO_PARENT)
     while node != end:
         lock(tree.nodes, node)
         tree.nodes[node].in_flight -= 1
@@ -221,13 +183,15 @@ def take_back(tree, node):
 @kernel()
 def finish_at_once(tree, params, node, state):
     """Finish a visit that needs no evaluation, at a node that it found in this state; returns whether it did."""
-    if state != PENDING and state != VALUED:
+    if state != arrays.PENDING and state != arrays.VALUED:
         repeat_visit(tree, node, state)
         return True
-    other = teacher_of_value(tree, node) if params.transpositions and state == PENDING else np.int64(NO_NODE)
-    if other != NO_NODE:
+    other = (
+        teacher_of_value(tree, node) if params.transpositions and state == arrays.PENDING else np.int64(arrays.NO_NODE)
+    )
+    if other != arrays.NO_NODE:
         learn_value(tree, node, other)
-    return other != NO_NODE
+    return other != arrays.NO_NODE
 
 
 @kernel()
@@ -242,7 +206,7 @@ def learn_value(tree, node, other):
     """Finish the first visit of a node with the mean value of its transposition."""
     value, draw, moves_left = mean_of(tree, other)
     tree.nodes[node].quiet_level = tree.nodes[other].quiet_level
-    finish_visit(tree, node, np.int64(VALUED), value, draw, moves_left)
+    finish_visit(tree, node, np.int64(arrays.VALUED), value, draw, moves_left)
 
 
 @kernel()
@@ -265,21 +229,21 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
     """
     row, moves = leaves.rows[leaf], leaves.moves[leaf]
     copy_row(tree.stack[ply], row)
-    if node != ROOT and repeats_path(tree, ply):
-        return np.int64(REPEATED), np.int64(0)
+    if node != arrays.ROOT and repeats_path(tree, ply):
+        return np.int64(arrays.REPEATED), np.int64(0)
     count = generate(row, moves)
     leaves.n_moves[leaf] = count
     end = game_end(row, count)
     if end == CHECKMATE:
-        return np.int64(WIN), np.int64(0)
-    if node != ROOT:
+        return np.int64(arrays.WIN), np.int64(0)
+    if node != arrays.ROOT:
         if end != ONGOING:
-            return np.int64(DRAW), np.int64(0)
+            return np.int64(arrays.DRAW), np.int64(0)
         if params.mate_in_one and mating_move(row, moves, count, tree.stack[-1], tree.scratch_moves) >= 0:
-            return np.int64(LOSS), np.int64(1)
+            return np.int64(arrays.LOSS), np.int64(1)
         if params.small_endings and has_few_men(row) and is_certain_draw(row):
-            return np.int64(DRAW), np.int64(0)
-    return np.int64(UNKNOWN), np.int64(0)
+            return np.int64(arrays.DRAW), np.int64(0)
+    return np.int64(arrays.UNKNOWN), np.int64(0)
 
 
 @kernel()
@@ -288,7 +252,7 @@ def repeats_path(tree, ply):
     if tree.stack[ply, REPETITIONS] != np.uint64(1):
         return False  # The rules call a third occurrence a draw.
     earlier = ply - 4
-    while earlier >= tree.counters[ROOT_PLY]:
+    while earlier >= tree.counters[arrays.ROOT_PLY]:
         if tree.stack[earlier, KEY] == tree.stack[ply, KEY]:
             return True
         earlier -= 2
@@ -301,12 +265,14 @@ def repeats_path(tree, ply):
 @kernel()
 def finish_known(tree, params, node, known, mate_plies):
     """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of `known`."""
-    if known == REPEATED:
-        finish_visit(tree, node, np.int64(PATH_REPETITION), 0.0, 1.0, 0.0)
+    if known == arrays.REPEATED:
+        finish_visit(tree, node, np.int64(arrays.PATH_REPETITION), 0.0, 1.0, 0.0)
         return
     decide(tree, node, known, mate_plies)
     moves_left = np.float64(max(mate_plies, np.int64(0)))
-    finish_visit(tree, node, np.int64(TERMINAL), np.float64(known), 1.0 if known == DRAW else 0.0, moves_left)
+    finish_visit(
+        tree, node, np.int64(arrays.TERMINAL), np.float64(known), 1.0 if known == arrays.DRAW else 0.0, moves_left
+    )
     update_ancestors(tree, params, node)
 
 
@@ -322,7 +288,7 @@ def finish_evaluated(tree, params, node, state, leaves, leaf):
     moves_left = np.float64(leaves.moves_left[leaf])
     if params.small_endings and has_few_men(leaves.rows[leaf]):
         value, draw, moves_left = judge_small_ending(
-            leaves.rows[leaf], tree.stack[tree.counters[ROOT_PLY]], value, draw, moves_left
+            leaves.rows[leaf], tree.stack[tree.counters[arrays.ROOT_PLY]], value, draw, moves_left
         )
     finish_visit(tree, node, state, -value, draw, moves_left)
 
@@ -343,9 +309,9 @@ def finish_visit(tree, node, state, value, draw, moves_left):
     All these are expanded. `value` is for the side that moved into `node`. A decided ancestor counts this visit as
     its proven result, whatever the visit found.
     """
-    clock, base, square, one = tree.counters[CLOCK] + 1, tree.stint[BASE], value * value, np.int64(1)
-    depth = tree.stint[LEAF_DEPTH]
-    side = np.int64(tree.stack[tree.counters[ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
+    clock, base, square, one = tree.counters[arrays.CLOCK] + 1, tree.stint[arrays.BASE], value * value, np.int64(1)
+    depth = tree.stint[arrays.LEAF_DEPTH]
+    side = np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
     while True:
         parent, value, draw, square = count_visits(tree, node, state, one, one, clock, value, draw, square, moves_left)
         if node == base:
@@ -353,18 +319,18 @@ def finish_visit(tree, node, state, value, draw, moves_left):
         if depth > 0:
             depth, side = depth - 1, side ^ one
             note(tree, parent, depth, side, value)
-        state = np.int64(EXPANDED)
+        state = np.int64(arrays.EXPANDED)
         value = -value
         moves_left += 1.0
         node = parent
-    tree.stint[DONE] += 1
-    if base == ROOT:
-        add(tree.counters, np.int64(CLOCK), one)
+    tree.stint[arrays.DONE] += 1
+    if base == arrays.ROOT:
+        add(tree.counters, np.int64(arrays.CLOCK), one)
     else:
-        tree.earned[VALUES] += value
-        tree.earned[DRAWS] += draw
-        tree.earned[SQUARES] += square
-        tree.earned[PLIES_LEFT] += moves_left
+        tree.earned[arrays.VALUES] += value
+        tree.earned[arrays.DRAWS] += draw
+        tree.earned[arrays.SQUARES] += square
+        tree.earned[arrays.PLIES_LEFT] += moves_left
 
 
 @kernel()
@@ -379,7 +345,7 @@ def count_visits(tree, node, state, count, reserved, clock, value, draw, square,
     lock(nodes, node)
     if nodes[node].lower == nodes[node].upper:
         value = np.float64(nodes[node].lower) * count
-        draw = np.float64(count) if nodes[node].lower == DRAW else 0.0
+        draw = np.float64(count) if nodes[node].lower == arrays.DRAW else 0.0
         square = abs(value)
     visits = nodes[node].visits + count
     nodes[node].state = state

@@ -34,34 +34,8 @@ from engine.native.jit import kernel
 from engine.native.ordering import add, give_way, lock, observe, relax, unlock
 from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
-from engine.search.tree.arrays import (
-    BASE,
-    BASE_DEPTH,
-    BUSY,
-    CLOCK,
-    COLLISIONS,
-    DONE,
-    DRAWS,
-    EXPANDED,
-    LEAF_DEPTH,
-    LEAVES,
-    LEFT,
-    MAX_DEPTH,
-    NO_NODE,
-    NO_PARENT,
-    NODES,
-    PLIES_LEFT,
-    RESERVED,
-    ROOT,
-    ROOT_PLY,
-    SQUARES,
-    UNKNOWN,
-    VALUE_ONLY,
-    VALUED,
-    VALUES,
-    Round,
-    new_round,
-)
+from engine.search.tree import arrays
+from engine.search.tree.arrays import Round, new_round
 from engine.search.tree.edges import note_flight
 from engine.search.tree.heuristics import learns
 from engine.search.tree.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
@@ -101,18 +75,18 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
     """
     counts = in_flight.counts
     note_depth(tree, depth)
-    if state == BUSY:
-        in_flight.collision_nodes[counts[COLLISIONS]] = node
-        counts[COLLISIONS] += 1
+    if state == arrays.BUSY:
+        in_flight.collision_nodes[counts[arrays.COLLISIONS]] = node
+        counts[arrays.COLLISIONS] += 1
     elif not finish_at_once(tree, params, node, state):
-        ply = tree.counters[ROOT_PLY] + depth
-        known, plies = ask_rules(tree, params, node, ply, leaves, first + counts[LEAVES])
-        if known != UNKNOWN:
+        ply = tree.counters[arrays.ROOT_PLY] + depth
+        known, plies = ask_rules(tree, params, node, ply, leaves, first + counts[arrays.LEAVES])
+        if known != arrays.UNKNOWN:
             finish_known(tree, params, node, known, plies)
         else:
-            in_flight.leaf_nodes[counts[LEAVES]] = node
-            in_flight.known[counts[LEAVES]] = UNKNOWN
-            counts[LEAVES] += 1
+            in_flight.leaf_nodes[counts[arrays.LEAVES]] = node
+            in_flight.known[counts[arrays.LEAVES]] = arrays.UNKNOWN
+            counts[arrays.LEAVES] += 1
 
 
 @kernel()
@@ -121,27 +95,27 @@ def apply(tree, in_flight, params, leaves, first):
 
     Their evaluations are in `leaves[first:]`.
     """
-    for k in range(in_flight.counts[LEAVES]):
+    for k in range(in_flight.counts[arrays.LEAVES]):
         node, known, leaf = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k]), first + k
-        if known == VALUE_ONLY:
-            finish_evaluated(tree, params, node, np.int64(VALUED), leaves, leaf)
-        elif known == UNKNOWN:
+        if known == arrays.VALUE_ONLY:
+            finish_evaluated(tree, params, node, np.int64(arrays.VALUED), leaves, leaf)
+        elif known == arrays.UNKNOWN:
             side, count = np.int64(leaves.rows[leaf, SIDE]), leaves.n_moves[leaf]
             state = expand(tree, params, node, side, leaves.moves[leaf], leaves.logits[leaf], count)
             finish_evaluated(tree, params, node, state, leaves, leaf)
         else:
             finish_known(tree, params, node, known, np.int64(in_flight.mate_plies[k]))
-    for k in range(in_flight.counts[COLLISIONS]):
+    for k in range(in_flight.counts[arrays.COLLISIONS]):
         take_back(tree, np.int64(in_flight.collision_nodes[k]))
-    in_flight.counts[LEAVES] = 0
-    in_flight.counts[COLLISIONS] = 0
+    in_flight.counts[arrays.LEAVES] = 0
+    in_flight.counts[arrays.COLLISIONS] = 0
 
 
 @kernel()
 def make_root(tree):
     """Make the root if there is none."""
-    if tree.counters[NODES] == 0:
-        new_node(tree, np.int64(NO_PARENT), np.int64(0))
+    if tree.counters[arrays.NODES] == 0:
+        new_node(tree, np.int64(arrays.NO_PARENT), np.int64(0))
 
 
 # ---- batched evaluators ----------------------------------------------------------------------------------------------
@@ -155,20 +129,20 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
     leaves, after `params.max_collisions` collisions, or once the root is decided. `in_flight` must be empty; call
     `apply` before using it again.
     """
-    counts, root = in_flight.counts, np.int64(ROOT)
-    while limit > 0 and counts[LEAVES] < most_leaves and counts[COLLISIONS] < params.max_collisions:
+    counts, root = in_flight.counts, np.int64(arrays.ROOT)
+    while limit > 0 and counts[arrays.LEAVES] < most_leaves and counts[arrays.COLLISIONS] < params.max_collisions:
         if is_finished(tree, params):
             break
         limit -= 1
         make_root(tree)
-        leaf = first + counts[LEAVES]
+        leaf = first + counts[arrays.LEAVES]
         node, depth, state = descend(tree, params, root, np.int64(0), reach(tree, root, np.int64(1)))
         begin(tree, in_flight, params, node, depth, state, leaves, first)
-        if params.needs_planes and leaf < first + counts[LEAVES]:
-            encode_as(params.input_format, tree.stack, tree.counters[ROOT_PLY] + depth, 0, leaves.masks[leaf])
+        if params.needs_planes and leaf < first + counts[arrays.LEAVES]:
+            encode_as(params.input_format, tree.stack, tree.counters[arrays.ROOT_PLY] + depth, 0, leaves.masks[leaf])
             for i in range(leaves.n_moves[leaf]):
                 leaves.policy_index[leaf, i] = policy_index(leaves.rows[leaf], leaves.moves[leaf, i])
-    return counts[LEAVES]
+    return counts[arrays.LEAVES]
 
 
 # ---- evaluators inside kernels ---------------------------------------------------------------------------------------
@@ -198,18 +172,18 @@ def run_visits(tree, params, walker, until, limit, most_men):
     """
     make_root(tree)
     counts = walker.in_flight.counts
-    while counts[LEAVES] > 0 or may_begin(tree, params, until, limit):
-        if counts[LEAVES] == 0:
+    while counts[arrays.LEAVES] > 0 or may_begin(tree, params, until, limit):
+        if counts[arrays.LEAVES] == 0:
             limit -= 1
             begin_visit(tree, params, walker)
-            if counts[LEAVES] > 0 and may_be_in_tables(walker, most_men):
+            if counts[arrays.LEAVES] > 0 and may_be_in_tables(walker, most_men):
                 break
         evaluate(params, walker)
-        collided = counts[COLLISIONS] > 0
+        collided = counts[arrays.COLLISIONS] > 0
         apply(tree, walker.in_flight, params, walker.leaves, np.int64(0))
         if collided:
             give_way()
-        if tree.stint[LEFT] == 0 or is_decided(tree, tree.stint[BASE]):
+        if tree.stint[arrays.LEFT] == 0 or is_decided(tree, tree.stint[arrays.BASE]):
             end_stint(tree, params)
     return limit
 
@@ -217,7 +191,7 @@ def run_visits(tree, params, walker, until, limit, most_men):
 @kernel()
 def may_begin(tree, params, until, limit):
     """Whether the next visit may begin: one of the stint, or the first of a new one, which begins here."""
-    if tree.stint[LEFT] > 0:
+    if tree.stint[arrays.LEFT] > 0:
         return True
     return limit > 0 and not is_finished(tree, params) and not needs_room(tree) and begin_stint(tree, params, until)
 
@@ -227,22 +201,22 @@ def begin_visit(tree, params, walker):
     """Begin a visit of the stint. Gives edges to a VALUED node on the way down, and waits for a BUSY one, but not for
     long.
     """
-    node, depth, looks = tree.stint[BASE], tree.stint[BASE_DEPTH], COLLISION_LOOKS
-    tree.stint[LEFT] -= 1
+    node, depth, looks = tree.stint[arrays.BASE], tree.stint[arrays.BASE_DEPTH], COLLISION_LOOKS
+    tree.stint[arrays.LEFT] -= 1
     state = np.int64(tree.nodes[node].state)
-    if state != EXPANDED:
+    if state != arrays.EXPANDED:
         state = reach(tree, node, np.int64(0))
     node, depth, state = descend(tree, params, node, depth, state)
-    while state == VALUED or (state == BUSY and looks > 0):
-        if state == VALUED:
-            state = give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, walker)
+    while state == arrays.VALUED or (state == arrays.BUSY and looks > 0):
+        if state == arrays.VALUED:
+            state = give_edges(tree, params, node, tree.counters[arrays.ROOT_PLY] + depth, walker)
         else:
             looks -= 1
             for _ in range(LOOK_PAUSES):
                 relax()
             state = reach(tree, node, np.int64(0))
         node, depth, state = descend(tree, params, node, depth, state)
-    tree.stint[LEAF_DEPTH] = depth if learns(params) else 0
+    tree.stint[arrays.LEAF_DEPTH] = depth if learns(params) else 0
     begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
 
 
@@ -253,8 +227,8 @@ def give_edges(tree, params, node, ply, walker):
     Returns its new state.
     """
     leaves = walker.leaves
-    other = teacher_of_moves(tree, node) if params.transpositions else np.int64(NO_NODE)
-    if other != NO_NODE:
+    other = teacher_of_moves(tree, node) if params.transpositions else np.int64(arrays.NO_NODE)
+    if other != arrays.NO_NODE:
         state = take_moves(tree, node, other)
     else:
         copy_row(tree.stack[ply], leaves.rows[0])
@@ -276,7 +250,7 @@ def may_be_in_tables(walker, most_men):
     and a capture or a pawn move leads to it.
     """
     row = walker.leaves.rows[0]
-    if walker.in_flight.leaf_nodes[0] == ROOT or popcount(row[WHITE] | row[BLACK]) > most_men:
+    if walker.in_flight.leaf_nodes[0] == arrays.ROOT or popcount(row[WHITE] | row[BLACK]) > most_men:
         return False
     return row[CASTLING] == np.uint64(0) and row[HALFMOVE] == np.uint64(0)
 
@@ -285,11 +259,11 @@ def may_be_in_tables(walker, most_men):
 def evaluate(params, walker):
     """Evaluate the walker's leaf, if it has one whose result is not known."""
     in_flight = walker.in_flight
-    if in_flight.counts[LEAVES] == 0 or in_flight.known[0] != UNKNOWN:
+    if in_flight.counts[arrays.LEAVES] == 0 or in_flight.known[0] != arrays.UNKNOWN:
         return
-    if params.late_policy and in_flight.leaf_nodes[0] != ROOT:
+    if params.late_policy and in_flight.leaf_nodes[0] != arrays.ROOT:
         evaluate_value(walker.model, walker.leaves, np.int64(0))
-        in_flight.known[0] = VALUE_ONLY
+        in_flight.known[0] = arrays.VALUE_ONLY
     else:
         evaluate_leaf(walker.model, walker.leaves, np.int64(0))
 
@@ -304,18 +278,18 @@ def begin_stint(tree, params, until):
     In a small tree few may be under way, because each needs what others find: waits for these.
     """
     while True:
-        lock(tree.nodes, np.int64(ROOT))
-        visits, under_way = np.int64(tree.nodes[ROOT].visits), np.int64(tree.nodes[ROOT].in_flight)
+        lock(tree.nodes, np.int64(arrays.ROOT))
+        visits, under_way = np.int64(tree.nodes[arrays.ROOT].visits), np.int64(tree.nodes[arrays.ROOT].in_flight)
         left = observe(until, np.int64(0)) - visits - under_way
         count = min(np.int64(STINT_VISITS), max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE)), left)
         begins = left > 0 and under_way * VISITS_PER_VISIT <= visits
         if begins:
-            tree.nodes[ROOT].in_flight += count
-        unlock(tree.nodes, np.int64(ROOT))
+            tree.nodes[arrays.ROOT].in_flight += count
+        unlock(tree.nodes, np.int64(arrays.ROOT))
         if begins:
-            tree.stint[RESERVED] = count
-            tree.stint[LEFT] = count
-            tree.stint[DONE] = 0
+            tree.stint[arrays.RESERVED] = count
+            tree.stint[arrays.LEFT] = count
+            tree.stint[arrays.DONE] = 0
             tree.earned[:] = 0.0
             find_base(tree, params, count)
         if begins or left <= 0:
@@ -326,38 +300,38 @@ def begin_stint(tree, params, until):
 @kernel()
 def find_base(tree, params, count):
     """Follow the best edges from the root while `count` visits are few for a node, and reserve them there."""
-    node, depth, ply = np.int64(ROOT), np.int64(0), tree.counters[ROOT_PLY]
+    node, depth, ply = np.int64(arrays.ROOT), np.int64(0), tree.counters[arrays.ROOT_PLY]
     draw_score = params.draw_score
-    while count > 1 and depth < MAX_DEPTH:
+    while count > 1 and depth < arrays.MAX_DEPTH:
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.edges[edge].child)
-        if child == NO_NODE or tree.nodes[child].visits < count * STINT_SHARE:
+        if child == arrays.NO_NODE or tree.nodes[child].visits < count * STINT_SHARE:
             break
-        if tree.nodes[child].state != EXPANDED or is_decided(tree, child):
+        if tree.nodes[child].state != arrays.EXPANDED or is_decided(tree, child):
             break
         tree.path[depth] = tree.edges[edge].move
         push(tree.stack, ply + depth, tree.edges[edge].move)
         reach(tree, child, count)
         node, depth, draw_score = child, depth + 1, -draw_score
-    tree.stint[BASE] = node
-    tree.stint[BASE_DEPTH] = depth
+    tree.stint[arrays.BASE] = node
+    tree.stint[arrays.BASE_DEPTH] = depth
 
 
 @kernel()
 def end_stint(tree, params):
     """Count the visits of a stint in the ancestors of its base, and give back those that it did not make."""
-    node, count, reserved = tree.stint[BASE], tree.stint[DONE], tree.stint[RESERVED]
-    value, draw, square = tree.earned[VALUES], tree.earned[DRAWS], tree.earned[SQUARES]
-    moves_left, state, clock = tree.earned[PLIES_LEFT], np.int64(EXPANDED), tree.counters[CLOCK]
+    node, count, reserved = tree.stint[arrays.BASE], tree.stint[arrays.DONE], tree.stint[arrays.RESERVED]
+    value, draw, square = tree.earned[arrays.VALUES], tree.earned[arrays.DRAWS], tree.earned[arrays.SQUARES]
+    moves_left, state, clock = tree.earned[arrays.PLIES_LEFT], np.int64(arrays.EXPANDED), tree.counters[arrays.CLOCK]
     lock(tree.nodes, node)
     tree.nodes[node].in_flight -= reserved - count
     note_flight(tree.nodes, tree.edges, node)
     unlock(tree.nodes, node)
     node = np.int64(tree.nodes[node].parent)
-    while node != NO_PARENT:
+    while node != arrays.NO_PARENT:
         value, moves_left = -value, moves_left + count
-        if node == ROOT:
-            clock = add(tree.counters, np.int64(CLOCK), count) + count
+        if node == arrays.ROOT:
+            clock = add(tree.counters, np.int64(arrays.CLOCK), count) + count
         parent, value, draw, square = count_visits(
             tree, node, state, count, reserved, clock, value, draw, square, moves_left
         )
@@ -365,7 +339,7 @@ def end_stint(tree, params):
         if params.transpositions and (visits - count) ^ visits > visits - count:
             enter(tree, node)  # As in `visit.descend`: whenever its visits have doubled.
         node = parent
-    tree.stint[BASE] = ROOT
-    tree.stint[BASE_DEPTH] = 0
-    tree.stint[RESERVED] = 0
-    tree.stint[LEFT] = 0
+    tree.stint[arrays.BASE] = arrays.ROOT
+    tree.stint[arrays.BASE_DEPTH] = 0
+    tree.stint[arrays.RESERVED] = 0
+    tree.stint[arrays.LEFT] = 0
