@@ -17,7 +17,7 @@ from engine.board.layout import BLACK, KEY, MAX_MOVES, REPETITIONS, WHITE, empty
 from engine.board.makemove import make, push
 from engine.board.movegen import generate, pinned_pieces
 from engine.board.zobrist import compute_key
-from engine.tactics.see import see
+from engine.tactics.see import see, wins_at_least
 from tests.unit.board.board_positions import choose_move
 
 ENDINGS = {
@@ -93,7 +93,11 @@ class GameComparison:
         for move in moves:
             if every_child or move.promotion or self.board.is_capture(move):
                 code = np.uint16(encode_move(self.board, move))
-                self._same("exchange of " + move.uci(), see(self.row, code), plain_see(self.board, move))
+                won = plain_see(self.board, move)
+                self._same("exchange of " + move.uci(), see(self.row, code), won)
+                for least in (0, 1, 200):
+                    wins = wins_at_least(self.row, code, np.int64(least))
+                    self._same(f"whether {move.uci()} wins {least}", wins, won >= least)
         if every_child:
             self._check_children(moves)
         return moves

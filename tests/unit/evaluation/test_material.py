@@ -15,8 +15,11 @@ from engine.tactics.quiescence import (
     QUIESCENCE_NODE_LIMIT,
     forcing_targets,
     immediate_gain,
+    is_settled,
     new_space,
     quiet_value,
+    settled_value,
+    static_value,
 )
 from tests.boards import random_game
 
@@ -119,6 +122,21 @@ def test_quiescence_does_not_stand_pat_in_check():
 def test_quiescence_sees_a_mate_by_a_quiet_check():
     # The rook must take the queen, then the bishop mates on g6 without capturing anything.
     assert settled("rnbqkbn1/ppppp3/7r/6pQ/3P1p2/3BP1B1/PPP2PPP/RN2K1NR b KQq - 0 7") < 100 - MATE_CP
+
+
+def test_a_settled_position_is_one_whose_quiescence_visits_nothing_else(boards):
+    space = new_space()
+    for row in map(row_from_board, boards):
+        value = settled_value(row, space)
+        alone = space.nodes[0] == 1
+        assert is_settled(row, space) == alone
+        assert not alone or value == evaluate(row)
+
+
+def test_an_evaluation_is_remembered_for_its_own_position_alone(boards):
+    space = new_space()
+    for row in map(row_from_board, 2 * boards):  # More than there is room for.
+        assert static_value(row, space) == evaluate(row)
 
 
 def test_quiescence_is_bounded():

@@ -11,11 +11,14 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.options import EngineOptions
+from engine.search.beside_wins import WinsAside
 from engine.search.limits import Limits
 from engine.search.session import Search
 from engine.search.tree.params import MATE_PRIOR
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.unit.board.board_positions import odd_position
+from tests.unit.search.flat import searched
+from tests.unit.search.shared_trees import assert_edges_know_their_children
 
 
 def mates_within(board: chess.Board, moves: int) -> bool:
@@ -185,3 +188,12 @@ def mates_by(board: chess.Board, move: chess.Move) -> bool:
     mate = board.is_checkmate()
     board.pop()
     return mate
+
+
+def test_no_visit_goes_to_a_win_that_is_set_aside():
+    search = searched("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", 50)
+    aside = WinsAside(search)
+    assert aside.add(1)
+    assert_edges_know_their_children(search)
+    aside.bring_back()
+    assert_edges_know_their_children(search)
