@@ -19,9 +19,8 @@ from tests.browser.test_games import PUZZLE
 from tests.commands.scripted_reviews import ScriptedEngine, epd, read, review
 from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
-from uci.game.game_file import games_folder
+from uci.game.game_file import REVIEWS, games_folder
 from uci.library.glicko import Rating
-from uci.library.index import REVIEWS
 from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set
 from uci.library.solving import Attempt
 from uci.library.training import BOXES_DAYS, Trainer

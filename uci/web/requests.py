@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import DataError
+from uci.library.game_files import is_key
 from uci.web import analysis_mode, game_mode, review_mode
 from uci.web.board_session import BoardSession
 from uci.web.shelf import Shelf
@@ -22,11 +24,16 @@ Check = Callable[[Any], bool]
 
 
 def _text(longest: int) -> Check:
-    return lambda value: isinstance(value, str) and len(value) <= longest
+    """Return the check of a text that can be stored: JSON may hold halves of characters."""
+    return lambda value: isinstance(value, str) and len(value) <= longest and not re.search("[\ud800-\udfff]", value)
 
 
 def _number(least: int, most: int) -> Check:
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _key(value: Any) -> bool:
+    return isinstance(value, str) and is_key(value)
 
 
 def _flag(value: Any) -> bool:
@@ -79,11 +86,12 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_find": (_on_shelf(Shelf.find), {"text": _TEXT, "result": _WORD, "side": _WORD, "offset": _number(0, 10**7)}),
     "games_progress": (_on_shelf(Shelf.progress), {}),
     "explore_games": (analysis_mode.explore_games, {"side": lambda value: value in ("", "white", "black")}),
-    "games_name": (_on_shelf(Shelf.name), {"name": _TEXT}),
-    "games_open": (_on_shelf(Shelf.open), {"key": _WORD}),
-    "games_continue": (_on_shelf(Shelf.go_on), {"key": _WORD}),
-    "games_delete": (_on_shelf(Shelf.delete), {"key": _WORD}),
-    "games_review": (_on_shelf(Shelf.review), {"key": _WORD}),
+    "games_names": (_on_shelf(Shelf.names), {}),
+    "games_name": (_on_shelf(Shelf.name), {"name": _TEXT, "mine": _flag}),
+    "games_open": (_on_shelf(Shelf.open), {"key": _key}),
+    "games_continue": (_on_shelf(Shelf.go_on), {"key": _key}),
+    "games_delete": (_on_shelf(Shelf.delete), {"key": _key, "text": _key}),
+    "games_review": (_on_shelf(Shelf.review), {"key": lambda value: value == "" or _key(value)}),
     "games_stop": (_on_shelf(Shelf.stop), {}),
     "puzzles_next": (_on_shelf(lambda shelf: shelf.puzzle(lambda desk: desk.next())), {}),
     "puzzles_move": (_on_shelf(lambda shelf, uci: shelf.puzzle(lambda desk: desk.move(uci))), {"uci": _text(5)}),

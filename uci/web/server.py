@@ -13,7 +13,6 @@ import contextlib
 import hmac
 import ipaddress
 import json
-import re
 import secrets
 import socket
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError, DataError
 from uci.game.level import SCALE, level_choices
 from uci.language import SPOKEN_LANGUAGES, _, speak
-from uci.library.kept_reviews import KeptReview
+from uci.library.game_files import is_key
 from uci.pages.render import render
 from uci.web.conductor import Conductor
 from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN
@@ -223,9 +222,9 @@ class _Guarded(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.finish(f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n")
 
-    def show_page(self, page: Callable[[str], str]) -> None:
+    def show_page(self, page: Callable[[str], str], nonce: str = "") -> None:
         """Answer with the page for a nonce, whose own script is the only one that runs."""
-        nonce = secrets.token_urlsafe(16)
+        nonce = nonce or secrets.token_urlsafe(16)
         rules = {
             "default-src": "'none'", "script-src": f"'nonce-{nonce}'", "style-src": "'unsafe-inline'",
             "img-src": "data:", "connect-src": f"'self' ws://{self.request.host}", "frame-ancestors": "'none'",
@@ -265,12 +264,14 @@ class PageHandler(_Guarded):
 class ReviewHandler(_Guarded):
     """The review of the game that has ended."""
 
-    def get(self, token: str) -> None:
+    async def get(self, token: str) -> None:
         """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's own games."""
         shelf, key = self.server.conductor.session.shelf, self.get_query_argument("game", "")
-        if key and shelf is not None and re.fullmatch("[0-9a-f]{24}", key):
+        if shelf is not None and is_key(key):
+            nonce = secrets.token_urlsafe(16)
             with contextlib.suppress(DataError):
-                self.show_page(KeptReview.read(shelf.folder, key).page)
+                page = await asyncio.wrap_future(shelf.review_page(key, nonce))
+                self.show_page(lambda _nonce: page, nonce)
                 return
         review = None if key else self.server.conductor.session.review.page
         if review is None:

@@ -363,7 +363,7 @@ const answers = {
   },
   games(message) { showGames(message); },
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
-  games_reading: message => games.reading(message),
+  games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
   puzzle: message => showPuzzle(message),
   games_progress: message => games.showProgress(message),
