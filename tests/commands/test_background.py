@@ -80,18 +80,25 @@ def test_a_page_that_came_back_took_the_imports_at_work_in_again(index: GameInde
     assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
 
 
+def arrived(shelf: Shelf) -> None:
+    shelf.arrive()
+    shelf._worker.call(lambda index: None).result()
+
+
 def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path: Path) -> None:
     """It removed them as what a killed program had left."""
     shelves = [shelf_in(tmp_path) for _ in range(3)]
-    shelves[0].arrive()
+    arrived(shelves[0])
     upload = shelves[0].upload_path("me.pgn")
     upload.touch()
-    shelves[1].arrive()
+    arrived(shelves[1])
     assert upload.exists()
     shelves[0].close()
-    shelves[2].arrive()
+    shelves[0]._worker._thread.shutdown()
+    arrived(shelves[2])
     assert not upload.exists()
-    shelves[2].close()
+    for shelf in shelves[1:]:
+        shelf.close()
 
 
 def reviews_in(folder: Path, tell: Callable[[], None] = lambda: None) -> BackgroundReviews:

@@ -59,11 +59,11 @@ class GameIndex:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.names = folder, OwnNames(folder)
+        self.folder, self.own_names = folder, OwnNames(folder)
         try:
             with contextlib.suppress(PermissionError, FileExistsError):
                 (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-            self._base = self._open(str(folder / INDEX) if can_lock(folder) else _MEMORY)
+            self._base = self._open(str(folder / INDEX) if (folder / REVIEWS).is_dir() and can_lock(folder) else _MEMORY)
         except (OSError, sqlite3.Error) as error:
             raise DataError(f"{printable(folder / INDEX)}: {error}") from error
         self._explored: tuple[object, Explorer] | None = None  # what the latest explorer was made of
@@ -163,7 +163,7 @@ class GameIndex:
         return problems
 
     def _refreshing(self) -> Generator[int, None, list[str]]:
-        problems, namer, read = self.names.read(), OpeningNamer(), 0
+        problems, namer, read = self.own_names.read(), OpeningNamer(), 0
         found = {}
         for path in pgn_files(self.folder):
             with contextlib.suppress(OSError):  # a link to nothing, or a file that has just been deleted
@@ -252,13 +252,18 @@ class GameIndex:
 
         Of nobody's name, "", it is only noted that the question was answered.
         """
-        self.names.change(name, mine)
-        names = self.names.all
+        self.own_names.change(name, mine)
+        names = self.own_names.all
         with self._base:
             self._base.execute(f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2)
 
+    @property
+    def names(self) -> list[str]:
+        """One's own names, without capitals."""
+        return self.own_names.all
+
     def _side(self, white: str, black: str) -> str | None:
-        own = self.names.all
+        own = self.own_names.all
         return "white" if white.casefold() in own else "black" if black.casefold() in own else None
 
     def likely_names(self, file: str = "") -> list[str]:

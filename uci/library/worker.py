@@ -48,14 +48,19 @@ class GamesWorker:
         here = contextvars.copy_context()
         return self._thread.submit(here.run, lambda: work(self._current()))
 
-    def close(self) -> None:
-        """Answer no more; changes are still made, long work stops."""
+    def close(self, last: Callable[[], None] = lambda: None) -> None:
+        """Answer no more; changes are still made, long work stops. `last` is called at the end."""
         for _, asked in self._asked.values():
             for one in asked:
                 self._give_up(*one)
         self.is_closed = True
-        self._thread.submit(lambda: self._index and self._index.close())
+        self._thread.submit(self._end, last)
         self._thread.shutdown(wait=False)
+
+    def _end(self, last: Callable[[], None]) -> None:
+        last()
+        if self._index is not None:
+            self._index.close()
 
     def _give_up(self, question: Future[None], answer: _Work) -> bool:
         if not question.cancel():

@@ -52,6 +52,7 @@ class Shelf:
         self._folder, self._tell, self._lay = folder, tell, lay
         self._keeper = FileLock(folder / REVIEWS / ".open")
         self._has_resumed = self._is_reading = False
+        self._mark = os.urandom(4).hex()  # in the names of files that arrive while this program runs
         self._worker = GamesWorker(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
         self._desk = PuzzleDesk(folder, tell)
         self._reviews = BackgroundReviews(self._worker, load, limits, self._tell_work, is_busy)
@@ -66,9 +67,11 @@ class Shelf:
             self._has_resumed = True
             remove_left_behind(self._folder)
             for left in [*self._folder.glob(f"{_UPLOAD}*"), *(self._folder / REVIEWS).glob(f"*{BEGUN}")]:
-                left.unlink(missing_ok=True)
+                if self._mark not in left.name:
+                    left.unlink(missing_ok=True)
             for left in self._folder.glob(f"{_IMPORT}*"):
-                yield from self._import(index, left)
+                if self._mark not in left.name:
+                    yield from self._import(index, left)
         self._has_resumed = True
         if self._reviews.state["left"]:
             yield from index.refreshing()
@@ -83,8 +86,7 @@ class Shelf:
     def close(self) -> None:
         """Stop the work; it goes on the next time."""
         self._reviews.stop()
-        self._worker.close()
-        self._keeper.release()
+        self._worker.close(self._keeper.release)
 
     # ---- requests ---------------------------------------------------------------------------------------------------
 
@@ -111,7 +113,7 @@ class Shelf:
                     text = several("{file}: {count} game.", "{file}: {count} games.", total, file=imported)
                     problems = [text, *problems]
                     names = index.likely_names(imported)
-            if not (names or index.names.is_told):
+            if not (names or index.own_names.is_told):
                 names = index.likely_names()
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             problems.append(failure(error))
@@ -122,7 +124,7 @@ class Shelf:
             self._tell_names(index, names)
 
     def _tell_names(self, index: GameIndex, likely: list[str]) -> None:
-        self._tell({"do": "games_names", "own": index.names.all[1:], "likely": likely})
+        self._tell({"do": "games_names", "own": index.names[1:], "likely": likely})
 
     def find(self, text: str, result: str, side: str, offset: int) -> None:
         """Tell the page a part of the list."""
@@ -236,7 +238,7 @@ class Shelf:
     def upload_path(self, name: str) -> Path:
         """Where a file on its way here is written to. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder / f"{_UPLOAD}{os.urandom(4).hex()}-{_plain(name)}"
+        return self._folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{_plain(name)}"
 
     def take_in(self, upload: Path) -> None:
         """Make an uploaded file one of the folder, plain UTF-8 under a free name, and read it.
