@@ -63,7 +63,9 @@ class GameIndex:
         try:
             with contextlib.suppress(PermissionError, FileExistsError):
                 (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-            self._base = self._open(str(folder / INDEX) if (folder / REVIEWS).is_dir() and can_lock(folder) else _MEMORY)
+            self._base = self._open(
+                str(folder / INDEX) if (folder / REVIEWS).is_dir() and can_lock(folder) else _MEMORY
+            )
         except (OSError, sqlite3.Error) as error:
             raise DataError(f"{printable(folder / INDEX)}: {error}") from error
         self._explored: tuple[object, Explorer] | None = None  # what the latest explorer was made of
@@ -73,7 +75,7 @@ class GameIndex:
             base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             with contextlib.ExitStack() as opened:
                 opened.callback(base.close)
-                base.execute("PRAGMA journal_mode = WAL")
+                base.execute("PRAGMA journal_mode = DELETE")  # a write-ahead log spoils files on network drives
                 base.execute("PRAGMA synchronous = NORMAL")
                 base.create_function("folded", 1, str.casefold, deterministic=True)
                 base.execute("BEGIN IMMEDIATE")  # other programs open it, too
@@ -392,7 +394,6 @@ def can_lock(folder: Path) -> bool:
     probe = aside(folder / INDEX, "tmp")
     try:
         with contextlib.closing(sqlite3.connect(probe, timeout=0.0, isolation_level=None)) as base:
-            base.execute("PRAGMA journal_mode = WAL")
             base.execute("BEGIN IMMEDIATE")
             _begin_anew(base)
             base.execute("ROLLBACK")
