@@ -20,7 +20,7 @@ from engine.files.atomic import aside
 from engine.files.text import printable
 from engine.native.locks import FileLock
 from uci.game.game_file import REVIEWS, owning, pgn_files
-from uci.language import _, later, several
+from uci.language import _, later, several, translated
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, find_games, game_key, is_key, read_at, remove_text
 from uci.library.own_names import OwnNames
@@ -191,7 +191,7 @@ class GameIndex:
                     self._note_read(name, *_state(found[name]))
             if faults:
                 problems.append(several("{file}: {count} fault, {fault}", "{file}: {count} faults, first {fault}",
-                                        len(faults), file=printable(path.name), fault=faults[0]))  # fmt: skip
+                                        len(faults), file=printable(path.name), fault=translated(faults[0])))  # fmt: skip
         self._refresh_reviews()
         return problems
 
