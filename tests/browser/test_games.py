@@ -41,7 +41,7 @@ def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
     games.click(".game-row")
     games.click("[data-game=open]")
     games.wait_for("state.steps.length === 7 && !state.isGame")
-    games.script("send('games_name', { name: 'Anna' }), openDialog('games')")
+    games.script("send('games_name', { name: 'Anna', mine: true }), openDialog('games')")
     games.wait_for("games.rows.length === 1 && games.rows[0].mine === 'black'")
     games.click(".game-row")
     games.click("[data-game=continue]")
@@ -108,7 +108,7 @@ def test_an_import_for_which_there_is_no_room_says_why(games: Tab, tmp_path: Pat
 
 
 def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
-    games.script("send('games_name', { name: 'anna' }), send('games_review', { key: '' })")
+    games.script("send('games_name', { name: 'anna', mine: true }), send('games_review', { key: '' })")
     games.go(games.script("location.href"))
     games.wait_for("typeof state !== 'undefined' && state")
     games.script("openDialog('games')")

@@ -82,7 +82,7 @@ def test_a_page_that_came_back_took_the_imports_at_work_in_again(index: GameInde
 
 def arrived(shelf: Shelf) -> None:
     shelf.arrive()
-    shelf._worker.call(lambda index: None).result()
+    wait_until(lambda: shelf._has_resumed)
 
 
 def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path: Path) 
     shelves[0].close()
     shelves[0]._worker._thread.shutdown()
     arrived(shelves[2])
-    assert not upload.exists()
+    wait_until(lambda: not upload.exists())
     for shelf in shelves[1:]:
         shelf.close()
 

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import chess
 import chess.pgn
@@ -27,6 +27,8 @@ from uci.library.own_names import OwnNames
 from uci.library.wanted import Wanted, day_of
 from uci.terminal.author_notes import game_name
 from uci.terminal.opening_names import OpeningNamer
+
+Answer = TypeVar("Answer")
 
 INDEX = "index.sqlite"
 PAGE = 50  # games in one part of a list
@@ -126,30 +128,25 @@ class GameIndex:
     # ---- keeping up with the files ----------------------------------------------------------------------------------
 
     def refresh(self, on_games: Callable[[int], None] = lambda games: None) -> list[str]:
-        """Do all steps of `refreshing` at once; `on_games` hears how many games were read so far."""
-        steps = self.refreshing()
-        while True:
-            try:
-                on_games(next(steps))
-            except StopIteration as end:
-                return end.value
+        """Do all steps of `refreshing` at once."""
+        return finish(self.refreshing(on_games))
 
-    def refreshing(self) -> Generator[int, None, list[str]]:
+    def refreshing(self, on_games: Callable[[int], None] = lambda games: None) -> Generator[None, None, list[str]]:
         """Read files that are new or have changed and forget those that are gone; return what was unreadable.
 
-        Yields how many games were read so far; others may use the index between two steps. A file that was read in
-        part, by a program that was killed, counts as changed. Where SQLite fails, the index goes on in memory.
+        `on_games` hears how many games were read so far. Others may use the index between two steps. A file that was
+        read in part, by a program that was killed, counts as changed. Where SQLite fails, the index goes on in memory.
         """
         lock, is_alone = FileLock(self.folder / REVIEWS / ".reading"), False
         with contextlib.suppress(OSError):  # nothing can be written there, or locked
             while not (is_alone := lock.try_acquire()):
                 time.sleep(_WAIT_S)
-                yield 0
+                yield
         try:
             while True:
                 try:
                     self._check()
-                    problems = yield from self._refreshing()
+                    problems = yield from self._refreshing(on_games)
                     break
                 except sqlite3.DatabaseError as error:
                     if self._place == _MEMORY or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
@@ -164,7 +161,7 @@ class GameIndex:
             problems.append(_(text, folder=printable(self.folder)))
         return problems
 
-    def _refreshing(self) -> Generator[int, None, list[str]]:
+    def _refreshing(self, on_games: Callable[[int], None]) -> Generator[None, None, list[str]]:
         problems, namer, read = self.own_names.read(), OpeningNamer(), 0
         found = {}
         for path in pgn_files(self.folder):
@@ -183,15 +180,17 @@ class GameIndex:
             path, faults = self.folder / os.fsdecode(name), list[str]()
             try:
                 for count in self._read_file(name, _state(found[name]), namer, faults):
-                    yield read + count
+                    on_games(read + count)
+                    yield
                 read += count
             except DataError as error:
                 problems.append(str(error))
                 if not isinstance(error.__cause__, OSError):  # else it may be readable the next time
                     self._note_read(name, *_state(found[name]))
             if faults:
-                problems.append(several("{file}: {count} fault, {fault}", "{file}: {count} faults, first {fault}",
-                                        len(faults), file=printable(path.name), fault=translated(faults[0])))  # fmt: skip
+                one, many = later("{file}: {count} fault, {fault}"), later("{file}: {count} faults, first {fault}")
+                facts = {"file": printable(path.name), "fault": translated(faults[0])}
+                problems.append(several(one, many, len(faults), **facts))
         self._refresh_reviews()
         return problems
 
@@ -276,8 +275,8 @@ class GameIndex:
             if self._base.execute(f"SELECT 1 FROM games WHERE {rule} AND mine IS NOT NULL LIMIT 1", values).fetchone():
                 return []
         each = " UNION ALL ".join(f"SELECT {side} AS name FROM games WHERE {rule}" for side in ("white", "black"))
-        rows = self._base.execute(f"SELECT name FROM ({each}) WHERE name NOT IN ('', '?') GROUP BY name "
-                                  "ORDER BY count(*) DESC, name LIMIT 5", values * 2)  # fmt: skip
+        rows = self._base.execute(f"SELECT min(name) FROM ({each}) WHERE name NOT IN ('', '?') GROUP BY folded(name) "
+                                  "ORDER BY count(*) DESC, min(name) LIMIT 5", values * 2)  # fmt: skip
         return [name for (name,) in rows]
 
     def count_of(self, file: str) -> tuple[int, int]:
@@ -387,6 +386,15 @@ class GameIndex:
         if found is None:
             raise DataError(_("that game is not in the list any more"))
         return *found, len(rows)
+
+
+def finish(steps: Generator[object, None, Answer]) -> Answer:
+    """Do all steps; return what they return."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(Answer, end.value)
 
 
 def can_lock(folder: Path) -> bool:

@@ -23,7 +23,7 @@ from uci.game.game_file import REVIEWS
 from uci.language import _, counted, later, several
 from uci.library.game_files import is_key
 from uci.library.glicko import Rating
-from uci.library.index import can_lock
+from uci.library.index import can_lock, finish
 from uci.library.puzzles import SET, Puzzle, read_lichess, read_set
 
 BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)  # days until a puzzle of each box comes back; Leitner's idea, days set by hand
@@ -99,12 +99,7 @@ class Trainer:
 
     def add_file(self, path: Path, name: str) -> str:
         """Take up the puzzles of a file that is called so; return a sentence on it. Raises DataError without one."""
-        steps = self.adding(path, name)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return str(end.value)
+        return finish(self.adding(path, name))
 
     def adding(self, path: Path, name: str) -> Generator[None, None, str]:
         """Do what `add_file` does bit by bit, so that puzzles can be answered meanwhile."""

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import re
-import sqlite3
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import asdict, replace
@@ -15,10 +14,9 @@ from typing import Any
 
 import chess
 
-from engine.errors import AinoError
-from engine.files.atomic import aside, atomic_write, remove_left_behind, sync_folder
+from engine.files.atomic import atomic_write, remove_left_behind, sync_folder
 from engine.files.atomic import replace as replace_file
-from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from engine.files.text import open_unpacked, utf8_pieces
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -100,8 +98,7 @@ class Shelf:
         """Read it; `imported` names a file just taken in."""
         names, problems = list[str](), list[str]()
         try:
-            steps = index.refreshing()
-            problems = yield from _heard(steps, lambda games: self._tell({"do": "games_reading", "games": games}))
+            problems = yield from index.refreshing(lambda games: self._tell({"do": "games_reading", "games": games}))
             if imported:
                 total, new = index.count_of(imported)
                 if not new:
@@ -253,48 +250,35 @@ class Shelf:
         try:
             if re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE):
                 says = yield from self._desk.taking(upload, name)
+                upload.unlink()
                 self._tell({"do": "games_read", "problems": [says]})
             else:
                 taken = yield from self._take_games(upload, name)
                 yield from self._read(index, taken)
-        except (AinoError, sqlite3.Error, *PACKED_ERRORS) as error:
-            self._tell({"do": "games_read", "problems": [str(error)]})
-        finally:
-            if not self._worker.is_closed:
-                upload.unlink(missing_ok=True)
+        except Exception as error:  # noqa: BLE001 - the page waits for an end
+            upload.unlink(missing_ok=True)
+            self._tell({"do": "games_read", "problems": [failure(error)]})
 
     def _take_games(self, upload: Path, name: str) -> Generator[None, None, str]:
-        """Make a file of games one of the folder; return its name there."""
+        """Make a file of games one of the folder; return its name there.
+
+        It is here or there whenever the program is killed: taken in twice, what was deleted meanwhile would come back.
+        """
         stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst))?$", "", name, flags=re.IGNORECASE) or "games"
-        made = aside(upload, "tmp")
-        try:
-            with open_unpacked(upload) as (stream, _share), atomic_write(made) as out:
-                for piece in utf8_pieces(stream):
-                    out.write(piece)
-                    yield
-            with owning(self._folder):
-                taken = {path.name.lower() for path in self._folder.iterdir()}
-                more = (f"{stem}-{number}.pgn" for number in itertools.count(2))
-                target = self._folder / next(
-                    name for name in itertools.chain([f"{stem}.pgn"], more) if name.lower() not in taken
-                )
-                replace_file(made, target)
-                sync_folder(self._folder)
-        finally:
-            made.unlink(missing_ok=True)
+        plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
+        with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
+            for piece in utf8_pieces(stream):
+                out.write(piece)
+                yield
+        if plain != upload:
+            upload.unlink()
+        with owning(self._folder):
+            taken = {path.name.lower() for path in self._folder.iterdir()}
+            names = itertools.chain([f"{stem}.pgn"], (f"{stem}-{number}.pgn" for number in itertools.count(2)))
+            target = self._folder / next(name for name in names if name.lower() not in taken)
+            replace_file(plain, target)
+            sync_folder(self._folder)
         return target.name
-
-
-def _heard(steps: Generator[int, None, list[str]], tell: Callable[[int], None]) -> Generator[None, None, list[str]]:
-    """Let others hear what steps yield; return what they return."""
-    while True:
-        try:
-            count = next(steps)
-        except StopIteration as end:
-            return list(end.value)
-        if count:
-            tell(count)
-        yield
 
 
 def _plain(name: str) -> str:
