@@ -2,22 +2,26 @@
 
 import json
 import random
+import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import IO, Any
 
 import chess.pgn
 import pytest
 
+from engine.files.text import utf8_pieces
 from tests.boards import games_in
-from tests.commands.own_games import shelf_in, text_of
-from tests.new_process import output_of, wait_until
+from tests.commands.own_games import shelf_in, text_of, whites
+from tests.new_process import ROOT, output_of, wait_until
 from uci.game.game_file import REVIEWS, pgn_files, save_game
 from uci.library.game_files import game_key
-from uci.library.index import GameIndex
+from uci.library.index import GameIndex, Wanted
 from uci.library.own_names import OwnNames
 from uci.web.shelf import Shelf
 
@@ -109,8 +113,6 @@ PROGRAM = "import sys; from tests.commands.test_two_programs import program; pro
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="folders as on Unix")
 def test_two_programs_lose_nothing_and_bring_nothing_back(tmp_path: Path, games: int, seconds: float) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     (folder := tmp_path / "games").mkdir()
     whites = [f"P{number}" for number in range(games)]
     rows = [
@@ -148,3 +150,38 @@ def finish(folder: Path) -> None:
     wait_until(lambda: not [*folder.glob(".import*")] and any(one["do"] == "games_read" for one in told))
     shelf.close()
     shelf._worker._thread.shutdown()
+
+
+SAVING = """
+import sys
+from pathlib import Path
+from tests.boards import games_in
+from uci.game.game_file import save_game
+(game,) = games_in(Path(sys.argv[2]))
+print("begun", flush=True)
+save_game(game, Path(sys.argv[1]))
+"""
+
+
+def test_a_game_saved_while_another_is_deleted_was_lost(
+    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The board had said that it is saved, in the file that the deletion replaced. Now it waits."""
+    (tmp_path / "other").mkdir()
+    (new := tmp_path / "other" / "new.pgn").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]))
+    saving = list[subprocess.Popen[str]]()
+
+    def slowly(stream: IO[bytes]) -> Iterator[bytes]:
+        command = [sys.executable, "-c", SAVING, str(tmp_path / "mine.pgn"), str(new)]
+        saving.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
+        assert saving[0].stdout is not None
+        assert saving[0].stdout.readline() == "begun\n"
+        time.sleep(0.5)
+        yield from utf8_pieces(stream)
+
+    monkeypatch.setattr("uci.library.game_files.utf8_pieces", slowly)
+    index.delete(index.find(Wanted("cleo"))[0][0]["key"])
+    assert saving[0].communicate(timeout=100)[0] == ""
+    index.refresh()
+    assert whites(index) == ["Fay", "Dora", "Anna"]
+    assert [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")] == ["Anna", "Dora", "Fay"]
