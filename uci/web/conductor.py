@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from engine.errors import AinoError
 from uci.game.timed_game import Setup
 from uci.language import _
@@ -48,7 +46,7 @@ class Conductor:
         try:
             action, fields = read_request(text)
             action(self.session, **fields)
-        except (AinoError, OSError, sqlite3.Error) as error:  # of a disk that is full, or a folder that is gone
+        except (AinoError, OSError) as error:
             self.session.say(str(error), "error")
             self.session.tell_state()
 
