@@ -63,11 +63,11 @@ class GameIndex:
     def __init__(self, folder: Path) -> None:
         self.folder, self.own_names = folder, OwnNames(folder)
         try:
-            with contextlib.suppress(PermissionError, FileExistsError):
+            with contextlib.suppress(OSError):  # nothing can be written there
                 (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-            self._base = self._open(
-                str(folder / INDEX) if (folder / REVIEWS).is_dir() and can_lock(folder) else _MEMORY
-            )
+            os.listdir(folder)
+            is_kept = (folder / REVIEWS).is_dir() and can_lock(folder)
+            self._base = self._open(str(folder / INDEX) if is_kept else _MEMORY)
         except (OSError, sqlite3.Error) as error:
             raise DataError(f"{printable(folder / INDEX)}: {error}") from error
         self._explored: tuple[object, Explorer] | None = None  # what the latest explorer was made of
@@ -137,9 +137,9 @@ class GameIndex:
         `on_games` hears how many games were read so far. Others may use the index between two steps. A file that was
         read in part, by a program that was killed, counts as changed. Where SQLite fails, the index goes on in memory.
         """
-        lock, is_alone = FileLock(self.folder / REVIEWS / ".reading"), False
+        lock = FileLock(self.folder / REVIEWS / ".reading")
         with contextlib.suppress(OSError):  # nothing can be written there, or locked
-            while not (is_alone := lock.try_acquire()):
+            while not lock.try_acquire():
                 time.sleep(_WAIT_S)
                 yield
         try:
@@ -156,7 +156,7 @@ class GameIndex:
                     self._base = self._open_anew() if is_damaged else self._open(_MEMORY)
         finally:
             lock.release()
-        if not is_alone:
+        if not ((self.folder / REVIEWS).is_dir() and os.access(self.folder / REVIEWS, os.W_OK)):
             text = later("Nothing can be written in {folder}: reviews and puzzles are not kept.")
             problems.append(_(text, folder=printable(self.folder)))
         return problems
