@@ -7,7 +7,6 @@ So a killed program goes on where it was, and no review comes back that was dele
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
@@ -53,7 +52,6 @@ class BackgroundReviews:
         self._worker, self._load, self._tell, self._is_busy, self._limits = worker, load, tell, is_busy, limits
         self._place = worker.folder / REVIEWS
         self._job: SearchJob[None] | None = None
-        self._lock = threading.Lock()
         self._running, self._share = "", 0.0
         self.problem = ""  # of the latest review that failed
 
@@ -71,9 +69,8 @@ class BackgroundReviews:
 
     def begin(self) -> None:
         """Start to work, if anything is wished for and nothing runs."""
-        with self._lock:
-            if self._wishes() and (self._job is None or self._job.done()):
-                self._job = SearchJob[None]().start(self._work)
+        if self._wishes() and (self._job is None or self._job.done()):
+            self._job = SearchJob[None]().start(self._work)
 
     def forget(self) -> None:
         """Drop all wishes, and the review that runs."""

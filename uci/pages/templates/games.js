@@ -88,7 +88,7 @@ const games = {
   },
 
   choose(game) {
-    if (game?.key !== this.chosen?.key) $("games-sure").hidden = true;
+    if (game?.key !== this.chosen?.key || game?.text !== this.chosen?.text) $("games-sure").hidden = true;
     this.chosen = game;
     $("games-list").querySelector("[aria-pressed=true]")?.setAttribute("aria-pressed", "false");
     if (game) $("games-list").querySelector(`[data-key="${game.key}"]`)?.setAttribute("aria-pressed", "true");
