@@ -201,13 +201,13 @@ def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_pat
 
 @pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])
 def test_the_board_stood_still_while_a_game_was_read(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Shelf, str], None]
+    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[..., None]
 ) -> None:
     """In a large file that takes seconds, in which clocks and moves waited."""
     goes_on, laid, read = threading.Event(), SimpleQueue[Setup](), GameIndex.game
     monkeypatch.setattr(GameIndex, "game", lambda index, key: goes_on.wait(60.0) and read(index, key))
     shelf = Shelf(tmp_path, small_engine, lambda message: None, laid.put, lambda: False, Limits(nodes=1))
-    act(shelf, index.find(Wanted())[0][0]["key"])
+    shelf.ask(act, key=index.find(Wanted())[0][0]["key"])
     assert laid.empty()
     goes_on.set()
     assert laid.get(timeout=60.0).human == (None if act is Shelf.open else chess.WHITE)

@@ -30,6 +30,7 @@ from uci.library.review_queue import BEGUN, WISH
 from uci.library.training import Trainer
 from uci.library.worker import GamesWorker
 from uci.web.requests import read_request
+from uci.web.shelf import Shelf
 
 MATE = Puzzle("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", ("g6g7",))
 JUNK = ["5", "null", "[1, 2]", '{"names": ["anna"], "version": 9}', '["an', "\0\1", "[" * 100_000, '"anna"', "\ud800"]
@@ -232,7 +233,7 @@ def test_no_work_ends_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyP
     worker.close()
     shelf = shelf_in(tmp_path, told.append)
     monkeypatch.setattr(GameIndex, "refreshing", lambda index, on_games: 1 // 0)
-    shelf.refresh()
+    shelf.ask(Shelf.refresh)
     wait_until(lambda: [one for one in told if one["do"] == "games_read"])
     assert "ZeroDivisionError" in told[-1]["problems"][0]
     shelf.close()
@@ -288,7 +289,7 @@ def test_an_import_says_what_it_did_not_take_and_the_question_stays(tmp_path: Pa
     assert asked[:1] == ["Anna"]
     problems, asked = read("two.pgn", text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]))
     assert (problems, set(asked)) == (["two.pgn: 1 game."], {"Fay", "Gil"})
-    shelf.name("Fay", True)
+    shelf.ask(Shelf.name, name="Fay", mine=True)
     shelf._worker.call(lambda index: None).result()
     problems, asked = read("three.pgn", text_of([("Fay", "Hal", "2024.02.01", "1-0", "e4")]))
     assert (problems, asked) == (["three.pgn: 1 game."], [])

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
@@ -66,23 +67,30 @@ class Visitor:
 
     def rename(self) -> None:
         if self.kept_names and self.rng.random() < 0.3:
-            self.shelf.name(self.kept_names.pop(), False)
+            self.shelf.ask(Shelf.name, name=self.kept_names.pop(), mine=False)
         else:
             self.kept_names.append(f"{self.name} {self.count} {self.rng.random()}")
-            self.shelf.name(self.kept_names[-1], True)
+            self.shelf.ask(Shelf.name, name=self.kept_names[-1], mine=True)
 
     def act(self) -> None:
         row = self.rng.choice(self.rows) if self.rows else {}
-        deeds = [self.save, self.take_in, self.rename, self.shelf.refresh, self.shelf.progress, self.shelf.names]
-        deeds += [lambda: self.shelf.find(self.rng.choice(["", "P1", "study"]), "", "", self.rng.choice([0, 50]))] * 3
-        deeds += [lambda: self.shelf.explore(chess.Board(), ""), lambda: self.shelf.puzzle(lambda desk: desk.next())]
-        deeds += [lambda: self.shelf.puzzle(lambda desk: desk.answer())]
+        deeds = [self.save, self.take_in, self.rename]
+        asked = self.shelf.ask
+        deeds += [partial(asked, one) for one in (Shelf.refresh, Shelf.progress, Shelf.names)]
+        deeds += [
+            lambda: asked(Shelf.find, text=self.rng.choice(["", "P1", "study"]), result="", side="", offset=0)
+        ] * 3
+        deeds += [
+            lambda: asked(Shelf.explore, board=chess.Board(), side=""),
+            lambda: asked(lambda shelf, index: shelf.desk.next()),
+        ]
+        deeds += [lambda: asked(lambda shelf, index: shelf.desk.answer())]
         if row:
-            deeds += [lambda: self.shelf.delete(row["key"], row["text"])] * 4
-            deeds += [lambda: self.shelf.open(row["key"]), lambda: self.shelf.go_on(row["key"])]
-            deeds += [lambda: self.shelf.review(row["key"])] * 2
+            deeds += [lambda: asked(Shelf.delete, key=row["key"], text=row["text"])] * 4
+            deeds += [lambda: asked(Shelf.open, key=row["key"]), lambda: asked(Shelf.go_on, key=row["key"])]
+            deeds += [lambda: asked(Shelf.review, key=row["key"])] * 2
         if self.rng.random() < 0.02:
-            deeds = [self.shelf.stop]
+            deeds = [partial(asked, Shelf.stop)]
         self.rng.choice(deeds)()
         self.shelf._worker.call(lambda index: None).result()
         while not self.told.empty():
@@ -96,9 +104,9 @@ def program(folder: str, name: str, seconds: str) -> None:
     """A second program's part."""
     visitor = Visitor(Path(folder), name)
     visitor.shelf.arrive()
-    visitor.shelf.refresh()
+    visitor.shelf.ask(Shelf.refresh)
     end = time.monotonic() + float(seconds)
-    while time.monotonic() < end or visitor.count < 3:
+    while time.monotonic() < end or visitor.count < 3 or not visitor.noted["deleted"]:
         visitor.act()
     visitor.shelf.close()
     visitor.shelf._worker._thread.shutdown()
@@ -146,7 +154,7 @@ def finish(folder: Path) -> None:
     told = list[dict[str, Any]]()
     shelf: Shelf = shelf_in(folder, told.append)
     shelf.arrive()
-    shelf.refresh()
+    shelf.ask(Shelf.refresh)
     wait_until(lambda: not [*folder.glob(".import*")] and any(one["do"] == "games_read" for one in told))
     shelf.close()
     shelf._worker._thread.shutdown()

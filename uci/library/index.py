@@ -425,7 +425,7 @@ def _begin_anew(base: sqlite3.Connection) -> None:
 def _before_pass(moves: bytes) -> bytes:
     """Return the moves that the explorer keeps: none behind a pass, whose code is 0."""
     codes = (moves[at : at + 2] for at in range(0, min(len(moves), 2 * KEPT_PLIES), 2))
-    return b"".join(itertools.takewhile(any, codes))
+    return b"".join(itertools.takewhile(b"\0\0".__ne__, codes))
 
 
 def _state(stat: Any) -> tuple[int, int]:

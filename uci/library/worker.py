@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import sqlite3
 import threading
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from engine.errors import AinoError
 from uci.library.index import GameIndex
 
 Answer = TypeVar("Answer")
-Steps = Generator[object, None, object]  # of long work: others are answered between two of them
+Steps = Generator[object, None, None]  # of long work: others are answered between two of them
 _Work = Callable[[GameIndex], object]
 _Question = tuple["Future[None]", _Work]
 
@@ -27,12 +27,12 @@ class GamesWorker:
         self._on_error = on_error
         self._index: GameIndex | None = None
         self._thread = ThreadPoolExecutor(1, "my games")
-        self._asked: dict[str, tuple[Hashable, list[_Question]]] = {}  # the latest of each kind
+        self._asked: dict[str, tuple[object, list[_Question]]] = {}  # the latest of each kind
         self._lock = threading.Lock()
         self._running: _Work | None = None
         self.is_closed = False
 
-    def ask(self, kind: str, about: Hashable, answer: _Work) -> None:
+    def ask(self, kind: str, about: object, answer: _Work) -> None:
         """Let `answer` have the index; what waits or works for another question of this kind is given up."""
         before, asked = self._asked.get(kind, (about, []))
         asked = [one for one in asked if not (one[0].done() or (before != about and self._give_up(*one)))]

@@ -11,6 +11,7 @@ from uci.game.timed_game import Setup
 from uci.language import _, translated
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession
+from uci.web.shelf import Shelf
 from uci.web.snapshot import legal, lines_of, verdict_at_end
 
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
@@ -43,7 +44,7 @@ def explore(session: BoardSession, moves: list[str]) -> None:
 
 def explore_games(session: BoardSession, side: str) -> None:
     if session.shelf is not None:
-        session.shelf.explore(session.table.shown, side)
+        session.shelf.ask(Shelf.explore, board=session.table.shown.copy(), side=side)
 
 
 def drop_variation(session: BoardSession) -> None:

@@ -44,13 +44,13 @@ def _moves(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= _MOST_MOVES and all(map(_text(5), value))
 
 
-def _on_shelf(action: Callable[..., None]) -> Callable[..., None]:
+def _on_shelf(action: Callable[..., object]) -> Callable[..., None]:
     """Return a request that one's own games carry out; on a board without them it does nothing."""
 
     @functools.wraps(action)
     def act(session: BoardSession, **fields: Any) -> None:
         if session.shelf is not None:
-            action(session.shelf, **fields)
+            session.shelf.ask(action, **fields)
 
     return act
 
@@ -93,9 +93,9 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_delete": (_on_shelf(Shelf.delete), {"key": _key, "text": _key}),
     "games_review": (_on_shelf(Shelf.review), {"key": lambda value: value == "" or _key(value)}),
     "games_stop": (_on_shelf(Shelf.stop), {}),
-    "puzzles_next": (_on_shelf(lambda shelf: shelf.puzzle(lambda desk: desk.next())), {}),
-    "puzzles_move": (_on_shelf(lambda shelf, uci: shelf.puzzle(lambda desk: desk.move(uci))), {"uci": _text(5)}),
-    "puzzles_answer": (_on_shelf(lambda shelf: shelf.puzzle(lambda desk: desk.answer())), {}),
+    "puzzles_next": (_on_shelf(lambda shelf, index: shelf.desk.next()), {}),
+    "puzzles_move": (_on_shelf(lambda shelf, index, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
+    "puzzles_answer": (_on_shelf(lambda shelf, index: shelf.desk.answer()), {}),
 }
 
 

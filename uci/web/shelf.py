@@ -52,7 +52,7 @@ class Shelf:
         self._has_resumed = self._is_reading = False
         self._mark = os.urandom(4).hex()  # in the names of files that arrive while this program runs
         self._worker = GamesWorker(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
-        self._desk = PuzzleDesk(folder, tell)
+        self.desk = PuzzleDesk(folder, tell)
         self._reviews = BackgroundReviews(self._worker, load, limits, self._tell_work, is_busy)
 
     def arrive(self) -> None:
@@ -86,13 +86,25 @@ class Shelf:
         self._reviews.stop()
         self._worker.close(self._keeper.release)
 
-    # ---- requests ---------------------------------------------------------------------------------------------------
+    def ask(self, request: Callable[..., object], **fields: Any) -> None:
+        """Let the worker carry out one of the requests below. Of a question to the index, only the latest counts."""
 
-    def refresh(self) -> None:
+        def work(index: GameIndex) -> object:
+            return request(self, index, **fields)
+
+        if request in (Shelf.find, Shelf.progress, Shelf.explore, Shelf.names):
+            self._worker.ask(request.__name__, {**fields, "offset": 0}, work)
+        else:
+            self._worker.do(work)
+
+    # ---- requests, on the worker's thread ---------------------------------------------------------------------------
+
+    def refresh(self, index: GameIndex) -> Steps | None:
         """Read what is new in the folder, and tell the page."""
-        if not self._is_reading:
-            self._is_reading = True
-            self._worker.do(self._read)
+        if self._is_reading:
+            return None
+        self._is_reading = True
+        return self._read(index)
 
     def _read(self, index: GameIndex, imported: str = "") -> Steps:
         """Read it; `imported` names a file just taken in."""
@@ -114,8 +126,7 @@ class Shelf:
                 names = index.likely_names()
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             problems.append(failure(error))
-        finally:
-            self._is_reading = self._is_reading and bool(imported)
+        self._is_reading = self._is_reading and bool(imported)
         self._tell({"do": "games_read", "problems": problems})
         if names:
             self._tell_names(index, names)
@@ -123,98 +134,60 @@ class Shelf:
     def _tell_names(self, index: GameIndex, likely: list[str]) -> None:
         self._tell({"do": "games_names", "own": index.names[1:], "likely": likely})
 
-    def find(self, text: str, result: str, side: str, offset: int) -> None:
-        """Tell the page a part of the list."""
+    def find(self, index: GameIndex, text: str, result: str, side: str, offset: int) -> None:
+        """Tell the page a part of the list, and how far the reviews are."""
         wanted = Wanted(text, result, side)
-
-        def answer(index: GameIndex) -> None:
-            games, total = index.find(wanted, offset)
-            self._tell({"do": "games_found", **asdict(wanted), "games": games, "total": total, "offset": offset})
-            self._tell_work()
-
-        self._worker.ask("find", wanted, answer)
+        games, total = index.find(wanted, offset)
+        self._tell({"do": "games_found", **asdict(wanted), "games": games, "total": total, "offset": offset})
+        self._tell_work()
 
     def _tell_work(self) -> None:
-        """Tell how far the reviews are."""
         self._tell({"do": "games_work", **self._reviews.state})
 
-    def progress(self) -> None:
+    def progress(self, index: GameIndex) -> None:
         """Tell accuracy and mistakes over time."""
-        tell = lambda index: self._tell({"do": "games_progress", "points": index.progress()})  # noqa: E731
-        self._worker.ask("progress", None, tell)
+        self._tell({"do": "games_progress", "points": index.progress()})
 
-    def explore(self, board: chess.Board, side: str) -> None:
+    def explore(self, index: GameIndex, board: chess.Board, side: str) -> None:
         """Tell what was played in a position in the games."""
-        board = board.copy()
+        moves = [{"uci": one.move.uci(), "san": board.san(one.move), "counts": one.counts}
+                 for one in index.explore(board, side)]  # fmt: skip
+        self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
 
-        def answer(index: GameIndex) -> None:
-            moves = [{"uci": one.move.uci(), "san": board.san(one.move), "counts": one.counts}
-                     for one in index.explore(board, side)]  # fmt: skip
-            self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
-
-        self._worker.ask("explore", (board.fen(), side), answer)
-
-    def names(self) -> None:
+    def names(self, index: GameIndex) -> None:
         """Tell one's own names, and whose games there are besides."""
-        self._worker.ask("names", None, lambda index: self._tell_names(index, index.likely_names()))
+        self._tell_names(index, index.likely_names())
 
-    def name(self, name: str, mine: bool) -> None:
-        """Note that a name is one's own, or is not; "" is nobody's."""
-        self._change(lambda index: index.add_name(name, mine))
+    def name(self, index: GameIndex, name: str, mine: bool) -> None:
+        """Note that a name is one's own, or is not; "" is nobody's. The page asks for its list again."""
+        index.add_name(name, mine)
+        self._tell({"do": "games_read", "problems": []})
 
-    def open(self, key: str) -> None:
+    def delete(self, index: GameIndex, key: str, text: str) -> None:
+        """Delete the text of a game that was shown, by its digest, for good. The page asks for its list again."""
+        says = index.delete(key, text)
+        self._tell({"do": "games_read", "problems": [says] if says else []})
+
+    def open(self, index: GameIndex, key: str) -> None:
         """Open a game for analysis."""
+        game = index.game(key)
+        self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
 
-        def answer(index: GameIndex) -> None:
-            game = index.game(key)
-            self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
-
-        self._worker.do(answer)
-
-    def go_on(self, key: str) -> None:
+    def go_on(self, index: GameIndex, key: str) -> None:
         """Continue a game against Aino."""
+        setup, side = saved_game(index.game(key)), index.side(key)
+        human = chess.WHITE if side is None else side
+        self._lay(setup if setup.levels is not None else replace(setup, human=human))
 
-        def answer(index: GameIndex) -> None:
-            setup, side = saved_game(index.game(key)), index.side(key)
-            human = chess.WHITE if side is None else side
-            self._lay(setup if setup.levels is not None else replace(setup, human=human))
-
-        self._worker.do(answer)
-
-    def delete(self, key: str, text: str) -> None:
-        """Delete the text of a game that was shown, by its digest, for good."""
-        self._change(lambda index: index.delete(key, text))
-
-    def _change(self, work: Callable[[GameIndex], str | None]) -> None:
-        """Change the index, and let the page ask for its list again; `work` returns what is to be told."""
-
-        def answer(index: GameIndex) -> None:
-            says = work(index)
-            self._tell({"do": "games_read", "problems": [says] if says else []})
-
-        self._worker.do(answer)
-
-    def review(self, key: str) -> None:
+    def review(self, index: GameIndex, key: str) -> None:
         """Review a game in the background, or all of one's own without a review."""
+        self._reviews.add([key] if key else index.unreviewed())
+        self._tell_work()
 
-        def answer(index: GameIndex) -> None:
-            self._reviews.add([key] if key else index.unreviewed())
-            self._tell_work()
-
-        self._worker.do(answer)
-
-    def stop(self) -> None:
+    def stop(self, index: GameIndex) -> None:
         """Drop all reviews that wait."""
-
-        def answer(index: GameIndex) -> None:
-            self._reviews.forget()
-            self._tell_work()
-
-        self._worker.do(answer)
-
-    def puzzle(self, act: Callable[[PuzzleDesk], None]) -> None:
-        """Let the desk do something: its base may be large."""
-        self._worker.do(lambda index: act(self._desk))
+        self._reviews.forget()
+        self._tell_work()
 
     # ---- reviews ----------------------------------------------------------------------------------------------------
 
@@ -249,7 +222,7 @@ class Shelf:
         name = upload.name.removeprefix(_IMPORT).partition("-")[2]
         try:
             if re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE):
-                says = yield from self._desk.taking(upload, name)
+                says = yield from self.desk.taking(upload, name)
                 upload.unlink()
                 self._tell({"do": "games_read", "problems": [says]})
             else:
