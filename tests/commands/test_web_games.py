@@ -19,7 +19,7 @@ from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 
 
-def full_disk(game: chess.pgn.Game, path: Path) -> None:
+def full_disk(*_what: object) -> None:
     raise DataError("no space left on device")
 
 
@@ -67,7 +67,7 @@ async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_posit
         ("level", {"level": "elo 9"}, "elo"),
         ("new", {"side": "white", "level": "full", "clock": "x", "fen": "", "chess960": ""}, "clock"),
         ("new", {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": "960"}, "0 to 959"),
-        ("drop_variation", {"x": 1}, "expected the fields"),
+        ("delete", {"x": 1}, "expected the fields"),
     ],
 )
 async def test_what_cannot_be_done_is_told_and_changes_nothing(
@@ -102,7 +102,7 @@ async def test_a_game_that_could_not_be_saved_is_saved_later(visit: Visit, tab: 
         patched.setattr("tests.commands.web_visit.save_game", full_disk)
         await tab.played("e2e4")
         await tab.send("resign")
-        assert "no space" in (await tab.state(lambda state: state["end"]))["saved"]
+        assert "no space" in (await tab.state(lambda state: state["end"] and state["saved"]))["saved"]
     assert visit.server.conductor.close() == "saved"
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
@@ -176,7 +176,7 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab)
     await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
     start = await tab.message("lines")
     assert start["fen"] == chess.STARTING_FEN
-    await tab.send("look", variation=False, ply=1)
+    await tab.send("look", node=1)
     lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
     assert lines["lines"][0]["score"] == "-0.10"  # the engine's +0.10 for the side to move, seen by White
     assert lines["lines"][0]["wdl"] == [300, 300, 400]
@@ -189,7 +189,7 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab)
 
 async def test_analysis_of_a_mate_says_so(tab: Tab) -> None:
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
-    await tab.send("look", variation=False, ply=4)
+    await tab.send("look", node=4)
     over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
     assert over["over"]["text"] == "Checkmate"
     assert over["over"]["wdl"] == [0, 0, 1000]
@@ -207,7 +207,7 @@ async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
 
 async def test_a_game_goes_on_from_where_one_looks(tab: Tab) -> None:
     await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
-    await tab.send("look", variation=False, ply=2)
+    await tab.send("look", node=2)
     await tab.send("play_from_here", side="white", level="full", clock="5+3")
     state = await tab.state(lambda state: state["firstPly"] == 2)
     assert state["isGame"]
@@ -262,7 +262,7 @@ async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit, tab: 
     await tab.message("unreviewed")
     assert "RuntimeError" in await tab.said()
     visit.engine.fail = False
-    await tab.send("look", variation=False, ply=1)
+    await tab.send("look", node=1)
     await tab.message("lines")
 
 

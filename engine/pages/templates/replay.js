@@ -122,8 +122,7 @@ const replays = [...document.querySelectorAll(".game")].map(game => new Replay(g
 
 // Keys go to the game that was used last while it is on the screen, else to the one that fills most of it.
 document.addEventListener("keydown", event => {
-  if (!(event.key in KEYS) || event.ctrlKey || event.altKey || event.metaKey || !replays.length) return;
-  if (event.target.closest("input, textarea, select, .scroll")) return;
+  if (!(event.key in KEYS) || isKeyTaken(event) || !replays.length) return;
   const active = Replay.active?.visible ? Replay.active
     : replays.reduce((best, other) => other.visible > best.visible ? other : best);
   event.preventDefault();
