@@ -107,6 +107,8 @@ class MoveTree:
     def put(self, node: chess.pgn.ChildNode, rank: int) -> None:
         """Give a node another rank among its siblings, 0 for the main line's."""
         siblings = node.parent.variations
+        if siblings[rank] is node:
+            return
         siblings.remove(node)
         siblings.insert(rank, node)
         for child in siblings[:1]:  # PGN has no room for words before a move of the main line

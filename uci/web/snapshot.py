@@ -17,6 +17,7 @@ from uci.web.table import Table
 _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
 _CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8, chess.C8: chess.A8}
 
+
 def legal(uci: str, board: chess.Board) -> chess.Move:
     """Return the move. Raises MoveError for an illegal one."""
     try:

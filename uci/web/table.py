@@ -155,20 +155,15 @@ class Table(TimedGame):
         return self._last
 
     def look(self, node: chess.pgn.GameNode) -> None:
-        """Look at another position of the game or of a variation."""
-        if self._here.parent is node:
-            self._here = node
+        """Look at another position of the game or of a variation: the nearest known board goes there move by move."""
+        way, ways = _way_to(node), [(_way_to(self._here), self._shown), (_way_to(self._last), self.board)]
+        shared = [sum(one is other for one, other in zip(way, known, strict=False)) for known, _board in ways]
+        nearer = min(0, 1, key=lambda index: len(ways[index][0]) - 2 * shared[index])
+        known, board = ways[nearer]
+        self._here, self._shown = node, board.copy() if nearer else board
+        for _step in known[shared[nearer] :]:
             self._shown.pop()
-            return
-        path = list[chess.pgn.ChildNode]()
-        top = node
-        while isinstance(top, chess.pgn.ChildNode) and top is not self._here:
-            path.append(top)
-            top = top.parent
-        if top is not self._here:
-            self._shown = self.board.root()
-        self._here = node
-        for step in reversed(path):
+        for step in way[shared[nearer] :]:
             self._shown.push(step.move)
 
     def explore(self, moves: Sequence[chess.Move]) -> None:
@@ -188,7 +183,7 @@ class Table(TimedGame):
             node = node.parent
         if not isinstance(node, chess.pgn.ChildNode):
             raise MoveError(_("that is the main line"))
-        first = int(self.is_game and node.parent.variations[0] in self.game_nodes)  # what was played stays first
+        first = int(self.is_game and node.parent.variations[0] in _way_to(self._last))  # what was played stays first
         if node.parent.variations[first] is node:
             raise MoveError(_("the moves of the game come first"))
         self.tree.put(node, first)
@@ -196,12 +191,9 @@ class Table(TimedGame):
 
     def delete(self, node: chess.pgn.GameNode) -> None:
         """Remove a move and all behind it, but no move of a game with Aino. Raises MoveError."""
-        if not isinstance(node, chess.pgn.ChildNode) or (self.is_game and node in self.game_nodes):
+        if not isinstance(node, chess.pgn.ChildNode) or (self.is_game and node in _way_to(self._last)):
             raise MoveError(_("the moves of the game cannot be deleted"))
-        here = self._here
-        while isinstance(here, chess.pgn.ChildNode) and here is not node:
-            here = here.parent
-        if here is node:
+        if node in _way_to(self._here):
             self.look(node.parent)
         self.tree.remove(node)
         self._edited()
@@ -215,15 +207,6 @@ class Table(TimedGame):
         """Mark a move as good or bad."""
         self.tree.mark(node, glyph)
         self._edited()
-
-    @property
-    def game_nodes(self) -> set[chess.pgn.GameNode]:
-        """The nodes of the game itself, with the start."""
-        found, node = {self._last}, self._last
-        while isinstance(node, chess.pgn.ChildNode):
-            node = node.parent
-            found.add(node)
-        return found
 
     def _edited(self) -> None:
         """Note that the person made something. On a board without a game, the main line is the game."""
@@ -259,3 +242,12 @@ class Table(TimedGame):
                 game = game_from_board(self.board, headers, headers.get("Result", UNFINISHED.result), self.clock_times)
         self.tree.copy_onto(game)
         return game
+
+
+def _way_to(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:
+    """Return the nodes of the moves that lead to a node."""
+    found = list[chess.pgn.ChildNode]()
+    while isinstance(node, chess.pgn.ChildNode):
+        found.append(node)
+        node = node.parent
+    return found[::-1]

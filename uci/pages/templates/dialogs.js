@@ -110,6 +110,7 @@ function showGames({ names, game }) {
 document.querySelectorAll("#keep [data-copy]").forEach(button => button.addEventListener("click", async () => {
   copyText(button.dataset.copy === "fen" ? shownStep().fen : await (await fetch("game.pgn")).text());
   sayOn(button, t("Copied"));
+  say(t("Copied"));
 }));
 
 // ---- setting up a position ----
