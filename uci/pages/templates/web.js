@@ -59,14 +59,18 @@ const openDialogs = () => [...document.querySelectorAll("dialog[open]")];
 
 const live = new LiveBoard($("board"), uci => { premoves = []; send("move", { uci }); },
   squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text));
-const moveList = new MoveList($("moves"), () => { showMoves(true); show(); }), lineList = new MoveList($("line-list"), show);
+const moveList = new MoveList($("moves"), () => { showMoves([]); show(); }), lineList = new MoveList($("line-list"), show);
 
 // ---- what is shown ----
 
-// Takes up what the server tells of the tree's nodes.
+// Takes up what the server tells of the tree's nodes, and returns the game's own.
 function grow({ isNew, nodes, last }) {
   if (isNew) tree.clear();
-  for (const number in nodes) tree.set(Number(number), { ...nodes[number], id: Number(number), parent: tree.get(Number(number))?.parent });
+  for (const number in nodes) {
+    const before = tree.get(Number(number));
+    if (!before?.next.every((child, rank) => child === nodes[number].next[rank])) forgetMoves(!before);
+    tree.set(Number(number), { ...nodes[number], id: Number(number), parent: before?.parent });
+  }
   for (const number in nodes) for (const child of nodes[number].next) tree.get(child).parent = Number(number);
   return pathTo(last);
 }
@@ -97,10 +101,8 @@ function show() {
   explorer.ask();
 }
 
-// What is written about a position, and where one can write it.
+// Where one writes about a move and marks it.
 function showNotes(step) {
-  $("notes").hidden = !step.note;
-  $("note").textContent = step.note;
   $("promote").disabled = $("delete").disabled = $("glyph").disabled = step.parent === undefined;
   $("glyph").value = step.glyphs.find(glyph => glyph <= 6) ?? 0;
   if (document.activeElement !== $("comment")) $("comment").value = step.note;
@@ -186,88 +188,110 @@ const GLYPHS = { 1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!", 7: "□", 1
 const KINDS = { 1: "only-move", 2: "mistake", 3: "brilliant-move", 4: "blunder", 5: "only-move", 6: "inaccuracy" };
 const named = step => step.san + step.glyphs.map(glyph => GLYPHS[glyph] ?? "").join("");
 
+const words = (kind, text) => Object.assign(document.createElement("span"), { className: kind, textContent: text });
+
+// What is shown of the tree, kept because a large one takes a while: the button of each node; the elements of each move
+// of the main line; and each variation, by its first node.
+const buttons = new Map(), rows = new Map(), variations = new Map();
+
+function forgetMoves(isNew) { if (!isNew) for (const known of [rows, variations]) known.clear(); }
+
 function stepButton(step) {
-  const button = moveButton(named(step), () => look(step.id));
+  const known = buttons.get(step.id);
+  if (known?.step === step) return known;
+  const button = Object.assign(moveButton(named(step), () => look(step.id)), { step });
   button.className = step.glyphs.map(glyph => KINDS[glyph] ?? "").join(" ").trim();
   button.dataset.node = step.id;
+  buttons.set(step.id, button);
   return button;
 }
 
-const words = (kind, text) => Object.assign(document.createElement("span"), { className: kind, textContent: text });
-
-// A variation in words: each move, what is written about it, and in brackets what else could be played there.
-function variationWords(first) {
-  const made = [];
-  let isFresh = true;  // the next move needs its number
-  for (let step = first; step; step = tree.get(step.next[0])) {
-    if (isFresh || !step.number.endsWith("...")) made.push(words("no", step.number));
-    made.push(stepButton(step), " ");
-    isFresh = Boolean(step.note);
-    if (step.note) made.push(words("note", step.note), " ");
-    for (const other of step === first ? [] : tree.get(step.parent).next.slice(1)) {
-      made.push("( ", ...variationWords(tree.get(other)), ") ");
-      isFresh = true;
-    }
+// Gives an element other children; those that stay are not touched.
+function patch(host, children) {
+  const wanted = new Set(children);
+  for (const child of [...host.childNodes]) if (!wanted.has(child)) child.remove();
+  let at = host.firstChild;
+  for (const child of children) {
+    if (child === at) at = at.nextSibling;
+    else host.insertBefore(child, at);
   }
-  return made;
 }
 
-// What stands below a move: the words about it, and the variations that begin with other moves.
-function below(note, others) {
-  return [...note ? [words("note", note)] : [], ...others.map(id => {
-    const line = document.createElement("div");
-    line.className = "variation";
+function variation(first) {
+  if (!variations.has(first)) {
+    const line = words("variation", "");
     line.setAttribute("role", "group");
     line.setAttribute("aria-label", t("Variation"));
-    line.append(...variationWords(tree.get(id)));
-    return line;
-  })];
+    variations.set(first, line);
+    fillVariation(first);
+  }
+  return variations.get(first);
 }
 
-const rows = new Map();  // what is shown of each move of the main line, while nothing of it has changed
-
-// Forgets the rows in which some nodes are shown: their own, or that of the move to which their variation is an alternative.
-function forgetRows({ isNew, nodes }) {
-  const main = new Set(state.steps.map(step => step.id));
-  if (isNew || state.steps.some((step, ply) => ply && step.id !== tree.get(step.parent).next[0])) rows.clear();
-  for (const number in nodes) {
-    let step = tree.get(Number(number));
-    while (step && !main.has(step.id)) step = tree.get(step.parent);
-    if (step) for (const id of [step.id, ...step.next]) rows.delete(id);
+// Each move, what is written about it, and what else could be played there.
+function fillVariation(first) {
+  const made = [];
+  let isFresh = true;  // the next move needs its number
+  for (let step = tree.get(first); step; step = tree.get(step.next[0])) {
+    const others = step.id === first ? [] : tree.get(step.parent).next.slice(1);
+    if (isFresh || !step.number.endsWith("...")) made.push(words("no", step.number));
+    made.push(stepButton(step), ...step.note ? [words("note", step.note)] : [], ...others.map(variation));
+    isFresh = Boolean(step.note || others.length);
   }
+  patch(variations.get(first), made);
 }
 
-// `anew` where moves were added, changed or removed; else another one is looked at.
-function showMoves(anew = false) {
-  if (anew && moveList.held) return;  // the rows that are kept are those that are shown
-  if (anew) {
-    let isBroken = true;  // the next move needs its number
-    const made = state.steps.slice(1).flatMap((step, index) => {
-      const known = rows.get(step.id);
-      if (known?.isBroken === isBroken) { isBroken = known.breaks; return known.made; }
-      const isBlack = step.number.endsWith("..."), under = below(step.note, tree.get(step.parent).next.filter(id => id !== step.id));
-      const row = [...!isBlack || isBroken ? [words("no", step.number.replace("...", "."))] : [],
-        ...isBlack && isBroken ? [words("gap", "…")] : [], stepButton(step), ...!isBlack && under.length ? [words("gap", "…")] : [], ...under];
-      rows.set(step.id, { isBroken, breaks: under.length > 0, made: row });
-      isBroken = under.length > 0;
-      return row;
-    });
-    if (state.end) made.push(words("result", `${state.end.result} · ${t(state.end.reason)}`));
-    made.push(...below("", tree.get(state.last).next));
-    made.unshift(...below(state.steps[0].note, []));
-    const main = document.createElement("div");
-    main.className = "main-moves";
-    main.append(...made);
-    moveList.fill([main]);
-    moveList.shown = null;
+// Makes anew what is shown of some nodes: variations, and rows of the main line.
+function refreshMoves(numbers) {
+  const main = new Set(state.steps.map(step => step.id)), stale = new Set();
+  for (let step of numbers.map(number => tree.get(Number(number)))) {
+    if (main.has(step.id)) { for (const id of [step.id, ...step.next]) rows.delete(id); continue; }
+    while (step.parent !== undefined && !main.has(step.parent) && tree.get(step.parent).next[0] === step.id) step = tree.get(step.parent);
+    stale.add(step.id);
   }
-  if (moveList.shown === here()) return;
-  moveList.shown = here();
+  for (const first of stale) if (variations.has(first)) fillVariation(first);
+}
+
+// The main line: a move of each side in a row, below it what is written about it and what else could be played.
+function mainMoves() {
+  let isBroken = true;  // the next move needs its number
+  const below = (step, others) => [...step.note ? [words("note", step.note)] : [], ...others.map(variation)];
+  const made = state.steps.slice(1).flatMap(step => {
+    const known = rows.get(step.id);
+    if (known?.isBroken === isBroken) { isBroken = known.breaks; return known.made; }
+    const isBlack = step.number.endsWith("..."), under = below(step, tree.get(step.parent).next.filter(id => id !== step.id));
+    const row = [...!isBlack || isBroken ? [words("no", step.number.replace("...", "."))] : [],
+      ...isBlack && isBroken ? [words("gap", "…")] : [], stepButton(step), ...!isBlack && under.length ? [words("gap", "…")] : [], ...under];
+    rows.set(step.id, { isBroken, breaks: under.length > 0, made: row });
+    isBroken = under.length > 0;
+    return row;
+  });
+  if (state.end) made.push(words("result", `${state.end.result} · ${t(state.end.reason)}`));
+  return [...below(state.steps[0], []), ...made, ...tree.get(state.last).next.map(variation)];
+}
+
+let latestShown = null;
+let waitingMoves = [];  // numbers of nodes to be shown once no move is pressed any more: it would change
+
+// `numbers` of nodes that were added or changed; without any, another one is looked at.
+function showMoves(numbers) {
   const box = $("moves");
+  if (numbers) waitingMoves.push(...numbers);
+  if (numbers && !moveList.held) {
+    const focused = box.contains(document.activeElement) ? document.activeElement.dataset.node : null;
+    refreshMoves(waitingMoves.filter(number => tree.has(Number(number))));
+    waitingMoves = [];
+    if (!box.firstChild) box.append(Object.assign(document.createElement("div"), { className: "main-moves" }));
+    patch(box.firstChild, mainMoves());
+    if (focused && document.activeElement === document.body) box.querySelector(`[data-node="${focused}"]`)?.focus({ preventScroll: true });
+    latestShown = null;
+  }
+  if (latestShown === here()) return;
+  latestShown = here();
   box.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  const button = box.querySelector(`[data-node="${here()}"]`);
+  const button = buttons.get(here());
   button?.setAttribute("aria-current", "true");
-  box.scrollTop = button ? button.offsetTop - box.offsetTop - box.clientHeight / 2 : here() ? box.scrollTop : 0;
+  box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - box.clientHeight / 2 : here() ? box.scrollTop : 0;
 }
 
 function showLines() {
@@ -383,7 +407,13 @@ function placeText() {
   const step = shownStep();
   if (!step.san) return t("Start position");
   const isMain = state.steps.some(one => one.id === step.id), move = `${step.number} ${named(step)}`;
-  return [isMain ? move : t("Variation: {move}", { move }), step.note].filter(Boolean).join(". ");
+  return isMain ? move : t("Variation: {move}", { move });
+}
+
+// The words about a move are heard with it; they can be read elsewhere.
+function sayPlace(more = "") {
+  say(placeText() + more);
+  if (shownStep().note) $("status").append(words("hidden", ` ${shownStep().note}`));
 }
 
 const answers = {
@@ -412,9 +442,10 @@ const answers = {
     if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
-    } else if (here() !== wasHere) say(placeText());
-    forgetRows(message);
-    showMoves(isNew || message.isNew || Object.keys(message.nodes).length > 0 || String(before.end) !== String(state.end));
+    } else if (here() !== wasHere) sayPlace();
+    if (message.isNew) forgetMoves();
+    const numbers = Object.keys(message.nodes);
+    if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove();
     show();
     if (wantedFen) playFrom(wantedFen);
@@ -487,7 +518,7 @@ function look(id) {
   if (id === here()) return;
   if (state.analysing) send("look", { node: wanted = id });
   else browsed = id === state.last ? null : id;
-  say(browsed === null && !state.analysing ? `${placeText()}. ${stateText()}` : placeText());
+  sayPlace(browsed === null && !state.analysing ? `. ${stateText()}` : "");
   show();
 }
 
@@ -550,7 +581,13 @@ const keys = {
 // What lies over the board has the keys: a dialog, the curtain, or the choice of a promotion, with which one can look only.
 const isCovered = key => openDialogs().length > 0 || !$("curtain").hidden
   || !$("board").querySelector(".promotion").hidden && !["f", "Escape"].includes(key);
+// A list from which something was chosen by hand gives the keys back; by keys one may go on choosing.
+let isByHand = false;
+document.addEventListener("pointerdown", () => { isByHand = true; }, { capture: true });
+document.addEventListener("change", event => { if (isByHand && event.target.matches("#table select")) event.target.blur(); });
+
 document.addEventListener("keydown", event => {
+  isByHand = false;
   if (!state || !(event.key in keys) || isKeyTaken(event) || isCovered(event.key)) return;
   event.preventDefault();
   if (!event.repeat || event.key.startsWith("Arrow")) keys[event.key]();
