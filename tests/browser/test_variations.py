@@ -179,8 +179,8 @@ def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab: Tab) -> 
 
 @pytest.mark.parametrize("tab", [GAME], indirect=True)
 def test_keys_after_a_click_on_a_puzzle_move_on_its_board(tab: Tab) -> None:
-    tab.script("""openDialog('puzzles'), showPuzzle({ fen: '6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1', legal: [[0, 56, 'a1a8']],
-      marked: [], says: '', standing: '', over: false, flipped: false }), window.asked = [], send = (...words) => asked.push(words)""")
+    tab.script("openDialog('puzzles'), window.asked = [], send = (...words) => asked.push(words)")
+    tab.script("showPuzzle({ fen: '6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1', legal: [[0, 56, 'a1a8']], marked: [] })")
     tab.click("#puzzle-board")
     tab.drag([tab.middle("#puzzle-board")])
     for key in ("u", "ArrowLeft", "ArrowUp"):

@@ -62,7 +62,7 @@ def comment(session: BoardSession, node: int, text: str) -> None:
     session.changed()
 
 
-def mark(session: BoardSession, node: int, glyph: int) -> None:
+def set_glyph(session: BoardSession, node: int, glyph: int) -> None:
     session.table.mark(session.table.tree.node(node), glyph)
     session.changed()
 

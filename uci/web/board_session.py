@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ import chess.pgn
 
 from engine.errors import AinoError, DataError
 from engine.options import EngineOptions
+from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup
 from uci.language import translated
@@ -82,7 +81,7 @@ class BoardSession:
         self.hinted: dict[str, Any] | None = None  # the latest hint
         self._tasks: set[asyncio.Task[None]] = set()
         self._flag: asyncio.TimerHandle | None = None
-        self._saver = ThreadPoolExecutor(1, "save")
+        self._latest_save = SearchJob[str]()
         self._saved = ""  # where the game is that was saved last, or why it could not be saved
         self._is_known = False  # whether the page has the moves of this table
         self.is_working = False  # whether a thread works on a request, and the others wait
@@ -109,8 +108,9 @@ class BoardSession:
         self.engine.stop()
         if self.shelf is not None:
             self.shelf.close()
-        with self._saver:
-            return self._saver.submit(save).result() if (save := self._saving()) else None
+        saving = self._begin_save()
+        self._latest_save.join()
+        return saving.result() if saving is not None else None
 
     # ---- the page ---------------------------------------------------------------------------------------------------
 
@@ -172,30 +172,32 @@ class BoardSession:
         self._saved = ""
         self.changed()
 
-    def _saving(self) -> Callable[[], str] | None:
-        """Return what saves the table as it is now, on a thread; None where there is nothing to save."""
-        table = self.table
+    def _begin_save(self) -> SearchJob[str] | None:
+        """Save the table as it is now on a thread, after what is being saved; None where there is nothing to save."""
+        table, earlier = self.table, self._latest_save
         if not table.is_worth_saving:
             return None
         record, before, changes = table.record(), table.saved, table.saved_changes
         table.saved, table.saved_changes = record, table.tree.changes
 
-        def save() -> str:
+        def save(job: SearchJob[str]) -> str:
+            earlier.join()
             try:
                 return self.services.save(record, before, not table.is_played)
             except DataError as error:
                 table.saved, table.saved_changes = before, changes  # it has to be tried again
                 return str(error)
 
-        return save
+        self._latest_save = SearchJob[str]().start(save)
+        return self._latest_save
 
     def _save(self, tells: bool = False) -> None:
-        """Save the table on a thread; say where, or let the state of a game that has ended tell it."""
-        if save := self._saving():
-            self.start(self._told_saved(self.table, save, tells))
+        """Save the table; say where, or let the state of a game that has ended tell it."""
+        if (saving := self._begin_save()) is not None:
+            self.start(self._told_saved(self.table, saving, tells))
 
-    async def _told_saved(self, table: Table, save: Callable[[], str], tells: bool) -> None:
-        where = await asyncio.get_running_loop().run_in_executor(self._saver, copy_context().run, save)
+    async def _told_saved(self, table: Table, saving: SearchJob[str], tells: bool) -> None:
+        where = await saving
         if tells:
             self.say(where)
         elif table is self.table:

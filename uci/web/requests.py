@@ -74,7 +74,7 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "promote": (analysis_mode.promote, _NODE),
     "delete": (analysis_mode.delete, _NODE),
     "comment": (analysis_mode.comment, {**_NODE, "text": _text(_LONGEST_COMMENT)}),
-    "mark": (analysis_mode.mark, {**_NODE, "glyph": _number(0, 6)}),
+    "mark": (analysis_mode.set_glyph, {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
     "position": (analysis_mode.position, {"fen": _text(_LONGEST_FEN)}),
     "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
