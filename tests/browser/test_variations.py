@@ -7,6 +7,7 @@ from typing import Any
 import chess
 import pytest
 
+from tests.browser.conftest import annotated
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
 from uci.game.timed_game import Setup
@@ -232,3 +233,47 @@ def test_arrow_keys_step_from_anywhere_on_the_page(tab: Tab) -> None:
             tab.script("$('line-count').dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))")
         tab.script("$('line-count').dispatchEvent(new Event('change', { bubbles: true }))")
         assert tab.script("document.activeElement.id") == ("" if by_hand else "line-count")
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_shift_and_arrows_go_from_variation_to_variation(tab: Tab) -> None:
+    load(tab, STUDY, 7)
+    tab.press("ArrowRight")
+    seen = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
+        pressed = f"{{ key: '{key}', shiftKey: true, bubbles: true }}"
+        tab.script(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {pressed}))")
+        seen.append(heard(tab))
+    assert seen == ["Variation: 1. d4", "Variation: 1. c4 English.", "1. e4", "Variation: 1. c4 English."]
+
+
+# ---- pages of reviews ----
+
+
+def test_stepping_through_a_review_says_the_move_and_no_more(chromium: Chromium, tmp_path: Path) -> None:
+    """Each step in a variation read out the whole move and all that stands beside it, but not where one was."""
+    file = tmp_path / "page.html"
+    file.write_text(
+        annotated("1. e4 e5 2. Qh5 Nc6 (2... Nf6 3. Qxe5+ (3. Qf3 { Timid. } 3... Nc6)) 3. Bc4 *"), encoding="utf-8"
+    )
+    tab = chromium.open(file.as_uri())
+    tab.press("ArrowRight")
+    assert heard(tab).startswith("1. e4 ")
+    tab.script("document.querySelector('.praises').focus()")
+    tab.press("ArrowRight")
+    assert heard(tab).startswith("1... e5 "), "a focused checkbox lets the keys pass"
+    tab.press("ArrowRight")
+    tab.press("ArrowRight")
+    tab.script("[...document.querySelectorAll('.says a')].find(link => link.textContent === '3. Qf3').click()")
+    assert heard(tab) == "3. Qf3. Timid."
+    assert tab.text(".says a[aria-current]") == "3. Qf3"
+    assert tab.script("replays[0].shown.fen.split(' ')[0]") == "rnbqkb1r/pppp1ppp/5n2/4p3/4P3/5Q2/PPPP1PPP/RNB1KBNR"
+    tab.press("ArrowRight")
+    assert heard(tab) == "Nc6"
+    tab.press("ArrowLeft")
+    tab.press("ArrowLeft")
+    assert heard(tab) == "2... Nf6"
+    tab.click("[data-copy=fen]")
+    assert heard(tab) == "Copied"
+    assert tab.failures == []
+    tab.close()

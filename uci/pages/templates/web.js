@@ -534,6 +534,12 @@ const goes = {
   flip: () => { turned = !turned; show(); },
 };
 
+// Goes round the moves that can be played instead of the one that led here.
+function lookBeside(way) {
+  const rivals = tree.get(shownStep().parent)?.next ?? [], at = rivals.indexOf(here());
+  if (rivals.length > 1) look(rivals[(at + way + rivals.length) % rivals.length]);
+}
+
 const tells = {
   analyse: () => send("analyse", { on: !state.analysing }),
   promote: () => send("promote", { node: here() }),
@@ -590,7 +596,8 @@ document.addEventListener("keydown", event => {
   isByHand = false;
   if (!state || !(event.key in keys) || isKeyTaken(event) || isCovered(event.key)) return;
   event.preventDefault();
-  if (!event.repeat || event.key.startsWith("Arrow")) keys[event.key]();
+  if (event.shiftKey && event.key.startsWith("Arrow")) lookBeside(event.key === "ArrowRight" ? 1 : -1);
+  else if (!event.repeat || event.key.startsWith("Arrow")) keys[event.key]();
 });
 
 // ---- the connection ----
