@@ -79,7 +79,7 @@ class BoardSession:
         self.shows_lines, self.line_count = True, 3
         self.review = Review()
         self.hinted: dict[str, Any] | None = None  # the latest hint
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
         self._flag: asyncio.TimerHandle | None = None
         self._latest_save = SearchJob[str]()
         self._saved = ""  # where the game is that was saved last, or why it could not be saved
@@ -258,7 +258,7 @@ class BoardSession:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _reporting(self, work: Awaitable[None]) -> bool:
+    async def _reporting(self, work: Awaitable[object]) -> bool:
         """Do some work and return whether it succeeded; a failure is reported instead of being lost."""
         try:
             await work
