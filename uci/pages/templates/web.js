@@ -515,7 +515,7 @@ function playSound(san) {
 const nextOf = id => id === state.last && !state.analysing ? id : tree.get(id).next[0] ?? id;
 
 function look(id) {
-  if (id === here()) return;
+  if (id === here() || !tree.has(id)) return;
   if (state.analysing) send("look", { node: wanted = id });
   else browsed = id === state.last ? null : id;
   sayPlace(browsed === null && !state.analysing ? `. ${stateText()}` : "");
