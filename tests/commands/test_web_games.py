@@ -9,14 +9,17 @@ import chess
 import chess.pgn
 import pytest
 
+from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, NetFileError
 from engine.options import EngineOptions
 from tests.boards import board_after
 from tests.commands.terminal_game import Time
 from tests.commands.web_visit import WAIT_S, Tab, Visit, WebEngine, sans
 from uci.game.clock import GameClock, GameTime
+from uci.game.game_file import games_folder, saved_games
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
+from uci.web.launch import saver
 
 
 def full_disk(*_what: object) -> None:
@@ -235,6 +238,38 @@ async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) ->
     # Said afterwards, because the page says what the new state is.
     said = await tab.until(lambda message: message["do"] == "say" and "rook on a8" in message["text"])
     assert said["kind"] == "note"
+
+
+async def test_an_analysis_is_kept_when_something_else_begins(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+    """What was tried on a board without a game was gone without a word; a game that was only looked at is not kept."""
+    kept = tmp_path / "analyses.pgn"
+    await tab.send("load", text="1. e4 e5 *", game=1)
+    await tab.send("load", text="1. d4 d5 *", game=1)
+    await tab.send("look", node=1)
+    await tab.send("explore", moves=["g8f6", "c2c4"])
+    await tab.send("position", fen=chess.STARTING_FEN)
+    assert await tab.said() == "saved"
+    assert kept.read_text().count("[Event ") == 1
+    assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept.read_text()
+    await tab.send("explore", moves=["e2e4"])
+    await tab.state(lambda state: len(state["steps"]) == 2)
+    assert visit.server.conductor.close() == "saved"
+    assert "1. e4 *" in kept.read_text()
+
+
+def test_games_and_analyses_are_saved_apart_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uci.game.game_file.user_folder", lambda kind: tmp_path)
+    path = games_folder() / "evening.pgn"
+    save = saver(path)
+    game, other = (chess.pgn.Game({"White": name}) for name in "AB")
+    assert str(path) in save(game, None, False)
+    save(other, None, False)
+    again = chess.pgn.Game({"White": "A"})
+    again.add_variation(chess.Move.from_uci("e2e4"))
+    save(again, game, False)
+    assert path.read_text() == game_text(again) + game_text(other)
+    assert str(games_folder() / "analyses" / "evening.pgn") in save(game, None, True)
+    assert saved_games() == [path], "an analysis is no game of one's own"
 
 
 async def begin_review(tab: Tab) -> None:

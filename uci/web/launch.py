@@ -42,7 +42,7 @@ async def serve_board(
     """
     engine = BoardEngine(load)
     path = pgn or default_path(datetime.datetime.now())
-    services = Services(engine, _saver(path), games=games_folder(), load=load, rng=random.Random())
+    services = Services(engine, saver(path), games=games_folder(), load=load, rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(services, setup, tell),
         lambda: say(console, _("The page is closed, and the game waits. To continue, open {url}", url=server.url)),
@@ -88,8 +88,11 @@ def _draw_code(console: Console, url: str) -> None:
         say(console, picture.getvalue())
 
 
-def _saver(path: Path) -> Callable[[chess.pgn.Game, chess.pgn.Game | None, bool], str]:
-    """Return what saves games in a file, and analyses in one of its name in the folder of analyses."""
+def saver(path: Path) -> Callable[[chess.pgn.Game, chess.pgn.Game | None, bool], str]:
+    """Return what saves games in a file, and analyses in one of its name in the folder of analyses.
+
+    A game that was saved before takes its own place.
+    """
 
     def keep(game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
         file = games_folder() / ANALYSES / path.name if is_analysis else path
