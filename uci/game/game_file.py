@@ -14,13 +14,14 @@ import chess
 import chess.pgn
 
 from engine.board.pgn.game_writer import game_text
-from engine.files.atomic import append
+from engine.files.atomic import append, write_file
 from engine.files.text import is_hidden
 from engine.files.user_folder import user_folder
 from engine.native.locks import FileLock
 from uci.terminal.opening_names import opening_name
 from uci.terminal.reading import read_game
 
+ANALYSES = "analyses"  # the folder of analyses, beside the games
 LAST = "last"  # names the game saved last
 REVIEWED = ".annotated"  # in the names of reviews
 REVIEWS = "reviews"  # a folder in the folder of games: reviews that are kept, and locks
@@ -111,9 +112,17 @@ def game_from_board(
     return game
 
 
-def save_game(game: chess.pgn.Game, path: Path) -> None:
-    """Append the game to a file, for good; make the folder of saved games. Raises OSError."""
-    if path.parent == games_folder():
+def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = None) -> None:
+    """Append the game to a file, for good, or put it where it stood `before`; make the folders of games.
+
+    Raises OSError.
+    """
+    if games_folder() in (path.parent, path.parent.parent):
         (path.parent / REVIEWS).mkdir(parents=True, exist_ok=True)
     with owning(path.parent):
+        if before is not None and path.exists():
+            head, found, tail = path.read_bytes().rpartition(game_text(before).encode())
+            if found:
+                write_file(path, head + game_text(game).encode() + tail)
+                return
         append(path, game_text(game))

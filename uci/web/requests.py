@@ -18,6 +18,7 @@ LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
 LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
 _LONGEST_FEN = 200
 _LONGEST_WORD = 40
+_LONGEST_COMMENT = 4000
 _MOST_MOVES = 200
 
 Check = Callable[[Any], bool]
@@ -57,6 +58,7 @@ def _on_shelf(action: Callable[..., object]) -> Callable[..., None]:
 
 _WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_FEN)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
+_NODE = {"node": _number(0, 10**9)}
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
 
 Fields = Mapping[str, Check]
@@ -74,9 +76,12 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "resign": (game_mode.resign, {}),
     "level": (game_mode.level, {"level": _WORD}),
     "analyse": (analysis_mode.analyse, {"on": _flag}),
-    "look": (analysis_mode.look, {"variation": _flag, "ply": _number(0, 10_000)}),
+    "look": (analysis_mode.look, _NODE),
     "explore": (analysis_mode.explore, {"moves": _moves}),
-    "drop_variation": (analysis_mode.drop_variation, {}),
+    "promote": (analysis_mode.promote, _NODE),
+    "delete": (analysis_mode.delete, _NODE),
+    "comment": (analysis_mode.comment, {**_NODE, "text": _text(_LONGEST_COMMENT)}),
+    "mark": (analysis_mode.set_glyph, {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
     "position": (analysis_mode.position, {"fen": _text(_LONGEST_FEN)}),
     "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
