@@ -220,4 +220,4 @@ def _data_start(position: int) -> int:
 def _canonical(value: Any) -> bytes:
     return json.dumps(
         value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=np.generic.item
-    ).encode("utf-8")
+    ).encode("utf-8", "backslashreplace")  # of a file's name that is not UTF-8, as JSON writes it

@@ -106,7 +106,7 @@ ONLY_IMPORTERS = {
         "engine.native.whole",
     },
     "cupy": {"engine.backend"},
-    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool", "uci.library.questions"},
+    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool", "uci.library.worker"},
     "fcntl": {"engine.files.atomic", "engine.native.locks"},
     "msvcrt": {"engine.native.locks"},
 }

@@ -45,7 +45,7 @@ def tensors_of(model: Layer) -> dict[str, np.ndarray]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "net.dit"
-    save(path, small_model(), {"games": 12, "note": "é"}, configuration={"rate": 0.1})
+    save(path, small_model(), {"games": 12, "note": "é", "file": "M\udcfcller.pgn"}, configuration={"rate": 0.1})
     return path
 
 
@@ -85,7 +85,7 @@ def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
     model, (loaded, header) = small_model(), load(path)
     assert loaded.config() == model.config()
     assert all(np.array_equal(array, tensors_of(model)[name]) for name, array in tensors_of(loaded).items())
-    assert header["card"] == {"games": 12, "note": "é"}
+    assert header["card"] == {"games": 12, "note": "é", "file": "M\udcfcller.pgn"}
     assert header["configuration"] == {"rate": 0.1}
     assert header["provenance"]["backend"] == "numpy"
     assert header["provenance"]["versions"]["numpy"] == np.__version__
