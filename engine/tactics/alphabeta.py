@@ -23,7 +23,7 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.native.prefetch import prefetch
-from engine.tactics.quiescence import MATE_CP, QuiescenceSpace, immediate_gain, quiescence, static_value, take_best
+from engine.tactics.quiescence import MATE_CP, QuiescenceSpace, immediate_gain, known_evaluation, quiescence, take_best
 from engine.tactics.see import wins_at_least
 
 MAX_PLY = 64
@@ -143,7 +143,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
         return score
 
     if not checked and beta - alpha == 1 and abs(beta) < MATE_FROM_CP:
-        static = static_value(row, space.quiet)
+        static = known_evaluation(row, space.quiet)
         if depth <= FUTILITY_DEPTH and static - FUTILITY_CP * depth >= beta:
             return static
         if may_pass == PASSING and depth >= NULL_DEPTH and static >= beta and has_pieces(row):

@@ -63,7 +63,7 @@ def settled_value(row, space):
 
 
 @kernel()
-def is_settled(row, space):
+def wins_nothing(row, space):
     """Whether `settled_value` is the static evaluation: no capture wins, and the side to move is not in check."""
     if in_check(row):
         return False
@@ -75,7 +75,7 @@ def is_settled(row, space):
 
 
 @kernel()
-def static_value(row, space):
+def known_evaluation(row, space):
     """Return the static evaluation, which is remembered: searches meet many positions more than once."""
     slot = np.int64(row[layout.KEY] & np.uint64(space.keys.size - 1))
     if space.keys[slot] != row[layout.KEY]:
@@ -93,11 +93,11 @@ def quiescence(space, depth, check_depth, least, alpha, beta):
     row = space.rows[depth]
     space.nodes[0] += 1
     if depth >= MAX_QUIESCENCE_PLIES or space.nodes[0] > QUIESCENCE_NODE_LIMIT:
-        return static_value(row, space)
+        return known_evaluation(row, space)
     evading = depth < EVASION_DEPTH and in_check(row)
     best = np.int64(depth - MATE_CP)
     if not evading:
-        best = static_value(row, space)
+        best = known_evaluation(row, space)
         if best >= beta:
             return best
         alpha = max(alpha, best)

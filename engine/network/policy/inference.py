@@ -24,9 +24,9 @@ from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score
 from engine.network.rows.wdl import softmax_of_3
 from engine.network.value.inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
 from engine.tactics.classical import evaluate
-from engine.tactics.quiescence import is_settled
+from engine.tactics.quiescence import wins_nothing
 
-CALM = -1  # quiet level of a calm position, until its policy needs it: half of all positions never get one
+LEVEL_TO_COME = -1  # quiet level of a calm position, until its policy needs it: half of all positions never get one
 
 
 class SparseModel(NamedTuple):
@@ -155,7 +155,7 @@ def evaluate_leaf_by_trunks(model, leaves, leaf):
 @kernel(contract=True)
 def evaluate_policy_by_trunk(model, leaves, leaf):
     """Read row, legal moves and quiet level of leaves[leaf]; write its logits."""
-    if leaves.quiet_level[leaf] == CALM:
+    if leaves.quiet_level[leaf] == LEVEL_TO_COME:
         leaves.quiet_level[leaf] = balance_level(evaluate(leaves.rows[leaf]))
     write_policy(model.policy, leaves, leaf)
 
@@ -163,8 +163,8 @@ def evaluate_policy_by_trunk(model, leaves, leaf):
 @kernel(contract=True)
 def evaluate_value_by_trunks(model, leaves, leaf):
     """Read the row of leaves[leaf]; write its wdl, moves left and quiet level."""
-    if is_settled(leaves.rows[leaf], model.policy.sight.captures):
-        leaves.quiet_level[leaf] = CALM
+    if wins_nothing(leaves.rows[leaf], model.policy.sight.captures):
+        leaves.quiet_level[leaf] = LEVEL_TO_COME
         write_calm_value(model.value, leaves, leaf)
     else:
         settle_leaf(model.policy, leaves, leaf)

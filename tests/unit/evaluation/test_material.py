@@ -15,11 +15,11 @@ from engine.tactics.quiescence import (
     QUIESCENCE_NODE_LIMIT,
     forcing_targets,
     immediate_gain,
-    is_settled,
+    known_evaluation,
     new_space,
     quiet_value,
     settled_value,
-    static_value,
+    wins_nothing,
 )
 from tests.boards import random_game
 
@@ -129,14 +129,14 @@ def test_a_settled_position_is_one_whose_quiescence_visits_nothing_else(boards):
     for row in map(row_from_board, boards):
         value = settled_value(row, space)
         alone = space.nodes[0] == 1
-        assert is_settled(row, space) == alone
+        assert wins_nothing(row, space) == alone
         assert not alone or value == evaluate(row)
 
 
 def test_an_evaluation_is_remembered_for_its_own_position_alone(boards):
     space = new_space()
     for row in map(row_from_board, 2 * boards):  # More than there is room for.
-        assert static_value(row, space) == evaluate(row)
+        assert known_evaluation(row, space) == evaluate(row)
 
 
 def test_quiescence_is_bounded():
