@@ -110,9 +110,7 @@ EDGE_DISTANCE = np.array([max(3 - min(s >> 3, 7 - (s >> 3)), 3 - min(s & 7, 7 - 
 def evaluate(row):
     """Return static evaluation in centipawns for the side to move."""
     side = np.int64(row[layout.SIDE])
-    phase = game_phase(row)
-    ours, theirs = _piece_terms(row, side), _piece_terms(row, 1 - side)
-    lead = _side_score(row, side, phase, ours, theirs[3]) - _side_score(row, 1 - side, phase, theirs, ours[3])
+    lead = _lead(row, side, game_phase(row))
     leader = side if lead > 0 else 1 - side
     return lead * _winning_chances(row, leader) // ALL_CHANCES + TEMPO
 
@@ -124,6 +122,13 @@ def game_phase(row):
     for kind in range(layout.KNIGHT, layout.KING):
         phase += PHASE_WEIGHT[kind] * popcount(row[kind])
     return min(phase, FULL_PHASE)
+
+
+@kernel()
+def _lead(row, side, phase):
+    """Score of a side less that of the other."""
+    ours, theirs = _piece_terms(row, side), _piece_terms(row, 1 - side)
+    return _side_score(row, side, phase, ours, theirs[3]) - _side_score(row, 1 - side, phase, theirs, ours[3])
 
 
 @kernel()
