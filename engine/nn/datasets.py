@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import DataError
-from engine.nn.data import Data
+from engine.nn.training.data import Data
 
 DRAWN = 3000
 MNIST_HELD_OUT = 10_000

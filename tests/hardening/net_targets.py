@@ -19,9 +19,9 @@ from engine.network.lc0.writer import save_lc0
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
 from engine.nn import dit
-from engine.nn.checkpoint import VALUES, read_checkpoint, write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
+from engine.nn.training.checkpoint import VALUES, read_checkpoint, write_checkpoint
 from tests.hardening.target import Target
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 

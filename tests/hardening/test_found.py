@@ -16,7 +16,7 @@ from engine.board.convert import row_from_board
 from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
 from engine.cli.option_forms import load_toml
 from engine.errors import ConfigError, DataError, FenError, NetFileError
-from engine.nn.checkpoint import read_checkpoint
+from engine.nn.training.checkpoint import read_checkpoint
 from selfplay.data.v6_games import chunk_of_game
 from selfplay.matches.opening_book import load_book, load_openings
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record

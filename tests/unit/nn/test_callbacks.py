@@ -10,7 +10,7 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError
-from engine.nn.history import History, Record
+from engine.nn.training.history import History, Record
 
 RNG = np.random.default_rng(6)
 X = RNG.standard_normal((20, 2)).astype(np.float32)

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import engine.nn.examples
+import engine.nn
+import examples.nn
 from engine.errors import DataError
 from engine.nn import LOSSES, REGISTRY, datasets
-from engine.nn.examples import (
+from engine.nn.layers import ACTIVATIONS
+from examples.nn import (
     common,
     digits,
     linear_regression,
@@ -27,19 +29,18 @@ from engine.nn.examples import (
     sine,
     vanishing,
 )
-from engine.nn.layers import ACTIVATIONS
 from tests.new_process import output_of
 
 README = Path(engine.nn.__file__).parent / "README.md"
 NOT_RUN = {"boards", "common"}  # parts of others
-NAMES = [module.name for module in pkgutil.iter_modules(engine.nn.examples.__path__) if module.name not in NOT_RUN]
+NAMES = [module.name for module in pkgutil.iter_modules(examples.nn.__path__) if module.name not in NOT_RUN]
 QUICK = ["vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_is_a_command_listed_in_the_overview(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = importlib.import_module(f"engine.nn.examples.{name}")
-    assert f"    {name} " in (engine.nn.examples.__doc__ or "")
+    module = importlib.import_module(f"examples.nn.{name}")
+    assert f"    {name} " in (examples.nn.__doc__ or "")
     with pytest.raises(SystemExit, match=r"^0$"):
         module.main(["--help"])
     assert "--plot FILE" in capsys.readouterr().out
@@ -48,7 +49,7 @@ def test_every_example_is_a_command_listed_in_the_overview(name: str, capsys: py
 def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, monkeypatch, capsys):
     text = README.read_text(encoding="utf-8")
     for name in NAMES:
-        assert f"examples.{name}" in text, name
+        assert f"`{name}`" in text, name
     for layer in REGISTRY.values():  # those of this package: other modules may have registered theirs
         assert f"`{layer.__name__}`" in text or not layer.__module__.startswith("engine.nn."), layer
     for loss in LOSSES:
@@ -77,7 +78,7 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, mo
 
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_examples_run_as_they_are_and_save_their_plot(name, tmp_path, capsys):
-    importlib.import_module(f"engine.nn.examples.{name}").main(["--plot", str(tmp_path / "plot.png"), "--seed", "1"])
+    importlib.import_module(f"examples.nn.{name}").main(["--plot", str(tmp_path / "plot.png"), "--seed", "1"])
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert "plot.png" in capsys.readouterr().out
 
@@ -251,7 +252,7 @@ def test_the_vocabulary_does_not_depend_on_the_hash_seed() -> None:
     """Sets of words once decided about the order of columns, and with it about the last digits of every result."""
     program = (
         "import numpy as np\n"
-        "from engine.nn.examples import sentiment\n"
+        "from examples.nn import sentiment\n"
         "texts = ['one two three four five six seven'] * 5 + ['eight nine ten eleven twelve'] * 5\n"
         "print(list(sentiment.Vocabulary(texts, np.arange(10) // 5).columns))\n"
     )

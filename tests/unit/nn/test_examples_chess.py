@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.nn import Data
-from engine.nn.examples import boards, flat_spatial, move_gpt
+from examples.nn import boards, flat_spatial, move_gpt
 
 
 def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:

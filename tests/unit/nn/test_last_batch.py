@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.nn.data import parts_of
+from engine.nn.training.data import parts_of
 
 RNG = np.random.default_rng(5)
 

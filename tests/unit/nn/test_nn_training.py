@@ -10,7 +10,7 @@ from engine.errors import ConfigError, DataError, ShapeError
 from engine.native.pool import ThreadPool
 from engine.nn.layers import BatchNorm, Dropout
 from engine.nn.operations.updates import STRETCH
-from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 
 
 def test_cross_entropy_of_even_logits_is_the_logarithm_of_the_classes() -> None:

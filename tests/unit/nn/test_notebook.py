@@ -12,8 +12,8 @@ import pytest
 import engine.nn
 
 FOLDER = Path(engine.nn.__file__).parent
-FIRST = FOLDER / "examples" / "first_network.ipynb"
-COURSE = sorted((FOLDER / "course").glob("*.ipynb"))
+FIRST = FOLDER / "course" / "first_network.ipynb"
+COURSE = sorted((FOLDER / "course").glob("[0-9]*.ipynb"))
 LARGEST = 60_000  # bytes, with its outputs
 # What a notebook of the course prints at its end, as a pattern with a number, and between which numbers that lies.
 LEARNED = {

@@ -12,8 +12,8 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, TrainingError
-from engine.nn import trainer as trainer_module
-from engine.nn.interrupts import uninterrupted
+from engine.nn.training import trainer as trainer_module
+from engine.nn.training.interrupts import uninterrupted
 
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal((27, 3)).astype(np.float32)

@@ -13,7 +13,7 @@ from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.nn import LOSSES
 from engine.nn.operations import channelwise
-from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 
 INF, NAN = math.inf, math.nan
 FLOATS = [np.float16, np.float32, np.float64]

@@ -9,7 +9,7 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, NetFileError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
-from engine.nn.parallel import GradientSource, StepResult
+from engine.nn.training.parallel import GradientSource, StepResult
 
 
 def network(seed: int = 1) -> nn.Sequential:

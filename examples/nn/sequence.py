@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_curves
+from examples.nn.common import command_line, run_as_command, save_curves
 
 KINDS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 LENGTH = 40

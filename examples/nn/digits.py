@@ -1,8 +1,8 @@
 """Digits read by a small convolutional net: drawn by strokes, or handwritten ones where a data set is given.
 
-    python -m engine.nn.examples.digits                    3,000 digits of 16x16, drawn by the example; a fifth held out
-    python -m engine.nn.examples.digits --scikit-learn     1,797 handwritten digits of 8x8, a fifth held out
-    python -m engine.nn.examples.digits --mnist FOLDER     IDX files (also .gz) or mnist_train.csv; 10,000 held out
+    python -m examples.nn.digits                    3,000 digits of 16x16, drawn by the example; a fifth held out
+    python -m examples.nn.digits --scikit-learn     1,797 handwritten digits of 8x8, a fifth held out
+    python -m examples.nn.digits --mnist FOLDER     IDX files (also .gz) or mnist_train.csv; 10,000 held out
 
 Convolutions of 3x3 with batch norm, each followed by a pool that halves the board, then one dense layer.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, show
+from examples.nn.common import command_line, run_as_command, show
 
 CLASSES = 10
 

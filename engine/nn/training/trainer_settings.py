@@ -11,8 +11,8 @@ from engine.errors import ConfigError
 from engine.nn.advice import built_with_advice, check_whole
 from engine.nn.layer import Layer
 from engine.nn.layers.containers import Sequential, check_distinct
-from engine.nn.optimizers import Optimizer, check_precision
-from engine.nn.parallel import GradientSource
+from engine.nn.training.optimizers import Optimizer, check_precision
+from engine.nn.training.parallel import GradientSource
 
 
 @built_with_advice

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from engine.backend import to_numpy
-from engine.nn.data import JoinedRows, Loader
 from engine.nn.layer import Layer
-from engine.nn.optimizers import Optimizer
-from engine.nn.parallel import GradientSource
+from engine.nn.training.data import JoinedRows, Loader
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.parallel import GradientSource
 
 LOCAL = "local function"  # a lambda, or a function inside a function: it has no name that another process knows
 DEPTH = 4  # of objects inside objects; deeper ones count by their class

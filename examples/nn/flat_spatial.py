@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.boards import MOVE_PLANES, planes, read_games, replay
-from engine.nn.examples.common import command_line, find_data, run_as_command, save_curves, show
+from examples.nn.boards import MOVE_PLANES, planes, read_games, replay
+from examples.nn.common import command_line, find_data, run_as_command, save_curves, show
 
 ACTIONS = MOVE_PLANES * 64
 FILTERS, BLOCKS = 64, 3

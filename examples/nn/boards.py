@@ -10,7 +10,7 @@ import chess
 import numpy as np
 
 from engine.errors import DataError
-from engine.nn.examples.common import open_text
+from examples.nn.common import open_text
 
 KINDS = 12  # numbers 1 to 6 for P N B R Q K of the side to move, 7 to 12 for the other's; 0 is an empty square
 MOVE_PLANES = 64  # queen moves: 8 directions of up to 7 squares; then 8 knight moves

@@ -9,11 +9,11 @@ from typing import Any
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
 from engine.nn.advice import check_whole
-from engine.nn.flat import FlatTensors
 from engine.nn.layer import Layer, copy_tensors
 from engine.nn.layers.batchnorm import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
-from engine.nn.optimizers import laid_out_like
+from engine.nn.training.flat import FlatTensors
+from engine.nn.training.optimizers import laid_out_like
 
 Array = Any
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_plot
+from examples.nn.common import command_line, run_as_command, save_plot
 
 POINTS = 256
 BATCH = 32

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from engine.errors import AinoError, DataError
 from engine.nn.figures import new_figure
-from engine.nn.history import Record
+from engine.nn.training.history import Record
 
 DATA_VARIABLE = "AINO_TEST_DATA"
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_plot
+from examples.nn.common import command_line, run_as_command, save_plot
 
 SLOPE, INTERCEPT, NOISE = 2.0, 1.0, 0.3
 

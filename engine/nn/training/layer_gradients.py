@@ -9,10 +9,10 @@ import numpy as np
 
 from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError
-from engine.nn.data import Data
-from engine.nn.history import Record
 from engine.nn.layer import Layer
-from engine.nn.parallel import DataParallel, GradientSource, StepResult
+from engine.nn.training.data import Data
+from engine.nn.training.history import Record
+from engine.nn.training.parallel import DataParallel, GradientSource, StepResult
 
 LossFunction = Callable[[Any, Any], tuple[float, Any]]  # (outputs, targets) -> (mean loss, gradient like outputs)
 Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples

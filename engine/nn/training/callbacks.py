@@ -17,7 +17,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.nn import dit
-from engine.nn.history import History, Record
+from engine.nn.training.history import History, Record
 
 
 class Callback:

@@ -18,8 +18,8 @@ import numpy as np
 
 from engine import nn
 from engine.errors import DataError
-from engine.nn.examples.boards import read_games
-from engine.nn.examples.common import command_line, find_data, run_as_command, save_plot, show
+from examples.nn.boards import read_games
+from examples.nn.common import command_line, find_data, run_as_command, save_plot, show
 
 ALPHABET = "\n abcdefgh12345678nqr"  # a line break starts a game; b promotes to a bishop, too
 MOVE_LENGTH = 5  # characters of a move with its space, promotions aside

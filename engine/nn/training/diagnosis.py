@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.backend import backend_of, to_numpy
-from engine.nn.data import Data, Loader
 from engine.nn.layer import Layer
+from engine.nn.training.data import Data, Loader
 
 
 def broken_examples(batch: Any, dtype: Any = np.float32) -> str:

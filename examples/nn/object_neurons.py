@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_plot
+from examples.nn.common import command_line, run_as_command, save_plot
 
 SIZES = (64, 64, 32, 10)
 BATCH = 64

@@ -21,14 +21,15 @@ import numpy as np
 from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError, TrainingError
 from engine.nn.advice import Guided, check_whole, explained
-from engine.nn.averaging import ExponentialAverage, StochasticAverage
-from engine.nn.callbacks import Callback, as_callback
-from engine.nn.checkpoint import read_checkpoint, write_checkpoint
-from engine.nn.data import Data, Loader, as_loader, parts_of
-from engine.nn.diagnosis import not_finite, why_no_gradient, why_no_loss, why_no_validation
-from engine.nn.flat import FlatTensors
-from engine.nn.history import History, Record
-from engine.nn.identity import (
+from engine.nn.layer import Array, Layer, layer_from_config
+from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
+from engine.nn.training.callbacks import Callback, as_callback
+from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
+from engine.nn.training.data import Data, Loader, as_loader, parts_of
+from engine.nn.training.diagnosis import not_finite, why_no_gradient, why_no_loss, why_no_validation
+from engine.nn.training.flat import FlatTensors
+from engine.nn.training.history import History, Record
+from engine.nn.training.identity import (
     data_identity,
     described,
     difference,
@@ -37,13 +38,12 @@ from engine.nn.identity import (
     rates_difference,
     rates_done,
 )
-from engine.nn.interrupts import uninterrupted
-from engine.nn.layer import Array, Layer, layer_from_config
-from engine.nn.layer_gradients import LayerGradients, LossFunction, Metric, floats, prepared
-from engine.nn.optimizers import Optimizer, clip_global_norm, global_norm
-from engine.nn.parallel import GradientSource
-from engine.nn.progress import progress_bar
-from engine.nn.trainer_settings import TrainerSettings, check_arguments
+from engine.nn.training.interrupts import uninterrupted
+from engine.nn.training.layer_gradients import LayerGradients, LossFunction, Metric, floats, prepared
+from engine.nn.training.optimizers import Optimizer, clip_global_norm, global_norm
+from engine.nn.training.parallel import GradientSource
+from engine.nn.training.progress import progress_bar
+from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first
 AUGMENTATION = 1  # spawn key of the generators for augmentation, which keeps their draws apart from all others

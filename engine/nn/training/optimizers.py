@@ -20,7 +20,6 @@ from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
 from engine.nn.advice import Guided, explained
-from engine.nn.flat import GROUPS, FlatTensors
 from engine.nn.operations import operations_for
 from engine.nn.operations.updates import (
     SQUARABLE,
@@ -31,6 +30,7 @@ from engine.nn.operations.updates import (
     on_stretches,
     shared_adam_step,
 )
+from engine.nn.training.flat import GROUPS, FlatTensors
 
 Array = Any
 _RATE_NAMES = {"lr", "learning_rate", "rate"}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_curves
+from examples.nn.common import command_line, run_as_command, save_curves
 
 TARGET_ERROR = 1e-5
 STRETCH = np.array([1 / 9, 1 / 3, 1.0, 3.0])  # of the inputs along the four axes

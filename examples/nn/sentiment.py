@@ -1,6 +1,6 @@
 """Film reviews by TF-IDF: is a review positive? Shallow [5000-64-1] against deep [5000-512-128-1].
 
-    python -m engine.nn.examples.sentiment --reviews FILE
+    python -m examples.nn.sentiment --reviews FILE
 
 FILE is a CSV with columns label (0, 1) and text, which may be packed (.xz). A review becomes 5,000 numbers, one for
 each word or pair of words w: (1 + log count) (1 + log((1 + N) / (1 + number of reviews with w))), scaled to length 1.
@@ -22,7 +22,7 @@ import numpy as np
 
 from engine import nn
 from engine.errors import DataError
-from engine.nn.examples.common import command_line, find_data, open_text, run_as_command, show
+from examples.nn.common import command_line, find_data, open_text, run_as_command, show
 
 TERMS = 5000
 RAREST = 5  # a term must occur in at least this many texts

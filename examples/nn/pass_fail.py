@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.examples.common import command_line, run_as_command, save_curves
-from engine.nn.parallel import StepResult
-from engine.nn.trainer import LayerGradients
+from engine.nn.training.parallel import StepResult
+from engine.nn.training.trainer import LayerGradients
+from examples.nn.common import command_line, run_as_command, save_curves
 
 RATE = 0.1
 STEPS = 2000

@@ -17,10 +17,10 @@ from engine.backend import NUMPY, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
-from engine.nn.data import parts_of
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.batchnorm import BatchNorm
-from engine.nn.loss_scale import LossScale
+from engine.nn.training.data import parts_of
+from engine.nn.training.loss_scale import LossScale
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
