@@ -35,7 +35,7 @@ operations/     the expensive operations: plain array reference, and native kern
 losses.py metrics.py    what outputs are measured by
 training/       the trainer and what it needs: data, optimizers, schedules, averages, callbacks, checkpoints
 numeric.py      central differences, against which every gradient is checked
-dit.py          saving and loading
+dit.py          saves and loads models
 datasets.py     digits: drawn ones, and MNIST from their files
 norm_folding.py folds batch norm into convolutions for inference
 course/         notebooks; `examples/nn` beside the packages holds experiments to run
@@ -43,11 +43,8 @@ course/         notebooks; `examples/nn` beside the packages holds experiments t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.nn import datasets as datasets
 from engine.nn import layers
-from engine.nn.advice import CLASSES_ELSEWHERE
 from engine.nn.figures import plot_histograms
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import *  # noqa: F403  their names stand in layers/__init__.py
@@ -105,12 +102,3 @@ __all__ = [
     "softmax_cross_entropy",
 ]
 __all__ += layers.__all__
-
-
-if not TYPE_CHECKING:  # a type checker would accept every name
-
-    def __getattr__(name: str) -> object:
-        """Say what to write in place of a name from PyTorch or Keras."""
-        if name in CLASSES_ELSEWHERE:  # no AttributeError: `from engine.nn import Linear` would hide its message
-            raise ImportError(f"engine.nn has no {name}; here: {CLASSES_ELSEWHERE[name]}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

@@ -115,22 +115,6 @@ NPY_WORDS = (
 )  # fmt: skip
 
 
-def legacy_dit() -> Target:
-    """Nets of the aino 2.2.0 package: one of the arrays is mutated, the archive around it is whole."""
-    samples = tuple(_npy(array) for array in (np.array([4, 3]), np.array([4, 3], np.int32)))
-    rng = np.random.default_rng(1)
-    members = {
-        "activation.npy": _npy(np.array("tanh")),
-        "output_activation.npy": _npy(np.array("sigmoid")),
-        "is_multi_head.npy": _npy(np.array(False)),
-        "layer_0_w.npy": _npy(rng.standard_normal((4, 3)).astype(np.float32)),
-        "layer_0_b.npy": _npy(np.zeros((1, 3), np.float32)),
-    }
-    return Target(
-        "legacy-dit", ".dit", samples, dit.load, NPY_WORDS, lambda inside: _zip({"config.npy": inside, **members})
-    )
-
-
 def checkpoints() -> Target:
     """Checkpoints of a training: one of the arrays is mutated, or the archive."""
     with zipfile.ZipFile(io.BytesIO(_saved("checkpoint.npz"))) as archive:

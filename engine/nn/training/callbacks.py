@@ -85,6 +85,5 @@ def as_callback(given: Any) -> Callback:
     if isinstance(given, Callback):
         return given
     if isinstance(given, type) or not callable(given):
-        built = f": build it, {given.__name__}()" if isinstance(given, type) else ""
-        raise ConfigError(f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}{built}")
+        raise ConfigError(f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}")
     return _EachEpoch(given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,6 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
-from engine.nn.advice import Guided, check_whole, explained
 
 Array = Any
 RowNumbers = np.ndarray | slice
@@ -29,7 +29,7 @@ Prepare = Callable[[Data], Data]
 Augment = Callable[[Data, np.random.Generator], Data]
 
 
-class Loader(Guided):
+class Loader:
     """Reads batches on demand, for examples that do not fit into memory or that should differ from epoch to epoch.
 
     `inputs` and `targets` have one row per example and may be whatever answers `len`, `.shape` and an index of
@@ -54,12 +54,10 @@ class Loader(Guided):
     ) -> None:
         self.inputs, self.targets = inputs, targets
         self.prepare, self.augment, self.read_ahead = prepare, augment, read_ahead
-        sizes = [_rows_of(part) for part in (inputs, targets)]
-        if sizes[0] != sizes[1] or sizes[0] == 0 or isinstance(sizes[0], str):
-            is_other = any(isinstance(size, str) for size in sizes)
-            advice = "; make arrays of them, with a row for each example: np.asarray(x, np.float32)" * is_other
-            found = f"found {sizes[0]} and {sizes[1]}{advice}"
-            raise ShapeError(f"data: expected arrays with as many inputs as targets, at least one, {found}")
+        rows, others = _rows_of(inputs), _rows_of(targets)
+        if rows != others or rows == 0 or isinstance(rows, str):
+            expected = "arrays with as many inputs as targets, at least one"
+            raise ShapeError(f"data: expected {expected}, found {rows} and {others}")
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -127,7 +125,12 @@ class JoinedRows:
         return chosen
 
 
-@explained
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise ConfigError unless `value` is a whole number of at least `least`."""
+    if not isinstance(value, Integral) or int(value) < least:
+        raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+
+
 def random_shift(most: int) -> Augment:
     """Return an augmentation that moves every image by up to `most` squares along both axes; zeros fill the border.
 
@@ -170,15 +173,13 @@ def as_loader(data: Any) -> Loader:
     if isinstance(data, tuple | list) and len(data) == 2:
         return Loader(*data)
     found = type(data).__name__
-    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}; give Data(x, targets)")
+    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}")
 
 
 def _rows_of(part: Any) -> int | str:
-    """Return the number of rows; of what an index of row numbers does not read by rows, what it is."""
+    """Return the number of rows; of what an index of row numbers does not read by rows, its type."""
     is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not hasattr(part, "iloc")  # pandas has iloc
-    if is_read_by_rows and part.shape:
-        return len(part)
-    return "a single number" if is_read_by_rows else type(part).__name__
+    return len(part) if is_read_by_rows and part.shape else type(part).__name__
 
 
 def _plain(rows: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.backend import backend_of_all
+from engine.nn.layer import Layer
 
 Array = Any
 GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
@@ -44,6 +45,26 @@ class FlatTensors(dict[str, Array]):
     def zeros(self) -> FlatTensors:
         """Zeros, laid out as these."""
         return FlatTensors({name: backend_of_all(self).xp.zeros_like(array) for name, array in self.items()})
+
+
+def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return the model's parameters as an optimizer changes them: flat where the backend updates all at once.
+
+    `before` are those of the last step, which are used again if they still are the model's.
+    """
+    parameters = model.named_parameters()
+    if not parameters or not backend_of_all(parameters).updates_all_at_once:
+        return parameters
+    if isinstance(before, FlatTensors) and all(parameters[name] is array for name, array in before.items()):
+        return before
+    flat = FlatTensors(parameters)
+    model.adopt_parameters(flat)
+    return flat
+
+
+def laid_out(grads: Mapping[str, Array], parameters: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return gradients laid out as the parameters are."""
+    return parameters.like(grads) if isinstance(parameters, FlatTensors) else grads
 
 
 def _order(array: Array) -> list[int]:

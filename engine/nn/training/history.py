@@ -9,22 +9,19 @@ from pathlib import Path
 from typing import IO
 
 from engine.errors import ConfigError
-from engine.nn.advice import Guided
 from engine.nn.figures import new_figure
 
 Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; validation_loss, validation_METRIC
 
 
 @dataclass
-class History(Guided):
+class History:
     """Records in order of the epochs; `history["loss"]` is one column."""
 
     records: list[Record] = field(default_factory=list)
 
-    def __getitem__(self, name: str | int) -> list[float]:
+    def __getitem__(self, name: str) -> list[float]:
         """Return the values of one column, for the epochs that have it. Raises ConfigError when no epoch has it."""
-        if isinstance(name, int):
-            raise ConfigError(f"a history has columns by name, such as history['loss']; one epoch is .records[{name}]")
         values = [record[name] for record in self.records if name in record]
         if not values:
             raise ConfigError(f"the history has no {name!r}; it has {', '.join(sorted(self.columns)) or 'nothing'}")

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.backend import NUMPY, backend_of, backend_of_all
-from engine.errors import ConfigError
 from engine.nn.layer import Layer
-from engine.nn.training.data import Data
+from engine.nn.training.data import Data, Loader
 from engine.nn.training.history import Record
 from engine.nn.training.parallel import DataParallel, GradientSource, StepResult
 
@@ -39,19 +38,26 @@ class LayerGradients(GradientSource):
 
         def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
             wanted = _prepared_targets(self.model, targets[part])
-            answer: Any = self.loss(outputs, wanted)
-            if not (isinstance(answer, tuple) and len(answer) == 2 and getattr(answer[0], "size", 1) == 1):
-                found = [type(part).__name__ for part in answer] if isinstance(answer, tuple) else type(answer).__name__
-                raise ConfigError(f"a loss returns a number and the gradient of the outputs, as mse does, not {found}")
-            value, gradient = answer
+            value, gradient = self.loss(outputs, wanted)
             return value, gradient, {name: metric(outputs, wanted) for name, metric in self.metrics.items()}
 
         return self._runner.step(len(inputs), lambda part: self.model.prepared(inputs[part]), loss, seed)
 
 
-def prepared(model: Layer, batch: Data) -> Data:
-    """Return a batch as the model takes it: floating inputs in its dtype, inputs and targets on its backend."""
-    return Data(model.prepared(batch.inputs), _prepared_targets(model, batch.targets))
+def means_over(
+    loader: Loader, size: int, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric]
+) -> dict[str, float]:
+    """Return the mean loss and metrics over all examples, read `size` at a time, as inference."""
+    count, sums = len(loader), dict.fromkeys(("loss", *metrics), 0.0)
+    for first in range(0, count, size):
+        part = slice(first, min(first + size, count))
+        inputs, targets = loader.batch(part)
+        targets = _prepared_targets(model, targets)
+        outputs, _ = model.forward(model.prepared(inputs))
+        means = {"loss": loss(outputs, targets)[0], **{name: of(outputs, targets) for name, of in metrics.items()}}
+        for name, value in floats(means).items():
+            sums[name] += value * (part.stop - part.start)
+    return {name: total / count for name, total in sums.items()}
 
 
 def _prepared_targets(model: Layer, targets: Any) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from engine.backend import NUMPY, backend_of, check_together
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
-from engine.nn.advice import Guided, explained
 from engine.nn.operations import operations_for
 from engine.nn.operations.updates import (
     SQUARABLE,
@@ -33,25 +32,17 @@ from engine.nn.operations.updates import (
 from engine.nn.training.flat import GROUPS, FlatTensors
 
 Array = Any
-_RATE_NAMES = {"lr", "learning_rate", "rate"}
 LEAST_EPSILON = 1e-30  # of Adam and RMSProp: single precision has little smaller, and 0 / 0 is no number
 GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row groups at a time
 
 
-class Optimizer(Guided):
+class Optimizer:
     """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
 
-    Settings are given by name. Raises ConfigError for a learning rate among them, and for numbers without a name, of
-    which the first is the rate in other libraries.
+    Settings are given by name; the learning rate is not one of them.
     """
 
     slots: tuple[str, ...] = ()
-
-    def __new__(cls, *arguments: Any, **settings: Any) -> Self:
-        if settings.keys() & _RATE_NAMES or any(isinstance(value, int | float) for value in arguments):
-            rates = [value for name, value in settings.items() if name in _RATE_NAMES]
-            raise ConfigError(_where_the_rate_lives(cls.__name__, *rates, *arguments))
-        return super().__new__(cls)
 
     def __init__(self) -> None:
         self.steps = 0
@@ -59,7 +50,6 @@ class Optimizer(Guided):
         self._flat_parameters: FlatTensors | None = None  # for them, the state is flat, too
         self._flat_state: dict[str, FlatTensors] = {}
 
-    @explained
     def step(
         self,
         params: Mapping[str, Array],
@@ -75,11 +65,6 @@ class Optimizer(Guided):
         """
         if getattr(learning_rate, "shape", ()) != () or not 0 <= learning_rate < math.inf:
             raise ConfigError(f"the learning rate must be a finite number >= 0, not {learning_rate!r}")
-        if not isinstance(params, Mapping) or not isinstance(grads, Mapping):
-            raise ConfigError(
-                f"{type(self).__name__}.step: expected arrays by name, found {type(params).__name__} and "
-                f"{type(grads).__name__}; dx, grads = backward(dy), then step(model.named_parameters(), grads, rate)"
-            )
         missing = sorted(params.keys() - grads.keys())
         if missing:
             raise ConfigError(f"no gradient for {missing[:4]}")
@@ -360,21 +345,12 @@ class SharedRowsAdamW(AdamW):
         on_stretches(pool, table.size - shared_rows * width, STRETCH, step_others)
 
 
-def _where_the_rate_lives(optimizer: str, *given: Any) -> str:
-    rate = next((value for value in given if isinstance(value, int | float)), 0.001)
-    return (
-        f"{optimizer} takes no learning rate: give it to the trainer, Trainer(model, loss, {optimizer}(), {rate}), or "
-        f"to each step, step(model.named_parameters(), grads, {rate}); its other settings are given by name"
-    )
-
-
 def check_precision(params: Mapping[str, Array]) -> None:
     """Raise ConfigError for parameters in half precision, where most steps round to nothing and Adam's epsilon to 0."""
     for name, parameter in params.items():
         if parameter.dtype.itemsize < 4:
             raise ConfigError(
-                f"{name}: expected float32 or float64 to train, found {parameter.dtype}, which loses small steps; "
-                'train model.astype(np.float32) and save with dit.save(path, model, dtype="float16")'
+                f"{name}: expected float32 or float64 to train, found {parameter.dtype}, which loses small steps"
             )
 
 
@@ -402,6 +378,13 @@ def laid_out_like(parameter: Array, values: Array) -> Array:
 
 def global_norm(grads: Mapping[str, Any]) -> float:
     """Return the Euclidean norm of all gradients taken as one vector; finite for finite gradients."""
+    return float(unread_norm(grads))
+
+
+def unread_norm(grads: Mapping[str, Any]) -> Any:
+    """Return `global_norm`; that of flat gradients stays on their device, to be read with other numbers."""
+    if isinstance(grads, FlatTensors):
+        return backend_of(grads.whole).xp.linalg.norm(grads.whole.astype(np.float64))
     return math.hypot(*(_norm(gradient) for gradient in grads.values()))
 
 
@@ -430,14 +413,14 @@ def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
     if not math.isfinite(norm):
         raise TrainingError(f"clipping: expected finite gradients, found a norm of {norm}")
     if norm > limit:
-        for gradient in grads.values():
-            _scale(gradient, limit / norm)
+        scale_all(grads, limit / norm)
     return norm
 
 
-def _scale(gradient: Array, factor: float) -> None:
-    """Multiply in place, in double precision where the gradient's dtype has no such small factor."""
-    if factor < 1e4 * np.finfo(gradient.dtype).tiny:
-        gradient[...] = gradient.astype(np.float64) * factor
-    else:
-        gradient *= factor
+def scale_all(grads: Mapping[str, Any], factor: float) -> None:
+    """Multiply in place, in double precision where the gradients' dtype has no such small factor."""
+    for gradient in [grads.whole] if isinstance(grads, FlatTensors) else grads.values():
+        if factor < 1e4 * np.finfo(gradient.dtype).tiny:
+            gradient[...] = gradient.astype(np.float64) * factor
+        else:
+            gradient *= factor

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from engine.errors import ConfigError
-from engine.nn.advice import Guided, built_with_advice
 
 
-@built_with_advice
 @dataclass(frozen=True)
-class WarmupCosine(Guided):
+class WarmupCosine:
     """Linear rise to `peak` over `warmup` steps, then half a cosine down to `floor` at step `total`.
 
     The rise begins at `start` times the peak (default: peak / warmup). Raises ConfigError unless

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import ConfigError
-from engine.nn.advice import built_with_advice, check_whole
 from engine.nn.layer import Layer
-from engine.nn.layers.containers import Sequential, check_distinct
+from engine.nn.layers.containers import check_distinct
+from engine.nn.training.data import check_whole
 from engine.nn.training.optimizers import Optimizer, check_precision
 from engine.nn.training.parallel import GradientSource
 
 
-@built_with_advice
 @dataclass(frozen=True)
 class TrainerSettings:
     """Training settings; results depend on every field except `threads`.
@@ -42,28 +41,21 @@ class TrainerSettings:
 
 def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:
     """Raise ConfigError for an argument of `Trainer` that is of another kind or out of range."""
-    if not isinstance(model, Layer):
-        raise ConfigError(f"Trainer: model must be a layer, such as Sequential(...), not {model!r:.60}")
-    if not callable(loss) and not isinstance(loss, GradientSource):
-        raise ConfigError(f"Trainer: loss must be a function, such as mse or softmax_cross_entropy, not {loss!r:.60}")
-    if not isinstance(optimizer, Optimizer):
-        raise ConfigError(f"Trainer: optimizer must be one, such as Adam(), not {optimizer!r:.60}")
-    if isinstance(schedule, type):
-        raise ConfigError(f"Trainer: build the schedule, {schedule.__name__}(...), or give a rate such as 0.001")
-    if not callable(schedule) and not (isinstance(schedule, int | float) and 0 <= schedule < math.inf):
-        raise ConfigError(f"Trainer: schedule must be a rate >= 0, such as 0.001, or a function, not {schedule!r:.60}")
-    if not isinstance(settings, TrainerSettings | None):
-        raise ConfigError(f"Trainer: settings must be TrainerSettings(batch_size=32, ...), not {settings!r:.60}")
-    if not isinstance(metrics, Mapping | None) or not all(map(callable, (metrics or {}).values())):
-        raise ConfigError(f'Trainer: metrics must be functions by name, {{"accuracy": accuracy}}, not {metrics!r:.60}')
+    is_rate = isinstance(schedule, int | float) and 0 <= schedule < math.inf
+    are_functions = isinstance(metrics, Mapping | None) and all(map(callable, (metrics or {}).values()))
+    for name, value, fits, expected in (
+        ("model", model, isinstance(model, Layer), "a layer, such as Sequential(...)"),
+        ("loss", loss, callable(loss) or isinstance(loss, GradientSource), "a function, such as mse"),
+        ("optimizer", optimizer, isinstance(optimizer, Optimizer), "an optimizer, such as Adam()"),
+        ("schedule", schedule, is_rate or callable(schedule), "a rate >= 0, such as 0.001, or a function"),
+        ("settings", settings, isinstance(settings, TrainerSettings | None), "TrainerSettings(batch_size=32, ...)"),
+        ("metrics", metrics, are_functions, 'functions by name, such as {"accuracy": accuracy}'),
+    ):
+        if not fits:
+            raise ConfigError(f"Trainer: {name} must be {expected}, not {value!r:.60}")
     check_distinct(model.children())
-    last = list(model.layers.values())[-1:] if isinstance(model, Sequential) else []
-    name = getattr(loss, "__name__", "")
-    if name.endswith("_cross_entropy") and any(getattr(layer, "function", "") == "sigmoid" for layer in last):
-        raise ConfigError(f"Trainer: leave out the last layer, {last[0]!r}: {name} takes raw outputs")
     parameters = model.named_parameters()
-    kinds = {str(getattr(one, "dtype", type(one).__name__)): name for name, one in parameters.items()}
-    if len(kinds) > 1 or "list" in kinds:
+    if len(kinds := {str(one.dtype): name for name, one in parameters.items()}) > 1:
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
         raise ConfigError(f"Trainer: parameters must be arrays of one dtype, such as np.float32, not {found}")
     check_precision(parameters)

@@ -75,7 +75,7 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
 
 
 def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path) -> None:
-    for wrong, match in ((nn.SaveBest, r"build it, SaveBest\(\)"), ("print", "found 'print'")):
+    for wrong, match in ((nn.SaveBest, "found <class"), ("print", "found 'print'")):
         run = trainer()
         with pytest.raises(ConfigError, match=match):
             run.fit(DATA, 1, callbacks=[wrong])

@@ -39,7 +39,7 @@ def test_a_target_that_the_mask_forbids_is_refused() -> None:
 @pytest.mark.parametrize("targets", [np.array([[0.3], [2.0]]), np.array([0, 0])])
 def test_a_softmax_over_one_output_is_refused(targets: np.ndarray) -> None:
     """Its probability is 1 whatever the output is: such a training ran at loss 0 and learned nothing."""
-    with pytest.raises(ShapeError, match=r"at least 2 outputs, found 1.*use mse for numbers"):
+    with pytest.raises(ShapeError, match="at least 2 outputs, found 1"):
         nn.softmax_cross_entropy(np.zeros((2, 1)), targets)
 
 
