@@ -1,4 +1,4 @@
-"""Data sets: digits drawn by strokes, which need no download, and handwritten ones from files one has.
+"""Data sets: digits drawn by strokes, which need no download, and handwritten ones from your own files.
 
 from engine.nn import datasets
 train, held_out = datasets.digits()  # drawn, of 16x16 pixels

@@ -1,11 +1,11 @@
-"""What happens between the steps of a training run: one's own code, called by the trainer.
+"""Callbacks: your own code, which the trainer calls after each step and epoch.
 
     trainer.fit(data, 20, validation, callbacks=[print, SaveBest("best.dit")])
 
 A callback is a `Callback`, or a function that takes the record of each finished epoch, such as `print`. Callbacks
-run in the given order. A checkpoint says whether they have heard of its last epoch: if a run ends before all have,
-the resumed one calls them for that epoch again. What a callback of one's own needs from earlier epochs it should read
-from `trainer.history`, which is resumed too. `trainer.stop()` ends the run with this epoch.
+run in the given order. If a run ends before all of them were called for an epoch, the resumed run calls them for that
+epoch again. A callback that needs earlier epochs should read them from `trainer.history`, which is resumed too.
+`trainer.stop()` ends the run with this epoch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Arrays by name that lie one behind another in one array, so that an update of all of them is one kernel on a GPU."""
+"""Named arrays that are parts of one array, so that one kernel on a GPU updates all of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
 
 
 class FlatTensors(dict[str, Array]):
-    """Arrays by name, copies of `tensors`, which are views of `whole`, an array with one side.
+    """Copies of `tensors` by name, as views of the one-dimensional array `whole`.
 
-    Those of two and more sides come first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight
-    decay tells them apart by their sides.
+    Those of two or more dimensions come first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight
+    decay tells them apart by their dimensions.
     """
 
     def __init__(self, tensors: Mapping[str, Array]) -> None:
@@ -34,7 +34,7 @@ class FlatTensors(dict[str, Array]):
         super().__init__({name: views[name] for name in tensors})
 
     def like(self, tensors: Mapping[str, Array]) -> FlatTensors:
-        """Other arrays of these names and sides, laid out as these."""
+        """Return other arrays of these names and shapes, laid out as these."""
         ordered, backend = {}, backend_of_all(self)
         for name, own in self.items():
             order = _order(own)
@@ -43,7 +43,7 @@ class FlatTensors(dict[str, Array]):
         return FlatTensors(ordered)
 
     def zeros(self) -> FlatTensors:
-        """Zeros, laid out as these."""
+        """Return zeros, laid out as these."""
         return FlatTensors({name: backend_of_all(self).xp.zeros_like(array) for name, array in self.items()})
 
 
@@ -68,8 +68,8 @@ def laid_out(grads: Mapping[str, Array], parameters: Mapping[str, Array]) -> Map
 
 
 def _order(array: Array) -> list[int]:
-    """Return the sides of an array, the one with the largest step in memory first."""
-    return sorted(range(array.ndim), key=lambda side: (-array.strides[side], side))
+    """Return the axes of an array, the one with the largest stride first."""
+    return sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis))
 
 
 def _in_memory_order(array: Array) -> Array:
@@ -77,4 +77,4 @@ def _in_memory_order(array: Array) -> Array:
 
 
 def _back(order: list[int]) -> list[int]:
-    return [order.index(side) for side in range(len(order))]
+    return [order.index(axis) for axis in range(len(order))]

@@ -1,4 +1,4 @@
-"""Ctrl-C waits for what must not be done by halves: moved weights without their step number, for instance."""
+"""Holds Ctrl-C back while a change must not be cut short, such as moving the weights and counting the step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done. Outside the main thread, which alone hears of it, this does nothing."""
+    """Hold Ctrl-C back until the block is done. Outside the main thread, which alone gets it, this does nothing."""
     usual: Any = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(usual):
         yield

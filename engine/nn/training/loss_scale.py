@@ -1,4 +1,4 @@
-"""The factor of the loss in training with half precision, which could not hold its small gradients."""
+"""The factor on the loss in mixed precision, without which small gradients would become 0."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from engine.nn.operations.updates import (
 from engine.nn.training.flat import GROUPS, FlatTensors
 
 Array = Any
-LEAST_EPSILON = 1e-30  # of Adam and RMSProp: single precision has little smaller, and 0 / 0 is no number
+LEAST_EPSILON = 1e-30  # of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN
 GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row groups at a time
 
 

@@ -2,8 +2,8 @@
 
 `DataParallel` splits the batch into shards of fixed size, of which the last two share what is left over. Every shard
 runs forward and backward on its own replica, threads take whole shards, and gradients and running statistics add up in
-shard order. BatchNorm therefore normalises
-over a shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741). On a GPU equal shards are one pass.
+shard order. BatchNorm therefore normalises over a shard ("ghost batch norm", Hoffer et al. 2017, arXiv:1705.08741). On
+a GPU equal shards are one pass.
 """
 
 from __future__ import annotations

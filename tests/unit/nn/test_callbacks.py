@@ -48,9 +48,10 @@ def test_a_callback_hears_of_every_step_and_every_epoch() -> None:
     assert watcher.calls == [*steps[:3], ("epoch", 1), *steps[3:], ("epoch", 2)]
 
 
-def test_a_callback_can_end_the_run_and_a_later_fit_goes_on() -> None:
+@pytest.mark.parametrize("epochs", [3, 50])
+def test_a_callback_can_end_the_run_and_a_later_fit_goes_on(epochs: int) -> None:
     run, whole = trainer(), trainer()
-    assert len(run.fit(DATA, 50, callbacks=[Watcher(last_epoch=3)])) == 3
+    assert len(run.fit(DATA, epochs, callbacks=[Watcher(last_epoch=3)])) == 3
     assert len(run.fit(DATA, 5)) == 5
     whole.fit(DATA, 5)
     assert run.history == whole.history

@@ -170,29 +170,6 @@ def test_interrupts_are_held_back_only_where_there_are_any() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_failing_step_on_ctrl_c_leaves_the_running_statistics_alone() -> None:
-    norm = nn.BatchNorm(3)
-
-    def interrupted(outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
-        raise KeyboardInterrupt
-
-    run = nn.Trainer(nn.Sequential(norm, nn.Dense(3, 1, np.random.default_rng(0))), interrupted, nn.SGD(), 0.1)
-    with pytest.raises(KeyboardInterrupt):
-        run.fit(nn.Data(X, X[:, :1]), 1)
-    assert not norm.buffers["running_mean"].any()
-
-
-def test_a_run_ended_in_its_last_epoch_can_be_trained_on() -> None:
-    run = nn.Trainer(nn.Dense(3, 2, RNG), nn.softmax_cross_entropy, nn.SGD(), 0.1, nn.TrainerSettings(8))
-
-    class Stop(nn.Callback):
-        def on_epoch(self, trainer: Any, record: Any) -> None:
-            trainer.stop()
-
-    assert len(run.fit(DATA, 1, callbacks=[Stop()])) == 1
-    assert len(run.fit(DATA, 3)) == 3
-
-
 def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean() -> None:
     """The sums of an epoch were divided by all examples, whether its steps had added to them or not."""
     run = nn.Trainer(nn.Dense(3, 1, RNG), lambda y, t: (2.0, 0 * y), nn.SGD(), 0.1, nn.TrainerSettings(8))
