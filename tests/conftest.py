@@ -25,6 +25,7 @@ os.environ["LANGUAGE"] = "en"  # of the sentences, whatever the system's is
 
 # An example that takes long shows that the machine is busy, or that something compiles, and no fault.
 settings.register_profile("aino", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=100_000)
 settings.load_profile("aino")
 
 # The tests marked `quick`, as beginnings of paths below this folder: they start no process and no browser, and train

@@ -22,7 +22,7 @@ from engine.nn import dit
 from engine.nn.checkpoint import VALUES, read_checkpoint, write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
-from tests.hardening.target import Target
+from tests.hardening.broken_files import Target
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
 PREFIX = dit_file._PREFIX
