@@ -64,15 +64,22 @@ class Pool(Protocol):
 class SharedPlay(ABC):
     """A PlayBackend of `workers` workers, which live for the length of a call.
 
-    Where one is lost, or silent for `patience_s`, a new pool plays the missing games, and `tell` gets a message.
+    Where one is lost, silent for `patience_s`, or not up after `starting_s`, a new pool plays the missing games, and
+    `tell` gets a message.
     A call raises a worker's AinoError, or RunError once ATTEMPTS pools in a row have finished no game.
     """
 
-    def __init__(self, workers: int, tell: Tell = lambda text: None, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        workers: int,
+        tell: Tell = lambda text: None,
+        patience_s: float = PATIENCE_S,
+        starting_s: float = PATIENCE_S,
+    ) -> None:
         source_hash()  # before the sources on disk can change
         self._workers = workers
         self._tell = tell
-        self._patience_s = patience_s
+        self._patience_s, self._starting_s = patience_s, starting_s
 
     def __call__(self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop) -> None:
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
@@ -109,7 +116,7 @@ class SharedPlay(ABC):
 
     def _listen(self, pool: Pool, count: int, take: Callable[[Any], None], stop: Stop) -> None:
         """Let `count` workers play until all games are finished or `stop()`. Raises as `__call__`, and WorkerLost."""
-        heard = {0: time.monotonic()}
+        heard, up = {0: time.monotonic()}, set[int]()
         pool.start(0)  # alone until the kernels are compiled
         while not stop():
             playing = pool.playing()
@@ -118,13 +125,16 @@ class SharedPlay(ABC):
                 return
             if message is not None:
                 heard[message[0]] = now = time.monotonic()
+                up.add(message[0])
                 for worker in range(len(heard), count):
                     pool.start(worker)
                     heard[worker] = now
                 if message[1] is not None:
                     take(message[1])
-            if any(time.monotonic() - heard[worker] > self._patience_s for worker in playing):
-                raise WorkerLost(f"gave no answer for {self._patience_s:.0f} s")
+            for worker in playing:
+                limit_s = self._patience_s if worker in up else self._starting_s
+                if time.monotonic() - heard[worker] > limit_s:
+                    raise WorkerLost(f"gave no answer for {limit_s:.0f} s")
 
     def _count(self) -> int:
         """Workers of the call that begins now."""

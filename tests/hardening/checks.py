@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.hardening.targets import TARGETS
 
 FUZZED_FILES = 100_000  # of each format: the profile `long` of tests/conftest.py
-FUZZING = "tests/hardening/test_fuzzing.py::test_readers_refuse_broken_files_by_the_houses_own_errors"
+FUZZING = "tests/hardening/test_fuzzing.py::test_readers_refuse_broken_files_by_the_houses_own_errors[%s]"
 SMALL_KERNELS = ("-m", "plain", "-W", "ignore::RuntimeWarning")  # NumPy's scalars warn where words wrap around
 LINES, COUNT = 1_000_000, object()
 BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")
@@ -50,8 +50,12 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
         ),
         tests("plain-kernels", *SMALL_KERNELS, "tests/unit", NUMBA_DISABLE_JIT="1"),
         *(
-            Check(f"fuzz-{name}", 100 if quick else FUZZED_FILES, "files",
-                  module("pytest", "-q", "-n", 0, "--timeout=0", f"--hypothesis-profile={profile}", f"{FUZZING}[{name}]"))
+            Check(
+                f"fuzz-{name}",
+                100 if quick else FUZZED_FILES,
+                "files",
+                module("pytest", "-q", "-n", 0, "--timeout=0", f"--hypothesis-profile={profile}", FUZZING % name),
+            )
             for name in TARGETS
         ),
         check("fuzz-uci", LINES, 5_000, "lines", "tests.protocol.fuzz", "--lines", COUNT, *numbered),

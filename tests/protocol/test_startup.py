@@ -443,8 +443,9 @@ def test_six_impatient_starts_in_a_row_and_killed_compilers_end_in_a_complete_ca
     rng = random.Random(1)
     environment = {"AINO_CACHE_DIR": str(tmp_path)}
     command = [*COMMAND, "--config", os.devnull, *MATERIAL]
-    with chess.engine.SimpleEngine.popen_uci(command, env=child_environment() | environment, timeout=10.0) as engine:
-        engine.ping()  # python-chess waits ten seconds for an answer.
+    with chess.engine.SimpleEngine.popen_uci(command, env=child_environment() | environment, timeout=WAIT_S) as engine:
+        engine.ping()
+    assert not list(tmp_path.rglob("compiled-*")), "a GUI waits for ten seconds"
     for number in range(6):
         with AinoProcess(*MATERIAL, environment=environment) as aino:
             begun = time.monotonic()

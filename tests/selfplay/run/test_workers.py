@@ -72,10 +72,10 @@ def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expect
         finished.append(record.number)
         assert encode_record(record) == expected[record.number]
 
-    WorkerPool(2, told.append, patience_s=600 if number == signal.SIGKILL else 25)(task, NUMBERS, attack, never)
+    WorkerPool(2, told.append, patience_s=600 if number == signal.SIGKILL else 4)(task, NUMBERS, attack, never)
     assert sorted(finished) == list(NUMBERS)
     assert told
-    expected_end = "exit status -9" if number == signal.SIGKILL else "gave no answer for 25 s"
+    expected_end = "exit status -9" if number == signal.SIGKILL else "gave no answer for 4 s"
     assert [text for text in told if expected_end not in text] == []
 
 
@@ -195,7 +195,7 @@ class PretendedPlay(SharedPlay):
 
     def __init__(self, records: dict[int, bytes], poison: Sequence[int] = (), mute: bool = False) -> None:
         self.told: list[str] = []
-        super().__init__(2, self.told.append, patience_s=0.0 if mute else 600.0)
+        super().__init__(2, self.told.append, starting_s=0.0 if mute else 600.0)
         self.records, self.poison, self.mute = records, poison, mute
         self.poisoned: list[int] = []
         self.pools: list[PretendedPool] = []
