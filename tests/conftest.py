@@ -32,12 +32,12 @@ settings.load_profile("aino")
 # nothing. They are for the loop of editing and trying.
 QUICK = (
     "gradient/", "perft/", "unit/board/", "unit/evaluation/test_cache", "unit/evaluation/test_material", "unit/files/",
-    "unit/native/", "unit/nn/", "unit/search/", "unit/test_options", "protocol/test_parser",
+    "unit/native/", "unit/nn/", "unit/search/", "unit/tactics/test_mates", "unit/test_options", "protocol/test_parser",
     "selfplay/matches/test_statistics", "selfplay/records/",
 )  # fmt: skip
 NOT_QUICK = (
-    "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
-    "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook", "unit/nn/test_resuming",
+    "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_perf_map",
+    "unit/native/test_targets", "unit/native/test_whole", "unit/nn/test_examples", "unit/nn/test_notebook", "unit/nn/test_resuming",
     "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints",
     "unit/search/test_interrupts", "unit/search/test_walkers",
 )  # fmt: skip

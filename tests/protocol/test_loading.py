@@ -12,10 +12,10 @@ from engine.errors import DataError, NetFileError, blaming
 from engine.network import weights
 from engine.options import EngineOptions
 from engine.player import Engine
-from tests.commands.test_commands import aino
 from tests.new_process import wait_until
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from tests.protocol.lines import scored
+from tests.uci.tools.test_commands import aino
 from uci.main import main
 from uci.terminal.waiting import ready_engine
 

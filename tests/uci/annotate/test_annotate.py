@@ -15,7 +15,16 @@ from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchResult
 from tests.boards import board_after
-from tests.commands.scripted_reviews import FOOLS_MATE, RETI, ScriptedEngine, epd, read, review, script_for, steps_of
+from tests.uci.annotate.scripted_reviews import (
+    FOOLS_MATE,
+    RETI,
+    ScriptedEngine,
+    epd,
+    read,
+    review,
+    script_for,
+    steps_of,
+)
 from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page

@@ -11,7 +11,7 @@ from engine.board.pgn.game_reader import read_game_file, read_games
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.commands.scripted_reviews import steps_of
+from tests.uci.annotate.scripted_reviews import steps_of
 from uci.annotate.comments import add_comments, forget_review
 from uci.annotate.game_page import game_section
 from uci.annotate.review import GameReview, review_game

@@ -12,8 +12,8 @@ import pytest
 from engine.errors import DataError, NetFileError
 from engine.options import EngineOptions
 from tests.boards import board_after
-from tests.commands.terminal_game import Time
-from tests.commands.web_visit import WAIT_S, Tab, Visit, WebEngine, sans
+from tests.uci.play.terminal_game import Time
+from tests.uci.web.web_visit import WAIT_S, Tab, Visit, WebEngine, sans
 from uci.game.clock import GameClock, GameTime
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
@@ -99,7 +99,7 @@ async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tab: Tab, tm
 async def test_a_game_that_could_not_be_saved_is_saved_later(visit: Visit, tab: Tab, tmp_path: Path) -> None:
     """It counted as saved, and was lost with the program."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("tests.commands.web_visit.save_game", full_disk)
+        patched.setattr("tests.uci.web.web_visit.save_game", full_disk)
         await tab.played("e2e4")
         await tab.send("resign")
         assert "no space" in (await tab.state(lambda state: state["end"]))["saved"]

@@ -13,8 +13,8 @@ import chess
 import pytest
 
 from engine.search.limits import Limits
-from tests.commands.own_games import shelf_in, small_engine, whites
 from tests.new_process import wait_until
+from tests.uci.library.own_games import shelf_in, small_engine, whites
 from uci.annotate.review import review_game
 from uci.game.timed_game import Setup
 from uci.language import speak
@@ -30,7 +30,7 @@ import os, signal, sys, time
 from pathlib import Path
 from queue import SimpleQueue
 import uci.web.shelf as shelf
-from tests.commands.own_games import shelf_in
+from tests.uci.library.own_games import shelf_in
 shelf.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
 folder = Path(sys.argv[1])
 made = shelf_in(folder)
@@ -105,7 +105,7 @@ REVIEWING = """
 import sys, time
 from pathlib import Path
 from queue import SimpleQueue
-from tests.commands.test_background import Limits, BackgroundReviews, small_engine
+from tests.uci.library.test_background import Limits, BackgroundReviews, small_engine
 def tell():
     print("told", flush=True)
     time.sleep(600)  # in the middle of the first review

@@ -16,7 +16,7 @@ import pytest
 from engine.errors import DataError
 from tests.boards import board_after
 from tests.browser.test_games import PUZZLE
-from tests.commands.scripted_reviews import ScriptedEngine, epd, read, review
+from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review
 from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
 from uci.game.game_file import games_folder

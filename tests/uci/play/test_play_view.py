@@ -11,8 +11,8 @@ from rich.style import Style
 
 from engine.cli.console import say
 from tests.boards import board_after
-from tests.commands.terminal_game import FOOLS_MATE_NEXT, PLAIN
 from tests.new_process import largest_file
+from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, PLAIN
 from uci.game.game_file import game_from_board, save_game
 from uci.terminal.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board
 from uci.terminal.verdict import Verdict

@@ -1,4 +1,4 @@
-"""What the fuzzers and the poor environments have found, a test each."""
+"""Files that once ended a reader in a traceback or kept it busy for minutes, a test each; fuzzing has found them."""
 
 import contextlib
 import time

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from engine.search.limits import Limits
-from tests.commands.terminal_game import play
+from tests.uci.play.terminal_game import play
 from uci.game.level import DEFAULT_LEVEL, parse_level
 from uci.play.play import ask_choices, completions
 from uci.terminal.opening_names import book_move

@@ -5,7 +5,7 @@ import chess.pgn
 import pytest
 
 from tests.boards import board_after
-from tests.commands.terminal_game import Time
+from tests.uci.play.terminal_game import Time
 from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
 from uci.game.timed_game import Setup

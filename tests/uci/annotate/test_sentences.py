@@ -8,7 +8,7 @@ import pytest
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.commands.sentences import faults
+from tests.uci.annotate.sentences import faults
 from uci.annotate.review import MoveReview, review_game
 
 GAMES = """\

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from engine.errors import ConfigError, DataError
-from tests.commands.web_visit import Tab, Visit, sans
+from tests.uci.web.web_visit import Tab, Visit, sans
 from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN, REQUESTS, read_request
 from uci.web.server import BoardSocket
 

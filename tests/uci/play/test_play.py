@@ -18,8 +18,8 @@ from rich.console import Console
 from engine.board.fen import parse_fen
 from engine.options import EngineOptions
 from tests.boards import board_after, games_in, random_game
-from tests.commands.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
 from uci.game.ends import GameEnd
 from uci.game.game_file import saved_games
 from uci.game.move_input import read_human_move

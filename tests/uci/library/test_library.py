@@ -18,7 +18,7 @@ import pytest
 
 from engine.errors import DataError
 from tests.boards import board_after, games_in
-from tests.commands.own_games import GAMES, text_of, whites
+from tests.uci.library.own_games import GAMES, text_of, whites
 from uci.game.timed_game import Setup, TimedGame
 from uci.library.game_files import FoundGame, find_games, game_key
 from uci.library.index import INDEX, REVIEWS, GameIndex, Wanted

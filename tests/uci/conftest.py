@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.own_games import text_of
-from tests.commands.web_visit import Tab, Visit
+from tests.uci.library.own_games import text_of
+from tests.uci.web.web_visit import Tab, Visit
 from uci.library.index import GameIndex
 
 

@@ -14,7 +14,7 @@ import uci.annotate.annotate as annotate_command
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from tests.commands.scripted_reviews import FOOLS_MATE, RETI, ScriptedEngine, read, review
+from tests.uci.annotate.scripted_reviews import FOOLS_MATE, RETI, ScriptedEngine, read, review
 from uci.annotate.review import GameReview, review_game
 from uci.main import main
 from uci.terminal.reading import read_every_game

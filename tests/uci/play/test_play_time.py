@@ -10,8 +10,8 @@ from engine.cli.console import make_console
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.commands.terminal_game import Time, play
 from tests.protocol.fake_engine import FakeEngine
+from tests.uci.play.terminal_game import Time, play
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
