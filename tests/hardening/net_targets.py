@@ -169,7 +169,7 @@ def lc0_nets() -> Target:
     return Target(
         "pb",
         ".pb.gz",
-        (_saved("net.pb"), random_transformer(0, **TINY_TRANSFORMER)[0]),
+        (_saved("net.pb"), random_transformer(0, **TINY_TRANSFORMER)),
         load_net,
         (b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"),
         seal_lc0,

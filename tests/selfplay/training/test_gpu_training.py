@@ -54,7 +54,8 @@ def assert_near(model: Layer, other: Layer, tolerance: float = 1e-5) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shard_size", "precision", "tolerance"), [(16, "single", 1e-5), (8, "single", 1e-5), (16, "mixed", 1e-3)]
+    ("shard_size", "precision", "tolerance"),
+    [pytest.param(16, "single", 1e-5, marks=pytest.mark.slow), (8, "single", 1e-5), (16, "mixed", 1e-3)],
 )
 def test_fifty_steps_on_a_device_end_with_the_processors_weights(
     shard_size: int, precision: str, tolerance: float, positions: PositionSet, device: Device, tmp_path: Path

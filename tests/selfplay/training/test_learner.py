@@ -38,7 +38,7 @@ def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, r
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
 
 
-@pytest.mark.parametrize("net", ["16x2", "transformer-32x2"])
+@pytest.mark.parametrize("net", ["16x2", pytest.param("transformer-32x2", marks=pytest.mark.slow)])
 def test_overfits_one_game(net: str, positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     learner = small_learner(game, net, rate=3e-3)

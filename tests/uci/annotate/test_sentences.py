@@ -38,6 +38,7 @@ def reasons_of(move: MoveReview) -> list[str]:
     return [f"{move.number} {move.san} {move.reason}: {fault}" for fault in found]
 
 
+@pytest.mark.slow
 def test_every_reason_of_a_review_is_what_the_board_shows() -> None:
     """Two games between weak levels of Aino, in which many moves are bad."""
     sentences, wrong = 0, []
