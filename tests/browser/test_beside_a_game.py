@@ -20,9 +20,7 @@ def load(tab: Tab, text: str, steps: int) -> None:
     tab.wait_for(f"state.steps.length === {steps}")
 
 
-def test_other_good_moves_are_accepted_and_the_next_mistake_follows(
-    chromium: Chromium, tmp_path: Path, annotated_page: str
-) -> None:
+def test_other_good_moves_are_accepted_and_the_next_mistake_follows(chromium, tmp_path, annotated_page):
     (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
     page = chromium.open((tmp_path / "page.html").as_uri())
     ply = page.script("""(() => {

@@ -117,9 +117,7 @@ def test_a_page_speaks_the_first_known_language(wishes: tuple[str, ...], spoken:
     ("variables", "spoken"),
     [({"LANG": "de_AT"}, "de"), ({"LANGUAGE": "fr:de", "LANG": "x"}, "fr"), ({"LC_ALL": "C", "LANG": "fr"}, "en")],
 )  # fmt: skip
-def test_a_terminal_speaks_the_systems_language(
-    variables: dict[str, str], spoken: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_speaks_the_systems_language(variables, spoken, monkeypatch):
     for name in language._VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():

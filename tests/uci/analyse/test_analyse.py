@@ -96,9 +96,7 @@ BATCH = f"# mates\n\n{MATE_NEXT}\n8/8/8 w - - 0 1\n  \nno position\n# the last o
 
 
 @pytest.mark.parametrize("first", ["", "no position, and without a slash\n"])
-def test_bad_blank_and_comment_lines_do_not_end_a_batch(
-    first: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bad_blank_and_comment_lines_do_not_end_a_batch(first, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(first + BATCH))
     assert main(["analyse", "-", "--json", *FAST]) == 1
     output = capsys.readouterr()
@@ -112,9 +110,7 @@ def test_bad_blank_and_comment_lines_do_not_end_a_batch(
     assert output.err == ""
 
 
-def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(BATCH))
     assert main(["analyse", "-", *FAST]) == 1
     output = capsys.readouterr()

@@ -50,9 +50,7 @@ from uci.terminal.verdict import Verdict
         (0.0, 0.2, 0.3, None),  # 9...b5 of Morphy's Opera game: the least evil, and lost
     ],
 )
-def test_losses_have_names_and_the_only_good_move_of_an_open_game_is_praised(
-    loss: float, gap: float, chances: float, judgement: object
-) -> None:
+def test_losses_have_names_and_the_only_good_move_of_an_open_game_is_praised(loss, gap, chances, judgement):
     assert judge(loss, gap, chances) is judgement
 
 
@@ -67,9 +65,7 @@ def test_losses_have_names_and_the_only_good_move_of_an_open_game_is_praised(
         ((0.24, 0.24), 0.24, MISTAKE),
     ],
 )
-def test_two_looks_name_a_loss_that_exceeds_the_limit_in_both_by_a_margin(
-    losses: tuple[float, float], best: float, judgement: object
-) -> None:
+def test_two_looks_name_a_loss_that_exceeds_the_limit_in_both_by_a_margin(losses, best, judgement):
     assert judge_loss(losses, best) is judgement
 
 

@@ -57,9 +57,7 @@ def test_every_game_is_reviewed_whatever_stands_between_them(reviewed: Reviewed)
     assert [count for count in plies if count] == [3, 3, 3, 3, 2, 1]
 
 
-def test_letters_of_another_language_are_told_and_prose_is_a_fault(
-    reviewed: Reviewed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_letters_of_another_language_are_told_and_prose_is_a_fault(reviewed, capsys):
     first, second = reviewed("Two games:\n\n1. d4 d5 2. Sf3 Sf6 *\n\n1. d4 d5 2. c4 *\n", status=1)
     assert (first.end().ply(), second.end().ply()) == (4, 3)
     told = capsys.readouterr().err
@@ -68,9 +66,7 @@ def test_letters_of_another_language_are_told_and_prose_is_a_fault(
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
-def test_letters_of_names_survive_a_review_and_side_finds_them(
-    reviewed: Reviewed, tmp_path: Path, encoding: str
-) -> None:
+def test_letters_of_names_survive_a_review_and_side_finds_them(reviewed, tmp_path, encoding):
     text = '[White "Müller"]\n[Black "B"]\n\n1. e4 e5 2. Nf3 Nc6 *\n'
     (game,) = reviewed(text.encode(encoding), "--side", "müller")
     assert game.headers["White"] == "Müller"
@@ -102,9 +98,7 @@ def test_an_earlier_review_is_replaced_and_nothing_else(games: Path, capsys: pyt
     assert len(list(annotated(games))) == 2
 
 
-def test_one_side_is_judged_and_the_page_is_opened(
-    games: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_side_is_judged_and_the_page_is_opened(games, monkeypatch, capsys):
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     assert main(["annotate", str(games), "--nodes", "500", "--side", "Tartakower", "--open", *FAST]) == 0
@@ -123,9 +117,7 @@ def test_one_side_is_judged_and_the_page_is_opened(
     assert page_file.read_text(encoding="utf-8").count(" data-flipped aria") == 1
 
 
-def test_interrupt_keeps_the_finished_games(
-    games: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interrupt_keeps_the_finished_games(games, monkeypatch, capsys):
     def interrupted_in_the_second(engine: Engine, game: chess.pgn.Game, *rest: object) -> GameReview:
         if game.headers["Black"] != "?":
             raise KeyboardInterrupt
@@ -138,9 +130,7 @@ def test_interrupt_keeps_the_finished_games(
     assert "1 game in" in capsys.readouterr().out
 
 
-def test_interrupt_keeps_what_is_done_of_the_game_under_way(
-    games: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interrupt_keeps_what_is_done_of_the_game_under_way(games, monkeypatch, capsys):
     searches = 0
 
     def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
@@ -159,9 +149,7 @@ def test_interrupt_keeps_what_is_done_of_the_game_under_way(
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(
-    reviewed: Reviewed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(reviewed, capsys):
     impossible = '[White "X"]\n[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n*\n'
     unreadable = '[White "Y"]\n[SetUp "1"]\n[FEN "no position"]\n\n1. e4 *\n'
     variant = '[White "Z"]\n[Variant "Antichess"]\n\n1. e4 *\n'

@@ -87,9 +87,7 @@ def moves(board: chess.Board, text: str) -> list[chess.Move]:
 
 
 @pytest.mark.parametrize(("start", "played", "better", "mate_played", "mate_better", "sentence"), KNOWN)
-def test_known_positions_are_explained(
-    start: str, played: str, better: str, mate_played: int | None, mate_better: int | None, sentence: str
-) -> None:
+def test_known_positions_are_explained(start, played, better, mate_played, mate_better, sentence):
     board = position(start)
     lines = Lines(board, moves(board, played), moves(board, better), mate_played, mate_better)
     assert reason(lines) == sentence

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
 import chess
 import chess.pgn
@@ -57,9 +56,7 @@ def test_engine_begins_when_the_human_is_black() -> None:
         (["resign", "y"], {"human": chess.BLACK}, GameEnd("1-0", "you resigned"), 1),
     ],
 )
-def test_games_end_by_the_rules_and_by_resigning(
-    words: list[str], how: dict[str, Any], end: GameEnd, plies: int
-) -> None:
+def test_games_end_by_the_rules_and_by_resigning(words, how, end, plies):
     game, found, output = play(*words, **how)
     assert found == end
     assert len(game.board.move_stack) == plies
@@ -174,9 +171,7 @@ def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [f"fen {FOOLS_MATE_NEXT}", "load other.pgn"])
-def test_a_game_that_another_one_replaces_is_saved(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_game_that_another_one_replaces_is_saved(command, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other.pgn").write_text("1. d4 *\n")
@@ -244,9 +239,7 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("option", [("--chess960",), ()])
-def test_chess960_game_castles_and_reads_back(
-    option: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_chess960_game_castles_and_reads_back(option, tmp_path, monkeypatch, capsys):
     path = tmp_path / "game.pgn"
     castling = parse_fen("4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
     assert castling.is_castling(read_human_move(castling, "O-O"))

@@ -36,9 +36,7 @@ def test_every_package_with_a_command_runs_as_a_module(module: str) -> None:
     assert done.stdout.strip() == f"Aino {engine.__version__}"
 
 
-def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     for flag in ("--help", "--help-all"):
         with pytest.raises(SystemExit):
@@ -76,9 +74,7 @@ MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
         ("explain startpos --nodes 2 --evaluator material --out no/page.html", "No such file"),
     ],
 )  # fmt: skip
-def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(
-    words: str, named: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(words, named, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(words.split()) == 1
     (line,) = capsys.readouterr().err.splitlines()

@@ -78,9 +78,7 @@ def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.Capture
         (["info", "text.pb.gz"], "is not a net file (.dit, .pb, .pb.gz)"),
     ],
 )
-def test_what_cannot_be_converted_is_one_line_on_stderr(
-    net: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_converted_is_one_line_on_stderr(net, words, message, capsys, monkeypatch):
     monkeypatch.chdir(net.parent)
     (net.parent / "text.pb.gz").write_text("no net")
     before = sorted(net.parent.iterdir())

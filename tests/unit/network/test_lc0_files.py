@@ -115,9 +115,7 @@ def test_bytes_after_the_packed_file_are_refused(tmp_path: Path, good: dict[str,
         load_lc0(write(tmp_path, gzip.compress(file_bytes(good)) + b"more", "net.pb.gz"))
 
 
-def test_files_packed_in_several_parts_or_padded_with_zeros_are_read_as_lc0_reads_them(
-    tmp_path: Path, good: dict[str, Any]
-) -> None:
+def test_files_packed_in_several_parts_or_padded_with_zeros_are_read_as_lc0_reads_them(tmp_path, good):
     """Packers that use several threads write such files, and so do tapes and disks that hold whole blocks."""
     data = file_bytes(good)
     packed = gzip.compress(data[:999]) + gzip.compress(data[999:]) + bytes(512)
@@ -199,9 +197,7 @@ SIZED = ("input.weights", "residual.0.conv1.weights", "ip1_val_w", "ip1_val_b", 
         (lambda net: net["weights"]["value"]["bn_stddivs"].update(min_val=-1.0), "variances in value"),
     ],
 )
-def test_formats_we_lack_and_tensors_that_do_not_fit_are_refused_by_name(
-    tmp_path: Path, good: dict[str, Any], change: Callable[[dict[str, Any]], Any], message: str
-) -> None:
+def test_formats_we_lack_and_tensors_that_do_not_fit_are_refused_by_name(tmp_path, good, change, message):
     with refused(message):
         load_network(write(tmp_path, changed(good, change)))
 

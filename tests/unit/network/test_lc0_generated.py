@@ -67,9 +67,7 @@ def assert_close(found: NetAnswers, expected: NetAnswers, tolerance: float) -> N
 
 
 @pytest.mark.parametrize("input_format", INPUT_FORMATS[1:])
-def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_dit(
-    tmp_path: Path, input_format: int
-) -> None:
+def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_dit(tmp_path, input_format):
     """They were refused."""
     net = random_net(np.random.default_rng(11), policy="attention")
     (tmp_path / "first.pb").write_bytes(file_bytes(net))

@@ -4,7 +4,6 @@ convolutional policy, through the training path, the fused path and a trip throu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +38,7 @@ def trained(path: Path, masks: np.ndarray) -> NetAnswers:
 @pytest.mark.parametrize("limit", [64, EVERYTHING], ids=["some", "all"])
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("path_of", [trained, fused])
-def test_a_path_answers_as_lc0_does(
-    test_data: Path, net: str, limit: int | None, path_of: Callable[[Path, np.ndarray], NetAnswers]
-) -> None:
+def test_a_path_answers_as_lc0_does(test_data, net, limit, path_of):
     answers = read_answers(test_data, net, limit)
     assert len(answers.value) >= (limit or 250)
     assert_lc0s(path_of(test_data / "nets" / f"{net}.pb.gz", answers.masks), answers)
