@@ -99,29 +99,7 @@ def test_a_search_is_of_the_position_set_when_it_was_started():
         assert second.result(120).best_move in board.legal_moves
 
 
-@pytest.mark.parametrize("limits", [Limits(ponder=True, movetime_ms=60), Limits(ponder=True, nodes=10)])
-def test_pondering_waits_for_ponderhit_even_when_the_work_is_done(limits):
-    with engine() as player:
-        job = player.start(limits)
-        with pytest.raises(TimeoutError):
-            job.result(0.3)
-        player.ponderhit()
-        assert job.result(120).best_move is not None
-
-
 # ---- lines and results ----------------------------------------------------------------------------------------------
-
-
-def test_lines_are_complete_and_of_one_depth_and_begin_with_the_children():
-    result = search(chess.Board(), 400, multi_pv=5)
-    assert [info.multipv for info in result.infos] == [1, 2, 3, 4, 5]
-    assert len({info.depth for info in result.infos}) == 1
-    for info, child in zip(result.infos, result.children, strict=False):
-        assert tuple(info.pv) == child.pv
-        board = chess.Board()
-        for move in info.pv:
-            assert board.is_legal(move)
-            board.push(move)
 
 
 def test_children_tell_what_the_search_knows_of_them():

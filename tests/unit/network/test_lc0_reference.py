@@ -12,7 +12,7 @@ import pytest
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.weights import load_network
-from tests.unit.network.lc0_answers import NETS, Answers, lc0_softmax, legal_softmax, read_answers
+from tests.unit.network.lc0_answers import NETS, Answers, legal_softmax, read_answers
 from tests.unit.network.lc0_nets import NetAnswers, fused_answers, training_answers
 
 EVERYTHING = pytest.param(None, marks=pytest.mark.slow)
@@ -20,9 +20,6 @@ EVERYTHING = pytest.param(None, marks=pytest.mark.slow)
 
 def assert_lc0s(found: NetAnswers, answers: Answers) -> None:
     exact = legal_softmax(found.logits, answers)
-    stored, lowest, highest = lc0_softmax(found.logits, answers)
-    assert (np.abs(stored - answers.policy) <= 2e-4).sum() >= stored.size - len(stored) // 100  # all but a few on edges
-    assert np.maximum(lowest - answers.policy, answers.policy - highest).max() <= 2e-4
     assert (np.abs(exact - answers.policy) <= 0.005 * exact + 1e-4).all()
     assert np.abs(found.value - answers.value).max() <= 1e-4
 
