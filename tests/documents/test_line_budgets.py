@@ -6,7 +6,7 @@ from tests.documents.pages import ROOT
 
 # Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
 BUDGETS = {
-    ("engine", "selfplay", "uci"): 59_124,
+    ("engine", "selfplay", "uci"): 59_138,  # The search's tree has a room of its own, which costs 14 lines of imports.
     ("tests",): 43_801,
 }
 

@@ -1,4 +1,4 @@
-"""What lc0 printed about positions. Its exponential is up to 0.3% off, and its 16 bits store a probability to 2.4e-4."""
+"""What lc0 printed about positions. Its exponential is up to 0.3% off, and it stores a probability to 2.4e-4."""
 
 from __future__ import annotations
 
