@@ -128,7 +128,7 @@ def session_members(session: int) -> list[int]:
 def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -> None:
     process = start_generating(tmp_path / "workers")
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=200)
+    output, _ = process.communicate(timeout=400)
     assert process.returncode == INTERRUPTED
     assert "Traceback" not in output
     assert "was lost" not in output
@@ -143,7 +143,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     process = start_generating(tmp_path)
     assert len(session_members(process.pid)) >= 2
     process.kill()
-    process.communicate(timeout=200)
+    process.communicate(timeout=400)
     wait_until(lambda: not session_members(process.pid))
 
 
