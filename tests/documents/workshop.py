@@ -94,10 +94,10 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
     (r"report .*--live", "serves until Ctrl-C; tests/selfplay/report asks it"),
-    (r"play --web", "serves until Ctrl-C; tests/commands and tests/browser run it"),
+    (r"play --web", "serves until Ctrl-C; tests/uci and tests/browser run it"),
     (r"-m benchmarks\.(?!convert)|tests\.gradient", "minutes: its flags are tested"),
     (r"cupy|\[gpu", "needs a GPU; the tests run it on a stand-in"),
-    (r"aino warmup", "compiles every kernel; tests/commands runs it"),
+    (r"aino warmup", "compiles every kernel; tests/uci runs it"),
     (r"aino bench --signature", "tests/regression runs it"),
 )
 

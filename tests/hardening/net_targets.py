@@ -22,7 +22,7 @@ from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
 from engine.nn.training.checkpoint import VALUES, read_checkpoint, write_checkpoint
-from tests.hardening.target import Target
+from tests.hardening.broken_files import Target
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
 PREFIX = dit_file._PREFIX
@@ -153,7 +153,7 @@ def lc0_nets() -> Target:
     return Target(
         "pb",
         ".pb.gz",
-        (_saved("net.pb"), random_transformer(0, **TINY_TRANSFORMER)[0]),
+        (_saved("net.pb"), random_transformer(0, **TINY_TRANSFORMER)),
         load_net,
         (b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"),
         seal_lc0,

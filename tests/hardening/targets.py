@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests.hardening import game_targets, label_targets, net_targets, text_targets
-from tests.hardening.target import Target
+from tests.hardening.broken_files import Target
 
 TARGETS: dict[str, Callable[[], Target]] = {
     "fen": text_targets.fen,

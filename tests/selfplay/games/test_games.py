@@ -1,6 +1,5 @@
 """Self-play games: legal, reproducible, independent of their company; and their storage survives damage."""
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -255,8 +254,6 @@ def test_drawn_openings_are_balanced_and_repeatable(teacher_file: Path) -> None:
         draw_openings([teacher_file], 50, seed=4)
 
 
-def test_openings_command_writes_what_is_read(
-    aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
-) -> None:
+def test_openings_command_writes_what_is_read(aino_train, teacher_file, tmp_path):
     aino_train("openings", "--data", teacher_file, "--count", 1, "--out", tmp_path / "set.epd")
     assert [board.fen() for board in load_openings(tmp_path / "set.epd")] == [chess.STARTING_FEN]

@@ -42,6 +42,7 @@ def check_learning(run: RunFolder, generation: int) -> None:
         assert 0 <= scores["top1"] <= 1
 
 
+@pytest.mark.slow
 def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(folder, aino_train):
     flags = [*TINY_FLAGS, "--fit.positions=960", "--workers=1", "--gate.accept_score=0.01"]
     told = aino_train("loop", folder / "run", f"--net={NET}", *flags, "--generations", 2)

@@ -204,9 +204,7 @@ def stopped_after(calls: int) -> Callable[[], bool]:
     return lambda: next(left, True)
 
 
-def test_training_resumed_with_other_settings_begins_again(
-    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_training_resumed_with_other_settings_begins_again(played, tmp_path, capsys):
     for name in ("resumed", "straight"):
         shutil.copytree(played, tmp_path / name)
     assert not run_phase(open_run(tmp_path / "resumed"), Phase.FIT, stopped_after(5))

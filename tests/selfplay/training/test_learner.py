@@ -38,7 +38,7 @@ def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, r
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
 
 
-@pytest.mark.parametrize("net", ["16x2", "transformer-32x2"])
+@pytest.mark.parametrize("net", ["16x2", pytest.param("transformer-32x2", marks=pytest.mark.slow)])
 def test_overfits_one_game(net: str, positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     learner = small_learner(game, net, rate=3e-3)
@@ -136,9 +136,7 @@ def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str
 @pytest.mark.parametrize(
     ("kind", "shape"), [("convolution", (73, 8, 8)), ("classical", (POLICY_SIZE,)), ("attention", (4288,))]
 )
-def test_heads_as_lc0s_networks_have_them_are_trained(
-    positions: PositionSet, kind: str, shape: tuple[int, ...]
-) -> None:
+def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
     """A run that began with such a network failed at a scalar value and where moves left are missing, and trained
     other moves in a classical policy and in one of 73 planes."""
     batch, rng = one_batch(positions, 3), np.random.default_rng(4)
@@ -162,9 +160,7 @@ def test_heads_as_lc0s_networks_have_them_are_trained(
     ("target", "unknown", "loss"),
     [("policy", 0.0, "policy"), ("wdl", 0.0, "value"), ("moves_left", -1.0, "moves_left")],
 )
-def test_position_without_a_target_takes_no_part_in_its_loss(
-    positions: PositionSet, target: str, unknown: float, loss: str
-) -> None:
+def test_position_without_a_target_takes_no_part_in_its_loss(positions, target, unknown, loss):
     batch, known = one_batch(positions, 6), np.arange(6) % 2 == 1
     outputs = random_outputs(6, np.random.default_rng(2))
     whole = dual_head_loss(outputs, batch, LossWeights())[0].means
@@ -224,9 +220,7 @@ def test_held_out_scores_do_not_depend_on_threads(net: str, positions: PositionS
 @pytest.mark.parametrize(
     ("net", "flags"), [("16x1", ["--batch", 32]), ("sparse-128", ["--batch", 64, "--storage", "float16"])]
 )
-def test_pretrain_writes_a_network_and_resumes(
-    net: str, flags: list[object], aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
-) -> None:
+def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, teacher_file, tmp_path):
     words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", net, "--variations", 0.2, *flags]
     words += ["--positions", 320, "--run", tmp_path / "run"]
     assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")

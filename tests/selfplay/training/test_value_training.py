@@ -327,9 +327,7 @@ def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: Posit
         family_of(NET, "both")
 
 
-def test_pretrain_trains_one_part_after_the_other(
-    aino_train: Callable[..., str], teacher_file: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_pretrain_trains_one_part_after_the_other(aino_train, teacher_file, folder, tmp_path):
     policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
     common = ["--batch", 64, "--positions", 640]
     games = ["--data", teacher_file, "--heldout-share", 0.2]

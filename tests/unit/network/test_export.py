@@ -22,7 +22,7 @@ from engine.network.weights import FIRST_HEADS, default_net_path, load_network
 from engine.nn import dit
 from tests.boards import random_game
 from tests.documents.pages import blocks
-from tests.unit.network.lc0_plain import file_bytes, random_net
+from tests.unit.network.lc0_towers import file_bytes, random_net
 from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 POSITIONS = 10
@@ -72,9 +72,9 @@ def test_onnx_runtime_computes_what_plays(tmp_path: Path, boards: list[chess.Boa
     pytest.importorskip("onnx")
     source = tmp_path / "net.pb" if kind != "shipped" else default_net_path(entry="default_tower")
     if kind in TOWERS:
-        source.write_bytes(file_bytes(random_net(np.random.default_rng(11), **TOWERS[kind])[0]))
+        source.write_bytes(file_bytes(random_net(np.random.default_rng(11), **TOWERS[kind])))
     elif kind in TRANSFORMERS:
-        source.write_bytes(random_transformer(5, **KINDS[kind])[0])
+        source.write_bytes(random_transformer(5, **KINDS[kind]))
     export_net(source, tmp_path / "net.onnx")
     session = runtime.InferenceSession(str(tmp_path / "net.onnx"))
     names = [output.name for output in session.get_outputs()]

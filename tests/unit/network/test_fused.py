@@ -175,7 +175,10 @@ def test_folding_names_what_does_not_fit():
         FusedTower(tensors, replace(SMALL, activation="tanh"))
 
 
-@pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])
+SLOW_KINDS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("default sizes", "mish, classical policy")]
+
+
+@pytest.mark.parametrize("kind", ["attention policy", *SLOW_KINDS])
 def test_evaluations_allocate_nothing(kind):
     tower = fused(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
     leaves = new_leaf_batch(max(BATCHES))

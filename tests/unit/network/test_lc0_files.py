@@ -22,14 +22,14 @@ from engine.network.lc0.wire import encode, parse
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path, load_net, load_network
 from tests.unit.network.lc0_nets import fused_answers, random_masks
-from tests.unit.network.lc0_plain import file_bytes, random_net
+from tests.unit.network.lc0_towers import file_bytes, random_net
 
 MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def good() -> dict[str, Any]:
-    return random_net(np.random.default_rng(1), blocks=1)[0]
+    return random_net(np.random.default_rng(1), blocks=1)
 
 
 def write(folder: Path, data: bytes, name: str = "net.pb") -> Path:
@@ -115,9 +115,7 @@ def test_bytes_after_the_packed_file_are_refused(tmp_path: Path, good: dict[str,
         load_lc0(write(tmp_path, gzip.compress(file_bytes(good)) + b"more", "net.pb.gz"))
 
 
-def test_files_packed_in_several_parts_or_padded_with_zeros_are_read_as_lc0_reads_them(
-    tmp_path: Path, good: dict[str, Any]
-) -> None:
+def test_files_packed_in_several_parts_or_padded_with_zeros_are_read_as_lc0_reads_them(tmp_path, good):
     """Packers that use several threads write such files, and so do tapes and disks that hold whole blocks."""
     data = file_bytes(good)
     packed = gzip.compress(data[:999]) + gzip.compress(data[999:]) + bytes(512)
@@ -199,15 +197,13 @@ SIZED = ("input.weights", "residual.0.conv1.weights", "ip1_val_w", "ip1_val_b", 
         (lambda net: net["weights"]["value"]["bn_stddivs"].update(min_val=-1.0), "variances in value"),
     ],
 )
-def test_formats_we_lack_and_tensors_that_do_not_fit_are_refused_by_name(
-    tmp_path: Path, good: dict[str, Any], change: Callable[[dict[str, Any]], Any], message: str
-) -> None:
+def test_formats_we_lack_and_tensors_that_do_not_fit_are_refused_by_name(tmp_path, good, change, message):
     with refused(message):
         load_network(write(tmp_path, changed(good, change)))
 
 
 def test_gates_in_some_blocks_only_are_refused(tmp_path: Path) -> None:
-    net = random_net(np.random.default_rng(1), blocks=2)[0]
+    net = random_net(np.random.default_rng(1), blocks=2)
     with refused("in every block or none"):
         load_network(write(tmp_path, changed(net, drop("residual.1.se"))))
 
@@ -222,7 +218,7 @@ def test_thousands_of_empty_blocks_are_refused(tmp_path: Path, good: dict[str, A
 
 def test_a_net_without_formats_has_classical_heads(tmp_path: Path) -> None:
     kind: dict[str, Any] = {"policy": "classical", "value": "scalar", "moves_left": False, "gates": False}
-    net, _ = random_net(np.random.default_rng(2), **kind)
+    net = random_net(np.random.default_rng(2), **kind)
     wanted = load_lc0(write(tmp_path, file_bytes(net)))
     for change in (lambda net: net.update(format=None), form(network=1, policy=2, value=2)):
         assert load_lc0(write(tmp_path, changed(net, change))).config == wanted.config
