@@ -11,7 +11,7 @@ from engine.evaluation.protocol import Evaluator
 from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
-    from engine.network.tower.inference import Fused
+    from engine.network.fused.inference import Fused
 
 
 def make_evaluator(
@@ -81,7 +81,7 @@ def _tower_evaluator(net: Fused, net_path: str | Path | None, threads: int, back
         return on_processor
     from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
     from engine.network.tower.gpu import DeviceTower
-    from engine.network.weights import load_tower
+    from engine.network.weights import load_planes
 
-    tensors, config = load_tower(net_path)[0], net.config
+    tensors, config = load_planes(net_path)[0], net.config
     return DeviceEvaluator(on_processor, lambda: DeviceTower(tensors, config, backend), chooses)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
+from engine.network.families import planes_config_of
 from engine.network.input_formats import CLASSICAL
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import TransformerConfig, config_of
+from engine.network.transformer.model import TransformerConfig
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.training.family import Family
@@ -29,7 +30,7 @@ def net_of_model(model: Layer) -> str:
     """
     if isinstance(model, SparseNetwork):
         return str(sparse_config_of(model.config()))
-    config = config_of(model.config())
+    config = planes_config_of(model.config())
     if config.input_format != CLASSICAL:
         expected = f"input format {CLASSICAL}, of which training data are"
         raise ConfigError(f"a network to train needs {expected}, not {config.input_format}: {config.describe()}")

@@ -13,12 +13,12 @@ from threadpoolctl import threadpool_limits
 
 from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
 from engine.native.pool import ThreadPool
+from engine.network.families import PlanesConfig, build_network
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import float_planes
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.gpu import planes_on
 from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import NetworkConfig, build_network
 from engine.nn.averaging import refresh_statistics
 from engine.nn.layer import Layer
 from engine.nn.layer_gradients import floats
@@ -46,7 +46,7 @@ class TowerFamily(Family):
     clips = True
     on_device = True
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: PlanesConfig) -> None:
         self._config = config
         self.plays_on_device = isinstance(config, TowerConfig) and not config.policy_layers
 

@@ -197,7 +197,7 @@ def test_base_names_are_unique_inside_a_package(package: str) -> None:
         is_package = any(other.startswith(name + ".") for other in MODULES)
         if home.split(".")[0] == package and not is_package and home != "engine.nn.examples":
             homes.setdefault(base, []).append(home)
-    rooms = {f"engine.network.{room}" for room in ("tower", "transformer", "value", "policy", "lc0")}
+    rooms = {f"engine.network.{room}" for room in ("fused", "tower", "transformer", "value", "policy", "lc0")}
     shape = {"model", "features", "parameters", "inference", "gradients", "gpu"}
     twins = {base: found for base, found in homes.items() if len(found) > 1}
     assert not {base: found for base, found in twins.items() if base not in shape or not rooms.issuperset(found)}

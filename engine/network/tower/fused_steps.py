@@ -16,11 +16,11 @@ import numpy as np
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
-from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, answer_values, value_features
-from engine.network.tower.fused_policy import DENSE, LINEAR, ConvHead, PolicySpace, convolution_planes
-from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
+from engine.network.fused.convolution import BOARD, INNER, input_transform, multiply_places, output_transform
+from engine.network.fused.heads import ORIGIN, DenseHead, HeadSpace, OneByOne, answer_values, value_features
+from engine.network.fused.policy_heads import DENSE, LINEAR, ConvHead, PolicySpace, convolution_planes
+from engine.network.fused.smooth import MISH, RELU, mish_in_place
 from engine.network.tower.input_layer import InputLayer, convolve_masks
-from engine.network.tower.smooth import MISH, RELU, mish_in_place
 
 PADDED = np.int64(BOARD)  # Squares along a board with its border.
 

@@ -17,8 +17,8 @@ from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import input_format_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
-from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.planes import float_planes
 from engine.network.weights import load_network
 from tests.unit.network.lc0_kept import boards, check_answers
@@ -64,8 +64,8 @@ def test_generated_nets_answer_as_the_format_says_also_after_a_trip_through_our_
             assert np.ptp(expected["moves_left"]) > 0.1
             np.testing.assert_allclose(found.moves_left, expected["moves_left"], atol=0.01)
     for name, tolerance in (("net.dit", 0.0), *[("again.pb", 2e-2)] * (kind.get("blocks") != 0)):
-        write_tower(tmp_path / name, read_tower(path))
-        assert read_tower(tmp_path / name).config == read_tower(path).config
+        write_planes(tmp_path / name, read_planes(path))
+        assert read_planes(tmp_path / name).config == read_planes(path).config
         again = fused_answers(load_network(tmp_path / name), masks)
         np.testing.assert_allclose(again.logits, first.logits, atol=tolerance)
         np.testing.assert_allclose(again.value, first.value, atol=tolerance)
@@ -81,7 +81,7 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
     net["format"]["network_format"]["input"] = input_format
     tensors["input.weights"][:, 109] *= 0.01 if input_format >= 4 else 1.0  # the counter counts in hundreds
     (tmp_path / "net.pb").write_bytes(file_bytes(net))
-    write_tower(tmp_path / "again.pb", read_tower(tmp_path / "net.pb"))
+    write_planes(tmp_path / "again.pb", read_planes(tmp_path / "net.pb"))
     for name, tolerance in (("net.pb", 2e-4), ("again.pb", 2e-2)):
         leaves = leaves_of(boards()[:40], input_format)
         with closing(make_evaluator("network", tmp_path / name, backend="numpy")) as evaluator:
@@ -96,4 +96,4 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
             moves = expected["policy"][row, index[row, :count]]
             np.testing.assert_allclose(leaves.logits[row, :count], moves, atol=tolerance)
     with pytest.raises(ConfigError, match=f"not of input format {input_format}"):
-        write_tower(tmp_path / "net.dit", read_tower(tmp_path / "net.pb"))
+        write_planes(tmp_path / "net.dit", read_planes(tmp_path / "net.pb"))

@@ -20,10 +20,11 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
+from engine.network.families import build_network, layers_with, planes_config_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
-from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
@@ -31,9 +32,6 @@ from engine.network.transformer.maps import attention_maps
 from engine.network.transformer.model import (
     Transformer,
     TransformerConfig,
-    build_network,
-    config_of,
-    layers_with,
     policy_name,
 )
 from engine.network.weights import load_net
@@ -129,8 +127,8 @@ def test_layers_and_the_fused_path_agree_with_a_plain_reading_also_after_a_trip_
     model = layers_with(net.tensors, net.config)
     outputs, _ = model.forward(floats(masks).reshape(-1, 112, 8, 8).astype(np.float32))
     for suffix in (".dit", ".pb.gz"):
-        write_tower(tmp_path / f"again{suffix}", net)
-        assert read_tower(tmp_path / f"again{suffix}").config == net.config
+        write_planes(tmp_path / f"again{suffix}", net)
+        assert read_planes(tmp_path / f"again{suffix}").config == net.config
     heads = [(policy, value) for policy, value in zip(net.config.policy_heads, net.config.value_heads, strict=False)]
     for policy, value in heads:
         named = (FIELDS.get(policy, policy), value) if sizes["policy"] else ("", "")
@@ -153,7 +151,7 @@ def test_layers_and_the_fused_path_agree_with_a_plain_reading_also_after_a_trip_
 
 def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(tmp_path: Path) -> None:
     net = load_lc0(network_in(tmp_path, "dense, all heads"))
-    write_tower(tmp_path / "again.pb.gz", net)
+    write_planes(tmp_path / "again.pb.gz", net)
     again = load_lc0(tmp_path / "again.pb.gz")
     assert again.tensors.keys() == net.tensors.keys()
     for name, tensor in net.tensors.items():
@@ -315,7 +313,7 @@ def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp
 def test_sizes_of_other_types_are_refused(sizes: dict[str, Any]) -> None:
     """They were taken, and failed in the middle of a forward pass."""
     with pytest.raises(ConfigError, match=f"expected {next(iter(sizes))} "):
-        config_of({"layer": "transformer", **sizes})
+        planes_config_of({"layer": "transformer", **sizes})
 
 
 def test_encoders_whose_smolgen_has_its_usual_sizes_are_built() -> None:

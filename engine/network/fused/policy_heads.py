@@ -17,11 +17,11 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat
+from engine.network.fused.convolution import multiply_places, output_transform
+from engine.network.fused.heads import SQUARES, OneByOne, add_bias, convolve_squares
+from engine.network.fused.multiply import dense_rows
+from engine.network.fused.smooth import activate
 from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_INDEX
-from engine.network.tower.fused_heads import SQUARES, OneByOne, add_bias, convolve_squares
-from engine.network.tower.fused_winograd import multiply_places, output_transform
-from engine.network.tower.multiply import dense_rows
-from engine.network.tower.smooth import activate
 
 DENSE, LINEAR = np.int64(8), np.bool_(False)
 

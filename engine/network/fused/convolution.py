@@ -16,7 +16,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load
 from engine.native.memory import aligned_copy, aligned_zeros
-from engine.network.tower.multiply import Rows, multiply, packed
+from engine.network.fused.multiply import Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, output_tile
 
 BOARD = 10  # Squares along a padded board.

@@ -6,30 +6,29 @@ from pathlib import Path
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import load_tensors
+from engine.network.families import layers_with, planes_config
 from engine.network.input_formats import CLASSICAL
-from engine.network.lc0.reader import TowerFile, load_lc0
+from engine.network.lc0.reader import PlanesFile, load_lc0
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES, save_lc0
 from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import layers_with
-from engine.network.weights import tower_config
 from engine.nn import dit
 
 
-def read_tower(path: str | Path) -> TowerFile:
+def read_planes(path: str | Path) -> PlanesFile:
     """Read a tower from a file of either kind. Raises NetFileError for every fault and for anything but a tower."""
     path = Path(path)
     if is_lc0(path) or path.name.endswith(SUFFIXES):
         return load_lc0(path)
     header, tensors = load_tensors(path)
     try:
-        return TowerFile(tower_config(path, header), tensors, header["card"])
+        return PlanesFile(planes_config(path, header), tensors, header["card"])
     except NetFileError as error:
         message = f"{error}; only towers and transformers can be converted or exported, other nets only to .npz"
         raise NetFileError(path, error.expected, error.found, message) from error
 
 
-def write_tower(path: str | Path, tower: TowerFile) -> None:
+def write_planes(path: str | Path, tower: PlanesFile) -> None:
     """Write a tower in the format of the suffix of `path`: .dit, .pb or .pb.gz.
 
     Raises ConfigError for another suffix and for what the format cannot hold, NetFileError when the file cannot be

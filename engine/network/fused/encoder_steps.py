@@ -16,10 +16,10 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, minimum, splat, store
 from engine.native.memory import buffers
+from engine.network.fused.heads import ORIGIN, add_bias
+from engine.network.fused.multiply import BLOCK_LANES, Rows, dense_rows, multiply
+from engine.network.fused.smooth import activate, exp_lanes
 from engine.network.outputs import CHUNK
-from engine.network.tower.fused_heads import ORIGIN, add_bias
-from engine.network.tower.multiply import BLOCK_LANES, Rows, dense_rows, multiply
-from engine.network.tower.smooth import activate, exp_lanes
 
 SQUARES = np.int64(64)
 

@@ -13,11 +13,11 @@ from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, store
 from engine.native.memory import buffers
+from engine.network.fused.convolution import BOARD, INNER
+from engine.network.fused.multiply import Rows, dense_rows, multiply
+from engine.network.fused.smooth import activate
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.rows.wdl import softmax_of_3
-from engine.network.tower.fused_winograd import BOARD, INNER
-from engine.network.tower.multiply import Rows, dense_rows, multiply
-from engine.network.tower.smooth import activate
 
 ORIGIN = np.int64(0)
 HALVES = np.int64(2)  # A rank is two groups of four squares.
