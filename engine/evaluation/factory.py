@@ -23,7 +23,7 @@ def make_evaluator(
     blend: bool = True,
     heads: tuple[str, str] = ("vanilla", "winner"),
 ) -> Evaluator:
-    """Make an evaluator by name, or by the place of one's own (`load_own`). `net_path` is as in `load_net`, except
+    """Make an evaluator by name, or by the place of one's own (`load_custom`). `net_path` is as in `load_net`, except
     that one's own gets no weights where it stands for a shipped net. `hybrid_weight` is the share of material in
     `hybrid`, and `backend`, as in `get_backend`, is where a tower is evaluated.
 
@@ -34,11 +34,11 @@ def make_evaluator(
     option at fault.
     """
     if ":" in name:
-        from engine.evaluation.own import load_own
+        from engine.evaluation.custom import load_custom
         from engine.network.weights import is_default
 
         with blaming("evaluator"):
-            return load_own(name, None if is_default(net_path) else net_path)
+            return load_custom(name, None if is_default(net_path) else net_path)
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
     if name == "material":

@@ -10,11 +10,11 @@ from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, sho
 from engine.cli.setting_flags import add_flag, add_former, hide_seldom
 from engine.errors import ConfigError
 from engine.nn.loss_scale import PRECISIONS
+from selfplay.families.by_name import PARTS, family_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
-from selfplay.training.families import PARTS, family_of
+from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.losses import LossWeights, number_text
-from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 

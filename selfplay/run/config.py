@@ -16,9 +16,9 @@ from engine.files.settings_file import read_settings
 from engine.nn.loss_scale import PRECISIONS
 from engine.options.settings import REQUIRED, check_settings, help_of, setting
 from selfplay.data.split import HELD_OUT_SHARE
+from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.matches.statistics import Sprt
-from selfplay.training.families import run_family_of
 from selfplay.training.recipe import Recipe
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
@@ -181,7 +181,7 @@ class RunConfig:
     anchors: AnchorSettings = field(default_factory=AnchorSettings)
 
     def __post_init__(self) -> None:
-        family = run_family_of(self.net)
+        family = family_of(self.net)
         check_settings(self)
         for section, able in (("fit", family.on_device), ("games", family.plays_on_device)):
             if getattr(self, section).backend == "cupy" and not able:
@@ -202,7 +202,7 @@ SECTIONS: dict[str, type[Any]] = {
 
 def default_config(net: str) -> RunConfig:
     """Return the default configuration of a new run for a network. Raises ConfigError for the net."""
-    return RunConfig(net=net, fit=FitSettings.of(run_family_of(net).recipe))
+    return RunConfig(net=net, fit=FitSettings.of(family_of(net).recipe))
 
 
 def configured(values: Mapping[str, Any]) -> RunConfig:

@@ -18,7 +18,7 @@ import numpy as np
 from engine.errors import ConfigError, DataError
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, TRAINED_ON, data_files, reader_of
-from selfplay.data.label_sampler import LabelRows, held_out
+from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import (
     HELD_OUT_SHARE,
     Split,
@@ -35,6 +35,7 @@ from selfplay.data.split import (
 from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet, concatenate
+from selfplay.training.mixture import TrainingSet
 
 LEAST_GAMES = 2  # one to train on, one to hold out
 MOST_LOOKED_AT, MOST_SCORED = 1 << 20, 1 << 13  # rows of a label folder, to find those that are scored
@@ -97,9 +98,10 @@ class TrainingData:
     hold; of a label folder, which may grow, what its labels were made from. `names` are the files' names by kind.
     """
 
-    sets: tuple[PositionSet | LabelRows, ...]
+    sets: tuple[TrainingSet, ...]
     shares: tuple[float, ...]
-    heldout: PositionSet | LabelRows
+    heldout: TrainingSet
+    heldout_name: str = ""  # only scores on the same positions can be compared
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -117,7 +119,7 @@ class _File:
     def positions(self) -> int:
         if isinstance(self.content, LabelFolder):
             return self.content.published.values + self.content.published.scored
-        return int(np.count_nonzero(self.content.usable))
+        return self.content.n_usable
 
     @property
     def fingerprint(self) -> str:
@@ -166,11 +168,15 @@ def load_training_data(
         names.setdefault(one.kind, []).append(one.path.name)
     games, folders = ([one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True))
     given = read_heldout(files.heldout, cache) if files.heldout else None
-    heldout, split = (
-        _hold_out_games(games, files, given, tell) if games else _hold_out_labels(folders[0].content, files)
-    )
+    heldout: TrainingSet
+    if games:
+        heldout, split = _hold_out_games(games, files, given, tell)
+        name = fingerprint(heldout)
+    else:
+        heldout, split, name = _hold_out_labels(folders[0].content, files)
     if given is not None:
         heldout, split = given, replace(split, keys=np.unique(position_keys(given)[given.usable]))
+        name = fingerprint(given)
         tell(f"{files.heldout}: {given.n_games:,} games are held out")
     used = [one for one in games + folders if one.positions]
     weights = _weights(used, files.data)
@@ -178,7 +184,7 @@ def load_training_data(
     weighted = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind == FOLDER]
     pairs += _label_sets(weighted, files.scored_share, split, tell)
     sets, shares = zip(*pairs, strict=True) if pairs else ((), ())
-    return TrainingData(sets, shares, heldout, fingerprints, names)
+    return TrainingData(sets, shares, heldout, name, fingerprints, names)
 
 
 def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
@@ -218,15 +224,16 @@ def _hold_out_games(
     return heldout, split
 
 
-def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows, Split]:
-    """Return (the first rows of held-out roots, what training skips) of a label folder, where no games are given."""
+def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows, Split, str]:
+    """Return (the first rows of held-out roots, what training skips, their name) of a label folder, without games."""
     rows = np.ascontiguousarray(folder.values[:MOST_LOOKED_AT])
     if not len(rows):
         raise ConfigError(f"{folder.folder}: no labels to hold out")
     split = Split(max(root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1))
     heldout = rows[held_out(rows, split)][:MOST_SCORED]
     keys = np.unique(keys_of_rows(heldout, folder.folder))
-    return LabelRows.of_folder(folder, heldout), replace(split, keys=keys)
+    name = hashlib.sha256(np.ascontiguousarray(heldout).tobytes()).hexdigest()[:16]
+    return LabelRows.of_folder(folder, heldout), replace(split, keys=keys), name
 
 
 def _label_sets(
@@ -242,8 +249,8 @@ def _label_sets(
         total = sum(weight for folder, weight in folders if getattr(folder.published, name)) or 1.0
         for folder, weight in folders:
             rows = LabelRows.of_folder(folder, getattr(folder, name), split)
-            tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
-            if rows.n_positions:
+            tell(f"{folder.folder.name}: {rows.n_usable:,} {name} labels")
+            if rows.n_usable:
                 found.append((rows, part * weight / total))
     scale = sum(weight for _, weight in folders) / (sum(share for _, share in found) or 1.0)
     return [(rows, share * scale) for rows, share in found]

@@ -28,7 +28,7 @@ SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "threads"
 RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
-RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
+RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.families", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.language", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.games": RECORDS,
     "selfplay.teachers": MATCHES | {"selfplay.data", "selfplay.matches"},
     "selfplay.training": TRAINING,
+    "selfplay.families": TRAINING | {"selfplay.training"},
     "selfplay.matches": MATCHES | {"selfplay.data"},
     "selfplay.suites": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,

@@ -2,7 +2,7 @@
 
 Between the Winograd products of two layers, each position in turn goes through inverse transform, bias, gate, skip,
 activation and the transform for the next layer, while its board stays in the first-level cache. ReLU is part of these
-steps; mish costs more than they do and is a separate pass over the board. `fused_winograd.py` describes the layout of
+steps; mish costs more than they do and is a separate pass over the board. `fused.convolution` describes the layout of
 boards and products. Arrays are flat float32 unless a shape is given; `start` is the index of a position's first float;
 `smooth` is None for ReLU and True for mish.
 """

@@ -9,9 +9,9 @@ import pytest
 from benchmarks.convert_games import converted
 from selfplay.data.drawn_positions import draw_openings
 from selfplay.data.pgn import read_pgn
-from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import read_teacher
 from selfplay.data.text_files import numbered_lines
+from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 

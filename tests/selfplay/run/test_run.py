@@ -15,6 +15,7 @@ from engine.errors import ConfigError, RunError
 from engine.nn import dit
 from engine.options.settings import help_of
 from selfplay.commands import loop, pretrain
+from selfplay.families.by_name import family_of
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
@@ -23,7 +24,6 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
-from selfplay.training.families import family_of
 from tests.selfplay.run.crews import (
     TINY,
     TINY_FLAGS,

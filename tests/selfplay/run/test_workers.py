@@ -16,6 +16,7 @@ import pytest
 from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, NetFileError, RunError
 from engine.nn import dit
+from selfplay.families.by_name import family_of
 from selfplay.games.gate_game import GateRecord
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.main import main
@@ -25,7 +26,6 @@ from selfplay.run.gating import GateTask
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
-from selfplay.training.families import family_of
 from tests.new_process import wait_until
 from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, stored_games, tiny_task
 

@@ -12,15 +12,17 @@ from engine.native.memory import buffers
 from engine.network.policy.features import Sight
 from engine.network.policy.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
-from selfplay.data.label_sampler import LabelRows, LabelSampler, held_out
-from selfplay.data.order import RowOrder
-from selfplay.data.sparse_sampler import new_sparse_batch
+from selfplay.data.label_rows import LabelRows, held_out
+from selfplay.families.planes.planes_family import PlanesMixture
+from selfplay.families.policy.label_sampler import LabelSampler
+from selfplay.families.policy.sparse_family import SparseMixture
+from selfplay.families.policy.sparse_sampler import new_sparse_batch
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import fields_of
+from selfplay.records.order import RowOrder
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.teachers.draw_sources import games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, draw_chunk
-from selfplay.training.mixture import Mixture, SparseMixture
 
 HELD_OUT, TRAINED = 700, 20_000  # roots
 
@@ -140,7 +142,7 @@ def test_mixture_draws_labels_beside_games(drawn):
     batch = SparseMixture(sets, [0.75, 0.25], 64, seed=1).batch(3)
     assert 8 <= np.count_nonzero(batch.n_moves) <= 16
     with pytest.raises(ConfigError, match="sparse"):
-        Mixture(sets, [0.75, 0.25], 64, seed=1)
+        PlanesMixture(sets, [0.75, 0.25], 64, seed=1)
 
 
 def test_the_policy_part_can_be_trained_on_scored_moves_alone():

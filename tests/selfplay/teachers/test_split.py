@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfplay.data.label_sampler import LabelRows, LabelSampler
+from selfplay.data.label_rows import LabelRows
 from selfplay.data.pgn import read_pgn
-from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.data.split import (
     HELD_OUT_SHARE,
     Split,
@@ -24,6 +23,8 @@ from selfplay.data.split import (
     unseen,
     without_held_out,
 )
+from selfplay.families.policy.label_sampler import LabelSampler
+from selfplay.families.policy.sparse_sampler import new_sparse_batch
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
 from selfplay.run.config import default_config

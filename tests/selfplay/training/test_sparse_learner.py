@@ -17,15 +17,14 @@ from engine.network.policy.moves import look
 from engine.network.policy.parameters import PARAMETERS, SparseConfig
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
-from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.families.by_name import family_of, net_of_model
+from selfplay.families.policy.sparse_family import SparseHeldOut, SparseMixture, SparsePass, loss_sums
+from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
-from selfplay.training.families import family_of, net_of_model
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
-from selfplay.training.mixture import SparseMixture
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
 from tests.selfplay.conftest import games_of
 from tests.unit.network.sparse_arithmetic import sparse_network
 from tests.unit.network.test_sparse import versions_of

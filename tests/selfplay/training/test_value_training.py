@@ -22,21 +22,21 @@ from engine.network.value.parameters import (
     ValueTables,
 )
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
-from selfplay.data.label_sampler import LabelRows, held_out, targets_at
-from selfplay.data.order import GroupOrder
+from selfplay.data.label_rows import LabelRows, held_out, targets_at
 from selfplay.data.split import Split, root_limit
-from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
+from selfplay.families.by_name import family_of
+from selfplay.families.value.value_family import ROWS, ValueHeldOut, ValuePass, part_bounds, tables_of
+from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.calibration import MOVE_SCORES
 from selfplay.records.label_folder import LabelFolder, fields_of, leads_of
+from selfplay.records.order import GroupOrder
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import NEAR_BEST
-from selfplay.training.families import family_of
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
-from selfplay.training.value_trunk import ROWS, ValueHeldOut, ValuePass, part_bounds, tables_of
 from tests.selfplay.teachers.nets import material_labels
 from tests.selfplay.training.learners import (
     assert_checkpoint_continues,

@@ -38,7 +38,7 @@ from engine.network.weights import load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from selfplay.training.families import net_of_model
+from selfplay.families.by_name import net_of_model
 from tests.unit.network.fused_tower import infer
 from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
 from tests.unit.network.lc0_transformers import DENSE, KINDS, plain_transformer, random_transformer

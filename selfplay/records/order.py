@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from engine.board.attacks import ONE
 from engine.native.jit import kernel
-from selfplay.records.positions import PositionSet, offsets
 
 ORDER_VERSION = 2  # raise it when a seed gives another order: interrupted fits then begin again
 ROUNDS = 4  # rounds of the Feistel network
 ROUND_KEY = np.uint64(0x9E3779B1)
+
+
+class Groups(NamedTuple):
+    """How many positions a batch takes together, which share work."""
+
+    games: int = 1  # of one game
+    rows: int = 1  # consecutive rows of labels
+    whole: bool = False  # whole groups of siblings instead, where labels come in groups
 
 
 class RowOrder:
@@ -106,8 +115,9 @@ class GameOrder:
     them. Skips up to group - 1 usable positions at the end of the set.
     """
 
-    def __init__(self, positions: PositionSet, seed: int, group: int = 1) -> None:
-        self._members = _spread(positions, group)
+    def __init__(self, usable: np.ndarray, game_first: np.ndarray, seed: int, group: int = 1) -> None:
+        """usable, game_first: as in `PositionSet`."""
+        self._members = _spread(usable, game_first, group)
         self._order = RowOrder(len(self._members), seed, group)
 
     def __len__(self) -> int:
@@ -118,18 +128,18 @@ class GameOrder:
         return self._members[self._order.draw(first, count)].astype(np.int64)
 
 
-def _spread(positions: PositionSet, group: int) -> np.ndarray:
+def _spread(usable: np.ndarray, game_first: np.ndarray, group: int) -> np.ndarray:
     """Usable positions in an order whose every `group` ones in a row lie far apart in their game, or in two of them.
 
     Of a game with m usable positions every k-th from the first comes first, with k = ceil(m / group), then every k-th
     from the second, and so on.
     """
-    members = np.flatnonzero(positions.usable).astype(np.uint32 if positions.n_positions < 2**32 else np.uint64)
+    members = np.flatnonzero(usable).astype(np.uint32 if len(usable) < 2**32 else np.uint64)
     if group == 1:
         return members
-    counts = np.diff(np.searchsorted(members, positions.game_first))
+    counts = np.diff(np.searchsorted(members, game_first))
     game = np.repeat(np.arange(len(counts)), counts)
-    rank = np.arange(len(members)) - offsets(counts)[game]
+    rank = np.arange(len(members)) - (np.cumsum(counts) - counts)[game]
     spread = members[np.lexsort((rank, rank % -(-counts // group)[game], game))]
     spread[: len(spread) // group * group].reshape(-1, group).sort(axis=1)
     return spread

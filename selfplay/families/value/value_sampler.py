@@ -6,19 +6,18 @@ groups of consecutive rows, and list what changes from one position to the next 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.board.layout import KEY, ROW_WORDS, SIDE
-from engine.errors import ConfigError, DataError
+from engine.errors import DataError
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.network.rows.men import men_bucket
 from engine.network.value.features import MAX_VIEW, write_view_of
 from engine.network.value.parameters import VALUE_ROWS
-from selfplay.data.label_sampler import LabelRows, is_held_out, targets_at, write_target
+from selfplay.data.label_rows import LabelRows, is_held_out, targets_at, write_target
 from selfplay.data.split import Split
 from selfplay.records.label_folder import follows_of
 from selfplay.records.packed import unpack_row
@@ -123,11 +122,3 @@ def _list_changes(batch, slot, first, side, marks):
         batch.n_coming[slot, side], batch.n_going[slot, side] = coming, going
     for i in range(first, first + n_before):
         marks[before[i]] = False
-
-
-def label_rows_only(sets: Sequence[object]) -> list[LabelRows]:
-    """Return the sets, which must all be label rows. Raises ConfigError for others."""
-    found = [one for one in sets if isinstance(one, LabelRows)]
-    if len(found) < len(sets):
-        raise ConfigError("a value trunk is trained on label folders alone (aino-train teach)")
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from typing import Any
@@ -27,10 +27,18 @@ from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_en
 from engine.nn.operations import operations_on
 from engine.nn.optimizers import AdamW, Optimizer
 from engine.nn.parallel import DataParallel, GradientSource, StepResult
-from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch, part_of
-from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.families.planes.planes_sampler import (
+    MIRROR,
+    SWAP_COLOURS,
+    PositionSampler,
+    TrainingBatch,
+    new_training_batch,
+)
+from selfplay.records.positions import PositionSet
+from selfplay.training.family import HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
-from selfplay.training.mixture import AnySet, Mixture
+from selfplay.training.mixture import Batches, TrainingSet, part_of, sets_of
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
@@ -39,7 +47,7 @@ CHUNK = 256  # positions of one forward pass
 RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
 
 
-class TowerFamily(Family):
+class PlanesFamily(LayersFamily):
     """Towers, such as 64x6, and transformers, such as transformer-128x4x8."""
 
     recipe = TOWER_RECIPE
@@ -53,11 +61,11 @@ class TowerFamily(Family):
     def build(self, rng: np.random.Generator) -> Layer:
         return build_network(self._config, rng)
 
-    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Mixture:
-        return Mixture(data.sets, data.shares, settings.batch_size, seed)
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> PlanesMixture:
+        return PlanesMixture(data.sets, data.shares, settings.batch_size, seed)
 
     def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        return TowerGradients(model, settings)
+        return PlanesGradients(model, settings)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         return AdamW(weight_decay=settings.weight_decay)
@@ -68,9 +76,26 @@ class TowerFamily(Family):
             backend, batches = backend_of_all(model.named_parameters()), islice(coming, RECALIBRATION_BATCHES)
             refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))
 
-    def heldout(self, positions: AnySet, limit: int) -> TowerHeldOut:
+    def heldout(self, positions: TrainingSet, limit: int) -> LayersHeldOut:
         """Return a held-out sample as planes. Raises ConfigError for single positions."""
-        return TowerHeldOut(positions, limit)
+        return LayersHeldOut(positions, limit)
+
+
+# ---- batches ------------------------------------------------------------------------------------------------------
+
+
+class PlanesMixture(Batches):
+    """Batches of planes; arguments and errors as `Batches`. Rejects single positions: no history."""
+
+    def __init__(self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
+        sets = sets_of(PositionSet, sets, "towers are trained on whole games: a label folder teaches sparse networks")
+        super().__init__(sets, shares, batch_size, seed, new_training_batch(batch_size))
+
+    def sampler(self, one: Any) -> PositionSampler:
+        return PositionSampler(one)
+
+    def changes(self, rng: np.random.Generator, one: Any, numbers: np.ndarray) -> np.ndarray:
+        return rng.choice(np.array([0, MIRROR, SWAP_COLOURS, MIRROR | SWAP_COLOURS], np.uint8), len(numbers))
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------
@@ -81,7 +106,7 @@ def planes_of(masks: np.ndarray, backend: Backend = NUMPY) -> Array:
     return float_planes(masks) if backend is NUMPY else planes_on(backend, masks)
 
 
-class TowerGradients(GradientSource):
+class PlanesGradients(GradientSource):
     """Gradients of the dual-head loss; batches are `TrainingBatch`, metrics those of `LossSums`."""
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
@@ -175,7 +200,7 @@ def _known_difference(output: Array, target: np.ndarray, known: np.ndarray) -> t
 class PlanesHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as planes."""
 
-    def __init__(self, positions: AnySet, limit: int = 8192) -> None:
+    def __init__(self, positions: TrainingSet, limit: int = 8192) -> None:
         games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         batch = new_training_batch(len(numbers))
@@ -184,8 +209,8 @@ class PlanesHeldOut(HeldOut):
         self._parts = [part_of(batch, first, first + CHUNK) for first in starts]
 
 
-class TowerHeldOut(PlanesHeldOut):
-    """Scores towers."""
+class LayersHeldOut(PlanesHeldOut):
+    """Scores towers and transformers."""
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model in inference mode; the same for any number of threads."""

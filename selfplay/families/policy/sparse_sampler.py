@@ -13,7 +13,7 @@ from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.policy.features import Sight
 from engine.network.policy.moves import look
-from selfplay.data.sampler import PROBABILITY_UNIT, games_of, replay_from
+from selfplay.families.planes.planes_sampler import PROBABILITY_UNIT, games_of, replay_from
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import moves_left_target, wdl_from_score
 

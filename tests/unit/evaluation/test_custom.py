@@ -16,9 +16,9 @@ from engine import Engine, EngineOptions, Limits
 from engine.cli.option_forms import uci_lines
 from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
 from engine.evaluation import guest as guest_module
+from engine.evaluation.custom import GuestEvaluator, PlanesEvaluator, board_planes, legal_policy, load_custom
 from engine.evaluation.guest import Guest
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.own import GuestEvaluator, PlanesEvaluator, board_planes, legal_policy, load_own
 from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
@@ -113,7 +113,7 @@ def test_a_class_in_the_current_folder_is_an_evaluator() -> None:
         assert engine.search(Limits(nodes=30)).best_move in chess.Board().legal_moves
         engine.set_options(EngineOptions(evaluator="material", threads=1))
         assert engine.evaluator.name == "material"
-    assert load_own("somebodys_module:evaluator").name == "material"
+    assert load_custom("somebodys_module:evaluator").name == "material"
 
 
 def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> None:
@@ -136,7 +136,7 @@ def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> 
 )
 def test_what_is_no_evaluator_is_said(place: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        load_own(place)
+        load_custom(place)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="removes the current folder")
@@ -146,7 +146,7 @@ def test_in_a_folder_that_was_removed_nothing_is_an_evaluator(tmp_path: Path, mo
     monkeypatch.chdir(folder)
     folder.rmdir()
     with pytest.raises(ConfigError, match="FileNotFoundError"):
-        load_own("somebodys_module:Net")
+        load_custom("somebodys_module:Net")
 
 
 # ---- networks that are wrong ----------------------------------------------------------------------------------------
@@ -344,7 +344,7 @@ def test_a_class_that_is_never_made_is_given_up(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(guest_module, "LONGEST_START_S", 0.1)
     monkeypatch.setattr(guest_module, "PATIENCE_S", 0.1)
     with pytest.raises(EvaluatorError, match="wrong_module:Never has not answered"):
-        load_own("wrong_module:Never")
+        load_custom("wrong_module:Never")
 
 
 @pytest.mark.usefixtures("wrong_module")
@@ -362,7 +362,7 @@ def test_kernels_are_compiled_and_rehearsed_without_somebodys_code() -> None:
     choice = json.loads(place.choice)
     assert "wrong_module" not in place.choice
     assert "somebodys.dit" not in place.choice
-    assert load_own(choice["evaluator"]).name == "own"
+    assert load_custom(choice["evaluator"]).name == "own"
     network, asked = answering(), []
     with Engine(
         EngineOptions(hash_mib=8), PlanesEvaluator(lambda planes: asked.append(0) or network(planes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import load_tensors
 from engine.network.families import planes_config_of
 from engine.network.input_formats import CLASSICAL
@@ -14,11 +14,11 @@ from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import TransformerConfig
 from engine.nn import dit
 from engine.nn.layer import Layer
+from selfplay.families.planes.custom import CUSTOM, CustomFamily, is_custom
+from selfplay.families.planes.planes_family import PlanesFamily
+from selfplay.families.policy.sparse_family import SparseFamily
+from selfplay.families.value.value_family import ValueFamily
 from selfplay.training.family import Family
-from selfplay.training.own import OwnFamily, OwnWeights, is_own
-from selfplay.training.sparse import SparseFamily
-from selfplay.training.tower import TowerFamily
-from selfplay.training.value_trunk import ValueFamily
 
 PARTS = ("policy", "value")  # what to train of a network with a value trunk
 
@@ -40,32 +40,38 @@ def net_of_model(model: Layer) -> str:
 
 
 def family_of(net: str, part: str = "policy") -> Family:
-    """Return the family and size that a name such as 64x6, transformer-128x4x8 or sparse-768 means.
+    """Return the family and size that a name such as 64x6, transformer-128x4x8 or sparse-768 means, or the family of a
+    class at package.module:Class.
 
     part: "value" for the value trunk of a network such as sparse-768+v256, "policy" for the rest of it; networks
     without a value trunk are trained as a whole. Raises ConfigError for another form.
     """
     if part not in PARTS:
         raise ConfigError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
+    if is_custom(net):
+        return CustomFamily(net)
     if net.startswith("sparse"):
         config = SparseConfig.parse(net)
         return ValueFamily(config) if part == "value" else SparseFamily(config)
     if part == "value":
         raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
     if not net.startswith("transformer") and not net[:1].isdigit():
-        names = "64x6, transformer-128x4x8, sparse-768, or in a run module:Class, a class of yours"
+        names = "64x6, transformer-128x4x8, sparse-768 or module:Class, a class of yours"
         raise ConfigError(f"net: expected a name such as {names}, got {net!r}")
-    return TowerFamily((TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net))
+    return PlanesFamily((TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net))
 
 
-AnyFamily = Family | OwnFamily
-
-
-def run_family_of(net: str) -> AnyFamily:
-    """`family_of`, and the family of a class of one's own for its place, package.module:Class."""
-    return OwnFamily(net) if is_own(net) else family_of(net)
-
-
-def load_model(path: Path, net: str) -> Layer:
-    """Return the network in a file of a run that trains `net`. Raises NetFileError as `dit.load`."""
-    return OwnWeights(load_tensors(path)[1]) if is_own(net) else dit.load(path)[0]
+def net_of_file(path: Path, wanted: str | None) -> str:
+    """Return the name of the network in a file; somebody's class must be wanted. Raises ConfigError otherwise."""
+    if wanted is not None and is_custom(wanted):
+        return wanted
+    try:
+        found = net_of_model(dit.load(path)[0])
+    except NetFileError:
+        if load_tensors(path)[0]["model"].get("layer") != CUSTOM:
+            raise
+        advice = "name it with --net package.module:Class"
+        raise ConfigError(f"--initial: {path} holds the weights of a class of your own: {advice}") from None
+    if wanted not in (None, found):
+        raise ConfigError(f"--initial: {path} is a network {found}, but net is {wanted!r}")
+    return found

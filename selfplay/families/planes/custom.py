@@ -1,6 +1,6 @@
 """Networks of others in the self-play loop: `aino-train loop RUN --net package.module:Class`.
 
-The class is an `OwnNetwork`: besides its forward pass it takes one training step, and gives and takes its weights.
+The class is an `CustomNetwork`: besides its forward pass it takes one training step, and gives and takes its weights.
 Aino plays the games, makes the batches, keeps the weights in `.dit` files, and lets candidates play the gate. Such a
 file names no code: what runs is what `--net` names.
 """
@@ -8,24 +8,26 @@ file names no code: what runs is what `--net` names.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from engine.errors import ConfigError, RunError, TrainingError
-from engine.evaluation.own import make_own, outputs_of, planes_of
+from engine.evaluation.custom import make_custom, outputs_of, planes_of
+from engine.files.dit_file import load_tensors
 from engine.network.policy_map import POLICY_SIZE
 from engine.nn.layer import Layer
 from engine.nn.losses import softmax_cross_entropy
-from selfplay.data.sampler import TrainingBatch
-from selfplay.training.family import HeldOutScores, scores_of
+from selfplay.families.planes.planes_family import PlanesHeldOut, PlanesMixture
+from selfplay.families.planes.planes_sampler import TrainingBatch
+from selfplay.training.family import Family, HeldOutScores, Learning, scores_of
 from selfplay.training.losses import Losses, LossSums
-from selfplay.training.mixture import AnySet, Mixture
+from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
-from selfplay.training.tower import PlanesHeldOut
 
-OWN = "own"  # what a file calls the weights of such a network
+CUSTOM = "own"  # what a file calls the weights of such a network
 LEAST_CHANCE = 1e-9  # of an outcome, whose logarithm is a loss
 
 
@@ -39,7 +41,7 @@ class PlanesBatch(NamedTuple):
     plies_left: np.ndarray  # float32 [B]; below 0 if unknown
 
 
-class OwnNetwork(Protocol):
+class CustomNetwork(Protocol):
     """What a class needs to be trained. It is called with `seed`, an integer, to make a network with random weights,
     and with `weights`, a dictionary as its method gives it, to make one again.
     """
@@ -57,7 +59,7 @@ class OwnNetwork(Protocol):
         ...
 
 
-class OwnWeights(Layer):
+class CustomWeights(Layer):
     """The weights of a network that is not made of layers, as `dit.save` stores them."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -66,55 +68,69 @@ class OwnWeights(Layer):
 
     def config(self) -> dict[str, Any]:
         """Names and shapes, which make an architecture."""
-        return {"layer": OWN, "shapes": {name: list(array.shape) for name, array in self.params.items()}}
+        return {"layer": CUSTOM, "shapes": {name: list(array.shape) for name, array in self.params.items()}}
 
 
-def is_own(net: str) -> bool:
+def is_custom(net: str) -> bool:
     return ":" in net
 
 
-class OwnFamily:
-    """Networks of the class at `place`, package.module:Class, which is imported when the first network is made."""
+class CustomFamily(Family):
+    """Networks of the class at `place`, package.module:Class, which is imported when the first network is made.
+
+    Aino moves nothing to a GPU; the class may use one by itself.
+    """
 
     recipe = TOWER_RECIPE
-    on_device = plays_on_device = False  # Aino moves nothing there; the class may use a GPU by itself.
 
     def __init__(self, place: str) -> None:
         self._place = place
 
-    def network(self, model: Layer) -> OwnNetwork:
-        """Return the network with these weights. Raises ConfigError as `make_own`."""
-        return make_own(self._place, weights={name: array.copy() for name, array in model.params.items()})
+    def network(self, model: Layer) -> CustomNetwork:
+        """Return the network with these weights. Raises ConfigError as `make_custom`."""
+        return make_custom(self._place, weights={name: array.copy() for name, array in model.params.items()})
 
-    def build(self, rng: np.random.Generator) -> OwnWeights:
-        made = make_own(self._place, seed=int(rng.integers(2**31)))
+    def build(self, rng: np.random.Generator) -> CustomWeights:
+        made = make_custom(self._place, seed=int(rng.integers(2**31)))
         if missing := [name for name in ("__call__", "train", "weights") if not hasattr(made, name)]:
             raise ConfigError(f"net {self._place!r}: to be trained it needs {', '.join(missing)}")
-        return OwnWeights(made.weights())
+        return CustomWeights(made.weights())
 
-    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Mixture:
-        """Batches as towers learn from; `OwnLearner` makes a `PlanesBatch` of each."""
-        return Mixture(data.sets, data.shares, settings.batch_size, seed)
+    def load(self, path: Path) -> CustomWeights:
+        return CustomWeights(load_tensors(path)[1])
 
-    def heldout(self, positions: AnySet, limit: int) -> OwnHeldOut:
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> PlanesMixture:
+        """Batches as towers learn from; `CustomLearner` makes a `PlanesBatch` of each."""
+        return PlanesMixture(data.sets, data.shares, settings.batch_size, seed)
+
+    def learner(
+        self,
+        model: Layer,
+        batches: Batches,
+        settings: LearnerSettings,
+        rate: float | Callable[[int], float],
+        backend: str = "numpy",
+    ) -> CustomLearner:
+        return CustomLearner(self, model, batches, rate if callable(rate) else lambda step: rate)
+
+    def heldout(self, positions: TrainingSet, limit: int) -> CustomHeldOut:
         """Return a held-out sample. Raises ConfigError for single positions."""
-        return OwnHeldOut(self, positions, limit)
+        return CustomHeldOut(self, positions, limit)
 
 
-class OwnLearner:
-    """As `Learner`, for a network that takes its own steps.
+class CustomLearner(Learning):
+    """A network that takes its own steps in training.
 
     A training that was interrupted continues from the weights alone: what the network keeps besides, such as an
     optimizer's momentum, begins anew.
     """
 
-    def __init__(self, family: OwnFamily, model: Layer, batches: Mixture, schedule: Callable[[int], float]) -> None:
+    def __init__(self, family: CustomFamily, model: Layer, batches: Batches, schedule: Callable[[int], float]) -> None:
         self.batches, self.steps_done = batches, 0
         self._family, self._schedule = family, schedule
         self._network = family.network(model)
 
     def step(self) -> Losses:
-        """Train on the next batch. Returns the losses before the step. Raises TrainingError when one is not finite."""
         policy, value = self._network.train(
             planes_batch(self.batches.batch(self.steps_done)), self._schedule(self.steps_done)
         )
@@ -123,18 +139,17 @@ class OwnLearner:
         self.steps_done += 1
         return Losses(float(policy), float(value), None)
 
-    def averaged_model(self) -> OwnWeights:
+    def averaged_model(self) -> CustomWeights:
         """Return the weights to play with; the network averages them itself, or does not."""
-        return OwnWeights(self._network.weights())
+        return CustomWeights(self._network.weights())
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return self.averaged_model().params, {"steps_done": self.steps_done}
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
-        """Continue from `state()`. Raises RunError for the state of something else."""
         if not isinstance(values.get("steps_done"), int):
             raise RunError("the checkpoint is not that of this training")
-        self._network, self.steps_done = self._family.network(OwnWeights(arrays)), values["steps_done"]
+        self._network, self.steps_done = self._family.network(CustomWeights(arrays)), values["steps_done"]
 
     def close(self) -> None:
         """Call the network's `close`, if it has one."""
@@ -151,10 +166,10 @@ def planes_batch(batch: TrainingBatch) -> PlanesBatch:
     return PlanesBatch(planes_of(batch.masks), policy, legal, batch.wdl.copy(), batch.moves_left.copy())
 
 
-class OwnHeldOut(PlanesHeldOut):
+class CustomHeldOut(PlanesHeldOut):
     """Scores networks of the family's class."""
 
-    def __init__(self, family: OwnFamily, positions: AnySet, limit: int) -> None:
+    def __init__(self, family: CustomFamily, positions: TrainingSet, limit: int) -> None:
         super().__init__(positions, limit)
         self._family = family
 
@@ -165,7 +180,7 @@ class OwnHeldOut(PlanesHeldOut):
         return scores_of(hits, LossSums(*totals))
 
 
-def _score_sums(network: OwnNetwork, batch: PlanesBatch) -> np.ndarray:
+def _score_sums(network: CustomNetwork, batch: PlanesBatch) -> np.ndarray:
     """Best moves found, then the fields of `LossSums`; moves left are not scored."""
     count = len(batch.planes)
     logits, wdl, *_ = outputs_of(network, batch.planes)

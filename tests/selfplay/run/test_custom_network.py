@@ -10,15 +10,15 @@ from engine import Engine, EngineOptions, Limits
 from engine.errors import ConfigError, RunError
 from engine.files.dit_file import load_tensors
 from engine.nn import dit
-from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.families.planes.custom import CustomFamily, CustomLearner, planes_batch
+from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.run.fitting import replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_phase
 from selfplay.run.playing import play_numbers
 from selfplay.run.workers import WorkerPool
-from selfplay.training.own import OwnFamily, OwnLearner, planes_batch
-from tests.documents.workshop import own_network
+from tests.documents.workshop import custom_network
 from tests.selfplay.run.crews import TINY, TINY_FLAGS, games_of, never, tiny_task
 
 NET = "small_net:Small"
@@ -27,7 +27,7 @@ NET = "small_net:Small"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with the page's class in it."""
-    (tmp_path / "small_net.py").write_text(own_network("Small"))
+    (tmp_path / "small_net.py").write_text(custom_network("Small"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -86,7 +86,7 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> N
 
 def test_weights_of_ones_own_begin_a_run_only_with_their_class(folder: Path) -> None:
     path = folder / "own.dit"
-    dit.save(path, OwnFamily(NET).build(np.random.default_rng(1)))
+    dit.save(path, CustomFamily(NET).build(np.random.default_rng(1)))
     with pytest.raises(ConfigError, match=r"name it with --net package\.module:Class"):
         RunFolder(folder / "run", {}, path)
     RunFolder(folder / "run", {"net": NET}, path).ensure_first_network()
@@ -110,7 +110,7 @@ class Counting(Small):
 def test_products_of_several_workers_once_took_turns_on_all_processors(folder: Path) -> None:
     """Each worker's products had as many threads as the machine has processors: a tenth of the speed."""
     (folder / "counting.py").write_text(COUNTING)
-    dit.save(folder / "net.dit", OwnFamily(NET).build(np.random.default_rng(1)))
+    dit.save(folder / "net.dit", CustomFamily(NET).build(np.random.default_rng(1)))
     task = replace(tiny_task(folder, visits=4, longest=4), nets=(folder / "net.dit",), net="counting:Counting")
     assert len(games_of(play_numbers, task, [0, 1])) == 2
 
@@ -135,12 +135,12 @@ def test_what_a_class_lacks_to_be_trained_is_said(folder: Path, body: str, says:
     module = f"lacking_{len(body)}"
     (folder / f"{module}.py").write_text(f"class Net:\n    {body}\n")
     with pytest.raises(ConfigError, match=says):
-        OwnFamily(f"{module}:Net").build(np.random.default_rng(1))
+        CustomFamily(f"{module}:Net").build(np.random.default_rng(1))
 
 
 @pytest.mark.usefixtures("folder")
 def test_a_checkpoint_of_something_else_is_refused() -> None:
-    family = OwnFamily(NET)
-    learner = OwnLearner(family, family.build(np.random.default_rng(1)), None, lambda step: 0.1)
+    family = CustomFamily(NET)
+    learner = CustomLearner(family, family.build(np.random.default_rng(1)), None, lambda step: 0.1)
     with pytest.raises(RunError, match="not that of this training"):
         learner.restore({}, {"steps": 1})

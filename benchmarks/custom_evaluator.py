@@ -1,7 +1,7 @@
 """Speed of a search with a network of one's own against that network alone, at its full batch, with one thread.
 
-    python -m benchmarks.own_evaluator                    the shipped tower in ONNX Runtime, batches of 32
-    python -m benchmarks.own_evaluator --evaluator tiny:Tiny
+    python -m benchmarks.custom_evaluator                    the shipped tower in ONNX Runtime, batches of 32
+    python -m benchmarks.custom_evaluator --evaluator tiny:Tiny
 
 Both take turns in one run. Evaluations a second of processor time, because others may use the processors meanwhile.
 """
@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measuring import game_boards, new_parser, report
 from engine import Engine, EngineOptions, Limits
 from engine.evaluation import PlanesEvaluator, board_planes
-from engine.evaluation.own import make_own
+from engine.evaluation.custom import make_custom
 from engine.network.export import export_net
 from engine.network.weights import default_net_path
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--evaluator", metavar="MODULE:CLASS", help="measure this class")
     parser.add_argument("--seconds", type=float, default=4.0, help=f"of each way in each of {ROUNDS} rounds")
     options = parser.parse_args(arguments)
-    network = Counted(make_own(options.evaluator) if options.evaluator else tower_in_onnx())
+    network = Counted(make_custom(options.evaluator) if options.evaluator else tower_in_onnx())
     boards = game_boards()[:ROUNDS]
     planes = np.repeat(board_planes(boards[:1]), network.batch, axis=0)
     rows = []

@@ -6,7 +6,7 @@ class Net:                       # in my_net.py
 
 aino play --evaluator my_net:Net             # or Engine(evaluator=PlanesEvaluator(Net()))
 
-`selfplay.training.own` says what else a class needs to be trained by self-play.
+`selfplay.families.planes.custom` says what else a class needs to be trained by self-play.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DEFAULT_BATCH = 32  # positions of a full batch. Set by hand.
 PLIES_LEFT = 60.0  # of every position, for a network that does not say. Set by hand.
 
 
-class OwnEvaluator:
+class CustomEvaluator:
     """What evaluators of other people share: their code runs on a thread of its own (`guest`), and a search believes
     nothing unchecked.
 
@@ -71,7 +71,7 @@ class OwnEvaluator:
         raise NotImplementedError
 
 
-class PlanesEvaluator(OwnEvaluator):
+class PlanesEvaluator(CustomEvaluator):
     """Evaluator that asks `network` (planes -> logits, wdl[, plies left]) about a batch of positions at a time.
 
     The network's attribute `batch`, if it has one, is the most positions in a batch (default 32). A search repeats
@@ -99,7 +99,7 @@ class PlanesEvaluator(OwnEvaluator):
         self.guest.close(getattr(self.network, "close", lambda: None))
 
 
-class GuestEvaluator(OwnEvaluator):
+class GuestEvaluator(CustomEvaluator):
     """An `Evaluator` of somebody's. Raises ConfigError for a `round_size` that is no whole number from 1."""
 
     def __init__(self, made: Evaluator, guest: Guest) -> None:
@@ -188,7 +188,7 @@ def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, flo
     return {move: float(share) for move, share in ranked}
 
 
-def make_own(place: str, **arguments: Any) -> Any:
+def make_custom(place: str, **arguments: Any) -> Any:
     """Return what the class or function `package.module:name`, from Python's path or the current folder, makes of
     arguments.
 
@@ -215,16 +215,16 @@ def make_own(place: str, **arguments: Any) -> Any:
         raise ConfigError(f"evaluator {place!r}: {type(error).__name__}: {error}{advice}") from error
 
 
-def load_own(place: str, net_path: str | Path | None = None) -> Evaluator:
+def load_custom(place: str, net_path: str | Path | None = None) -> Evaluator:
     """Return the evaluator `package.module:name`, made without arguments, or with `weights` of a `.dit` file: arrays by
     name.
 
-    It is a network for `PlanesEvaluator`, or an `Evaluator` itself. Raises as `make_own`, ConfigError when it is
+    It is a network for `PlanesEvaluator`, or an `Evaluator` itself. Raises as `make_custom`, ConfigError when it is
     neither, and NetFileError for the file.
     """
     arguments = {} if net_path is None else {"weights": load_tensors(net_path)[1]}
     guest = Guest(place)
-    return guest.make(lambda: _evaluator_of(make_own(place, **arguments), place, guest))
+    return guest.make(lambda: _evaluator_of(make_custom(place, **arguments), place, guest))
 
 
 def _evaluator_of(made: Any, place: str, guest: Guest) -> Evaluator:

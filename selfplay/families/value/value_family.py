@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -41,22 +42,25 @@ from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
-from selfplay.data.label_sampler import LabelRows
-from selfplay.data.value_sampler import ValueBatch, ValueSampler, label_rows_only, new_value_batch
+from selfplay.data.label_rows import LabelRows
+from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
+from selfplay.records.order import Groups
 from selfplay.records.targets import NEAR_BEST
-from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of
+from selfplay.training.family import HeldOut, HeldOutScores, scores_of
+from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
-from selfplay.training.mixture import AnySet, Batches
+from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
+REFUSAL = "a value trunk is trained on label folders alone (aino-train teach)"
 PART = 256  # positions per unit of a thread's work
 ONE_POSITION = 0.01  # typical size of a gradient of one position's accumulator, times the batch's size
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
 ROWS, DENSE1 = (VALUE_PARAMETERS[name].removeprefix(PREFIX) for name in ("weight", "dense1"))
 
 
-class ValueFamily(Family):
+class ValueFamily(LayersFamily):
     """The value trunk of a sparse network, such as sparse-768+v256; the rest of the network stays as it is."""
 
     recipe = VALUE_RECIPE
@@ -87,7 +91,7 @@ class ValueFamily(Family):
 
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> ValueMixture:
         """Raise ConfigError where differences between siblings are to be learned and no set has groups of them."""
-        if settings.loss.siblings and not any(one.grouped for one in label_rows_only(data.sets)):
+        if settings.loss.siblings and not any(one.grouped for one in sets_of(LabelRows, data.sets, REFUSAL)):
             raise ConfigError("a weight for siblings needs labels in groups (aino-train teach --groups-of)")
         return ValueMixture(data.sets, data.shares, settings.batch_size, seed)
 
@@ -105,9 +109,9 @@ class ValueFamily(Family):
         shared = {ROWS: SharedRows(self._value.width // SLAB, KING_BUCKETS, BUCKET_ROWS)}
         return SharedRowsAdamW(shared, weight_decay=settings.weight_decay, decay_all=True, epsilon=epsilon)
 
-    def heldout(self, positions: AnySet, limit: int) -> ValueHeldOut:
+    def heldout(self, positions: TrainingSet, limit: int) -> ValueHeldOut:
         """Rows that training leaves out."""
-        return ValueHeldOut(label_rows_only([positions])[0], limit)
+        return ValueHeldOut(sets_of(LabelRows, [positions], REFUSAL)[0], limit)
 
 
 def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
@@ -132,16 +136,15 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
 class ValueMixture(Batches):
     """Batches of both views from label rows; arguments and errors as `Batches`."""
 
-    group_of_rows = 8  # consecutive label rows that are drawn together; siblings share most of their work
-    whole_groups = True
+    groups = Groups(rows=8, whole=True)  # siblings share most of their work
 
-    def __init__(self, sets: Sequence[AnySet], shares: Sequence[float], batch_size: int, seed: int) -> None:
-        super().__init__(label_rows_only(sets), shares, batch_size, seed, new_value_batch(batch_size))
+    def __init__(self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
+        super().__init__(sets_of(LabelRows, sets, REFUSAL), shares, batch_size, seed, new_value_batch(batch_size))
 
-    def sampler(self, one: AnySet) -> ValueSampler:
-        return ValueSampler(label_rows_only([one])[0])
+    def sampler(self, one: Any) -> ValueSampler:
+        return ValueSampler(one)
 
-    def changes(self, rng: np.random.Generator, one: AnySet, numbers: np.ndarray) -> np.ndarray:
+    def changes(self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray) -> np.ndarray:
         return numbers
 
 
@@ -237,7 +240,7 @@ class ValueHeldOut(HeldOut):
     """The first of some label rows, which are held out from training."""
 
     def __init__(self, labels: LabelRows, limit: int = 8192) -> None:
-        self.n_positions = min(limit, labels.n_positions)
+        self.n_positions = min(limit, labels.n_usable)
         self._batch = new_value_batch(self.n_positions)
         numbers = np.arange(self.n_positions)
         ValueSampler(labels, everything=True).fill(numbers, numbers, self._batch)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
+from engine.errors import ConfigError
 from engine.native.pool import PerThread, ThreadPool
 from engine.network.policy.features import FEATURE_GROUPS
 from engine.network.policy.gradients import (
@@ -33,10 +35,15 @@ from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from engine.nn.parallel import GradientSource, StepResult
-from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.data.label_rows import LabelRows
+from selfplay.families.policy.label_sampler import LabelSampler
+from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.records.order import Groups
+from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
+from selfplay.training.family import HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
-from selfplay.training.mixture import AnySet, SparseMixture
+from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
@@ -45,7 +52,7 @@ PART = 256  # positions per unit of a thread's work
 SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
 
 
-class SparseFamily(Family):
+class SparseFamily(LayersFamily):
     """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
 
     recipe = SPARSE_RECIPE
@@ -74,9 +81,47 @@ class SparseFamily(Family):
         """AdamW, with parts that table rows share."""
         return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)
 
-    def heldout(self, positions: AnySet, limit: int) -> SparseHeldOut:
+    def heldout(self, positions: TrainingSet, limit: int) -> SparseHeldOut:
         """Return a held-out sample as active features. Raises ConfigError for single positions."""
         return SparseHeldOut(positions, limit)
+
+
+# ---- batches ------------------------------------------------------------------------------------------------------
+
+
+class SparseMixture(Batches):
+    """Batches of active features for sparse networks; arguments and errors as `Batches`.
+
+    `variations` is the share of positions with scored moves that are replaced by the position after one of these moves.
+    The move's score is then the value target. A search sees such positions besides those of games.
+    """
+
+    groups = Groups(games=8)  # they share the game's replay, the largest cost
+
+    def __init__(
+        self,
+        sets: Sequence[TrainingSet],
+        shares: Sequence[float],
+        batch_size: int,
+        seed: int,
+        variations: float = 0.0,
+    ) -> None:
+        if not 0.0 <= variations <= 1.0:
+            raise ConfigError(f"variations: expected a share from 0 to 1, got {variations}")
+        super().__init__(sets, shares, batch_size, seed, new_sparse_batch(batch_size))
+        self._variations = variations
+
+    def sampler(self, one: Any) -> SparseSampler | LabelSampler:
+        return LabelSampler(one) if isinstance(one, LabelRows) else SparseSampler(one)
+
+    def changes(self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray) -> np.ndarray:
+        """For each position: -1, or the number of the policy target that replaces it by the position after it."""
+        replaced, place = rng.random(len(numbers)) < self._variations, rng.random(len(numbers))
+        if not (isinstance(one, PositionSet) and len(one.target_scores)):
+            return np.full(len(numbers), -1)
+        first, last = one.target_first[numbers], one.target_first[numbers + 1]
+        chosen = np.where(replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1)
+        return np.where(one.target_scores[chosen] == UNKNOWN_SCORE, -1, chosen)
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------
@@ -154,7 +199,7 @@ def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
 class SparseHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
 
-    def __init__(self, positions: AnySet, limit: int = 8192) -> None:
+    def __init__(self, positions: TrainingSet, limit: int = 8192) -> None:
         games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         self._batch = new_sparse_batch(len(numbers))

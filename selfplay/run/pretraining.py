@@ -27,12 +27,9 @@ from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
-from selfplay.data.label_sampler import LabelRows
-from selfplay.data.split import fingerprint
-from selfplay.records.positions import PositionSet
-from selfplay.training.families import family_of
+from selfplay.families.by_name import family_of
 from selfplay.training.family import HeldOutScores
-from selfplay.training.learner import Learner, load_checkpoint
+from selfplay.training.learner import load_checkpoint
 from selfplay.training.losses import Losses, mean_of
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData
@@ -90,8 +87,8 @@ class Pretraining:
         family, rates = family_of(settings.net, settings.part), WarmupCosine.over_progress(settings.peak_rate)
         batches = family.batches(data, settings.learner, settings.seed)
         model = _first_model(settings)
-        self.learner = Learner(
-            family, model, batches, settings.learner, lambda step: rates(self.progress), settings.backend
+        self.learner = family.learner(
+            model, batches, settings.learner, lambda step: rates(self.progress), settings.backend
         )
         self._heldout = family.heldout(data.heldout, settings.heldout_positions)
         if self._checkpoint.is_file():
@@ -193,7 +190,7 @@ class Pretraining:
         values["data"] = dict(data.fingerprints)
         if (start := self.settings.start_from) is not None:
             values["data"][str(start)] = hashlib.sha256(start.read_bytes()).hexdigest()[:16]
-        values["heldout"] = _heldout_name(data.heldout)
+        values["heldout"] = data.heldout_name
         if path.is_file():
             stored = read_noted(path)
             different = {name for name in stored.keys() | values.keys() if stored.get(name) != values.get(name)}
@@ -234,13 +231,6 @@ def _means(seen: list[Losses]) -> Losses | None:
     return Losses(**{name: mean_of(float(np.sum(values)), len(values)) for name, values in numbers.items()})
 
 
-def _heldout_name(heldout: PositionSet | LabelRows) -> str:
-    """Return a name for the positions that are scored: only scores of the same ones can be compared."""
-    if isinstance(heldout, PositionSet):
-        return fingerprint(heldout)
-    return hashlib.sha256(np.ascontiguousarray(heldout.rows).tobytes()).hexdigest()[:16]
-
-
 def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
     """Return the log's rows up to a step, and cut later ones, written after the checkpoint, and torn ones."""
     if not path.is_file():
@@ -273,10 +263,11 @@ def _place(row: dict[str, Any]) -> tuple[int, bool]:
 
 def _first_model(settings: PretrainSettings) -> Layer:
     """Return the network that a new run begins with. Raises ConfigError if `start_from` has another architecture."""
-    model = family_of(settings.net).build(np.random.default_rng(settings.seed))
+    family = family_of(settings.net)
+    model = family.build(np.random.default_rng(settings.seed))
     if settings.start_from is None:
         return model
-    start, _ = dit.load(settings.start_from)
+    start = family.load(settings.start_from)
     wanted = model.config()
     if start.config() == wanted:
         return start

@@ -5,7 +5,7 @@ A position's history is its game replayed from the start, so repetitions and the
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -36,11 +36,6 @@ class TrainingBatch(NamedTuple):
     policy: Annotated[np.ndarray, "float32 [B, 218]"]  # targets of the legal moves; 0 from n_moves on
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
     moves_left: Annotated[np.ndarray, "float32 [B]"]  # plies, at most 250; below 0 if unknown
-
-
-def part_of(batch: Any, first: int, last: int) -> Any:
-    """Return a batch of any kind with views of the positions first..last-1."""
-    return batch._make(array[first:last] for array in batch)
 
 
 def new_training_batch(size: int) -> TrainingBatch:
