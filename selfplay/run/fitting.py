@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.training.family import Family, HeldOutScores, Learning
 from selfplay.training.learner import load_checkpoint
 from selfplay.training.losses import number_text
-from selfplay.training.recipe import LearnerSettings
+from selfplay.training.recipe import LearnerSettings, StepSettings
 from selfplay.training.source_files import TrainingData, read_heldout
 
 LOG_STEPS = 10
@@ -65,15 +65,8 @@ def replay_set(run: RunFolder, generation: int) -> PositionSet:
 
 
 def learner_settings(config: RunConfig) -> LearnerSettings:
-    return LearnerSettings(
-        batch_size=config.fit.batch_size,
-        weight_decay=config.fit.weight_decay,
-        shard_size=config.fit.shard_size,
-        precision=config.fit.precision,
-        threads=config.threads,
-        average_decay=config.fit.average_decay,
-        variations=config.fit.variations,
-    )
+    same = {one.name: getattr(config.fit, one.name) for one in fields(StepSettings)}
+    return LearnerSettings(**same, threads=config.threads)
 
 
 def fit(run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop) -> FitResult | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
 from engine.files.settings_file import read_noted
@@ -27,11 +28,12 @@ from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.schedules import WarmupCosine
-from selfplay.families.by_name import family_of
+from engine.options.settings import REQUIRED, check_settings, setting
+from selfplay.families.by_name import PARTS, family_of
 from selfplay.training.family import HeldOutScores
 from selfplay.training.learner import load_checkpoint
 from selfplay.training.losses import Losses, mean_of
-from selfplay.training.recipe import LearnerSettings
+from selfplay.training.recipe import TRAIN_BACKEND, LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData
 
 CONFIG, LOG = "config.json", "log.jsonl"
@@ -44,23 +46,29 @@ LOG_STEPS = 20  # steps between progress reports and training lines in the log
 class PretrainSettings:
     """Settings of a supervised run. Exactly one of `minutes` and `positions` is positive; it ends run and schedule."""
 
-    net: str
-    peak_rate: float
-    learner: LearnerSettings
-    part: str = "policy"  # what to train of a network with a value trunk (`family_of`)
+    # fmt: off
+    net: str = setting(REQUIRED,
+        "train a tower (FILTERSxBLOCKS), a transformer (transformer-WIDTHxLAYERS), a sparse network (sparse-WIDTH or "
+        "sparse-WIDTH+vWIDTH, multiples of 128) or your own (module:Class)", metavar="NET")
+    peak_rate: float = setting(REQUIRED, "use this peak learning rate", above=0, flag="--rate")
+    learner: LearnerSettings = REQUIRED
+    part: str = setting(PARTS[0],
+        "train this part of sparse-WIDTH+vWIDTH; the value trunk learns from label folders alone", PARTS)
     start_from: Path | None = None  # network of the same size, or without the value trunk, whose weights start the run
     minutes: float = 0.0  # time limit for training, checkpoints and evaluations, without loading data and compiling
     positions: int = 0
-    seed: int = 1
-    backend: str = "numpy"  # where towers train, as in `get_backend`
-    checkpoint_minutes: float = 3.0
-    evaluate_minutes: float = 5.0
+    seed: int = setting(1, "seed all random numbers with this")
+    backend: str = setting("numpy", TRAIN_BACKEND, BACKEND_NAMES)
+    checkpoint_minutes: float = setting(3.0, "save a checkpoint this many minutes apart")
+    evaluate_minutes: float = setting(5.0, "evaluate on held-out games this many minutes apart")
     heldout_positions: int = 8192
+    # fmt: on
     files: SourceFiles = field(default_factory=SourceFiles)
 
     def __post_init__(self) -> None:
         if (self.minutes > 0) == (self.positions > 0):
             raise ConfigError(f"give either minutes or positions to train, got {self.minutes} and {self.positions}")
+        check_settings(self)
         family_of(self.net, self.part)
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.errors import ConfigError, DataError
+from engine.options.settings import setting
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, TRAINED_ON, data_files, reader_of
 from selfplay.data.label_rows import LabelRows, held_out
@@ -67,10 +68,14 @@ class SourceFiles:
     """What to train on."""
 
     data: tuple[Source, ...] = ()  # files, folders and patterns; without any weight, positions count alike
-    pgn_min_elo: int = 0  # lowest Elo of either player in the games of PGN collections
-    scored_share: float = 0.25  # part of the label folders' mixture weight that goes to positions with scored moves
-    heldout_share: float = HELD_OUT_SHARE  # HELD_OUT_SHARE at least, of all games, by a hash of their moves
+    # fmt: off
+    pgn_min_elo: int = setting(0, "skip PGN games in which a player is rated below this Elo", metavar="ELO")
+    scored_share: float = setting(0.25,
+        "draw this share of label folders from scored moves, which alone teach the policy")
+    heldout_share: float = setting(HELD_OUT_SHARE,
+        "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first file")
     heldout: Path | None = None  # games to score on, in place of held-out games of the first file; never trained on
+    # fmt: on
 
     def found(self) -> list[list[tuple[Path, str]]]:
         """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""

@@ -13,7 +13,6 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
-from engine.options.settings import help_of
 from selfplay.commands import loop, pretrain
 from selfplay.families.by_name import family_of
 from selfplay.main import main
@@ -188,13 +187,13 @@ def test_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkeypatc
     with pytest.raises(SystemExit):
         main(["generate", "--help-all"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "--games.longest N call a game a draw after this many plies (at least 1); default of new runs: 400" in text
-    assert "(at least 2); default of new runs: 256 for towers and 8192 for sparse networks" in text
+    assert "--games.longest N call a game a draw after this many plies (at least 1; default of new runs: 400)" in text
+    assert "(at least 2; default of new runs: 256 for towers, 8192 for sparse networks)" in text
     config = default_config("16x1")
     sections = [config, config.games, config.fit, config.gate]
     settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]
     assert len(settings) > 40
-    assert all(help_of(one) in text for one in settings)
+    assert all(one.metadata["help"] in text for one in settings)
 
 
 @pytest.mark.parametrize("net", ["64x6", "sparse-256"])
