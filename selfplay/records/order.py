@@ -1,4 +1,4 @@
-"""The order in which rows and positions are drawn: epochs without replacement, fixed by seed and draws, not stored."""
+"""The order in which training takes rows and positions: epochs without replacement, computed from the seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Groups(NamedTuple):
 
 
 class RowOrder:
-    """Draws groups of consecutive rows without replacement, epoch after epoch, by a computed permutation of the groups.
+    """Samples groups of consecutive rows without replacement, epoch after epoch, by a permutation of the groups.
 
     It is a four-round Feistel network over the next even number of bits. Numbers beyond the groups go through it again
     (cycle walking, Black & Rogaway 2002). It skips rows after the last whole group.
@@ -38,8 +38,8 @@ class RowOrder:
     def __len__(self) -> int:
         return self._n_groups * self._group
 
-    def draw(self, first: int, count: int) -> np.ndarray:
-        """Return the draws numbered first..first+count-1: rows int64[count]."""
+    def sample(self, first: int, count: int) -> np.ndarray:
+        """Return the samples numbered first..first+count-1: rows int64[count]."""
         start, stop = first // self._group, -(-(first + count) // self._group)
         groups = np.empty(stop - start, np.int64)
         permute(np.uint64(start), np.uint64(self._n_groups), self._half, np.uint64(self._seed), groups)
@@ -48,10 +48,10 @@ class RowOrder:
 
 
 @kernel()
-def permute(first, n_groups, half, seed, drawn):
-    """Write the groups of the draws from number `first` on; `half` is half the number of bits of the network."""
+def permute(first, n_groups, half, seed, sampled):
+    """Write the groups of the samples from number `first` on; `half` is half the number of bits of the network."""
     mask = (ONE << half) - ONE
-    for i in range(len(drawn)):
+    for i in range(len(sampled)):
         number = first + np.uint64(i)
         epoch, place = number // n_groups, number % n_groups
         while True:
@@ -64,11 +64,11 @@ def permute(first, n_groups, half, seed, drawn):
             place = left << half | right
             if place < n_groups:
                 break
-        drawn[i] = np.int64(place)
+        sampled[i] = np.int64(place)
 
 
 class GroupOrder:
-    """Draws groups of different sizes as `RowOrder` draws rows; groups are never cut.
+    """Samples groups of different sizes as `RowOrder` samples rows; groups are never cut.
 
     leads: int64[G], the first row of each group, ascending. Keeps one epoch's order: 16 bytes per group.
     """
@@ -82,10 +82,10 @@ class GroupOrder:
     def __len__(self) -> int:
         return self._n_rows
 
-    def draw(self, first: int, count: int) -> np.ndarray:
-        """Return the draws numbered first..first+count-1: rows int64[count].
+    def sample(self, first: int, count: int) -> np.ndarray:
+        """Return the samples numbered first..first+count-1: rows int64[count].
 
-        A row is given as its complement ~row, not to be learned from, if its group is not in these draws as a whole.
+        A row is given as its complement ~row, not to be learned from, if its group is not in these samples as a whole.
         """
         parts, last = [], first + count
         while first < last:
@@ -97,7 +97,7 @@ class GroupOrder:
 
     def _rows(self, epoch: int, place: int, stop: int) -> np.ndarray:
         if epoch != self._epoch:
-            self._groups = self._order.draw(epoch * len(self._leads), len(self._leads))
+            self._groups = self._order.sample(epoch * len(self._leads), len(self._leads))
             self._ends, self._epoch = np.cumsum(self._sizes[self._groups]), epoch
         begun, ended = np.searchsorted(self._ends, [place, stop - 1], "right")
         groups, ends = self._groups[begun : ended + 1], self._ends[begun : ended + 1]
@@ -109,7 +109,7 @@ class GroupOrder:
 
 
 class GameOrder:
-    """Draws usable positions of games as `RowOrder` draws rows. Takes four bytes of memory per position.
+    """Samples usable positions of games as `RowOrder` samples rows. Takes four bytes of memory per position.
 
     The positions of a group lie far apart in their game, and in its order, so that one replay of the game serves all of
     them. Skips up to group - 1 usable positions at the end of the set.
@@ -123,9 +123,9 @@ class GameOrder:
     def __len__(self) -> int:
         return len(self._order)
 
-    def draw(self, first: int, count: int) -> np.ndarray:
-        """Return the draws numbered first..first+count-1: positions int64[count]."""
-        return self._members[self._order.draw(first, count)].astype(np.int64)
+    def sample(self, first: int, count: int) -> np.ndarray:
+        """Return the samples numbered first..first+count-1: positions int64[count]."""
+        return self._members[self._order.sample(first, count)].astype(np.int64)
 
 
 def _spread(usable: np.ndarray, game_first: np.ndarray, group: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Chooses the positions of training batch k from seed and k alone, so a resumed run draws the same ones."""
+"""Chooses the positions of training batch k from seed and k alone, so a resumed run samples the same ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Order(Protocol):
 
     def __len__(self) -> int: ...
 
-    def draw(self, first: int, count: int) -> np.ndarray: ...
+    def sample(self, first: int, count: int) -> np.ndarray: ...
 
 
 class Batches(ABC):
@@ -68,7 +68,7 @@ class Batches(ABC):
         """Return the batch of a step; its arrays are overwritten by the next call. `run` may map on several threads."""
         rng = np.random.default_rng([self._seed, step])
         tasks, begin = [], 0
-        for i, numbers in self.draws(step):
+        for i, numbers in self.samples(step):
             changes = self.changes(rng, self._sets[i], numbers)
             for first, last in pairwise([*range(0, len(numbers), FILLED), len(numbers)]):
                 slots = part_of(self._batch, begin + first, begin + last)
@@ -78,13 +78,13 @@ class Batches(ABC):
             pass
         return self._batch
 
-    def draws(self, step: int) -> Iterator[tuple[int, np.ndarray]]:
+    def samples(self, step: int) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the batch of a step as (number of the set, positions int64)."""
         for i, order in enumerate(self._orders):
-            first, last = self._drawn(i, step), self._drawn(i, step + 1)
-            yield i, order.draw(first, last - first)
+            first, last = self._sampled(i, step), self._sampled(i, step + 1)
+            yield i, order.sample(first, last - first)
 
-    def _drawn(self, source: int, step: int) -> int:
+    def _sampled(self, source: int, step: int) -> int:
         """Return how many positions of a source the batches before `step` hold.
 
         Each source takes its part, rounded down, of what the sources before it leave. The part of the last one is 1.

@@ -43,7 +43,7 @@ MOST_LOOKED_AT, MOST_SCORED = 1 << 20, 1 << 13  # rows of a label folder, to fin
 
 
 class Source(NamedTuple):
-    """Data to train on, and how often to draw from it."""
+    """Data to train on, and how often to sample from it."""
 
     path: Path  # as in `data_files`
     weight: float | None = None  # in the mixture, shared by its files in proportion to their positions
@@ -71,7 +71,7 @@ class SourceFiles:
     # fmt: off
     pgn_min_elo: int = setting(0, "skip PGN games in which a player is rated below this Elo", metavar="ELO")
     scored_share: float = setting(0.25,
-        "draw this share of label folders from scored moves, which alone teach the policy")
+        "sample this share of label folders from scored moves, which alone teach the policy")
     heldout_share: float = setting(HELD_OUT_SHARE,
         "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first file")
     heldout: Path | None = None  # games to score on, in place of held-out games of the first file; never trained on

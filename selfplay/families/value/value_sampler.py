@@ -14,7 +14,7 @@ from engine.board.layout import KEY, ROW_WORDS, SIDE
 from engine.errors import DataError
 from engine.native.jit import kernel
 from engine.native.memory import buffers
-from engine.network.rows.men import men_bucket
+from engine.network.rows.piece_count import piece_bucket
 from engine.network.value.features import MAX_VIEW, write_view_of
 from engine.network.value.parameters import VALUE_ROWS
 from selfplay.data.label_rows import LabelRows, is_held_out, targets_at, write_target
@@ -83,7 +83,7 @@ def fill_views(rows, taught, row, marks, targets, held, batch):
     for slot in range(len(rows)):
         if not unpack_row(rows[slot], row):
             return slot
-        batch.side[slot], batch.version[slot] = row[SIDE], men_bucket(row)
+        batch.side[slot], batch.version[slot] = row[SIDE], piece_bucket(row)
         trained = taught[slot] and not is_held_out(rows[slot], row[KEY], *held)
         write_target(rows[slot], targets, trained, slot, batch)
         for side in range(2):

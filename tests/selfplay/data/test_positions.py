@@ -182,16 +182,16 @@ def test_every_epoch_draws_each_usable_position_once(positions: PositionSet, gro
     order = GameOrder(some.usable, some.game_first, 3, group)
     count = int(usable.sum()) // group * group  # what makes no group is left out
     assert len(order) == count
-    drawn = np.concatenate([order.draw(first, 10) for first in range(0, 2 * count + 10, 10)])
+    drawn = np.concatenate([order.sample(first, 10) for first in range(0, 2 * count + 10, 10)])
     assert sorted(drawn[:count]) == sorted(drawn[count : 2 * count])
     assert usable[drawn].all()
     assert len(set(drawn.tolist())) == count
     assert not np.array_equal(drawn[:count], drawn[count : 2 * count])
-    assert np.array_equal(GameOrder(some.usable, some.game_first, 3, group).draw(25, 30), drawn[25:55])
+    assert np.array_equal(GameOrder(some.usable, some.game_first, 3, group).sample(25, 30), drawn[25:55])
 
 
 def test_groups_are_spread_over_a_game_in_its_order(positions: PositionSet) -> None:
-    drawn = GameOrder(positions.usable, positions.game_first, 3, group=4).draw(0, positions.n_positions)
+    drawn = GameOrder(positions.usable, positions.game_first, 3, group=4).sample(0, positions.n_positions)
     steps = np.diff(drawn)
     game = np.searchsorted(positions.game_first, drawn, side="right")
     onward = (steps > 0) & (game[1:] == game[:-1])

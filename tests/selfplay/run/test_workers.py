@@ -183,7 +183,7 @@ class PretendedPool:
             raise WorkerLost("pretended to die")
         return self._started if self._numbers else []
 
-    def drawn(self) -> int:
+    def taken(self) -> int:
         return self._count - len(self._numbers) + 1
 
     def close(self) -> None:
@@ -228,11 +228,11 @@ def test_workers_that_never_start_are_given_up(task: GenerationTask, expected: d
 def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expected: dict[int, bytes]) -> None:
     said: list[object] = []
 
-    def draw() -> Iterator[int]:
+    def take() -> Iterator[int]:
         assert said == [None]
         yield from (0, 1)
 
-    play_share(task, draw(), lambda record: said.append(record and encode_record(record)), source_hash())
+    play_share(task, take(), lambda record: said.append(record and encode_record(record)), source_hash())
     assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
 
 

@@ -45,7 +45,7 @@ def trained_rows(labels: LabelRows) -> np.ndarray:
 
 @pytest.fixture
 def data(tmp_path: Path, teacher_file: Path, aino_train: Callable[..., str], material_net_file: Path) -> TrainingData:
-    """Labelled games, and labels drawn around them."""
+    """Labelled games, and labels sampled around them."""
     flags = ["--count", 6000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "games=1", "siblings=1", "book=0.2"]
     folder = tmp_path / "labels"
     aino_train("teach", "--teacher", material_net_file, "--data", teacher_file, "--out", folder, *flags)
@@ -73,7 +73,7 @@ def test_labels_around_held_out_games_teach_nothing(data: TrainingData, teacher_
 def test_a_position_of_two_roots_is_on_one_side(data: TrainingData) -> None:
     labels = next(one for one in data.sets if isinstance(one, LabelRows))
     rows = np.array(labels.rows)
-    fields_of(rows)["root"] = 2**16 - 1  # all drawn from games that are not held out
+    fields_of(rows)["root"] = 2**16 - 1  # all sampled from games that are not held out
     assert np.isin(keys_of_rows(rows, ""), labels.split.keys).any()
     kept = trained_rows(LabelRows("labels", rows, split=labels.split))
     assert len(kept) > len(rows) / 2

@@ -177,7 +177,7 @@ def test_batches_hold_whole_groups(groups: LabelRows) -> None:
     sizes = dict(zip(leads.tolist(), np.diff(np.append(leads, len(groups.rows))).tolist(), strict=True))
     order, seen, given = GroupOrder(leads, len(groups.rows), seed=3), [], 0
     while given < len(groups.rows):
-        rows = order.draw(given, min(100, len(groups.rows) - given))
+        rows = order.sample(given, min(100, len(groups.rows) - given))
         assert len(rows) == min(100, len(groups.rows) - given)
         given += len(rows)
         kept = rows[rows >= 0].tolist()
@@ -187,12 +187,12 @@ def test_batches_hold_whole_groups(groups: LabelRows) -> None:
             seen.append(kept[0])
             kept = kept[size:]
     assert len(seen) == len(set(seen)) > 0.7 * len(leads)
-    whole = GroupOrder(leads, len(groups.rows), seed=3).draw(0, 2 * len(groups.rows))
+    whole = GroupOrder(leads, len(groups.rows), seed=3).sample(0, 2 * len(groups.rows))
     assert np.array_equal(np.bincount(whole), np.full(len(groups.rows), 2))
     assert not np.array_equal(whole[: len(whole) // 2], whole[len(whole) // 2 :])
     assert (
-        GroupOrder(leads, len(groups.rows), seed=3).draw(500, 40).tolist()
-        == GroupOrder(leads, len(groups.rows), seed=3).draw(500, 40).tolist()
+        GroupOrder(leads, len(groups.rows), seed=3).sample(500, 40).tolist()
+        == GroupOrder(leads, len(groups.rows), seed=3).sample(500, 40).tolist()
     )
 
 

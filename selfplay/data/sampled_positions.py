@@ -1,4 +1,4 @@
-"""Draws positions of teacher games to begin games with: balanced openings, and endings to play out.
+"""Samples positions of teacher games to begin games with: balanced openings, and endings to play out.
 
 Openings are as the teacher scored them. Endings are judged again by a strong engine:
 
@@ -29,8 +29,8 @@ PIECES = range(4, 17)
 Labels = Sequence[tuple[str, int]]  # (move, centipawns from the side to move), best first
 
 
-def draw_openings(files: Iterable[Path], count: int, seed: int) -> list[tuple[chess.Board, int]]:
-    """Draw distinct balanced positions, at most one per game: (board, score in centipawns from the side to move).
+def sample_openings(files: Iterable[Path], count: int, seed: int) -> list[tuple[chess.Board, int]]:
+    """Sample distinct balanced positions, at most one per game: (board, score in centipawns from the side to move).
 
     Takes from each teacher game the first position, within LATEST_PLY plies of its start, that is not in check, has at
     least FEWEST_PIECES pieces and a best move within +-MOST_CP. Raises DataError when there are too few.
@@ -66,7 +66,7 @@ def is_ending(board: chess.Board, labels: Labels, kind: str) -> bool:
     return abs(best) <= DRAWN_CP and loses and not board.is_capture(chess.Move.from_uci(move))
 
 
-def draw_endings(
+def sample_endings(
     files: Iterable[Path], kind: str, count: int, seed: int, judge: Callable[[str], Labels]
 ) -> Iterator[tuple[chess.Board, int]]:
     """Yield distinct endings as (board, score in centipawns from the side to move), at most one from a game.

@@ -1,7 +1,7 @@
 """The source `trees`: positions that Aino's own search looks at, from searches of games' positions.
 
 A search asks its network about positions that games seldom reach. One call from Python grows a tree, in kernels;
-another offers some of its nodes. The draws depend only on the space's random numbers and the evaluator.
+another offers some of its nodes. The samples depend only on the space's random numbers and the evaluator.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from engine.search.tree import MAX_DEPTH, NO_PARENT, NODES, ROOT_PLY, new_tree
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import SPARE_NODES
 from selfplay.teachers.accumulators import start
-from selfplay.teachers.draw_sources import TREES, Games, put_game_position
-from selfplay.teachers.drawing import DrawSpace, below, offer, uniform
+from selfplay.teachers.sample_sources import TREES, Games, put_game_position
+from selfplay.teachers.sampling import SampleSpace, below, offer, uniform
 from selfplay.teachers.static_value import static_value
 
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
 GROUPS_A_TREE = 50  # nodes of a tree that are offered, at most, where each gives a group; set by hand
-TREE_SIZES = (1, 2, 4)  # times half the visits asked for, drawn for each tree, so that trees of several ages are seen
+TREE_SIZES = (1, 2, 4)  # times half the visits asked for, sampled for each tree, so that trees of several ages are seen
 
 
 class TreeSource:
@@ -36,7 +36,7 @@ class TreeSource:
         self._player, self._kernels = TreePlayer(self._search), KernelVisits(evaluator)
         self._path = np.zeros(MAX_DEPTH + 1, np.uint16)  # moves from the root to a node
 
-    def draw(self, space: DrawSpace, games: Games, most: int) -> None:
+    def sample(self, space: SampleSpace, games: Games, most: int) -> None:
         """Grow trees and offer their positions until space.counts[0] is `most`, one tree per missing row at most."""
         space.counts[3] = most
         for _ in range(most - int(space.counts[0])):

@@ -32,7 +32,7 @@ from selfplay.matches.opening_book import load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, empty_set, offsets
 from selfplay.teachers.accumulators import advance, start
-from selfplay.teachers.drawing import begin_walk, below, offer, step_down, uniform, walk
+from selfplay.teachers.sampling import begin_walk, below, offer, step_down, uniform, walk
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 
@@ -53,7 +53,7 @@ class Shares:
 
 _GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(len(SOURCES))
 FROM_GAMES = (_GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
-GAME_SHARE = 0.25  # share of a drawn game's positions that are offered
+GAME_SHARE = 0.25  # share of a sampled game's positions that are offered
 LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3
 LONGEST_EXCHANGE = 12  # plies
@@ -63,7 +63,7 @@ TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
 
 
 class Games(NamedTuple):
-    """G games with P moves, to draw positions from."""
+    """G games with P moves, to sample positions from."""
 
     starts: np.ndarray  # uint64 [G, 16]
     first: np.ndarray  # int64 [G + 1] first move of each game
@@ -103,33 +103,33 @@ def new_roots(games: Games) -> Roots:
 
 
 @kernel()
-def draw_source(space, roots, source, most, draws):
-    """Draw at most `draws` roots from a source other than trees, until space.counts[0] is `most`."""
+def sample_source(space, roots, source, most, samples):
+    """Sample at most `samples` roots from a source other than trees, until space.counts[0] is `most`."""
     rng = space.rng
     space.counts[3] = most
-    for _ in range(draws):
+    for _ in range(samples):
         if space.counts[0] >= most:
             return
         temperature = TEMPERATURES_CP[below(rng, np.int64(3))] * UNITS_PER_CP
         if source == _GAMES:
-            _draw_game(space, roots.games)
+            _sample_game(space, roots.games)
         elif source in (SIBLINGS, DETOURS):
             detour = 1 + below(rng, np.int64(3)) if source == DETOURS else np.int64(0)
             root = put_game_position(space, roots.games)
             if begin_walk(space, space.teacher.rows[0].copy(), detour):
                 walk(space, 1 + below(rng, np.int64(SHORT_WALK)), temperature, source, root)
         elif source == QUIET_ENDS:
-            _draw_quiet_end(space, roots.games)
+            _sample_quiet_end(space, roots.games)
         elif source == ENDINGS:
             root = np.int64(rng[0] >> np.uint64(48))
             if _put_ending(space) and begin_walk(space, space.teacher.rows[0].copy(), np.int64(0)):
                 walk(space, np.int64(8), temperature, source, root)
         else:
-            _draw_opening(space, roots, source, temperature)
+            _sample_opening(space, roots, source, temperature)
 
 
 @kernel()
-def _draw_opening(space, roots, source, temperature):
+def _sample_opening(space, roots, source, temperature):
     """Walk from an opening for the length of a game; the walk is its own root."""
     rng = space.rng
     root = np.int64(rng[0] >> np.uint64(48))
@@ -161,7 +161,7 @@ def put_game_position(space, games):
 
 
 @kernel()
-def _draw_game(space, games):
+def _sample_game(space, games):
     """Offer some of the positions of a game."""
     teacher = space.teacher
     number = below(space.rng, np.int64(len(games.moves)))
@@ -179,7 +179,7 @@ def _draw_game(space, games):
 
 
 @kernel()
-def _draw_quiet_end(space, games):
+def _sample_quiet_end(space, games):
     """Play a random move from a game position, then its exchanges, and offer the result."""
     teacher = space.teacher
     root = put_game_position(space, games)

@@ -1,7 +1,7 @@
-"""Draws positions and labels the calm ones, in kernels that create no Python objects per position.
+"""Samples positions and labels the calm ones, in kernels that create no Python objects per position.
 
 A walk starts at a position (ply 0 of the teacher's stack). It evaluates the positions after many of its moves by
-updating the accumulators, offers them as labels, and draws one of them by value to continue with. So it labels whole
+updating the accumulators, offers them as labels, and samples one of them by value to continue with. So it labels whole
 sets of siblings, as a search sees them.
 """
 
@@ -41,7 +41,7 @@ SCORED_CHANCE = 0.2  # least chance that an offered position gets scored moves, 
 END_OF_WALK_CP = 1500
 
 
-class DrawSpace(NamedTuple):
+class SampleSpace(NamedTuple):
     """All buffers of one thread: N rows of values, M rows with scored moves."""
 
     teacher: Teacher
@@ -58,14 +58,14 @@ class DrawSpace(NamedTuple):
     counts: Annotated[np.ndarray, "int64 [4]"]  # values, noted, positions offered; values at which to stop
 
 
-def new_draw_space(
+def new_sample_space(
     net: StockfishNet,
     seed: int,
     size: int,
     limits: tuple[float, float, float],
     groups_of: int = 0,
     depth: int = STATIC,
-) -> DrawSpace:
+) -> SampleSpace:
     """Buffers for `size` values, and for a group that goes beyond."""
     given = {
         "teacher": new_teacher(net),
@@ -74,14 +74,14 @@ def new_draw_space(
         "groups": np.array([groups_of, depth, int(limits[0] * UNITS_PER_CP)]),
         "counts": np.array([0, 0, 0, size]),
     }
-    return buffers(DrawSpace, given, N=size + MAX_MOVES, M=int(size * limits[2]) + 1)
+    return buffers(SampleSpace, given, N=size + MAX_MOVES, M=int(size * limits[2]) + 1)
 
 
 # ---- chance ---------------------------------------------------------------------------------------------------------
 
 
 @kernel()
-def draw_position(rng):
+def random_bits(rng):
     """64 random bits: SplitMix64, Steele, Lea & Flood 2014."""
     rng[0] += np.uint64(0x9E3779B97F4A7C15)
     z = rng[0]
@@ -93,13 +93,13 @@ def draw_position(rng):
 @kernel()
 def uniform(rng):
     """Return a number in [0, 1)."""
-    return np.float64(draw_position(rng) >> np.uint64(11)) * 2.0**-53
+    return np.float64(random_bits(rng) >> np.uint64(11)) * 2.0**-53
 
 
 @kernel()
 def below(rng, n):
     """Return an integer from 0 to n - 1."""
-    return np.int64(draw_position(rng) % np.uint64(n))
+    return np.int64(random_bits(rng) % np.uint64(n))
 
 
 # ---- offering a position --------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def begin_walk(space, row, random_plies):
 
 @kernel()
 def walk(space, plies, temperature, source, root):
-    """From ply 0, offer the positions after many moves; draw one at `temperature` units to continue with."""
+    """From ply 0, offer the positions after many moves; sample one at `temperature` units to continue with."""
     teacher = space.teacher
     value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
     for _ in range(plies):
@@ -242,9 +242,9 @@ def _offer_children(space, count, value, temperature, source, root):
         after = static_value(teacher.net, teacher.acc, np.int64(1), child)
         # The static value ignores recaptures on the target square.
         worth = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
-        drawn = worth / temperature - log(-log(max(uniform(space.rng), 1e-300)))  # Gumbel's trick: a softmax
-        if drawn > highest:
-            chosen, chosen_value, highest = np.int64(i), after, drawn
+        sampled = worth / temperature - log(-log(max(uniform(space.rng), 1e-300)))  # Gumbel's trick: a softmax
+        if sampled > highest:
+            chosen, chosen_value, highest = np.int64(i), after, sampled
         if uniform(space.rng) < (GOOD_SHARE if worth >= least else POOR_SHARE):
             offer(space, np.int64(1), after, source, root, np.int64(0))
     return chosen, chosen_value
