@@ -37,7 +37,7 @@ SHARE = 0.25
 
 def trained_rows(labels: LabelRows) -> np.ndarray:
     """The rows that teach something."""
-    count = labels.n_positions
+    count = labels.n_usable
     batch = new_sparse_batch(count)
     LabelSampler(labels).fill(np.arange(count), np.full(count, -1), batch)
     return np.ascontiguousarray(labels.rows[batch.wdl.any(axis=1)])
