@@ -12,10 +12,10 @@ import pytest
 from engine.board.convert import encode_move
 from engine.network.input_formats import FLIP, turned_moves
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data import sampler
 from selfplay.data.cache import load_or_parse
 from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.data.text_files import Bookmark
+from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.records.collect import GameRecord, collect
 from selfplay.records.order import GameOrder
