@@ -14,7 +14,7 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
 from engine.nn.checkpoint import write_checkpoint
 from selfplay.families.by_name import family_of, net_of_model
-from selfplay.families.planes.planes_family import LayersHeldOut, PlanesMixture, dual_head_loss
+from selfplay.families.planes.planes_family import PlanesMixture, dual_head_loss
 from selfplay.families.planes.planes_sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.run.pretraining import Pretraining, PretrainSettings
@@ -38,14 +38,14 @@ def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, r
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
 
 
-@pytest.mark.parametrize("net", ["16x2", "transformer-32x2"])
+@pytest.mark.parametrize("net", ["16x2", "transformer-32x2", "sparse-128"])
 def test_overfits_one_game(net: str, positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     learner = small_learner(game, net, rate=3e-3)
     first = learner.step()
     for _ in range(150):
         learner.step()
-    scores = LayersHeldOut(game).evaluate(learner.averaged_model())
+    scores = learner.family.heldout(game, game.n_positions).evaluate(learner.averaged_model())
     learner.close()
     assert scores.top1 > 0.8
     assert scores.policy < first.policy - 0.5
