@@ -148,5 +148,5 @@ def test_label_rows_alone_are_split(tmp_path: Path, aino_train: Callable[..., st
     assert isinstance(data.sets[0], LabelRows)
     assert 100 < data.heldout.n_usable < 2900
     assert not np.isin(keys_of_rows(trained_rows(data.sets[0]), ""), keys_of_rows(data.heldout.rows, "")).any()
-    assert len(LabelFolder(folder).values) == data.sets[0].n_positions
+    assert len(LabelFolder(folder).values) == data.sets[0].n_usable
     assert data.sets[0].split != Split()
