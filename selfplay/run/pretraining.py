@@ -25,9 +25,9 @@ from engine.files.atomic import append, remove_left_behind, write_file
 from engine.files.settings_file import read_noted
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
-from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.schedules import WarmupCosine
+from engine.nn.training.checkpoint import write_checkpoint
+from engine.nn.training.schedules import WarmupCosine
 from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.families.by_name import PARTS, family_of
 from selfplay.training.family import HeldOutScores

@@ -12,12 +12,12 @@ import numpy as np
 
 from engine.backend import NUMPY, get_backend
 from engine.errors import ConfigError, NetFileError, RunError, ShapeError
-from engine.nn.averaging import ExponentialAverage
-from engine.nn.checkpoint import read_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.optimizers import Optimizer
-from engine.nn.parallel import GradientSource
-from engine.nn.trainer import Trainer, TrainerSettings
+from engine.nn.training.averaging import ExponentialAverage
+from engine.nn.training.checkpoint import read_checkpoint
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.parallel import GradientSource
+from engine.nn.training.trainer import Trainer, TrainerSettings
 from selfplay.training.family import Family, Learning
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import Batches

@@ -40,8 +40,8 @@ from engine.network.value.parameters import (
 )
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
-from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
-from engine.nn.parallel import GradientSource, StepResult
+from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.order import Groups

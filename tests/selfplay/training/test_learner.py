@@ -12,7 +12,7 @@ from engine.errors import ConfigError, RunError
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
-from engine.nn.checkpoint import write_checkpoint
+from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.families.by_name import family_of, net_of_model
 from selfplay.families.planes.planes_family import PlanesMixture, dual_head_loss
 from selfplay.families.planes.planes_sampler import PositionSampler, TrainingBatch, new_training_batch
