@@ -22,12 +22,12 @@ from engine.network.value.parameters import VALUE_TRUNK
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.nn.layer import Layer
-from selfplay.data.label_sampler import LabelRows
-from selfplay.data.value_sampler import ValueSampler, new_value_batch
+from selfplay.data.label_rows import LabelRows
+from selfplay.families.value.value_family import ValuePass, tables_of
+from selfplay.families.value.value_sampler import ValueSampler, new_value_batch
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM
 from selfplay.training.losses import LossWeights
-from selfplay.training.value_trunk import ValuePass, tables_of
 
 AT_ONCE = 8192  # positions a pass
 
@@ -47,10 +47,10 @@ def distances(trunk: Layer, labels: LabelRows, threads: int = 1) -> tuple[np.nda
     config, tables = tables_of(trunk)
     sampler, batch, weights = ValueSampler(labels, everything=True), new_value_batch(AT_ONCE), LossWeights()
     forward = ValuePass(config, AT_ONCE, threads)
-    kl, difference = np.zeros(labels.n_positions), np.zeros(labels.n_positions)
+    kl, difference = np.zeros(len(labels.rows)), np.zeros(len(labels.rows))
     with forward.pool:
-        for first in range(0, labels.n_positions, AT_ONCE):
-            numbers = np.arange(first, min(first + AT_ONCE, labels.n_positions))
+        for first in range(0, len(labels.rows), AT_ONCE):
+            numbers = np.arange(first, min(first + AT_ONCE, len(labels.rows)))
             count = len(numbers)
             sampler.fill(numbers, numbers, batch)
             forward.forward(tables, batch, count, weights)

@@ -27,7 +27,7 @@ from engine.board.convert import GameRows
 from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.cache import EvaluationCache
-from engine.evaluation.own import OwnEvaluator
+from engine.evaluation.custom import CustomEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, input_format_of, news_of
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
@@ -173,7 +173,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
-        own = self.evaluator if isinstance(self.evaluator, OwnEvaluator) else None
+        own = self.evaluator if isinstance(self.evaluator, CustomEvaluator) else None
         try:
             if own is not None:
                 own.is_rehearsing = True
@@ -315,7 +315,7 @@ class Engine:
         self._runner.hint_source = None if by_the_clock else self._hint_source
         if isinstance(self._visits, Batches):
             self._visits.cache = None if by_the_clock else self._cache
-        if isinstance(self.evaluator, OwnEvaluator):
+        if isinstance(self.evaluator, CustomEvaluator):
             self.evaluator.guest.is_over = order.is_over
         shown_tables, cp_scale = tables if tables.largest else None, cp_scale_of(self.evaluator)
         multi_pv = order.options.multi_pv

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from engine.evaluation.protocol import LeafBatch
 from engine.native.pool import ThreadPool
+from engine.network.fused.inference import Fused
 from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.outputs import CHUNK
-from engine.network.tower.inference import Fused
 
 ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
 

@@ -14,8 +14,8 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.files.atomic import atomic_write
 from engine.files.dit_file import load_tensors
+from engine.network.lc0.planes_file import read_planes
 from engine.network.lc0.schema import is_lc0
-from engine.network.lc0.tower_file import read_tower
 from engine.network.onnx_graph import onnx_graph
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI
 
@@ -31,13 +31,13 @@ def export_net(source: Path, target: Path) -> None:
     if target.suffix not in SUFFIXES:
         raise ConfigError(f"the name of an exported net ends in {' or '.join(SUFFIXES)}, not {target.name!r}")
     if target.suffix == ".onnx":
-        tower = read_tower(source)
+        tower = read_planes(source)
         graph = onnx_graph(tower.tensors, tower.config)
         with atomic_write(target) as stream:
             stream.write(graph)
         return
     if is_lc0(source):
-        tower = read_tower(source)
+        tower = read_planes(source)
         model, tensors = {"tower": tower.config.describe()}, tower.tensors
     else:
         header, tensors = load_tensors(source)

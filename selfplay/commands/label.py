@@ -50,11 +50,11 @@ def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     add_former(group, dict.fromkeys(("--pgn", "--epd"), "write --data FILE"))
     text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    text = "label at most N positions per game, drawn at random (default: all)"
+    text = "label at most N positions per game, sampled at random (default: all)"
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
     text = "label only games that trainings hold out (one in 64 by a hash of the moves)"
     group.add_argument("--held-out", action="store_true", help=text)
-    add_flag(group, "--seed", 1, "seed all draws with this")
+    add_flag(group, "--seed", 1, "seed all samples with this")
     text = "replace each position by about N positions from Aino's search tree of it"
     group.add_argument("--tree", type=int, default=0, metavar="N", help=text)
     text = "search those trees for this many visits; each takes half, once or twice as many"

@@ -43,7 +43,7 @@ def source_hash() -> str:
 
 
 class Pool(Protocol):
-    """Workers that draw the numbers of their games from one list, and a channel for their messages."""
+    """Workers that take the numbers of their games from one list, and a channel for their messages."""
 
     def start(self, worker: int) -> None:
         """Let one more worker play, `play_share`."""
@@ -54,8 +54,8 @@ class Pool(Protocol):
     def playing(self) -> Sequence[int]:
         """Return the workers that still play. Raises WorkerLost, or the AinoError that ended one of them."""
 
-    def drawn(self) -> int:
-        """How many numbers of the list were drawn."""
+    def taken(self) -> int:
+        """How many numbers of the list were taken."""
 
     def close(self) -> None:
         """End all workers, whatever they are doing."""
@@ -103,7 +103,7 @@ class SharedPlay(ABC):
                             f"workers were lost {ATTEMPTS} times before they finished {where}: {lost}"
                         ) from lost
                     self._tell(f"a worker was lost ({lost}); it is replaced, and unfinished games are played again")
-                begun = pool.drawn()
+                begun = pool.taken()
             # What a worker may have died of comes last.
             missing = [number for number in missing[begun:] + missing[:begun] if number not in finished]
 
@@ -136,7 +136,7 @@ class SharedPlay(ABC):
 
 
 def play_share(task: PlayTask, numbers: Iterator[int], send: Callable[[Any], None], source: str) -> None:
-    """Return what a worker does: compile, say so, and play the games whose numbers it draws. `send` gets messages.
+    """Return what a worker does: compile, say so, and play the games whose numbers it takes. `send` gets messages.
 
     source: `source_hash` of the caller. Raises ConfigError for another one: its games would be others.
     """

@@ -190,12 +190,12 @@ def new_workshop(folder: Path) -> Path:
         shutil.copy(default_net_path(), folder / net)
     shutil.copy(default_net_path(entry="default_tower"), folder / "weights/tower-64x6.dit")
     for name in ("tiny", "small"):
-        (folder / f"{name}.py").write_text(own_network(name.capitalize()), encoding="utf-8")
+        (folder / f"{name}.py").write_text(custom_network(name.capitalize()), encoding="utf-8")
     _export_teacher(folder)
     return folder
 
 
-def own_network(name: str) -> str:
+def custom_network(name: str) -> str:
     """The module of a class on the page about networks of one's own."""
     return next(block.text for block in blocks("docs/own-network.md") if f"class {name}:" in block.text)
 

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from selfplay.data.label_sampler import LabelRows, LabelSampler
-from selfplay.data.sparse_sampler import new_sparse_batch
+from selfplay.data.label_rows import LabelRows
+from selfplay.families.policy.label_sampler import LabelSampler
+from selfplay.families.policy.sparse_sampler import new_sparse_batch
 from selfplay.records.label_folder import (
     FOLDER_SETTINGS,
     JOURNAL,

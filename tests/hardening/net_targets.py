@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine.files import dit_file
-from engine.network.lc0.reader import TowerFile
+from engine.network.lc0.reader import PlanesFile
 from engine.network.lc0.writer import save_lc0
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
@@ -63,7 +63,7 @@ def _saved(kind: str) -> bytes:
             write_checkpoint(path, {"weight": np.ones((3, 4)), "step": np.array(3)}, {"epoch": 1, "names": ["a"]})
         else:
             tensors = tower.named_parameters() | tower.named_buffers()
-            save_lc0(path, TowerFile(tiny_config(), tensors, {"training": {"training_steps": 7}}))
+            save_lc0(path, PlanesFile(tiny_config(), tensors, {"training": {"training_steps": 7}}))
         return path.read_bytes()
 
 

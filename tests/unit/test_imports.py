@@ -28,7 +28,7 @@ SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "threads"
 RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
-RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
+RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.families", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.language", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.games": RECORDS,
     "selfplay.teachers": MATCHES | {"selfplay.data", "selfplay.matches"},
     "selfplay.training": TRAINING,
+    "selfplay.families": TRAINING | {"selfplay.training"},
     "selfplay.matches": MATCHES | {"selfplay.data"},
     "selfplay.suites": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
@@ -196,7 +197,7 @@ def test_base_names_are_unique_inside_a_package(package: str) -> None:
         is_package = any(other.startswith(name + ".") for other in MODULES)
         if home.split(".")[0] == package and not is_package:
             homes.setdefault(base, []).append(home)
-    rooms = {f"engine.network.{room}" for room in ("tower", "transformer", "value", "policy", "lc0")}
+    rooms = {f"engine.network.{room}" for room in ("fused", "tower", "transformer", "value", "policy", "lc0")}
     shape = {"model", "features", "parameters", "inference", "gradients", "gpu"}
     twins = {base: found for base, found in homes.items() if len(found) > 1}
     assert not {base: found for base, found in twins.items() if base not in shape or not rooms.issuperset(found)}

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.errors import CompilerError, StillCompilingError, message
-from engine.evaluation.own import STAND_IN
+from engine.evaluation.custom import STAND_IN
 from engine.native import jit
 from engine.options import EngineOptions
 from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
+from engine.network.families import PlanesConfig
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
 from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, count, find, places_of
 from engine.network.lc0.wire import Message
+from engine.network.model_parts import SQUARES
 from engine.network.planes import PLANES
-from engine.network.tower.model import SQUARES, TowerConfig
-from engine.network.transformer.model import NetworkConfig, TransformerConfig
+from engine.network.tower.model import TowerConfig
+from engine.network.transformer.model import TransformerConfig
 
 # Enumeration values in Lc0's numbering.
 _CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS = 1, 2, 3, 4  # network structures
@@ -38,7 +40,7 @@ _MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}  # lc0 version that first r
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
 
-def network_of(path: str | Path, net: Message) -> NetworkConfig:
+def network_of(path: str | Path, net: Message) -> PlanesConfig:
     """Return the sizes and heads of the tower or transformer in a parsed file.
 
     A file without a network format has 112 planes and classical heads; so do structures 1 and 2, whatever their other
@@ -63,7 +65,7 @@ def network_of(path: str | Path, net: Message) -> NetworkConfig:
         raise NetFileError(path, "a network of a playable size", str(error)) from error
 
 
-def format_of(config: NetworkConfig) -> Message:
+def format_of(config: PlanesConfig) -> Message:
     """Return the "format" message of a network's file.
 
     Raises ConfigError for an activation that Lc0 lacks, and without blocks: lc0 then skips the first convolution.
@@ -84,7 +86,7 @@ def format_of(config: NetworkConfig) -> Message:
     return {"weights_encoding": LINEAR16, "network_format": network}
 
 
-def min_version_of(config: NetworkConfig) -> Message:
+def min_version_of(config: PlanesConfig) -> Message:
     """Return the oldest lc0 version that can play this network."""
     family = "transformer" if isinstance(config, TransformerConfig) else ""
     needs = {family, config.policy, config.activation, "moves_left" if config.moves_left_channels else ""}

@@ -18,6 +18,7 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import open_net
+from engine.network.families import PlanesConfig
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import (
@@ -33,8 +34,7 @@ from engine.network.lc0.schema import (
 )
 from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, parse
-from engine.network.tower.model import NORM_EPSILON
-from engine.network.transformer.model import NetworkConfig
+from engine.network.model_parts import NORM_EPSILON
 
 MAX_BYTES = 1 << 30  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
@@ -44,15 +44,15 @@ LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from ov
 
 
 @dataclass(frozen=True)
-class TowerFile:
+class PlanesFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
-    config: NetworkConfig
+    config: PlanesConfig
     tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model` or `transformer.model`
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
-def load_lc0(path: str | Path) -> TowerFile:
+def load_lc0(path: str | Path) -> PlanesFile:
     """Read a `.pb` or `.pb.gz` file. Raises NetFileError for faults and for formats that are no network of ours."""
     path = Path(path)
     try:
@@ -68,7 +68,7 @@ def load_lc0(path: str | Path) -> TowerFile:
     card = {"kind": "imported", "source": path.name, "format": form, "training": net.get("training_params", {})}
     if license := net.get("license"):
         card["license"] = license
-    return TowerFile(config, _tensors(path, net["weights"], config), card)
+    return PlanesFile(config, _tensors(path, net["weights"], config), card)
 
 
 # ---- bytes --------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
 # ---- tensors ------------------------------------------------------------------------------------------------------
 
 
-def _tensors(path: Path, weights: Message, config: NetworkConfig) -> dict[str, np.ndarray]:
+def _tensors(path: Path, weights: Message, config: PlanesConfig) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {}
     by_name = "policy_heads" in weights, "value_heads" in weights
     try:

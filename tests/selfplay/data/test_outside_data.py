@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from benchmarks.convert_games import converted
-from selfplay.data.drawn_positions import draw_openings
 from selfplay.data.pgn import read_pgn
-from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.data.sampled_positions import sample_openings
 from selfplay.data.teacher import read_teacher
 from selfplay.data.text_files import numbered_lines
+from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
 
@@ -44,6 +44,6 @@ def test_first_games_are_legal_and_can_be_sampled(name: str, test_data: Path, tm
 @pytest.mark.slow
 def test_default_openings_are_drawn_from_the_teacher(test_data: Path) -> None:
     parts = [existing(test_data / "teacher" / f"part{number}.txt.xz") for number in (1, 2, 3, 4)]
-    assert [board.epd() for board, _ in draw_openings(parts, 5000, seed=1)] == [
+    assert [board.epd() for board, _ in sample_openings(parts, 5000, seed=1)] == [
         board.epd() for board in load_openings()
     ]

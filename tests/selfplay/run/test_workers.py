@@ -16,6 +16,7 @@ import pytest
 from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, NetFileError, RunError
 from engine.nn import dit
+from selfplay.families.by_name import family_of
 from selfplay.games.gate_game import GateRecord
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.main import main
@@ -26,7 +27,6 @@ from selfplay.run.gating import GateTask
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
-from selfplay.training.families import family_of
 from tests.new_process import wait_until
 from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, stored_games, tiny_task
 
@@ -184,7 +184,7 @@ class PretendedPool:
             raise WorkerLost("pretended to die")
         return self._started if self._numbers else []
 
-    def drawn(self) -> int:
+    def taken(self) -> int:
         return self._count - len(self._numbers) + 1
 
     def close(self) -> None:
@@ -230,11 +230,11 @@ def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
 def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expected: dict[int, bytes]) -> None:
     said: list[object] = []
 
-    def draw() -> Iterator[int]:
+    def take() -> Iterator[int]:
         assert said == [None]
         yield from (0, 1)
 
-    play_share(task, draw(), lambda record: said.append(record and encode_record(record)), source_hash())
+    play_share(task, take(), lambda record: said.append(record and encode_record(record)), source_hash())
     assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
 
 

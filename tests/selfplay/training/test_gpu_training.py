@@ -14,13 +14,13 @@ from engine.nn import dit, operations
 from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 from engine.nn.training.loss_scale import FIRST_FACTOR, GROWTH_STEPS
-from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.families.by_name import family_of
+from selfplay.families.planes.planes_family import LayersHeldOut, planes_of
+from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.families import family_of
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
-from selfplay.training.tower import TowerHeldOut, planes_of
 from tests.strict_cupy import CUDARuntimeError, Device
 
 SETTINGS = LearnerSettings(batch_size=16, weight_decay=0.01, shard_size=16, threads=1)
@@ -72,7 +72,7 @@ def test_fifty_steps_on_a_device_end_with_the_processors_weights(
         return
     averaged = there.averaged_model()
     assert_near(averaged, here.averaged_model())
-    sample = TowerHeldOut(positions, 40)
+    sample = LayersHeldOut(positions, 40)
     scores, expected_scores = sample.evaluate(averaged), sample.evaluate(here.averaged_model())
     assert scores.policy == pytest.approx(expected_scores.policy, rel=1e-4)
     assert scores.top1 == expected_scores.top1
@@ -188,7 +188,7 @@ def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(positions,
             write_checkpoint(tmp_path / "checkpoint.npz", *learner.state())
             learner.restore(*read_checkpoint(tmp_path / "checkpoint.npz"))
             averaged = learner.averaged_model()
-            TowerHeldOut(positions, 20).evaluate(averaged)
+            LayersHeldOut(positions, 20).evaluate(averaged)
             dit.save(tmp_path / "net.dit", averaged)
         finally:
             learner.close()

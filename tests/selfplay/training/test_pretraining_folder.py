@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import RunError
 from selfplay.lock import KINDS, folder_lock
-from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
+from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.training.test_learner import SETTINGS
 
@@ -70,7 +70,7 @@ def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
 
 def test_minutes_counted_compiling(teacher_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("selfplay.training.pretraining.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("selfplay.run.pretraining.time.monotonic", lambda: now[0])
     run = pretraining(tmp_path, teacher_file, minutes=0.1, evaluate_minutes=0.05)
     step, evaluate, costs = run.learner.step, run._evaluate, iter([60.0])
 

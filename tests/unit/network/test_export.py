@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError
+from engine.evaluation.custom import board_planes
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.own import board_planes
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.files.dit_file import load_tensors

@@ -17,8 +17,8 @@ from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import input_format_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
-from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.weights import load_network
 from tests.unit.network.lc0_kept import boards, check_answers
 from tests.unit.network.lc0_nets import NetAnswers, fused_answers, random_masks, training_answers
@@ -55,8 +55,8 @@ def test_layers_and_our_files_answer_as_the_path_that_plays(tmp_path: Path, kind
     assert np.ptp(first.moves_left) > 0.1 or not kind.get("moves_left", True)
     assert_close(layers, first, 2e-4)
     for name, tolerance in (("net.dit", 0.0), *[("again.pb", 2e-2)] * (kind.get("blocks") != 0)):
-        write_tower(tmp_path / name, read_tower(path))
-        assert read_tower(tmp_path / name).config == read_tower(path).config
+        write_planes(tmp_path / name, read_planes(path))
+        assert read_planes(tmp_path / name).config == read_planes(path).config
         assert_close(fused_answers(load_network(tmp_path / name), masks), first, tolerance)
 
 
@@ -77,7 +77,7 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
         load_lc0(tmp_path / name).tensors["trunk.input_conv.weight"][:, 109] for name in ("first.pb", "net.pb")
     )
     np.testing.assert_allclose(ours, counter * (0.01 if input_format >= 4 else 1.0), rtol=1e-6)  # it counts in hundreds
-    write_tower(tmp_path / "again.pb", read_tower(tmp_path / "net.pb"))
+    write_planes(tmp_path / "again.pb", read_planes(tmp_path / "net.pb"))
     for name, tolerance in (("net.pb", 2e-4), ("again.pb", 2e-2)):
         leaves = leaves_of(boards()[:40], input_format)
         with closing(make_evaluator("network", tmp_path / name, backend="numpy")) as evaluator:
@@ -92,4 +92,4 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
             moves = expected.logits[row, index[row, :count]]
             np.testing.assert_allclose(leaves.logits[row, :count], moves, atol=tolerance)
     with pytest.raises(ConfigError, match=f"not of input format {input_format}"):
-        write_tower(tmp_path / "net.dit", read_tower(tmp_path / "net.pb"))
+        write_planes(tmp_path / "net.dit", read_planes(tmp_path / "net.pb"))

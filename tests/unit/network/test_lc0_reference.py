@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
-from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.weights import load_network
 from tests.unit.network.lc0_answers import NETS, Answers, legal_softmax, read_answers
 from tests.unit.network.lc0_nets import NetAnswers, fused_answers, training_answers
@@ -44,8 +44,8 @@ def test_a_path_answers_as_lc0_does(test_data, net, limit, path_of):
 @pytest.mark.parametrize("net", NETS)
 def test_an_exported_net_answers_as_the_one_it_came_from(test_data: Path, tmp_path: Path, net: str) -> None:
     source, answers = test_data / "nets" / f"{net}.pb.gz", read_answers(test_data, net, 64)
-    write_tower(tmp_path / "there.dit", read_tower(source))
-    write_tower(tmp_path / "back.pb.gz", read_tower(tmp_path / "there.dit"))
+    write_planes(tmp_path / "there.dit", read_planes(source))
+    write_planes(tmp_path / "back.pb.gz", read_planes(tmp_path / "there.dit"))
     first, again = (fused(path, answers.masks) for path in (source, tmp_path / "back.pb.gz"))
     policies = [legal_softmax(found.logits, answers) for found in (first, again)]
     assert np.abs(policies[0] - policies[1]).max() <= 2e-3

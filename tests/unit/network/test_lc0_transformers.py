@@ -18,10 +18,11 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
+from engine.network.families import build_network, layers_with, planes_config_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
-from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
@@ -29,16 +30,13 @@ from engine.network.transformer.maps import attention_maps
 from engine.network.transformer.model import (
     Transformer,
     TransformerConfig,
-    build_network,
-    config_of,
-    layers_with,
     policy_name,
 )
 from engine.network.weights import load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from selfplay.training.families import net_of_model
+from selfplay.families.by_name import net_of_model
 from tests.unit.network.fused_tower import infer
 from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
 from tests.unit.network.lc0_transformers import DENSE, KINDS, random_transformer
@@ -123,8 +121,8 @@ def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_pat
     masks = asked(leaves_in(net.config.input_format), FEW)
     outputs, _ = layers_with(net.tensors, net.config).forward(floats(masks).reshape(-1, 112, 8, 8).astype(np.float32))
     for suffix in (".dit", ".pb.gz"):
-        write_tower(tmp_path / f"again{suffix}", net)
-        assert read_tower(tmp_path / f"again{suffix}").config == net.config
+        write_planes(tmp_path / f"again{suffix}", net)
+        assert read_planes(tmp_path / f"again{suffix}").config == net.config
     for heads in zip(net.config.policy_heads, net.config.value_heads, strict=False):
         fused = load_net(tmp_path / "net.pb", heads)
         assert isinstance(fused, FusedTransformer)
@@ -139,7 +137,7 @@ def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_pat
 
 def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(tmp_path: Path) -> None:
     net = load_lc0(network_in(tmp_path, "dense, all heads"))
-    write_tower(tmp_path / "again.pb.gz", net)
+    write_planes(tmp_path / "again.pb.gz", net)
     again = load_lc0(tmp_path / "again.pb.gz")
     assert again.tensors.keys() == net.tensors.keys()
     for name, tensor in net.tensors.items():
@@ -300,7 +298,7 @@ def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp
 def test_sizes_of_other_types_are_refused(sizes: dict[str, Any]) -> None:
     """They were taken, and failed in the middle of a forward pass."""
     with pytest.raises(ConfigError, match=f"expected {next(iter(sizes))} "):
-        config_of({"layer": "transformer", **sizes})
+        planes_config_of({"layer": "transformer", **sizes})
 
 
 def test_encoders_whose_smolgen_has_its_usual_sizes_are_built() -> None:
