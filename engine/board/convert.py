@@ -129,6 +129,16 @@ def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Mov
     return found
 
 
+def moves_of_lines(codes: np.ndarray, chess960: bool = False) -> list[chess.Move]:
+    """Return python-chess moves of codes, uint16 [n], in which CASTLES marks castling; e1g1, or e1h1 if `chess960`."""
+    source, target = codes & 63, codes >> 6 & 63
+    if not chess960:
+        castled = (source & 56) + np.where(target > source, 6, 2)
+        target = np.where(codes & layout.CASTLES, castled, target)
+    promotions = map(_PIECE_TYPES.__getitem__, (codes >> 12 & 7).tolist())
+    return list(map(chess.Move, source.tolist(), target.tolist(), promotions))
+
+
 def move_of_code(move: int) -> chess.Move:
     """Return the python-chess move of a code, castling as king takes rook, which every board can push."""
     return chess.Move(move & 63, move >> 6 & 63, _PIECE_TYPES[move >> 12])

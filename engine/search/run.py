@@ -26,8 +26,7 @@ from engine.native.ordering import SPACING
 from engine.native.pool import ThreadPool
 from engine.search.batches import Batches, ask_tables
 from engine.search.hints import HintSource
-from engine.search.root_moves import look_for_mate
-from engine.search.session import Search
+from engine.search.session import Search, look_for_mate
 from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT
 from engine.search.tree.heuristics import join, learns
 from engine.search.tree.params import (

@@ -19,8 +19,7 @@ from engine.files.atomic import atomic_write, remove_left_behind
 from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
 from engine.native.locks import FileLock
 from engine.player import Engine
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from uci.game.timed_game import Setup, saved_game
 from uci.language import _
 from uci.library.index import REVIEWS, GameIndex, Wanted
