@@ -62,7 +62,7 @@ class GameRows:
         if start != self._start or start.chess960 != self._board.chess960 or moves[: len(self._moves)] != self._moves:
             self._board, self._moves, self._rows = start.copy(), [], row_from_board(start)[None]
         known, self._start = len(self._moves), None  # Whatever ends this in the middle, the next call begins anew.
-        stack = layout.empty_stack(len(moves) + 1)
+        stack = np.empty((len(moves) + 1, layout.ROW_WORDS), np.uint64)
         stack[: known + 1] = self._rows
         for ply in range(known, len(moves)):
             self._push(stack, ply, moves[ply])

@@ -236,7 +236,7 @@ class SearchOrder:
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
     ranks: Mapping[chess.Move, Rank] = field(
         default_factory=dict
-    )  # What tables know of every root move; empty if nothing.
+    )  # What tables know of each move, if anything.
 
     @property
     def plays(self) -> bool:

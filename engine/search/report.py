@@ -82,8 +82,11 @@ class Reporter:
         """
         root = self._search.root()
         order = self.order(root)
-        places = [index for index in order if root.moves[index] == best]
-        places += [index for index in order if root.moves[index] != best]
+        places = list(order)
+        if best is not None:
+            first = int(np.flatnonzero(root.moves == best)[0])
+            places.remove(first)
+            places.insert(0, first)
         shown = places[: self._multi_pv]
         indices = order if every else shown
         moves = dict(zip(indices, self.root_moves(root, indices, shown), strict=True))

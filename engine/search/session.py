@@ -272,7 +272,7 @@ class Search:
         tree = self.tree
         if self.was_full:
             return 1.0
-        return float(max(tree.counters[NODES] / tree.parent.size, tree.counters[EDGES] / tree.move.size))
+        return float(max(tree.counters[NODES] / tree.nodes.size, tree.counters[EDGES] / tree.move.size))
 
 
 # ---- what changes the moves of an expanded root --------------------------------------------------------------------

@@ -7,7 +7,6 @@ import threading
 import weakref
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import chess
 import chess.polyglot

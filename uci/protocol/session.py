@@ -324,7 +324,7 @@ class Session:
         if self._working():
             self.writer.info("eval: wait for the end of the search")
         else:
-            engine = self._ready_engine()
+            engine = self._analyst()
             if getattr(engine, "is_prepared", True):
                 self.writer.line(*evaluation_lines(engine, self._board()))
             else:
@@ -334,8 +334,14 @@ class Session:
         from uci.protocol.debugging import bench_lines, tell_lines
 
         self._finish_work()
-        engine = self._ready_engine()
+        engine = self._analyst()
         self._start(lambda job: tell_lines(self.writer, "bench", job, bench_lines(engine, text, job)))
+
+    def _analyst(self) -> Engine:
+        """Return the engine as it analyses, without book and level, until the next command that needs it."""
+        engine = self._ready_engine()
+        engine.set_options(replace(engine.options, analyse_mode=True))
+        return engine
 
     def _perft(self, board: chess.Board, depth: int) -> None:
         from uci.protocol.debugging import perft_lines, tell_lines

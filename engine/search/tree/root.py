@@ -129,7 +129,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
     nodes[children == NO_NODE] = FRESH_NODE
     # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
-    mate_plies = np.where(children == NO_NODE, 0, tree.mate_plies.take(children)).astype(np.int32)
+    mate_plies = np.where(children == NO_NODE, 0, tree.nodes["mate_plies"].take(children)).astype(np.int32)
     visits = nodes["visits"]
     visited, counted = visits > 0, np.maximum(visits, 1)
     return Root(
