@@ -234,9 +234,7 @@ class SearchOrder:
     begun: float  # When the clock began to run, in seconds of time.perf_counter.
     on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
-    ranks: Mapping[chess.Move, Rank] = field(
-        default_factory=dict
-    )  # What tables know of each move, if anything.
+    ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)  # What tables know of each move, if anything.
 
     @property
     def plays(self) -> bool:
