@@ -130,11 +130,11 @@ def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Mov
 
 
 def moves_of_lines(codes: np.ndarray, chess960: bool = False) -> list[chess.Move]:
-    """Return python-chess moves of codes, uint16 [n], in which CASTLES marks castling; e1g1, or e1h1 if `chess960`."""
+    """Return python-chess moves of codes, uint16 [n], with CASTLING_FLAG: castling is e1g1, or e1h1 if `chess960`."""
     source, target = codes & 63, codes >> 6 & 63
     if not chess960:
         castled = (source & 56) + np.where(target > source, 6, 2)
-        target = np.where(codes & layout.CASTLES, castled, target)
+        target = np.where(codes & layout.CASTLING_FLAG, castled, target)
     promotions = map(_PIECE_TYPES.__getitem__, (codes >> 12 & 7).tolist())
     return list(map(chess.Move, source.tolist(), target.tolist(), promotions))
 

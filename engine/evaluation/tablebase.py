@@ -44,7 +44,7 @@ class Rank(NamedTuple):
     mate_plies: int = 0  # Plies from the move, which is the first, to mate. 0 = unknown.
 
 
-DRAWN = Rank(0, 0, 0)
+DRAWN_RANK = Rank(0, 0, 0)
 
 
 class Tablebase:
@@ -194,7 +194,7 @@ class Tablebase:
             return after, Rank(WIN, 1, 0, 1)
         drawn = after.is_insufficient_material() or after.is_stalemate() or after.is_repetition(3)
         drawn = drawn or (self.fifty_move_rule and after.halfmove_clock >= FIFTY_MOVE_PLIES)
-        return after, DRAWN if drawn else None
+        return after, DRAWN_RANK if drawn else None
 
     def _under_the_rule(self, result: int, plies: int, after: chess.Board) -> int:
         """Return a result as it is under the fifty-move rule, so many plies before a capture, a pawn move or mate."""
@@ -219,7 +219,7 @@ def good_moves(ranks: Mapping[chess.Move, Rank], slack: int = 0) -> list[chess.M
     """Return the moves of the best result that are worth at most `slack` less than the best, for a search to choose
     from.
     """
-    best = max(ranks.values(), default=DRAWN)
+    best = max(ranks.values(), default=DRAWN_RANK)
     return [move for move, rank in ranks.items() if rank.result == best.result and rank.worth >= best.worth - slack]
 
 

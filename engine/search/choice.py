@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.board.notation import board_after
 from engine.errors import DataError
-from engine.evaluation.tablebase import DRAWN, Rank, good_moves, has_repeated
+from engine.evaluation.tablebase import DRAWN_RANK, Rank, good_moves, has_repeated
 from engine.files.text import reading
 from engine.options import EngineOptions
 from engine.search.limits import Clock, Limits, SearchJob
@@ -318,7 +318,7 @@ class SearchOrder:
 
     def rank(self, move: chess.Move) -> Rank:
         """Return what tables know of a root move. One that they do not know is aside because it repeats a position."""
-        return self.ranks.get(move, DRAWN)
+        return self.ranks.get(move, DRAWN_RANK)
 
     def clock(self, begun: float | None = None) -> Clock:
         """Return the move's clock. None = it begins now."""

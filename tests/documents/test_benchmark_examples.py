@@ -174,6 +174,7 @@ def test_a_broken_judge_is_told_before_the_labels_are_made(tmp_path, material_ne
 def workshop(tmp_path_factory, material_net_file):
     folder = new_workshop(tmp_path_factory.mktemp("workshop"))
     (folder / "teacher.nnue").write_bytes(material_net_file.read_bytes())
+    (folder / "labels").mkdir(exist_ok=True)
     for name in ("parents", "heldout"):
         material_labels(folder / "labels" / name, 2000)
     return folder

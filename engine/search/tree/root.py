@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.board.attacks import bit, in_check
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import CASTLES, HALFMOVE, KEY, NO_MOVE, ROW_WORDS, SIDE, WHITE
+from engine.board.layout import CASTLING_FLAG, HALFMOVE, KEY, NO_MOVE, ROW_WORDS, SIDE, WHITE
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
@@ -169,8 +169,8 @@ def read_position(tree: Tree, own_value: float) -> RootPosition:
 def root_lines(
     tree: Tree, root: Root, indices: list[int], space: MateSpace
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the lines that begin with some root moves: codes uint16 [n, MAX_DEPTH] with CASTLES, lengths int64 [n],
-    and whether a line ends in a mate that is certain, bool [n].
+    """Return the lines that begin with some root moves: codes with CASTLING_FLAG, uint16 [n, MAX_DEPTH]; lengths, int64
+    [n]; and whether a line ends in a mate that is certain, bool [n].
 
     To a mate the winner takes the shortest way, the loser the longest. None is certain where a part of the tree that
     proved it is forgotten and the rules alone do not find it again. A principal variation goes on with the shortest
@@ -207,7 +207,7 @@ def write_lines(tree, row, moves, children, nodes, wins, most, space, rows, line
         lengths[i] = length
         for ply in range(length):
             if bit(np.int64(line[ply]) >> 6 & 63) & rows[ply, WHITE + np.int64(rows[ply, SIDE])]:
-                line[ply] |= np.uint16(CASTLES)
+                line[ply] |= np.uint16(CASTLING_FLAG)
 
 
 @kernel()
