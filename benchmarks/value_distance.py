@@ -4,8 +4,8 @@
 
 `aino-train teach --held-out` draws the positions; only the calm ones count, which a value trunk judges in play. KL is
 the Kullback-Leibler divergence from the trunk's win-draw-loss to the label's, in nats: the cross-entropy that training
-lowers, less the entropy of the labels, which no trunk can lower. "Q error" is the root of the mean squared difference of
-Q = W - L. Both have standard errors. A network is a `.dit` file, or `default` for the one that comes with Aino.
+lowers, less the entropy of the labels, which no trunk can lower. "Q error" is the root of the mean squared difference
+of Q = W - L. Both have standard errors. A network is a `.dit` file, or `default` for the one that comes with Aino.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ def distances(trunk: Layer, labels: LabelRows, threads: int = 1) -> tuple[np.nda
             target = batch.wdl[:count].astype(np.float64)
             entropy = -(target * np.log(np.maximum(target, 1e-30))).sum(axis=1)
             kl[numbers] = forward.gradients.losses[:count, 0] - entropy
-            above_target = forward.gradients.doutputs[:count, :3] * (
-                count / weights.value
-            )  # p - t, whose gradient it is
+            above_target = forward.gradients.doutputs[:count, :3] * (count / weights.value)  # p - t
             difference[numbers] = above_target[:, 0] - above_target[:, 2]
     return kl, difference
 
