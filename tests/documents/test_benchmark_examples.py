@@ -29,28 +29,28 @@ EXAMPLE = re.compile(
 TINY = {
     "determinism": "--evaluators material --threads 1 --runs 1 --nodes 20",
     "endurance": "--visits 2000 --searches 2 --search-nodes 20 --hash-mib 4",
-    "forfeits": "--games 2 --tc 1+0.01 --out forfeits --evaluator material",
     "inference": "--nets 8x1 --batches 1 8 --threads 1",
-    "kill_campaign": "--kills 1 --seed 1",
     "perf_map": "analyse startpos --nodes 20",
     "puzzles draw": "draw game.pgn --out drawn.csv",
-    "puzzles check": "check puzzles.csv --engine stockfish --nodes 1000 --sample 1",
     "reviews": "game.annotated.pgn --engine stockfish --nodes 1000",
-    "rival_speed": "--rival stockfish --threads 1 --seconds 0.05 --positions 2",
-    "sibling_order": "--teacher teacher.nnue --data labels/parents new.dit default --count 4",
     "sparse_speed": "--nets sparse-128",
-    "stop_latency": "--stops 2 --threads 1 --evaluators material",
-    "training_step": "--net 8x1 --batch 8 --threads 1 --rounds 1 --steps 1",
-    "value_distance": "--data labels/heldout --net new.dit default --count 50",
 }
 LARGE = {
+    "forfeits": "plays matches by the clock",
     "gpu": "needs a GPU; tests/unit/test_gpu_benchmark.py runs it on a stand-in",
+    "kill_campaign": "tests/selfplay/run/test_kill.py runs it",
     "list_rating": "needs matches against listed engines; tests/selfplay/matches has some",
     "machines": "compiles everything for several processors",
     "own_evaluator": "needs ONNX Runtime, or the class of a page",
     "pgn_reading": "reads 40,000 games; the tests of the readers read what they need",
+    "puzzles check": "searches every puzzle with another engine",
     "puzzles make": "needs labels of a teacher",
     "ray_cluster": "needs Ray",
+    "rival_speed": "tests/protocol/test_rival_speed.py runs it",
+    "sibling_order": "tests/selfplay/teachers/test_sibling_order.py runs it",
+    "stop_latency": "loads an engine for each evaluator",
+    "training_step": "measures two libraries in rounds",
+    "value_distance": "needs labels that no training sees",
 }
 
 
@@ -171,13 +171,8 @@ def test_a_broken_judge_is_told_before_the_labels_are_made(tmp_path, material_ne
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory, material_net_file):
-    folder = new_workshop(tmp_path_factory.mktemp("workshop"))
-    (folder / "teacher.nnue").write_bytes(material_net_file.read_bytes())
-    (folder / "labels").mkdir(exist_ok=True)
-    for name in ("parents", "heldout"):
-        material_labels(folder / "labels" / name, 2000)
-    return folder
+def workshop(tmp_path_factory):
+    return new_workshop(tmp_path_factory.mktemp("workshop"))
 
 
 @pytest.mark.slow
