@@ -10,7 +10,7 @@ import chess
 
 from engine.board.convert import encode_move
 from engine.board.pgn.tokens import DASH
-from engine.errors import MoveError
+from engine.errors import MoveError, message
 
 FIGURINES = str.maketrans(
     dict(zip("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", strict=True)) | {"♙": "", "♟": "", "\ufe0e": "", "\ufe0f": ""}
@@ -99,7 +99,7 @@ def legal_move(board: chess.Board, text: str) -> chess.Move:
                 return move
         except NoMoveError:
             continue
-    raise MoveError(f"{text!r} is no legal move in {board.fen()}")
+    raise MoveError(message("{move} is no legal move in {position}", move=repr(text), position=board.fen()))
 
 
 def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
@@ -192,7 +192,7 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
         return found[0]
     if found:
         squares = " and ".join(chess.square_name(move.from_square) for move in found)
-        raise NoMoveError(f"ambiguous: the pieces on {squares} can go there")
+        raise NoMoveError(message("ambiguous: the pieces on {squares} can go there", squares=squares))
     if promotion is None and any(board.generate_legal_moves(origins, chess.BB_SQUARES[target])):
         raise NoMoveError("a promotion that does not say to which piece")
     raise NoMoveError(_illegal(board, "illegal move"))
@@ -208,4 +208,4 @@ def _promotion(letter: str | None, letters: Letters) -> int | None:
 def _illegal(board: chess.Board, what: str) -> str:
     if not any(board.generate_legal_moves()):
         return "a move after the end of the game"
-    return f"{what} in {board.fen()}"
+    return message(f"{what} in {{fen}}", fen=board.fen())

@@ -11,7 +11,7 @@ import chess.pgn
 from engine.board.fen import parse_fen
 from engine.board.pgn.move_words import LETTER_SIGNS, Letters, NoMoveError, nags_of, read_word
 from engine.board.pgn.tokens import RESULT_WORDS, RawGame, Token, looks_like_moves
-from engine.errors import DataError, FenError
+from engine.errors import DataError, FenError, message
 
 _DIAGRAM = 220
 _EN_PASSANT = re.compile(r"e\.?p\.?")
@@ -66,7 +66,7 @@ def start_of(tags: dict[str, str]) -> chess.Board:
         variant = None
     chess960 = headers.is_chess960()
     if not chess960 and variant is not chess.Board:
-        raise DataError(f"Aino does not play the variant {tags['Variant']!r}")
+        raise DataError(message("Aino does not play the variant {name}", name=repr(tags["Variant"])))
     fen = tags.get("FEN", "").strip()
     if not fen:
         if tags.get("SetUp", "").strip() == "1":

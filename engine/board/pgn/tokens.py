@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.board.epd import DASHES
+from engine.errors import message
 
 LONGEST_COMMENT = 1 << 20  # characters in which a comment must end
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
@@ -67,7 +68,8 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.line}:{self.column}: {self.word!r}: {self.reason}"
+        values = {"line": self.line, "column": self.column, "word": repr(self.word), "reason": self.reason}
+        return message("{line}:{column}: {word}: {reason}", **values)
 
 
 class Token(NamedTuple):
@@ -179,7 +181,7 @@ class Cutter:
         if game.result == "*":
             game.result = _result_of(word)
         elif _result_of(word) not in ("*", game.result):
-            self._fault(place, word, f"a second result, after {game.result}")
+            self._fault(place, word, message("a second result, after {result}", result=game.result))
 
     def _begins_game(self, number: str, place: int) -> bool:
         """Whether number 1 begins the next of games without tags and results, each of which has its own lines."""
@@ -241,7 +243,7 @@ class Cutter:
             self._at = place
             self._is_closed = True
             return
-        self._fault(place, word, f"follows the result {game.result}, but begins no new game")
+        self._fault(place, word, message("follows the result {result}, but begins no new game", result=game.result))
         game.result, self._at = "", place
 
     # ---- tags -----------------------------------------------------------------------------------------------------
