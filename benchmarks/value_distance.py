@@ -11,11 +11,12 @@ of Q = W - L. Both have standard errors. A network is a `.dit` file, or `default
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import Row, new_parser, report
+from benchmarks.measuring import Row, at_least, existing, judge_name, new_parser, report
 from engine.errors import ConfigError, DataError
 from engine.network.policy.model import SparseNetwork
 from engine.network.value.parameters import VALUE_TRUNK
@@ -79,16 +80,16 @@ def row_of(name: str, labels: LabelRows, threads: int) -> Row:
     }
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Show the distance of every network."""
     parser = new_parser(__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="label folder to measure on")
+    parser.add_argument("--data", type=existing, required=True, metavar="FOLDER", help="label folder to measure on")
     text = "measure these (default: the net that comes with Aino)"
-    parser.add_argument("--net", nargs="+", default=["default"], metavar="FILE.dit", help=text)
+    parser.add_argument("--net", nargs="+", type=judge_name, default=["default"], metavar="FILE.dit", help=text)
     text = "measure on at most this many positions (default %(default)s)"
-    parser.add_argument("--count", type=int, default=200_000, metavar="N", help=text)
+    parser.add_argument("--count", type=at_least(1), default=200_000, metavar="N", help=text)
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="compute on this many threads")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     labels = calm_rows(arguments.data, arguments.count)
     report([row_of(name, labels, arguments.threads) for name in arguments.net], arguments.json)
     return 0

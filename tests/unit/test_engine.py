@@ -3,12 +3,10 @@
 import gc
 import json
 import re
-import struct
 import threading
 import weakref
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import chess
 import chess.polyglot
@@ -24,8 +22,7 @@ from engine.evaluation.protocol import LeafBatch
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.player import split_hash
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
 from engine.search.tree.arrays import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import new_space, quiet_value
@@ -318,27 +315,6 @@ def test_warming_up_leaves_an_engine_as_new():
 # ---- book, strength, tables -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def book(tmp_path):
-    move = chess.Move.from_uci("b1a3")
-    path = tmp_path / "book.bin"
-    code = move.to_square | move.from_square << 6
-    path.write_bytes(struct.pack(">QHHI", chess.polyglot.zobrist_hash(chess.Board()), code, 1, 0))
-    return str(path)
-
-
-def test_the_book_is_played_by_the_clock_and_never_in_analysis(book, monkeypatch):
-    with engine(own_book=True, book_file=book) as player:
-        assert player.search(Limits(movetime_ms=50)).best_move.uci() == "b1a3"
-        assert player.search(Limits(nodes=50)).nodes == 50
-        player.set_options(EngineOptions(**{**player.options.__dict__, "analyse_mode": True}))
-        assert player.search(Limits(movetime_ms=30)).infos, "it has searched"
-    for variable in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(variable, str(Path(book).parent))
-    with engine(own_book=True, book_file="~/book.bin") as player:
-        assert player.search(Limits(movetime_ms=50)).best_move.uci() == "b1a3"
-
-
 def test_a_weak_engine_looks_at_few_nodes():
     assert search(chess.Board(), 5000, limit_strength=True, elo=800, seed=2).nodes < 100
 
@@ -377,8 +353,8 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
         lost = player.search(Limits(nodes=50)).infos[0]
         player.set_position(chess.Board("k7/8/8/8/8/8/P7/K7 b - - 0 1"))  # a rook pawn cannot pass the king
         drawn = player.search(Limits(nodes=50)).infos[0]
-    assert (won.score_cp, won.score_mate, won.wdl) == (20_000, None, (1000, 0, 0))
-    assert (lost.score_cp, lost.wdl) == (-20_000, (0, 0, 1000))
+    assert (won.score_cp, won.score_mate, won.wdl) == (20_000, 30, (1000, 0, 0))
+    assert (lost.score_cp, lost.score_mate, lost.wdl) == (-20_000, -30, (0, 0, 1000))
     assert (drawn.score_cp, drawn.wdl) == (0, (0, 1000, 0))
     assert drawn.tbhits > 0, "the questions about the root count"
     assert won.tbhits == lost.tbhits == 0, "Aino's own solution, which counts to mate, is no hit in a file"

@@ -232,7 +232,7 @@ def test_uci_is_answered_without_numpy() -> None:
     program = (
         "import io, sys\n"
         "from uci.protocol.session import Session\n"
-        "from uci.protocol.writer import Writer\n"
+        "from uci.protocol.words import Writer\n"
         "out = io.StringIO()\n"
         "Session(Writer(out)).run(['uci'])\n"
         "assert 'uciok' in out.getvalue()\n"

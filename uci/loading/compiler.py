@@ -19,10 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.native.locks import FileLock
-from uci.loading.room import TO_COMPILE_MIB, check_room
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from engine.options import EngineOptions
+
+# MiB of address space that compiled code needs, measured.
+TO_LOAD_MIB = 200  # for all kernels from the cache, with the search's threads; measured
+TO_COMPILE_MIB = 450
 
 # Exit statuses of compilers, which no death of a process has: Windows gives 3 to one that aborts.
 LOCKED: Final = 73  # another one is at work
@@ -87,6 +95,24 @@ class Place(NamedTuple):
         except (OSError, ValueError):
             return 0, 1
         return min(len(text) - _TOTAL_BYTES, total), total
+
+
+def check_room(needed_mib: int) -> None:
+    """Raise MemoryError where a limit (`ulimit -v`) leaves less than this: LLVM then aborts, or is busy for ever."""
+    left = _address_space_left_mib()
+    if left is not None and left < needed_mib:
+        raise MemoryError(f"{left} MiB of address space are left (ulimit -v), and compiled code needs {needed_mib} MiB")
+
+
+def _address_space_left_mib() -> int | None:
+    if resource is None or not hasattr(resource, "RLIMIT_AS"):
+        return None
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    try:
+        used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # not Linux
+        used = 0
+    return None if most == resource.RLIM_INFINITY else (most - used) >> 20
 
 
 def child_environment() -> dict[str, str]:

@@ -10,8 +10,7 @@ import chess
 import chess.pgn
 
 from engine.options import EngineOptions
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.annotate.review import GameReview, review_game

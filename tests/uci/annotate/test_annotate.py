@@ -11,8 +11,7 @@ import pytest
 
 from benchmarks.reviews import lichess_accuracies, pgn_scores
 from engine.player import Engine
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchResult
 from tests.boards import board_after
 from tests.uci.annotate.scripted_reviews import (

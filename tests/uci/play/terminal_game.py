@@ -9,8 +9,7 @@ import chess.pgn
 from rich.console import Console
 
 from engine.options import EngineOptions
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.clock import GameClock

@@ -129,10 +129,11 @@ def test_the_engine_wins_what_is_won_with_few_nodes(fen: str, most: int) -> None
         ({}, Limits(movetime_ms=110), 0.05),  # Half of what the overhead of 10 ms leaves.
         ({"limit_strength": True}, Limits(nodes=5), 0.0),
         ({"preset": "lc0"}, Limits(nodes=5), 0.0),
-        ({"analyse_mode": True}, Limits(nodes=5), 0.0),
+        ({"analyse_mode": True}, Limits(nodes=5), LONG),
+        ({"analyse_mode": True, "limit_strength": True}, Limits(nodes=5), LONG),
     ],
 )
-def test_endings_are_solved_for_games_at_full_strength_and_in_time(options, limits, patience_s, monkeypatch):
+def test_endings_are_solved_at_full_strength_and_in_time(options, limits, patience_s, monkeypatch):
     asked: list[float] = []
     ranks = Tablebase.ranks
     monkeypatch.setattr(Tablebase, "ranks", lambda *given: asked.append(given[2]) or ranks(*given))
