@@ -15,7 +15,7 @@ import pytest
 
 from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
-from engine.board.pgn.main_line_kernels import _rating
+from engine.board.pgn.tag_kernels import VALUE, VALUE_END, TAG_PARTS, rating_of
 from engine.board.pgn.main_lines import main_lines
 from tests.unit.board.pgn_changes import changes
 from tests.unit.board.pgn_forms import (
@@ -353,4 +353,6 @@ def test_a_changed_character_is_a_fault_or_changes_nothing() -> None:
 
 def test_a_rating_above_2559_overflowed_where_kernels_run_as_plain_python() -> None:
     """Numba adds a byte to a number as int64; NumPy keeps the byte's eight bits."""
-    assert _rating.py_func(np.frombuffer(b"2850", np.uint8), 0, 4) == 2850
+    tag = np.zeros(TAG_PARTS, np.int64)
+    tag[VALUE_END] = 4
+    assert rating_of.py_func(np.frombuffer(b"2850", np.uint8), tag) == 2850
