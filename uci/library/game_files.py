@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,10 @@ import chess.pgn
 from engine.board.convert import codes_of
 from engine.board.pgn.game_reader import GameText, next_game
 from engine.board.pgn.main_lines import main_lines
-from engine.board.pgn.tokens import TAG, read_tag
 from engine.errors import DataError, MoveError
 from engine.files.atomic import atomic_write
 from engine.files.text import open_unpacked, reading, utf8_pieces
 
-_SMALL = 1 << 20  # bytes; smaller files are read without kernels, which would have to be loaded first
-_NO_MORE_TAGS = re.compile(r"\n[^\S\n]*\n(?!\s*\[)")  # an empty line behind the tags, not between them
 _KEY_TAGS = ("White", "Black", "Date", "UTCTime")
 
 
@@ -48,28 +44,15 @@ def game_key(game: chess.pgn.Game) -> str:
 def find_games(path: Path) -> Iterator[FoundGame]:
     """All games of a file in order, without what cannot be played and what is no game. Raises DataError."""
     with reading(path), open_unpacked(path) as (stream, _):
-        is_small = path.stat().st_size < _SMALL
-        found = _read_slowly(GameText(stream)) if is_small else _read_fast(GameText(stream))
-        yield from (game for game in found if game.moves or game.tags.get("White", "?") != "?")
+        yield from (game for game in _found(GameText(stream)) if game.moves or game.tags.get("White", "?") != "?")
 
 
-def _read_slowly(text: GameText) -> Iterator[FoundGame]:
-    begin = 0
-    while (found := next_game(text, main_line=True)) is not None:
-        game, end = found[1], text.dropped + text.at
-        if game.is_game and not game.start_fault:
-            yield FoundGame(begin, dict(game.game.headers), _codes(game.game))
-        begin = end
-
-
-def _read_fast(text: GameText) -> Iterator[FoundGame]:
+def _found(text: GameText) -> Iterator[FoundGame]:
     begin = 0
     for line in main_lines(text):
         if line.is_game and (len(line.moves) or not line.fault):
-            head = text.data[max(0, begin - text.dropped) : line.end - text.dropped].decode(errors="replace")
             tags = {"Result": line.result} if line.result else {}
-            tags |= map(read_tag, TAG.finditer(_NO_MORE_TAGS.split(head.lstrip(), maxsplit=1)[0]))
-            yield FoundGame(begin, tags, line.moves.tobytes())
+            yield FoundGame(begin, {**tags, **line.read_tags()}, line.moves.tobytes())
         begin = line.end
 
 
@@ -113,4 +96,4 @@ def _game_at(path: Path, place: int) -> tuple[chess.pgn.Game, int]:
         found = next_game(text)
         if found is None:
             raise DataError(f"{path}: no game at byte {place}")
-        return found[1].game, text.dropped + text.at
+        return found.game, found.end

@@ -14,12 +14,12 @@ CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
 PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
 
 _HALF, DOTS, _OTHER = 1, 2, 3  # what ½ and … mean, and all characters that mean nothing by themselves
-_TAB, _LINE_FEED, _CARRIAGE_RETURN, _END_OF_FILE, _SEPARATOR, _SPACE = b"\t\n\r\x1a\x1c "
-_QUOTE, _DOLLAR, _OPEN_LINE, _CLOSE_LINE, _COMMA, _DASH, _DOT, _COLON, _SEMICOLON = b'"$(),-.:;'
-_OPEN_TAG, _CLOSE_TAG, _UNDERSCORE, _OPEN_COMMENT, _CLOSE_COMMENT = b"[]_{}"
+_LINE_FEED, _SPACE, _QUOTE, _DOLLAR, _OPEN_LINE, _CLOSE_LINE, _COMMA, _DASH, _DOT, _COLON, _CLOSE_TAG = b'\n "$(),-.:]'
 
 _BLANKS = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200C)))
 _MEANINGS = dict.fromkeys(_BLANKS, _SPACE) | dict.fromkeys(DASHES[1:], _DASH) | {"½": _HALF, "…": DOTS}
+_IS_BLANK = np.array([chr(byte) in "\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _" for byte in range(256)])
+_ENDS_WORD = np.array([_IS_BLANK[byte] or chr(byte) in "{}();[" for byte in range(256)])
 _CHARACTERS = np.array([ord(character) for character in _MEANINGS], np.int64)
 _SYMBOLS = np.array(list(_MEANINGS.values()), np.int64)
 
@@ -39,14 +39,8 @@ _CODES = np.array([code for _, code in _RESULTS], np.int64)
 
 @kernel()
 def is_blank(byte):
-    """Whether an ASCII byte separates words."""
-    return (
-        byte == _SPACE
-        or _TAB <= byte <= _CARRIAGE_RETURN
-        or byte == _UNDERSCORE
-        or byte == _END_OF_FILE
-        or _SEPARATOR <= byte < _SPACE
-    )
+    """Whether a byte is an ASCII character that separates words."""
+    return _IS_BLANK[byte]
 
 
 @kernel()
@@ -65,8 +59,14 @@ def is_digit(byte):
 def symbol(data, at):
     """Return (meaning, bytes) of the character at a place of UTF-8: its ASCII code, or that of what it stands for."""
     byte = np.int64(data[at])
-    if byte < 128:
-        return (_SPACE if is_blank(byte) and byte != _LINE_FEED else byte), 1
+    if byte >= 128:
+        return _wide_symbol(data, at)
+    return (_SPACE if _IS_BLANK[byte] and byte != _LINE_FEED else byte), 1
+
+
+@kernel()
+def _wide_symbol(data, at):
+    byte = np.int64(data[at])
     width = 2 if byte < 224 else 3 if byte < 240 else 4
     code = byte & (63 >> (width - 1))
     for i in range(1, width):
@@ -107,17 +107,7 @@ def skip_spaces(data, at):
 def ends_word(data, at):
     """Whether numbers, results and most words may end before this place."""
     byte = data[at]
-    if byte >= 128:
-        return symbol(data, at)[0] == _SPACE
-    return (
-        is_blank(byte)
-        or byte == _OPEN_COMMENT
-        or byte == _CLOSE_COMMENT
-        or byte == _OPEN_LINE
-        or byte == _CLOSE_LINE
-        or byte == _SEMICOLON
-        or byte == _OPEN_TAG
-    )
+    return _ENDS_WORD[byte] if byte < 128 else _wide_symbol(data, at)[0] == _SPACE
 
 
 @kernel()

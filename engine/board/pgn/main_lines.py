@@ -59,7 +59,8 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
 def _lines(text: GameText, found: CutGames) -> Iterator[MainLine]:
     base = text.dropped
     for game in found.games:
-        text.skip(game[BEGIN] - text.at)
+        if text.at < game[BEGIN]:
+            text.skip(game[BEGIN] - text.at)
         line = text.line
         text.skip(game[END] - text.at)
         special = game[BEGIN] == found.start_at

@@ -534,7 +534,8 @@ def _take_sign(desk, game, at):
         return at + 1
     if not (is_digit(byte) or byte == _DOT or byte == _STAR or byte >= 128):
         return _take_word(desk, game, at)
-    if not (game[_OUTCOME] < game[_OUTCOME_END] and _are_same(data, at, at + 2, game[_OUTCOME], game[_OUTCOME] + 2)):
+    may_be_result = not is_digit(byte) or (byte <= _ONE and not is_digit(data[at + 1]))
+    if may_be_result and not (game[_OUTCOME] < game[_OUTCOME_END] and data[at] == data[game[_OUTCOME]]):
         result, end = spelled_result(data, at, False)
         if result:
             if not game[_DEPTH] and (game[TAGS] or game[TOKENS]):
@@ -583,9 +584,10 @@ def _number_at(data, at, closes):
     following = symbol(data, place)[0]
     if following == _SLASH or following == _COLON or (digits == 4 and number == 0):
         return -1, at
-    after_dash = data[place + symbol(data, place)[1]]
-    if following == _DASH and (is_digit(after_dash) or after_dash | 32 == _SMALL_O):
-        return -1, at
+    if following == _DASH:
+        behind = data[place + symbol(data, place)[1]]
+        if is_digit(behind) or behind | 32 == _SMALL_O:
+            return -1, at
     end, has_bracket = place, digits and data[place] == _CLOSE_LINE and not closes
     dot = skip_spaces(data, place + has_bracket) if digits else place
     dots = 0
