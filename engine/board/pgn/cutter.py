@@ -15,7 +15,6 @@ import numpy as np
 from engine.board import layout
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
-from engine.board.pgn import tag_kernels
 from engine.board.pgn import token_kernels as kernels
 from engine.board.pgn.letters import PADDING
 from engine.errors import DataError, FenError
@@ -23,7 +22,7 @@ from engine.files.text import utf8_pieces
 
 LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 AT_ONCE = 1024  # most games of one call
-_TOKENS, _MOVES = 1 << 16, 16 * kernels.LONGEST_GAME
+_TOKENS, _MOVES = 1 << 16, 16 * kernels.MOST_GAME_PLIES
 _STANDARD_NAMES = {
     name.lower(): name
     for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
@@ -139,12 +138,12 @@ class Cutter:
         self._padded, self._of = np.zeros(0, np.uint8), b""
         self._games = np.empty((most, kernels.COLUMNS), np.int64)
         self._tokens = np.empty((_TOKENS, kernels.TOKEN_COLUMNS), np.int32)
-        self._moves = np.empty(kernels.LONGEST_GAME if whole else _MOVES, np.uint16)
+        self._moves = np.empty(kernels.MOST_GAME_PLIES if whole else _MOVES, np.uint16)
         self._scratch = (
-            np.zeros((kernels.DEEPEST + 1, kernels.LINE_COLUMNS), np.int64),
+            np.zeros((kernels.DEEPEST_LINE + 1, kernels.LINE_COLUMNS), np.int64),
             layout.empty_stack(kernels.STANDARD + 1),
             np.zeros(layout.MAX_MOVES, np.uint16),
-            np.zeros(tag_kernels.TAG_PARTS, np.int64),
+            np.zeros(kernels.TAG_PARTS, np.int64),
         )
         self._scratch[1][kernels.STANDARD] = standard_row()
         self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
@@ -171,7 +170,7 @@ class Cutter:
                 self._padded, int(final), int(self._whole), self._start_at, self._start[1], self._games, self._tokens,
                 self._moves, *self._scratch,
             )  # fmt: skip
-            count, place, reason = map(int, kernels.read_games(desk, text.at))
+            count, place, reason = map(int, kernels.cut_text(desk, text.at))
             self._stop = (count, place, reason)
         games = self._games[:count].tolist()
         tokens, moves = self._tokens[: games[-1][kernels.LAST_TOKEN]], self._moves[: games[-1][kernels.LAST_MOVE]]

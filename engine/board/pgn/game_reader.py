@@ -16,7 +16,7 @@ import chess.pgn
 from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText, Start
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
-from engine.board.pgn.token_kernels import BEGIN, END, FAULTS, MOVETEXT, RESULT, TAG_RESULT, TAGS
+from engine.board.pgn.token_kernels import BEGIN, END, FAULT_COUNT, MOVETEXT, TAG_RESULT, TAGS
 from engine.board.pgn.token_player import TokenPlayer
 from engine.errors import DataError
 from engine.files.text import open_unpacked, reading
@@ -80,7 +80,7 @@ def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> I
     while (found := cutter.cut()) is not None:
         for columns in found.games:
             game = None
-            if columns[TAGS] or columns[MOVETEXT] or columns[FAULTS]:
+            if columns[TAGS] or columns[MOVETEXT] or columns[FAULT_COUNT]:
                 game = _interpret(text, found, columns, main_line)
             text.skip(columns[END] - text.at)
             if game is not None:
@@ -96,7 +96,7 @@ def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: b
         return TokenPlayer(found.data, columns, found.tokens_of(columns), start, reading, main_line, whole_only)
 
     game, letters = play(ENGLISH), ENGLISH
-    if game.has_foreign_word and not columns[FAULTS]:
+    if game.has_foreign_word and not columns[FAULT_COUNT]:
         others = [(reading, play(reading, whole_only=True)) for reading in other_readings()]
         legal = [(reading, other) for reading, other in others if not other.faults]
         if legal and len({str(other.game) for _, other in legal}) == 1:
@@ -105,6 +105,6 @@ def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: b
     game.game.errors.extend(DataError(str(fault)) for fault in faults)
     return ReadGame(
         0, text.place_of(columns[BEGIN])[0], game.game, faults, start.fault, letters.name,
-        bool(columns[TAGS] or columns[MOVETEXT]), CODED_RESULTS[columns[RESULT]],
+        bool(columns[TAGS] or columns[MOVETEXT]), game.result,
         CODED_RESULTS[columns[TAG_RESULT]],
     )  # fmt: skip

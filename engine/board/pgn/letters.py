@@ -1,7 +1,8 @@
-"""Which characters of PGN mean the same, what separates words, and how results are spelled."""
+"""Which characters of PGN mean the same, what separates words, and how results are spelled, for kernels."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
@@ -12,16 +13,23 @@ from engine.native.jit import kernel
 NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
 PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
-
 _HALF, DOTS, _OTHER = 1, 2, 3  # what ½ and … mean, and all characters that mean nothing by themselves
-_LINE_FEED, _SPACE, _QUOTE, _DOLLAR, _OPEN_LINE, _CLOSE_LINE, _COMMA, _DASH, _DOT, _COLON, _CLOSE_TAG = b'\n "$(),-.:]'
+_LINE_FEED, SPACE, _QUOTE, _DOLLAR, _OPEN_LINE, _CLOSE_LINE, _COMMA, DASH, _DOT, _COLON, _CLOSE_TAG = b'\n "$(),-.:]'
 
 _BLANKS = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200C)))
-_MEANINGS = dict.fromkeys(_BLANKS, _SPACE) | dict.fromkeys(DASHES[1:], _DASH) | {"½": _HALF, "…": DOTS}
-_IS_BLANK = np.array([chr(byte) in "\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _" for byte in range(256)])
-_ENDS_WORD = np.array([_IS_BLANK[byte] or chr(byte) in "{}();[" for byte in range(256)])
+_MEANINGS = dict.fromkeys(_BLANKS, SPACE) | dict.fromkeys(DASHES[1:], DASH) | {"½": _HALF, "…": DOTS}
 _CHARACTERS = np.array([ord(character) for character in _MEANINGS], np.int64)
 _SYMBOLS = np.array(list(_MEANINGS.values()), np.int64)
+# By ASCII byte.
+BLANK, WORD_ENDS, DIGIT, LETTER = (
+    np.array([chr(byte) in characters for byte in range(256)])
+    for characters in (
+        "\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _",
+        "\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _{}();[",
+        "0123456789",
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    )
+)
 
 # A dash may be any other, a colon, or stand in spaces; a dot may be a comma. The longer of two spellings comes first.
 _RESULTS = (
@@ -31,28 +39,11 @@ _RESULTS = (
     ("+/-", WHITE_WINS), ("+--", WHITE_WINS), ("-/+", BLACK_WINS), ("--+", BLACK_WINS), ("=-=", DRAWN_GAME),
 )  # fmt: skip
 _IN_MOVETEXT = 11  # of these; the others are results only if the tag has them
-_SPELLINGS = np.array(
-    [[_HALF if sign == "½" else ord(sign) for sign in text.ljust(8, "\0")] for text, _ in _RESULTS], np.int64
+_SPELLINGS = np.array([[_HALF if sign == "½" else ord(sign) for sign in f"{text:\0<8}"] for text, _ in _RESULTS])
+RESULT_PATTERN = "|".join(
+    re.escape(text).replace(r"\-", f"[{DASHES}:]").replace(r"\.", "[.,]") for text, _ in _RESULTS[:_IN_MOVETEXT]
 )
 _CODES = np.array([code for _, code in _RESULTS], np.int64)
-
-
-@kernel()
-def is_blank(byte):
-    """Whether a byte is an ASCII character that separates words."""
-    return _IS_BLANK[byte]
-
-
-@kernel()
-def is_letter(byte):
-    """Whether a byte is an English letter."""
-    return 65 <= byte <= 90 or 97 <= byte <= 122
-
-
-@kernel()
-def is_digit(byte):
-    """Whether a byte is a digit."""
-    return 48 <= byte <= 57
 
 
 @kernel()
@@ -61,7 +52,7 @@ def symbol(data, at):
     byte = np.int64(data[at])
     if byte >= 128:
         return _wide_symbol(data, at)
-    return (_SPACE if _IS_BLANK[byte] and byte != _LINE_FEED else byte), 1
+    return (SPACE if BLANK[byte] and byte != _LINE_FEED else byte), 1
 
 
 @kernel()
@@ -82,12 +73,12 @@ def skip_blank(data, at):
     """Return the place of the next character that is not blank, or the end of the text."""
     while at < len(data) - PADDING:
         if data[at] < 128:
-            if not is_blank(data[at]):
+            if not BLANK[data[at]]:
                 break
             at += 1
         else:
-            meaning, width = symbol(data, at)
-            if meaning != _SPACE:
+            meaning, width = _wide_symbol(data, at)
+            if meaning != SPACE:
                 break
             at += width
     return at
@@ -98,7 +89,7 @@ def skip_spaces(data, at):
     """Return the place of the next character that is not blank, or the end of the line."""
     while True:
         meaning, width = symbol(data, at)
-        if meaning != _SPACE:
+        if meaning != SPACE:
             return at
         at += width
 
@@ -107,19 +98,17 @@ def skip_spaces(data, at):
 def ends_word(data, at):
     """Whether numbers, results and most words may end before this place."""
     byte = data[at]
-    return _ENDS_WORD[byte] if byte < 128 else _wide_symbol(data, at)[0] == _SPACE
+    return WORD_ENDS[byte] if byte < 128 else _wide_symbol(data, at)[0] == SPACE
 
 
 @kernel()
 def word_end(data, at):
     """Return the place behind a word; a promotion in brackets, as in a8(Q), belongs to it."""
-    begin = at
     while not (ends_word(data, at) or data[at] == _CLOSE_TAG or data[at] == _DOLLAR):
         at += symbol(data, at)[1]
-        if data[at] == _OPEN_LINE and (is_letter(data[at + 1]) or data[at + 1] >= 128):
+        if data[at] == _OPEN_LINE and (LETTER[data[at + 1]] or data[at + 1] >= 128):
             inside = at + 1 + symbol(data, at + 1)[1]
-            if data[inside] == _CLOSE_LINE and at > begin:
-                at = inside + 1
+            at = inside + 1 if data[inside] == _CLOSE_LINE else at
     return at
 
 
@@ -130,14 +119,18 @@ def spelled_result(data, at, is_tag):
         place, sign = at, 0
         while _SPELLINGS[i, sign]:
             meaning, width = symbol(data, place)
-            meaning = _DASH if meaning == _COLON else _DOT if meaning == _COMMA else meaning
-            if meaning == _SPACE and sign and (_SPELLINGS[i, sign] == _DASH or _SPELLINGS[i, sign - 1] == _DASH):
-                place += width
-                continue
-            if meaning != _SPELLINGS[i, sign]:
+            meaning = DASH if meaning == _COLON else _DOT if meaning == _COMMA else meaning
+            if meaning == _SPELLINGS[i, sign]:
+                sign += 1
+            elif meaning != SPACE or not sign or DASH not in (_SPELLINGS[i, sign], _SPELLINGS[i, sign - 1]):
                 break
             place += width
-            sign += 1
         if not _SPELLINGS[i, sign] and (ends_word(data, place) or (is_tag and data[place] == _QUOTE)):
             return _CODES[i], place
     return NO_RESULT, at
+
+
+def result_of(word: str) -> str:
+    """Return the result that a word spells in the standard's way; "" if it spells none."""
+    data = np.frombuffer(word.encode(errors="replace") + b"\n" * PADDING, np.uint8)
+    return CODED_RESULTS[spelled_result(data, 0, False)[0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,19 +14,11 @@ from engine.board.convert import codes_of, row_from_board
 from engine.board.pgn.cutter import CutGames, Cutter, GameText, standard_row
 from engine.board.pgn.game_reader import ReadGame, cut_games
 from engine.board.pgn.letters import CODED_RESULTS
-from engine.board.pgn.token_kernels import (
-    BEGIN,
-    BLACK_ELO,
-    END,
-    FIRST_MOVE,
-    LAST_MOVE,
-    MOVETEXT,
-    RESULT,
-    TAG_RESULT,
-    TAGS,
-    WHITE_ELO,
-)
+from engine.board.pgn.token_kernels import BEGIN, END, FIRST_MOVE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
 from engine.errors import FenError, MoveError
+
+
+_ELO = re.compile("[0-9]{1,4}")
 
 
 @dataclass
@@ -38,12 +31,18 @@ class MainLine:
     moves: np.ndarray  # uint16 [plies], codes of `engine.board.layout`
     result: str  # the result behind the moves; "" where there is none
     tag_result: str  # that of the tags, in the same way
-    elo: tuple[int, int]  # ratings of White and Black, -1 where the tags have none
     fault: str = ""  # what is wrong with the game, or the text between games; "" for nothing. Its line comes first.
     is_game: bool = True  # False of a fault between games
     chess960: bool = False  # whether the tags or the start position say so
     has_start: bool = False  # whether the tags give a start position
     read_tags: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)  # what all tags say
+
+    @property
+    def elo(self) -> tuple[int, int]:
+        """Ratings of White and Black, of one to four digits; -1 where the tags have none."""
+        tags = self.read_tags()
+        white, black = (tags.get(name, "") for name in ("WhiteElo", "BlackElo"))
+        return int(white) if _ELO.fullmatch(white) else -1, int(black) if _ELO.fullmatch(black) else -1
 
 
 def main_lines(text: GameText) -> Iterator[MainLine]:
@@ -72,7 +71,6 @@ def _lines(text: GameText, found: CutGames) -> Iterator[MainLine]:
                 found.moves[game[FIRST_MOVE] : game[LAST_MOVE]],
                 CODED_RESULTS[game[RESULT]],
                 CODED_RESULTS[game[TAG_RESULT]],
-                (game[WHITE_ELO], game[BLACK_ELO]),
                 chess960=special and found.start.board.chess960,
                 has_start=special and found.start.is_told,
                 read_tags=partial(found.tags_of, game),
@@ -90,12 +88,7 @@ def _line_of(game: ReadGame) -> MainLine:
         moves.extend(codes_of(board, game.game.mainline_moves()))
     except (FenError, MoveError) as error:
         fault = fault or f"{game.line}:1: {error}"
-    elo = (_elo(headers.get("WhiteElo", "")), _elo(headers.get("BlackElo", "")))
     return MainLine(
-        game.line, game.end, first, np.array(moves, np.uint16), game.result, game.tag_result, elo, fault, game.is_game,
+        game.line, game.end, first, np.array(moves, np.uint16), game.result, game.tag_result, fault, game.is_game,
         board.chess960, "FEN" in headers, lambda: headers,
     )  # fmt: skip
-
-
-def _elo(text: str) -> int:
-    return int(text) if 1 <= len(text) <= 4 and text.isascii() and text.isdigit() else -1

@@ -24,7 +24,7 @@ from engine.board.layout import (
     WHITE,
 )
 from engine.board.movegen import ALL_SQUARES, en_passant_is_legal, generate
-from engine.board.pgn.letters import is_blank
+from engine.board.pgn.letters import BLANK
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 
@@ -47,7 +47,7 @@ def read_san_move(data, at, row, legal):
     mark = at
     while at < mark + 2 and (data[at] == 33 or data[at] == 63):
         at += 1
-    if not (is_blank(data[at]) or data[at] == 123 or data[at] == 36 or data[at] == 41):
+    if not (BLANK[data[at]] or data[at] == 123 or data[at] == 36 or data[at] == 41):
         return NO_MOVE, NO_SAN, False
     return move, at, castles
 

@@ -9,68 +9,44 @@ import numpy as np
 from engine.board.layout import KING
 from engine.board.makemove import copy_row, make
 from engine.board.pgn.letters import (
-    DOTS,
-    NO_RESULT,
-    PADDING,
-    UNKNOWN_OUTCOME,
-    ends_word,
-    is_blank,
-    is_digit,
-    is_letter,
-    skip_blank,
-    skip_spaces,
-    spelled_result,
-    symbol,
-    word_end,
-)
+    BLANK, DASH, DIGIT, DOTS, LETTER, NO_RESULT, PADDING, SPACE, UNKNOWN_OUTCOME, ends_word, skip_blank, skip_spaces,
+    spelled_result, symbol, word_end,
+)  # fmt: skip
 from engine.board.pgn.san_kernels import read_san_move
-from engine.board.pgn.tag_kernels import (
-    BEGUN_TAG,
-    IS_RAW,
-    NAME,
-    NAME_END,
-    NO_TAG,
-    TAG_BEHIND,
-    VALUE,
-    VALUE_END,
-    WHOLE_TAG,
-    find_tag,
-    is_word,
-    rating_of,
-    result_of_tag,
-)
 from engine.native.jit import kernel
 
-# Why `read_games` stopped; as a negative place, why a part of it did.
+# Why `cut_text` stopped; as a negative place, why a part of it did.
 MORE: Final = 1  # the text ends inside a game
 RARE: Final = 2  # only main lines are read, and this one needs its tokens
 OWN_START: Final = 3  # a start position or variant in its tags
 FULL: Final = 4  # no room for another game
 
-# Columns of a game. Places are bytes; ratings are -1 if unknown; results are codes of `letters`.
-(BEGIN, END, FIRST_MOVE, LAST_MOVE, FIRST_TOKEN, LAST_TOKEN, RESULT, TAG_RESULT, WHITE_ELO, BLACK_ELO, HAS_START, TAGS,
- TOKENS, MOVETEXT, FAULTS, _ODD, _CLOSED, _DEPTH, _RESULT_END, _TAG_END, _LAST_PLACE, _ADJACENT, _HAS_EVENT, _NUMBERED,
- _PARENTHESIS, _OUTCOME, _OUTCOME_END, COLUMNS) = range(28)  # fmt: skip
+# Columns of a game: places are bytes, results are codes of `letters`. Those behind FAULT_COUNT are notes of the kernels.
+(BEGIN, END, FIRST_MOVE, LAST_MOVE, FIRST_TOKEN, LAST_TOKEN, RESULT, TAG_RESULT, TAGS, MOVETEXT, FAULT_COUNT, _HAS_START,
+ _TOKENS, _ODD, _CLOSED, _DEPTH, _RESULT_END, _TAG_END, _LAST_PLACE, _ADJACENT, _NUMBERED, _PARENTHESIS, _OUTCOME,
+ _OUTCOME_END, COLUMNS) = range(25)  # fmt: skip
 
-# Columns and kinds of tokens. A tag is two: its name, and its VALUE_TEXT with whether backslashes mean themselves.
+# Columns and kinds of tokens. A tag is two: its name, and its VALUE_TEXT with whether backslashes mean themselves. The
+# attribute of a number is 8 * (number + 1) + dots, of dots alone their count, of a fault reason + 16 * result before it.
 KIND, PLACE, TILL, ATTRIBUTE, TOKEN_COLUMNS = range(5)
-TAG, VALUE_TEXT, MOVE, CASTLE, WORD, NUMBER, NAG, OPEN, CLOSE, COMMENT, LINE_COMMENT, ESCAPE, FAULT = range(13)
-# The attribute of a number is 8 * (number + 1) + dots, without digits the dots alone.
-# The attribute of a fault is its reason, and the result before it: reason + 16 * code.
-(NO_TOKEN, SECOND_RESULT, BEHIND_RESULT, NO_VARIATION, OPEN_VARIATION, STRAY_BRACKET, BAD_TAG, PROSE, INSIDE_WORD,
- OPEN_COMMENT) = range(10)  # fmt: skip
+TAG, VALUE_TEXT, PIECE_MOVE, CASTLE, WORD, NUMBER, NAG, OPEN, CLOSE, TOLD, LINE_COMMENT, ESCAPE, BAD = range(13)
+(NO_TOKEN, SECOND_RESULT, BEHIND_RESULT, NO_VARIATION, OPEN_VARIATION, STRAY_BRACKET, BAD_TAG, PROSE,
+ OPEN_COMMENT) = range(9)  # fmt: skip
+HIDES: Final = 2  # the attribute of a comment that may hide moves; 1 of one behind the result
 
 # Columns of a line of moves by its depth: the row with its position, whether that is known, plies, token of its (.
 _ROW, _KNOWN, _PLIES, _OPENED, LINE_COLUMNS = range(5)
-DIAGRAM: Final = 220  # the NAG of (D)
-DEEPEST: Final = 60  # variations in variations whose moves are found here
-STANDARD: Final = 2 * DEEPEST + 2  # the row of the standard position, behind two of each depth
+DEEPEST_LINE: Final = 60  # variations in variations whose moves are found here
+STANDARD: Final = 2 * DEEPEST_LINE + 2  # the row of the standard position, behind two of each depth
 LONGEST_COMMENT: Final = 1 << 20  # bytes in which a comment must end
-LONGEST_GAME: Final = 65_536  # plies of a main line
+MOST_GAME_PLIES: Final = 65_536
+DIAGRAM: Final = 220  # the NAG of (D)
 
-_LINE_FEED, _DOLLAR, _PERCENT, _OPEN_LINE, _CLOSE_LINE, _STAR, _DASH, _DOT, _SLASH, _ZERO, _ONE, _COLON, _SEMICOLON = b"\n$%()*-./01:;"
-_EXCLAMATION, _EQUALS, _QUESTION, _BIG_D, _OPEN_TAG, _CLOSE_TAG, _SMALL_O, _OPEN_BRACE, _CLOSE_BRACE = b"!=?D[]o{}"
+_FEED, _QUOTE, _DOLLAR, _PERCENT, _OPEN_LINE, _CLOSE_LINE, _STAR, _DOT, _SLASH, _ZERO, _ONE, _COLON = b'\n"$%()*./01:'
+_SEMICOLON, _EQUALS, _BIG_D, _OPEN_TAG, _BACKSLASH, _CLOSE_TAG, _SMALL_O, _OPEN_BRACE, _CLOSE_BRACE = b";=D[\\]o{}"
 _HAS_MORE, _HAS_WORD = 1, 2  # bits of MOVETEXT
+_NAME, _NAME_END, _VALUE, _VALUE_END, _BEHIND, _IS_RAW, TAG_PARTS = range(7)  # places of a tag, and if \ means itself
+_NO_TAG, _BEGUN_TAG, _WHOLE_TAG = range(3)
 
 
 class Desk(NamedTuple):
@@ -84,33 +60,31 @@ class Desk(NamedTuple):
     games: np.ndarray  # int64 [G, COLUMNS]
     tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; if only main lines are read, the tags alone
     moves: np.ndarray  # uint16 [M], main lines in codes of `layout`
-    lines: np.ndarray  # int64 [DEEPEST + 1, LINE_COLUMNS], scratch
+    lines: np.ndarray  # int64 [DEEPEST_LINE + 1, LINE_COLUMNS], scratch
     rows: np.ndarray  # uint64 [STANDARD + 1, 16], scratch but for the standard position
     legal: np.ndarray  # uint16 [218], scratch
     tag: np.ndarray  # int64 [TAG_PARTS], scratch
 
 
 @kernel()
-def read_games(desk, at):
-    """Read games from a place on; returns (number of games, where the next one begins, why it stopped)."""
+def cut_text(desk, at):
+    """Cut games from a place on; returns (number of games, where the next one begins, why it stopped)."""
     count, tokens, moves = 0, 0, 0
     while True:
         at = skip_blank(desk.data, at)
         if at >= len(desk.data) - PADDING:
             return count, at, MORE
-        if count == len(desk.games) or len(desk.moves) - moves < LONGEST_GAME:
+        if count == len(desk.games) or len(desk.moves) - moves < MOST_GAME_PLIES:
             return count, at, FULL
-        game = desk.games[count]
+        game, line = desk.games[count], desk.lines[0]
         for column in range(COLUMNS):
             game[column] = 0
         game[BEGIN] = game[_RESULT_END] = game[_TAG_END] = at
         game[FIRST_TOKEN] = game[LAST_TOKEN] = tokens
         game[FIRST_MOVE] = game[LAST_MOVE] = moves
-        game[WHITE_ELO] = game[BLACK_ELO] = -1
         copy_row(desk.start if at == desk.start_at else desk.rows[STANDARD], desk.rows[0])
-        line = desk.lines[0]
         line[_ROW], line[_KNOWN], line[_PLIES] = 0, desk.rows[0, KING] != 0, 0
-        end = _read_game(desk, game, at)
+        end = _cut_game(desk, game, at)
         if end < 0:
             return count, at, -end
         game[END] = at = end
@@ -119,11 +93,11 @@ def read_games(desk, at):
 
 
 @kernel()
-def _read_game(desk, game, at):
-    """Read a game; returns where the next one begins, or why it cannot."""
-    data, own_start = desk.data, False
+def _cut_game(desk, game, at):
+    """Cut a game off; returns where the next one begins, or why it cannot."""
+    data, looks_for_start = desk.data, False
     size = len(data) - PADDING
-    while not game[_CLOSED]:
+    while not (game[_CLOSED] or looks_for_start):
         at = skip_blank(data, at)
         if not desk.final and at + PADDING > size:
             return -MORE
@@ -134,41 +108,40 @@ def _read_game(desk, game, at):
         byte = data[at]
         if byte == _OPEN_TAG:
             at = _take_tag(desk, game, at)
-        elif byte == _OPEN_BRACE:
-            at = _take_braces(desk, game, at)
-        elif byte == _SEMICOLON or (byte == _PERCENT and (at == 0 or data[at - 1] == _LINE_FEED)):
-            at = _take_line_comment(desk, game, at)
+        elif byte == _OPEN_BRACE or byte == _SEMICOLON or (byte == _PERCENT and (at == 0 or data[at - 1] == _FEED)):
+            at = _take_comment(desk, game, at)
         elif game[RESULT] and not game[_DEPTH]:
             at = _take_behind_result(desk, game, at)
-        elif game[HAS_START] and game[BEGIN] != desk.start_at:
-            own_start = True
-            break
-        elif is_letter(byte):
-            at = _take_move(desk, game, at)
+        elif game[_HAS_START] and game[BEGIN] != desk.start_at:
+            looks_for_start = True
         else:
-            at = _take_sign(desk, game, at)
+            at = _take_move(desk, game, at) if LETTER[byte] else _take_sign(desk, game, at)
         if at < 0:
             return at
         if game[_ODD] and not desk.whole:
             return -RARE
-    if own_start or (game[HAS_START] and game[BEGIN] != desk.start_at):
+    if game[_HAS_START] and game[BEGIN] != desk.start_at:
         return -OWN_START
-    if game[HAS_START] and not desk.whole and desk.start[KING] == 0:
+    if not desk.whole and (game[_DEPTH] or (game[_HAS_START] and desk.start[KING] == 0)):
         return -RARE
     if game[_DEPTH]:
-        game[FAULTS] += 1
-        if not desk.whole:
-            return -RARE
         token = desk.tokens[desk.lines[1, _OPENED]]
-        token[KIND], token[ATTRIBUTE] = FAULT, OPEN_VARIATION
+        token[KIND], token[ATTRIBUTE] = BAD, OPEN_VARIATION
+        game[FAULT_COUNT] += 1
     return at
 
 
 @kernel()
 def _put(desk, game, kind, place, till, attribute):
-    """Note a token."""
-    game[TOKENS] += 1
+    """Note a token. A fault makes the position of its line unknown."""
+    game[_TOKENS] += 1
     game[_LAST_PLACE] = place
+    if kind == BAD:
+        attribute += 16 * game[RESULT]
+        game[FAULT_COUNT] += 1
+        game[_ODD] = 1
+    if (kind == BAD or kind == WORD) and game[_DEPTH] <= DEEPEST_LINE:
+        desk.lines[game[_DEPTH], _KNOWN] = 0
     if desk.whole or kind <= VALUE_TEXT:
         token = desk.tokens[game[LAST_TOKEN]]
         token[KIND], token[PLACE], token[TILL], token[ATTRIBUTE] = kind, place, till, attribute
@@ -176,88 +149,118 @@ def _put(desk, game, kind, place, till, attribute):
 
 
 @kernel()
-def _put_fault(desk, game, reason, place, till):
-    _put(desk, game, FAULT, place, till, reason + 16 * game[RESULT])
-    game[FAULTS] += 1
-    game[_ODD] = 1
-    if game[_DEPTH] <= DEEPEST:
-        desk.lines[game[_DEPTH], _KNOWN] = 0
+def _feeds(data, begin, end):
+    """Count the line feeds between two places."""
+    count = 0
+    for place in range(begin, end):
+        count += data[place] == _FEED
+    return count
 
 
 @kernel()
-def _line_feeds(data, begin, end):
-    count = 0
-    for place in range(begin, end):
-        count += data[place] == _LINE_FEED
-    return count
+def _line_end(data, at):
+    while data[at] != _FEED:
+        at += 1
+    return at
 
 
 # ---- tags ---------------------------------------------------------------------------------------------------------
 
 
 @kernel()
-def _line_end(data, at):
-    while data[at] != _LINE_FEED:
-        at += 1
-    return at
-
-
-@kernel()
-def _begins_line(data, at):
-    while at > 0 and data[at - 1] != _LINE_FEED and is_blank(data[at - 1]):
-        at -= 1
-    return at == 0 or data[at - 1] == _LINE_FEED
-
-
-@kernel()
 def _take_tag(desk, game, at):
     data, tag = desk.data, desk.tag
-    found = find_tag(data, at, tag)
-    if not desk.final and found != WHOLE_TAG and _line_end(data, at) >= len(data) - PADDING:
+    found = _find_tag(data, at, tag)
+    if not desk.final and found != _WHOLE_TAG and _line_end(data, at) >= len(data) - PADDING:
         return -MORE
-    if found != WHOLE_TAG:
-        is_cut = found == BEGUN_TAG or not (game[MOVETEXT] or game[TOKENS] > 2 * game[TAGS])
-        is_cut |= game[RESULT] != 0 and is_letter(data[at + 1])
-        if not (is_cut and _begins_line(data, at)):
+    if found != _WHOLE_TAG:
+        before = at
+        while before > 0 and data[before - 1] != _FEED and BLANK[data[before - 1]]:
+            before -= 1
+        is_cut = found == _BEGUN_TAG or game[_TOKENS] == 2 * game[TAGS] or (game[RESULT] and LETTER[data[at + 1]])
+        if not (is_cut and (before == 0 or data[before - 1] == _FEED)):
             if game[RESULT] and not game[_DEPTH]:
                 return _take_behind_result(desk, game, at)
-            _put_fault(desk, game, STRAY_BRACKET, at, at)
+            _put(desk, game, BAD, at, at, STRAY_BRACKET)
             return at + 1
-    if _ends_game(desk, game, at, found):
+    if _begins_next_game(desk, game, at, found):
         game[_CLOSED] = 1
         return at
-    game[_ADJACENT] |= game[TAGS] and _line_feeds(data, game[_TAG_END], at) < 2
-    if found == WHOLE_TAG:
-        _note_tag(data, game, tag)
-        _put(desk, game, TAG, tag[NAME], tag[NAME_END], at)
-        _put(desk, game, VALUE_TEXT, tag[VALUE], tag[VALUE_END], tag[IS_RAW])
-        game[_TAG_END] = tag[TAG_BEHIND]
-    else:
+    game[_ADJACENT] |= game[TAGS] and _feeds(data, game[_TAG_END], at) < 2
+    if found != _WHOLE_TAG:
         game[_TAG_END] = _line_end(data, at)
-        _put_fault(desk, game, BAD_TAG, at, game[_TAG_END])
+        _put(desk, game, BAD, at, game[_TAG_END], BAD_TAG)
+        return game[_TAG_END]
+    name, end = tag[_NAME], tag[_NAME_END]
+    game[_HAS_START] |= _is_word(data, name, end, b"fen") or _is_word(data, name, end, b"setup")
+    if _is_word(data, name, end, b"variant"):
+        game[_HAS_START] |= not _is_word(data, tag[_VALUE], tag[_VALUE_END], b"standard")
+    if _is_word(data, name, end, b"result"):
+        begin = tag[_VALUE]
+        game[TAG_RESULT], last = spelled_result(data, begin, True)
+        is_usual = game[TAG_RESULT] and last == tag[_VALUE_END] and (DIGIT[data[begin]] or data[begin] == _STAR)
+        game[_OUTCOME], game[_OUTCOME_END] = begin, begin if is_usual else tag[_VALUE_END]
+    game[TAGS] += 1
+    game[_TAG_END] = tag[_BEHIND]
+    _put(desk, game, TAG, name, end, at)
+    _put(desk, game, VALUE_TEXT, tag[_VALUE], tag[_VALUE_END], tag[_IS_RAW])
     return game[_TAG_END]
 
 
 @kernel()
-def _ends_game(desk, game, at, found):
+def _find_tag(data, at, tag):
+    """Look whether a tag stands at a bracket, is begun by a name and a quote, or not; note its places."""
+    at = tag[_NAME] = skip_spaces(data, at + 1)
+    while LETTER[data[at]] or DIGIT[data[at]] or (at > tag[_NAME] and _is_in_names(data[at])):
+        at += 1
+    tag[_NAME_END] = at
+    at = skip_spaces(data, at)
+    if tag[_NAME_END] == tag[_NAME] or data[at] != _QUOTE:
+        return _NO_TAG
+    tag[_VALUE] = at + 1
+    for is_raw in range(2):  # a backslash keeps the next quote in the value, unless no other quote ends it
+        at = tag[_VALUE]
+        while data[at] != _FEED:
+            bracket = skip_spaces(data, at + 1) if data[at] == _QUOTE else at
+            if data[at] == _QUOTE and data[bracket] == _CLOSE_TAG:
+                tag[_VALUE_END], tag[_BEHIND], tag[_IS_RAW] = at, bracket + 1, is_raw
+                return _WHOLE_TAG
+            is_escape = data[at] == _BACKSLASH and (data[at + 1] == _QUOTE or data[at + 1] == _BACKSLASH)
+            at += 2 if is_escape and not is_raw else 1
+    return _BEGUN_TAG
+
+
+@kernel()
+def _is_in_names(byte):
+    return byte == 43 or byte == 35 or byte == _EQUALS or byte == _COLON or byte == 45 or byte == 95  # + # = : - _
+
+
+@kernel()
+def _begins_next_game(desk, game, at, found):
     """Whether a tag belongs to the next game."""
     if game[RESULT] or game[MOVETEXT]:
         return True
-    if not game[TAGS]:
-        return False
-    data, tag = desk.data, desk.tag
-    is_named = found != NO_TAG
-    if is_named and game[_HAS_EVENT] and is_word(data, tag[NAME], tag[NAME_END], b"event"):
-        return True
-    if _line_feeds(data, game[_TAG_END], at) < 2:
-        return False
-    if game[_ADJACENT]:
-        return True
-    for i in range(game[FIRST_TOKEN], game[LAST_TOKEN]):
-        token = desk.tokens[i]
-        if token[KIND] == TAG and is_named and _are_same(data, tag[NAME], tag[NAME_END], token[PLACE], token[TILL]):
-            return True
+    data, tag, is_apart = desk.data, desk.tag, _feeds(desk.data, game[_TAG_END], at) > 1
+    if not game[TAGS] or (is_apart and game[_ADJACENT]):
+        return game[TAGS] > 0
+    is_event = found != _NO_TAG and _is_word(data, tag[_NAME], tag[_NAME_END], b"event")
+    if is_apart or is_event:
+        for i in range(game[FIRST_TOKEN], game[LAST_TOKEN]):
+            token = desk.tokens[i]
+            if token[KIND] == TAG and _are_same(data, tag[_NAME], tag[_NAME_END], token[PLACE], token[TILL]):
+                return True
     return False
+
+
+@kernel()
+def _is_word(data, begin, end, word):
+    """Whether the text between two places is a word in small letters, whatever the case of its own."""
+    if end - begin != len(word):
+        return False
+    for i in range(len(word)):  # noqa: SIM110 - kernels have no generators
+        if data[begin + i] | SPACE != word[i]:
+            return False
+    return True
 
 
 @kernel()
@@ -270,122 +273,79 @@ def _are_same(data, begin, end, other, other_end):
     return True
 
 
-@kernel()
-def _note_tag(data, game, tag):
-    """Note what a tag tells about the game as a whole."""
-    name, end = tag[NAME], tag[NAME_END]
-    length = end - name
-    game[TAGS] += 1
-    if length == 3 or length == 7 or length == 5:
-        game[_HAS_EVENT] |= is_word(data, name, end, b"event")
-        game[HAS_START] |= is_word(data, name, end, b"fen") or is_word(data, name, end, b"setup")
-        if is_word(data, name, end, b"variant"):
-            game[HAS_START] |= not is_word(data, tag[VALUE], tag[VALUE_END], b"standard")
-    elif length == 6 and is_word(data, name, end, b"result"):
-        game[TAG_RESULT], is_plain = result_of_tag(data, tag)
-        game[_OUTCOME], game[_OUTCOME_END] = tag[VALUE], tag[VALUE] if is_plain else tag[VALUE_END]
-    elif length == 8 and is_word(data, name, end, b"whiteelo"):
-        game[WHITE_ELO] = rating_of(data, tag)
-    elif length == 8 and is_word(data, name, end, b"blackelo"):
-        game[BLACK_ELO] = rating_of(data, tag)
-
-
 # ---- comments -----------------------------------------------------------------------------------------------------
 
 
 @kernel()
-def _take_line_comment(desk, game, at):
+def _take_comment(desk, game, at):
     data = desk.data
-    if game[RESULT] and _line_feeds(data, game[_RESULT_END], at) > 1:
+    if game[RESULT] and _feeds(data, game[_RESULT_END], at) > 1:
         game[_CLOSED] = 1
         return at
-    end = _line_end(data, at)
-    if not desk.final and end >= len(data) - PADDING:
-        return -MORE
-    if data[at] == _SEMICOLON and at and _is_inside_word(data, at):
-        _put_fault(desk, game, INSIDE_WORD, at, at)
-    kind = ESCAPE if data[at] == _PERCENT else LINE_COMMENT
-    _put(desk, game, kind, at + 1, end, game[RESULT] != 0)
-    game[_ODD] = 1
-    game[_RESULT_END] = end
-    return end
-
-
-@kernel()
-def _is_inside_word(data, at):
-    before = at - 1
-    while before and data[before] & 0xC0 == 0x80:
-        before -= 1
-    byte = data[before]
-    return not (
-        symbol(data, before)[0] == 32 or byte == _LINE_FEED or byte == _CLOSE_LINE or byte == _CLOSE_BRACE or byte == _CLOSE_TAG
-    )
+    if data[at] == _OPEN_BRACE:
+        end, behind = _take_braces(desk, game, at)
+    else:
+        end = behind = _line_end(data, at)
+        if not desk.final and end >= len(data) - PADDING:
+            return -MORE
+        _put(desk, game, ESCAPE if data[at] == _PERCENT else LINE_COMMENT, at + 1, end, game[RESULT] != 0)
+        game[_ODD] = 1
+    game[_RESULT_END] = behind
+    return behind
 
 
 @kernel()
 def _take_braces(desk, game, at):
-    """Take a comment to the brace with which all are closed, or else to the first that closes."""
+    """Take a comment to the brace with which all are closed, or else the first; return its end and the place behind.
+
+    Tags behind an empty line are lost in it, unless the next brace closes it: then it is not closed.
+    """
     data = desk.data
-    if game[RESULT] and _line_feeds(data, game[_RESULT_END], at) > 1:
-        game[_CLOSED] = 1
-        return at
     limit = min(len(data) - PADDING, at + LONGEST_COMMENT)
     depth, first, lost, place = 0, -1, -1, at
     while place < limit:
         byte = data[place]
         if byte == _OPEN_BRACE:
             depth += 1
-            if first < 0 and lost >= 0:
+            if first < 0 <= lost:
                 break
         elif byte == _CLOSE_BRACE:
             depth -= 1
             first = place if first < 0 else first
             if depth == 0:
                 break
-        elif byte == _LINE_FEED and lost < 0 and _is_lost_tag(data, place):
+        elif byte == _FEED and lost < 0 and _is_lost_tag(data, place):
             lost = place
             if first >= 0:
                 break
         place += 1
     if place >= limit and not desk.final and limit < at + LONGEST_COMMENT:
-        return -MORE
-    is_closed = first >= 0
-    if not is_closed:
-        _put_fault(desk, game, OPEN_COMMENT, at, at)
-        if lost < 0:  # to the next empty line
-            first = lost = _empty_line(data, at)
-        else:
-            first = lost
-    inside_end = place if depth == 0 and is_closed else first
-    hides = is_closed and depth != 0
-    game[_ODD] |= hides
-    if is_closed or inside_end > at + 1:
-        _put(desk, game, COMMENT, at + 1, inside_end, 2 * hides * (game[RESULT] == 0))
-    game[_RESULT_END] = inside_end + is_closed
-    return inside_end + is_closed
+        return -MORE, -MORE
+    if first < 0:
+        _put(desk, game, BAD, at, at, OPEN_COMMENT)
+        place = lost
+        if lost < 0:
+            place = at
+            while place < len(data) - PADDING and not (data[place] == _FEED and data[skip_spaces(data, place + 1)] == _FEED):
+                place += 1
+        return place, place
+    game[_ODD] |= depth != 0
+    end = place if depth == 0 else first
+    _put(desk, game, TOLD, at + 1, end, HIDES if depth != 0 and not game[RESULT] else 0)
+    return end, end + 1
 
 
 @kernel()
 def _is_lost_tag(data, at):
     """Whether an empty line and the begin of a tag follow the line that ends here."""
     at = skip_spaces(data, at + 1)
-    if data[at] != _LINE_FEED:
-        return False
-    at = skip_spaces(data, at + 1)
-    if data[at] != _OPEN_TAG or not is_letter(data[at + 1]):
+    at = skip_spaces(data, at + 1) if data[at] == _FEED else at
+    if data[at] != _OPEN_TAG or not LETTER[data[at + 1]]:
         return False
     at += 1
-    while is_letter(data[at]) or is_digit(data[at]):
+    while LETTER[data[at]] or DIGIT[data[at]]:
         at += 1
-    return data[skip_spaces(data, at)] == 34
-
-
-@kernel()
-def _empty_line(data, at):
-    size = len(data) - PADDING
-    while at < size and not (data[at] == _LINE_FEED and data[skip_spaces(data, at + 1)] == _LINE_FEED):
-        at += 1
-    return at
+    return data[skip_spaces(data, at)] == _QUOTE
 
 
 # ---- movetext -----------------------------------------------------------------------------------------------------
@@ -395,13 +355,13 @@ def _empty_line(data, at):
 def _take_move(desk, game, at):
     """Take a word that begins with an English letter."""
     depth = game[_DEPTH]
-    if (desk.whole or depth == 0) and depth <= DEEPEST and desk.lines[depth, _KNOWN]:
+    if (desk.whole or depth == 0) and depth <= DEEPEST_LINE and desk.lines[depth, _KNOWN]:
         line = desk.lines[depth]
         now = line[_ROW]
         move, end, castles = read_san_move(desk.data, at, desk.rows[now], desk.legal)
         if end > 0:
             if not desk.whole:
-                if line[_PLIES] == LONGEST_GAME - 1:
+                if line[_PLIES] == MOST_GAME_PLIES - 1:
                     return -RARE
                 desk.moves[game[LAST_MOVE]] = move
                 game[LAST_MOVE] += 1
@@ -409,105 +369,54 @@ def _take_move(desk, game, at):
             line[_ROW] = now ^ 1
             line[_PLIES] += 1
             game[MOVETEXT] |= _HAS_WORD
-            _put(desk, game, CASTLE if castles else MOVE, at, end, move)
-            mark = _mark_before(desk.data, end)
-            if mark and desk.whole:
-                _put(desk, game, NAG, at, end, mark)
+            _put(desk, game, CASTLE if castles else PIECE_MOVE, at, end, move)
             return end
     return _take_word(desk, game, at)
 
 
 @kernel()
-def _mark_before(data, end):
-    """Return the NAG of the ! and ? before a place, 0 for none."""
-    last, before = data[end - 1] == _QUESTION, data[end - 2] == _QUESTION
-    if not last and data[end - 1] != _EXCLAMATION:
-        return 0
-    if not before and data[end - 2] != _EXCLAMATION:
-        return 1 + last
-    return (4 if before else 5) if last else (6 if before else 3)
-
-
-@kernel()
 def _take_word(desk, game, at):
-    """Take a word that is not found out here; behind it, the position of its line is not known."""
-    data = desk.data
-    size = len(data) - PADDING
+    """Take a word that is not found out here: the position behind it is not known."""
+    data, size = desk.data, len(desk.data) - PADDING
     end = word_end(data, at)
     if end >= size and not desk.final:
         return -MORE
     if end == at:
         end += symbol(data, at)[1]
-        _put_fault(desk, game, NO_TOKEN, at, end)
+        _put(desk, game, BAD, at, end, NO_TOKEN)
         return end
-    if not game[_DEPTH] and game[_OUTCOME] < game[_OUTCOME_END]:
-        last = at + game[_OUTCOME_END] - game[_OUTCOME]
-        if last - at > 2 and last <= size and _are_same(data, at, last, game[_OUTCOME], game[_OUTCOME_END]):
-            following = skip_blank(data, last)
-            if following >= size and not desk.final:
-                return -MORE
-            if following >= size or data[following] == _OPEN_TAG:
-                game[RESULT], game[_RESULT_END] = game[TAG_RESULT] or UNKNOWN_OUTCOME, last
-                return last
-    end = _without_result(data, at, end)
-    if not (game[TAGS] or game[TOKENS] or looks_like_move(data, at, end)):
+    last = at + game[_OUTCOME_END] - game[_OUTCOME]
+    if not game[_DEPTH] and at + 2 < last <= size and _are_same(data, at, last, game[_OUTCOME], game[_OUTCOME_END]):
+        following = skip_blank(data, last)
+        if following >= size and not desk.final:
+            return -MORE
+        if following >= size or data[following] == _OPEN_TAG:  # the result, spelled as in the tag
+            game[RESULT] = game[TAG_RESULT] if game[TAG_RESULT] else UNKNOWN_OUTCOME
+            game[_RESULT_END] = last
+            return last
+    if not (game[_TOKENS] or _may_be_move(data, at, end)):
         last = _line_end(data, at)
         if last >= size and not desk.final:
             return -MORE
-        _put_fault(desk, game, PROSE, at, end)
+        _put(desk, game, BAD, at, end, PROSE)
         game[_CLOSED] = 1
         return min(last, size)
     _put(desk, game, WORD, at, end, 0)
     game[MOVETEXT] |= _HAS_WORD
-    if game[_DEPTH] <= DEEPEST:
-        desk.lines[game[_DEPTH], _KNOWN] = 0
     game[_ODD] |= game[_DEPTH] == 0
     return end
 
 
 @kernel()
-def _without_result(data, at, end):
-    """Return the end of a move that is glued to the result behind it, at the end of a line."""
-    if data[skip_spaces(data, end)] != _LINE_FEED:
-        return end
-    for begin in range(at + 1, end):
-        result, last = spelled_result(data, begin, False)
-        if result and last == end:
-            before = begin - 1 - (is_digit(data[begin - 1]) and begin - 2 >= at)
-            byte = data[before]
-            if not (is_digit(byte) or byte == _SLASH or byte == _COLON or byte == _DASH or byte >= 128):
-                return begin
-    return end
-
-
-@kernel()
-def looks_like_move(data, at, end):
-    """Whether a word is a result or a move, perhaps behind its number, by its form alone."""
-    if spelled_result(data, at, False)[0]:
-        return True
-    number = at
-    while is_digit(data[number]):
-        number += 1
-    while number > at and number < end and (data[number] == _DOT or data[number] == _CLOSE_LINE):
-        number += 1
-        at = number
-    first, second, third = data[at], symbol(data, at + 1)[0], data[min(end, at + 2)]
-    is_o = first == _ZERO or first | 32 == _SMALL_O
-    if end - at > 1 and (
-        (second == _DASH and (is_o or first == _DASH)) or (first == 90 and second == _ZERO) or (first == 64 and second == 64)
-    ):
-        return True
-    if end - at > 3 and first == _ZERO and second == _ZERO and third == _ZERO:
-        return True
-    letters = 0
-    for place in range(at, min(end - 1, at + 12)):
-        byte = data[place]
-        if 97 <= byte | 32 <= 104 and 49 <= data[place + 1] <= 56:
-            return end - place < 16
-        letters += is_letter(byte) and not 97 <= byte <= 104 and byte != 120
-        if letters > 2 or not (byte >= 128 or is_letter(byte) or 49 <= byte <= 56 or byte == _DASH or byte == _COLON):
-            return False
-    return False
+def _may_be_move(data, at, end):
+    """Whether a word names a square within a few letters, or is castling or a pass, by its form alone."""
+    first, second = data[at], symbol(data, at + 1)[0]
+    if end - at > 24 or (second == DASH and (first == _ZERO or first | 32 == _SMALL_O or first == second)):
+        return end - at < 24
+    for place in range(at, min(end - 1, at + 8)):
+        if 97 <= data[place] | 32 <= 104 and 49 <= data[place + 1] <= 56:
+            return True
+    return (first == 90 or first == _ZERO) and second == _ZERO  # Z0, 0000
 
 
 @kernel()
@@ -515,30 +424,31 @@ def _take_sign(desk, game, at):
     """Take what begins with no letter: numbers, results, marks, and the brackets of variations."""
     data = desk.data
     byte = data[at]
-    if byte == _DOLLAR and is_digit(data[at + 1]):
-        return _take_nag(desk, game, at)
+    if byte == _DOLLAR and DIGIT[data[at + 1]]:
+        value, end = 0, at + 1
+        while DIGIT[data[end]]:
+            value = min(10 * value + int(data[end]) - _ZERO, 1000)
+            end += 1
+        game[_ODD] |= value > 255 and game[_DEPTH] == 0
+        _put(desk, game, NAG, at, end, value if value <= 255 else -1)
+        return end
+    if byte == _OPEN_LINE and data[at + 2] == _CLOSE_LINE and (data[at + 1] == _BIG_D or data[at + 1] == _EQUALS):
+        is_diagram = data[at + 1] == _BIG_D
+        _put(desk, game, NAG if is_diagram else TOLD, at, at + 3, DIAGRAM if is_diagram else 0)
+        return at + 3
     if byte == _OPEN_LINE:
-        if data[at + 2] == _CLOSE_LINE and data[at + 1] == _BIG_D:
-            _put(desk, game, NAG, at, at + 3, DIAGRAM)
-            return at + 3
-        if data[at + 2] == _CLOSE_LINE and data[at + 1] == _EQUALS:
-            _put(desk, game, COMMENT, at, at + 3, 0)
-            return at + 3
         return _open_variation(desk, game, at)
     if byte == _CLOSE_LINE:
-        if not game[_DEPTH]:
-            _put_fault(desk, game, NO_VARIATION, at, at + 1)
-            return at + 1
-        _put(desk, game, CLOSE, at, at + 1, 0)
-        game[_DEPTH] -= 1
+        _put(desk, game, CLOSE if game[_DEPTH] else BAD, at, at + 1, 0 if game[_DEPTH] else NO_VARIATION)
+        game[_DEPTH] -= game[_DEPTH] > 0
         return at + 1
-    if not (is_digit(byte) or byte == _DOT or byte == _STAR or byte >= 128):
+    if not (DIGIT[byte] or byte == _DOT or byte == _STAR or byte >= 128):
         return _take_word(desk, game, at)
-    may_be_result = not is_digit(byte) or (byte <= _ONE and not is_digit(data[at + 1]))
-    if may_be_result and not (game[_OUTCOME] < game[_OUTCOME_END] and data[at] == data[game[_OUTCOME]]):
+    may_be_result = not DIGIT[byte] or (byte <= _ONE and not DIGIT[data[at + 1]])
+    if may_be_result and not (game[_OUTCOME] < game[_OUTCOME_END] and byte == data[game[_OUTCOME]]):
         result, end = spelled_result(data, at, False)
         if result:
-            if not game[_DEPTH] and (game[TAGS] or game[TOKENS]):
+            if not game[_DEPTH] and game[_TOKENS]:
                 game[RESULT], game[_RESULT_END] = result, end
             return end
     number, end = _number_at(data, at, game[_DEPTH] and not game[_PARENTHESIS])
@@ -546,30 +456,18 @@ def _take_sign(desk, game, at):
 
 
 @kernel()
-def _take_nag(desk, game, at):
-    value, place = 0, at + 1
-    while is_digit(desk.data[place]) and place < at + PADDING - 1:
-        value = min(10 * value + int(desk.data[place]) - _ZERO, 1000)
-        place += 1
-    game[_ODD] |= value > 255 and game[_DEPTH] == 0
-    _put(desk, game, NAG, at, place, value if value <= 255 else -1)
-    return place
-
-
-@kernel()
 def _open_variation(desk, game, at):
     depth = game[_DEPTH]
-    game[_DEPTH] += 1
     game[MOVETEXT] |= _HAS_MORE
     if depth == 0:
         game[_ODD] |= desk.lines[0, _PLIES] == 0
-    if depth < DEEPEST:
+    if depth < DEEPEST_LINE:
         line, inner = desk.lines[depth], desk.lines[depth + 1]
         inner[_ROW], inner[_PLIES], inner[_OPENED] = 2 * depth + 2, 0, game[LAST_TOKEN]
         inner[_KNOWN] = line[_KNOWN] and line[_PLIES] and desk.whole
-        if inner[_KNOWN]:
-            copy_row(desk.rows[line[_ROW] ^ 1], desk.rows[2 * depth + 2])
+        copy_row(desk.rows[line[_ROW] ^ 1], desk.rows[2 * depth + 2])
     _put(desk, game, OPEN, at, at + 1, 0)
+    game[_DEPTH] += 1
     return at + 1
 
 
@@ -577,60 +475,44 @@ def _open_variation(desk, game, at):
 def _number_at(data, at, closes):
     """Return (attribute, place behind it) of a number or of dots; -1 if there is none. `closes`: a ) is not of it."""
     place, number = at, 0
-    while is_digit(data[place]):
+    while DIGIT[data[place]]:
         number = min(10 * number + int(data[place]) - _ZERO, 1_000_000)
         place += 1
-    digits = place - at
-    following = symbol(data, place)[0]
+    digits, (following, width) = place - at, symbol(data, place)
     if following == _SLASH or following == _COLON or (digits == 4 and number == 0):
         return -1, at
-    if following == _DASH:
-        behind = data[place + symbol(data, place)[1]]
-        if is_digit(behind) or behind | 32 == _SMALL_O:
-            return -1, at
-    end, has_bracket = place, digits and data[place] == _CLOSE_LINE and not closes
-    dot = skip_spaces(data, place + has_bracket) if digits else place
-    dots = 0
+    if following == DASH and (DIGIT[data[place + width]] or data[place + width] | 32 == _SMALL_O):
+        return -1, at
+    has_bracket = digits > 0 and data[place] == _CLOSE_LINE and not closes
+    end = place + has_bracket
+    dot, dots = skip_spaces(data, end) if digits else place, 0
     while data[dot] == _DOT or symbol(data, dot)[0] == DOTS:
         dots += 1 if data[dot] == _DOT else 3
         dot += symbol(data, dot)[1]
         end = dot
-    if dots == 1 and is_digit(data[end]) and _is_fraction(data, end):
+    if dots == 1 and _ZERO < data[end] <= 57:  # 2.5 is no number of a move
         return -1, at
     if digits and (dots or has_bracket or ends_word(data, place) or data[place] == _DOLLAR):
-        return 8 * (number + 1) + min(dots, 7), end if dots else place + has_bracket
+        return 8 * (number + 1) + min(dots, 7), end
     return (min(dots, 7), end) if dots > 1 else (-1, at)
-
-
-@kernel()
-def _is_fraction(data, at):
-    """Whether digits behind a dot are no castling or pass with zeros."""
-    dash, width = symbol(data, at + 1)
-    return not (data[at] == _ZERO and ((dash == _DASH and data[at + 1 + width] == _ZERO) or dash == _ZERO))
 
 
 @kernel()
 def _take_number(desk, game, at, end, attribute):
     data = desk.data
     if attribute >= 8:
-        is_one = attribute >> 3 == 2
-        if (
-            is_one
-            and game[MOVETEXT] & _HAS_WORD
-            and not (game[TAGS] or game[_DEPTH] or attribute & 7 > 1)
-            and _line_feeds(data, game[_LAST_PLACE], at)
-        ):
+        is_bracketed = data[end - 1] == _CLOSE_LINE or (end - at > 1 and data[at + 1] == _CLOSE_LINE)
+        is_first = attribute >> 3 == 2 and attribute & 7 < 2 and game[MOVETEXT] & _HAS_WORD
+        if is_first and not (game[TAGS] or game[_DEPTH]) and _feeds(data, game[_LAST_PLACE], at):
             game[_CLOSED] = 1  # games without tags and results, each of which has its own lines
             return at
-        game[_PARENTHESIS] |= data[end - 1] == _CLOSE_LINE or (end - at > 1 and data[at + 1] == _CLOSE_LINE)
+        game[_PARENTHESIS] |= is_bracketed
         game[_NUMBERED] = 1
         game[MOVETEXT] |= _HAS_MORE
     _put(desk, game, NUMBER, at, end, attribute)
-    if not (game[_DEPTH] or desk.whole):
-        following = skip_blank(data, end)
-        byte = data[following]
-        is_usual = is_letter(byte) or byte == _OPEN_BRACE or spelled_result(data, following, False)[0]
-        game[_ODD] |= not is_usual and following < len(data) - PADDING
+    following = skip_blank(data, end)
+    if not (game[_DEPTH] or desk.whole or LETTER[data[following]] or data[following] == _OPEN_BRACE):
+        game[_ODD] |= attribute & 7 == 0 or not spelled_result(data, following, False)[0]
     return end
 
 
@@ -639,23 +521,23 @@ def _take_behind_result(desk, game, at):
     """Take another result, or begin the next game; or go on with this one, if that was no result."""
     data = desk.data
     result, end = spelled_result(data, at, False)
-    line_feeds = _line_feeds(data, game[_RESULT_END], at)
+    feeds = _feeds(data, game[_RESULT_END], at)
     if result:
-        if line_feeds < 2 and game[RESULT] == UNKNOWN_OUTCOME:
+        if feeds < 2 and game[RESULT] == UNKNOWN_OUTCOME:
             game[RESULT] = result
-        elif line_feeds < 2 and result != UNKNOWN_OUTCOME and result != game[RESULT]:
-            _put_fault(desk, game, SECOND_RESULT, at, end)
+        elif feeds < 2 and result != UNKNOWN_OUTCOME and result != game[RESULT]:
+            _put(desk, game, BAD, at, end, SECOND_RESULT)
         return end
-    number, end = _number_at(data, at, False) if is_digit(data[at]) else (-1, at)
+    number, end = _number_at(data, at, False) if DIGIT[data[at]] else (-1, at)
     last = word_end(data, at)
     if last >= len(data) - PADDING and not desk.final:
         return -MORE
     is_word = number < 0 and last > at
-    is_new = line_feeds > 1 or (line_feeds == 1 and is_word and not (game[_NUMBERED] or game[TAGS]))
+    is_new = feeds > 1 or (feeds == 1 and is_word and not (game[_NUMBERED] or game[TAGS]))
     is_new |= number >> 3 == 2 and number & 7 < 2 and (game[TAGS] == 0 or game[MOVETEXT] & _HAS_WORD != 0)
-    if is_new or (is_word and not looks_like_move(data, at, last)):
+    if is_new or (is_word and not _may_be_move(data, at, last)):
         game[_CLOSED] = 1
         return at
-    _put_fault(desk, game, BEHIND_RESULT, at, end if number >= 0 else max(last, at + 1))
+    _put(desk, game, BAD, at, end if number >= 0 else max(last, at + 1), BEHIND_RESULT)
     game[RESULT] = NO_RESULT
     return at

@@ -11,26 +11,12 @@ import numpy as np
 
 from engine.board.convert import move_of_code
 from engine.board.pgn.cutter import Start, read_tags, with_known_variant
-from engine.board.pgn.letters import CODED_RESULTS, NO_RESULT, PADDING, spelled_result
-from engine.board.pgn.move_words import ENGLISH, LETTER_SIGNS, Letters, NoMoveError, nags_of, read_word
+from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of
+from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
 from engine.board.pgn.token_kernels import (
-    CASTLE,
-    CLOSE,
-    COMMENT,
-    ESCAPE,
-    FAULT,
-    LINE_COMMENT,
-    MOVE,
-    NAG,
-    NUMBER,
-    OPEN,
-    RESULT,
-    TAG_RESULT,
-    VALUE_TEXT,
-    WORD,
-    BEGIN,
-    looks_like_move,
-)
+    BAD, BEGIN, CASTLE, CLOSE, ESCAPE, HIDES, LINE_COMMENT, NAG, NUMBER, OPEN, PIECE_MOVE, RESULT, TAG_RESULT, TOLD,
+    VALUE_TEXT, WORD,
+)  # fmt: skip
 
 _REASONS = (
     "belongs to no token",
@@ -41,14 +27,17 @@ _REASONS = (
     "an incomplete tag, or a stray bracket",
     'expected a tag, [Name "value"]',
     "neither a tag nor a move, so Aino skips this line",
-    "a comment that begins inside a word",
     "this comment is not closed",
 )
 _PIECE = 1024  # tokens that are lists of Python's numbers at once, which take much more memory than an array
-_NO_SPACES, _BRACKET = re.compile(rb"\S*"), ord(")")
+_NO_SPACES, _LINE_REST = re.compile(rb"\S*"), re.compile(rb"[^\S\n]*(?:\n|\Z)")
+_BRACKET, _MARKS = ord(")"), b"!?"
+_RESULT = re.compile(RESULT_PATTERN)
+_GLUED_RESULT = re.compile(rf"(.*?[^\d/:½](?<!{DASH})\d?)({RESULT_PATTERN})")
+_MAY_BE_MOVE = re.compile(rf"{RESULT_PATTERN}|(?:\d+[.…)]+)?(?:\S{{0,7}}?[a-hA-H][1-8]|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)\S{{0,12}}")
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
-_BEHIND_BARE_NUMBERS = (MOVE, CASTLE, WORD, COMMENT, LINE_COMMENT, ESCAPE)
+_BEHIND_BARE_NUMBERS = (PIECE_MOVE, CASTLE, WORD, TOLD, LINE_COMMENT, ESCAPE)
 
 
 class _Line:
@@ -75,6 +64,7 @@ class TokenPlayer:
     Attributes:
         game: the tree; lines end at their faults.
         faults: (place, word, reason).
+        result: the one behind the moves, "" where there is none.
         has_foreign_word: whether a word is no move, as in a game with the letters of another language, and all else is
             in order.
     """
@@ -93,7 +83,7 @@ class TokenPlayer:
         self.has_foreign_word = False
         self._data, self._tokens, self._letters = data, tokens, letters
         self._main_line, self._whole_only, self._start = main_line, whole_only, start.board
-        self._result = CODED_RESULTS[columns[RESULT]]
+        self.result = CODED_RESULTS[columns[RESULT]]
         self._offset: int | None = None  # how far the text's numbers are ahead of the board's
         self._is_english = letters is ENGLISH
         self.game = chess.pgn.Game()
@@ -101,15 +91,15 @@ class TokenPlayer:
         self._lines = [_Line(self.game, start.board.ply(), None)]
         if not start.fault:
             self._play()
+        if self.result and self.game.headers.get("Result", "*") == "*":
+            self.game.headers["Result"] = self.result
 
     def _take_tags(self, columns: list[int], start: Start) -> None:
         found = list(read_tags(self._data, self._tokens))
         tags, headers = {name: value for name, value, _ in found}, self.game.headers
         headers.update(with_known_variant(tags))
-        if columns[TAG_RESULT] != NO_RESULT:
+        if columns[TAG_RESULT]:
             headers["Result"] = CODED_RESULTS[columns[TAG_RESULT]]
-        if self._result and headers.get("Result", "*") == "*":
-            headers["Result"] = self._result
         if start.fault:
             place = next((place for name, _, place in found if name == start.tag), columns[BEGIN])
             self.faults.append((place, tags.get(start.tag, ""), start.fault))
@@ -138,7 +128,7 @@ class TokenPlayer:
             self._begin_variation(line, place)
         elif kind == CLOSE:
             self._end_variation()
-        elif kind == FAULT:
+        elif kind == BAD:
             self._take_fault(line, place, till, attribute)
         elif line.is_over or kind <= VALUE_TEXT:
             return
@@ -146,7 +136,7 @@ class TokenPlayer:
             line.number = (attribute, place, till) if attribute >= 8 else None
             if self._offset is None or line.hidden is not None:
                 self._number(line, attribute)
-        elif kind >= COMMENT:
+        elif kind >= TOLD:
             self._comment(line, kind, place, till, attribute)
         elif kind == NAG:
             if attribute < 0:
@@ -155,6 +145,9 @@ class TokenPlayer:
                 line.node.nags.add(attribute)
         elif attribute and (self._is_english or self._data[place] > 96 or kind == CASTLE):
             self._push(line, _move(attribute, kind == CASTLE and not self._start.chess960))
+            if self._data[till - 1] in _MARKS:
+                text = self._text(place, till)
+                line.node.nags.add(SIGNS[text[len(text.rstrip("!?")) :]])
         else:
             self._word(line, place, till, index, number is not None)
 
@@ -203,6 +196,9 @@ class TokenPlayer:
 
     def _word(self, line: _Line, place: int, till: int, index: int, is_numbered: bool) -> None:
         text, white_moved = self._text(place, till), line.ply % 2 == 1
+        glued = _GLUED_RESULT.fullmatch(text) if _LINE_REST.match(self._data, till) else None
+        if glued is not None:
+            text, self.result = glued[1], self.result or result_of(glued[2])
         nags = nags_of(text, white_moved) if line.plies else None
         if nags is not None and not (text in LETTER_SIGNS and self._is_split_move(line, text, index)):
             if is_numbered:
@@ -224,7 +220,7 @@ class TokenPlayer:
     def _is_split_move(self, line: _Line, letter: str, index: int) -> bool:
         """Whether a letter that may be a mark, and the next word, are a move with a space in it."""
         for kind, place, till, _ in self._tokens[index + 1 : index + 2].tolist():
-            return kind in (MOVE, CASTLE, WORD) and self._is_move(line, letter + self._text(place, till))
+            return kind in (PIECE_MOVE, CASTLE, WORD) and self._is_move(line, letter + self._text(place, till))
         return False
 
     def _is_move(self, line: _Line, text: str) -> bool:
@@ -242,7 +238,7 @@ class TokenPlayer:
     def _check_number(self, line: _Line, number: tuple[int, int, int], kind: int, attribute: int) -> None:
         """Find a number behind which no move stands, but a token of this kind."""
         is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
-        if line.is_over or kind == FAULT:
+        if line.is_over or kind == BAD:
             return
         if (
             number[0] >> 3 > 100_000
@@ -266,8 +262,12 @@ class TokenPlayer:
 
     def _comment(self, line: _Line, kind: int, place: int, till: int, attribute: int) -> None:
         text = self._data[place:till].decode(errors="replace")
+        before = self._data[max(0, place - 5) : place - 1].decode(errors="ignore")[-1:]
+        if kind == LINE_COMMENT and not (before.isspace() or before in ")}]_\ufeff\u200b\x1a"):
+            self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
+            return
         words = text.split() if kind == LINE_COMMENT and not attribute else []
-        if line.hidden is None and (attribute == 2 or (kind == ESCAPE and not attribute) or any(map(_looks_like_move, words))):
+        if line.hidden is None and (attribute == HIDES or (kind == ESCAPE and not attribute) or any(map(_MAY_BE_MOVE.fullmatch, words))):
             line.hidden = (place - 1, till)
             line.hides_end = kind != LINE_COMMENT or self._may_be_moves(line, text)
         text = text.strip()
@@ -281,9 +281,9 @@ class TokenPlayer:
         """Whether a line's comment may be the end of the game: it begins with a move or ends with the result."""
         words = re.sub(r"^\d+(?:\s*[.…)]+\s*|\s+)", "", text.strip()).split()
         return (
-            (not self._result and words[-1:] != [] and _is_result(words[-1]))
-            or (bool(words) and (_is_result(words[0]) or self._is_move(line, words[0])))
-            or (not text[:1].isspace() and all(map(_looks_like_move, words[1:])))
+            (not self.result and words[-1:] != [] and _RESULT.fullmatch(words[-1]) is not None)
+            or (bool(words) and (_RESULT.fullmatch(words[0]) or self._is_move(line, words[0])))
+            or (not text[:1].isspace() and all(map(_MAY_BE_MOVE.fullmatch, words[1:])))
         )
 
     def _tell_hidden(self, line: _Line) -> None:
@@ -323,15 +323,3 @@ def _before(board: chess.Board) -> chess.Board:
     before = board.copy(stack=1)
     before.pop()
     return before
-
-
-def _bytes(word: str) -> np.ndarray:
-    return np.frombuffer(word.encode(errors="replace") + b"\n" * PADDING, np.uint8)
-
-
-def _looks_like_move(word: str) -> bool:
-    return bool(looks_like_move(_bytes(word), 0, len(word.encode(errors="replace"))))
-
-
-def _is_result(word: str) -> bool:
-    return bool(spelled_result(_bytes(word), 0, False)[0])

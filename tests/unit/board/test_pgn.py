@@ -10,12 +10,10 @@ from pathlib import Path
 
 import chess
 import chess.pgn
-import numpy as np
 import pytest
 
 from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
-from engine.board.pgn.tag_kernels import VALUE, VALUE_END, TAG_PARTS, rating_of
 from engine.board.pgn.main_lines import main_lines
 from tests.unit.board.pgn_changes import changes
 from tests.unit.board.pgn_forms import (
@@ -349,10 +347,3 @@ def test_a_changed_character_is_a_fault_or_changes_nothing() -> None:
     """A million changes were tried with `python -m tests.unit.board.pgn_changes`."""
     for kind, text in changes(seed=62, count=400):
         assert not kind.startswith("WRONG"), text
-
-
-def test_a_rating_above_2559_overflowed_where_kernels_run_as_plain_python() -> None:
-    """Numba adds a byte to a number as int64; NumPy keeps the byte's eight bits."""
-    tag = np.zeros(TAG_PARTS, np.int64)
-    tag[VALUE_END] = 4
-    assert rating_of.py_func(np.frombuffer(b"2850", np.uint8), tag) == 2850
