@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.backend import BACKEND_NAMES
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
-from engine.cli.setting_flags import add_flag, add_former, hide_seldom
+from engine.cli.setting_flags import add_flag, hide_seldom
 from engine.errors import ConfigError
 from engine.nn.loss_scale import PRECISIONS
 from selfplay.interrupt import StopFlag
@@ -31,7 +31,6 @@ examples:
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
-FORMER = "teacher engine-games human-games pgn v6 tree-labels searched labels mixture shares".split()
 RECIPES = {"towers": TOWER_RECIPE, "sparse networks": SPARSE_RECIPE, "value trunks": VALUE_RECIPE}
 RECIPE_FLAGS = {
     "--rate": ("peak_rate", "use this peak learning rate"),
@@ -56,7 +55,6 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--data", nargs="+", action="extend", default=[], metavar="FILE[=WEIGHT]", help="learn from these (see below)"
     )
-    add_former(group, {f"--{flag}": "write --data FILE[=WEIGHT]; the content tells the kind" for flag in FORMER})
     text = "skip PGN games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
     text = "hold out this share of all games, 1/64 at least; score on those of the first file"

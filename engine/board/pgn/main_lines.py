@@ -17,7 +17,6 @@ from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.token_kernels import BEGIN, END, FIRST_MOVE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
 from engine.errors import FenError, MoveError
 
-
 _ELO = re.compile("[0-9]{1,4}")
 
 

@@ -9,8 +9,21 @@ import numpy as np
 from engine.board.layout import KING
 from engine.board.makemove import copy_row, make
 from engine.board.pgn.letters import (
-    BLANK, DASH, DIGIT, DOTS, LETTER, NO_RESULT, PADDING, SPACE, UNKNOWN_OUTCOME, ends_word, skip_blank, skip_spaces,
-    spelled_result, symbol, word_end,
+    BLANK,
+    DASH,
+    DIGIT,
+    DOTS,
+    LETTER,
+    NO_RESULT,
+    PADDING,
+    SPACE,
+    UNKNOWN_OUTCOME,
+    ends_word,
+    skip_blank,
+    skip_spaces,
+    spelled_result,
+    symbol,
+    word_end,
 )  # fmt: skip
 from engine.board.pgn.san_kernels import read_san_move
 from engine.native.jit import kernel
@@ -326,7 +339,9 @@ def _take_braces(desk, game, at):
         place = lost
         if lost < 0:
             place = at
-            while place < len(data) - PADDING and not (data[place] == _FEED and data[skip_spaces(data, place + 1)] == _FEED):
+            while place < len(data) - PADDING and not (
+                data[place] == _FEED and data[skip_spaces(data, place + 1)] == _FEED
+            ):
                 place += 1
         return place, place
     game[_ODD] |= depth != 0

@@ -14,8 +14,22 @@ from engine.board.pgn.cutter import Start, read_tags, with_known_variant
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of
 from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
 from engine.board.pgn.token_kernels import (
-    BAD, BEGIN, CASTLE, CLOSE, ESCAPE, HIDES, LINE_COMMENT, NAG, NUMBER, OPEN, PIECE_MOVE, RESULT, TAG_RESULT, TOLD,
-    VALUE_TEXT, WORD,
+    BAD,
+    BEGIN,
+    CASTLE,
+    CLOSE,
+    ESCAPE,
+    HIDES,
+    LINE_COMMENT,
+    NAG,
+    NUMBER,
+    OPEN,
+    PIECE_MOVE,
+    RESULT,
+    TAG_RESULT,
+    TOLD,
+    VALUE_TEXT,
+    WORD,
 )  # fmt: skip
 
 _REASONS = (
@@ -34,7 +48,9 @@ _NO_SPACES, _LINE_REST = re.compile(rb"\S*"), re.compile(rb"[^\S\n]*(?:\n|\Z)")
 _BRACKET, _MARKS = ord(")"), b"!?"
 _RESULT = re.compile(RESULT_PATTERN)
 _GLUED_RESULT = re.compile(rf"(.*?[^\d/:½](?<!{DASH})\d?)({RESULT_PATTERN})")
-_MAY_BE_MOVE = re.compile(rf"{RESULT_PATTERN}|(?:\d+[.…)]+)?(?:\S{{0,7}}?[a-hA-H][1-8]|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)\S{{0,12}}")
+_MAY_BE_MOVE = re.compile(
+    rf"{RESULT_PATTERN}|(?:\d+[.…)]+)?(?:\S{{0,7}}?[a-hA-H][1-8]|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)\S{{0,12}}"
+)
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
 _BEHIND_BARE_NUMBERS = (PIECE_MOVE, CASTLE, WORD, TOLD, LINE_COMMENT, ESCAPE)
@@ -43,7 +59,19 @@ _BEHIND_BARE_NUMBERS = (PIECE_MOVE, CASTLE, WORD, TOLD, LINE_COMMENT, ESCAPE)
 class _Line:
     """A main line or variation, at its last move."""
 
-    __slots__ = ("board", "bare", "hidden", "hides_end", "is_built", "is_over", "node", "number", "plies", "ply", "starting")
+    __slots__ = (
+        "bare",
+        "board",
+        "hidden",
+        "hides_end",
+        "is_built",
+        "is_over",
+        "node",
+        "number",
+        "plies",
+        "ply",
+        "starting",
+    )
 
     def __init__(self, node: chess.pgn.GameNode, ply: int, board: chess.Board | None, is_built: bool = True) -> None:
         self.node = node
@@ -54,7 +82,9 @@ class _Line:
         self.is_built = is_built  # whether the tree has the line
         self.starting = ""  # comment before the first move of a variation
         self.number: tuple[int, int, int] | None = None  # attribute and place of the number just read
-        self.hidden: tuple[int, int] | None = None  # a comment that may hide moves: a fault if the next number does not fit
+        self.hidden: tuple[int, int] | None = (
+            None  # a comment that may hide moves: a fault if the next number does not fit
+        )
         self.hides_end = False  # whether the comment is a fault if no number follows
 
 
@@ -267,7 +297,9 @@ class TokenPlayer:
             self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
         words = text.split() if kind == LINE_COMMENT and not attribute else []
-        if line.hidden is None and (attribute == HIDES or (kind == ESCAPE and not attribute) or any(map(_MAY_BE_MOVE.fullmatch, words))):
+        if line.hidden is None and (
+            attribute == HIDES or (kind == ESCAPE and not attribute) or any(map(_MAY_BE_MOVE.fullmatch, words))
+        ):
             line.hidden = (place - 1, till)
             line.hides_end = kind != LINE_COMMENT or self._may_be_moves(line, text)
         text = text.strip()
