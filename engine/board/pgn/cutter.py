@@ -15,14 +15,15 @@ import numpy as np
 from engine.board import layout
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
-from engine.board.pgn import token_kernels as kernels
+from engine.board.pgn import desks
 from engine.board.pgn.letters import PADDING
+from engine.board.pgn.token_kernels import cut_text
 from engine.errors import DataError, FenError
 from engine.files.text import utf8_pieces
 
 LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 AT_ONCE = 1024  # most games of one call
-_TOKENS, _MOVES = 1 << 16, 16 * kernels.MOST_GAME_PLIES
+_TOKENS, _MOVES = 1 << 16, 16 * desks.MOST_GAME_PLIES
 _STANDARD_NAMES = {
     name.lower(): name
     for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
@@ -101,7 +102,7 @@ class Start:
 
 def read_tags(data: bytes, tokens: np.ndarray) -> Iterator[tuple[str, str, int]]:
     """Yield name, value and place of all tags among the tokens of a game."""
-    rows = tokens[tokens[:, kernels.KIND] <= kernels.VALUE_TEXT].tolist()
+    rows = tokens[tokens[:, desks.KIND] <= desks.VALUE_TEXT].tolist()
     for (_, begin, end, place), (_, first, last, is_raw) in zip(rows[::2], rows[1::2], strict=True):
         name, value = data[begin:end].decode(), data[first:last].decode(errors="replace")
         if not is_raw and "\\" in value:
@@ -114,7 +115,7 @@ class CutGames:
     """Games that lie in a text one behind the other. Places are bytes of `data`."""
 
     data: bytes
-    games: list[list[int]]  # the columns of each, as `token_kernels` names them
+    games: list[list[int]]  # the columns of each, as `desks` names them
     tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of main lines only the tags
     moves: np.ndarray  # uint16 [plies], main lines in codes of `layout`
     start_at: int  # place of the game that has a first position of its own; -1 for none
@@ -123,7 +124,7 @@ class CutGames:
 
     def tokens_of(self, game: list[int]) -> np.ndarray:
         """Return the tokens of a game."""
-        return self.tokens[game[kernels.FIRST_TOKEN] : game[kernels.LAST_TOKEN]]
+        return self.tokens[game[desks.FIRST_TOKEN] : game[desks.LAST_TOKEN]]
 
     def tags_of(self, game: list[int]) -> dict[str, str]:
         """Return the tags of a game: names, the standard's in its spelling, and values."""
@@ -136,16 +137,16 @@ class Cutter:
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole
         self._padded, self._of = np.zeros(0, np.uint8), b""
-        self._games = np.empty((most, kernels.COLUMNS), np.int64)
-        self._tokens = np.empty((_TOKENS, kernels.TOKEN_COLUMNS), np.int32)
-        self._moves = np.empty(kernels.MOST_GAME_PLIES if whole else _MOVES, np.uint16)
+        self._games = np.empty((most, desks.COLUMNS), np.int64)
+        self._tokens = np.empty((_TOKENS, desks.TOKEN_COLUMNS), np.int32)
+        self._moves = np.empty(desks.MOST_GAME_PLIES if whole else _MOVES, np.uint16)
         self._scratch = (
-            np.zeros((kernels.DEEPEST_LINE + 1, kernels.LINE_COLUMNS), np.int64),
-            layout.empty_stack(kernels.STANDARD + 1),
+            np.zeros((desks.DEEPEST_LINE + 1, desks.LINE_COLUMNS), np.int64),
+            layout.empty_stack(desks.STANDARD + 1),
             np.zeros(layout.MAX_MOVES, np.uint16),
-            np.zeros(kernels.TAG_PARTS, np.int64),
+            np.zeros(desks.TAG_PARTS, np.int64),
         )
-        self._scratch[1][kernels.STANDARD] = standard_row()
+        self._scratch[1][desks.STANDARD] = standard_row()
         self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
         self._start_at, self._start = -1, (Start(), standard_row())
         self._stop = (0, text.at, 0)  # games of the last call, where it stopped, and why
@@ -166,14 +167,14 @@ class Cutter:
                 self._of, self._padded = text.data, np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
                 self._start_at = -1
             final = text.final or len(text.data) - text.at > LONGEST_TEXT
-            desk = kernels.Desk(
+            desk = desks.Desk(
                 self._padded, int(final), int(self._whole), self._start_at, self._start[1], self._games, self._tokens,
                 self._moves, *self._scratch,
             )  # fmt: skip
-            count, place, reason = map(int, kernels.cut_text(desk, text.at))
+            count, place, reason = map(int, cut_text(desk, text.at))
             self._stop = (count, place, reason)
         games = self._games[:count].tolist()
-        tokens, moves = self._tokens[: games[-1][kernels.LAST_TOKEN]], self._moves[: games[-1][kernels.LAST_MOVE]]
+        tokens, moves = self._tokens[: games[-1][desks.LAST_TOKEN]], self._moves[: games[-1][desks.LAST_MOVE]]
         if not self._whole:
             tokens, moves = tokens.copy(), moves.copy()
         return CutGames(text.data, games, tokens, moves, self._start_at, *self._start)
@@ -181,21 +182,21 @@ class Cutter:
     def _go_on(self, count: int, place: int, reason: int) -> None:
         """Move the text to where the last call stopped, and do what it stopped for."""
         text = self._text
-        self.is_rare = reason == kernels.RARE
+        self.is_rare = reason == desks.RARE
         if self._of is not text.data:  # nothing was read yet, or another reader went on
             return
         text.skip(max(0, place - text.at))
-        if reason == kernels.MORE:
+        if reason == desks.MORE:
             text.more()
             self._start_at = -1
-        elif reason == kernels.OWN_START:
+        elif reason == desks.OWN_START:
             self._start_at, self._start = place, self._look_up(self._games[count])
-        elif reason == kernels.FULL and not count:
-            self._tokens = np.empty((2 * len(self._tokens), kernels.TOKEN_COLUMNS), np.int32)
+        elif reason == desks.FULL and not count:
+            self._tokens = np.empty((2 * len(self._tokens), desks.TOKEN_COLUMNS), np.int32)
 
     def _look_up(self, game: np.ndarray) -> tuple[Start, np.ndarray]:
         """Return the first position that a game's tags tell, and its row: zeros where it cannot be played."""
-        tokens = self._tokens[game[kernels.FIRST_TOKEN] : game[kernels.LAST_TOKEN]]
+        tokens = self._tokens[game[desks.FIRST_TOKEN] : game[desks.LAST_TOKEN]]
         tags = {name: value for name, value, _ in read_tags(self._text.data, tokens)}
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
         if key not in self._starts:

@@ -14,9 +14,9 @@ from typing import IO
 import chess.pgn
 
 from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText, Start
+from engine.board.pgn.desks import BEGIN, END, FAULT_COUNT, MOVETEXT, TAG_RESULT, TAGS
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
-from engine.board.pgn.token_kernels import BEGIN, END, FAULT_COUNT, MOVETEXT, TAG_RESULT, TAGS
 from engine.board.pgn.token_player import TokenPlayer
 from engine.errors import DataError
 from engine.files.text import open_unpacked, reading

@@ -14,10 +14,12 @@ NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
 PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
 _HALF, DOTS, _OTHER = 1, 2, 3  # what ½ and … mean, and all characters that mean nothing by themselves
-_LINE_FEED, SPACE, _QUOTE, _DOLLAR, _OPEN_LINE, _CLOSE_LINE, _COMMA, DASH, _DOT, _COLON, _CLOSE_TAG = b'\n "$(),-.:]'
+_LINE_FEED, SPACE, _QUOTE, _DOLLAR, _OPEN_LINE, _CLOSE_LINE, _COMMA, DASH_SIGN, _DOT, _COLON, _CLOSE_TAG = (
+    b'\n "$(),-.:]'
+)
 
 _BLANKS = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200C)))
-_MEANINGS = dict.fromkeys(_BLANKS, SPACE) | dict.fromkeys(DASHES[1:], DASH) | {"½": _HALF, "…": DOTS}
+_MEANINGS = dict.fromkeys(_BLANKS, SPACE) | dict.fromkeys(DASHES[1:], DASH_SIGN) | {"½": _HALF, "…": DOTS}
 _CHARACTERS = np.array([ord(character) for character in _MEANINGS], np.int64)
 _SYMBOLS = np.array(list(_MEANINGS.values()), np.int64)
 # By ASCII byte.
@@ -119,10 +121,10 @@ def spelled_result(data, at, is_tag):
         place, sign = at, 0
         while _SPELLINGS[i, sign]:
             meaning, width = symbol(data, place)
-            meaning = DASH if meaning == _COLON else _DOT if meaning == _COMMA else meaning
+            meaning = DASH_SIGN if meaning == _COLON else _DOT if meaning == _COMMA else meaning
             if meaning == _SPELLINGS[i, sign]:
                 sign += 1
-            elif meaning != SPACE or not sign or DASH not in (_SPELLINGS[i, sign], _SPELLINGS[i, sign - 1]):
+            elif meaning != SPACE or not sign or DASH_SIGN not in (_SPELLINGS[i, sign], _SPELLINGS[i, sign - 1]):
                 break
             place += width
         if not _SPELLINGS[i, sign] and (ends_word(data, place) or (is_tag and data[place] == _QUOTE)):

@@ -12,9 +12,9 @@ import numpy as np
 
 from engine.board.convert import codes_of, row_from_board
 from engine.board.pgn.cutter import CutGames, Cutter, GameText, standard_row
+from engine.board.pgn.desks import BEGIN, END, FIRST_MOVE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
 from engine.board.pgn.game_reader import ReadGame, cut_games
 from engine.board.pgn.letters import CODED_RESULTS
-from engine.board.pgn.token_kernels import BEGIN, END, FIRST_MOVE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
 from engine.errors import FenError, MoveError
 
 _ELO = re.compile("[0-9]{1,4}")

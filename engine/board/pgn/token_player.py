@@ -11,11 +11,9 @@ import numpy as np
 
 from engine.board.convert import move_of_code
 from engine.board.pgn.cutter import Start, read_tags, with_known_variant
-from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of
-from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
-from engine.board.pgn.token_kernels import (
-    BAD,
+from engine.board.pgn.desks import (
     BEGIN,
+    BROKEN,
     CASTLE,
     CLOSE,
     ESCAPE,
@@ -31,6 +29,8 @@ from engine.board.pgn.token_kernels import (
     VALUE_TEXT,
     WORD,
 )  # fmt: skip
+from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of
+from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
 
 _REASONS = (
     "belongs to no token",
@@ -158,7 +158,7 @@ class TokenPlayer:
             self._begin_variation(line, place)
         elif kind == CLOSE:
             self._end_variation()
-        elif kind == BAD:
+        elif kind == BROKEN:
             self._take_fault(line, place, till, attribute)
         elif line.is_over or kind <= VALUE_TEXT:
             return
@@ -268,7 +268,7 @@ class TokenPlayer:
     def _check_number(self, line: _Line, number: tuple[int, int, int], kind: int, attribute: int) -> None:
         """Find a number behind which no move stands, but a token of this kind."""
         is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
-        if line.is_over or kind == BAD:
+        if line.is_over or kind == BROKEN:
             return
         if (
             number[0] >> 3 > 100_000
