@@ -89,7 +89,7 @@ def new_engine(evaluator: str, threads: int = 1, hash_mib: int = 64) -> Engine:
 
 def tree_hash(engine: Engine) -> str:
     """Return a fingerprint of every node and edge of the engine's tree, without scratch arrays."""
-    from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES
+    from engine.search.tree.arrays import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES
 
     tree = engine._search.tree
     nodes, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])

@@ -3,9 +3,9 @@
     perf record -k 1 -g python -m benchmarks.perf_map analyse startpos --nodes 100000
     perf report --sort symbol
 
-perf reads the names from `/tmp/perf-PID.map`: `engine.search.puct.select_edge (run_visits)` is what the compiler kept
-apart of that callee of the kernel `run_visits`. Only kernels from the cache have names, so run the command twice after
-a change. Numba's own option, NUMBA_ENABLE_PROFILING, gives perf no names. Linux alone; needs `nm` (binutils).
+perf reads the names from `/tmp/perf-PID.map`: `engine.search.tree.puct.select_edge (run_visits)` is what the compiler
+kept apart of that callee of the kernel `run_visits`. Only kernels from the cache have names, so run the command twice
+after a change. Numba's own option, NUMBA_ENABLE_PROFILING, gives perf no names. Linux alone; needs `nm` (binutils).
 """
 
 from __future__ import annotations

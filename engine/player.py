@@ -39,13 +39,13 @@ from engine.search.hints import HintSource
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.order import SearchOrder
-from engine.search.params import LC0, SearchParams, params_of
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
 from engine.search.root_moves import lead_to_mate
 from engine.search.run import Runner, Walkers
 from engine.search.session import Search, suited_to
-from engine.search.tree import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
+from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
+from engine.search.tree.params import LC0, SearchParams, params_of
 
 CACHE_SHARE = 0.125  # Share of Hash for the evaluations of a batched evaluator. Set by hand.
 MOST_CACHE_MIB = 64.0  # Largest cache of evaluations in MiB. Set by hand.

@@ -78,7 +78,7 @@ class PartEvaluator(Evaluator, Protocol):
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
 
-    search: Mapping[str, Any]  # parameters of searches with it, by name (`engine.search.params`)
+    search: Mapping[str, Any]  # parameters of searches with it, by name (`engine.search.tree.params`)
 
     def new_model(self) -> Any:
         """Return a NamedTuple of arrays for one more thread: shared weights and its own scratch."""

@@ -23,9 +23,8 @@ from engine.evaluation.tablebase import Tablebase
 from engine.native.pool import Offer, ThreadPool
 from engine.network.outputs import CHUNK
 from engine.search.hints import HintSource
-from engine.search.params import BATCHED_SMALLEST_ROUND, BATCHED_VISITS_PER_LEAF
 from engine.search.session import Search
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     DRAW,
     LEAVES,
     LOSS,
@@ -38,7 +37,8 @@ from engine.search.tree import (
     Round,
     new_round,
 )
-from engine.search.visits import apply, gather
+from engine.search.tree.params import BATCHED_SMALLEST_ROUND, BATCHED_VISITS_PER_LEAF
+from engine.search.tree.visits import apply, gather
 
 
 class Batch:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.session import Search
-from engine.search.tree import LOSS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import LOSS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.proofs import best_bounds, settle_past_visits
 
 
 class WinsAside:

@@ -20,9 +20,9 @@ import numpy as np
 from engine.board.notation import board_after
 from engine.errors import DataError
 from engine.files.text import reading
-from engine.search.params import PRIOR_VISITS
 from engine.search.result import RootMove
-from engine.search.root import Root
+from engine.search.tree.params import PRIOR_VISITS
+from engine.search.tree.root import Root
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,13 @@ from engine.board.layout import NO_MOVE
 from engine.search.beside_wins import WinsAside
 from engine.search.choice import choose_move, choose_weaker
 from engine.search.order import SearchOrder
-from engine.search.params import (
+from engine.search.report import Reporter
+from engine.search.result import SearchResult, mate_moves
+from engine.search.root_moves import add_root_noise, restrict_root
+from engine.search.run import Runner
+from engine.search.session import Search
+from engine.search.tree.arrays import MAX_VISITS, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.params import (
     CHECK_INTERVAL_MS,
     CHECK_SHARE,
     DOUBT_CEILING,
@@ -28,12 +34,6 @@ from engine.search.params import (
     LOOK_INTERVAL_MS,
     PROMISING_SHARE,
 )
-from engine.search.report import Reporter
-from engine.search.result import SearchResult, mate_moves
-from engine.search.root_moves import add_root_noise, restrict_root
-from engine.search.run import Runner
-from engine.search.session import Search
-from engine.search.tree import MAX_VISITS, ROOT, UNKNOWN_DISTANCE, WIN
 
 
 class Stopper:

@@ -21,7 +21,9 @@ from engine.board.layout import NO_MOVE
 from engine.board.makemove import copy_row, make
 from engine.native.jit import kernel
 from engine.native.memory import buffers
-from engine.search.params import (
+from engine.search.session import Search
+from engine.search.tree.arrays import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
+from engine.search.tree.params import (
     HINT_INNER_SHARE,
     HINT_LEAST_VISITS,
     HINT_LONGEST_WAIT,
@@ -32,10 +34,8 @@ from engine.search.params import (
     HINT_PRIOR,
     HINT_QUESTIONS,
 )
-from engine.search.priors import hint, restore
-from engine.search.proofs import is_decided
-from engine.search.session import Search
-from engine.search.tree import EXPANDED, MAX_DEPTH, NO_NODE, ROOT
+from engine.search.tree.priors import hint, restore
+from engine.search.tree.proofs import is_decided
 from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import chess
 
-from engine.search.params import (
+from engine.search.tree.params import (
     CLOCK_SHARE,
     EXPECTED_MOVES,
     HARD_FACTOR,

@@ -23,8 +23,8 @@ from engine.search.choice import (
 )
 from engine.search.job import SearchJob
 from engine.search.limits import Clock, Limits
-from engine.search.params import LC0
 from engine.search.result import OnInfo, SearchResult, win_minus_loss
+from engine.search.tree.params import LC0
 from engine.tactics.solved_endings import LONG
 
 SOLVING_SHARE = 0.5  # Share of a move's planned time to wait for the solution of an ending. Set by hand.

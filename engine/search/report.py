@@ -17,13 +17,13 @@ from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Rank, Tablebase
 from engine.native.jit import kernel
 from engine.network.policy_map import policy_index
-from engine.search.priors import own_priors
-from engine.search.proofs import is_decided
-from engine.search.puct import score_edges
 from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_moves, per_mille
-from engine.search.root import Root, mating_line, principal_variation
 from engine.search.session import Search
-from engine.search.tree import DRAW, EXPANDED, NO_NODE, ROOT
+from engine.search.tree.arrays import DRAW, EXPANDED, NO_NODE, ROOT
+from engine.search.tree.priors import own_priors
+from engine.search.tree.proofs import is_decided
+from engine.search.tree.puct import score_edges
+from engine.search.tree.root import Root, mating_line, principal_variation
 from engine.tactics.mates import new_mate_space
 from engine.tactics.small_endings import seen_from_before, winner_of_small_ending
 

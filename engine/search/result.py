@@ -9,11 +9,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import chess
 
 from engine.evaluation.scores import ATAN_SCALE, CP_SCALE
+
+if TYPE_CHECKING:
+    from engine.search.tree.root import RootPosition
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,6 @@ class RootMove:
     pv: tuple[chess.Move, ...] = ()  # The line of play that begins with the move.
     score_cp: int = 0  # Q in centipawns on the evaluator's scale.
     hint: float = 0.0  # Change of P by the butterfly history and by a hint.
-
-
-@dataclass(frozen=True)
-class RootPosition:
-    """The root's own statistics, from the side to move."""
-
-    visits: int  # N, with the visits kept from earlier searches.
-    q: float  # Mean value in [-1, 1], with the root's own evaluation.
-    draw: float  # mean draw probability
-    v: float  # The evaluator's own value in [-1, 1].
-    moves_left: float  # plies the game is expected to last
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import numpy as np
 
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, NO_MOVE, ROW_WORDS
-from engine.search.params import MATE_PRIOR
-from engine.search.priors import hint, keep_moves, move_to_tried, restore, set_priors
-from engine.search.proofs import best_bounds, settle_past_visits
 from engine.search.session import Search
-from engine.search.tree import LOSS, NODES, ROOT, WIN
-from engine.search.visit import finish_known, new_node
+from engine.search.tree.arrays import LOSS, NODES, ROOT, WIN
+from engine.search.tree.params import MATE_PRIOR
+from engine.search.tree.priors import hint, keep_moves, move_to_tried, restore, set_priors
+from engine.search.tree.proofs import best_bounds, settle_past_visits
+from engine.search.tree.visit import finish_known, new_node
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 

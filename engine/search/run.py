@@ -25,9 +25,12 @@ from engine.evaluation.tablebase import Tablebase
 from engine.native.ordering import SPACING
 from engine.native.pool import ThreadPool
 from engine.search.batches import Batches, ask_tables
-from engine.search.heuristics import join, learns
 from engine.search.hints import HintSource
-from engine.search.params import (
+from engine.search.root_moves import look_for_mate
+from engine.search.session import Search
+from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT
+from engine.search.tree.heuristics import join, learns
+from engine.search.tree.params import (
     CALL_SECONDS,
     FIRST_CALL_VISITS,
     MOST_THREADS,
@@ -36,11 +39,8 @@ from engine.search.params import (
     REFRESH_SHARE,
     REFRESH_VISITS,
 )
-from engine.search.priors import refresh_below
-from engine.search.root_moves import look_for_mate
-from engine.search.session import Search
-from engine.search.tree import LEAVES, MAX_VISITS, ROOT
-from engine.search.visits import new_walker, run_visits
+from engine.search.tree.priors import refresh_below
+from engine.search.tree.visits import new_walker, run_visits
 
 
 class Walkers:

@@ -9,11 +9,7 @@ import numpy as np
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
-from engine.search.heuristics import forget
-from engine.search.params import SearchParams
-from engine.search.room import FILL_SLICE, filled, forget_the_rest, make_room, reroot
-from engine.search.root import FRESH_NODE, Root, read_position, read_root
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     DEEPEST,
     DEPTH_SUM,
     DESCENTS,
@@ -30,7 +26,11 @@ from engine.search.tree import (
     for_thread,
     new_round,
 )
-from engine.search.visit import needs_room
+from engine.search.tree.forgetting import FILL_SLICE, filled, forget_the_rest, make_room, reroot
+from engine.search.tree.heuristics import forget
+from engine.search.tree.params import SearchParams
+from engine.search.tree.root import FRESH_NODE, Root, read_position, read_root
+from engine.search.tree.visit import needs_room
 
 
 def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:

@@ -19,9 +19,9 @@ from typing import Final
 
 import numpy as np
 
-from engine.search.root import Root
 from engine.search.session import Search
-from engine.search.tree import ROOT, WIN
+from engine.search.tree.arrays import ROOT, WIN
+from engine.search.tree.root import Root
 
 C_VISIT: Final = 50.0  # Visits added to max N in s(q). Danihelka et al. 2022.
 C_SCALE: Final = 1.0  # Scale of s(q). Danihelka et al. 2022.

@@ -13,11 +13,11 @@ import numpy as np
 
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
-from engine.search.params import SearchParams
-from engine.search.proofs import is_decided
 from engine.search.session import Search, suited_to
-from engine.search.tree import EXPANDED, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
-from engine.search.visits import apply, gather
+from engine.search.tree.arrays import EXPANDED, NODES, ROOT, Round, Tree, new_round, new_tree, view_kernel
+from engine.search.tree.params import SearchParams
+from engine.search.tree.proofs import is_decided
+from engine.search.tree.visits import apply, gather
 from selfplay.games.game_settings import SearchSettings
 from selfplay.games.player import TreePlayer
 

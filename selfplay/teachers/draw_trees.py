@@ -11,9 +11,9 @@ import numpy as np
 from engine.board.makemove import copy_row, make
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
-from engine.search.params import SearchParams
 from engine.search.session import Search
-from engine.search.tree import MAX_DEPTH, NO_PARENT, NODES, ROOT_PLY, new_tree
+from engine.search.tree.arrays import MAX_DEPTH, NO_PARENT, NODES, ROOT_PLY, new_tree
+from engine.search.tree.params import SearchParams
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import SPARE_NODES
 from selfplay.teachers.accumulators import start

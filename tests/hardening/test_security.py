@@ -19,7 +19,7 @@ FORBIDDEN_ATTRIBUTES = {
 # Byte code that is hashed, never run.
 COMPILES, COMPILED = "engine.native.dependencies", "compile()"
 # `generated_kernel` makes a kernel from a table in the source, as `NamedTuple` makes a class. These have such tables.
-GENERATOR, GENERATES, GENERATED_FROM = "engine.native.jit", "exec()", {"engine.search.tree"}
+GENERATOR, GENERATES, GENERATED_FROM = "engine.native.jit", "exec()", {"engine.search.tree.arrays"}
 UNPACKERS = {"extractall", "extract", "unpack_archive"}  # archives are read in memory, their members name no files
 
 

@@ -2,7 +2,8 @@
 
 import chess
 
-from engine.search.result import RootMove, RootPosition, SearchResult
+from engine.search.result import RootMove, SearchResult
+from engine.search.tree.root import RootPosition
 from uci.protocol.move_stats import move_stats
 
 VISITED = RootMove(

@@ -421,7 +421,7 @@ def test_the_first_start_compiles_no_more_than_it_did_and_the_second_and_its_sea
     assert len(first) <= MOST_COMPILATIONS
     kernels = Counter((one.name, one.signature) for one in first if one.ours)
     assert max(kernels.values()) <= 2, "once for Python, once for other kernels"
-    assert Counter(one.name for one in first)["engine.search.visits.run_visits"] == 1, "for one set of types"
+    assert Counter(one.name for one in first)["engine.search.tree.visits.run_visits"] == 1, "for one set of types"
     assert output_of(RARE, AINO_CACHE_DIR=str(tmp_path)).split() == ["0"]
 
 

@@ -27,7 +27,7 @@ from engine.player import split_hash
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from engine.search.tree import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
+from engine.search.tree.arrays import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import new_space, quiet_value
 from tests.stand_ins import StandIn
 from tests.unit.search.flat import Counting

@@ -14,10 +14,14 @@ move.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import chess
 
-from engine.search.result import RootMove, RootPosition, SearchResult
+from engine.search.result import RootMove, SearchResult
+
+if TYPE_CHECKING:
+    from engine.search.tree.root import RootPosition
 
 
 def move_stats(result: SearchResult, board: chess.Board) -> list[str]:

@@ -16,8 +16,8 @@ from engine.errors import DataError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.search.choice import choose_move
-from engine.search.params import SearchParams
 from engine.search.session import Search
+from engine.search.tree.params import SearchParams
 from selfplay.data.drawn_positions import draw_openings
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer

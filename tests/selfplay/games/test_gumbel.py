@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.search.params import SearchParams
 from engine.search.session import Search
+from engine.search.tree.params import SearchParams
 from selfplay.games.gumbel import C_SCALE, C_VISIT, SequentialHalving, halving_schedule
 from selfplay.games.seats import Seating, Seats
 from tests.selfplay.games.test_games import KeyEvaluator

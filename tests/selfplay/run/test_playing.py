@@ -11,7 +11,7 @@ import pytest
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError
 from engine.nn import dit
-from engine.search.params import SearchParams
+from engine.search.tree.params import SearchParams
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.seats import game_params
 from selfplay.games.selfplay_game import WHOLE

@@ -7,7 +7,7 @@ from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.search.limits import Limits
-from engine.search.tree import MAX_DEPTH, NODES, ROOT
+from engine.search.tree.arrays import MAX_DEPTH, NODES, ROOT
 from selfplay.teachers.draw_trees import put_position
 from tests.boards import board_after
 from tests.unit.search.flat import engine

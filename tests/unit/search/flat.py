@@ -10,10 +10,10 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.batches import Batches
 from engine.search.limits import Limits
-from engine.search.params import SearchParams
 from engine.search.run import Runner, Walkers
 from engine.search.session import Search
-from engine.search.tree import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
+from engine.search.tree.arrays import EDGE_FIELDS, EDGES, NODE_FIELDS, NODES, new_tree
+from engine.search.tree.params import SearchParams
 from tests.stand_ins import StandIn
 
 IN_KERNEL = SearchParams(needs_planes=False, late_policy=True)

@@ -3,8 +3,8 @@
 from engine.evaluation.protocol import LeafBatch
 from engine.search.root_moves import look_for_mate
 from engine.search.session import Search
-from engine.search.tree import LEAVES, MAX_ROUND, ROOT
-from engine.search.visits import apply, gather
+from engine.search.tree.arrays import LEAVES, MAX_ROUND, ROOT
+from engine.search.tree.visits import apply, gather
 
 
 def gather_leaves(search: Search, leaves: LeafBatch, limit: int) -> int:

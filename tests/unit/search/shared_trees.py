@@ -11,7 +11,7 @@ from engine import Engine
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.session import Search
-from engine.search.tree import BUSY, DRAW, EDGES, EXPANDED, LOSS, NODES, PENDING, ROOT, WIN
+from engine.search.tree.arrays import BUSY, DRAW, EDGES, EXPANDED, LOSS, NODES, PENDING, ROOT, WIN
 
 POSITIONS = (
     chess.STARTING_FEN,

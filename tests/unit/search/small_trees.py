@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from engine.search.params import SearchParams
-from engine.search.priors import expand
-from engine.search.tree import NO_PARENT, Tree, new_tree
-from engine.search.visit import finish_known, finish_visit, new_node
+from engine.search.tree.arrays import NO_PARENT, Tree, new_tree
+from engine.search.tree.params import SearchParams
+from engine.search.tree.priors import expand
+from engine.search.tree.visit import finish_known, finish_visit, new_node
 
 PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 

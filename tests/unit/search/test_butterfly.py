@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from engine.board.convert import stack_from_board
-from engine.search.butterfly import COUNT, MEAN, join_histories, note_advantage
-from engine.search.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
-from engine.search.priors import expand, own_priors, refresh
-from engine.search.tree import NO_PARENT, NODES, ROOT, new_tree
-from engine.search.visit import new_node
+from engine.search.tree.arrays import NO_PARENT, NODES, ROOT, new_tree
+from engine.search.tree.butterfly import COUNT, MEAN, join_histories, note_advantage
+from engine.search.tree.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
+from engine.search.tree.priors import expand, own_priors, refresh
+from engine.search.tree.visit import new_node
 from tests.unit.search.flat import IN_KERNEL, search_on, searched, tree_fingerprint
 from tests.unit.search.small_trees import PARAMS, small_tree, visit
 

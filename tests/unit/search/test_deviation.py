@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from engine import Engine, EngineOptions
-from engine.search.params import DEVIATION_VISITS, TYPICAL_DEVIATION
-from engine.search.puct import deviation
-from engine.search.tree import ROOT
+from engine.search.tree.arrays import ROOT
+from engine.search.tree.params import DEVIATION_VISITS, TYPICAL_DEVIATION
+from engine.search.tree.puct import deviation
 from tests.unit.search.flat import IN_KERNEL, searched
 from tests.unit.search.small_trees import small_tree
 

@@ -4,7 +4,7 @@ import chess
 import pytest
 
 from engine.board.convert import decode_move
-from engine.search.params import SearchParams
+from engine.search.tree.params import SearchParams
 from tests.unit.search.flat import searched
 from tests.unit.search.shared_trees import POSITIONS
 

@@ -14,11 +14,11 @@ from engine.options import EngineOptions
 from engine.search.hints import ask, new_questions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
-from engine.search.params import HINT_MARGIN_CP, HINT_PRIOR, SearchParams
-from engine.search.priors import find_edge, hint, own_priors, restore
 from engine.search.result import SearchResult
 from engine.search.session import Search
-from engine.search.tree import NO_NODE, ROOT
+from engine.search.tree.arrays import NO_NODE, ROOT
+from engine.search.tree.params import HINT_MARGIN_CP, HINT_PRIOR, SearchParams
+from engine.search.tree.priors import find_edge, hint, own_priors, restore
 from engine.tactics.alphabeta import (
     MATE_FROM_CP,
     MAX_PLY,

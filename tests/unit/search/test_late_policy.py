@@ -11,7 +11,7 @@ from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.search.report import outline
 from engine.search.session import Search
-from engine.search.tree import EDGES, EXPANDED, NODES, VALUED
+from engine.search.tree.arrays import EDGES, EXPANDED, NODES, VALUED
 from tests.unit.search.flat import IN_KERNEL, searched
 
 POSITIONS = (

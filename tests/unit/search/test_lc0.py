@@ -23,9 +23,9 @@ from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.params import LC0
 from engine.search.session import Search
-from engine.search.tree import new_tree
+from engine.search.tree.arrays import new_tree
+from engine.search.tree.params import LC0
 from tests.boards import board_after
 from tests.unit.network.fused_tower import infer
 from tests.unit.search.rounds import apply_leaves, gather_leaves

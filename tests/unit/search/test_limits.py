@@ -5,7 +5,7 @@ import time
 import pytest
 
 from engine.search.limits import Clock, Limits
-from engine.search.params import CLOCK_SHARE
+from engine.search.tree.params import CLOCK_SHARE
 
 
 def plan(white: bool = True, overhead_ms: float = 30, **limits) -> Clock:

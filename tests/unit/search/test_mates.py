@@ -12,8 +12,8 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.params import MATE_PRIOR
 from engine.search.session import Search
+from engine.search.tree.params import MATE_PRIOR
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.unit.board.board_positions import odd_position
 

@@ -5,7 +5,7 @@ from typing import get_type_hints
 import pytest
 
 from engine.options import EngineOptions
-from engine.search.params import LC0, SearchParams, params_of
+from engine.search.tree.params import LC0, SearchParams, params_of
 
 
 @pytest.mark.parametrize("params", [SearchParams(), LC0, params_of(EngineOptions())], ids=["own", "lc0", "options"])

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.search import proofs
-from engine.search.tree import LOSS, WIN
+from engine.search.tree import proofs
+from engine.search.tree.arrays import LOSS, WIN
 
 KEPT = ("mate_plies", "lower", "upper")
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from engine.search.priors import hint, keep_moves, restore
-from engine.search.puct import exploration_scale, moves_left_utility, score_edges, select_edge
-from engine.search.tree import LOSS, ROOT
+from engine.search.tree.arrays import LOSS, ROOT
+from engine.search.tree.priors import hint, keep_moves, restore
+from engine.search.tree.puct import exploration_scale, moves_left_utility, score_edges, select_edge
 from tests.unit.search.small_trees import PARAMS, decide, small_tree, visit
 
 pytestmark = pytest.mark.plain

@@ -13,9 +13,9 @@ from engine.search.choice import choose_move
 from engine.search.driver import Stopper, doubt
 from engine.search.limits import Limits
 from engine.search.order import SearchOrder
-from engine.search.params import SearchParams
 from engine.search.session import Search
-from engine.search.tree import LOSS, ROOT, WIN
+from engine.search.tree.arrays import LOSS, ROOT, WIN
+from engine.search.tree.params import SearchParams
 from tests.unit.search.flat import FlatEvaluator, engine, searched
 
 

@@ -13,10 +13,10 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.batches import Batches
 from engine.search.limits import Limits
-from engine.search.params import SearchParams
 from engine.search.run import Runner
 from engine.search.session import Search
-from engine.search.tree import ROOT, new_tree
+from engine.search.tree.arrays import ROOT, new_tree
+from engine.search.tree.params import SearchParams
 from tests.unit.network.fused_tower import fused
 from tests.unit.search.flat import tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole

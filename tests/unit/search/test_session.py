@@ -6,8 +6,8 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.limits import Limits
-from engine.search.params import SearchParams
-from engine.search.tree import NODES, PATH_REPETITION
+from engine.search.tree.arrays import NODES, PATH_REPETITION
+from engine.search.tree.params import SearchParams
 from tests.unit.search.flat import FlatEvaluator, best_uci, engine, searched
 from tests.unit.search.shared_trees import assert_whole
 

@@ -6,10 +6,10 @@ import pytest
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
-from engine.search.params import STINT_SHARE, STINT_VISITS, SearchParams
 from engine.search.session import Search
-from engine.search.tree import BASE, EXPANDED, LEFT, NO_PARENT, NODES, RESERVED, ROOT, new_tree
-from engine.search.visits import begin_stint, end_stint, new_walker, run_visits
+from engine.search.tree.arrays import BASE, EXPANDED, LEFT, NO_PARENT, NODES, RESERVED, ROOT, new_tree
+from engine.search.tree.params import STINT_SHARE, STINT_VISITS, SearchParams
+from engine.search.tree.visits import begin_stint, end_stint, new_walker, run_visits
 from tests.unit.search.flat import tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole
 

@@ -8,20 +8,8 @@ import pytest
 
 from engine.board.convert import decode_move, stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
-from engine.search.params import LC0
-from engine.search.priors import take_moves
-from engine.search.room import make_room
-from engine.search.root import principal_variation
 from engine.search.session import Search
-from engine.search.transpositions import (
-    LATEST_HALFMOVE,
-    enter,
-    find_transposition,
-    note_position,
-    teacher_of_moves,
-    teacher_of_value,
-)
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     EXPANDED,
     NO_NODE,
     NODES,
@@ -32,7 +20,19 @@ from engine.search.tree import (
     TERMINAL,
     VALUED,
 )
-from engine.search.visit import finish_at_once
+from engine.search.tree.forgetting import make_room
+from engine.search.tree.params import LC0
+from engine.search.tree.priors import take_moves
+from engine.search.tree.root import principal_variation
+from engine.search.tree.transpositions import (
+    LATEST_HALFMOVE,
+    enter,
+    find_transposition,
+    note_position,
+    teacher_of_moves,
+    teacher_of_value,
+)
+from engine.search.tree.visit import finish_at_once
 from tests.boards import board_after
 from tests.unit.search import flat
 from tests.unit.search.flat import IN_KERNEL, Counting

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.options import OPTIONS
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     BYTES_PER_EDGE,
     BYTES_PER_NODE,
     CACHE_LINE,
@@ -25,7 +25,7 @@ from engine.search.tree import (
     reset_edge,
     reset_node,
 )
-from engine.search.visit import new_node
+from engine.search.tree.visit import new_node
 from tests.unit.search.small_trees import grow, visit
 
 pytestmark = pytest.mark.plain

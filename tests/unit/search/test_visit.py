@@ -6,12 +6,8 @@ import pytest
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
-from engine.search.params import LC0
-from engine.search.priors import expand
-from engine.search.proofs import best_bounds, is_decided, mate_distance
-from engine.search.room import undo_visits
 from engine.search.session import Search
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     BASE,
     BUSY,
     COLLISIONS,
@@ -29,8 +25,12 @@ from engine.search.tree import (
     new_round,
     new_tree,
 )
-from engine.search.visit import count_visits, finish_known, new_node
-from engine.search.visits import apply, begin
+from engine.search.tree.forgetting import undo_visits
+from engine.search.tree.params import LC0
+from engine.search.tree.priors import expand
+from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
+from engine.search.tree.visit import count_visits, finish_known, new_node
+from engine.search.tree.visits import apply, begin
 from tests.unit.search.flat import search
 from tests.unit.search.rounds import gather_leaves
 from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, small_tree, visit

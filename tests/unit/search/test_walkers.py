@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.board.convert import encode_move
-from engine.search.tree import LOSS, UNKNOWN_DISTANCE
+from engine.search.tree.arrays import LOSS, UNKNOWN_DISTANCE
 from tests.unit.search.flat import searched, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole, wander
 

@@ -19,7 +19,7 @@ import numpy as np
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, REPETITIONS
 from engine.native.jit import kernel
 from engine.native.ordering import lock, publish, unlock
-from engine.search.tree import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, TERMINAL
+from engine.search.tree.arrays import EXPANDED, NO_NODE, NODES, PATH_REPETITION, ROOT, TERMINAL
 
 LATEST_HALFMOVE: Final = 60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.ordering import lock, order_reads, order_writes, unlock
-from engine.search.tree import DRAW, LOSS, NO_NODE, NO_PARENT, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import DRAW, LOSS, NO_NODE, NO_PARENT, ROOT, UNKNOWN_DISTANCE, WIN
 
 
 @kernel()

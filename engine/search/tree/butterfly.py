@@ -21,8 +21,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.params import BONUS_UNIT, BUTTERFLY_DOUBT, BUTTERFLY_VISITS
-from engine.search.puct import mover_q
+from engine.search.tree.params import BONUS_UNIT, BUTTERFLY_DOUBT, BUTTERFLY_VISITS
+from engine.search.tree.puct import mover_q
 
 SQUARES_MASK = 0xFFF  # The bits of a move that tell its squares.
 MEAN, COUNT = 0, 1  # Words of an entry.

@@ -23,9 +23,7 @@ import numpy as np
 
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
-from engine.search.proofs import is_decided
-from engine.search.transpositions import enter_all
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     CANNOT_SHRINK,
     CLOCK,
     DRAW,
@@ -44,6 +42,8 @@ from engine.search.tree import (
     move_edge,
     move_node,
 )
+from engine.search.tree.proofs import is_decided
+from engine.search.tree.transpositions import enter_all
 
 SHARE: Final = 0.4  # Share of the nodes that gives way at once. Set by hand.
 LEAST_SHARE: Final = 0.05  # If less than this gave way, the tree stays as it is from then on. Set by hand.

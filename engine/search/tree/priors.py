@@ -16,9 +16,9 @@ from engine.board.layout import NO_MOVE
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.ordering import add
-from engine.search.heuristics import bonus, learns
-from engine.search.params import BONUS_UNIT
-from engine.search.tree import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
+from engine.search.tree.arrays import EDGE_FIELDS, EDGES, EXPANDED, NO_NODE, STUNTED, Tree, reset_edge, swap_edges
+from engine.search.tree.heuristics import bonus, learns
+from engine.search.tree.params import BONUS_UNIT
 
 
 @kernel()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.native.jit import kernel
-from engine.search.butterfly import butterfly_bonus, join_histories, note_advantage
-from engine.search.tree import Tree
+from engine.search.tree.arrays import Tree
+from engine.search.tree.butterfly import butterfly_bonus, join_histories, note_advantage
 
 
 @kernel()

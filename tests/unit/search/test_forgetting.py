@@ -9,13 +9,14 @@ import pytest
 from engine import Engine
 from engine.board.convert import stack_from_board
 from engine.options import EngineOptions
-from engine.search import room, session
+from engine.search import session
 from engine.search.limits import Limits
 from engine.search.report import Reporter, outline
 from engine.search.root_moves import restrict_root
 from engine.search.run import Runner
 from engine.search.session import Search
-from engine.search.tree import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree
+from engine.search.tree import forgetting
+from engine.search.tree.arrays import CANNOT_SHRINK, CLOCK, EXPANDED, NODES, ROOT, SHRINKS, VALUED, Tree
 from tests.unit.search.flat import FlatEvaluator, search_on, searched, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
@@ -23,7 +24,7 @@ POSITION = POSITIONS[1]
 
 
 def make_room(tree: Tree) -> None:
-    for _ in room.make_room(tree):
+    for _ in forgetting.make_room(tree):
         pass
 
 
@@ -86,12 +87,12 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
 
 def test_between_two_slices_the_tree_can_be_read(monkeypatch):
     search = searched(POSITION, 2000)
-    monkeypatch.setattr(room, "SLICE", 100)
+    monkeypatch.setattr(forgetting, "SLICE", 100)
     reporter = new_reporter(search)
     before = reporter.infos_now()[0]
     visits = search.root().visits
     readings = 0
-    for _ in room.make_room(search.tree):
+    for _ in forgetting.make_room(search.tree):
         reachable_is_whole(search.tree)
         assert (search.root().visits == visits).all()
         info = reporter.infos_now()[0]
@@ -118,7 +119,7 @@ def reachable_is_whole(tree: Tree) -> None:
 
 @pytest.mark.parametrize("slices", range(0, 110, 12))
 def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, slices):
-    monkeypatch.setattr(room, "SLICE", 50)
+    monkeypatch.setattr(forgetting, "SLICE", 50)
     search = searched(POSITION, 900, room=1500)
     info = new_reporter(search).infos_now()[0]
     visits = search.root().visits[search.root().order()[0]]
@@ -141,7 +142,7 @@ def stack_after(*moves: chess.Move) -> np.ndarray:
 
 def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkeypatch):
     search = searched(POSITION, 1000)
-    monkeypatch.setattr(room, "SLICE", 30)
+    monkeypatch.setattr(forgetting, "SLICE", 30)
     info, used = new_reporter(search).infos_now()[0], int(search.tree.counters[NODES])
     assert search.set_position(stack_after(info.pv[0]))
     assert search.tree.counters[NODES] == used
@@ -160,7 +161,7 @@ def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkey
 
 
 def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkeypatch):
-    monkeypatch.setattr(room, "SLICE", 50)
+    monkeypatch.setattr(forgetting, "SLICE", 50)
     trees = []
     for slices in (*range(0, 200, 9), 100_000):
         search = searched(POSITION, 3000)
@@ -217,8 +218,8 @@ def test_the_clock_of_a_very_long_search_is_set_back():
     search = searched(POSITION, 2000)
     tree = search.tree
     used = int(tree.counters[NODES])
-    tree.used_at[:used] += room.LATEST_CLOCK
-    tree.counters[CLOCK] += room.LATEST_CLOCK
+    tree.used_at[:used] += forgetting.LATEST_CLOCK
+    tree.counters[CLOCK] += forgetting.LATEST_CLOCK
     make_room(tree)
     kept = int(tree.counters[NODES])
     assert tree.counters[CLOCK] == tree.used_at[ROOT] < 3000
@@ -235,7 +236,7 @@ def test_a_full_tree_is_rehearsed_in_any_tree(visits: int) -> None:
 
 
 def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
-    monkeypatch.setattr(room, "SLICE", 1)
+    monkeypatch.setattr(forgetting, "SLICE", 1)
     with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
         engine.set_position(chess.Board(POSITION))
         job = engine.start(Limits(infinite=True))
@@ -265,7 +266,7 @@ def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has
 def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkeypatch):
     """A search of a new game begins by emptying it: 128 MiB in one piece took 18 ms, in which nobody heard a stop."""
     monkeypatch.setattr(session, "FILL_SLICE", 1000)
-    monkeypatch.setattr(room, "FILL_SLICE", 1000)
+    monkeypatch.setattr(forgetting, "FILL_SLICE", 1000)
     search = searched(chess.STARTING_FEN, 500)
     assert search.tree.table.any()
     search.clear()
@@ -284,11 +285,11 @@ def test_what_a_large_tree_is_compacted_with_is_written_in_slices(monkeypatch):
     """Every array that is as long as the tree: new numbers, the table, and the order of edges with its sums."""
     search, written = searched(chess.STARTING_FEN, 3000), []
     expected = searched(chess.STARTING_FEN, 3000)
-    for _ in room.make_room(expected.tree):
+    for _ in forgetting.make_room(expected.tree):
         pass
-    monkeypatch.setattr(room, "FILL_SLICE", 64)
+    monkeypatch.setattr(forgetting, "FILL_SLICE", 64)
     slices = [len(search.tree.table), int(search.tree.counters[NODES])]
-    for _ in room.make_room(search.tree):
+    for _ in forgetting.make_room(search.tree):
         written.append(0)
     assert len(written) > sum(slices) // 64
     assert tree_fingerprint(search) == tree_fingerprint(expected)

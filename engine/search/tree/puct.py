@@ -20,8 +20,8 @@ import numpy as np
 
 from engine.native.elementary import log
 from engine.native.jit import kernel
-from engine.search.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE, TYPICAL_DEVIATION
-from engine.search.tree import BUSY, LOSS, NO_NODE
+from engine.search.tree.arrays import BUSY, LOSS, NO_NODE
+from engine.search.tree.params import DEVIATION_VISITS, MOVES_LEFT_LINEAR, MOVES_LEFT_SQUARE, TYPICAL_DEVIATION
 
 NO_EDGE = -1  # No edge was found.
 _TYPICAL_SPREAD = TYPICAL_DEVIATION**2 * DEVIATION_VISITS  # In a kernel, a power is a function to compile.

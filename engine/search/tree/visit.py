@@ -21,11 +21,7 @@ from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, publish, unlock
 from engine.native.prefetch import prefetch
-from engine.search.heuristics import note
-from engine.search.proofs import decide, is_decided, update_ancestors
-from engine.search.puct import select_edge
-from engine.search.transpositions import enter, note_position, place_of, teacher_of_value
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     BASE,
     BUSY,
     CANNOT_SHRINK,
@@ -62,6 +58,10 @@ from engine.search.tree import (
     WIN,
     reset_node,
 )
+from engine.search.tree.heuristics import note
+from engine.search.tree.proofs import decide, is_decided, update_ancestors
+from engine.search.tree.puct import select_edge
+from engine.search.tree.transpositions import enter, note_position, place_of, teacher_of_value
 from engine.tactics.mates import mating_move
 from engine.tactics.small_endings import has_few_men, is_certain_draw, judge_small_ending, share_of_value
 

@@ -13,12 +13,7 @@ from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from engine.search.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
-from engine.search.proofs import is_decided
-from engine.search.puct import fall_of_urgency
-from engine.search.result import RootPosition
-from engine.search.transpositions import with_moves
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     DRAW,
     EXPANDED,
     LOSS,
@@ -32,11 +27,26 @@ from engine.search.tree import (
     WIN,
     Tree,
 )
+from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
+from engine.search.tree.proofs import is_decided
+from engine.search.tree.puct import fall_of_urgency
+from engine.search.tree.transpositions import with_moves
 from engine.tactics.mates import MateSpace, mating_start
 
 MAX_PLIES = 10_000  # Greater than the plies of any counted mate.
 MOST_SHOWN = 40  # A principal variation shows at most this many moves.
 FRESH_NODE: Final = np.array(tuple(field.reset for field in RECORD_FIELDS.values()), NODE_TYPE)  # Never visited.
+
+
+@dataclass(frozen=True)
+class RootPosition:
+    """The root's own statistics, from the side to move."""
+
+    visits: int  # N, with the visits kept from earlier searches.
+    q: float  # Mean value in [-1, 1], with the root's own evaluation.
+    draw: float  # mean draw probability
+    v: float  # The evaluator's own value in [-1, 1].
+    moves_left: float  # plies the game is expected to last
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,7 @@ from engine.native.jit import kernel
 from engine.native.ordering import add, give_way, lock, observe, relax, unlock
 from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
-from engine.search.heuristics import learns
-from engine.search.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
-from engine.search.priors import expand, take_moves
-from engine.search.proofs import is_decided
-from engine.search.puct import select_edge
-from engine.search.transpositions import enter, teacher_of_moves
-from engine.search.tree import (
+from engine.search.tree.arrays import (
     BASE,
     BASE_DEPTH,
     BUSY,
@@ -68,7 +62,13 @@ from engine.search.tree import (
     Round,
     new_round,
 )
-from engine.search.visit import (
+from engine.search.tree.heuristics import learns
+from engine.search.tree.params import COLLISION_LOOKS, LOOK_PAUSES, STINT_SHARE, STINT_VISITS, VISITS_PER_VISIT
+from engine.search.tree.priors import expand, take_moves
+from engine.search.tree.proofs import is_decided
+from engine.search.tree.puct import select_edge
+from engine.search.tree.transpositions import enter, teacher_of_moves
+from engine.search.tree.visit import (
     ask_rules,
     count_visits,
     descend,

@@ -1,0 +1,11 @@
+"""The tree of a search: what it is, and what one visit does to it. All kernels of the search are here.
+
+    the tree     `params` every constant, `arrays` the table of fields and the sign convention, `puct` the formulas,
+                 `priors` a node's edges, `heuristics` what visits found about moves elsewhere (`butterfly`), `proofs`
+                 certain results, `transpositions` nodes with the same position, `forgetting` what gives way in a full
+                 tree or below another move
+    visits       `visit` one visit down and up, `visits` many of them inside kernels, alone or beside other threads
+    the root     `root` what is read from it in one go
+
+Knows nothing of who asks for visits and when they stop (`engine.search`).
+"""
