@@ -56,14 +56,13 @@ class GameText:
 
     def more(self) -> None:
         """Append a piece, without what is before `at`; a large game is doubled before it is read again."""
-        piece, taken, needed = b"", [], len(self.data) - self.at
-        while not self.final and (not taken or sum(map(len, taken)) < needed):
+        taken, needed = list[bytes](), len(self.data) - self.at
+        while not self.final and (not taken or sum(len(piece) for piece in taken) < needed):
             piece = next(self._pieces, None)
-            self.final = piece is None
-            if piece is not None:
-                if b"\r" in piece:
-                    piece = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-                taken.append(piece)
+            if piece is None:
+                self.final = True
+                break
+            taken.append(piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
         self.dropped += self.at
         self.data, self.at = b"".join([self.data[self.at :], *taken]), 0
 

@@ -132,19 +132,9 @@ def _take_word(desk, game, at):
         end += symbol(data, at)[1]
         put_token(desk, game, desks.BROKEN, at, end, desks.NO_TOKEN)
         return end
-    last = at + game[desks.OUTCOME_END] - game[desks.OUTCOME]
-    if (
-        not game[desks.VARIATIONS]
-        and at + 2 < last <= size
-        and are_same(data, at, last, game[desks.OUTCOME], game[desks.OUTCOME_END])
-    ):
-        following = skip_blank(data, last)
-        if following >= size and not desk.final:
-            return -desks.MORE
-        if following >= size or data[following] == _OPEN_TAG:  # the result, spelled as in the tag
-            game[desks.RESULT] = game[desks.TAG_RESULT] if game[desks.TAG_RESULT] else UNKNOWN_OUTCOME
-            game[desks.RESULT_END] = last
-            return last
+    last = _told_result(desk, game, at)
+    if last != at:
+        return last
     if not (game[desks.TOKENS] or _may_be_move(data, at, end)):
         last = line_end(data, at)
         if last >= size and not desk.final:
@@ -156,6 +146,28 @@ def _take_word(desk, game, at):
     game[desks.MOVETEXT] |= desks.HAS_WORD
     game[desks.ODD] |= game[desks.VARIATIONS] == 0
     return end
+
+
+@kernel()
+def _told_result(desk, game, at):
+    """Return the place behind a result at the end of a game that is spelled as in its tag, but not as usual.
+
+    `at` where there is none.
+    """
+    data, size = desk.data, len(desk.data) - PADDING
+    last = at + game[desks.OUTCOME_END] - game[desks.OUTCOME]
+    if game[desks.VARIATIONS] or not at + 2 < last <= size:
+        return at
+    if not are_same(data, at, last, game[desks.OUTCOME], game[desks.OUTCOME_END]):
+        return at
+    following = skip_blank(data, last)
+    if following >= size and not desk.final:
+        return -desks.MORE
+    if following < size and data[following] != _OPEN_TAG:
+        return at
+    game[desks.RESULT] = game[desks.TAG_RESULT] if game[desks.TAG_RESULT] else UNKNOWN_OUTCOME
+    game[desks.RESULT_END] = last
+    return last
 
 
 @kernel()
@@ -202,8 +214,10 @@ def _take_sign(desk, game, at):
         return at + 1
     if not (DIGIT[byte] or byte in (_DOT, _STAR) or byte >= 128):
         return _take_word(desk, game, at)
-    may_be_result = not DIGIT[byte] or (byte <= _ONE and not DIGIT[data[at + 1]])
-    if may_be_result and not (game[desks.OUTCOME] < game[desks.OUTCOME_END] and byte == data[game[desks.OUTCOME]]):
+    end = _told_result(desk, game, at)
+    if end != at:
+        return end
+    if not DIGIT[byte] or (byte <= _ONE and not DIGIT[data[at + 1]]):
         result, end = spelled_result(data, at, False)
         if result:
             if not game[desks.VARIATIONS] and game[desks.TOKENS]:

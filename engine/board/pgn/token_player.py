@@ -194,7 +194,7 @@ class TokenPlayer:
         """Return the position of a line, with the line's own moves on the stack."""
         if line.board is None:
             moves, node = list[chess.Move](), line.node
-            while node.parent is not None:
+            while node.parent is not None and node.move is not None:
                 moves.append(node.move)
                 node = node.parent
             line.board = self._start.copy()
@@ -314,7 +314,7 @@ class TokenPlayer:
         words = re.sub(r"^\d+(?:\s*[.…)]+\s*|\s+)", "", text.strip()).split()
         return (
             (not self.result and words[-1:] != [] and _RESULT.fullmatch(words[-1]) is not None)
-            or (bool(words) and (_RESULT.fullmatch(words[0]) or self._is_move(line, words[0])))
+            or (bool(words) and (_RESULT.fullmatch(words[0]) is not None or self._is_move(line, words[0])))
             or (not text[:1].isspace() and all(map(_MAY_BE_MOVE.fullmatch, words[1:])))
         )
 

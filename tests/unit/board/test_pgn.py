@@ -299,6 +299,15 @@ def test_results_that_the_tag_spells_alike_end_a_game(spelled: str, meant: str) 
         assert (line.tag_result, line.result) == (meant, meant or "*")
 
 
+@pytest.mark.parametrize("told", ["1/2-x/2", "1-0 forfeit", "1!0", "0.5"])
+def test_a_result_that_the_tag_tells_otherwise_is_one(told: str) -> None:
+    for result in ("1-0", "1/2-1/2", "0.5-0.5", "*"):
+        assert read(f'[Result "{told}"]\n\n1. e4 {result}\n\n[White "B"]\n\n1. d4 *\n') == [
+            ("e4", False),
+            ("d4", False),
+        ]
+
+
 @pytest.mark.parametrize(
     "comment",
     ["{TAG}", "{\nTAG\n}", "; TAG\n", "{ {TAG} }", "\n% TAG\n"],
@@ -309,7 +318,7 @@ def test_tags_in_comments_are_none(comment: str, tag: str) -> None:
     told = comment.replace("TAG", tag)
     for text in (
         f'[White "A"]\n{told}\n1. e4 e5 1-0\n',
-        f'[White "A"]\n1. e4 {told} e5 1-0\n',
+        f'[White "A"]\n1. e4 {told} 1... e5 1-0\n',
         f"{told}\n1. e4 e5 1-0\n",
     ):
         assert read(text) == [("e4 e5", False)]
