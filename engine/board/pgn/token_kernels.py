@@ -214,9 +214,10 @@ def _take_sign(desk, game, at):
         return at + 1
     if not (DIGIT[byte] or byte in (_DOT, _STAR) or byte >= 128):
         return _take_word(desk, game, at)
-    end = _told_result(desk, game, at)
-    if end != at:
-        return end
+    if game[desks.OUTCOME] < game[desks.OUTCOME_END]:
+        end = _told_result(desk, game, at)
+        if end != at:
+            return end
     if not DIGIT[byte] or (byte <= _ONE and not DIGIT[data[at + 1]]):
         result, end = spelled_result(data, at, False)
         if result:
