@@ -22,6 +22,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class TemplateMessage(str):
+    """An English sentence that was made of a `template` with `values` for its {names}.
+
+    Who shows it can say it in another language. `str` of an error that has such a message gives it back as it is.
+    """
+
+    template: str
+    values: dict[str, object]
+
+    def __str__(self) -> str:
+        return self
+
+
+def message(template: str, **values: object) -> TemplateMessage:
+    """Return a sentence that keeps its words and its values apart; values may be such sentences."""
+    made = TemplateMessage(template.format(**values))
+    made.template, made.values = template, values
+    return made
+
+
 class AinoError(Exception):
     """Base class of all errors raised on purpose by this project.
 

@@ -13,8 +13,11 @@ import gettext
 import locale
 import os
 import re
+import struct
+from collections.abc import Iterator
 from contextvars import ContextVar
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,22 +68,11 @@ def speak(*wishes: str) -> None:
 def translated(message: str) -> str:
     """Return what the engine says of a position or a PGN in the language that is spoken here.
 
-    The catalogues know such messages by the context "engine". What their braces stand for may be another one. A text
-    that is none of them stays as it is.
+    The catalogues know such messages by the context "engine". A text that is none of them stays as it is.
     """
-    for pattern, sentence in _engine_messages(spoken()):
-        if found := pattern.fullmatch(message):
-            return sentence.format(**{name: translated(value) for name, value in found.groupdict().items()})
-    return message
-
-
-@functools.cache
-def _engine_messages(language: str) -> list[tuple[re.Pattern[str], str]]:
-    """Return patterns of messages and their translations: first what begins with a word, and has most of them."""
-    entries = vars(_catalogue(language)).get("_catalog", {}).items()
-    found = [(name.partition("\4")[2], text) for name, text in entries if str(name).startswith("engine\4")]
-    found.sort(key=lambda one: (one[0].startswith("{"), -len(re.sub(r"\{\w+\}", "", one[0]))))
-    return [(re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(name))), text) for name, text in found]
+    values = getattr(message, "values", {})
+    text = _catalogue(spoken()).pgettext("engine", getattr(message, "template", message))
+    return text.format(**{name: translated(str(value)) for name, value in values.items()}) if values else text
 
 
 def page_language() -> dict[str, object]:
@@ -94,13 +86,27 @@ def page_language() -> dict[str, object]:
 @functools.cache
 def _page_language(language: str) -> dict[str, object]:
     catalogue, found = _catalogue(language), dict[str, str | list[str]]()
-    for name, text in vars(catalogue).get("_catalog", {}).items():
-        if isinstance(name, tuple):
-            found[name[0]] = [*found.get(name[0], []), text]  # a plural's forms, in their order
-        elif name:
-            found[name] = text
+    for name, text in _entries(language):
+        one, *many = name.split("\0")
+        found[one] = text.split("\0") if many else text
     rule = catalogue.info().get("plural-forms", "plural=n != 1").partition("plural=")[2].strip("; ")
     return {"language": language, "catalogue": found, "plural_rule": rule}
+
+
+def _entries(language: str) -> Iterator[tuple[str, str]]:
+    """Yield the sentences of a catalogue and their translations; forms for one and for many have \\0 between them.
+
+    A .mo file has its magic number, revision, number of sentences, and the places of two tables with the length and the
+    place of each text (GNU gettext's manual, The Format of GNU MO Files).
+    """
+    path = gettext.find(_DOMAIN, str(_FOLDER), [language])
+    data = Path(path).read_bytes() if path else struct.pack("5I", 0, 0, 0, 0, 0)
+    _magic, _revision, count, names, texts = struct.unpack_from("=5I", data)
+    for index in range(count):
+        pair = (struct.unpack_from("=2I", data, table + 8 * index) for table in (names, texts))
+        name, text = (data[place : place + length].decode() for length, place in pair)
+        if name:
+            yield name, text
 
 
 def translate_help(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ from typing import NoReturn
 import chess
 
 from engine.board.epd import DASHES, OPCODE, read_operations, split_epd
-from engine.errors import FenError
+from engine.errors import FenError, TemplateMessage, message
 
 Note = Callable[[str], None]
 
@@ -58,19 +58,19 @@ def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: No
             _refuse(_FIELDS[len(fields)], "missing")
         castling, en_passant, *clocks = (*fields[2:], *_DEFAULTS[len(fields) - 2 :])
         if fields[1] not in ("w", "b"):
-            _refuse("side", f"{_quote(fields[1])} is neither 'w' nor 'b'")
+            _refuse("side", "{text} is neither 'w' nor 'b'", text=_quote(fields[1]))
         placement = re.sub("[1-8]{2,}", lambda run: str(sum(map(int, run[0]))), fields[0])
         board = chess.Board(f"{placement} {fields[1]} - - 0 1", chess960=chess960)
         check_playable(board)
     except FenError as error:
-        raise FenError(f"FEN {_quote(text)}: {error}", error.field) from None
+        raise FenError(message("FEN {text}: {reason}", text=_quote(text), reason=str(error)), error.field) from None
     operations = read_operations(rest)
     _set_castling(board, castling, note)
     board.ep_square = _en_passant_square(board, en_passant, note)
     board.halfmove_clock = _clock("halfmove", operations.get("hmvc") or clocks[0], 0, note)
     board.fullmove_number = max(1, _clock("fullmove", operations.get("fmvn") or clocks[1], 1, note))
     if rest and ";" not in rest and not OPCODE.match(rest):
-        note(f"Aino ignores {_quote(rest)} after the position")
+        note(message("Aino ignores {text} after the position", text=_quote(rest)))
     return board
 
 
@@ -82,26 +82,32 @@ def check_playable(board: chess.Board) -> None:
     """
     for field, clock in (("halfmove", board.halfmove_clock), ("fullmove", board.fullmove_number)):
         if not 0 <= clock <= _LARGEST_CLOCK:
-            _refuse(field, f"not a number from 0 to {_LARGEST_CLOCK}")
+            _refuse(field, "not a number from 0 to {most}", most=_LARGEST_CLOCK)
     for color, name in ((chess.WHITE, "White"), (chess.BLACK, "Black")):
         count = {kind: chess.popcount(board.pieces_mask(kind, color)) for kind in chess.PIECE_TYPES}
         if count[chess.KING] != 1:
-            _refuse("placement", f"{name} has {count[chess.KING] or 'no'} king{'s' * (count[chess.KING] > 1)}")
+            kings = "{side} has {count} kings" if count[chess.KING] else "{side} has no king"
+            _refuse("placement", kings, side=name, count=count[chess.KING])
         if count[chess.PAWN] > 8:
-            _refuse("placement", f"{name} has {count[chess.PAWN]} pawns")
+            _refuse("placement", "{side} has {count} pawns", side=name, count=count[chess.PAWN])
         promoted = sum(max(0, count[kind] - number) for kind, number in _PIECES_AT_START.items())
         if promoted > 8 - count[chess.PAWN]:
-            _refuse("placement", f"{name} has at least {promoted} promoted beside {count[chess.PAWN]} pawns")
+            words = "{side} has at least {count} promoted beside {pawns} pawns"
+            _refuse("placement", words, side=name, count=promoted, pawns=count[chess.PAWN])
     if board.pawns & chess.BB_BACKRANKS:
         square = chess.square_name(chess.lsb(board.pawns & chess.BB_BACKRANKS))
-        _refuse("placement", f"a pawn on {square}")
+        _refuse("placement", "a pawn on {square}", square=square)
     if board.was_into_check():
         waiting = "Black" if board.turn == chess.WHITE else "White"
-        _refuse("side", f"{waiting}'s king is attacked and it is not {waiting}'s move")
+        _refuse("side", "{side}'s king is attacked and it is not {other}'s move", side=waiting, other=waiting)
 
 
-def _refuse(field: str, reason: str) -> NoReturn:
-    raise FenError(f"{field}: {reason}", field)
+def _refuse(field: str, template: str, **values: object) -> NoReturn:
+    raise FenError(_of_field(field, template, **values), field)
+
+
+def _of_field(field: str, template: str, **values: object) -> TemplateMessage:
+    return message(f"{field}: {{reason}}", reason=message(template, **values))
 
 
 def _quote(text: str) -> str:
@@ -114,37 +120,40 @@ def _check_placement_text(text: str) -> None:
     for number, rank in zip(range(8, 0, -1), ranks, strict=False):
         unknown = re.search(r"[^pnbrqkPNBRQK1-8]", rank)
         if unknown:
-            _refuse("placement", f"{unknown[0]!r} on rank {number} is neither a piece nor a digit from 1 to 8")
+            words = "{letter} on rank {rank} is neither a piece nor a digit from 1 to 8"
+            _refuse("placement", words, letter=repr(unknown[0]), rank=number)
         squares = sum(int(letter) if letter.isdigit() else 1 for letter in rank)
         if squares != 8:
-            _refuse("placement", f"rank {number} has {squares} squares")
+            _refuse("placement", "rank {rank} has {count} squares", rank=number, count=squares)
     if len(ranks) != 8:
-        _refuse("placement", f"{len(ranks)} rank{'s' * (len(ranks) > 1)} instead of 8")
+        words = "{count} rank instead of 8" if len(ranks) == 1 else "{count} ranks instead of 8"
+        _refuse("placement", words, count=len(ranks))
 
 
 def _set_castling(board: chess.Board, text: str, note: Note) -> None:
     """Give the board the rights that a text names and king and rook allow, and the rules of chess that know them."""
     if unknown := re.sub(f"[{_CASTLING_LETTERS}{DASHES}]", "", text):
-        note(f"castling: {_quote(unknown)} is neither KQkq nor a file from A to H or a to h, so Aino ignores it")
+        words = "{text} is neither KQkq nor a file from A to H or a to h, so Aino ignores it"
+        note(_of_field("castling", words, text=_quote(unknown)))
     all_fit = True
     for letter in dict.fromkeys(re.findall(f"[{_CASTLING_LETTERS}]", text)):
         try:
             board.castling_rights |= chess.BB_SQUARES[_castling_rook(board, letter)]
         except FenError as error:
-            note(f"{error}, so Aino ignores this right")
+            note(message("{reason}, so Aino ignores this right", reason=str(error)))
             all_fit = False
     standard = board.clean_castling_rights()
     if standard == board.castling_rights:
         return
     if all_fit and _is_chess960(board):
         board.chess960 = True
-        note(f"castling: standard chess does not know the rights {_quote(text)}, so Aino takes this for Chess960")
+        words = "standard chess does not know the rights {text}, so Aino takes this for Chess960"
+        note(_of_field("castling", words, text=_quote(text)))
     else:
         lost = ", ".join(chess.SQUARE_NAMES[rook] for rook in chess.SquareSet(board.castling_rights & ~standard))
         board.castling_rights = standard
-        note(
-            f"castling: standard chess does not allow it with the rook on {lost}, so Aino ignores it. Chess960 keeps it"
-        )
+        words = "standard chess does not allow it with the rook on {squares}, so Aino ignores it. Chess960 keeps it"
+        note(_of_field("castling", words, squares=lost))
 
 
 def _is_chess960(board: chess.Board) -> bool:
@@ -173,7 +182,8 @@ def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
     king, home_rank = board.king(color), 0 if color == chess.WHITE else 7
     assert king is not None
     if chess.square_rank(king) != home_rank:
-        _refuse("castling", f"{letter!r}, but the king stands on {chess.square_name(king)}")
+        words = "{letter}, but the king stands on {square}"
+        _refuse("castling", words, letter=repr(letter), square=chess.square_name(king))
     rooks = [rook for rook in board.pieces(chess.ROOK, color) if chess.square_rank(rook) == home_rank]
     kind = letter.upper()
     if kind == "K":
@@ -183,10 +193,10 @@ def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
     else:
         rooks = [rook for rook in rooks if chess.square_file(rook) == ord(kind) - ord("A")]
     if not rooks:
-        _refuse("castling", f"{letter!r}, but there is no rook to castle with")
+        _refuse("castling", "{letter}, but there is no rook to castle with", letter=repr(letter))
     for other in chess.SquareSet(board.castling_rights & board.occupied_co[color]):
         if other != rooks[0] and (other > king) == (rooks[0] > king):
-            _refuse("castling", f"{letter!r} names a second rook on the same side of the king")
+            _refuse("castling", "{letter} names a second rook on the same side of the king", letter=repr(letter))
     return rooks[0]
 
 
@@ -194,13 +204,16 @@ def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Squar
     """Return the square that an enemy pawn just passed, or None."""
     if not text.strip(DASHES):
         return None
+    fault: TemplateMessage | None
     if text.lower() not in chess.SQUARE_NAMES:
-        note(f"en passant: {_quote(text)} is neither a square nor '-', so there is none")
-        return None
-    square = chess.parse_square(text.lower())
-    if fault := _why_not_passed(board, square):
-        note(f"en passant: {fault}, so there is none")
-    return None if fault else square
+        fault = message("{text} is neither a square nor '-'", text=_quote(text))
+    else:
+        square = chess.parse_square(text.lower())
+        fault = _why_not_passed(board, square)
+        if fault is None:
+            return square
+    note(_of_field("en passant", "{reason}, so there is none", reason=fault))
+    return None
 
 
 def can_have_passed(board: chess.Board, square: chess.Square) -> bool:
@@ -208,17 +221,19 @@ def can_have_passed(board: chess.Board, square: chess.Square) -> bool:
     return not _why_not_passed(board, square)
 
 
-def _why_not_passed(board: chess.Board, square: chess.Square) -> str:
+def _why_not_passed(board: chess.Board, square: chess.Square) -> TemplateMessage | None:
     name = chess.square_name(square)
     forward = -8 if board.turn == chess.WHITE else 8  # the direction in which the pawn moved
     if chess.square_rank(square) != (5 if board.turn == chess.WHITE else 2):
-        return f"{name} is not on the rank that the other side's pawns pass"
+        return message("{square} is not on the rank that the other side's pawns pass", square=name)
     if board.piece_at(square + forward) != chess.Piece(chess.PAWN, not board.turn):
-        return f"no pawn on {chess.square_name(square + forward)} that could have passed {name}"
+        before = chess.square_name(square + forward)
+        return message("no pawn on {square} that could have passed {passed}", square=before, passed=name)
     for empty in (square, square - forward):
         if board.piece_at(empty):
-            return f"a piece on {chess.square_name(empty)}, where the pawn came from or went through"
-    return ""
+            words = "a piece on {square}, where the pawn came from or went through"
+            return message(words, square=chess.square_name(empty))
+    return None
 
 
 def _clock(field: str, text: str, default: int, note: Note) -> int:
@@ -226,11 +241,12 @@ def _clock(field: str, text: str, default: int, note: Note) -> int:
     if not text.strip(DASHES):
         return default
     if not re.fullmatch(r"[+-]?[0-9]+", text):
-        note(f"{field}: {_quote(text)} is not a number, so Aino uses {default}")
+        note(_of_field(field, "{text} is not a number, so Aino uses {number}", text=_quote(text), number=default))
         return default
     number = int(text) if len(text) < 10 else -1 if text[0] == "-" else _LARGEST_CLOCK + 1
     if 0 <= number <= _LARGEST_CLOCK:
         return number
-    nearest = 0 if number < 0 else _LARGEST_CLOCK
-    note(f"{field}: {_quote(text)} is not a number from 0 to {_LARGEST_CLOCK}, so Aino uses {max(default, nearest)}")
-    return max(default, nearest)
+    nearest = default if number < 0 else _LARGEST_CLOCK
+    words = "{text} is not a number from 0 to {most}, so Aino uses {number}"
+    note(_of_field(field, words, text=_quote(text), most=_LARGEST_CLOCK, number=nearest))
+    return nearest

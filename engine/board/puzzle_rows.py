@@ -16,7 +16,7 @@ import chess
 
 from engine.board.fen import Note, parse_fen
 from engine.board.pgn.move_words import legal_move
-from engine.errors import DataError
+from engine.errors import DataError, message
 from engine.files.text import open_unpacked, reading, utf8_pieces
 
 _COLUMNS = ("puzzleid", "fen", "moves", "rating", "ratingdeviation", "popularity", "nbplays", "themes", "gameurl",
@@ -80,5 +80,6 @@ def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> Puzz
     except ValueError:
         rating = deviation = -1.0
     if not (0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST):  # it would spoil the person's own
-        raise DataError(f"a rating of {texts[0]!r} with a deviation of {texts[1]!r}")
+        values = dict(zip(("rating", "deviation"), map(repr, texts), strict=True))
+        raise DataError(message("a rating of {rating} with a deviation of {deviation}", **values))
     return PuzzleRow(board, tuple(line[1:]), rating, deviation, tuple(fields.get("themes", "").split()))

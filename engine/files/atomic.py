@@ -55,9 +55,11 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Write a whole file by `atomic_write`, text as UTF-8. Raises OSError, which names it."""
+    """Write a whole file by `atomic_write`, text as UTF-8. Raises OSError, which names it.
+
+    Names of files may have bytes that are no text: `?` stands for each."""
     with atomic_write(path) as stream:
-        stream.write(content.encode() if isinstance(content, str) else content)
+        stream.write(content.encode(errors="replace") if isinstance(content, str) else content)
 
 
 def append(path: Path, text: str) -> None:
@@ -66,7 +68,7 @@ def append(path: Path, text: str) -> None:
     On a disk that is full, nothing is added: half a text would spoil the next one, too. A process that is killed may
     leave a part of it: readers drop what follows the last line end.
     """
-    left = text.encode()
+    left = text.encode(errors="replace")
     with naming(path), open(path, "ab", buffering=0) as stream:
         size = stream.seek(0, os.SEEK_END)
         try:

@@ -31,6 +31,11 @@ def is_hidden(name: str) -> bool:
     return name.rpartition("/")[2].startswith(".")
 
 
+def printable(path: Path | str) -> str:
+    """Return a file's name as text that can be shown, stored and hashed; bytes that are not UTF-8 are replaced."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def decode_text(data: bytes) -> str:
     """Return the text of a whole file, without its mark. Its line ends stay as they are; no byte is refused."""
     for mark, encoding in MARKS:

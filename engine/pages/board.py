@@ -10,6 +10,8 @@ import chess
 import chess.svg
 from markupsafe import Markup
 
+from engine.errors import message
+
 SQUARE = 45  # Side of a square in SVG units; python-chess draws its pieces at this size.
 SIDE = 8 * SQUARE
 
@@ -80,8 +82,9 @@ def describe_board(board: chess.Board) -> str:
             for _, name, piece in pieces
             if piece.color == color
         ]
-        sides.append(f"{chess.COLOR_NAMES[color].title()}: {' '.join(words)}")
-    return f"{sides[0]}. {sides[1]}. {chess.COLOR_NAMES[board.turn].title()} to move"
+        sides.append(message(f"{chess.COLOR_NAMES[color].title()}: {{pieces}}", pieces=" ".join(words)))
+    side = chess.COLOR_NAMES[board.turn].title()
+    return message("{white}. {black}. {side} to move", white=sides[0], black=sides[1], side=side)
 
 
 def _corner(square: chess.Square, perspective: chess.Color) -> tuple[int, int]:

@@ -55,7 +55,7 @@ def _counted(games: Iterable[SelfPlayRecord], seen: Counter[str], line: LiveLine
 
 def _write_pgn(stream: IO[bytes], games: Iterable[SelfPlayRecord], run: str) -> None:
     for game in games:
-        stream.write(pgn_text(game, f"{run} generation {game.generation}").encode())
+        stream.write(pgn_text(game, f"{run} generation {game.generation}").encode(errors="replace"))
 
 
 def _write_v6(stream: IO[bytes], games: Iterable[SelfPlayRecord], run: str) -> None:

@@ -9,7 +9,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
 from engine.cli.setting_flags import add_flag, hide_seldom
 from engine.errors import ConfigError
-from engine.nn.loss_scale import PRECISIONS
+from engine.nn.training.loss_scale import PRECISIONS
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.training.families import PARTS, family_of

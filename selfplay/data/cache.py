@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,5 +82,5 @@ def _tell_skipped(path: Path, skipped: int) -> None:
 def _fingerprint(path: Path, reader: Callable) -> str:
     with reading(path):
         status = path.stat()
-    text = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}|{reader.__name__}|{PARSER_VERSION}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    facts = f"|{status.st_size}|{status.st_mtime_ns}|{reader.__name__}|{PARSER_VERSION}"
+    return hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]

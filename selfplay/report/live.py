@@ -54,7 +54,7 @@ def serving(page: LivePage) -> Iterator[str]:
             host, path = self.headers.get("Host", ""), self.path.encode("ascii", "replace")
             names = {f"{name}:{self.server.server_port}" for name in (LOOPBACK, "localhost")}  # type: ignore[attr-defined]
             found = host.lower() in names and hmac.compare_digest(path, f"/{token}/".encode())
-            body = (page.text() if found else "nothing here\n").encode()
+            body = (page.text() if found else "nothing here\n").encode(errors="replace")
             self.send_response(200 if found else 404)
             self.send_header("Content-Type", f"text/{'html' if found else 'plain'}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))

@@ -13,7 +13,7 @@ from typing import Any, Self
 from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
-from engine.nn.loss_scale import PRECISIONS
+from engine.nn.training.loss_scale import PRECISIONS
 from engine.options.settings import REQUIRED, check_settings, help_of, setting
 from selfplay.data.split import HELD_OUT_SHARE
 from selfplay.games.game_settings import GameSettings, SearchSettings

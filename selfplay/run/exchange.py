@@ -20,6 +20,7 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, RunError
+from engine.files.text import printable
 from selfplay.data.kinds import CHUNKS, PGN
 from selfplay.data.pgn import Tally, read_pgn, white_points_of
 from selfplay.data.split import game_key
@@ -84,7 +85,7 @@ def import_games(
                 rows.append(ledger_row(mine))
                 report(len(rows))
                 yield mine
-            sources.append((str(path), len(rows) - first, duplicates))
+            sources.append((printable(path), len(rows) - first, duplicates))
         if not rows:
             names, known_games = ", ".join(source[0] for source in sources), sum(source[2] for source in sources)
             seen = "".join(f"; {path}: {tally}" for path, tally in tallies)

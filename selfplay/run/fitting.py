@@ -10,9 +10,9 @@ from typing import Any
 
 from engine.errors import RunError
 from engine.nn import dit
-from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.schedules import WarmupCosine
+from engine.nn.training.checkpoint import write_checkpoint
+from engine.nn.training.schedules import WarmupCosine
 from selfplay.data.order import ORDER_VERSION
 from selfplay.data.split import HELD_OUT_SHARE, held_out_games, limit_for, unseen, without_held_out
 from selfplay.interrupt import Report, Stop, Tell

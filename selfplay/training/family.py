@@ -11,8 +11,8 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.nn.layer import Layer
-from engine.nn.optimizers import Optimizer
-from engine.nn.parallel import GradientSource
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.parallel import GradientSource
 from selfplay.records.positions import PositionSet
 from selfplay.training.losses import Losses, LossSums, mean_of
 from selfplay.training.mixture import AnySet, Batches

@@ -11,10 +11,10 @@ import numpy as np
 
 from engine.backend import NUMPY, get_backend
 from engine.errors import ConfigError, NetFileError, RunError, ShapeError
-from engine.nn.averaging import ExponentialAverage
-from engine.nn.checkpoint import read_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.trainer import Trainer, TrainerSettings
+from engine.nn.training.averaging import ExponentialAverage
+from engine.nn.training.checkpoint import read_checkpoint
+from engine.nn.training.trainer import Trainer, TrainerSettings
 from selfplay.training.family import Family
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import Batches

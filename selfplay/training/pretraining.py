@@ -24,9 +24,9 @@ from engine.files.atomic import append, remove_left_behind, write_file
 from engine.files.settings_file import read_noted
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.nn import dit
-from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.schedules import WarmupCosine
+from engine.nn.training.checkpoint import write_checkpoint
+from engine.nn.training.schedules import WarmupCosine
 from selfplay.data.label_sampler import LabelRows
 from selfplay.data.split import fingerprint
 from selfplay.records.positions import PositionSet

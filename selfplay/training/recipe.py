@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.errors import ConfigError
-from engine.nn.loss_scale import PRECISIONS
+from engine.nn.training.loss_scale import PRECISIONS
 from selfplay.training.losses import LossWeights
 
 

@@ -31,8 +31,8 @@ from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
-from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
-from engine.nn.parallel import GradientSource, StepResult
+from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights

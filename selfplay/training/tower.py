@@ -19,14 +19,14 @@ from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.gpu import planes_on
 from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import NetworkConfig, build_network
-from engine.nn.averaging import refresh_statistics
 from engine.nn.layer import Layer
-from engine.nn.layer_gradients import floats
-from engine.nn.loss_scale import LossScale
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.operations import operations_on
-from engine.nn.optimizers import AdamW, Optimizer
-from engine.nn.parallel import DataParallel, GradientSource, StepResult
+from engine.nn.training.averaging import refresh_statistics
+from engine.nn.training.layer_gradients import floats
+from engine.nn.training.loss_scale import LossScale
+from engine.nn.training.optimizers import AdamW, Optimizer
+from engine.nn.training.parallel import DataParallel, GradientSource, StepResult
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch, part_of
 from selfplay.training.family import Family, HeldOut, HeldOutScores, scores_of, spread_positions
 from selfplay.training.losses import LossSums, LossWeights

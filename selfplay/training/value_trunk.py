@@ -39,8 +39,8 @@ from engine.network.value.parameters import (
 )
 from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
-from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
-from engine.nn.parallel import GradientSource, StepResult
+from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.data.label_sampler import LabelRows
 from selfplay.data.value_sampler import ValueBatch, ValueSampler, label_rows_only, new_value_batch
 from selfplay.records.targets import NEAR_BEST

@@ -41,7 +41,7 @@ def test_a_game_is_found_and_opened_and_continued(games: Tab) -> None:
     games.click(".game-row")
     games.click("[data-game=open]")
     games.wait_for("state.steps.length === 7 && !state.isGame")
-    games.script("send('games_name', { name: 'Anna' }), openDialog('games')")
+    games.script("send('games_name', { name: 'Anna', mine: true }), openDialog('games')")
     games.wait_for("games.rows.length === 1 && games.rows[0].mine === 'black'")
     games.click(".game-row")
     games.click("[data-game=continue]")
@@ -81,18 +81,28 @@ def test_a_game_is_deleted_only_after_a_question(games: Tab, tmp_path: Path) -> 
     assert "Cleo" not in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
 
 
-def test_an_imported_file_asks_for_ones_name_once(games: Tab, tmp_path: Path) -> None:
+def test_an_imported_file_asks_for_ones_name_until_it_is_answered(games: Tab, tmp_path: Path) -> None:
+    """The question was gone after a second import, had no "none", and could not be asked again."""
+    shown = "document.querySelector('#games-names').checkVisibility()"
+    buttons = "[...document.querySelectorAll('#games-names button')].map(one => one.textContent)"
+    games.wait_for(shown)
+    assert games.script(f"{buttons}.at(-1)") == "None of these"
     more = [("Me", f"P{number}", "2025.01.01", "1-0", "e4 e5 Nf3") for number in range(30)]
     for name, count in (("../../lichess me.pgn", 30), ("again.pgn", 31)):
         text = text_of([*more, *[("me", "Last", "2025.02.01", "0-1", "d4")] * (count > 30)])
         games.script(f"games.take(new File([{json.dumps(text)}], {json.dumps(name)})); 1")
         games.wait_for(f"games.total === {3 + count}")
-        if count == 30:
-            games.wait_for("!document.querySelector('#games-names').hidden")
-            games.click("#games-names button")
-            games.wait_for("games.rows.filter(game => game.mine).length === 30")
-    assert games.script("document.querySelector('#games-names').hidden")
+        games.wait_for(f"{buttons}[0] === 'Me' && {shown}")
+    games.click("#games-names button")
+    games.wait_for(f"games.rows.filter(game => game.mine).length === 31 && !{shown}")
+    games.click("[data-games=names]")
+    games.wait_for(f"{shown} && document.querySelector('#games-names [aria-pressed=true]').textContent === 'me'")
+    games.click("#games-names [aria-pressed=true]")
+    games.wait_for("games.rows.every(game => !game.mine)")
     assert sorted(path.name for path in tmp_path.glob("*.pgn")) == ["again.pgn", "lichess_me.pgn", "mine.pgn"]
+    choose(games, "Me")
+    games.click("[data-game=delete]")
+    assert "from lichess_me.pgn for good? 2 games are equal" in games.text("#games-sure").replace("again", "lichess_me")
     games.script("games.take(new File(['<html>'], 'page.pgn')); 1")
     games.wait_for("document.querySelector('#games-status').textContent.includes('page.pgn has no game')")
 
@@ -108,7 +118,7 @@ def test_an_import_for_which_there_is_no_room_says_why(games: Tab, tmp_path: Pat
 
 
 def test_reviews_go_on_while_the_page_is_gone(games: Tab) -> None:
-    games.script("send('games_name', { name: 'anna' }), send('games_review', { key: '' })")
+    games.script("send('games_name', { name: 'anna', mine: true }), send('games_review', { key: '' })")
     games.go(games.script("location.href"))
     games.wait_for("typeof state !== 'undefined' && state")
     games.script("openDialog('games')")

@@ -111,7 +111,7 @@ def test_what_the_author_wrote_is_shown_with_arrows_and_lines(chromium: Chromium
     note, drawn, lines, sharp, shown, last, name = ask(chromium, tmp_path, page, DESKTOP, act)
     assert note == "<b>Mine</b>\nand more"
     assert drawn == [1, 1, 1, 0]
-    assert lines.strip() == "Variation: 1... c5 2. Nf3 Variation 2: 1... c5 2. c3"
+    assert lines.strip() == "Variation: 1... c5 2. Nf3 Variation 2: 2. c3"
     assert sharp == "Sharp."
     assert (shown, last) == (["", "hidden"], ""), "nobody has judged the author's line"
     assert name.split() == ["The", "trap", "*"]

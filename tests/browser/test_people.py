@@ -113,9 +113,9 @@ def test_the_bar_never_shows_the_value_of_another_position(tab: Tab) -> None:
     bar = "getComputedStyle(document.querySelector('#bar-place')).visibility"
     assert tab.script(f"known.clear(), lines = {{ ...lines, fen: 'another' }}, show(), {bar}") == "hidden"
     tab.wait_for(f"{bar} === 'visible'")
-    tab.script("look(false, 3)")
+    tab.script("look(3)")
     tab.wait_for("state.place.ply === 3 && linesFit()")
-    tab.script("window.socketSend = socket.send, look(false, 2)")
+    tab.script("window.socketSend = socket.send, look(2)")
     tab.wait_for("state.place.ply === 2 && linesFit()")
     assert tab.script("document.querySelector('#bar-place .score').textContent.length") > 0
 

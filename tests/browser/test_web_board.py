@@ -215,7 +215,7 @@ def test_analysis_shows_lines_that_can_be_played(tab: Tab) -> None:
     tab.wait_for("state.place.ply === 0")
     other = next(name for name in ("a2a3", "h2h3") if name != tab.script("state.steps[1].marked.join()"))
     drag(tab, other[:2], other[2:])
-    tab.wait_for("state.variation || state.steps.length > 2")
+    tab.wait_for("state.place.variation || state.steps.length > 2")
     tab.press("l")
     tab.wait_for("!document.querySelector('#lines-on').checked")
 
@@ -328,18 +328,18 @@ def test_notes_of_a_loaded_games_author_are_shown_and_lines_played(tab: Tab, tmp
     tab.wait_for("state.steps.length === 5")
     tab.wait_for("document.body.textContent.includes('The trap, *')")
     tab.script("document.querySelectorAll('dialog[open]').forEach(dialog => dialog.close())")
-    assert not tab.script("document.querySelector('#notes').checkVisibility()")
-    tab.script("look(false, 3)")
-    tab.wait_for("state.place.ply === 3 && document.querySelector('#notes').checkVisibility()")
-    assert tab.text("#note") == "Aims at f7."
+    assert tab.script("$('comment').value") == ""
+    tab.script("look(3)")
+    tab.wait_for("state.place.ply === 3")
+    assert tab.script("$('comment').value") == "Aims at f7."
+    assert "Aims at f7." in tab.text("#moves")
     assert tab.script("document.querySelectorAll('#board .arrow.green').length") == 1
     assert tab.script("document.querySelectorAll('#board .ring.red').length") == 1
-    assert "Gives a pawn." in tab.text("#note-list")
+    assert "Gives a pawn." in tab.text("#moves .variation")
     tab.picture(tmp_path / "notes.png")
-    tab.click("#note-list li .move:nth-of-type(2) button")
+    tab.click("#moves .variation button:nth-of-type(2)")
     tab.wait_for("state.place.variation && state.place.ply === 5")
-    assert tab.script("state.variation.steps.map(step => step.san)") == ["Nf6", "Qxe5+"]
-    assert not tab.script("document.querySelector('#notes').checkVisibility()")
+    assert tab.script("pathTo(here()).slice(4).map(step => step.san)") == ["Nf6", "Qxe5+"]
     assert tab.failures == []
 
 

@@ -49,8 +49,8 @@ def web_board(
     found: list[WebServer] = []
     loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
-    def keep(game: chess.pgn.Game) -> str:
-        save_game(game, folder / "games.pgn")
+    def keep(game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
+        save_game(game, folder / ("analyses.txt" if is_analysis else "games.pgn"), before)
         return "saved"
 
     async def serve() -> None:

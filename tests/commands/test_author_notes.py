@@ -16,7 +16,7 @@ from uci.annotate.comments import add_comments, forget_review
 from uci.annotate.game_page import game_section
 from uci.annotate.review import GameReview, review_game
 from uci.main import main
-from uci.terminal.author_notes import author_text, game_name, notes_of, with_review, without_review
+from uci.terminal.author_notes import author_text, game_name, with_author_text, with_review, without_review
 from uci.web.beginnings import loaded_game
 from uci.web.snapshot import snapshot
 from uci.web.table import Table
@@ -112,6 +112,10 @@ def test_words_of_a_review_are_told_from_the_authors(comment: str, facts: str) -
     assert without_review(f"{written} added later") == (f"{comment} added later".strip(), facts)
     assert without_review(written.replace("loses a", "loses\na")) == (comment, facts), "lines broken elsewhere"
     assert author_text(written) == comment.removeprefix("[%clk 0:01:00] ")
+    other = with_author_text(written, "other {words}")
+    assert author_text(other) == "other (words)"
+    assert without_review(other)[1] == facts
+    assert ("[%clk" in other) == ("[%clk" in comment)
 
 
 @pytest.mark.parametrize(
@@ -163,8 +167,9 @@ def test_the_page_shows_what_the_author_wrote(engine: Engine) -> None:
     assert "note" not in steps[1], "a clock time is no note"
     variation, inner = (steps[4]["lines"][name] for name in ("Variation", "Variation 2"))
     assert [move["text"] for move in variation] == ["2... Nf6", "3. Qxe5+", "Be7"]
-    assert [move["text"] for move in inner] == ["2... Nf6", "3. Qf3", "Nc6"]
-    assert (variation[0]["note"], inner[1]["note"]) == ("gives a pawn", "is timid")
+    assert [move["text"] for move in inner] == ["3. Qf3", "Nc6"]
+    assert steps[4]["forks"] == {"Variation 2": ["Variation", 1]}, "it leaves the other one after one move"
+    assert (variation[0]["note"], inner[0]["note"]) == ("gives a pawn", "is timid")
     assert "expected" not in variation[0], "nobody has judged it"
     assert steps[6]["note"] == "The trap."
     assert "Variation" in steps[6]["lines"]
@@ -176,40 +181,26 @@ def test_the_board_shows_what_the_author_of_a_loaded_game_wrote() -> None:
     setup, names, fault = loaded_game(f"{STUDY}\n{WITH_EVALUATIONS}", 1)
     assert (names, fault) == (["The trap, *", "A – B, 0-1"], "")
     table = Table(setup)
-    steps = snapshot(table)["steps"]
-    assert steps[3]["note"] == "Early."
-    assert [[move["san"] for move in line["moves"]] for line in steps[3]["alternatives"]] == [
-        ["Nf6", "Qxe5+", "Be7"], ["Nf6", "Qf3", "Nc6"]
-    ]  # fmt: skip
-    assert [line["note"] for line in steps[3]["alternatives"]] == ["gives a pawn", "is timid"]
-    table.look(False, 3)
-    table.explore([chess.Move.from_uci(move["uci"]) for move in steps[3]["alternatives"][1]["moves"]])
-    assert table.place == (True, 6)
+    nodes = snapshot(table, is_new=True)["nodes"]
+    assert nodes[3]["note"] == "Early."
+    assert [nodes[child]["san"] for child in nodes[3]["next"]] == ["Nc6", "Nf6"]
+    _main, first = nodes[3]["next"]
+    assert nodes[first]["note"] == "gives a pawn"
+    inner = nodes[first]["next"][1]
+    assert (nodes[inner]["san"], nodes[inner]["note"]) == ("Qf3", "is timid")
+    table.look(table.tree.node(3))
+    table.explore([chess.Move.from_uci(uci) for uci in ("g8f6", "h5f3", "b8c6")])
+    assert table.tree.changes == 0, "they were in the game"
     record = table.record()
     assert record.headers["Annotator"] == "https://lichess.org/@/somebody"
-    assert "gives a pawn" in str(record)
-    assert str(record).count("Early.") == 1
-    assert str(setup.source) == str(read(STUDY)), "the game itself is not changed"
+    assert str(record) == str(read(STUDY))
 
 
 def test_moves_behind_a_loaded_game_are_kept_with_its_notes() -> None:
     text = "1. e4 {mine} (1. d4) e5 *"
     table = Table(loaded_game(text, 1)[0])
-    table.look(False, 2)
+    table.look(table.tree.node(2))
     table.explore([chess.Move.from_uci("g1f3")])
     record = table.record()
     assert [node.san() for node in record.mainline()] == ["e4", "e5", "Nf3"]
     assert record.next().comment == "mine"  # type: ignore[union-attr]
-
-
-def test_notes_of_a_deep_tree_are_found() -> None:
-    """A variation of each move, 600 plies long."""
-    board, game = chess.Board(), chess.pgn.Game()
-    node: chess.pgn.GameNode = game
-    for ply in range(600):
-        move = [chess.Move.from_uci(uci) for uci in ("g1f3", "g8f6", "f3g1", "f6g8")][ply % 4]
-        node.add_variation(move)
-        node.add_variation(next(other for other in board.legal_moves if other != move))
-        board.push(move)
-        node = node.variations[0]
-    assert sum("alternatives" in notes for notes in notes_of(game)) == 600

@@ -19,9 +19,8 @@ from tests.browser.test_games import PUZZLE
 from tests.commands.scripted_reviews import ScriptedEngine, epd, read, review
 from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
-from uci.game.game_file import games_folder
+from uci.game.game_file import REVIEWS, games_folder
 from uci.library.glicko import Rating
-from uci.library.index import REVIEWS
 from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set
 from uci.library.solving import Attempt
 from uci.library.training import BOXES_DAYS, Trainer
@@ -67,8 +66,8 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others: dict[str, 
 def test_puzzles_of_kept_reviews_are_taken_up_once(trainer: Trainer, tmp_path: Path) -> None:
     (tmp_path / REVIEWS).mkdir()
     kept = {"puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
-    (tmp_path / REVIEWS / "a.json").write_text(json.dumps(kept), encoding="utf-8")
-    (tmp_path / REVIEWS / "b.json").write_text("broken", encoding="utf-8")
+    (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
+    (tmp_path / REVIEWS / f"{'b' * 24}.json").write_text("broken", encoding="utf-8")
     assert [trainer.add_own(), trainer.add_own()] == [1, 0]
     assert trainer.next() == MATE
 

@@ -9,17 +9,20 @@ import chess
 import chess.pgn
 import pytest
 
+from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError, NetFileError
 from engine.options import EngineOptions
 from tests.boards import board_after
 from tests.commands.terminal_game import Time
 from tests.commands.web_visit import WAIT_S, Tab, Visit, WebEngine, sans
 from uci.game.clock import GameClock, GameTime
+from uci.game.game_file import games_folder, saved_games
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
+from uci.web.launch import saver
 
 
-def full_disk(game: chess.pgn.Game, path: Path) -> None:
+def full_disk(*_what: object) -> None:
     raise DataError("no space left on device")
 
 
@@ -67,7 +70,7 @@ async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_posit
         ("level", {"level": "elo 9"}, "elo"),
         ("new", {"side": "white", "level": "full", "clock": "x", "fen": "", "chess960": ""}, "clock"),
         ("new", {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": "960"}, "0 to 959"),
-        ("drop_variation", {"x": 1}, "expected the fields"),
+        ("delete", {"x": 1}, "expected the fields"),
     ],
 )
 async def test_what_cannot_be_done_is_told_and_changes_nothing(
@@ -102,7 +105,7 @@ async def test_a_game_that_could_not_be_saved_is_saved_later(visit: Visit, tab: 
         patched.setattr("tests.commands.web_visit.save_game", full_disk)
         await tab.played("e2e4")
         await tab.send("resign")
-        assert "no space" in (await tab.state(lambda state: state["end"]))["saved"]
+        assert "no space" in (await tab.state(lambda state: state["end"] and state["saved"]))["saved"]
     assert visit.server.conductor.close() == "saved"
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
@@ -176,7 +179,7 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab)
     await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
     start = await tab.message("lines")
     assert start["fen"] == chess.STARTING_FEN
-    await tab.send("look", variation=False, ply=1)
+    await tab.send("look", node=1)
     lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
     assert lines["lines"][0]["score"] == "-0.10"  # the engine's +0.10 for the side to move, seen by White
     assert lines["lines"][0]["wdl"] == [300, 300, 400]
@@ -189,7 +192,7 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab)
 
 async def test_analysis_of_a_mate_says_so(tab: Tab) -> None:
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
-    await tab.send("look", variation=False, ply=4)
+    await tab.send("look", node=4)
     over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
     assert over["over"]["text"] == "Checkmate"
     assert over["over"]["wdl"] == [0, 0, 1000]
@@ -207,7 +210,7 @@ async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
 
 async def test_a_game_goes_on_from_where_one_looks(tab: Tab) -> None:
     await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
-    await tab.send("look", variation=False, ply=2)
+    await tab.send("look", node=2)
     await tab.send("play_from_here", side="white", level="full", clock="5+3")
     state = await tab.state(lambda state: state["firstPly"] == 2)
     assert state["isGame"]
@@ -237,6 +240,38 @@ async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) ->
     assert said["kind"] == "note"
 
 
+async def test_an_analysis_is_kept_when_something_else_begins(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+    """What was tried on a board without a game was gone without a word; a game that was only looked at is not kept."""
+    kept = tmp_path / "analyses.pgn"
+    await tab.send("load", text="1. e4 e5 *", game=1)
+    await tab.send("load", text="1. d4 d5 *", game=1)
+    await tab.send("look", node=1)
+    await tab.send("explore", moves=["g8f6", "c2c4"])
+    await tab.send("position", fen=chess.STARTING_FEN)
+    assert await tab.said() == "saved"
+    assert kept.read_text().count("[Event ") == 1
+    assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept.read_text()
+    await tab.send("explore", moves=["e2e4"])
+    await tab.state(lambda state: len(state["steps"]) == 2)
+    assert visit.server.conductor.close() == "saved"
+    assert "1. e4 *" in kept.read_text()
+
+
+def test_games_and_analyses_are_saved_apart_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uci.game.game_file.user_folder", lambda kind: tmp_path)
+    path = games_folder() / "evening.pgn"
+    save = saver(path)
+    game, other = (chess.pgn.Game({"White": name}) for name in "AB")
+    assert str(path) in save(game, None, False)
+    save(other, None, False)
+    again = chess.pgn.Game({"White": "A"})
+    again.add_variation(chess.Move.from_uci("e2e4"))
+    save(again, game, False)
+    assert path.read_text() == game_text(again) + game_text(other)
+    assert str(games_folder() / "analyses" / "evening.pgn") in save(game, None, True)
+    assert saved_games() == [path], "an analysis is no game of one's own"
+
+
 async def begin_review(tab: Tab) -> None:
     """Of a game of four plies, without lines beside it."""
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
@@ -262,7 +297,7 @@ async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit, tab: 
     await tab.message("unreviewed")
     assert "RuntimeError" in await tab.said()
     visit.engine.fail = False
-    await tab.send("look", variation=False, ply=1)
+    await tab.send("look", node=1)
     await tab.message("lines")
 
 

@@ -3,7 +3,10 @@
 import chess
 import chess.pgn
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from engine.errors import MoveError
 from tests.boards import board_after
 from tests.commands.terminal_game import Time
 from uci.game.clock import GameClock, GameTime
@@ -101,42 +104,119 @@ def test_the_moves_of_a_loaded_game_are_taken_back_as_others_are() -> None:
     assert not table.take_back()
 
 
-def test_exploring_steps_along_the_game_and_leaves_it_by_a_variation() -> None:
+def analysed(*texts: str) -> Table:
+    """A game against Aino that is analysed, from its end."""
     table = Table(Setup())
-    play(table, "e4", "e5", "Nf3", "Nc6")
+    play(table, *texts)
     table.analyse(True)
-    table.look(False, 0)
-    table.explore(moves("e2e4"))
-    assert (table.place, table.variation) == ((False, 1), None)
-    table.explore(moves("c7c5", "g1f3"))
-    assert table.place == (True, 3)
-    assert (table.variation.fork, table.variation.moves) == (1, moves("c7c5", "g1f3"))
-    table.look(True, 2)
-    table.explore(moves("b1c3"))
-    assert table.variation.moves == moves("c7c5", "b1c3")
+    return table
+
+
+def go(table: Table, number: int, *texts: str) -> None:
+    """Looks at a node and plays moves there."""
+    table.look(table.tree.node(number))
+    table.explore(moves(*texts))
+
+
+def pgn(table: Table) -> str:
+    return str(table.record()).split("\n\n", 1)[1].replace("\n", " ")
+
+
+def test_exploring_steps_along_the_game_and_leaves_it_by_any_number_of_variations() -> None:
+    """The second one deleted the first, without a word."""
+    table = analysed("e4", "e5", "Nf3", "Nc6")
+    go(table, 0, "e2e4")
+    assert table.tree.number(table.here) == 1
+    assert table.tree.changes == 4, "the game's own moves"
+    go(table, 1, "c7c5", "g1f3")
+    go(table, 1, "e7e6")
+    go(table, 0, "d2d4", "d7d5")
+    go(table, 5, "b1c3")
     assert table.shown.fen().startswith("rnbqkbnr/pp1ppppp/8/2p5/4P3/2N5/PPPP1PPP/R1BQKBNR b")
     assert table.plies == 4
-    table.drop_variation()
-    assert table.place == (False, 1)
+    assert pgn(table) == "1. e4 ( 1. d4 d5 ) 1... e5 ( 1... c5 2. Nf3 ( 2. Nc3 ) ) ( 1... e6 ) 2. Nf3 Nc6 *"
+
+
+def test_what_is_tried_behind_the_end_of_a_game_is_no_part_of_it() -> None:
+    table = analysed("f3", "e5", "g4")
+    go(table, 3, "d7d5")
+    assert pgn(table) == "1. f3 e5 2. g4 ( 2. g4 d5 ) *"
+    table.analyse(False)
+    play(table, "Qh4#")
+    assert pgn(table) == "1. f3 e5 2. g4 Qh4# ( 2... d5 ) 0-1"
+
+
+def test_taking_back_keeps_what_the_person_made() -> None:
+    table = analysed("e4", "e5", "Nf3", "Nc6")
+    go(table, 1, "c7c5")
+    go(table, 3, "d7d6")
+    table.analyse(False)
+    assert table.take_back()
+    assert table.plies == 2
+    play(table, "Bc4", "Nc6")
+    assert pgn(table) == "1. e4 e5 ( 1... c5 ) 2. Bc4 ( 2. Nf3 d6 ) 2... Nc6 *"
+
+
+def test_variations_are_promoted_deleted_commented_and_marked() -> None:
+    table = Table(Setup(human=None))
+    go(table, 0, "e2e4", "e7e5")
+    go(table, 1, "c7c5", "g1f3")
+    table.comment(table.tree.node(3), "Sharp {and} good")
+    table.mark(table.tree.node(3), 5)
+    assert pgn(table) == "1. e4 e5 ( 1... c5 $5 { Sharp (and) good } 2. Nf3 ) *"
+    table.promote(table.tree.node(4))
+    assert [move.uci() for move in table.board.move_stack] == ["e2e4", "c7c5", "g1f3"]
+    table.delete(table.tree.node(4))
+    assert table.tree.number(table.here) == 3, "where the deleted move was played"
+    table.mark(table.tree.node(3), 0)
+    table.comment(table.tree.node(3), "")
+    assert pgn(table) == "1. e4 c5 ( 1... e5 ) *"
+    with pytest.raises(MoveError, match="not in the game any more"):
+        table.tree.node(4)
+
+
+@pytest.mark.parametrize("act", ["promote", "delete"])
+def test_the_moves_of_a_game_stay_what_they_were(act: str) -> None:
+    table = analysed("e4", "e5")
+    go(table, 1, "c7c5")
+    go(table, 1, "c7c6")
+    number = 4 if act == "promote" else 2
+    if act == "promote":
+        table.promote(table.tree.node(4))  # before the other variation, behind the game
+        assert pgn(table) == "1. e4 e5 ( 1... c6 ) ( 1... c5 ) *"
+    with pytest.raises(MoveError, match="moves of the game"):
+        getattr(table, act)(table.tree.node(number))
+    assert table.plies == 2
 
 
 def test_a_board_for_analysis_grows_by_the_moves_made_on_it() -> None:
     table = Table(Setup(human=None))
     table.explore(moves("e2e4", "e7e5"))
-    assert (table.plies, table.variation) == (2, None)
+    assert table.plies == 2
     assert table.is_analysing
     table.analyse(False)
     assert table.is_analysing
-    table.look(True, 9)
-    assert table.place == (False, 2), "what is looked at stays inside the line"
+
+
+@given(st.data())
+def test_what_is_looked_at_is_where_its_moves_lead(data: st.DataObject) -> None:
+    """The board goes from place to place by the moves between them."""
+    table = Table(Setup(human=None))
+    for _ in range(6):
+        node = table.tree.node(data.draw(st.sampled_from(sorted(table.tree.news(everything=True)))))
+        table.look(node)
+        assert table.shown == node.board()
+        assert table.shown.move_stack == node.board().move_stack
+        table.explore([data.draw(st.sampled_from(sorted(table.shown.legal_moves, key=str)))])
+        assert table.board.move_stack == [*table.tree.game.mainline_moves()]
+    assert str(table.tree.game).partition("\n\n")[2].replace("\n", " ") == pgn(table)
 
 
 def test_the_record_has_players_result_clock_and_variation() -> None:
     table = Table(Setup(clock=GameClock(GameTime(60, 1), Time())))
     play(table, "f3", "e5", "g4", "Qh4#")
     table.analyse(True)
-    table.look(False, 2)
-    table.explore(moves("e2e4"))
+    go(table, 2, "e2e4")
     text = str(table.record())
     assert '[White "You"]' in text
     assert '[Black "Aino (full strength)"]' in text
@@ -158,22 +238,23 @@ def test_castling_is_offered_onto_the_rook_and_beside_it() -> None:
     assert {target for source, target, uci in legal_moves(chess960) if uci == "e1h1"} == {chess.G1, chess.H1}
 
 
-def test_snapshot_has_the_moves_of_the_game_and_of_the_variation() -> None:
-    table = Table(Setup())
-    play(table, "e4", "e5", "Nf3")
-    table.analyse(True)
-    table.look(False, 2)
-    table.explore(moves("f1c4", "g8f6"))
-    found = snapshot(table)
-    assert [step["san"] for step in found["steps"][1:]] == ["e4", "e5", "Nf3"]
-    assert found["variation"]["fork"] == 2
-    named = [(step["number"], step["san"], step["marked"]) for step in found["variation"]["steps"]]
-    assert named == [("2.", "Bc4", [chess.F1, chess.C4]), ("2...", "Nf6", [chess.G8, chess.F6])]
+def test_the_page_is_told_what_changed() -> None:
+    """Each arrow key sent the whole game, 0.9 MB of a large study."""
+    table = analysed("e4", "e5", "Nf3")
+    found = snapshot(table, is_new=True)
+    assert [node.get("san") for node in found["nodes"].values()] == [None, "e4", "e5", "Nf3"]
+    table.look(table.tree.node(2))
+    assert snapshot(table, is_new=False)["nodes"] == {}
+    table.explore(moves("f1c4"))
+    nodes = snapshot(table, is_new=False)["nodes"]
+    assert set(nodes) == {2, 4}
+    assert (nodes[2]["next"], nodes[4]["san"], nodes[4]["number"]) == ([3, 4], "Bc4", "2.")
+    assert nodes[4]["marked"] == [chess.F1, chess.C4]
 
 
 def test_snapshot_offers_moves_only_to_who_may_move() -> None:
     table = Table(Setup(human=chess.BLACK))
-    assert snapshot(table)["legal"] == []
-    assert snapshot(table)["thinking"]
+    assert snapshot(table, is_new=True)["legal"] == []
+    assert snapshot(table, is_new=True)["thinking"]
     play(table, "e4")
-    assert len(snapshot(table)["legal"]) == 20
+    assert len(snapshot(table, is_new=True)["legal"]) == 20

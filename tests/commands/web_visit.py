@@ -70,8 +70,8 @@ class Visit:
         self.empty = asyncio.Event()
         self.server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place)
 
-    def _keep(self, game: chess.pgn.Game) -> str:
-        save_game(game, self.folder / "games.pgn")
+    def _keep(self, game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
+        save_game(game, self.folder / ("analyses.pgn" if is_analysis else "games.pgn"), before)
         return "saved"
 
     async def get(self, path: str = "", **headers: str) -> HTTPResponse:
@@ -115,6 +115,7 @@ class Tab:
         self.socket = socket
         self.seen: list[dict[str, Any]] = []
         self.is_open = True
+        self._nodes: dict[str, dict[str, Any]] = {}
 
     async def read(self) -> str | bytes | None:
         """The next message; None where the socket is closed."""
@@ -138,9 +139,20 @@ class Tab:
             text = await self.read()
             assert text is not None, f"closed after {self.seen}"
             message: dict[str, Any] = json.loads(text)
+            if message["do"] == "state":
+                self._nodes = {**({} if message["isNew"] else self._nodes), **message["nodes"]}
+                message["steps"] = self._steps(message["last"])
             self.seen.append(message)
             if right(message):
                 return message
+
+    def _steps(self, last: int) -> list[dict[str, Any]]:
+        """The nodes from the start of the game to its last."""
+        parents = {number: int(parent) for parent, node in self._nodes.items() for number in node["next"]}
+        found = [last]
+        while found[0] in parents:
+            found.insert(0, parents[found[0]])
+        return [self._nodes[str(number)] for number in found]
 
     async def state(self, right: Callable[[dict[str, Any]], bool] = lambda state: True) -> dict[str, Any]:
         """The next state that is right."""

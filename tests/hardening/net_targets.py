@@ -19,9 +19,9 @@ from engine.network.lc0.writer import save_lc0
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
 from engine.nn import dit
-from engine.nn.checkpoint import VALUES, read_checkpoint, write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
+from engine.nn.training.checkpoint import VALUES, read_checkpoint, write_checkpoint
 from tests.hardening.target import Target
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
@@ -113,22 +113,6 @@ def _put_right(header: dict[str, Any], data: bytes) -> None:
 NPY_WORDS = (
     b"'descr': '<f4'", b"'|O'", b"'fortran_order': True", b"(3, 4)", b"(", b")", b"{", b"\x93NUMPY\x01\x00", b" ",
 )  # fmt: skip
-
-
-def legacy_dit() -> Target:
-    """Nets of the aino 2.2.0 package: one of the arrays is mutated, the archive around it is whole."""
-    samples = tuple(_npy(array) for array in (np.array([4, 3]), np.array([4, 3], np.int32)))
-    rng = np.random.default_rng(1)
-    members = {
-        "activation.npy": _npy(np.array("tanh")),
-        "output_activation.npy": _npy(np.array("sigmoid")),
-        "is_multi_head.npy": _npy(np.array(False)),
-        "layer_0_w.npy": _npy(rng.standard_normal((4, 3)).astype(np.float32)),
-        "layer_0_b.npy": _npy(np.zeros((1, 3), np.float32)),
-    }
-    return Target(
-        "legacy-dit", ".dit", samples, dit.load, NPY_WORDS, lambda inside: _zip({"config.npy": inside, **members})
-    )
 
 
 def checkpoints() -> Target:

@@ -16,7 +16,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "run-toml": text_targets.run_config,
     "options-toml": text_targets.engine_options,
     "dit": net_targets.dit_files,
-    "legacy-dit": net_targets.legacy_dit,
     "checkpoint": net_targets.checkpoints,
     "pb": net_targets.lc0_nets,
     "replay": game_targets.replay,

@@ -16,7 +16,7 @@ from engine.board.convert import row_from_board
 from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
 from engine.cli.option_forms import load_toml
 from engine.errors import ConfigError, DataError, FenError, NetFileError
-from engine.nn.checkpoint import read_checkpoint
+from engine.nn.training.checkpoint import read_checkpoint
 from selfplay.data.v6_games import chunk_of_game
 from selfplay.matches.opening_book import load_book, load_openings
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
@@ -25,7 +25,7 @@ from selfplay.run.exchange import pgn_text
 from selfplay.suites.epd import read_epd
 from tests.hardening import text_targets
 from tests.hardening.game_targets import games
-from tests.hardening.net_targets import checkpoints, legacy_dit
+from tests.hardening.net_targets import checkpoints
 from tests.new_process import output_of
 from uci.terminal.reading import read_every_game, read_game
 
@@ -190,7 +190,7 @@ def test_illegal_moves_and_targets_are_told_when_they_are_exported(game: SelfPla
 def test_digits_without_end_in_an_arrays_header_are_refused_at_once(written) -> None:
     header = b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (" + b"1" * 110
     with soon(), pytest.raises(NetFileError):
-        legacy_dit().read(written("old.dit", legacy_dit().seal(header)))
+        read_checkpoint(written("fit.npz", checkpoints().seal(header)))
 
 
 @pytest.mark.parametrize("shape", ["(99999999999,)", "(", "(-1,)", "('a',)", "1 1"])

@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.new_process import ROOT
 
 PACKAGES = ("engine", "selfplay", "uci")
-APART = ("engine/nn/examples/",)  # each a program of its own
 INTERFACES = set(
     """
     EXAMPLES add_arguments main parse run
@@ -45,10 +44,9 @@ def homes(root: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
         place = path.relative_to(root).as_posix()
-        if not place.startswith(APART):
-            for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
-                if not name.startswith("_") and name not in INTERFACES:
-                    found[name].add(place)
+        for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
+            if not name.startswith("_") and name not in INTERFACES:
+                found[name].add(place)
     return found
 
 

@@ -106,7 +106,7 @@ ONLY_IMPORTERS = {
         "engine.native.whole",
     },
     "cupy": {"engine.backend"},
-    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool", "uci.library.questions"},
+    "concurrent.futures.ThreadPoolExecutor": {"engine.native.pool", "uci.library.worker"},
     "fcntl": {"engine.files.atomic", "engine.native.locks"},
     "msvcrt": {"engine.native.locks"},
 }
@@ -163,8 +163,8 @@ def test_few_modules_alone_import(library: str) -> None:
     assert importers <= ONLY_IMPORTERS[library]
 
 
-def test_learning_library_knows_no_chess_but_in_examples() -> None:
-    library = [name for name in MODULES if part_of(name) == "engine.nn" and ".examples" not in name]
+def test_learning_library_knows_no_chess() -> None:
+    library = [name for name in MODULES if part_of(name) == "engine.nn"]
     assert library
     assert not [name for name in library if any(o.split(".")[0] == "chess" for o in imported_names(name))]
 
@@ -188,14 +188,13 @@ def test_house_has_no_other_parts() -> None:
 def test_base_names_are_unique_inside_a_package(package: str) -> None:
     """A name in a traceback or an editor's tab means one file.
 
-    Except in the families of `engine.network`, which have the same modules, and in the experiments, whose names people
-    type.
+    Except in the families of `engine.network`, which have the same modules.
     """
     homes: dict[str, list[str]] = {}
     for name in MODULES:
         home, _, base = name.rpartition(".")
         is_package = any(other.startswith(name + ".") for other in MODULES)
-        if home.split(".")[0] == package and not is_package and home != "engine.nn.examples":
+        if home.split(".")[0] == package and not is_package:
             homes.setdefault(base, []).append(home)
     rooms = {f"engine.network.{room}" for room in ("tower", "transformer", "value", "policy", "lc0")}
     shape = {"model", "features", "parameters", "inference", "gradients", "gpu"}

@@ -5,13 +5,19 @@ import ast
 import gettext
 import importlib
 import itertools
+import pickle
 import re
 from pathlib import Path
 
 import chess
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from engine.board.fen import parse_fen
+from engine.board.pgn.game_reader import read_games
 from engine.cli.command_line import make_parser
+from engine.errors import DataError, FenError, message
 from tests.new_process import ROOT
 from uci import language
 from uci.annotate.material import ONE_PIECE
@@ -127,17 +133,50 @@ def test_a_terminal_speaks_the_systems_language(
     assert language._system.__wrapped__() == spoken
 
 
+def refused(fen: str) -> str:
+    with pytest.raises(FenError) as error:
+        parse_fen(fen)
+    return str(error.value)
+
+
 def test_messages_of_the_engine_are_understood() -> None:
     """A board in German refused a FEN in English."""
     speak("de")
-    found = "FEN '4k3/4R3/8/8/8/8/8/4K3 w': side: Black's king is attacked and it is not Black's move"
+    found = refused("4k3/4R3/8/8/8/8/8/4K3 w")
     assert translated(found) == (
         "FEN '4k3/4R3/8/8/8/8/8/4K3 w': Zugrecht: Der König von Schwarz steht im Schach, und Schwarz ist nicht am Zug"
     )
-    assert translated("1:3: 'Ke3': illegal move in 8/8 w") == "1:3: 'Ke3': unerlaubter Zug in 8/8 w"
-    assert translated("another text") == "another text"
+    (fault,) = next(read_games("1. e4 e5 2. Ke3 *")).faults
+    assert translated(str(fault)).startswith("1:13: 'Ke3': unerlaubter Zug in rnbq")
+    assert translated("another {text}") == "another {text}"
     speak("en")
     assert translated(found) == found
+    assert found == "FEN '4k3/4R3/8/8/8/8/8/4K3 w': side: Black's king is attacked and it is not Black's move"
+
+
+def test_what_a_message_quotes_does_not_change_its_meaning() -> None:
+    """A text was cut where a part of it looked like the sentence around it."""
+    speak("de")
+    assert translated(refused("x: a pawn on {reason}")).startswith("FEN 'x: a pawn on {reason}': ")
+    speak("en")
+
+
+@given(st.text(max_size=30), st.sampled_from(OTHERS))
+def test_every_refused_text_is_quoted_whole_in_any_language(text: str, code: str) -> None:
+    speak("en")
+    found = refused(f"{text}/x w")
+    speak(code)
+    assert repr(f"{text}/x w") in translated(found)
+    speak("en")
+
+
+def test_messages_keep_their_parts_between_processes() -> None:
+    error = pickle.loads(
+        pickle.dumps(DataError(message("{letter}, but there is no rook to castle with", letter="'K'")))
+    )
+    speak("de")
+    assert translated(str(error)) == "'K', aber es gibt keinen Turm dafür"
+    speak("en")
 
 
 def test_sentences_take_values_in_any_language_and_the_page_gets_all() -> None:

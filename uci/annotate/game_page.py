@@ -8,7 +8,7 @@ import chess
 import chess.pgn
 from markupsafe import Markup
 
-from engine.board.notation import board_after, move_number
+from engine.board.notation import move_number
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
@@ -18,7 +18,7 @@ from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
 from uci.language import _, translated
 from uci.pages.render import render
-from uci.terminal.author_notes import author_lines, author_text, drawn_by, game_name
+from uci.terminal.author_notes import author_lines, drawn_by, game_name, notes_at
 from uci.terminal.verdict import Verdict
 
 
@@ -97,7 +97,7 @@ def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
         "praise": move.praise,
         "score": move.after.text,
         "comment": move_comment(move),
-        "noted": bool(author_text(node.comment)) or any(author_lines(node.parent)),
+        "noted": bool(notes_at(node) or author_lines(node.parent)),
     }
 
 
@@ -118,7 +118,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "title": f"{move.number} {move.san}{move.judgement.symbol if move.judgement else ''}",
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
-        "reply": board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES]),
+        "reply": _played(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES]),
         "board": board_svg(
             move.board,
             perspective=move.mover,
@@ -138,7 +138,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     start = review.game.board()
     steps = [{**_position(start, None, _("Start position")), **_verdict(review.start), **_notes(review.game)}]
     for move, node in zip(review.moves, review.game.mainline(), strict=False):
-        after = board_after(move.board, move.move)
+        after = _played(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
         text = f"{move.number} {move.san}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
@@ -152,27 +152,51 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
                     step["threat"] = [[move.reply_line[0].from_square, move.reply_line[0].to_square]]
                     lines["Refutation"] = _line(after, move.reply_line, move.after)
                 step |= _question(move) if move.judgement in BAD else {}
-        lines |= {f"Variation{f' {number}' * (number > 1)}": _author_line(line)
-                  for number, line in enumerate(author_lines(node.parent), 1)}  # fmt: skip
-        steps.append({**step, "lines": lines})
+        variations, forks = _variations(node.parent, move.board)
+        steps.append({**step, "lines": lines | variations, "forks": forks})
     return steps
 
 
 def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
     """Return the author's words and arrows, where there are any."""
-    notes = {"note": author_text(node.comment), "drawn": drawn_by(node)}
+    notes = {"note": notes_at(node), "drawn": drawn_by(node)}
     return {name: value for name, value in notes.items() if value}
 
 
-def _author_line(line: Sequence[chess.pgn.ChildNode]) -> list[dict[str, object]]:
-    """Return the positions of a variation of the author's, which have no verdict."""
-    positions = []
-    for ply, node in enumerate(line):
-        before = node.parent.board()
-        number = f"{move_number(before)} " if ply == 0 or before.turn == chess.WHITE else ""
-        position = _position(node.board(), node.move, number + node.san())
-        positions.append({**position, **_notes(node)})
-    return positions
+def _variations(
+    node: chess.pgn.GameNode, board: chess.Board
+) -> tuple[dict[str, list[dict[str, object]]], dict[str, tuple[str, int]]]:
+    """Return the positions of the author's variations on the main move of a node by name, those inside others last.
+
+    They have no verdict. One that leaves another has only its own moves; the second map has the other's name, and the
+    number of moves up to there.
+    """
+    lines, forks = dict[str, list[dict[str, object]]](), dict[str, tuple[str, int]]()
+    todo = [(first, board, ("", 0)) for first in reversed(author_lines(node))]
+    while todo:
+        step, before, fork = todo.pop()
+        name = f"Variation {len(lines) + 1}" if lines else "Variation"
+        lines[name], inner = [], []
+        if fork[0]:
+            forks[name] = fork
+        while True:
+            number = f"{move_number(before)} " if not lines[name] or before.turn == chess.WHITE else ""
+            after = _played(before, step.move)
+            position = _position(after, step.move, number + before.san(step.move))
+            lines[name].append({**position, **_notes(step)})
+            if not step.variations:
+                break
+            inner += [(other, after, (name, fork[1] + len(lines[name]))) for other in author_lines(step)]
+            step, before = step.variations[0], after
+        todo += reversed(inner)
+    return lines, forks
+
+
+def _played(board: chess.Board, move: chess.Move) -> chess.Board:
+    """Return the position after a move, without those before it."""
+    board = board.copy(stack=False)
+    board.push(move)
+    return board
 
 
 def _question(move: MoveReview) -> dict[str, object]:

@@ -106,7 +106,7 @@ class MoveReview:
         """What a move without a judgement is: book, only or best; "" for another one."""
         if self.judgement is not None or not self.move:
             return ""
-        if position_name(board_after(self.board, self.move)):
+        if position_name(board_after(self.board.copy(stack=False), self.move)):
             return "book"
         return "" if not self.is_best else "only" if is_only_move(self.gap, self.chances[1]) else "best"
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import chess
 import chess.pgn
 
 from engine.board.pgn.game_writer import game_text
-from engine.files.atomic import append
+from engine.files.atomic import append, write_file
+from engine.files.text import is_hidden
 from engine.files.user_folder import user_folder
+from engine.native.locks import FileLock
 from uci.terminal.opening_names import opening_name
 from uci.terminal.reading import read_game
 
+ANALYSES = "analyses"  # the folder of analyses, beside the games
 LAST = "last"  # names the game saved last
 REVIEWED = ".annotated"  # in the names of reviews
+REVIEWS = "reviews"  # a folder in the folder of games: reviews that are kept, and locks
+_OWNING = threading.Lock()
+_WAIT_S = 0.005  # between two looks whether another program has written
 
 
 def games_folder() -> Path:
@@ -32,7 +41,31 @@ def default_path(now: datetime.datetime) -> Path:
 
 def saved_games() -> list[Path]:
     """Return the files in the folder of saved games, oldest name first, without the reviews beside them."""
-    return [path for path in sorted(games_folder().glob("[!.]*.pgn")) if REVIEWED not in path.name]
+    return sorted(pgn_files(games_folder()))
+
+
+def pgn_files(folder: Path) -> list[Path]:
+    """Return the PGN files of a folder, without reviews beside them. Windows writes *.PGN, too."""
+    names = os.listdir(folder) if folder.is_dir() else []
+    return [folder / name for name in names
+            if name.lower().endswith(".pgn") and REVIEWED not in name and not is_hidden(name)]  # fmt: skip
+
+
+@contextlib.contextmanager
+def owning(folder: Path) -> Iterator[None]:
+    """Wait until nobody else writes games, reviews or names in a folder: no other thread, and no other program.
+
+    Where nothing can be locked, only threads of this program are kept out.
+    """
+    with _OWNING:
+        lock = FileLock(folder / REVIEWS / ".owner")
+        with contextlib.suppress(OSError):
+            while not lock.try_acquire():
+                time.sleep(_WAIT_S)
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def load_game(name: str, number: int | None = None) -> chess.pgn.Game:
@@ -56,7 +89,7 @@ def _find_file(name: str) -> Path:
         return path
     if name == LAST:
         return max(saved_games(), key=lambda file: file.stat().st_mtime, default=path)
-    kept = [games_folder() / f"{name}{suffix}" for suffix in ("", ".pgn")]
+    kept = [games_folder() / f"{name}{suffix}" for suffix in ("", ".pgn", ".PGN")]
     return next((file for file in kept if file.is_file()), path)
 
 
@@ -79,8 +112,17 @@ def game_from_board(
     return game
 
 
-def save_game(game: chess.pgn.Game, path: Path) -> None:
-    """Append the game to a file, for good; make the folder of saved games. Raises OSError."""
-    if path.parent == games_folder():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    append(path, game_text(game))
+def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = None) -> None:
+    """Append the game to a file, for good, or put it where it stood `before`; make the folders of games.
+
+    Raises OSError.
+    """
+    if games_folder() in (path.parent, path.parent.parent):
+        (path.parent / REVIEWS).mkdir(parents=True, exist_ok=True)
+    with owning(path.parent):
+        if before is not None and path.exists():
+            head, found, tail = path.read_bytes().rpartition(game_text(before).encode())
+            if found:
+                write_file(path, head + game_text(game).encode() + tail)
+                return
+        append(path, game_text(game))

@@ -2,98 +2,174 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import io
+import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import chess
 import chess.pgn
 
-from engine.board.convert import codes_of
+from engine.board.convert import board_from_row, encode_move
 from engine.board.pgn.game_reader import GameText, next_game
 from engine.board.pgn.main_lines import main_lines
-from engine.errors import DataError, MoveError
+from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from engine.files.text import open_unpacked, reading, utf8_pieces
+from uci.language import _
 
-_KEY_TAGS = ("White", "Black", "Date", "UTCTime")
+_SMALL = 1 << 20  # bytes; smaller files are read without kernels, which would have to be loaded first
+_KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
+_KEY = re.compile("[0-9a-f]{24}")
 
 
 @dataclass(frozen=True)
 class FoundGame:
-    """A game in a file: where it begins, in bytes of the text (UTF-8, lines end in line feeds), tags and moves."""
+    """A game in a file: where it stands, in bytes of the text (UTF-8, lines end in line feeds), tags and moves."""
 
     place: int
+    end: int
+    digest: str  # of the text between them, without white space around it
     tags: Mapping[str, str]
-    moves: bytes  # two bytes a ply, as `engine.board.layout` codes moves
+    start: str  # FEN; "" for the usual start
+    moves: bytes  # two bytes a ply, as `engine.board.layout` codes moves; 0 is a pass
 
     @property
     def key(self) -> str:
         """What tells the game from others, wherever it stands, and whatever is written into it."""
-        tags = "\0".join(self.tags.get(name, "").strip("?.") for name in _KEY_TAGS)
-        return hashlib.sha256(tags.encode() + b"\0" + self.moves).hexdigest()[:24]
+        return _key_of(self.tags, self.start, self.moves)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text has the form of a key or of a text's digest; only such a text may become part of a file name."""
+    return _KEY.fullmatch(text) is not None
 
 
 def game_key(game: chess.pgn.Game) -> str:
-    """Return the key of a game that was played or read."""
-    return FoundGame(0, game.headers, _codes(game)).key
+    """Return the key of a game that was played or read.
+
+    Games are the same if start, moves, players, times, event, round and result are. Where they were played and what is
+    written into them may differ between two files. Training and matches ask less: whether start and moves are the same.
+    """
+    return _key_of(game.headers, *_played(game))
 
 
-def find_games(path: Path) -> Iterator[FoundGame]:
-    """All games of a file in order, without what cannot be played and what is no game. Raises DataError."""
+def _key_of(tags: Mapping[str, str], start: str, moves: bytes) -> str:
+    told = {"Result": "*", **tags}
+    facts = [" ".join(told.get(name, "").split()).strip("?.") for name in _KEY_TAGS]
+    return hashlib.sha256(json.dumps([start, *facts]).encode() + moves).hexdigest()[:24]
+
+
+def _played(game: chess.pgn.Game) -> tuple[str, bytes]:
+    """Return the start of a game, as `FoundGame` has it, and its moves."""
+    board, codes = game.board(), list[int]()
+    start = _start(board)
+    for move in game.mainline_moves():
+        codes.append(encode_move(board, move) if move else 0)
+        board.push(move)
+    return start, b"".join(code.to_bytes(2, "little") for code in codes)
+
+
+def _start(board: chess.Board) -> str:
+    fen = board.fen()
+    return "" if fen == chess.STARTING_FEN else fen
+
+
+def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGame]:
+    """All games of a file in order; `faults` takes up where the text has what cannot be read or played, and why.
+
+    Raises DataError.
+    """
     with reading(path), open_unpacked(path) as (stream, _):
-        yield from (game for game in _found(GameText(stream)) if game.moves or game.tags.get("White", "?") != "?")
+        text, faults = _KeptText(stream), [] if faults is None else faults
+        is_small = path.stat().st_size < _SMALL
+        for game in _read_slowly(text, faults) if is_small else _read_fast(text, faults):
+            if game.moves or game.start or any(game.tags.get(name, "").strip("?. ") for name in ("White", "Event")):
+                yield game
 
 
-def _found(text: GameText) -> Iterator[FoundGame]:
-    begin = 0
+class _KeptText(GameText):
+    """A text that keeps what was read since the end of the latest game that was taken from it."""
+
+    _kept, _since = b"", 0
+
+    def more(self) -> None:
+        gone = self.data[max(0, self._since - self.dropped) : self.at]
+        self._kept = self._kept + gone if self._kept else gone.lstrip()
+        super().more()
+
+    def take(self, end: int) -> tuple[int, str, bytes]:
+        """Return where the game begins that ends at a place, the digest of its text, and the text."""
+        text = self._kept + self.data[max(0, self._since - self.dropped) : end - self.dropped]
+        begin, self._kept, self._since = self._since, b"", end
+        return begin, digest_of(text), text
+
+
+def digest_of(text: bytes) -> str:
+    """Return what tells a game's text from others."""
+    return hashlib.sha256(text.strip()).hexdigest()[:24]
+
+
+def _read_slowly(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
+    while (found := next_game(text, main_line=True)) is not None:
+        end = text.dropped + text.at
+        begin, digest, _ = text.take(end)
+        faults.extend(map(str, found.faults))
+        if found.is_game and not found.start_fault:
+            yield FoundGame(begin, end, digest, dict(found.game.headers), *_played(found.game))
+
+
+def _read_fast(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
     for line in main_lines(text):
-        if line.is_game and (len(line.moves) or not line.fault):
-            tags = {"Result": line.result} if line.result else {}
-            yield FoundGame(begin, {**tags, **line.read_tags()}, line.moves.tobytes())
-        begin = line.end
-
-
-def _codes(game: chess.pgn.Game) -> bytes:
-    codes = list[int]()
-    with contextlib.suppress(MoveError):  # of a pass
-        codes.extend(codes_of(game.board(), game.mainline_moves()))
-    return b"".join(code.to_bytes(2, "little") for code in codes)
+        begin, digest, own = text.take(line.end)
+        if line.fault:  # or a pass: the whole grammar tells what it is
+            found = list[str]()
+            for game in _read_slowly(_KeptText(io.BytesIO(own)), found):
+                yield replace(game, place=begin, end=line.end, digest=digest)
+            faults.extend([line.fault] if found else [])
+        elif line.is_game:
+            tags = dict(line.read_tags())
+            if line.result and tags.get("Result", "*") == "*":
+                tags["Result"] = line.result
+            start = _start(board_from_row(line.start, line.chess960)) if line.has_start else ""
+            yield FoundGame(begin, line.end, digest, tags, start, line.moves.tobytes())
 
 
 def read_at(path: Path, place: int) -> chess.pgn.Game:
     """Return the game at a place in a file. Raises DataError."""
-    return _game_at(path, place)[0]
-
-
-def remove_at(path: Path, place: int) -> int:
-    """Remove the game at a place from a file, and a file without games; the rest stays, as UTF-8.
-
-    Returns the bytes of text that are gone. Raises DataError.
-    """
-    _, end = _game_at(path, place)
-    with reading(path):
-        with open_unpacked(path) as (stream, _), atomic_write(path) as out:
-            at = kept = 0
-            for piece in utf8_pieces(stream):
-                text = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-                for part in (text[: max(0, place - at)], text[max(0, end - at) :]):
-                    kept += len(part.strip())
-                    out.write(part)
-                at += len(text)
-        if not kept:
-            path.unlink()
-    return end - place
-
-
-def _game_at(path: Path, place: int) -> tuple[chess.pgn.Game, int]:
-    """Return the game at a place in a file, and the place behind it."""
     with reading(path), open_unpacked(path) as (stream, _):
         text = GameText(stream)
         text.skip_to(place)
         found = next_game(text)
         if found is None:
             raise DataError(f"{path}: no game at byte {place}")
-        return found.game, found.end
+        return found.game
+
+
+def remove_text(path: Path, place: int, end: int, digest: str) -> None:
+    """Remove the text between two places, if it is the one with this digest; the rest stays, as UTF-8.
+
+    A file with nothing left goes. Of a link, the file is changed to which it leads. Raises DataError.
+    """
+    path = path.resolve()
+    with reading(path):
+        before = path.stat()
+        with open_unpacked(path) as (stream, _gone), atomic_write(path) as out:
+            at, gone, is_empty = 0, b"", True
+            for piece in utf8_pieces(stream):
+                text = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+                begin, behind = max(0, place - at), max(0, end - at)
+                gone += text[begin:behind]
+                for part in (text[:begin], text[behind:]):
+                    is_empty = is_empty and not part.strip()
+                    out.write(part)
+                at += len(text)
+            now = path.stat()  # Other programs do not know of our lock.
+            if digest_of(gone) != digest or (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                raise DataError(_("{path} has changed; open My games again", path=path))
+        path.chmod(before.st_mode)
+        if is_empty:
+            path.unlink()

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
+import itertools
 import json
 import os
-import re
-import shutil
 import sqlite3
-import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import chess
 import chess.pgn
 
 from engine.errors import DataError
-from engine.files.atomic import write_file
+from engine.files.atomic import aside
+from engine.files.text import printable
 from engine.native.locks import FileLock
-from uci.game.game_file import REVIEWED
-from uci.game.timed_game import PERSON
-from uci.language import _
+from uci.game.game_file import REVIEWS, owning, pgn_files
+from uci.language import _, later, several, translated
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
-from uci.library.game_files import FoundGame, find_games, game_key, read_at, remove_at
+from uci.library.game_files import FoundGame, find_games, game_key, is_key, read_at, remove_text
+from uci.library.own_names import OwnNames
+from uci.library.wanted import Wanted, day_of
 from uci.terminal.author_notes import game_name
 from uci.terminal.opening_names import OpeningNamer
 
-INDEX, REVIEWS, NAMES = "index.sqlite", "reviews", "names.json"
+Answer = TypeVar("Answer")
+
+INDEX = "index.sqlite"
 PAGE = 50  # games in one part of a list
-_VERSION = 4  # of the tables and what stands in them
-_BATCH = 1000  # games between two commits
+_VERSION = 5  # of the tables and what stands in them
+_STEP_S = 0.1  # of reading, between which others are answered
+_MEMORY = ":memory:"
 _TABLES = """
-CREATE TABLE files (name TEXT PRIMARY KEY, size INTEGER, changed INTEGER, repeats INTEGER);
-CREATE TABLE games (key TEXT PRIMARY KEY, file TEXT, place INTEGER, date TEXT, white TEXT, black TEXT,
-  result TEXT, opening TEXT, ending TEXT, plies INTEGER, mine TEXT, moves BLOB);
-CREATE INDEX by_date ON games (date DESC, place DESC);
-CREATE INDEX by_file ON games (file);
+CREATE TABLE files (name BLOB PRIMARY KEY, size INTEGER, changed INTEGER);
+CREATE TABLE games (key TEXT PRIMARY KEY, date TEXT, white TEXT, black TEXT, result TEXT, opening TEXT, ending TEXT,
+  plies INTEGER, mine TEXT, moves BLOB);
+CREATE INDEX by_date ON games (date);
+CREATE TABLE places (file BLOB, place INTEGER, end INTEGER, key TEXT, text TEXT, PRIMARY KEY (file, place));
+CREATE INDEX by_key ON places (key);
 CREATE TABLE reviews (key TEXT PRIMARY KEY, changed INTEGER, accuracy_white REAL, accuracy_black REAL,
   mistakes TEXT);
 """
@@ -49,109 +49,72 @@ _COLUMNS = ("key", "date", "white", "black", "result", "opening", "ending", "pli
             "accuracy_black")  # fmt: skip
 _DAY = "substr(date, 1, 10)"  # the time of day follows where it is known
 _DAY_S = 86_400
-_WAIT_S = 0.5  # between two looks whether others are ready
+_WAIT_S = 0.02  # between two looks whether another program has read the folder
 # An own side is "white" or "black". NULL: neither player has one of the own names.
 _MINE = "CASE WHEN folded(white) IN ({0}) THEN 'white' WHEN folded(black) IN ({0}) THEN 'black' END"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a list of games shows: a part of an opening's or a player's name, a result for oneself, an own side."""
-
-    text: str = ""
-    result: str = ""  # won, lost, drawn, other, "" for all
-    side: str = ""  # white, black, "" for both
-
-    def condition(self) -> tuple[str, list[str]]:
-        """Return SQL, and what stands for its question marks."""
-        rules, values = ["1"], list[str]()
-        for word in self.text.split():
-            names = ("opening", "white", "black")
-            if not word.isascii():  # SQLite knows capitals of ASCII only
-                word, names = word.casefold(), ("folded(opening)", "folded(white)", "folded(black)")
-            rules.append("(" + " OR ".join(f"{name} LIKE ? ESCAPE '!'" for name in names) + ")")
-            plain = re.sub("([!%_])", r"!\1", word)
-            values += [f"%{plain}%"] * 3
-        win, loss = ("result = CASE mine WHEN 'white' THEN '1-0' WHEN 'black' THEN '0-1' END",
-                     "result = CASE mine WHEN 'white' THEN '0-1' WHEN 'black' THEN '1-0' END")  # fmt: skip
-        drawn, other = "result = '1/2-1/2'", "result NOT IN ('1-0', '0-1', '1/2-1/2')"
-        rules += [{"won": win, "lost": loss, "drawn": drawn, "other": other}.get(self.result, "1")]
-        if self.side:
-            rules.append("mine = ?")
-            values.append(self.side)
-        return " AND ".join(rules), values
-
-
-@contextlib.contextmanager
-def alone_in(folder: Path, work: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Wait until no other thread or program does this work in a folder; `on_wait` is called again and again."""
-    lock = FileLock(folder / REVIEWS / f".{work}")
-    while not lock.try_acquire():
-        on_wait()
-        time.sleep(_WAIT_S)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 class GameIndex:
-    """The index of a folder, for one thread; others open their own. Raises DataError where the folder is unusable."""
+    """The index of a folder, for one thread; others open their own. Raises DataError where the folder is unusable.
+
+    Where no other program can be kept out of a file, or nothing can be written, the index is in memory.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.own_names = folder, OwnNames(folder)
         try:
-            self._home = _home(folder)
-            self._base = self._open()
-            self._own = set(self.names)
-            self._explored: tuple[object, Explorer] | None = None  # what the latest explorer was made of
+            with contextlib.suppress(OSError):  # nothing can be written there
+                (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
+            os.listdir(folder)
+            is_kept = (folder / REVIEWS).is_dir() and can_lock(folder)
+            self._base = self._open(str(folder / INDEX) if is_kept else _MEMORY)
         except (OSError, sqlite3.Error) as error:
-            raise DataError(f"{folder / INDEX}: {error}") from error
+            raise DataError(f"{printable(folder / INDEX)}: {error}") from error
+        self._explored: tuple[object, Explorer] | None = None  # what the latest explorer was made of
 
-    def _open(self) -> sqlite3.Connection:
-        path = self._home / INDEX
-        base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+    def _open(self, path: str) -> sqlite3.Connection:
         try:
-            base.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.DatabaseError as error:
-            base.close()
-            if isinstance(error, sqlite3.OperationalError):  # locked, or the disk is full: no reason to begin anew
+            base = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+            with contextlib.ExitStack() as opened:
+                opened.callback(base.close)
+                base.execute("PRAGMA journal_mode = DELETE")  # a write-ahead log spoils files on network drives
+                base.execute("PRAGMA synchronous = NORMAL")
+                base.create_function("folded", 1, str.casefold, deterministic=True)
+                base.execute("BEGIN IMMEDIATE")  # other programs open it, too
+                if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+                    _begin_anew(base)
+                base.execute("COMMIT")
+                opened.pop_all()
+        except sqlite3.OperationalError:  # locked, or the disk is full: no reason to throw it away
+            if path == _MEMORY:
                 raise
-            return self._open_anew()  # this is no database
-        base.execute("PRAGMA synchronous = NORMAL")
-        base.create_function("folded", 1, str.casefold, deterministic=True)
-        base.execute("BEGIN IMMEDIATE")  # other threads open it, too
-        if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            for kind, name in base.execute("SELECT type, name FROM sqlite_master WHERE type <> 'index'").fetchall():
-                if not name.startswith("sqlite_"):
-                    base.execute(f'DROP {kind} IF EXISTS "{name}"')
-            for command in filter(str.strip, _TABLES.split(";")):
-                base.execute(command)
-            base.execute(f"PRAGMA user_version = {_VERSION}")
-        base.execute("COMMIT")
+            return self._open(_MEMORY)
+        except sqlite3.DatabaseError:  # this is no database
+            return self._open_anew()
         base.isolation_level = "DEFERRED"
-        self._file = os.stat(path)
+        self._place = path
+        self._file = os.stat(path) if path != _MEMORY else None
         return base
 
     def _open_anew(self) -> sqlite3.Connection:
         """Begin with an empty index: the games' files have all that was in it."""
-        for left in self._home.glob(f"{INDEX}*"):
+        for left in self.folder.glob(f"{INDEX}*"):
             left.unlink(missing_ok=True)
-        return self._open()
+        return self._open(str(self.folder / INDEX))
 
     def _check(self) -> None:
         """Look for damage once a day, because that takes seconds in a large library. Raises DatabaseError."""
         today = int(time.time() // _DAY_S)
         if self._base.execute("PRAGMA application_id").fetchone() != (today,):  # the day of the latest look
             if self._base.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError(f"{self._home / INDEX} is damaged")
+                raise sqlite3.DatabaseError(f"{self._place} is damaged")
             self._base.execute(f"PRAGMA application_id = {today}")
 
     @property
     def is_current(self) -> bool:
         """Whether this is still the file of the folder, or another one took its place."""
         with contextlib.suppress(OSError):
-            return os.path.samestat(self._file, os.stat(self._home / INDEX))
+            return self._file is None or os.path.samestat(self._file, os.stat(self._place))
         return False
 
     def close(self) -> None:
@@ -165,152 +128,189 @@ class GameIndex:
     # ---- keeping up with the files ----------------------------------------------------------------------------------
 
     def refresh(self, on_games: Callable[[int], None] = lambda games: None) -> list[str]:
+        """Do all steps of `refreshing` at once."""
+        return finish(self.refreshing(on_games))
+
+    def refreshing(self, on_games: Callable[[int], None] = lambda games: None) -> Generator[None, None, list[str]]:
         """Read files that are new or have changed and forget those that are gone; return what was unreadable.
 
-        `on_games` hears how many games were read so far. A file that was read in part, by a program that was killed,
-        counts as changed.
+        `on_games` hears how many games were read so far. Others may use the index between two steps. A file that was
+        read in part, by a program that was killed, counts as changed. Where SQLite fails, the index goes on in memory.
         """
-        with alone_in(self._home, "reading"):
-            try:
-                self._check()
-                problems = self._refresh(on_games)
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:
-                self._base.close()
-                self._base = self._open_anew()
-                problems = self._refresh(on_games)
-        if self._home != self.folder:
-            problems.append(
-                _("Nothing can be written in {folder}: reviews and puzzles are not kept.", folder=self.folder)
-            )
+        lock = FileLock(self.folder / REVIEWS / ".reading")
+        with contextlib.suppress(OSError):  # nothing can be written there, or locked
+            while not lock.try_acquire():
+                time.sleep(_WAIT_S)
+                yield
+        try:
+            while True:
+                try:
+                    self._check()
+                    problems = yield from self._refreshing(on_games)
+                    break
+                except sqlite3.DatabaseError as error:
+                    if self._place == _MEMORY or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+                        raise
+                    self._base.close()
+                    is_damaged = not isinstance(error, sqlite3.OperationalError)
+                    self._base = self._open_anew() if is_damaged else self._open(_MEMORY)
+        finally:
+            lock.release()
+        if not ((self.folder / REVIEWS).is_dir() and os.access(self.folder / REVIEWS, os.W_OK)):
+            text = later("Nothing can be written in {folder}: reviews and puzzles are not kept.")
+            problems.append(_(text, folder=printable(self.folder)))
         return problems
 
-    def _refresh(self, on_games: Callable[[int], None]) -> list[str]:
-        problems, namer, read = list[str](), OpeningNamer(), 0
-        self._own = set(self.names)
+    def _refreshing(self, on_games: Callable[[int], None]) -> Generator[None, None, list[str]]:
+        problems, namer, read = self.own_names.read(), OpeningNamer(), 0
         found = {}
-        for path in self.folder.glob("[!.]*.pgn"):
+        for path in pgn_files(self.folder):
             with contextlib.suppress(OSError):  # a link to nothing, or a file that has just been deleted
-                if REVIEWED not in path.name:
-                    found[path.name] = path.stat()
-        known = {name: (size, changed) for name, size, changed in self._base.execute(
-            "SELECT name, size, changed FROM files")}  # fmt: skip
-        old = {name for name in known if name not in found or known[name] != _state(found[name])}
-        if old:  # games that these files had may stand in others, too, which have to be looked at again
-            old |= {name for (name,) in self._base.execute("SELECT name FROM files WHERE repeats > 0")}
+                found[os.fsencode(path.name)] = path.stat()
+        known = {name: (size, changed) for name, size, changed in self._base.execute("SELECT * FROM files")}
+        old = [[name] for name in known if name not in found or known[name] != _state(found[name])]
         with self._base:
-            for name in old:
-                self._base.execute("DELETE FROM games WHERE file = ?", [name])
-                self._base.execute("DELETE FROM files WHERE name = ?", [name])
+            self._base.executemany("DELETE FROM places WHERE file = ?", old)
+            self._base.executemany("DELETE FROM files WHERE name = ?", old)
+            if old:
+                self._base.execute("DELETE FROM games WHERE key NOT IN (SELECT key FROM places)")
         for name in sorted(found, key=lambda name: found[name].st_mtime_ns):
-            if name in known and name not in old:
+            if name in known and [name] not in old:
                 continue
+            path, faults = self.folder / os.fsdecode(name), list[str]()
             try:
-                for count in self._read_file(name, found[name].st_size, found[name].st_mtime_ns, namer):
+                for count in self._read_file(name, _state(found[name]), namer, faults):
                     on_games(read + count)
+                    yield
                 read += count
             except DataError as error:
                 problems.append(str(error))
                 if not isinstance(error.__cause__, OSError):  # else it may be readable the next time
-                    self._note_read(name, found[name].st_size, found[name].st_mtime_ns, 0)
+                    self._note_read(name, *_state(found[name]))
+            if faults:
+                one, many = later("{file}: {count} fault, {fault}"), later("{file}: {count} faults, first {fault}")
+                facts = {"file": printable(path.name), "fault": translated(faults[0])}
+                problems.append(several(one, many, len(faults), **facts))
         self._refresh_reviews()
         return problems
 
-    def _read_file(self, name: str, size: int, changed: int, namer: OpeningNamer) -> Iterator[int]:
-        """Take a file's games up, batch by batch; yield how many. It counts as read with the last batch only."""
-        self._note_read(name, -1, -1, 0)
-        count = repeats = 0
-        for count, game in enumerate(find_games(self.folder / name), 1):
-            repeats += 1 - self._take_up(name, game, namer)
-            if count % _BATCH == 0:
+    def _read_file(
+        self, name: bytes, state: tuple[int, int], namer: OpeningNamer, faults: list[str]
+    ) -> Generator[int, None, None]:
+        """Take a file's games up, step by step; yield how many. It counts as read with the last step only."""
+        self._note_read(name, -1, -1)
+        count, begun = 0, time.monotonic()
+        for count, game in enumerate(find_games(self.folder / os.fsdecode(name), faults), 1):
+            self._take_up(name, game, namer)
+            if time.monotonic() > begun + _STEP_S:
                 self._base.commit()
                 yield count
-        self._note_read(name, size, changed, repeats)
+                begun = time.monotonic()
+        self._note_read(name, *state)
         yield count
 
     def _note_read(self, *row: object) -> None:
-        self._base.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row)
+        self._base.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", row)
         self._base.commit()
 
-    def _take_up(self, name: str, game: FoundGame, namer: OpeningNamer) -> int:
-        tags = game.tags
-        opening = tags.get("Opening", "?").strip("?") or ("" if "FEN" in tags else namer.name(game.moves))
-        date = _day(tags.get("UTCDate") or tags.get("Date", ""))
+    def _take_up(self, file: bytes, game: FoundGame, namer: OpeningNamer) -> None:
+        tags, key = game.tags, game.key
+        opening = tags.get("Opening", "?").strip("?") or ("" if game.start else namer.name(game.moves))
+        date = day_of(tags.get("UTCDate") or tags.get("Date", ""))
         date += f" {tags['UTCTime']}" if len(date) == 10 and "UTCTime" in tags else ""
         white, black = tags.get("White", "?"), tags.get("Black", "?")
         if white == black == "?":  # a chapter of a study
             white, black = game_name(tags), ""
-        row = (game.key, name, game.place, date, white, black, tags.get("Result", "*"), opening,
-               tags.get("Termination", ""), len(game.moves) // 2, self._side(white, black),
-               None if "FEN" in tags else game.moves[: 2 * KEPT_PLIES])  # fmt: skip
-        marks = ", ".join("?" * len(row))
-        return self._base.execute(f"INSERT OR IGNORE INTO games VALUES ({marks})", row).rowcount
+        side, moves = self._side(white, black), None if game.start else _before_pass(game.moves)
+        row = (key, date, white, black, tags.get("Result", "*"), opening, tags.get("Termination", ""),
+               len(game.moves) // 2, side, moves)  # fmt: skip
+        self._base.execute(f"INSERT OR IGNORE INTO games VALUES ({', '.join('?' * len(row))})", row)
+        self._base.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)",
+                           (file, game.place, game.end, key, game.digest))  # fmt: skip
 
     def _refresh_reviews(self) -> None:
-        found = {path.stem: path for path in (self.folder / REVIEWS).glob("*.json")}
+        found = {path.stem: path for path in (self.folder / REVIEWS).glob("*.json") if is_key(path.stem)}
         known = dict(self._base.execute("SELECT key, changed FROM reviews"))
         with self._base:
             self._base.executemany("DELETE FROM reviews WHERE key = ?", [[key] for key in known if key not in found])
             for key, path in found.items():
-                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a review that cannot be read
+                with contextlib.suppress(Exception):  # another version or program may have written anything there
                     changed = path.stat().st_mtime_ns
                     if known.get(key) != changed:
-                        facts = json.loads(path.read_text(encoding="utf-8"))["facts"]
-                        row = (key, changed, facts["white"], facts["black"], json.dumps(facts["mistakes"]))
-                        self._base.execute("INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)", row)
+                        self._take_up_review(key, changed, json.loads(path.read_text(encoding="utf-8"))["facts"])
+
+    def _take_up_review(self, key: str, changed: int, facts: Any) -> None:
+        sides = chess.COLOR_NAMES[::-1]  # White first
+        mistakes = {side: [int(count) for count in facts["mistakes"][side]] for side in sides}
+        accuracies = [None if facts[side] is None else float(facts[side]) for side in sides]
+        row = (key, changed, *accuracies, json.dumps(mistakes))
+        self._base.execute("INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)", row)
 
     # ---- one's own names --------------------------------------------------------------------------------------------
 
-    @property
-    def names(self) -> list[str]:
-        """One's own names in games, without regard to capitals; `you` is always one."""
-        try:
-            told = json.loads((self.folder / NAMES).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            told = []
-        return [PERSON.casefold(), *(name for name in told if isinstance(name, str))]
+    def add_name(self, name: str, mine: bool = True) -> None:
+        """Note that a name is one's own, or is not, and find the own side in all games anew. Raises OSError.
 
-    def add_name(self, name: str) -> None:
-        """Remember another own name, and find the own side in all games anew. Raises OSError."""
-        names = [*dict.fromkeys([*self.names[1:], name.strip().casefold()])]
-        write_file(self.folder / NAMES, json.dumps(names))
-        names = self.names
+        Of nobody's name, "", it is only noted that the question was answered.
+        """
+        self.own_names.change(name, mine)
+        names = self.own_names.all
         with self._base:
             self._base.execute(f"UPDATE games SET mine = {_MINE.format(', '.join('?' * len(names)))}", names * 2)
 
+    @property
+    def names(self) -> list[str]:
+        """One's own names, without capitals."""
+        return self.own_names.all
+
     def _side(self, white: str, black: str) -> str | None:
-        return "white" if white.casefold() in self._own else "black" if black.casefold() in self._own else None
+        own = self.own_names.all
+        return "white" if white.casefold() in own else "black" if black.casefold() in own else None
 
-    def likely_names(self, file: str) -> list[str]:
-        """Return the players of most games of a file, if one's own name is none of them."""
-        rows = self._base.execute("SELECT white, black, mine FROM games WHERE file = ?", [file]).fetchall()
-        if any(mine for _, _, mine in rows):
-            return []
-        return [name for name, _ in Counter(name for row in rows for name in row[:2]).most_common(5)]
+    def likely_names(self, file: str = "") -> list[str]:
+        """Return who played most games without an own name: of a file, if it has no other games, or of all."""
+        rule, values = "mine IS NULL", list[Any]()
+        if file:
+            rule, values = "key IN (SELECT key FROM places WHERE file = ?)", [os.fsencode(file)]
+            if self._base.execute(f"SELECT 1 FROM games WHERE {rule} AND mine IS NOT NULL LIMIT 1", values).fetchone():
+                return []
+        each = " UNION ALL ".join(f"SELECT {side} AS name FROM games WHERE {rule}" for side in ("white", "black"))
+        rows = self._base.execute(f"SELECT min(name) FROM ({each}) WHERE name NOT IN ('', '?') GROUP BY folded(name) "
+                                  "ORDER BY count(*) DESC, min(name) LIMIT 5", values * 2)  # fmt: skip
+        return [name for (name,) in rows]
 
-    def has_games_of(self, file: str) -> bool:
-        """Whether a file has games that no other file had before."""
-        return self._base.execute("SELECT 1 FROM games WHERE file = ? LIMIT 1", [file]).fetchone() is not None
+    def count_of(self, file: str) -> tuple[int, int]:
+        """Return how many games a file has, and how many of them stand in no other file in the same words."""
+        rule = "file = ? AND NOT EXISTS (SELECT 1 FROM places other WHERE other.key = places.key AND other.text = "
+        rule += "places.text AND other.file <> places.file)"
+        counts = [self._base.execute(f"SELECT count(*) FROM places WHERE {asked}", [os.fsencode(file)]).fetchone()[0]
+                  for asked in ("file = ?", rule)]  # fmt: skip
+        return counts[0], counts[1]
 
     # ---- what it tells ----------------------------------------------------------------------------------------------
 
     def find(self, wanted: Wanted, offset: int = 0, count: int = PAGE) -> tuple[list[dict[str, Any]], int]:
-        """Return a part of the games, latest first, and how many there are in all."""
+        """Return a part of the games, latest first, and how many there are in all.
+
+        With each come its file, the digest of its text there, and how many copies of the game there are.
+        """
         rule, values = wanted.condition()
         rows = self._base.execute(
             f"SELECT {', '.join(_COLUMNS).replace('date', _DAY)} FROM games LEFT JOIN reviews USING (key) WHERE {rule} "
-            "ORDER BY date DESC, place DESC LIMIT ? OFFSET ?",
+            "ORDER BY date DESC, games.rowid DESC LIMIT ? OFFSET ?",
             [*values, count, offset],
         )
         games = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        for game in games:
+            file, _begin, _end, text, copies = self._copies(game["key"])
+            game |= {"file": printable(os.fsdecode(file)), "text": text, "copies": copies}
         return games, int(self._base.execute(f"SELECT count(*) FROM games WHERE {rule}", values).fetchone()[0])
 
     def progress(self) -> list[dict[str, Any]]:
         """One's own reviewed games, oldest first: date, accuracy, and mistakes in opening, middlegame, endgame."""
         rows = self._base.execute(
             f"SELECT {_DAY}, mine, accuracy_white, accuracy_black, mistakes FROM games JOIN reviews USING (key) "
-            "WHERE mine IS NOT NULL ORDER BY date, place"
+            "WHERE mine IS NOT NULL ORDER BY date, games.rowid"
         )
         return [
             {"date": date, "accuracy": white if mine == "white" else black, "mistakes": json.loads(mistakes)[mine]}
@@ -330,7 +330,7 @@ class GameIndex:
         """Return the keys of one's own games that have no review, latest first."""
         rows = self._base.execute(
             "SELECT key FROM games LEFT JOIN reviews USING (key) WHERE mine IS NOT NULL AND reviews.key IS NULL "
-            "AND plies > 0 ORDER BY date DESC, place DESC"
+            "AND plies > 0 ORDER BY date DESC, games.rowid DESC"
         )
         return [key for (key,) in rows]
 
@@ -341,81 +341,91 @@ class GameIndex:
 
     def game(self, key: str) -> chess.pgn.Game:
         """Return a game from its file. Raises DataError where that has changed meanwhile, or has no such game."""
-        path, place = self._place(key)
+        file, place, *_rest = self._copies(key)
+        path = self.folder / os.fsdecode(file)
         game = read_at(path, place)
         if game_key(game) != key:
-            raise DataError(_("{path} has changed; open My games again", path=path))
+            raise DataError(_("{path} has changed; open My games again", path=printable(path)))
         return game
 
-    def delete(self, key: str) -> None:
-        """Remove a game from all files that have it, and its review. Raises DataError."""
-        self.game(key)
-        path, place = self._place(key)
-        self.review_file(key).unlink(missing_ok=True)
-        self._remove_at(path, place)
-        with self._base:
-            self._base.execute("DELETE FROM games WHERE key = ?", [key])
-        for (name,) in self._base.execute("SELECT name FROM files WHERE repeats > 0").fetchall():
-            path = self.folder / name
-            places = [game.place for game in find_games(path) if game.key == key] if path.exists() else []
-            for place in reversed(places):
-                self._remove_at(path, place)
+    def delete(self, key: str, text: str = "") -> str:
+        """Remove a game from its file, if its text there is the one with this digest ("": as the index knows it).
 
-    def _remove_at(self, path: Path, place: int) -> None:
-        gone = remove_at(path, place)
-        with self._base:
-            self._base.execute(
-                "UPDATE games SET place = place - ? WHERE file = ? AND place > ?", [gone, path.name, place]
-            )
-            if path.exists():
-                self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
-                                   [*_state(path.stat()), path.name])  # fmt: skip
+        Its review goes with its last copy. Returns a sentence on the copies that stay, "" where none does. Raises
+        DataError.
+        """
+        file, place, end, known, copies = self._copies(key, text)
+        path = self.folder / os.fsdecode(file)
+        with owning(self.folder):
+            is_current = self._base.execute("SELECT size, changed FROM files WHERE name = ?", [file]).fetchone() == (
+                _state(path.stat()) if path.exists() else None)  # fmt: skip
+            remove_text(path, place, end, known)
+            if copies == 1:
+                for left in (self.folder / REVIEWS).glob(f"{key}.*"):  # the review, and the wish for one
+                    left.unlink(missing_ok=True)
+            with self._base:
+                self._base.execute("DELETE FROM places WHERE file = ? AND place = ?", [file, place])
+                moved = f"UPDATE places SET place = place - {end - place}, end = end - {end - place}"
+                self._base.execute(f"{moved} WHERE file = ? AND place > ?", [file, place])
+                self._base.execute("DELETE FROM games WHERE key = ? AND key NOT IN (SELECT key FROM places)", [key])
+                if is_current and path.exists():
+                    self._base.execute("UPDATE files SET size = ?, changed = ? WHERE name = ?",
+                                       [*_state(path.stat()), file])  # fmt: skip
+        if copies == 1:
+            return ""
+        file = self._copies(key)[0]
+        return several("{count} equal game stays, in {file}.", "{count} equal games stay, one of them in {file}.",
+                       copies - 1, file=printable(os.fsdecode(file)))  # fmt: skip
 
-    def review_file(self, key: str) -> Path:
-        """Where the review of a game is."""
-        return self.folder / REVIEWS / f"{key}.json"
-
-    def _place(self, key: str) -> tuple[Path, int]:
-        row = self._base.execute("SELECT file, place FROM games WHERE key = ?", [key]).fetchone()
-        if row is None:
+    def _copies(self, key: str, text: str = "") -> tuple[bytes, int, int, str, int]:
+        """(file, place, end, digest) of the copy of a game with most in it, or of the one with this digest; copies."""
+        rows = self._base.execute(
+            "SELECT file, place, end, text FROM places WHERE key = ? ORDER BY end - place DESC, file, place", [key]
+        ).fetchall()
+        found = next((row for row in rows if text in ("", row[3])), None)
+        if found is None:
             raise DataError(_("that game is not in the list any more"))
-        return self.folder / row[0], row[1]
+        return *found, len(rows)
 
 
-def _home(folder: Path) -> Path:
-    """Return the folder that the index is in: another one where nothing can be written. Raises OSError."""
+def finish(steps: Generator[object, None, Answer]) -> Answer:
+    """Do all steps; return what they return."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(Answer, end.value)
+
+
+def can_lock(folder: Path) -> bool:
+    """Whether SQLite can keep others out of a file in a folder. Asked of a new file, it answers at once."""
+    probe = aside(folder / INDEX, "tmp")
     try:
-        (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        if not folder.is_dir():
-            raise
-    return _temporary(folder)
+        with contextlib.closing(sqlite3.connect(probe, timeout=0.0, isolation_level=None)) as base:
+            base.execute("BEGIN IMMEDIATE")
+            _begin_anew(base)
+            base.execute("ROLLBACK")
+    except sqlite3.Error:
+        return False
+    finally:
+        for left in folder.glob(f"{probe.name}*"):
+            left.unlink(missing_ok=True)
+    return True
 
 
-@functools.cache
-def _temporary(folder: Path) -> Path:
-    """Return a folder in a folder's place, as long as the program runs."""
-    made = Path(tempfile.mkdtemp(prefix="aino-index-"))
-    (made / REVIEWS).mkdir()
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
+def _begin_anew(base: sqlite3.Connection) -> None:
+    for kind, name in base.execute("SELECT type, name FROM sqlite_master WHERE type <> 'index'").fetchall():
+        if not name.startswith("sqlite_"):
+            base.execute(f'DROP {kind} IF EXISTS "{name}"')
+    for command in filter(str.strip, _TABLES.split(";")):
+        base.execute(command)
+    base.execute(f"PRAGMA user_version = {_VERSION}")
 
 
-def _day(date: str) -> str:
-    """Return a PGN's date as far as it is known, to be sorted: 2025.03.01, 2025.03, 2025, or nothing.
-
-    Other programs also write 2025-3-1 and 01.03.2025.
-    """
-    parts = [int(part) for part in re.findall(r"\d+", date[:20])]
-    year = next((at for at, part in enumerate(parts) if part > 31), None)
-    if year is None:
-        return ""
-    rest = parts[year + 1 :] if year == 0 else parts[:year][::-1]
-    if rest[:1] > [12]:  # a month stands before its day
-        rest = rest[1::-1]
-    return ".".join([f"{parts[year]:04}", *(f"{part:02}" for part in rest[:2] if part)])
+def _before_pass(moves: bytes) -> bytes:
+    """Return the moves that the explorer keeps: none behind a pass, whose code is 0."""
+    codes = (moves[at : at + 2] for at in range(0, min(len(moves), 2 * KEPT_PLIES), 2))
+    return b"".join(itertools.takewhile(b"\0\0".__ne__, codes))
 
 
 def _state(stat: Any) -> tuple[int, int]:

@@ -19,9 +19,8 @@ from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BAD, BRILLIANT, GREAT
 from uci.annotate.review import GameReview, MoveReview
+from uci.game.game_file import REVIEWS, owning
 from uci.language import _
-from uci.library.game_files import game_key
-from uci.library.index import REVIEWS
 from uci.library.puzzles import puzzles_of
 from uci.terminal.reading import read_text_games
 from uci.terminal.verdict import Verdict
@@ -44,14 +43,19 @@ class KeptReview:
         section = game_section(self.review, 1, game_text(add_comments(self.review, how)), self.reader)
         return render_game_page(_("Review of the game"), [section], how, nonce)
 
-    def write(self, folder: Path) -> None:
-        """Keep it in a folder of games, with what their list shows and its puzzles. Raises OSError."""
+    def write(self, wish: Path) -> None:
+        """Keep it beside the file that wishes for it, with what a list shows and its puzzles, in place of that file.
+
+        Where the wish is gone, because the game was deleted meanwhile, nothing is kept. Raises OSError.
+        """
         kept = {"game": game_text(self.review.game), "start": asdict(self.review.start), "side": self.review.side,
                 "moves": list(map(_pack, self.review.moves)), "evaluator": self.evaluator, "reader": self.reader,
                 "nodes": self.limits.nodes, "movetime_ms": self.limits.movetime_ms,
                 "facts": review_facts(self.review), "puzzles": puzzles_of(self.review, self.reader)}  # fmt: skip
-        (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
-        write_file(folder / REVIEWS / f"{game_key(self.review.game)}.json", json.dumps(kept))
+        with owning(wish.parents[1]):
+            if wish.exists():
+                write_file(wish.with_suffix(".json"), json.dumps(kept))
+                wish.unlink()
 
     @classmethod
     def read(cls, folder: Path, key: str) -> KeptReview:
@@ -66,7 +70,7 @@ class KeptReview:
             review = GameReview(game, _verdict(kept["start"]), moves, kept["side"])
             limits = Limits(nodes=kept["nodes"], movetime_ms=kept["movetime_ms"])
             return cls(review, kept["evaluator"], limits, kept["reader"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:
             raise DataError(_("there is no review of this game: {error}", error=error)) from error
 
 

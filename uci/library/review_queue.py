@@ -1,33 +1,38 @@
 """Reviews of one's own games in the background, one after the other; what is wanted survives the page and the program.
 
-A wish is an empty file beside the reviews, and goes when the review is there. So a killed program goes on where it was.
+A wish is an empty file beside the reviews. A review is written only while its wish stands, which goes with the game.
+So a killed program goes on where it was, and no review comes back that was deleted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import AinoError
+from engine.native.locks import FileLock
 from engine.search.job import SearchInterrupted, SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.comments import mend_result
 from uci.annotate.review import review_game
-from uci.library.index import REVIEWS, GameIndex, alone_in
+from uci.game.game_file import REVIEWS, owning
+from uci.library.game_files import is_key
 from uci.library.kept_reviews import KeptReview
+from uci.library.worker import GamesWorker, failure
 
 if TYPE_CHECKING:
     from engine.player import Engine
 
 WISH = ".wanted"
+BEGUN = ".begun"  # in its place where the board reviews a game
 _POLL_S = 0.05  # while the engine at the board thinks, the reviews look again after this time
+_WAIT_S = 0.5  # between two looks whether another program has done its reviews
 
 
 class BackgroundReviews:
@@ -38,42 +43,40 @@ class BackgroundReviews:
 
     def __init__(
         self,
-        folder: Path,
+        worker: GamesWorker,
         load: Callable[[], Engine],
         limits: Limits,
         tell: Callable[[], None] = lambda: None,
         is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._folder, self._load, self._tell, self._is_busy, self._limits = folder, load, tell, is_busy, limits
+        self._worker, self._load, self._tell, self._is_busy, self._limits = worker, load, tell, is_busy, limits
+        self._place = worker.folder / REVIEWS
         self._job: SearchJob[None] | None = None
-        self._lock = threading.Lock()
         self._running, self._share = "", 0.0
         self.problem = ""  # of the latest review that failed
 
     @property
     def state(self) -> dict[str, Any]:
         """The key of the game that is being reviewed, the share of it that is done, and the games that are left."""
-        place = self._folder / REVIEWS
-        left = sum(name.endswith(WISH) for name in os.listdir(place)) if place.is_dir() else 0
+        left = len(self._wishes())
         return {"running": self._running, "share": self._share, "left": left, "problem": self.problem}
 
     def add(self, keys: Iterable[str]) -> None:
         """Wish for reviews. Raises OSError where the wish cannot be kept."""
-        (self._folder / REVIEWS).mkdir(parents=True, exist_ok=True)
         for key in keys:
-            (self._folder / REVIEWS / f"{key}{WISH}").touch()
+            (self._place / f"{key}{WISH}").touch()
         self.begin()
 
     def begin(self) -> None:
         """Start to work, if anything is wished for and nothing runs."""
-        with self._lock:
-            if self._wishes() and (self._job is None or self._job.done()):
-                self._job = SearchJob[None]().start(self._work)
+        if self._wishes() and (self._job is None or self._job.done()):
+            self._job = SearchJob[None]().start(self._work)
 
     def forget(self) -> None:
         """Drop all wishes, and the review that runs."""
-        for path in self._wishes():
-            path.unlink(missing_ok=True)
+        with owning(self._worker.folder):
+            for path in self._wishes():
+                path.unlink(missing_ok=True)
         self.stop()
 
     def stop(self) -> None:
@@ -83,33 +86,38 @@ class BackgroundReviews:
 
     def _wishes(self) -> list[Path]:
         found = list[tuple[int, Path]]()
-        for path in (self._folder / REVIEWS).glob(f"*{WISH}"):
+        for path in self._place.glob(f"*{WISH}"):
             with contextlib.suppress(FileNotFoundError):  # that review has just become ready
-                found.append((path.stat().st_mtime_ns, path))
+                if is_key(path.stem):
+                    found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found)]
 
     def _work(self, job: SearchJob[None]) -> None:
-        def waits() -> None:  # another program reviews the same games
-            self._tell()
-            if job.stopped:
-                raise KeyboardInterrupt
-
+        lock = FileLock(self._place / ".reviewing")
         try:
-            with alone_in(self._folder, "reviewing", waits):
-                if self._wishes():
-                    self._review_all(job)
-        except (KeyboardInterrupt, AinoError, OSError) as error:
-            self.problem = str(error)
-        self._running, self._share = "", 0.0
-        self._tell()
+            while not lock.try_acquire():  # another program reviews the same games
+                self._tell()
+                if job.stopped:
+                    return
+                time.sleep(_WAIT_S)
+            if self._wishes():
+                self._review_all(job)
+        except (KeyboardInterrupt, CancelledError):  # of a review that was stopped
+            pass
+        except Exception as error:  # noqa: BLE001 - no review may end without a word
+            self.problem = failure(error)
+        finally:
+            lock.release()
+            self._running, self._share = "", 0.0
+            self._tell()
 
     def _review_all(self, job: SearchJob[None]) -> None:
-        with contextlib.closing(GameIndex(self._folder)) as index, self._load() as engine:
+        with self._load() as engine:
             engine.set_options(replace(engine.options, analyse_mode=True, limit_strength=False, threads=1))
             while not job.stopped and (wishes := self._wishes()):
-                self._review(engine, index, wishes[0], job)
+                self._review(engine, wishes[0], job)
 
-    def _review(self, engine: Engine, index: GameIndex, wish: Path, job: SearchJob[None]) -> None:
+    def _review(self, engine: Engine, wish: Path, job: SearchJob[None]) -> None:
         key = wish.name.removesuffix(WISH)
         self._running, self._share = key, 0.0
 
@@ -126,10 +134,12 @@ class BackgroundReviews:
             self._tell()
 
         try:
-            review = review_game(engine, index.game(key), self._limits, on_ply, search=search)
+            game, side = self._worker.call(lambda index: (index.game(key), index.side(key))).result()
+            review = review_game(engine, game, self._limits, on_ply, search=search)
             mend_result(review.game)
-            KeptReview(review, engine.evaluator.name, self._limits, index.side(key)).write(self._folder)
+            kept = KeptReview(review, engine.evaluator.name, self._limits, side)
+            self._worker.call(lambda index: kept.write(wish)).result()
         except AinoError as error:  # a game that is gone or cannot be reviewed must not stop the others
             self.problem = str(error)
-        wish.unlink(missing_ok=True)
+            wish.unlink(missing_ok=True)
         self._tell()

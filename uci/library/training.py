@@ -10,14 +10,20 @@ import itertools
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import chess
+
+from engine.board.fen import parse_fen
 from engine.errors import DataError
+from engine.files.text import printable
+from uci.game.game_file import REVIEWS
 from uci.language import _, counted, later, several
+from uci.library.game_files import is_key
 from uci.library.glicko import Rating
-from uci.library.index import REVIEWS
+from uci.library.index import can_lock, finish
 from uci.library.puzzles import SET, Puzzle, read_lichess, read_set
 
 BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)  # days until a puzzle of each box comes back; Leitner's idea, days set by hand
@@ -25,6 +31,8 @@ _DAY_S = 86_400.0
 # A puzzle that would wait longer than its box does was answered while the clock was ahead.
 _WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(BOXES_DAYS))
 _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
+_PUZZLE = "key, fen, moves, source, rating, deviation, volatility, box, due"
+_PERSON = "rating, deviation, volatility, streak, longest"
 _BATCH = 1000  # puzzles taken up at a time
 _NEAR = 150.0  # rating points between oneself and a new puzzle
 _TABLES = """
@@ -57,16 +65,22 @@ class Standing:
 
 
 class Trainer:
-    """The puzzles of a folder of games; `now` tells seconds since 1970. Raises DataError where it cannot be used."""
+    """The puzzles of a folder of games; `now` tells seconds since 1970.
+
+    Where its file cannot be used, it is left as it is, and what is trained is not kept: `problem` says why.
+    """
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
-        self._folder, self._now = folder, now
+        self._folder, self._now, self.problem = folder, now, ""
+        path = folder / "puzzles.sqlite"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._base = sqlite3.connect(folder / "puzzles.sqlite", timeout=30.0)
-            self._base.executescript(_TABLES)
-        except (OSError, sqlite3.Error) as error:
-            raise DataError(f"{folder / 'puzzles.sqlite'}: {error}") from error
+            if not can_lock(folder):
+                raise OSError(_("nothing can be written or locked there"))
+            self._base = _opened(str(path))
+        except (OSError, sqlite3.Error, DataError) as error:
+            self.problem = _("Puzzles are not kept: {path}: {error}", path=printable(path), error=error)
+            self._base = _opened(":memory:")
 
     def close(self) -> None:
         """End the connection."""
@@ -84,10 +98,11 @@ class Trainer:
             return self._base.total_changes - before
 
     def add_file(self, path: Path, name: str) -> str:
-        """Take up the puzzles of a file that is called so; return a sentence on it. Raises DataError where it has none.
+        """Take up the puzzles of a file that is called so; return a sentence on it. Raises DataError without one."""
+        return finish(self.adding(path, name))
 
-        It is done bit by bit, so that puzzles can be answered meanwhile.
-        """
+    def adding(self, path: Path, name: str) -> Generator[None, None, str]:
+        """Do what `add_file` does bit by bit, so that puzzles can be answered meanwhile."""
         read = new = skipped = 0
         fault = ""
 
@@ -98,6 +113,7 @@ class Trainer:
         puzzles = read_lichess(path, on_fault=skip)
         while some := list(itertools.islice(puzzles, _BATCH)):
             read, new = read + len(some), new + self.add(some)
+            yield
         if not read:
             told = _("{name}: no puzzle in Lichess's format", name=name)
             raise DataError(told + (f" ({fault})" if fault else ""))
@@ -112,10 +128,11 @@ class Trainer:
         known = {name for (name,) in self._base.execute("SELECT review FROM drawn")}
         if SET not in known:
             self.add(read_set())
-        new = {path.stem: path for path in (self._folder / REVIEWS).glob("*.json") if path.stem not in known}
+        new = {path.stem: path for path in (self._folder / REVIEWS).glob("*.json")
+               if is_key(path.stem) and path.stem not in known}  # fmt: skip
         count = self.add(puzzle for path in new.values() for puzzle in _kept_puzzles(path))
         with self._base:
-            self._base.executemany("INSERT OR IGNORE INTO drawn VALUES (?)", [[name] for name in [*new, SET]])
+            self._base.executemany("INSERT OR IGNORE INTO drawn (review) VALUES (?)", [[name] for name in [*new, SET]])
         return count
 
     def next(self, last: str = "") -> Puzzle | None:
@@ -137,34 +154,52 @@ class Trainer:
 
     def answer(self, puzzle: Puzzle, solved: bool) -> Standing:
         """Note whether a puzzle was solved at the first try; it is kept before this returns."""
-        standing = self.standing
-        row = self._base.execute(
-            "SELECT rating, deviation, volatility, box FROM puzzles WHERE key = ?", [puzzle.key]
-        ).fetchone()
-        other, box = Rating(*row[:3]), min(row[3] + 1, len(BOXES_DAYS) - 1) if solved else 0
-        mine, theirs = standing.rating.after(solved, other), other.after(not solved, standing.rating)
-        streak = standing.streak + 1 if solved else 0
         with self._base:
+            self._base.execute("BEGIN IMMEDIATE")  # another program may train, too
+            standing = self.standing
+            row = self._base.execute(
+                "SELECT rating, deviation, volatility, box FROM puzzles WHERE key = ?", [puzzle.key]
+            ).fetchone()
+            other, box = Rating(*row[:3]), min(row[3] + 1, len(BOXES_DAYS) - 1) if solved else 0
+            mine, theirs = standing.rating.after(solved, other), other.after(not solved, standing.rating)
+            streak = standing.streak + 1 if solved else 0
             self._base.execute(
                 "UPDATE puzzles SET rating = ?, deviation = ?, volatility = ?, box = ?, due = ? WHERE key = ?",
                 [theirs.points, theirs.deviation, theirs.volatility, box, self._now() + _DAY_S * BOXES_DAYS[box],
                  puzzle.key],
             )  # fmt: skip
             self._base.execute("DELETE FROM person")
-            self._base.execute("INSERT INTO person VALUES (?, ?, ?, ?, ?)", [
+            self._base.execute(f"INSERT INTO person ({_PERSON}) VALUES (?, ?, ?, ?, ?)", [
                 mine.points, mine.deviation, mine.volatility, streak, max(streak, standing.longest)])  # fmt: skip
         return self.standing
 
     @property
     def standing(self) -> Standing:
         """How one stands."""
-        row = self._base.execute("SELECT * FROM person").fetchone() or (*Rating().__dict__.values(), 0, 0)
+        row = self._base.execute(f"SELECT {_PERSON} FROM person").fetchone() or (*Rating().__dict__.values(), 0, 0)
         due = self._base.execute(f"SELECT count(*) FROM puzzles WHERE {_DUE}", [self._now()] * 2).fetchone()[0]
         total = self._base.execute("SELECT count(*) FROM puzzles").fetchone()[0]
         return Standing(Rating(*row[:3]), row[3], row[4], due, total)
 
 
+def _opened(path: str) -> sqlite3.Connection:
+    """Open a file of puzzles, or begin one. Raises DataError or sqlite3.Error where it is another version's."""
+    base = sqlite3.connect(path, timeout=30.0)
+    try:
+        base.executescript(_TABLES)
+        for table, columns in (("puzzles", _PUZZLE), ("drawn", "review"), ("person", _PERSON)):
+            row = base.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone() or ()
+        if not all(isinstance(value, float | int) for value in row):
+            raise DataError(f"person: {row}")
+    except BaseException:
+        base.close()
+        raise
+    return base
+
+
 def _kept_puzzles(path: Path) -> Iterator[Puzzle]:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a review that cannot be read has none
+    with contextlib.suppress(Exception):  # a review that cannot be read has none
         for kept in json.loads(path.read_text(encoding="utf-8"))["puzzles"]:
-            yield Puzzle(kept["fen"], tuple(kept["moves"]))
+            board, moves = parse_fen(kept["fen"]), [chess.Move.from_uci(move) for move in kept["moves"]]
+            if moves and board.is_legal(moves[0]):
+                yield Puzzle(kept["fen"], tuple(kept["moves"]))

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from engine.errors import CompilerError, StillCompilingError
+from engine.errors import CompilerError, StillCompilingError, message
 from engine.evaluation.own import STAND_IN
 from engine.native import jit
 from engine.options import EngineOptions
@@ -48,15 +48,14 @@ class LoadingProgress(NamedTuple):
         """The part done, 0 to 1; None where it is unknown."""
         return None if self.is_late else self.done / self.total
 
-    @property
-    def steps(self) -> str:
-        return f"{self.done} of {self.total}{', longer than estimated' if self.is_late else ''}"
-
     def __str__(self) -> str:
-        if self.problem or self.share is None:
-            return self.problem or f"compiling {self.steps}"
-        left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
-        return f"compiling {self.steps}, {self.share:.0%}{left}"
+        if self.problem:
+            return self.problem
+        told = ["compiling {done} of {total}"]
+        told += ["longer than estimated"] if self.is_late else ["{share}"]
+        told += ["{seconds} s left"] if self.share is not None and self.seconds_left is not None else []
+        values = {"share": f"{self.share or 0:.0%}", "seconds": f"{self.seconds_left or 0:.0f}"}
+        return message(", ".join(told), done=self.done, total=self.total, **values)
 
 
 def place_of(options: EngineOptions, needed: str) -> Place | None:

@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _solve(arguments: argparse.Namespace) -> int:
     console = make_console()
     with contextlib.closing(Trainer(games_folder())) as trainer:
+        if trainer.problem:
+            say(console, trainer.problem)
         if arguments.file is not None:
             with waiting(console, _("Reading {file}", file=arguments.file)):
                 says = trainer.add_file(arguments.file, str(arguments.file))

@@ -7,13 +7,10 @@ review replaces them and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import chess
 import chess.pgn
-
-from engine.board.notation import move_number
 
 REVIEW_MARK = "[%aino"
 _MARK = re.compile(r"\[%aino (\d{1,4})( evals|(?: \d{1,3})*)\]")
@@ -38,12 +35,25 @@ def with_review(comment: str, words: str, facts: str = "") -> str:
 
 def without_review(comment: str) -> tuple[str, str | None]:
     """Return a comment without a review's words, and the facts of its mark; None without one."""
+    before, review, behind, facts = _parts(comment)
+    return f"{before} {behind.strip()}".strip() if review else comment, facts
+
+
+def with_author_text(comment: str, text: str) -> str:
+    """Return a comment with other words of its author. Commands for programs and a review's words stay."""
+    before, review, behind, _ = _parts(comment)
+    plain = text.replace("{", "(").replace("}", ")")  # a comment ends with the first brace
+    return " ".join(filter(None, map(str.strip, (plain, *_COMMAND.findall(f"{before} {behind}"), review))))
+
+
+def _parts(comment: str) -> tuple[str, str, str, str | None]:
+    """Return what stands before a review's words, these with their mark, what stands behind, and the mark's facts."""
     found = _MARK.search(comment)
     if found is None:
-        return comment, None
+        return comment, "", "", None
     words, count = comment[: found.start()], int(found[1])
     rest = words.rsplit(None, count)[0] if len(words.split()) > count else ""
-    return f"{rest} {comment[found.end() :].strip()}".strip(), found[2].strip()
+    return rest, comment[len(rest) : found.end()], comment[found.end() :], found[2].strip()
 
 
 def is_of_review(variation: chess.pgn.GameNode) -> bool:
@@ -56,47 +66,16 @@ def author_text(comment: str) -> str:
     return _COMMAND.sub("", without_review(comment)[0]).strip()
 
 
+def notes_at(node: chess.pgn.GameNode) -> str:
+    """Return what the author wrote before a move of a variation and behind it."""
+    return " ".join(filter(None, map(author_text, (node.starting_comment, node.comment))))
+
+
 def drawn_by(node: chess.pgn.GameNode) -> list[tuple[chess.Square, chess.Square, str]]:
     """Return the arrows of a node as (from, to, colour); a circle goes from a square to itself."""
-    return [(arrow.tail, arrow.head, arrow.color) for arrow in node.arrows()]
+    return [(arrow.tail, arrow.head, arrow.color) for arrow in node.arrows()] if node.comment else []
 
 
-def author_lines(
-    node: chess.pgn.GameNode, before: Sequence[chess.pgn.ChildNode] = ()
-) -> Iterator[list[chess.pgn.ChildNode]]:
-    """Yield the author's alternatives to the main move of a node, each from the node on, with theirs behind each.
-
-    `before` are the moves that lead to the node from where the lines begin.
-    """
-    for variation in node.variations[1:]:
-        if not is_of_review(variation):
-            line = [*before, variation, *variation.mainline()]
-            yield line
-            for at in range(len(before), len(line)):
-                yield from author_lines(line[at], line[: at + 1])
-
-
-def notes_of(game: chess.pgn.Game) -> list[dict[str, Any]]:
-    """For the start and each move of the main line: the author's words, arrows, and alternatives to the next move.
-
-    Each has those keys only for which there is something.
-    """
-    found = []
-    for node in (game, *game.mainline()):
-        lines, told = [], set()
-        for line in author_lines(node):
-            new = [one for one in line if one not in told]
-            told.update(new)
-            lines.append(
-                {
-                    "moves": list(map(_move, line)),
-                    "note": " ".join(filter(None, (author_text(one.comment) for one in new))),
-                }
-            )
-        notes = {"note": author_text(node.comment), "drawn": drawn_by(node), "alternatives": lines}
-        found.append({name: value for name, value in notes.items() if value})
-    return found
-
-
-def _move(node: chess.pgn.ChildNode) -> dict[str, str]:
-    return {"uci": node.uci(), "san": node.san(), "number": move_number(node.parent.board())}
+def author_lines(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:
+    """Return the first moves of the author's alternatives to the main move of a node."""
+    return [variation for variation in node.variations[1:] if not is_of_review(variation)]

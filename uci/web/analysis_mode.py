@@ -11,7 +11,9 @@ from uci.game.timed_game import Setup
 from uci.language import _, translated
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession
+from uci.web.shelf import Shelf
 from uci.web.snapshot import legal, lines_of, verdict_at_end
+from uci.web.table import Table
 
 _FIRST_LOOK = Limits(movetime_ms=150)  # the first lines of an analysis come after this; later ones each second
 
@@ -23,9 +25,9 @@ def analyse(session: BoardSession, on: bool) -> None:
     session.changed()
 
 
-def look(session: BoardSession, variation: bool, ply: int) -> None:
+def look(session: BoardSession, node: int) -> None:
     if session.table.is_analysing:
-        session.table.look(variation, ply)
+        session.table.look(session.table.tree.node(node))
         session.changed()
 
 
@@ -43,11 +45,26 @@ def explore(session: BoardSession, moves: list[str]) -> None:
 
 def explore_games(session: BoardSession, side: str) -> None:
     if session.shelf is not None:
-        session.shelf.explore(session.table.shown, side)
+        session.shelf.ask(Shelf.explore, board=session.table.shown.copy(), side=side)
 
 
-def drop_variation(session: BoardSession) -> None:
-    session.table.drop_variation()
+def promote(session: BoardSession, node: int) -> None:
+    session.table.promote(session.table.tree.node(node))
+    session.changed()
+
+
+def delete(session: BoardSession, node: int) -> None:
+    session.table.delete(session.table.tree.node(node))
+    session.changed()
+
+
+def comment(session: BoardSession, node: int, text: str) -> None:
+    session.table.comment(session.table.tree.node(node), text)
+    session.changed()
+
+
+def set_glyph(session: BoardSession, node: int, glyph: int) -> None:
+    session.table.mark(session.table.tree.node(node), glyph)
     session.changed()
 
 
@@ -58,18 +75,26 @@ def lines(session: BoardSession, on: bool, count: int) -> None:
 
 def position(session: BoardSession, fen: str) -> None:
     board, notes = chosen_position(fen, session.table.shown)
-    session.replace_table(Setup(board, None), *notes)
+    session.replace_table(Table(Setup(board, None)), *notes)
 
 
 def load(session: BoardSession, text: str, game: int) -> None:
-    setup, names, fault = loaded_game(text, game)
-    session.replace_table(setup)
-    session.table.look(False, 0)
-    session.changed()
-    if fault:
-        session.say(_("the PGN has a fault: {fault}", fault=translated(fault)), "error")
-    if len(names) > 1:
-        session.tell({"do": "games", "names": names, "game": game})
+    """Read a PGN on a thread: games with a thousand variations take a second."""
+
+    def read() -> tuple[Table, list[str], str]:
+        setup, names, fault = loaded_game(text, game)
+        return Table(setup), names, fault
+
+    def show(found: tuple[Table, list[str], str]) -> None:
+        table, names, fault = found
+        table.look(table.tree.game)
+        session.replace_table(table)
+        if fault:
+            session.say(_("the PGN has a fault: {fault}", fault=translated(fault)), "error")
+        if len(names) > 1:
+            session.tell({"do": "games", "names": names, "game": game})
+
+    session.work(read, show)
 
 
 # ---- Aino's part ------------------------------------------------------------------------------------------------

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import chess
 import chess.pgn
 
 from engine.errors import AinoError, DataError
 from engine.options import EngineOptions
+from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from uci.game.timed_game import Setup
 from uci.language import translated
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _REVIEW = Limits(nodes=20_000)
 
 Tell = Callable[[dict[str, Any]], None]
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Services:
     """What a session works with."""
 
     engine: BoardEngine
-    save: Callable[[chess.pgn.Game], str]  # returns a sentence that says where the game is; raises DataError
+    # Saves a game, in place of what was saved of it before, or an analysis; returns a sentence that says where it is.
+    # Raises DataError.
+    save: Callable[[chess.pgn.Game, chess.pgn.Game | None, bool], str]
     review_limits: Limits = _REVIEW
     games: Path | None = None  # the folder of one's own games
     load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
@@ -70,14 +74,17 @@ class BoardSession:
         self.engine = services.engine
         self.tell = tell
         self.go_on: Callable[[], None] = self.set_flag_timer  # sets the engine to what the table asks for
-        self.table = self._lay(setup)
+        self.on_idle: Callable[[], None] = lambda: None  # called when the work on a thread is done
+        self.table = self._lay(Table(setup))
         self.shows_lines, self.line_count = True, 3
         self.review = Review()
         self.hinted: dict[str, Any] | None = None  # the latest hint
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
         self._flag: asyncio.TimerHandle | None = None
-        self._is_saved = False
+        self._latest_save = SearchJob[str]()
         self._saved = ""  # where the game is that was saved last, or why it could not be saved
+        self._is_known = False  # whether the page has the moves of this table
+        self.is_working = False  # whether a thread works on a request, and the others wait
         self.shelf = self._make_shelf()
 
     def _make_shelf(self) -> Shelf | None:
@@ -85,29 +92,34 @@ class BoardSession:
         if games is None or load is None:
             return None
         limits = self.services.review_limits
-        tell, lay = partial(self._from_thread, self.tell), partial(self._from_thread, self.replace_table)
+        tell = partial(self._from_thread, self.tell)
+        lay = lambda setup: self._from_thread(self.replace_table, Table(setup))  # noqa: E731
         return Shelf(games, load, tell, lay, lambda: self.table.is_engine_turn, limits)
 
     def arrive(self) -> None:
         """Take note that a page has come to the board."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._is_known = asyncio.get_running_loop(), False
         if self.shelf is not None:
             self.shelf.arrive()
 
     def close(self) -> str | None:
-        """End the engine's work and save a game that is not saved; return where it is."""
+        """End the engine's work and save what is not saved; return where it is."""
         self.review = Review()
         self.engine.stop()
         if self.shelf is not None:
             self.shelf.close()
-        return self.save()
+        saving = self._begin_save()
+        self._latest_save.join()
+        return saving.result() if saving is not None else None
 
     # ---- the page ---------------------------------------------------------------------------------------------------
 
     def tell_state(self) -> None:
-        """Everything that a page shows but hints, which the page forgets with the position, and lines that follow."""
+        """All that a page shows but hints, which it forgets with the position, lines that follow, and moves it has."""
         shown = {"on": self.shows_lines, "count": self.line_count}
-        self.tell({**snapshot(self.table), "review": self.review.message(), "shows": shown, "saved": self._saved})
+        state = snapshot(self.table, is_new=not self._is_known)
+        self._is_known = True
+        self.tell({**state, "review": self.review.message(), "shows": shown, "saved": self._saved})
 
     def _from_thread(self, act: Callable[[Any], None], given: Any) -> None:
         if not self._loop.is_closed():
@@ -119,46 +131,78 @@ class BoardSession:
 
     def changed(self) -> None:
         """Tell the new state and set the engine to the work that it asks for."""
-        if self.table.end is not None and self.table.is_game:
-            self.save()
+        if self.table.end is not None:
+            self._save()
         self.tell_state()
         self.go_on()
 
+    def work(self, work: Callable[[], Work], then: Callable[[Work], None]) -> None:
+        """Let a thread do what takes longer than a moment, and go on with what it returns. Other requests wait."""
+        self.is_working = True
+        self.start(self._work(work, then))
+
+    async def _work(self, work: Callable[[], Work], then: Callable[[Work], None]) -> None:
+        async def working() -> None:
+            then(await asyncio.to_thread(work))
+
+        if not await self._reporting(working()):
+            self.tell_state()
+        self.is_working = False
+        self.on_idle()
+
     # ---- the table --------------------------------------------------------------------------------------------------
 
-    def replace_table(self, setup: Setup, *notes: str) -> None:
+    def replace_table(self, table: Table, *notes: str) -> None:
         """Begin another game, after saving the one before. The `notes` are on its position."""
-        where = self.save()
+        self._save(tells=True)
         self.set_review(Review())
-        self.table = self._lay(setup)
-        self._is_saved, self._saved = False, ""
+        self.table = self._lay(table)
+        self._is_known, self._saved = False, ""
         self.changed()
-        for text in (where, *notes):  # now, because the page says first what has changed
-            if text is not None:
-                self.say(text)
+        for text in notes:  # now, because the page says first what has changed
+            self.say(text)
 
-    def _lay(self, setup: Setup) -> Table:
-        table = Table(setup)
+    def _lay(self, table: Table) -> Table:
         table.load(not self.engine.is_loaded)
         return table
 
     def play(self, move: chess.Move) -> None:
         """Play a move of the running game."""
         self.table.play(move)
-        self._is_saved, self._saved = False, ""
+        self._saved = ""
         self.changed()
 
-    def save(self) -> str | None:
-        """Save a game in which the person has moved, once; return where it is, or why it has to be tried again."""
-        played = self.table.plies - self.table.first_ply
-        aino_began = self.table.setup.board.turn != self.table.human
-        if self._is_saved or not self.table.is_game or played <= aino_began:
+    def _begin_save(self) -> SearchJob[str] | None:
+        """Save the table as it is now on a thread, after what is being saved; None where there is nothing to save."""
+        table, earlier = self.table, self._latest_save
+        if not table.is_worth_saving:
             return None
-        try:
-            self._saved, self._is_saved = self.services.save(self.table.record()), True
-        except DataError as error:
-            self._saved = str(error)
-        return self._saved
+        record, before, changes = table.record(), table.saved, table.saved_changes
+        table.saved, table.saved_changes = record, table.tree.changes
+
+        def save(job: SearchJob[str]) -> str:
+            earlier.join()
+            try:
+                return self.services.save(record, before, not table.is_played)
+            except DataError as error:
+                table.saved, table.saved_changes = before, changes  # it has to be tried again
+                return str(error)
+
+        self._latest_save = SearchJob[str]().start(save)
+        return self._latest_save
+
+    def _save(self, tells: bool = False) -> None:
+        """Save the table; say where, or let the state of a game that has ended tell it."""
+        if (saving := self._begin_save()) is not None:
+            self.start(self._told_saved(self.table, saving, tells))
+
+    async def _told_saved(self, table: Table, saving: SearchJob[str], tells: bool) -> None:
+        where = await saving
+        if tells:
+            self.say(where)
+        elif table is self.table:
+            self._saved = where
+            self.tell_state()
 
     def set_review(self, review: Review) -> None:
         """Keep how far a review is, and tell the page. One that is running and gives way is stopped."""
@@ -208,15 +252,17 @@ class BoardSession:
         """Return the options with which the engine analyses and reviews."""
         return replace(options, analyse_mode=True, limit_strength=False, multi_pv=self.line_count)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
         """Let a task work beside the conversation."""
         task = asyncio.ensure_future(self._reporting(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _reporting(self, work: Awaitable[None]) -> None:
-        """Start some work of the engine; a failure is reported instead of being lost."""
+    async def _reporting(self, work: Awaitable[object]) -> bool:
+        """Do some work and return whether it succeeded; a failure is reported instead of being lost."""
         try:
             await work
+            return True
         except Exception as error:  # noqa: BLE001 - the page stays usable, whatever the engine met
             self.say(f"{type(error).__name__}: {error}" if not isinstance(error, AinoError) else str(error), "error")
+            return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from engine.errors import AinoError
 from uci.game.timed_game import Setup
 from uci.language import _
@@ -17,7 +15,8 @@ class Conductor:
 
     def __init__(self, services: Services, setup: Setup, tell: Tell) -> None:
         self.session = BoardSession(services, setup, tell)
-        self.session.go_on = self._go_on
+        self.session.go_on, self.session.on_idle = self._go_on, self._catch_up
+        self._waiting = list[str | bytes]()  # requests while a thread works on the one before them
         self.session.table.wait(True)
 
     def arrive(self) -> None:
@@ -42,15 +41,24 @@ class Conductor:
         self.session.set_flag_timer()
 
     def receive(self, text: str | bytes) -> None:
-        """Do what a message asks for. A message that cannot be carried out is answered by an error and changes
-        nothing.
+        """Do what a message asks for, in its turn.
+
+        A message that cannot be carried out is answered by an error and changes nothing.
         """
+        if self.session.is_working:
+            self._waiting.append(text)
+            return
         try:
             action, fields = read_request(text)
             action(self.session, **fields)
-        except (AinoError, OSError, sqlite3.Error) as error:  # of a disk that is full, or a folder that is gone
+        except (AinoError, OSError) as error:
             self.session.say(str(error), "error")
             self.session.tell_state()
+
+    def _catch_up(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for text in waiting:
+            self.receive(text)
 
     def close(self) -> str | None:
         """End the engine's work and save a game that is not saved; return where it is."""

@@ -27,26 +27,27 @@ _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that p
 
 def new(session: BoardSession, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
     board, notes = chosen_position(fen, session.table.shown, chess960)
-    session.replace_table(chosen_game(board, side, level, clock), *notes)
+    session.replace_table(Table(chosen_game(board, side, level, clock)), *notes)
 
 
 def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> None:
-    session.replace_table(chosen_game(session.table.shown.copy(), side, level, clock))
+    setup = chosen_game(session.table.shown.copy(), side, level, clock)
+    session.work(lambda: Table(setup), session.replace_table)
 
 
 def again(session: BoardSession, swap: bool) -> None:
     """Begin the same game once more, from its start."""
     if not session.table.is_game:
         raise MoveError(_("there is no game to play again"))
-    session.replace_table(session.table.again(swap))
+    session.replace_table(Table(session.table.again(swap)))
 
 
 def move(session: BoardSession, uci: str) -> None:
-    _move(session, legal(uci, session.table.shown))
+    _move(session, legal(uci, session.table.to_play))
 
 
 def type_move(session: BoardSession, text: str) -> None:
-    _move(session, read_human_move(session.table.shown, text))
+    _move(session, read_human_move(session.table.to_play, text))
 
 
 def _move(session: BoardSession, chosen: chess.Move) -> None:

@@ -18,7 +18,7 @@ from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
 from engine.errors import DataError
 from engine.player import Engine
-from uci.game.game_file import default_path, games_folder, save_game
+from uci.game.game_file import ANALYSES, default_path, games_folder, save_game
 from uci.game.timed_game import Setup
 from uci.language import _
 from uci.web.board_engine import BoardEngine
@@ -42,7 +42,7 @@ async def serve_board(
     """
     engine = BoardEngine(load)
     path = pgn or default_path(datetime.datetime.now())
-    services = Services(engine, _saver(path), games=games_folder(), load=load, rng=random.Random())
+    services = Services(engine, saver(path), games=games_folder(), load=load, rng=random.Random())
     server = WebServer(
         lambda tell: Conductor(services, setup, tell),
         lambda: say(console, _("The page is closed, and the game waits. To continue, open {url}", url=server.url)),
@@ -88,13 +88,19 @@ def _draw_code(console: Console, url: str) -> None:
         say(console, picture.getvalue())
 
 
-def _saver(path: Path) -> Callable[[chess.pgn.Game], str]:
-    def keep(game: chess.pgn.Game) -> str:
+def saver(path: Path) -> Callable[[chess.pgn.Game, chess.pgn.Game | None, bool], str]:
+    """Return what saves games in a file, and analyses in one of its name in the folder of analyses.
+
+    A game that was saved before takes its own place.
+    """
+
+    def keep(game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
+        file = games_folder() / ANALYSES / path.name if is_analysis else path
         try:
-            save_game(game, path)
+            save_game(game, file, before)
         except OSError as error:
-            text = _("The game cannot be saved in {path}: {error}", path=path, error=error.strerror)
+            text = _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
             raise DataError(text) from error
-        return _("The game is saved in {path}", path=path.resolve())
+        return _("The game is saved in {path}", path=file.resolve())
 
     return keep

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,14 @@ class PuzzleDesk:
 
     @cached_property
     def _trainer(self) -> Trainer:
-        return Trainer(self._folder)
+        trainer = Trainer(self._folder)
+        if trainer.problem:
+            self._tell({"do": "say", "text": trainer.problem, "kind": "error"})
+        return trainer
+
+    def taking(self, path: Path, name: str) -> Generator[None, None, str]:
+        """Take up the puzzles of a file bit by bit; return a sentence about it. Raises DataError."""
+        return (yield from self._trainer.adding(path, name))
 
     def next(self) -> None:
         """Show the next puzzle, or how to get some."""

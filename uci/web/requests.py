@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import DataError
+from uci.library.game_files import is_key
 from uci.web import analysis_mode, game_mode, review_mode
 from uci.web.board_session import BoardSession
 from uci.web.shelf import Shelf
@@ -16,17 +18,23 @@ LONGEST_PGN = 250_000  # characters; the longest thing that a page sends
 LONGEST_MESSAGE = 6 * LONGEST_PGN + 1000  # bytes; JSON writes some characters in six
 _LONGEST_FEN = 200
 _LONGEST_WORD = 40
+_LONGEST_COMMENT = 4000
 _MOST_MOVES = 200
 
 Check = Callable[[Any], bool]
 
 
 def _text(longest: int) -> Check:
-    return lambda value: isinstance(value, str) and len(value) <= longest
+    """Return the check of a text that can be stored: JSON may hold halves of characters."""
+    return lambda value: isinstance(value, str) and len(value) <= longest and not re.search("[\ud800-\udfff]", value)
 
 
 def _number(least: int, most: int) -> Check:
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _key(value: Any) -> bool:
+    return isinstance(value, str) and is_key(value)
 
 
 def _flag(value: Any) -> bool:
@@ -37,19 +45,20 @@ def _moves(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= _MOST_MOVES and all(map(_text(5), value))
 
 
-def _on_shelf(action: Callable[..., None]) -> Callable[..., None]:
+def _on_shelf(action: Callable[..., object]) -> Callable[..., None]:
     """Return a request that one's own games carry out; on a board without them it does nothing."""
 
     @functools.wraps(action)
     def act(session: BoardSession, **fields: Any) -> None:
         if session.shelf is not None:
-            action(session.shelf, **fields)
+            session.shelf.ask(action, **fields)
 
     return act
 
 
 _WORD, _TEXT = _text(_LONGEST_WORD), _text(_LONGEST_FEN)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
+_NODE = {"node": _number(0, 10**9)}
 _START = {"side": _SIDE, "level": _WORD, "clock": _WORD}
 
 Fields = Mapping[str, Check]
@@ -67,9 +76,12 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "resign": (game_mode.resign, {}),
     "level": (game_mode.level, {"level": _WORD}),
     "analyse": (analysis_mode.analyse, {"on": _flag}),
-    "look": (analysis_mode.look, {"variation": _flag, "ply": _number(0, 10_000)}),
+    "look": (analysis_mode.look, _NODE),
     "explore": (analysis_mode.explore, {"moves": _moves}),
-    "drop_variation": (analysis_mode.drop_variation, {}),
+    "promote": (analysis_mode.promote, _NODE),
+    "delete": (analysis_mode.delete, _NODE),
+    "comment": (analysis_mode.comment, {**_NODE, "text": _text(_LONGEST_COMMENT)}),
+    "mark": (analysis_mode.set_glyph, {**_NODE, "glyph": _number(0, 6)}),
     "lines": (analysis_mode.lines, {"on": _flag, "count": _number(1, 5)}),
     "position": (analysis_mode.position, {"fen": _text(_LONGEST_FEN)}),
     "load": (analysis_mode.load, {"text": _text(LONGEST_PGN), "game": _number(1, 100_000)}),
@@ -79,15 +91,16 @@ REQUESTS: dict[str, tuple[Callable[..., None], Fields]] = {
     "games_find": (_on_shelf(Shelf.find), {"text": _TEXT, "result": _WORD, "side": _WORD, "offset": _number(0, 10**7)}),
     "games_progress": (_on_shelf(Shelf.progress), {}),
     "explore_games": (analysis_mode.explore_games, {"side": lambda value: value in ("", "white", "black")}),
-    "games_name": (_on_shelf(Shelf.name), {"name": _TEXT}),
-    "games_open": (_on_shelf(Shelf.open), {"key": _WORD}),
-    "games_continue": (_on_shelf(Shelf.go_on), {"key": _WORD}),
-    "games_delete": (_on_shelf(Shelf.delete), {"key": _WORD}),
-    "games_review": (_on_shelf(Shelf.review), {"key": _WORD}),
+    "games_names": (_on_shelf(Shelf.names), {}),
+    "games_name": (_on_shelf(Shelf.name), {"name": _TEXT, "mine": _flag}),
+    "games_open": (_on_shelf(Shelf.open), {"key": _key}),
+    "games_continue": (_on_shelf(Shelf.go_on), {"key": _key}),
+    "games_delete": (_on_shelf(Shelf.delete), {"key": _key, "text": _key}),
+    "games_review": (_on_shelf(Shelf.review), {"key": lambda value: value == "" or _key(value)}),
     "games_stop": (_on_shelf(Shelf.stop), {}),
-    "puzzles_next": (_on_shelf(lambda shelf: shelf.puzzle(lambda desk: desk.next())), {}),
-    "puzzles_move": (_on_shelf(lambda shelf, uci: shelf.puzzle(lambda desk: desk.move(uci))), {"uci": _text(5)}),
-    "puzzles_answer": (_on_shelf(lambda shelf: shelf.puzzle(lambda desk: desk.answer())), {}),
+    "puzzles_next": (_on_shelf(lambda shelf, index: shelf.desk.next()), {}),
+    "puzzles_move": (_on_shelf(lambda shelf, index, uci: shelf.desk.move(uci)), {"uci": _text(5)}),
+    "puzzles_answer": (_on_shelf(lambda shelf, index: shelf.desk.answer()), {}),
 }
 
 

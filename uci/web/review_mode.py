@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from engine.errors import MoveError
 from uci.language import _
+from uci.library.game_files import game_key
 from uci.library.kept_reviews import KeptReview
 from uci.web.board_session import BoardSession, Review
 
@@ -31,9 +32,12 @@ async def _review(session: BoardSession) -> None:
         if session.review.is_running and table is session.table:
             session.set_review(replace(session.review, done=done, total=of))
 
-    limits = session.services.review_limits
+    limits, game = session.services.review_limits, table.record()
+    key = game_key(game)
+    if session.shelf is not None and table.is_game:
+        session.shelf.begin_review(key)
     try:
-        reviewed = await session.engine.review(table.record(), session.for_analysis, limits, on_ply)
+        reviewed = await session.engine.review(game, session.for_analysis, limits, on_ply)
     except Exception:
         if table is session.table:
             stop_review(session)
@@ -44,4 +48,4 @@ async def _review(session: BoardSession) -> None:
     session.set_review(replace(session.review, is_running=False, page=kept.page))
     session.go_on()
     if session.shelf is not None and table.is_game:
-        kept.write(session.shelf.folder)
+        session.shelf.keep(kept, key)

@@ -13,7 +13,6 @@ import contextlib
 import hmac
 import ipaddress
 import json
-import re
 import secrets
 import socket
 from collections.abc import Callable
@@ -25,10 +24,10 @@ from tornado.web import Application, HTTPError, RequestHandler, stream_request_b
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.board.pgn.game_writer import game_text
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError
 from uci.game.level import SCALE, level_choices
 from uci.language import SPOKEN_LANGUAGES, _, speak
-from uci.library.kept_reviews import KeptReview
+from uci.library.game_files import is_key
 from uci.pages.render import render
 from uci.web.conductor import Conductor
 from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN
@@ -223,8 +222,8 @@ class _Guarded(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.finish(f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n")
 
-    def show_page(self, page: Callable[[str], str]) -> None:
-        """Answer with the page for a nonce, whose own script is the only one that runs."""
+    async def show_page(self, page: Callable[[str], str]) -> None:
+        """Answer with the page for a nonce, whose own script is the only one that runs. A thread makes the page."""
         nonce = secrets.token_urlsafe(16)
         rules = {
             "default-src": "'none'", "script-src": f"'nonce-{nonce}'", "style-src": "'unsafe-inline'",
@@ -233,7 +232,7 @@ class _Guarded(RequestHandler):
         }  # fmt: skip
         self.set_header("Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in rules.items()))
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(page(nonce))
+        self.finish(await asyncio.to_thread(page, nonce))
 
 
 class NothingHere(_Guarded):
@@ -247,7 +246,7 @@ class NothingHere(_Guarded):
 class PageHandler(_Guarded):
     """The board."""
 
-    def get(self, token: str) -> None:
+    async def get(self, token: str) -> None:
         """Answer with the page. `?language=CODE` chooses a language; a cookie set by a page may be late."""
         if "language" in self.request.query_arguments:
             kept = self.chosen if self.chosen in SPOKEN_LANGUAGES else ""
@@ -259,34 +258,34 @@ class PageHandler(_Guarded):
             "scale": _(SCALE),
             "longest_pgn": LONGEST_PGN,
         }
-        self.show_page(lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, **fields))
+        await self.show_page(lambda nonce: render("web.html.j2", title="Aino", nonce=nonce, **fields))
 
 
 class ReviewHandler(_Guarded):
     """The review of the game that has ended."""
 
-    def get(self, token: str) -> None:
+    async def get(self, token: str) -> None:
         """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's own games."""
         shelf, key = self.server.conductor.session.shelf, self.get_query_argument("game", "")
-        if key and shelf is not None and re.fullmatch("[0-9a-f]{24}", key):
-            with contextlib.suppress(DataError):
-                self.show_page(KeptReview.read(shelf.folder, key).page)
+        if shelf is not None and is_key(key):
+            with contextlib.suppress(Exception):  # what another version wrote shows as no review
+                await self.show_page(lambda nonce: shelf.review_page(key, nonce).result())
                 return
         review = None if key else self.server.conductor.session.review.page
         if review is None:
             raise HTTPError(404, reason="No game has been reviewed")
-        self.show_page(review)
+        await self.show_page(review)
 
 
 class GameHandler(_Guarded):
     """The game as a PGN file to save."""
 
-    def get(self, token: str) -> None:
+    async def get(self, token: str) -> None:
         """Answer with the file."""
         table = self.server.conductor.session.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"')
-        self.finish(game_text(table.record()))
+        self.finish(await asyncio.to_thread(game_text, table.record()))
 
 
 @stream_request_body

@@ -1,32 +1,33 @@
-"""My games on the page: the list, import, reviews in the background. What it asks is done here, the board apart."""
+"""My games on the page: what it asks is done by the worker who owns the folder, the board apart."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
-import sqlite3
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import chess
 
-from engine.errors import AinoError
-from engine.files.atomic import atomic_write, remove_left_behind
-from engine.files.text import PACKED_ERRORS, open_unpacked, utf8_pieces
+from engine.files.atomic import atomic_write, remove_left_behind, sync_folder
+from engine.files.atomic import replace as replace_file
+from engine.files.text import open_unpacked, utf8_pieces
 from engine.native.locks import FileLock
 from engine.player import Engine
-from engine.search.job import SearchJob
 from engine.search.limits import Limits
+from uci.game.game_file import REVIEWS, owning
 from uci.game.timed_game import Setup, saved_game
-from uci.language import _
-from uci.library.index import REVIEWS, GameIndex, Wanted
-from uci.library.questions import IndexQuestions
-from uci.library.review_queue import BackgroundReviews
-from uci.library.training import Trainer
+from uci.language import _, several
+from uci.library.index import GameIndex
+from uci.library.kept_reviews import KeptReview
+from uci.library.review_queue import BEGUN, BackgroundReviews
+from uci.library.wanted import Wanted
+from uci.library.worker import GamesWorker, Steps, failure
 from uci.terminal.reading import board_at
 from uci.web.puzzle_desk import PuzzleDesk
 
@@ -46,195 +47,211 @@ class Shelf:
         self, folder: Path, load: Callable[[], Engine], tell: Tell, lay: Callable[[Setup], None],
         is_busy: Callable[[], bool], limits: Limits,
     ) -> None:  # fmt: skip
-        self.folder = folder
-        self._tell, self._lay = tell, lay
-        self._reading: SearchJob[None] | None = None
+        self._folder, self._tell, self._lay = folder, tell, lay
         self._keeper = FileLock(folder / REVIEWS / ".open")
-        self._importing, self._has_resumed = threading.Lock(), False
-        self.puzzles = PuzzleDesk(folder, tell)
-        self._questions = IndexQuestions(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
-        self.reviews = BackgroundReviews(folder, load, limits, self.tell_work, is_busy)
+        self._has_resumed = self._is_reading = False
+        self._mark = os.urandom(4).hex()  # in the names of files that arrive while this program runs
+        self._worker = GamesWorker(folder, lambda text: tell({"do": "say", "text": text, "kind": "error"}))
+        self.desk = PuzzleDesk(folder, tell)
+        self._reviews = BackgroundReviews(self._worker, load, limits, self._tell_work, is_busy)
 
     def arrive(self) -> None:
         """Continue the imports and reviews that were left when the program ended: a page is there."""
-        if self.folder.is_dir():
-            if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
-                remove_left_behind(self.folder)
-                for left in self.folder.glob(f"{_UPLOAD}*"):
+        if self._folder.is_dir():
+            self._worker.do(self._resume)
+
+    def _resume(self, index: GameIndex) -> Steps:
+        if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
+            self._has_resumed = True
+            remove_left_behind(self._folder)
+            for left in [*self._folder.glob(f"{_UPLOAD}*"), *(self._folder / REVIEWS).glob(f"*{BEGUN}")]:
+                if self._mark not in left.name:
                     left.unlink(missing_ok=True)
-                for left in self.folder.glob(f"{_IMPORT}*"):
-                    self._import(left)
-            self.reviews.begin()
+            for left in self._folder.glob(f"{_IMPORT}*"):
+                if self._mark not in left.name:
+                    yield from self._import(index, left)
         self._has_resumed = True
+        if self._reviews.state["left"]:
+            yield from index.refreshing()
+            self._reviews.begin()
 
     def _is_first(self) -> bool:
         """Whether no other program has this folder open."""
         with contextlib.suppress(OSError):  # of a folder in which nothing can be written
-            (self.folder / REVIEWS).mkdir(exist_ok=True)
             return self._keeper.try_acquire()
         return False
 
     def close(self) -> None:
         """Stop the work; it goes on the next time."""
-        self.reviews.stop()
-        self._questions.close()
-        self._keeper.release()
+        self._reviews.stop()
+        self._worker.close(self._keeper.release)
 
-    # ---- requests ---------------------------------------------------------------------------------------------------
+    def ask(self, request: Callable[..., object], **fields: Any) -> None:
+        """Let the worker carry out one of the requests below. Of a question to the index, only the latest counts."""
 
-    def refresh(self) -> None:
-        """Read what is new in the folder, on a thread, and tell the page."""
-        if self._reading is None or self._reading.done():
-            self._reading = SearchJob[None]().start(lambda job: self._read())
+        def work(index: GameIndex) -> object:
+            return request(self, index, **fields)
 
-    def _read(self, imported: str = "") -> None:
-        """Read it on this thread; `imported` names a file just taken in."""
-        names = list[str]()
+        if request in (Shelf.find, Shelf.progress, Shelf.explore, Shelf.names):
+            self._worker.ask(request.__name__, {**fields, "offset": 0}, work)
+        else:
+            self._worker.do(work)
+
+    # ---- requests, on the worker's thread ---------------------------------------------------------------------------
+
+    def refresh(self, index: GameIndex) -> Steps | None:
+        """Read what is new in the folder, and tell the page."""
+        if self._is_reading:
+            return None
+        self._is_reading = True
+        return self._read(index)
+
+    def _read(self, index: GameIndex, imported: str = "") -> Steps:
+        """Read it; `imported` names a file just taken in."""
+        names, problems = list[str](), list[str]()
         try:
-            with contextlib.closing(GameIndex(self.folder)) as index:
-                problems = index.refresh(lambda games: self._tell({"do": "games_reading", "games": games}))
-                names = index.likely_names(imported) if imported else []
-                if imported and not index.has_games_of(imported):
+            problems = yield from index.refreshing(lambda games: self._tell({"do": "games_reading", "games": games}))
+            if imported:
+                total, new = index.count_of(imported)
+                if not new:
                     problems.append(_("{file} has no game that Aino can play and does not have yet.", file=imported))
-                    (self.folder / imported).unlink(missing_ok=True)
-        except (AinoError, OSError, sqlite3.Error) as error:
-            problems = [str(error)]
-        self._tell({"do": "games_read", "imported": imported, "names": names, "problems": problems})
+                    with owning(self._folder):
+                        (self._folder / imported).unlink(missing_ok=True)
+                    yield from index.refreshing()
+                else:
+                    text = several("{file}: {count} game.", "{file}: {count} games.", total, file=imported)
+                    problems = [text, *problems]
+                    names = index.likely_names(imported)
+            if not (names or index.own_names.is_told):
+                names = index.likely_names()
+        except Exception as error:  # noqa: BLE001 - the page waits for an end
+            problems.append(failure(error))
+        self._is_reading = self._is_reading and bool(imported)
+        self._tell({"do": "games_read", "problems": problems})
+        if names:
+            self._tell_names(index, names)
 
-    def find(self, text: str, result: str, side: str, offset: int) -> None:
-        """Tell the page a part of the list."""
+    def _tell_names(self, index: GameIndex, likely: list[str]) -> None:
+        self._tell({"do": "games_names", "own": index.names[1:], "likely": likely})
+
+    def find(self, index: GameIndex, text: str, result: str, side: str, offset: int) -> None:
+        """Tell the page a part of the list, and how far the reviews are."""
         wanted = Wanted(text, result, side)
+        games, total = index.find(wanted, offset)
+        self._tell({"do": "games_found", **asdict(wanted), "games": games, "total": total, "offset": offset})
+        self._tell_work()
 
-        def answer(index: GameIndex) -> None:
-            games, total = index.find(wanted, offset)
-            self._tell({"do": "games_found", **asdict(wanted), "games": games, "total": total, "offset": offset})
+    def _tell_work(self) -> None:
+        self._tell({"do": "games_work", **self._reviews.state})
 
-        self._questions.ask("find", wanted, answer)
-        self.tell_work()
-
-    def tell_work(self) -> None:
-        """Tell how far the reviews are."""
-        self._tell({"do": "games_work", **self.reviews.state})
-
-    def progress(self) -> None:
+    def progress(self, index: GameIndex) -> None:
         """Tell accuracy and mistakes over time."""
-        tell = lambda index: self._tell({"do": "games_progress", "points": index.progress()})  # noqa: E731
-        self._questions.ask("progress", None, tell)
+        self._tell({"do": "games_progress", "points": index.progress()})
 
-    def explore(self, board: chess.Board, side: str) -> None:
+    def explore(self, index: GameIndex, board: chess.Board, side: str) -> None:
         """Tell what was played in a position in the games."""
-        board = board.copy()
+        moves = [{"uci": one.move.uci(), "san": board.san(one.move), "counts": one.counts}
+                 for one in index.explore(board, side)]  # fmt: skip
+        self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
 
-        def answer(index: GameIndex) -> None:
-            moves = [{"uci": one.move.uci(), "san": board.san(one.move), "counts": one.counts}
-                     for one in index.explore(board, side)]  # fmt: skip
-            self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
+    def names(self, index: GameIndex) -> None:
+        """Tell one's own names, and whose games there are besides."""
+        self._tell_names(index, index.likely_names())
 
-        self._questions.ask("explore", (board.fen(), side), answer)
+    def name(self, index: GameIndex, name: str, mine: bool) -> None:
+        """Note that a name is one's own, or is not; "" is nobody's. The page asks for its list again."""
+        index.add_name(name, mine)
+        self._tell({"do": "games_read", "problems": []})
 
-    def name(self, name: str) -> None:
-        """Note an own name."""
-        self._change(lambda index: index.add_name(name))
+    def delete(self, index: GameIndex, key: str, text: str) -> None:
+        """Delete the text of a game that was shown, by its digest, for good. The page asks for its list again."""
+        says = index.delete(key, text)
+        self._tell({"do": "games_read", "problems": [says] if says else []})
 
-    def open(self, key: str) -> None:
+    def open(self, index: GameIndex, key: str) -> None:
         """Open a game for analysis."""
+        game = index.game(key)
+        self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
 
-        def answer(index: GameIndex) -> None:
-            game = index.game(key)
-            self._lay(Setup(board_at(game), None, headers=dict(game.headers), source=game))
-
-        self._questions.do(answer)
-
-    def go_on(self, key: str) -> None:
+    def go_on(self, index: GameIndex, key: str) -> None:
         """Continue a game against Aino."""
+        setup, side = saved_game(index.game(key)), index.side(key)
+        human = chess.WHITE if side is None else side
+        self._lay(setup if setup.levels is not None else replace(setup, human=human))
 
-        def answer(index: GameIndex) -> None:
-            setup, side = saved_game(index.game(key)), index.side(key)
-            human = chess.WHITE if side is None else side
-            self._lay(setup if setup.levels is not None else replace(setup, human=human))
-
-        self._questions.do(answer)
-
-    def delete(self, key: str) -> None:
-        """Delete a game for good."""
-        self._change(lambda index: index.delete(key))
-
-    def _change(self, work: Callable[[GameIndex], None]) -> None:
-        """Change the index, and let the page ask for its list again."""
-
-        def answer(index: GameIndex) -> None:
-            work(index)
-            self._tell({"do": "games_read", "imported": "", "names": [], "problems": []})
-
-        self._questions.do(answer)
-
-    def review(self, key: str) -> None:
+    def review(self, index: GameIndex, key: str) -> None:
         """Review a game in the background, or all of one's own without a review."""
+        self._reviews.add([key] if key else index.unreviewed())
+        self._tell_work()
 
-        def answer(index: GameIndex) -> None:
-            self.reviews.add([key] if key else index.unreviewed())
-            self.tell_work()
-
-        self._questions.do(answer)
-
-    def puzzle(self, act: Callable[[PuzzleDesk], None]) -> None:
-        """Let the desk do something: its base may be large."""
-        self._questions.do(lambda index: act(self.puzzles))
-
-    def stop(self) -> None:
+    def stop(self, index: GameIndex) -> None:
         """Drop all reviews that wait."""
-        self.reviews.forget()
-        self.tell_work()
+        self._reviews.forget()
+        self._tell_work()
+
+    # ---- reviews ----------------------------------------------------------------------------------------------------
+
+    def begin_review(self, key: str) -> None:
+        """Take note that the board reviews a game of this key."""
+        self._worker.do(lambda index: (self._folder / REVIEWS / f"{key}{BEGUN}").touch())
+
+    def keep(self, review: KeptReview, key: str) -> None:
+        """Keep the board's review, unless the game was deleted since it began."""
+        self._worker.do(lambda index: review.write(self._folder / REVIEWS / f"{key}{BEGUN}"))
+
+    def review_page(self, key: str, nonce: str) -> Future[str]:
+        """Return the page of a game's review. The future raises DataError where there is none."""
+        return self._worker.call(lambda index: KeptReview.read(self._folder, key).page(nonce))
 
     # ---- import -----------------------------------------------------------------------------------------------------
 
     def upload_path(self, name: str) -> Path:
         """Where a file on its way here is written to. Raises OSError."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return self.folder / f"{_UPLOAD}{os.urandom(4).hex()}-{_plain(name)}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{_plain(name)}"
 
     def take_in(self, upload: Path) -> None:
-        """Make an uploaded file one of the folder, plain UTF-8 under a free name, and read it; on a thread.
+        """Make an uploaded file one of the folder, plain UTF-8 under a free name, and read it.
 
         If the program is killed meanwhile, the next one does it. Raises OSError.
         """
-        self._import(upload.replace(upload.with_name(upload.name.replace(_UPLOAD, _IMPORT, 1))))
+        left = upload.replace(upload.with_name(upload.name.replace(_UPLOAD, _IMPORT, 1)))
+        self._worker.do(lambda index: self._import(index, left))
 
-    def _import(self, upload: Path) -> None:
+    def _import(self, index: GameIndex, upload: Path) -> Steps:
         name = upload.name.removeprefix(_IMPORT).partition("-")[2]
-
-        def work(job: SearchJob[None]) -> None:
-            with self._importing:  # One by one, because each looks for a name that is free.
-                if re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE):
-                    says = self._take_puzzles(upload, name)
-                    self._tell({"do": "games_read", "imported": "", "names": [], "problems": [says]})
-                else:
-                    self._take_games(upload, name)
-
-        SearchJob[None]().start(work)
-
-    def _take_games(self, upload: Path, name: str) -> None:
-        stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst))?$", "", name) or "games"
-        names = [f"{stem}.pgn", *(f"{stem}-{number}.pgn" for number in range(2, 1000))]
-        target = next(path for path in map(self.folder.joinpath, names) if not path.exists())
         try:
-            with open_unpacked(upload) as (stream, _), atomic_write(target) as out:
-                out.writelines(utf8_pieces(stream))
-            self._read(target.name)
-        except (AinoError, *PACKED_ERRORS) as error:
-            self._tell({"do": "games_read", "imported": "", "names": [], "problems": [str(error)]})
-        finally:
+            if re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE):
+                says = yield from self.desk.taking(upload, name)
+                upload.unlink()
+                self._tell({"do": "games_read", "problems": [says]})
+            else:
+                taken = yield from self._take_games(upload, name)
+                yield from self._read(index, taken)
+        except Exception as error:  # noqa: BLE001 - the page waits for an end
             upload.unlink(missing_ok=True)
+            self._tell({"do": "games_read", "problems": [failure(error)]})
 
-    def _take_puzzles(self, upload: Path, name: str) -> str:
-        """Take up the puzzles of a file; return a sentence about it."""
-        try:
-            with contextlib.closing(Trainer(self.folder)) as trainer:
-                return trainer.add_file(upload, name)
-        except (AinoError, OSError, sqlite3.Error) as error:
-            return str(error)
-        finally:
-            upload.unlink(missing_ok=True)
+    def _take_games(self, upload: Path, name: str) -> Generator[None, None, str]:
+        """Make a file of games one of the folder; return its name there.
+
+        It is here or there whenever the program is killed: taken in twice, what was deleted meanwhile would come back.
+        """
+        stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst))?$", "", name, flags=re.IGNORECASE) or "games"
+        plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
+        with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
+            for piece in utf8_pieces(stream):
+                out.write(piece)
+                yield
+        if plain != upload:
+            upload.unlink()
+        with owning(self._folder):
+            taken = {path.name.lower() for path in self._folder.iterdir()}
+            names = itertools.chain([f"{stem}.pgn"], (f"{stem}-{number}.pgn" for number in itertools.count(2)))
+            target = self._folder / next(name for name in names if name.lower() not in taken)
+            replace_file(plain, target)
+            sync_folder(self._folder)
+        return target.name
 
 
 def _plain(name: str) -> str:

@@ -7,40 +7,15 @@ from typing import Any
 
 import chess
 
-from engine.board.notation import board_after, move_number
+from engine.board.notation import move_number
 from engine.errors import MoveError
 from engine.search.result import SearchInfo
 from uci.language import _, later
-from uci.terminal.opening_names import position_name
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
 
 _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
-_NAMED_PLIES = 40  # of a game, in which openings are looked for
 _CASTLING_TARGETS = {chess.G1: chess.H1, chess.C1: chess.A1, chess.G8: chess.H8, chess.C8: chess.A8}
-
-Step = dict[str, Any]
-
-
-def _steps(board: chess.Board, moves: Sequence[chess.Move]) -> list[Step]:
-    """Return the position before the first move and after each one, with the move that led there."""
-    board = board.copy(stack=False)
-    steps = [_step(None, board)]
-    for move in moves:
-        name = {"san": board.san(move), "number": move_number(board)}
-        board.push(move)
-        named = {"opening": opening} if len(steps) <= _NAMED_PLIES and (opening := position_name(board)) else {}
-        steps.append({**_step(move, board), **name, **named})
-    return steps
-
-
-def _step(move: chess.Move | None, board: chess.Board) -> Step:
-    king = board.king(board.turn)
-    return {
-        "fen": board.fen(),
-        "marked": [move.from_square, move.to_square] if move else [],
-        "check": king if board.is_check() else None,
-    }
 
 
 def legal(uci: str, board: chess.Board) -> chess.Move:
@@ -73,13 +48,10 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
     return found
 
 
-def snapshot(table: Table) -> dict[str, Any]:
-    """Return the whole state of a table."""
-    board, shown = table.board, table.shown
-    human = table.human
+def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
+    """Return the state of a table; of its moves, those that changed since the last time, or all to a page new to it."""
+    human, board = table.human, table.to_play
     may_move = table.is_analysing or table.is_human_turn
-    in_variation, ply = table.place
-    notes = [*table.notes, *[{}] * len(board.move_stack), {}]
     return {
         "do": "state",
         "isGame": table.is_game,
@@ -87,27 +59,20 @@ def snapshot(table: Table) -> dict[str, Any]:
         "human": None if human is None else chess.COLOR_NAMES[human],
         "level": table.level.text,
         "analysing": table.is_analysing,
-        "steps": [{**step, **note} for step, note in zip(_steps(board.root(), board.move_stack), notes, strict=False)],
+        "isNew": is_new,
+        "nodes": table.tree.news(is_new),
         "firstPly": table.first_ply,
-        "variation": _variation(table),
-        "place": {"variation": in_variation, "ply": ply},
-        "legal": legal_moves(shown) if may_move else [],
-        "turn": chess.COLOR_NAMES[shown.turn],
-        "chess960": shown.chess960,
+        "last": table.tree.number(table.last),
+        "here": table.tree.number(table.here),
+        "legal": legal_moves(board) if may_move else [],
+        "turn": chess.COLOR_NAMES[board.turn],
+        "chess960": board.chess960,
         "clock": _clock(table),
         "end": None if table.end is None else {"result": table.end.result, "reason": table.end.reason},
         "thinking": table.is_engine_turn,
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
         "names": _names(table),
     }
-
-
-def _variation(table: Table) -> dict[str, Any] | None:
-    variation = table.variation
-    if variation is None:
-        return None
-    board = board_after(table.board.root(), *table.board.move_stack[: variation.fork])
-    return {"fork": variation.fork, "steps": _steps(board, variation.moves)[1:]}
 
 
 def _clock(table: Table) -> dict[str, Any] | None:

@@ -1,28 +1,21 @@
-"""The game on the web board, and the variation that is looked at beside it: rules and clocks, no engine, no network."""
+"""The game on the web board, and the variations beside it: rules and clocks, no engine, no network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import chess
 import chess.pgn
 
 from engine.board.notation import board_after
+from engine.errors import MoveError
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
-from uci.terminal.author_notes import notes_of
+from uci.language import _
+from uci.web.move_tree import MoveTree
 
 MOST_PLIES = 2000  # plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
-
-
-@dataclass
-class Variation:
-    """Moves that leave the game after its first `fork` plies."""
-
-    fork: int
-    moves: list[chess.Move]
 
 
 class Table(TimedGame):
@@ -39,10 +32,12 @@ class Table(TimedGame):
         self.is_waiting = False  # nobody is at the board
         self.is_loading = False  # Aino cannot think yet
         self.is_asked = False  # the person waits for Aino's answer to something else than a move
-        self.variation: Variation | None = None
-        self.notes = notes_of(setup.source) if setup.source is not None else []  # of its author, for each ply
-        self._in_variation = False
-        self._looked_at = self.plies  # plies from the start of the game, through the variation or not
+        self.tree = MoveTree(setup.source or chess.pgn.Game.from_board(self.board))
+        self.saved: chess.pgn.Game | None = None  # the record that was saved last
+        self.saved_changes = 0  # the tree's changes up to it
+        self._has_edited = False  # whether the person changed something in analysis
+        self._last: chess.pgn.GameNode = self.tree.game.end()  # of the game itself
+        self._here, self._shown = self._last, self.board.copy()  # the node that is looked at, and its position
 
     # ---- the game ---------------------------------------------------------------------------------------------------
 
@@ -70,7 +65,11 @@ class Table(TimedGame):
         """Play a legal move of the running game. A flag that fell before it ends the game instead."""
         if self.fall_of_flag():
             return
+        node = self.tree.add(self._last, move, self.board)
+        self.tree.put(node, 0)
         self.push(move)
+        self._last = node
+        self.look(node)
         self.end = end_on_board(self.board)
         self.run_clock()
 
@@ -94,12 +93,18 @@ class Table(TimedGame):
         self.run_clock()
 
     def take_back(self) -> bool:
-        """As in every game; a game that has ended goes on."""
+        """As in every game; a game that has ended goes on. Moves with variations or words stay as a variation."""
+        before = self.plies
         if not self.is_game or not super().take_back():
             return False
         self.end = None
-        self.variation = None
-        self.look(False, self.plies)
+        for _gone in range(before - self.plies):
+            gone = self._last
+            assert isinstance(gone, chess.pgn.ChildNode)
+            self._last = gone.parent
+            if not (gone.variations or gone.comment or gone.nags):
+                self.tree.remove(gone)
+        self.look(self._last)
         self.run_clock()
         return True
 
@@ -126,81 +131,123 @@ class Table(TimedGame):
         """Enter or leave analysis, during which the game waits. A board without a game is always in analysis."""
         self.fall_of_flag()
         self.is_analysing = analysing or not self.is_game
-        self.look(False, self.plies)
+        self.look(self._last)
         self.run_clock()
 
     @property
-    def place(self) -> tuple[bool, int]:
-        """What is looked at: whether in the variation, and after how many plies of its line."""
-        return self._in_variation, self._looked_at
-
-    @property
-    def line(self) -> list[chess.Move]:
-        """The moves of the game, or of its part before the variation and the variation."""
-        game = self.board.move_stack
-        if not self._in_variation or self.variation is None:
-            return list(game)
-        return [*game[: self.variation.fork], *self.variation.moves]
-
-    @property
     def shown(self) -> chess.Board:
-        """The position that is looked at, with its moves; in a game, the latest."""
-        if not self.is_analysing:
-            return self.board
-        return board_after(self.board.root(), *self.line[: self._looked_at])
+        """The position that is looked at, with its moves."""
+        return self._shown
 
-    def look(self, in_variation: bool, ply: int) -> None:
-        """Look at another position of the game or the variation; a ply beyond its ends means the nearest one."""
-        self._in_variation = in_variation and self.variation is not None
-        self._looked_at = max(0, min(ply, len(self.line)))
+    @property
+    def to_play(self) -> chess.Board:
+        """The position in which moves are made: in a game the latest one."""
+        return self._shown if self.is_analysing else self.board
+
+    @property
+    def here(self) -> chess.pgn.GameNode:
+        """The node that is looked at."""
+        return self._here
+
+    @property
+    def last(self) -> chess.pgn.GameNode:
+        """The node of the game's last move."""
+        return self._last
+
+    def look(self, node: chess.pgn.GameNode) -> None:
+        """Look at another position of the game or of a variation: the nearest known board goes there move by move."""
+        way, ways = _way_to(node), [(_way_to(self._here), self._shown), (_way_to(self._last), self.board)]
+        shared = [sum(one is other for one, other in zip(way, known, strict=False)) for known, _board in ways]
+        nearer = min(0, 1, key=lambda index: len(ways[index][0]) - 2 * shared[index])
+        known, board = ways[nearer]
+        self._here, self._shown = node, board.copy() if nearer else board
+        for _step in known[shared[nearer] :]:
+            self._shown.pop()
+        for step in way[shared[nearer] :]:
+            self._shown.push(step.move)
 
     def explore(self, moves: Sequence[chess.Move]) -> None:
-        """Play legal moves in the position that is looked at: along its line, or as a new variation.
+        """Play legal moves in the position that is looked at: along a line of the tree, or as a new variation.
 
-        On a board without a game, moves at the end of the line extend it.
+        On a board without a game, moves at the end of the main line extend it.
         """
-        for move in moves[: MOST_PLIES - self._looked_at]:
-            self._explore_one(move)
+        before = self.tree.changes
+        for move in moves[: max(0, MOST_PLIES - len(self._shown.move_stack))]:
+            self.look(self.tree.add(self._here, move, self._shown))
+        if self.tree.changes > before:
+            self._edited()
 
-    def _explore_one(self, move: chess.Move) -> None:
-        line, ply = self.line, self._looked_at
-        if line[ply : ply + 1] == [move]:
-            self._looked_at += 1
-        elif self._in_variation and self.variation is not None and ply > self.variation.fork:
-            self.variation.moves[ply - self.variation.fork :] = [move]
-            self._looked_at += 1
-        elif not self.is_game and ply == self.plies:
-            self.board.push(move)
-            self.look(False, ply + 1)
-        else:
-            self.variation = Variation(ply, [move])
-            self.look(True, ply + 1)
+    def promote(self, node: chess.pgn.GameNode) -> None:
+        """Make the line to which a node belongs the main one where it leaves another. Raises MoveError."""
+        while isinstance(node, chess.pgn.ChildNode) and node.is_main_variation():
+            node = node.parent
+        if not isinstance(node, chess.pgn.ChildNode):
+            raise MoveError(_("that is the main line"))
+        first = int(self.is_game and node.parent.variations[0] in _way_to(self._last))  # what was played stays first
+        if node.parent.variations[first] is node:
+            raise MoveError(_("the moves of the game come first"))
+        self.tree.put(node, first)
+        self._edited()
 
-    def drop_variation(self) -> None:
-        """Remove the variation; look at where it left the game."""
-        if self.variation is not None:
-            fork, self.variation = self.variation.fork, None
-            self.look(False, fork)
+    def delete(self, node: chess.pgn.GameNode) -> None:
+        """Remove a move and all behind it, but no move of a game with Aino. Raises MoveError."""
+        if not isinstance(node, chess.pgn.ChildNode) or (self.is_game and node in _way_to(self._last)):
+            raise MoveError(_("the moves of the game cannot be deleted"))
+        if node in _way_to(self._here):
+            self.look(node.parent)
+        self.tree.remove(node)
+        self._edited()
+
+    def comment(self, node: chess.pgn.GameNode, text: str) -> None:
+        """Write one's own words on a move."""
+        self.tree.comment(node, text)
+        self._edited()
+
+    def mark(self, node: chess.pgn.GameNode, glyph: int) -> None:
+        """Mark a move as good or bad."""
+        self.tree.mark(node, glyph)
+        self._edited()
+
+    def _edited(self) -> None:
+        """Note that the person made something. On a board without a game, the main line is the game."""
+        self._has_edited = True
+        last = self.tree.game.end()
+        if self.is_game or last is self._last:
+            return
+        self._last = last
+        self.board = board_after(self.board.root(), *self.tree.game.mainline_moves())
 
     # ---- its PGN ----------------------------------------------------------------------------------------------------
 
+    @property
+    def is_played(self) -> bool:
+        """Whether it is a game in which the person has moved, or Aino against itself."""
+        aino_began = self.setup.board.turn != self.human
+        return self.is_game and self.plies - self.first_ply > aino_began
+
+    @property
+    def is_worth_saving(self) -> bool:
+        """Whether the person made something that is not saved."""
+        return (self.is_played or self._has_edited) and self.tree.changes > self.saved_changes
+
     def record(self, end: GameEnd | None = None, event: str = "Web game") -> chess.pgn.Game:
-        """Return the game as PGN, with the variation; the result is "*" while it lasts."""
+        """Return the game as PGN, with all variations; the result is "*" while it lasts."""
         if self.is_game:
             game = super().record(end or self.end or UNFINISHED, event)
-        elif self.setup.source is not None:
-            game = self._with_source(self.setup.source)
         else:
             headers = self.setup.headers or {"Event": "Analysis", "Date": f"{self.started:%Y.%m.%d}"}
-            game = game_from_board(self.board, headers, headers.get("Result", UNFINISHED.result), self.clock_times)
-        if self.variation is not None:
-            nodes: list[chess.pgn.GameNode] = [game, *game.mainline()]
-            nodes[self.variation.fork].add_line(self.variation.moves)
+            if self.setup.source is not None:
+                game = chess.pgn.Game(headers)
+            else:
+                game = game_from_board(self.board, headers, headers.get("Result", UNFINISHED.result), self.clock_times)
+        self.tree.copy_onto(game)
         return game
 
-    def _with_source(self, source: chess.pgn.Game) -> chess.pgn.Game:
-        """Return a copy of the game that was loaded, with its author's notes, and the moves behind it."""
-        game = source.accept(chess.pgn.GameBuilder())
-        for move in self.board.move_stack[source.end().ply() - source.ply() :]:
-            game.end().add_main_variation(move)
-        return game
+
+def _way_to(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:
+    """Return the nodes of the moves that lead to a node."""
+    found = list[chess.pgn.ChildNode]()
+    while isinstance(node, chess.pgn.ChildNode):
+        found.append(node)
+        node = node.parent
+    return found[::-1]

@@ -18,7 +18,7 @@ from engine.board.fen import parse_fen
 from engine.board.pgn import desks
 from engine.board.pgn.letters import PADDING
 from engine.board.pgn.token_kernels import cut_text
-from engine.errors import DataError, FenError
+from engine.errors import DataError, FenError, message
 from engine.files.text import utf8_pieces
 
 LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
@@ -231,7 +231,7 @@ def start_of(tags: dict[str, str]) -> chess.Board:
         variant = None
     chess960 = headers.is_chess960()
     if not chess960 and variant is not chess.Board:
-        raise DataError(f"Aino does not play the variant {tags['Variant']!r}")
+        raise DataError(message("Aino does not play the variant {name}", name=repr(tags["Variant"])))
     fen = tags.get("FEN", "").strip()
     if not fen:
         if tags.get("SetUp", "").strip() == "1":

@@ -18,7 +18,7 @@ from engine.board.pgn.desks import BEGIN, END, FAULT_COUNT, MOVETEXT, TAG_RESULT
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
 from engine.board.pgn.token_player import TokenPlayer
-from engine.errors import DataError
+from engine.errors import DataError, message
 from engine.files.text import open_unpacked, reading
 
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
@@ -50,7 +50,8 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.line}:{self.column}: {self.word!r}: {self.reason}"
+        values = {"line": self.line, "column": self.column, "word": repr(self.word), "reason": self.reason}
+        return message("{line}:{column}: {word}: {reason}", **values)
 
 
 def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:

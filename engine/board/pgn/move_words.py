@@ -10,7 +10,7 @@ import chess
 
 from engine.board.convert import encode_move
 from engine.board.epd import DASHES
-from engine.errors import MoveError
+from engine.errors import MoveError, message
 
 DASH = f"[{DASHES}]"
 FIGURINES = str.maketrans(
@@ -100,7 +100,7 @@ def legal_move(board: chess.Board, text: str) -> chess.Move:
                 return move
         except NoMoveError:
             continue
-    raise MoveError(f"{text!r} is no legal move in {board.fen()}")
+    raise MoveError(message("{move} is no legal move in {position}", move=repr(text), position=board.fen()))
 
 
 def read_word(board: chess.Board, word: str, letters: Letters) -> list[Word]:
@@ -174,7 +174,7 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     kind = piece or chess.PAWN
     from_file, from_rank = match["file"], match["rank"]
     if not (piece or from_file) and (from_rank or match["sign"]):
-        raise NoMoveError(f"does not say which piece goes to {match['to']}")
+        raise NoMoveError(message("does not say which piece goes to {square}", square=match["to"]))
     origins = chess.BB_ALL
     if from_file:
         origins &= chess.BB_FILES[ord(from_file) - ord("a")]
@@ -195,7 +195,7 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
         return found[0]
     if found:
         squares = " and ".join(chess.square_name(move.from_square) for move in found)
-        raise NoMoveError(f"ambiguous: the pieces on {squares} can go there")
+        raise NoMoveError(message("ambiguous: the pieces on {squares} can go there", squares=squares))
     others = [move.promotion for move in board.generate_legal_moves(origins, chess.BB_SQUARES[target])]
     if promotion and None in others:
         raise NoMoveError("a promotion of a piece that is not promoted there")
@@ -214,4 +214,4 @@ def _promotion(letter: str | None, letters: Letters) -> int | None:
 def _illegal(board: chess.Board, what: str) -> str:
     if not any(board.generate_legal_moves()):
         return "a move after the end of the game"
-    return f"{what} in {board.fen()}"
+    return message(f"{what} in {{fen}}", fen=board.fen())

@@ -31,6 +31,7 @@ from engine.board.pgn.desks import (
 )  # fmt: skip
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of
 from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
+from engine.errors import message
 
 _REASONS = (
     "belongs to no token",
@@ -326,7 +327,7 @@ class TokenPlayer:
     # ---- faults -----------------------------------------------------------------------------------------------------
 
     def _take_fault(self, line: _Line, place: int, till: int, attribute: int) -> None:
-        reason = _REASONS[attribute & 15].format(result=CODED_RESULTS[attribute >> 4])
+        reason = message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4])
         self._fault(line, place, till, reason)
 
     def _fault(self, line: _Line, place: int, till: int, reason: str) -> None:

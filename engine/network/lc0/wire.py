@@ -133,7 +133,7 @@ def _encoded_field(number: int, field: Field, value: Any) -> list[bytes]:
         return [tag, _encoded_varint(value)]
     if field.kind in ("float", "fixed32"):
         return [tag, struct.pack("<f" if field.kind == "float" else "<I", value)]
-    data = value.encode() if field.kind == "text" else value
+    data = value.encode(errors="replace") if field.kind == "text" else value
     return [tag, _encoded_varint(len(data)), data]
 
 

@@ -58,6 +58,13 @@ function placementOf(pieces) {
   return rows.join("/");
 }
 
+// Whether a key has a meaning of its own where the focus is, or belongs to the browser.
+function isKeyTaken({ target, key, ctrlKey, altKey, metaKey }) {
+  if (ctrlKey || altKey || metaKey || target.closest("textarea, select, .scroll, [contenteditable]")) return true;
+  const kind = target.closest("input")?.type;
+  return kind === "radio" ? key.startsWith("Arrow") : kind !== undefined && !["checkbox", "file", "button", "submit"].includes(kind);
+}
+
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);

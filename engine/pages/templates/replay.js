@@ -53,7 +53,13 @@ class Replay {
 
   get shown() { return this.inLine ? this.line[this.inLine - 1] : this.steps[this.ply]; }
 
-  get line() { return this.steps[this.ply].lines?.[this.lineName] ?? []; }
+  get line() { return this.lineOf(this.lineName); }
+
+  // A variation inside another one has its own moves only: it follows the other up to its fork.
+  lineOf(name) {
+    const { lines, forks } = this.steps[this.ply], own = lines?.[name] ?? [], fork = forks?.[name];
+    return fork ? [...this.lineOf(fork[0]).slice(0, fork[1]), ...own] : own;
+  }
 
   go(ply, inLine = 0, lineName = this.lineName) {
     this.ply = Math.max(0, Math.min(this.last, ply));
@@ -73,6 +79,7 @@ class Replay {
     this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows, circles, glyph });
     this.view.svg.setAttribute("aria-label", shown.text);
     this.sayIt(step, shown.note);
+    this.hear([shown.text, shown.note].filter(Boolean).join(". "));
     if (this.bar) {
       this.bar.style.visibility = shown.score === undefined ? "hidden" : "";  // a variation of the author's has none
       if (shown.score !== undefined) showBar(this.bar, shown.expected, shown.score, this.view.flipped);
@@ -86,6 +93,9 @@ class Replay {
     this.list.scrollTop = link ? link.offsetTop - this.list.offsetTop - this.list.clientHeight / 2 : 0;
   }
 
+  // Lets a screen reader say something: the move, and not each time all that can be read beside it.
+  hear(text) { this.game.querySelector(".heard").textContent = text; }
+
   // The words about a step, what the author wrote about the shown position, and the step's other lines as links.
   sayIt(step, note) {
     const says = this.game.querySelector(".says");
@@ -95,12 +105,13 @@ class Replay {
       const [kind, number] = name.split(" ");
       const label = number ? t("Variation {number}:", { number }) : t(`${kind}:`);
       says.append(document.createElement("br"), `${label} `);
+      const before = step.forks?.[name]?.[1] ?? 0;
       step.lines[name].forEach((move, index) => {
         const link = document.createElement("a");
         link.href = "#";
         link.textContent = move.text;
-        if (name === this.lineName && this.inLine === index + 1) link.setAttribute("aria-current", "true");
-        link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, index + 1, name); });
+        if (name === this.lineName && this.inLine === before + index + 1) link.setAttribute("aria-current", "true");
+        link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, before + index + 1, name); });
         says.append(link, " ");
       });
     }
@@ -109,6 +120,7 @@ class Replay {
   copy(button) {
     copyText(button.dataset.copy === "fen" ? this.shown.fen : JSON.parse(this.game.querySelector(".pgn").textContent));
     sayOn(button, t("Copied"));
+    this.hear(t("Copied"));
   }
 
   // How many pixels of the game's board and moves are on the screen.
@@ -122,8 +134,7 @@ const replays = [...document.querySelectorAll(".game")].map(game => new Replay(g
 
 // Keys go to the game that was used last while it is on the screen, else to the one that fills most of it.
 document.addEventListener("keydown", event => {
-  if (!(event.key in KEYS) || event.ctrlKey || event.altKey || event.metaKey || !replays.length) return;
-  if (event.target.closest("input, textarea, select, .scroll")) return;
+  if (!(event.key in KEYS) || isKeyTaken(event) || !replays.length) return;
   const active = Replay.active?.visible ? Replay.active
     : replays.reduce((best, other) => other.visible > best.visible ? other : best);
   event.preventDefault();

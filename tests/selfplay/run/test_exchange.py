@@ -1,6 +1,8 @@
 """Games into a run and out of it, as PGN and as Lc0's training chunks."""
 
 import io
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +13,10 @@ import numpy as np
 import pytest
 
 from engine.board.convert import decode_move, row_from_board
+from engine.files.text import printable
+from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import PGN
-from selfplay.data.pgn import read_pgn
+from selfplay.data.pgn import PgnReader, read_pgn
 from selfplay.data.split import game_key, game_keys, is_held_out_game
 from selfplay.data.v6_games import chunk_of_game, game_of_chunk
 from selfplay.interrupt import Stopped
@@ -68,6 +72,19 @@ def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, ain
     assert (positions.n_games, positions.usable.all()) == (4, True)
     assert np.array_equal(positions.target_moves, positions.moves)
     assert "generation 1 has to fit first" in aino_train("import", tmp_path / "run", "--data", pgn_file, status=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_file_name_that_is_no_text_ended_imports_and_training(
+    tmp_path: Path, pgn_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network's card, the run's database and the cache of parsed games could not hold it."""
+    odd = pgn_file.rename(tmp_path / os.fsdecode(b"M\xfcller.pgn"))
+    monkeypatch.setattr(sys, "argv", ["aino-train", "import", str(odd)])
+    run = RunFolder(tmp_path / "run", {"net": "16x1"})
+    assert import_games(run, [(odd, PGN)]).games == 4
+    assert run.ledger.imports() == {1: [(printable(odd), 4, 1)]}
+    assert load_or_parse(odd, PgnReader(), tmp_path / "cache").n_games == 5
 
 
 def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino_train: Callable[..., str]) -> None:

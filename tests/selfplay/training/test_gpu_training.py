@@ -12,9 +12,9 @@ import pytest
 from engine.backend import get_backend, to_numpy
 from engine.errors import ConfigError, DeviceError, TrainingError
 from engine.nn import dit, operations
-from engine.nn.checkpoint import read_checkpoint, write_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.loss_scale import FIRST_FACTOR, GROWTH_STEPS
+from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
+from engine.nn.training.loss_scale import FIRST_FACTOR, GROWTH_STEPS
 from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of

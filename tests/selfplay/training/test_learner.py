@@ -12,7 +12,7 @@ from engine.errors import ConfigError, RunError
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
-from engine.nn.checkpoint import write_checkpoint
+from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
 from selfplay.training.families import family_of, net_of_model

@@ -60,11 +60,16 @@ class BetterMoves {
 
   answer(text) {
     this.replay.go(this.ply, 1, "Better");
-    this.replay.game.querySelector(".says").prepend(`${text.replace("{move}", this.step.lines.Better[0].text)} `);
+    const said = text.replace("{move}", this.step.lines.Better[0].text);
+    this.replay.game.querySelector(".says").prepend(`${said} `);
+    this.replay.hear(said);
     this.nextButton.focus({ preventScroll: true });
   }
 
-  say(text) { this.replay.game.querySelector(".says").textContent = text; }
+  say(text) {
+    this.replay.game.querySelector(".says").textContent = text;
+    this.replay.hear(text);
+  }
 
   end() { if (!this.host.hidden) this.open(false); }
 }

@@ -1,4 +1,10 @@
 // The dialogs: new game, playing from a position, setting one up, loading and saving.
+for (const dialog of document.querySelectorAll("dialog")) {  // what is said while it is open is heard in it only
+  const heard = Object.assign(document.createElement("p"), { className: "hidden" });
+  heard.setAttribute("role", "status");
+  dialog.append(heard);
+}
+
 function openDialog(id) {
   if (!state) return;
   const dialog = $(id);
@@ -104,6 +110,7 @@ function showGames({ names, game }) {
 document.querySelectorAll("#keep [data-copy]").forEach(button => button.addEventListener("click", async () => {
   copyText(button.dataset.copy === "fen" ? shownStep().fen : await (await fetch("game.pgn")).text());
   sayOn(button, t("Copied"));
+  say(t("Copied"));
 }));
 
 // ---- setting up a position ----

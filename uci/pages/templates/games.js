@@ -88,7 +88,7 @@ const games = {
   },
 
   choose(game) {
-    if (game?.key !== this.chosen?.key) $("games-sure").hidden = true;
+    if (game?.key !== this.chosen?.key || game?.text !== this.chosen?.text) $("games-sure").hidden = true;
     this.chosen = game;
     $("games-list").querySelector("[aria-pressed=true]")?.setAttribute("aria-pressed", "false");
     if (game) $("games-list").querySelector(`[data-key="${game.key}"]`)?.setAttribute("aria-pressed", "true");
@@ -99,16 +99,22 @@ const games = {
 
   reading({ games }) { $("games-status").textContent = several("Reading: {count} game", "Reading: {count} games", games); },
 
-  read({ imported, names, problems }) {
+  read({ problems }) {
     this.problem = problems.join(" ");
-    if (imported) {
-      $("games-names").hidden = !names.length;
-      $("games-names").replaceChildren(words("", t("Which name is yours?")), ...names.map(name => moveButton(name, () => {
-        $("games-names").hidden = true;
-        send("games_name", { name });
-      })));
-    }
     this.search();
+  },
+
+  // Asks which of the likely names are one's own; own ones can be dropped. The question stays until it is answered.
+  askNames({ own, likely }) {
+    const answer = (name, mine) => { $("games-names").hidden = true; send("games_name", { name, mine }); };
+    const button = (name, mine) => {
+      const made = moveButton(name, () => answer(name, !mine));
+      made.setAttribute("aria-pressed", String(mine));
+      return made;
+    };
+    $("games-names").replaceChildren(words("", t("Which name is yours?")), ...likely.map(name => button(name, false)),
+      ...own.map(name => button(name, true)), moveButton(t("None of these"), () => answer("", false)));
+    $("games-names").hidden = false;
   },
 
   work({ running, share, left, problem }) {
@@ -192,16 +198,20 @@ const gameDeeds = {
   continue: key => { send("games_continue", { key }); $("games").close(); },
   review: key => send("games_review", { key }),
   delete: () => {
-    const question = t("Delete {game} for good, with its review?", { game: playersOf(games.chosen).join(" – ") });
+    const { copies, file } = games.chosen, game = playersOf(games.chosen).join(" – ");
+    const question = copies > 1
+      ? t("Delete {game} from {file} for good? {count} games are equal; the others and the review stay.", { game, file, count: copies })
+      : t("Delete {game} for good, with its review?", { game });
     $("games-sure").querySelector("span").textContent = question;
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();
   },
   keep: () => { $("games-sure").hidden = true; },
-  sure: key => { games.choose(null); send("games_delete", { key }); },
+  sure: key => { const { text } = games.chosen; games.choose(null); send("games_delete", { key, text }); },
 };
 const gamesDeeds = {
   stop: () => send("games_stop"),
+  names: () => send("games_names"),
   all: () => send("games_review", { key: "" }),
   progress: () => { if ($("games-chart").hidden) send("games_progress"); else $("games-chart").hidden = true; },
 };

@@ -61,6 +61,7 @@ class LiveBoard {
   cancel() {
     this.drawn = [];
     this.selected = this.cursor = null;
+    this.closePromotion();
     this.onPremove(null);
     this.draw();
   }
@@ -72,7 +73,8 @@ class LiveBoard {
       this.host.setPointerCapture(event.pointerId);
     }
     if (event.button !== 0) return;
-    document.activeElement?.blur();  // so that the keys go through the game after a click
+    if (this.host.closest("dialog")) this.host.focus({ preventScroll: true });  // its keys, not those of what is behind
+    else document.activeElement?.blur();  // so that the keys go through the game after a click
     this.cursor = null;
     const square = this.view.squareAt(event);
     if (square === null) return;

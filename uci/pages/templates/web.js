@@ -5,7 +5,9 @@ const START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1";
 
 let state = null;      // the latest state
 let received = 0;      // when it came, in milliseconds
-let browsed = null;    // the ply that is looked at in a game, null for the latest
+let browsed = null;    // the node that is looked at in a game, null for the latest
+let wanted = null;     // the node that is looked at in analysis until the server has answered
+const tree = new Map();  // the nodes of the game and its variations, by number, each with its number and its parent's
 let lines = null;      // the latest lines of analysis
 const known = new Map();  // the latest lines of each position of this game, by FEN
 let hint = null;       // the latest hint
@@ -45,27 +47,43 @@ function drawPieces(kind) {
   }
 }
 
+// Says something where it is heard: what is behind an open dialog is not.
 function say(text, kind = "note") {
-  $("status").textContent = text.replace(/^[a-z]+(?=[ :])/, word => word[0].toUpperCase() + word.slice(1));
+  const said = text.replace(/^[a-z]+(?=[ :])/, word => word[0].toUpperCase() + word.slice(1));
+  $("status").textContent = said;
   $("status").classList.toggle("error", kind === "error");
+  const dialog = openDialogs().at(-1), shown = kind === "error" && dialog?.querySelector("[role=status]:not(.hidden)");
+  if (dialog) (shown || dialog.querySelector(".hidden[role=status]")).textContent = said;
 }
+const openDialogs = () => [...document.querySelectorAll("dialog[open]")];
 
 const live = new LiveBoard($("board"), uci => { premoves = []; send("move", { uci }); },
   squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text));
-const moveList = new MoveList($("moves"), show), lineList = new MoveList($("line-list"), show),
-  noteList = new MoveList($("note-list"), show);
+const moveList = new MoveList($("moves"), () => { showMoves([]); show(); }), lineList = new MoveList($("line-list"), show);
 
 // ---- what is shown ----
 
-// The steps of the line that is looked at, and the ply in it.
-function looked() {
-  if (!state.analysing) return { steps: state.steps, ply: browsed ?? state.steps.length - 1 };
-  const { variation, ply } = state.place;
-  const steps = variation ? [...state.steps.slice(0, state.variation.fork + 1), ...state.variation.steps] : state.steps;
-  return { steps, ply };
+// Takes up what the server tells of the tree's nodes, and returns the game's own.
+function grow({ isNew, nodes, last }) {
+  if (isNew) tree.clear();
+  for (const number in nodes) {
+    const before = tree.get(Number(number));
+    if (!before?.next.every((child, rank) => child === nodes[number].next[rank])) forgetMoves(!before);
+    tree.set(Number(number), { ...nodes[number], id: Number(number), parent: before?.parent });
+  }
+  for (const number in nodes) for (const child of nodes[number].next) tree.get(child).parent = Number(number);
+  return pathTo(last);
 }
 
-const shownStep = () => { const { steps, ply } = looked(); return steps[ply]; };
+// The nodes from the start to one of them.
+function pathTo(id) {
+  const found = [];
+  for (let node = tree.get(id); node; node = tree.get(node.parent)) found.push(node);
+  return found.reverse();
+}
+
+const here = () => state.analysing ? wanted ?? state.here : browsed ?? state.last;
+const shownStep = () => tree.get(here()) ?? tree.get(state.here);
 const isLatest = () => state.analysing || browsed === null;
 const linesFit = () => lines && state.analysing && $("lines-on").checked && lines.fen === shownStep().fen;
 const recallLines = () => { lines = known.get(shownStep().fen) ?? lines; };
@@ -83,12 +101,11 @@ function show() {
   explorer.ask();
 }
 
-// What the author of a loaded game wrote about a position, and the author's alternatives to the next move.
+// Where one writes about a move and marks it.
 function showNotes(step) {
-  const lines = state.analysing ? (step.alternatives ?? []).map(line => lineItem(line, step.fen)) : [];
-  $("notes").hidden = !step.note && !lines.length;
-  $("note").textContent = step.note ?? "";
-  noteList.fill(lines);
+  $("promote").disabled = $("delete").disabled = $("glyph").disabled = step.parent === undefined;
+  $("glyph").value = step.glyphs.find(glyph => glyph <= 6) ?? 0;
+  if (document.activeElement !== $("comment")) $("comment").value = step.note;
 }
 
 function showBoard() {
@@ -101,7 +118,7 @@ function showBoard() {
   const flipped = bottomSide() === "black";
   if (live.view.flipped !== flipped) live.flip(flipped);
   const mayPremove = state.thinking && browsed === null ? state.human : null;
-  const drawn = step.drawn ?? [];  // by the game's author, [from, to, colour]; a circle goes to its own square
+  const { drawn } = step;  // by the game's author, [from, to, colour]; a circle goes to its own square
   arrows.unshift(...drawn.filter(([from, to]) => from !== to));
   const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
   const pieces = piecesOf(step.fen.split(" ")[0]);
@@ -110,8 +127,7 @@ function showBoard() {
     pieces.delete(from);
   }
   live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, arrows, circles },
-    isLatest() ? state.legal : [], mayPremove);
-  $("board").querySelector("svg").setAttribute("aria-label", step.san ?? t("Start position"));
+    isLatest() && (!state.analysing || here() === state.here) ? state.legal : [], mayPremove);
 }
 
 function showStrips(step) {
@@ -168,43 +184,114 @@ function stopClocks() {
   showClocks();
 }
 
-function stepButton(step, variation, ply, isHere) {
-  const button = moveButton(step.san, () => look(variation, ply));
-  button.dataset.ply = ply;
-  if (isHere) button.setAttribute("aria-current", "true");
-  return button;
-}
+const GLYPHS = { 1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!", 7: "□", 10: "=", 13: "∞", 14: "⩲", 15: "⩱", 16: "±", 17: "∓", 18: "+−", 19: "−+" };
+const KINDS = { 1: "only-move", 2: "mistake", 3: "brilliant-move", 4: "blunder", 5: "only-move", 6: "inaccuracy" };
+const named = step => step.san + step.glyphs.map(glyph => GLYPHS[glyph] ?? "").join("");
 
 const words = (kind, text) => Object.assign(document.createElement("span"), { className: kind, textContent: text });
 
-function showMoves() {
-  const box = $("moves"), { ply } = looked();
-  const inVariation = state.analysing && state.place.variation;
+// What is shown of the tree, kept because a large one takes a while: the button of each node; the elements of each move
+// of the main line; and each variation, by its first node.
+const buttons = new Map(), rows = new Map(), variations = new Map();
+
+function forgetMoves(isNew) { if (!isNew) for (const known of [rows, variations]) known.clear(); }
+
+function stepButton(step) {
+  const known = buttons.get(step.id);
+  if (known?.step === step) return known;
+  const button = Object.assign(moveButton(named(step), () => look(step.id)), { step });
+  button.className = step.glyphs.map(glyph => KINDS[glyph] ?? "").join(" ").trim();
+  button.dataset.node = step.id;
+  buttons.set(step.id, button);
+  return button;
+}
+
+// Gives an element other children; those that stay are not touched.
+function patch(host, children) {
+  const wanted = new Set(children);
+  for (const child of [...host.childNodes]) if (!wanted.has(child)) child.remove();
+  let at = host.firstChild;
+  for (const child of children) {
+    if (child === at) at = at.nextSibling;
+    else host.insertBefore(child, at);
+  }
+}
+
+function variation(first) {
+  if (!variations.has(first)) {
+    const line = words("variation", "");
+    line.setAttribute("role", "group");
+    line.setAttribute("aria-label", t("Variation"));
+    variations.set(first, line);
+    fillVariation(first);
+  }
+  return variations.get(first);
+}
+
+// Each move, what is written about it, and what else could be played there.
+function fillVariation(first) {
   const made = [];
-  state.steps.slice(1).forEach((step, index) => {
-    const isBlack = step.number.endsWith("...");
-    if (!isBlack || index === 0) made.push(words("no", step.number.replace("...", ".")));
-    if (isBlack && index === 0) made.push(words("gap", "…"));
-    made.push(stepButton(step, false, index + 1, !inVariation && ply === index + 1));
+  let isFresh = true;  // the next move needs its number
+  for (let step = tree.get(first); step; step = tree.get(step.next[0])) {
+    const others = step.id === first ? [] : tree.get(step.parent).next.slice(1);
+    if (isFresh || !step.number.endsWith("...")) made.push(words("no", step.number));
+    made.push(stepButton(step), ...step.note ? [words("note", step.note)] : [], ...others.map(variation));
+    isFresh = Boolean(step.note || others.length);
+  }
+  patch(variations.get(first), made);
+}
+
+// Makes anew what is shown of some nodes: variations, and rows of the main line.
+function refreshMoves(numbers) {
+  const main = new Set(state.steps.map(step => step.id)), stale = new Set();
+  for (let step of numbers.map(number => tree.get(Number(number)))) {
+    if (main.has(step.id)) { for (const id of [step.id, ...step.next]) rows.delete(id); continue; }
+    while (step.parent !== undefined && !main.has(step.parent) && tree.get(step.parent).next[0] === step.id) step = tree.get(step.parent);
+    stale.add(step.id);
+  }
+  for (const first of stale) if (variations.has(first)) fillVariation(first);
+}
+
+// The main line: a move of each side in a row, below it what is written about it and what else could be played.
+function mainMoves() {
+  let isBroken = true;  // the next move needs its number
+  const below = (step, others) => [...step.note ? [words("note", step.note)] : [], ...others.map(variation)];
+  const made = state.steps.slice(1).flatMap(step => {
+    const known = rows.get(step.id);
+    if (known?.isBroken === isBroken) { isBroken = known.breaks; return known.made; }
+    const isBlack = step.number.endsWith("..."), under = below(step, tree.get(step.parent).next.filter(id => id !== step.id));
+    const row = [...!isBlack || isBroken ? [words("no", step.number.replace("...", "."))] : [],
+      ...isBlack && isBroken ? [words("gap", "…")] : [], stepButton(step), ...!isBlack && under.length ? [words("gap", "…")] : [], ...under];
+    rows.set(step.id, { isBroken, breaks: under.length > 0, made: row });
+    isBroken = under.length > 0;
+    return row;
   });
   if (state.end) made.push(words("result", `${state.end.result} · ${t(state.end.reason)}`));
-  const main = document.createElement("div");
-  main.className = "main-moves";
-  main.append(...made);
-  const parts = [main];
-  if (state.variation) {
-    const line = document.createElement("div");
-    line.className = "variation";
-    state.variation.steps.forEach((step, index) => {
-      if (index === 0 || !step.number.endsWith("...")) line.append(words("no", step.number));
-      const place = state.variation.fork + 1 + index;
-      line.append(stepButton(step, true, place, inVariation && ply === place));
-    });
-    parts.push(line);
+  return [...below(state.steps[0], []), ...made, ...tree.get(state.last).next.map(variation)];
+}
+
+let latestShown = null;
+let waitingMoves = [];  // numbers of nodes to be shown once no move is pressed any more: it would change
+
+// `numbers` of nodes that were added or changed; without any, another one is looked at.
+function showMoves(numbers) {
+  const box = $("moves");
+  if (numbers) waitingMoves.push(...numbers);
+  if (numbers && !moveList.held) {
+    const focused = box.contains(document.activeElement) ? document.activeElement.dataset.node : null;
+    refreshMoves(waitingMoves.filter(number => tree.has(Number(number))));
+    waitingMoves = [];
+    if (!box.firstChild) box.append(Object.assign(document.createElement("div"), { className: "main-moves" }));
+    patch(box.firstChild, mainMoves());
+    if (focused && document.activeElement === document.body) box.querySelector(`[data-node="${focused}"]`)?.focus({ preventScroll: true });
+    latestShown = null;
   }
-  if (!moveList.fill(parts)) return;
-  const here = box.querySelector("[aria-current]");
-  if (here) box.scrollTop = here.offsetTop - box.offsetTop - box.clientHeight / 2;
+  if (latestShown === here()) return;
+  latestShown = here();
+  box.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  const button = buttons.get(here());
+  button?.setAttribute("aria-current", "true");
+  box.scrollTop = button?.isConnected ? button.offsetTop - box.offsetTop - box.clientHeight / 2 : here() ? box.scrollTop : 0;
 }
 
 function showLines() {
@@ -257,14 +344,13 @@ function lineItem(line, fen) {
     pair.append(button);
     item.append(pair, " ");
   });
-  if (line.note) item.append(words("note", line.note));
   return item;
 }
 
 function showControls() {
   const playing = state.isGame && !state.end && !state.analysing;
   const over = state.isGame && state.end && !state.analysing;
-  const { steps, ply } = looked();
+  const path = pathTo(here());
   $("actions").hidden = (!playing && !over) || !state.human;
   for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-ask]")) {
     button.hidden = Boolean(over);
@@ -275,14 +361,15 @@ function showControls() {
   $("level-row").hidden = !playing;
   setChoice($("level"), state.level);
   $("analysis").hidden = !state.analysing;
-  $("drop").disabled = !state.variation && !state.isGame;
-  $("drop").textContent = state.variation ? t("Drop the variation") : t("Back to the game");
+  $("edit").hidden = !state.analysing;
+  $("drop").disabled = !state.isGame;
   $("review-too").disabled = !$("review").hidden || !mayReview();
   $("analyse-button").textContent = state.analysing && state.isGame ? t("Game") : t("Analyse");
   $("analyse-button").disabled = state.analysing && !state.isGame;
   $("typed").hidden = Boolean(over) || (state.isGame && !state.human && !state.analysing);
-  $("opening").textContent = steps.slice(0, ply + 1).findLast(step => step.opening)?.opening ?? "";
-  for (const [name, off] of [["first", ply === 0], ["back", ply === 0], ["on", ply === steps.length - 1], ["last", ply === steps.length - 1]])
+  $("opening").textContent = path.findLast(step => step.opening)?.opening ?? "";
+  const isFirst = path.length === 1, isLast = nextOf(here()) === here();
+  for (const [name, off] of [["first", isFirst], ["back", isFirst], ["on", isLast], ["last", isLast]])
     $("steps").querySelector(`[data-go=${name}]`).disabled = off;
 }
 
@@ -315,15 +402,34 @@ function stateText() {
   return state.thinking ? t("Aino is thinking.") : t("Your move.");
 }
 
+// Where one is, as it is read out: the move that led there.
+function placeText() {
+  const step = shownStep();
+  if (!step.san) return t("Start position");
+  const isMain = state.steps.some(one => one.id === step.id), move = `${step.number} ${named(step)}`;
+  return isMain ? move : t("Variation: {move}", { move });
+}
+
+// The words about a move are heard with it; they can be read elsewhere.
+function sayPlace(more = "") {
+  say(placeText() + more);
+  if (shownStep().note) $("status").append(words("hidden", ` ${shownStep().note}`));
+}
+
 const answers = {
   state(message) {
-    const before = state;
+    const before = state, wasHere = before && here();
     state = message;
+    state.steps = grow(message);
+    const { here: place } = message;
+    state.place = { ply: pathTo(place).length - 1, variation: !state.steps.some(step => step.id === place) };
+    if (wanted === place || !state.analysing || !tree.has(wanted)) wanted = null;
     const isNew = arriving;
     waitingDialog = null;
     arriving = false;
     received = performance.now();
     $("curtain").hidden = true;
+    showBehind(true);
     if (!before || before.steps.length !== state.steps.length || before.steps[0].fen !== state.steps[0].fen) browsed = null;
     if (before && before.human !== state.human) turned = false;
     const latest = state.steps.at(-1);
@@ -333,10 +439,13 @@ const answers = {
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
-    if (isNew || moved || stateKey(before) !== stateKey(state)) {
+    if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
-    }
+    } else if (here() !== wasHere) sayPlace();
+    if (message.isNew) forgetMoves();
+    const numbers = Object.keys(message.nodes);
+    if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove();
     show();
     if (wantedFen) playFrom(wantedFen);
@@ -356,14 +465,13 @@ const answers = {
     show();
   },
   say(message) {
+    if (message.kind === "error") wanted = null;
     say(message.text, message.kind);
     dialogSays(message);
-    const place = document.querySelector("dialog[open] [role=status]");  // the page's own is behind the dialog
-    if (place && message.kind === "error") place.textContent = message.text;
   },
   games(message) { showGames(message); },
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
-  games_reading: message => games.reading(message),
+  games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
   puzzle: message => showPuzzle(message),
   games_progress: message => games.showProgress(message),
@@ -374,7 +482,7 @@ const answers = {
   },
 };
 
-const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.loading, of.end, of.place, of.isGame, of.saved, of.steps.length]);
+const stateKey = of => JSON.stringify([of.analysing, of.thinking, of.loading, of.end, of.isGame, of.saved, of.analysing || of.steps.length]);
 
 function playPremove() {
   const [wanted, ...others] = premoves;
@@ -403,30 +511,44 @@ function playSound(san) {
   } catch { choices.sound = "off"; }
 }
 
-function look(variation, ply) {
-  const steps = variation && state.variation ? state.variation.fork + state.variation.steps.length : state.steps.length - 1;
-  const wanted = Math.max(0, Math.min(steps, ply));
-  if (state.analysing) { send("look", { variation, ply: wanted }); return; }
-  browsed = wanted === state.steps.length - 1 ? null : wanted;
+// The move after a node: in a game nothing follows the latest one.
+const nextOf = id => id === state.last && !state.analysing ? id : tree.get(id).next[0] ?? id;
+
+function look(id) {
+  if (id === here() || !tree.has(id)) return;
+  if (state.analysing) send("look", { node: wanted = id });
+  else browsed = id === state.last ? null : id;
+  sayPlace(browsed === null && !state.analysing ? `. ${stateText()}` : "");
   show();
 }
 
 const goes = {
-  first: () => look(false, 0),
-  back: () => {
-    const inVariation = state.analysing && state.place.variation;
-    const ply = looked().ply - 1;
-    look(inVariation && ply > state.variation.fork, ply);
+  first: () => look(0),
+  back: () => look(shownStep().parent ?? 0),
+  on: () => look(nextOf(here())),
+  last: () => {
+    let id = here();
+    while (nextOf(id) !== id) id = nextOf(id);
+    look(id);
   },
-  on: () => look(state.analysing && state.place.variation, looked().ply + 1),
-  last: () => look(state.analysing && state.place.variation, 100000),
   flip: () => { turned = !turned; show(); },
 };
 
+// Goes round the moves that can be played instead of the one that led here.
+function lookBeside(way) {
+  const rivals = tree.get(shownStep().parent)?.next ?? [], at = rivals.indexOf(here());
+  if (rivals.length > 1) look(rivals[(at + way + rivals.length) % rivals.length]);
+}
+
 const tells = {
   analyse: () => send("analyse", { on: !state.analysing }),
-  drop_variation: () => state.variation ? send("drop_variation") : send("analyse", { on: false }),
+  promote: () => send("promote", { node: here() }),
+  delete: () => send("delete", { node: here() }),
 };
+
+$("glyph").addEventListener("change", () => send("mark", { node: here(), glyph: Number($("glyph").value) }));
+$("comment").addEventListener("change", () => send("comment", { node: here(), text: $("comment").value }));
+$("comment").addEventListener("keydown", event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("comment").blur(); } });
 
 document.addEventListener("click", event => {
   const button = event.target.closest("button");
@@ -462,19 +584,32 @@ const keys = {
   Escape: () => live.cancel(),
   "?": () => openDialog("keys"),
 };
+// What lies over the board has the keys: a dialog, the curtain, or the choice of a promotion, with which one can look only.
+const isCovered = key => openDialogs().length > 0 || !$("curtain").hidden
+  || !$("board").querySelector(".promotion").hidden && !["f", "Escape"].includes(key);
+// A list from which something was chosen by hand gives the keys back; by keys one may go on choosing.
+let isByHand = false;
+document.addEventListener("pointerdown", () => { isByHand = true; }, { capture: true });
+document.addEventListener("change", event => { if (isByHand && event.target.matches("#table select")) event.target.blur(); });
+
 document.addEventListener("keydown", event => {
-  if (!state || !(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.target.closest("input, textarea, select, dialog")) return;
+  isByHand = false;
+  if (!state || !(event.key in keys) || isKeyTaken(event) || isCovered(event.key)) return;
   event.preventDefault();
-  keys[event.key]();
+  if (event.shiftKey && event.key.startsWith("Arrow")) lookBeside(event.key === "ArrowRight" ? 1 : -1);
+  else if (!event.repeat || event.key.startsWith("Arrow")) keys[event.key]();
 });
 
 // ---- the connection ----
 
+// Lets nobody come to what is behind the curtain, by keys or by ear.
+function showBehind(isShown) { for (const part of document.querySelectorAll("header, #table")) part.inert = !isShown; }
+
 function drawCurtain(text, mayTakeOver) {
-  $("curtain-text").textContent = text;
   $("take-over").hidden = !mayTakeOver;
   $("curtain").hidden = false;
+  $("curtain-text").textContent = text;
+  showBehind(false);
 }
 
 function connect() {

@@ -1,0 +1,279 @@
+"""Variations on the board: shown beside their move, kept, stepped through, announced; the keys of what is open."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import chess
+import pytest
+
+from tests.browser.conftest import annotated
+from tests.browser.devtools import Chromium, Tab
+from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
+from uci.game.timed_game import Setup
+
+STUDY = """[ChapterName "The trap"]
+
+1. e4 (1. d4 d5 2. c4 e6 (2... c6 3. Nf3) 3. Nc3) (1. c4 { English. }) e5 2. Qh5 Nc6
+(2... Nf6 { Gives a pawn. } 3. Qxe5+) 3. Bc4 Nf6 4. Qxf7# 1-0
+"""
+ANALYSIS = {"setup": Setup(chess.Board(), human=None), "load": lambda: ScriptedEngine(SCHOLARS_MATE)}
+GAME = {"load": lambda: ScriptedEngine(SCHOLARS_MATE)}
+
+
+def load(tab: Tab, text: str, plies: int) -> None:
+    tab.script(f"send('load', {{ text: {json.dumps(text)}, game: 1 }})")
+    tab.wait_for(f"state.steps.length === {plies + 1}")
+
+
+def heard(tab: Tab) -> str:
+    """What a screen reader finds in the live regions of the page, or of the dialog before it: none that is hidden."""
+    nodes = {node["nodeId"]: node for node in tab.call("Accessibility.getFullAXTree")["nodes"]}
+
+    def words(node: dict[str, Any]) -> str:
+        if node.get("role", {}).get("value") == "StaticText":
+            return str(node["name"]["value"])
+        return " ".join(words(nodes[child]) for child in node.get("childIds", []) if child in nodes)
+
+    live = ("status", "alert")
+    return " ".join(words(node) for node in nodes.values()
+                    if not node.get("ignored") and node.get("role", {}).get("value") in live)  # fmt: skip
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab: Tab) -> None:
+    load(tab, STUDY, 7)
+    shown = tab.script("[...$('moves').querySelectorAll('.main-moves > *')].map(one => one.textContent)")
+    assert shown[:7] == [
+        "1.",
+        "e4",
+        "…",
+        "1.d42.c4e62...c63.Nf33.Nc3".replace("2.c4", "d52.c4"),
+        "1.c4English.",
+        "1.",
+        "…",
+    ]
+    tab.script("look(1)")
+    for move in ("c7c5", "e7e6", "c7c5"):
+        tab.script("look(1)")
+        tab.wait_for("state.here === 1")
+        tab.script(f"send('move', {{ uci: '{move}' }})")
+        tab.wait_for("state.here !== 1")
+    assert tab.script("tree.get(1).next.map(id => tree.get(id).san)") == ["e5", "c5", "e6"]
+    rivals = "[...$('moves').querySelectorAll('.main-moves > .variation')].map(one => one.textContent)"
+    assert tab.script(rivals)[2:4] == ["1...c5", "1...e6"]
+    tab.script("look(tree.get(1).next[2])")
+    tab.wait_for("state.here === here()")
+    tab.click("#promote")
+    tab.wait_for("state.steps[2].san === 'e6'")
+    tab.click("#delete")
+    tab.wait_for("state.here === 1 && state.steps[2].san === 'e5'")
+    assert "1...c5" in tab.script(rivals)
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
+    load(tab, "1. e4 e5 *", 2)
+    tab.script("look(2)")
+    tab.wait_for("state.here === 2")
+    tab.script("$('comment').focus()")
+    tab.type("u and n are letters here")
+    tab.press("Enter")
+    tab.script("$('glyph').value = 3, $('glyph').dispatchEvent(new Event('change'))")
+    tab.wait_for("state.steps[2].glyphs[0] === 3 && state.steps[2].note")
+    assert "e5!!" in tab.text("#moves")
+    text = tab.script("fetch('game.pgn').then(answer => answer.text())")
+    assert "1. e4 e5 $3 { u and n are letters here }" in text
+
+
+def test_variations_of_a_game_that_has_ended_are_in_its_file(chromium: Chromium, tmp_path: Path) -> None:
+    with web_board(tmp_path, Setup(chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"))) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        tab.script("send('move', { uci: 'a1a8' })")
+        tab.wait_for("state.end && state.saved")
+        tab.press("a")
+        tab.wait_for("state.analysing")
+        tab.press("Home")
+        tab.wait_for("state.here === 0")
+        for move in ("a1b1", "a1c1"):
+            tab.script(f"look(0), send('explore', {{ moves: ['{move}'] }})")
+            tab.wait_for(f"tree.get(state.here).marked.at(-1) === {chess.parse_square(move[2:])}")
+        tab.script("send('new', { side: 'white', level: 'full', clock: '', fen: '', chess960: '' })")
+        tab.wait_for("!state.analysing")
+        tab.close()
+    games = (tmp_path / "games.pgn").read_text()
+    assert games.count("[White ") == 1
+    assert "1. Ra8# ( 1. Rb1 ) ( 1. Rc1 ) 1-0" in games
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_keys_step_through_a_game_one_move_each_however_fast(tab: Tab) -> None:
+    load(tab, STUDY, 7)
+    tab.script("goes.on(), goes.on(), goes.on(), goes.back(), goes.on()")
+    tab.wait_for("state.here === here() && state.place.ply === 3")
+    tab.press("End")
+    tab.wait_for("state.here === state.last")
+
+
+# ---- what is heard ----
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_stepping_through_a_game_says_the_move(tab: Tab) -> None:
+    """The status was said again and again, and the move stood in the label of a drawing that nobody hears."""
+    load(tab, STUDY, 7)
+    said = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "Home"):
+        tab.press(key)
+        tab.wait_for("state.here === here()")
+        said.append(heard(tab))
+    assert said == ["1. e4", "1... e5", "1. e4", "Start position"]
+    tab.script("look(tree.get(0).next[2])")
+    assert heard(tab) == "Variation: 1. c4 English."
+
+
+@pytest.mark.parametrize("tab", [GAME], indirect=True)
+def test_looking_back_in_a_running_game_says_the_move_and_whose_turn_it_is(tab: Tab) -> None:
+    tab.script("send('type', { text: 'e4' })")
+    tab.wait_for("state.steps.length === 3 && !state.thinking")
+    assert heard(tab) == "1... e5. Your move."
+    tab.press("ArrowLeft")
+    assert heard(tab) == "1. e4"
+    tab.press("ArrowRight")
+    assert heard(tab) == "1... e5. Your move."
+
+
+def test_what_is_said_is_heard_in_front_of_a_dialog_and_of_the_curtain(tab: Tab) -> None:
+    for dialog in tab.script("[...document.querySelectorAll('dialog')].map(dialog => dialog.id)"):
+        tab.script(f"openDialog('{dialog}'), say('Something new')")
+        assert "Something new" in heard(tab), dialog
+        tab.script(f"$('{dialog}').close('cancel')")
+    tab.script("drawCurtain('Elsewhere', false)")
+    assert heard(tab) == "Elsewhere"
+
+
+# ---- the keys ----
+
+OPEN = "[...document.querySelectorAll('dialog[open]')].map(dialog => dialog.id)"
+
+
+@pytest.mark.parametrize("tab", [GAME], indirect=True)
+def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab: Tab) -> None:
+    """A click on the puzzle and `u` took back a move of the game behind it."""
+    tab.script("send('type', { text: 'e4' })")
+    tab.wait_for("state.steps.length === 3 && !state.thinking")
+    tab.script("window.asked = [], send = (...words) => asked.push(words)")
+    for dialog in tab.script("[...document.querySelectorAll('dialog')].map(dialog => dialog.id)"):
+        tab.script(f"openDialog('{dialog}'), asked = [], document.activeElement.blur()")
+        before = tab.script("[browsed, live.view.flipped, choices.sound, state.steps.length]")
+        for key in ("u", "n", "h", "a", "f", "s", "/", "?", "ArrowLeft", "Home"):
+            tab.press(key)
+        assert tab.script("asked") == [], dialog
+        assert tab.script(OPEN) == [dialog]
+        assert tab.script("[browsed, live.view.flipped, choices.sound, state.steps.length]") == before, dialog
+        tab.press("Escape")
+        tab.wait_for(f"!$('{dialog}').open")
+    tab.press("u")
+    assert tab.script("asked.at(-1)") == ["take_back"]
+
+
+@pytest.mark.parametrize("tab", [GAME], indirect=True)
+def test_keys_after_a_click_on_a_puzzle_move_on_its_board(tab: Tab) -> None:
+    tab.script("openDialog('puzzles'), window.asked = [], send = (...words) => asked.push(words)")
+    tab.script("showPuzzle({ fen: '6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1', legal: [[0, 56, 'a1a8']], marked: [] })")
+    tab.click("#puzzle-board")
+    tab.drag([tab.middle("#puzzle-board")])
+    for key in ("u", "ArrowLeft", "ArrowUp"):
+        tab.press(key)
+    assert tab.script("[asked.length, puzzleBoard.cursor !== null, document.activeElement.id]") == [
+        0,
+        True,
+        "puzzle-board",
+    ]
+
+
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board("8/P6k/8/8/8/8/8/K7 w - - 0 1"))}], indirect=True)
+def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab: Tab) -> None:
+    tab.script("live.selected = 48, live.moveTo(56), window.asked = [], send = (...words) => asked.push(words)")
+    for key in ("u", "n", "h"):
+        tab.press(key)
+    assert tab.script(f"[asked.length, {OPEN}.length]") == [0, 0]
+    tab.script("document.activeElement.blur()")
+    tab.press("Escape")
+    assert tab.script("document.querySelector('#board .promotion').hidden")
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_arrow_keys_step_from_anywhere_on_the_page(tab: Tab) -> None:
+    """A focused checkbox swallowed them. What uses an arrow itself keeps it."""
+    load(tab, STUDY, 7)
+    tab.script("send('lines', { on: false, count: 3 })")  # whose moves come and go
+    tab.wait_for("!state.shows.on && !document.querySelector('#line-list button')")
+    found = tab.script("""[...document.querySelectorAll('button, input, select, textarea, a[href], [tabindex]')]
+      .filter(place => place.checkVisibility() && !place.disabled).map((place, index) => {
+        place.dataset.test = index;
+        return [index, place.type ?? place.tagName.toLowerCase(), place.id];
+      })""")
+    swallowed = set()
+    for index, kind, name in found:
+        tab.script("look(1)")
+        tab.wait_for("state.here === 1")
+        tab.script(f"document.querySelector('[data-test=\"{index}\"]').focus()")
+        tab.press("ArrowRight")
+        if tab.script("here()") != 2:
+            swallowed.add((kind, name))
+        tab.script("document.activeElement.blur()")
+    assert {kind for kind, _ in swallowed} == {"select-one", "text", "textarea", "div"}
+    assert {name for kind, name in swallowed if kind == "div"} == {"board"}, "whose squares the arrows choose"
+    for by_hand in (False, True):
+        tab.script("$('line-count').focus()")
+        tab.press("x")
+        if by_hand:
+            tab.script("$('line-count').dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))")
+        tab.script("$('line-count').dispatchEvent(new Event('change', { bubbles: true }))")
+        assert tab.script("document.activeElement.id") == ("" if by_hand else "line-count")
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_shift_and_arrows_go_from_variation_to_variation(tab: Tab) -> None:
+    load(tab, STUDY, 7)
+    tab.press("ArrowRight")
+    seen = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
+        pressed = f"{{ key: '{key}', shiftKey: true, bubbles: true }}"
+        tab.script(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {pressed}))")
+        seen.append(heard(tab))
+    assert seen == ["Variation: 1. d4", "Variation: 1. c4 English.", "1. e4", "Variation: 1. c4 English."]
+
+
+# ---- pages of reviews ----
+
+
+def test_stepping_through_a_review_says_the_move_and_no_more(chromium: Chromium, tmp_path: Path) -> None:
+    """Each step in a variation read out the whole move and all that stands beside it, but not where one was."""
+    file = tmp_path / "page.html"
+    file.write_text(
+        annotated("1. e4 e5 2. Qh5 Nc6 (2... Nf6 3. Qxe5+ (3. Qf3 { Timid. } 3... Nc6)) 3. Bc4 *"), encoding="utf-8"
+    )
+    tab = chromium.open(file.as_uri())
+    tab.press("ArrowRight")
+    assert heard(tab).startswith("1. e4 ")
+    tab.script("document.querySelector('.praises').focus()")
+    tab.press("ArrowRight")
+    assert heard(tab).startswith("1... e5 "), "a focused checkbox lets the keys pass"
+    tab.press("ArrowRight")
+    tab.press("ArrowRight")
+    tab.script("[...document.querySelectorAll('.says a')].find(link => link.textContent === '3. Qf3').click()")
+    assert heard(tab) == "3. Qf3. Timid."
+    assert tab.text(".says a[aria-current]") == "3. Qf3"
+    assert tab.script("replays[0].shown.fen.split(' ')[0]") == "rnbqkb1r/pppp1ppp/5n2/4p3/4P3/5Q2/PPPP1PPP/RNB1KBNR"
+    tab.press("ArrowRight")
+    assert heard(tab) == "Nc6"
+    tab.press("ArrowLeft")
+    tab.press("ArrowLeft")
+    assert heard(tab) == "2... Nf6"
+    tab.click("[data-copy=fen]")
+    assert heard(tab) == "Copied"
+    assert tab.failures == []
+    tab.close()

@@ -1,0 +1,58 @@
+"""One's own names in games, which the side is found by: kept in the folder of games, as a list."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from engine.files.atomic import replace, write_file
+from engine.files.text import printable
+from uci.game.game_file import owning
+from uci.game.timed_game import PERSON
+from uci.language import _
+
+NAMES = "names.json"
+
+
+class OwnNames:
+    """Names without regard to capitals; `you` is always one.
+
+    Attributes:
+        all: one's own names.
+        is_told: whether the question for one's name was answered.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAMES
+        self.read()
+
+    def read(self) -> list[str]:
+        """Read what other programs may have changed; return what is wrong with the file."""
+        told, problem = list[str](), ""
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+                raise ValueError(_("expected a list of names"))
+            told = found
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, RecursionError) as error:
+            problem = f"{printable(self._path)}: {error}"
+        self.is_told, self._is_damaged = not problem and self._path.exists(), bool(problem)
+        self.all = [PERSON.casefold(), *filter(None, (name.strip().casefold() for name in told))]
+        return [problem] if problem else []
+
+    def change(self, name: str, mine: bool) -> None:
+        """Note that a name is one's own, or is not; "" is nobody's. Raises OSError.
+
+        A file that cannot be read is kept beside the new one.
+        """
+        with owning(self._path.parent):
+            self.read()
+            if self._is_damaged:
+                replace(self._path, self._path.with_name(f"{NAMES}.{os.urandom(4).hex()}"))
+            name = name.strip().casefold()
+            names = [one for one in self.all[1:] if one != name] + [name] * (mine and bool(name))
+            write_file(self._path, json.dumps(names))
+            self.read()

@@ -1,0 +1,49 @@
+"""What a list of games shows, and by which days it is sorted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a list of games shows: a part of an opening's or a player's name, a result for oneself, an own side."""
+
+    text: str = ""
+    result: str = ""  # won, lost, drawn, other, "" for all
+    side: str = ""  # white, black, "" for both
+
+    def condition(self) -> tuple[str, list[str]]:
+        """Return SQL, and what stands for its question marks."""
+        rules, values = ["1"], list[str]()
+        for word in self.text.split():
+            names = ("opening", "white", "black")
+            if not word.isascii():  # SQLite knows capitals of ASCII only
+                word, names = word.casefold(), ("folded(opening)", "folded(white)", "folded(black)")
+            rules.append("(" + " OR ".join(f"{name} LIKE ? ESCAPE '!'" for name in names) + ")")
+            plain = re.sub("([!%_])", r"!\1", word)
+            values += [f"%{plain}%"] * 3
+        win, loss = ("result = CASE mine WHEN 'white' THEN '1-0' WHEN 'black' THEN '0-1' END",
+                     "result = CASE mine WHEN 'white' THEN '0-1' WHEN 'black' THEN '1-0' END")  # fmt: skip
+        drawn, other = "result = '1/2-1/2'", "result NOT IN ('1-0', '0-1', '1/2-1/2')"
+        rules += [{"won": win, "lost": loss, "drawn": drawn, "other": other}.get(self.result, "1")]
+        if self.side:
+            rules.append("mine = ?")
+            values.append(self.side)
+        return " AND ".join(rules), values
+
+
+def day_of(date: str) -> str:
+    """Return a PGN's date as far as it is known, to be sorted: 2025.03.01, 2025.03, 2025, or nothing.
+
+    Other programs also write 2025-3-1 and 01.03.2025.
+    """
+    parts = [int(part) for part in re.findall(r"\d+", date[:20])]
+    year = next((at for at, part in enumerate(parts) if part > 31), None)
+    if year is None:
+        return ""
+    rest = parts[year + 1 :] if year == 0 else parts[:year][::-1]
+    if rest[:1] > [12]:  # a month stands before its day
+        rest = rest[1::-1]
+    return ".".join([f"{parts[year]:04}", *(f"{part:02}" for part in rest[:2] if part)])

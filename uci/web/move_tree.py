@@ -1,0 +1,161 @@
+"""The moves of a game as a tree: the main line first, any number of variations, words and glyphs.
+
+The tree is a game of python-chess. What the page is told of a node is worked out once, when the node comes into the
+tree, so that a tree costs as much as it has moves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chess
+import chess.pgn
+
+from engine.board.notation import move_number
+from engine.errors import MoveError
+from uci.language import _
+from uci.terminal.author_notes import drawn_by, notes_at, with_author_text
+from uci.terminal.opening_names import position_name
+
+_NAMED_PLIES = 40  # of a line, in which openings are looked for
+_GLYPHS = range(chess.pgn.NAG_GOOD_MOVE, chess.pgn.NAG_DUBIOUS_MOVE + 1)  # of which a move has one at most
+
+Facts = dict[str, Any]  # of a node, as plain JSON types
+
+
+class MoveTree:
+    """`game` is the tree; the page knows its nodes by numbers, the start by 0. Legal moves only are added."""
+
+    def __init__(self, game: chess.pgn.Game) -> None:
+        self.game = game
+        self.changes = 0  # how often something was added, changed or removed
+        self._nodes = list[chess.pgn.GameNode]()
+        self._numbers = dict[chess.pgn.GameNode, int]()
+        self._facts = dict[int, Facts]()
+        self._news = set[int]()
+        self._take_up(game, game.board())
+
+    # ---- what the page is told --------------------------------------------------------------------------------------
+
+    def number(self, node: chess.pgn.GameNode) -> int:
+        return self._numbers[node]
+
+    def node(self, number: int) -> chess.pgn.GameNode:
+        """Return the node of a number. Raises MoveError where it was removed, or never was."""
+        if number not in self._facts:
+            raise MoveError(_("that move is not in the game any more"))
+        return self._nodes[number]
+
+    def news(self, everything: bool = False) -> dict[int, Facts]:
+        """Return the facts of the nodes that changed since the last call, or of all."""
+        wanted = self._facts.keys() if everything else self._news & self._facts.keys()
+        self._news = set()
+        return {number: self._facts[number] for number in wanted}
+
+    def _take_up(self, top: chess.pgn.GameNode, board: chess.Board) -> None:
+        """Give a node and all below it numbers; the board stands before the node's move."""
+        todo: list[chess.pgn.GameNode | None] = [top]
+        while todo:
+            node = todo.pop()
+            if node is None:
+                board.pop()
+                continue
+            facts: Facts = {}
+            if isinstance(node, chess.pgn.ChildNode):
+                facts = {"number": move_number(board), "san": board.san_and_push(node.move)}
+                todo.append(None)
+            self._numbers[node] = number = len(self._nodes)
+            self._nodes.append(node)
+            self._facts[number] = {**facts, **_place(node.move, board)}
+            todo += reversed(node.variations)
+        for number in range(self._numbers[top], len(self._nodes)):
+            self._describe(self._nodes[number])
+
+    def _describe(self, node: chess.pgn.GameNode) -> None:
+        """Tell the page anew what follows a node, and what is written there."""
+        number = self._numbers[node]
+        self._facts[number] |= {
+            "next": [self._numbers[child] for child in node.variations],
+            "note": notes_at(node),
+            "drawn": drawn_by(node),
+            "glyphs": sorted(node.nags),
+        }
+        self._news.add(number)
+
+    # ---- what changes it --------------------------------------------------------------------------------------------
+
+    def add(self, parent: chess.pgn.GameNode, move: chess.Move, board: chess.Board) -> chess.pgn.ChildNode:
+        """Return the node of a legal move, a new one behind its siblings if need be. The board is the parent's."""
+        for child in parent.variations:
+            if child.move == move:
+                return child
+        child = parent.add_variation(move)
+        self._take_up(child, board)
+        self._changed(parent)
+        return child
+
+    def remove(self, node: chess.pgn.ChildNode) -> None:
+        """Remove a node and all below it."""
+        node.parent.variations.remove(node)
+        todo: list[chess.pgn.GameNode] = [node]
+        while todo:
+            gone = todo.pop()
+            del self._facts[self._numbers.pop(gone)]
+            todo += gone.variations
+        self._changed(node.parent)
+
+    def put(self, node: chess.pgn.ChildNode, rank: int) -> None:
+        """Give a node another rank among its siblings, 0 for the main line's."""
+        siblings = node.parent.variations
+        if siblings[rank] is node:
+            return
+        siblings.remove(node)
+        siblings.insert(rank, node)
+        for child in siblings[:1]:  # PGN has no room for words before a move of the main line
+            child.comment, child.starting_comment = f"{child.starting_comment} {child.comment}".strip(), ""
+            self._describe(child)
+        self._changed(node.parent)
+
+    def comment(self, node: chess.pgn.GameNode, text: str) -> None:
+        """Replace the author's words on a node."""
+        node.starting_comment = with_author_text(node.starting_comment, "")
+        node.comment = with_author_text(node.comment, text)
+        self._changed(node)
+
+    def mark(self, node: chess.pgn.GameNode, glyph: int) -> None:
+        """Replace the glyph on a move, a number of PGN from 1 (`!`) to 6 (`?!`); 0 for none."""
+        node.nags = {nag for nag in node.nags if nag not in _GLYPHS} | ({glyph} if glyph in _GLYPHS else set())
+        self._changed(node)
+
+    def _changed(self, node: chess.pgn.GameNode) -> None:
+        self.changes += 1
+        self._describe(node)
+
+    # ---- its PGN ----------------------------------------------------------------------------------------------------
+
+    def copy_onto(self, game: chess.pgn.Game) -> None:
+        """Copy everything onto a game that has the first moves of the main line already, or none.
+
+        What stands behind these becomes a variation of the last one: the game ended there.
+        """
+        before = game.end()
+        todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(self.game, game)]
+        while todo:
+            mine, copy = todo.pop()
+            copy.comment = f"{mine.comment} {copy.comment}".strip()
+            copy.starting_comment, copy.nags = mine.starting_comment, set(mine.nags)
+            todo += zip(mine.variations, copy.variations, strict=False)
+            more = mine.variations[len(copy.variations) :]
+            if more and copy is before and isinstance(copy, chess.pgn.ChildNode):
+                copy = copy.parent.add_variation(copy.move)
+            todo += ((child, copy.add_variation(child.move)) for child in more)
+
+
+def _place(move: chess.Move | None, board: chess.Board) -> Facts:
+    opening = position_name(board) if move and len(board.move_stack) <= _NAMED_PLIES else ""
+    return {
+        "fen": board.fen(),
+        "marked": [move.from_square, move.to_square] if move else [],
+        "check": board.king(board.turn) if board.is_check() else None,
+        "opening": opening,
+    }
