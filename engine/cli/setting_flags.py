@@ -6,7 +6,6 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from engine.errors import ConfigError
 from engine.options.settings import allowed_text
 
 # What a flag's text becomes, and how the help names it, by the annotation of the field.
@@ -29,21 +28,6 @@ def add_flag(
 def add_files(group: argparse._ActionsContainer, flag: str, text: str) -> None:
     """Add a flag with any number of paths, which may be given several times; none is the default."""
     group.add_argument(flag, type=Path, nargs="+", action="extend", default=[], metavar="FILE", help=text)
-
-
-def add_former(group: argparse._ActionsContainer, former: Mapping[str, str]) -> None:
-    """Add flags of earlier versions, which no help shows; the error of each says what to write instead."""
-    for flag, advice in former.items():
-        group.add_argument(
-            flag, action=_Former, nargs="*", default=argparse.SUPPRESS, help=argparse.SUPPRESS, const=advice
-        )
-
-
-class _Former(argparse.Action):
-    is_former = True
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
-        raise ConfigError(f"{self.option_strings[0]} is gone: {self.const}")
 
 
 def hide_seldom(parser: argparse.ArgumentParser, names: Collection[str]) -> None:

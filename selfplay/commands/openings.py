@@ -12,7 +12,7 @@ import chess
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show
-from engine.cli.setting_flags import add_flag, add_former
+from engine.cli.setting_flags import add_flag
 from engine.errors import DataError
 from engine.files.atomic import append, write_file
 from selfplay.commands.referee import quiet_driver
@@ -37,7 +37,6 @@ PATIENCE_S = 600.0  # Wait this long for an engine's judgement. Set by hand, for
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "sample from these text labels (aino-train label): files or folders"
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE", help=text)
-    add_former(parser, {"--teacher": "write --data FILE"})
     add_flag(parser, "--count", 5000, "sample this many positions")
     add_flag(parser, "--seed", 1, "seed the sampling with this")
     text = "sample endings instead, in which the side to move wins (by 2.2 to 7 pawns) or holds a draw by one move"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
-from engine.cli.setting_flags import add_flag, add_former, add_setting_flags, given_settings, hide_seldom
+from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings, hide_seldom
 from engine.errors import ConfigError
 from selfplay.families.by_name import family_of
 from selfplay.interrupt import StopFlag
@@ -31,7 +31,6 @@ examples:
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
-FORMER = "teacher engine-games human-games pgn v6 tree-labels searched labels mixture shares".split()
 RECIPES = {"towers": TOWER_RECIPE, "sparse networks": SPARSE_RECIPE, "value trunks": VALUE_RECIPE}
 SELDOM = (
     "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size variations weight_decay "
@@ -50,7 +49,6 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--data", nargs="+", action="extend", default=[], metavar="FILE[=WEIGHT]", help="learn from these (see below)"
     )
-    add_former(group, {f"--{flag}": "write --data FILE[=WEIGHT]; the content tells the kind" for flag in FORMER})
     add_setting_flags(group, SourceFiles)
     text = "score on the games of this file, folder or pattern, the same for all trainings of a comparison"
     group.add_argument("--heldout", type=Path, metavar="FILE", help=text)

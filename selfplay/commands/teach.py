@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, live_line, show
-from engine.cli.setting_flags import add_files, add_flag, add_former, add_setting_flags, given_settings
+from engine.cli.setting_flags import add_files, add_flag, add_setting_flags, given_settings
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
@@ -32,8 +32,6 @@ EXAMPLES = """examples:
   aino-train teach --teacher teacher.nnue --out labels --check 100000
 After Ctrl-C or a crash the same command continues where the folder ends, and makes the same bytes.
 """
-FORMER = {"--net": "write --teacher FILE"}
-FORMER |= dict.fromkeys(("--engine-games", "--human-games", "--pgn"), "write --data FILE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_game_flags(group: argparse._ArgumentGroup) -> None:
     add_files(group, "--data", "sample around these games: PGN, text labels, Lc0 training chunks, or folders of them")
-    add_former(group, FORMER)
     group.add_argument("--run", type=Path, metavar="RUN", help="sample around the self-play games of a training run")
     text = "sample around held-out games only, to measure with"
     group.add_argument("--held-out", action="store_true", help=text)

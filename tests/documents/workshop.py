@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import lzma
 import os
 import re
@@ -235,12 +234,12 @@ def _write_labels(folder: Path, rng: np.random.Generator) -> None:
         with lzma.open(folder / "teacher" / f"part{number}.txt.xz", "wt") as stream:
             stream.write(lines)
     boards = [random_game(rng, 20) for _ in range(4)]
-    moves = [" ".join(move.uci() for move in board.move_stack) for board in boards]
-    with lzma.open(folder / "engine.jsonl.xz", "wt") as stream:
-        for uci in moves:
-            stream.write(json.dumps({"result": "0-1", "uci": uci, "ev": [30] * len(uci.split())}) + "\n")
-    with lzma.open(folder / "human.tsv.xz", "wt") as stream:
-        stream.write("result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in moves))
+    with lzma.open(folder / "engine.txt.xz", "wt") as stream:
+        stream.write("".join(f"{teacher_line(rng, 20)}\n" for _ in boards))
+    with lzma.open(folder / "human.pgn.xz", "wt") as stream:
+        stream.write(
+            "".join(f'[Result "1-0"]\n\n{chess.Board().variation_san(board.move_stack)} 1-0\n\n' for board in boards)
+        )
     label = "{fen}|*|{move}:{move}=20\n"
     with lzma.open(folder / "searched" / "part0.txt.xz", "wt") as stream:
         for board in boards:
