@@ -10,7 +10,6 @@ import math
 import os
 import zlib
 from dataclasses import dataclass
-from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,12 +83,18 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
     if not is_packed:
         return file.read(size)
     limit = min(MAX_BYTES, SLACK + MAX_EXPANSION * size)
-    try:
-        data = GzipFile(fileobj=file).read(limit + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise NetFileError(path, "gzip data", str(error)) from error
-    if len(data) > limit:
-        raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+    packed, data = file.read(size), b""
+    while packed.startswith(GZIP_MAGIC):  # Like lc0, it ignores what follows the last packed part.
+        part = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header and checksum
+        try:
+            data += part.decompress(packed, limit + 1 - len(data))
+        except zlib.error as error:
+            raise NetFileError(path, "gzip data", str(error)) from error
+        if len(data) > limit:
+            raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+        if not part.eof:
+            raise NetFileError(path, "gzip data", "its beginning alone")
+        packed = part.unused_data
     return data
 
 
