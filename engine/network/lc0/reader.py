@@ -32,6 +32,7 @@ from engine.network.lc0.schema import (
 )
 from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, parse
+from engine.network.outputs import Heads
 from engine.network.tower.model import NORM_EPSILON
 from engine.network.transformer.model import NetworkConfig
 
@@ -51,8 +52,11 @@ class TowerFile:
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
-def load_lc0(path: str | Path) -> TowerFile:
-    """Read a `.pb` or `.pb.gz` file. Raises NetFileError for faults and for formats that are no network of ours."""
+def load_lc0(path: str | Path, heads: Heads | None = None) -> TowerFile:
+    """Read a `.pb` or `.pb.gz` file with all its heads, which must have the same sizes, or with those named alone.
+
+    Raises NetFileError for faults and for formats that are no network of ours.
+    """
     path = Path(path)
     try:
         with open_net(path) as file:
@@ -62,7 +66,7 @@ def load_lc0(path: str | Path) -> TowerFile:
     if not data.startswith(NET_START):
         raise NetFileError.foreign(path, repr(NET_START), bytes(data[:64]))
     net = parse(path, memoryview(data), NET)
-    config = network_of(path, net)
+    config = network_of(path, net, heads)
     form = describe(net.get("format", {}).get("network_format", {}))
     card = {"kind": "imported", "source": path.name, "format": form, "training": net.get("training_params", {})}
     if license := net.get("license"):

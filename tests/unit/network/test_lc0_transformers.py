@@ -281,6 +281,20 @@ def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
     assert (config.policy_heads, config.value_heads) == (("vanilla", "optimistic", "opponent"), ("winner", "st"))
 
 
+@pytest.mark.parametrize("value", ["winner", "q", "st"])
+def test_heads_of_other_sizes_than_the_first_play(tmp_path: Path, value: str) -> None:
+    """The whole file was refused, though only the chosen head is needed; Lc0's trainer can write such files."""
+    kind = {**DENSE, "wider": {"q": 10, "st": 3}}
+    data, sizes, tensors = random_transformer(6, **kind)
+    (tmp_path / "net.pb").write_bytes(data)
+    masks = leaves_in(1).masks[:FEW]
+    _, wdl, _ = infer(load_net(tmp_path / "net.pb", ("soft", value)), masks)
+    expected = plain_transformer(sizes, tensors, floats(masks), "soft", value)
+    np.testing.assert_allclose(wdl[:, 0] - wdl[:, 2], expected["value"], atol=1e-4)
+    with pytest.raises(NetFileError, match="value_heads"):
+        load_lc0(tmp_path / "net.pb")
+
+
 def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
     path = network_in(tmp_path, "map, relu")
     with pytest.raises(NetFileError, match="PolicyHead soft, found only vanilla"):
