@@ -23,6 +23,7 @@ from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import load_tensors
 from engine.files.settings_file import read_settings
 from engine.network.lc0.schema import is_lc0
+from engine.network.outputs import Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.parameters import sparse_config_of
@@ -34,7 +35,6 @@ if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, whi
 DEFAULT_NET = "<default>"
 MANIFEST = "MANIFEST.toml"
 SHIPPED = Path(__file__).parents[2] / "weights"  # no import: someone's own `weights.py` may hide that package
-Heads = tuple[str, str]  # of policy and value, by Lc0's names
 FIRST_HEADS: Heads = ("vanilla", "winner")
 NEEDED_KEYS = ("name", "file", "sha256")
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
@@ -65,12 +65,14 @@ def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fuse
 def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused:
     """Load a tower or transformer, ready to play; `path` and errors as for `load_planes`, `heads` as for `load_net`."""
     chosen = _chosen(path, "default_tower")
-    return _fused(chosen, *load_planes(chosen), heads)
+    return _fused(chosen, *load_planes(chosen, heads), heads)
 
 
-def load_planes(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray], PlanesConfig]:
+def load_planes(
+    path: str | Path | None = None, heads: Heads = FIRST_HEADS
+) -> tuple[Mapping[str, np.ndarray], PlanesConfig]:
     """Read the tensors and config of a tower or transformer from a `.dit`, `.pb` or `.pb.gz` file, whose first bytes
-    tell the format.
+    tell the format; of one of Lc0's, only these heads.
 
     None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is missing, damaged, not a
     tower, or differs from its manifest entry.
@@ -79,7 +81,7 @@ def load_planes(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray
     if is_lc0(chosen):
         from engine.network.lc0.reader import load_lc0
 
-        net = load_lc0(chosen)
+        net = load_lc0(chosen, heads)
         return net.tensors, net.config
     from engine.network.families import planes_config
 

@@ -10,7 +10,6 @@ import math
 import os
 import zlib
 from dataclasses import dataclass
-from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +34,7 @@ from engine.network.lc0.schema import (
 from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, parse
 from engine.network.model_parts import NORM_EPSILON
+from engine.network.outputs import Heads
 
 MAX_BYTES = 1 << 30  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
@@ -52,8 +52,11 @@ class PlanesFile:
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
-def load_lc0(path: str | Path) -> PlanesFile:
-    """Read a `.pb` or `.pb.gz` file. Raises NetFileError for faults and for formats that are no network of ours."""
+def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
+    """Read a `.pb` or `.pb.gz` file with all its heads, which must have the same sizes, or with those named alone.
+
+    Raises NetFileError for faults and for formats that are no network of ours.
+    """
     path = Path(path)
     try:
         with open_net(path) as file:
@@ -63,7 +66,7 @@ def load_lc0(path: str | Path) -> PlanesFile:
     if not data.startswith(NET_START):
         raise NetFileError.foreign(path, repr(NET_START), bytes(data[:64]))
     net = parse(path, memoryview(data), NET)
-    config = network_of(path, net)
+    config = network_of(path, net, heads)
     form = describe(net.get("format", {}).get("network_format", {}))
     card = {"kind": "imported", "source": path.name, "format": form, "training": net.get("training_params", {})}
     if license := net.get("license"):
@@ -84,12 +87,18 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
     if not is_packed:
         return file.read(size)
     limit = min(MAX_BYTES, SLACK + MAX_EXPANSION * size)
-    try:
-        data = GzipFile(fileobj=file).read(limit + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise NetFileError(path, "gzip data", str(error)) from error
-    if len(data) > limit:
-        raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+    packed, data = file.read(size), b""
+    while packed.startswith(GZIP_MAGIC):  # Like lc0, it ignores what follows the last packed part.
+        part = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header and checksum
+        try:
+            data += part.decompress(packed, limit + 1 - len(data))
+        except zlib.error as error:
+            raise NetFileError(path, "gzip data", str(error)) from error
+        if len(data) > limit:
+            raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+        if not part.eof:
+            raise NetFileError(path, "gzip data", "its beginning alone")
+        packed = part.unused_data
     return data
 
 

@@ -16,6 +16,7 @@ BASE: dict[str, Any] = {
     "width": 32, "layers": 2, "heads": 4, "inner": 32, "hidden": 48, "network": 6, "input": 1, "default": "mish",
     "ffn": "", "smol": "", "embedding": 1, "planes": 0, "embedding_hidden": 0, "gate": False, "smolgen": (),
     "policy": (), "value": 2, "values": (), "left": True, "encoders": 0, "encoding": "LINEAR16", "shared": True,
+    "wider": {},  # how many more numbers and units these value heads have
 }  # fmt: skip
 ALL_HEADS = {"policy": ("vanilla", "optimistic_st", "soft", "opponent"), "values": ("winner", "q", "st")}
 DENSE = {"network": 7, "embedding": 2, "planes": 8, "embedding_hidden": 24, "gate": True, "smolgen": (8, 24, 16),
@@ -120,9 +121,10 @@ def _shapes(s: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         shapes[f"{place}ip4_pol_w"] = (4, 12)
     for head in s["values"] or ("",):
         place = f"value_heads.{head}." if head else ""
-        dense(f"{place}ip_val", 6, width)
-        dense(f"{place}ip1_val", 20, 6 * 64)
-        dense(f"{place}ip2_val", 3 if s["value"] == 2 else 1, 20)
+        more = s["wider"].get(head, 0)
+        dense(f"{place}ip_val", 6 + more, width)
+        dense(f"{place}ip1_val", 20 + more, (6 + more) * 64)
+        dense(f"{place}ip2_val", 3 if s["value"] == 2 else 1, 20 + more)
     if s["left"]:
         dense("ip_mov", 3, width)
         dense("ip1_mov", 10, 3 * 64)

@@ -264,6 +264,25 @@ def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
     assert (config.policy_heads, config.value_heads) == (("vanilla", "optimistic", "opponent"), ("winner", "st"))
 
 
+@pytest.mark.parametrize("value", ["winner", "q", "st"])
+def test_heads_of_other_sizes_than_the_first_play(tmp_path: Path, value: str) -> None:
+    """The whole file was refused, though only the chosen head is needed; Lc0's trainer can write such files."""
+    data = random_transformer(6, **DENSE, wider={"q": 10, "st": 3})
+    (tmp_path / "net.pb").write_bytes(data)
+    net = parse("net", memoryview(data), NET)
+    net["weights"]["value_heads"] = {"winner": net["weights"]["value_heads"][value]}
+    (tmp_path / "alone.pb").write_bytes(encode(net, NET))
+    masks = leaves_in(1).masks[:FEW]
+    chosen, alone = (
+        infer(load_net(tmp_path / name, heads), masks)
+        for name, heads in (("net.pb", ("soft", value)), ("alone.pb", ("soft", "winner")))
+    )
+    for found, expected in zip(chosen, alone, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(NetFileError, match="value_heads"):
+        load_lc0(tmp_path / "net.pb")
+
+
 def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
     path = network_in(tmp_path, "map, relu")
     with pytest.raises(NetFileError, match="PolicyHead soft, found only vanilla"):
