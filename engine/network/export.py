@@ -53,6 +53,6 @@ def export_net(source: Path, target: Path) -> None:
         np.savez(stream, **arrays)
 
 
-def _as_documented(tensors: Mapping[str, np.ndarray], input_format: int) -> Mapping[str, np.ndarray]:
+def _as_documented(tensors: Mapping[str, np.ndarray], input_format: int) -> dict[str, np.ndarray]:
     """Return tensors that take the planes of their input format, as the page says; ours take the counter in plies."""
     return with_counter_times(1 / counter_scale(input_format), tensors)

@@ -7,6 +7,7 @@ compiled once, for these, which take no memory and no time to load.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from engine.network.lc0.reader import PlanesFile
 from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import TransformerConfig
 
-SMALL_ENCODER = {"policy_layers": 1, "policy_attention_heads": 1, "policy_attention_inner": 16}
+SMALL_ENCODER: dict[str, Any] = {"policy_layers": 1, "policy_attention_heads": 1, "policy_attention_inner": 16}
 STAND_INS: tuple[PlanesConfig, ...] = (
     TowerConfig(16, 1),
     TowerConfig(16, 1, activation="mish", policy="classical"),
