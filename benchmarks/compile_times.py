@@ -6,6 +6,7 @@ its own with an empty cache. Seconds are without those of kernels compiled meanw
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from benchmarks.measuring import existing
 from engine.native import compile_events
 from engine.native.compile_events import Compilation
 
@@ -73,4 +75,6 @@ def main(checkouts: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main(tuple(sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkouts", nargs="*", type=existing, metavar="CHECKOUT", help="compare with this folder's")
+    main(tuple(map(str, parser.parse_args().checkouts)))

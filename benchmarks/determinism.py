@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from benchmarks.measuring import EVALUATORS, game_boards, new_engine, new_parser, report, tree_hash
+from benchmarks.measuring import EVALUATORS, at_least, game_boards, new_engine, new_parser, report, tree_hash
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.search.limits import Limits
 
@@ -23,10 +23,10 @@ POSITIONS = slice(6, 14, 2)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("--evaluators", nargs="+", default=list(EVALUATORS))
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--nodes", type=int, default=2000)
+    parser.add_argument("--evaluators", nargs="+", choices=EVALUATORS, default=list(EVALUATORS))
+    parser.add_argument("--threads", type=at_least(1), nargs="+", default=[1, 2, 4])
+    parser.add_argument("--runs", type=at_least(1), default=3)
+    parser.add_argument("--nodes", type=at_least(1), default=2000)
     text = "search once in this process and print the tree's hash"
     parser.add_argument("--in-this-process", action="store_true", help=text)
     options = parser.parse_args(arguments)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 import chess
 import numpy as np
 
-from benchmarks.measuring import Progress, new_engine, new_parser, report, resident_bytes
+from benchmarks.measuring import EVALUATORS, Progress, at_least, new_engine, new_parser, report, resident_bytes
 from engine import Engine
 from engine.search.limits import Limits
 
@@ -28,10 +28,10 @@ VISITS_A_STEP = 200_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("--evaluator", default="material")
+    parser.add_argument("--evaluator", choices=EVALUATORS, default="material")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--visits", type=int, default=10_000_000)
-    parser.add_argument("--searches", type=int, default=500)
+    parser.add_argument("--visits", type=at_least(1), default=10_000_000)
+    parser.add_argument("--searches", type=at_least(1), default=500)
     parser.add_argument("--search-nodes", type=int, default=2000)
     parser.add_argument("--hash-mib", type=int, default=256)
     options = parser.parse_args(arguments)

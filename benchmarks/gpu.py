@@ -39,9 +39,9 @@ from engine.nn import dit
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from selfplay.commands.bench import random_positions, self_play_speed
+from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
-from selfplay.training.families import family_of
-from selfplay.training.learner import Learner
+from selfplay.training.family import Learning
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
@@ -134,11 +134,11 @@ def our_inference(tensors: Any, config: TowerConfig, leaves: LeafBatch, batch: i
     return run
 
 
-def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run, Learner]:
+def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run, Learning]:
     family, settings = family_of(str(config)), LearnerSettings(batch, TOWER_RECIPE.weight_decay)
     games = random_positions(np.random.default_rng(1), games=20)
     batches = family.batches(TrainingData((games,), (1.0,), games), settings, 1)
-    learner = Learner(family, family.build(np.random.default_rng(0)), batches, settings, 1e-3, backend.name)
+    learner = family.learner(family.build(np.random.default_rng(0)), batches, settings, 1e-3, backend.name)
 
     def run() -> int:
         learner.step()

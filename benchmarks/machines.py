@@ -25,7 +25,7 @@ from pathlib import Path
 
 from llvmlite.binding import get_host_cpu_features
 
-from benchmarks.measuring import Row, new_parser, report
+from benchmarks.measuring import Row, existing, new_parser, program, report
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = ROOT / "tests" / "regression" / "signatures.txt"
@@ -100,8 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
     parser.add_argument("--only", choices=("signature", "code"), help="leave the other part out")
     parser.add_argument("--targets", nargs="*", choices=TARGETS, default=list(TARGETS), help="x86-64 targets of LLVM")
-    parser.add_argument("--tests", nargs="*", default=[], metavar="PATH", help="generate code for their kernels, too")
-    parser.add_argument("--python", action="append", default=[], metavar="COMMAND", help="another Python; repeatable")
+    parser.add_argument(
+        "--tests", nargs="*", type=existing, default=[], metavar="PATH", help="generate code for their kernels, too"
+    )
+    parser.add_argument(
+        "--python", type=program, action="append", default=[], metavar="COMMAND", help="another Python; repeatable"
+    )
     options = parser.parse_args(arguments)
     rows: list[Row] = []
     if options.only != "code":

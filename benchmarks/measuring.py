@@ -6,9 +6,11 @@ import argparse
 import hashlib
 import json
 import os
+import shlex
+import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import chess
@@ -28,6 +30,37 @@ def new_parser(documentation: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
+
+
+def existing(text: str) -> Path:
+    """Return the path of a file or folder that is there; the type of an argument."""
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
+    return path
+
+
+def judge_name(text: str) -> str:
+    """Return the name of a network, which is a file, `default` or `material`; the type of an argument."""
+    return text if text in ("default", "material") else str(existing(text))
+
+
+def program(text: str) -> str:
+    """Return the command of a program that is there; the type of an argument."""
+    if not (words := shlex.split(text)) or shutil.which(words[0]) is None:
+        raise argparse.ArgumentTypeError(f"{text!r}: no such program")
+    return text
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return the type of an argument that is a number of at least this."""
+
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected at least {least}, got {text}")
+        return int(text)
+
+    return number
 
 
 def report(rows: Sequence[Row], as_json: bool) -> None:

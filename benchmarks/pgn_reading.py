@@ -18,6 +18,7 @@ from pathlib import Path
 import chess
 import chess.pgn
 
+from benchmarks.measuring import existing
 from engine.board.pgn.game_reader import GameText, read_games
 from engine.board.pgn.main_lines import main_lines
 from engine.files.text import open_unpacked
@@ -90,7 +91,7 @@ def run_file(path: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pgn", nargs="*", type=Path, help="read the main lines of these files, packed or not")
+    parser.add_argument("pgn", nargs="*", type=existing, help="read the main lines of these files, packed or not")
     files = parser.parse_args().pgn
     rng = random.Random(1)
     played = [] if files else [random_words(rng) for _ in range(GAMES)]

@@ -31,7 +31,7 @@ import chess
 import chess.engine
 import numpy as np
 
-from benchmarks.measuring import Progress, new_parser, report
+from benchmarks.measuring import Progress, existing, new_parser, program, report
 from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.errors import AinoError
 from engine.files.atomic import atomic_write
@@ -242,7 +242,9 @@ def check(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
     parser.add_argument("what", choices=("make", "draw", "check"))
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="puzzles, or the games to draw them from")
+    parser.add_argument(
+        "files", type=existing, nargs="+", metavar="FILE", help="puzzles, or the games to draw them from"
+    )
     parser.add_argument("--out", type=Path, help="where puzzles go")
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)
@@ -250,14 +252,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--nodes", type=int, default=1_000_000)
     parser.add_argument("--sample", type=int, default=100)
     options = parser.parse_args(arguments)
+    if options.what != "check" and options.out is None:
+        parser.error("--out: expected the file where puzzles go")
     try:
+        if options.what == "check":
+            program(options.engine)
         if options.what == "make":
             make(options.files, options.out, options.count)
         elif options.what == "draw":
             draw(options.files[0], options.out)
         else:
             return check(options)
-    except AinoError as error:
+    except (AinoError, argparse.ArgumentTypeError) as error:
         parser.error(str(error))
     return 0
 

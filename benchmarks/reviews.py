@@ -20,7 +20,7 @@ import chess.engine
 import chess.pgn
 import numpy as np
 
-from benchmarks.measuring import Row, new_parser, report
+from benchmarks.measuring import Row, existing, new_parser, program, report
 
 _WORTH = {"queen": 9, "rook": 5, "bishop": 3, "knight": 3, "pawn": 1}
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
@@ -164,13 +164,13 @@ def check(paths: Iterable[Path], command: str, nodes: int) -> tuple[list[Row], l
     return accuracies, claims
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Print both tables; the exit status."""
     parser = new_parser(__doc__)
-    parser.add_argument("pgn", nargs="+", type=Path, help="check the reviews in these files")
-    parser.add_argument("--engine", default="stockfish", help="ask this UCI engine (default %(default)s)")
+    parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
+    parser.add_argument("--engine", type=program, default="stockfish", help="ask this UCI engine (default %(default)s)")
     parser.add_argument("--nodes", type=int, default=200_000, help="nodes a position (default %(default)s)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     accuracies, claims = check(arguments.pgn, arguments.engine, arguments.nodes)
     report(accuracies, arguments.json)
     report(claims, arguments.json)

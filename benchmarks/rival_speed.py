@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measuring import Row, game_boards, new_parser, report
+from benchmarks.measuring import Row, at_least, game_boards, new_parser, program, report
 from tests.protocol.aino_process import COMMAND, START_S, EngineProcess
 
 EVERY = 5  # positions of the game from one that is searched to the next
@@ -27,11 +27,15 @@ EVERY = 5  # positions of the game from one that is searched to the next
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = new_parser(__doc__)
-    parser.add_argument("--rival", required=True, metavar="COMMAND", help="start the other engine with this command")
+    parser.add_argument(
+        "--rival", type=program, required=True, metavar="COMMAND", help="start the other engine with this command"
+    )
     parser.add_argument("--flags", default="--evaluator network", help="start Aino with these flags (%(default)s)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--seconds", type=float, default=2.0, help="search each position so long (default %(default)s)")
-    parser.add_argument("--positions", type=int, default=8, help="search so many positions (default %(default)s)")
+    parser.add_argument(
+        "--positions", type=at_least(2), default=8, help="search so many positions (default %(default)s)"
+    )
     options = parser.parse_args(arguments)
     commands = [*COMMAND, *shlex.split(options.flags)], shlex.split(options.rival)
     rows = [measure(commands, threads, options.seconds, options.positions) for threads in options.threads]

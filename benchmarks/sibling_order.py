@@ -14,7 +14,7 @@ Q = W - L of the side to move. A judge is a net file, `default` for the net that
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.measuring import Row, new_parser, report
+from benchmarks.measuring import Row, at_least, existing, judge_name, new_parser, report
 from engine.board.attacks import KING_ATTACKS, ZERO, bit, in_check, is_attacked, pawn_attack_set, piece_at
 from engine.board.attacks import piece_attacks as officer_attacks
 from engine.board.layout import BLACK, KING, MAX_MOVES, PAWN, ROW_WORDS, SIDE, WHITE
@@ -338,42 +338,49 @@ def compare(name: str, judges: list[str], net: StockfishNet, parents: np.ndarray
     shares = [np.mean(found.sorts[found.quiet] >> sort & 1) for sort in range(len(SORTS))]
     titles = [f"{sort} ({share:.0%})" for sort, share in zip(SORTS, shares, strict=True)]
     rows: list[Row] = []
-    for judge_name, judge in _judges(judges, net, threads):
+    for of_judge, judge in _judges(judges, net, threads):
         judged = -judge(found.rows)
         every, *by_sort = orders(judged, found)
         cells = [f"{one.correlation:.3f} ({one.bias:+.3f})" for one in by_sort]
         all_quiet = f"{every.correlation:.4f} +- {every.error:.4f}"
-        of_all = {"judge": judge_name, "quiet siblings": all_quiet, "levels": f"{levels(judged, found):.4f}"}
+        of_all = {"judge": of_judge, "quiet siblings": all_quiet, "levels": f"{levels(judged, found):.4f}"}
         rows.append({**of_all, **dict(zip(titles, cells, strict=True))})
     return rows
 
 
 def _judges(names: list[str], net: StockfishNet, threads: int) -> Iterator[tuple[str, Judge]]:
     for name in names:
-        path = None if name in ("default", "material") else name
-        with closing(make_evaluator("material" if name == "material" else "auto", path)) as evaluator:
+        with closing(_judge_of(name)) as evaluator:
             yield name, evaluator_judge(evaluator)
     for name, depth, calibration in TEACHERS:
         yield name, teacher_judge(net, depth, calibration, threads)
 
 
-def main() -> int:
+def _judge_of(name: str) -> Evaluator:
+    """Return the evaluator of a judge."""
+    path = None if name in ("default", "material") else name
+    return make_evaluator("material" if name == "material" else "auto", path)
+
+
+def main(words: Sequence[str] | None = None) -> int:
     """Show every judge, beside the teacher, on each folder of positions."""
     parser = new_parser(__doc__)
     text = "label siblings with this value net, as Stockfish 15.1 writes it (export_net)"
-    parser.add_argument("--teacher", type=Path, required=True, metavar="FILE", help=text)
-    text = "compare the siblings of balanced middlegame positions in these label folders"
-    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FOLDER", help=text)
+    parser.add_argument("--teacher", type=existing, required=True, metavar="FILE", help=text)
+    text = "compare the siblings of balanced middlegame positions in this label folder; repeatable"
+    parser.add_argument("--data", type=existing, action="append", required=True, metavar="FOLDER", help=text)
     text = "compare the siblings of at most this many positions; 8,000 give an error below 0.005 (default %(default)s)"
-    parser.add_argument("--count", type=int, default=8000, metavar="N", help=text)
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="label on this many threads")
+    parser.add_argument("--count", type=at_least(1), default=8000, metavar="N", help=text)
+    parser.add_argument("--threads", type=at_least(1), default=1, metavar="N", help="label on this many threads")
     text = "measure these (default: the net that comes with Aino)"
-    parser.add_argument("judges", nargs="*", default=["default"], metavar="JUDGE", help=text)
-    arguments = parser.parse_args()
+    parser.add_argument("judges", nargs="*", type=judge_name, default=["default"], metavar="JUDGE", help=text)
+    arguments = parser.parse_args(words)
     net = read_stockfish_net(arguments.teacher)
-    for folder in arguments.data:
-        parents = parents_of_folder(folder, arguments.count)
-        report(compare(folder.name, arguments.judges, net, parents, arguments.threads), arguments.json)
+    for name in arguments.judges:  # Labels take minutes: what is wrong with a judge is told before.
+        _judge_of(name).close()
+    parents = {folder.name: parents_of_folder(folder, arguments.count) for folder in arguments.data}
+    for name, rows in parents.items():
+        report(compare(name, arguments.judges, net, rows, arguments.threads), arguments.json)
     return 0
 
 

@@ -34,13 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = new_parser(__doc__)
     parser.add_argument("--nets", nargs="+", default=["sparse-512", "sparse-768", "sparse-1024"], metavar="NET")
     options = parser.parse_args(arguments)
+    configs = {net: SparseConfig.parse(net) for net in options.nets}
     leaves = positions(LEAVES)
-    report([measured(net, leaves) for net in options.nets], options.json)
+    report([measured(net, config, leaves) for net, config in configs.items()], options.json)
 
 
-def measured(name: str, leaves: LeafBatch) -> Row:
+def measured(name: str, config: SparseConfig, leaves: LeafBatch) -> Row:
     """One row of the table."""
-    config = SparseConfig.parse(name)
     network = SparseNetwork(config, np.random.default_rng(1))
     model = SparseEvaluator(SparseNet(network.named_parameters(), config)).new_model()
     assert isinstance(model, SparseModel)  # for networks with one trunk

@@ -14,7 +14,7 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from benchmarks.measuring import EVALUATORS, Progress, game_boards, new_parser, report
+from benchmarks.measuring import EVALUATORS, Progress, at_least, game_boards, new_parser, report
 from tests.protocol.aino_process import AinoProcess
 
 SHORTEST_S, LONGEST_S = 0.05, 0.5
@@ -22,8 +22,8 @@ SHORTEST_S, LONGEST_S = 0.05, 0.5
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = new_parser(__doc__)
-    parser.add_argument("--evaluators", nargs="+", default=list(EVALUATORS))
-    parser.add_argument("--stops", type=int, default=200)
+    parser.add_argument("--evaluators", nargs="+", choices=EVALUATORS, default=list(EVALUATORS))
+    parser.add_argument("--stops", type=at_least(1), default=200)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--hash-mib", type=int, default=256)
     parser.add_argument("--multi-pv", type=int, default=1)

@@ -11,23 +11,24 @@ of Q = W - L. Both have standard errors. A network is a `.dit` file, or `default
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import Row, new_parser, report
+from benchmarks.measuring import Row, at_least, existing, judge_name, new_parser, report
 from engine.errors import ConfigError, DataError
 from engine.network.policy.model import SparseNetwork
 from engine.network.value.parameters import VALUE_TRUNK
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.nn.layer import Layer
-from selfplay.data.label_sampler import LabelRows
-from selfplay.data.value_sampler import ValueSampler, new_value_batch
+from selfplay.data.label_rows import LabelRows
+from selfplay.families.value.value_family import ValuePass, tables_of
+from selfplay.families.value.value_sampler import ValueSampler, new_value_batch
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM
 from selfplay.training.losses import LossWeights
-from selfplay.training.value_trunk import ValuePass, tables_of
 
 AT_ONCE = 8192  # positions a pass
 
@@ -47,10 +48,10 @@ def distances(trunk: Layer, labels: LabelRows, threads: int = 1) -> tuple[np.nda
     config, tables = tables_of(trunk)
     sampler, batch, weights = ValueSampler(labels, everything=True), new_value_batch(AT_ONCE), LossWeights()
     forward = ValuePass(config, AT_ONCE, threads)
-    kl, difference = np.zeros(labels.n_positions), np.zeros(labels.n_positions)
+    kl, difference = np.zeros(len(labels.rows)), np.zeros(len(labels.rows))
     with forward.pool:
-        for first in range(0, labels.n_positions, AT_ONCE):
-            numbers = np.arange(first, min(first + AT_ONCE, labels.n_positions))
+        for first in range(0, len(labels.rows), AT_ONCE):
+            numbers = np.arange(first, min(first + AT_ONCE, len(labels.rows)))
             count = len(numbers)
             sampler.fill(numbers, numbers, batch)
             forward.forward(tables, batch, count, weights)
@@ -79,16 +80,16 @@ def row_of(name: str, labels: LabelRows, threads: int) -> Row:
     }
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Show the distance of every network."""
     parser = new_parser(__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="label folder to measure on")
+    parser.add_argument("--data", type=existing, required=True, metavar="FOLDER", help="label folder to measure on")
     text = "measure these (default: the net that comes with Aino)"
-    parser.add_argument("--net", nargs="+", default=["default"], metavar="FILE.dit", help=text)
+    parser.add_argument("--net", nargs="+", type=judge_name, default=["default"], metavar="FILE.dit", help=text)
     text = "measure on at most this many positions (default %(default)s)"
-    parser.add_argument("--count", type=int, default=200_000, metavar="N", help=text)
+    parser.add_argument("--count", type=at_least(1), default=200_000, metavar="N", help=text)
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="compute on this many threads")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     labels = calm_rows(arguments.data, arguments.count)
     report([row_of(name, labels, arguments.threads) for name in arguments.net], arguments.json)
     return 0

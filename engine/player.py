@@ -27,23 +27,20 @@ from engine.board.convert import GameRows
 from engine.board.fen import check_playable
 from engine.errors import blaming
 from engine.evaluation.cache import EvaluationCache
-from engine.evaluation.own import OwnEvaluator
+from engine.evaluation.custom import CustomEvaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, PartEvaluator, input_format_of, news_of
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.options.idle import Use, idle_options
 from engine.search.batches import Batches
-from engine.search.choice import PolyglotBook
+from engine.search.choice import PolyglotBook, SearchOrder
 from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
-from engine.search.order import SearchOrder
+from engine.search.limits import Limits, SearchJob
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
-from engine.search.root_moves import lead_to_mate
 from engine.search.run import Runner, Walkers
-from engine.search.session import Search, suited_to
+from engine.search.session import Search, lead_to_mate, suited_to
 from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 from engine.search.tree.params import LC0, SearchParams, params_of
 
@@ -173,7 +170,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Compile or load every kernel that a search needs; afterwards the engine is as good as new."""
-        own = self.evaluator if isinstance(self.evaluator, OwnEvaluator) else None
+        own = self.evaluator if isinstance(self.evaluator, CustomEvaluator) else None
         try:
             if own is not None:
                 own.is_rehearsing = True
@@ -286,10 +283,10 @@ class Engine:
         board = order.board
         if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0, board=board)
-        if self._book is not None and order.may_use_book:
-            book_move = self._book.move(board, self._rng)
-            if book_move is not None:
-                return SearchResult(book_move, None, [], [], 0, 0, board=board)
+        book_move = order.book_move(self._book)
+        if book_move is not None:
+            order.job.hold(order.limits)
+            return SearchResult(book_move, None, [], [], 0, 0, board=board)
         with self._at_work():
             return self._search_tree(order)
 
@@ -301,25 +298,20 @@ class Engine:
             self._search.clear()
         if self._search.set_position(self._rows.of(order.board)):
             lead_to_mate(self._search)
-        tables, plan, first_hits = self._tablebase, order.strength, self._tablebase.hits
-        # Without tables, analysis shows mates instead; and a limited level finds most ways by itself.
-        solves = params.small_endings and (plan is None or plan.finishes) and (not order.is_analysis or tables.largest)
-        ranks = tables.ranks(order.board, order.patience_s if solves else 0.0)
-        order = replace(order, only=order.chosen_moves(ranks), by_tables=bool(ranks) and order.is_analysis)
+        tables, first_hits = self._tablebase, self._tablebase.hits
+        order = replace(order, ranks=tables.ranks(order.board, order.patience_s))
         self._root_was_changed = bool(order.only) or order.options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would hide the way to mate.
-        self._visits.tablebase = tables if tables.largest and not ranks else None
+        self._visits.tablebase = tables if tables.largest and not order.ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better spent on the tree.
         # Nor does a game that keeps its subtree come back to what it evaluated before.
-        by_the_clock = order.has_clock and not order.is_analysis
-        self._runner.hint_source = None if by_the_clock else self._hint_source
+        self._runner.hint_source = None if order.by_the_clock else self._hint_source
         if isinstance(self._visits, Batches):
-            self._visits.cache = None if by_the_clock else self._cache
-        if isinstance(self.evaluator, OwnEvaluator):
+            self._visits.cache = None if order.by_the_clock else self._cache
+        if isinstance(self.evaluator, CustomEvaluator):
             self.evaluator.guest.is_over = order.is_over
         shown_tables, cp_scale = tables if tables.largest else None, cp_scale_of(self.evaluator)
-        multi_pv = order.options.multi_pv
-        reporter = Reporter(self._search, order.board, multi_pv, shown_tables, cp_scale, first_hits, ranks)
+        reporter = Reporter(self._search, order, shown_tables, cp_scale, first_hits)
         result = SearchDriver(self._search, self._runner, reporter, order).run()
         order.job.hold(order.limits)
         return result

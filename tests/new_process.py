@@ -18,13 +18,13 @@ def output_of(program: str, *words: str, warnings: str = "default", **environmen
     path = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(ROOT)]))
     done = subprocess.run(
         [sys.executable, "-P", "-W", warnings, "-c", program, *words],
-        env={**os.environ, **environment, "PYTHONPATH": path}, capture_output=True, text=True, timeout=200, check=False,
+        env={**os.environ, **environment, "PYTHONPATH": path}, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def wait_until(happens: Callable[[], object], timeout_s: float = 120.0) -> None:
+def wait_until(happens: Callable[[], object], timeout_s: float = 400.0) -> None:
     """Look every few milliseconds until something has happened."""
     deadline = time.monotonic() + timeout_s
     while not happens():

@@ -62,7 +62,7 @@ class GameRows:
         if start != self._start or start.chess960 != self._board.chess960 or moves[: len(self._moves)] != self._moves:
             self._board, self._moves, self._rows = start.copy(), [], row_from_board(start)[None]
         known, self._start = len(self._moves), None  # Whatever ends this in the middle, the next call begins anew.
-        stack = layout.empty_stack(len(moves) + 1)
+        stack = np.empty((len(moves) + 1, layout.ROW_WORDS), np.uint64)
         stack[: known + 1] = self._rows
         for ply in range(known, len(moves)):
             self._push(stack, ply, moves[ply])
@@ -127,6 +127,16 @@ def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Mov
     if castles and not chess960:
         found.to_square = (found.from_square & 56) + (6 if found.to_square > found.from_square else 2)
     return found
+
+
+def moves_of_lines(codes: np.ndarray, chess960: bool = False) -> list[chess.Move]:
+    """Return python-chess moves of codes, uint16 [n], with CASTLING_FLAG: castling is e1g1, or e1h1 if `chess960`."""
+    source, target = codes & 63, codes >> 6 & 63
+    if not chess960:
+        castled = (source & 56) + np.where(target > source, 6, 2)
+        target = np.where(codes & layout.CASTLING_FLAG, castled, target)
+    promotions = map(_PIECE_TYPES.__getitem__, (codes >> 12 & 7).tolist())
+    return list(map(chess.Move, source.tolist(), target.tolist(), promotions))
 
 
 def move_of_code(move: int) -> chess.Move:

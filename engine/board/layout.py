@@ -33,6 +33,7 @@ DOUBLE_PUSH: Final = 15  # bit of the square that the last double push passed ov
 ROW_WORDS: Final = 16
 
 NO_MOVE: Final = np.uint16(0)  # a1a1, which is never a legal move
+CASTLING_FLAG: Final = 1 << 15  # Marks castling in a code that is read without its position.
 MAX_MOVES: Final = 218  # the largest number of legal moves of any reachable position
 
 RANK_1 = np.uint64(0xFF)

@@ -107,8 +107,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         words = [word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()]
-        known = self._option_string_actions.items()
-        flags = [flag for flag, action in known if flag.startswith("--") and not hasattr(action, "is_former")]
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         tails = {flag: flag.partition(".")[2].replace("_", "") for flag in flags}
         meant = []
         for word in words:

@@ -2,11 +2,18 @@
 
 import argparse
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from engine.errors import ConfigError
+from engine.options.settings import allowed_text
+
+# What a flag's text becomes, and how the help names it, by the annotation of the field.
+_KINDS: dict[str, tuple[Any, str]] = {
+    "int": (int, "N"),
+    "float": (float, "X"),
+    "str": (str, "TEXT"),
+}
 
 
 def add_flag(
@@ -23,21 +30,6 @@ def add_files(group: argparse._ActionsContainer, flag: str, text: str) -> None:
     group.add_argument(flag, type=Path, nargs="+", action="extend", default=[], metavar="FILE", help=text)
 
 
-def add_former(group: argparse._ActionsContainer, former: Mapping[str, str]) -> None:
-    """Add flags of earlier versions, which no help shows; the error of each says what to write instead."""
-    for flag, advice in former.items():
-        group.add_argument(
-            flag, action=_Former, nargs="*", default=argparse.SUPPRESS, help=argparse.SUPPRESS, const=advice
-        )
-
-
-class _Former(argparse.Action):
-    is_former = True
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
-        raise ConfigError(f"{self.option_strings[0]} is gone: {self.const}")
-
-
 def hide_seldom(parser: argparse.ArgumentParser, names: Collection[str]) -> None:
     """Leave these arguments out of a brief parser's help (`make_parser`), and show `--help-all`, which has them."""
     for action in parser._actions:
@@ -47,15 +39,41 @@ def hide_seldom(parser: argparse.ArgumentParser, names: Collection[str]) -> None
             action.help = argparse.SUPPRESS
 
 
-def add_setting_flags(group: argparse._ActionsContainer, settings: type[Any]) -> None:
-    """Add a flag for each field that has a help text and a default: `--calm-cp` for `calm_cp`."""
+def add_field(
+    group: argparse._ActionsContainer, flag: str, one: Field[Any], told: str, default: Any = None, dest: str = ""
+) -> None:
+    """Add the flag of a field of settings, which check its value; told: what the help says of the default."""
+    kind, metavar = _KINDS[str(one.type)]
+    choices, allowed = one.metadata.get("choices", ()), allowed_text(one)
+    about = f"{allowed}; {told}" if allowed and not choices else told
+    text = f"{one.metadata['help']} ({about})".replace("%", "%%")
+    name = "|".join(choices) or one.metadata.get("metavar", metavar)
+    group.add_argument(flag, type=kind, default=default, metavar=name, dest=dest or one.name, help=text)
+
+
+def add_setting_flags(
+    group: argparse._ActionsContainer, settings: type[Any], *names: str, of: Mapping[str, Any] | None = None
+) -> None:
+    """Add a flag for each field that has a help text, or for those of these names: `--calm-cp` for `calm_cp`, or what
+    its metadata have as `flag`.
+
+    of: settings that have the fields' defaults, by what each is the default for; such flags are None unless given.
+    """
     for one in fields(settings):
-        if "help" in one.metadata:
-            default: Any = one.default
-            text, metavar = one.metadata["help"].replace("%", "%%"), one.metadata.get("metavar", "")
-            add_flag(group, "--" + one.name.replace("_", "-"), default, text, metavar)
+        if "help" in one.metadata and (not names or one.name in names):
+            flag = one.metadata.get("flag") or "--" + one.name.replace("_", "-")
+            add_field(group, flag, one, f"default {default_text(one, of)}", None if of else one.default)
 
 
-def given_settings(settings: type[Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the values of those flags, by field."""
-    return {one.name: getattr(arguments, one.name) for one in fields(settings) if "help" in one.metadata}
+def default_text(one: Field[Any], of: Mapping[str, Any] | None = None) -> str:
+    """Return a field's default in words; of: as in `add_setting_flags`."""
+    found = {kind: getattr(settings, one.name) for kind, settings in (of or {}).items()}
+    if len(set(found.values())) > 1:
+        return ", ".join(f"{value} for {kind}" for kind, value in found.items())
+    return str(next(iter(found.values()), one.default)) or "empty"
+
+
+def given_settings(settings: type[Any], arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the values of those flags that are not None, by field."""
+    found = {one.name: getattr(arguments, one.name, None) for one in fields(settings) if "help" in one.metadata}
+    return {name: value for name, value in found.items() if value is not None and (not names or name in names)}

@@ -1,6 +1,6 @@
 """Leaf evaluators, which search asks about positions.
 
-`protocol.py` is the contract; `tower.py`, `sparse.py`, `material.py` and `hybrid.py` implement it, `own.py` takes
+`protocol.py` is the contract; `tower.py`, `sparse.py`, `material.py` and `hybrid.py` implement it, `custom.py` takes
 networks of others, and `factory.py` chooses one by name. The package's names load on first use, so importing it
 compiles nothing and reads no weights.
 """
@@ -18,10 +18,10 @@ _HOME = {
     "MaterialEvaluator": "material",
     "HybridEvaluator": "hybrid",
     "SparseEvaluator": "sparse",
-    "PlanesEvaluator": "own",
-    "planes_of": "own",
-    "board_planes": "own",
-    "legal_policy": "own",
+    "PlanesEvaluator": "custom",
+    "planes_of": "custom",
+    "board_planes": "custom",
+    "legal_policy": "custom",
     "make_evaluator": "factory",
 }
 

@@ -33,7 +33,7 @@ class DeviceEvaluator:
     needs_planes = True
 
     def __init__(self, spare: NetworkEvaluator, make_tower: Callable[[], DeviceTower], chooses: bool) -> None:
-        self.architecture = f"{spare.architecture} and a device"  # kernels of both: the spare one may have to play
+        self.kernels = f"{spare.kernels} beside a device"  # the spare one may have to play
         self._spare, self._chooses, self._is_tried = spare, chooses, False
         self._turn, self._news = threading.Lock(), list[str]()
         self._tower: DeviceTower | None = None

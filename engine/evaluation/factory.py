@@ -11,7 +11,7 @@ from engine.evaluation.protocol import Evaluator
 from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
-    from engine.network.tower.inference import Fused
+    from engine.network.fused.inference import Fused
 
 
 def make_evaluator(
@@ -23,7 +23,7 @@ def make_evaluator(
     blend: bool = True,
     heads: tuple[str, str] = ("vanilla", "winner"),
 ) -> Evaluator:
-    """Make an evaluator by name, or by the place of one's own (`load_own`). `net_path` is as in `load_net`, except
+    """Make an evaluator by name, or by the place of one's own (`load_custom`). `net_path` is as in `load_net`, except
     that one's own gets no weights where it stands for a shipped net. `hybrid_weight` is the share of material in
     `hybrid`, and `backend`, as in `get_backend`, is where a tower is evaluated.
 
@@ -34,11 +34,11 @@ def make_evaluator(
     option at fault.
     """
     if ":" in name:
-        from engine.evaluation.own import load_own
+        from engine.evaluation.custom import load_custom
         from engine.network.weights import is_default
 
         with blaming("evaluator"):
-            return load_own(name, None if is_default(net_path) else net_path)
+            return load_custom(name, None if is_default(net_path) else net_path)
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
     if name == "material":
@@ -81,7 +81,7 @@ def _tower_evaluator(net: Fused, net_path: str | Path | None, threads: int, back
         return on_processor
     from engine.evaluation.device import DeviceEvaluator  # imported here because CPU inference needs no layers
     from engine.network.tower.gpu import DeviceTower
-    from engine.network.weights import load_tower
+    from engine.network.weights import load_planes
 
-    tensors, config = load_tower(net_path)[0], net.config
+    tensors, config = load_planes(net_path)[0], net.config
     return DeviceEvaluator(on_processor, lambda: DeviceTower(tensors, config, backend), chooses)

@@ -36,7 +36,7 @@ class HybridEvaluator:
         self.weight = float(weight)
         self.needs_planes = network.needs_planes
         self.input_format = input_format_of(network)
-        self.architecture = kernels_needed(network)
+        self.kernels = f"{self.name} {kernels_needed(network)}"
         self._network = network
         self._spaces = PerThread()
         self._pool = ThreadPool(threads, "evaluate")

@@ -90,9 +90,12 @@ def input_format_of(evaluator: Evaluator) -> int:
     return int(getattr(evaluator, "input_format", CLASSICAL))
 
 
+ANY_NETWORK = "any network"  # `kernels` of towers and transformers: `network.stand_in` writes some that need them all
+
+
 def kernels_needed(evaluator: Evaluator) -> str:
-    """Name the evaluator's set of kernels: networks of one `architecture` share it, whatever their weights."""
-    return f"{evaluator.name} {getattr(evaluator, 'architecture', '')}".rstrip()
+    """Name the evaluator's set of kernels: the same for all networks that share it."""
+    return str(getattr(evaluator, "kernels", evaluator.name))
 
 
 def is_elsewhere(evaluator: Evaluator) -> bool:

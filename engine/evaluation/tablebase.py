@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import chess
 import chess.syzygy
@@ -33,8 +34,17 @@ FREE_PLIES = 40  # Halfmove clock up to which a winner may choose among all move
 
 PHASE = 1000  # Weight of a ply to the next capture or pawn move against one of the phase after it.
 
-# (WDL, worth of the way, progress), compared item by item; see `Tablebase._rank`.
-Rank = tuple[int, int, int]
+
+class Rank(NamedTuple):
+    """What tables know of a move, compared item by item; see `Tablebase._rank`."""
+
+    result: int  # WDL for its mover.
+    worth: int  # Of the way.
+    progress: int
+    mate_plies: int = 0  # Plies from the move, which is the first, to mate. 0 = unknown.
+
+
+DRAWN_RANK = Rank(0, 0, 0)
 
 
 class Tablebase:
@@ -117,7 +127,7 @@ class Tablebase:
     # ---- at the root ----
 
     def ranks(self, board: chess.Board, patience_s: float = 0.0) -> dict[chess.Move, Rank]:
-        """Return (WDL, worth of the way, progress) of every legal move; higher is better.
+        """Return the rank of every legal move; higher is better.
 
         WDL is the move's, under the fifty-move rule. Empty if tables are missing. `patience_s`: seconds to wait for
         the solution of an ending (`tactics.solved_endings`), which counts to mate; 0 = do not ask for it.
@@ -147,10 +157,10 @@ class Tablebase:
         known = probe(after, patience_s, to_mate=True)
         if known is None:
             return None
-        result, plies = -known[0], abs(known[1])
+        result, plies, is_late = -known[0], abs(known[1]), False
         if self._is_too_late(result, plies, after):  # A capture may come in time.
-            result = self._under_the_rule(result, abs((probe(after, patience_s) or known)[1]), after)
-        return result, -plies if result > 0 else plies, 0
+            result, is_late = self._under_the_rule(result, abs((probe(after, patience_s) or known)[1]), after), True
+        return Rank(result, -plies if result > 0 else plies, 0, 0 if is_late or result == 0 else 1 + plies)
 
     def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:
         """Return the rank of a move by tables; None is unknown.
@@ -169,11 +179,11 @@ class Tablebase:
             return None
         result, plies = self._under_the_rule(-wdl, abs(dtz), after), abs(dtz)
         if result <= 0 or not with_dtz:
-            return result, 0, plies if result < 0 else 0
+            return Rank(result, 0, plies if result < 0 else 0)
         if board.is_zeroing(move):
-            return result, 0, -PHASE - plies
+            return Rank(result, 0, -PHASE - plies)
         free = 0 if after.is_repetition(2) or has_repeated(board) else max(0, FREE_PLIES - after.halfmove_clock)
-        return result, min(0, free - plies), -PHASE * (1 + plies)
+        return Rank(result, min(0, free - plies), -PHASE * (1 + plies))
 
     def _after(self, board: chess.Board, move: chess.Move) -> tuple[chess.Board, Rank | None]:
         """Return the board after a move, and the move's rank if it ends the game."""
@@ -181,10 +191,10 @@ class Tablebase:
         after.castling_rights = chess.BB_EMPTY
         after.push(move)
         if after.is_checkmate():
-            return after, (WIN, 1, 0)
+            return after, Rank(WIN, 1, 0, 1)
         drawn = after.is_insufficient_material() or after.is_stalemate() or after.is_repetition(3)
         drawn = drawn or (self.fifty_move_rule and after.halfmove_clock >= FIFTY_MOVE_PLIES)
-        return after, (0, 0, 0) if drawn else None
+        return after, DRAWN_RANK if drawn else None
 
     def _under_the_rule(self, result: int, plies: int, after: chess.Board) -> int:
         """Return a result as it is under the fifty-move rule, so many plies before a capture, a pawn move or mate."""
@@ -209,8 +219,8 @@ def good_moves(ranks: Mapping[chess.Move, Rank], slack: int = 0) -> list[chess.M
     """Return the moves of the best result that are worth at most `slack` less than the best, for a search to choose
     from.
     """
-    best = max(ranks.values(), default=(0, 0, 0))
-    return [move for move, rank in ranks.items() if rank[0] == best[0] and rank[1] >= best[1] - slack]
+    best = max(ranks.values(), default=DRAWN_RANK)
+    return [move for move, rank in ranks.items() if rank.result == best.result and rank.worth >= best.worth - slack]
 
 
 def _fault(file: Path) -> str:

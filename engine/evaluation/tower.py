@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.protocol import ANY_NETWORK, LeafBatch
 from engine.native.pool import ThreadPool
+from engine.network.fused.inference import Fused
 from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.outputs import CHUNK
-from engine.network.tower.inference import Fused
 
 ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
 
@@ -15,13 +15,13 @@ class NetworkEvaluator:
     """Evaluator `network`: evaluates a fused network chunk by chunk, with boards turned as its input format asks."""
 
     name = "network"
+    kernels = ANY_NETWORK
     round_size = ROUND_SIZE
     needs_planes = True
     in_parts = True
 
     def __init__(self, fused: Fused, threads: int = 1) -> None:
         self.fused = fused
-        self.architecture = repr(fused.config)
         self.input_format = fused.config.input_format
         self.news: list[str] = []  # why it is this evaluator that plays, one sentence each
         self._pool = ThreadPool(threads, "evaluate")

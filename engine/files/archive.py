@@ -10,7 +10,6 @@ import os
 import re
 import struct
 import zipfile
-from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +25,8 @@ _NPY_HEADER = re.compile(
 _ZIP_ERRORS = (OSError, ValueError, EOFError, KeyError, RuntimeError, struct.error, zipfile.BadZipFile)
 
 
-def read_arrays(path: Path, kind: str, skip: Container[str] = ()) -> dict[str, np.ndarray]:
-    """Return all arrays by name, read-only, except those in `skip`, in no more memory than the file has bytes.
+def read_arrays(path: Path, kind: str) -> dict[str, np.ndarray]:
+    """Return all arrays by name, read-only, in no more memory than the file has bytes.
 
     Raises NetFileError; `kind` says in its message what the file should be.
     """
@@ -45,8 +44,7 @@ def read_arrays(path: Path, kind: str, skip: Container[str] = ()) -> dict[str, n
                     raise NetFileError(path, f"{name} stored uncompressed", f"method {info.compress_type}")
                 if name in arrays:
                     raise NetFileError(path, "every array once", f"{name} twice")
-                if name not in skip:
-                    arrays[name] = _parse_array(path, name, archive.read(info))
+                arrays[name] = _parse_array(path, name, archive.read(info))
     except FileNotFoundError as error:
         raise NetFileError.unreadable(path, error) from error
     except _ZIP_ERRORS as error:

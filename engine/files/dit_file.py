@@ -103,6 +103,9 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
         if path.name.endswith((".pb", ".pb.gz")) and prefix.startswith((b"\x0d", b"\x1f\x8b")):
             advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
             raise NetFileError(path, "a .dit file", "Lc0's format", advice)
+        if path.suffix == ".dit" and prefix.startswith(b"PK"):
+            other = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
+            raise NetFileError(path, "a .dit file of Aino's", "a zip", other)
         raise NetFileError.foreign(path, repr(DIT_MAGIC), prefix)
     if len(prefix) < _PREFIX.size:
         raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")

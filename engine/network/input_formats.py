@@ -173,7 +173,7 @@ def canonical_turn(masks):
 
 @kernel()
 def _is_larger_untransposed(masks, turn):
-    """Whether transposing makes the first of these boards smaller that it changes: all men, ours, kings, queens, ..."""
+    """Whether transposing makes the first board that it changes smaller, of all pieces, ours, kings, queens, ..."""
     ours, theirs = ZERO, ZERO
     for kind in range(6):
         ours |= masks[kind]

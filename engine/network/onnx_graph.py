@@ -10,11 +10,12 @@ import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
+from engine.network.attention_policy import PROMOTION_FROM, PROMOTION_TO, AttentionPolicy
+from engine.network.families import PlanesConfig, layers_with
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
-from engine.network.tower.attention_policy import PROMOTION_FROM, PROMOTION_TO, AttentionPolicy
-from engine.network.transformer.model import PIECE_PLANES, BoardEmbedding, NetworkConfig, layers_with, reach_map
+from engine.network.transformer.model import PIECE_PLANES, BoardEmbedding, reach_map
 from engine.nn.layer import Layer
 from engine.nn.norm_folding import fold_norms
 
@@ -175,7 +176,7 @@ class Graph:
         return self.node("Concat", self.reshaped(scores, 0, 64 * 64), promotions, axis=1)
 
 
-def onnx_graph(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> bytes:
+def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes:
     """Serialise a network: planes [N, 112, 8, 8], in its input format -> policy [N, 1858], wdl [N, 3] as chances and,
     with such a head, moves_left [N, 1], plies. Further heads go by their names, such as policy_soft.
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,25 +23,25 @@ from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import load_tensors
 from engine.files.settings_file import read_settings
 from engine.network.lc0.schema import is_lc0
+from engine.network.outputs import Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.parameters import sparse_config_of
 
 if TYPE_CHECKING:  # a sparse network is loaded without the tower's modules, which need the learning library
-    from engine.network.tower.inference import Fused
-    from engine.network.transformer.model import NetworkConfig
+    from engine.network.families import PlanesConfig
+    from engine.network.fused.inference import Fused
 
 DEFAULT_NET = "<default>"
 MANIFEST = "MANIFEST.toml"
 SHIPPED = Path(__file__).parents[2] / "weights"  # no import: someone's own `weights.py` may hide that package
-Heads = tuple[str, str]  # of policy and value, by Lc0's names
 FIRST_HEADS: Heads = ("vanilla", "winner")
 NEEDED_KEYS = ("name", "file", "sha256")
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
 
 
 def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused | SparseNet:
-    """Load a net of any family, ready to play; errors as for `load_tower`.
+    """Load a net of any family, ready to play; errors as for `load_planes`.
 
     None, "" and "<default>" stand for the shipped net to play with, whatever its family. heads: Lc0's names of the
     policy head and the value head to use.
@@ -54,7 +53,9 @@ def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fuse
     try:
         config = sparse_config_of(header["model"])
     except ConfigError:
-        return _fused(chosen, tensors, tower_config(chosen, header), heads)
+        from engine.network.families import planes_config
+
+        return _fused(chosen, tensors, planes_config(chosen, header), heads)
     try:
         return SparseNet(tensors, config)
     except (ConfigError, ShapeError) as error:
@@ -62,14 +63,16 @@ def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fuse
 
 
 def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused:
-    """Load a tower or transformer, ready to play; `path` and errors as for `load_tower`, `heads` as for `load_net`."""
+    """Load a tower or transformer, ready to play; `path` and errors as for `load_planes`, `heads` as for `load_net`."""
     chosen = _chosen(path, "default_tower")
-    return _fused(chosen, *load_tower(chosen), heads)
+    return _fused(chosen, *load_planes(chosen, heads), heads)
 
 
-def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray], NetworkConfig]:
+def load_planes(
+    path: str | Path | None = None, heads: Heads = FIRST_HEADS
+) -> tuple[Mapping[str, np.ndarray], PlanesConfig]:
     """Read the tensors and config of a tower or transformer from a `.dit`, `.pb` or `.pb.gz` file, whose first bytes
-    tell the format.
+    tell the format; of one of Lc0's, only these heads.
 
     None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is missing, damaged, not a
     tower, or differs from its manifest entry.
@@ -78,26 +81,15 @@ def load_tower(path: str | Path | None = None) -> tuple[Mapping[str, np.ndarray]
     if is_lc0(chosen):
         from engine.network.lc0.reader import load_lc0
 
-        net = load_lc0(chosen)
+        net = load_lc0(chosen, heads)
         return net.tensors, net.config
+    from engine.network.families import planes_config
+
     header, tensors = load_tensors(chosen)
-    return tensors, tower_config(chosen, header)
+    return tensors, planes_config(chosen, header)
 
 
-def tower_config(path: Path, header: Mapping[str, Any]) -> NetworkConfig:
-    """Read the sizes of the tower or transformer in a `.dit` file with this header. Raises NetFileError for others."""
-    from engine.network.transformer.model import config_of
-
-    try:
-        return config_of(header["model"])
-    except ConfigError as error:
-        with suppress(ConfigError):
-            raise NetFileError(path, "a tower", f"a network {sparse_config_of(header['model'])}") from error
-        kind = header["model"].get("layer") if isinstance(header["model"], Mapping) else header["model"]
-        raise NetFileError(path, "a tower", f"a model {kind!r:.40} ({error})") from error
-
-
-def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: NetworkConfig, heads: Heads) -> Fused:
+def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, heads: Heads) -> Fused:
     from engine.network.tower.inference import FusedTower
     from engine.network.tower.model import TowerConfig
     from engine.network.transformer.inference import FusedTransformer
@@ -120,12 +112,12 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: NetworkConfig,
     return tower
 
 
-def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> bool:
+def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bool:
     """Whether float32 holds all outputs for TRIALS seeded random inputs, in which one square in eight is set.
 
     The layers give them, in float64, because the kernels for playing may not be compiled yet, which takes seconds.
     """
-    from engine.network.transformer.model import layers_with
+    from engine.network.families import layers_with
 
     boards = (np.random.default_rng(1).random((TRIALS, PLANES, 8, 8)) < 1 / 8).astype(np.float64)
     boards[:, FIFTY_MOVE_PLANE] = 0.0

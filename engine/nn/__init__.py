@@ -32,41 +32,34 @@ True
 layer.py        what a layer is; the registry; summary.py prints one
 layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
-losses.py optimizers.py schedules.py averaging.py       the parts of training
-data.py         examples: arrays, or a loader for more than fits into memory, with augmentation
-datasets.py     digits: drawn ones, and MNIST from its files
-parallel.py     one batch over several threads
-trainer.py callbacks.py history.py checkpoint.py        training as a whole
-metrics.py      accuracy, confusion matrix; figures.py asks for Matplotlib
+losses.py metrics.py    what outputs are measured by
+training/       the trainer and what it needs: data, optimizers, schedules, averages, callbacks, checkpoints
 numeric.py      central differences, against which every gradient is checked
-advice.py       what error messages advise
-dit.py          saving and loading; legacy.py reads files of the older `aino` 2.2.0 package
-norm_folding.py     folds batch norm into convolutions for inference
-examples/       experiments to run: python -m engine.nn.examples.NAME; and a notebook
+dit.py          saves and loads models
+datasets.py     digits: drawn ones, and MNIST from their files
+norm_folding.py folds batch norm into convolutions for inference
+course/         notebooks; `examples/nn` beside the packages holds experiments to run
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.nn import datasets as datasets
 from engine.nn import layers
-from engine.nn.advice import CLASSES_ELSEWHERE
-from engine.nn.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
-from engine.nn.callbacks import Callback, LiveCurve, SaveBest
-from engine.nn.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.figures import plot_histograms
-from engine.nn.history import History
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import *  # noqa: F403  their names stand in layers/__init__.py
 from engine.nn.losses import LOSSES, huber, mae, mse, sigmoid_binary_cross_entropy, softmax_cross_entropy
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
-from engine.nn.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
-from engine.nn.parallel import DataParallel
-from engine.nn.schedules import WarmupCosine
 from engine.nn.summary import activations
-from engine.nn.trainer import Trainer, TrainerSettings
+from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
+from engine.nn.training.callbacks import Callback, LiveCurve, SaveBest
+from engine.nn.training.data import Data, JoinedRows, Loader, random_shift
+from engine.nn.training.history import History
+from engine.nn.training.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
+from engine.nn.training.parallel import DataParallel
+from engine.nn.training.schedules import WarmupCosine
+from engine.nn.training.trainer import Trainer, TrainerSettings
 
 __all__ = [
     "LOSSES",
@@ -109,12 +102,3 @@ __all__ = [
     "softmax_cross_entropy",
 ]
 __all__ += layers.__all__
-
-
-if not TYPE_CHECKING:  # a type checker would accept every name
-
-    def __getattr__(name: str) -> object:
-        """Say what to write in place of a name from PyTorch or Keras."""
-        if name in CLASSES_ELSEWHERE:  # no AttributeError: `from engine.nn import Linear` would hide its message
-            raise ImportError(f"engine.nn has no {name}; here: {CLASSES_ELSEWHERE[name]}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

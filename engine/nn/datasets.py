@@ -1,4 +1,4 @@
-"""Data sets: digits drawn by strokes, which need no download, and handwritten ones from files one has.
+"""Data sets: digits drawn by strokes, which need no download, and handwritten ones from your own files.
 
 from engine.nn import datasets
 train, held_out = datasets.digits()  # drawn, of 16x16 pixels
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import DataError
-from engine.nn.data import Data
+from engine.nn.training.data import Data
 
 DRAWN = 3000
 MNIST_HELD_OUT = 10_000

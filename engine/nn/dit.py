@@ -13,14 +13,11 @@ from engine.backend import NUMPY, backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import DTYPES, load_tensors, save_tensors
 from engine.files.provenance import provenance
-from engine.nn.advice import explained
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
-from engine.nn.legacy import is_legacy, load_legacy
 
 _FLOAT16_RANGE = (6.2e-5, 6.5e4)  # smallest normal and largest magnitude, each with a small margin
 
 
-@explained
 def save(
     path: str | Path,
     model: Layer,
@@ -54,10 +51,8 @@ def save(
 def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     """Read a model into host memory as float32; return (model, header). Raises NetFileError for every fault.
 
-    This also reads files of the `aino` 2.2.0 package (see `legacy.py`). Dropout masks start from seed 0.
+    Dropout masks start from seed 0.
     """
-    if is_legacy(path):
-        return load_legacy(path)
     header, tensors = load_tensors(path)
     elements = sum(tensor.size for tensor in tensors.values())
     try:

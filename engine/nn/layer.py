@@ -23,7 +23,6 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, bounds, check_together, get_backend
 from engine.errors import ConfigError, ShapeError
-from engine.nn.advice import Guided, explained, input_advice, is_array
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -33,7 +32,7 @@ Backward = Callable[[Array], tuple[Array, Gradients]]
 REGISTRY: dict[str, type[Layer]] = {}
 
 
-class Layer(Guided):
+class Layer:
     """Base class of all layers.
 
     Training changes `params`; `buffers` are state that is stored but not trained. Both map a name to an array.
@@ -47,11 +46,9 @@ class Layer(Guided):
     sizes: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        """Let backward passes check gradients, beside what `Guided` does."""
-        super().__init_subclass__()
         cls.settings = tuple(name for name in inspect.signature(cls).parameters if name != "rng")
         if "forward" in vars(cls):
-            cls.forward = explained(_checking_gradients(cls.forward))  # type: ignore[method-assign]
+            cls.forward = _checking_gradient(cls.forward)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -61,25 +58,15 @@ class Layer(Guided):
         """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter name)`."""
         raise NotImplementedError
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in vars(self).get("params", ()) and name not in vars(self):  # settings may have such a name
-            owner = type(self).__name__
-            raise ConfigError(f'{owner}: {name} is one of its params: layer.params["{name}"][...] = values')
-        super().__setattr__(name, value)
-
     # ---- inference ------------------------------------------------------------------------------------------------
 
-    @explained
     def __call__(self, x: Any, **options: Any) -> Any:
         """Return y alone, as inference. To train, call `forward(x, training=True)`, which also returns backward.
 
         `x` may have any floating dtype: it is cast to that of the parameters. Further arguments go to `forward`.
         """
-        if "training" in options:
-            raise ConfigError("model(x) is inference; to train, write y, backward = model.forward(x, training=True)")
         return self.forward(self.prepared(x), False, **options)[0]
 
-    @explained
     def predict(self, x: Any, batch_size: int = 256) -> Any:
         """Return the outputs of all rows of `x`, computed `batch_size` rows at a time, as inference.
 
@@ -160,7 +147,6 @@ class Layer(Guided):
         """All stored but untrained arrays (running statistics) by dotted name."""
         return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
 
-    @explained
     def load_parameters(self, tensors: Mapping[str, Array]) -> None:
         """Copy values into the parameters and any given buffers; the layer keeps its dtype and backend.
 
@@ -307,11 +293,21 @@ def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> No
         target[name][...] = backend_of(target[name]).asarray(array)
 
 
+def is_array(x: Any) -> bool:
+    """Whether `x` has a shape, and a dtype of NumPy's, as arrays on every backend do; a table of pandas has not."""
+    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not hasattr(x, "iloc")
+
+
+def form_of(value: Any) -> str:
+    """Return dtype and shape of an array, such as "float32 [8, 3]"; of anything else the type."""
+    return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
+
+
 _KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu"}  # values are NumPy's dtype kind letters
 
 
 def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
-    """Raise ShapeError unless `x` is an array with these sides and this dtype; the message says what to do.
+    """Raise ShapeError unless `x` is an array with these sides and this dtype.
 
     A number must equal the side, a name matches any size, and "..." matches any number of sides. `dtype` is one
     dtype, or "floating", "integer" or "numeric" for all dtypes of that kind.
@@ -319,10 +315,8 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
     shape, kind = getattr(x, "shape", None), getattr(getattr(x, "dtype", None), "kind", "")
     fits_dtype = kind in _KINDS[dtype] if isinstance(dtype, str) else kind and x.dtype == dtype
     if not isinstance(shape, tuple) or not fits_dtype or not _fits(shape, sides):
-        found = f"{x.dtype} {list(x.shape)}" if is_array(x) else type(x).__name__
         expected = ", ".join(str(side) for side in sides)
-        advice = input_advice(x, sides, dtype)
-        raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {found}{advice}")
+        raise ShapeError(f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}")
     _check_place(owner, x)
 
 
@@ -331,8 +325,7 @@ def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
     smallest, largest = bounds(x) if x.size else (first, first)
     if not first <= smallest <= largest < end:
         found = f"{smallest} to {largest}"
-        advice = f"count from {first}, or build the layer for {largest + 1}"
-        raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}; {advice}")
+        raise ShapeError(f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}")
 
 
 def _check_place(owner: object, x: Array) -> None:
@@ -356,32 +349,19 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     return all(isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True))
 
 
-def _checking_gradients(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
-    """Refuse what is no (y, backward), and let backward refuse gradients unlike y and check what it returns itself.
-
-    A layer of one's own that returns something else raises ConfigError.
-    """
+def _checking_gradient(forward: Callable[..., tuple[Any, Backward]]) -> Callable[..., tuple[Any, Backward]]:
+    """Let backward refuse a gradient of another shape than y: broadcasting would make wrong gradients of it."""
 
     @functools.wraps(forward)
     def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:
-        result: Any = forward(self, *arguments, **options)
-        name = type(self).__name__
-        if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
-            found = type(result).__name__
-            raise ConfigError(f"{name}.forward must return y and backward, a function of dy, not {found}")
-        y, backward = result
+        y, backward = forward(self, *arguments, **options)
         shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
 
         def checked_backward(dy: Array) -> tuple[Array, Gradients]:
             if shape is not None:
                 check_gradient(self, dy, shape)
-            slopes: Any = backward(dy)
-            if not (isinstance(slopes, tuple) and len(slopes) == 2 and isinstance(slopes[1], Mapping)):
-                found = type(slopes).__name__
-                raise ConfigError(f"{name}: backward must return dx and the gradients by name, not {found}")
-            return slopes
+            return backward(dy)
 
-        checked_backward.__qualname__ = f"{name}.backward"  # for Python's errors
         return y, checked_backward
 
     return checked
@@ -390,10 +370,7 @@ def _checking_gradients(forward: Callable[..., tuple[Any, Backward]]) -> Callabl
 def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     """Raise ShapeError unless the gradient `dy` has the shape of its result."""
     if getattr(dy, "shape", None) != shape:
-        found = list(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
-        is_loss = isinstance(dy, float | int | tuple)
-        advice = "; pass the loss's gradient, not the loss: loss, dy = mse(y, targets)" if is_loss else ""
-        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {found}{advice}")
+        raise ShapeError(f"{type(owner).__name__}: expected a gradient {list(shape)}, found {form_of(dy)}")
     _check_place(owner, dy)
 
 

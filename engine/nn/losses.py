@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn.advice import classes_advice, explained, is_array, outputs_advice, targets_advice
+from engine.nn.layer import form_of, is_array
 
 Array = Any
 Rest = ParamSpec("Rest")
@@ -32,7 +32,6 @@ Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     """Decorate: compute a loss once more in double precision if it is not finite in that of the outputs."""
 
-    @explained
     @wraps(loss)
     def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -64,7 +63,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     if not is_array(targets) or targets.shape not in ((batch,), (batch, actions)):
         raise ShapeError(
             f"softmax_cross_entropy: expected targets [{batch}] or [{batch}, {actions}] for logits "
-            f"{list(logits.shape)}, found {_form(targets)}{targets_advice(logits.shape, targets, classes=True)}"
+            f"{list(logits.shape)}, found {form_of(targets)}"
         )
     check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
     if mask is not None and mask.shape != logits.shape:
@@ -72,10 +71,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
     if targets.ndim == 1:
         _check_classes(targets, actions)
     if actions == 1:
-        raise ShapeError(
-            "softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1; use mse for "
-            "numbers, sigmoid_binary_cross_entropy for one yes-or-no question, both with targets [B, 1]"
-        )
+        raise ShapeError("softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1")
     rows = xp.arange(batch)
     if mask is not None:
         fits = mask[rows, targets] if targets.ndim == 1 else mask | (targets == 0)
@@ -88,7 +84,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, mask: Array | None = No
             raise DataError("softmax_cross_entropy: expected targets 0 where the mask is False, found others")
     if targets.ndim == 2:
         if isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
-            raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}: are they logits?")
+            raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}")
         loss, gradient = soft_target_loss(logits, targets, mask)
         return float(loss), gradient
     shifted, normaliser, probabilities = _softmax(logits, mask)
@@ -134,10 +130,7 @@ def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, 
     _check_pair("sigmoid_binary_cross_entropy", logits, targets)
     smallest, largest = bounds(targets)
     if not (smallest >= 0 and largest <= 1):
-        raise DataError(
-            f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {smallest} to {largest}"
-            f"{'; for targets from -1 to 1: (targets + 1) / 2' if smallest >= -1 and largest <= 1 else ''}"
-        )
+        raise DataError(f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {smallest} to {largest}")
     targets = targets.astype(logits.dtype, copy=False)
     size = xp.abs(logits)
     small, wrong = xp.exp(-size), xp.where(logits > 0, 1 - targets, targets)
@@ -199,39 +192,23 @@ def _difference(loss: str, prediction: Array, target: Array) -> Array:
 def _check_pair(loss: str, prediction: Array, target: Array) -> None:
     _check_floating(loss, prediction, None)
     if not is_array(target) or target.shape != prediction.shape:
-        raise ShapeError(
-            f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {_form(target)}"
-            f"{targets_advice(prediction.shape, target, classes=False)}"
-        )
+        raise ShapeError(f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {form_of(target)}")
     check_together(loss, outputs=prediction, targets=target)
     if target.dtype.kind not in "fiub":
-        raise ShapeError(f"{loss}: expected targets that are numbers, found {_form(target)}")
+        raise ShapeError(f"{loss}: expected targets that are numbers, found {form_of(target)}")
 
 
 def _check_floating(loss: str, prediction: Array, sides: int | None) -> None:
     if not is_array(prediction) or prediction.dtype.kind != "f" or (sides is not None and prediction.ndim != sides):
         form = " [B, A]" if sides else ""
-        raise ShapeError(
-            f"{loss}: expected floating outputs{form}, found {_form(prediction)}{outputs_advice(prediction)}"
-        )
+        raise ShapeError(f"{loss}: expected floating outputs{form}, found {form_of(prediction)}")
     if not prediction.size:
         raise ShapeError(f"{loss}: expected at least one example, found outputs {list(prediction.shape)}")
 
 
 def _check_classes(targets: Array, classes: int) -> None:
-    kind = targets.dtype.kind
-    if kind not in "iu":
-        numbered = "number the classes: names, targets = np.unique(targets, return_inverse=True)"
-        advice = "cast them: targets.astype(np.int64)" if kind in "fb" else numbered
-        raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}; {advice}")
+    if targets.dtype.kind not in "iu":
+        raise ShapeError(f"softmax_cross_entropy: expected integer classes, found {targets.dtype}")
     smallest, largest = bounds(targets)
     if not 0 <= smallest <= largest < classes:
-        raise DataError(
-            f"softmax_cross_entropy: expected classes 0 to {classes - 1}, found {smallest} to {largest}"
-            f"{classes_advice(smallest, largest, classes)}"
-        )
-
-
-def _form(value: Any) -> str:
-    """Return dtype and shape of an array, the type of anything else."""
-    return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
+        raise DataError(f"softmax_cross_entropy: expected classes 0 to {classes - 1}, found {smallest} to {largest}")

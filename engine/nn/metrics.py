@@ -11,7 +11,6 @@ import numpy as np
 
 from engine.backend import check_together, to_numpy
 from engine.errors import DataError, ShapeError
-from engine.nn.advice import outputs_advice
 from engine.nn.figures import new_figure
 
 Array = Any
@@ -44,12 +43,10 @@ def accuracy(outputs: Array, targets: Array) -> Any:
     known = targets == targets
     if len(given) == 2 and given[1] == 1 and wanted == given:
         if isinstance(targets, np.ndarray) and bool(((targets < 0) | (targets > 1)).any()):
-            raise DataError("accuracy: expected targets from 0 to 1 for one output, found others; for numbers, use mae")
+            raise DataError("accuracy: expected targets from 0 to 1 for one output, found others")
         return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
     if len(given) != 2 or given[1] < 2 or wanted not in (given[:1], given):
-        single = given[1:] == (1,)
-        advice = "; one yes-or-no output needs targets [B, 1]" if single else outputs_advice(outputs)
-        raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}{advice}")
+        raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
     classes = targets if wanted == given[:1] else targets.argmax(axis=1)
     answered = (outputs.max(axis=1) > -np.inf) & known.reshape(given[0], -1).all(axis=1)
     return ((outputs.argmax(axis=1) == classes) & answered).mean()
@@ -65,7 +62,7 @@ def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
     if answers.ndim != 2 or truth.shape != answers.shape[:1] or truth.dtype.kind not in "iu":
         raise ShapeError(
             f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {list(answers.shape)} and "
-            f"{truth.dtype} {list(truth.shape)}{outputs_advice(answers)}"
+            f"{truth.dtype} {list(truth.shape)}"
         )
     classes = answers.shape[1]
     if truth.size and not (truth.min() >= 0 and truth.max() < classes):

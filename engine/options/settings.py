@@ -61,10 +61,9 @@ def check_weights(what: str, weights: Iterable[float]) -> None:
         raise ConfigError(f"{what}: expected non-negative finite numbers with a positive sum, got {weights}")
 
 
-def help_of(one: Field[Any]) -> str:
-    """Return a field's help text, followed by its allowed values."""
-    text, allowed = one.metadata["help"], range_text(*_allowed(one))
-    return f"{text} ({allowed})" if allowed else text
+def allowed_text(one: Field[Any]) -> str:
+    """Return what a field allows, in words; "" when it is everything."""
+    return range_text(*_allowed(one))
 
 
 def _allowed(one: Field[Any]) -> tuple[tuple[str, ...], Mapping[str, float]]:

@@ -3,9 +3,8 @@
     the tree     `tree/` holds the arrays, the formulas and what one visit does: all kernels
     visits       `run` asks for them over threads for an evaluator inside kernels, `batches` for another; `hints` says
                  what they may overlook
-    one search   `session` the tree as an object, `root_moves` what changes its moves, `limits` with the clock, `order`
-                 its inputs, `result` and `report` its outputs, `choice` the move that is played; `driver` joins them,
-                 and `job` is what others stop and wait for
+    one search   `session` the tree as an object, `limits` what it may use and what others stop and wait for, `choice`
+                 its inputs and the move that is played, `result` and `report` its outputs; `driver` joins them
 
 Knows batched evaluators by their protocol and in-kernel ones by their kernel, and imports no learning library.
 """

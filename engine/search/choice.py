@@ -1,5 +1,5 @@
-"""The move that is played: at the end of a search the best one, one drawn by visits for variety, or a weaker one on
-purpose; without a search one from an opening book in Polyglot's format, read through python-chess.
+"""What follows from board, limits and options: whether a game is played, which root moves are searched, and which move
+is played: the best one, one drawn by visits for variety, a weaker one on purpose, or one from an opening book.
 
 A limited engine plays weaker as a person would: it has a smaller tree, and is less certain among the moves that look
 right. No move is a random blunder, and what people of its rating win, it wins. A move is drawn among those that the
@@ -9,8 +9,9 @@ policy and the visits call plausible and that are not seen to lose; what a small
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import chess
@@ -19,10 +20,14 @@ import numpy as np
 
 from engine.board.notation import board_after
 from engine.errors import DataError
+from engine.evaluation.tablebase import DRAWN_RANK, Rank, good_moves, has_repeated
 from engine.files.text import reading
-from engine.search.result import RootMove
-from engine.search.tree.params import PRIOR_VISITS
+from engine.options import EngineOptions
+from engine.search.limits import Clock, Limits, SearchJob
+from engine.search.result import OnInfo, RootMove, SearchResult, win_minus_loss
+from engine.search.tree.params import LC0, PRIOR_VISITS
 from engine.search.tree.root import Root
+from engine.tactics.solved_endings import LONG
 
 
 @dataclass(frozen=True)
@@ -185,13 +190,18 @@ class PolyglotBook:
         """Close the file. The book is not used afterwards."""
         self._reader.close()
 
-    def move(self, board: chess.Board, rng: np.random.Generator) -> chess.Move | None:
+    def move(
+        self, board: chess.Board, rng: np.random.Generator, among: Container[chess.Move] = ()
+    ) -> chess.Move | None:
         """Return a legal book move, drawn as often as its weight says; None where the book has none.
+
+        `among`: the moves that it may be; empty = all.
 
         Entries of weight 0 are never played. A book knows positions, not games: a move is no book move either if it
         repeats a position of the game, or ends the game in a draw, or lets the opponent mate at once.
         """
-        entries = [entry for entry in self._reader.find_all(board) if _is_harmless(board, entry.move)]
+        entries = [entry for entry in self._reader.find_all(board) if not among or entry.move in among]
+        entries = [entry for entry in entries if _is_harmless(board, entry.move)]
         if not entries:
             return None
         draw = random.Random(int(rng.integers(2**32)))
@@ -205,3 +215,129 @@ def _is_harmless(board: chess.Board, move: chess.Move) -> bool:
     draws = after.is_repetition(2) or after.is_stalemate() or after.is_insufficient_material() or after.is_fifty_moves()
     checks = filter(after.gives_check, after.legal_moves)
     return not draws and not any(board_after(after, reply).is_checkmate() for reply in checks)
+
+
+# ---- one search, as it was asked for ---------------------------------------------------------------------------------
+
+LOOKING_UP_MS = 500  # Least milliseconds of a search that looks up lines to mate. Set by hand.
+SOLVING_SHARE = 0.5  # Share of a move's planned time to wait for the solution of an ending. Set by hand.
+
+
+@dataclass(frozen=True)
+class SearchOrder:
+    """One search's inputs, and what follows from them before it begins."""
+
+    board: chess.Board
+    limits: Limits
+    options: EngineOptions
+    rng: np.random.Generator
+    begun: float  # When the clock began to run, in seconds of time.perf_counter.
+    on_info: OnInfo | None = None  # Hears all lines early, once a second, when the best move changes, and at the end.
+    job: SearchJob[SearchResult] = field(default_factory=SearchJob)
+    ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)  # What tables know of each move, if anything.
+
+    @property
+    def plays(self) -> bool:
+        """Whether a move of a game is wanted: not with `infinite`, `mate` or `UCI_AnalyseMode`, which ask for analysis.
+
+        Whatever differs between play and analysis asks this, and nothing else.
+        """
+        return not (self.options.analyse_mode or self.limits.infinite or self.limits.mate is not None)
+
+    @property
+    def by_the_clock(self) -> bool:
+        """Whether a move of a game is wanted while the mover's clock runs."""
+        return self.plays and self.limits.clock_ms(self.board.turn) is not None
+
+    @cached_property
+    def strength(self) -> StrengthPlan | None:
+        """The plan for playing weaker; None if it was not asked for or no game is being played."""
+        if not (self.options.limit_strength and self.plays):
+            return None
+        plan = plan_for(self.options.elo)
+        return finishing_plan(plan) if finishes(self.board, self.options.elo) else plan
+
+    @property
+    def temperature(self) -> float:
+        """In a game the move is drawn by visits ** (1 / temperature). 0 = play the best one."""
+        if not self.plays:
+            return 0.0
+        return decayed_temperature(self.options.temperature, self.options.temperature_moves, self.board.fullmove_number)
+
+    @property
+    def lines(self) -> int:
+        """Number of lines to search on beside moves that are proven to win."""
+        return 1 if self.by_the_clock or self.limits.mate is not None else self.options.multi_pv
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds to wait for the solution of an ending; 0 for levels that find most ways by themselves."""
+        if self.options.preset == "lc0" or (self.strength is not None and not self.strength.finishes):
+            return 0.0
+        clock = self.clock()
+        usual_ms = clock.planned_ms or clock.hard_ms
+        return SOLVING_SHARE * usual_ms / 1000.0 if usual_ms is not None else LONG
+
+    @property
+    def solves(self) -> bool:
+        """Whether there is time to look up the lines to mate of an ending that is solved: some tens of milliseconds."""
+        most_ms = self.clock().hard_ms
+        return not self.by_the_clock and (most_ms is None or most_ms >= LOOKING_UP_MS)
+
+    @property
+    def by_tables(self) -> bool:
+        """Whether to play the move that comes first in the tables: in analysis, which searches all moves."""
+        return bool(self.ranks) and not self.plays
+
+    @cached_property
+    def asked(self) -> tuple[chess.Move, ...]:
+        """The legal ones of the moves that were asked for; all where it is empty."""
+        return tuple(move for move in self.limits.searchmoves if self.board.is_legal(move))
+
+    @cached_property
+    def only(self) -> tuple[chess.Move, ...]:
+        """The root moves to search; all where it is empty.
+
+        In a game only moves that hold the tables' result. A limited level does not know the shortest way.
+        """
+        board, plan = self.board, self.strength
+        if not (self.ranks and self.plays):
+            return without_repetition(board, self.asked) if plan is not None and plan.finishes else self.asked
+        known = {move: self.ranks[move] for move in self.asked or self.ranks}
+        if plan is None or board.halfmove_clock >= FINISHING_PLIES or has_repeated(board):
+            return tuple(good_moves(known))
+        return without_repetition(board, good_moves(known, FINISHING_SLACK))
+
+    @cached_property
+    def aside(self) -> tuple[chess.Move, ...]:
+        """The other moves, best first: they are shown where more lines are wanted than are searched."""
+        if not self.only:
+            return ()
+        aside = [move for move in self.asked or self.board.legal_moves if move not in self.only]
+        return tuple(sorted(aside, key=self.rank, reverse=True))
+
+    def rank(self, move: chess.Move) -> Rank:
+        """Return what tables know of a root move. One that they do not know is aside because it repeats a position."""
+        return self.ranks.get(move, DRAWN_RANK)
+
+    def clock(self, begun: float | None = None) -> Clock:
+        """Return the move's clock. None = it begins now."""
+        return Clock.start(self.limits, self.board.turn, self.options.move_overhead_ms, begun)
+
+    def draw_score(self, cp_scale: float) -> float:
+        """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when playing a game."""
+        if self.options.preset == "lc0":
+            return LC0.draw_score
+        contempt = self.options.contempt if self.plays else 0
+        return max(-1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale)))
+
+    def is_over(self) -> bool:
+        """Whether nobody waits any more for what the search may still find."""
+        waits = self.limits.infinite or (self.limits.ponder and self.job.pondering)
+        return self.job.stopped or (not waits and self.clock(self.begun).is_over())
+
+    def book_move(self, book: PolyglotBook | None) -> chess.Move | None:
+        """Return the move that a game's player takes from the book; None where there is none."""
+        if book is None or not self.plays or self.board.ply() >= self.options.book_depth:
+            return None
+        return book.move(self.board, self.rng, self.asked)

@@ -2,26 +2,25 @@
 
 `SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move at the end
 (`choice`). Where several lines are wanted and one is a win, whose proof ends a search, it searches on beside that one;
-the move is chosen before (`beside_wins`).
+the move is chosen before (`WinsAside`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
 from engine.board.convert import encode_move
 from engine.board.layout import NO_MOVE
-from engine.search.beside_wins import WinsAside
-from engine.search.choice import choose_move, choose_weaker
-from engine.search.order import SearchOrder
+from engine.search.choice import SearchOrder, choose_move, choose_weaker
 from engine.search.report import Reporter
 from engine.search.result import SearchResult, mate_moves
-from engine.search.root_moves import add_root_noise, restrict_root
 from engine.search.run import Runner
-from engine.search.session import Search
-from engine.search.tree.arrays import MAX_VISITS, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.session import Search, add_root_noise, restrict_root
+from engine.search.tree.arrays import LOSS, MAX_VISITS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
 from engine.search.tree.params import (
     CHECK_INTERVAL_MS,
     CHECK_SHARE,
@@ -34,6 +33,8 @@ from engine.search.tree.params import (
     LOOK_INTERVAL_MS,
     PROMISING_SHARE,
 )
+from engine.search.tree.proofs import best_bounds, settle_past_visits
+from engine.search.tree.root import read_position
 
 
 class Stopper:
@@ -162,7 +163,7 @@ class SearchDriver:
         if elapsed >= self._next_info_ms or best != self._told_best:
             self._runner.pause()
             with self._aside.shown():
-                infos = self._reporter.infos_now(self._best)
+                infos = self._reporter.infos(self._best)
             self._told_best = best
             self._next_look_ms = infos[0].time_ms + LEAST_INFO_GAP_MS
             soon = [moment for moment in FIRST_INFOS_MS if moment > elapsed]
@@ -184,12 +185,9 @@ class SearchDriver:
         return int(root.moves[index])
 
     def _result(self, best: int) -> SearchResult:
-        told, root, reporter = self._order, self._search.root(), self._reporter
-        order = reporter.order(root)
-        children = reporter.root_moves(root, order)
-        infos = reporter.infos(root, order, children, best)
-        if told.on_info is not None:
-            told.on_info(infos)
+        infos, children = self._reporter.read(best)
+        if self._order.on_info is not None:
+            self._order.on_info(infos)
         line = infos[0].pv
         return SearchResult(
             best_move=line[0],
@@ -198,6 +196,78 @@ class SearchDriver:
             children=children,
             nodes=self._search.new_visits,
             time_ms=infos[0].time_ms,
-            root=root.position,
-            board=told.board,
+            root=read_position(self._search.tree, self._search.own_value[0]),
+            board=self._order.board,
         )
+
+
+# ---- lines beside a win --------------------------------------------------------------------------------------------
+
+
+class WinsAside:
+    """The root moves of one search that win and are set aside. No visits may be in flight when a method is called."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._moves: set[int] = set()  # Codes: the nodes behind them change places.
+
+    def add(self, most: int) -> bool:
+        """Set aside what has been proven to win by now.
+
+        Returns whether there is more to search: the root is won by another move, at most `most` are aside, and a move
+        is left.
+        """
+        wins = self._winning() - self._moves if self._search.is_proven else set()
+        if not wins or len(self._moves | wins) > most:
+            return False
+        self._moves |= wins
+        self._count_as(LOSS)
+        self._reopen_root()
+        return not self._search.is_proven
+
+    def bring_back(self) -> None:
+        """Make them wins again."""
+        if self._moves:
+            self._count_as(WIN)
+            self._moves.clear()
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """They are wins meanwhile, for a report."""
+        tree, root = self._search.tree, self._search.tree.nodes[ROOT].copy()
+        if self._moves:
+            self._count_as(WIN)
+        yield
+        if self._moves:
+            self._count_as(LOSS)
+            tree.nodes[ROOT] = root
+
+    def _winning(self) -> set[int]:
+        tree, edges = self._search.tree, self._search.edges()
+        children = tree.child[edges]
+        return set(tree.move[edges][(children != NO_NODE) & (tree.lower[children] == WIN)].tolist())
+
+    def _count_as(self, result: int) -> None:
+        """Decide them with a result; the root is won while they are wins."""
+        tree, edges = self._search.tree, self._search.edges()
+        nodes = tree.child[edges][np.isin(tree.move[edges], list(self._moves))]
+        tree.lower[nodes] = tree.upper[nodes] = result
+        if result == WIN:
+            tree.lower[ROOT] = tree.upper[ROOT] = LOSS
+            plies = tree.mate_plies[nodes]
+            known = plies[plies != UNKNOWN_DISTANCE]
+            tree.mate_plies[ROOT] = known.min() + 1 if known.size else UNKNOWN_DISTANCE
+            settle_past_visits(tree, np.int64(ROOT))
+
+    def _reopen_root(self) -> None:
+        """Take the root's values and bounds from its other moves; the visits of those aside count as the others' do."""
+        tree, (q, draw) = self._search.tree, self._search.own_value
+        children = self._search.children()
+        others = children[tree.upper[children] != LOSS]
+        visits = tree.visits[others]
+        scale = self._search.visits / (1 + visits.sum())
+        tree.value_sum[ROOT] = scale * (-q - tree.value_sum[others].sum())
+        tree.draw_sum[ROOT] = scale * (draw + tree.draw_sum[others].sum())
+        tree.square[ROOT] = np.average(tree.square[others], weights=visits) if visits.any() else q * q
+        lower, upper = best_bounds(tree, np.int64(ROOT))
+        tree.lower[ROOT], tree.upper[ROOT] = -upper, -lower

@@ -1,12 +1,18 @@
-"""What a search may use: its limits, and its clock.
+"""What a search may use, its limits and its clock, and `SearchJob`: a search that any thread may stop and wait for.
 
-Knows neither the tree nor the kernels, so that a command line can read limits without loading them.
+UCI, the web board, the terminal and `Engine.start` all search by jobs. Knows neither the tree nor the kernels, so that
+a command line can read limits without loading them.
 """
 
 from __future__ import annotations
 
+import contextvars
+import threading
 import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
 
 import chess
 
@@ -15,6 +21,7 @@ from engine.search.tree.params import (
     EXPECTED_MOVES,
     HARD_FACTOR,
     LAST_MOVE_SHARE,
+    LATE_MS,
     LONG_RUN_MOVES,
     RESERVE_OVERHEADS,
     SHORTEST_THINK_MS,
@@ -75,21 +82,23 @@ class Clock:
     def start(cls, limits: Limits, white: bool, overhead_ms: float, begun: float | None = None) -> Clock:
         """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI.
 
+        A move that may use up the clock keeps the time by which a busy machine is late, or half of the clock.
         `begun` is when the clock began to run (seconds of time.perf_counter). None = now.
         """
         now = time.perf_counter() if begun is None else begun
         left = limits.clock_ms(white)
-        if limits.movetime_ms is not None:
-            most = limits.movetime_ms if left is None else min(limits.movetime_ms, left)
-            return cls(None, max(SHORTEST_THINK_MS, most - overhead_ms), now)
         if left is None:
-            return cls(None, None, now)
-        usable = max(SHORTEST_THINK_MS, left - overhead_ms)
+            movetime = limits.movetime_ms
+            return cls(None, None if movetime is None else max(SHORTEST_THINK_MS, movetime - overhead_ms), now)
+        usable = left - overhead_ms
+        last = min(LAST_MOVE_SHARE * usable, usable - min(LATE_MS, left / 2))
+        if limits.movetime_ms is not None:
+            return cls(None, max(SHORTEST_THINK_MS, min(limits.movetime_ms - overhead_ms, last)), now)
         to_go = limits.moves_to_go or 0
         moves = min(to_go, EXPECTED_MOVES) if to_go > 0 else EXPECTED_MOVES
         for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + SPARE_OVERHEADS) * overhead_ms
         planned = max(for_all / moves, (left - RESERVE_OVERHEADS * overhead_ms) / LONG_RUN_MOVES)
-        hard = min(HARD_FACTOR * planned, usable * (CLOCK_SHARE if moves > 1 else LAST_MOVE_SHARE))
+        hard = min(HARD_FACTOR * planned, CLOCK_SHARE * usable if moves > 1 else last)
         return cls(max(SHORTEST_THINK_MS, min(planned, hard)), max(SHORTEST_THINK_MS, hard), now)
 
     def elapsed_ms(self) -> float:
@@ -102,3 +111,130 @@ class Clock:
             return False
         share = self.hard_ms if self.planned_ms is None else min(self.hard_ms, doubt * self.planned_ms)
         return self.elapsed_ms() >= share
+
+
+# ---- the job -------------------------------------------------------------------------------------------------------
+
+Answer = TypeVar("Answer")
+
+_POLL_S = 0.1  # A waiting thread looks for Ctrl-C this often, because on Windows no signal ends a wait.
+
+
+class SearchInterrupted(KeyboardInterrupt):
+    """Ctrl-C while somebody waited for a job. `result` is what the job answered when it was stopped."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+
+class SearchJob(Generic[Answer]):
+    """Hears `stop` and `ponderhit` from any thread, also before its search has begun, and answers with a result.
+
+    `start` gives the job a thread of its own. Without it, the job only is what stops a search on its caller's thread.
+
+    Attributes:
+        begun: when the move's clock began to run, in seconds of time.perf_counter. None = when the search begins.
+    """
+
+    def __init__(self, begun: float | None = None) -> None:
+        self.begun = begun
+        self._stop = threading.Event()
+        self._ponderhit = threading.Event()
+        self._future: Future[Answer] = Future()
+        self._idle = threading.Event()  # No thread of its own is at work. After Ctrl-C, Thread.join may not tell.
+        self._idle.set()
+
+    def start(
+        self, work: Callable[[SearchJob[Answer]], Answer], then: Callable[[Answer], object] = lambda answer: None
+    ) -> Self:
+        """Call `work` with the job on a new thread, which does not keep the program alive; then `then`.
+
+        The job is done before `then` gets what `work` returned.
+        """
+        self._future.set_running_or_notify_cancel()
+        self._idle.clear()
+        try:
+            here = contextvars.copy_context()  # Such as the language in which the work tells of itself.
+            threading.Thread(target=here.run, args=(self._run, work, then), name="search", daemon=True).start()
+        except RuntimeError:  # The system has no more threads.
+            self._idle.set()
+            raise
+        return self
+
+    def _run(self, work: Callable[[SearchJob[Answer]], Answer], then: Callable[[Answer], object]) -> None:
+        try:
+            answer = work(self)
+        except BaseException as error:  # noqa: BLE001 - `result` raises it again
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(answer)
+            then(answer)
+        finally:
+            self._idle.set()
+
+    # ---- what others say to it ----
+
+    def stop(self) -> None:
+        """End the search at the next opportunity; one that waits for its turn ends as soon as it begins."""
+        self._stop.set()
+        self._ponderhit.set()
+
+    def ponderhit(self) -> None:
+        """Start the clock now: the opponent has played the expected move."""
+        self._ponderhit.set()
+
+    # ---- what the search asks ----
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
+    @property
+    def pondering(self) -> bool:
+        """Whether neither `ponderhit` nor `stop` was called."""
+        return not self._ponderhit.is_set()
+
+    def hold(self, limits: Limits) -> None:
+        """Wait until the result may be told: an infinite search's after `stop`, a ponder search's after `ponderhit`."""
+        if limits.infinite:
+            self._stop.wait()
+        elif limits.ponder:
+            self._ponderhit.wait()
+
+    # ---- its end ----
+
+    def done(self) -> bool:
+        """Whether there is a result, or an error."""
+        return self._future.done()
+
+    def result(self, timeout_s: float | None = None) -> Answer:
+        """Wait for the result. Raises TimeoutError when it takes longer, and whatever went wrong in the search.
+
+        Ctrl-C stops the job and raises SearchInterrupted with its result, or KeyboardInterrupt where it has none.
+        """
+        if timeout_s is not None:
+            return self._future.result(timeout_s)
+        interrupted = False
+        while not self._idle.is_set():
+            try:
+                self._idle.wait(_POLL_S)
+            except KeyboardInterrupt:
+                self.stop()
+                interrupted = True
+        if not interrupted:
+            return self._future.result()
+        error = self._future.exception()
+        if error is not None:
+            raise KeyboardInterrupt from error
+        raise SearchInterrupted(self._future.result())
+
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait until its thread has ended, where it has one."""
+        self._idle.wait(timeout_s)
+
+    def __await__(self) -> Generator[Any, None, Answer]:
+        import asyncio  # It takes a while, and few await.
+
+        return asyncio.wrap_future(self._future).__await__()

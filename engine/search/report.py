@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 import chess
 import numpy as np
 
-from engine.board.convert import decode_move
-from engine.board.layout import ROW_WORDS
+from engine.board.convert import decode_move, moves_of_lines
+from engine.board.layout import BLACK, ROW_WORDS, WHITE
 from engine.board.makemove import make
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Rank, Tablebase
 from engine.native.jit import kernel
 from engine.network.policy_map import policy_index
+from engine.search.choice import SearchOrder
 from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_moves, per_mille
 from engine.search.session import Search
 from engine.search.tree.arrays import DRAW, EXPANDED, NO_NODE, ROOT
 from engine.search.tree.priors import own_priors
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import score_edges
-from engine.search.tree.root import Root, mating_line, principal_variation
-from engine.tactics.mates import new_mate_space
-from engine.tactics.small_endings import seen_from_before, winner_of_small_ending
+from engine.search.tree.root import Root, root_lines
+from engine.tactics.small_endings import MOST_KNOWN_MEN, seen_from_before, winner_of_small_ending
+from engine.tactics.solved_endings import line_to_mate
 
 TABLE_CP = 20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
 
@@ -39,22 +39,25 @@ class Reporter:
     def __init__(
         self,
         search: Search,
-        board: chess.Board,
-        multi_pv: int,
+        wanted: SearchOrder,
         tablebase: Tablebase | None,
         cp_scale: float,
         first_hits: int = 0,
-        ranks: Mapping[chess.Move, Rank] = MappingProxyType({}),
     ) -> None:
         self._search = search
-        self._chess960 = board.chess960
-        self._multi_pv = multi_pv
+        self._wanted = wanted
+        self._chess960 = wanted.board.chess960
+        self._multi_pv = wanted.options.multi_pv
         self._tablebase = tablebase
         self._cp_scale = cp_scale  # Centipawns of a Q of 0.5.
         self._first_hits = first_hits  # The tablebase's hits before this search asked it anything.
-        self._ranks = ranks  # What tables know of the root's moves; empty if they do not know the root.
+        self._to_mate: dict[chess.Move, tuple[chess.Move, ...]] = {}  # Lines by the solution of an ending.
         self._last_visits = _visits_by_move(search.root())
         self._begun = time.perf_counter()
+        best = sorted(wanted.ranks.items(), key=lambda ranked: ranked[1], reverse=True)
+        for move, rank in best if wanted.solves else ():
+            if rank[:2] >= best[: self._multi_pv][-1][1][:2]:
+                self._solved_line(move)  # Before the search, so that a limit of time counts it.
 
     @property
     def elapsed_ms(self) -> float:
@@ -64,55 +67,58 @@ class Reporter:
     def order(self, root: Root) -> list[int]:
         """Return the root moves, best first; what tables know comes before what the search thinks."""
         order = root.order()
-        if self._ranks:
-            order.sort(key=lambda index: self._ranks[self._move(root, index)][:2], reverse=True)
+        if ranks := self._wanted.ranks:
+            order.sort(key=lambda index: ranks[self._move(root, index)][:2], reverse=True)
         return order
 
-    def infos_now(self, best: int | None = None) -> list[SearchInfo]:
+    def infos(self, best: int | None = None) -> list[SearchInfo]:
         """Make a complete set of lines, best first, all of one depth. `best` is the code of a move to show first."""
+        return self.read(best, False)[0]
+
+    def read(self, best: int | None = None, every: bool = True) -> tuple[list[SearchInfo], list[RootMove]]:
+        """Return a complete set of lines, and the root moves, best first: all of them, or if not `every` those shown.
+
+        `best`: the code of the move that is shown before all others, whose place need not be the first.
+        """
         root = self._search.root()
         order = self.order(root)
+        places = list(order)
         if best is not None:
-            order.sort(key=lambda index: int(root.moves[index]) != best)
-        return self.infos(root, order, self.root_moves(root, order[: self._multi_pv]))
-
-    def infos(
-        self, root: Root, order: Sequence[int], children: Sequence[RootMove], best: int | None = None
-    ) -> list[SearchInfo]:
-        """Make the lines of an order's first root moves; `children` are at least these. `best` is the code of the move
-        that is shown before all others, whose place need not be the first.
-        """
-        places = sorted(range(len(order)), key=lambda place: best is not None and int(root.moves[order[place]]) != best)
+            first = int(np.flatnonzero(root.moves == best)[0])
+            places.remove(first)
+            places.insert(0, first)
+        shown = places[: self._multi_pv]
+        indices = order if every else shown
+        moves = dict(zip(indices, self.root_moves(root, indices, shown), strict=True))
+        aside = [self._move_aside(move) for move in self._wanted.aside[: None if every else self._multi_pv]]
+        lines = ([moves[index] for index in shown] + aside)[: self._multi_pv]
         elapsed_ms = max(1, round(self.elapsed_ms))
-        infos = [
-            self._info(root, order[place], children[place], rank, elapsed_ms)
-            for rank, place in enumerate(places[: self._multi_pv], 1)
-        ]
+        infos = [self._info(root, move, number, elapsed_ms) for number, move in enumerate(lines, 1)]
         before, self._last_visits = self._last_visits, _visits_by_move(root)
         busiest = int(np.argmax([visits - before.get(move, 0) for move, visits in self._last_visits.items()]))
-        number = places.index(order.index(busiest)) + 1
+        number = places.index(busiest) + 1
         infos[0] = replace(infos[0], current_move=self._move(root, busiest), current_number=number)
-        return infos
+        return infos, [*moves.values(), *aside]
 
-    def _info(self, root: Root, index: int, child: RootMove, rank: int, elapsed_ms: int) -> SearchInfo:
+    def _info(self, root: Root, move: RootMove, number: int, elapsed_ms: int) -> SearchInfo:
         search, nodes = self._search, self._search.new_visits
-        q, draw, mate = child.q, child.draw, child.mate
-        by_tables = bool(self._ranks) and mate is None
-        if not (child.visits or mate or by_tables):
+        score_cp, wdl = move.score_cp, move.wdl
+        if not (move.visits or move.mate or self._wanted.ranks or move.move in self._wanted.aside):
             q, draw = self._unvisited_value(root)
-            q = float(self._shown(root, q))
+            q = float(self._for_people(root, q))
+            score_cp, wdl = centipawns(q, self._cp_scale), per_mille(q, draw)
         return SearchInfo(
             depth=max(1, round(search.mean_depth)),
-            seldepth=max(1, search.deepest, len(child.pv)),
+            seldepth=max(1, search.deepest, len(move.pv)),
             time_ms=elapsed_ms,
             nodes=nodes,
             nps=round(nodes * 1000 / elapsed_ms),
             hashfull=round(1000 * search.fullness),
-            multipv=rank,
-            score_cp=child.score_cp if by_tables else centipawns(q, self._cp_scale),
-            score_mate=mate,
-            wdl=per_mille(q, draw),
-            pv=list(child.pv),
+            multipv=number,
+            score_cp=score_cp,
+            score_mate=move.mate,
+            wdl=wdl,
+            pv=list(move.pv),
             tbhits=self._tablebase.hits - self._first_hits if self._tablebase is not None else 0,
         )
 
@@ -125,29 +131,35 @@ class Reporter:
         q, draw = self._search.own_value
         return min([root.first_play_urgency(q), *root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()]), draw
 
-    def _shown(self, root: Root, q: np.ndarray | float) -> np.ndarray:
+    def _for_people(self, root: Root, q: np.ndarray | float) -> np.ndarray:
         """Values for people: a win that the search takes apart, in order to see progress, is worth its full value."""
-        apart = root.params.small_endings and winner_of_small_ending(root.row) >= 0
-        return seen_from_before(np.asarray(q)) if apart else np.asarray(q)
+        few = root.params.small_endings and np.bitwise_count(root.row[WHITE] | root.row[BLACK]) <= MOST_KNOWN_MEN
+        return seen_from_before(np.asarray(q)) if few and winner_of_small_ending(root.row) >= 0 else np.asarray(q)
 
-    def root_moves(self, root: Root, order: Sequence[int]) -> list[RootMove]:
-        """Return the root moves of an order."""
+    def root_moves(self, root: Root, order: list[int], shown: Sequence[int] = ()) -> list[RootMove]:
+        """Return the root moves of an order. Those `shown` get their lines to mate from the solution of an ending."""
         params, position, count = root.params, root.position, len(root.moves)
         u, s, priors = np.empty((3, count), np.float32)
         own_values, policy_indices = np.empty(count), np.empty(count, np.int64)
         describe_moves(self._search.tree, params, root.row, u, s, priors, own_values, policy_indices)
+        codes, lengths, mates = root_lines(self._search.tree, root, order, self._search.mate_space)
+        pvs = moves_of_lines(codes[np.arange(codes.shape[1]) < lengths[:, None]], self._chess960)
+        visited, wins, ends = root.visits > 0, mates & (lengths % 2 == 1), np.cumsum(lengths).tolist()
         urgency = root.first_play_urgency(position.q + params.draw_score * position.draw)
-        q = self._shown(root, np.where(root.visits > 0, root.q, urgency))
-        draws = np.where(root.visits > 0, root.draws, self._search.own_value[1])
-        found, space = [], new_mate_space()
-        for index in order:
-            to_mate = mating_line(self._search.tree, root, index, space)
-            line = to_mate or principal_variation(self._search.tree, root, index)
-            pv, wins = tuple([decode_move(row, move, self._chess960) for row, move in line]), len(to_mate) % 2 == 1
-            value, draw = (1.0, 0.0) if to_mate and wins else (float(q[index]), float(draws[index]))
-            score_cp = centipawns(value, self._cp_scale)
-            if self._ranks and not to_mate:
-                value, draw, score_cp = table_value(self._ranks[pv[0]])
+        q = self._for_people(root, np.where(visited, root.q, urgency))
+        q, draws = q[order], np.where(visited, root.draws, self._search.own_value[1])[order]
+        q[wins], draws[wins] = 1.0, 0.0
+        cp, hints = centipawns(q, self._cp_scale), root.priors - priors
+        wdl = list(zip(*per_mille(q, draws), strict=True))
+        found = []
+        for k, index in enumerate(order):
+            pv, plies = tuple(pvs[ends[k] - int(lengths[k]) : ends[k]]), int(lengths[k]) if mates[k] else 0
+            value, draw, score_cp, chances = float(q[k]), float(draws[k]), cp[k], wdl[k]
+            if rank := self._wanted.ranks.get(pv[0]):
+                to_mate = self._solved_line(pv[0]) if index in shown else ()
+                pv, plies = (to_mate, len(to_mate)) if to_mate else (pv, plies)
+                if to_mate or not plies:
+                    value, draw, score_cp, chances = table_value(rank)
             found.append(
                 RootMove(
                     move=pv[0],
@@ -155,19 +167,33 @@ class Reporter:
                     prior=float(priors[index]),
                     q=value,
                     draw=draw,
-                    mate=mate_moves(len(to_mate), wins) if to_mate else None,
+                    mate=mate_moves(plies, plies % 2 == 1) if plies else None,
                     policy_index=int(policy_indices[index]),
                     u=float(u[index]),
                     s=float(s[index]),
                     v=float(own_values[index]),
                     moves_left=float(root.moves_left[index]),
-                    wdl=per_mille(value, draw),
+                    wdl=chances,
                     pv=pv,
                     score_cp=score_cp,
-                    hint=float(root.priors[index] - priors[index]),
+                    hint=float(hints[index]),
                 )
             )
         return found
+
+    def _move_aside(self, move: chess.Move) -> RootMove:
+        """Return a root move that is not searched."""
+        value, draw, score_cp, chances = table_value(self._wanted.rank(move))
+        pv = self._solved_line(move)
+        mate = mate_moves(len(pv), len(pv) % 2 == 1) if pv else None
+        return RootMove(move, 0, 0.0, value, draw, mate, wdl=chances, pv=pv or (move,), score_cp=score_cp)
+
+    def _solved_line(self, move: chess.Move) -> tuple[chess.Move, ...]:
+        """Return a move's line to mate by the solution of the ending; empty where there is none, or no time for it."""
+        if move not in self._to_mate:
+            is_known = self._wanted.solves and self._wanted.rank(move).mate_plies
+            self._to_mate[move] = line_to_mate(self._wanted.board, move) if is_known else ()
+        return self._to_mate[move]
 
     def _move(self, root: Root, index: int) -> chess.Move:
         return decode_move(root.row, int(root.moves[index]), self._chess960)
@@ -213,15 +239,14 @@ def value_below(tree, node):
     return total
 
 
-def table_value(rank: Rank) -> tuple[float, float, int]:
-    """(win minus loss, draw probability, centipawns) of a move with this rank in endgame tables.
+def table_value(rank: Rank) -> tuple[float, float, int, tuple[int, int, int]]:
+    """(win minus loss, draw probability, centipawns, chances per mille) of a move with this rank in endgame tables.
 
     Wins that the fifty-move rule prevents are draws.
     """
-    result = rank[0]
-    if abs(result) != TABLE_WIN:
-        return 0.0, 1.0, 0
-    return float(np.sign(result)), 0.0, TABLE_CP * (1 if result > 0 else -1)
+    if abs(rank.result) != TABLE_WIN:
+        return 0.0, 1.0, 0, (0, 1000, 0)
+    return (1.0, 0.0, TABLE_CP, (1000, 0, 0)) if rank.result > 0 else (-1.0, 0.0, -TABLE_CP, (0, 0, 1000))
 
 
 def outline(search: Search, least_visits: int, widest: int, chess960: bool = False) -> tuple[Branch, ...]:

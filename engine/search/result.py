@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import chess
+import numpy as np
 
 from engine.evaluation.scores import ATAN_SCALE, CP_SCALE
 
@@ -139,9 +140,9 @@ def cp_scale_of(evaluator: object) -> float:
     return float(getattr(evaluator, "cp_scale", CP_SCALE))
 
 
-def centipawns(q: float, cp_scale: float = CP_SCALE) -> int:
-    """Q in [-1, 1] as centipawns, of which `cp_scale` make a Q of 0.5."""
-    return round(cp_scale * math.tan(ATAN_SCALE * q))
+def centipawns(q: float | np.ndarray, cp_scale: float = CP_SCALE) -> Any:
+    """Q in [-1, 1], one or an array of them, as centipawns, of which `cp_scale` make a Q of 0.5."""
+    return np.rint(cp_scale * np.tan(ATAN_SCALE * np.asarray(q))).astype(np.int64).tolist()
 
 
 def win_minus_loss(score_cp: float, cp_scale: float = CP_SCALE) -> float:
@@ -154,10 +155,10 @@ def mate_moves(plies: int, winning: bool) -> int:
     return (plies + 1) // 2 if winning else -((plies + 1) // 2)
 
 
-def per_mille(q: float, draw: float) -> tuple[int, int, int]:
-    """(win, draw, loss) per mille from Q and the draw probability."""
-    draw = min(max(draw, 0.0), 1.0 - abs(q))
-    win = round(1000 * (1.0 - draw + q) / 2)
-    drawn = round(1000 * draw)
-    win = min(win, 1000 - drawn)
-    return win, drawn, 1000 - drawn - win
+def per_mille(q: float | np.ndarray, draw: float | np.ndarray) -> Any:
+    """(win, draw, loss) per mille from Q and the draw probability, or lists of each from arrays of these."""
+    q = np.asarray(q)
+    draw = np.minimum(np.maximum(draw, 0.0), 1.0 - np.abs(q))
+    drawn = np.rint(1000 * draw).astype(np.int64)
+    win = np.minimum(np.rint(1000 * (1.0 - draw + q) / 2).astype(np.int64), 1000 - drawn)
+    return win.tolist(), drawn.tolist(), (1000 - drawn - win).tolist()

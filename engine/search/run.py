@@ -26,8 +26,7 @@ from engine.native.ordering import SPACING
 from engine.native.pool import ThreadPool
 from engine.search.batches import Batches, ask_tables
 from engine.search.hints import HintSource
-from engine.search.root_moves import look_for_mate
-from engine.search.session import Search
+from engine.search.session import Search, look_for_mate
 from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT
 from engine.search.tree.heuristics import join, learns
 from engine.search.tree.params import (
@@ -121,6 +120,7 @@ class Runner:
         self._search = search
         self._visits = visits
         self._generation = search.generation
+        self._learns = bool(learns.py_func(search.params))  # Whether they do.
         self._refreshed_at = 0  # Visits of the root when priors last followed the heuristics.
 
     def begin(self) -> None:
@@ -152,10 +152,11 @@ class Runner:
         visits.run(until)
         if is_new:
             look_for_mate(search)
-        if search.visits >= refresh_at:
+        reached = search.visits
+        if reached >= refresh_at:
             visits.pause()
             self.refresh_priors()
-        if hint_source is not None and search.visits >= due_at:
+        if hint_source is not None and reached >= due_at:
             visits.pause()
             self.settle()
             if hint_source.collect() and isinstance(visits, Batches):
@@ -163,7 +164,7 @@ class Runner:
 
     def _refresh_due_at(self) -> int:
         """Visits of the root at which it is time to refresh priors."""
-        if not learns.py_func(self._search.params):
+        if not self._learns:
             return MAX_VISITS
         return max(REFRESH_FROM, int(REFRESH_GROWTH * self._refreshed_at))
 
@@ -177,7 +178,7 @@ class Runner:
 
     def rehearse(self) -> None:
         """Refresh priors, and let old parts of a tree give way that is not full, to load the kernels."""
-        if learns.py_func(self._search.params):
+        if self._learns:
             self.refresh_priors()
         self._search.finish_making_room()
         if self._search.visits > 1:

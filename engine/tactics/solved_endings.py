@@ -51,7 +51,8 @@ class Solution(NamedTuple):
 
     won: np.ndarray  # uint64 [4, 4, 64, ...]: with the winner to move.
     lost: np.ndarray  # uint64 [4, 4, 64, ...]: with the loser to move.
-    moves: np.ndarray  # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in lost positions.
+    moves_won: np.ndarray  # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
+    moves: np.ndarray  # uint64 [6, 4, 4, 64, ...]: the same in lost positions.
 
     @property
     def longest(self) -> int:
@@ -86,41 +87,70 @@ def probe(board: chess.Board, patience_s: float = LONG, to_mate: bool = False) -
     if chess.popcount(board.occupied) > MOST_SOLVED_MEN or board.pawns or board.castling_rights:
         return None
     try:
-        moves = _moves_to_loss(board, patience_s, to_mate)
+        moves = _moves_to_win(board, not board.turn, patience_s, to_mate)
         if moves is not None:
             return -2, -2 * moves
-        plies = []
-        for move in board.legal_moves:
-            after = board.copy(stack=False)
-            after.push(move)
-            moves = _moves_to_loss(after, patience_s, to_mate)
-            if moves is not None:
-                plies.append(1 if board.is_capture(move) and not to_mate else 1 + 2 * moves)
+        moves = _moves_to_win(board, board.turn, patience_s, to_mate)
     except TimeoutError:
         return None
-    return (2, min(plies)) if plies else (0, 0)
+    return (0, 0) if moves is None else (2, 2 * moves - 1)
 
 
-def _moves_to_loss(board: chess.Board, patience_s: float, to_mate: bool) -> int | None:
-    """Return the other side's moves to mate, or to mate or a capture; None if the side to move does not lose.
+def _moves_to_win(board: chess.Board, winner: chess.Color, patience_s: float, to_mate: bool) -> int | None:
+    """Return one side's moves to mate, or to mate or a capture; None if it does not win.
 
     Raises TimeoutError if the ending is not solved in time.
     """
     men, squares = "", []
-    for side in (not board.turn, board.turn):
-        for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT):
-            found = list(board.pieces(kind, side))
-            men += chess.Piece(kind, side != board.turn).symbol() * len(found)
+    for side in (winner, not winner):
+        for kind, letter in zip((chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT), "QRBN", strict=True):
+            found = list(chess.scan_forward(board.pieces_mask(kind, side)))
+            men += (letter if side == winner else letter.lower()) * len(found)
             squares += found
-    winner, loser = board.king(not board.turn), board.king(board.turn)
-    if winner is None or loser is None or not men[:1].isupper():
+    king, loser = board.king(winner), board.king(not winner)
+    if king is None or loser is None or not men[:1].isupper():
         return None
-    mirror = (7 if winner & 4 else 0) ^ (56 if winner & 32 else 0)
-    king, loser, *others = (square ^ mirror for square in (winner, loser, *squares))
+    mirror = (7 if king & 4 else 0) ^ (56 if king & 32 else 0)
+    king, loser, *others = (square ^ mirror for square in (king, loser, *squares))
     solution, place = _solution(men, to_mate).result(patience_s), (king >> 3, king & 7, *others)
-    if not int(solution.lost[place]) >> loser & 1:
+    decided, moves = (solution.won, solution.moves_won) if board.turn == winner else (solution.lost, solution.moves)
+    if not int(decided[place]) >> loser & 1:
         return None
-    return sum((int(solution.moves[power, *place]) >> loser & 1) << power for power in range(MOVE_BITS))
+    return sum((int(moves[power, *place]) >> loser & 1) << power for power in range(MOVE_BITS))
+
+
+def line_to_mate(board: chess.Board, move: chess.Move) -> tuple[chess.Move, ...]:
+    """Return the line from a move to mate, where the winner takes the shortest way and the loser the longest.
+
+    Empty where there is no mate, and where the solutions that it needs are not there.
+    """
+    line, board = [move], board.copy(stack=False)
+    board.push(move)
+    while any(board.legal_moves):
+        try:
+            found = _best_move(board.fen(en_passant="fen"))
+        except TimeoutError:
+            return ()
+        if found is None:
+            return ()
+        line.append(found)
+        board.push(found)
+    return tuple(line) if board.is_checkmate() else ()
+
+
+@lru_cache(maxsize=4096)  # Lines of one position meet soon, and the next position's are parts of them.
+def _best_move(fen: str) -> chess.Move | None:
+    board, best = chess.Board(fen), (0, chess.Move.null())
+    for move in board.legal_moves:
+        after = board.copy(stack=False)
+        after.push(move)
+        known = probe(after, 0.0, to_mate=True)
+        if known is None:
+            raise TimeoutError
+        # Mates come before escapes, the shortest first; what loses comes last, the longest first.
+        worth = 1000 + known[1] if known[0] < 0 else 500 if known[0] == 0 else known[1]
+        best = max(best, (worth, move), key=lambda one: one[0])
+    return None if best[0] == 500 else best[1]
 
 
 # ---- solving ---------------------------------------------------------------------------------------------------------
@@ -145,22 +175,30 @@ def solve(men: str, to_mate: bool = False) -> Solution:
         1 + max((one.longest for _, one in left), default=0) if to_mate else 0
     )  # After this nothing comes by captures.
     lost, won = np.zeros(rules.shape, np.uint64), np.zeros(rules.shape, np.uint64)
-    moves = np.zeros((MOVE_BITS, *rules.shape), np.uint64)
+    moves, moves_won = (np.zeros((MOVE_BITS, *rules.shape), np.uint64) for _ in range(2))
     fair = rules.legal_to_lose & (rules.attacked | rules.escapes(won))  # Legal, and no stalemate.
     for number in range(MOST_MOVES + 1):
         captures = np.zeros_like(lost)
         if number <= last:
             captures_won, captures = rules.captures(left, number if to_mate else MOST_MOVES)
+            _note(moves_won, captures_won & ~won, number)
             won |= captures_won
         new = (fair & ~rules.escapes(won) | captures) & ~lost
         if number > last and not new.any():
             break
-        for power in range(MOVE_BITS):
-            if number >> power & 1:
-                moves[power] |= new
+        _note(moves, new, number)
         lost |= new
-        won |= rules.legal_to_win & rules.ways_into(lost)
-    return Solution(won, lost, moves)
+        new_won = rules.legal_to_win & rules.ways_into(new) & ~won
+        _note(moves_won, new_won, number + 1)
+        won |= new_won
+    return Solution(won, lost, moves_won, moves)
+
+
+def _note(moves: np.ndarray, positions: np.ndarray, number: int) -> None:
+    """Write a number of moves into the bits [6, ...] of some positions."""
+    for power in range(MOVE_BITS):
+        if number >> power & 1:
+            moves[power] |= positions
 
 
 class _Rules:

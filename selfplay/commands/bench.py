@@ -22,14 +22,14 @@ from engine.cli.setting_flags import add_flag
 from engine.errors import ConfigError
 from engine.nn import dit
 from selfplay.data.pgn import record_of_result
-from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.families.by_name import family_of
+from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
 from selfplay.run.playing import GAMES_AT_ONCE, START, GenerationTask, play_numbers
-from selfplay.training.families import Family, family_of
-from selfplay.training.learner import Learner
+from selfplay.training.family import Family
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
@@ -125,7 +125,7 @@ def measure_training(
     """How fast the learner takes positions, sampling included."""
     data = TrainingData((positions,), (1.0,), positions)
     model = family.build(np.random.default_rng(SEED))
-    learner = Learner(family, model, family.batches(data, settings, SEED), settings, 1e-3)
+    learner = family.learner(model, family.batches(data, settings, SEED), settings, 1e-3)
 
     def work() -> int:
         learner.step()

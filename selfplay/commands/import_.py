@@ -3,7 +3,7 @@
 import argparse
 
 from engine.cli.live_lines import live_line, show
-from engine.cli.setting_flags import add_files, add_former
+from engine.cli.setting_flags import add_files
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_run_arguments, work_on_run
 from selfplay.data.kinds import CHUNKS, PGN, data_files
@@ -22,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     group = parser.add_argument_group("games (at least one file)")
     add_files(group, "--data", "import PGN games and Lc0 training chunks of version 6: files, or folders of them")
-    add_former(group, dict.fromkeys(("--pgn", "--v6"), "write --data FILE; the content tells the kind"))
     text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
 

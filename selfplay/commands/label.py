@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import live_line, show
-from engine.cli.setting_flags import add_files, add_flag, add_former
+from engine.cli.setting_flags import add_files, add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import quiet_driver
 from selfplay.data.kinds import LABELS, PGN, POSITIONS, data_files
@@ -47,19 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_source_flags(group: argparse._ArgumentGroup) -> None:
     text = "label positions of PGN games, or of lists with one per line (EPD or FEN); the content tells the kind"
     add_files(group, "--data", text)
-    add_former(group, dict.fromkeys(("--pgn", "--epd"), "write --data FILE"))
     text = "skip games in which a player is rated below this Elo (default: none)"
     group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    text = "label at most N positions per game, drawn at random (default: all)"
+    text = "label at most N positions per game, sampled at random (default: all)"
     group.add_argument("--per-game", type=int, default=0, metavar="N", help=text)
     text = "label only games that trainings hold out (one in 64 by a hash of the moves)"
     group.add_argument("--held-out", action="store_true", help=text)
-    add_flag(group, "--seed", 1, "seed all draws with this")
+    add_flag(group, "--seed", 1, "seed all samples with this")
     text = "replace each position by about N positions from Aino's search tree of it"
     group.add_argument("--tree", type=int, default=0, metavar="N", help=text)
     text = "search those trees for this many visits; each takes half, once or twice as many"
     add_flag(group, "--tree-visits", 600, text)
-    add_former(group, {"--tree-nodes": "write --tree-visits N"})
     add_files(group, "--known", "skip positions that are in these text labels: files or folders")
     add_flag(group, "--count", 100_000, "stop when the file has N positions")
 

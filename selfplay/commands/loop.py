@@ -9,12 +9,12 @@ from engine.backend import get_backend
 from engine.cli.live_lines import log, show
 from engine.errors import ConfigError
 from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
+from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop
 from selfplay.run.anchors import measuring
 from selfplay.run.config import SECTIONS, FitSettings, read_toml
 from selfplay.run.folder import RunFolder, best_net
 from selfplay.run.phases import run_generations
-from selfplay.training.own import is_own
 from selfplay.training.source_files import heldout_files
 
 EXAMPLES = """example:
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         run_name, net_name = shlex.quote(str(arguments.run)), shlex.quote(str(best))
         show(f"the best network so far is {best}")
         net = read_toml(arguments.run / "config.toml")["net"]
-        evaluator = f"--evaluator {net} " if is_own(net) else ""
+        evaluator = f"--evaluator {net} " if is_custom(net) else ""
         show(f"  play against it:  aino play {evaluator}--weights-file {net_name}")
         show(f"  see the run:      aino-train report {run_name}")
         show(f"  continue: aino-train loop {run_name}")

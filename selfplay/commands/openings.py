@@ -1,4 +1,4 @@
-"""`aino-train openings`: draw a set of balanced openings, or of endings to play out, from text labels."""
+"""`aino-train openings`: sample a set of balanced openings, or of endings to play out, from text labels."""
 
 import argparse
 import json
@@ -12,12 +12,12 @@ import chess
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show
-from engine.cli.setting_flags import add_flag, add_former
+from engine.cli.setting_flags import add_flag
 from engine.errors import DataError
 from engine.files.atomic import append, write_file
 from selfplay.commands.referee import quiet_driver
-from selfplay.data.drawn_positions import KINDS, draw_endings, draw_openings
 from selfplay.data.kinds import LABELS, data_files
+from selfplay.data.sampled_positions import KINDS, sample_endings, sample_openings
 from selfplay.interrupt import StopFlag, Stopped, stopped
 from selfplay.lock import file_lock
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
@@ -35,12 +35,11 @@ PATIENCE_S = 600.0  # Wait this long for an engine's judgement. Set by hand, for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    text = "draw from these text labels (aino-train label): files or folders"
+    text = "sample from these text labels (aino-train label): files or folders"
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE", help=text)
-    add_former(parser, {"--teacher": "write --data FILE"})
-    add_flag(parser, "--count", 5000, "draw this many positions")
-    add_flag(parser, "--seed", 1, "seed the draw with this")
-    text = "draw endings instead, in which the side to move wins (by 2.2 to 7 pawns) or holds a draw by one move"
+    add_flag(parser, "--count", 5000, "sample this many positions")
+    add_flag(parser, "--seed", 1, "seed the sampling with this")
+    text = "sample endings instead, in which the side to move wins (by 2.2 to 7 pawns) or holds a draw by one move"
     parser.add_argument("--endings", choices=KINDS, help=text)
     parser.add_argument(
         "--engine", default="stockfish", metavar="ENGINE", help=f"judge endings with this engine: {ENGINE_HELP}"
@@ -52,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     files = [file for file, _ in data_files(arguments.data, LABELS)]
     if arguments.endings is not None:
-        return _draw_endings(arguments, files)
-    found = draw_openings(files, arguments.count, arguments.seed)
+        return _sample_endings(arguments, files)
+    found = sample_openings(files, arguments.count, arguments.seed)
     write_openings(arguments.out, found)
     show(f"{arguments.out}: {len(found)} positions")
     return 0
@@ -80,11 +79,11 @@ class Judgements:
         append(self._path, json.dumps([fen, labels]) + "\n")
 
     def remove(self) -> None:
-        """Remove the file, when everything has been drawn."""
+        """Remove the file, when everything has been sampled."""
         self._path.unlink()
 
 
-def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
+def _sample_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
     """Write the endings that are found, however the search for them ends."""
     found: list[tuple[chess.Board, int]] = []
     contestant, lines = parse_contestant(arguments.engine), 2 if arguments.endings == "held" else 1
@@ -96,7 +95,7 @@ def _draw_endings(arguments: argparse.Namespace, files: list[Path]) -> int:
             engine = UciEngine(contestant, lines, arguments.nodes, PATIENCE_S)
             with closing(engine), live_line(f"endings {arguments.out.name}", LOG_S) as line:
                 judge = partial(_judge, engine, judged)
-                for ending in draw_endings(files, arguments.endings, arguments.count, arguments.seed, judge):
+                for ending in sample_endings(files, arguments.endings, arguments.count, arguments.seed, judge):
                     found.append(ending)
                     line.update(len(found) / arguments.count, f"{len(found)} of {arguments.count}")
         except Stopped:

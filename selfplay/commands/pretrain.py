@@ -2,19 +2,19 @@
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
-from engine.backend import BACKEND_NAMES
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, show
-from engine.cli.setting_flags import add_flag, add_former, hide_seldom
+from engine.cli.setting_flags import add_flag, add_setting_flags, given_settings, hide_seldom
 from engine.errors import ConfigError
-from engine.nn.loss_scale import PRECISIONS
+from selfplay.families.by_name import family_of
 from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
-from selfplay.training.families import PARTS, family_of
+from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.losses import LossWeights, number_text
-from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 
@@ -31,14 +31,7 @@ examples:
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
-FORMER = "teacher engine-games human-games pgn v6 tree-labels searched labels mixture shares".split()
 RECIPES = {"towers": TOWER_RECIPE, "sparse networks": SPARSE_RECIPE, "value trunks": VALUE_RECIPE}
-RECIPE_FLAGS = {
-    "--rate": ("peak_rate", "use this peak learning rate"),
-    "--batch": ("batch_size", "train on this many positions per step"),
-    "--variations": ("variations", "replace this share of scored positions by the one after a scored move"),
-    "--weight-decay": ("weight_decay", "shrink each weight by the rate times this, every step"),
-}
 SELDOM = (
     "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size variations weight_decay "
     "sibling_weight seed"
@@ -56,15 +49,9 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--data", nargs="+", action="extend", default=[], metavar="FILE[=WEIGHT]", help="learn from these (see below)"
     )
-    add_former(group, {f"--{flag}": "write --data FILE[=WEIGHT]; the content tells the kind" for flag in FORMER})
-    text = "skip PGN games in which a player is rated below this Elo (default: none)"
-    group.add_argument("--pgn-min-elo", type=int, default=0, metavar="ELO", help=text)
-    text = "hold out this share of all games, 1/64 at least; score on those of the first file"
-    add_flag(group, "--heldout-share", SourceFiles.heldout_share, text)
+    add_setting_flags(group, SourceFiles)
     text = "score on the games of this file, folder or pattern, the same for all trainings of a comparison"
     group.add_argument("--heldout", type=Path, metavar="FILE", help=text)
-    text = "draw this share of label folders from scored moves, which alone teach the policy"
-    add_flag(group, "--scored-share", SourceFiles.scored_share, text)
     text = "keep parsed data here (default: in the run folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
 
@@ -77,55 +64,37 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     length = group.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, default=0.0, help="train for this many minutes, over all sessions")
     length.add_argument("--positions", type=int, default=0, help="train on this many positions")
-    text = "evaluate on held-out games this many minutes apart"
-    add_flag(group, "--evaluate-minutes", PretrainSettings.evaluate_minutes, text)
-    text = "save a checkpoint this many minutes apart"
-    add_flag(group, "--checkpoint-minutes", PretrainSettings.checkpoint_minutes, text)
+    add_setting_flags(group, PretrainSettings, "checkpoint_minutes", "evaluate_minutes")
 
 
 def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
-    text = "train a tower (FILTERSxBLOCKS), a transformer (transformer-WIDTHxLAYERS) or a sparse network "
-    text += "(sparse-WIDTH or sparse-WIDTH+vWIDTH, multiples of 128)"
-    add_flag(group, "--net", DEFAULT_NET, text, "NET")
-    text = "train this part of sparse-WIDTH+vWIDTH; the value trunk learns from label folders alone"
-    add_flag(group, "--part", PARTS[0], text, choices=PARTS)
+    add_setting_flags(group, PretrainSettings, "net", of={"": SimpleNamespace(net=DEFAULT_NET)})
+    add_setting_flags(group, PretrainSettings, "part", "seed", "backend")
     text = "start from this network's weights; it may lack the value trunk"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
-    for flag, (name, text) in RECIPE_FLAGS.items():
-        defaults = ", ".join(f"{getattr(recipe, name)} for {kind}" for kind, recipe in RECIPES.items())
-        kind, metavar = (int, "N") if name == "batch_size" else (float, "X")
-        group.add_argument(flag, type=kind, dest=name, metavar=metavar, help=f"{text} (default {defaults})")
+    add_setting_flags(group, PretrainSettings, "peak_rate", of=RECIPES)
+    add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", "variations", of=RECIPES)
+    add_setting_flags(group, LearnerSettings, "threads", "precision")
     text = "multiply errors of differences between siblings by this; for the value trunk (teach --groups-of)"
     add_flag(group, "--sibling-weight", LossWeights.siblings, text)
-    add_flag(group, "--threads", LearnerSettings.threads, "train on this many threads")
-    text = "train a tower on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"
-    add_flag(group, "--backend", PretrainSettings.backend, text, choices=BACKEND_NAMES)
-    text = "train towers on a GPU in single precision, or multiply in half precision (mixed)"
-    add_flag(group, "--precision", LearnerSettings.precision, text, choices=PRECISIONS)
-    add_flag(group, "--seed", PretrainSettings.seed, "seed all random numbers with this")
 
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     """Return the flags as settings. Raises ConfigError for values out of range."""
     if arguments.sibling_weight and arguments.part != "value":
         raise ConfigError("--sibling-weight: only the value trunk learns from groups (--part value)")
-    files = SourceFiles(
-        tuple(map(Source.parse, arguments.data)),
-        pgn_min_elo=arguments.pgn_min_elo,
-        heldout_share=arguments.heldout_share,
-        heldout=arguments.heldout,
-        scored_share=0.0 if arguments.part == "value" else arguments.scored_share,
-    )
-    recipe = family_of(arguments.net, arguments.part).recipe
-    given = {name: getattr(arguments, name) for name, _ in RECIPE_FLAGS.values()}
-    values = {name: getattr(recipe, name) if value is None else value for name, value in given.items()}
-    peak_rate = values.pop("peak_rate")
-    loss = LossWeights(siblings=arguments.sibling_weight)
-    learner = LearnerSettings(**values, threads=arguments.threads, precision=arguments.precision, loss=loss)
-    same = "net part start_from minutes positions seed checkpoint_minutes evaluate_minutes backend".split()
-    return PretrainSettings(
-        **{name: getattr(arguments, name) for name in same}, peak_rate=peak_rate, learner=learner, files=files
-    )
+    data = tuple(map(Source.parse, arguments.data))
+    files = SourceFiles(data, heldout=arguments.heldout, **given_settings(SourceFiles, arguments))
+    if arguments.part == "value":
+        files = replace(files, scored_share=0.0)
+    net = arguments.net or DEFAULT_NET
+    recipe = family_of(net, arguments.part).recipe
+    usual = {name: getattr(recipe, name) for name in ("batch_size", "weight_decay", "variations")}
+    given, loss = given_settings(LearnerSettings, arguments), LossWeights(siblings=arguments.sibling_weight)
+    learner = LearnerSettings(**usual | given, loss=loss)
+    chosen = {name: getattr(arguments, name) for name in ("start_from", "minutes", "positions")}
+    chosen |= {"net": net, "peak_rate": recipe.peak_rate} | given_settings(PretrainSettings, arguments)
+    return PretrainSettings(**chosen, learner=learner, files=files)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -49,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--movetime", metavar="S", help=text)
     text = "solve this many positions at once, one engine each; Threads then defaults to 1"
     add_flag(parser, "--concurrency", 1, text)
-    text = "solve N positions per file, drawn at random (default: all)"
+    text = "solve N positions per file, sampled at random (default: all)"
     parser.add_argument("--limit", type=int, metavar="N", help=text)
-    add_flag(parser, "--limit-seed", 1, "draw with this random seed for --limit")
+    add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and every outcome to this file")
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
     add_flags(parser)

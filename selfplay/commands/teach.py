@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, live_line, show
-from engine.cli.setting_flags import add_files, add_flag, add_former, add_setting_flags, given_settings
+from engine.cli.setting_flags import add_files, add_flag, add_setting_flags, given_settings
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator
@@ -22,9 +22,9 @@ from selfplay.records.label_folder import LabelFolder, leads_of
 from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
-from selfplay.teachers.draw_sources import Shares, games_of_sets, new_roots
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, file_hash
 from selfplay.teachers.net_file import StockfishNet, read_stockfish_net
+from selfplay.teachers.sample_sources import Shares, games_of_sets, new_roots
 
 EXAMPLES = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish
@@ -32,8 +32,6 @@ EXAMPLES = """examples:
   aino-train teach --teacher teacher.nnue --out labels --check 100000
 After Ctrl-C or a crash the same command continues where the folder ends, and makes the same bytes.
 """
-FORMER = {"--net": "write --teacher FILE"}
-FORMER |= dict.fromkeys(("--engine-games", "--human-games", "--pgn"), "write --data FILE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,15 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
     text = "label nothing: show what the folder holds, verify its checksums and label N rows of each kind again"
     parser.add_argument("--check", type=int, default=0, metavar="N", help=text)
-    _add_game_flags(parser.add_argument_group("games to draw from (without any: openings and endings alone)"))
+    _add_game_flags(parser.add_argument_group("games to sample from (without any: openings and endings alone)"))
     _add_label_flags(parser.add_argument_group("labels"))
 
 
 def _add_game_flags(group: argparse._ArgumentGroup) -> None:
-    add_files(group, "--data", "draw around these games: PGN, text labels, Lc0 training chunks, or folders of them")
-    add_former(group, FORMER)
-    group.add_argument("--run", type=Path, metavar="RUN", help="draw around the self-play games of a training run")
-    text = "draw around held-out games only, to measure with"
+    add_files(group, "--data", "sample around these games: PGN, text labels, Lc0 training chunks, or folders of them")
+    group.add_argument("--run", type=Path, metavar="RUN", help="sample around the self-play games of a training run")
+    text = "sample around held-out games only, to measure with"
     group.add_argument("--held-out", action="store_true", help=text)
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
@@ -64,7 +61,7 @@ def _add_label_flags(group: argparse._ArgumentGroup) -> None:
     text = "search those trees with this sparse network (default: the one that comes with Aino)"
     group.add_argument("--tree-net", type=Path, metavar="FILE.dit", help=text)
     weights = " ".join(f"{name}={weight}" for name, weight in asdict(Shares()).items())
-    text = f"draw from the sources with these relative weights (default {weights})"
+    text = f"sample from the sources with these relative weights (default {weights})"
     group.add_argument("--mixture", nargs="+", default=[], metavar="SOURCE=X", help=text)
 
 
@@ -76,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     tree_net = _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
     with folder_lock(arguments.out, "a label folder"):
         roots = new_roots(games_of_sets(_games(arguments), arguments.held_out))
-        show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to draw from")
+        show(f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to sample from")
         run = LabelRun(arguments.out, arguments.teacher, net, roots, plan, tree_net)
         with closing(run) as labels, StopFlag() as stop:
             return _label(labels, arguments, stop)

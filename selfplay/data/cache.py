@@ -12,13 +12,12 @@ from pathlib import Path
 from engine.files.atomic import naming
 from engine.files.text import reading
 from selfplay.data.text_files import Bookmark
-from selfplay.records.collect import GameRecord, collect, verified_pieces
+from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
 from selfplay.records.positions import PositionSet
 from selfplay.records.store import map_set, write_set
 
 log = logging.getLogger(__name__)
 
-GAMES_PER_LOOK = 100  # games between two reports of progress
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
 PARSER_VERSION = 6  # raise it when targets or readers change: older caches are then parsed anew
 
@@ -38,7 +37,7 @@ def load_or_parse(
     """
     if cache is None:
         bookmark = Bookmark()
-        positions, skipped = collect(_watched(reader(path, bookmark), watch, bookmark))
+        positions, skipped = collect(watched(reader(path, bookmark), lambda games: watch(bookmark.share, games)))
         _tell_skipped(path, skipped)
         return positions
     entry = cache / f"{path.name}-{_fingerprint(path, reader)}"
@@ -54,7 +53,8 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
     parts = sorted(folder.glob(PART_NAMES))
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
     games, skipped = sum(map_set(part).n_games for part in parts), 0
-    for piece, left_out in verified_pieces(_watched(reader(path, bookmark), watch, bookmark, games)):
+    records = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count), games)
+    for piece, left_out in verified_pieces(records):
         parts.append(folder / f"{len(parts):06d}-{bookmark.lines}")
         write_set(parts[-1], [piece])
         skipped += left_out
@@ -64,14 +64,6 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, watch: OnRead) -> N
     except PermissionError:  # On Windows: another process has written the same set meanwhile, and maps it.
         map_set(entry)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _watched(records: Iterator[GameRecord], watch: OnRead, bookmark: Bookmark, first: int = 0) -> Iterator[GameRecord]:
-    """Yield the records; `watch` is called now and then."""
-    for count, record in enumerate(records, first + 1):
-        if count % GAMES_PER_LOOK == 0:
-            watch(bookmark.share, count)
-        yield record
 
 
 def _tell_skipped(path: Path, skipped: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import io
-import json
 import re
 from collections.abc import Iterable
 from itertools import chain
@@ -25,7 +24,6 @@ TRAINED_ON = (LABELS, PGN, CHUNKS, FOLDER)
 ENDINGS = {".txt", ".pgn", ".tar", ".gz", ".xz", ".bz2", ".zst"}  # of the files that are taken from a folder
 LOOKED_AT = 1 << 16  # bytes of a file
 GAMES = re.compile(r"\s*(\[\s*[A-Za-z]|[%;(]|\{(?!\s*\")|\d+\s*\.)")  # how PGN may begin
-CONVERT = "games in a form of earlier versions: convert them once with `python -m benchmarks.convert_games`"
 
 
 def reader_of(kind: str, least_elo: int = 0) -> Reader:
@@ -108,16 +106,7 @@ def _kind_of_text(path: Path, begin: bytes) -> str:
         return PGN
     if first.split()[0].count("/") == 7 and "|" not in first:
         return POSITIONS
-    if {"result", "uci"} <= set(first.split("\t")) or _is_engine_game(first):
-        raise DataError(f"{path}: {CONVERT}")
     raise DataError(
         f"{path}: begins with {first[:40]!r}, which is no data that Aino learns from. Expected {LABELS}, {PGN}, "
         f"{CHUNKS} of version 6, or {FOLDER}"
     )
-
-
-def _is_engine_game(line: str) -> bool:
-    try:
-        return {"uci", "ev"} <= set(json.loads(line))
-    except (ValueError, TypeError, RecursionError):
-        return False

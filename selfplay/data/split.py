@@ -1,7 +1,7 @@
 """Which games are the same, and which are held out of training: the same ones for every source and command.
 
 Two games are the same if they have the same start and played moves (`game_keys`), wherever they are stored. A game's
-root is sixteen bits of its hash; labels drawn around a game carry it. Roots below a limit are held out, so the share
+root is sixteen bits of its hash; labels sampled around a game carry it. Roots below a limit are held out, so the share
 held out by one command contains that of another with a smaller share; none trains on games below HELD_OUT_SHARE. A
 position of a held-out game that also occurs in a training game is not unseen, and is not scored. Where labels contain a
 position that is scored, they teach nothing.

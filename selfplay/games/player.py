@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.evaluation.protocol import InKernelEvaluator
-from engine.search.root_moves import lead_to_mate, look_for_mate
-from engine.search.session import Search
+from engine.search.session import Search, lead_to_mate, look_for_mate
 from engine.search.tree.visits import new_walker, run_visits
 from selfplay.games.gumbel import SequentialHalving
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from engine.board.layout import SIDE
 from engine.search.choice import choose_move
-from engine.search.root_moves import add_root_noise
-from engine.search.session import Search
+from engine.search.session import Search, add_root_noise
 from engine.search.tree.root import Root
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.gumbel import SequentialHalving

@@ -174,7 +174,7 @@ def _search_once(engine: chess.engine.SimpleEngine, contestant: Contestant) -> N
 
 
 def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine:
-    """Start the process, which was not asked anything, and its driver's thread, which ends with it."""
+    """Start the process, without a word of UCI yet, and its driver's thread, which ends with it."""
 
     async def drive(started: concurrent.futures.Future[chess.engine.SimpleEngine]) -> None:
         transport, protocol = await _UciDriver.popen(command, setpgrp=True, stderr=errors)

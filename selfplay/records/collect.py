@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,6 +16,7 @@ from selfplay.records.positions import PROBABILITY_ONE, UNKNOWN_MOVES_LEFT, Posi
 from selfplay.records.uci_text import king_takes_rook
 
 GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
+GAMES_PER_LOOK = 100  # games between two reports of progress
 LONGEST_GAME = 12_000  # plies; no game under the 75-move rule is longer
 LONGEST_COUNT = 65_535  # plies; `moves_left` is 16 bits wide
 
@@ -43,6 +44,14 @@ def collect(records: Iterable[GameRecord]) -> tuple[PositionSet, int]:
     """
     pieces = list(verified_pieces(records))
     return concatenate([positions for positions, _ in pieces]), sum(skipped for _, skipped in pieces)
+
+
+def watched(records: Iterable[GameRecord], watch: Callable[[int], None], first: int = 0) -> Iterator[GameRecord]:
+    """Yield the records; now and then `watch` gets their number, counted on from `first`."""
+    for count, record in enumerate(records, first + 1):
+        if count % GAMES_PER_LOOK == 0:
+            watch(count)
+        yield record
 
 
 def verified_pieces(records: Iterable[GameRecord]) -> Iterator[tuple[PositionSet, int]]:

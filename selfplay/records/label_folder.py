@@ -6,7 +6,7 @@ scored.rows    positions with a value and up to eight scored moves, 64 bytes eac
 journal        48 bytes for each published chunk: the lengths of both files after it, and their checksums
 
 A chunk is on disk before the journal names it. Rows beyond the journal's last whole record were being written when the
-process died; the writer cuts them off and draws them again.
+process died; the writer cuts them off and samples them again.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Annotated
 import numpy as np
 
 from engine.native.memory import buffers
+from selfplay.records.order import GameOrder, Groups
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
 UNKNOWN_SCORE = -32_768  # of a target's move
@@ -47,6 +48,15 @@ class PositionSet:
     @property
     def n_positions(self) -> int:
         return len(self.moves)
+
+    @property
+    def n_usable(self) -> int:
+        """How many positions may be sampled."""
+        return int(np.count_nonzero(self.usable))
+
+    def order(self, seed: int, groups: Groups) -> GameOrder:
+        """Return the order in which training takes the usable positions."""
+        return GameOrder(self.usable, self.game_first, seed, groups.games)
 
     def select(self, keep: np.ndarray) -> PositionSet:
         """Return the games whose keep bool[G] is True, in order."""

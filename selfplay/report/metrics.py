@@ -17,7 +17,7 @@ from engine.errors import ConfigError, RunError
 from selfplay.report.facts import Generation, RunFacts, read_facts
 from selfplay.report.pretraining_page import PretrainingFacts, read_pretraining
 from selfplay.run.anchors import AnchorFit
-from selfplay.training.pretraining import CONFIG, LOG
+from selfplay.run.pretraining import CONFIG, LOG
 
 Row = dict[str, float]
 AnyFacts = RunFacts | PretrainingFacts

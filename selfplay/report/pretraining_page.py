@@ -11,7 +11,7 @@ from engine.errors import ConfigError, RunError
 from engine.files.settings_file import read_noted
 from engine.pages.chart import Point
 from selfplay.report.charts import Chart, Curve, drawn, fill_page
-from selfplay.training.pretraining import CONFIG, LOG, read_log
+from selfplay.run.pretraining import CONFIG, LOG, read_log
 
 MILLION = 1e6
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from engine.errors import AinoError, ConfigError
 from engine.options import usable_cpus
+from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop, Tell
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
@@ -31,7 +32,6 @@ from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
 from selfplay.matches.statistics import complete_pairs, score_from_elo
 from selfplay.run.config import FIRST_NETWORK, STOCKFISH, AnchorSettings
 from selfplay.run.folder import RunFolder
-from selfplay.training.own import is_own
 
 STOCKFISH_NODES = 50_000  # a move; its weakened levels choose their move at a small depth, long before. Set by hand.
 AT_START = ("--threads=1", "--hash-mib=32")
@@ -201,7 +201,7 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
 
 
 def _network(run: RunFolder, name: str, path: Path) -> Contestant:
-    own = ["--evaluator", run.config.net] if is_own(run.config.net) else []
+    own = ["--evaluator", run.config.net] if is_custom(run.config.net) else []
     return Contestant(name, engine_command(["aino", *AT_START, *own, "--weights-file", str(path)]))
 
 

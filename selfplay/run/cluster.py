@@ -108,7 +108,7 @@ class _Tasks:
                 raise WorkerLost(_first_line(error)) from error
         return [worker for worker, call in enumerate(self._calls) if call not in done]
 
-    def drawn(self) -> int:
+    def taken(self) -> int:
         try:
             return self._count - self._numbers.qsize()
         except self._ray.exceptions.RayError:  # the queue is lost, too
@@ -143,13 +143,13 @@ def _play_on_node(worker: int, task: PlayTask, nets: list[bytes], source: str, n
     """`play_share` in a process of the cluster."""
     from ray.util.queue import Empty
 
-    def draw() -> Iterator[int]:
+    def take() -> Iterator[int]:
         with contextlib.suppress(Empty):
             while True:
                 yield numbers.get(block=False)
 
     local = replace(task, nets=tuple(map(_node_copy, nets)))
-    play_share(local, draw(), lambda record: messages.put((worker, record)), source)
+    play_share(local, take(), lambda record: messages.put((worker, record)), source)
 
 
 def _node_copy(net: bytes) -> Path:

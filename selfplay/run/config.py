@@ -6,20 +6,20 @@ import argparse
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from engine.backend import BACKEND_NAMES
+from engine.cli.setting_flags import add_field, default_text
 from engine.errors import ConfigError
 from engine.files.settings_file import read_settings
-from engine.nn.loss_scale import PRECISIONS
-from engine.options.settings import REQUIRED, check_settings, help_of, setting
+from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.data.split import HELD_OUT_SHARE
+from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.matches.statistics import Sprt
-from selfplay.training.families import run_family_of
-from selfplay.training.recipe import Recipe
+from selfplay.training.recipe import AVERAGE_DECAY, TRAIN_BACKEND, Recipe, StepSettings
 
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
@@ -30,20 +30,12 @@ ANCHOR = re.compile(rf"{FIRST_NETWORK}|(material|shipped|{STOCKFISH}):[1-9]\d{{0
 EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}  # networks whose defaults the help shows
 
 
-@dataclass(frozen=True)
-class FitSettings:
+@dataclass(frozen=True, kw_only=True)
+class FitSettings(StepSettings):
     """Training of a candidate, which starts from the best network. Raises ConfigError for values out of range."""
 
     positions: int = setting(REQUIRED, "train on this many positions, counting repeats", least=1)
-    batch_size: int = setting(REQUIRED, "use this many positions in a training step", least=2)
     peak_rate: float = setting(REQUIRED, "use this peak learning rate", above=0)
-    weight_decay: float = setting(REQUIRED, "shrink each weight by the learning rate times this, every step", least=0)
-    variations: float = setting(
-        REQUIRED,
-        "replace this share of the positions by one after a move that their search valued, with that value as target",
-        least=0,
-        most=1,
-    )
     window: int = setting(8, "draw positions from this many of the newest generations", least=1)
     value_share: float = setting(
         0.5, "give the root's value this weight in the value target, and the game's result the rest", least=0, most=1
@@ -58,16 +50,8 @@ class FitSettings:
     heldout: str = setting(
         "", "score on the games in this file, the same for all runs of a comparison; empty = on the run's held-out ones"
     )
-    backend: str = setting(
-        "numpy", "train towers on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes", BACKEND_NAMES
-    )
-    precision: str = setting(
-        PRECISIONS[0], "train towers on a GPU in single precision, or multiply in half precision (mixed)", PRECISIONS
-    )
-    shard_size: int = setting(64, "normalise batches in groups of this many positions", least=2)
-    average_decay: float = setting(
-        0.99, "decay the running average of the weights by this factor, per step", least=0, below=1
-    )
+    backend: str = setting("numpy", TRAIN_BACKEND, BACKEND_NAMES)
+    average_decay: float = setting(0.99, AVERAGE_DECAY, least=0, below=1)
     checkpoint_s: float = setting(
         60.0, "save a checkpoint this many seconds apart; a killed run repeats what came after the last one", least=0
     )
@@ -77,7 +61,8 @@ class FitSettings:
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
-        return cls(recipe.fit_positions, recipe.batch_size, recipe.peak_rate, recipe.weight_decay, recipe.variations)
+        how = {one: getattr(recipe, one) for one in ("batch_size", "peak_rate", "weight_decay", "variations")}
+        return cls(positions=recipe.fit_positions, **how)
 
 
 @dataclass(frozen=True)
@@ -181,7 +166,7 @@ class RunConfig:
     anchors: AnchorSettings = field(default_factory=AnchorSettings)
 
     def __post_init__(self) -> None:
-        family = run_family_of(self.net)
+        family = family_of(self.net)
         check_settings(self)
         for section, able in (("fit", family.on_device), ("games", family.plays_on_device)):
             if getattr(self, section).backend == "cupy" and not able:
@@ -202,7 +187,7 @@ SECTIONS: dict[str, type[Any]] = {
 
 def default_config(net: str) -> RunConfig:
     """Return the default configuration of a new run for a network. Raises ConfigError for the net."""
-    return RunConfig(net=net, fit=FitSettings.of(run_family_of(net).recipe))
+    return RunConfig(net=net, fit=FitSettings.of(family_of(net).recipe))
 
 
 def configured(values: Mapping[str, Any]) -> RunConfig:
@@ -281,26 +266,13 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)
     defaults = {kind: default_config(net) for kind, net in EXAMPLE_NETS.items()}
     for one in fields(RunConfig):
-        values = {kind: getattr(config, one.name) for kind, config in defaults.items()}
-        if one.name not in SECTIONS:
-            _add_flag(parser, one, one.name, dict.fromkeys(values, one.default))
-            continue
-        group = parser.add_argument_group(f"[{one.name}]")
-        for inner in fields(values["towers"]):
-            of_kind = {kind: getattr(section, inner.name) for kind, section in values.items()}
-            _add_flag(group, inner, f"{one.name}.{inner.name}", of_kind)
-
-
-def _add_flag(parser: Any, one: Field[Any], name: str, defaults: Mapping[str, Any]) -> None:
-    """defaults: by the kind of network."""
-    kind = type(next(iter(defaults.values())))
-    metavar = {int: "N", float: "X", str: "TEXT"}[kind]
-    by_value = {value: kind for kind, value in defaults.items()}
-    told = " and ".join(
-        f"{value!r} for {kind}" if len(by_value) > 1 else repr(value) for value, kind in by_value.items()
-    )
-    text = f"{help_of(one)}; default of new runs: {told}".replace("%", "%%")
-    parser.add_argument(f"--{name}", type=kind, metavar=metavar, dest=name, help=text)
+        section, group, of = SECTIONS.get(one.name), parser, dict[str, Any]()
+        if section:
+            group = parser.add_argument_group(f"[{one.name}]")  # type: ignore[assignment]
+            of = {kind: getattr(config, one.name) for kind, config in defaults.items()}
+        for inner in fields(section) if section else [one]:
+            name = f"{one.name}.{inner.name}" if section else one.name
+            add_field(group, f"--{name}", inner, f"default of new runs: {default_text(inner, of)}", dest=name)
 
 
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:

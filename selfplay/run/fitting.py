@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from engine.errors import RunError
 from engine.nn import dit
-from engine.nn.checkpoint import write_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.schedules import WarmupCosine
-from selfplay.data.order import ORDER_VERSION
+from engine.nn.training.checkpoint import write_checkpoint
+from engine.nn.training.schedules import WarmupCosine
 from selfplay.data.split import HELD_OUT_SHARE, held_out_games, limit_for, unseen, without_held_out
+from selfplay.families.by_name import family_of
 from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
+from selfplay.records.order import ORDER_VERSION
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.records.replay import published_games, published_generations, segment_path
 from selfplay.run.config import FitSettings, RunConfig
 from selfplay.run.folder import RunFolder
-from selfplay.training.families import AnyFamily, run_family_of
-from selfplay.training.family import HeldOutScores
-from selfplay.training.learner import Learner, load_checkpoint
+from selfplay.training.family import Family, HeldOutScores, Learning
+from selfplay.training.learner import load_checkpoint
 from selfplay.training.losses import number_text
-from selfplay.training.own import OwnFamily, OwnLearner
-from selfplay.training.recipe import LearnerSettings
+from selfplay.training.recipe import LearnerSettings, StepSettings
 from selfplay.training.source_files import TrainingData, read_heldout
 
 LOG_STEPS = 10
@@ -66,15 +65,8 @@ def replay_set(run: RunFolder, generation: int) -> PositionSet:
 
 
 def learner_settings(config: RunConfig) -> LearnerSettings:
-    return LearnerSettings(
-        batch_size=config.fit.batch_size,
-        weight_decay=config.fit.weight_decay,
-        shard_size=config.fit.shard_size,
-        precision=config.fit.precision,
-        threads=config.threads,
-        average_decay=config.fit.average_decay,
-        variations=config.fit.variations,
-    )
+    same = {one.name: getattr(config.fit, one.name) for one in fields(StepSettings)}
+    return LearnerSettings(**same, threads=config.threads)
 
 
 def fit(run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop) -> FitResult | None:
@@ -86,13 +78,14 @@ def fit(run: RunFolder, generation: int, report: Report, tell: Tell, stop: Stop)
     training, heldout = _window(run, generation, settings.heldout_share)
     if not training.usable.any():
         raise NothingToLearn(f"{run.path}: generation {generation}: the games have no position to learn from")
-    model, family = run.load(run.best), run_family_of(run.config.net)
+    model, family = run.load(run.best), family_of(run.config.net)
     score = _scorer(run, family, heldout)
     before = score(model)
     data, total_steps = TrainingData((training,), (1.0,), heldout), _total_steps(settings)
     seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
     rates = WarmupCosine.over_progress(settings.peak_rate)
-    learner = _learner(family, model, data, how, seed, lambda step: rates(step / total_steps), settings.backend)
+    batches = family.batches(data, how, seed)
+    learner = family.learner(model, batches, how, lambda step: rates(step / total_steps), settings.backend)
     try:
         if not _train(run, generation, learner, report, tell, stop):
             return None
@@ -111,7 +104,7 @@ def adopt(run: RunFolder, generation: int, path: Path) -> FitResult:
         raise RunError(f"{path}: not of the architecture of {run.best}")
     # A training elsewhere holds out HELD_OUT_SHARE, even where this run's own hold out more.
     _, heldout = _window(run, generation, HELD_OUT_SHARE)
-    score = _scorer(run, run_family_of(run.config.net), heldout)
+    score = _scorer(run, family_of(run.config.net), heldout)
     result = FitResult(score(best), score(candidate))
     run.ledger.forget_losses(generation)
     _publish(run, generation, candidate, result, {"kind": "adopted", "from": path.name}, 0)
@@ -135,22 +128,7 @@ def _window(run: RunFolder, generation: int, heldout_share: float) -> tuple[Posi
     return training, unseen(held_out_games(window, limit), [training], limit)[0]
 
 
-def _learner(
-    family: AnyFamily,
-    model: Layer,
-    data: TrainingData,
-    how: LearnerSettings,
-    seed: int,
-    schedule: Callable[[int], float],
-    backend: str,
-) -> Learner | OwnLearner:
-    """Return what trains a network of the family. `backend` is for our own layers."""
-    if isinstance(family, OwnFamily):
-        return OwnLearner(family, model, family.batches(data, how, seed), schedule)
-    return Learner(family, model, family.batches(data, how, seed), how, schedule, backend)
-
-
-def _scorer(run: RunFolder, family: AnyFamily, heldout: PositionSet) -> Callable[[Layer], HeldOutScores | None]:
+def _scorer(run: RunFolder, family: Family, heldout: PositionSet) -> Callable[[Layer], HeldOutScores | None]:
     """Return what scores a model on held-out games; None where no position is unseen."""
     if not heldout.usable.any():
         return lambda model: None
@@ -179,9 +157,7 @@ def _total_steps(settings: FitSettings) -> int:
     return max(1, settings.positions // settings.batch_size)
 
 
-def _train(
-    run: RunFolder, generation: int, learner: Learner | OwnLearner, report: Report, tell: Tell, stop: Stop
-) -> bool:
+def _train(run: RunFolder, generation: int, learner: Learning, report: Report, tell: Tell, stop: Stop) -> bool:
     """Train until the generation's positions are used up; False when stopped. Writes a checkpoint either way."""
     path, conditions = run.fit_checkpoint(generation), _conditions(run, learner)
     if path.is_file():
@@ -216,7 +192,7 @@ def _train(
     return learner.steps_done >= total_steps
 
 
-def _conditions(run: RunFolder, learner: Learner | OwnLearner) -> dict[str, Any]:
+def _conditions(run: RunFolder, learner: Learning) -> dict[str, Any]:
     """All that decides what a training's batches are and what it makes of them; its checkpoint fits no others."""
     settings = asdict(run.config.fit)
     del settings["checkpoint_s"], settings["backend"], settings["heldout"]

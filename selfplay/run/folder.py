@@ -18,17 +18,16 @@ from typing import Any
 import numpy as np
 
 from engine.board.convert import row_from_board
-from engine.errors import ConfigError, NetFileError, RunError
+from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, remove_left_behind, write_file
-from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from engine.nn.layer import Layer
+from selfplay.families.by_name import family_of, net_of_file
+from selfplay.families.planes.custom import is_custom
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.replay import generation_files, published_generations
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, stored_config
 from selfplay.run.ledger import ADVICE, Ledger
-from selfplay.training.families import load_model, net_of_model, run_family_of
-from selfplay.training.own import OWN, is_own
 
 
 def best_net(run: Path) -> Path:
@@ -50,14 +49,14 @@ class RunFolder:
         stored = path / "config.toml"
         old = stored_config(stored) if stored.is_file() else None
         if initial is not None:
-            own = old.net if old is not None and is_own(old.net) else None
-            values = {**values, "net": _net_of_file(initial, values.get("net", own))}
+            known = old.net if old is not None and is_custom(old.net) else None
+            values = {**values, "net": net_of_file(initial, values.get("net", known))}
         self.config: RunConfig = configured(values) if old is None else overlay(old, values)
         if old is not None:
             for name in FIXED:
                 if getattr(old, name) != getattr(self.config, name):
                     raise ConfigError(f"{path}: {name} is {getattr(old, name)!r} in this run and cannot change")
-        elif is_own(self.config.net):  # before anything is written: a class that cannot be made leaves no run behind
+        elif is_custom(self.config.net):  # before anything is written: a class that cannot be made leaves no run behind
             self._random_network()
         for folder in (self.nets, self.replay, self.path / "fit"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +112,7 @@ class RunFolder:
             dit.save(path, self._random_network(), {"kind": "random"}, configuration=asdict(self.config))
 
     def _random_network(self) -> Layer:
-        return run_family_of(self.config.net).build(np.random.default_rng(self.config.seed))
+        return family_of(self.config.net).build(np.random.default_rng(self.config.seed))
 
     def promote(self, generation: int) -> None:
         """Make a generation's network the best one: complete on disk before it takes the name. Safe to repeat."""
@@ -138,7 +137,7 @@ class RunFolder:
 
     def load(self, path: Path) -> Layer:
         """Return a network of the kind that the run trains. Raises NetFileError."""
-        return load_model(path, self.config.net)
+        return family_of(self.config.net).load(path)
 
     def _are_equal(self, one: Path, other: Path) -> bool:
         ours, theirs = self.load(one), self.load(other)
@@ -155,19 +154,3 @@ class RunFolder:
         """Start rows uint64[16] of the run's opening set. Raises DataError as `load_openings`."""
         path = Path(self.config.openings) if self.config.openings else None
         return [row_from_board(board) for board in load_openings(path)]
-
-
-def _net_of_file(path: Path, wanted: str | None) -> str:
-    """Return the kind of the network in a file; a class of one's own must be wanted. Raises ConfigError otherwise."""
-    if wanted is not None and is_own(wanted):
-        return wanted
-    try:
-        found = net_of_model(dit.load(path)[0])
-    except NetFileError:
-        if load_tensors(path)[0]["model"].get("layer") != OWN:
-            raise
-        advice = "name it with --net package.module:Class"
-        raise ConfigError(f"--initial: {path} holds the weights of a class of your own: {advice}") from None
-    if wanted not in (None, found):
-        raise ConfigError(f"--initial: {path} is a network {found}, but net is {wanted!r}")
-    return found

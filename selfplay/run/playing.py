@@ -22,14 +22,14 @@ from engine.backend import NUMPY, get_backend
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import InKernelEvaluator, is_elsewhere, news_of
+from selfplay.families.by_name import family_of
+from selfplay.families.planes.custom import is_custom
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.player import KernelVisits
 from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.interrupt import Stop, Tell
-from selfplay.training.families import run_family_of
-from selfplay.training.own import is_own
 
 GAMES_AT_ONCE, GAMES_ON_DEVICE = 32, 512  # default of games.concurrent; a GPU is fast with large batches only
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
@@ -92,7 +92,7 @@ the games in flight given up."""
 def on_device(task: PlayTask) -> bool:
     """Whether the games are to be played on a GPU, as far as this machine can tell."""
     wanted = task.settings.backend
-    if wanted == "numpy" or not task.net or not run_family_of(task.net).plays_on_device:
+    if wanted == "numpy" or not task.net or not family_of(task.net).plays_on_device:
         return False
     return wanted == "cupy" or get_backend(wanted) is not NUMPY
 
@@ -113,7 +113,7 @@ def play_numbers(
     evaluators have to say, such as that a GPU failed.
     """
     task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else sys.maxsize, 1)
-    name = task.net if is_own(task.net) else "network"
+    name = task.net if is_custom(task.net) else "network"
     evaluators = [make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets]
     games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)
     kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]

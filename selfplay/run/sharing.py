@@ -19,7 +19,7 @@ from engine.errors import ConfigError, RunError
 from selfplay.interrupt import Stop, Tell
 from selfplay.run.playing import PlayTask, play_numbers, shared_task
 
-PATIENCE_S = 600.0  # a worker silent this long is lost; compiling all kernels on a busy machine takes less
+PATIENCE_S = 600.0  # a worker silent this long at its start is lost; compiling all kernels on a busy machine takes less
 ATTEMPTS = 3  # give up after so many pools in a row that finished no game
 WAIT_S = 0.2  # seconds between checks for a stop
 BEAT_S = 1.0  # seconds between the signs of life of a worker
@@ -43,7 +43,7 @@ def source_hash() -> str:
 
 
 class Pool(Protocol):
-    """Workers that draw the numbers of their games from one list, and a channel for their messages."""
+    """Workers that take the numbers of their games from one list, and a channel for their messages."""
 
     def start(self, worker: int) -> None:
         """Let one more worker play, `play_share`."""
@@ -54,8 +54,8 @@ class Pool(Protocol):
     def playing(self) -> Sequence[int]:
         """Return the workers that still play. Raises WorkerLost, or the AinoError that ended one of them."""
 
-    def drawn(self) -> int:
-        """How many numbers of the list were drawn."""
+    def taken(self) -> int:
+        """How many numbers of the list were taken."""
 
     def close(self) -> None:
         """End all workers, whatever they are doing."""
@@ -64,7 +64,7 @@ class Pool(Protocol):
 class SharedPlay(ABC):
     """A PlayBackend of `workers` workers, which live for the length of a call.
 
-    Where one is lost, or silent for `patience_s`, a new pool plays the missing games, and `tell` gets a message.
+    Where one is lost, or silent for `patience_s` once it is up, a new pool plays the missing games; `tell` is told.
     A call raises a worker's AinoError, or RunError once ATTEMPTS pools in a row have finished no game.
     """
 
@@ -103,13 +103,13 @@ class SharedPlay(ABC):
                             f"workers were lost {ATTEMPTS} times before they finished {where}: {lost}"
                         ) from lost
                     self._tell(f"a worker was lost ({lost}); it is replaced, and unfinished games are played again")
-                begun = pool.drawn()
+                begun = pool.taken()
             # What a worker may have died of comes last.
             missing = [number for number in missing[begun:] + missing[:begun] if number not in finished]
 
     def _listen(self, pool: Pool, count: int, take: Callable[[Any], None], stop: Stop) -> None:
         """Let `count` workers play until all games are finished or `stop()`. Raises as `__call__`, and WorkerLost."""
-        heard = {0: time.monotonic()}
+        due = {0: time.monotonic() + PATIENCE_S}
         pool.start(0)  # alone until the kernels are compiled
         while not stop():
             playing = pool.playing()
@@ -117,14 +117,14 @@ class SharedPlay(ABC):
             if message is None and not playing:
                 return
             if message is not None:
-                heard[message[0]] = now = time.monotonic()
-                for worker in range(len(heard), count):
+                due[message[0]] = (now := time.monotonic()) + self._patience_s
+                for worker in range(len(due), count):
                     pool.start(worker)
-                    heard[worker] = now
+                    due[worker] = now + PATIENCE_S
                 if message[1] is not None:
                     take(message[1])
-            if any(time.monotonic() - heard[worker] > self._patience_s for worker in playing):
-                raise WorkerLost(f"gave no answer for {self._patience_s:.0f} s")
+            if any(time.monotonic() > due[worker] for worker in playing):
+                raise WorkerLost("gave no sign of life in time")
 
     def _count(self) -> int:
         """Workers of the call that begins now."""
@@ -136,7 +136,7 @@ class SharedPlay(ABC):
 
 
 def play_share(task: PlayTask, numbers: Iterator[int], send: Callable[[Any], None], source: str) -> None:
-    """Return what a worker does: compile, say so, and play the games whose numbers it draws. `send` gets messages.
+    """Return what a worker does: compile, say so, and play the games whose numbers it takes. `send` gets messages.
 
     source: `source_hash` of the caller. Raises ConfigError for another one: its games would be others.
     """

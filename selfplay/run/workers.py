@@ -55,8 +55,8 @@ class _Processes:
         # "spawn": a fork would copy the locks of threads that are not there.
         context = multiprocessing.get_context("spawn")
         self._reader, self._writer = context.Pipe(duplex=False)
-        self._drawn = context.RawValue("q", 0)
-        channel = self._writer, context.Lock(), self._drawn
+        self._taken = context.RawValue("q", 0)
+        channel = self._writer, context.Lock(), self._taken
         self._executor = ProcessPoolExecutor(count, context, _begin, channel)
         self._arguments = task, numbers, source_hash()
         self._count, self._calls = count, list[Future[None]]()
@@ -91,8 +91,8 @@ class _Processes:
                  if status not in (None, 0, -signal.SIGTERM)]  # fmt: skip
         return first[0] if first else "a process was terminated"
 
-    def drawn(self) -> int:
-        return self._drawn.value
+    def taken(self) -> int:
+        return self._taken.value
 
     def close(self) -> None:
         for process in self._processes:
@@ -118,7 +118,7 @@ def _interrupts_held() -> Iterator[None]:
 
 # ---- in the worker's process --------------------------------------------------------------------------------------
 
-_channel: Any = None  # the pipe to the parent, the lock of all workers, and how many numbers they have drawn
+_channel: Any = None  # the pipe to the parent, the lock of all workers, and how many numbers they have taken
 
 
 def _begin(*channel: Any) -> None:
@@ -130,13 +130,13 @@ def _begin(*channel: Any) -> None:
 
 
 def _play(worker: int, task: PlayTask, numbers: Sequence[int], source: str) -> None:
-    pipe, lock, drawn = _channel
+    pipe, lock, taken = _channel
 
-    def draw() -> Iterator[int]:
+    def take() -> Iterator[int]:
         while True:
             with lock:
-                place = drawn.value
-                drawn.value += 1
+                place = taken.value
+                taken.value += 1
             if place >= len(numbers):
                 return
             yield numbers[place]
@@ -145,7 +145,7 @@ def _play(worker: int, task: PlayTask, numbers: Sequence[int], source: str) -> N
         with lock:
             pipe.send((worker, record))
 
-    play_share(task, draw(), send, source)
+    play_share(task, take(), send, source)
 
 
 def _end_with_parent() -> None:

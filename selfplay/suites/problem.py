@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 
 def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
-    """Draw `limit` items at random and keep their order. Returns all of them when there are no more, or for None."""
+    """Sample `limit` items at random and keep their order. Returns all of them when there are no more, or for None."""
     if limit is None or limit >= len(items):
         return list(items)
     return [items[number] for number in sorted(np.random.default_rng(seed).permutation(len(items))[:limit])]

@@ -14,9 +14,9 @@ BAND = 200  # width of a rating band, in rating points
 
 
 def read_puzzles(path: Path, limit: int | None = None, seed: int = 1, note: Note | None = None) -> list[Problem]:
-    """All puzzles of a file, or `limit` of them drawn at random. `note` (default: the log) hears of skipped ones.
+    """All puzzles of a file, or `limit` of them sampled at random. `note` (default: the log) hears of skipped ones.
 
-    Raises DataError where the file or every puzzle drawn is unreadable.
+    Raises DataError where the file or every puzzle sampled is unreadable.
     """
     rows = list(puzzle_fields(path))
     readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in sample(rows, limit, seed))

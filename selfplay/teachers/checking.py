@@ -20,11 +20,11 @@ from selfplay.records.packed import (
     VALUE_WORDS,
     unpack_row,
 )
-from selfplay.teachers.drawing import REACH, pack_best_moves
 from selfplay.teachers.groups import label_of
 from selfplay.teachers.move_scores import score_teacher_moves
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import begin_quiescence, new_teacher, teacher_quiet_value, to_cp
+from selfplay.teachers.sampling import REACH, pack_best_moves
 from selfplay.teachers.static_value import static_value
 
 ROWS_PER_PASS = 1 << 22

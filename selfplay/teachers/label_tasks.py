@@ -54,12 +54,12 @@ class LabelTask:
 def tasks_of_games(
     games: Iterable[GameRecord], per_game: int, seed: int = 1, off_path: bool = False, held_out: bool = False
 ) -> Iterator[LabelTask]:
-    """Yield the games of a collection as tasks, in order. The draws from a game depend only on its number and the seed.
+    """Yield the games of a collection as tasks, in order. Samples depend only on the game's number and the seed.
 
-    per_game: most positions per game, drawn at random; 0 = all.
+    per_game: most positions per game, sampled at random; 0 = all.
     off_path: whether trees are grown from the positions. A position of a tree does not tell which game it came from, so
-        none is drawn from games that trainings hold out.
-    held_out: draw from held-out games alone, to measure with.
+        none is sampled from games that trainings hold out.
+    held_out: sample from held-out games alone, to measure with.
     """
     for number, game in enumerate(games):
         rng = np.random.default_rng([seed, number])
@@ -93,7 +93,7 @@ def positions_of_trees(tasks: Iterable[LabelTask], per_tree: int, nodes: int, se
     """Replace each position of the tasks by about `per_tree` positions of the tree that the default evaluator grows.
 
     A search asks the network about positions that games seldom reach. Searches take from half to twice `nodes`, so that
-    trees have several ages. Each position becomes a separate task without the moves before it. The draws depend only on
+    trees have several ages. Each position becomes a separate task without the moves before it. They depend only on
     the tasks, net and seed.
     """
     seen: set[int] = set()
@@ -106,13 +106,13 @@ def positions_of_trees(tasks: Iterable[LabelTask], per_tree: int, nodes: int, se
                 engine.new_game()
                 engine.set_position(board)
                 engine.search(Limits(nodes=size))
-                for row in _drawn(board, engine.tree(1, WIDEST), per_tree / size, rng):
+                for row in _sampled(board, engine.tree(1, WIDEST), per_tree / size, rng):
                     if int(row[KEY]) not in seen:
                         seen.add(int(row[KEY]))
                         yield _single(row)
 
 
-def _drawn(
+def _sampled(
     board: chess.Board, branches: tuple[Branch, ...], share: float, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
     """Rows of a random `share` of the tree's positions; leaves the board unchanged."""
@@ -120,5 +120,5 @@ def _drawn(
         board.push(branch.move)
         if rng.random() < share and any(board.generate_legal_moves()):
             yield row_from_board(board)
-        yield from _drawn(board, branch.replies, share, rng)
+        yield from _sampled(board, branch.replies, share, rng)
         board.pop()

@@ -1,4 +1,4 @@
-"""Labels in bulk: several threads draw numbered chunks, which are joined in order without duplicates.
+"""Labels in bulk: several threads sample numbered chunks, which are joined in order without duplicates.
 
 Chunk k depends only on settings, seed and k, and duplicates are removed in chunk order. The file is therefore the same
 for any number of threads and interruptions.
@@ -24,13 +24,13 @@ from engine.options.settings import check_settings, check_weights, setting
 from selfplay.interrupt import Report, Stop
 from selfplay.records.calibration import ONE_PLY, STATIC
 from selfplay.records.label_folder import Chunk, LabelFolder, LabelWriter, Published, follows_of, keys_of_rows, leads_of
-from selfplay.teachers.draw_sources import FROM_GAMES, TREES, Roots, Shares, draw_source
-from selfplay.teachers.draw_trees import TreeSource
-from selfplay.teachers.drawing import new_draw_space, score_noted
 from selfplay.teachers.net_file import StockfishNet
+from selfplay.teachers.sample_sources import FROM_GAMES, TREES, Roots, Shares, sample_source
+from selfplay.teachers.sample_trees import TreeSource
+from selfplay.teachers.sampling import new_sample_space, score_noted
 
 LABELS_VERSION = 6  # raise this when the same settings give different labels
-MOST_DRAWS = 8  # most roots per row, so that a source whose positions are never kept ends
+ROOTS_A_ROW = 8  # most roots per row, so that a source whose positions are never kept ends
 CHUNKS_A_THREAD = 4  # chunks published together, per thread
 REBUILD_ROWS = 1 << 20
 SCORED_SALT = np.uint64(0x5C0BED)  # keeps rows with scored moves apart from those without
@@ -43,22 +43,22 @@ class LabelPlan:
     """Settings that, with the net and the games, determine the labels. Raises ConfigError."""
 
     # fmt: off
-    seed: int = setting(1, "seed all draws with this", least=0)
+    seed: int = setting(1, "seed all samples with this", least=0)
     calm_cp: float = setting(40.0,
         "keep positions whose captures change the value by at most this many centipawns", least=0)
     depth: int = setting(STATIC,
         "label calm positions with the static value (-1), quiescence (0), or their moves' best, one ply deep (1)",
         least=STATIC, most=ONE_PLY)
     groups_of: int = setting(0,
-        "label groups: all calm positions after the moves of a drawn one, if there are this many; 0 = single positions",
+        "label groups: all calm positions after the moves of a sampled one, if so many; 0 = single positions",
         least=0, most=MAX_MOVES)
     unsettled_share: float = setting(0.05,
         "keep this share of the other positions, with quiescence's value", least=0, most=1)
     scored_share: float = setting(0.05,
         "score all moves of this many positions for each one with a value", least=0, most=1)
     tree_visits: int = setting(600,
-        "search trees to draw from for this many visits; each takes half, once or twice as many", least=1)
-    chunk_rows: int = setting(65_536, "draw this many positions at a time", least=1)
+        "search trees to sample from for this many visits; each takes half, once or twice as many", least=1)
+    chunk_rows: int = setting(65_536, "sample this many positions at a time", least=1)
     filter_mib: int = setting(512,
         "remember labelled positions in this many MiB, a power of two; 512 is enough for 200 million")
     shares: Shares = field(default_factory=Shares)
@@ -94,28 +94,28 @@ class TreeNet:
     name: str
 
 
-def draw_chunk(
+def sample_chunk(
     net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tree_net: TreeNet | None = None
 ) -> RawChunk:
-    """Draw and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
+    """Sample and label chunk `number`. Without games or `tree_net`, the sources that need them give their share up."""
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
-    space = new_draw_space(net, seed, plan.chunk_rows, limits, plan.groups_of, plan.depth)
+    space = new_sample_space(net, seed, plan.chunk_rows, limits, plan.groups_of, plan.depth)
     weights = np.array(list(asdict(plan.shares).values()))
     if tree_net is None:
         weights[TREES] = 0.0
     if not len(roots.games.moves):
         weights[list(FROM_GAMES)] = 0.0
     if not weights.sum():
-        raise ConfigError("the sources with a share need games to draw from")
+        raise ConfigError("the sources with a share need games to sample from")
     ends = np.rint(np.cumsum(weights) / weights.sum() * plan.chunk_rows).astype(np.int64)
     for source in np.flatnonzero(weights):
         most = np.int64(ends[source])
         if source == TREES and tree_net is not None:
-            TreeSource(tree_net.evaluator, plan.tree_visits).draw(space, roots.games, int(most))
+            TreeSource(tree_net.evaluator, plan.tree_visits).sample(space, roots.games, int(most))
             continue
-        draws = np.int64(MOST_DRAWS * plan.chunk_rows)
-        draw_source(space, roots, np.int64(source), most, draws)
+        samples = np.int64(ROOTS_A_ROW * plan.chunk_rows)
+        sample_source(space, roots, np.int64(source), most, samples)
     n_scored = score_noted(space)
     n_values, _, offered, _ = space.counts
     return RawChunk(
@@ -162,8 +162,8 @@ class LabelRun:
                 first = self.published.chunks
                 missing = -(-(count - self.published.values) // self.plan.chunk_rows)
                 numbers = range(first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing)))
-                drawn = pool.map(self._draw, numbers)
-                self._publish(drawn, count)
+                sampled = pool.map(self._sample, numbers)
+                self._publish(sampled, count)
                 done = self.published.values
                 speed = (done - at_first) / (time.monotonic() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
@@ -172,13 +172,13 @@ class LabelRun:
     def close(self) -> None:
         self._writer.close()
 
-    def _draw(self, number: int) -> RawChunk:
-        return draw_chunk(self._net, self._roots, self.plan, number, self._tree_net)
+    def _sample(self, number: int) -> RawChunk:
+        return sample_chunk(self._net, self._roots, self.plan, number, self._tree_net)
 
-    def _publish(self, drawn: list[RawChunk], count: int) -> None:
+    def _publish(self, sampled: list[RawChunk], count: int) -> None:
         """Publish chunks up to the one that completes `count`, so that the file does not depend on the threads."""
         chunks, total = [], self.published.values
-        for one in drawn:
+        for one in sampled:
             if total >= count:
                 break
             if not len(one.values):
@@ -217,7 +217,7 @@ def _fill_filter(labels: LabelFolder, seen: np.ndarray) -> None:
             add_new(seen, keys, salt, np.zeros(len(keys), np.bool_))
 
 
-# ---- the filter of drawn positions ----------------------------------------------------------------------------------
+# ---- the filter of sampled positions --------------------------------------------------------------------------------
 
 
 def new_filter(mib: int) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Network families, the learner they share, held-out scores, supervised pretraining."""
+"""What all families train with: data, batches, the learner, losses, held-out scores."""

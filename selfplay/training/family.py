@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.nn import dit
 from engine.nn.layer import Layer
-from engine.nn.optimizers import Optimizer
-from engine.nn.parallel import GradientSource
 from selfplay.records.positions import PositionSet
 from selfplay.training.losses import Losses, LossSums, mean_of
-from selfplay.training.mixture import AnySet, Batches
+from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
 
@@ -42,56 +42,76 @@ def scores_of(hits: float, sums: LossSums) -> HeldOutScores:
     return HeldOutScores(**asdict(sums.means), top1=mean_of(hits, sums.with_policy))
 
 
-def spread_positions(positions: AnySet, limit: int) -> tuple[PositionSet, np.ndarray]:
+def spread_positions(positions: TrainingSet, limit: int) -> tuple[PositionSet, np.ndarray]:
     """Return (the games, numbers of at most `limit` usable positions, evenly spaced).
 
     Raises ConfigError for single positions, and where no position is usable.
     """
-    if not isinstance(positions, PositionSet):
-        raise ConfigError("nothing to hold out: give games or text labels beside the label folders")
-    usable = np.flatnonzero(positions.usable)
+    refusal = "nothing to hold out: give games or text labels beside the label folders"
+    (games,) = sets_of(PositionSet, [positions], refusal)
+    usable = np.flatnonzero(games.usable)
     if not len(usable):
         raise ConfigError("the held-out set has no usable positions")
-    return positions, usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
+    return games, usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(np.int64)]
+
+
+class Learning(ABC):
+    """A network in training. Call `step` repeatedly, `averaged_model` for the network to play with, `close` last."""
+
+    batches: Batches
+    steps_done: int  # including those before an interruption
+
+    @abstractmethod
+    def step(self) -> Losses:
+        """Train on the next batch. Returns the losses before the step. Raises TrainingError when one is not finite."""
+
+    @abstractmethod
+    def averaged_model(self) -> Layer:
+        """Return a new model to play with, of averaged weights where the family averages them."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Everything a resumed run needs, as arrays and JSON values; batches follow from seed and step number."""
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
+        """Continue from `state()`. Raises RunError for the state of another training."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the threads."""
 
 
 class Family(ABC):
     """Makes, trains and scores the networks of one family and size."""
 
     recipe: Recipe  # default training settings
-    clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
     on_device = False  # whether it can train on a GPU
     plays_on_device = False  # whether it can play there
-    average_every = 1  # steps between two updates of the averaged weights
 
     @abstractmethod
     def build(self, rng: np.random.Generator) -> Layer:
         """Build a network with random weights."""
 
-    def part(self, model: Layer) -> Layer:
-        """Return the part of a network that is trained, perhaps all of it."""
-        return model
-
-    def joined(self, model: Layer, part: Layer) -> Layer:
-        """Return the network `model` with another trained part."""
-        return part
+    def load(self, path: Path) -> Layer:
+        """Return the network in a file. Raises NetFileError as `dit.load`."""
+        return dit.load(path)[0]
 
     @abstractmethod
     def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> Batches:
         """Return the batches for training on the data."""
 
     @abstractmethod
-    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
-        """Return what computes gradients of the model's parameters from these batches."""
+    def learner(
+        self,
+        model: Layer,
+        batches: Batches,
+        settings: LearnerSettings,
+        rate: float | Callable[[int], float],
+        backend: str = "numpy",
+    ) -> Learning:
+        """Return what trains the model on the batches; arguments and errors as of `Learner`."""
 
     @abstractmethod
-    def optimizer(self, settings: LearnerSettings) -> Optimizer:
-        """Return the optimizer of the parameters."""
-
-    def refresh(self, model: Layer, coming: Iterator[Any]) -> None:
-        """Measure on coming batches the statistics that weight averaging does not cover, if there are any."""
-        return
-
-    @abstractmethod
-    def heldout(self, positions: AnySet, limit: int) -> HeldOut:
-        """Draw a fixed sample to score networks on, at most `limit` positions."""
+    def heldout(self, positions: TrainingSet, limit: int) -> HeldOut:
+        """Return a fixed sample to score networks on, at most `limit` positions."""

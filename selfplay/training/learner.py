@@ -1,8 +1,9 @@
-"""The learner of both families: runs the learning library's trainer on a model and its batches, step by step."""
+"""Families of networks made of layers, and their learner: the learning library's trainer, step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,57 @@ import numpy as np
 
 from engine.backend import NUMPY, get_backend
 from engine.errors import ConfigError, NetFileError, RunError, ShapeError
-from engine.nn.averaging import ExponentialAverage
-from engine.nn.checkpoint import read_checkpoint
 from engine.nn.layer import Layer
-from engine.nn.trainer import Trainer, TrainerSettings
-from selfplay.training.family import Family
+from engine.nn.training.averaging import ExponentialAverage
+from engine.nn.training.checkpoint import read_checkpoint
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.parallel import GradientSource
+from engine.nn.training.trainer import Trainer, TrainerSettings
+from selfplay.training.family import Family, Learning
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import Batches
 from selfplay.training.recipe import LearnerSettings
 
 
-class Learner:
-    """A model in training. Call `step` repeatedly, `averaged_model` for the network to play with, `close` last.
+class LayersFamily(Family):
+    """A family whose networks are made of `engine.nn` layers, which its trainer trains."""
+
+    clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
+    average_every = 1  # steps between two updates of the averaged weights
+
+    def part(self, model: Layer) -> Layer:
+        """Return the part of a network that is trained, perhaps all of it."""
+        return model
+
+    def joined(self, model: Layer, part: Layer) -> Layer:
+        """Return the network `model` with another trained part."""
+        return part
+
+    @abstractmethod
+    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
+        """Return what computes gradients of the model's parameters from the family's batches."""
+
+    @abstractmethod
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        """Return the optimizer of the parameters."""
+
+    def refresh(self, model: Layer, coming: Iterator[Any]) -> None:
+        """Measure on coming batches the statistics that weight averaging does not cover, if there are any."""
+        return
+
+    def learner(
+        self,
+        model: Layer,
+        batches: Batches,
+        settings: LearnerSettings,
+        rate: float | Callable[[int], float],
+        backend: str = "numpy",
+    ) -> Learner:
+        return Learner(self, model, batches, settings, rate, backend)
+
+
+class Learner(Learning):
+    """A model of layers in training.
 
     rate: the learning rate, or a schedule that gives it by step number.
     backend: where to train, as in `get_backend`. Raises ConfigError for a family that trains on the processor alone,
@@ -31,7 +71,7 @@ class Learner:
 
     def __init__(
         self,
-        family: Family,
+        family: LayersFamily,
         model: Layer,
         batches: Batches,
         settings: LearnerSettings,
@@ -58,18 +98,16 @@ class Learner:
         )
 
     @property
-    def steps_done(self) -> int:
-        """Training steps so far, including those before an interruption."""
+    def steps_done(self) -> int:  # type: ignore[override]
         return self._trainer.steps_done
 
     def step(self) -> Losses:
-        """Train on the next batch. Returns the losses before the step. Raises TrainingError when one is not finite."""
         batch = self.batches.batch(self.steps_done, self._source.pool.map)
         with self._backend.guard("a step was trained"):
             return LossSums.of_metrics(self._trainer.step(batch)).means
 
     def averaged_model(self) -> Layer:
-        """Return a new model with the averaged weights; its batch statistics are measured on coming batches."""
+        """Return a new model; its batch statistics are measured on coming batches."""
         with self._backend.guard("the averaged network was made"):
             model = self._trainer.averaged_model()
             coming = (self.batches.batch(step, self._source.pool.map) for step in count(self.steps_done))
@@ -82,12 +120,10 @@ class Learner:
     # ---- state ----------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Everything a resumed run needs, as arrays and JSON values; batches follow from seed and step number."""
         arrays, values = self._trainer.state()
         return arrays, {**values, "model": self.model.config()}
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
-        """Continue from `state()` of a learner with the same model. Raises RunError for another model's state."""
         if values.get("model") != self.model.config():
             raise RunError("the checkpoint belongs to a network of another architecture")
         with self._backend.guard("a checkpoint was loaded"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.errors import ConfigError
-from engine.nn.loss_scale import PRECISIONS
+from engine.nn.training.loss_scale import PRECISIONS
+from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.training.losses import LossWeights
 
 
@@ -15,8 +15,8 @@ class Recipe:
 
     batch_size: int  # positions per step
     peak_rate: float  # the highest learning rate of a run
-    weight_decay: float  # see `LearnerSettings`
-    variations: float  # see `LearnerSettings`
+    weight_decay: float  # see `StepSettings`
+    variations: float  # see `StepSettings`
     fit_positions: int  # positions trained on per generation of a self-play run, counting repetitions
 
 
@@ -29,25 +29,36 @@ SPARSE_RECIPE = Recipe(batch_size=8192, peak_rate=4e-3, weight_decay=0.8, variat
 VALUE_RECIPE = Recipe(batch_size=8192, peak_rate=3e-3, weight_decay=0.05, variations=0.0, fit_positions=262_144)
 
 
-@dataclass(frozen=True)
-class LearnerSettings:
-    """How to train. Results depend on every field but `threads`. Fields without a default come from the `Recipe`."""
+TRAIN_BACKEND = "train towers on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"
+AVERAGE_DECAY = "decay the running average of the weights by this factor, per step"
 
-    batch_size: int
-    weight_decay: float  # decoupled (AdamW): a weight shrinks by rate * weight_decay per step
-    shard_size: int = 64  # positions that batch normalisation averages over
-    threads: int = 2
+
+@dataclass(frozen=True)
+class StepSettings:
+    """How each step of a training is made. Results depend on every field."""
+
+    # fmt: off
+    batch_size: int = setting(REQUIRED,
+        "train on this many positions per step", least=2, flag="--batch")  # batch normalisation needs two
+    weight_decay: float = setting(REQUIRED,
+        "shrink each weight by the learning rate times this, every step", least=0)  # decoupled: AdamW
+    shard_size: int = setting(64, "normalise batches in groups of this many positions", least=2)
+    average_decay: float = setting(0.999, AVERAGE_DECAY, least=0, below=1)
+    variations: float = setting(0.0,
+        "replace this share of scored positions by the one after a scored move, with its value as target; for sparse "
+        "networks", least=0, most=1)
+    precision: str = setting(PRECISIONS[0],
+        "train towers on a GPU in single precision, or multiply in half precision (mixed)", PRECISIONS)
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class LearnerSettings(StepSettings):
+    """How to train. Fields without a default come from the `Recipe`."""
+
+    threads: int = setting(2, "train on this many threads", least=1)  # changes no result
     clip_norm: float = 5.0  # largest norm of the whole gradient
-    average_decay: float = 0.999  # per step, for the exponential moving average of the weights
-    variations: float = 0.0  # share of positions with scored moves replaced by one after such a move; sparse nets only
-    precision: str = PRECISIONS[0]  # mixed = on a GPU, products in half precision
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "shard_size"):
-            if getattr(self, name) < 2:
-                raise ConfigError(
-                    f"{name}: expected at least 2 (batch normalisation needs it), got {getattr(self, name)}"
-                )
-        if self.threads < 1:
-            raise ConfigError(f"threads: expected at least 1, got {self.threads}")
+        check_settings(self)

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.errors import ConfigError, DataError
+from engine.options.settings import setting
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, TRAINED_ON, data_files, reader_of
-from selfplay.data.label_sampler import LabelRows, held_out
+from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import (
     HELD_OUT_SHARE,
     Split,
@@ -35,13 +36,14 @@ from selfplay.data.split import (
 from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet, concatenate
+from selfplay.training.mixture import TrainingSet
 
 LEAST_GAMES = 2  # one to train on, one to hold out
 MOST_LOOKED_AT, MOST_SCORED = 1 << 20, 1 << 13  # rows of a label folder, to find those that are scored
 
 
 class Source(NamedTuple):
-    """Data to train on, and how often to draw from it."""
+    """Data to train on, and how often to sample from it."""
 
     path: Path  # as in `data_files`
     weight: float | None = None  # in the mixture, shared by its files in proportion to their positions
@@ -66,10 +68,14 @@ class SourceFiles:
     """What to train on."""
 
     data: tuple[Source, ...] = ()  # files, folders and patterns; without any weight, positions count alike
-    pgn_min_elo: int = 0  # lowest Elo of either player in the games of PGN collections
-    scored_share: float = 0.25  # part of the label folders' mixture weight that goes to positions with scored moves
-    heldout_share: float = HELD_OUT_SHARE  # HELD_OUT_SHARE at least, of all games, by a hash of their moves
+    # fmt: off
+    pgn_min_elo: int = setting(0, "skip PGN games in which a player is rated below this Elo", metavar="ELO")
+    scored_share: float = setting(0.25,
+        "sample this share of label folders from scored moves, which alone teach the policy")
+    heldout_share: float = setting(HELD_OUT_SHARE,
+        "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first file")
     heldout: Path | None = None  # games to score on, in place of held-out games of the first file; never trained on
+    # fmt: on
 
     def found(self) -> list[list[tuple[Path, str]]]:
         """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""
@@ -97,9 +103,10 @@ class TrainingData:
     hold; of a label folder, which may grow, what its labels were made from. `names` are the files' names by kind.
     """
 
-    sets: tuple[PositionSet | LabelRows, ...]
+    sets: tuple[TrainingSet, ...]
     shares: tuple[float, ...]
-    heldout: PositionSet | LabelRows
+    heldout: TrainingSet
+    heldout_name: str = ""  # only scores on the same positions can be compared
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -117,7 +124,7 @@ class _File:
     def positions(self) -> int:
         if isinstance(self.content, LabelFolder):
             return self.content.published.values + self.content.published.scored
-        return int(np.count_nonzero(self.content.usable))
+        return self.content.n_usable
 
     @property
     def fingerprint(self) -> str:
@@ -166,11 +173,15 @@ def load_training_data(
         names.setdefault(one.kind, []).append(one.path.name)
     games, folders = ([one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True))
     given = read_heldout(files.heldout, cache) if files.heldout else None
-    heldout, split = (
-        _hold_out_games(games, files, given, tell) if games else _hold_out_labels(folders[0].content, files)
-    )
+    heldout: TrainingSet
+    if games:
+        heldout, split = _hold_out_games(games, files, given, tell)
+        name = fingerprint(heldout)
+    else:
+        heldout, split, name = _hold_out_labels(folders[0].content, files)
     if given is not None:
         heldout, split = given, replace(split, keys=np.unique(position_keys(given)[given.usable]))
+        name = fingerprint(given)
         tell(f"{files.heldout}: {given.n_games:,} games are held out")
     used = [one for one in games + folders if one.positions]
     weights = _weights(used, files.data)
@@ -178,7 +189,7 @@ def load_training_data(
     weighted = [(one.content, weight) for one, weight in zip(used, weights, strict=True) if one.kind == FOLDER]
     pairs += _label_sets(weighted, files.scored_share, split, tell)
     sets, shares = zip(*pairs, strict=True) if pairs else ((), ())
-    return TrainingData(sets, shares, heldout, fingerprints, names)
+    return TrainingData(sets, shares, heldout, name, fingerprints, names)
 
 
 def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
@@ -218,15 +229,16 @@ def _hold_out_games(
     return heldout, split
 
 
-def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows, Split]:
-    """Return (the first rows of held-out roots, what training skips) of a label folder, where no games are given."""
+def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows, Split, str]:
+    """Return (the first rows of held-out roots, what training skips, their name) of a label folder, without games."""
     rows = np.ascontiguousarray(folder.values[:MOST_LOOKED_AT])
     if not len(rows):
         raise ConfigError(f"{folder.folder}: no labels to hold out")
     split = Split(max(root_limit(files.heldout_share), int(fields_of(rows)["root"].min()) + 1))
     heldout = rows[held_out(rows, split)][:MOST_SCORED]
     keys = np.unique(keys_of_rows(heldout, folder.folder))
-    return LabelRows.of_folder(folder, heldout), replace(split, keys=keys)
+    name = hashlib.sha256(np.ascontiguousarray(heldout).tobytes()).hexdigest()[:16]
+    return LabelRows.of_folder(folder, heldout), replace(split, keys=keys), name
 
 
 def _label_sets(
@@ -242,8 +254,8 @@ def _label_sets(
         total = sum(weight for folder, weight in folders if getattr(folder.published, name)) or 1.0
         for folder, weight in folders:
             rows = LabelRows.of_folder(folder, getattr(folder, name), split)
-            tell(f"{folder.folder.name}: {rows.n_positions:,} {name} labels")
-            if rows.n_positions:
+            tell(f"{folder.folder.name}: {rows.n_usable:,} {name} labels")
+            if rows.n_usable:
                 found.append((rows, part * weight / total))
     scale = sum(weight for _, weight in folders) / (sum(share for _, share in found) or 1.0)
     return [(rows, share * scale) for rows, share in found]

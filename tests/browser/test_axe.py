@@ -7,7 +7,7 @@ import chess
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.devtools import Chromium, Tab
+from tests.browser.devtools import Tab
 from tests.browser.web_board import web_board
 from uci.game.timed_game import Setup
 
@@ -33,9 +33,7 @@ def violations(tab: Tab, axe: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "dark"), [(DESKTOP, False), (PHONE, True)])
-def test_the_board_and_its_dialogs_break_no_rule(
-    chromium: Chromium, tmp_path: Path, axe: str, width: int, dark: bool
-) -> None:
+def test_the_board_and_its_dialogs_break_no_rule(chromium, tmp_path, axe, width, dark):
     with web_board(tmp_path, Setup(chess.Board())) as server:
         tab = chromium.open(server.url, width, dark=dark)
         tab.wait_for("state")
@@ -52,9 +50,7 @@ def test_the_board_and_its_dialogs_break_no_rule(
 
 @pytest.mark.parametrize(("width", "dark"), [(DESKTOP, False), (PHONE, True)])
 @pytest.mark.parametrize("name", ["annotated_page", "explained_page"])
-def test_a_page_in_a_file_breaks_no_rule(
-    chromium: Chromium, tmp_path: Path, axe: str, name: str, width: int, dark: bool, request: pytest.FixtureRequest
-) -> None:
+def test_a_page_in_a_file_breaks_no_rule(chromium, tmp_path, axe, name, width, dark, request):
     page = tmp_path / "page.html"
     page.write_text(request.getfixturevalue(name), encoding="utf-8")
     tab = chromium.open(page.as_uri(), width, dark=dark)

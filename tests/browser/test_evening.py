@@ -1,12 +1,10 @@
 """An evening of a club player and the next day: a game, its review, the puzzle that it became, in another language."""
 
 from functools import partial
-from pathlib import Path
 
 import chess
-import pytest
 
-from tests.browser.devtools import Chromium, Tab
+from tests.browser.devtools import Tab
 from tests.browser.test_web_board import drag, wait_for_moves
 from tests.browser.web_board import ScriptedEngine, web_board
 from uci.game.timed_game import Setup
@@ -31,9 +29,7 @@ def says(tab: Tab, words: str) -> None:
     tab.wait_for(f"document.querySelector('#puzzle-says').textContent.includes({words!r})")
 
 
-def test_play_review_puzzles_and_the_next_day(
-    chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_play_review_puzzles_and_the_next_day(chromium, tmp_path, monkeypatch):
     now = [1.7e9]
     monkeypatch.setattr("uci.web.puzzle_desk.Trainer", partial(Trainer, now=lambda: now[0]))
     with web_board(tmp_path, Setup(human=chess.WHITE), lambda: ScriptedEngine(ANSWERS)) as server:

@@ -7,8 +7,8 @@ import pytest
 
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.web_board import web_board
-from tests.commands.own_games import text_of
 from tests.new_process import largest_file
+from tests.uci.library.own_games import text_of
 
 # White mates on a8 after Black's move.
 PUZZLE = "00x,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,1400,80,90,100,mate,https://lichess.org/x,\n"

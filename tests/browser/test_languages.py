@@ -9,7 +9,7 @@ import chess
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_evening import ANSWERS, lose_and_review
 from tests.browser.web_board import ScriptedEngine, web_board
-from tests.commands.own_games import text_of
+from tests.uci.library.own_games import text_of
 from uci.game.timed_game import Setup
 
 # Of English alone; no such words are in German or French.

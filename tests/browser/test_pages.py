@@ -21,16 +21,12 @@ def report_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize("name", ["annotated_page", "explained_page", "report_of_a_run"])
-def test_page_fits_its_window_and_fails_nowhere(
-    chromium: Chromium, tmp_path: Path, name: str, width: int, request: pytest.FixtureRequest
-) -> None:
+def test_page_fits_its_window_and_fails_nowhere(chromium, tmp_path, name, width, request):
     text = request.getfixturevalue(name)
     assert ask(chromium, tmp_path, text, width, EXCESS) == 0
 
 
-def test_keys_from_anywhere_and_buttons_go_through_the_game(
-    chromium: Chromium, tmp_path: Path, annotated_page: str
-) -> None:
+def test_keys_from_anywhere_and_buttons_go_through_the_game(chromium, tmp_path, annotated_page):
     act = """
     const seen = [];
     const note = () => seen.push(page.querySelector(".says").textContent.split(" ").slice(0, 2).join(" ")
@@ -130,9 +126,7 @@ def test_cards_and_curve_go_to_their_moves(chromium: Chromium, tmp_path: Path, a
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_the_reader_looks_for_a_better_move_before_the_answer_shows(
-    chromium: Chromium, tmp_path: Path, annotated_page: str, width: int
-) -> None:
+def test_the_reader_looks_for_a_better_move_before_the_answer_shows(chromium, tmp_path, annotated_page, width):
     (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
     tab = chromium.open((tmp_path / "page.html").as_uri(), width)
     step = "replays[0].steps[6]"
@@ -212,9 +206,7 @@ def test_words_in_chances_are_shown_whole(chromium: Chromium, tmp_path: Path, ex
 
 
 @pytest.mark.parametrize(("name", "least"), [("annotated_page", 5), ("explained_page", 5), ("report_of_a_run", 21)])
-def test_controls_can_be_reached_with_the_keyboard(
-    chromium: Chromium, tmp_path: Path, name: str, least: int, request: pytest.FixtureRequest
-) -> None:
+def test_controls_can_be_reached_with_the_keyboard(chromium, tmp_path, name, least, request):
     act = """
     const all = [...page.querySelectorAll("a[href], button, summary, [tabindex]")];
     const reach = all.filter(e => e.tabIndex >= 0 && e.checkVisibility());
@@ -229,9 +221,7 @@ def test_controls_can_be_reached_with_the_keyboard(
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize(("name", "least"), [("explained_page", 4), ("report_of_a_run", 9)])
-def test_charts_and_boards_are_drawn(
-    chromium: Chromium, tmp_path: Path, name: str, least: int, width: int, request: pytest.FixtureRequest
-) -> None:
+def test_charts_and_boards_are_drawn(chromium, tmp_path, name, least, width, request):
     act = """
     return [...page.querySelectorAll("svg.board, .plot > svg, .expected")].map(picture => {
       const box = picture.getBoundingClientRect();
@@ -243,9 +233,7 @@ def test_charts_and_boards_are_drawn(
     assert all(drawn)
 
 
-def test_keys_and_buttons_go_through_a_sample_of_a_run(
-    chromium: Chromium, tmp_path: Path, report_of_a_run: str
-) -> None:
+def test_keys_and_buttons_go_through_a_sample_of_a_run(chromium, tmp_path, report_of_a_run):
     act = """
     const game = page.querySelector(".game"), seen = [];
     const shown = [".pieces use", ".marked", "a[aria-current]"];

@@ -21,9 +21,7 @@ COVERED = """[...document.querySelectorAll("dialog[open] label > :is(select, inp
 
 
 @pytest.mark.parametrize(("width", "height"), PHONES)
-def test_the_whole_board_fits_a_phone_upright_and_on_its_side(
-    chromium: Chromium, tmp_path: Path, width: int, height: int
-) -> None:
+def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path, width, height):
     """On its side it was as wide as the window, and twice as high."""
     with web_board(tmp_path, Setup(chess.Board(), human=None)) as server:
         tab = chromium.open(server.url, width, height)

@@ -13,8 +13,7 @@ import chess
 import pytest
 
 from engine.player import Engine
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchResult
 from tests.browser.devtools import WAIT_S, Chromium, Tab
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board

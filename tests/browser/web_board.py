@@ -11,8 +11,7 @@ import chess.pgn
 
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchResult
 from tests.browser.devtools import WAIT_S
 from uci.game.game_file import save_game

@@ -8,9 +8,14 @@ import pytest
 from engine.options import OPTIONS
 from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
-SOURCES = ("engine", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
+SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
 PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")  # that one tells of what is gone
-ELSEWHERE = {"GradientTape", "ModelCheckpoint"}  # of other libraries, beside what Aino has in their place
+ELSEWHERE = {
+    "DataLoader",
+    "GradientTape",
+    "ModelCheckpoint",
+    "state_dict",
+}  # of other libraries, beside what Aino has in their place
 OF_THE_READER = {"engine.py"}  # hides a package of Aino's
 WORD = re.compile(r"[A-Za-z_]\w+")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")

@@ -26,7 +26,7 @@ CODE = [
     pytest.param(block, id=f"{page}:{block.line}")
     for page in PAGES
     for block in blocks(page)
-    if block.language == "python" and page != "engine/nn/README.md"  # tests/unit/nn/test_examples.py runs that one
+    if block.language == "python" and page != "engine/nn/README.md"  # tests/examples/test_nn_examples.py runs that one
 ]
 WITH_COMMANDS = [page for page in PAGES if any(block.language == "sh" for block in blocks(page))]
 

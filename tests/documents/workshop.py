@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import lzma
 import os
 import re
@@ -94,10 +93,10 @@ SKIPPED: tuple[tuple[str, str], ...] = (
     (r"ruff|mypy|pdoc", "the tools of .ci/run, which runs them"),
     (r"tests\.documents\.generate", "writes into the project; a test compares what it makes"),
     (r"report .*--live", "serves until Ctrl-C; tests/selfplay/report asks it"),
-    (r"play --web", "serves until Ctrl-C; tests/commands and tests/browser run it"),
+    (r"play --web", "serves until Ctrl-C; tests/uci and tests/browser run it"),
     (r"-m benchmarks\.(?!convert)|tests\.gradient", "minutes: its flags are tested"),
     (r"cupy|\[gpu", "needs a GPU; the tests run it on a stand-in"),
-    (r"aino warmup", "compiles every kernel; tests/commands runs it"),
+    (r"aino warmup", "compiles every kernel; tests/uci runs it"),
     (r"aino bench --signature", "tests/regression runs it"),
 )
 
@@ -190,12 +189,12 @@ def new_workshop(folder: Path) -> Path:
         shutil.copy(default_net_path(), folder / net)
     shutil.copy(default_net_path(entry="default_tower"), folder / "weights/tower-64x6.dit")
     for name in ("tiny", "small"):
-        (folder / f"{name}.py").write_text(own_network(name.capitalize()), encoding="utf-8")
+        (folder / f"{name}.py").write_text(custom_network(name.capitalize()), encoding="utf-8")
     _export_teacher(folder)
     return folder
 
 
-def own_network(name: str) -> str:
+def custom_network(name: str) -> str:
     """The module of a class on the page about networks of one's own."""
     return next(block.text for block in blocks("docs/own-network.md") if f"class {name}:" in block.text)
 
@@ -235,12 +234,12 @@ def _write_labels(folder: Path, rng: np.random.Generator) -> None:
         with lzma.open(folder / "teacher" / f"part{number}.txt.xz", "wt") as stream:
             stream.write(lines)
     boards = [random_game(rng, 20) for _ in range(4)]
-    moves = [" ".join(move.uci() for move in board.move_stack) for board in boards]
-    with lzma.open(folder / "engine.jsonl.xz", "wt") as stream:
-        for uci in moves:
-            stream.write(json.dumps({"result": "0-1", "uci": uci, "ev": [30] * len(uci.split())}) + "\n")
-    with lzma.open(folder / "human.tsv.xz", "wt") as stream:
-        stream.write("result\tuci\n" + "".join(f"1-0\t{uci}\n" for uci in moves))
+    with lzma.open(folder / "engine.txt.xz", "wt") as stream:
+        stream.write("".join(f"{teacher_line(rng, 20)}\n" for _ in boards))
+    with lzma.open(folder / "human.pgn.xz", "wt") as stream:
+        stream.write(
+            "".join(f'[Result "1-0"]\n\n{chess.Board().variation_san(board.move_stack)} 1-0\n\n' for board in boards)
+        )
     label = "{fen}|*|{move}:{move}=20\n"
     with lzma.open(folder / "searched" / "part0.txt.xz", "wt") as stream:
         for board in boards:

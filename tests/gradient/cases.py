@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine import nn
-from engine.network.tower.attention_policy import AttentionPolicy
+from engine.network.attention_policy import AttentionPolicy
 from engine.network.transformer.model import BoardEmbedding
 from engine.nn.layers import ACTIVATIONS
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.hardening.targets import TARGETS
 
-FUZZED_FILES = 100_000  # of each format
+FUZZED_FILES = 100_000  # of each format: the profile `long` of tests/conftest.py
+FUZZING = "tests/hardening/test_fuzzing.py::test_readers_refuse_broken_files_by_the_houses_own_errors[%s]"
 SMALL_KERNELS = ("-m", "plain", "-W", "ignore::RuntimeWarning")  # NumPy's scalars warn where words wrap around
 LINES, COUNT = 1_000_000, object()
 BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")
@@ -40,7 +41,7 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
         return Check(name, count, unit, module(program, *(count if word is COUNT else word for word in words)))
 
     numbered = ("--seed", seed)
-    kept = (*numbered, "--keep", logs / "findings")
+    profile = "aino" if quick else "long"
     surroundings = ("security", "places", "clock-jumps", "low-memory", "full-disk", "network")
     return [
         *(
@@ -49,7 +50,12 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
         ),
         tests("plain-kernels", *SMALL_KERNELS, "tests/unit", NUMBA_DISABLE_JIT="1"),
         *(
-            check(f"fuzz-{name}", FUZZED_FILES, 500, "files", "tests.hardening.fuzz", name, "--inputs", COUNT, *kept)
+            Check(
+                f"fuzz-{name}",
+                100 if quick else FUZZED_FILES,
+                "files",
+                module("pytest", "-q", "-n", 0, "--timeout=0", f"--hypothesis-profile={profile}", FUZZING % name),
+            )
             for name in TARGETS
         ),
         check("fuzz-uci", LINES, 5_000, "lines", "tests.protocol.fuzz", "--lines", COUNT, *numbered),

@@ -14,7 +14,7 @@ from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, encode_record, training_game
 from selfplay.records.replay import FRAME, REPLAY_MAGIC, read_segment
 from selfplay.run.exchange import pgn_text
-from tests.hardening.target import Target
+from tests.hardening.broken_files import Target
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 
 

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from selfplay.data.label_sampler import LabelRows, LabelSampler
-from selfplay.data.sparse_sampler import new_sparse_batch
+from selfplay.data.label_rows import LabelRows
+from selfplay.families.policy.label_sampler import LabelSampler
+from selfplay.families.policy.sparse_sampler import new_sparse_batch
 from selfplay.records.label_folder import (
     FOLDER_SETTINGS,
     JOURNAL,
@@ -23,7 +24,7 @@ from selfplay.records.label_folder import (
 from selfplay.records.packed import SCORED_WORDS, VALUE_WORDS, pack_row
 from selfplay.teachers.checking import composition
 from selfplay.teachers.net_file import NNUE_VERSION, NetShape, read_stockfish_net
-from tests.hardening.target import Target
+from tests.hardening.broken_files import Target
 from tests.selfplay.teachers.nets import net_bytes, random_positions
 
 SMALL = NetShape(features=11, width=16, buckets=2)

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from engine.files import dit_file
-from engine.network.lc0.reader import TowerFile
+from engine.network.lc0.reader import PlanesFile
 from engine.network.lc0.writer import save_lc0
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
 from engine.nn import dit
-from engine.nn.checkpoint import VALUES, read_checkpoint, write_checkpoint
 from engine.nn.layer import Layer
 from engine.nn.layers import Activation, Dense, LayerNorm, Sequential
-from tests.hardening.target import Target
+from engine.nn.training.checkpoint import VALUES, read_checkpoint, write_checkpoint
+from tests.hardening.broken_files import Target
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
 PREFIX = dit_file._PREFIX
@@ -63,7 +63,7 @@ def _saved(kind: str) -> bytes:
             write_checkpoint(path, {"weight": np.ones((3, 4)), "step": np.array(3)}, {"epoch": 1, "names": ["a"]})
         else:
             tensors = tower.named_parameters() | tower.named_buffers()
-            save_lc0(path, TowerFile(tiny_config(), tensors, {"training": {"training_steps": 7}}))
+            save_lc0(path, PlanesFile(tiny_config(), tensors, {"training": {"training_steps": 7}}))
         return path.read_bytes()
 
 
@@ -115,22 +115,6 @@ NPY_WORDS = (
 )  # fmt: skip
 
 
-def legacy_dit() -> Target:
-    """Nets of the aino 2.2.0 package: one of the arrays is mutated, the archive around it is whole."""
-    samples = tuple(_npy(array) for array in (np.array([4, 3]), np.array([4, 3], np.int32)))
-    rng = np.random.default_rng(1)
-    members = {
-        "activation.npy": _npy(np.array("tanh")),
-        "output_activation.npy": _npy(np.array("sigmoid")),
-        "is_multi_head.npy": _npy(np.array(False)),
-        "layer_0_w.npy": _npy(rng.standard_normal((4, 3)).astype(np.float32)),
-        "layer_0_b.npy": _npy(np.zeros((1, 3), np.float32)),
-    }
-    return Target(
-        "legacy-dit", ".dit", samples, dit.load, NPY_WORDS, lambda inside: _zip({"config.npy": inside, **members})
-    )
-
-
 def checkpoints() -> Target:
     """Checkpoints of a training: one of the arrays is mutated, or the archive."""
     with zipfile.ZipFile(io.BytesIO(_saved("checkpoint.npz"))) as archive:
@@ -169,7 +153,7 @@ def lc0_nets() -> Target:
     return Target(
         "pb",
         ".pb.gz",
-        (_saved("net.pb"), random_transformer(0, **TINY_TRANSFORMER)[0]),
+        (_saved("net.pb"), random_transformer(0, **TINY_TRANSFORMER)),
         load_net,
         (b"\x0a", b"\x12\x80\x80\x80\x80\x10", b"\x0d\xc0\x01\0\0"),
         seal_lc0,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests.hardening import game_targets, label_targets, net_targets, text_targets
-from tests.hardening.target import Target
+from tests.hardening.broken_files import Target
 
 TARGETS: dict[str, Callable[[], Target]] = {
     "fen": text_targets.fen,
@@ -16,7 +16,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "run-toml": text_targets.run_config,
     "options-toml": text_targets.engine_options,
     "dit": net_targets.dit_files,
-    "legacy-dit": net_targets.legacy_dit,
     "checkpoint": net_targets.checkpoints,
     "pb": net_targets.lc0_nets,
     "replay": game_targets.replay,

@@ -17,7 +17,7 @@ from engine.files.atomic import atomic_write, sync_folder
 from engine.native import jit
 from engine.network.tower.model import build_tower
 from engine.nn import dit
-from engine.nn.checkpoint import write_checkpoint
+from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.data.v6 import V6_RECORD, read_chunks, write_chunk
 from selfplay.matches.opening_book import load_book
 from selfplay.run.folder import RunFolder

@@ -27,7 +27,7 @@ from selfplay.records.collect import GameRecord, collect
 from selfplay.run.config import config_text, configured, default_config, read_toml
 from selfplay.suites.epd import read_epd
 from selfplay.suites.puzzles import read_puzzles
-from tests.hardening.target import Target
+from tests.hardening.broken_files import Target
 from tests.unit.board.board_positions import ODD_FENS
 from uci.protocol.position import PositionKeeper
 from uci.terminal.reading import board_at, read_every_game

@@ -14,6 +14,7 @@ from tests.protocol.fake_engine import Conversation
 
 OTHER_ENGINE = "AINO_TEST_ENGINE"  # environment variable: the command of one more engine
 SMALL = ["--evaluator", "material", "--hash-mib", "16", "--config", os.devnull]  # needs no net, starts fast
+DEVIATING_S = 2.0  # What is known never to come needs no patience.
 SUBJECTS = ["aino", "stockfish"] + ["other"] * (OTHER_ENGINE in os.environ)
 DEVIATIONS = tomllib.loads(Path(__file__).with_name("deviations.toml").read_text(encoding="utf-8"))
 
@@ -55,7 +56,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 @pytest.fixture(autouse=True)
-def known_deviation(request: pytest.FixtureRequest) -> None:
+def known_deviation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Expects a listed deviation to be there: a line that the engine learnt must leave the list."""
     if request.node.get_closest_marker("universal") is None:
         return
@@ -64,3 +65,4 @@ def known_deviation(request: pytest.FixtureRequest) -> None:
     key = "-".join([request.node.originalname, *parameters])
     if reason := DEVIATIONS.get(family, {}).get(key):
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+        monkeypatch.setattr(request.module, "PROMPTLY_S", DEVIATING_S)

@@ -9,11 +9,10 @@ import chess
 
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchInfo, SearchResult
 from uci.protocol.session import Session
-from uci.protocol.writer import Writer
+from uci.protocol.words import Writer
 
 WAIT_S = 120.0  # a test that waits longer has failed
 

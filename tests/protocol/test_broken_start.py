@@ -12,8 +12,7 @@ import pytest
 from engine.errors import EvaluatorError
 from engine.native import jit
 from engine.options import EngineOptions
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchResult
 from tests.new_process import wait_until
 from tests.protocol.aino_process import ROOT, START_S, AinoProcess

@@ -1,7 +1,6 @@
 """Loading the engine and giving it options: it names what it refuses, and the rest stays as it was."""
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ from engine.errors import DataError, NetFileError, blaming
 from engine.network import weights
 from engine.options import EngineOptions
 from engine.player import Engine
-from tests.commands.test_commands import aino
+from tests.new_process import wait_until
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from tests.protocol.lines import scored
+from tests.uci.tools.test_commands import aino
 from uci.main import main
 from uci.terminal.waiting import ready_engine
 
@@ -73,7 +73,7 @@ def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("uci.protocol.session.PROGRESS_INTERVAL_S", 0.01)
 
     def slow(options: EngineOptions) -> FakeEngine:
-        time.sleep(0.2)
+        wait_until(lambda: talk.lines)
         return FakeEngine(options)
 
     talk = Conversation(slow)

@@ -214,8 +214,13 @@ def test_limited_strength_plays_and_shows_its_own_move(aino: AinoProcess) -> Non
 
 
 def test_current_move_is_shown_in_long_searches(aino: AinoProcess) -> None:
-    lines = aino.go("startpos", "movetime 1500")
-    words = next(line for line in lines if " currmove " in line).split()
+    aino.send("position startpos", "go infinite")
+    lines = [""]
+    while " currmove " not in lines[-1]:
+        lines = aino.read_until("info", PROMPTLY_S)
+    aino.send("stop")
+    aino.read_until("bestmove", PROMPTLY_S)
+    words = lines[-1].split()
     number = int(words[words.index("currmovenumber") + 1])
     play_line(chess.Board(), [words[words.index("currmove") + 1]])
     assert 1 <= number <= 20

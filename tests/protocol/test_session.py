@@ -8,12 +8,11 @@ from pathlib import Path
 import chess
 import pytest
 
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import OnInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import Conversation, FakeEngine
-from uci.protocol.writer import Writer
+from uci.protocol.words import Writer
 
 MATED = "fen rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
 STALEMATE = "fen 7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"

@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.new_process import ROOT
 
 PACKAGES = ("engine", "selfplay", "uci")
-APART = ("engine/nn/examples/",)  # each a program of its own
 INTERFACES = set(
     """
     EXAMPLES add_arguments main parse run
@@ -20,7 +19,7 @@ INTERFACES = set(
 SHARED = set(
     """
     ACTIVATIONS Answer BLOCK BYTES Batches CACHE_LINE CHUNK CLASSICAL_INPUT DEFAULT_NET ENDINGS ENTRY_BYTES
-    FORMAT FORMER GAMES GROUPS KINDS LOG_STEPS LONGEST_LINE LOSSES Loss MOST_CP MOST_PLIES
+    FORMAT GAMES GROUPS KINDS LOG_STEPS LONGEST_LINE LOSSES Loss MOST_CP MOST_PLIES
     NAMES NO_MOVE OPENING_STREAM PART PATIENCE_S PIECE PLIES_LEFT POLICIES ROWS Rows SEED SIDE
     SQUARES STEP STEPS STRETCH SUFFIXES SUM_TOLERANCE Source Tell Trainer UNIT VALUES VERSION
     Value WIN default_config described encode evaluate game_key hint input_transform largest_accumulator load look
@@ -45,10 +44,9 @@ def homes(root: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
         place = path.relative_to(root).as_posix()
-        if not place.startswith(APART):
-            for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
-                if not name.startswith("_") and name not in INTERFACES:
-                    found[name].add(place)
+        for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
+            if not name.startswith("_") and name not in INTERFACES:
+                found[name].add(place)
     return found
 
 

@@ -28,7 +28,7 @@ SELFPLAY_TOOLS = {f"selfplay.{name}" for name in ("interrupt", "lock", "threads"
 RECORDS = ENGINE | SELFPLAY_TOOLS | {"weights", "selfplay.records"}
 TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
-RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.matches"}
+RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.families", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.language", "uci.loading", "uci.pages", "uci.terminal"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selfplay.games": RECORDS,
     "selfplay.teachers": MATCHES | {"selfplay.data", "selfplay.matches"},
     "selfplay.training": TRAINING,
+    "selfplay.families": TRAINING | {"selfplay.training"},
     "selfplay.matches": MATCHES | {"selfplay.data"},
     "selfplay.suites": MATCHES | {"selfplay.matches"},
     "selfplay.run": RUN,
@@ -163,8 +164,8 @@ def test_few_modules_alone_import(library: str) -> None:
     assert importers <= ONLY_IMPORTERS[library]
 
 
-def test_learning_library_knows_no_chess_but_in_examples() -> None:
-    library = [name for name in MODULES if part_of(name) == "engine.nn" and ".examples" not in name]
+def test_learning_library_knows_no_chess() -> None:
+    library = [name for name in MODULES if part_of(name) == "engine.nn"]
     assert library
     assert not [name for name in library if any(o.split(".")[0] == "chess" for o in imported_names(name))]
 
@@ -188,16 +189,15 @@ def test_house_has_no_other_parts() -> None:
 def test_base_names_are_unique_inside_a_package(package: str) -> None:
     """A name in a traceback or an editor's tab means one file.
 
-    Except in the families of `engine.network`, which have the same modules, and in the experiments, whose names people
-    type.
+    Except in the families of `engine.network`, which have the same modules.
     """
     homes: dict[str, list[str]] = {}
     for name in MODULES:
         home, _, base = name.rpartition(".")
         is_package = any(other.startswith(name + ".") for other in MODULES)
-        if home.split(".")[0] == package and not is_package and home != "engine.nn.examples":
+        if home.split(".")[0] == package and not is_package:
             homes.setdefault(base, []).append(home)
-    rooms = {f"engine.network.{room}" for room in ("tower", "transformer", "value", "policy", "lc0")}
+    rooms = {f"engine.network.{room}" for room in ("fused", "tower", "transformer", "value", "policy", "lc0")}
     shape = {"model", "features", "parameters", "inference", "gradients", "gpu"}
     twins = {base: found for base, found in homes.items() if len(found) > 1}
     assert not {base: found for base, found in twins.items() if base not in shape or not rooms.issuperset(found)}
@@ -232,7 +232,7 @@ def test_uci_is_answered_without_numpy() -> None:
     program = (
         "import io, sys\n"
         "from uci.protocol.session import Session\n"
-        "from uci.protocol.writer import Writer\n"
+        "from uci.protocol.words import Writer\n"
         "out = io.StringIO()\n"
         "Session(Writer(out)).run(['uci'])\n"
         "assert 'uciok' in out.getvalue()\n"

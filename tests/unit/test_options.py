@@ -52,11 +52,6 @@ def test_every_field_has_exactly_one_row() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_options_that_bots_insist_on_exist() -> None:
-    for name in ("Hash", "Threads", "Move Overhead", "SyzygyPath", "UCI_ShowWDL", "UCI_Chess960", "MultiPV", "Ponder"):
-        assert find_option(name) is not None, name
-
-
 def test_names_of_other_engines_are_understood_and_not_listed() -> None:
     assert set_option(EngineOptions(), "MoveOverheadMs", "200") == EngineOptions(move_overhead_ms=200)
     assert set_option(EngineOptions(), "debug log file", "uci.log") == EngineOptions(log_file="uci.log")

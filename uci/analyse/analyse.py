@@ -16,8 +16,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import make_console, say
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.player import Engine
-from engine.search.job import SearchInterrupted
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchInterrupted
 from engine.search.result import SearchInfo, SearchResult
 from uci.analyse.view import as_json, as_table, as_text, game_over_text, searched_lines
 from uci.language import speak

@@ -185,9 +185,9 @@ def _measure_evaluators(
 
 
 def signatures() -> dict[str, str]:
-    """Nodes and checksum of each of the `bench_signature.SETTINGS`, and the BLAS kernel where its last bits count.
+    """Nodes and checksum of each of the `SIGNATURE_SETTINGS`, and the BLAS kernel where its last bits count.
 
-    The entry of a net that cannot be loaded says so.
+    For a net that cannot be loaded it is the reason.
     """
     found = {}
     for name, setting in SIGNATURE_SETTINGS.items():

@@ -9,11 +9,12 @@ import numpy as np
 from markupsafe import Markup
 
 from engine.evaluation.leaves import leaves_of
+from engine.network.families import layers_with
 from engine.network.input_formats import CANONICAL, canonical_turn, turn_masks, turned_square
 from engine.network.planes import float_planes
 from engine.network.transformer.maps import attention_maps
-from engine.network.transformer.model import TransformerConfig, layers_with
-from engine.network.weights import load_tower
+from engine.network.transformer.model import TransformerConfig
+from engine.network.weights import load_planes
 from engine.options import EngineOptions
 
 _SHADES = (0.03, 0.06, 0.12, 0.25, 0.5)  # least attention of each shade; 1/64 = 0.016 would be even
@@ -29,7 +30,7 @@ class AttentionView(NamedTuple):
 
 def view_attention(options: EngineOptions, board: chess.Board, square: chess.Square) -> AttentionView | None:
     """Where the heads look from a square of the board; None for a network without attention in its body."""
-    tensors, config = load_tower(options.weights_file)
+    tensors, config = load_planes(options.weights_file)
     if not isinstance(config, TransformerConfig):
         return None
     masks = leaves_of([board], config.input_format).masks[:1]

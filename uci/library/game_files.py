@@ -16,14 +16,12 @@ import chess.pgn
 from engine.board.convert import board_from_row, encode_move
 from engine.board.pgn.game_reader import GameText, next_game
 from engine.board.pgn.main_lines import main_lines
-from engine.board.pgn.tokens import TAG, read_tag
 from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from engine.files.text import open_unpacked, reading, utf8_pieces
 from uci.language import _
 
 _SMALL = 1 << 20  # bytes; smaller files are read without kernels, which would have to be loaded first
-_NO_MORE_TAGS = re.compile(r"\n[^\S\n]*\n(?!\s*\[)")  # an empty line behind the tags, not between them
 _KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
 _KEY = re.compile("[0-9a-f]{24}")
 
@@ -119,9 +117,9 @@ def _read_slowly(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
     while (found := next_game(text, main_line=True)) is not None:
         end = text.dropped + text.at
         begin, digest, _ = text.take(end)
-        faults.extend(map(str, found[1].faults))
-        if found[1].is_game and not found[1].start_fault:
-            yield FoundGame(begin, end, digest, dict(found[1].game.headers), *_played(found[1].game))
+        faults.extend(map(str, found.faults))
+        if found.is_game and not found.start_fault:
+            yield FoundGame(begin, end, digest, dict(found.game.headers), *_played(found.game))
 
 
 def _read_fast(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
@@ -133,8 +131,7 @@ def _read_fast(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
                 yield replace(game, place=begin, end=line.end, digest=digest)
             faults.extend([line.fault] if found else [])
         elif line.is_game:
-            head = _NO_MORE_TAGS.split(own.decode(errors="replace").lstrip(), maxsplit=1)[0]
-            tags = dict(map(read_tag, TAG.finditer(head)))
+            tags = dict(line.read_tags())
             if line.result and tags.get("Result", "*") == "*":
                 tags["Result"] = line.result
             start = _start(board_from_row(line.start, line.chess960)) if line.has_start else ""
@@ -149,7 +146,7 @@ def read_at(path: Path, place: int) -> chess.pgn.Game:
         found = next_game(text)
         if found is None:
             raise DataError(f"{path}: no game at byte {place}")
-        return found[1].game
+        return found.game
 
 
 def remove_text(path: Path, place: int, end: int, digest: str) -> None:

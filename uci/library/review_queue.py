@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import AinoError
 from engine.native.locks import FileLock
-from engine.search.job import SearchInterrupted, SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchInterrupted, SearchJob
 from engine.search.result import SearchResult
 from uci.annotate.comments import mend_result
 from uci.annotate.review import review_game

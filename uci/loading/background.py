@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.errors import CompilerError, StillCompilingError, message
-from engine.evaluation.own import STAND_IN
+from engine.evaluation.custom import STAND_IN
+from engine.evaluation.protocol import ANY_NETWORK
 from engine.native import jit
 from engine.options import EngineOptions
 from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment
@@ -61,7 +62,7 @@ class LoadingProgress(NamedTuple):
 def place_of(options: EngineOptions, needed: str) -> Place | None:
     """Where the kernels for an engine with these options are kept; None where no folder can be made for them.
 
-    `needed` is its evaluator's `kernels_needed`: a net under another path needs no others.
+    `needed` is its evaluator's `kernels_needed`: another network may need no others.
     """
     folder = jit.cache_folder()
     if folder is None:
@@ -72,6 +73,8 @@ def place_of(options: EngineOptions, needed: str) -> Place | None:
     chosen = {field: getattr(options, field) for field in _ENGINE_FIELDS} | deciding | {"hash_mib": COMPILER_HASH_MIB}
     if ":" in options.evaluator:  # Somebody's code runs in our process alone: others wait for the compiler.
         chosen |= {"evaluator": STAND_IN, "weights_file": EngineOptions().weights_file}
+    if needed.endswith(ANY_NETWORK):  # A large network would be loaded twice, and take its time.
+        chosen |= {"weights_file": "", "policy_head": "vanilla", "value_head": "winner", "stand_ins": True}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

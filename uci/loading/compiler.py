@@ -12,17 +12,26 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.native.locks import FileLock
-from uci.loading.room import TO_COMPILE_MIB, check_room
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from engine.options import EngineOptions
+
+# MiB of address space that compiled code needs, measured.
+TO_LOAD_MIB = 200  # for all kernels from the cache, with the search's threads; measured
+TO_COMPILE_MIB = 450
 
 # Exit statuses of compilers, which no death of a process has: Windows gives 3 to one that aborts.
 LOCKED: Final = 73  # another one is at work
@@ -34,6 +43,7 @@ SEARCH_STEPS = {"auto": 396, "sparse": 396}
 SEARCH_STEPS_OF_OTHERS = 350
 HINT_STEPS = 108
 STEPS_OF_ONE_MORE = 120
+STEPS_OF_A_VARIANT = 25  # of a network, whose search needs no others
 
 # Objects made between two looks of the garbage collector, and between two at older ones: with Python's usual numbers it
 # takes an eighth of the time.
@@ -89,6 +99,24 @@ class Place(NamedTuple):
         return min(len(text) - _TOTAL_BYTES, total), total
 
 
+def check_room(needed_mib: int) -> None:
+    """Raise MemoryError where a limit (`ulimit -v`) leaves less than this: LLVM then aborts, or is busy for ever."""
+    left = _address_space_left_mib()
+    if left is not None and left < needed_mib:
+        raise MemoryError(f"{left} MiB of address space are left (ulimit -v), and compiled code needs {needed_mib} MiB")
+
+
+def _address_space_left_mib() -> int | None:
+    if resource is None or not hasattr(resource, "RLIMIT_AS"):
+        return None
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    try:
+        used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # not Linux
+        used = 0
+    return None if most == resource.RLIM_INFINITY else (most - used) >> 20
+
+
 def child_environment() -> dict[str, str]:
     """Return an environment in which `python -P -m MODULE` finds the modules that this process does.
 
@@ -132,14 +160,21 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
 
 def _compile(place: Place) -> None:
     from engine.native.jit import remove_unused
+
+    check_room(TO_COMPILE_MIB)
+    with _chosen(place.choice) as (variants, others):
+        _compile_variants(place, variants, others)
+    remove_unused()  # What is new may take the place of an old version.
+
+
+def _compile_variants(place: Place, variants: Sequence[EngineOptions], others: Mapping[str, str]) -> None:
     from engine.options import usable_cpus
     from engine.player import Engine
 
-    check_room(TO_COMPILE_MIB)
-    options, others = _read(place.choice)
+    options, *more = variants
     hinted = options.tactical_nodes > 0
     steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS_OF_OTHERS)
-    steps += HINT_STEPS * hinted + STEPS_OF_ONE_MORE * len(others)
+    steps += HINT_STEPS * hinted + STEPS_OF_ONE_MORE * len(others) + STEPS_OF_A_VARIANT * len(more)
     with contextlib.suppress(OSError):
         place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
     apart = (hinted or bool(others)) and usable_cpus() > 1
@@ -147,41 +182,53 @@ def _compile(place: Place) -> None:
         if apart:
             with _hint_compiler(place):
                 engine.warm_up()
-            engine.set_options(options)
-        engine.warm_up()
+        for variant in (options, *more):
+            engine.set_options(variant)
+            engine.warm_up()
         if not apart:
-            _compile_others(place)
-    remove_unused()  # What is new may take the place of an old version.
+            _compile_others(others, place)
 
 
 def _compile_hints(place: Place) -> None:
     from engine.player import Engine
 
-    # Alpha-beta is the same with any evaluator, and this one has no network that takes memory.
-    with Engine(replace(_read(place.choice)[0], evaluator="material")) as engine:
-        engine.warm_up_hints()
-    _compile_others(place)
+    with _chosen(place.choice) as (variants, others):
+        # Alpha-beta is the same with any evaluator, and this one has no network that takes memory.
+        with Engine(replace(variants[0], evaluator="material")) as engine:
+            engine.warm_up_hints()
+        _compile_others(others, place)
 
 
-def _compile_others(place: Place) -> None:
+def _compile_others(others: Mapping[str, str], place: Place) -> None:
     """In one process, because evaluators share most kernels, and to translate these takes half the time."""
     from engine.native.jit import loses_kernels
     from engine.player import Engine
 
-    for name, choice in _read(place.choice)[1].items():
-        with Engine(_read(choice)[0]) as engine:
-            engine.warm_up()
+    for name, choice in others.items():
+        with _chosen(choice) as (variants, _):
+            for variant in variants:
+                with Engine(variant) as engine:
+                    engine.warm_up()
         if not loses_kernels():
             with contextlib.suppress(OSError):
                 place._replace(name=name).done.touch()
 
 
-def _read(choice: str) -> tuple[EngineOptions, dict[str, str]]:
+@contextlib.contextmanager
+def _chosen(choice: str) -> Iterator[tuple[list[EngineOptions], dict[str, str]]]:
+    """Provide the options of engines that need all kernels of a choice, and the other choices that it holds."""
     from engine.options import EngineOptions
 
     values = json.loads(choice)
-    others = values.pop("others", {})
-    return EngineOptions(**values), others
+    others, has_stand_ins = values.pop("others", {}), values.pop("stand_ins", False)
+    options = EngineOptions(**values)
+    if not has_stand_ins:
+        yield [options], others
+        return
+    from engine.network.stand_in import write_stand_ins
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield [replace(options, weights_file=str(path)) for path in write_stand_ins(Path(folder))], others
 
 
 def _end_with_parent() -> None:

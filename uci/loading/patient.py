@@ -10,9 +10,9 @@ from typing import Any
 from engine.evaluation.protocol import Evaluator, kernels_needed
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.job import SearchJob
+from engine.search.limits import SearchJob
 from uci.loading.background import LoadingProgress, Preparation
-from uci.loading.room import TO_LOAD_MIB, check_room
+from uci.loading.compiler import TO_LOAD_MIB, check_room
 
 
 class PatientEngine(Engine):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import chess
@@ -12,18 +13,17 @@ import chess
 from engine.board.notation import board_after
 from engine.errors import AinoError, MoveError, StillCompilingError
 from engine.options import EngineOptions
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
-from engine.search.result import SearchInfo, SearchResult
+from engine.search.limits import Limits, SearchJob
+from engine.search.result import OnInfo, SearchInfo, SearchResult
+from uci.loading.loader import EngineFactory
 from uci.protocol.move_stats import move_stats
 from uci.protocol.position import read_move
-from uci.protocol.substitute import Substitute
-from uci.protocol.words import GoCommand, format_current_move, format_info
-from uci.protocol.writer import Writer
+from uci.protocol.words import GoCommand, Writer, format_current_move, format_info, format_moves
 
 if TYPE_CHECKING:
     from engine.player import Engine
 
+_SUBSTITUTE_HASH_MIB = 16
 _CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
 NO_MOVE = "bestmove (none)"
 
@@ -136,11 +136,8 @@ class Answer:
             lines = ["info string move from the opening book"]
         if self._options.verbose_move_stats:
             lines += move_stats(result, self.board)
-        best = result.best_move
-        answer = self._bestmove(best)
-        if best and result.ponder_move:
-            answer += f" ponder {board_after(self.board, best).uci(result.ponder_move)}"
-        return [*lines, answer]
+        line = [move for move in (result.best_move, result.ponder_move) if move]
+        return [*lines, "bestmove " + " ponder ".join(format_moves(line, self.board) or ["(none)"])]
 
     def _say(self, infos: Sequence[SearchInfo]) -> None:
         self._said = infos
@@ -156,3 +153,50 @@ class Answer:
 
     def _info_lines(self, infos: Sequence[SearchInfo]) -> list[str]:
         return [format_info(info, self.board, self._options.show_wdl) for info in infos]
+
+
+class Substitute:
+    """What searches where the chosen engine cannot: material, which needs no network and the fewest kernels.
+
+    Its engine is made when it is first needed, and kept.
+    """
+
+    def __init__(self, factory: EngineFactory, writer: Writer) -> None:
+        self._factory = factory
+        self._writer = writer
+        self._engine: Engine | None = None
+
+    def search(
+        self, board: chess.Board, options: EngineOptions, limits: Limits, on_info: OnInfo, job: SearchJob[Any]
+    ) -> SearchResult:
+        """Search by material, with what else the options say about a search. Raises whatever fails here, too."""
+        self._writer.info("searching by material instead")
+        chosen = _by_material(options)
+        if self._engine is None:
+            self._engine = self._factory(chosen)
+            self._engine.on_wait = lambda progress: self._writer.info(str(progress))  # type: ignore[attr-defined]
+        elif self._engine.options != chosen:
+            self._engine.set_options(chosen)
+        self._engine.set_position(board)
+        return self._engine.search(limits, on_info, job)
+
+    def new_game(self) -> None:
+        if self._engine is not None:
+            self._engine.new_game()
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+
+def _by_material(options: EngineOptions) -> EngineOptions:
+    usual = EngineOptions()
+    fewest = {name: getattr(usual, name) for name in ("weights_file", "backend", "own_book", "syzygy_path")}
+    return replace(
+        options,
+        evaluator="material",
+        hash_mib=min(_SUBSTITUTE_HASH_MIB, options.hash_mib),
+        threads=1,
+        tactical_nodes=0.0,
+        **fewest,
+    )

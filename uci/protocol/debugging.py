@@ -17,11 +17,10 @@ from engine.board.notation import board_after
 from engine.board.perft import perft
 from engine.errors import AinoError, ConfigError, StillCompilingError
 from engine.player import Engine
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
 from uci.bench.bench import BENCH_POSITIONS
-from uci.protocol.writer import Writer, info_string
+from uci.protocol.words import Writer, info_string
 from uci.tools.perft import MAX_PERFT_DEPTH
 
 HELP = """\

@@ -17,7 +17,7 @@ from engine.files.user_folder import user_folder
 from engine.options import EngineOptions
 from uci import __version__
 from uci.protocol.session import Session
-from uci.protocol.writer import Writer
+from uci.protocol.words import Writer
 
 LONGEST_LINE = 1 << 22  # bytes; a game of 10,000 moves takes 100,000
 NO_TEXT = "\ufeff\0\r\n"  # around lines: .NET's UTF-8 streams begin with a mark, and some C programs send the NUL, too

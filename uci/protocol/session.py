@@ -24,15 +24,14 @@ from engine.options import OPTIONS, EngineOptions, Value, find_option, set_optio
 from uci import __version__
 from uci.loading.loader import DemandRefused, EngineFactory, change_engine, load_engine, make_engine
 from uci.protocol import words
-from uci.protocol.substitute import Substitute
-from uci.protocol.writer import Writer
+from uci.protocol.words import Writer
 
 if TYPE_CHECKING:
     import chess
 
     from engine.player import Engine
-    from engine.search.job import SearchJob
-    from uci.protocol.answer import Answer
+    from engine.search.limits import SearchJob
+    from uci.protocol.answer import Answer, Substitute
     from uci.protocol.position import PositionKeeper
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
@@ -118,7 +117,8 @@ class Session:
         self.options = options or EngineOptions()
         self.refusal = ""  # why the engine cannot take the command line's options; a refusal ends the conversation
         self._loader = EngineLoader(writer, engine_factory, demanded)
-        self._substitute = Substitute(engine_factory, writer)
+        self._factory = engine_factory
+        self._substitute: Substitute | None = None
         self._position_keeper: PositionKeeper | None = None
         self._job: SearchJob[list[str]] | None = None
         self._last_search: Answer | None = None
@@ -223,7 +223,8 @@ class Session:
     def _ucinewgame(self, text: str) -> None:
         self._finish_work()
         self._last_search = None
-        self._substitute.new_game()
+        if self._substitute is not None:
+            self._substitute.new_game()
         if self._loader.engine is not None:
             self._loader.engine.new_game()
 
@@ -237,7 +238,7 @@ class Session:
             self.writer.info(f"position: {note}")
 
     def _go(self, text: str) -> None:
-        from uci.protocol.answer import Answer, make_limits
+        from uci.protocol.answer import Answer, Substitute, make_limits
 
         begun, self._position_s = time.perf_counter() - self._position_s, 0.0
         command = words.parse_go(text)
@@ -263,6 +264,7 @@ class Session:
         begun += time.perf_counter() - loads_from  # The first move is searched for its whole time.
         self._tell(f"searching {board.fen()} after {len(board.move_stack)} moves, {limits}")
         restricted = command.searchmoves is not None
+        self._substitute = self._substitute or Substitute(self._factory, self.writer)
         self._last_search = Answer(engine, self._substitute, board, limits, restricted, self.options, self.writer)
         self._start(self._last_search.find, begun)
 
@@ -322,7 +324,7 @@ class Session:
         if self._working():
             self.writer.info("eval: wait for the end of the search")
         else:
-            engine = self._ready_engine()
+            engine = self._analyst()
             if getattr(engine, "is_prepared", True):
                 self.writer.line(*evaluation_lines(engine, self._board()))
             else:
@@ -332,8 +334,14 @@ class Session:
         from uci.protocol.debugging import bench_lines, tell_lines
 
         self._finish_work()
-        engine = self._ready_engine()
+        engine = self._analyst()
         self._start(lambda job: tell_lines(self.writer, "bench", job, bench_lines(engine, text, job)))
+
+    def _analyst(self) -> Engine:
+        """Return the engine as it analyses, without book and level, until the next command that needs it."""
+        engine = self._ready_engine()
+        engine.set_options(replace(engine.options, analyse_mode=True))
+        return engine
 
     def _perft(self, board: chess.Board, depth: int) -> None:
         from uci.protocol.debugging import perft_lines, tell_lines
@@ -357,7 +365,7 @@ class Session:
 
     def _start(self, work: Callable[[SearchJob[list[str]]], list[str]], begun: float | None = None) -> None:
         """Let a job work and write its last lines. It is done before: a GUI may continue when it has read them."""
-        from engine.search.job import SearchJob
+        from engine.search.limits import SearchJob
 
         self._job = SearchJob[list[str]](begun).start(work, lambda lines: self.writer.line(*lines))
 
@@ -381,6 +389,7 @@ class Session:
             self._job.stop()
             self._job.join(QUIT_TIMEOUT_S)
         if not self._working():
-            self._substitute.close()
+            if self._substitute is not None:
+                self._substitute.close()
             if self._loader.engine is not None:
                 self._loader.engine.close()

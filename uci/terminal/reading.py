@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ import chess.pgn
 from engine.board.fen import parse_fen
 from engine.board.notation import board_after
 from engine.board.pgn.game_reader import ReadGame, read_game_file, read_games
-from engine.board.pgn.tokens import TAG_BEGIN
 from engine.errors import ConfigError, DataError, FenError
 from engine.files.text import decode_text
 from uci.language import _, translated
@@ -24,6 +24,7 @@ from uci.language import _, translated
 START_WORD = "startpos"
 STDIN_WORD = "-"
 COMMENT = "#"
+_TAG_BEGIN = re.compile(r'\[\s*\w[^\s"]*\s*"')
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _source_of_fen(text: str, chess960: bool, place: str = "") -> Source:
 
 def _is_pgn(lines: Sequence[str]) -> bool:
     """Whether the lines are PGN: one is a tag, or no line looks like a FEN."""
-    return any(TAG_BEGIN.match(line) for line in lines) or (
+    return any(_TAG_BEGIN.match(line) for line in lines) or (
         "/" not in lines[0] and not any(line.split()[0].count("/") == len(chess.RANK_NAMES) - 1 for line in lines)
     )
 

@@ -10,11 +10,11 @@ from typing import Any
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
 from engine.network import export
+from engine.network.families import planes_config_of
+from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.schema import is_lc0
-from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.writer import SUFFIXES
 from engine.network.policy.parameters import sparse_config_of
-from engine.network.transformer.model import config_of
 from engine.network.weights import default_net_path
 
 EXAMPLES = """\
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if target.suffix in export.SUFFIXES:
         export.export_net(path, target)
     else:
-        write_tower(target, read_tower(path))
+        write_planes(target, read_planes(path))
     print(f"{target}  {target.stat().st_size:,} bytes")
     return 0
 
@@ -87,7 +87,7 @@ def _print_info(path: Path, as_json: bool) -> None:
 
 def _info(path: Path) -> dict[str, Any]:
     if is_lc0(path) or path.name.endswith(SUFFIXES):
-        tower = read_tower(path)
+        tower = read_planes(path)
         form, architecture, tensors = "lc0", tower.config.describe(), tower.tensors
         header: dict[str, Any] = {"provenance": {}, "card": tower.card}
     else:
@@ -101,7 +101,7 @@ def _info(path: Path) -> dict[str, Any]:
 
 def _architecture(model: Any) -> str:
     try:
-        return config_of(model).describe()
+        return planes_config_of(model).describe()
     except ConfigError:
         pass
     try:

@@ -12,8 +12,7 @@ import chess.pgn
 
 from engine.errors import StillCompilingError
 from engine.options import EngineOptions
-from engine.search.job import SearchInterrupted, SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchInterrupted, SearchJob
 from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.review import GameReview, review_game
 

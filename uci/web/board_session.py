@@ -15,8 +15,7 @@ import chess.pgn
 
 from engine.errors import AinoError, DataError
 from engine.options import EngineOptions
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from uci.game.timed_game import Setup
 from uci.language import translated
 from uci.web.board_engine import BoardEngine

@@ -1,7 +1,9 @@
 r"""Reads games in PGN: one grammar, in two speeds.
 
-`game_reader` reads whole games with comments and variations, `main_lines` the moves and results of large collections.
-The latter reads games in the most common form by kernels (`main_line_kernels`), and gives the others to the former.
+Kernels (`token_kernels`, `tag_kernels`, `san_kernels`) cut a text into games and tokens, and find moves in English SAN.
+`token_player` plays the tokens into a tree, and reads the words that the kernels left (`move_words`). `game_reader`
+reads whole games so. `main_lines` takes the moves and results of large collections from the kernels, and has only those
+games played in which a word, a comment or a fault needs it.
 
 A text is a sequence of games. Outside comments every character belongs to one of these tokens; another one is a fault,
 which names line, column and word. White space of any kind, empty lines, and `_` separate tokens and mean nothing else.
@@ -10,14 +12,16 @@ which names line, column and word. White space of any kind, empty lines, and `_`
     comment     { to the first }; if it holds another {, to where they balance
                 ; to the end of the line, behind white space; a line that begins with %
     number      digits, and behind them dots, `)` or white space; dots alone before a move of Black's
-    move        SAN, long algebraic or UCI; castling with O, 0 or o and any dash; x, : or × or nothing for captures;
+    move        SAN, long algebraic or UCI; castling with O, 0 or o and any dash; x, : or × or nothing for captures, but
+                a piece or file before them;
                 a promotion as a8=Q, a8Q, a8(Q), a8/Q, in small letters, too; --, Z0, 0000, @@@@, <>,
                 null and pass for a pass
                 then `ep` or `e.p.`; + ++ # †; marks such as !? and ±. A word may be several moves: e4e5.
     mark        $ and a number (NAG), or a sign for it: ! ? □ ⩲ += +/= ± +/- +- ∓ -/+ -+ = ∞ N D (D) and their kin
     variation   ( ... ), any number deep, behind a move
     offer       (=) of a draw: a comment
-    result      1-0 0-1 1/2-1/2 1/2 ½-½ ½ with any dash or colon, and *; at the end, 0-0 and 1/2-0 if the tag says so
+    result      1-0 0-1 1/2-1/2 1/2 ½-½ ½ 0.5-0.5 .5-.5 1.0-0.0 0.0-1.0 with any dash or colon, or a dash in spaces,
+                and commas for dots, and *; at the end of the game, whatever the Result tag says: 0-0, +/-, 1-0 forfeit
 
 A game is a tag section, comments, and movetext; each may be missing. It ends
 

@@ -13,14 +13,15 @@ from typing import IO
 
 import chess.pgn
 
-from engine.board.pgn.move_words import ENGLISH, other_readings
+from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText, Start
+from engine.board.pgn.desks import BEGIN, END, FAULT_COUNT, MOVETEXT, TAG_RESULT, TAGS
+from engine.board.pgn.letters import CODED_RESULTS
+from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
 from engine.board.pgn.token_player import TokenPlayer
-from engine.board.pgn.tokens import LONGEST_WORD, Cutter, Fault, Incomplete, RawGame, place_in
-from engine.errors import DataError
-from engine.files.text import open_unpacked, reading, utf8_pieces
+from engine.errors import DataError, message
+from engine.files.text import open_unpacked, reading
 
-LOOK = 1 << 14  # bytes that are looked at first for the end of a game
-LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
+LONGEST_WORD = 40  # characters of a faulty word that are quoted
 
 
 @dataclass
@@ -34,80 +35,30 @@ class ReadGame:
     start_fault: str = ""  # why it cannot be played at all: an impossible position or another variant; "" if it can
     letters: str = ENGLISH.name  # the language of the pieces' letters
     is_game: bool = True  # False of a fault between games
+    result: str = ""  # behind the moves; "" where there is none
+    tag_result: str = ""  # that of the tags, in the same way
+    end: int = 0  # where the next game begins: bytes of the text from its beginning
 
 
-class GameText:
-    """The text of a stream of games, as much of it as is needed: UTF-8 whose lines end in a line feed.
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a text, and where: line and column from 1, and the word there."""
 
-    Attributes:
-        data: the text from `at` on and before.
-        at: where the next game begins in `data`.
-        line: the line of `at`, from 1.
-        column: characters before `at` in its line.
-        dropped: bytes of the text before `data`.
-        final: whether `data` ends with the stream.
-    """
+    line: int
+    column: int
+    word: str
+    reason: str
 
-    def __init__(self, stream: IO[bytes], size: int = 1 << 20) -> None:
-        self._pieces = utf8_pieces(stream, size)
-        self.data, self.at, self.line, self.column, self.dropped, self.final = b"", 0, 1, 0, 0, False
-
-    def more(self) -> None:
-        """Append a piece, without what is before `at`."""
-        piece = next(self._pieces, None)
-        if piece is None:
-            self.final = True
-            return
-        if b"\r" in piece:
-            piece = piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        self.dropped += self.at
-        self.data, self.at = self.data[self.at :] + piece, 0
-
-    def skip(self, count: int) -> None:
-        """Go on `count` bytes."""
-        end = self.at + count
-        newline = self.data.rfind(b"\n", self.at, end)
-        rest = self.data[max(newline + 1, self.at) : end].decode(errors="replace")
-        self.line += self.data.count(b"\n", self.at, end)
-        self.column = len(rest) + (self.column if newline < 0 else 0)
-        self.at = end
-
-    def skip_to(self, place: int) -> None:
-        """Go on to a place in the stream's text, in bytes from its beginning."""
-        while self.dropped + len(self.data) < place and not self.final:
-            self.skip(len(self.data) - self.at)
-            self.more()
-        self.skip(max(0, min(len(self.data), place - self.dropped) - self.at))
-
-    def cut(self) -> tuple[str, RawGame]:
-        """Return the next game's text and tokens; what is not yet complete makes the text longer.
-
-        The text is not skipped.
-        """
-        size = LOOK
-        while True:
-            end = min(len(self.data), self.at + size)
-            while end < len(self.data) and self.data[end] & 0xC0 == 0x80:  # not inside a character
-                end += 1
-            final = end == len(self.data) and (self.final or size > LONGEST_TEXT)
-            text = self.data[self.at : end].decode(errors="replace")
-            try:
-                return text, Cutter(text, 0, final).cut()
-            except Incomplete:
-                if end < len(self.data):
-                    size *= 2
-                elif len(self.data) - self.at > LONGEST_TEXT:
-                    size = 2 * len(self.data)
-                else:
-                    self.more()
+    def __str__(self) -> str:
+        values = {"line": self.line, "column": self.column, "word": repr(self.word), "reason": self.reason}
+        return message("{line}:{column}: {word}: {reason}", **values)
 
 
 def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
     """Yield all games of a text or binary stream in order, and the faults between them."""
     text = GameText(io.BytesIO(stream.encode(errors="replace")) if isinstance(stream, str) else stream)
     number = 0
-    while (found := next_game(text)) is not None:
-        _, game = found
+    for game in cut_games(text):
         game.number = number + 1 if game.is_game else 0
         number += game.is_game
         yield game
@@ -119,33 +70,42 @@ def read_game_file(path: Path) -> Iterator[ReadGame]:
         yield from read_games(stream)
 
 
-def next_game(text: GameText, main_line: bool = False) -> tuple[RawGame, ReadGame] | None:
+def next_game(text: GameText, main_line: bool = False) -> ReadGame | None:
     """Return the next game of a text, which is moved on behind it; None at the end. `main_line`: without variations."""
-    while not (text.final and text.at == len(text.data)):
-        cut, raw = text.cut()
-        game = None if raw.is_nothing else interpret(cut, raw, (text.line, text.column), main_line)
-        text.skip(len(cut[: raw.end].encode()))
-        if game is not None:
-            return raw, game
-        if raw.end == 0 and text.at == len(text.data):
-            text.more()
-    return None
+    return next(cut_games(text, main_line, 1), None)
 
 
-def interpret(text: str, raw: RawGame, place: tuple[int, int], main_line: bool = False) -> ReadGame:
-    """Return the game of tokens, in English or in the only other language in which all its moves are legal.
+def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> Iterator[ReadGame]:
+    """Yield the games of a text, which is moved on behind each; `main_line`: without variations."""
+    cutter = Cutter(text, True, most)
+    while (found := cutter.cut()) is not None:
+        for columns in found.games:
+            game = None
+            if columns[TAGS] or columns[MOVETEXT] or columns[FAULT_COUNT]:
+                game = _interpret(text, found, columns, main_line)
+            text.skip(columns[END] - text.at)
+            if game is not None:
+                game.end = text.dropped + text.at
+                yield game
 
-    place: line, from 1, of the text's beginning, and the characters before it in that line.
-    """
-    game, letters = TokenPlayer(raw, ENGLISH, main_line), ENGLISH
-    if game.has_foreign_word and not raw.faults:
-        others = ((reading, TokenPlayer(raw, reading, main_line, whole_only=True)) for reading in other_readings())
+
+def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> ReadGame:
+    """Return the game of tokens, in English or in the only other language in which all its moves are legal."""
+    start = found.start if columns[BEGIN] == found.start_at else Start()
+
+    def play(reading: Letters, whole_only: bool = False) -> TokenPlayer:
+        return TokenPlayer(found.data, columns, found.tokens_of(columns), start, reading, main_line, whole_only)
+
+    game, letters = play(ENGLISH), ENGLISH
+    if game.has_foreign_word and not columns[FAULT_COUNT]:
+        others = [(reading, play(reading, whole_only=True)) for reading in other_readings()]
         legal = [(reading, other) for reading, other in others if not other.faults]
         if legal and len({str(other.game) for _, other in legal}) == 1:
             letters, game = legal[0]
-    places = sorted([*raw.faults, *game.faults])
-    faults = [Fault(*place_in(text, at, *place), word[:LONGEST_WORD], reason) for at, word, reason in places]
+    faults = [Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in sorted(game.faults)]
     game.game.errors.extend(DataError(str(fault)) for fault in faults)
-    begin = len(text[: raw.end]) - len(text[: raw.end].lstrip())
-    is_game = bool(raw.tags or any(token.kind in ("word", "number", "open") for token in raw.tokens))
-    return ReadGame(0, place_in(text, begin, *place)[0], game.game, faults, game.start_fault, letters.name, is_game)
+    return ReadGame(
+        0, text.place_of(columns[BEGIN])[0], game.game, faults, start.fault, letters.name,
+        bool(columns[TAGS] or columns[MOVETEXT]), game.result,
+        CODED_RESULTS[columns[TAG_RESULT]],
+    )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import chess.pgn
 
+from engine.board.pgn.letters import CODED_RESULTS
+
 
 def game_text(game: chess.pgn.Game) -> str:
     """Return a game as PGN's export format has it, with an empty line behind it; files of games are such texts in a
@@ -21,6 +23,9 @@ class _Exporter(chess.pgn.StringExporter):
 
     def visit_comment(self, comment: str) -> None:
         super().visit_comment("\n".join(map(_printable, comment.replace("}", ")").splitlines())))
+
+    def visit_result(self, result: str) -> None:
+        super().visit_result(result if result in CODED_RESULTS[1:] else "*")  # a tag may say anything
 
 
 def _printable(text: str) -> str:

@@ -1,39 +1,23 @@
-"""Main lines and results of collections of any size: kernels read the common form, `game_reader` the rest."""
+"""Main lines and results of collections of any size, by kernels; of games in rare forms by the players of tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 import chess
-import chess.pgn
 import numpy as np
 
-from engine.board import layout
 from engine.board.convert import codes_of, row_from_board
-from engine.board.pgn.game_reader import GameText, ReadGame, next_game
-from engine.board.pgn.main_line_kernels import (
-    BEGIN,
-    BLACK_ELO,
-    COLUMNS,
-    END,
-    FIRST_MOVE,
-    FULL,
-    LAST_MOVE,
-    LONGEST,
-    OWN_START,
-    RESULT,
-    TAG_RESULT,
-    WHITE_ELO,
-    read_main_lines,
-)
-from engine.board.pgn.san_kernels import MORE
-from engine.board.pgn.token_player import start_of
-from engine.board.pgn.tokens import LONGEST_COMMENT, TAG, read_tag
-from engine.errors import DataError, FenError, MoveError
+from engine.board.pgn.cutter import CutGames, Cutter, GameText, standard_row
+from engine.board.pgn.desks import BEGIN, END, FIRST_MOVE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
+from engine.board.pgn.game_reader import ReadGame, cut_games
+from engine.board.pgn.letters import CODED_RESULTS
+from engine.errors import FenError, MoveError
 
-CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by the kernel's code
-_GAMES, _MOVES = 1024, 16 * LONGEST
+_ELO = re.compile("[0-9]{1,4}")
 
 
 @dataclass
@@ -46,116 +30,64 @@ class MainLine:
     moves: np.ndarray  # uint16 [plies], codes of `engine.board.layout`
     result: str  # the result behind the moves; "" where there is none
     tag_result: str  # that of the tags, in the same way
-    elo: tuple[int, int]  # ratings of White and Black, -1 where the tags have none
     fault: str = ""  # what is wrong with the game, or the text between games; "" for nothing. Its line comes first.
     is_game: bool = True  # False of a fault between games
     chess960: bool = False  # whether the tags or the start position say so
     has_start: bool = False  # whether the tags give a start position
+    read_tags: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)  # what all tags say
+
+    @property
+    def elo(self) -> tuple[int, int]:
+        """Ratings of White and Black, of one to four digits; -1 where the tags have none."""
+        tags = self.read_tags()
+        white, black = (tags.get(name, "") for name in ("WhiteElo", "BlackElo"))
+        return int(white) if _ELO.fullmatch(white) else -1, int(black) if _ELO.fullmatch(black) else -1
 
 
 def main_lines(text: GameText) -> Iterator[MainLine]:
-    """All games of a text from `text.at` on, in order, and the faults between them."""
-    reader = _Reader(text)
-    while not (text.final and text.at == len(text.data)):
-        yield from reader.read()
+    """Yield all games of a text from `text.at` on, in order, and the faults between them."""
+    cutter, rare_games = Cutter(text, False), cut_games(text, main_line=True, most=1)
+    while (found := cutter.cut()) is not None or cutter.is_rare:
+        if found is not None:
+            yield from _lines(text, found)
+        elif (game := next(rare_games, None)) is not None:
+            yield _line_of(game)
 
 
-class _Reader:
-    """Reads the games that are in memory by the kernel, and then the one at which it stopped."""
-
-    def __init__(self, text: GameText) -> None:
-        self._text = text
-        self._games = np.zeros((_GAMES, COLUMNS), np.int64)
-        self._moves = np.zeros(_MOVES, np.uint16)
-        self._rows, self._legal = layout.empty_stack(3), np.zeros(layout.MAX_MOVES, np.uint16)
-        self._standard = row_from_board(chess.Board())
-        self._rows[2] = self._standard
-        self._starts: dict[tuple[str, str, str], tuple[np.ndarray, bool]] = {}
-        self._start_at, self._start, self._chess960 = -1, self._standard, False
-
-    def read(self) -> Iterator[MainLine]:
-        text = self._text
-        data = np.frombuffer(text.data, np.uint8)
-        count, place, reason = read_main_lines(
-            data, text.at, text.final, self._start_at, self._start, self._games, self._moves, self._rows, self._legal
-        )
-        place, reason = int(place), int(reason)
-        yield from self._lines(int(count))
-        text.skip(place - text.at)
-        if reason == MORE and not text.final and len(text.data) - place < LONGEST_COMMENT:
-            text.more()
-            self._start_at = -1
-        elif reason == OWN_START and self._take_start():
-            self._start_at = place
-        elif reason != FULL:
-            self._start_at = -1
-            yield from self._rare()
-
-    def _lines(self, count: int) -> Iterator[MainLine]:
-        text, base, moves = self._text, self._text.dropped, self._moves[: self._games[count - 1, LAST_MOVE]].copy()
-        for game in self._games[:count].tolist():
+def _lines(text: GameText, found: CutGames) -> Iterator[MainLine]:
+    base = text.dropped
+    for game in found.games:
+        if text.at < game[BEGIN]:
             text.skip(game[BEGIN] - text.at)
-            line = text.line
-            text.skip(game[END] - text.at)
-            special = game[BEGIN] == self._start_at
+        line = text.line
+        text.skip(game[END] - text.at)
+        special = game[BEGIN] == found.start_at
+        if game[TAGS] or game[MOVETEXT]:
             yield MainLine(
                 line,
                 base + game[END],
-                self._start if special else self._standard,
-                moves[game[FIRST_MOVE] : game[LAST_MOVE]],
+                found.row if special else standard_row(),
+                found.moves[game[FIRST_MOVE] : game[LAST_MOVE]],
                 CODED_RESULTS[game[RESULT]],
                 CODED_RESULTS[game[TAG_RESULT]],
-                (game[WHITE_ELO], game[BLACK_ELO]),
-                chess960=special and self._chess960,
-                has_start=special,
+                chess960=special and found.start.board.chess960,
+                has_start=special and found.start.is_told,
+                read_tags=partial(found.tags_of, game),
             )
 
-    def _take_start(self) -> bool:
-        """Whether the tags of the game at `text.at` have a start position that can be played; it is kept."""
-        data, at = self._text.data, self._text.at
-        head = data[at : at + 4096].decode(errors="replace")
-        tags = dict(map(read_tag, TAG.finditer(head.partition("\n\n")[0])))
-        if "FEN" not in tags:  # it stands behind an empty line
-            return False
-        key = (tags["FEN"], tags.get("Variant", ""), tags.get("SetUp", ""))
-        if key not in self._starts:
-            try:
-                board = start_of(
-                    {name: value for name, value in zip(("FEN", "Variant", "SetUp"), key, strict=True) if value}
-                )
-                self._starts = {} if len(self._starts) > 1000 else self._starts
-                self._starts[key] = row_from_board(board), board.chess960
-            except (DataError, FenError):
-                return False
-        self._start, self._chess960 = self._starts[key]
-        return True
 
-    def _rare(self) -> Iterator[MainLine]:
-        found = next_game(self._text, main_line=True)
-        if found is not None:
-            raw, game = found
-            yield _line_of(game, raw.result, self._text.dropped + self._text.at)
-
-
-def _line_of(game: ReadGame, result: str, end: int) -> MainLine:
-    """Return a game of the whole grammar as a main line."""
+def _line_of(game: ReadGame) -> MainLine:
+    """Return a game that was played from its tokens as a main line."""
     headers = game.game.headers
     fault = str(game.faults[0]) if game.faults else ""
     board = chess.Board() if game.start_fault else game.game.board()
-    start, moves = board.copy(), list[int]()
-    first = row_from_board(chess.Board())
+    start, moves, first = board.copy(), list[int](), standard_row()
     try:
         first = row_from_board(start)
         moves.extend(codes_of(board, game.game.mainline_moves()))
     except (FenError, MoveError) as error:
         fault = fault or f"{game.line}:1: {error}"
-    elo = (_elo(headers.get("WhiteElo", "")), _elo(headers.get("BlackElo", "")))
-    tag_result = headers.get("Result", "")
     return MainLine(
-        game.line, end, first, np.array(moves, np.uint16), result, tag_result if tag_result in CODED_RESULTS else "",
-        elo, fault, game.is_game, board.chess960, "FEN" in headers,
+        game.line, game.end, first, np.array(moves, np.uint16), game.result, game.tag_result, fault, game.is_game,
+        board.chess960, "FEN" in headers, lambda: headers,
     )  # fmt: skip
-
-
-def _elo(text: str) -> int:
-    return int(text) if 1 <= len(text) <= 4 and text.isascii() and text.isdigit() else -1

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import chess
 
 from engine.board.convert import encode_move
-from engine.board.pgn.tokens import DASH
+from engine.board.epd import DASHES
 from engine.errors import MoveError, message
 
+DASH = f"[{DASHES}]"
 FIGURINES = str.maketrans(
     dict(zip("♔♕♖♗♘♚♛♜♝♞", "KQRBNKQRBN", strict=True)) | {"♙": "", "♟": "", "\ufe0e": "", "\ufe0f": ""}
 )
@@ -76,7 +77,7 @@ def letters_of(name: str, text: str) -> Letters:
     piece = "|".join(names) or "[KQRBN]"
     promoted = "|".join(re.escape(one) for one in names[1:5]) or "[QRBN]"
     pattern = re.compile(
-        rf"(?P<piece>{piece})?(?P<file>[a-h])?(?P<rank>[1-8])?(?:[x:×X]|{DASH})?(?P<to>[a-h][1-8]):?"
+        rf"(?P<piece>{piece})?(?P<file>[a-h])?(?P<rank>[1-8])?(?P<sign>[x:×X]|{DASH})?(?P<to>[a-h][1-8]):?"
         rf"(?:[=/]?(?P<p>\()?(?P<promotion>(?i:{promoted}))(?(p)\)))?{_TAIL}"
     )
     return Letters(name, pieces or dict(zip("KQRBN", _PIECES, strict=False)), pattern)
@@ -172,6 +173,8 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     promotion = _promotion(match["promotion"], letters)
     kind = piece or chess.PAWN
     from_file, from_rank = match["file"], match["rank"]
+    if not (piece or from_file) and (from_rank or match["sign"]):
+        raise NoMoveError(message("does not say which piece goes to {square}", square=match["to"]))
     origins = chess.BB_ALL
     if from_file:
         origins &= chess.BB_FILES[ord(from_file) - ord("a")]
@@ -193,7 +196,10 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     if found:
         squares = " and ".join(chess.square_name(move.from_square) for move in found)
         raise NoMoveError(message("ambiguous: the pieces on {squares} can go there", squares=squares))
-    if promotion is None and any(board.generate_legal_moves(origins, chess.BB_SQUARES[target])):
+    others = [move.promotion for move in board.generate_legal_moves(origins, chess.BB_SQUARES[target])]
+    if promotion and None in others:
+        raise NoMoveError("a promotion of a piece that is not promoted there")
+    if promotion is None and any(others):
         raise NoMoveError("a promotion that does not say to which piece")
     raise NoMoveError(_illegal(board, "illegal move"))
 

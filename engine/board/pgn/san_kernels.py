@@ -24,51 +24,40 @@ from engine.board.layout import (
     WHITE,
 )
 from engine.board.movegen import ALL_SQUARES, en_passant_is_legal, generate
+from engine.board.pgn.letters import BLANK
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 
-# Why a game cannot be read here, as a negative place.
-MORE: Final = 1  # the text ends inside it
-RARE: Final = 2  # only the whole grammar reads it
-
+NO_SAN: Final = -1  # the place behind a word that is no such move
 _PLUS, _DASH, _EQUALS, _BIG_O, _SMALL_X = 43, 45, 61, 79, 120
 
 
 @kernel()
-def is_blank(byte):
-    """Whether a byte separates words."""
-    return byte == 32 or (9 <= byte <= 13) or byte == 95
-
-
-@kernel()
 def read_san_move(data, at, row, legal):
-    """(code, place behind it) of a move in English SAN; of another word, why it cannot be read."""
-    if data[at] == _BIG_O:
+    """Return (code, place behind it, whether it is castling) of a move in English SAN; NO_SAN for another word."""
+    castles = data[at] == _BIG_O
+    if castles:
         move, at = _read_castling(data, at, row, legal)
     else:
         move, at = _read_plain_move(data, at, row)
     if at < 0:
-        return NO_MOVE, at
-    if at < len(data) and (data[at] == _PLUS or data[at] == 35):
+        return NO_MOVE, NO_SAN, False
+    if data[at] == _PLUS or data[at] == 35:
         at += 1
     mark = at
-    while at < len(data) and at < mark + 2 and (data[at] == 33 or data[at] == 63):
+    while at < mark + 2 and (data[at] == 33 or data[at] == 63):
         at += 1
-    if at >= len(data):
-        return NO_MOVE, -MORE
-    if not (is_blank(data[at]) or data[at] == 123 or data[at] == 36):
-        return NO_MOVE, -RARE
-    return move, at
+    if not (BLANK[data[at]] or data[at] == 123 or data[at] == 36 or data[at] == 41):
+        return NO_MOVE, NO_SAN, False
+    return move, at, castles
 
 
 @kernel()
 def _read_castling(data, at, row, legal):
     parts = 1
-    while at + 2 < len(data) and data[at + 1] == _DASH and data[at + 2] == _BIG_O:
+    while parts < 4 and data[at + 1] == _DASH and data[at + 2] == _BIG_O:
         parts += 1
         at += 2
-    if at + 2 >= len(data):
-        return NO_MOVE, -MORE
     rooks = row[CASTLING] & row[WHITE + np.int64(row[SIDE])]
     king = king_square(row, np.int64(row[SIDE]))
     if (parts == 2 or parts == 3) and rooks:
@@ -76,7 +65,7 @@ def _read_castling(data, at, row, legal):
             source, target = np.int64(legal[i]) & 63, np.int64(legal[i]) >> 6
             if source == king and target < 64 and bit(target) & rooks and (target > king) == (parts == 2):
                 return legal[i], at + 1
-    return NO_MOVE, -RARE
+    return NO_MOVE, NO_SAN
 
 
 @kernel()
@@ -85,25 +74,25 @@ def _read_plain_move(data, at, row):
     kind = _piece_of(data[at])
     at += kind != PAWN
     end = at
-    while end < len(data) and (97 <= data[end] <= 104 or 49 <= data[end] <= 56 or data[end] == _SMALL_X):
+    while end < at + 8 and (97 <= data[end] <= 104 or 49 <= data[end] <= 56 or data[end] == _SMALL_X):
         end += 1
-    if end + 1 >= len(data):
-        return NO_MOVE, -MORE
     if end - at < 2 or data[end - 2] < 97 or data[end - 2] == _SMALL_X or data[end - 1] > 56:
-        return NO_MOVE, -RARE
+        return NO_MOVE, NO_SAN
     target = np.int64(data[end - 2]) - 97 + 8 * (np.int64(data[end - 1]) - 49)
     last = end - 2 - (end - at > 2 and data[end - 3] == _SMALL_X)
+    if kind == PAWN and last == at and last < end - 2:  # a capture that does not say by which pawn
+        return NO_MOVE, NO_SAN
     promotion = 0
     if data[end] == _EQUALS:
         promotion = _piece_of(data[end + 1])
         end += 2
         if not (KNIGHT <= promotion <= QUEEN):
-            return NO_MOVE, -RARE
+            return NO_MOVE, NO_SAN
     if (promotion > 0) != (kind == PAWN and bit(target) & (RANK_1 | RANK_8) != ZERO):
-        return NO_MOVE, -RARE
+        return NO_MOVE, NO_SAN
     source = _only_source(row, kind, np.int64(row[SIDE]), target, _named_squares(data, at, last))
     if source < 0:
-        return NO_MOVE, -RARE
+        return NO_MOVE, NO_SAN
     return np.uint16(source | target << 6 | promotion << 12), end
 
 

@@ -2,82 +2,91 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from dataclasses import dataclass
 
 import chess
 import chess.pgn
+import numpy as np
 
-from engine.board.fen import parse_fen
-from engine.board.pgn.move_words import LETTER_SIGNS, Letters, NoMoveError, nags_of, read_word
-from engine.board.pgn.tokens import RESULT_WORDS, RawGame, Token, looks_like_moves
-from engine.errors import DataError, FenError, message
-
-_DIAGRAM = 220
-_EN_PASSANT = re.compile(r"e\.?p\.?")
-_BEFORE_MOVES = ("word", "dots", "comment", "line comment", "escape")  # what may stand behind a number without dots
-_AFTER_MOVES = ("number", "nag", "mark")
-_OTHER_VARIANT_NAMES = dict.fromkeys(("", "std", "regular", "fromposition"), "Standard") | dict.fromkeys(
-    (
-        "960", "chess960", "fischerandom", "fischerrandom", "fischerrandomchess", "chess960fischerrandom", "freestyle",
-        "freestylechess", "frc", "dfrc", "doublefischerrandom", "wildfr",
-    ),
-    "Chess960",
+from engine.board.convert import move_of_code
+from engine.board.pgn.cutter import Start, read_tags, with_known_variant
+from engine.board.pgn.desks import (
+    BEGIN,
+    BROKEN,
+    CASTLE,
+    CLOSE,
+    ESCAPE,
+    HIDES,
+    LINE_COMMENT,
+    NAG,
+    NUMBER,
+    OPEN,
+    PIECE_MOVE,
+    RESULT,
+    TAG_RESULT,
+    TOLD,
+    VALUE_TEXT,
+    WORD,
 )  # fmt: skip
+from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of
+from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
+from engine.errors import message
+
+_REASONS = (
+    "belongs to no token",
+    "a second result, after {result}",
+    "follows the result {result}, but begins no new game",
+    "no variation to close",
+    "this variation is not closed",
+    "an incomplete tag, or a stray bracket",
+    'expected a tag, [Name "value"]',
+    "neither a tag nor a move, so Aino skips this line",
+    "this comment is not closed",
+)
+_PIECE = 1024  # tokens that are lists of Python's numbers at once, which take much more memory than an array
+_NO_SPACES, _LINE_REST = re.compile(rb"\S*"), re.compile(rb"[^\S\n]*(?:\n|\Z)")
+_BRACKET, _MARKS = ord(")"), b"!?"
+_RESULT = re.compile(RESULT_PATTERN)
+_GLUED_RESULT = re.compile(rf"(.*?[^\d/:½](?<!{DASH})\d?)({RESULT_PATTERN})")
+_MAY_BE_MOVE = re.compile(
+    rf"{RESULT_PATTERN}|(?:\d+[.…)]+)?(?:\S{{0,7}}?[a-hA-H][1-8]|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)\S{{0,12}}"
+)
+_EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
+_BEHIND_BARE_NUMBERS = (PIECE_MOVE, CASTLE, WORD, TOLD, LINE_COMMENT, ESCAPE)
 
 
-@dataclass
 class _Line:
-    """A main line or variation: its position, with its own moves on the board's stack.
+    """A main line or variation, at its last move."""
 
-    `over` is set by a fault, `built` is whether the tree has the line, and `hidden` is a comment that may hide moves:
-    a fault if the next number does not fit.
-    """
+    __slots__ = (
+        "bare",
+        "board",
+        "hidden",
+        "hides_end",
+        "is_built",
+        "is_over",
+        "node",
+        "number",
+        "plies",
+        "ply",
+        "starting",
+    )
 
-    board: chess.Board
-    over: bool = False
-    built: bool = True
-    hidden: Token | None = None
-    hides_end: bool = False  # whether the comment is a fault if no number follows
-
-    def before(self) -> chess.Board:
-        """Return the position before the last move."""
-        board = self.board.copy(stack=1)
-        board.pop()
-        return board
-
-
-def with_known_variant(tags: dict[str, str]) -> dict[str, str]:
-    """Return the tags with a name of the variant that python-chess knows, if we know it by another name."""
-    name = re.sub(r"[\W_]", "", tags.get("Variant", "Standard")).lower()
-    return tags | {"Variant": _OTHER_VARIANT_NAMES[name]} if name in _OTHER_VARIANT_NAMES else tags
-
-
-def start_of(tags: dict[str, str]) -> chess.Board:
-    """Return the position from which a game with these tags begins.
-
-    Raises DataError, also for variants but Chess960.
-    """
-    headers = chess.pgn.Headers(with_known_variant(tags))
-    try:
-        variant = headers.variant()
-    except ValueError:
-        variant = None
-    chess960 = headers.is_chess960()
-    if not chess960 and variant is not chess.Board:
-        raise DataError(message("Aino does not play the variant {name}", name=repr(tags["Variant"])))
-    fen = tags.get("FEN", "").strip()
-    if not fen:
-        if tags.get("SetUp", "").strip() == "1":
-            raise DataError("SetUp is 1, but there is no FEN")
-        return chess.Board(chess960=chess960)
-    try:
-        return parse_fen(fen, chess960)
-    except FenError:
-        if chess960:
-            raise
-        return parse_fen(fen, chess960=True)
+    def __init__(self, node: chess.pgn.GameNode, ply: int, board: chess.Board | None, is_built: bool = True) -> None:
+        self.node = node
+        self.ply = ply  # half-moves before the next one, by the board's number
+        self.board = board  # the position; None until it is needed
+        self.plies = 0  # of this line
+        self.is_over = not is_built  # by a fault
+        self.is_built = is_built  # whether the tree has the line
+        self.starting = ""  # comment before the first move of a variation
+        self.number: tuple[int, int, int] | None = None  # attribute and place of the number just read
+        self.hidden: tuple[int, int] | None = (
+            None  # a comment that may hide moves: a fault if the next number does not fit
+        )
+        self.hides_end = False  # whether the comment is a fault if no number follows
 
 
 class TokenPlayer:
@@ -85,183 +94,265 @@ class TokenPlayer:
 
     Attributes:
         game: the tree; lines end at their faults.
-        faults: (place, word, reason) of the faults that need a board to be seen.
-        start_fault: why the game has no start; "" if it has.
-        has_foreign_word: whether a word is no move, as in a game with the letters of another language.
+        faults: (place, word, reason).
+        result: the one behind the moves, "" where there is none.
+        has_foreign_word: whether a word is no move, as in a game with the letters of another language, and all else is
+            in order.
     """
 
-    def __init__(self, raw: RawGame, letters: Letters, main_line: bool = False, whole_only: bool = False) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        columns: list[int],
+        tokens: np.ndarray,
+        start: Start,
+        letters: Letters,
+        main_line: bool = False,
+        whole_only: bool = False,
+    ) -> None:
         self.faults: list[tuple[int, str, str]] = []
-        self.start_fault = ""
         self.has_foreign_word = False
-        self._raw, self._letters, self._main_line, self._whole_only = raw, letters, main_line, whole_only
+        self._data, self._tokens, self._letters = data, tokens, letters
+        self._main_line, self._whole_only, self._start = main_line, whole_only, start.board
+        self.result = CODED_RESULTS[columns[RESULT]]
         self._offset: int | None = None  # how far the text's numbers are ahead of the board's
-        self._build = chess.pgn.GameBuilder[chess.pgn.Game]()
-        self._build.begin_game()
-        self.game = self._build.game
-        self._lines = [_Line(self._start())]
-        if not self.start_fault:
+        self._is_english = letters is ENGLISH
+        self.game = chess.pgn.Game()
+        self._take_tags(columns, start)
+        self._lines = [_Line(self.game, start.board.ply(), None)]
+        if not start.fault:
             self._play()
+        if self.result and self.game.headers.get("Result", "*") == "*":
+            self.game.headers["Result"] = self.result
 
-    def _start(self) -> chess.Board:
-        tags, headers = self._raw.tags, self.game.headers
+    def _take_tags(self, columns: list[int], start: Start) -> None:
+        found = list(read_tags(self._data, self._tokens))
+        tags, headers = {name: value for name, value, _ in found}, self.game.headers
         headers.update(with_known_variant(tags))
-        if self._raw.result:
-            self._build.visit_result(self._raw.result)
-        try:
-            start = start_of(tags)
-        except (DataError, FenError) as error:
-            self.start_fault = str(error)
-            name = next((name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()), "FEN")
-            self.faults.append((self._raw.tag_places.get(name, self._raw.begin), tags.get(name, ""), str(error)))
-            return chess.Board()
-        if tags.get("FEN", "").strip():
-            headers["FEN"] = start.fen()
-            if start.chess960 and not headers.is_chess960():
+        if columns[TAG_RESULT]:
+            headers["Result"] = CODED_RESULTS[columns[TAG_RESULT]]
+        if start.fault:
+            place = next((place for name, _, place in found if name == start.tag), columns[BEGIN])
+            self.faults.append((place, tags.get(start.tag, ""), start.fault))
+        elif tags.get("FEN", "").strip():
+            headers["FEN"] = start.board.fen()
+            if start.board.chess960 and not headers.is_chess960():
                 headers["Variant"] = "Chess960"
         else:
             headers.pop("FEN", None)
-        return start
 
     def _play(self) -> None:
-        places = sorted(place for place, _, _ in self._raw.faults)
-        for index, token in enumerate(self._raw.tokens):
-            while places and places[0] <= token.place:
-                places.pop(0)
-                self._lines[-1].over = True
-            self._take(token, index)
-            if self.faults and self._whole_only:
-                return
-        self._lines[-1].over |= bool(places)
+        for first in range(0, len(self._tokens), _PIECE):
+            for index, token in enumerate(self._tokens[first : first + _PIECE].tolist(), first):
+                self._take(token, index)
+                if self._whole_only and self.faults:
+                    return
         self._end_line(self._lines[-1])
 
-    def _take(self, token: Token, index: int) -> None:
+    def _take(self, token: list[int], index: int) -> None:
+        kind, place, till, attribute = token
         line = self._lines[-1]
-        if token.kind == "open":
-            self._begin_variation(token)
-        elif token.kind == "close":
+        number, line.number = line.number, None
+        if number is not None:
+            self._check_number(line, number, kind, attribute)
+        if kind == OPEN:
+            self._begin_variation(line, place)
+        elif kind == CLOSE:
             self._end_variation()
-        elif not line.over:
-            match token.kind:
-                case "word":
-                    self._word(line, token, index)
-                case "number" | "dots":
-                    self._number(line, token, index)
-                case "nag":
-                    self._marks(line, token, (int(token.text[1:5]),) if len(token.text) < 5 else None)
-                case "mark":
-                    self._marks(line, token, (_DIAGRAM,))
-                case _:
-                    self._comment(line, token)
-
-    def _begin_variation(self, token: Token) -> None:
-        line = self._lines[-1]
-        if not (line.over or line.board.move_stack):
-            self._fault(line, token, "a variation without a move before it")
-        if line.over or self._main_line:
-            self._lines.append(_Line(line.board, over=True, built=False))
+        elif kind == BROKEN:
+            self._take_fault(line, place, till, attribute)
+        elif line.is_over or kind <= VALUE_TEXT:
+            return
+        elif kind == NUMBER:
+            line.number = (attribute, place, till) if attribute >= 8 else None
+            if self._offset is None or line.hidden is not None:
+                self._number(line, attribute)
+        elif kind >= TOLD:
+            self._comment(line, kind, place, till, attribute)
+        elif kind == NAG:
+            if attribute < 0:
+                self._fault(line, place, till, "expected $ and a number from 0 to 255")
+            else:
+                line.node.nags.add(attribute)
+        elif attribute and (self._is_english or self._data[place] > 96 or kind == CASTLE):
+            self._push(line, _move(attribute, kind == CASTLE and not self._start.chess960))
+            if self._data[till - 1] in _MARKS:
+                text = self._text(place, till)
+                line.node.nags.add(SIGNS[text[len(text.rstrip("!?")) :]])
         else:
-            self._build.begin_variation()
-            self._lines.append(_Line(line.before()))
+            self._word(line, place, till, index, number is not None)
+
+    def _push(self, line: _Line, move: chess.Move) -> None:
+        line.node = chess.pgn.ChildNode(line.node, move)
+        if line.starting:
+            line.node.starting_comment, line.starting = line.starting, ""
+        line.ply += 1
+        line.plies += 1
+        if line.board is not None:
+            line.board.push(move)
+
+    def _board(self, line: _Line) -> chess.Board:
+        """Return the position of a line, with the line's own moves on the stack."""
+        if line.board is None:
+            moves, node = list[chess.Move](), line.node
+            while node.parent is not None and node.move is not None:
+                moves.append(node.move)
+                node = node.parent
+            line.board = self._start.copy()
+            for move in reversed(moves):
+                line.board.push(move)
+        return line.board
+
+    # ---- variations ---------------------------------------------------------------------------------------------
+
+    def _begin_variation(self, line: _Line, place: int) -> None:
+        if not (line.is_over or line.plies):
+            self._fault(line, place, place + 1, "a variation without a move before it")
+        if line.is_over or self._main_line or line.node.parent is None:
+            self._lines.append(_Line(line.node, line.ply, None, is_built=False))
+            return
+        board = None if line.board is None else _before(line.board)
+        self._lines.append(_Line(line.node.parent, line.ply - 1, board))
 
     def _end_variation(self) -> None:
-        line = self._lines.pop()
-        self._end_line(line)
-        if line.built:
-            self._build.end_variation()
-            self._build.in_variation, self._build.starting_comment = True, ""
+        self._end_line(self._lines.pop())
 
-    def _word(self, line: _Line, token: Token, index: int) -> None:
-        text = token.text
-        nags = nags_of(text, not line.board.turn) if line.board.move_stack else None
-        if nags is not None and not (text in LETTER_SIGNS and self._is_split_move(line.board, text, index)):
-            if self._raw.tokens[index - 1].kind == "number":
-                self._fault(line, token, "a mark without a move before it")
-            self._marks(line, token, nags)
+    def _end_line(self, line: _Line) -> None:
+        if line.number is not None and not line.is_over:
+            self._check_number(line, line.number, CLOSE, 0)
+        if line.hides_end:
+            self._tell_hidden(line)
+
+    # ---- words --------------------------------------------------------------------------------------------------
+
+    def _word(self, line: _Line, place: int, till: int, index: int, is_numbered: bool) -> None:
+        text, white_moved = self._text(place, till), line.ply % 2 == 1
+        glued = _GLUED_RESULT.fullmatch(text) if _LINE_REST.match(self._data, till) else None
+        if glued is not None:
+            text, self.result = glued[1], self.result or result_of(glued[2])
+        nags = nags_of(text, white_moved) if line.plies else None
+        if nags is not None and not (text in LETTER_SIGNS and self._is_split_move(line, text, index)):
+            if is_numbered:
+                self._fault(line, place, till, "a mark without a move before it")
+            line.node.nags.update(nags)
             return
-        if line.board.move_stack and (text in _CHECKS or self._is_en_passant(line, text)):
+        if line.plies and (text in _CHECKS or self._is_en_passant(line, text)):
             return
         try:
-            words = read_word(line.board, text, self._letters)
+            words = read_word(self._board(line), text, self._letters)
         except NoMoveError as error:
             self.has_foreign_word = True
-            self._fault(line, token, str(error))
+            self._fault(line, place, till, str(error))
             return
         for word in words:
-            self._build.visit_move(line.board, word.move)
-            for nag in word.nags:
-                self._build.visit_nag(nag)
-            line.board.push(word.move)
+            self._push(line, word.move)
+            line.node.nags.update(word.nags)
 
-    def _is_split_move(self, board: chess.Board, letter: str, index: int) -> bool:
+    def _is_split_move(self, line: _Line, letter: str, index: int) -> bool:
         """Whether a letter that may be a mark, and the next word, are a move with a space in it."""
-        following = self._raw.tokens[index + 1 : index + 2]
-        if not following or following[0].kind != "word":
+        for kind, place, till, _ in self._tokens[index + 1 : index + 2].tolist():
+            return kind in (PIECE_MOVE, CASTLE, WORD) and self._is_move(line, letter + self._text(place, till))
+        return False
+
+    def _is_move(self, line: _Line, text: str) -> bool:
+        try:
+            return bool(read_word(self._board(line), text, self._letters))
+        except NoMoveError:
             return False
-        return _is_move(board, letter + following[0].text, self._letters)
 
-    @staticmethod
-    def _is_en_passant(line: _Line, text: str) -> bool:
-        return bool(_EN_PASSANT.fullmatch(text) and line.before().is_en_passant(line.board.peek()))
+    def _is_en_passant(self, line: _Line, text: str) -> bool:
+        board = self._board(line)
+        return bool(_EN_PASSANT.fullmatch(text) and _before(board).is_en_passant(board.peek()))
 
-    def _number(self, line: _Line, token: Token, index: int) -> None:
-        dots = token.text.count(".") + 3 * token.text.count("…")
-        digits = re.match(r"\d*", token.text)
-        assert digits is not None
-        fits = not (dots > 1 and line.board.turn == chess.WHITE)
-        if digits[0]:
-            following = self._raw.tokens[index + 1].kind if index + 1 < len(self._raw.tokens) else "end"
-            is_bare = digits[0] == token.text
-            if len(digits[0]) > 5 or following in _AFTER_MOVES or (is_bare and following not in _BEFORE_MOVES):
-                self._fault(line, token, "a number without a move")
-                return
-            ahead = int(digits[0]) - line.board.fullmove_number
+    # ---- numbers, and the comments that they may show to hide moves -------------------------------------------------
+
+    def _check_number(self, line: _Line, number: tuple[int, int, int], kind: int, attribute: int) -> None:
+        """Find a number behind which no move stands, but a token of this kind."""
+        is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
+        if line.is_over or kind == BROKEN:
+            return
+        if (
+            number[0] >> 3 > 100_000
+            or kind == NAG
+            or (kind == NUMBER and attribute >= 8)
+            or (is_bare and kind not in _BEHIND_BARE_NUMBERS)
+        ):
+            self._fault(line, number[1], number[2], "a number without a move")
+
+    def _number(self, line: _Line, attribute: int) -> None:
+        dots, number, is_black = attribute & 7, attribute >> 3, line.ply % 2
+        fits = not (dots > 1 and not is_black)
+        if number:
+            ahead = number - 2 - line.ply // 2
             self._offset = ahead if self._offset is None else self._offset
-            fits &= ahead == self._offset and not (dots == 1 and line.board.turn == chess.BLACK)
-        if fits and digits[0]:
+            fits &= ahead == self._offset and not (dots == 1 and is_black)
+        if fits and number:
             line.hidden, line.hides_end = None, False
         elif not fits:
             self._tell_hidden(line)
 
-    def _marks(self, line: _Line, token: Token, nags: tuple[int, ...] | None) -> None:
-        if nags is None or max(nags) > 255:
-            self._fault(line, token, "expected $ and a number from 0 to 255")
+    def _comment(self, line: _Line, kind: int, place: int, till: int, attribute: int) -> None:
+        text = self._data[place:till].decode(errors="replace")
+        before = self._data[max(0, place - 5) : place - 1].decode(errors="ignore")[-1:]
+        if kind == LINE_COMMENT and not (before.isspace() or before in ")}]_\ufeff\u200b\x1a"):
+            self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
-        for nag in nags:
-            self._build.visit_nag(nag)
+        words = text.split() if kind == LINE_COMMENT and not attribute else []
+        if line.hidden is None and (
+            attribute == HIDES or (kind == ESCAPE and not attribute) or any(map(_MAY_BE_MOVE.fullmatch, words))
+        ):
+            line.hidden = (place - 1, till)
+            line.hides_end = kind != LINE_COMMENT or self._may_be_moves(line, text)
+        text = text.strip()
+        if text and kind != ESCAPE:
+            if line.plies or line is self._lines[0]:
+                line.node.comment = f"{line.node.comment} {text}" if line.node.comment else text
+            else:
+                line.starting = f"{line.starting} {text}" if line.starting else text
 
-    def _comment(self, line: _Line, token: Token) -> None:
-        if token.hides and line.hidden is None:
-            line.hidden = token
-            line.hides_end = token.kind != "line comment" or self._may_be_moves(line.board, token)
-        if token.text and token.kind != "escape":
-            self._build.visit_comment(token.text)
-
-    def _may_be_moves(self, board: chess.Board, token: Token) -> bool:
+    def _may_be_moves(self, line: _Line, text: str) -> bool:
         """Whether a line's comment may be the end of the game: it begins with a move or ends with the result."""
-        words = re.sub(r"^\d+(?:\s*[.…)]+\s*|\s+)", "", token.text).split()
+        words = re.sub(r"^\d+(?:\s*[.…)]+\s*|\s+)", "", text.strip()).split()
         return (
-            (not self._raw.result and words[-1:] != [] and words[-1] in RESULT_WORDS)
-            or (bool(words) and (words[0] in RESULT_WORDS or _is_move(board, words[0], self._letters)))
-            or (token.is_glued and all(map(looks_like_moves, words[1:])))
+            (not self.result and words[-1:] != [] and _RESULT.fullmatch(words[-1]) is not None)
+            or (bool(words) and (_RESULT.fullmatch(words[0]) is not None or self._is_move(line, words[0])))
+            or (not text[:1].isspace() and all(map(_MAY_BE_MOVE.fullmatch, words[1:])))
         )
 
     def _tell_hidden(self, line: _Line) -> None:
         """Report a comment that may hide moves because the next move number does not fit."""
-        if line.hidden is not None and not line.over:
-            self._fault(line, line.hidden, "this comment seems to hide moves: the next move number does not fit")
+        if line.hidden is not None and not line.is_over:
+            self._fault(line, *line.hidden, "this comment seems to hide moves: the next move number does not fit")
 
-    def _end_line(self, line: _Line) -> None:
-        if line.hides_end:
-            self._tell_hidden(line)
+    # ---- faults -----------------------------------------------------------------------------------------------------
 
-    def _fault(self, line: _Line, token: Token, reason: str) -> None:
-        line.over = True
-        self.faults.append((token.place, token.text, reason))
+    def _take_fault(self, line: _Line, place: int, till: int, attribute: int) -> None:
+        reason = message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4])
+        self._fault(line, place, till, reason)
+
+    def _fault(self, line: _Line, place: int, till: int, reason: str) -> None:
+        line.is_over = True
+        self.faults.append((place, self._text(place, till), reason))
+
+    def _text(self, place: int, till: int) -> str:
+        """Return the text between two places; where they are one, to the next white space."""
+        if till <= place:
+            found = _NO_SPACES.match(self._data, place)
+            till = found.end() if found else place
+        return self._data[place:till].decode(errors="replace")
 
 
-def _is_move(board: chess.Board, text: str, letters: Letters) -> bool:
-    try:
-        return bool(read_word(board, text, letters))
-    except NoMoveError:
-        return False
+@functools.cache
+def _move(code: int, castles: bool) -> chess.Move:
+    """Return the move of a code, of castling the king's way in standard chess."""
+    move = move_of_code(code)
+    if castles:
+        move.to_square += -1 if move.to_square > move.from_square else 2
+    return move
+
+
+def _before(board: chess.Board) -> chess.Board:
+    """Return the position before the last move."""
+    before = board.copy(stack=1)
+    before.pop()
+    return before

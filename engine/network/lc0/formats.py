@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
+from engine.network.families import PlanesConfig
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
 from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, count, find, places_of
 from engine.network.lc0.wire import Message
+from engine.network.model_parts import SQUARES
+from engine.network.outputs import Heads
 from engine.network.planes import PLANES
-from engine.network.tower.model import SQUARES, TowerConfig
-from engine.network.transformer.model import NetworkConfig, TransformerConfig
+from engine.network.tower.model import TowerConfig
+from engine.network.transformer.model import TransformerConfig
 
 # Enumeration values in Lc0's numbering.
 _CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS = 1, 2, 3, 4  # network structures
@@ -38,8 +41,8 @@ _MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}  # lc0 version that first r
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
 
-def network_of(path: str | Path, net: Message) -> NetworkConfig:
-    """Return the sizes and heads of the tower or transformer in a parsed file.
+def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> PlanesConfig:
+    """Return the sizes and heads of the tower or transformer in a parsed file: all heads, or those chosen by name.
 
     A file without a network format has 112 planes and classical heads; so do structures 1 and 2, whatever their other
     fields say. Raises NetFileError, naming the format, for anything that is no such network.
@@ -56,14 +59,14 @@ def network_of(path: str | Path, net: Message) -> NetworkConfig:
     for field, (name, meanings) in (_OF_TOWERS if is_tower else _OF_TRANSFORMERS).items():
         _check(path, form, field, tuple(meanings))
         fields[name] = meanings[form[field]]
-    sizes = _Sizes(path, weights, fields)
+    sizes = _Sizes(path, weights, fields, chosen)
     try:
         return sizes.tower() if is_tower else sizes.transformer()
     except ConfigError as error:
         raise NetFileError(path, "a network of a playable size", str(error)) from error
 
 
-def format_of(config: NetworkConfig) -> Message:
+def format_of(config: PlanesConfig) -> Message:
     """Return the "format" message of a network's file.
 
     Raises ConfigError for an activation that Lc0 lacks, and without blocks: lc0 then skips the first convolution.
@@ -84,7 +87,7 @@ def format_of(config: NetworkConfig) -> Message:
     return {"weights_encoding": LINEAR16, "network_format": network}
 
 
-def min_version_of(config: NetworkConfig) -> Message:
+def min_version_of(config: PlanesConfig) -> Message:
     """Return the oldest lc0 version that can play this network."""
     family = "transformer" if isinstance(config, TransformerConfig) else ""
     needs = {family, config.policy, config.activation, "moves_left" if config.moves_left_channels else ""}
@@ -116,8 +119,8 @@ def _check(path: str | Path, form: Message, field: str, taken: tuple[int, ...]) 
 class _Sizes:
     """Reads the sizes of a network off its file's tensors, by our names of them."""
 
-    def __init__(self, path: str | Path, weights: Message, fields: dict[str, Any]) -> None:
-        self.path, self.weights, self.fields = path, weights, fields
+    def __init__(self, path: str | Path, weights: Message, fields: dict[str, Any], chosen: Heads | None) -> None:
+        self.path, self.weights, self.fields, self._chosen = path, weights, fields, chosen
         self.moves_left = fields.pop("moves_left")
         self.by_name = "policy_heads" in weights, "value_heads" in weights
 
@@ -198,6 +201,8 @@ class _Sizes:
         for number, (field, names) in enumerate((("policy_heads", POLICY_PLACES), ("value_heads", VALUE_PLACES))):
             if field in self.weights:
                 heads[number] = tuple(name for name, place in names.items() if self.weights[field].get(place))
+        if self._chosen and all(name in there for name, there in zip(self._chosen, heads, strict=True)):
+            heads = [(name,) for name in self._chosen]
         if not all(heads):
             raise NetFileError(self.path, "a policy head and a value head that lc0 knows by name", "none")
         value = f"value_{heads[1][0]}"

@@ -10,7 +10,6 @@ import math
 import os
 import zlib
 from dataclasses import dataclass
-from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import open_net
+from engine.network.families import PlanesConfig
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import (
@@ -33,8 +33,8 @@ from engine.network.lc0.schema import (
 )
 from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, parse
-from engine.network.tower.model import NORM_EPSILON
-from engine.network.transformer.model import NetworkConfig
+from engine.network.model_parts import NORM_EPSILON
+from engine.network.outputs import Heads
 
 MAX_BYTES = 1 << 30  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
@@ -44,16 +44,19 @@ LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from ov
 
 
 @dataclass(frozen=True)
-class TowerFile:
+class PlanesFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
-    config: NetworkConfig
+    config: PlanesConfig
     tensors: dict[str, np.ndarray]  # float32 by the names of `tower.model` or `transformer.model`
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
-def load_lc0(path: str | Path) -> TowerFile:
-    """Read a `.pb` or `.pb.gz` file. Raises NetFileError for faults and for formats that are no network of ours."""
+def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
+    """Read a `.pb` or `.pb.gz` file with all its heads, which must have the same sizes, or with those named alone.
+
+    Raises NetFileError for faults and for formats that are no network of ours.
+    """
     path = Path(path)
     try:
         with open_net(path) as file:
@@ -63,12 +66,12 @@ def load_lc0(path: str | Path) -> TowerFile:
     if not data.startswith(NET_START):
         raise NetFileError.foreign(path, repr(NET_START), bytes(data[:64]))
     net = parse(path, memoryview(data), NET)
-    config = network_of(path, net)
+    config = network_of(path, net, heads)
     form = describe(net.get("format", {}).get("network_format", {}))
     card = {"kind": "imported", "source": path.name, "format": form, "training": net.get("training_params", {})}
     if license := net.get("license"):
         card["license"] = license
-    return TowerFile(config, _tensors(path, net["weights"], config), card)
+    return PlanesFile(config, _tensors(path, net["weights"], config), card)
 
 
 # ---- bytes --------------------------------------------------------------------------------------------------------
@@ -84,19 +87,25 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
     if not is_packed:
         return file.read(size)
     limit = min(MAX_BYTES, SLACK + MAX_EXPANSION * size)
-    try:
-        data = GzipFile(fileobj=file).read(limit + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise NetFileError(path, "gzip data", str(error)) from error
-    if len(data) > limit:
-        raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+    packed, data = file.read(size), b""
+    while packed.startswith(GZIP_MAGIC):  # Like lc0, it ignores what follows the last packed part.
+        part = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header and checksum
+        try:
+            data += part.decompress(packed, limit + 1 - len(data))
+        except zlib.error as error:
+            raise NetFileError(path, "gzip data", str(error)) from error
+        if len(data) > limit:
+            raise NetFileError(path, f"at most {limit} bytes when unpacked", "more")
+        if not part.eof:
+            raise NetFileError(path, "gzip data", "its beginning alone")
+        packed = part.unused_data
     return data
 
 
 # ---- tensors ------------------------------------------------------------------------------------------------------
 
 
-def _tensors(path: Path, weights: Message, config: NetworkConfig) -> dict[str, np.ndarray]:
+def _tensors(path: Path, weights: Message, config: PlanesConfig) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {}
     by_name = "policy_heads" in weights, "value_heads" in weights
     try:

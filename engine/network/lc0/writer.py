@@ -22,14 +22,16 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
+from engine.network.families import PlanesConfig, layers_with
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import format_of, min_version_of
-from engine.network.lc0.reader import TowerFile
+from engine.network.lc0.reader import PlanesFile
 from engine.network.lc0.schema import MAGIC, MAX_STEP, NET, TRAINING
 from engine.network.lc0.tensor_map import NORM, ConvTensors, places_of, put, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, encode
-from engine.network.tower.model import NORM_EPSILON, TowerConfig
-from engine.network.transformer.model import NetworkConfig, layers_with, policy_name
+from engine.network.model_parts import NORM_EPSILON
+from engine.network.tower.model import TowerConfig
+from engine.network.transformer.model import policy_name
 from engine.nn.norm_folding import fold_norm
 
 SUFFIXES = (".pb", ".pb.gz")
@@ -38,7 +40,7 @@ Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution
 TINY = 1e-20  # replaces the largest weight of a channel whose weights are all zero
 
 
-def save_lc0(path: Path, tower: TowerFile) -> None:
+def save_lc0(path: Path, tower: PlanesFile) -> None:
     """Write a `.pb` or, packed, a `.pb.gz` file.
 
     Of the card's "training", fields of Lc0's TrainingParams such as training_steps are kept. Raises ConfigError for
@@ -65,7 +67,7 @@ def save_lc0(path: Path, tower: TowerFile) -> None:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
-def _weights(path: Path, given: Mapping[str, np.ndarray], config: NetworkConfig) -> Message:
+def _weights(path: Path, given: Mapping[str, np.ndarray], config: PlanesConfig) -> Message:
     weights: Message = {}
     model = layers_with(with_counter_times(1 / counter_scale(config.input_format), given), config).astype(np.float64)
     tensors = model.named_parameters() | model.named_buffers()

@@ -15,7 +15,7 @@ mover's king stands on files a to d, the board is also mirrored horizontally, so
                  enemy king is outside its square, inside, or beside the square in front of the pawn; whether its own
                  king is within two steps of that square
 
-The phase is 0 with at most 20 men on the board, 1 with more: every feature is one number in endings and another in
+The phase is 0 with at most 20 pieces on the board, 1 with more: every feature is one number in endings and another in
 middlegames. A position costs as much as without phases, because it has as many features.
 """
 
@@ -29,12 +29,12 @@ from engine.board.attacks import BY_ANY, ONE, write_attacks
 from engine.board.layout import BLACK, CASTLING, EN_PASSANT, HALFMOVE, KING, PAWN, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
-from engine.network.rows.men import number_of_men
+from engine.network.rows.piece_count import number_of_pieces
 from engine.tactics.classical import PASSED_MASKS
 from engine.tactics.quiescence import QuiescenceSpace, settled_value
 
 PHASES = 2
-MEN_OF_ENDINGS = 20  # most men in phase 0
+PIECES_OF_ENDINGS = 20  # most pieces in phase 0
 PIECE_NUMBERS = 4 * 64  # features of a piece in one phase
 PIECE_FEATURES = 12 * PHASES * PIECE_NUMBERS
 CASTLING_FEATURE = 0  # the first number of each kind of state, within a phase
@@ -80,7 +80,7 @@ def write_features(row, level, sight):
     flip = view_flip(row)
     write_attacks(row, 0, sight.attacks[0])
     write_attacks(row, 1, sight.attacks[1])
-    phase = phase_of(number_of_men(row))
+    phase = phase_of(number_of_pieces(row))
     step, first = PHASES * PIECE_NUMBERS, phase * PIECE_NUMBERS
     count = write_pieces(row, side, 0, flip, sight.attacks, step, first, sight.features, 0)
     count = write_pieces(row, 1 - side, 6, flip, sight.attacks, step, first, sight.features, count)
@@ -93,9 +93,9 @@ def write_features(row, level, sight):
 
 
 @kernel()
-def phase_of(men):
-    """Phase of a position with this many men."""
-    return np.int64(men > MEN_OF_ENDINGS)
+def phase_of(pieces):
+    """Phase of a position with this many pieces."""
+    return np.int64(pieces > PIECES_OF_ENDINGS)
 
 
 @kernel()

@@ -13,7 +13,7 @@ Phase two runs over columns of the tables and sums up the gradients of rows that
     dW_f += da for every active feature f      dP_row(m) += g_m y, dT_sort(m) += g_m y      dV1_k += dh_k y
 
 P are the policy rows, T the sort rows. V1, V2 and V3 are the versions of the value head's layers that the position's
-number of men chooses.
+number of pieces chooses.
 Each column belongs to one call, which adds positions in order, so the result never depends on the number of threads and
 no thread needs its own table of gradients.
 """
@@ -32,7 +32,7 @@ from engine.network.policy.features import PIECE_FEATURES
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
 from engine.network.policy.parameters import OUTPUTS, SparseConfig
 from engine.network.rows.float_rows import add_4, add_rows, add_weighted_rows, clip, pair_products, score_row
-from engine.network.rows.men import MEN_BUCKETS, bucket_of
+from engine.network.rows.piece_count import PIECE_BUCKETS, bucket_of
 from engine.network.rows.wdl import output_gradient
 
 
@@ -70,7 +70,7 @@ class PositionGradients(NamedTuple):
 
 def new_scratch(config: SparseConfig) -> Scratch:
     """Buffers for one thread."""
-    numbers = np.arange(MEN_BUCKETS * config.hidden, dtype=np.int16).reshape(MEN_BUCKETS, config.hidden)
+    numbers = np.arange(PIECE_BUCKETS * config.hidden, dtype=np.int16).reshape(PIECE_BUCKETS, config.hidden)
     return buffers(Scratch, {"listed": new_sort_rows(), "numbers": numbers}, **config.sizes)
 
 
@@ -146,11 +146,11 @@ def _value_gradient(tables, batch, b, units, scale, value_weight, left_weight, s
 
 @kernel()
 def version_of(features, count):
-    """Return the version of the value head for a position with these features, as `men_bucket` chooses it."""
-    men = np.int64(0)
+    """Return the version of the value head for a position with these features, as `piece_bucket` chooses it."""
+    pieces = np.int64(0)
     for i in range(count):
-        men += np.int64(features[i] < PIECE_FEATURES)
-    return bucket_of(men)
+        pieces += np.int64(features[i] < PIECE_FEATURES)
+    return bucket_of(pieces)
 
 
 @kernel(contract=True)

@@ -19,7 +19,7 @@ from engine.network.policy.features import Sight, balance_level, is_calm, settle
 from engine.network.policy.integers import IntegerTables, quantized
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias, write_view
 from engine.network.policy.parameters import SparseConfig
-from engine.network.rows.men import men_bucket
+from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_short_row
 from engine.network.rows.wdl import softmax_of_3
 from engine.network.value.inference import ValueModel, integer_tables, new_value_model, value_trunk_outputs
@@ -127,7 +127,7 @@ def write_policy(model, leaves, leaf):
 @kernel(contract=True)
 def write_value(model, leaves, leaf):
     """Write wdl and moves left from the heads' inputs."""
-    value_outputs(model, men_bucket(leaves.rows[leaf]))
+    value_outputs(model, piece_bucket(leaves.rows[leaf]))
     write_outputs(model.outputs, leaves, leaf)
 
 

@@ -32,7 +32,7 @@ from engine.network.policy.features import (
 )
 from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables
 from engine.network.rows.flat_tables import fill_tables, new_tables
-from engine.network.rows.men import MEN_BUCKETS
+from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.quantization import INT16_MAX, as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import UNIT
 
@@ -91,10 +91,10 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
         hidden=as_shorts(floats.hidden, hidden_scale),
         hidden_unit=np.array([1 / (hidden_scale * UNIT)], np.float32),
         hidden_bias=floats.hidden_bias.copy(),
-        inner=by_input(floats.inner.reshape(MEN_BUCKETS, config.inner, config.hidden)),
-        inner_bias=by_input(floats.inner_bias.reshape(MEN_BUCKETS, config.inner, 1)),
-        output=by_input(floats.output.reshape(MEN_BUCKETS, OUTPUTS, config.inner)),
-        output_bias=by_input(floats.output_bias.reshape(MEN_BUCKETS, OUTPUTS, 1)),
+        inner=by_input(floats.inner.reshape(PIECE_BUCKETS, config.inner, config.hidden)),
+        inner_bias=by_input(floats.inner_bias.reshape(PIECE_BUCKETS, config.inner, 1)),
+        output=by_input(floats.output.reshape(PIECE_BUCKETS, OUTPUTS, config.inner)),
+        output_bias=by_input(floats.output_bias.reshape(PIECE_BUCKETS, OUTPUTS, 1)),
     )
 
 

@@ -5,7 +5,7 @@ value.{dense1,dense2,output}.{weight,bias}. `value/parameters.py` has those of t
 have besides.
 
 The value head has three layers with a ReLU after the first and the second, in eight versions, of which a position's
-`men_bucket` chooses one.
+`piece_bucket` chooses one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engine.native.lanes import LANES
 from engine.network.policy.features import FEATURES
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.rows.flat_tables import parameter_names
-from engine.network.rows.men import MEN_BUCKETS
+from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.value.parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
@@ -94,7 +94,7 @@ class SparseConfig:
     @property
     def sizes(self) -> dict[str, int]:
         """What the letters in the shapes of arrays stand for."""
-        own = {"W": self.width, "U": self.units, "V": MEN_BUCKETS, "K": self.hidden, "J": self.inner}
+        own = {"W": self.width, "U": self.units, "V": PIECE_BUCKETS, "K": self.hidden, "J": self.inner}
         return {"F": FEATURES, "R": POLICY_ROWS, "T": SORT_ROWS, "S": MOVE_SORTS, **own}
 
 

@@ -1,7 +1,6 @@
-"""The tower family: residual blocks over planes.
+"""The tower: residual blocks over planes.
 
-model        the tower as layers, for training; `attention_policy` is its attention head
-inference    the fused path for playing: `folding` prepares the weights; `fused_steps`, `fused_heads`, `fused_policy`
-             compute the forward pass from `input_layer`, `fused_winograd`, `multiply` and `smooth`
+model        the tower as layers, for training
+inference    the fused path for playing: `folding` lays out the weights, `fused_steps` and `input_layer` compute
 gpu          the layers on a GPU, for playing
 """

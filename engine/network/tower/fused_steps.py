@@ -2,7 +2,7 @@
 
 Between the Winograd products of two layers, each position in turn goes through inverse transform, bias, gate, skip,
 activation and the transform for the next layer, while its board stays in the first-level cache. ReLU is part of these
-steps; mish costs more than they do and is a separate pass over the board. `fused_winograd.py` describes the layout of
+steps; mish costs more than they do and is a separate pass over the board. `fused.convolution` describes the layout of
 boards and products. Arrays are flat float32 unless a shape is given; `start` is the index of a position's first float;
 `smooth` is None for ReLU and True for mish.
 """
@@ -16,11 +16,11 @@ import numpy as np
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, spread, store
-from engine.network.tower.fused_heads import ORIGIN, DenseHead, HeadSpace, OneByOne, answer_values, value_features
-from engine.network.tower.fused_policy import DENSE, LINEAR, ConvHead, PolicySpace, convolution_planes
-from engine.network.tower.fused_winograd import BOARD, INNER, input_transform, multiply_places, output_transform
+from engine.network.fused.convolution import BOARD, INNER, input_transform, multiply_places, output_transform
+from engine.network.fused.heads import ORIGIN, DenseHead, HeadSpace, OneByOne, answer_values, value_features
+from engine.network.fused.policy_heads import DENSE, LINEAR, ConvHead, PolicySpace, convolution_planes
+from engine.network.fused.smooth import MISH, RELU, mish_in_place
 from engine.network.tower.input_layer import InputLayer, convolve_masks
-from engine.network.tower.smooth import MISH, RELU, mish_in_place
 
 PADDED = np.int64(BOARD)  # Squares along a board with its border.
 

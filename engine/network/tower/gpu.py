@@ -17,10 +17,10 @@ import numpy as np
 from engine.backend import Backend, Lane
 from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
+from engine.network.model_parts import SQUARES, loaded
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
-from engine.network.tower.model import SQUARES, TowerConfig
-from engine.network.transformer.model import layers_with
+from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms
@@ -58,7 +58,7 @@ class DeviceTower:
     def __init__(
         self, tensors: Mapping[str, np.ndarray], config: TowerConfig, backend: Backend, dtype: str = "float16"
     ) -> None:
-        folded = fold_norms(layers_with(tensors, config))
+        folded = fold_norms(loaded(lambda rng: build_tower(config, rng), tensors))
         self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
         with np.errstate(over="ignore"):  # The next line refuses the result.
             parameters = {name: array.astype(self.dtype) for name, array in _laid_out(folded, config).items()}

@@ -17,8 +17,8 @@ from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
 from engine.native.memory import aligned_copy
+from engine.network.fused.convolution import BOARD, INNER
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
-from engine.network.tower.fused_winograd import BOARD, INNER
 
 
 class InputLayer(NamedTuple):

@@ -21,77 +21,21 @@ Parameter names (buffers of NORM: running_mean, running_variance; parameters of 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
 from engine.network.input_formats import INPUT_FORMATS
+from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_head, dense_head
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
-from engine.network.tower.attention_policy import AttentionPolicy
 from engine.nn.layers import ACTIVATIONS
 
 HALFMOVE_SCALE = 99.0  # Lc0 divides the raw counter by this; folded into the first convolution's weights.
-SQUARES = 64
-NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
-POLICIES, VALUES = ("convolution", "classical", "attention"), ("wdl", "scalar")
-
-_MAY_BE_ZERO = re.compile(r"blocks|se_ratio|(smolgen|moves_left|embedding|policy_(layers|attention))_?\w*")
-
-
-class NetworkSizes:
-    """What the sizes of towers and transformers share: checks, and the heads."""
-
-    kind: ClassVar[str]
-    largest_size: ClassVar[int]
-    policy_activation: str  # inside the encoder layers of an attention policy
-
-    def check_sizes(self: Any, **known: Collection[Any]) -> None:
-        """Check all numbers, and these fields against their known values. Raises ConfigError."""
-        for name, default in ((field.name, field.default) for field in fields(self)):
-            size, least = getattr(self, name), 0 if _MAY_BE_ZERO.fullmatch(name) else 1
-            if type(default) is int and not (type(size) is int and least <= size <= self.largest_size):
-                raise ConfigError(f"{self.kind}: expected {name} from {least} to {self.largest_size}, found {size!r}")
-        for name, values in known.items():
-            if (value := getattr(self, name)) not in values:
-                raise ConfigError(f"{self.kind}: expected {name} of {', '.join(map(str, values))}, found {value!r}")
-
-    @property
-    def policy_encoder_layer(self: Any) -> dict[str, Any]:
-        """The settings of one of a policy head's encoder layers."""
-        return {
-            "features": self.policy_planes, "heads": self.policy_attention_heads, "inner": self.policy_attention_inner,
-            "hidden": self.policy_attention_hidden, "activation": self.policy_activation, "epsilon": 1e-6,
-        }  # fmt: skip
-
-    def describe_heads(self: Any) -> str:
-        """Describe the value and moves-left heads in words."""
-        more = f" {', '.join(self.value_heads)}" if len(self.value_heads) > 1 else ""
-        left = f"moves left ({self.moves_left_channels} channels, {self.moves_left_hidden} units)"
-        return (
-            f"{self.value} value{more} ({self.value_channels} channels, {self.value_hidden} units); "
-            f"{left if self.moves_left_channels else 'no moves left'}"
-        )
-
-    def answer_heads(self: Any) -> dict[str, tuple[int, int, int, str]]:
-        """Return channels, hidden units, outputs and last activation ("": none) of the value heads and moves left."""
-        answer = (3, "") if self.value == "wdl" else (1, "tanh")
-        heads = {self.value_name(head): (self.value_channels, self.value_hidden, *answer) for head in self.value_heads}
-        left = {"moves_left": (self.moves_left_channels, self.moves_left_hidden, 1, "")}
-        return heads | left if self.moves_left_channels else heads
-
-    @property
-    def value_head(self) -> str:
-        """Name of the first value head: "wdl" or "value"."""
-        return self.value_name("winner")
-
-    def value_name(self: Any, head: str) -> str:
-        """Our name of one of Lc0's value heads, such as wdl or wdl_q."""
-        return ("wdl" if self.value == "wdl" else "value") + ("" if head == "winner" else f"_{head}")
+POLICIES = ("convolution", "classical", "attention")
 
 
 @dataclass(frozen=True)
@@ -169,33 +113,6 @@ def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
     return nn.MultiHead(nn.Sequential(**parts), heads)
 
 
-def dense_head(
-    first: dict[str, nn.Layer], sizes: tuple[int, int, int, str], config: Any, rng: np.random.Generator
-) -> nn.Sequential:
-    """Return a head of two dense layers of these sizes (`answer_heads`) behind the layers `first`."""
-    channels, hidden, outputs, last = sizes
-    return nn.Sequential(
-        **first,
-        flatten=nn.Flatten(),
-        dense1=nn.Dense(channels * SQUARES, hidden, rng),
-        activation=nn.Activation(config.activation),
-        dense2=nn.Dense(hidden, outputs, rng, initialization="glorot"),
-        **({"squash": nn.Activation(last)} if last else {}),
-    )
-
-
-def loaded(model: nn.MultiHead, tensors: Mapping[str, np.ndarray]) -> nn.MultiHead:
-    """Return a model with these parameters and buffers, by name.
-
-    Raises ConfigError when one is missing and ShapeError when one does not fit the model.
-    """
-    wanted = model.named_parameters() | model.named_buffers()
-    if missing := sorted(wanted.keys() - tensors.keys()):
-        raise ConfigError(f"the network has no tensor {missing[0]!r}")
-    model.load_parameters({name: tensors[name] for name in wanted})
-    return model
-
-
 def _block(config: TowerConfig, rng: np.random.Generator) -> nn.Residual:
     filters = config.filters
     body = nn.Sequential(
@@ -224,15 +141,6 @@ def _policy_head(config: TowerConfig, rng: np.random.Generator) -> nn.Sequential
             dense=nn.Dense(planes * SQUARES, POLICY_SIZE, rng, initialization="glorot"),
         )
     return attention_head(nn.Conv2D(filters, planes, 1, rng), "selu", config, rng)
-
-
-def attention_head(embedding: nn.Layer, activation: str, config: Any, rng: np.random.Generator) -> nn.Sequential:
-    """Return an attention policy with its encoder layers, if any, behind an embedding of each square."""
-    encoder = {}
-    if config.policy_layers:
-        encoder["encoder"] = nn.Encoder(config.policy_layers, config.policy_encoder_layer, rng)
-    moves = AttentionPolicy(config.policy_planes, config.policy_depth, rng)
-    return nn.Sequential(embedding=embedding, activation=nn.Activation(activation), **encoder, moves=moves)
 
 
 def _norm(name: str, channels: int, activation: str) -> dict[str, nn.Layer]:

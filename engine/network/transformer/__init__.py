@@ -1,6 +1,5 @@
-"""The transformer family: attention between the 64 squares of a board, as in Lc0's networks since 2023.
+"""The transformer: attention between the 64 squares of a board, as in Lc0's networks since 2023.
 
 model        the network as layers, for training
-inference    the fused path for playing: `fused_weights` prepares the weights, `encoder_steps` and
-             `embedding_steps` compute
+inference    the fused path for playing: `fused_weights` lays out the weights, `embedding_steps` computes
 """

@@ -10,11 +10,11 @@ from engine.board.attacks import ONE, ZERO
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, store
+from engine.network.fused.encoder_steps import SQUARES, norm_row
+from engine.network.fused.heads import ORIGIN
+from engine.network.fused.multiply import Rows, multiply
+from engine.network.fused.smooth import activate
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
-from engine.network.tower.fused_heads import ORIGIN
-from engine.network.tower.multiply import Rows, multiply
-from engine.network.tower.smooth import activate
-from engine.network.transformer.encoder_steps import SQUARES, norm_row
 
 
 class BoardWeights(NamedTuple):

@@ -1,32 +1,34 @@
-"""Fused inference of transformers, chunk by chunk, with the promises of `tower.inference`: a position's output is the
+"""Fused inference of transformers, chunk by chunk, with the promises of `fused.inference`: a position's output is the
 same, bit for bit, whatever shares its batch and whichever thread evaluates it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.memory import buffers
-from engine.network.tower.folding import folded_tensors
-from engine.network.tower.fused_heads import ORIGIN, HeadSpace, answer_values, head_space, keep_features
-from engine.network.tower.fused_policy import PolicySpace
-from engine.network.tower.inference import Fused
-from engine.network.tower.multiply import Rows, dense_rows, multiply
-from engine.network.tower.smooth import activate
-from engine.network.transformer.embedding_steps import embed
-from engine.network.transformer.encoder_steps import (
+from engine.network.fused.encoder_steps import (
     SQUARES,
     EncoderSpace,
     encode_rows,
     feed_forward,
     new_encoder_space,
 )
+from engine.network.fused.heads import ORIGIN, HeadSpace, answer_values, head_space, keep_features
+from engine.network.fused.inference import Fused
+from engine.network.fused.multiply import Rows, dense_rows, multiply
+from engine.network.fused.policy_heads import PolicySpace
+from engine.network.fused.smooth import activate
+from engine.network.fused.tensor_layout import folded_tensors
+from engine.network.model_parts import loaded
+from engine.network.transformer.embedding_steps import embed
 from engine.network.transformer.fused_weights import fold_transformer
-from engine.network.transformer.model import TransformerConfig
+from engine.network.transformer.model import Transformer, TransformerConfig
 
 GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
 
@@ -59,7 +61,9 @@ class FusedTransformer(Fused):
         value_head: str = "winner",
     ) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
-            self.weights = fold_transformer(folded_tensors(tensors, config), config, policy_head, value_head)
+            model = loaded(lambda rng: Transformer(rng, **asdict(config)), tensors)
+            folded = folded_tensors(model, config.activation)
+            self.weights = fold_transformer(folded, config, policy_head, value_head)
         super().__init__(config, self.weights)
         self.policy, self.encoders = self.weights.policy, self.weights.policy_encoders
 

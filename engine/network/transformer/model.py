@@ -17,7 +17,6 @@ Parameter names (NORM: gamma, beta; DENSE: weight, bias):
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Self
@@ -29,20 +28,9 @@ from engine import nn
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.network.input_formats import INPUT_FORMATS
+from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_head, dense_head
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
-from engine.network.tower.model import (
-    SQUARES,
-    VALUES,
-    NetworkSizes,
-    TowerConfig,
-    attention_head,
-    build_tower,
-    dense_head,
-    loaded,
-    tower_config_of,
-)
-from engine.nn.dit import BlankGenerator
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_gradient, check_input, prefixed, register
 
 PIECE_PLANES = 12
@@ -244,30 +232,6 @@ class Transformer(nn.MultiHead):
         sizes = asdict(self.sizes_of)
         heads = {name: list(sizes[name]) for name in ("policy_heads", "value_heads")}  # as JSON has them
         return {"layer": self.kind, **sizes, **heads}
-
-
-NetworkConfig = TowerConfig | TransformerConfig
-
-
-def layers_with(tensors: Mapping[str, np.ndarray], config: NetworkConfig) -> nn.MultiHead:
-    """Return the layers of a network of either family with these tensors; errors as of `loaded`."""
-    blank: Any = BlankGenerator(1 << 40)  # draws would be overwritten
-    return loaded(build_network(config, blank), tensors)
-
-
-def build_network(config: NetworkConfig, rng: np.random.Generator) -> nn.MultiHead:
-    """Return a network of either family with random weights, float32."""
-    return build_tower(config, rng) if isinstance(config, TowerConfig) else Transformer(rng, **asdict(config))
-
-
-def config_of(model_config: Any) -> NetworkConfig:
-    """Return the sizes of a network of either family, from its layer configuration. Raises ConfigError for others."""
-    if not isinstance(model_config, Mapping) or model_config.get("layer") != Transformer.kind:
-        return tower_config_of(model_config)
-    try:
-        return TransformerConfig(**{name: value for name, value in model_config.items() if name != "layer"})
-    except TypeError as error:
-        raise ConfigError(f"not the configuration of a transformer: {error}") from error
 
 
 def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential:

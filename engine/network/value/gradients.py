@@ -6,14 +6,14 @@ s = sum(t) and e the error of moves left, every gradient times 1 / B:
     outputs   dy_j = w (s p_j - t_j), dy_3 = w' clip(e)          dg = sum_j dy_j V_j  where 0 < g < 1
               with siblings: dy_0 + 2 v c, dy_2 - 2 v c
     dense1    [dq, dr] = sum_o dg_o U_o                          dh = dq where 0 < h < 1, plus 2 h dr where |h| < 1
-    units     du = sum_k dh_k H_k                                da as in `gradients.py`, for each view
+    units     du = sum_k dh_k H_k                                da as in `policy/gradients.py`, for each view
 
 Siblings, the positions after the moves of one, should differ as their targets do. With the log odds d = y_0 - y_2 and
 their targets r = log(t_0 / t_2), m and n their means over the siblings near the best, the loss of one of these has
 besides v c^2, c = (d - m) - (r - n). As the c of a group add up to 0, the means' own gradients cancel: what remains is
 2 v c for d. What all siblings share costs nothing here; it cancels in a search as well.
 
-Three phases: forward through the accumulators and dense1, slab by slab (`value_slabs.py`); the other layers, position
+Three phases: forward through the accumulators and dense1, slab by slab; the other layers, position
 by position; back through dense1 and the accumulators, slab by slab. Slabs are the outer loop because the rows of
 a position are scattered: within a slab they come from the core's cache, in whole tables from main memory. What lies
 between dense1 and the accumulators is therefore computed twice and never stored.
@@ -35,7 +35,7 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat, spread, store, where_positive
 from engine.native.memory import buffers
 from engine.network.rows.float_rows import add_4, clip, store_4
-from engine.network.rows.men import MEN_BUCKETS
+from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.wdl import output_gradient
 from engine.network.value.features import MAX_VIEW
 from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, VALUE_OUTPUTS, ValueConfig, ValueTables
@@ -105,8 +105,8 @@ def new_value_gradients(config: ValueConfig, size: int) -> ValueGradients:
 
 def transpose_dense1(tables: ValueTables, out: ValueGradients) -> None:
     """Fill `out.transposed`."""
-    slabs = out.transposed.reshape(-1, MEN_BUCKETS, SLAB, HIDDEN_1)
-    slabs[...] = tables.dense1.reshape(-1, MEN_BUCKETS, HIDDEN_1, SLAB).swapaxes(2, 3)
+    slabs = out.transposed.reshape(-1, PIECE_BUCKETS, SLAB, HIDDEN_1)
+    slabs[...] = tables.dense1.reshape(-1, PIECE_BUCKETS, HIDDEN_1, SLAB).swapaxes(2, 3)
 
 
 @kernel(contract=True)
@@ -126,7 +126,7 @@ def sum_slab(tables, batch, count, slab, scratch, out):
         store(scratch.units, HALF_SLAB - white, clip(b0) * clip(b2))
         store(scratch.units, HALF_SLAB - white + LANES, clip(b1) * clip(b3))
         h0 = h1 = h2 = h3 = zero
-        at = (slab * MEN_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1
+        at = (slab * PIECE_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1
         for i in range(LANES):
             h0 = h0 + spread(scratch.units, i) * load(out.transposed, at + i * HIDDEN_1)
             h1 = h1 + spread(scratch.units, i + 16) * load(out.transposed, at + (i + 16) * HIDDEN_1)
@@ -260,7 +260,7 @@ def _hidden_gradient(tables, version, out, b):
 @kernel(contract=True)
 def slab_gradients(tables, batch, count, slab, gradients, slopes):
     """Write a slab of the gradients of dense1, of the rows and of their bias, from batch[:count]."""
-    rows, layer = len(tables.weight) // len(tables.bias) * SLAB, MEN_BUCKETS * HIDDEN_1 * SLAB
+    rows, layer = len(tables.weight) // len(tables.bias) * SLAB, PIECE_BUCKETS * HIDDEN_1 * SLAB
     slopes.weight[slab * rows : (slab + 1) * rows] = 0
     slopes.dense1[slab * layer : (slab + 1) * layer] = 0
     column, half, size = slab * HALF_SLAB, len(tables.bias) // 2, len(gradients.hidden)

@@ -34,7 +34,7 @@ from engine.native.lanes import LANES, load, minimum, splat, spread, store
 from engine.native.memory import aligned_zeros, buffers
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.float_rows import clip
-from engine.network.rows.men import MEN_BUCKETS, men_bucket
+from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
 from engine.network.rows.quantization import as_shorts, by_input, sum_scale
 from engine.network.rows.short_rows import BLOCK
 from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
@@ -95,9 +95,11 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     _, floats = new_tables(config)
     fill_tables(floats, config, tensors)
     scale = sum_scale(largest_accumulator(floats, config), MAX_VIEW + 1, COARSEST_VALUE_SCALE)
-    layers = [array.reshape(MEN_BUCKETS, -1, inputs) for array, inputs in
+    layers = [array.reshape(PIECE_BUCKETS, -1, inputs) for array, inputs in
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
-    biases = [array.reshape(MEN_BUCKETS, -1) for array in (floats.dense1_bias, floats.dense2_bias, floats.output_bias)]
+    biases = [
+        array.reshape(PIECE_BUCKETS, -1) for array in (floats.dense1_bias, floats.dense2_bias, floats.output_bias)
+    ]
     largest = np.max(
         [
             (np.abs(layer).sum(axis=2, dtype=np.float64) + np.abs(bias)).max()
@@ -146,7 +148,7 @@ def value_trunk_outputs(model, row):
     side, half = np.int64(row[SIDE]), len(model.units) // 2
     multiply_clipped(model, follow_view(model, row, side), np.int64(0))
     multiply_clipped(model, follow_view(model, row, 1 - side), half)
-    small_layers(model, men_bucket(row))
+    small_layers(model, piece_bucket(row))
 
 
 @kernel()

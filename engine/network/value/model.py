@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from engine.network.rows.flat_tables import parameter_shapes
-from engine.network.rows.men import MEN_BUCKETS
+from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
 from engine.network.value.parameters import (
     HIDDEN_1,
@@ -58,4 +58,4 @@ class ValueNetwork(Layer):
 
 def described(inputs: int, outputs: int) -> dict[str, Any]:
     """Return a small layer in several versions, as files describe it."""
-    return {"layer": "chosen_dense", "inputs": inputs, "outputs": outputs, "versions": MEN_BUCKETS}
+    return {"layer": "chosen_dense", "inputs": inputs, "outputs": outputs, "versions": PIECE_BUCKETS}

@@ -8,7 +8,7 @@ Parameter names: value_trunk.rows.{weight,bias}, value_trunk.{dense1,dense2,outp
     g [32]                          dense2, then min(max(g, 0), 1)
     outputs [4]                     logits of win, draw and loss for the side to move; plies to the end, in hundreds
 
-`men_bucket` of the position chooses among eight versions of dense1, dense2 and output.
+`piece_bucket` of the position chooses among eight versions of dense1, dense2 and output.
 """
 
 from __future__ import annotations

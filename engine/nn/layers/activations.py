@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.advice import unknown_activation
 from engine.nn.layer import Array, Backward, Layer, check_input, register
 
 Slope = Callable[[Array], Array]  # dy -> dx
@@ -140,8 +139,7 @@ ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
 def activation_function(name: str) -> Callable[[Array], tuple[Array, Slope]]:
     """Look up an activation function by name: x -> (y, dy -> dx). Raises ConfigError for an unknown name."""
     if name not in ACTIVATIONS:
-        advice = unknown_activation(name, ACTIVATIONS)
-        raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}{advice}")
+        raise ConfigError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
 
 

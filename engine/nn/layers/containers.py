@@ -13,14 +13,6 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, lay
 from engine.nn.operations import operations_for
 
 
-class _ByName(dict[str, Layer]):
-    """Layers by name."""
-
-    def __missing__(self, name: object) -> Layer:
-        advice = f"; model[{name}] counts them" if isinstance(name, int) else ""
-        raise ConfigError(f"no layer {name!r} among {', '.join(self)}{advice}")
-
-
 @register("sequential")
 class Sequential(Layer):
     """A chain of layers: y = f_n(...f_1(x)).
@@ -41,7 +33,7 @@ class Sequential(Layer):
         by_position = _numbered(unnamed)
         if twice := by_position.keys() & named.keys():
             raise ConfigError(f"Sequential: {sorted(twice)} also are names of layers given by position")
-        self.layers = _ByName(checked_parts(by_position | named))
+        self.layers = checked_parts(by_position | named)
 
     def __getitem__(self, place: int | str) -> Layer:
         """Return the layer of this name, or at this place, counted from 0, or from the end as -1, -2, ..."""
@@ -73,7 +65,7 @@ class Sequential(Layer):
         return cls(**{name: layer_from_config(part, rng) for name, part in config["layers"].items()})
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.layers = _ByName(children)
+        self.layers = children
 
 
 @register("multi_head")
@@ -150,13 +142,5 @@ def check_distinct(parts: Mapping[str, Layer]) -> None:
 
 
 def _check_layer(layer: object) -> None:
-    if isinstance(layer, Layer):
-        return
-    if isinstance(layer, list | tuple):
-        raise ConfigError(f"a part must be a layer, not a {type(layer).__name__}: give layers one by one, as *layers")
-    advice = ""
-    if isinstance(layer, type) and issubclass(layer, Layer):
-        advice = f": build it, {layer.__name__}(...)"
-    elif isinstance(layer, str) or callable(layer):
-        advice = ': an activation is a layer, too, such as Activation("relu")'
-    raise ConfigError(f"a part must be a layer, not {layer!r:.60}{advice}")
+    if not isinstance(layer, Layer):
+        raise ConfigError(f'a part must be a layer, such as Activation("relu"), not {layer!r:.60}')

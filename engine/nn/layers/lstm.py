@@ -33,15 +33,15 @@ class LSTM(Recurrent):
         size, memory_before = self.hidden, state[1]
         gates, gates_slope = sigmoid(a[:, : 3 * size] + c[:, : 3 * size])
         write, forget, show = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
-        news, news_slope = tanh(a[:, 3 * size :] + c[:, 3 * size :])
-        memory = forget * memory_before + write * news
+        candidate, candidate_slope = tanh(a[:, 3 * size :] + c[:, 3 * size :])
+        memory = forget * memory_before + write * candidate
         shown, shown_slope = tanh(memory)
 
         def backward(dstate: State) -> tuple[Array, Array, State]:
             dh, xp = dstate[0], backend_of(dstate[0]).xp
             dmemory = dstate[1] + shown_slope(dh * show)
-            dgates = gates_slope(xp.concatenate([dmemory * news, dmemory * memory_before, dh * shown], axis=1))
-            da = xp.concatenate([dgates, news_slope(dmemory * write)], axis=1)
+            dgates = gates_slope(xp.concatenate([dmemory * candidate, dmemory * memory_before, dh * shown], axis=1))
+            da = xp.concatenate([dgates, candidate_slope(dmemory * write)], axis=1)
             return da, da, (xp.zeros_like(dh), dmemory * forget)
 
         return (show * shown, memory), backward

@@ -73,7 +73,7 @@ def output_1d(m0, m1, m2, m3, m4, m5):
 
 @kernel(contract=True)
 def _output_adjoint_1d(y0, y1, y2, y3):
-    """Return a y."""
+    """Return A y."""
     two, four, eight = splat(2.0), splat(4.0), splat(8.0)
     a = y0 + y2
     b = y1 + y3

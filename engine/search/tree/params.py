@@ -123,6 +123,7 @@ DOUBT_FLOOR: Final = 0.25  # Least multiple. Set by hand.
 DOUBT_CEILING: Final = 2.5  # Most multiple while the most visited move has the best value. Set by hand.
 CLOCK_SHARE: Final = 0.4  # Largest share of the clock for one move. Set by hand.
 LAST_MOVE_SHARE: Final = 0.9  # The same for the last move before the next time control. Set by hand.
+LATE_MS: Final = 150.0  # How late a busy machine may be with a move. Set by hand.
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
 CHECK_INTERVAL_MS: Final = 4.0  # Milliseconds between two looks at whether the move can still change. Set by hand.
 CHECK_SHARE: Final = 0.05  # And this share of the time so far: each look costs a tenth of a millisecond. Set by hand.

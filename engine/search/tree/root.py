@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from engine.board.attacks import in_check
+from engine.board.attacks import bit, in_check
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS
-from engine.board.makemove import make
+from engine.board.layout import CASTLING_FLAG, HALFMOVE, KEY, NO_MOVE, ROW_WORDS, SIDE, WHITE
+from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from engine.search.tree import arrays
@@ -119,7 +119,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
     nodes = tree.nodes.take(children)  # NO_NODE reads any node, which the next line replaces.
     nodes[children == arrays.NO_NODE] = FRESH_NODE
     # Other threads may go on: a distance to mate is there once the bounds are, so it is read after them (`proofs`).
-    mate_plies = np.where(children == arrays.NO_NODE, 0, tree.mate_plies.take(children)).astype(np.int32)
+    mate_plies = np.where(children == arrays.NO_NODE, 0, tree.nodes["mate_plies"].take(children)).astype(np.int32)
     visits = nodes["visits"]
     visited, counted = visits > 0, np.maximum(visits, 1)
     return Root(
@@ -156,24 +156,48 @@ def read_position(tree: Tree, own_value: float) -> RootPosition:
 # ---- lines -----------------------------------------------------------------------------------------------------------
 
 
-def mating_line(tree: Tree, root: Root, index: int, space: MateSpace) -> list[tuple[np.ndarray, int]]:
-    """Return the line from a root move to its mate, if one is certain: (position row before the move, move code) pairs.
+def root_lines(
+    tree: Tree, root: Root, indices: list[int], space: MateSpace
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the lines that begin with some root moves: codes with CASTLING_FLAG, uint16 [n, MAX_DEPTH]; lengths, int64
+    [n]; and whether a line ends in a mate that is certain, bool [n].
 
-    The winner takes the shortest way, the loser the longest. Empty where no mate is certain, and where a part of the
-    tree that proved it is forgotten and the rules alone do not find it again.
+    To a mate the winner takes the shortest way, the loser the longest. None is certain where a part of the tree that
+    proved it is forgotten and the rules alone do not find it again. A principal variation goes on with the shortest
+    proven win, else the most visited move, else the longest loss, and ends where moves of transpositions lead back to a
+    position.
     """
-    proven, known = int(root.proven[index]), int(root.mate_plies[index]) != arrays.UNKNOWN_DISTANCE
-    is_forced = (
-        proven == arrays.DRAW and index == root.forced_index()
-    )  # By the rules; the tree need not have proven it.
-    rows, moves = np.empty((arrays.MAX_DEPTH + 1, ROW_WORDS), np.uint64), np.empty(arrays.MAX_DEPTH, np.uint16)
-    rows[0], moves[0] = root.row, root.moves[index]
-    node = int(root.children[index]) if proven != arrays.DRAW and known else arrays.NO_NODE
-    wins, most = proven == arrays.WIN or is_forced, max(1, root.params.mate_moves)
-    length = follow_mate(tree, np.int64(node), wins, np.int64(most), space, rows, moves)
-    if (node == arrays.NO_NODE and not is_forced) or (rows[1:length, HALFMOVE] >= FIFTY_MOVE_PLIES).any():
-        return []
-    return list(zip(rows, moves[:length].tolist(), strict=False))
+    forced, children, proven = root.forced_index(), root.children[indices], root.proven[indices]
+    is_proven = (proven != arrays.DRAW) & (root.mate_plies[indices] != arrays.UNKNOWN_DISTANCE)
+    is_forced = (proven == arrays.DRAW) & (np.array(indices) == (-1 if forced is None else forced))  # By the rules.
+    lines, lengths = np.empty((len(indices), arrays.MAX_DEPTH), np.uint16), np.empty(len(indices), np.int64)
+    mates, most = is_proven | is_forced, max(1, root.params.mate_moves)
+    nodes, wins = np.where(is_proven, children, arrays.NO_NODE), (proven == arrays.WIN) | is_forced
+    rows, line = np.empty((arrays.MAX_DEPTH + 1, ROW_WORDS), np.uint64), root.moves[indices]
+    write_lines(tree, root.row, line, children, nodes, wins, np.int64(most), space, rows, lines, lengths, mates)
+    return lines, lengths, mates
+
+
+@kernel()
+def write_lines(tree, row, moves, children, nodes, wins, most, space, rows, lines, lengths, mates):
+    """Write the lines of `root_lines`. `nodes`: where the tree may prove a mate. `mates` comes in as may be."""
+    for i in range(len(moves)):
+        line, length = lines[i], np.int64(0)
+        copy_row(row, rows[0])
+        line[0] = moves[i]
+        if mates[i]:
+            length = follow_mate(tree, np.int64(nodes[i]), wins[i], most, space, rows, line)
+            for ply in range(1, length):
+                if rows[ply, HALFMOVE] >= FIFTY_MOVE_PLIES:
+                    length = np.int64(0)
+                    break
+        mates[i] = length > 0
+        if length == 0:
+            length = follow_best(tree, np.int64(children[i]), rows, line[:MOST_SHOWN])
+        lengths[i] = length
+        for ply in range(length):
+            if bit(np.int64(line[ply]) >> 6 & 63) & rows[ply, WHITE + np.int64(rows[ply, SIDE])]:
+                line[ply] |= np.uint16(CASTLING_FLAG)
 
 
 @kernel()
@@ -222,18 +246,6 @@ def longest_defence(row, replies, most, space, after):
         if left > longest:
             best, longest = np.int64(replies[i]), np.int64(left)
     return best
-
-
-def principal_variation(tree: Tree, root: Root, index: int) -> list[tuple[np.ndarray, int]]:
-    """Return the line that starts with a root move: (position row before the move, move code) pairs.
-
-    It goes on with the shortest proven win, else the most visited move, else the longest loss, and ends where moves of
-    transpositions lead back to a position.
-    """
-    rows, moves = np.empty((MOST_SHOWN + 1, ROW_WORDS), np.uint64), np.empty(MOST_SHOWN, np.uint16)
-    rows[0], moves[0] = root.row, root.moves[index]
-    length = follow_best(tree, np.int64(root.children[index]), rows, moves)
-    return list(zip(rows, moves[:length].tolist(), strict=False))
 
 
 @kernel()

@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -47,9 +46,7 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (["report", "{}/nowhere"], "nowhere: no such folder"),
     ],
 )
-def test_a_slip_was_refused_without_what_to_write(
-    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_slip_was_refused_without_what_to_write(words, says, tmp_path, capsys):
     for name in ("notes.txt", "maia.pb.gz"):
         (tmp_path / name).write_bytes(b"\x1f\x8b")
     with contextlib.suppress(SystemExit):  # argparse ends by itself

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import DataError
 from selfplay.commands.openings import Judgements
-from selfplay.data.drawn_positions import DRAWN_CP, PIECES, WON_CP, draw_endings, is_ending
+from selfplay.data.sampled_positions import DRAWN_CP, PIECES, WON_CP, is_ending, sample_endings
 from selfplay.interrupt import StopFlag
 from selfplay.matches.opening_book import load_book
 
@@ -49,23 +49,23 @@ def test_the_judge_decides_what_the_labels_propose(tmp_path: Path) -> None:
         asked.append(fen)
         return [("e2e3", 500 if fen == FEWER else 100)]
 
-    drawn = draw_endings([path], "won", 1, 1, judge)
+    drawn = sample_endings([path], "won", 1, 1, judge)
     assert next(drawn) == (chess.Board(FEWER), 500)
     with pytest.raises(DataError, match="only 1 won endings found, expected 2"):
-        list(draw_endings([path], "won", 2, 1, judge))
+        list(sample_endings([path], "won", 2, 1, judge))
     assert set(asked) == {FEWER, MORE}
 
 
 def test_every_number_of_pieces_has_its_turn(tmp_path: Path) -> None:
     lines = [f"8/8/4k3/8/8/{square}/3PP3/4K3 w - - 0 1|1-0|e1d1:e1d1=300" for square in ("P7", "1P6", "2P5", "5P2")]
     path = teacher_file(tmp_path, *lines, f"{MORE}|1-0|e2e4:e2e4=250")
-    drawn = list(draw_endings([path], "won", 2, 1, lambda fen: [("e2e4", 300)]))
+    drawn = list(sample_endings([path], "won", 2, 1, lambda fen: [("e2e4", 300)]))
     assert [len(board.piece_map()) for board, _ in drawn] == [5, 8]
 
 
 def test_labels_that_are_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"part\.txt:1: not a teacher label line"):
-        list(draw_endings([teacher_file(tmp_path, "nonsense")], "won", 1, 1, lambda fen: []))
+        list(sample_endings([teacher_file(tmp_path, "nonsense")], "won", 1, 1, lambda fen: []))
 
 
 @pytest.mark.parametrize(("kind", "count"), [("won", 400), ("held", 168)])

@@ -2,24 +2,16 @@
 
 import bz2
 import gzip
-import json
 import lzma
-from collections.abc import Callable
 from pathlib import Path
 
 import chess
 import numpy as np
 import pytest
 
-from benchmarks.convert_games import converted
 from engine.errors import ConfigError, DataError
-from selfplay.commands.pretrain import FORMER
 from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, POSITIONS, TRAINED_ON, data_files
-from selfplay.data.pgn import read_pgn
-from selfplay.data.teacher import read_teacher
 from selfplay.data.v6 import V6_RECORD, VERSION
-from selfplay.main import main
-from selfplay.records.collect import collect
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.teachers.nets import material_labels
 
@@ -73,8 +65,6 @@ NO_DATA = [
     ("ccrl.pgn.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
     ("chunks.tar.gz", gzip.compress(tar()), "a tar archive; unpack"),
     ("torn.pgn.gz", gzip.compress(GAMES.encode())[:20], "torn.pgn.gz: cannot be read"),
-    ("engine.jsonl", b'{"result": "1-0", "uci": "e2e4", "ev": [0]}\n', "python -m benchmarks.convert_games"),
-    ("human.tsv", b"welo\tresult\tuci\n", "python -m benchmarks.convert_games"),
 ]
 
 
@@ -224,72 +214,8 @@ def test_sources_that_contradict_are_told(parts, monkeypatch, sources, told):
 # ---- the command ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flag", [f"--{flag}" for flag in FORMER])
-def test_a_former_flag_says_what_to_write(flag: str, aino_train: Callable[..., str]) -> None:
-    told = aino_train("pretrain", flag, "x", "y", status=1)
-    assert told.startswith(f"aino-train pretrain: {flag} is gone: write ")
-    assert "--data" in told
-    assert told.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("command", "flag", "advice"),
-    [
-        ("teach", "--pgn", "write --data"), ("teach", "--net", "write --teacher"), ("label", "--epd", "write --data"),
-        ("label", "--tree-nodes", "write --tree-visits"), ("import", "--v6", "write --data"),
-        ("openings", "--teacher", "write --data"),
-    ],
-)  # fmt: skip
-def test_a_former_name_says_the_one_that_all_commands_have(command, flag, advice, aino_train):
-    assert aino_train(command, flag, "x", status=1).startswith(f"aino-train {command}: {flag} is gone: {advice}")
-
-
-def test_a_former_flag_is_nobodys_guess(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["pretrain", "--run", "x", "--out", "y", "--minutes", "1", "--teachers", "x"])
-    assert "unrecognized arguments: --teachers" in (told := capsys.readouterr().err)
-    assert "'--teacher'" not in told
-
-
 def test_only_the_last_of_two_data_flags_counted(parts, tmp_path, aino_train):
     words = ["--net", "16x1", "--batch", 32, "--positions", 32, "--run", tmp_path / "run", "--out", tmp_path / "x.dit"]
     shown = aino_train("pretrain", "--data", parts[0], "--data", parts[1], *words)
     assert "a.txt: text labels, 6 games" in shown
     assert "b.txt: text labels, 3 games" in shown
-
-
-# ---- the two forms of games of earlier versions ---------------------------------------------------------------------
-
-FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
-QUEENS = "qqqqkqqq/pppppppp/8/8/8/8/PPPPPPPP/QQQQKQQQ w - - 0 1"
-BLACK_FIRST = "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
-
-
-def test_engine_games_become_text_labels(tmp_path: Path) -> None:
-    games = [
-        {"result": "1-0", "uci": "e2e4 e7e5 g1f3", "ev": [None, 300, 300.4]},
-        {"result": "1-0", "uci": "e2e4", "ev": [None]},
-        {"result": "1-0", "uci": "e7e5 g1f3", "ev": [300, -32000], "fen": BLACK_FIRST},
-        {"result": "1-0", "uci": "g1h1", "ev": [0], "fen": FRC},
-        {"result": "1-0", "uci": "e2e4", "ev": [0], "fen": QUEENS},
-    ]
-    with lzma.open(tmp_path / "engine.jsonl.xz", "wt") as stream:
-        stream.write("".join(json.dumps(game) + "\n" for game in games))
-    (tmp_path / "engine.txt").write_text("".join(converted(tmp_path / "engine.jsonl.xz")))
-    packed, illegal = collect(read_teacher(tmp_path / "engine.txt"))
-    assert (packed.n_games, illegal) == (3, 0)
-    assert packed.usable.tolist() == [False, True, True, True, True, True]
-    assert packed.target_scores.tolist() == [-300, 300, -300, -32000, 0]
-    assert packed.wdl[1, 2] > 0.9  # Black to move, White ahead
-    assert packed.wdl[2, 0] > 0.9
-
-
-def test_human_games_become_pgn(tmp_path: Path) -> None:
-    path = tmp_path / "human.tsv"
-    castling = "e2e4 e7e5 g1f3 b8c6 f1c4 f8c5 e1g1 g8f6 d2d3 e8g8"
-    path.write_text(f"welo\tbelo\tresult\tuci\n2500\t2400\t1/2-1/2\t{castling}\n2300\t\t1-0\te2e4\n")
-    (tmp_path / "human.pgn").write_text("".join(converted(path)))
-    assert [len(game.moves) for game in read_pgn(tmp_path / "human.pgn")] == [10, 1]
-    (game,) = read_pgn(tmp_path / "human.pgn", least_elo=2400)
-    assert game.moves[6] == chess.E1 | chess.H1 << 6
-    assert game.wdl[0].tolist() == [0, 1, 0]

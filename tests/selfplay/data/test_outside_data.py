@@ -1,4 +1,4 @@
-"""Readers on the real collections, their first games; skipped where the data is not there."""
+"""Readers on the real collection, its first games; skipped where the data is not there."""
 
 from itertools import islice
 from pathlib import Path
@@ -6,20 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.convert_games import converted
-from selfplay.data.drawn_positions import draw_openings
-from selfplay.data.pgn import read_pgn
-from selfplay.data.sampler import PositionSampler, new_training_batch
+from selfplay.data.sampled_positions import sample_openings
 from selfplay.data.teacher import read_teacher
 from selfplay.data.text_files import numbered_lines
+from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.collect import collect
-
-FORMS = {
-    "teacher/part1.txt.xz": (lambda path: (line + "\n" for _, line in numbered_lines(path)), read_teacher),
-    "games/engine.jsonl.xz": (converted, read_teacher),
-    "games/human.tsv.xz": (converted, read_pgn),
-}
 
 
 def existing(path: Path) -> Path:
@@ -28,11 +20,10 @@ def existing(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_first_games_are_legal_and_can_be_sampled(name: str, test_data: Path, tmp_path: Path) -> None:
-    games, read = FORMS[name]
-    (tmp_path / "games").write_text("".join(islice(games(existing(test_data / name)), 100)))
-    positions, illegal = collect(read(tmp_path / "games"))
+def test_first_games_are_legal_and_can_be_sampled(test_data: Path, tmp_path: Path) -> None:
+    lines = numbered_lines(existing(test_data / "teacher" / "part1.txt.xz"))
+    (tmp_path / "games").write_text("".join(f"{line}\n" for _, line in islice(lines, 100)))
+    positions, illegal = collect(read_teacher(tmp_path / "games"))
     assert (positions.n_games, illegal) == (100, 0)
     numbers = np.flatnonzero(positions.usable)[::7]
     batch = new_training_batch(len(numbers))
@@ -44,6 +35,6 @@ def test_first_games_are_legal_and_can_be_sampled(name: str, test_data: Path, tm
 @pytest.mark.slow
 def test_default_openings_are_drawn_from_the_teacher(test_data: Path) -> None:
     parts = [existing(test_data / "teacher" / f"part{number}.txt.xz") for number in (1, 2, 3, 4)]
-    assert [board.epd() for board, _ in draw_openings(parts, 5000, seed=1)] == [
+    assert [board.epd() for board, _ in sample_openings(parts, 5000, seed=1)] == [
         board.epd() for board in load_openings()
     ]

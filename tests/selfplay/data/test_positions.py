@@ -12,13 +12,13 @@ import pytest
 from engine.board.convert import encode_move
 from engine.network.input_formats import FLIP, turned_moves
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data import sampler
 from selfplay.data.cache import load_or_parse
-from selfplay.data.order import GameOrder
-from selfplay.data.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.data.teacher import parse_teacher_line, read_teacher
 from selfplay.data.text_files import Bookmark
+from selfplay.families.planes import planes_sampler as sampler
+from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.records.collect import GameRecord, collect
+from selfplay.records.order import GameOrder
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
 from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_result, wdl_from_score
 from tests.selfplay.conftest import games_of
@@ -179,18 +179,19 @@ def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:
 def test_every_epoch_draws_each_usable_position_once(positions: PositionSet, group: int) -> None:
     usable = np.arange(positions.n_positions) % 7 != 0
     some = replace(positions, usable=usable)
-    order, count = GameOrder(some, 3, group), int(usable.sum()) // group * group  # what makes no group is left out
+    order = GameOrder(some.usable, some.game_first, 3, group)
+    count = int(usable.sum()) // group * group  # what makes no group is left out
     assert len(order) == count
-    drawn = np.concatenate([order.draw(first, 10) for first in range(0, 2 * count + 10, 10)])
+    drawn = np.concatenate([order.sample(first, 10) for first in range(0, 2 * count + 10, 10)])
     assert sorted(drawn[:count]) == sorted(drawn[count : 2 * count])
     assert usable[drawn].all()
     assert len(set(drawn.tolist())) == count
     assert not np.array_equal(drawn[:count], drawn[count : 2 * count])
-    assert np.array_equal(GameOrder(some, 3, group).draw(25, 30), drawn[25:55])
+    assert np.array_equal(GameOrder(some.usable, some.game_first, 3, group).sample(25, 30), drawn[25:55])
 
 
 def test_groups_are_spread_over_a_game_in_its_order(positions: PositionSet) -> None:
-    drawn = GameOrder(positions, 3, group=4).draw(0, positions.n_positions)
+    drawn = GameOrder(positions.usable, positions.game_first, 3, group=4).sample(0, positions.n_positions)
     steps = np.diff(drawn)
     game = np.searchsorted(positions.game_first, drawn, side="right")
     onward = (steps > 0) & (game[1:] == game[:-1])

@@ -13,10 +13,9 @@ import chess.pgn
 import numpy as np
 import pytest
 
-import selfplay.data.cache as cache_module
 import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
-from engine.board.pgn.tokens import LONGEST_COMMENT
+from engine.board.pgn.desks import LONGEST_COMMENT
 from engine.errors import DataError
 from engine.files.note_log import MOST_TOLD
 from engine.files.text import LONGEST_LINE
@@ -131,7 +130,7 @@ def test_packed_files_are_read_and_damage_is_told(tmp_path: Path, suffix: str, o
 def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, monkeypatch):
     """Games with and without tags, a broken one among them; interrupted twice, and each game read once."""
     monkeypatch.setattr(collect_module, "GAMES_PER_CHUNK", 3)
-    monkeypatch.setattr(cache_module, "GAMES_PER_LOOK", 1)
+    monkeypatch.setattr(collect_module, "GAMES_PER_LOOK", 1)
     texts = [pgn(f"1. {san} e5", Result="1-0") for san in ("e4", "d4", "c4", "b4", "a4", "f4", "g4", "h4")]
     path = tmp_path / f"games.pgn{suffix}"
     whole = "".join([*texts[:4], pgn("1. Ke3"), "1. e3 e6 1-0\n\n", *texts[4:]])

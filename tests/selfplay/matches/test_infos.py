@@ -35,7 +35,7 @@ def test_bounds_ended_games_that_both_engines_called_even(tmp_path: Path) -> Non
         second=two,
         games=2,
         openings=(chess.STARTING_FEN,),
-        control=TimeControl.parse("5+0.1"),
+        control=TimeControl.parse("60+1"),
         adjudication=rules,
     )
     archive = MatchArchive(tmp_path, settings.description())

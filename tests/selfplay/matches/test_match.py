@@ -32,6 +32,7 @@ from tests.selfplay import scripted_engine
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(scripted_engine.__file__)
+HUNG_S = 2.0  # the referee's patience with an engine that hangs, and with the other one
 NAMES = "one", "two"
 
 
@@ -39,11 +40,13 @@ def scripted(name: str, *behaviour: object) -> Contestant:
     return Contestant(name, (sys.executable, str(SCRIPT), *map(str, behaviour)))
 
 
-def match_of(*behaviour: object, games: int = 2, openings: int = 1, **settings: Any) -> MatchSettings:
-    """A match in which the second engine behaves as told."""
+def match_of(
+    *behaviour: object, games: int = 2, openings: int = 1, own: TimeControl | None = None, **settings: Any
+) -> MatchSettings:
+    """A match in which the second engine behaves as told, and may have a control of its own."""
     fens = [chess.STARTING_FEN, "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2"]
     settings = {"control": TimeControl.parse("60+1"), "longest": 12, "patience_s": 60.0} | settings
-    first, second = scripted("one"), scripted("two", *behaviour)
+    first, second = scripted("one"), replace(scripted("two", *behaviour), control=own)
     return MatchSettings(first=first, second=second, games=games, openings=tuple(fens[:openings]), **settings)
 
 
@@ -59,6 +62,22 @@ def played(settings: MatchSettings, folder: Path, stop_after: int | None = None)
     seen: list[GameRow] = []
     Match(settings, archive).play(seen.append, lambda: stop_after is not None and len(seen) >= stop_after)
     return [archive.rows[number] for number in sorted(archive.rows)]
+
+
+@pytest.fixture
+def first_search_s(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Limits the first search alone: on a busy machine the process may take long to start."""
+    search_once = contestant._search_once
+
+    def limit(seconds: float) -> None:
+        def limited(engine: chess.engine.SimpleEngine, one: Contestant) -> None:
+            with monkeypatch.context() as patched:
+                patched.setattr(contestant, "START_TIMEOUT_S", seconds)
+                search_once(engine, one)
+
+        monkeypatch.setattr(contestant, "_search_once", limited)
+
+    return limit
 
 
 def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
@@ -97,15 +116,16 @@ def test_openings_that_are_over_before_an_engine_moves_are_no_drawn_games(tmp_pa
     ],
 )
 def test_faults_lose_and_are_counted_by_engine(behaviour: str, reason: Reason, tmp_path: Path) -> None:
-    settings = match_of(behaviour, 2, games=4, control=TimeControl.parse("1+0.01"), patience_s=1.0)
+    hurry = {"own": TimeControl(1.0, 0.01), "patience_s": HUNG_S if behaviour == "hang" else 60.0}
+    settings = match_of(behaviour, 2, **hurry if behaviour in ("slow", "hang") else {})
     rows = played(settings, tmp_path)
     assert [(row.result, row.reason, row.offender) for row in rows] == [
         ("1-0", reason, "two"),
         ("0-1", reason, "two"),
-    ] * 2
+    ]
     now = standing(rows, NAMES)
-    assert (now.wins, now.losses) == (4, 0)
-    assert now.faults["two"] == {str(fault): 4 * (fault == reason) for fault in FAULTS}
+    assert (now.wins, now.losses) == (2, 0)
+    assert now.faults["two"] == {str(fault): 2 * (fault == reason) for fault in FAULTS}
     assert sum(now.faults["one"].values()) == 0
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
 
@@ -120,21 +140,21 @@ def test_faults_lose_and_are_counted_by_engine(behaviour: str, reason: Reason, t
     ],
 )
 def test_faults_at_fixed_nodes_and_times(limits, behaviour, reason, tmp_path):
-    control = TimeControl(margin_s=0.5, **limits)  # type: ignore[arg-type]
-    patience_s = 1.0 if behaviour == "hang" else 5.0
-    rows = played(match_of(behaviour, 2, control=control, patience_s=patience_s), tmp_path)
+    control = TimeControl(margin_s=60.0 if behaviour == "hang" else 0.5, **limits)  # type: ignore[arg-type]
+    patience_s = HUNG_S if behaviour == "hang" else 60.0
+    rows = played(match_of(behaviour, 2, own=control, patience_s=patience_s), tmp_path)
     assert [row.reason for row in rows] == [reason] * 2
-    assert {row.controls for row in rows} == {(str(control), str(control))}
+    assert [row.controls for row in rows] == [("60+1", str(control)), (str(control), "60+1")]
 
 
 def test_first_search_of_an_engine_is_on_nobodys_clock(tmp_path: Path) -> None:
-    control = TimeControl(movetime_s=0.3, margin_s=1.2)
-    rows = played(match_of("late", 2, games=4, control=control), tmp_path)
+    rows = played(match_of("late", 5, games=4, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
+    assert max(thought.time_ms for row in rows for thought in row.thoughts) < 5000
 
 
-def test_first_search_ends_in_an_engine_that_knows_no_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 2.0)
+def test_first_search_ends_in_an_engine_that_knows_no_nodes(tmp_path: Path, first_search_s) -> None:
+    first_search_s(60.0)
     rows = played(match_of("nodeless"), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
 
@@ -176,9 +196,9 @@ def test_process_that_is_gone_is_told_at_once() -> None:
 def test_hung_process_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     wrapper = f"import os, subprocess, sys; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); " \
-        f"subprocess.run([sys.executable, {str(SCRIPT)!r}, 'hang', '1'])"  # fmt: skip
-    settings = match_of(patience_s=0.5, control=TimeControl(movetime_s=0.5))
-    second = Contestant("two", (sys.executable, "-c", wrapper))
+        f"subprocess.run([sys.executable, {str(SCRIPT)!r}, 'hang', '2'])"  # fmt: skip
+    settings = match_of(patience_s=HUNG_S)
+    second = Contestant("two", (sys.executable, "-c", wrapper), control=TimeControl(nodes=9))
     rows = played(replace(settings, second=second), tmp_path / "match")
     assert {row.reason for row in rows} == {Reason.STALL}
     groups = [int(line) for line in pids.read_text().split()]
@@ -372,17 +392,17 @@ def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatc
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
 
 
-def test_match_waited_at_every_start_for_an_engine_that_never_moves(tmp_path, monkeypatch):
-    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
+def test_match_waited_at_every_start_for_an_engine_that_never_moves(tmp_path, monkeypatch, first_search_s):
+    first_search_s(2.0)
     monkeypatch.setattr(contestant, "STOP_TIMEOUT_S", 1.0)
-    with pytest.raises(ConfigError, match=r"^two: '.*' does not answer `go` within 3 s, and then `stop` within 1 s$"):
+    with pytest.raises(ConfigError, match=r"^two: '.*' does not answer `go` within 2 s, and then `stop` within 1 s$"):
         played(match_of("hang", 1), tmp_path)
 
 
-def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_plays(tmp_path, monkeypatch):
-    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
-    late = {"patience_s": 60.0, "control": TimeControl(nodes=9)}
-    assert {row.reason for row in played(match_of("late", 5, **late), tmp_path)} == {Reason.LENGTH}
+def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_plays(tmp_path, first_search_s):
+    first_search_s(1.0)
+    rows = played(match_of("late", 3, control=TimeControl(nodes=9)), tmp_path)
+    assert {row.reason for row in rows} == {Reason.LENGTH}
 
 
 def test_engine_that_never_ends_its_line_filled_the_referees_memory() -> None:
@@ -421,7 +441,7 @@ def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
 def test_match_waited_for_a_move_after_ctrl_c(tmp_path: Path) -> None:
     settings = match_of("hang", 2, control=TimeControl.parse("900+9"))
     begin = time.monotonic()
-    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 5.0)
+    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, lambda: time.monotonic() > begin + 3.0)
     assert time.monotonic() - begin < 50.0  # `hang` sleeps for 60 s
 
 
@@ -495,9 +515,9 @@ def test_odd_number_of_games_is_refused() -> None:
 
 
 def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -> None:
-    words = match_command("--games", 2, "--tc", "1+0", "--longest", 8, "--out", tmp_path, options="option.Level=2")
+    words = match_command("--games", 2, "--tc", "60+0", "--longest", 8, "--out", tmp_path, options="option.Level=2")
     output = aino_train(*words)
-    assert "one against two, 2 games at 1+0: +0 =2 -0 (50.0%)" in output
+    assert "one against two, 2 games at 60+0: +0 =2 -0 (50.0%)" in output
     assert "one: time forfeit 0, no answer 0, illegal move 0, crash 0, disconnect 0" in output
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["games"], result["score"], result["pentanomial"]) == (2, 0.5, [0, 0, 1, 0, 0])

@@ -12,8 +12,8 @@ import pytest
 
 from engine.errors import DataError
 from engine.files import atomic
-from selfplay.data.sampler import PositionSampler, new_training_batch
 from selfplay.data.teacher import parse_teacher_line
+from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.records import store
 from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
 from selfplay.records.positions import PositionSet, empty_set

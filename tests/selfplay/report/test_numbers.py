@@ -20,9 +20,9 @@ from selfplay.report.metrics import EventFiles, Metrics, metrics_of, read_run
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import pretraining_page, read_pretraining
 from selfplay.run.ledger import SCHEMA
+from selfplay.run.pretraining import read_log
 from selfplay.training.family import scores_of
 from selfplay.training.losses import Losses, LossSums, number_text
-from selfplay.training.pretraining import read_log
 from tests.documents.pages import ROOT
 from tests.selfplay.report.runs import gate_result, run_with, write_pretraining
 from tests.selfplay.run.crews import TINY

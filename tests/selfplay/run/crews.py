@@ -10,6 +10,7 @@ import numpy as np
 from engine.board.convert import row_from_board
 from engine.files.dit_file import load_tensors
 from engine.nn import dit
+from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
 from selfplay.matches.opening_book import load_openings
 from selfplay.records.endings import Ending
@@ -17,7 +18,6 @@ from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import published_games
 from selfplay.run.folder import RunFolder
 from selfplay.run.playing import START, GenerationTask, PlayBackend, play_numbers
-from selfplay.training.families import family_of
 
 NUMBERS = range(10)  # of games to play
 TINY: dict[str, Any] = {

@@ -238,7 +238,7 @@ def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_t
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         for name in ("loop", "generate", "fit", "gate"):
             assert "another process is working in this folder" in aino_train(name, tmp_path, status=1)
-        assert first.wait(120) == 0
+        assert first.wait(400) == 0
     run = open_run(tmp_path)
     assert run.ledger.current() == (1, Phase.DONE)
     assert len(published_games(run.replay, 1)) == 30

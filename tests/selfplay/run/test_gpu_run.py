@@ -91,7 +91,7 @@ class _HerePool:
     def playing(self) -> list[int]:
         return [0] if self._messages else []
 
-    def drawn(self) -> int:
+    def taken(self) -> int:
         return 0
 
     def close(self) -> None:

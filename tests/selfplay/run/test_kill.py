@@ -20,9 +20,7 @@ def test_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
     assert sum(int(str(row[phase])) for phase in ("start", *KILL_WITHIN_S)) >= 5
 
 
-def test_place_of_a_run_killed_while_it_wrote_its_ledger(
-    finished: RunFolder, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_place_of_a_run_killed_while_it_wrote_its_ledger(finished, tmp_path_factory):
     finished.close()
     copy = tmp_path_factory.mktemp("killed") / "run"
     with closing(sqlite3.connect(finished.path / "ledger.sqlite", isolation_level=None)) as ledger:

@@ -13,6 +13,7 @@ import pytest
 from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError, RunError
 from engine.nn import dit
+from selfplay.families.by_name import family_of
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
 from selfplay.run import fitting
@@ -21,7 +22,6 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import GateResult, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
-from selfplay.training.families import family_of
 from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run, weights_of
 
 
@@ -204,9 +204,7 @@ def stopped_after(calls: int) -> Callable[[], bool]:
     return lambda: next(left, True)
 
 
-def test_training_resumed_with_other_settings_begins_again(
-    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_training_resumed_with_other_settings_begins_again(played, tmp_path, capsys):
     for name in ("resumed", "straight"):
         shutil.copytree(played, tmp_path / name)
     assert not run_phase(open_run(tmp_path / "resumed"), Phase.FIT, stopped_after(5))

@@ -12,6 +12,7 @@ from engine.board.convert import row_from_board
 from engine.errors import ConfigError
 from engine.nn import dit
 from engine.search.tree.params import SearchParams
+from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.seats import game_params
 from selfplay.games.selfplay_game import WHOLE
@@ -20,7 +21,6 @@ from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
 from selfplay.run.config import configured
 from selfplay.run.playing import GenerationTask, play_numbers
-from selfplay.training.families import family_of
 from tests.selfplay.run.crews import games_here, tiny_task
 
 SETTINGS = GameSettings(visits=12, fast_visits=6, full_share=0.5, concurrent=3, longest=24, temperature_plies=8)

@@ -13,8 +13,8 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.nn import dit
-from engine.options.settings import help_of
 from selfplay.commands import loop, pretrain
+from selfplay.families.by_name import family_of
 from selfplay.main import main
 from selfplay.matches.opening_book import load_openings, write_openings
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
@@ -23,7 +23,6 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations, run_phase
-from selfplay.training.families import family_of
 from tests.selfplay.run.crews import (
     TINY,
     TINY_FLAGS,
@@ -188,13 +187,13 @@ def test_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkeypatc
     with pytest.raises(SystemExit):
         main(["generate", "--help-all"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "--games.longest N call a game a draw after this many plies (at least 1); default of new runs: 400" in text
-    assert "(at least 2); default of new runs: 256 for towers and 8192 for sparse networks" in text
+    assert "--games.longest N call a game a draw after this many plies (at least 1; default of new runs: 400)" in text
+    assert "(at least 2; default of new runs: 256 for towers, 8192 for sparse networks)" in text
     config = default_config("16x1")
     sections = [config, config.games, config.fit, config.gate]
     settings = [one for section in sections for one in fields(section) if not is_dataclass(getattr(section, one.name))]
     assert len(settings) > 40
-    assert all(help_of(one) in text for one in settings)
+    assert all(one.metadata["help"] in text for one in settings)
 
 
 @pytest.mark.parametrize("net", ["64x6", "sparse-256"])

@@ -16,16 +16,17 @@ import pytest
 from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, NetFileError, RunError
 from engine.nn import dit
+from selfplay.families.by_name import family_of
 from selfplay.games.gate_game import GateRecord
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.main import main
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.run import sharing
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
 from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
-from selfplay.training.families import family_of
 from tests.new_process import wait_until
 from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, stored_games, tiny_task
 
@@ -72,10 +73,10 @@ def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expect
         finished.append(record.number)
         assert encode_record(record) == expected[record.number]
 
-    WorkerPool(2, told.append, patience_s=600 if number == signal.SIGKILL else 25)(task, NUMBERS, attack, never)
+    WorkerPool(2, told.append, patience_s=600 if number == signal.SIGKILL else 4)(task, NUMBERS, attack, never)
     assert sorted(finished) == list(NUMBERS)
     assert told
-    expected_end = "exit status -9" if number == signal.SIGKILL else "gave no answer for 25 s"
+    expected_end = "exit status -9" if number == signal.SIGKILL else "gave no sign of life in time"
     assert [text for text in told if expected_end not in text] == []
 
 
@@ -127,7 +128,7 @@ def session_members(session: int) -> list[int]:
 def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -> None:
     process = start_generating(tmp_path / "workers")
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=200)
+    output, _ = process.communicate(timeout=400)
     assert process.returncode == INTERRUPTED
     assert "Traceback" not in output
     assert "was lost" not in output
@@ -142,7 +143,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     process = start_generating(tmp_path)
     assert len(session_members(process.pid)) >= 2
     process.kill()
-    process.communicate(timeout=200)
+    process.communicate(timeout=400)
     wait_until(lambda: not session_members(process.pid))
 
 
@@ -183,7 +184,7 @@ class PretendedPool:
             raise WorkerLost("pretended to die")
         return self._started if self._numbers else []
 
-    def drawn(self) -> int:
+    def taken(self) -> int:
         return self._count - len(self._numbers) + 1
 
     def close(self) -> None:
@@ -195,7 +196,7 @@ class PretendedPlay(SharedPlay):
 
     def __init__(self, records: dict[int, bytes], poison: Sequence[int] = (), mute: bool = False) -> None:
         self.told: list[str] = []
-        super().__init__(2, self.told.append, patience_s=0.0 if mute else 600.0)
+        super().__init__(2, self.told.append)
         self.records, self.poison, self.mute = records, poison, mute
         self.poisoned: list[int] = []
         self.pools: list[PretendedPool] = []
@@ -215,9 +216,10 @@ def test_a_deadly_game_is_played_last_and_given_up(task: GenerationTask, expecte
     assert all(pool.closed for pool in play.pools)
 
 
-def test_workers_that_never_start_are_given_up(task: GenerationTask, expected: dict[int, bytes]) -> None:
+def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
+    monkeypatch.setattr(sharing, "PATIENCE_S", 0.0)
     play = PretendedPlay(expected, mute=True)
-    with pytest.raises(RunError, match="before they finished any game: gave no answer for 0 s"):
+    with pytest.raises(RunError, match="before they finished any game: gave no sign of life in time"):
         games_of(play, task, NUMBERS)
     assert len(play.pools) == ATTEMPTS
 
@@ -228,11 +230,11 @@ def test_workers_that_never_start_are_given_up(task: GenerationTask, expected: d
 def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expected: dict[int, bytes]) -> None:
     said: list[object] = []
 
-    def draw() -> Iterator[int]:
+    def take() -> Iterator[int]:
         assert said == [None]
         yield from (0, 1)
 
-    play_share(task, draw(), lambda record: said.append(record and encode_record(record)), source_hash())
+    play_share(task, take(), lambda record: said.append(record and encode_record(record)), source_hash())
     assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
 
 

@@ -11,9 +11,9 @@ from engine.board.layout import BLACK, HALFMOVE, KING, SIDE, WHITE
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.label_folder import Chunk, LabelWriter
-from selfplay.teachers.draw_sources import games_of_sets, new_roots
-from selfplay.teachers.labelling import LabelPlan, draw_chunk
+from selfplay.teachers.labelling import LabelPlan, sample_chunk
 from selfplay.teachers.net_file import NNUE_VERSION, STACK_HASH, STOCKFISH_15, NetShape, read_stockfish_net
+from selfplay.teachers.sample_sources import games_of_sets, new_roots
 
 
 def net_bytes(shape: NetShape, description: bytes = b"random") -> bytes:
@@ -125,8 +125,10 @@ def material_labels(folder: Path, rows: int, **settings: int) -> Chunk:
     """
     net = folder.with_suffix(".nnue")
     net.write_bytes(material_net_bytes())
-    drawn = draw_chunk(read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows, **settings), 0)
-    chunk = Chunk(drawn.values, drawn.scored, drawn.offered)
+    sampled = sample_chunk(
+        read_stockfish_net(net), new_roots(games_of_sets([])), LabelPlan(chunk_rows=rows, **settings), 0
+    )
+    chunk = Chunk(sampled.values, sampled.scored, sampled.offered)
     writer = LabelWriter(folder, settings)
     writer.publish([chunk])
     writer.close()

@@ -1,4 +1,4 @@
-"""Label folders as a source of training: what is drawn, what it teaches, and what it must not."""
+"""Label folders as a source of training: what is sampled, what it teaches, and what it must not."""
 
 import argparse
 
@@ -12,22 +12,24 @@ from engine.native.memory import buffers
 from engine.network.policy.features import Sight
 from engine.network.policy.moves import look
 from selfplay.commands.pretrain import add_arguments, settings_of
-from selfplay.data.label_sampler import LabelRows, LabelSampler, held_out
-from selfplay.data.order import RowOrder
-from selfplay.data.sparse_sampler import new_sparse_batch
+from selfplay.data.label_rows import LabelRows, held_out
+from selfplay.families.planes.planes_family import PlanesMixture
+from selfplay.families.policy.label_sampler import LabelSampler
+from selfplay.families.policy.sparse_family import SparseMixture
+from selfplay.families.policy.sparse_sampler import new_sparse_batch
 from selfplay.records.calibration import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.records.label_folder import fields_of
+from selfplay.records.order import RowOrder
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
-from selfplay.teachers.draw_sources import games_of_sets, new_roots
-from selfplay.teachers.labelling import LabelPlan, draw_chunk
-from selfplay.training.mixture import Mixture, SparseMixture
+from selfplay.teachers.labelling import LabelPlan, sample_chunk
+from selfplay.teachers.sample_sources import games_of_sets, new_roots
 
 HELD_OUT, TRAINED = 700, 20_000  # roots
 
 
 @pytest.fixture(scope="module")
-def drawn(material_net):
-    return draw_chunk(material_net, new_roots(games_of_sets([])), LabelPlan(chunk_rows=600, scored_share=0.3), 0)
+def sampled(material_net):
+    return sample_chunk(material_net, new_roots(games_of_sets([])), LabelPlan(chunk_rows=600, scored_share=0.3), 0)
 
 
 def filled(rows: np.ndarray, numbers: np.ndarray):
@@ -38,11 +40,11 @@ def filled(rows: np.ndarray, numbers: np.ndarray):
 
 def test_order_draws_every_row_once_an_epoch_and_each_epoch_in_another_order():
     order = RowOrder(1000, seed=3)
-    first, second = order.draw(0, 1000), order.draw(1000, 1000)
+    first, second = order.sample(0, 1000), order.sample(1000, 1000)
     assert sorted(first) == sorted(second) == list(range(1000))
     assert (first != second).mean() > 0.9
     assert abs(np.corrcoef(first, np.arange(1000))[0, 1]) < 0.15
-    np.testing.assert_array_equal(np.concatenate([order.draw(0, 300), order.draw(300, 900)]), order.draw(0, 1200))
+    np.testing.assert_array_equal(np.concatenate([order.sample(0, 300), order.sample(300, 900)]), order.sample(0, 1200))
 
 
 def test_order_is_the_feistel_network_by_its_definition():
@@ -63,22 +65,22 @@ def test_order_is_the_feistel_network_by_its_definition():
     in_groups = RowOrder(1003, 3, group=5)
     assert len(in_groups) == 1000
     expected = [5 * row_of(n // 5, 200, 3) + n % 5 for n in range(993, 1020)]
-    assert in_groups.draw(993, 27).tolist() == expected
+    assert in_groups.sample(993, 27).tolist() == expected
     for n_rows, seed in ((1000, 3), (200_000_001, 7)):
-        assert RowOrder(n_rows, seed).draw(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
+        assert RowOrder(n_rows, seed).sample(990, 30).tolist() == [row_of(n, n_rows, seed) for n in range(990, 1020)]
 
 
-def test_mates_and_other_large_scores_are_certain(drawn):
-    for rows in (drawn.values[:3].copy(), drawn.scored[:3].copy()):
+def test_mates_and_other_large_scores_are_certain(sampled):
+    for rows in (sampled.values[:3].copy(), sampled.scored[:3].copy()):
         fields_of(rows)["root"], fields_of(rows)["score"] = TRAINED, [31_990, -31_990, 3_001]
         wdl = filled(rows, np.arange(3)).wdl
         assert wdl[0, 0] == wdl[1, 2] == wdl[2, 0] == 1.0
 
 
-def test_values_teach_the_value_alone(drawn):
-    numbers = np.arange(len(drawn.values))
-    batch, trained = filled(drawn.values, numbers), ~held_out(drawn.values)
-    fields = fields_of(drawn.values)
+def test_values_teach_the_value_alone(sampled):
+    numbers = np.arange(len(sampled.values))
+    batch, trained = filled(sampled.values, numbers), ~held_out(sampled.values)
+    fields = fields_of(sampled.values)
     for number, source in enumerate(SOURCES):
         calm = trained & (fields["kind"] & CALM > 0) & (fields["kind"] & SOURCE_MASK == number)
         np.testing.assert_allclose(batch.wdl[calm], CALM_VALUES[source].wdl(fields["score"][calm]))
@@ -88,31 +90,31 @@ def test_values_teach_the_value_alone(drawn):
     assert (batch.moves_left == -1).all()
     row, sight, legal = np.zeros(ROW_WORDS, np.uint64), buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     for slot in range(50):
-        assert unpack_row(drawn.values[slot], row)
+        assert unpack_row(sampled.values[slot], row)
         count = look(row, legal, np.int64(0), sight)
         assert batch.n_features[slot] == count
         np.testing.assert_array_equal(batch.features[slot, :count], sight.features[:count])
 
 
-def test_scored_moves_teach_the_policy_of_all_legal_moves(drawn):
-    batch, trained = filled(drawn.scored, np.arange(len(drawn.scored))), np.flatnonzero(~held_out(drawn.scored))
+def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
+    batch, trained = filled(sampled.scored, np.arange(len(sampled.scored))), np.flatnonzero(~held_out(sampled.scored))
     row, legal = np.zeros(ROW_WORDS, np.uint64), np.zeros(MAX_MOVES, np.uint16)
     for slot in trained:
-        assert unpack_row(drawn.scored[slot], row)
+        assert unpack_row(sampled.scored[slot], row)
         count = generate(row, legal)
         assert batch.n_moves[slot] == count
         policy = batch.policy[slot, :count]
         assert policy.sum() == pytest.approx(1.0, abs=1e-4)
-        best = legal[:count].tolist().index(int(drawn.scored[slot, 4]) & 0xFFFF)
+        best = legal[:count].tolist().index(int(sampled.scored[slot, 4]) & 0xFFFF)
         assert policy[best] == policy.max()
-    fields = fields_of(drawn.scored)[trained]
+    fields = fields_of(sampled.scored)[trained]
     for number, source in enumerate(SOURCES):
         there = fields["kind"] & SOURCE_MASK == number
         np.testing.assert_allclose(batch.wdl[trained][there], MOVE_SCORES[source].wdl(fields["score"][there]))
 
 
-def test_held_out_roots_take_no_part(drawn):
-    rows = drawn.scored.copy()
+def test_held_out_roots_take_no_part(sampled):
+    rows = sampled.scored.copy()
     fields_of(rows)["root"][::2] = HELD_OUT
     fields_of(rows)["root"][1::2] = TRAINED
     batch = filled(rows, np.arange(len(rows)))
@@ -122,25 +124,25 @@ def test_held_out_roots_take_no_part(drawn):
     assert (batch.wdl[1::2].sum(axis=1) > 0.99).all()
 
 
-def test_plies_to_the_end_are_learnt_where_a_game_tells(drawn):
-    rows = drawn.values[:2].copy()
+def test_plies_to_the_end_are_learnt_where_a_game_tells(sampled):
+    rows = sampled.values[:2].copy()
     fields_of(rows)["root"], fields_of(rows)["plies_left"] = TRAINED, [0, 80]
     np.testing.assert_allclose(filled(rows, np.arange(2)).moves_left, [-1.0, 0.8])
 
 
-def test_rows_that_are_no_position_are_refused_by_number(drawn):
-    rows = drawn.values.copy()
+def test_rows_that_are_no_position_are_refused_by_number(sampled):
+    rows = sampled.values.copy()
     rows[5, 0] = 0
     with pytest.raises(DataError, match="row 5"):
         filled(rows, np.arange(10))
 
 
-def test_mixture_draws_labels_beside_games(drawn):
-    sets = [LabelRows("values", drawn.values), LabelRows("scored", drawn.scored)]
+def test_mixture_draws_labels_beside_games(sampled):
+    sets = [LabelRows("values", sampled.values), LabelRows("scored", sampled.scored)]
     batch = SparseMixture(sets, [0.75, 0.25], 64, seed=1).batch(3)
     assert 8 <= np.count_nonzero(batch.n_moves) <= 16
     with pytest.raises(ConfigError, match="sparse"):
-        Mixture(sets, [0.75, 0.25], 64, seed=1)
+        PlanesMixture(sets, [0.75, 0.25], 64, seed=1)
 
 
 def test_the_policy_part_can_be_trained_on_scored_moves_alone():
@@ -160,7 +162,7 @@ def test_the_policy_part_can_be_trained_on_scored_moves_alone():
 )
 def test_batches_are_full_and_keep_their_shares(rows, shares, size):
     sets = [LabelRows("labels", np.zeros((count, 4), np.uint64)) for count in rows]
-    draws = SparseMixture(sets, shares, batch_size=size, seed=1)
-    drawn = np.array([[len(numbers) for _, numbers in draws.draws(step)] for step in range(1000)])
-    assert (drawn.sum(axis=1) == size).all()
-    np.testing.assert_allclose(drawn.sum(axis=0) / drawn.sum(), shares, atol=3e-3 if size < 64 else 1e-4)
+    samples = SparseMixture(sets, shares, batch_size=size, seed=1)
+    sampled = np.array([[len(numbers) for _, numbers in samples.samples(step)] for step in range(1000)])
+    assert (sampled.sum(axis=1) == size).all()
+    np.testing.assert_allclose(sampled.sum(axis=0) / sampled.sum(), shares, atol=3e-3 if size < 64 else 1e-4)

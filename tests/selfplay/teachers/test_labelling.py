@@ -28,10 +28,10 @@ from selfplay.main import main
 from selfplay.records.label_folder import RECORD, LabelFolder, fields_of, keys_of_rows, leads_of
 from selfplay.records.packed import CALM, SOURCES, unpack_row
 from selfplay.teachers.checking import composition, count_wrong_labels
-from selfplay.teachers.draw_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
 from selfplay.teachers.groups import is_settled
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
+from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80)

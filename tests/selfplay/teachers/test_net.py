@@ -14,9 +14,9 @@ from engine.board.movegen import generate
 from engine.errors import NetFileError
 from engine.native.jit import kernel
 from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH, advance, new_accumulators, start
-from selfplay.teachers.drawing import step_down
 from selfplay.teachers.net_file import STOCKFISH_15, NetShape, read_stockfish_net
 from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
+from selfplay.teachers.sampling import step_down
 from selfplay.teachers.static_value import _outputs, _toward_zero
 from tests.selfplay.teachers.nets import net_bytes, plain_net_value, random_positions
 
@@ -32,16 +32,16 @@ def net_values(net, acc, rows, values):
 
 
 @kernel()
-def count_wrong_updates(teacher, fresh, rows, draws):
-    """Play draws[i] % (number of moves) from random starts; how many numbers differ from those from scratch."""
+def count_wrong_updates(teacher, fresh, rows, samples):
+    """Play samples[i] % (number of moves) from random starts; how many numbers differ from those from scratch."""
     wrong, begun, count, moves = 0, 0, np.int64(0), np.zeros(MAX_MOVES, np.uint16)
     acc, row, child = teacher.acc, teacher.rows[0], teacher.rows[1]
-    for i in range(len(draws)):
+    for i in range(len(samples)):
         if count == 0 or row[HALFMOVE] >= 100:
             begin_quiescence(teacher, rows[begun % len(rows)])
             begun += 1
             count = np.int64(generate(row, moves))
-        make(row, moves[np.int64(draws[i]) % count], child)
+        make(row, moves[np.int64(samples[i]) % count], child)
         advance(teacher.net, acc, np.int64(0), row, child)
         start(teacher.net, fresh, np.int64(1), child)
         wrong += np.count_nonzero(
@@ -55,8 +55,8 @@ def count_wrong_updates(teacher, fresh, rows, draws):
 
 def wrong_updates(net, moves: int) -> int:
     rows = np.concatenate([random_positions(50, 7), random_positions(50, 8, chess960=True)])
-    draws = np.random.default_rng(3).integers(0, 1 << 30, moves).astype(np.uint32)
-    return count_wrong_updates(new_teacher(net), new_accumulators(2), rows, draws)
+    samples = np.random.default_rng(3).integers(0, 1 << 30, moves).astype(np.uint32)
+    return count_wrong_updates(new_teacher(net), new_accumulators(2), rows, samples)
 
 
 def test_updates_along_moves_equal_accumulators_from_scratch(random_net):

@@ -71,9 +71,9 @@ def test_moves_are_of_the_sorts_that_they_are(fen, move, sorts):
 
 def test_command_measures_material_and_the_teacher(tmp_path, material_net_file, capfd, monkeypatch):
     parents = tmp_path / "parents"
-    drawn = material_labels(parents, 3000)
+    sampled = material_labels(parents, 3000)
     rows = sibling_order.parents_of_folder(parents, 1000)
-    assert 0 < len(rows) < len(drawn.values)
+    assert 0 < len(rows) < len(sampled.values)
     assert np.bitwise_count(rows[:, WHITE] | rows[:, BLACK]).min() >= sibling_order.LEAST_MEN
     assert len(sibling_order.parents_of_folder(parents, 4)) == 4
     flags = ["sibling_order", "--teacher", str(material_net_file), "--data", str(parents), "--count", "9"]

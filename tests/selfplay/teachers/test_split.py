@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfplay.data.label_sampler import LabelRows, LabelSampler
+from selfplay.data.label_rows import LabelRows
 from selfplay.data.pgn import read_pgn
-from selfplay.data.sparse_sampler import new_sparse_batch
 from selfplay.data.split import (
     HELD_OUT_SHARE,
     Split,
@@ -24,6 +23,8 @@ from selfplay.data.split import (
     unseen,
     without_held_out,
 )
+from selfplay.families.policy.label_sampler import LabelSampler
+from selfplay.families.policy.sparse_sampler import new_sparse_batch
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet
 from selfplay.run.config import default_config
@@ -36,7 +37,7 @@ SHARE = 0.25
 
 def trained_rows(labels: LabelRows) -> np.ndarray:
     """The rows that teach something."""
-    count = labels.n_positions
+    count = labels.n_usable
     batch = new_sparse_batch(count)
     LabelSampler(labels).fill(np.arange(count), np.full(count, -1), batch)
     return np.ascontiguousarray(labels.rows[batch.wdl.any(axis=1)])
@@ -44,7 +45,7 @@ def trained_rows(labels: LabelRows) -> np.ndarray:
 
 @pytest.fixture
 def data(tmp_path: Path, teacher_file: Path, aino_train: Callable[..., str], material_net_file: Path) -> TrainingData:
-    """Labelled games, and labels drawn around them."""
+    """Labelled games, and labels sampled around them."""
     flags = ["--count", 6000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "games=1", "siblings=1", "book=0.2"]
     folder = tmp_path / "labels"
     aino_train("teach", "--teacher", material_net_file, "--data", teacher_file, "--out", folder, *flags)
@@ -72,7 +73,7 @@ def test_labels_around_held_out_games_teach_nothing(data: TrainingData, teacher_
 def test_a_position_of_two_roots_is_on_one_side(data: TrainingData) -> None:
     labels = next(one for one in data.sets if isinstance(one, LabelRows))
     rows = np.array(labels.rows)
-    fields_of(rows)["root"] = 2**16 - 1  # all drawn from games that are not held out
+    fields_of(rows)["root"] = 2**16 - 1  # all sampled from games that are not held out
     assert np.isin(keys_of_rows(rows, ""), labels.split.keys).any()
     kept = trained_rows(LabelRows("labels", rows, split=labels.split))
     assert len(kept) > len(rows) / 2
@@ -145,7 +146,7 @@ def test_label_rows_alone_are_split(tmp_path: Path, aino_train: Callable[..., st
     data = load_training_data(SourceFiles((Source(folder),), heldout_share=SHARE), None, lambda text: None)
     assert isinstance(data.heldout, LabelRows)
     assert isinstance(data.sets[0], LabelRows)
-    assert 100 < data.heldout.n_positions < 2900
+    assert 100 < data.heldout.n_usable < 2900
     assert not np.isin(keys_of_rows(trained_rows(data.sets[0]), ""), keys_of_rows(data.heldout.rows, "")).any()
-    assert len(LabelFolder(folder).values) == data.sets[0].n_positions
+    assert len(LabelFolder(folder).values) == data.sets[0].n_usable
     assert data.sets[0].split != Split()

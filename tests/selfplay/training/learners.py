@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.nn.checkpoint import write_checkpoint
+from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.training.learner import Learner, load_checkpoint
 
 

@@ -12,17 +12,17 @@ from engine.errors import ConfigError, RunError
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
-from engine.nn.checkpoint import write_checkpoint
-from selfplay.data.sampler import PositionSampler, TrainingBatch, new_training_batch
+from engine.nn.training.checkpoint import write_checkpoint
+from selfplay.families.by_name import family_of, net_of_model
+from selfplay.families.planes.planes_family import PlanesMixture, dual_head_loss
+from selfplay.families.planes.planes_sampler import PositionSampler, TrainingBatch, new_training_batch
 from selfplay.records.positions import PositionSet
-from selfplay.training.families import family_of, net_of_model
+from selfplay.run.pretraining import Pretraining, PretrainSettings
 from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.losses import LossWeights
-from selfplay.training.mixture import Map, Mixture
-from selfplay.training.pretraining import Pretraining, PretrainSettings
+from selfplay.training.mixture import Map
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
-from selfplay.training.tower import TowerHeldOut, dual_head_loss
 from tests.selfplay.conftest import games_of
 from tests.selfplay.training.learners import assert_checkpoint_continues, assert_same, assert_threads_change_nothing
 
@@ -38,14 +38,14 @@ def small_learner(positions: PositionSet, net: str = "16x2", threads: int = 2, r
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate)
 
 
-@pytest.mark.parametrize("net", ["16x2", "transformer-32x2"])
+@pytest.mark.parametrize("net", ["16x2", pytest.param("transformer-32x2", marks=pytest.mark.slow), "sparse-128"])
 def test_overfits_one_game(net: str, positions: PositionSet) -> None:
     game = games_of(positions, 0, 1)
     learner = small_learner(game, net, rate=3e-3)
     first = learner.step()
     for _ in range(150):
         learner.step()
-    scores = TowerHeldOut(game).evaluate(learner.averaged_model())
+    scores = learner.family.heldout(game, game.n_positions).evaluate(learner.averaged_model())
     learner.close()
     assert scores.top1 > 0.8
     assert scores.policy < first.policy - 0.5
@@ -136,9 +136,7 @@ def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str
 @pytest.mark.parametrize(
     ("kind", "shape"), [("convolution", (73, 8, 8)), ("classical", (POLICY_SIZE,)), ("attention", (4288,))]
 )
-def test_heads_as_lc0s_networks_have_them_are_trained(
-    positions: PositionSet, kind: str, shape: tuple[int, ...]
-) -> None:
+def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
     """A run that began with such a network failed at a scalar value and where moves left are missing, and trained
     other moves in a classical policy and in one of 73 planes."""
     batch, rng = one_batch(positions, 3), np.random.default_rng(4)
@@ -162,9 +160,7 @@ def test_heads_as_lc0s_networks_have_them_are_trained(
     ("target", "unknown", "loss"),
     [("policy", 0.0, "policy"), ("wdl", 0.0, "value"), ("moves_left", -1.0, "moves_left")],
 )
-def test_position_without_a_target_takes_no_part_in_its_loss(
-    positions: PositionSet, target: str, unknown: float, loss: str
-) -> None:
+def test_position_without_a_target_takes_no_part_in_its_loss(positions, target, unknown, loss):
     batch, known = one_batch(positions, 6), np.arange(6) % 2 == 1
     outputs = random_outputs(6, np.random.default_rng(2))
     whole = dual_head_loss(outputs, batch, LossWeights())[0].means
@@ -180,7 +176,7 @@ def test_position_without_a_target_takes_no_part_in_its_loss(
 
 
 def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: PositionSet) -> None:
-    class HalfTimed(Mixture):
+    class HalfTimed(PlanesMixture):
         def batch(self, step: int, run: Map = map) -> TrainingBatch:
             batch = super().batch(step, run)
             batch.moves_left[5:] = -1.0
@@ -202,13 +198,13 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: Pos
 @pytest.mark.parametrize("shares", [[math.nan, 1.0], [1.0, math.inf], [-1.0, 2.0], [0.0, 0.0]])
 def test_shares_that_are_no_weights_are_refused(shares: list[float], positions: PositionSet) -> None:
     with pytest.raises(ConfigError, match="with a positive sum"):
-        Mixture([positions, positions], shares, 8, seed=1)
+        PlanesMixture([positions, positions], shares, 8, seed=1)
 
 
 def test_share_without_usable_positions_is_refused(positions: PositionSet) -> None:
     empty = games_of(positions, 0, 0)
     with pytest.raises(ConfigError, match="no usable positions"):
-        Mixture([positions, empty], [1.0, 1.0], 8, seed=1)
+        PlanesMixture([positions, empty], [1.0, 1.0], 8, seed=1)
 
 
 @each_family
@@ -224,9 +220,7 @@ def test_held_out_scores_do_not_depend_on_threads(net: str, positions: PositionS
 @pytest.mark.parametrize(
     ("net", "flags"), [("16x1", ["--batch", 32]), ("sparse-128", ["--batch", 64, "--storage", "float16"])]
 )
-def test_pretrain_writes_a_network_and_resumes(
-    net: str, flags: list[object], aino_train: Callable[..., str], teacher_file: Path, tmp_path: Path
-) -> None:
+def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, teacher_file, tmp_path):
     words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", net, "--variations", 0.2, *flags]
     words += ["--positions", 320, "--run", tmp_path / "run"]
     assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import RunError
 from selfplay.lock import KINDS, folder_lock
-from selfplay.training.pretraining import Pretraining, PretrainSettings, ProgressReport
+from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.training.test_learner import SETTINGS
 
@@ -37,9 +37,7 @@ def words(folder: Path, *files: object, positions: int = 96) -> list[object]:
     return ["pretrain", *files, *flags, "--run", folder, "--out", folder / "net.dit"]
 
 
-def test_a_finished_run_never_logged_its_scores(
-    teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_a_finished_run_never_logged_its_scores(teacher_file, tmp_path, aino_train):
     aino_train(*words(tmp_path / "run", "--data", teacher_file))
     *_, last = log_of(tmp_path / "run")
     assert (last["step"], last["progress"]) == (3, 1.0)
@@ -57,9 +55,7 @@ def test_a_run_that_was_stopped_early_has_a_report(teacher_file: Path, tmp_path:
     assert [row["step"] for row in log_of(tmp_path)] == [2]
 
 
-def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
-    teacher_file: Path, tmp_path: Path
-) -> None:
+def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(teacher_file, tmp_path):
     trained(pretraining(tmp_path, teacher_file, positions=320), 2)
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())
@@ -74,7 +70,7 @@ def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
 
 def test_minutes_counted_compiling(teacher_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("selfplay.training.pretraining.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("selfplay.run.pretraining.time.monotonic", lambda: now[0])
     run = pretraining(tmp_path, teacher_file, minutes=0.1, evaluate_minutes=0.05)
     step, evaluate, costs = run.learner.step, run._evaluate, iter([60.0])
 
@@ -95,9 +91,7 @@ def test_minutes_counted_compiling(teacher_file: Path, tmp_path: Path, monkeypat
     assert 6.0 <= run.elapsed_s < 7.5
 
 
-def test_pretraining_went_on_with_other_data_of_the_same_name(
-    teacher_file: Path, teacher_lines: list[str], tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_pretraining_went_on_with_other_data_of_the_same_name(teacher_file, teacher_lines, tmp_path, aino_train):
     aino_train(*words(tmp_path / "run", "--data", teacher_file))
     text = teacher_file.read_text()
     for changed in (
@@ -113,9 +107,7 @@ def test_pretraining_went_on_with_other_data_of_the_same_name(
     aino_train(*words(tmp_path / "run", "--data", teacher_file, positions=128))
 
 
-def test_the_network_that_a_run_began_with_changed_under_its_name(
-    teacher_file: Path, tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_the_network_that_a_run_began_with_changed_under_its_name(teacher_file, tmp_path, aino_train):
     start = tmp_path / "start.dit"
     aino_train(*words(tmp_path / "one", "--data", teacher_file))
     shutil.copy(tmp_path / "one" / "net.dit", start)
@@ -143,9 +135,7 @@ def test_a_folder_holds_one_kind_of_work(teacher_file: Path, tmp_path: Path, ain
         (tmp_path / mark).unlink()
 
 
-def test_trainings_on_different_games_are_scored_on_the_same_ones(
-    teacher_lines: list[str], tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_trainings_on_different_games_are_scored_on_the_same_ones(teacher_lines, tmp_path, aino_train):
     for name, lines in (("a", teacher_lines[:5]), ("b", teacher_lines[5:9]), ("common", teacher_lines[8:])):
         (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
     common = ("--heldout", tmp_path / "common.txt")

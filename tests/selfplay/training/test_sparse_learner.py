@@ -1,4 +1,4 @@
-"""The sparse family: it learns, its gradients are like the layers', and its batches hold what they shall."""
+"""The sparse family: its gradients are like the layers', and its batches hold what they shall."""
 
 from dataclasses import replace
 
@@ -17,21 +17,15 @@ from engine.network.policy.moves import look
 from engine.network.policy.parameters import PARAMETERS, SparseConfig
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.nn import huber, softmax_cross_entropy
-from selfplay.data.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.families.policy.sparse_family import SparseMixture, SparsePass, loss_sums
+from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.records.targets import wdl_from_score
-from selfplay.training.families import family_of, net_of_model
-from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
-from selfplay.training.mixture import SparseMixture
-from selfplay.training.recipe import LearnerSettings
-from selfplay.training.sparse import SparseHeldOut, SparsePass, loss_sums
-from tests.selfplay.conftest import games_of
 from tests.unit.network.sparse_arithmetic import sparse_network
 from tests.unit.network.test_sparse import versions_of
 
 CONFIG = SparseConfig(width=128, hidden=8)
-BATCH = 64
 AS_THEY_ARE = -1  # no variation
 
 
@@ -39,25 +33,6 @@ def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray)
     batch = new_sparse_batch(len(numbers))
     SparseSampler(positions).fill(numbers, variations, batch)
     return batch
-
-
-# ---- learning -----------------------------------------------------------------------------------------------------
-
-
-def test_overfits_one_game(positions: PositionSet) -> None:
-    game = games_of(positions, 0, 1)
-    model, mixture = SparseNetwork(CONFIG, np.random.default_rng(1)), SparseMixture([game], [1.0], BATCH, seed=7)
-    learner = Learner(family_of(net_of_model(model)), model, mixture, LearnerSettings(BATCH, weight_decay=0.01), 3e-3)
-    first = learner.step()
-    for _ in range(300):
-        learner.step()
-    scores = SparseHeldOut(game).evaluate(learner.averaged_model())
-    learner.close()
-    every = sampled(game, np.arange(game.n_positions), np.full(game.n_positions, AS_THEY_ARE))
-    least = -np.sum(every.wdl * np.log(np.maximum(every.wdl, 1e-30)), axis=1).mean()  # the entropy of the targets
-    assert scores.top1 > 0.9
-    assert scores.policy < first.policy - 0.5
-    assert scores.value - least < 0.01 < first.value - least
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------

@@ -22,21 +22,21 @@ from engine.network.value.parameters import (
     ValueTables,
 )
 from engine.nn import Layer, dit, huber, softmax_cross_entropy
-from selfplay.data.label_sampler import LabelRows, held_out, targets_at
-from selfplay.data.order import GroupOrder
+from selfplay.data.label_rows import LabelRows, held_out, targets_at
 from selfplay.data.split import Split, root_limit
-from selfplay.data.value_sampler import ValueBatch, ValueSampler, new_value_batch
+from selfplay.families.by_name import family_of
+from selfplay.families.value.value_family import ROWS, ValueHeldOut, ValuePass, part_bounds, tables_of
+from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.calibration import MOVE_SCORES
 from selfplay.records.label_folder import LabelFolder, fields_of, leads_of
+from selfplay.records.order import GroupOrder
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import NEAR_BEST
-from selfplay.training.families import family_of
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
-from selfplay.training.value_trunk import ROWS, ValueHeldOut, ValuePass, part_bounds, tables_of
 from tests.selfplay.teachers.nets import material_labels
 from tests.selfplay.training.learners import (
     assert_checkpoint_continues,
@@ -177,7 +177,7 @@ def test_batches_hold_whole_groups(groups: LabelRows) -> None:
     sizes = dict(zip(leads.tolist(), np.diff(np.append(leads, len(groups.rows))).tolist(), strict=True))
     order, seen, given = GroupOrder(leads, len(groups.rows), seed=3), [], 0
     while given < len(groups.rows):
-        rows = order.draw(given, min(100, len(groups.rows) - given))
+        rows = order.sample(given, min(100, len(groups.rows) - given))
         assert len(rows) == min(100, len(groups.rows) - given)
         given += len(rows)
         kept = rows[rows >= 0].tolist()
@@ -187,12 +187,12 @@ def test_batches_hold_whole_groups(groups: LabelRows) -> None:
             seen.append(kept[0])
             kept = kept[size:]
     assert len(seen) == len(set(seen)) > 0.7 * len(leads)
-    whole = GroupOrder(leads, len(groups.rows), seed=3).draw(0, 2 * len(groups.rows))
+    whole = GroupOrder(leads, len(groups.rows), seed=3).sample(0, 2 * len(groups.rows))
     assert np.array_equal(np.bincount(whole), np.full(len(groups.rows), 2))
     assert not np.array_equal(whole[: len(whole) // 2], whole[len(whole) // 2 :])
     assert (
-        GroupOrder(leads, len(groups.rows), seed=3).draw(500, 40).tolist()
-        == GroupOrder(leads, len(groups.rows), seed=3).draw(500, 40).tolist()
+        GroupOrder(leads, len(groups.rows), seed=3).sample(500, 40).tolist()
+        == GroupOrder(leads, len(groups.rows), seed=3).sample(500, 40).tolist()
     )
 
 
@@ -327,9 +327,7 @@ def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: Posit
         family_of(NET, "both")
 
 
-def test_pretrain_trains_one_part_after_the_other(
-    aino_train: Callable[..., str], teacher_file: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_pretrain_trains_one_part_after_the_other(aino_train, teacher_file, folder, tmp_path):
     policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
     common = ["--batch", 64, "--positions", 640]
     games = ["--data", teacher_file, "--heldout-share", 0.2]

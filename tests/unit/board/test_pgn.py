@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 import shutil
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import chess
 import chess.pgn
-import numpy as np
 import pytest
 
 from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
-from engine.board.pgn.main_line_kernels import _rating
 from engine.board.pgn.main_lines import main_lines
 from tests.unit.board.pgn_changes import changes
 from tests.unit.board.pgn_forms import (
@@ -153,6 +153,14 @@ def test_letters_of_two_languages_name_the_word() -> None:
         ("1. e4 e5 1$0", "e4 e5", "1:10: '1'"),
         ("1. e4 $999 e5", "e4", "1:7: '$999'"),
         ("1. e4 e5 \x00\x00", "e4 e5", "1:10: '\\x00\\x00'"),
+        ("1. e4 e5 2. Xf3", "e4 e5", "1:13: 'Xf3': does not say which piece"),
+        ("1. e4 d5 2. xd5 Nf6", "e4 d5", "1:13: 'xd5': does not say which piece"),
+        ("1. e4 e5 2. -f3", "e4 e5", "1:13: '-f3': does not say which piece"),
+        ("1. e4 e5 2. 2f3", "e4 e5", "1:13: '2f3': does not say which piece"),
+        ("1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kh1", "e4 e5 Nf3 Nf6 Bc4 Bc5", "1:35: 'Kh1': illegal move"),
+        ("1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kg1", "e4 e5 Nf3 Nf6 Bc4 Bc5", "1:35: 'Kg1': illegal move"),
+        ("1. e4=Q e5", "", "1:4: 'e4=Q': a promotion of a piece that is not promoted there"),
+        ("1. e4 e5 0.4-0.6", "e4 e5", "1:10: '0.4-0.6'"),
         ('[Event "x\n\n1. e4 *', "", "1:1: '[Event \"x'"),
         ('[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n1. e4 *', "", "1:1: '8/8/8/8/8/8/8/8 w"),
         ('[Variant "Atomic"]\n\n1. e4 *', "", "1:1: 'Atomic'"),
@@ -273,6 +281,67 @@ def test_an_offer_of_a_draw_was_a_variation_without_moves() -> None:
     assert [node.comment for node in game.game.mainline()] == ["", "(=)", "", "(=)"]
 
 
+@pytest.mark.parametrize(
+    ("spelled", "meant"),
+    [
+        ("0.5-0.5", "1/2-1/2"), ("0,5-0,5", "1/2-1/2"), (".5-.5", "1/2-1/2"), ("½:½", "1/2-1/2"), ("1/2", "1/2-1/2"),
+        ("1/2 - 1/2", "1/2-1/2"), ("1 - 0", "1-0"), ("0:1", "0-1"), ("1.0-0.0", "1-0"), ("+/-", "1-0"), ("-:+", "0-1"),
+        ("-/+", "0-1"), ("=-=", "1/2-1/2"), ("1-0 forfeit", "1-0"), ("0.4-0.6", ""), ("draw", ""),
+    ],
+)  # fmt: skip
+def test_results_that_the_tag_spells_alike_end_a_game(spelled: str, meant: str) -> None:
+    for gap in ("\n", " "):
+        text = f'[White "A"]\n[Result "{spelled}"]\n\n1. e4{gap}{spelled}\n\n[White "B"]\n\n1. d4 *\n'
+        assert read(text) == [("e4", False), ("d4", False)]
+        first, _ = read_games(text)
+        assert first.game.headers["Result"] == (meant or spelled)
+        line, _ = main_lines(GameText(io.BytesIO(text.encode())))
+        assert (line.tag_result, line.result) == (meant, meant or "*")
+
+
+@pytest.mark.parametrize("told", ["1/2-x/2", "1-0 forfeit", "1!0", "0.5"])
+def test_a_result_that_the_tag_tells_otherwise_is_one(told: str) -> None:
+    for result in ("1-0", "1/2-1/2", "0.5-0.5", "*"):
+        assert read(f'[Result "{told}"]\n\n1. e4 {result}\n\n[White "B"]\n\n1. d4 *\n') == [
+            ("e4", False),
+            ("d4", False),
+        ]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["{TAG}", "{\nTAG\n}", "; TAG\n", "{ {TAG} }", "\n% TAG\n"],
+    ids=["braces", "lines", "line", "nested", "escape"],
+)
+@pytest.mark.parametrize("tag", ['[FEN "B"]', '[White "X"]', '[Result "0-1"]', '[Variant "Atomic"]', '[SetUp "1"]'])
+def test_tags_in_comments_are_none(comment: str, tag: str) -> None:
+    told = comment.replace("TAG", tag)
+    for text in (
+        f'[White "A"]\n{told}\n1. e4 e5 1-0\n',
+        f'[White "A"]\n1. e4 {told} 1... e5 1-0\n',
+        f"{told}\n1. e4 e5 1-0\n",
+    ):
+        assert read(text) == [("e4 e5", False)]
+        (line,) = main_lines(GameText(io.BytesIO(text.encode())))
+        told_tags = dict(line.read_tags())
+        assert (told_tags.get("White", "?"), line.result, line.tag_result in ("", "1-0")) == (
+            "A" if "A" in text[:10] else "?", "1-0", True,
+        )  # fmt: skip
+
+
+def test_a_huge_game_takes_a_third_of_the_memory() -> None:
+    """Tokens that were Python's objects took 200 bytes for each byte of text; the tree of moves itself takes 60."""
+    words = [f"{ply // 2 + 1}. " * (ply % 2 == 0) + ("Nf3", "Nf6", "Ng1", "Ng8")[ply % 4] for ply in range(20_000)]
+    text = " ".join(words) + " *\n"
+    list(read_games(text[:100]))
+    tracemalloc.start()
+    (game,) = read_games(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (game.faults, game.game.end().ply()) == ([], 20_000)
+    assert peak < 100 * len(text)
+
+
 @pytest.mark.parametrize("result", ["0-0", "1/2-0", "0-1/2", "½-0"])
 def test_a_result_that_costs_both_sides_was_castling(result: str) -> None:
     castles = "1. e4 e5 2. Nf3 Nc6 3. Bc4 Bc5 4. 0-0 Nf6"
@@ -324,6 +393,29 @@ def test_pgn_extract_finds_the_same_games(name: str, tmp_path: Path) -> None:
     assert theirs == ours
 
 
+def random_tree(seed: int) -> chess.pgn.Game:
+    """A game with variations in variations, comments at every place, and marks."""
+    rng, game = random.Random(seed), chess.pgn.Game()
+    nodes: list[chess.pgn.GameNode] = [game]
+    while len(nodes) < 120:
+        node = rng.choice(nodes[-9:])
+        moves = [move for move in node.board().legal_moves if not node.has_variation(move)]
+        if moves:
+            child = node.add_variation(rng.choice(moves), nags=rng.choice(([], [], [1], [6, 14], [220])))
+            child.comment = rng.choice(("", "", "why (not) 1. e4?", "[%clk 0:01:00]", "ü 1-0 *"))
+            child.starting_comment = "or" if node.variations[0] is not child and rng.random() < 0.3 else ""
+            nodes.append(child)
+    return game
+
+
+def test_whole_games_are_the_trees_that_python_chess_reads() -> None:
+    text = "".join(f"{random_tree(seed)}\n\n" for seed in range(12))
+    stream, found = io.StringIO(text), list(read_games(text))
+    assert [game.faults for game in found] == [[]] * 12
+    for game in found:
+        assert str(game.game) == str(chess.pgn.read_game(stream))
+
+
 def test_pieces_of_any_size_give_the_same_games() -> None:
     text = "".join(TEXTS[name](words_of(played_game(seed), san)) for seed in range(2) for name in sorted(TEXTS))
     data = text.encode()
@@ -349,8 +441,3 @@ def test_a_changed_character_is_a_fault_or_changes_nothing() -> None:
     """A million changes were tried with `python -m tests.unit.board.pgn_changes`."""
     for kind, text in changes(seed=62, count=400):
         assert not kind.startswith("WRONG"), text
-
-
-def test_a_rating_above_2559_overflowed_where_kernels_run_as_plain_python() -> None:
-    """Numba adds a byte to a number as int64; NumPy keeps the byte's eight bits."""
-    assert _rating.py_func(np.frombuffer(b"2850", np.uint8), 0, 4) == 2850

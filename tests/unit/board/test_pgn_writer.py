@@ -63,3 +63,12 @@ def test_pgn_extract_reads_every_tag_and_game(tmp_path) -> None:
     done = subprocess.run([PGN_EXTRACT, "-Wepd", str(path)], capture_output=True, text=True, check=True)
     assert f"{len(NAMES)} games matched out of {len(NAMES)}" in done.stderr
     assert "unterminated" not in done.stderr.lower()
+
+
+@pytest.mark.parametrize("told", ["0-0", "?", "(null)", "1-0 forfeit"])
+def test_a_result_that_is_none_is_not_written_behind_the_moves(told: str) -> None:
+    game = game_of("x")
+    game.headers["Result"] = told
+    text = game_text(game)
+    assert f'[Result "{told}"]' in text
+    assert text.endswith(" *\n\n")

@@ -354,10 +354,16 @@ def test_bytes_after_the_last_tensor_are_refused(path: Path) -> None:
     assert_refused(path, "bytes of tensors")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x05\x06 an empty zip", b"\x89DIT\n\x1a\n" + bytes(64)])
+@pytest.mark.parametrize("content", [b"", b"\x89DIT\n\x1a\n" + bytes(64)])
 def test_other_files_are_refused_by_their_magic(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert_refused(path, "is not a net file")
+
+
+def test_a_file_of_another_library_is_told_from_a_damaged_one(path: Path) -> None:
+    np.savez(path.with_suffix(".npz"), config=np.array([4, 3]))
+    path.with_suffix(".npz").replace(path)
+    assert_refused(path, r"net\.dit is a \.dit file of another library, the package aino 2\.2\.0, or a zip; Aino reads")
 
 
 def test_a_newer_version_is_refused_by_its_number(path: Path) -> None:
@@ -408,8 +414,8 @@ def entry(header: dict[str, Any]) -> dict[str, Any]:
         (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=1 << 40), "needs more than"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "expected channels >= 1"),
-        (lambda h: h["model"]["layers"]["norm"].update(channels=2.5), "channels must be a whole number"),
-        (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "epsilon must be a number"),
+        (lambda h: h["model"]["layers"]["norm"].update(channels=2.5), "'batch_norm' does not fit"),
+        (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "'batch_norm' does not fit"),
         (lambda h: h["model"]["layers"].pop("norm"), "unknown"),
     ],
 )

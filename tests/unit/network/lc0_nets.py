@@ -8,11 +8,11 @@ import numpy as np
 
 from engine.board.convert import stack_from_board
 from engine.network import planes
-from engine.network.lc0.reader import TowerFile
+from engine.network.families import layers_with
+from engine.network.fused.inference import Fused
+from engine.network.lc0.reader import PlanesFile
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.tower.inference import Fused
-from engine.network.transformer.model import layers_with
 from tests.boards import random_game
 from tests.unit.network.fused_tower import infer
 
@@ -31,7 +31,7 @@ class NetAnswers(NamedTuple):
         return self.wdl[:, 0].astype(np.float64) - self.wdl[:, 2]
 
 
-def training_answers(net: TowerFile, masks: np.ndarray) -> NetAnswers:
+def training_answers(net: PlanesFile, masks: np.ndarray) -> NetAnswers:
     """Of the layers, 32 positions at a time."""
     x, model = float_planes(masks), layers_with(net.tensors, net.config)
     parts = [model.forward(x[first : first + BATCH])[0] for first in range(0, len(x), BATCH)]

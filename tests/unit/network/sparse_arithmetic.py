@@ -3,7 +3,7 @@
 Parameters are a model's by name, in any precision. Inputs, numbered as in `policy/features.py`, -1 = none: features
 integer [B, 56]; policy rows integer [B, M] and sorts integer [B, M, S] of the legal moves, as in `policy/moves.py`;
 rows of the value network in both views, as in `value/features.py`, integer [B, 2, 32]; the version of the small
-layers, `men_bucket`, integer [B].
+layers, `piece_bucket`, integer [B].
 
 A function returns its outputs and `backward`, which takes the gradient of the outputs and returns that of what lies
 below; gradients of parameters go into `grads`.

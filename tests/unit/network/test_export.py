@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, NetFileError
+from engine.evaluation.custom import board_planes, planes_of
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.own import board_planes
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.files.dit_file import load_tensors
 from engine.network.export import export_net
-from engine.network.tower.inference import FusedTower
+from engine.network.input_formats import turned_batch
+from engine.network.lc0.planes_file import read_planes, write_planes
+from engine.network.planes import FIFTY_MOVE_PLANE
+from engine.network.tower.inference import Fused
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.weights import FIRST_HEADS, default_net_path, load_network
+from engine.network.weights import FIRST_HEADS, default_net_path, load_network, load_planes
 from engine.nn import dit
 from tests.boards import random_game
 from tests.documents.pages import blocks
-from tests.unit.network.lc0_plain import file_bytes, random_net
+from tests.unit.network.lc0_towers import file_bytes, random_net
 from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 POSITIONS = 10
@@ -43,8 +46,8 @@ def boards() -> list[chess.Board]:
     return [random_game(rng, 7 * number) for number in range(POSITIONS)]
 
 
-def answers(net: FusedTower, boards: list[chess.Board]) -> LeafBatch:
-    leaves = leaves_of(boards)
+def answers(net: Fused, boards: list[chess.Board]) -> LeafBatch:
+    leaves = leaves_of(boards, net.config.input_format)
     NetworkEvaluator(net, 1).evaluate(leaves, len(boards))
     return leaves
 
@@ -72,9 +75,9 @@ def test_onnx_runtime_computes_what_plays(tmp_path: Path, boards: list[chess.Boa
     pytest.importorskip("onnx")
     source = tmp_path / "net.pb" if kind != "shipped" else default_net_path(entry="default_tower")
     if kind in TOWERS:
-        source.write_bytes(file_bytes(random_net(np.random.default_rng(11), **TOWERS[kind])[0]))
+        source.write_bytes(file_bytes(random_net(np.random.default_rng(11), **TOWERS[kind])))
     elif kind in TRANSFORMERS:
-        source.write_bytes(random_transformer(5, **KINDS[kind])[0])
+        source.write_bytes(random_transformer(5, **KINDS[kind]))
     export_net(source, tmp_path / "net.onnx")
     session = runtime.InferenceSession(str(tmp_path / "net.onnx"))
     names = [output.name for output in session.get_outputs()]
@@ -83,6 +86,33 @@ def test_onnx_runtime_computes_what_plays(tmp_path: Path, boards: list[chess.Boa
     for heads, ends in ((FIRST_HEADS, ("", "")), (("soft", "q"), ("_soft", "_q")))[: 1 + second]:
         found = outputs[f"policy{ends[0]}"], outputs[f"wdl{ends[1]}"], left
         assert_same(found, answers(load_network(source, heads), boards))
+
+
+@pytest.mark.parametrize("kind", ["canonical, hundreds", "canonical, repeated positions"])
+@pytest.mark.parametrize("through", ["net.pb", "net.dit"])
+def test_an_exported_network_takes_the_planes_of_its_format(
+    tmp_path: Path, boards: list[chess.Board], kind: str, through: str
+) -> None:
+    """It took the fifty-move counter in plies where the planes have hundredths of it."""
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    (tmp_path / "net.pb").write_bytes(random_transformer(5, **KINDS[kind]))
+    write_planes(tmp_path / "net.dit", read_planes(tmp_path / "net.pb"))
+    net = load_network(tmp_path / through)
+    leaves = answers(net, boards)
+    masks, places = turned_batch(leaves.masks[:POSITIONS], leaves.policy_index[:POSITIONS])
+    planes = planes_of(masks)
+    assert planes[:, FIFTY_MOVE_PLANE].max() > 1.0
+    planes[:, FIFTY_MOVE_PLANE] /= 100.0
+    export_net(tmp_path / through, tmp_path / "net.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "net.onnx"))
+    names = ["policy", "wdl", "moves_left"]
+    assert_same(session.run(names, {"planes": planes}), leaves._replace(policy_index=places))
+    export_net(tmp_path / through, tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz") as arrays:
+        weight = arrays["trunk.embedding.dense.weight"][:, FIFTY_MOVE_PLANE]
+    loaded = load_planes(tmp_path / through)[0]["trunk.embedding.dense.weight"][:, FIFTY_MOVE_PLANE]
+    np.testing.assert_allclose(weight, 100.0 * loaded, rtol=1e-6)
 
 
 def test_every_array_of_a_sparse_network_is_in_its_npz(tmp_path: Path) -> None:

@@ -17,9 +17,8 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
 from engine.network import planes
-from engine.network.lc0.reader import TowerFile
-from engine.network.tower import multiply as multiply_module
-from engine.network.tower.fused_winograd import (
+from engine.network.fused import multiply as multiply_module
+from engine.network.fused.convolution import (
     BOARD,
     input_transform,
     multiply_places,
@@ -27,10 +26,11 @@ from engine.network.tower.fused_winograd import (
     products_buffer,
     transform_weights,
 )
+from engine.network.fused.multiply import Rows, multiply, packed
+from engine.network.lc0.reader import PlanesFile
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.input_layer import convolve_masks, input_layer
 from engine.network.tower.model import TowerConfig, build_tower
-from engine.network.tower.multiply import Rows, multiply, packed
 from tests.unit.network.fused_tower import fused, infer, random_model
 from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
 
@@ -60,7 +60,7 @@ def test_fused_inference_agrees_with_the_training_path(config):
     rng = np.random.default_rng(3)
     model, masks = random_model(config, rng), random_masks(11, rng)
     tensors = model.named_parameters() | model.named_buffers()
-    layers, found = training_answers(TowerFile(config, tensors, {}), masks), fused_answers(fused(model, config), masks)
+    layers, found = training_answers(PlanesFile(config, tensors, {}), masks), fused_answers(fused(model, config), masks)
     np.testing.assert_allclose(found.logits, layers.logits, atol=1e-4)
     np.testing.assert_allclose(found.wdl, layers.wdl, atol=1e-4)
     np.testing.assert_allclose(found.moves_left / 100, layers.moves_left / 100, atol=1e-4)
@@ -175,7 +175,10 @@ def test_folding_names_what_does_not_fit():
         FusedTower(tensors, replace(SMALL, activation="tanh"))
 
 
-@pytest.mark.parametrize("kind", ["default sizes", "attention policy", "mish, classical policy"])
+SLOW_KINDS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("default sizes", "mish, classical policy")]
+
+
+@pytest.mark.parametrize("kind", ["attention policy", *SLOW_KINDS])
 def test_evaluations_allocate_nothing(kind):
     tower = fused(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
     leaves = new_leaf_batch(max(BATCHES))

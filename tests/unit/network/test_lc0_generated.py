@@ -1,5 +1,5 @@
-"""Kinds of Lc0's towers for which there is no reference net, on generated files: against a plain reading of the format,
-and against what lc0 answered on the same files (`lc0_transformer_answers.npz` has that of the first 40 positions).
+"""Kinds of Lc0's towers for which there is no reference net, on generated files: against what lc0 answered on them
+(`lc0_transformer_answers.npz` has that of the first 40 positions), and the layers against the path that plays.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import input_format_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
-from engine.network.lc0.tower_file import read_tower, write_tower
-from engine.network.planes import float_planes
 from engine.network.weights import load_network
 from tests.unit.network.lc0_kept import boards, check_answers
-from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
-from tests.unit.network.lc0_plain import file_bytes, plain_answers, random_net
+from tests.unit.network.lc0_nets import NetAnswers, fused_answers, random_masks, training_answers
+from tests.unit.network.lc0_towers import file_bytes, random_net
 
 KINDS: dict[str, dict[str, Any]] = {
     "classical policy, scalar value": {"policy": "classical", "value": "scalar"},
@@ -41,47 +40,44 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"no blocks"}))  # where lc0 leaves the first convolution out
 def test_generated_towers_answer_as_lc0_does(tmp_path: Path, kind: str) -> None:
-    (tmp_path / "net.pb").write_bytes(file_bytes(random_net(np.random.default_rng(11), **KINDS[kind])[0]))
+    (tmp_path / "net.pb").write_bytes(file_bytes(random_net(np.random.default_rng(11), **KINDS[kind])))
     check_answers(tmp_path / "net.pb", f"tower: {kind}", scalar=KINDS[kind].get("value") == "scalar")
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_generated_nets_answer_as_the_format_says_also_after_a_trip_through_our_files(
-    tmp_path: Path, kind: dict[str, Any]
-) -> None:
+def test_layers_and_our_files_answer_as_the_path_that_plays(tmp_path: Path, kind: dict[str, Any]) -> None:
     rng = np.random.default_rng(11)
-    net, tensors = random_net(rng, **kind)
     path, masks = tmp_path / "net.pb.gz", random_masks(9, rng)
-    path.write_bytes(gzip.compress(file_bytes(net)))
-    first = fused_answers(load_network(path), masks)
-    expected = plain_answers(net, tensors, first.planes)
-    assert np.ptp(expected["policy"]) > 1
-    assert np.ptp(expected["value"]) > 0.01
-    for found in (training_answers(load_lc0(path), masks), first):
-        np.testing.assert_allclose(found.logits, expected["policy"], atol=2e-4)
-        np.testing.assert_allclose(found.value, expected["value"], atol=1e-4)
-        if "moves_left" in expected:
-            assert np.ptp(expected["moves_left"]) > 0.1
-            np.testing.assert_allclose(found.moves_left, expected["moves_left"], atol=0.01)
+    path.write_bytes(gzip.compress(file_bytes(random_net(rng, **kind))))
+    first, layers = fused_answers(load_network(path), masks), training_answers(load_lc0(path), masks)
+    assert np.ptp(first.logits) > 1
+    assert np.ptp(first.value) > 0.01
+    assert np.ptp(first.moves_left) > 0.1 or not kind.get("moves_left", True)
+    assert_close(layers, first, 2e-4)
     for name, tolerance in (("net.dit", 0.0), *[("again.pb", 2e-2)] * (kind.get("blocks") != 0)):
-        write_tower(tmp_path / name, read_tower(path))
-        assert read_tower(tmp_path / name).config == read_tower(path).config
-        again = fused_answers(load_network(tmp_path / name), masks)
-        np.testing.assert_allclose(again.logits, first.logits, atol=tolerance)
-        np.testing.assert_allclose(again.value, first.value, atol=tolerance)
-        np.testing.assert_allclose(again.moves_left, first.moves_left, atol=100 * tolerance)
+        write_planes(tmp_path / name, read_planes(path))
+        assert read_planes(tmp_path / name).config == read_planes(path).config
+        assert_close(fused_answers(load_network(tmp_path / name), masks), first, tolerance)
+
+
+def assert_close(found: NetAnswers, expected: NetAnswers, tolerance: float) -> None:
+    np.testing.assert_allclose(found.logits, expected.logits, atol=tolerance)
+    np.testing.assert_allclose(found.value, expected.value, atol=tolerance)
+    np.testing.assert_allclose(found.moves_left, expected.moves_left, atol=100 * tolerance)
 
 
 @pytest.mark.parametrize("input_format", INPUT_FORMATS[1:])
-def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_dit(
-    tmp_path: Path, input_format: int
-) -> None:
+def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_dit(tmp_path, input_format):
     """They were refused."""
-    net, tensors = random_net(np.random.default_rng(11), policy="attention")
+    net = random_net(np.random.default_rng(11), policy="attention")
+    (tmp_path / "first.pb").write_bytes(file_bytes(net))
     net["format"]["network_format"]["input"] = input_format
-    tensors["input.weights"][:, 109] *= 0.01 if input_format >= 4 else 1.0  # the counter counts in hundreds
     (tmp_path / "net.pb").write_bytes(file_bytes(net))
-    write_tower(tmp_path / "again.pb", read_tower(tmp_path / "net.pb"))
+    counter, ours = (
+        load_lc0(tmp_path / name).tensors["trunk.input_conv.weight"][:, 109] for name in ("first.pb", "net.pb")
+    )
+    np.testing.assert_allclose(ours, counter * (0.01 if input_format >= 4 else 1.0), rtol=1e-6)  # it counts in hundreds
+    write_planes(tmp_path / "again.pb", read_planes(tmp_path / "net.pb"))
     for name, tolerance in (("net.pb", 2e-4), ("again.pb", 2e-2)):
         leaves = leaves_of(boards()[:40], input_format)
         with closing(make_evaluator("network", tmp_path / name, backend="numpy")) as evaluator:
@@ -90,10 +86,10 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
         masks, index = leaves.masks[:40], leaves.policy_index[:40]
         if input_format >= CANONICAL:
             masks, index = turned_batch(masks, index)
-        expected = plain_answers(net, tensors, float_planes(masks))
-        np.testing.assert_allclose(leaves.wdl[:40, 0] - leaves.wdl[:40, 2], expected["value"], atol=tolerance)
+        expected = training_answers(load_lc0(tmp_path / "net.pb"), masks)
+        np.testing.assert_allclose(leaves.wdl[:40, 0] - leaves.wdl[:40, 2], expected.value, atol=tolerance)
         for row, count in enumerate(leaves.n_moves[:40]):
-            moves = expected["policy"][row, index[row, :count]]
+            moves = expected.logits[row, index[row, :count]]
             np.testing.assert_allclose(leaves.logits[row, :count], moves, atol=tolerance)
     with pytest.raises(ConfigError, match=f"not of input format {input_format}"):
-        write_tower(tmp_path / "net.dit", read_tower(tmp_path / "net.pb"))
+        write_planes(tmp_path / "net.dit", read_planes(tmp_path / "net.pb"))

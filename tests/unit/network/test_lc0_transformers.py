@@ -1,6 +1,4 @@
-"""Lc0's transformers of every kind: what lc0 itself answered on random networks, a plain reading of its formulas, the
-layers and the path that plays all agree.
-"""
+"""Lc0's transformers of every kind: lc0's own answers on random networks, the path that plays and the layers agree."""
 
 from __future__ import annotations
 
@@ -20,10 +18,11 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import LeafBatch
+from engine.network.families import build_network, layers_with, planes_config_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
-from engine.network.lc0.tower_file import read_tower, write_tower
 from engine.network.lc0.wire import encode, parse
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
@@ -31,19 +30,16 @@ from engine.network.transformer.maps import attention_maps
 from engine.network.transformer.model import (
     Transformer,
     TransformerConfig,
-    build_network,
-    config_of,
-    layers_with,
     policy_name,
 )
 from engine.network.weights import load_net
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from selfplay.training.families import net_of_model
+from selfplay.families.by_name import net_of_model
 from tests.unit.network.fused_tower import infer
 from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
-from tests.unit.network.lc0_transformers import DENSE, KINDS, plain_transformer, random_transformer
+from tests.unit.network.lc0_transformers import DENSE, KINDS, random_transformer
 
 FEW = 16
 FIELDS = {"optimistic": "optimistic_st"}
@@ -56,7 +52,7 @@ def leaves_in(input_format: int) -> LeafBatch:
 
 def network_in(folder: Path, kind: str) -> Path:
     path = folder / "net.pb"
-    path.write_bytes(random_transformer(list(KINDS).index(kind), **KINDS[kind])[0])
+    path.write_bytes(random_transformer(list(KINDS).index(kind), **KINDS[kind]))
     return path
 
 
@@ -71,10 +67,10 @@ def input_of(leaves: LeafBatch) -> int:
     return next(number for number in INPUT_FORMATS if leaves is leaves_in(number))
 
 
-def floats(masks: np.ndarray, counter: float = 1.0) -> np.ndarray:
+def floats(masks: np.ndarray) -> np.ndarray:
     """Masks uint64 [N, 112] -> planes float64 [N, 112, 64]."""
     planes = ((masks[:, :, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).astype(np.float64)
-    planes[:, 109] = masks[:, 109, None] * counter
+    planes[:, 109] = masks[:, 109, None]
     return planes
 
 
@@ -119,41 +115,29 @@ def test_searches_by_lc0s_rules_choose_lc0s_moves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_layers_and_the_fused_path_agree_with_a_plain_reading_also_after_a_trip_through_our_files(
-    tmp_path: Path, kind: str
-) -> None:
-    _, sizes, tensors = random_transformer(list(KINDS).index(kind), **KINDS[kind])
+def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_path: Path, kind: str) -> None:
     net = load_lc0(network_in(tmp_path, kind))
     assert isinstance(net.config, TransformerConfig)
     masks = asked(leaves_in(net.config.input_format), FEW)
-    model = layers_with(net.tensors, net.config)
-    outputs, _ = model.forward(floats(masks).reshape(-1, 112, 8, 8).astype(np.float32))
+    outputs, _ = layers_with(net.tensors, net.config).forward(floats(masks).reshape(-1, 112, 8, 8).astype(np.float32))
     for suffix in (".dit", ".pb.gz"):
-        write_tower(tmp_path / f"again{suffix}", net)
-        assert read_tower(tmp_path / f"again{suffix}").config == net.config
-    heads = [(policy, value) for policy, value in zip(net.config.policy_heads, net.config.value_heads, strict=False)]
-    for policy, value in heads:
-        named = (FIELDS.get(policy, policy), value) if sizes["policy"] else ("", "")
-        counter = 0.01 if sizes["input"] >= 4 else 1.0
-        expected = plain_transformer(sizes, tensors, floats(masks, counter), *named)
-        of_layers = outputs[policy_name(policy)][:, HEAD_INDEX["attention"]]
-        np.testing.assert_allclose(of_layers, expected["policy"], atol=2e-4)
-        for path, tolerance in (
-            (tmp_path / "net.pb", 1e-4),
-            (tmp_path / "again.dit", 1e-4),
-            (tmp_path / "again.pb.gz", 5e-2),
-        ):
-            fused = load_net(path, (policy, value))
-            assert isinstance(fused, FusedTransformer)
-            logits, wdl, left = infer(fused, masks)
-            np.testing.assert_allclose(logits, expected["policy"], atol=2 * tolerance)
-            np.testing.assert_allclose(wdl[:, 0] - wdl[:, 2], expected["value"], atol=tolerance)
-            np.testing.assert_allclose(left, expected["moves_left"], atol=100 * tolerance)
+        write_planes(tmp_path / f"again{suffix}", net)
+        assert read_planes(tmp_path / f"again{suffix}").config == net.config
+    for heads in zip(net.config.policy_heads, net.config.value_heads, strict=False):
+        fused = load_net(tmp_path / "net.pb", heads)
+        assert isinstance(fused, FusedTransformer)
+        expected = infer(fused, masks)
+        of_layers = outputs[policy_name(heads[0])][:, HEAD_INDEX["attention"]]
+        np.testing.assert_allclose(of_layers, expected[0], atol=2e-4)
+        for suffix, tolerance in ((".dit", 1e-4), (".pb.gz", 5e-2)):
+            again = infer(load_net(tmp_path / f"again{suffix}", heads), masks)
+            for found, one, atol in zip(again, expected, (2 * tolerance, tolerance, 100 * tolerance), strict=True):
+                np.testing.assert_allclose(found, one, atol=atol)
 
 
 def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(tmp_path: Path) -> None:
     net = load_lc0(network_in(tmp_path, "dense, all heads"))
-    write_tower(tmp_path / "again.pb.gz", net)
+    write_planes(tmp_path / "again.pb.gz", net)
     again = load_lc0(tmp_path / "again.pb.gz")
     assert again.tensors.keys() == net.tensors.keys()
     for name, tensor in net.tensors.items():
@@ -221,8 +205,7 @@ def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_dire
 
 
 def changed(kind: dict[str, Any], change: Any) -> bytes:
-    data, _, _ = random_transformer(1, **kind)
-    net = parse("net", memoryview(data), NET)
+    net = parse("net", memoryview(random_transformer(1, **kind)), NET)
     change(net)
     return encode(net, NET)
 
@@ -281,6 +264,25 @@ def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
     assert (config.policy_heads, config.value_heads) == (("vanilla", "optimistic", "opponent"), ("winner", "st"))
 
 
+@pytest.mark.parametrize("value", ["winner", "q", "st"])
+def test_heads_of_other_sizes_than_the_first_play(tmp_path: Path, value: str) -> None:
+    """The whole file was refused, though only the chosen head is needed; Lc0's trainer can write such files."""
+    data = random_transformer(6, **DENSE, wider={"q": 10, "st": 3})
+    (tmp_path / "net.pb").write_bytes(data)
+    net = parse("net", memoryview(data), NET)
+    net["weights"]["value_heads"] = {"winner": net["weights"]["value_heads"][value]}
+    (tmp_path / "alone.pb").write_bytes(encode(net, NET))
+    masks = leaves_in(1).masks[:FEW]
+    chosen, alone = (
+        infer(load_net(tmp_path / name, heads), masks)
+        for name, heads in (("net.pb", ("soft", value)), ("alone.pb", ("soft", "winner")))
+    )
+    for found, expected in zip(chosen, alone, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(NetFileError, match="value_heads"):
+        load_lc0(tmp_path / "net.pb")
+
+
 def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
     path = network_in(tmp_path, "map, relu")
     with pytest.raises(NetFileError, match="PolicyHead soft, found only vanilla"):
@@ -315,7 +317,7 @@ def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp
 def test_sizes_of_other_types_are_refused(sizes: dict[str, Any]) -> None:
     """They were taken, and failed in the middle of a forward pass."""
     with pytest.raises(ConfigError, match=f"expected {next(iter(sizes))} "):
-        config_of({"layer": "transformer", **sizes})
+        planes_config_of({"layer": "transformer", **sizes})
 
 
 def test_encoders_whose_smolgen_has_its_usual_sizes_are_built() -> None:

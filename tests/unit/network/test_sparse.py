@@ -41,7 +41,7 @@ from engine.network.policy.moves import look, write_view
 from engine.network.policy.parameters import SparseConfig, Tables, sparse_config_of
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from engine.network.rows.flat_tables import fill_tables, new_tables
-from engine.network.rows.men import men_bucket
+from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import UNIT
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
@@ -381,7 +381,7 @@ def test_the_version_follows_the_number_of_men() -> None:
     for board in some_boards(5, 300):
         row = row_from_board(board)
         active = look(row, moves, 0, sight)
-        version = men_bucket(row)
+        version = piece_bucket(row)
         assert version == version_of(sight.features, active) == min((len(board.piece_map()) - 1) // 4, 7)
         seen.add(version)
     assert seen == set(range(8))

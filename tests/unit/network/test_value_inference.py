@@ -19,7 +19,7 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
-from engine.network.rows.men import men_bucket
+from engine.network.rows.piece_count import piece_bucket
 from engine.network.value.features import MAX_VIEW, write_view_of
 from engine.network.value.inference import (
     FIRST_UNIT,
@@ -69,7 +69,7 @@ def by_layers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) 
             found = np.zeros(MAX_VIEW, np.int16)
             count = write_view_of(row, side, found)
             out[view, :count] = found[:count]
-    versions = np.array([men_bucket(row) for row in rows])
+    versions = np.array([piece_bucket(row) for row in rows])
     assert len(set(versions.tolist())) > 3
     return value_network(net.named_parameters(), features, versions, "value_trunk.")[0]
 
@@ -105,7 +105,7 @@ def by_numpy(tables: IntegerValueTables, config: ValueConfig, row: np.ndarray) -
         view = found[: write_view_of(row, side, found)]
         halves = (tables.bias + weight[view].sum(axis=0, dtype=np.int64)).clip(0, scale).reshape(2, -1)
         units.append(halves[0] * (FIRST_UNIT // scale) * halves[1] * (SECOND_UNIT // scale) >> 16)
-    dense1 = tables.dense1.reshape(8, config.width // 4, 16, 4)[men_bucket(row)]
+    dense1 = tables.dense1.reshape(8, config.width // 4, 16, 4)[piece_bucket(row)]
     return np.einsum("qi,qoi->o", np.concatenate(units).reshape(-1, 4), dense1.astype(np.int64))
 
 

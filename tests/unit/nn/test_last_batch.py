@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.nn.data import parts_of
+from engine.nn.training.data import parts_of
 
 RNG = np.random.default_rng(5)
 
@@ -91,14 +91,14 @@ def test_training_one_example_at_a_time_works_with_batch_norm() -> None:
 
 
 def test_statistics_are_refreshed_by_examples_not_by_batches() -> None:
-    """A last batch of one counted as much as one of 64, with a variance of 0."""
-    x = RNG.standard_normal((65, 3)).astype(np.float32) * 4
-    model = nn.Sequential(norm=nn.BatchNorm(3))
-    nn.refresh_statistics(model, (x[first : first + 64] for first in range(0, 65, 64)))
-    exact = nn.Sequential(norm=nn.BatchNorm(3))
-    nn.refresh_statistics(exact, [x])
-    for name, buffer in model.named_buffers().items():
-        assert np.allclose(buffer, exact.named_buffers()[name], rtol=0.05, atol=0.1)
+    """A small last batch counted as much as all others."""
+    batches = [RNG.standard_normal((count, 3)).astype(np.float32) * 4 + count for count in (50, 20, 2)]
+    norm, sizes = nn.BatchNorm(3), [len(batch) for batch in batches]
+    nn.refresh_statistics(nn.Sequential(norm), batches)
+    for name, measure in (("running_mean", np.mean), ("running_variance", np.var)):
+        expected = np.average([measure(batch, axis=0) for batch in batches], axis=0, weights=sizes)
+        assert np.allclose(norm.buffers[name], expected, rtol=1e-4)
+    assert norm.momentum == 0.1
 
 
 def test_validation_of_one_example_and_fewer_examples_than_a_batch() -> None:

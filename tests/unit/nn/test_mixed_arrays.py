@@ -10,7 +10,7 @@ import pytest
 from engine import backend, nn
 from engine.backend import get_backend, to_numpy
 from engine.errors import DataError, ShapeError
-from engine.nn.averaging import ExponentialAverage, refresh_statistics
+from engine.nn.training.averaging import ExponentialAverage, refresh_statistics
 from tests.strict_cupy import Device
 
 RNG = np.random.default_rng(1)

@@ -38,6 +38,8 @@ def test_layers_by_position_are_named_by_their_kind_and_a_count() -> None:
     mixed = nn.Sequential(nn.Dense(3, 4, rng()), second=nn.Activation("tanh"))
     assert list(mixed.layers) == ["dense1", "second"]
     assert np.array_equal(mixed(x), named(x))
+    assert (model["dense1"], model[1], model[-1]) == (model[0], model.layers["batch_norm1"], model.layers["dense2"])
+    assert (len(model), tuple(model)) == (5, tuple(model.layers.values()))
 
 
 class Doubled(nn.Layer):

@@ -221,8 +221,18 @@ def test_a_wrong_dtype_is_a_shape_error(x: object) -> None:
     """A double would silently turn the whole computation double."""
     with pytest.raises(ShapeError, match=r"Dense: expected float32 \[B, ..., 3\], found"):
         nn.Dense(3, 2, rng()).forward(x)
+    for broken in (3, "text", np.array("text"), np.zeros((), np.float32)):
+        for layer in (nn.Dense(3, 2, rng()), nn.Conv2D(3, 2, 3, rng()), nn.BatchNorm(3), nn.SelfAttention(3, 1, rng())):
+            with pytest.raises(ShapeError, match=f"{type(layer).__name__}: expected"):
+                layer.forward(broken)
     with pytest.raises(ShapeError, match="Activation: expected floating"):
         nn.Activation("relu").forward(np.zeros((1, 1, 2, 2), int))
+
+
+def test_an_error_deep_inside_names_the_path_of_its_layer() -> None:
+    with pytest.raises(ShapeError, match=r"^value\.dense: Dense: expected float32 \[B, \.\.\., 256\], found") as caught:
+        small_network().forward(np.zeros((2, 3, 4, 5), np.float32))
+    assert caught.value.layer == "value.dense"
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -230,7 +240,7 @@ def test_a_gradient_that_does_not_fit_is_a_shape_error(case: Case) -> None:
     y, backward = case.layer.astype(np.float64).forward(case.x, training=True, **case.options)
     for shape in ((1,), (7, *shape_of(y)), shape_of(y)[:-1]):
         wrong = np.zeros(shape)
-        with pytest.raises(ShapeError, match=re.escape(f"found {list(shape)}")):
+        with pytest.raises(ShapeError, match=re.escape(f"found float64 {list(shape)}")):
             backward(dict.fromkeys(y, wrong) if isinstance(y, dict) else wrong)
 
 
@@ -243,6 +253,10 @@ def shape_of(y: object) -> tuple[int, ...]:
 @pytest.mark.parametrize(
     "build",
     [
+        lambda: nn.Activation("softmax"),
+        lambda: nn.Dense(3, 2, 0),  # type: ignore[arg-type]
+        lambda: nn.Sequential(nn.Dense(3, 2, rng()), "relu"),  # type: ignore[arg-type]
+        lambda: nn.Sequential(nn.Flatten(), flatten1=nn.Flatten()),
         lambda: nn.Dropout(1.0, rng()),
         lambda: nn.Dropout(-0.1, rng()),
         lambda: nn.Dropout(float("nan"), rng()),
@@ -332,5 +346,6 @@ def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
 def test_gradients_for_unknown_heads_are_refused() -> None:
     network = small_network()
     _, backward = network.forward(image(), training=True)
-    with pytest.raises(ShapeError, match="policy"):
-        backward({"policy": np.zeros((2, 2), np.float32)})
+    for dy, found in (({"policy": np.zeros((2, 2), np.float32)}, "policy"), (np.zeros((2, 2), np.float32), "ndarray")):
+        with pytest.raises(ShapeError, match=rf"gradients by name of \['value'\], found \['{found}'\]"):
+            backward(dy)

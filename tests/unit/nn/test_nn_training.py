@@ -10,21 +10,13 @@ from engine.errors import ConfigError, DataError, ShapeError
 from engine.native.pool import ThreadPool
 from engine.nn.layers import BatchNorm, Dropout
 from engine.nn.operations.updates import STRETCH
-from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 
 
 def test_cross_entropy_of_even_logits_is_the_logarithm_of_the_classes() -> None:
     loss, gradient = nn.softmax_cross_entropy(np.zeros((2, 4)), np.array([1, 3]))
     assert loss == pytest.approx(math.log(4))
     assert gradient[0].tolist() == [0.125, -0.375, 0.125, 0.125]
-
-
-def test_masked_actions_take_no_probability_and_no_gradient() -> None:
-    logits = np.array([[5.0, 1.0, 1.0]])
-    mask = np.array([[False, True, True]])
-    loss, gradient = nn.softmax_cross_entropy(logits, np.array([[0.0, 0.5, 0.5]]), mask)
-    assert loss == pytest.approx(math.log(2))
-    assert np.allclose(gradient, 0)
 
 
 def test_a_target_that_the_mask_forbids_is_refused() -> None:
@@ -39,7 +31,7 @@ def test_a_target_that_the_mask_forbids_is_refused() -> None:
 @pytest.mark.parametrize("targets", [np.array([[0.3], [2.0]]), np.array([0, 0])])
 def test_a_softmax_over_one_output_is_refused(targets: np.ndarray) -> None:
     """Its probability is 1 whatever the output is: such a training ran at loss 0 and learned nothing."""
-    with pytest.raises(ShapeError, match=r"at least 2 outputs, found 1.*use mse for numbers"):
+    with pytest.raises(ShapeError, match="at least 2 outputs, found 1"):
         nn.softmax_cross_entropy(np.zeros((2, 1)), targets)
 
 
@@ -252,7 +244,7 @@ def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
 
 
 def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() -> None:
-    for rate in (-0.1, math.inf, math.nan):
+    for rate in (-0.1, math.inf, math.nan, np.array([0.1])):
         with pytest.raises(ConfigError, match="learning rate must be a finite number"):
             nn.SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
     params = {"a": np.ones(2), "b": np.ones(2)}
@@ -278,16 +270,6 @@ def test_stochastic_averaging_is_the_plain_mean() -> None:
     resumed.load(average.tensors, 3)
     resumed.update({"w": np.array([7.0])})
     assert resumed.tensors["w"].tolist() == pytest.approx([4.0])
-
-
-def test_refreshed_statistics_are_means_over_the_batches() -> None:
-    model = nn.Sequential(norm=BatchNorm(3))
-    batches = [np.random.default_rng(seed).standard_normal((50, 3)).astype(np.float32) + seed for seed in range(4)]
-    nn.refresh_statistics(model, batches)
-    buffers = model.named_buffers()
-    assert np.allclose(buffers["norm.running_mean"], np.mean([b.mean(axis=0) for b in batches], axis=0), atol=1e-5)
-    assert np.allclose(buffers["norm.running_variance"], np.mean([b.var(axis=0) for b in batches], axis=0), atol=1e-5)
-    assert model.config()["layers"]["norm"]["momentum"] == 0.1
 
 
 def test_clipping_scales_all_gradients_together() -> None:

@@ -13,7 +13,7 @@ from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.nn import LOSSES
 from engine.nn.operations import channelwise
-from engine.nn.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 
 INF, NAN = math.inf, math.nan
 FLOATS = [np.float16, np.float32, np.float64]
@@ -66,9 +66,8 @@ def test_a_mask_and_minus_infinity_agree() -> None:
     assert nn.softmax_cross_entropy(row(-INF, 1, 2), np.array([2]), mask)[0] == pytest.approx(
         nn.softmax_cross_entropy(logits, np.array([2]), mask)[0]
     )
-    for target in (np.array([0]), row(NAN, 0, 1)):
-        with pytest.raises(DataError, match="where the mask is False"):
-            nn.softmax_cross_entropy(logits, target, mask)
+    with pytest.raises(DataError, match="where the mask is False"):
+        nn.softmax_cross_entropy(logits, row(NAN, 0, 1), mask)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -212,7 +211,7 @@ def test_shared_rows_step_by_large_gradients_and_keep_nan() -> None:
 def test_training_in_half_precision_is_refused(optimizer: Optimizer) -> None:
     """Adam's epsilon is 0 there: a gradient of 0 made NaN of a weight."""
     params = {"w": np.ones(2, np.float16)}
-    with pytest.raises(ConfigError, match=r"w: expected float32 or float64 to train, found float16.*dit\.save"):
+    with pytest.raises(ConfigError, match=r"w: expected float32 or float64 to train, found float16"):
         optimizer.step(params, {"w": np.zeros(2, np.float16)}, 0.1)
     assert params["w"].tolist() == [1, 1]
     model = nn.Dense(2, 1, np.random.default_rng(0)).astype(np.float16)
@@ -298,45 +297,7 @@ def test_settings_that_are_no_numbers_or_no_whole_ones_are_refused() -> None:
         nn.StochasticAverage(every=NAN)  # type: ignore[arg-type]
 
 
-# ---- the trainer's advice -------------------------------------------------------------------------------------------
-
-
-class Masked(nn.Layer):
-    """Gives class 0 a logit of -infinity."""
-
-    def forward(self, x: Any, training: bool = False) -> Any:
-        y = x.copy()
-        y[:, 0] = -INF
-        return y, lambda dy: (dy, {})
-
-
-def failing(data: nn.Data, loss: Any = nn.mse, rate: float = 0.1, model: nn.Layer | None = None, **options: Any) -> str:
-    model = model or nn.Dense(data.inputs.shape[1], data.targets.shape[-1], np.random.default_rng(0))
-    run = nn.Trainer(model, loss, nn.SGD(), rate)
-    with pytest.raises(TrainingError) as caught, np.errstate(all="ignore"):
-        run.fit(data, 30, **options)
-    return str(caught.value)
-
-
-def test_the_advice_fits_the_cause() -> None:
-    """Whatever was wrong, the weights were said to have grown too large."""
-    x = np.random.default_rng(1).standard_normal((8, 2)).astype(np.float32)
-    model = nn.Sequential(nn.Dense(2, 2, np.random.default_rng(0)), Masked())
-    classes = np.arange(8) % 2
-    assert "-infinity, a probability of 0, where the targets ask for more" in failing(
-        nn.Data(x, classes), nn.softmax_cross_entropy, model=model
-    )
-    trained = nn.Trainer(model, nn.softmax_cross_entropy, nn.SGD(), 0.1).fit(nn.Data(x, np.ones(8, np.int64)), 2)
-    assert trained["loss"] == [0, 0]
-    broken = lambda outputs, targets: (NAN, outputs)  # noqa: E731
-    assert "so the loss function itself makes it" in failing(nn.Data(x, x), broken)
-    wide = nn.Data(x.astype(np.float64) * np.array([1, 1e300]), x)
-    assert "8 of the 8 examples of this batch have inputs too large for float32" in failing(wide)
-    assert "have NaN or infinity in their targets" in failing(nn.Data(x, x * INF))
-    assert "the weights grew too large: lower the rate of 1e+30" in failing(nn.Data(x, x), rate=1e30)
-    assert "validation: 1 of the 8 examples of this batch have NaN" in failing(
-        nn.Data(x, x), validation=nn.Data(np.where(np.arange(8)[:, None] == 3, NAN, x), x)
-    )
+# ---- training -------------------------------------------------------------------------------------------------------
 
 
 class Root(nn.Layer):
@@ -347,12 +308,15 @@ class Root(nn.Layer):
         return y, lambda dy: (dy * np.sign(x) / (2 * y), {})
 
 
-def test_the_advice_names_the_gradient_that_is_not_finite() -> None:
-    model = nn.Sequential(first=nn.Dense(2, 2, np.random.default_rng(0)), root=Root())
-    model.named_parameters()["first.weight"][...] = 0
-    found = failing(nn.Data(np.ones((4, 2), np.float32), np.ones((4, 2), np.float32)), model=model)
-    assert "finite gradient" in found
-    assert "not the gradient of first.weight, first.bias" in found
+@pytest.mark.parametrize("what", ["loss", "gradient", "validation loss"])
+def test_a_number_that_is_not_finite_ends_training(what: str) -> None:
+    x, layer = np.zeros((4, 2), np.float32), nn.Dense(2, 2, np.random.default_rng(0))
+    model = nn.Sequential(layer, Root()) if what == "gradient" else layer
+    data, broken = nn.Data(x, x + 1), nn.Data(x, x + NAN)
+    trainer = nn.Trainer(model, nn.mse, nn.SGD(), 0.1)
+    expected = rf"expected a finite {what}, got nan; check the data for NaN, or lower the rate of 0\.1"
+    with pytest.raises(TrainingError, match=expected), np.errstate(all="ignore"):
+        trainer.fit(broken if what == "loss" else data, 2, broken if what == "validation loss" else None)
 
 
 def test_weights_that_overflow_end_training_and_not_the_checkpoint(tmp_path: Path) -> None:

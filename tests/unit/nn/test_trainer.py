@@ -9,7 +9,7 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, NetFileError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
-from engine.nn.parallel import GradientSource, StepResult
+from engine.nn.training.parallel import GradientSource, StepResult
 
 
 def network(seed: int = 1) -> nn.Sequential:
@@ -73,13 +73,9 @@ def test_threads_do_not_change_the_result() -> None:
     assert_same(*runs)
 
 
-def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
+def test_damaged_checkpoints_and_those_of_other_data_are_refused(tmp_path: Path) -> None:
     run, path = trainer(), tmp_path / "checkpoint.npz"
     run.fit(examples(), 1, checkpoint=path)
-    with pytest.raises(ConfigError, match="settings"):
-        trainer(seed=9).resume(path)
-    with pytest.raises(ConfigError, match="model"):
-        nn.Trainer(nn.Dense(3, 2, np.random.default_rng(0)), nn.mse, nn.AdamW(), 1).resume(path)
     resumed = trainer()
     resumed.resume(path)
     with pytest.raises(ConfigError, match=r"50 examples.*new data needs a new Trainer"):
@@ -166,19 +162,56 @@ def test_a_step_that_fails_leaves_the_running_statistics_alone() -> None:
     assert all(np.array_equal(array, before[name]) for name, array in everything(run).items())
 
 
-def test_wrong_data_and_settings_are_refused() -> None:
-    data = examples()
-    with pytest.raises(ShapeError, match="found 0 and 0"):
-        trainer().fit(nn.Data(data.inputs[:0], data.targets[:0]), 1)
-    with pytest.raises(ShapeError, match="float32"):
-        trainer().fit(nn.Data(np.ones((50, 3), int), data.targets), 1)
+class Unlike(nn.Layer):
+    """Keeps its arrays and its part as given: a part in a list is found by nobody."""
+
+    def __init__(self, scale: np.ndarray, **parts: Any) -> None:
+        super().__init__()
+        self.params = {"scale": scale}
+        vars(self).update(parts)
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return x * self.params["scale"], lambda dy: (dy, {"scale": dy.sum(axis=0), "lost": dy})
+
+
+class Table:
+    """As a table of pandas, which reads columns by `[]`, and rows by `iloc`."""
+
+    shape = iloc = (50, 3)
+
+
+def test_what_a_trainer_cannot_use_is_refused() -> None:
+    data, ones, dense = examples(), np.ones(3, np.float32), nn.Dense(3, 3, np.random.default_rng(0))
+    for inputs, targets, found in (
+        (data.inputs[:0], data.targets[:0], "found 0 and 0"),
+        (data.inputs.tolist(), data.targets, "found list and 50"),
+        (data.inputs, np.array(1.0), "found 50 and ndarray"),
+        (Table(), data.targets, "found Table and 50"),
+        (np.ones((50, 3), int), data.targets, "float32"),
+    ):
+        with pytest.raises(ShapeError, match=found):
+            trainer().fit(nn.Data(inputs, targets), 1)
+    with pytest.raises(ShapeError, match=r"expected Data\(inputs, targets\) or a Loader, found ndarray"):
+        trainer().fit(data.inputs, 1)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="validation"):
         trainer(patience=2).fit(data, 1)
-    with pytest.raises(ConfigError, match="rate"):
-        nn.Trainer(network(), nn.softmax_cross_entropy, nn.SGD(), lambda step: -0.1).fit(data, 1)
-    for name, value in [("batch_size", 0), ("threads", 0), ("seed", -1), ("clip_norm", -1.0), ("patience", 0)]:
-        with pytest.raises(ConfigError, match=name):
-            nn.TrainerSettings(**{name: value})
+    arguments = (network(), nn.mse, nn.SGD(), 0.1, None, None)
+    for place, (name, wrong) in enumerate(
+        (("model", nn.Dense), ("loss", "mse"), ("optimizer", nn.SGD), ("schedule", -0.1), ("settings", 32),
+         ("metrics", [nn.accuracy]))
+    ):  # fmt: skip
+        given: Any = (*arguments[:place], wrong, *arguments[place + 1 :])
+        with pytest.raises(ConfigError, match=f"Trainer: {name} must be "):
+            nn.Trainer(*given)
+    for model, expected in (
+        (Unlike(ones, first=dense, second=dense), "first and second are one layer"),
+        (nn.Sequential(Unlike(ones.astype(np.float64)), dense), r"one dtype, .* not float64 .* and float32"),
+        (Unlike(ones), r"gradients of \['lost'\], which are no parameters"),
+    ):
+        with pytest.raises(ConfigError, match=expected):
+            nn.Trainer(model, nn.mse, nn.SGD(), 0.1).fit(nn.Data(data.inputs, data.inputs), 1)
+    with pytest.raises(ConfigError, match="clip_norm"):
+        nn.TrainerSettings(clip_norm=-1.0)
 
 
 def test_inputs_of_double_precision_train_as_those_of_single_precision() -> None:

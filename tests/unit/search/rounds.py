@@ -1,8 +1,7 @@
 """Rounds of visits by hand: begin some, let the caller evaluate their leaves, apply them."""
 
 from engine.evaluation.protocol import LeafBatch
-from engine.search.root_moves import look_for_mate
-from engine.search.session import Search
+from engine.search.session import Search, look_for_mate
 from engine.search.tree.arrays import LEAVES, MAX_ROUND, ROOT
 from engine.search.tree.visits import apply, gather
 

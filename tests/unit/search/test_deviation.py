@@ -42,7 +42,7 @@ def own_parameters(engine: Engine) -> tuple[float, float, bool]:
 
 def test_a_value_counts_less_the_tempo_of_the_side_to_move():
     plain, search = (
-        searched(chess.STARTING_FEN, 1, IN_KERNEL._replace(mate_moves=1, tempo=tempo)) for tempo in (0, 0.1)
+        searched(chess.STARTING_FEN, 1, IN_KERNEL._replace(mate_moves=1, tempo=tempo)) for tempo in (0.0, 0.1)
     )
     value = -plain.tree.value_sum[ROOT]
     assert -search.tree.value_sum[ROOT] == pytest.approx(value - 0.1 * (1.0 - value * value))

@@ -12,8 +12,7 @@ from engine.board.convert import decode_move, encode_move, row_from_board, stack
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.options import EngineOptions
 from engine.search.hints import ask, new_questions
-from engine.search.job import SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
 from engine.search.session import Search
 from engine.search.tree.arrays import NO_NODE, ROOT

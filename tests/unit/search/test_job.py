@@ -9,8 +9,7 @@ import chess
 import pytest
 
 from engine.errors import StillCompilingError
-from engine.search.job import SearchInterrupted, SearchJob
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchInterrupted, SearchJob
 from tests.unit.search.flat import engine, search
 
 

@@ -13,7 +13,7 @@ def plan(white: bool = True, overhead_ms: float = 30, **limits) -> Clock:
 
 
 def test_movetime_is_used_up_but_for_the_overhead():
-    assert plan(movetime_ms=500, white_time_ms=400).hard_ms == plan(movetime_ms=400).hard_ms, "no more than the clock"
+    assert plan(movetime_ms=500, white_time_ms=700).hard_ms == 470
     clock = plan(movetime_ms=500)
     assert (clock.planned_ms, clock.hard_ms) == (None, 470)
     assert not clock.is_over(doubt=0.0)
@@ -28,6 +28,27 @@ def test_bounds_stay_inside_the_clock(left, increment, moves_to_go):
     clock = plan(white_time_ms=left, white_increment_ms=increment, moves_to_go=moves_to_go)
     assert 0 < clock.planned_ms <= clock.hard_ms
     assert clock.hard_ms <= max(1.0, (left - 30) * (CLOCK_SHARE if moves_to_go != 1 else 0.9))
+
+
+@pytest.mark.parametrize("overhead_ms", [0, 30, 100])
+@pytest.mark.parametrize("left", [40, 100, 250, 500, 1000, 5000, 60_000])
+def test_a_move_that_may_use_up_the_clock_had_left_a_busy_machine_10_ms(left, overhead_ms):
+    """The last one before a control, and one with a fixed time that is longer than the clock."""
+    kinds = ({"moves_to_go": 1}, {"moves_to_go": 1, "white_increment_ms": 2 * left}, {"movetime_ms": 10 * left})
+    for kind in kinds:
+        clock = plan(white_time_ms=left, overhead_ms=overhead_ms, **kind)
+        assert left - clock.hard_ms >= min(left - 1, overhead_ms + min(150, left / 2))
+    for kind in ({}, {"moves_to_go": 2}, {"white_increment_ms": 2 * left}):
+        assert plan(white_time_ms=left, overhead_ms=overhead_ms, **kind).hard_ms <= 0.4 * left
+
+
+@pytest.mark.parametrize("moves_to_go", [2, 3, 5])
+def test_moves_before_a_control_all_get_a_share_of_what_is_left(moves_to_go):
+    left = 1000.0
+    for to_go in range(moves_to_go, 0, -1):  # Every choice is in doubt until its bound, and every move is 20 ms late.
+        clock = plan(white_time_ms=round(left), moves_to_go=to_go)
+        left -= clock.hard_ms + 20
+        assert left > 60
 
 
 @pytest.mark.parametrize("moves_to_go", [0, -1])

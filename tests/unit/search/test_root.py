@@ -9,10 +9,9 @@ import pytest
 from engine.board.convert import encode_move
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.choice import choose_move
+from engine.search.choice import SearchOrder, choose_move
 from engine.search.driver import Stopper, doubt
 from engine.search.limits import Limits
-from engine.search.order import SearchOrder
 from engine.search.session import Search
 from engine.search.tree.arrays import LOSS, ROOT, WIN
 from engine.search.tree.params import SearchParams

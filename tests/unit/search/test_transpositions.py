@@ -8,6 +8,7 @@ import pytest
 
 from engine.board.convert import decode_move, stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
+from engine.board.makemove import make
 from engine.search.session import Search
 from engine.search.tree.arrays import (
     EXPANDED,
@@ -23,7 +24,7 @@ from engine.search.tree.arrays import (
 from engine.search.tree.forgetting import make_room
 from engine.search.tree.params import LC0
 from engine.search.tree.priors import take_moves
-from engine.search.tree.root import principal_variation
+from engine.search.tree.root import root_lines
 from engine.search.tree.transpositions import (
     LATEST_HALFMOVE,
     enter,
@@ -218,5 +219,10 @@ def test_a_line_never_comes_back_to_a_position():
     search = searched(KINGS_WALK, 6000)
     root = search.root()
     for index in range(len(root.moves)):
-        keys = [int(row[KEY]) for row, _ in principal_variation(search.tree, root, index)]
+        codes, lengths, _ = root_lines(search.tree, root, [index], search.mate_space)
+        row, keys = root.row, [int(root.row[KEY])]
+        for code in codes[0, : lengths[0] - 1]:
+            row, before = np.empty_like(row), row
+            make(before, code, row)
+            keys.append(int(row[KEY]))
         assert len(set(keys)) == len(keys)

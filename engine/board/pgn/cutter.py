@@ -1,0 +1,251 @@
+"""Cuts streams of text into games and their tokens by kernels (grammar: `engine.board.pgn`)."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+import chess
+import chess.pgn
+import numpy as np
+
+from engine.board import layout
+from engine.board.convert import row_from_board
+from engine.board.fen import parse_fen
+from engine.board.pgn import desks
+from engine.board.pgn.letters import PADDING
+from engine.board.pgn.token_kernels import cut_text
+from engine.errors import DataError, FenError, message
+from engine.files.text import utf8_pieces
+
+LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
+AT_ONCE = 1024  # most games of one call
+_TOKENS, _MOVES = 1 << 16, 16 * desks.MOST_GAME_PLIES
+_STANDARD_NAMES = {
+    name.lower(): name
+    for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
+                 "BlackElo")
+}  # fmt: skip
+_OTHER_VARIANT_NAMES = dict.fromkeys(("", "std", "regular", "fromposition"), "Standard") | dict.fromkeys(
+    (
+        "960", "chess960", "fischerandom", "fischerrandom", "fischerrandomchess", "chess960fischerrandom", "freestyle",
+        "freestylechess", "frc", "dfrc", "doublefischerrandom", "wildfr",
+    ),
+    "Chess960",
+)  # fmt: skip
+
+
+class GameText:
+    """The text of a stream of games, as much of it as is needed: UTF-8 whose lines end in a line feed.
+
+    Attributes:
+        data: the text from `at` on and before.
+        at: where the next game begins in `data`.
+        line: the line of `at`, from 1.
+        column: characters before `at` in its line.
+        dropped: bytes of the text before `data`.
+        final: whether `data` ends with the stream.
+    """
+
+    def __init__(self, stream: IO[bytes], size: int = 1 << 20) -> None:
+        self._pieces = utf8_pieces(stream, size)
+        self.data, self.at, self.line, self.column, self.dropped, self.final = b"", 0, 1, 0, 0, False
+
+    def more(self) -> None:
+        """Append a piece, without what is before `at`; a large game is doubled before it is read again."""
+        taken, needed = list[bytes](), len(self.data) - self.at
+        while not self.final and (not taken or sum(len(piece) for piece in taken) < needed):
+            piece = next(self._pieces, None)
+            if piece is None:
+                self.final = True
+                break
+            taken.append(piece.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+        self.dropped += self.at
+        self.data, self.at = b"".join([self.data[self.at :], *taken]), 0
+
+    def skip(self, count: int) -> None:
+        """Go on `count` bytes."""
+        end = self.at + count
+        newline = self.data.rfind(b"\n", self.at, end)
+        rest = self.data[max(newline + 1, self.at) : end].decode(errors="replace")
+        self.line += self.data.count(b"\n", self.at, end)
+        self.column = len(rest) + (self.column if newline < 0 else 0)
+        self.at = end
+
+    def skip_to(self, place: int) -> None:
+        """Go on to a place in the stream's text, in bytes from its beginning."""
+        while self.dropped + len(self.data) < place and not self.final:
+            self.skip(len(self.data) - self.at)
+            self.more()
+        self.skip(max(0, min(len(self.data), place - self.dropped) - self.at))
+
+    def place_of(self, at: int) -> tuple[int, int]:
+        """Line and column, from 1, of a place in `data` from `at` on."""
+        line_feed = self.data.rfind(b"\n", self.at, at)
+        letters = len(self.data[max(line_feed + 1, self.at) : at].decode(errors="replace"))
+        return self.line + self.data.count(b"\n", self.at, at), 1 + letters + (self.column if line_feed < 0 else 0)
+
+
+@dataclass
+class Start:
+    """The first position of a game; why it cannot be played, "" if it can, and the name of the tag to blame."""
+
+    board: chess.Board = field(default_factory=chess.Board)
+    fault: str = ""
+    tag: str = "FEN"
+    is_told: bool = False  # whether the tags have a position
+
+
+def read_tags(data: bytes, tokens: np.ndarray) -> Iterator[tuple[str, str, int]]:
+    """Yield name, value and place of all tags among the tokens of a game."""
+    rows = tokens[tokens[:, desks.KIND] <= desks.VALUE_TEXT].tolist()
+    for (_, begin, end, place), (_, first, last, is_raw) in zip(rows[::2], rows[1::2], strict=True):
+        name, value = data[begin:end].decode(), data[first:last].decode(errors="replace")
+        if not is_raw and "\\" in value:
+            value = re.sub(r'\\(["\\])', r"\1", value)
+        yield _STANDARD_NAMES.get(name.lower(), name), value, place
+
+
+@dataclass
+class CutGames:
+    """Games that lie in a text one behind the other. Places are bytes of `data`."""
+
+    data: bytes
+    games: list[list[int]]  # the columns of each, as `desks` names them
+    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of main lines only the tags
+    moves: np.ndarray  # uint16 [plies], main lines in codes of `layout`
+    start_at: int  # place of the game that has a first position of its own; -1 for none
+    start: Start
+    row: np.ndarray  # uint64 [16], that position
+
+    def tokens_of(self, game: list[int]) -> np.ndarray:
+        """Return the tokens of a game."""
+        return self.tokens[game[desks.FIRST_TOKEN] : game[desks.LAST_TOKEN]]
+
+    def tags_of(self, game: list[int]) -> dict[str, str]:
+        """Return the tags of a game: names, the standard's in its spelling, and values."""
+        return {name: value for name, value, _ in read_tags(self.data, self.tokens_of(game))}
+
+
+class Cutter:
+    """Cuts games off a text, at most `most` at once; `whole`: with all tokens, or main lines and tags only."""
+
+    def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
+        self._text, self._whole = text, whole
+        self._padded, self._of = np.zeros(0, np.uint8), b""
+        self._games = np.empty((most, desks.COLUMNS), np.int64)
+        self._tokens = np.empty((_TOKENS, desks.TOKEN_COLUMNS), np.int32)
+        self._moves = np.empty(desks.MOST_GAME_PLIES if whole else _MOVES, np.uint16)
+        self._scratch = (
+            np.zeros((desks.DEEPEST_LINE + 1, desks.LINE_COLUMNS), np.int64),
+            layout.empty_stack(desks.STANDARD + 1),
+            np.zeros(layout.MAX_MOVES, np.uint16),
+            np.zeros(desks.TAG_PARTS, np.int64),
+        )
+        self._scratch[1][desks.STANDARD] = standard_row()
+        self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
+        self._start_at, self._start = -1, (Start(), standard_row())
+        self._stop = (0, text.at, 0)  # games of the last call, where it stopped, and why
+        self.is_rare = False  # whether only its tokens tell the main line of the next game
+
+    def cut(self) -> CutGames | None:
+        """Return the games from `text.at` on; None at the end of the text, or if the next one `is_rare`.
+
+        The text is moved behind them by the caller, or by the next call.
+        """
+        text, count = self._text, 0
+        while not count:
+            self._go_on(*self._stop)
+            self._stop = (0, text.at, 0)
+            if self.is_rare or (text.final and text.at == len(text.data)):
+                return None
+            if self._of is not text.data:
+                self._of, self._padded = text.data, np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
+                self._start_at = -1
+            final = text.final or len(text.data) - text.at > LONGEST_TEXT
+            desk = desks.Desk(
+                self._padded, int(final), int(self._whole), self._start_at, self._start[1], self._games, self._tokens,
+                self._moves, *self._scratch,
+            )  # fmt: skip
+            count, place, reason = map(int, cut_text(desk, text.at))
+            self._stop = (count, place, reason)
+        games = self._games[:count].tolist()
+        tokens, moves = self._tokens[: games[-1][desks.LAST_TOKEN]], self._moves[: games[-1][desks.LAST_MOVE]]
+        if not self._whole:
+            tokens, moves = tokens.copy(), moves.copy()
+        return CutGames(text.data, games, tokens, moves, self._start_at, *self._start)
+
+    def _go_on(self, count: int, place: int, reason: int) -> None:
+        """Move the text to where the last call stopped, and do what it stopped for."""
+        text = self._text
+        self.is_rare = reason == desks.RARE
+        if self._of is not text.data:  # nothing was read yet, or another reader went on
+            return
+        text.skip(max(0, place - text.at))
+        if reason == desks.MORE:
+            text.more()
+            self._start_at = -1
+        elif reason == desks.OWN_START:
+            self._start_at, self._start = place, self._look_up(self._games[count])
+        elif reason == desks.FULL and not count:
+            self._tokens = np.empty((2 * len(self._tokens), desks.TOKEN_COLUMNS), np.int32)
+
+    def _look_up(self, game: np.ndarray) -> tuple[Start, np.ndarray]:
+        """Return the first position that a game's tags tell, and its row: zeros where it cannot be played."""
+        tokens = self._tokens[game[desks.FIRST_TOKEN] : game[desks.LAST_TOKEN]]
+        tags = {name: value for name, value, _ in read_tags(self._text.data, tokens)}
+        key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
+        if key not in self._starts:
+            self._starts = {} if len(self._starts) > 1000 else self._starts
+            start, row = Start(), np.zeros(layout.ROW_WORDS, np.uint64)
+            try:
+                start = Start(start_of(tags), is_told=bool(key[0].strip()))
+                row = row_from_board(start.board)
+            except (DataError, FenError) as error:
+                tag = next((name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()), "FEN")
+                start = Start(fault=str(error), tag=tag)
+            self._starts[key] = start, row
+        return self._starts[key]
+
+
+@functools.cache
+def standard_row() -> np.ndarray:
+    """Return the standard first position, uint64 [16]."""
+    row = row_from_board(chess.Board())
+    row.flags.writeable = False
+    return row
+
+
+def start_of(tags: dict[str, str]) -> chess.Board:
+    """Return the position from which a game with these tags begins.
+
+    Raises DataError, also for variants but Chess960.
+    """
+    headers = chess.pgn.Headers(with_known_variant(tags))
+    try:
+        variant = headers.variant()
+    except ValueError:
+        variant = None
+    chess960 = headers.is_chess960()
+    if not chess960 and variant is not chess.Board:
+        raise DataError(message("Aino does not play the variant {name}", name=repr(tags["Variant"])))
+    fen = tags.get("FEN", "").strip()
+    if not fen:
+        if tags.get("SetUp", "").strip() == "1":
+            raise DataError("SetUp is 1, but there is no FEN")
+        return chess.Board(chess960=chess960)
+    try:
+        return parse_fen(fen, chess960)
+    except FenError:
+        if chess960:
+            raise
+        return parse_fen(fen, chess960=True)
+
+
+def with_known_variant(tags: dict[str, str]) -> dict[str, str]:
+    """Return the tags with a name of the variant that python-chess knows, if we know it by another name."""
+    name = re.sub(r"[\W_]", "", tags.get("Variant", "Standard")).lower()
+    return tags | {"Variant": _OTHER_VARIANT_NAMES[name]} if name in _OTHER_VARIANT_NAMES else tags

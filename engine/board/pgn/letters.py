@@ -1,0 +1,138 @@
+"""Which characters of PGN mean the same, what separates words, and how results are spelled, for kernels."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+
+from engine.board.epd import DASHES
+from engine.native.jit import kernel
+
+NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
+CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
+PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
+_HALF, DOTS, _OTHER = 1, 2, 3  # what ½ and … mean, and all characters that mean nothing by themselves
+_LINE_FEED, SPACE, _QUOTE, _DOLLAR, _OPEN_LINE, _CLOSE_LINE, _COMMA, DASH_SIGN, _DOT, _COLON, _CLOSE_TAG = (
+    b'\n "$(),-.:]'
+)
+
+_BLANKS = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200C)))
+_MEANINGS = dict.fromkeys(_BLANKS, SPACE) | dict.fromkeys(DASHES[1:], DASH_SIGN) | {"½": _HALF, "…": DOTS}
+_CHARACTERS = np.array([ord(character) for character in _MEANINGS], np.int64)
+_SYMBOLS = np.array(list(_MEANINGS.values()), np.int64)
+# By ASCII byte.
+BLANK, WORD_ENDS, DIGIT, LETTER = (
+    np.array([chr(byte) in characters for byte in range(256)])
+    for characters in (
+        "\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _",
+        "\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _{}();[",
+        "0123456789",
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    )
+)
+
+# A dash may be any other, a colon, or stand in spaces; a dot may be a comma. The longer of two spellings comes first.
+_RESULTS = (
+    ("1-0", WHITE_WINS), ("0-1", BLACK_WINS), ("1/2-1/2", DRAWN_GAME), ("1/2", DRAWN_GAME), ("½-½", DRAWN_GAME),
+    ("½", DRAWN_GAME), ("0.5-0.5", DRAWN_GAME), (".5-.5", DRAWN_GAME), ("1.0-0.0", WHITE_WINS),
+    ("0.0-1.0", BLACK_WINS), ("*", UNKNOWN_OUTCOME),
+    ("+/-", WHITE_WINS), ("+--", WHITE_WINS), ("-/+", BLACK_WINS), ("--+", BLACK_WINS), ("=-=", DRAWN_GAME),
+)  # fmt: skip
+_IN_MOVETEXT = 11  # of these; the others are results only if the tag has them
+_SPELLINGS = np.array([[_HALF if sign == "½" else ord(sign) for sign in f"{text:\0<8}"] for text, _ in _RESULTS])
+RESULT_PATTERN = "|".join(
+    re.escape(text).replace(r"\-", f"[{DASHES}:]").replace(r"\.", "[.,]") for text, _ in _RESULTS[:_IN_MOVETEXT]
+)
+_CODES = np.array([code for _, code in _RESULTS], np.int64)
+
+
+@kernel()
+def symbol(data, at):
+    """Return (meaning, bytes) of the character at a place of UTF-8: its ASCII code, or that of what it stands for."""
+    byte = np.int64(data[at])
+    if byte >= 128:
+        return _wide_symbol(data, at)
+    return (SPACE if BLANK[byte] and byte != _LINE_FEED else byte), 1
+
+
+@kernel()
+def _wide_symbol(data, at):
+    byte = np.int64(data[at])
+    width = 2 if byte < 224 else 3 if byte < 240 else 4
+    code = byte & (63 >> (width - 1))
+    for i in range(1, width):
+        code = code << 6 | np.int64(data[at + i]) & 63
+    for i in range(len(_CHARACTERS)):
+        if _CHARACTERS[i] == code:
+            return _SYMBOLS[i], width
+    return _OTHER, width
+
+
+@kernel()
+def skip_blank(data, at):
+    """Return the place of the next character that is not blank, or the end of the text."""
+    while at < len(data) - PADDING:
+        if data[at] < 128:
+            if not BLANK[data[at]]:
+                break
+            at += 1
+        else:
+            meaning, width = _wide_symbol(data, at)
+            if meaning != SPACE:
+                break
+            at += width
+    return at
+
+
+@kernel()
+def skip_spaces(data, at):
+    """Return the place of the next character that is not blank, or the end of the line."""
+    while True:
+        meaning, width = symbol(data, at)
+        if meaning != SPACE:
+            return at
+        at += width
+
+
+@kernel()
+def ends_word(data, at):
+    """Whether numbers, results and most words may end before this place."""
+    byte = data[at]
+    return WORD_ENDS[byte] if byte < 128 else _wide_symbol(data, at)[0] == SPACE
+
+
+@kernel()
+def word_end(data, at):
+    """Return the place behind a word; a promotion in brackets, as in a8(Q), belongs to it."""
+    while not (ends_word(data, at) or data[at] == _CLOSE_TAG or data[at] == _DOLLAR):
+        at += symbol(data, at)[1]
+        if data[at] == _OPEN_LINE and (LETTER[data[at + 1]] or data[at + 1] >= 128):
+            inside = at + 1 + symbol(data, at + 1)[1]
+            at = inside + 1 if data[inside] == _CLOSE_LINE else at
+    return at
+
+
+@kernel()
+def spelled_result(data, at, is_tag):
+    """Return (code, place behind it) of the result at a place; NO_RESULT if none is spelled there."""
+    for i in range(len(_SPELLINGS) if is_tag else _IN_MOVETEXT):
+        place, sign = at, 0
+        while _SPELLINGS[i, sign]:
+            meaning, width = symbol(data, place)
+            meaning = DASH_SIGN if meaning == _COLON else _DOT if meaning == _COMMA else meaning
+            if meaning == _SPELLINGS[i, sign]:
+                sign += 1
+            elif meaning != SPACE or not sign or DASH_SIGN not in (_SPELLINGS[i, sign], _SPELLINGS[i, sign - 1]):
+                break
+            place += width
+        if not _SPELLINGS[i, sign] and (ends_word(data, place) or (is_tag and data[place] == _QUOTE)):
+            return _CODES[i], place
+    return NO_RESULT, at
+
+
+def result_of(word: str) -> str:
+    """Return the result that a word spells in the standard's way; "" if it spells none."""
+    data = np.frombuffer(word.encode(errors="replace") + b"\n" * PADDING, np.uint8)
+    return CODED_RESULTS[spelled_result(data, 0, False)[0]]

@@ -1,0 +1,8 @@
+"""The kernels of towers and transformers for playing, beneath both.
+
+inference       what ready networks share: one chunk of positions in, logits and answers out
+tensor_layout   tensors as the kernels read them
+heads           value and moves left; `policy_heads` for moves
+encoder_steps   encoder layers: a transformer's body, and in an attention policy of either
+convolution     3x3 convolutions; `multiply` has the products, `smooth` the activations
+"""

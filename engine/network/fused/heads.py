@@ -1,0 +1,153 @@
+"""Fused inference of the value and moves-left heads.
+
+Arrays are flat float32 unless a shape is given. `act` is an activation code of `smooth`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from engine.native.elementary import exp
+from engine.native.jit import kernel
+from engine.native.lanes import LANES, load, store
+from engine.native.memory import buffers
+from engine.network.fused.convolution import BOARD, INNER
+from engine.network.fused.multiply import Rows, dense_rows, multiply
+from engine.network.fused.smooth import activate
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.rows.wdl import softmax_of_3
+
+ORIGIN = np.int64(0)
+HALVES = np.int64(2)  # A rank is two groups of four squares.
+SQUARES = np.int64(64)
+
+
+class OneByOne(NamedTuple):
+    """1x1 convolutions from C channels to F features (whole lanes); the features of several heads lie side by side."""
+
+    weight: np.ndarray  # [C * F]
+    bias: np.ndarray  # [F]
+    channels: np.int64  # C
+    split: np.ndarray  # int64 [parts]: features of each head among the F
+
+
+class DenseHead(NamedTuple):
+    """The two dense layers of a head. Hidden units fill whole lanes; a head that the tower lacks has no outputs."""
+
+    weight1: np.ndarray  # [64 * channels * hidden], squares before channels
+    bias1: np.ndarray  # [hidden]
+    weight2: np.ndarray  # [hidden, outputs]
+    bias2: np.ndarray  # [outputs]
+
+
+class HeadSpace(NamedTuple):
+    """One thread's buffers for one chunk."""
+
+    features: Annotated[np.ndarray, "float32 [64 * F]"]  # one position's 1x1 convolutions
+    value_features: Annotated[np.ndarray, "float32 [8 * 64 * value_channels]"]
+    value_hidden: Annotated[np.ndarray, "float32 [8 * value_units]"]
+    value: Annotated[np.ndarray, "float32 [8, 3]"]  # logits of win, draw, loss, or one number before its tanh
+    left_features: Annotated[np.ndarray, "float32 [8 * 64 * left_channels]"]
+    left_hidden: Annotated[np.ndarray, "float32 [8 * left_units]"]
+    left: Annotated[np.ndarray, "float32 [8, 1]"]  # plies to the end of the game in hundreds, may be negative
+
+
+def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> HeadSpace:
+    """Buffers for one chunk."""
+    channels = dict(zip(("value_channels", "left_channels"), heads.split.tolist(), strict=True))
+    units = {"value_units": len(value.bias1), "left_units": len(moves_left.bias1)}
+    return buffers(HeadSpace, F=len(heads.bias), **channels, **units)
+
+
+@kernel(contract=True)
+def value_features(heads, boards, count, act, space):
+    """Compute the features of both heads of `count` positions from boards [8, 10, 10, C]."""
+    for p in range(count):
+        convolve_squares(heads, boards, p, space.features, ORIGIN)
+        keep_features(heads, p, act, space)
+
+
+@kernel(contract=True)
+def keep_features(heads, p, act, space):
+    """Activate space.features, position p's, and put them in their places for `answer_values`."""
+    value_channels, left_channels = heads.split
+    width = np.int64(len(heads.bias))
+    activate(space.features, heads.bias, SQUARES, act)
+    _take_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
+    _take_columns(space.features, width, value_channels, space.left_features, p, left_channels)
+
+
+@kernel(contract=True)
+def answer_values(heads, value, moves_left, count, act, space, wdl, plies):
+    """Write wdl and plies of the first `count` positions from their features."""
+    _hidden_layer(value, count, act, space.value_features, space.value_hidden)
+    _last_layer(value, count, space.value_hidden, space.value)
+    if heads.split[1]:
+        _hidden_layer(moves_left, count, act, space.left_features, space.left_hidden)
+        _last_layer(moves_left, count, space.left_hidden, space.left)
+    for p in range(count):
+        _write_probabilities(space.value, p, len(value.bias2) == 1, wdl[p])
+        plies[p] = max(space.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+
+
+@kernel(contract=True)
+def convolve_squares(heads, boards, p, features, to):
+    """Write the 1x1 convolutions of position p, without bias, to features [64, F] at features[to]."""
+    width = np.int64(len(heads.bias))
+    for rank in range(8):
+        board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
+        rows, out = Rows(board, heads.channels, 4 * heads.channels), Rows(to + rank * 8 * width, width, 4 * width)
+        multiply(boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES, ORIGIN)
+
+
+@kernel(contract=True)
+def add_bias(array, bias, rows, columns):
+    """Add the bias in place to the first columns of array [rows, columns]."""
+    for row in range(0, rows * columns, columns):
+        for c in range(0, len(bias), LANES):
+            store(array, row + c, load(array, row + c) + load(bias, c))
+
+
+@kernel()
+def _take_columns(features, width, column, out, p, columns):
+    """Copy `columns` columns of features [64, width] to row p of out [8, 64, columns]."""
+    for square in range(64):
+        for c in range(columns):
+            out[(p * 64 + square) * columns + c] = features[square * width + column + c]
+
+
+@kernel(contract=True)
+def _hidden_layer(head, count, act, features, hidden):
+    """hidden [8, H] = act(features weight1 + bias1); the row count is rounded up to fours."""
+    width = np.int64(len(head.bias1))
+    dense_rows(features, len(head.weight1) // width, head.weight1, width, hidden, count)
+    activate(hidden, head.bias1, count, act)
+
+
+@kernel(contract=True)
+def _last_layer(head, count, hidden, outputs):
+    """Compute outputs [8, K] = hidden weight2 + bias2."""
+    width = len(head.bias1)
+    for p in range(count):
+        for k in range(len(head.bias2)):
+            outputs[p, k] = head.bias2[k]
+        for h in range(width):
+            x = hidden[p * width + h]
+            for k in range(len(head.bias2)):
+                outputs[p, k] += x * head.weight2[h, k]
+
+
+@kernel()
+def _write_probabilities(values, p, scalar, wdl):
+    """Write probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or one number before its tanh.
+
+    A scalar value v becomes win = (1 + v) / 2 and loss = (1 - v) / 2, so that win - loss = v.
+    """
+    if scalar:
+        v = np.float32(1.0 - 2.0 / (exp(2.0 * np.float64(values[p, 0])) + 1.0))  # tanh
+        half = np.float32(0.5)
+        wdl[0], wdl[1], wdl[2] = half + half * v, np.float32(0), half - half * v
+    else:
+        softmax_of_3(values[p], wdl)

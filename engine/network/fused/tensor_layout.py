@@ -1,0 +1,212 @@
+"""Lay out the tensors of towers and transformers for the fused kernels: fold in batch norm, pad, pack, drop biases
+that vanish.
+
+Zeros pad the channels to whole lanes. A padding channel has bias 0 and stays 0 through every activation and gate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine import nn
+from engine.errors import ConfigError
+from engine.native.lanes import LANES
+from engine.native.memory import aligned_copy
+from engine.network.fused.encoder_steps import Encoders
+from engine.network.fused.heads import DenseHead, OneByOne
+from engine.network.fused.multiply import packed
+from engine.network.fused.policy_heads import Attention
+from engine.network.fused.smooth import ACTIVATION_CODES
+from engine.network.model_parts import NORM_EPSILON, SQUARES
+from engine.nn.norm_folding import fold_norms
+
+Tensors = Mapping[str, np.ndarray]  # float64 parameters from `folded_tensors`
+Affine = tuple[np.ndarray, np.ndarray]  # weight and bias
+ACTIVATIONS = ("relu", "mish")
+FAR_BELOW_ZERO = -100.0  # where a sigmoid is 0
+
+
+def folded_tensors(model: nn.MultiHead, activation: str) -> Tensors:
+    """Return a network's parameters by name, batch norm folded in, as float64: they are rounded once, at the end.
+
+    Raises ConfigError when a variance is negative or the activation neither ReLU nor mish.
+    """
+    if activation not in ACTIVATIONS:
+        raise ConfigError(f"fused inference knows {' and '.join(ACTIVATIONS)}, not {activation!r}")
+    model = model.astype(np.float64)
+    for name, array in model.named_buffers().items():
+        if name.endswith("variance") and not (array > -NORM_EPSILON).all():
+            raise ConfigError(f"{name}: expected no negative variance, found {array.min():g}")
+    return fold_norms(model).named_parameters()
+
+
+# ---- arrays --------------------------------------------------------------------------------------------------------
+
+
+def affine(tensors: Tensors, name: str) -> Affine:
+    """Return the weight and bias of a layer."""
+    return tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+
+
+def pad(array: np.ndarray, axis: int) -> np.ndarray:
+    """Pad the end of an axis with zeros to a multiple of the lane width."""
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, -array.shape[axis] % LANES)
+    return np.pad(array, widths)
+
+
+def matrix(weight: np.ndarray) -> np.ndarray:
+    """Return a weight [outputs, inputs] as `multiply` reads it, padded."""
+    return packed_copy(pad(pad(weight.T, 0), 1))
+
+
+def packed_copy(matrix: np.ndarray) -> np.ndarray:
+    """Return a matrix as `multiply` reads it."""
+    return aligned_copy(packed(matrix))
+
+
+def flat(array: np.ndarray) -> np.ndarray:
+    """Return a flat, aligned copy."""
+    return aligned_copy(array).reshape(-1)
+
+
+# ---- heads ---------------------------------------------------------------------------------------------------------
+
+
+def attention_weights(tensors: Tensors, head: str) -> Attention:
+    """Return the attention policy `head`."""
+    (query, query_bias), (key, key_bias) = (affine(tensors, f"{head}.moves.{name}") for name in ("query", "key"))
+    root = math.sqrt(len(query))
+    weight = pad(np.concatenate([pad(part, 1) for part in (query.T / root, key.T)], axis=1), 0)
+    bias = np.concatenate([pad(part, 0) for part in (query_bias / root, key_bias)])
+    pieces, squares = tensors[f"{head}.moves.promotion"], one_by_one(affine(tensors, f"{head}.embedding"))
+    return Attention(squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1)))  # the 4th: knight
+
+
+def one_by_one(*parts: Affine) -> OneByOne:
+    """Join the heads' 1x1 convolutions [F, C, 1, 1] or [F, C] with bias [F], one head's features after another's."""
+    split = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
+    weight = pad(np.concatenate([weight.reshape(len(weight), -1).T for weight, _ in parts], axis=1), 0)
+    bias = np.concatenate([bias for _, bias in parts])
+    return OneByOne(packed_copy(pad(weight, 1)), flat(pad(bias, 0)), np.int64(len(weight)), split)
+
+
+def answer_heads(tensors: Tensors, value: str, embedding: str) -> dict[str, Any]:
+    """Return the fields `heads`, `value` and `moves_left` of a network; `embedding` is the heads' first layer."""
+    heads = [value] + ["moves_left"] * (f"moves_left.{embedding}.weight" in tensors)
+    nothing = np.zeros(0, np.float32)
+    dense = [
+        *(_dense_head(tensors, head) for head in heads),
+        DenseHead(nothing, nothing, np.zeros((0, 0), np.float32), nothing),
+    ]
+    squares = one_by_one(*(affine(tensors, f"{head}.{embedding}") for head in heads))
+    return {"heads": squares, "value": dense[0], "moves_left": dense[1]}
+
+
+def _dense_head(tensors: Tensors, name: str) -> DenseHead:
+    """Return the two dense layers of a head, whose first takes squares by channels (towers) or channels by squares."""
+    (weight1, bias1), (weight2, bias2) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
+    if f"{name}.conv.weight" in tensors:
+        by_square = weight1.reshape(len(weight1), -1, SQUARES).transpose(2, 1, 0)
+    else:
+        by_square = weight1.reshape(len(weight1), SQUARES, -1).transpose(1, 2, 0)
+    return DenseHead(
+        weight1=packed_copy(pad(by_square, 2).reshape(weight1.shape[1], -1)),
+        bias1=flat(pad(bias1, 0)),
+        weight2=aligned_copy(pad(weight2.T, 0)),
+        bias2=aligned_copy(bias2),
+    )
+
+
+# ---- encoder layers ------------------------------------------------------------------------------------------------
+
+
+def fold_encoders(tensors: Tensors, name: str, layers: int, sizes: dict) -> Encoders:
+    """Return the layers of an encoder with the settings of `engine.nn.EncoderLayer`."""
+    smolgen = sizes.get("smolgen")
+    folded = [_layer(tensors, f"{name}.layer{number}", sizes["heads"], smolgen) for number in range(layers)]
+    table = packed_copy(tensors[f"{name}.table"].T) if smolgen else np.zeros(0, np.float32)
+    return stacked_encoders(sizes, smolgen, table, folded)
+
+
+def stacked_encoders(
+    sizes: dict, smolgen: dict | None, table: np.ndarray, layers: list[dict[str, np.ndarray]]
+) -> Encoders:
+    """Stack the arrays of layers that have the settings `sizes`."""
+    heads, counts = sizes["heads"], [0, 0]
+    if smolgen:
+        counts = [smolgen["hidden"], heads * smolgen["generated"]]
+    arrays = {
+        field: aligned_copy(np.stack([layer[field] for layer in layers]))
+        if field in layers[0]
+        else np.zeros((len(layers), 0), np.float32)
+        for field in Encoders._fields[Encoders._fields.index("queries") : Encoders._fields.index("counts")]
+    }
+    return Encoders(
+        width=np.int64(sizes["features"]),
+        heads=np.int64(heads),
+        scale=np.float32(sizes.get("scale", 1.0)),
+        epsilon=np.float32(sizes["epsilon"]),
+        act=np.int64(ACTIVATION_CODES[sizes["activation"]]),
+        smolgen_act=np.int64(ACTIVATION_CODES[smolgen["activation"]] if smolgen else 0),
+        generated=np.int64(smolgen["generated"] if smolgen else 0),
+        counts=np.array(counts, np.int64),
+        table=table,
+        **arrays,
+    )
+
+
+def _layer(tensors: Tensors, name: str, heads: int, smolgen: dict | None) -> dict[str, np.ndarray]:
+    query, key, value, output = (
+        affine(tensors, f"{name}.attention.{part}") for part in ("query", "key", "value", "output")
+    )
+    depth = len(query[0]) // heads
+
+    def by_head(array: np.ndarray) -> np.ndarray:
+        """Pad the numbers of each head, the first axis."""
+        parts = pad(array.reshape(heads, depth, -1), 1)
+        return parts.reshape(heads * parts.shape[1], -1)
+
+    factor = 1 / math.sqrt(depth)
+    columns = [by_head(part).T for part in (query[0] * factor, key[0], value[0])]
+    arrays = {
+        "queries": packed_copy(pad(np.concatenate(columns, axis=1), 0)),
+        "query_bias": by_head(query[1] * factor).reshape(-1),
+        "output": packed_copy(pad(by_head(output[0].T), 1)),
+        "output_bias": pad(output[1] + output[0] @ value[1], 0),
+        "norm1": norm_weights(tensors, f"{name}.norm"),
+        **feed_weights(tensors, f"{name}.feed"),
+    }
+    return arrays | (_smolgen(tensors, f"{name}.smolgen", smolgen["activation"]) if smolgen else {})
+
+
+def feed_weights(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a feed-forward block and its norm."""
+    (up, up_bias), (down, down_bias) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
+    biases = {"up_bias": pad(up_bias, 0), "down_bias": pad(down_bias, 0)}
+    return {"up": matrix(up), "down": matrix(down), "norm2": norm_weights(tensors, f"{name}.norm"), **biases}
+
+
+def norm_weights(tensors: Tensors, name: str) -> np.ndarray:
+    """Return a layer norm's gamma and beta, each padded."""
+    return np.concatenate([pad(tensors[f"{name}.{part}"], 0) for part in ("gamma", "beta")])
+
+
+def _smolgen(tensors: Tensors, name: str, activation: str) -> dict[str, np.ndarray]:
+    (dense1, bias1), (dense2, bias2) = (affine(tensors, f"{name}.dense{number}") for number in (1, 2))
+    by_square = pad(dense1.reshape(len(dense1), SQUARES, -1), 2).reshape(len(dense1), -1)
+    filling = FAR_BELOW_ZERO if activation == "sigmoid" else 0.0  # The norms expect zeros there.
+    biases = [np.pad(bias, (0, -len(bias) % LANES), constant_values=filling) for bias in (bias1, bias2)]
+    return {
+        "compress": matrix(tensors[f"{name}.compress"]),
+        "dense1": matrix(by_square),
+        "dense1_bias": biases[0],
+        "small_norm1": norm_weights(tensors, f"{name}.norm1"),
+        "dense2": matrix(dense2),
+        "dense2_bias": biases[1],
+        "small_norm2": norm_weights(tensors, f"{name}.norm2"),
+    }

@@ -1,0 +1,44 @@
+"""Reads and writes towers and transformers in either kind of file: `.dit`, and Lc0's `.pb` and `.pb.gz`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.errors import ConfigError, NetFileError
+from engine.files.dit_file import load_tensors
+from engine.network.families import layers_with, planes_config
+from engine.network.input_formats import CLASSICAL
+from engine.network.lc0.reader import PlanesFile, load_lc0
+from engine.network.lc0.schema import is_lc0
+from engine.network.lc0.writer import SUFFIXES, save_lc0
+from engine.network.tower.model import TowerConfig
+from engine.nn import dit
+
+
+def read_planes(path: str | Path) -> PlanesFile:
+    """Read a tower from a file of either kind. Raises NetFileError for every fault and for anything but a tower."""
+    path = Path(path)
+    if is_lc0(path) or path.name.endswith(SUFFIXES):
+        return load_lc0(path)
+    header, tensors = load_tensors(path)
+    try:
+        return PlanesFile(planes_config(path, header), tensors, header["card"])
+    except NetFileError as error:
+        message = f"{error}; only towers and transformers can be converted or exported, other nets only to .npz"
+        raise NetFileError(path, error.expected, error.found, message) from error
+
+
+def write_planes(path: str | Path, tower: PlanesFile) -> None:
+    """Write a tower in the format of the suffix of `path`: .dit, .pb or .pb.gz.
+
+    Raises ConfigError for another suffix and for what the format cannot hold, NetFileError when the file cannot be
+    written.
+    """
+    path = Path(path)
+    if path.suffix == ".dit":
+        if isinstance(tower.config, TowerConfig) and tower.config.input_format != CLASSICAL:
+            found = f"input format {tower.config.input_format}"
+            raise ConfigError(f"{path}: .dit files hold towers of input format {CLASSICAL}, not of {found}")
+        dit.save(path, layers_with(tower.tensors, tower.config), tower.card)
+    else:
+        save_lc0(path, tower)

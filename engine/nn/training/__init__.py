@@ -1,0 +1,1 @@
+"""What trains a model: the trainer, its data, optimizers and checkpoints."""

@@ -1,0 +1,113 @@
+"""Averages of the weights over training; they often play better than the last weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.native.pool import ThreadPool
+from engine.nn.layer import Layer, copy_tensors
+from engine.nn.layers.batchnorm import BatchNorm
+from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
+from engine.nn.training.data import check_whole
+from engine.nn.training.flat import FlatTensors
+from engine.nn.training.optimizers import laid_out_like
+
+Array = Any
+
+
+class _Average:
+    """A running average a <- a + share (p - a) of parameters; it starts at the first p."""
+
+    def __init__(self, every: int) -> None:
+        check_whole("every", every, 1)
+        self.every = every
+        self.tensors: dict[str, Array] = {}
+        self.count = 0  # number of updates
+
+    def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
+        """Continue from saved averages. `count`, if given, is the number of updates that made them."""
+        self.count = self.count if count is None else count
+        if self.tensors.keys() == tensors.keys():
+            copy_tensors(tensors, self.tensors)
+        else:
+            self.tensors = {name: array.copy(order="K") for name, array in tensors.items()}
+
+    def _move(self, params: Mapping[str, Array], share: float, pool: ThreadPool | None) -> None:
+        if not self.tensors:
+            self.tensors = {name: array.copy(order="K") for name, array in params.items()}
+            return
+        if isinstance(params, FlatTensors):
+            if not isinstance(self.tensors, FlatTensors):
+                self.tensors = params.like(self.tensors)
+            self.tensors.whole += (params.whole - self.tensors.whole) * share
+            return
+        for name, array in params.items():
+            self.tensors[name] = laid_out_like(array, self.tensors[name])
+            if (flat := flat_views(self.tensors[name], array)) is not None:
+                average, parameter = flat
+                on_stretches(pool, array.size, STRETCH, partial(average_step, average, parameter, share))
+                continue
+            change = array - self.tensors[name]
+            change *= share
+            self.tensors[name] += change
+
+
+class ExponentialAverage(_Average):
+    """A running average of parameters, for evaluation: a <- decay a + (1 - decay) p, starting at the first p.
+
+    With `quick_start` the n-th update decays by at most (1 + n) / (10 + n). The average then follows quickly at
+    first; otherwise it would remember the random start for thousands of steps. With `every` k, k updates are one with
+    the k-th power of the decay, which saves the memory traffic of large tables.
+    """
+
+    def __init__(self, decay: float, quick_start: bool = False, every: int = 1) -> None:
+        super().__init__(every)
+        if not 0 <= decay < 1:
+            raise ConfigError(f"ExponentialAverage: decay must be in [0, 1), not {decay}")
+        self.decay = decay
+        self.quick_start = quick_start
+
+    def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
+        """Add the current parameters to the average, on the threads of `pool` if there is one."""
+        self.count += 1
+        if self.count % self.every == 0 or not self.tensors:
+            decay = min(self.decay, (1 + self.count) / (10 + self.count)) if self.quick_start else self.decay
+            self._move(params, 1 - decay**self.every, pool)
+
+
+class StochasticAverage(_Average):
+    """Stochastic weight averaging (SWA): the plain mean of all parameters passed to `update`, a <- a + (p - a) / n.
+
+    Update it once per epoch, at a learning rate that stays high. Only every `every`-th update counts, so that
+    `Trainer(..., average=StochasticAverage(every=steps_per_epoch))` does this, and keeps the average in checkpoints.
+    Batch norm statistics do not fit the averaged weights; `refresh_statistics` recomputes them. Izmailov et al. 2018,
+    arXiv:1803.05407.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        super().__init__(every)
+
+    def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
+        """Add the current parameters to the average, on the threads of `pool` if there is one."""
+        self.count += 1
+        if self.count % self.every == 0:
+            self._move(params, self.every / self.count, pool)
+
+
+def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:
+    """Set the running statistics of every BatchNorm to their means over `batches` of inputs, weighted by examples."""
+    norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
+    momenta, examples = [norm.momentum for norm in norms], 0
+    try:
+        for batch in batches:
+            count = len(batch[0] if isinstance(batch, tuple) else batch)
+            examples += count
+            for norm in norms:
+                norm.momentum = count / examples if count else 0.0
+            model.forward(model.prepared(batch), training=True)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

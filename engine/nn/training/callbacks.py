@@ -1,0 +1,89 @@
+"""Callbacks: your own code, which the trainer calls after each step and epoch.
+
+    trainer.fit(data, 20, validation, callbacks=[print, SaveBest("best.dit")])
+
+A callback is a `Callback`, or a function that takes the record of each finished epoch, such as `print`. Callbacks
+run in the given order. If a run ends before all of them were called for an epoch, the resumed run calls them for that
+epoch again. A callback that needs earlier epochs should read them from `trainer.history`, which is resumed too.
+`trainer.stop()` ends the run with this epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.nn import dit
+from engine.nn.training.history import History, Record
+
+
+class Callback:
+    """Base class: override what you need. `trainer` is the Trainer, with its model, optimizer and history."""
+
+    def on_step(self, trainer: Any, record: Record) -> None:
+        """After every step; `record` has the batch's loss, metrics and gradient norm, as from `Trainer.step`."""
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        """After every epoch; `record` is the new last one of `trainer.history`."""
+
+
+class SaveBest(Callback):
+    """Saves the model to a `.dit` file after every epoch whose `measure` is the lowest so far.
+
+    `measure` is a column of the history, such as "validation_loss". With `highest` larger values are better, as
+    for "validation_accuracy". The history tells what was best before a resumed run. Epochs where the measure is NaN or
+    infinite, or missing, are never the best.
+    """
+
+    def __init__(self, path: str | Path, measure: str = "validation_loss", highest: bool = False) -> None:
+        self.path, self.measure, self.highest = Path(path), measure, highest
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        """Save if this epoch is the best one. Raises ConfigError when the history has no such column."""
+        values, sign = trainer.history[self.measure], -1 if self.highest else 1
+        value = record.get(self.measure, math.nan)
+        earlier = [sign * one for one in values[:-1] if math.isfinite(one)]
+        if math.isfinite(value) and sign * value < min(earlier, default=math.inf):
+            dit.save(self.path, trainer.model, {"epoch": record["epoch"], self.measure: value})
+
+
+class LiveCurve(Callback):
+    """Shows the history in a notebook and draws it anew after every epoch. Needs Matplotlib and IPython."""
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        """Draw. Raises ConfigError outside a notebook that has IPython."""
+        if self._shown is None:
+            self._shown = _display(trainer.history)
+        else:
+            self._shown.update(trainer.history)
+
+
+def _display(history: History) -> Any:
+    try:
+        from IPython.display import display
+    except ImportError:
+        raise ConfigError("LiveCurve draws in notebooks: pip install '.[notebook]' in Aino's folder") from None
+    return display(history, display_id=True)
+
+
+class _EachEpoch(Callback):
+    def __init__(self, function: Callable[[Record], object]) -> None:
+        self.function = function
+
+    def on_epoch(self, trainer: Any, record: Record) -> None:
+        self.function(record)
+
+
+def as_callback(given: Any) -> Callback:
+    """Return `given` as a Callback. Raises ConfigError unless it is one, or a function."""
+    if isinstance(given, Callback):
+        return given
+    if isinstance(given, type) or not callable(given):
+        raise ConfigError(f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}")
+    return _EachEpoch(given)

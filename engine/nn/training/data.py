@@ -1,0 +1,193 @@
+"""Training examples: arrays in memory, or a loader that reads batches of them from anywhere and augments them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import accumulate, pairwise
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.backend import backend_of
+from engine.errors import ConfigError, ShapeError
+from engine.native.pool import ThreadPool
+
+Array = Any
+RowNumbers = np.ndarray | slice
+
+
+class Data(NamedTuple):
+    """Training examples: `inputs` and `targets` have one row per example."""
+
+    inputs: Array
+    targets: Array
+
+
+Prepare = Callable[[Data], Data]
+Augment = Callable[[Data, np.random.Generator], Data]
+
+
+class Loader:
+    """Reads batches on demand, for examples that do not fit into memory or that should differ from epoch to epoch.
+
+    `inputs` and `targets` have one row per example and may be whatever answers `len`, `.shape` and an index of
+    row numbers or a slice: arrays, memory-mapped files (`np.load(path, mmap_mode="r")`), several of these as one
+    (`JoinedRows`), or a class of one's own. A batch goes through two functions before it reaches the model:
+
+        prepare(batch) -> batch         always, such as uint8 pixels to float32 in [0, 1]
+        augment(batch, rng) -> batch    in training only, such as `random_shift`
+
+    `rng` depends on the run's seed and the step alone, so a run is repeatable and resumable with augmentation, too.
+    With `read_ahead` a thread makes the next batch while the model trains on this one; results stay the same.
+    Raises ShapeError when there is no example or the numbers of inputs and targets differ.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        targets: Any,
+        prepare: Prepare | None = None,
+        augment: Augment | None = None,
+        read_ahead: bool = False,
+    ) -> None:
+        self.inputs, self.targets = inputs, targets
+        self.prepare, self.augment, self.read_ahead = prepare, augment, read_ahead
+        rows, others = _rows_of(inputs), _rows_of(targets)
+        if rows != others or rows == 0 or isinstance(rows, str):
+            expected = "arrays with as many inputs as targets, at least one"
+            raise ShapeError(f"data: expected {expected}, found {rows} and {others}")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, rows: RowNumbers, rng: np.random.Generator | None = None) -> Data:
+        """Return the examples of these row numbers; with `rng`, augmented."""
+        chosen = rows if isinstance(rows, slice) else backend_of(self.inputs).asarray(rows)
+        batch = Data(_plain(self.inputs[chosen]), _plain(self.targets[chosen]))
+        if self.prepare is not None:
+            batch = _checked("prepare", self.prepare(batch))
+        if self.augment is not None and rng is not None:
+            batch = _checked("augment", self.augment(batch, rng))
+        return batch
+
+    def batches(self, jobs: Sequence[tuple[np.ndarray, np.random.Generator]]) -> Iterator[Data]:
+        """Yield `batch(rows, rng)` of every job in order, one ahead in a thread with `read_ahead`."""
+        if not self.read_ahead or len(jobs) < 2:
+            yield from (self.batch(*job) for job in jobs)
+            return
+        with ThreadPool(2, "loader") as pool:
+            following = pool.start(self.batch, *jobs[0])
+            for job in jobs[1:]:
+                batch = following.result()
+                following = pool.start(self.batch, *job)
+                yield batch
+            yield following.result()
+
+
+class JoinedRows:
+    """The rows of several arrays, one after the other, as one array; nothing is copied until rows are asked for.
+
+    JoinedRows([np.load(path, mmap_mode="r") for path in paths]) -> rows[numbers], rows[first:last], len, shape, dtype
+    Raises ShapeError unless there is an array and all have rows of the same shape and dtype.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        forms = {(array.shape[1:], array.dtype) for array in arrays}
+        if len(forms) != 1:
+            found = sorted(map(str, forms))
+            raise ShapeError(f"JoinedRows: expected arrays with rows of one shape and dtype, found {found}")
+        self.arrays = list(arrays)
+        self._starts = [0, *accumulate(len(array) for array in arrays)]
+        self.dtype = arrays[0].dtype
+        self.shape = (self._starts[-1], *arrays[0].shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: RowNumbers) -> np.ndarray:
+        numbers = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        if numbers.dtype == bool and numbers.shape == (len(self),):
+            numbers = np.flatnonzero(numbers)
+        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+            found = f"{numbers.dtype} {list(numbers.shape)}"
+            raise ConfigError(
+                f"JoinedRows: expected row numbers, or a bool for each of {len(self)} rows, found {found}"
+            )
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(self)):
+            raise ConfigError(f"JoinedRows: row numbers {numbers.min()} to {numbers.max()} of {len(self)} rows")
+        chosen = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        for array, (first, last) in zip(self.arrays, pairwise(self._starts), strict=True):
+            inside = (numbers >= first) & (numbers < last)
+            if inside.any():
+                chosen[inside] = array[numbers[inside] - first]
+        return chosen
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise ConfigError unless `value` is a whole number of at least `least`."""
+    if not isinstance(value, Integral) or int(value) < least:
+        raise ConfigError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+
+
+def random_shift(most: int) -> Augment:
+    """Return an augmentation that moves every image by up to `most` squares along both axes; zeros fill the border.
+
+    Raises ConfigError unless most is a whole number >= 1, ShapeError (in the call) for inputs other than [B, C, H, W].
+    """
+    check_whole("random_shift", most, 1)
+    return partial(_shifted, most)
+
+
+def _shifted(most: int, batch: Data, rng: np.random.Generator) -> Data:
+    images, targets = batch
+    if images.ndim != 4:
+        raise ShapeError(f"random_shift: expected images [B, C, H, W], found {list(images.shape)}")
+    xp, (count, _, height, width) = backend_of(images).xp, images.shape
+    padded = xp.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
+    moved = xp.empty_like(images)
+    for number, (down, right) in enumerate(rng.integers(0, 2 * most + 1, (count, 2)).tolist()):
+        moved[number] = padded[number, :, down : down + height, right : right + width]
+    return Data(moved, targets)
+
+
+def parts_of(count: int, size: int) -> list[slice]:
+    """Split range(count) into parts of `size`; the last two share what is left over for them.
+
+    A part of one example has no variance, and a small one moves the weights as far as a large one. Where a size of 2
+    leaves one over, the last part has three.
+    """
+    starts = [*range(0, count, size)]
+    if len(starts) > 1 and count % size:
+        starts[-1] = count - (count - starts[-2]) // 2
+        if size == 2:
+            starts.pop()
+    return [slice(*ends) for ends in pairwise([*starts, count])]
+
+
+def as_loader(data: Any) -> Loader:
+    """Return a loader for `data`: itself, or one over a pair (inputs, targets). Raises ShapeError for other data."""
+    if isinstance(data, Loader):
+        return data
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return Loader(*data)
+    found = type(data).__name__
+    raise ShapeError(f"data: expected Data(inputs, targets) or a Loader, found {found}")
+
+
+def _rows_of(part: Any) -> int | str:
+    """Return the number of rows; of what an index of row numbers does not read by rows, its type."""
+    is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not hasattr(part, "iloc")  # pandas has iloc
+    return len(part) if is_read_by_rows and part.shape else type(part).__name__
+
+
+def _plain(rows: Any) -> Any:
+    """Return rows of a memory-mapped file as an ordinary array."""
+    return np.asarray(rows) if isinstance(rows, np.memmap) else rows
+
+
+def _checked(function: str, batch: Any) -> Data:
+    if not isinstance(batch, tuple) or len(batch) != 2:
+        raise ShapeError(f"Loader: {function} must return Data(inputs, targets), not {type(batch).__name__}")
+    return Data(*batch)

@@ -1,0 +1,80 @@
+"""Named arrays that are parts of one array, so that one kernel on a GPU updates all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.backend import backend_of_all
+from engine.nn.layer import Layer
+
+Array = Any
+GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
+
+
+class FlatTensors(dict[str, Array]):
+    """Copies of `tensors` by name, as views of the one-dimensional array `whole`.
+
+    Those of two or more dimensions come first, as `groups["matrices"]` [1, n], then `groups["vectors"]` [n]: weight
+    decay tells them apart by their dimensions.
+    """
+
+    def __init__(self, tensors: Mapping[str, Array]) -> None:
+        xp = backend_of_all(tensors).xp
+        order = sorted(tensors, key=lambda name: tensors[name].ndim < 2)
+        pieces = [_in_memory_order(tensors[name]).reshape(-1) for name in order]
+        self.whole = xp.concatenate(pieces)
+        matrices = sum(tensors[name].size for name in order if tensors[name].ndim > 1)
+        self.groups = dict(zip(GROUPS, (self.whole[:matrices][None], self.whole[matrices:]), strict=True))
+        views, start = {}, 0
+        for name in order:
+            like = _in_memory_order(tensors[name])
+            view = self.whole[start : start + like.size].reshape(like.shape)
+            views[name], start = view.transpose(_back(_order(tensors[name]))), start + like.size
+        super().__init__({name: views[name] for name in tensors})
+
+    def like(self, tensors: Mapping[str, Array]) -> FlatTensors:
+        """Return other arrays of these names and shapes, laid out as these."""
+        ordered, backend = {}, backend_of_all(self)
+        for name, own in self.items():
+            order = _order(own)
+            ordered[name] = backend.xp.ascontiguousarray(backend.asarray(tensors[name]).transpose(order))
+            ordered[name] = ordered[name].transpose(_back(order))
+        return FlatTensors(ordered)
+
+    def zeros(self) -> FlatTensors:
+        """Return zeros, laid out as these."""
+        return FlatTensors({name: backend_of_all(self).xp.zeros_like(array) for name, array in self.items()})
+
+
+def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return the model's parameters as an optimizer changes them: flat where the backend updates all at once.
+
+    `before` are those of the last step, which are used again if they still are the model's.
+    """
+    parameters = model.named_parameters()
+    if not parameters or not backend_of_all(parameters).updates_all_at_once:
+        return parameters
+    if isinstance(before, FlatTensors) and all(parameters[name] is array for name, array in before.items()):
+        return before
+    flat = FlatTensors(parameters)
+    model.adopt_parameters(flat)
+    return flat
+
+
+def laid_out(grads: Mapping[str, Array], parameters: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return gradients laid out as the parameters are."""
+    return parameters.like(grads) if isinstance(parameters, FlatTensors) else grads
+
+
+def _order(array: Array) -> list[int]:
+    """Return the axes of an array, the one with the largest stride first."""
+    return sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis))
+
+
+def _in_memory_order(array: Array) -> Array:
+    return array.transpose(_order(array))
+
+
+def _back(order: list[int]) -> list[int]:
+    return [order.index(axis) for axis in range(len(order))]

@@ -1,0 +1,66 @@
+"""Training history: one record per epoch, as data and as a plot."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from engine.errors import ConfigError
+from engine.nn.figures import new_figure
+
+Record = dict[str, float]  # epoch, step, rate, loss, metrics, gradient_norm; validation_loss, validation_METRIC
+
+
+@dataclass
+class History:
+    """Records in order of the epochs; `history["loss"]` is one column."""
+
+    records: list[Record] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> list[float]:
+        """Return the values of one column, for the epochs that have it. Raises ConfigError when no epoch has it."""
+        values = [record[name] for record in self.records if name in record]
+        if not values:
+            raise ConfigError(f"the history has no {name!r}; it has {', '.join(sorted(self.columns)) or 'nothing'}")
+        return values
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns."""
+        return list(dict.fromkeys(name for record in self.records for name in record))
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a column of this name."""
+        return any(name in record for record in self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def plot(self, path: str | Path | IO[bytes], title: str = "") -> None:
+        """Plot every column over the epochs to an image file; validation is dashed. Needs Matplotlib."""
+        columns = dict.fromkeys(name.removeprefix("validation_") for record in self.records for name in record)
+        titles = [name for name in columns if name not in ("epoch", "step", "rate")]
+        figure = new_figure(5 * max(len(titles), 1), 4)
+        for number, name in enumerate(titles, start=1):
+            axes = figure.add_subplot(1, len(titles), number)
+            for column, style in ((name, "-"), (f"validation_{name}", "--")):
+                points = [(record["epoch"], record[column]) for record in self.records if column in record]
+                if points:
+                    axes.plot(*zip(*points, strict=True), style, label=column.replace("_", " "))
+            axes.set_xlabel("epoch")
+            axes.set_title(name.replace("_", " "))
+            axes.legend()
+        figure.suptitle(title)
+        figure.savefig(path)
+
+    def _repr_png_(self) -> bytes:
+        """Return the plot, which a notebook shows."""
+        picture = io.BytesIO()
+        self.plot(picture)
+        return picture.getvalue()

@@ -1,0 +1,426 @@
+"""Optimizers. They change parameters in place, and their whole state can be saved and loaded.
+
+    optimizer = Adam()
+    optimizer.step(model.named_parameters(), grads, learning_rate)
+
+The learning rate is an argument of each step, because it is the one setting that changes during training: a schedule
+gives it (schedules.py), and the Trainer passes it on. An optimizer therefore takes no rate, and no parameters either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.backend import NUMPY, backend_of, check_together
+from engine.errors import ConfigError, ShapeError, TrainingError
+from engine.native.lanes import LANES
+from engine.native.pool import ThreadPool
+from engine.nn.operations import operations_for
+from engine.nn.operations.updates import (
+    SQUARABLE,
+    STRETCH,
+    AdamRates,
+    adam_step,
+    flat_views,
+    on_stretches,
+    shared_adam_step,
+)
+from engine.nn.training.flat import GROUPS, FlatTensors
+
+Array = Any
+LEAST_EPSILON = 1e-30  # of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN
+GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row groups at a time
+
+
+class Optimizer:
+    """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
+
+    Settings are given by name; the learning rate is not one of them.
+    """
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self._state: dict[str, Array] = {}
+        self._flat_parameters: FlatTensors | None = None  # for them, the state is flat, too
+        self._flat_state: dict[str, FlatTensors] = {}
+
+    def step(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        learning_rate: float,
+        pool: ThreadPool | None = None,
+    ) -> None:
+        """Change every parameter in place by one step; large ones use the threads of `pool` if given.
+
+        Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0, ShapeError when a
+        gradient does not have the shape of its parameter. Both leave all parameters unchanged, as does the ConfigError
+        for parameters in half precision.
+        """
+        if getattr(learning_rate, "shape", ()) != () or not 0 <= learning_rate < math.inf:
+            raise ConfigError(f"the learning rate must be a finite number >= 0, not {learning_rate!r}")
+        missing = sorted(params.keys() - grads.keys())
+        if missing:
+            raise ConfigError(f"no gradient for {missing[:4]}")
+        for name, parameter in params.items():
+            if grads[name].shape != parameter.shape:
+                raise ShapeError(f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}")
+            if type(parameter) is not type(grads[name]):
+                check_together(f"gradient of {name}", gradient=grads[name], model=parameter)
+        check_precision(params)
+        self.steps += 1
+        if isinstance(params, FlatTensors) and isinstance(grads, FlatTensors):
+            self._flat_parameters, params, grads = params, params.groups, grads.groups
+        for name, parameter in params.items():
+            self._update(name, parameter, grads[name], learning_rate, pool)
+
+    def state(self) -> dict[str, Any]:
+        """Return all a resumed run needs: {"steps": n, "tensors": {"slot.parameter": array copy}}."""
+        tensors = {name: array.copy(order="K") for name, array in self._state.items()}
+        return {"steps": self.steps, "tensors": tensors}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
+        unknown = [name for name in state["tensors"] if name.partition(".")[0] not in self.slots]
+        if unknown:
+            raise ConfigError(f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}")
+        self.steps = int(state["steps"])
+        self._state = {name: array.copy(order="K") for name, array in state["tensors"].items()}
+        self._flat_state = {}
+
+    def _slot(self, slot: str, name: str, parameter: Array) -> Array:
+        key = f"{slot}.{name}"
+        if self._flat_parameters is not None and name in GROUPS:
+            if slot not in self._flat_state:
+                flat = self._flat_state[slot] = self._flat_parameters.zeros()
+                for own in flat:
+                    if f"{slot}.{own}" in self._state:
+                        flat[own][...] = backend_of(flat[own]).asarray(self._state[f"{slot}.{own}"])
+                    self._state[f"{slot}.{own}"] = flat[own]
+            return self._flat_state[slot].groups[name]
+        if key not in self._state:
+            self._state[key] = backend_of(parameter).xp.zeros_like(parameter)
+        self._state[key] = laid_out_like(parameter, self._state[key])
+        return self._state[key]
+
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum: v <- momentum v + g, p <- p - lr v (Nesterov: g + momentum v).
+
+    `momentum` is in [0, 1). `weight_decay` adds weight_decay * p to the gradient of parameters of two or more
+    dimensions (L2).
+    """
+
+    slots = ("velocity",)
+
+    def __init__(self, *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= momentum < 1 or not weight_decay >= 0:
+            given = f"SGD(momentum={momentum}, weight_decay={weight_decay})"
+            raise ConfigError(f"{given}: expected momentum in [0, 1), weight_decay >= 0")
+        if nesterov and not momentum:
+            raise ConfigError("SGD(nesterov=True): expected a momentum above 0, such as momentum=0.9")
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
+        if self.weight_decay and parameter.ndim > 1:
+            gradient = gradient + self.weight_decay * parameter
+        if self.momentum:
+            velocity = self._slot("velocity", name, parameter)
+            velocity *= self.momentum
+            velocity += gradient
+            gradient = gradient + self.momentum * velocity if self.nesterov else velocity
+        parameter -= learning_rate * gradient
+
+
+class RMSProp(Optimizer):
+    """RMSProp: divides the gradient by the root of a running mean of its square.
+
+        v <- decay v + (1 - decay) g^2        p <- p - lr g / (sqrt(v) + epsilon)
+
+    Gradients are limited as in Adam. With `momentum`, the scaled gradient goes through a velocity as in SGD.
+    `weight_decay` is L2 as in SGD. Tieleman and Hinton 2012.
+    """
+
+    slots = ("square", "velocity")
+
+    def __init__(
+        self, *, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__()
+        if not 0 <= decay < 1 or not epsilon >= LEAST_EPSILON or not 0 <= momentum < 1 or not weight_decay >= 0:
+            given = f"RMSProp(decay={decay}, epsilon={epsilon}, momentum={momentum}, weight_decay={weight_decay})"
+            expected = f"decay and momentum in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
+            raise ConfigError(f"{given}: expected {expected}")
+        self.decay, self.epsilon, self.momentum, self.weight_decay = decay, epsilon, momentum, weight_decay
+
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
+        if self.weight_decay and parameter.ndim > 1:
+            gradient = gradient + self.weight_decay * parameter
+        gradient = squarable(gradient)
+        square = self._slot("square", name, parameter)
+        square *= self.decay
+        square += (1 - self.decay) * gradient * gradient
+        change = gradient / (backend_of(parameter).xp.sqrt(square) + self.epsilon)
+        if self.momentum:
+            velocity = self._slot("velocity", name, parameter)
+            velocity *= self.momentum
+            velocity += change
+            change = velocity
+        parameter -= learning_rate * change
+
+
+class Adam(Optimizer):
+    """Adam: steps from running means of the gradient and its square, both corrected for their start at zero.
+
+        m <- b1 m + (1 - b1) g        v <- b2 v + (1 - b2) g^2
+        p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
+
+    Elements of a gradient beyond +-1e19 (float32; 1e153 in float64) count as that, the largest whose square is finite.
+    `weight_decay` is L2: it adds weight_decay * p to the gradient of parameters of two or more dimensions, or of all
+    parameters with `decay_all`. Kingma and Ba 2015, arXiv:1412.6980.
+    """
+
+    slots: tuple[str, ...] = ("mean", "square")
+    decoupled = False
+
+    def __init__(
+        self,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        decay_all: bool = False,
+    ) -> None:
+        super().__init__()
+        if not 0 <= beta1 < 1 or not 0 <= beta2 < 1 or not epsilon >= LEAST_EPSILON or not weight_decay >= 0:
+            given = f"Adam(beta1={beta1}, beta2={beta2}, epsilon={epsilon}, weight_decay={weight_decay})"
+            expected = f"beta1 and beta2 in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
+            raise ConfigError(f"{given}: expected {expected}")
+        self.beta1, self.beta2, self.epsilon, self.weight_decay = beta1, beta2, epsilon, weight_decay
+        self.decay_all = decay_all
+
+    def _rates(self, learning_rate: float, weight_decay: float) -> AdamRates:
+        """Return the constants of the current step; `weight_decay` is decoupled."""
+        correction = math.sqrt(1 - self.beta2**self.steps)
+        scale = learning_rate * correction / (1 - self.beta1**self.steps)
+        return AdamRates(self.beta1, self.beta2, 1 - learning_rate * weight_decay, scale, self.epsilon * correction)
+
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
+        xp = backend_of(parameter).xp
+        decay = self.weight_decay if self.decay_all or parameter.ndim > 1 else 0.0
+        if decay and not self.decoupled:
+            gradient = gradient + decay * parameter
+        mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
+        rates = self._rates(learning_rate, decay if self.decoupled else 0.0)
+        if (flat := flat_views(parameter, gradient, mean, square)) is not None:
+            on_stretches(pool, parameter.size, STRETCH, lambda first, last: adam_step(*flat, first, last, rates))
+            return
+        if backend_of(parameter) is not NUMPY:
+            arrays, limit = (parameter, gradient, mean, square), _most_squarable(gradient)
+            operations_for(parameter).fused(_adam)(*arrays, *rates, limit, parameter, mean, square)
+            return
+        gradient = squarable(gradient)
+        if rates.keep != 1:
+            parameter *= rates.keep
+        change = gradient * (1 - self.beta1)  # the only temporary, because new memory costs more than the arithmetic
+        mean *= self.beta1
+        mean += change
+        xp.multiply(gradient, gradient, out=change)
+        change *= 1 - self.beta2
+        square *= self.beta2
+        square += change
+        xp.sqrt(square, out=change)
+        change += rates.epsilon
+        xp.divide(mean, change, out=change)
+        change *= rates.scale
+        parameter -= change
+
+
+def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *rest: Any) -> None:
+    """Take the step of `Adam` on a GPU; the last three arguments take the result: parameter, mean and square."""
+    keep, scale, epsilon, limit, new_p, new_m, new_v = rest
+    xp = backend_of(g).xp
+    g = xp.maximum(xp.minimum(g, limit), -limit)
+    m = m * beta1 + g * (1 - beta1)
+    v = v * beta2 + g * g * (1 - beta2)
+    xp.subtract(p * keep, m / (xp.sqrt(v) + epsilon) * scale, out=new_p)
+    xp.add(m, 0, out=new_m)
+    xp.add(v, 0, out=new_v)
+
+
+class AdamW(Adam):
+    """Adam with decoupled decay: p shrinks by lr * weight_decay * p per step. `Adam` says which parameters decay.
+
+    Loshchilov and Hutter 2019, arXiv:1711.05101.
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 1e-2,
+        decay_all: bool = False,
+    ) -> None:
+        super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
+
+
+class SharedRows(NamedTuple):
+    """Layout of a table's first rows as [outer, rows, inner]; the rows of one (outer, inner) share a part."""
+
+    outer: int
+    rows: int
+    inner: int
+
+
+class SharedRowsAdamW(AdamW):
+    """AdamW for tables in which similar rows share a part: row r = own part of r + part of its group.
+
+    The table stores only the sum. By the chain rule the shared part's gradient is the sum over its rows. That part
+    takes its own Adam step, which is added to all of its rows. A rarely seen row thus learns from its group, at no
+    cost in inference. `shared` names the tables, float32 [rows, width] in host memory, width a multiple of 16.
+    """
+
+    slots = ("mean", "square", "shared_mean", "shared_square")
+
+    def __init__(
+        self,
+        shared: Mapping[str, SharedRows],
+        *,
+        weight_decay: float = 1e-2,
+        decay_all: bool = False,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(epsilon=epsilon, weight_decay=weight_decay, decay_all=decay_all)
+        self.shared = dict(shared)
+
+    def _update(
+        self, name: str, parameter: Array, gradient: Array, learning_rate: float, pool: ThreadPool | None
+    ) -> None:
+        if name not in self.shared:
+            super()._update(name, parameter, gradient, learning_rate, pool)
+            return
+        outer, rows, inner = self.shared[name]
+        groups, width, shared_rows = outer * inner, parameter.shape[1], outer * rows * inner
+        mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
+        flat = flat_views(parameter, gradient, mean, square)
+        if flat is None or len(parameter) < shared_rows or width % LANES:
+            expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
+            raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
+        table, slopes, *own = flat
+        shared = [self._slot(slot, name, parameter[:groups]).reshape(-1) for slot in ("shared_mean", "shared_square")]
+        rates, shared_rates = self._rates(learning_rate, self.weight_decay), self._rates(learning_rate, 0.0)
+
+        def step_groups(first: int, last: int) -> None:
+            total, moments = np.empty(width, np.float32), (tuple(own), tuple(shared))
+            sizes = np.int64(rows), np.int64(inner)
+            shared_adam_step(table, slopes, *moments, *sizes, first, last, rates, shared_rates, total)
+
+        def step_others(first: int, last: int) -> None:
+            adam_step(table, slopes, *own, shared_rows * width + first, shared_rows * width + last, rates)
+
+        on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
+        on_stretches(pool, table.size - shared_rows * width, STRETCH, step_others)
+
+
+def check_precision(params: Mapping[str, Array]) -> None:
+    """Raise ConfigError for parameters in half precision, where most steps round to nothing and Adam's epsilon to 0."""
+    for name, parameter in params.items():
+        if parameter.dtype.itemsize < 4:
+            raise ConfigError(
+                f"{name}: expected float32 or float64 to train, found {parameter.dtype}, which loses small steps"
+            )
+
+
+def squarable(gradient: Array) -> Array:
+    """Return a gradient without elements whose square is infinite. The kernels of float32 do the same."""
+    limit = _most_squarable(gradient)
+    return backend_of(gradient).xp.clip(gradient, -limit, limit)
+
+
+def _most_squarable(gradient: Array) -> float:
+    return float(SQUARABLE) if gradient.dtype == np.float32 else 1e153
+
+
+def laid_out_like(parameter: Array, values: Array) -> Array:
+    """Values on the parameter's backend, in its memory order: arithmetic across two orders is many times slower."""
+    if type(values) is type(parameter) and values.strides == parameter.strides:
+        return values
+    laid_out = backend_of(parameter).xp.empty_like(parameter)
+    laid_out[...] = backend_of(parameter).asarray(values)
+    return laid_out
+
+
+# ---- gradient clipping ----------------------------------------------------------------------------------------------
+
+
+def global_norm(grads: Mapping[str, Any]) -> float:
+    """Return the Euclidean norm of all gradients taken as one vector; finite for finite gradients."""
+    return float(unread_norm(grads))
+
+
+def unread_norm(grads: Mapping[str, Any]) -> Any:
+    """Return `global_norm`; that of flat gradients stays on their device, to be read with other numbers."""
+    if isinstance(grads, FlatTensors):
+        return backend_of(grads.whole).xp.linalg.norm(grads.whole.astype(np.float64))
+    return math.hypot(*(_norm(gradient) for gradient in grads.values()))
+
+
+def _norm(gradient: Array) -> float:
+    """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element scales it first."""
+    xp, least = backend_of(gradient).xp, 1e4 * math.sqrt(np.finfo(gradient.dtype).tiny)
+    with np.errstate(over="ignore"):
+        norm = float(xp.linalg.norm(gradient))
+    if least < norm < math.inf or not gradient.size:
+        return norm
+    largest = float(xp.abs(gradient).max())
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * float(xp.linalg.norm(gradient.astype(np.float64) / largest))
+
+
+def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
+    """Scale all gradients in place so that their global norm is at most `limit`; return the norm before clipping.
+
+    Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al. 2013,
+    arXiv:1211.5063.
+    """
+    if not limit > 0:
+        raise ConfigError(f"the clipping limit must be > 0, not {limit}")
+    norm = global_norm(grads)
+    if not math.isfinite(norm):
+        raise TrainingError(f"clipping: expected finite gradients, found a norm of {norm}")
+    if norm > limit:
+        scale_all(grads, limit / norm)
+    return norm
+
+
+def scale_all(grads: Mapping[str, Any], factor: float) -> None:
+    """Multiply in place, in double precision where the gradients' dtype has no such small factor."""
+    for gradient in [grads.whole] if isinstance(grads, FlatTensors) else grads.values():
+        if factor < 1e4 * np.finfo(gradient.dtype).tiny:
+            gradient[...] = gradient.astype(np.float64) * factor
+        else:
+            gradient *= factor

@@ -1,0 +1,398 @@
+"""Trains a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
+
+One step, from the outside in: `Trainer.fit` draws a batch, `Trainer.step` asks a `GradientSource` for its
+gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is `LayerGradients`: its
+`DataParallel.step` (parallel.py) sends the batch through the model (layers/containers.py, then for instance
+layers/dense.py), the loss (losses.py) and back. Only three things are random: (seed, epoch) gives the order of the
+examples, (seed, step) their augmentation and (seed, step, shard) the dropout masks. A checkpoint therefore needs no
+random generator state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.backend import backend_of, backend_of_all
+from engine.errors import ConfigError, TrainingError
+from engine.nn.layer import Array, Layer, layer_from_config
+from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
+from engine.nn.training.callbacks import Callback, as_callback
+from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
+from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
+from engine.nn.training.flat import laid_out, trained_parameters
+from engine.nn.training.history import History, Record
+from engine.nn.training.interrupts import uninterrupted
+from engine.nn.training.layer_gradients import LayerGradients, LossFunction, Metric, floats, means_over
+from engine.nn.training.optimizers import Optimizer, scale_all, unread_norm
+from engine.nn.training.parallel import GradientSource
+from engine.nn.training.progress import progress_bar
+from engine.nn.training.run_state import RunState, check_same, data_identity, run_identity
+from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
+
+FORM = 2  # of checkpoints; batches were others in the first
+AUGMENTATION = 1  # spawn key of the generators for augmentation, which keeps their draws apart from all others
+
+
+class Trainer:
+    """Trains `model` in place with a loss, an optimizer and a learning rate.
+
+    `schedule` is that rate: a number, or a function from the step number (from 0) to the rate (schedules.py).
+    `loss` is a function of outputs and targets, or a GradientSource. With a function, `metrics` are further means
+    to report. With a GradientSource, call `step` with batches that it takes; `fit` and `evaluate` do not apply.
+    `average` is a weight average to use in place of one from `settings.average_decay`; it is updated after every
+    step. Raises ConfigError for an argument of another kind, for a rate that is negative or not finite, and for a model
+    in half precision.
+    """
+
+    def __init__(
+        self,
+        model: Layer,
+        loss: LossFunction | GradientSource,
+        optimizer: Optimizer,
+        schedule: Callable[[int], float] | float,
+        settings: TrainerSettings | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        average: ExponentialAverage | StochasticAverage | None = None,
+    ) -> None:
+        check_arguments(model, loss, optimizer, schedule, settings, metrics)
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.schedule = schedule if callable(schedule) else lambda step: schedule
+        self.settings = settings or TrainerSettings()
+        self.metrics = dict(metrics or {})
+        self._run = RunState()
+        decay = self.settings.average_decay
+        self._average = ExponentialAverage(decay) if average is None and decay is not None else average
+        if isinstance(loss, GradientSource):
+            self._source = loss
+        else:
+            shard_size = self.settings.shard_size or self.settings.batch_size
+            self._source = LayerGradients(model, loss, self.metrics, shard_size, self.settings.threads)
+        self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
+        self._saved_data: dict[str, Any] | None = None  # what a checkpoint says of the data, for `fit` to compare
+
+    @property
+    def history(self) -> History:
+        """One record per finished epoch."""
+        return self._run.history
+
+    @property
+    def steps_done(self) -> int:
+        """Training steps so far, including those before an interruption."""
+        return self._run.steps_done
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the validation loss stopped improving."""
+        return self._run.stopped
+
+    def _loss_function(self) -> LossFunction:
+        if isinstance(self.loss, GradientSource):
+            raise ConfigError("a trainer on a source of gradients takes batches by `step`: expected a loss function")
+        return self.loss
+
+    # ---- training -------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Data | Loader,
+        epochs: int,
+        validation: Data | Loader | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_steps: int | None = None,
+        callbacks: Sequence[Callback | Callable[[Record], object]] = (),
+        progress: bool = False,
+    ) -> History:
+        """Train up to `epochs` epochs in total, or until validation stops improving; return the history.
+
+        `data` is Data(inputs, targets), or a Loader for data larger than memory or with augmentation. `epochs`
+        counts from the first call: to train on after 20 epochs, ask for more than 20; with `math.inf`, early stopping
+        or a callback ends the run. `callbacks` run after every step or epoch (callbacks.py); for one that prints
+        every record, pass `[print]`. `progress` shows a bar and the loss beside it.
+
+        With `checkpoint`, save the state to that file after every epoch and every `checkpoint_steps` steps; to
+        continue from it, call `resume` first. After an interruption at any moment, another `fit` goes on in the
+        same way, with the state in memory. With `patience`, the model ends with the weights of the best
+        validation loss. Raises ShapeError when the numbers of inputs and targets differ, TrainingError when a loss or
+        gradient is not finite, ConfigError for `patience` without validation data, for a callback of another kind,
+        for a resumed run with other data, and for a checkpoint of a model that no file can describe.
+        """
+        loader, run = as_loader(data), self._run
+        watchers = [as_callback(given) for given in ([callbacks] if callable(callbacks) else callbacks)]
+        self._loss_function()
+        held_out = None if validation is None else as_loader(validation)
+        if self.settings.patience is not None and validation is None:
+            raise ConfigError("patience needs validation data")
+        if epochs != math.inf:
+            check_whole("epochs", epochs, 0)
+        if checkpoint_steps is not None:
+            check_whole("checkpoint_steps", checkpoint_steps, 1)
+        if checkpoint is not None:
+            self._identity()
+        self._check_data(loader)
+        if not run.seen and not run.untold:
+            run.ending = False  # a `stop` from before has no epoch to end
+        batches = parts_of(len(loader), self.settings.batch_size)
+        ended = False
+        while True:
+            if run.seen and run.steps_done % len(batches) == 0:
+                self._finish_epoch(len(batches), held_out)
+                if checkpoint is not None and watchers:
+                    self.save(checkpoint)
+            if run.untold:
+                ended = self._tell(watchers, checkpoint)
+            if ended or run.stopped or run.steps_done >= epochs * len(batches):
+                break
+            self._epoch(loader, batches, checkpoint, checkpoint_steps, watchers, progress)
+        if run.best:
+            run.last = {name: array.copy(order="K") for name, array in self._tensors().items()}
+            self.model.load_parameters(run.best)
+        return run.history
+
+    def _tell(self, watchers: Sequence[Callback], checkpoint: str | Path | None) -> bool:
+        """Give the callbacks the last epoch's record, and save the state; return whether the run ends."""
+        run = self._run
+        for watcher in watchers:
+            watcher.on_epoch(self, run.history.records[-1])
+        ended = run.ending
+        run.untold = run.ending = False
+        try:
+            if checkpoint is not None:
+                self.save(checkpoint)
+        except BaseException:
+            run.untold, run.ending = True, ended
+            raise
+        return ended
+
+    def _check_data(self, loader: Loader) -> None:
+        """Note what the training data is. Raises ConfigError when the run began with other data."""
+        found, began = data_identity(loader), self._run.data
+        if began is not None and began["examples"] != found["examples"]:
+            raise ConfigError(
+                f"training began with {began['examples']} examples, expected as many, got {found['examples']}; "
+                "new data needs a new Trainer, which may take the same model"
+            )
+        if self._saved_data is not None:
+            check_same("the checkpoint", {"data": found}, {"data": self._saved_data})
+        self._run.data, self._saved_data = found, None
+
+    def _epoch(
+        self,
+        data: Loader,
+        batches: Sequence[slice],
+        checkpoint: str | Path | None,
+        checkpoint_steps: int | None,
+        watchers: Sequence[Callback],
+        progress: bool,
+    ) -> None:
+        """Run the remaining steps of the current epoch."""
+        epoch, done = divmod(self.steps_done, len(batches))
+        order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
+        jobs = [(order[part], self._augmenting(self.steps_done + n)) for n, part in enumerate(batches[done:])]
+        with progress_bar(f"epoch {epoch + 1}", len(batches), progress) as show:
+            for number, batch in enumerate(data.batches(jobs)):
+                means = self._step(batch, None, len(jobs[number][0]))
+                show(done + number + 1, f"loss {means['loss']:.4f}")
+                for watcher in watchers:
+                    watcher.on_step(self, means)
+                if checkpoint is not None and checkpoint_steps and self.steps_done % checkpoint_steps == 0:
+                    self.save(checkpoint)
+
+    def _augmenting(self, step: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,)))
+
+    def step(self, batch: Any, rate: float | None = None) -> Record:
+        """Take one step on a batch, at `rate` or else the schedule's rate.
+
+        Returns the means of loss and metrics over the batch, and the gradient norm before clipping. Raises
+        TrainingError when the loss or a gradient is not finite; weights and statistics then are those before this step.
+        """
+        return self._step(batch, rate, 0)
+
+    def _step(self, batch: Any, rate: float | None, examples: int) -> Record:
+        """Take one step; `examples` of the batch count in the epoch's means."""
+        run = self._run
+        if run.last:
+            self.model.load_parameters(run.last)
+            run.last = {}
+        statistics, done = {name: array.copy() for name, array in self.model.named_buffers().items()}, run.steps_done
+        try:
+            rate = self.schedule(run.steps_done) if rate is None else rate
+            self._parameters = trained_parameters(self.model, self._parameters)
+            means, grads = self._slopes(batch, rate)
+            with uninterrupted():
+                self._move(grads, rate, means, examples)
+        except BaseException:  # Ctrl-C too
+            if run.steps_done == done:
+                self.model.load_buffers(statistics)
+            raise
+        return means
+
+    def _slopes(self, batch: Any, rate: float) -> tuple[Record, Mapping[str, Array]]:
+        """Return the means over a batch and its gradients, clipped; a device is waited for once, to read the means."""
+        result, scale = self._source.gradients(batch, (self.settings.seed, self.steps_done)), self._source.loss_scale
+        grads, limit = laid_out(result.grads, self._parameters), self.settings.clip_norm
+        measured = {"loss": result.loss, **result.metrics}
+        if scale is not None:
+            scale_all(grads, 1 / scale.factor)
+        if limit is not None or self._source.measures_norm:
+            measured["gradient_norm"] = unread_norm(grads)
+        means = floats(measured)
+        self._check_finite("loss", means["loss"], rate)
+        norm = means.get("gradient_norm", 0.0)
+        if scale is None or scale.factor <= 1:
+            self._check_finite("gradient", norm, rate)
+        if limit is not None and norm > limit:
+            scale_all(grads, limit / norm)
+        return means, grads
+
+    def _check_finite(self, what: str, found: float, rate: float) -> None:
+        if not math.isfinite(found):
+            raise TrainingError(
+                f"step {self.steps_done}: expected a finite {what}, got {found}; check the data for NaN, "
+                f"or lower the rate of {rate:g}"
+            )
+
+    def _move(self, grads: Mapping[str, Array], rate: float, means: Record, examples: int) -> None:
+        """Move the weights by one step and count it; gradients that overflowed in mixed precision move nothing."""
+        run, parameters, pool, scale = self._run, self._parameters, self._source.pool, self._source.loss_scale
+        moves = scale is None or scale.follow(math.isfinite(means["gradient_norm"]))
+        if unknown := sorted(grads.keys() - parameters.keys()):
+            raise ConfigError(f"backward gave gradients of {unknown[:4]}, which are no parameters of the model")
+        if moves:
+            self.optimizer.step(parameters, grads, rate, pool)
+        run.steps_done += 1
+        if moves and self._average is not None:
+            self._average.update(parameters, pool)
+        for name, value in means.items() if examples else ():
+            run.sums[name] = run.sums.get(name, 0.0) + value * examples
+        run.seen += examples
+
+    def stop(self) -> None:
+        """Let `fit` end after the current epoch; for callbacks. A later `fit` trains on."""
+        self._run.ending = True
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._source.close()
+
+    def _finish_epoch(self, steps: int, validation: Loader | None) -> None:
+        """Measure the validation loss and add the epoch's record, all of it or nothing."""
+        run = self._run
+        rate = float(self.schedule(run.steps_done - 1))
+        record: Record = {"epoch": run.steps_done // steps, "step": run.steps_done, "rate": rate}
+        record |= {name: total / run.seen for name, total in run.sums.items()}
+        if validation is not None:
+            record |= {f"validation_{name}": value for name, value in self.evaluate(validation).items()}
+            self._check_finite("validation loss", record["validation_loss"], rate)
+        with uninterrupted():
+            run.history.records.append(record)
+            run.sums, run.seen, run.untold = {}, 0, True
+            if self.settings.patience is not None:
+                self._note_best(self.settings.patience)
+
+    def _note_best(self, patience: int) -> None:
+        losses = self.history["validation_loss"]
+        best = losses.index(min(losses))
+        if best == len(losses) - 1:
+            self._run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
+        self._run.stopped = len(losses) - 1 - best >= patience
+
+    # ---- evaluation -----------------------------------------------------------------------------------------------
+
+    def evaluate(self, data: Data | Loader, model: Layer | None = None) -> Record:
+        """Return the mean loss and metrics of `model` (default: the trained one) over the examples, as inference.
+
+        There is no dropout and no augmentation, and BatchNorm uses its running statistics.
+        """
+        model, measures = self.model if model is None else model, (self._loss_function(), self.metrics)
+        return means_over(as_loader(data), self.settings.batch_size, model, *measures)
+
+    def averaged_model(self) -> Layer:
+        """Return a model with averaged weights and current running statistics; ConfigError if there is no average."""
+        if self._average is None or not self._average.tensors:
+            raise ConfigError("no averaged weights: set average_decay and train first")
+        twin = layer_from_config(self.model.config(), np.random.default_rng(0))
+        twin = twin.to(backend_of_all(self._average.tensors))
+        twin.adopt_parameters({name: array.copy(order="K") for name, array in self._average.tensors.items()})
+        tensors = self._tensors()
+        twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})
+        return twin
+
+    def _tensors(self) -> dict[str, Array]:
+        """Return the parameters and buffers with which training goes on."""
+        return self._run.last or self.model.named_parameters() | self.model.named_buffers()
+
+    # ---- checkpoints ----------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return what a resumed run needs for its next step, as named arrays and JSON values."""
+        groups = {
+            "model": self._tensors(),
+            "optimizer": self.optimizer.state()["tensors"],
+            "average": self._average.tensors if self._average is not None else {},
+        }
+        arrays = {f"{group}/{name}": array for group, tensors in groups.items() for name, array in tensors.items()}
+        updates = 0 if self._average is None else self._average.count
+        return arrays, {
+            "steps_done": self.steps_done,
+            "optimizer_steps": self.optimizer.steps,
+            "average_updates": updates,
+            "loss_scale": None if (scale := self._source.loss_scale) is None else vars(scale).copy(),
+        }
+
+    def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
+        """Load what `state` returned. Raises ConfigError or ShapeError for the state of another training run."""
+        backend = backend_of_all(self.model.named_parameters())
+        self.model.load_parameters(_group(arrays, "model/"))
+        self._run.last = {}
+        tensors = {name: backend.asarray(array) for name, array in _group(arrays, "optimizer/").items()}
+        self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
+        self._run.steps_done = values["steps_done"]
+        if self._source.loss_scale is not None:
+            vars(self._source.loss_scale).update(values.get("loss_scale") or {})
+        if self._average is not None:
+            averages = {name: backend.asarray(array) for name, array in _group(arrays, "average/").items()}
+            self._average.load(averages, values.get("average_updates", self.steps_done))
+
+    def save(self, path: str | Path) -> None:
+        """Write everything a resumed run needs to one file, atomically.
+
+        Raises NetFileError on failure, TrainingError for weights that are not finite: an older file then stays.
+        """
+        for name, array in self._tensors().items():
+            if not backend_of(array).xp.isfinite(array).all():
+                raise TrainingError(f"{path}: expected finite numbers to save, found others in {name}; lower the rate")
+        arrays, values = self.state()
+        arrays |= {f"best/{name}": array for name, array in self._run.best.items()}
+        write_checkpoint(path, arrays, values | self._run.values() | {"form": FORM, "identity": self._identity()})
+
+    def resume(self, path: str | Path, changed: Collection[str] = ()) -> None:
+        """Load the state of a checkpoint; training continues as if it had never stopped.
+
+        Model, dtype, optimizer, metrics, weight average and settings must be those of the run that saved it, and in
+        `fit` also the data. `changed` names what is another on purpose, such as ["optimizer"]. Schedule and loss are
+        not compared; the number of threads and the backend may differ. Raises NetFileError for a missing or damaged
+        file, ConfigError when it belongs to another run.
+        """
+        arrays, values = read_checkpoint(path)
+        if values.get("form") != FORM:
+            raise ConfigError(f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}")
+        check_same(path, self._identity(), values["identity"], changed)
+        self.restore(arrays, values)
+        backend = backend_of_all(self.model.named_parameters())
+        best = {name: backend.asarray(array) for name, array in _group(arrays, "best/").items()}
+        self._run = RunState.of(values, best)
+        self._saved_data = None if "data" in changed else values["data"]
+
+    def _identity(self) -> dict[str, Any]:
+        return run_identity(self.model, self.optimizer, self._average, self.metrics, asdict(self.settings))
+
+
+def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,61 @@
+"""What a trainer is made from, and what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.nn.layer import Layer
+from engine.nn.layers.containers import check_distinct
+from engine.nn.training.data import check_whole
+from engine.nn.training.optimizers import Optimizer, check_precision
+from engine.nn.training.parallel import GradientSource
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """Training settings; results depend on every field except `threads`.
+
+    Raises ConfigError for numbers out of range. The last two batches of an epoch share the examples left over for them.
+    """
+
+    batch_size: int = 32
+    seed: int = 0
+    clip_norm: float | None = None  # maximum norm of the whole gradient; None = no clipping
+    average_decay: float | None = None  # decay of the exponential weight average (`Trainer.averaged_model`)
+    patience: int | None = None  # stop after this many epochs without a better validation loss
+    shard_size: int | None = None  # examples per shard; None = the whole batch in one shard
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "patience", "shard_size", "threads"):
+            if (value := getattr(self, name)) is not None:
+                check_whole(name, value, 1)
+        check_whole("seed", self.seed, 0)
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(f"clip_norm: expected more than 0, got {self.clip_norm}")
+
+
+def check_arguments(model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any) -> None:
+    """Raise ConfigError for an argument of `Trainer` that is of another kind or out of range."""
+    is_rate = isinstance(schedule, int | float) and 0 <= schedule < math.inf
+    are_functions = isinstance(metrics, Mapping | None) and all(map(callable, (metrics or {}).values()))
+    for name, value, fits, expected in (
+        ("model", model, isinstance(model, Layer), "a layer, such as Sequential(...)"),
+        ("loss", loss, callable(loss) or isinstance(loss, GradientSource), "a function, such as mse"),
+        ("optimizer", optimizer, isinstance(optimizer, Optimizer), "an optimizer, such as Adam()"),
+        ("schedule", schedule, is_rate or callable(schedule), "a rate >= 0, such as 0.001, or a function"),
+        ("settings", settings, isinstance(settings, TrainerSettings | None), "TrainerSettings(batch_size=32, ...)"),
+        ("metrics", metrics, are_functions, 'functions by name, such as {"accuracy": accuracy}'),
+    ):
+        if not fits:
+            raise ConfigError(f"Trainer: {name} must be {expected}, not {value!r:.60}")
+    check_distinct(model.children())
+    parameters = model.named_parameters()
+    if len(kinds := {str(one.dtype): name for name, one in parameters.items()}) > 1:
+        found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
+        raise ConfigError(f"Trainer: parameters must be arrays of one dtype, such as np.float32, not {found}")
+    check_precision(parameters)

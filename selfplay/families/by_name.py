@@ -1,0 +1,77 @@
+"""The network families by name, which decides how a network is trained and scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.errors import ConfigError, NetFileError
+from engine.files.dit_file import load_tensors
+from engine.network.families import planes_config_of
+from engine.network.input_formats import CLASSICAL
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.parameters import SparseConfig, sparse_config_of
+from engine.network.tower.model import TowerConfig
+from engine.network.transformer.model import TransformerConfig
+from engine.nn import dit
+from engine.nn.layer import Layer
+from selfplay.families.planes.custom import CUSTOM, CustomFamily, is_custom
+from selfplay.families.planes.planes_family import PlanesFamily
+from selfplay.families.policy.sparse_family import SparseFamily
+from selfplay.families.value.value_family import ValueFamily
+from selfplay.training.family import Family
+
+PARTS = ("policy", "value")  # what to train of a network with a value trunk
+
+
+def net_of_model(model: Layer) -> str:
+    """Return a loaded network's family and size, such as 64x6 or transformer-128x4x8.
+
+    Raises ConfigError for others, for input planes that no training data come in, and without the usual heads.
+    """
+    if isinstance(model, SparseNetwork):
+        return str(sparse_config_of(model.config()))
+    config = planes_config_of(model.config())
+    if config.input_format != CLASSICAL:
+        expected = f"input format {CLASSICAL}, of which training data are"
+        raise ConfigError(f"a network to train needs {expected}, not {config.input_format}: {config.describe()}")
+    if "vanilla" not in config.policy_heads or "winner" not in config.value_heads:
+        raise ConfigError(f"a network to train needs the heads vanilla and winner: {config.describe()}")
+    return str(config)
+
+
+def family_of(net: str, part: str = "policy") -> Family:
+    """Return the family and size that a name such as 64x6, transformer-128x4x8 or sparse-768 means, or the family of a
+    class at package.module:Class.
+
+    part: "value" for the value trunk of a network such as sparse-768+v256, "policy" for the rest of it; networks
+    without a value trunk are trained as a whole. Raises ConfigError for another form.
+    """
+    if part not in PARTS:
+        raise ConfigError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
+    if is_custom(net):
+        return CustomFamily(net)
+    if net.startswith("sparse"):
+        config = SparseConfig.parse(net)
+        return ValueFamily(config) if part == "value" else SparseFamily(config)
+    if part == "value":
+        raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
+    if not net.startswith("transformer") and not net[:1].isdigit():
+        names = "64x6, transformer-128x4x8, sparse-768 or module:Class, a class of yours"
+        raise ConfigError(f"net: expected a name such as {names}, got {net!r}")
+    return PlanesFamily((TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net))
+
+
+def net_of_file(path: Path, wanted: str | None) -> str:
+    """Return the name of the network in a file; somebody's class must be wanted. Raises ConfigError otherwise."""
+    if wanted is not None and is_custom(wanted):
+        return wanted
+    try:
+        found = net_of_model(dit.load(path)[0])
+    except NetFileError:
+        if load_tensors(path)[0]["model"].get("layer") != CUSTOM:
+            raise
+        advice = "name it with --net package.module:Class"
+        raise ConfigError(f"--initial: {path} holds the weights of a class of your own: {advice}") from None
+    if wanted not in (None, found):
+        raise ConfigError(f"--initial: {path} is a network {found}, but net is {wanted!r}")
+    return found

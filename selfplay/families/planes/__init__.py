@@ -1,0 +1,1 @@
+"""Networks of board planes: towers, transformers, and networks that are not made of layers."""

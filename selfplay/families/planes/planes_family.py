@@ -1,0 +1,232 @@
+"""Towers and transformers in training: batches of planes, the loss of their heads, gradients, held-out scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
+from engine.native.pool import ThreadPool
+from engine.network.families import PlanesConfig, build_network
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.planes import float_planes
+from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
+from engine.network.tower.gpu import planes_on
+from engine.network.tower.model import TowerConfig
+from engine.nn.layer import Layer
+from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
+from engine.nn.operations import operations_on
+from engine.nn.training.averaging import refresh_statistics
+from engine.nn.training.layer_gradients import floats
+from engine.nn.training.loss_scale import LossScale
+from engine.nn.training.optimizers import AdamW, Optimizer
+from engine.nn.training.parallel import DataParallel, GradientSource, StepResult
+from selfplay.families.planes.planes_sampler import (
+    MIRROR,
+    SWAP_COLOURS,
+    PositionSampler,
+    TrainingBatch,
+    new_training_batch,
+)
+from selfplay.records.positions import PositionSet
+from selfplay.training.family import HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.learner import LayersFamily
+from selfplay.training.losses import LossSums, LossWeights
+from selfplay.training.mixture import Batches, TrainingSet, part_of, sets_of
+from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
+from selfplay.training.source_files import TrainingData
+
+Array = Any  # NumPy's or CuPy's
+CHUNK = 256  # positions of one forward pass
+RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch statistics
+
+
+class PlanesFamily(LayersFamily):
+    """Towers, such as 64x6, and transformers, such as transformer-128x4x8."""
+
+    recipe = TOWER_RECIPE
+    clips = True
+    on_device = True
+
+    def __init__(self, config: PlanesConfig) -> None:
+        self._config = config
+        self.plays_on_device = isinstance(config, TowerConfig) and not config.policy_layers
+
+    def build(self, rng: np.random.Generator) -> Layer:
+        return build_network(self._config, rng)
+
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> PlanesMixture:
+        return PlanesMixture(data.sets, data.shares, settings.batch_size, seed)
+
+    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
+        return PlanesGradients(model, settings)
+
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        return AdamW(weight_decay=settings.weight_decay)
+
+    def refresh(self, model: Layer, coming: Iterator[TrainingBatch]) -> None:
+        """Measure the batch statistics of averaged weights on coming batches."""
+        with threadpool_limits(limits=1, user_api="blas"):
+            backend, batches = backend_of_all(model.named_parameters()), islice(coming, RECALIBRATION_BATCHES)
+            refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))
+
+    def heldout(self, positions: TrainingSet, limit: int) -> LayersHeldOut:
+        """Return a held-out sample as planes. Raises ConfigError for single positions."""
+        return LayersHeldOut(positions, limit)
+
+
+# ---- batches ------------------------------------------------------------------------------------------------------
+
+
+class PlanesMixture(Batches):
+    """Batches of planes; arguments and errors as `Batches`. Rejects single positions: no history."""
+
+    def __init__(self, sets: Sequence[TrainingSet], shares: Sequence[float], batch_size: int, seed: int) -> None:
+        sets = sets_of(PositionSet, sets, "towers are trained on whole games: a label folder teaches sparse networks")
+        super().__init__(sets, shares, batch_size, seed, new_training_batch(batch_size))
+
+    def sampler(self, one: Any) -> PositionSampler:
+        return PositionSampler(one)
+
+    def changes(self, rng: np.random.Generator, one: Any, numbers: np.ndarray) -> np.ndarray:
+        return rng.choice(np.array([0, MIRROR, SWAP_COLOURS, MIRROR | SWAP_COLOURS], np.uint8), len(numbers))
+
+
+# ---- gradients ----------------------------------------------------------------------------------------------------
+
+
+def planes_of(masks: np.ndarray, backend: Backend = NUMPY) -> Array:
+    """Input planes float32[B, 112, 8, 8] on `backend` of masks uint64[B, 112]; their memory is channels-last."""
+    return float_planes(masks) if backend is NUMPY else planes_on(backend, masks)
+
+
+class PlanesGradients(GradientSource):
+    """Gradients of the dual-head loss; batches are `TrainingBatch`, metrics those of `LossSums`."""
+
+    def __init__(self, model: Layer, settings: LearnerSettings) -> None:
+        self._backend = backend_of_all(model.named_parameters())
+        self._runner = DataParallel(model, settings.shard_size, settings.threads if self._backend is NUMPY else 1)
+        self._weights = settings.loss
+        self.pool = self._runner.pool
+        if settings.precision == "mixed" and self._backend is not NUMPY:
+            self.loss_scale = LossScale()
+
+    def gradients(self, batch: TrainingBatch, seed: tuple[int, ...]) -> StepResult:
+
+        def inputs(part: slice) -> Array:
+            return planes_of(batch.masks[part], self._backend)
+
+        def loss(outputs: dict[str, np.ndarray], part: slice) -> tuple[float, dict[str, np.ndarray], dict[str, float]]:
+            sums, gradients = dual_head_loss(outputs, part_of(batch, part.start, part.stop), self._weights)
+            count = part.stop - part.start
+            if self.loss_scale is not None:
+                gradients = {name: self.loss_scale.factor * gradient for name, gradient in gradients.items()}
+            return sums.total(count, self._weights), gradients, sums.metrics(count)
+
+        halves = nullcontext() if self.loss_scale is None else operations_on(self._backend).half_products()
+        with halves:
+            return self._runner.step(len(batch.n_moves), inputs, loss, seed)
+
+
+def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:
+    """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
+
+    policy: what a policy head of any kind answers (`tower.model`), planes channels-last in memory; places index that
+    memory, over the whole batch. All lie where the policy does.
+    """
+    backend, size = backend_of(policy), math.prod(policy.shape[1:])
+    if policy.ndim == 4:
+        table, policy = CONV_INDEX % 64 * policy.shape[1] + CONV_INDEX // 64, policy.transpose(0, 2, 3, 1)
+    else:
+        table = HEAD_INDEX["classical" if size == POLICY_SIZE else "attention"]
+    places = table.astype(np.int64)[batch.policy_index]
+    mask = np.arange(places.shape[1]) < batch.n_moves[:, None]
+    places = backend.asarray(places + size * np.arange(len(places))[:, None])
+    return policy.reshape(-1)[places], places, backend.asarray(mask)
+
+
+def dual_head_loss(
+    outputs: dict[str, Array], batch: TrainingBatch, weights: LossWeights
+) -> tuple[LossSums, dict[str, Array]]:
+    """Losses, and the gradient of (their weighted sum / number of positions) for each head's output.
+
+    outputs: policy of any kind; wdl [B, 3] logits or value [B, 1]; moves_left [B, 1] in units of 100 plies, or none.
+    The policy loss is a cross-entropy over legal moves; illegal moves have gradient zero. So is that of wdl; that of a
+    scalar value is a Huber loss. A position without policy, value or moves left takes no part in that loss. On a device
+    nothing waits for it: the losses are arrays there.
+    """
+    backend, policy = backend_of(outputs["policy"]), outputs["policy"]
+    cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
+    logits, places, mask = legal_logits(policy, batch)
+    policy_loss, legal_gradient = cross_entropy(logits, backend.asarray(batch.policy), mask)
+    n = len(logits)
+    policy_gradient = backend.xp.zeros(policy.size, logits.dtype)
+    backend.xp.add.at(policy_gradient, places, legal_gradient)  # it is 0 where a move is illegal
+    if policy.ndim == 4:
+        policy_gradient = policy_gradient.reshape(n, *policy.shape[2:], policy.shape[1]).transpose(0, 3, 1, 2)
+    has_value, is_timed = batch.wdl.sum(axis=1, keepdims=True) > 0, batch.moves_left[:, None] >= 0
+    if "wdl" in outputs:
+        value_loss, value_gradient = cross_entropy(outputs["wdl"], backend.asarray(batch.wdl))
+    else:
+        result = batch.wdl[:, :1] - batch.wdl[:, 2:]
+        value_loss, value_gradient = _known_difference(outputs["value"], result, has_value)
+    value = "wdl" if "wdl" in outputs else "value"
+    gradients = {"policy": policy_gradient.reshape(policy.shape), value: weights.value * value_gradient}
+    length_loss = 0.0
+    if "moves_left" in outputs:
+        hundreds = batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE)
+        length_loss, length_gradient = _known_difference(outputs["moves_left"], hundreds, is_timed)
+        gradients["moves_left"] = weights.moves_left * length_gradient
+    targets = batch.policy, has_value, is_timed & ("moves_left" in outputs)
+    known = [float(np.count_nonzero(target.any(axis=1))) for target in targets]
+    return LossSums(n * policy_loss, n * value_loss, n * length_loss, *known), gradients
+
+
+def _known_difference(output: Array, target: np.ndarray, known: np.ndarray) -> tuple[Array, Array]:
+    """Return the Huber loss of outputs [B, 1] and its gradient, where the target is known."""
+    backend = backend_of(output)
+    return difference_loss((output - backend.asarray(target)) * backend.asarray(known))
+
+
+# ---- held-out positions ---------------------------------------------------------------------------------------------
+
+
+class PlanesHeldOut(HeldOut):
+    """A fixed sample of a set, evenly spaced, rebuilt once as planes."""
+
+    def __init__(self, positions: TrainingSet, limit: int = 8192) -> None:
+        games, numbers = spread_positions(positions, limit)
+        self.n_positions = len(numbers)
+        batch = new_training_batch(len(numbers))
+        PositionSampler(games).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
+        starts = range(0, self.n_positions, CHUNK)
+        self._parts = [part_of(batch, first, first + CHUNK) for first in starts]
+
+
+class LayersHeldOut(PlanesHeldOut):
+    """Scores towers and transformers."""
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        """Scores of the model in inference mode; the same for any number of threads."""
+        backend = backend_of_all(model.named_parameters())
+        threads = threads if backend is NUMPY else 1
+        one_thread, scoring = threadpool_limits(limits=1, user_api="blas"), backend.guard("the network was scored")
+        with one_thread, scoring, ThreadPool(threads, "score") as pool:
+            sums = pool.map(lambda part: _score_sums(model, part, backend), self._parts)
+        hits, *totals = np.sum(sums, axis=0).tolist()
+        return scores_of(hits, LossSums(*totals))
+
+
+def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndarray:
+    outputs, _ = model.forward(planes_of(batch.masks, backend), training=False)
+    sums, _ = dual_head_loss(outputs, batch, LossWeights())
+    logits, _, mask = legal_logits(outputs["policy"], batch)
+    best = to_numpy(backend.xp.where(mask, logits, -np.inf).argmax(axis=1))
+    hits = (best == batch.policy.argmax(axis=1)) & batch.policy.any(axis=1)
+    return np.array([np.count_nonzero(hits), *floats(vars(sums)).values()])

@@ -1,0 +1,133 @@
+"""Training batches from position sets: planes, legal moves and targets are rebuilt while sampling.
+
+A position's history is its game replayed from the start, so repetitions and the eight boards of the input are exact.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from engine.board.layout import CASTLING, MAX_MOVES, ROW_WORDS
+from engine.board.makemove import push
+from engine.board.movegen import generate
+from engine.native.jit import kernel
+from engine.native.memory import buffers
+from engine.network.input_formats import FLIP, flip_files, turned_moves
+from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, encode
+from engine.network.policy_map import policy_index
+from selfplay.records.positions import PROBABILITY_ONE, PositionSet
+from selfplay.records.targets import moves_left_target
+
+PROBABILITY_UNIT = np.float32(1.0 / PROBABILITY_ONE)
+
+# Bits of a position's augmentation. Both leave the game of chess unchanged, so the targets stay exact.
+MIRROR = 1  # left and right exchanged; only if neither side may still castle
+SWAP_COLOURS = 2  # the same position with colours exchanged: planes are the mover's, so only plane 108 changes
+
+
+class TrainingBatch(NamedTuple):
+    """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side."""
+
+    masks: Annotated[np.ndarray, "uint64 [B, 112]"]  # input planes as bit masks; word 109 is the fifty-move counter
+    policy_index: Annotated[np.ndarray, "int16 [B, 218]"]  # the legal moves' policy moves; 0 from n_moves on
+    n_moves: Annotated[np.ndarray, "int32 [B]"]
+    policy: Annotated[np.ndarray, "float32 [B, 218]"]  # targets of the legal moves; 0 from n_moves on
+    wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
+    moves_left: Annotated[np.ndarray, "float32 [B]"]  # plies, at most 250; below 0 if unknown
+
+
+def new_training_batch(size: int) -> TrainingBatch:
+    return buffers(TrainingBatch, B=size)
+
+
+class SourceGames(NamedTuple):
+    """The arrays of a PositionSet that a replay reads."""
+
+    starts: np.ndarray
+    game_first: np.ndarray
+    moves: np.ndarray
+    target_first: np.ndarray
+    target_moves: np.ndarray
+    target_probs: np.ndarray
+
+
+def games_of(positions: PositionSet) -> SourceGames:
+    """Return the arrays of a set that a replay reads."""
+    return SourceGames(*(getattr(positions, name) for name in SourceGames._fields))
+
+
+class PositionSampler:
+    """Fills training batches from one set of games. One instance per thread: it owns the replay's stack."""
+
+    def __init__(self, positions: PositionSet) -> None:
+        self.positions = positions
+        self._games = games_of(positions)
+        longest = int(np.diff(positions.game_first).max(initial=0))
+        self._stack = np.zeros((longest + 2, ROW_WORDS), np.uint64)
+        self._legal = np.zeros(MAX_MOVES, np.uint16)
+
+    def fill(self, numbers: np.ndarray, augment: np.ndarray, batch: TrainingBatch) -> None:
+        """Write the positions numbers int64[n] with augmentations uint8[n] (MIRROR, SWAP_COLOURS) into batch[:n]."""
+        games = np.searchsorted(self.positions.game_first, numbers, side="right") - 1
+        fill_batch(self._games, numbers, games, augment, self._stack, self._legal, turned_moves()[FLIP], batch)
+        count = len(numbers)
+        batch.wdl[:count] = self.positions.wdl[numbers]
+        batch.moves_left[:count] = moves_left_target(self.positions.moves_left[numbers])
+
+
+# ---- kernels ------------------------------------------------------------------------------------------------------
+
+
+@kernel()
+def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batch):
+    """Rebuild position numbers[b] of games[b] with augment[b] into slot b of the batch, for every b."""
+    for slot in range(len(numbers)):
+        number = numbers[slot]
+        ply = replay_from(source, games[slot], 0, number, stack)
+        encode(stack, ply, 0, batch.masks[slot])
+        mirror = augment[slot] & MIRROR != 0 and stack[ply, CASTLING] == 0
+        write_policy(source, number, stack[ply], mirror, mirror_index, legal, batch, slot)
+        if mirror:
+            mirror_planes(batch.masks[slot])
+        if augment[slot] & SWAP_COLOURS:
+            batch.masks[slot, BLACK_TO_MOVE_PLANE] ^= ALL_ONES
+
+
+@kernel()
+def replay_from(source, game, ply, number, stack):
+    """Fill the stack with `game` up to position `number`, from stack[ply] on if that is not the start.
+
+    Returns the position's ply.
+    """
+    first = source.game_first[game]
+    if ply == 0:
+        stack[0] = source.starts[game]
+    for position in range(first + ply, number):
+        push(stack, position - first, np.int64(source.moves[position]))
+    return number - first
+
+
+@kernel()
+def write_policy(source, number, row, mirror, mirror_index, legal, batch, slot):
+    """Write the legal moves of `row`, and their target probabilities from position `number`."""
+    count = generate(row, legal)
+    batch.n_moves[slot] = count
+    batch.policy_index[slot, count:] = 0
+    batch.policy[slot, :] = 0.0
+    for i in range(count):
+        move = np.int64(legal[i])
+        index = np.int64(policy_index(row, move))
+        batch.policy_index[slot, i] = mirror_index[index] if mirror else index
+        for target in range(source.target_first[number], source.target_first[number + 1]):
+            if np.int64(source.target_moves[target]) == move:
+                batch.policy[slot, i] = source.target_probs[target] * PROBABILITY_UNIT
+
+
+@kernel()
+def mirror_planes(masks):
+    """Exchange the a- and h-files of masks uint64[112], except in the counter."""
+    for plane in range(len(masks)):
+        if plane != FIFTY_MOVE_PLANE:
+            masks[plane] = flip_files(masks[plane])

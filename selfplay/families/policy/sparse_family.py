@@ -1,0 +1,221 @@
+"""Sparse networks in training: batches of active features, gradients by kernels over whole tables, held-out scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from engine.board.layout import MAX_MOVES
+from engine.errors import ConfigError
+from engine.native.pool import PerThread, ThreadPool
+from engine.network.policy.features import FEATURE_GROUPS
+from engine.network.policy.gradients import (
+    PositionGradients,
+    add_feature_columns,
+    add_small_tables,
+    add_unit_columns,
+    learn_positions,
+    new_position_gradients,
+    new_scratch,
+)
+from engine.network.policy.model import SparseNetwork
+from engine.network.policy.moves import POLICY_GROUPS
+from engine.network.policy.parameters import (
+    PARAMETERS,
+    SparseConfig,
+    Tables,
+    sparse_config_of,
+)
+from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
+from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
+from engine.nn.layer import Layer
+from engine.nn.operations.updates import STRETCH, on_stretches
+from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.parallel import GradientSource, StepResult
+from selfplay.data.label_rows import LabelRows
+from selfplay.families.policy.label_sampler import LabelSampler
+from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
+from selfplay.records.order import Groups
+from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
+from selfplay.training.family import HeldOut, HeldOutScores, scores_of, spread_positions
+from selfplay.training.learner import LayersFamily
+from selfplay.training.losses import LossSums, LossWeights
+from selfplay.training.mixture import Batches, TrainingSet
+from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
+from selfplay.training.source_files import TrainingData
+
+PART = 256  # positions per unit of a thread's work
+# Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe or not, do too.
+SHARED = {PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS), PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS)}
+
+
+class SparseFamily(LayersFamily):
+    """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
+
+    recipe = SPARSE_RECIPE
+
+    def __init__(self, config: SparseConfig) -> None:
+        self._config = config
+
+    def build(self, rng: np.random.Generator) -> Layer:
+        return SparseNetwork(self._config, rng)
+
+    def part(self, model: Layer) -> Layer:
+        """All but the value trunk."""
+        return model.with_children({})
+
+    def joined(self, model: Layer, part: Layer) -> Layer:
+        """`part` with the value trunk of `model`, if it has one."""
+        return part.with_children(model.children())
+
+    def batches(self, data: TrainingData, settings: LearnerSettings, seed: int) -> SparseMixture:
+        return SparseMixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
+
+    def gradients(self, model: Layer, settings: LearnerSettings) -> GradientSource:
+        return SparseGradients(model, settings)
+
+    def optimizer(self, settings: LearnerSettings) -> Optimizer:
+        """AdamW, with parts that table rows share."""
+        return SharedRowsAdamW(SHARED, weight_decay=settings.weight_decay, decay_all=True)
+
+    def heldout(self, positions: TrainingSet, limit: int) -> SparseHeldOut:
+        """Return a held-out sample as active features. Raises ConfigError for single positions."""
+        return SparseHeldOut(positions, limit)
+
+
+# ---- batches ------------------------------------------------------------------------------------------------------
+
+
+class SparseMixture(Batches):
+    """Batches of active features for sparse networks; arguments and errors as `Batches`.
+
+    `variations` is the share of positions with scored moves that are replaced by the position after one of these moves.
+    The move's score is then the value target. A search sees such positions besides those of games.
+    """
+
+    groups = Groups(games=8)  # they share the game's replay, the largest cost
+
+    def __init__(
+        self,
+        sets: Sequence[TrainingSet],
+        shares: Sequence[float],
+        batch_size: int,
+        seed: int,
+        variations: float = 0.0,
+    ) -> None:
+        if not 0.0 <= variations <= 1.0:
+            raise ConfigError(f"variations: expected a share from 0 to 1, got {variations}")
+        super().__init__(sets, shares, batch_size, seed, new_sparse_batch(batch_size))
+        self._variations = variations
+
+    def sampler(self, one: Any) -> SparseSampler | LabelSampler:
+        return LabelSampler(one) if isinstance(one, LabelRows) else SparseSampler(one)
+
+    def changes(self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray) -> np.ndarray:
+        """For each position: -1, or the number of the policy target that replaces it by the position after it."""
+        replaced, place = rng.random(len(numbers)) < self._variations, rng.random(len(numbers))
+        if not (isinstance(one, PositionSet) and len(one.target_scores)):
+            return np.full(len(numbers), -1)
+        first, last = one.target_first[numbers], one.target_first[numbers + 1]
+        chosen = np.where(replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1)
+        return np.where(one.target_scores[chosen] == UNKNOWN_SCORE, -1, chosen)
+
+
+# ---- gradients ----------------------------------------------------------------------------------------------------
+
+
+class SparseGradients(GradientSource):
+    """Gradients of a model, whose parameters it moves into tables; batches are `SparseBatch`, metrics `LossSums`.
+
+    The order of every sum is the same for any number of threads.
+    """
+
+    measures_norm = False
+
+    def __init__(self, model: Layer, settings: LearnerSettings) -> None:
+        config = sparse_config_of(model.config())
+        _, self._tables = new_tables(config)
+        fill_tables(self._tables, config, model.named_parameters())
+        model.adopt_parameters(named_views(self._tables, config))
+        self._slopes, self._slope_tables = new_tables(config)
+        self._grads = named_views(self._slope_tables, config)
+        self._pass = SparsePass(config, settings.batch_size, settings.threads)
+        self._weights = settings.loss
+        self.pool = self._pass.pool
+
+    def gradients(self, batch: SparseBatch, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource; nothing here is random."""
+        count = len(batch.n_moves)
+        on_stretches(self.pool, len(self._slopes), STRETCH, lambda first, last: self._slopes[first:last].fill(0))
+        self._pass.positions(self._tables, batch, count, self._weights)
+        self._pass.columns(batch, count, self._slope_tables)
+        sums = loss_sums(self._pass.gradients, count)
+        return StepResult(sums.total(count, self._weights), sums.metrics(count), self._grads)
+
+
+class SparsePass:
+    """Forward and backward passes over batches of up to `size` positions, on `threads` threads."""
+
+    def __init__(self, config: SparseConfig, size: int, threads: int) -> None:
+        self.config = config
+        self.gradients: PositionGradients = new_position_gradients(config, size, MAX_MOVES)
+        self.pool = ThreadPool(threads, "train")
+        self._scratch = PerThread()
+
+    def positions(self, tables: Tables, batch: SparseBatch, count: int, weights: LossWeights) -> None:
+        """Phase one over batch[:count]: fills `gradients`, including losses."""
+        scale = 1.0 / count
+
+        def learn(part: tuple[int, int]) -> None:
+            scratch = self._scratch.own(lambda: new_scratch(self.config))
+            learn_positions(tables, batch, *part, scale, weights.value, weights.moves_left, scratch, self.gradients)
+
+        self.pool.map(learn, pairwise([*range(0, count, PART), count]))
+
+    def columns(self, batch: SparseBatch, count: int, tables: Tables) -> None:
+        """Phase two: add the gradients of batch[:count] to `tables`."""
+        gradients, width, units = self.gradients, self.config.width, self.config.units
+        work: list[Callable[[], None]] = [lambda: add_small_tables(batch, count, gradients, tables)]
+        for column in range(0, width, BLOCK):
+            work.append(lambda c=column: add_feature_columns(batch, count, gradients, width, c, tables))  # type: ignore[misc]
+        for column in range(0, units, HALF_BLOCK):
+            work.append(lambda c=column: add_unit_columns(batch, count, gradients, units, c, tables))  # type: ignore[misc]
+        self.pool.map(lambda part: part(), work)
+
+
+def loss_sums(gradients: PositionGradients, count: int) -> LossSums:
+    """Loss sums of the first `count` positions, and how many of them have each target."""
+    sums = gradients.losses[:count].sum(axis=0, dtype=np.float64)
+    known = np.count_nonzero(gradients.known[:count], axis=0)
+    return LossSums(*sums.tolist(), *known.tolist())
+
+
+# ---- held-out positions ---------------------------------------------------------------------------------------------
+
+
+class SparseHeldOut(HeldOut):
+    """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
+
+    def __init__(self, positions: TrainingSet, limit: int = 8192) -> None:
+        games, numbers = spread_positions(positions, limit)
+        self.n_positions = len(numbers)
+        self._batch = new_sparse_batch(len(numbers))
+        SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self._batch)
+
+    def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
+        config = sparse_config_of(model.config())
+        _, tables = new_tables(config)
+        fill_tables(tables, config, model.named_parameters())
+        forward = SparsePass(config, self.n_positions, threads)
+        with forward.pool:
+            forward.positions(tables, self._batch, self.n_positions, LossWeights())
+        legal = np.arange(self._batch.policy.shape[1]) < self._batch.n_moves[:, None]
+        best, wanted = (
+            np.where(legal, scores, -np.inf).argmax(axis=1) for scores in (forward.gradients.logits, self._batch.policy)
+        )
+        aimed = forward.gradients.known[: self.n_positions, 0] > 0
+        hits = int(np.count_nonzero((best == wanted) & aimed))
+        return scores_of(hits, loss_sums(forward.gradients, self.n_positions))

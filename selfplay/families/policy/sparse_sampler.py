@@ -1,0 +1,128 @@
+"""Training batches of the sparse family: active features, policy rows of the legal moves, targets; no planes."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from engine.board.makemove import make
+from engine.board.movegen import generate
+from engine.native.jit import kernel
+from engine.native.memory import buffers
+from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.policy.features import Sight
+from engine.network.policy.moves import look
+from selfplay.families.planes.planes_sampler import PROBABILITY_UNIT, games_of, replay_from
+from selfplay.records.positions import PositionSet
+from selfplay.records.targets import moves_left_target, wdl_from_score
+
+
+class SparseBatch(NamedTuple):
+    """B positions with targets; legal move j of position b for j < n_moves[b], everything from the mover's side.
+
+    A position after a variation has no legal moves here, because only its value is known.
+    """
+
+    features: Annotated[np.ndarray, "int16 [B, 56]"]  # active features; undefined from n_features on
+    n_features: Annotated[np.ndarray, "int32 [B]"]
+    rows: Annotated[np.ndarray, "int16 [B, 218]"]  # policy rows of the legal moves; undefined from n_moves on
+    sorts: Annotated[np.ndarray, "int16 [B, 218, 4]"]  # what sorts of move each is; undefined from n_moves on
+    n_moves: Annotated[np.ndarray, "int32 [B]"]
+    policy: Annotated[np.ndarray, "float32 [B, 218]"]  # targets of the legal moves; undefined from n_moves on
+    wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
+    moves_left: Annotated[np.ndarray, "float32 [B]"]  # hundreds of plies, at most 2.5; below 0 if unknown
+
+
+def new_sparse_batch(size: int) -> SparseBatch:
+    return buffers(SparseBatch, B=size)
+
+
+class Replay(NamedTuple):
+    """Buffers of one thread."""
+
+    stack: Annotated[np.ndarray, "uint64 [plies, 16]"]
+    child: Annotated[np.ndarray, "uint64 [16]"]
+    legal: Annotated[np.ndarray, "uint16 [218]"]
+    sight: Sight
+
+
+def new_replay(plies: int) -> Replay:
+    """Buffers for games of up to `plies` positions."""
+    return buffers(Replay, plies=plies)
+
+
+class SparseSampler:
+    """Fills sparse batches from one set of games. One instance per thread: it owns the replay's stack."""
+
+    def __init__(self, positions: PositionSet) -> None:
+        self.positions = positions
+        self._games = games_of(positions)
+        self._replay = new_replay(int(np.diff(positions.game_first).max(initial=0)) + 2)
+
+    def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
+        """Write the positions numbers int64[n] into batch[:n].
+
+        variations int64[n]: -1 for the position itself, else the number of one of its policy targets. The sample is
+        then the position after that move, which has a known score.
+        """
+        count, positions = len(numbers), self.positions
+        games = np.searchsorted(positions.game_first, numbers, side="right") - 1
+        fill_sparse(self._games, numbers, games, variations, self._replay, batch)
+        batch.wdl[:count] = positions.wdl[numbers]
+        batch.moves_left[:count] = moves_left_target(positions.moves_left[numbers]) / MOVES_LEFT_SCALE
+        after = np.flatnonzero(variations >= 0)
+        if len(after):
+            batch.wdl[after] = wdl_from_score(-positions.target_scores[variations[after]].astype(np.float32))
+            batch.moves_left[after] = -1.0
+
+
+@kernel()
+def fill_sparse(source, numbers, games, variations, replay, batch):
+    """Rebuild position numbers[b] of games[b] into slot b, for every b; neighbours of one game share a replay."""
+    game, ply = np.int64(-1), np.int64(0)
+    for slot in range(len(numbers)):
+        number = numbers[slot]
+        if games[slot] != game or number - source.game_first[game] < ply:
+            game, ply = games[slot], np.int64(0)
+        ply = replay_from(source, game, ply, number, replay.stack)
+        target = variations[slot]
+        if target < 0:
+            _write_position(source, number, replay.stack[ply], replay, batch, slot)
+        else:
+            make(replay.stack[ply], np.int64(source.target_moves[target]), replay.child)
+            batch.n_moves[slot] = 0
+            write_features(replay.child, np.int64(0), replay, batch, slot)
+
+
+@kernel()
+def _write_position(source, number, row, replay, batch, slot):
+    """Write features, legal moves, and their target probabilities from position `number`."""
+    count = np.int64(generate(row, replay.legal))
+    batch.n_moves[slot] = count
+    write_features(row, count, replay, batch, slot)
+    first, last = source.target_first[number], source.target_first[number + 1]
+    write_moves(
+        count, source.target_moves[first:last], source.target_probs[first:last], PROBABILITY_UNIT, replay, batch, slot
+    )
+
+
+@kernel()
+def write_moves(count, moves, probabilities, unit, replay, batch, slot):
+    """Write policy rows and sorts of the `count` legal moves, and the probabilities, in units, of those in `moves`."""
+    for i in range(count):
+        batch.rows[slot, i] = replay.sight.rows[i]
+        batch.sorts[slot, i] = replay.sight.sorts[i]
+        batch.policy[slot, i] = 0.0
+        for target in range(len(moves)):
+            if moves[target] == replay.legal[i]:
+                batch.policy[slot, i] = probabilities[target] * unit
+
+
+@kernel()
+def write_features(row, n_moves, replay, batch, slot):
+    """Write a position's active features, and the policy rows of its first `n_moves` legal moves to the sight."""
+    count = look(row, replay.legal, n_moves, replay.sight)
+    batch.n_features[slot] = count
+    for i in range(count):
+        batch.features[slot, i] = replay.sight.features[i]

@@ -1,0 +1,1 @@
+"""The value trunk of sparse networks."""

@@ -1,0 +1,252 @@
+"""Sources of positions to label: games and positions near them, openings, endings, ends of exchanges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import chess
+import numpy as np
+
+from engine.board.attacks import bit, in_check, is_attacked, king_square
+from engine.board.convert import row_from_board
+from engine.board.layout import (
+    BLACK,
+    FULLMOVE,
+    KEY,
+    KING,
+    KNIGHT,
+    PAWN,
+    ROW_WORDS,
+    SIDE,
+    WHITE,
+)
+from engine.board.makemove import copy_row, make
+from engine.board.movegen import generate
+from engine.board.zobrist import compute_key
+from engine.native.jit import kernel
+from engine.tactics.quiescence import forcing_moves
+from engine.tactics.see import see
+from selfplay.data.split import HELD_OUT_SHARE, game_keys, held_out_games, root_limit
+from selfplay.matches.opening_book import load_openings
+from selfplay.records.packed import SOURCES
+from selfplay.records.positions import PositionSet, empty_set, offsets
+from selfplay.teachers.accumulators import advance, start
+from selfplay.teachers.sampling import begin_walk, below, offer, step_down, uniform, walk
+from selfplay.teachers.static_value import UNITS_PER_CP, static_value
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Mixture weights of the sources, relative, in the order of `packed.SOURCES`."""
+
+    games: float = 0.05  # positions of games
+    siblings: float = 0.40  # positions after the moves of a game's position, and of two plies below it
+    detours: float = 0.15  # siblings after one to three random moves
+    trees: float = 0.04  # tree positions of Aino's own searches
+    openings: float = 0.10  # walks from openings of four to ten random plies
+    book: float = 0.08  # walks from the opening set
+    chess960: float = 0.06  # walks from Chess960 starts
+    endings: float = 0.05  # walks from endings of three to seven pieces
+    quiet_ends: float = 0.07  # ends of the exchanges in positions near games
+
+
+_GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(len(SOURCES))
+FROM_GAMES = (_GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
+GAME_SHARE = 0.25  # share of a sampled game's positions that are offered
+LONG_WALK = 60  # plies of a walk as long as a game
+SHORT_WALK = 3
+LONGEST_EXCHANGE = 12  # plies
+MOST_ENDING_MEN = 5  # most pieces besides the kings
+KINDS_OF_ENDINGS = np.array([0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64)  # pawns twice as often as rooks
+TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
+
+
+class Games(NamedTuple):
+    """G games with P moves, to sample positions from."""
+
+    starts: np.ndarray  # uint64 [G, 16]
+    first: np.ndarray  # int64 [G + 1] first move of each game
+    moves: np.ndarray  # uint16 [P]
+    keys: np.ndarray  # uint64 [G] hash of start and moves
+
+
+class Roots(NamedTuple):
+    """Start positions and games for all walks."""
+
+    games: Games
+    start: np.ndarray  # uint64 [1, 16]
+    book: np.ndarray  # uint64 [., 16]
+    chess960: np.ndarray  # uint64 [960, 16]
+
+
+def games_of_sets(sets: list[PositionSet], held_out: bool = False) -> Games:
+    """Copy the games of several sets into one, about three bytes per position. held_out: those alone that trainings
+    hold out."""
+    sets = [empty_set(), *(held_out_games(one, root_limit(HELD_OUT_SHARE)) if held_out else one for one in sets)]
+    return Games(
+        starts=np.concatenate([one.starts for one in sets]),
+        first=offsets(np.concatenate([np.diff(one.game_first) for one in sets])),
+        moves=np.concatenate([one.moves for one in sets]),
+        keys=np.concatenate([game_keys(one) for one in sets]),
+    )
+
+
+def new_roots(games: Games) -> Roots:
+    """Return roots from the games, the start position, the opening set and the Chess960 starts."""
+    chess960 = [row_from_board(chess.Board.from_chess960_pos(number)) for number in range(960)]
+    book = [row_from_board(board) for board in load_openings()]
+    return Roots(games, row_from_board(chess.Board())[None].copy(), np.stack(book), np.stack(chess960))
+
+
+# ---- one root of each source ----------------------------------------------------------------------------------------
+
+
+@kernel()
+def sample_source(space, roots, source, most, samples):
+    """Sample at most `samples` roots from a source other than trees, until space.counts[0] is `most`."""
+    rng = space.rng
+    space.counts[3] = most
+    for _ in range(samples):
+        if space.counts[0] >= most:
+            return
+        temperature = TEMPERATURES_CP[below(rng, np.int64(3))] * UNITS_PER_CP
+        if source == _GAMES:
+            _sample_game(space, roots.games)
+        elif source in (SIBLINGS, DETOURS):
+            detour = 1 + below(rng, np.int64(3)) if source == DETOURS else np.int64(0)
+            root = put_game_position(space, roots.games)
+            if begin_walk(space, space.teacher.rows[0].copy(), detour):
+                walk(space, 1 + below(rng, np.int64(SHORT_WALK)), temperature, source, root)
+        elif source == QUIET_ENDS:
+            _sample_quiet_end(space, roots.games)
+        elif source == ENDINGS:
+            root = np.int64(rng[0] >> np.uint64(48))
+            if _put_ending(space) and begin_walk(space, space.teacher.rows[0].copy(), np.int64(0)):
+                walk(space, np.int64(8), temperature, source, root)
+        else:
+            _sample_opening(space, roots, source, temperature)
+
+
+@kernel()
+def _sample_opening(space, roots, source, temperature):
+    """Walk from an opening for the length of a game; the walk is its own root."""
+    rng = space.rng
+    root = np.int64(rng[0] >> np.uint64(48))
+    starts, least, more = roots.start, np.int64(4), np.int64(7)
+    if source == BOOK:
+        starts, least, more = roots.book, np.int64(0), np.int64(3)
+    elif source == CHESS960:
+        starts, least, more = roots.chess960, np.int64(2), np.int64(6)
+    if begin_walk(space, starts[below(rng, np.int64(len(starts)))], least + below(rng, more)):
+        walk(space, np.int64(LONG_WALK), temperature, source, root)
+
+
+@kernel()
+def _root_of(games, game):
+    return np.int64(games.keys[game] >> np.uint64(48))
+
+
+@kernel()
+def put_game_position(space, games):
+    """Put a random position on ply 0; games are weighted by length. Returns the root's hash."""
+    rows = space.teacher.rows
+    number = below(space.rng, np.int64(len(games.moves)))
+    game = np.searchsorted(games.first, number, side="right") - 1
+    copy_row(games.starts[game], rows[0])
+    for position in range(games.first[game], number):
+        make(rows[0], games.moves[position], rows[1])
+        copy_row(rows[1], rows[0])
+    return _root_of(games, game)
+
+
+@kernel()
+def _sample_game(space, games):
+    """Offer some of the positions of a game."""
+    teacher = space.teacher
+    number = below(space.rng, np.int64(len(games.moves)))
+    game = np.searchsorted(games.first, number, side="right") - 1
+    copy_row(games.starts[game], teacher.rows[0])
+    start(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
+    for position in range(games.first[game], games.first[game + 1]):
+        if uniform(space.rng) < GAME_SHARE:
+            value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
+            plies_left = min(games.first[game + 1] - position, np.int64(255))
+            offer(space, np.int64(0), value, np.int64(_GAMES), _root_of(games, game), plies_left)
+        make(teacher.rows[0], games.moves[position], teacher.rows[1])
+        advance(teacher.net, teacher.acc, np.int64(0), teacher.rows[0], teacher.rows[1])
+        step_down(teacher)
+
+
+@kernel()
+def _sample_quiet_end(space, games):
+    """Play a random move from a game position, then its exchanges, and offer the result."""
+    teacher = space.teacher
+    root = put_game_position(space, games)
+    if not begin_walk(space, teacher.rows[0].copy(), 1 + below(space.rng, np.int64(2))):
+        return
+    length = np.int64(0)
+    while length < LONGEST_EXCHANGE:
+        row = teacher.rows[0]
+        move = _best_exchange(space, row)
+        if move < 0:
+            break
+        make(row, move, teacher.rows[1])
+        copy_row(teacher.rows[1], row)
+        length += 1
+    if length > 0:
+        start(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
+        value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
+        offer(space, np.int64(0), value, np.int64(QUIET_ENDS), root, np.int64(0))
+
+
+@kernel()
+def _best_exchange(space, row):
+    """Return the capture that wins most (at least an even exchange), or a random evasion in check; -1 if none."""
+    if in_check(row):
+        count = np.int64(generate(row, space.moves))
+        return np.int64(space.moves[below(space.rng, count)]) if count else np.int64(-1)
+    count = forcing_moves(row, space.moves, space.scores, False, False)
+    best, most = np.int64(-1), np.int64(0)
+    for i in range(count):
+        won = see(row, space.moves[i])
+        if won > most or (won == most and best < 0):
+            best, most = np.int64(space.moves[i]), np.int64(won)
+    return best
+
+
+@kernel()
+def _put_ending(space):
+    """Put kings and one to five pieces on random squares of ply 0; returns whether the position is legal."""
+    row, rng = space.teacher.rows[0], space.rng
+    for word in range(ROW_WORDS):
+        row[word] = np.uint64(0)
+    for colour in range(2):
+        _put(row, np.int64(KING), colour, below(rng, np.int64(64)))
+    for _ in range(1 + below(rng, np.int64(MOST_ENDING_MEN))):
+        kind = KINDS_OF_ENDINGS[below(rng, np.int64(len(KINDS_OF_ENDINGS)))]
+        square = 8 + below(rng, np.int64(48)) if kind == PAWN else below(rng, np.int64(64))
+        _put(row, kind, below(rng, np.int64(2)), square)
+    if row[WHITE] & row[BLACK] or _doubly_taken(row):
+        return False
+    row[SIDE], row[FULLMOVE] = np.uint64(below(rng, np.int64(2))), np.uint64(1)
+    row[KEY] = compute_key(row)
+    side = np.int64(row[SIDE])
+    return not is_attacked(row, king_square(row, 1 - side), row[WHITE] | row[BLACK], side)
+
+
+@kernel()
+def _put(row, kind, colour, square):
+    row[kind] |= bit(square)
+    row[WHITE + colour] |= bit(square)
+
+
+@kernel()
+def _doubly_taken(row):
+    """Whether two pieces are on one square."""
+    taken = row[PAWN]
+    for kind in range(KNIGHT, KING + 1):
+        if taken & row[kind]:
+            return True
+        taken |= row[kind]
+    return False

@@ -1,0 +1,137 @@
+"""What people do beside a game: look for better moves, play on from a review, watch Aino, choose a FEN."""
+
+import json
+from pathlib import Path
+
+import chess
+import pytest
+
+from tests.browser.devtools import Chromium, Tab
+from tests.browser.test_web_board import drag, wait_for_moves
+from tests.browser.web_board import ScriptedEngine, web_board
+from uci.game.timed_game import Setup
+
+ENDING = "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"
+FOOLS_MATE = "1. f3 e5 2. g4 Qh4# 0-1"
+
+
+def load(tab: Tab, text: str, steps: int) -> None:
+    tab.script(f"send('load', {{ text: {json.dumps(text)}, game: 1 }})")
+    tab.wait_for(f"state.steps.length === {steps}")
+
+
+def test_other_good_moves_are_accepted_and_the_next_mistake_follows(chromium, tmp_path, annotated_page):
+    (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
+    page = chromium.open((tmp_path / "page.html").as_uri())
+    ply = page.script("""(() => {
+      const { steps } = replays[0], ply = steps.findIndex(step => step.answer);
+      steps[ply].good = steps[ply].legal.map(([, , uci]) => uci).filter(uci => uci !== steps[ply].answer);
+      return ply;
+    })()""")
+    page.click(".columns [data-try]")
+    assert page.text(".columns [data-try]") in ("Next mistake", "Try again")
+    source, target, _ = page.script(f"""replays[0].steps[{ply}].legal.find(([, , uci]) =>
+      uci !== replays[0].steps[{ply}].answer && uci !== replays[0].steps[{ply}].played)""")
+    page.drag([
+        page.script(f"""(() => {{
+          const box = document.querySelector('.live svg').getBoundingClientRect();
+          return [box.x + (7.5 - {at} % 8) / 8 * box.width, box.y + (({at} >> 3) + .5) / 8 * box.height];
+        }})()""")
+        for at in (source, target)
+    ])  # fmt: skip
+    assert page.text(".says").startswith("Also good, it loses little. ")
+    assert page.script("document.activeElement.dataset.try") == ""
+    page.press("Enter")
+    page.wait_for("!document.querySelector('.live').hidden")
+    assert page.failures == []
+    page.close()
+
+
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
+def test_one_plays_on_from_a_position_of_a_review(tab: Tab, chromium: Chromium) -> None:
+    load(tab, FOOLS_MATE, 5)
+    tab.click("#review-too")
+    tab.wait_for("document.querySelector('#review-link').checkVisibility()")
+    review = chromium.open(tab.script("location.href") + "review")
+    review.press("ArrowRight")
+    fen = review.script("replays[0].shown.fen")
+    review.click("[data-play]")
+    review.wait_for("typeof state !== 'undefined' && state && document.querySelector('#from-here').open")
+    review.click("#from-here button[value=ok]")
+    review.wait_for("state.isGame")
+    assert review.script("state.steps[0].fen") == fen
+    assert review.failures == []
+    review.close()
+
+
+def test_aino_is_watched_and_a_game_begins_from_a_fen(tab: Tab) -> None:
+    tab.click("[data-open=new-game]")
+    tab.script("""(() => {
+      const form = document.querySelector('#new-game form');
+      form.side.value = 'none';
+      form.start.value = 'fen';
+      form.start.dispatchEvent(new Event('change'));
+    })()""")
+    assert tab.script("document.querySelector('#new-game [name=fen]').checkVisibility()")
+    tab.script("document.querySelector('#new-game [name=fen]').value = 'nonsense'")
+    tab.click("#new-game button[value=ok]")
+    tab.wait_for("document.querySelector('#new-game').open && document.querySelector('#new-game .error').textContent")
+    tab.script(f"document.querySelector('#new-game [name=fen]').value = {ENDING!r}")
+    tab.click("#new-game button[value=ok]")
+    tab.wait_for("state.steps.length >= 3")
+    assert tab.script("state.steps[0].fen") == ENDING
+    assert tab.script("[state.human, state.isGame, state.legal]") == [None, True, []]
+    assert tab.text("#status").endswith("Aino plays itself.")
+    tab.press("a")
+    tab.wait_for("state.analysing && linesFit()")
+
+
+@pytest.mark.parametrize("tab", [{"setup": Setup(is_asked=True)}], indirect=True)
+def test_who_cancels_the_first_question_plays_at_the_level_that_it_offered(tab: Tab) -> None:
+    tab.wait_for("document.querySelector('#new-game').open")
+    offered = tab.script("document.querySelector('#new-game [name=level]').value")
+    tab.click("#new-game button[value=cancel]")
+    assert tab.script("state.level") == offered == "elo 1600"
+
+
+@pytest.mark.parametrize("tab", [{"load": lambda: ScriptedEngine(("e7e5", "d8h4"))}], indirect=True)
+def test_the_status_line_says_where_a_game_is_saved(tab: Tab) -> None:
+    """The result was said over it at once."""
+    drag(tab, "f2", "f3")
+    wait_for_moves(tab, 2)
+    drag(tab, "g2", "g4")
+    tab.wait_for("state.end")
+    assert tab.text("#status").endswith("0-1: checkmate. saved")
+
+
+@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
+def test_the_bar_never_shows_the_value_of_another_position(tab: Tab) -> None:
+    load(tab, FOOLS_MATE, 5)
+    tab.wait_for("linesFit()")
+    bar = "getComputedStyle(document.querySelector('#bar-place')).visibility"
+    assert tab.script(f"known.clear(), lines = {{ ...lines, fen: 'another' }}, show(), {bar}") == "hidden"
+    tab.wait_for(f"{bar} === 'visible'")
+    tab.script("look(3)")
+    tab.wait_for("state.place.ply === 3 && linesFit()")
+    tab.script("window.socketSend = socket.send, look(2)")
+    tab.wait_for("state.place.ply === 2 && linesFit()")
+    assert tab.script("document.querySelector('#bar-place .score').textContent.length") > 0
+
+
+def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium: Chromium, tmp_path: Path) -> None:
+    """Where the browser may keep nothing, the page stayed empty."""
+    with web_board(tmp_path) as server:
+        tab = chromium.open("about:blank")
+        refuse = "Object.defineProperty(document, 'cookie', { get: () => '', set() {} })"
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=refuse)
+        tab.go(server.url)
+        tab.wait_for("typeof state !== 'undefined' && state")
+        tab.script("setLook('board', 'green')")
+        assert tab.script("document.documentElement.dataset.board") == "green"
+        drag(tab, "e2", "e4")
+        wait_for_moves(tab, 2)
+        tab.go("about:blank")
+        tab.script("history.back()")
+        tab.wait_for("typeof state !== 'undefined' && state && state.steps.length === 3")
+        assert tab.failures == []
+        tab.close()

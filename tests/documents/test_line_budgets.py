@@ -1,0 +1,17 @@
+"""How many lines the project may have: what is built new is paid for by what goes."""
+
+import pytest
+
+from tests.documents.pages import ROOT
+
+# Folders -> the most lines of Python in them. To raise a number, say why in a sentence behind it, in its own line.
+BUDGETS = {
+    ("engine", "selfplay", "uci"): 59_138,  # The search's tree has a room of its own, which costs 14 lines of imports.
+    ("tests",): 43_801,
+}
+
+
+@pytest.mark.parametrize("folders", BUDGETS, ids="+".join)
+def test_the_lines_of_python_stay_within_their_budget(folders: tuple[str, ...]) -> None:
+    lines = sum(path.read_bytes().count(b"\n") for name in folders for path in (ROOT / name).rglob("*.py"))
+    assert lines <= BUDGETS[folders]

@@ -1,0 +1,128 @@
+"""The examples that learn from chess games, in small versions."""
+
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.errors import DataError
+from engine.nn import Data
+from examples.nn import boards, flat_spatial, move_gpt
+
+
+def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
+    rng = np.random.default_rng(seed)
+    games = []
+    for _ in range(count):
+        board = chess.Board()
+        while board.ply() < plies and not board.is_game_over():
+            moves = sorted(board.legal_moves, key=lambda move: move.uci())
+            eager = [move for move in moves if board.is_castling(move) or board.is_capture(move) or move.promotion]
+            moves = eager if eager and rng.random() < 0.5 else moves
+            board.push(moves[rng.integers(len(moves))])
+        games.append([move.uci() for move in board.move_stack])
+    return games
+
+
+def test_boards_are_seen_by_the_side_to_move() -> None:
+    white, black = boards.replay(["e2e4", "b8c6"])
+    assert white.board[:9].tolist() == [4, 2, 3, 5, 6, 3, 2, 4, 1]
+    assert white.board[55:].tolist() == [7, 10, 8, 9, 11, 12, 9, 8, 10]
+    assert white.move == boards.move_plane(chess.E2, chess.E4) * 64 + chess.E2
+    assert black.board[chess.E5] == 7  # the pawn on e4, seen from the other side
+    assert black.board[chess.E7] == 0
+    assert black.move == boards.move_plane(chess.B1, chess.C3) * 64 + chess.B1
+
+
+def test_every_move_from_a_square_has_a_number_of_its_own() -> None:
+    for start in chess.SQUARES:
+        rays = chess.BB_DIAG_ATTACKS[start][0] | chess.BB_FILE_ATTACKS[start][0] | chess.BB_RANK_ATTACKS[start][0]
+        targets = chess.SquareSet(chess.BB_KNIGHT_ATTACKS[start] | rays)
+        numbers = [boards.move_plane(start, target) for target in targets]
+        assert len(set(numbers)) == len(numbers)
+        assert all(0 <= number < boards.MOVE_PLANES for number in numbers)
+
+
+def test_planes_show_one_kind_of_piece_each() -> None:
+    start = boards.planes(boards.picture(chess.Board())[None])
+    assert start.shape == (1, 12, 8, 8)
+    assert start.dtype == np.float32
+    assert start[0, 0, 1].all()
+    assert start[0].sum() == 32
+    assert start[0, 5, 0].tolist() == [0, 0, 0, 0, 1, 0, 0, 0]
+
+
+def greedy_positions(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of random games with the move a simple player would choose: the first capture, else the first move."""
+    found: list[tuple[np.ndarray, int]] = []
+    for moves in random_games(count // 20, 60, seed=4):
+        board = chess.Board()
+        for text in moves:
+            legal = sorted(board.legal_moves, key=lambda m: (not board.is_capture(m), m.from_square, m.to_square))
+            chosen = legal[0]
+            turn = 0 if board.turn else 56
+            start, target = chosen.from_square ^ turn, chosen.to_square ^ turn
+            found.append((boards.picture(board), boards.move_plane(start, target) * 64 + start))
+            board.push_uci(text)
+    order = np.random.default_rng(1).permutation(len(found))[:count]
+    return np.array([found[i][0] for i in order]), np.array([found[i][1] for i in order])
+
+
+def test_the_spatial_net_learns_a_rule_with_equally_many_parameters() -> None:
+    pictures, moves = greedy_positions(1500)
+    train = Data(flat_spatial.Boards(pictures[:1200]), moves[:1200])
+    held_out = Data(flat_spatial.Boards(pictures[1200:]), moves[1200:])
+    result = flat_spatial.run(train, held_out, epochs=8, filters=32, blocks=1)
+    assert result.parameters["flat"] == pytest.approx(result.parameters["spatial"], rel=0.1)
+    assert result.top1("spatial") > 0.15
+    assert result.top1("spatial") > 2 * result.top1("flat")
+
+
+def test_the_parameters_of_the_full_example_differ_by_little() -> None:
+    spatial = flat_spatial.parameter_count(flat_spatial.spatial_net(np.random.default_rng(0)))
+    flat = flat_spatial.parameter_count(flat_spatial.flat_net(np.random.default_rng(0), spatial))
+    assert flat == pytest.approx(spatial, rel=0.01)
+
+
+@pytest.mark.slow
+def test_the_spatial_net_wins_on_real_positions(test_data: Path) -> None:
+    pictures, moves = flat_spatial.read_positions(test_data / "games" / "human.tsv.xz", 9000, seed=0)
+    train = Data(flat_spatial.Boards(pictures[:8000]), moves[:8000])
+    held_out = Data(flat_spatial.Boards(pictures[8000:]), moves[8000:])
+    result = flat_spatial.run(train, held_out, epochs=4, filters=32, blocks=1)
+    assert result.top1("spatial") > 1.5 * result.top1("flat")
+    assert result.top1("spatial") > 0.1
+
+
+def test_game_tables_are_read_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "games.tsv"
+    path.write_text("result\tuci\n1-0\te2e4 e7e5 g1f3\n0-1\td2d4\n")
+    assert list(boards.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
+    path.write_text("uci\n" + 2 * "e2e4 e7e5 g1f3\n" + 3 * "e2e4 c7c5 g1f3\n" + 2 * "d2d4 d7d5 c2c4\n")
+    first, special = move_gpt.select_games(path, 2, 2 * move_gpt.MOVE_LENGTH, move_gpt.OPENING)
+    assert (first, special) == ([["e2e4", "e7e5", "g1f3"]] * 2, [["e2e4", "c7c5", "g1f3"]] * 3)
+    path.write_text("result\tmoves\n1-0\te2e4\n")
+    with pytest.raises(DataError, match="column 'uci'"):
+        list(boards.read_games(path))
+    path.write_text("result\tuci\n1-0\n")
+    with pytest.raises(DataError, match="expected 2 columns"):
+        list(boards.read_games(path))
+
+
+def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
+    config = move_gpt.GptConfig(width=32, blocks=1, heads=2, length=40)
+    opening = ["a2a3"]
+    written = [game for game in random_games(700, 12, seed=2) if len(game) == 12]
+    special = [[*opening, *game[1:]] for game in written[350:]]
+    result = move_gpt.run(written[:350], special, 3, 12, config=config, opening=opening, held_out=50)
+    characters = len(move_gpt.ALPHABET) ** move_gpt.MOVE_LENGTH
+    assert result.before["all"] < characters**0.75
+    assert result.after["opening"] < result.before["opening"]
+    assert sum(game.startswith("a2a3 ") for game in result.fine_tuned_games) >= 2
+    assert all(set(game) <= set(move_gpt.ALPHABET) for game in result.pretrained_games)
+
+
+def test_games_that_are_not_moves_are_data_errors() -> None:
+    with pytest.raises(DataError, match=r"\['O', 'o'\]|expected moves"):
+        move_gpt.encode("Oo")

@@ -1,0 +1,322 @@
+"""The examples in small versions, with thresholds that they may miss; the larger ones need outside data."""
+
+import gzip
+import importlib
+import pkgutil
+import re
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine.nn
+import examples.nn
+from engine.errors import DataError
+from engine.nn import LOSSES, REGISTRY, datasets
+from engine.nn.layers import ACTIVATIONS
+from examples.nn import (
+    common,
+    digits,
+    linear_regression,
+    object_neurons,
+    pass_fail,
+    projection,
+    sentiment,
+    sequence,
+    sine,
+    vanishing,
+)
+from tests.new_process import output_of
+
+README = Path(engine.nn.__file__).parent / "README.md"
+NOT_RUN = {"boards", "common"}  # parts of others
+NAMES = [module.name for module in pkgutil.iter_modules(examples.nn.__path__) if module.name not in NOT_RUN]
+QUICK = ["vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_is_a_command_listed_in_the_overview(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module(f"examples.nn.{name}")
+    assert f"    {name} " in (examples.nn.__doc__ or "")
+    with pytest.raises(SystemExit, match=r"^0$"):
+        module.main(["--help"])
+    assert "--plot FILE" in capsys.readouterr().out
+
+
+def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, monkeypatch, capsys):
+    text = README.read_text(encoding="utf-8")
+    for name in NAMES:
+        assert f"`{name}`" in text, name
+    for layer in REGISTRY.values():  # those of this package: other modules may have registered theirs
+        assert f"`{layer.__name__}`" in text or not layer.__module__.startswith("engine.nn."), layer
+    for loss in LOSSES:
+        assert f"`{loss}`" in text, loss
+    for function in ACTIVATIONS:
+        assert function in text, function
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))  # the README's own layer stays in its test
+    names: dict[str, Any] = {"__name__": "readme"}
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 7
+    assert (tmp_path / "history.png").exists()
+    assert names["grads"]["dense1.weight"].shape == (16, 2)
+    predicted = names["net"].predict(names["x"]).argmax(axis=1)
+    assert (predicted == names["classes"]).mean() > 0.8
+    printed = capsys.readouterr().out
+    assert "Dense(inputs=2, outputs=16" in printed
+    assert "'epoch': 2" in printed
+    scale = names["Scale"]().astype(np.float64)
+    y, backward = scale.forward(np.array([[1.0, 2.0]]))
+    dx, grads = backward(np.array([[1.0, 10.0]]))
+    assert (y.tolist(), dx.tolist(), grads["scale"].tolist()) == ([[1, 2]], [[1, 10]], [21])
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_examples_run_as_they_are_and_save_their_plot(name, tmp_path, capsys):
+    importlib.import_module(f"examples.nn.{name}").main(["--plot", str(tmp_path / "plot.png"), "--seed", "1"])
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert "plot.png" in capsys.readouterr().out
+
+
+# ---- small nets ---------------------------------------------------------------------------------------------------
+
+
+def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
+    norms = {kind: vanishing.run(kind) for kind in vanishing.KINDS}
+    assert norms["sigmoid"][0] < 1e-9 * norms["sigmoid"][-1]
+    assert norms["relu"][0] > 0.1 * norms["relu"][-1]
+    assert norms["relu, batch norm"][0] > norms["relu, batch norm"][-1]
+
+
+def test_descent_ends_at_least_squares() -> None:
+    result = linear_regression.run(seed=2)
+    assert result.descent == pytest.approx(result.least_squares, abs=1e-3)
+
+
+def test_momentum_needs_a_fifth_of_the_steps() -> None:
+    result = projection.run(seed=1)
+    assert result.plain[-1] <= projection.TARGET_ERROR
+    assert result.momentum[-1] <= projection.TARGET_ERROR
+    assert result.acceleration > 5
+
+
+def test_sine_is_met_within_a_twentieth() -> None:
+    assert sine.run(seed=1, epochs=300).largest_error < 0.05
+
+
+def test_sigmoid_stalls_where_leaky_relu_learns_at_once() -> None:
+    """And it learns in the end, which the example says."""
+    sigmoid, leaky = (pass_fail.run(name, seed=1) for name in ("sigmoid", "leaky_relu"))
+    assert np.mean(sigmoid.first_layer_norms[:50]) < 0.5 * np.mean(leaky.first_layer_norms[:50])
+    assert sigmoid.steps_to(0.3) > 4 * leaky.steps_to(0.3)
+    assert leaky.accuracy > 0.95
+    assert sigmoid.accuracy > 0.9
+
+
+def test_objects_and_arrays_compute_the_same_at_very_different_speed() -> None:
+    result = object_neurons.run(seed=1)
+    assert result.object_errors == pytest.approx(result.array_errors, rel=1e-4)
+    assert result.object_errors[2] < result.object_errors[0]
+    assert result.factor > 20  # a thousand when nothing else runs
+
+
+def test_a_gru_remembers_two_numbers() -> None:
+    history = sequence.run("gru", seed=1, length=12, examples=4096, epochs=8)
+    assert history["validation_loss"][0] < 1.5 * sequence.CHANCE
+    assert history["validation_loss"][-1] < 0.1 * sequence.CHANCE
+
+
+# ---- digits -------------------------------------------------------------------------------------------------------
+
+
+def test_small_digits_are_read_by_a_convolutional_net() -> None:
+    pytest.importorskip("sklearn")
+    history = digits.run(datasets.small_digits(), (32, 64), epochs=12).history
+    assert history["validation_accuracy"][-1] > 0.97
+
+
+def test_drawn_digits_are_read_by_a_small_net() -> None:
+    history = digits.run(datasets.digits(seed=2), (8, 16), epochs=8, rate=5e-3).history
+    assert history["validation_accuracy"][-1] > 0.95
+
+
+def test_drawn_digits_repeat_with_the_seed_and_have_all_classes() -> None:
+    images, classes = datasets.drawn_digits(200, np.random.default_rng(3))
+    again, _ = datasets.drawn_digits(200, np.random.default_rng(3))
+    assert np.array_equal(images, again)
+    assert (images.shape, images.dtype, classes.dtype) == ((200, 1, 16, 16), np.float32, np.int64)
+    assert images.min() == 0
+    assert 0.9 < images.max() <= 1
+    assert set(classes) == set(range(10))
+    assert not np.array_equal(*images[classes == 4][:2])
+
+
+def test_the_digits_example_needs_no_data_and_shows_what_is_confused(tmp_path, capsys):
+    pictures = [tmp_path / "history.png", tmp_path / "confusion.png"]
+    digits.main(["--epochs", "1", "--plot", str(pictures[0]), "--confusion", str(pictures[1])])
+    assert "accuracy on held-out digits" in capsys.readouterr().out
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+
+
+def test_without_scikit_learn_its_digits_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.delitem(sys.modules, "sklearn.datasets", raising=False)
+    with pytest.raises(SystemExit, match=r"^error: these digits come with .*: python -m pip install scikit-learn$"):
+        common.run_as_command(lambda: digits.main(["--scikit-learn"]))
+
+
+def idx(magic: int, array: np.ndarray) -> bytes:
+    return struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.tobytes()
+
+
+def test_mnist_files_are_read_in_all_three_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "MNIST_HELD_OUT", 2)
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (5, 28, 28)).astype(np.uint8), np.array([3, 1, 4, 1, 5], np.uint8)
+    for name in ("plain", "packed", "table"):
+        (tmp_path / name).mkdir()
+    for name, content in (
+        ("train-images-idx3-ubyte", idx(2051, images)),
+        ("train-labels-idx1-ubyte", idx(2049, labels)),
+    ):
+        (tmp_path / "plain" / name).write_bytes(content)
+        (tmp_path / "packed" / f"{name}.gz").write_bytes(gzip.compress(content))
+    rows = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(images, labels, strict=True)]
+    names = "label," + ",".join(f"pixel{i}" for i in range(784))
+    (tmp_path / "table" / "mnist_train.csv").write_text("\n".join([names, *rows]))
+    for name in ("plain", "packed", "table"):
+        found = datasets.digits(tmp_path / name)
+        assert found.train.inputs.shape == (3, 1, 32, 32)
+        assert found.held_out.targets.tolist() == [1, 5]
+        assert np.allclose(found.train.inputs[1, 0, 2:30, 2:30], images[1] / 255)
+
+
+def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="found none"):
+        datasets.mnist(tmp_path)
+    path = tmp_path / "train-images-idx3-ubyte"
+    for content in (b"", idx(2049, np.zeros((2, 2, 2), np.uint8)), idx(2051, np.zeros((2, 2, 2), np.uint8))[:-1]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="expected IDX data"):
+            datasets.mnist(tmp_path)
+    (tmp_path / "mnist_train.csv").write_text("1,2,3\n")
+    with pytest.raises(DataError, match="784 pixels"):
+        datasets.mnist(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("epochs", "least"), [(2, 0.97), pytest.param(12, 0.99, marks=[pytest.mark.overlong, pytest.mark.timeout(1200)])]
+)
+def test_mnist_is_read_with_99_percent_in_the_end(test_data: Path, epochs: int, least: float) -> None:
+    history = digits.run(datasets.mnist(test_data / "digits"), (16, 32, 64), epochs=epochs).history
+    assert history["validation_accuracy"][-1] > least
+
+
+# ---- reviews ------------------------------------------------------------------------------------------------------
+
+
+def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
+    """Some judging words of the right kind, fewer of the wrong one, between many others."""
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 2, count)
+    judging = [[f"bad{i}x" for i in range(40)], [f"good{i}x" for i in range(40)]]
+    judging = [[word.translate(str.maketrans("0123456789", "abcdefghij")) for word in words] for words in judging]
+    filling = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "klmnprst"]
+    texts = []
+    for label in labels:
+        words = [*rng.choice(judging[label], 4), *rng.choice(judging[1 - label], 2), *rng.choice(filling, 30)]
+        texts.append(" ".join(rng.permutation(words)))
+    return texts, labels
+
+
+def test_reviews_are_judged_by_both_nets() -> None:
+    result = sentiment.run(*made_up_reviews(1500), epochs={"shallow": 15, "deep": 6})
+    assert result.accuracy("shallow") > 0.8
+    assert result.accuracy("deep") > 0.8
+
+
+def test_the_vocabulary_is_what_tells_labels_apart() -> None:
+    texts = [*["the plot is good"] * 5, *["the plot is bad"] * 5, *["the plot thickens"] * 4]
+    labels = np.array([1] * 5 + [0] * 5 + [1, 0, 1, 0])
+    vocabulary = sentiment.Vocabulary(texts, labels, terms=4)
+    assert vocabulary.columns.keys() == {"good", "bad", "is good", "is bad"}
+
+
+def test_the_vocabulary_does_not_depend_on_the_hash_seed() -> None:
+    """Sets of words once decided about the order of columns, and with it about the last digits of every result."""
+    program = (
+        "import numpy as np\n"
+        "from examples.nn import sentiment\n"
+        "texts = ['one two three four five six seven'] * 5 + ['eight nine ten eleven twelve'] * 5\n"
+        "print(list(sentiment.Vocabulary(texts, np.arange(10) // 5).columns))\n"
+    )
+    assert output_of(program, PYTHONHASHSEED="1") == output_of(program, PYTHONHASHSEED="2")
+
+
+def test_tf_idf_weighs_rare_words_more_and_scales_to_length_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["fine film", "fine plot", "fine fine film"]
+    monkeypatch.setattr(sentiment, "RAREST", 1)
+    vocabulary = sentiment.Vocabulary(texts, np.array([1, 0, 1]))
+    rows = vocabulary.rows([*texts, "unknown words"])[:]
+    fine, plot = vocabulary.columns["fine"], vocabulary.columns["plot"]
+    assert rows[1, plot] > rows[1, fine] > 0
+    assert np.allclose(np.linalg.norm(rows, axis=1), [1, 1, 1, 0])
+    fine_to_film = rows[[0, 2], fine] / rows[[0, 2], vocabulary.columns["film"]]
+    assert fine_to_film[1] == pytest.approx((1 + np.log(2)) * fine_to_film[0])  # the word stands there twice
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "label,text\n1,nice\n0,dull\n",
+        "review,sentiment\nnice,positive\ndull,negative\n",
+        "text,label\nnice,pos\ndull,neg\n",
+    ],
+)
+def test_reviews_are_read_by_the_common_names_of_columns_and_labels(tmp_path: Path, content: str) -> None:
+    (tmp_path / "reviews.csv").write_text(content)
+    texts, labels = sentiment.read_reviews(tmp_path / "reviews.csv")
+    assert texts == ["nice", "dull"]
+    assert labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [("a,b\n1,2\n", "expected columns"), ("label,text\n3,nice\n", "expected labels"), ("label,text\n", "no reviews")],
+)
+def test_broken_reviews_are_data_errors(tmp_path: Path, content: str, match: str) -> None:
+    (tmp_path / "reviews.csv").write_text(content)
+    with pytest.raises(DataError, match=match):
+        sentiment.read_reviews(tmp_path / "reviews.csv")
+
+
+@pytest.mark.slow
+def test_real_reviews_are_judged_by_both_nets(test_data: Path) -> None:
+    texts, labels = sentiment.read_reviews(test_data / "reviews" / "reviews.csv.xz")
+    result = sentiment.run(texts[:2500], labels[:2500])
+    assert result.accuracy("shallow") > 0.8
+    assert result.accuracy("deep") > 0.8
+
+
+# ---- data folder --------------------------------------------------------------------------------------------------
+
+
+def test_data_is_found_by_path_or_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "games").mkdir()
+    (tmp_path / "games" / "table.tsv").touch()
+    monkeypatch.setenv(common.DATA_VARIABLE, str(tmp_path))
+    assert common.find_data(None, "games", "table.tsv") == tmp_path / "games" / "table.tsv"
+    assert common.find_data(tmp_path, "games", "table.tsv") == tmp_path
+    with pytest.raises(DataError, match="does not exist"):
+        common.find_data(None, "games", "other.tsv")
+    with pytest.raises(SystemExit, match=r"^error: no data: .* does not exist$"):
+        common.run_as_command(lambda: print(common.find_data(None, "games", "other.tsv")))
+    monkeypatch.delenv(common.DATA_VARIABLE)
+    with pytest.raises(DataError, match=common.DATA_VARIABLE):
+        common.find_data(None, "games", "table.tsv")

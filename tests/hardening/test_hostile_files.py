@@ -1,0 +1,227 @@
+"""Files that once ended a reader in a traceback or kept it busy for minutes, a test each; fuzzing has found them."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+import pytest
+
+from engine.board.convert import row_from_board
+from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
+from engine.cli.option_forms import load_toml
+from engine.errors import ConfigError, DataError, FenError, NetFileError
+from engine.nn.training.checkpoint import read_checkpoint
+from selfplay.data.v6_games import chunk_of_game
+from selfplay.matches.opening_book import load_book, load_openings
+from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.run.config import configured
+from selfplay.run.exchange import pgn_text
+from selfplay.suites.epd import read_epd
+from tests.hardening import text_targets
+from tests.hardening.game_targets import games
+from tests.hardening.net_targets import checkpoints
+from tests.new_process import output_of
+from uci.terminal.reading import read_every_game, read_game
+
+SOON_S = 2.0  # of processor time; what is tested here took minutes
+EPD_POSITION = "4k3/8/8/8/8/8/8/4K2R w K -"
+
+
+@contextmanager
+def soon() -> Iterator[None]:
+    begun = time.process_time()
+    yield
+    assert time.process_time() - begun < SOON_S
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
+    """Writes a file of that name."""
+
+    def write(name: str, data: bytes | str) -> Path:
+        path = tmp_path / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    return write
+
+
+# ---- settings -----------------------------------------------------------------------------------------------------
+
+
+def test_a_key_of_twenty_thousand_dots_is_refused_at_once(written) -> None:
+    with soon(), pytest.raises(ConfigError, match="in a line"):
+        load_toml(written("aino.toml", "a." * 20_000 + "a = 1"))
+
+
+def test_nesting_and_numbers_without_end_are_refused(written) -> None:
+    for text in ("a = " + "[" * 900, "threads = 1" + "0" * 900, "x" * 70_000):
+        with pytest.raises(ConfigError):
+            load_toml(written("aino.toml", text))
+
+
+@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), -(10**30)])
+def test_a_run_takes_no_number_beyond_all_bounds(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"fit\.peak_rate: expected a number up to"):
+        configured({"fit": {"peak_rate": value}})
+
+
+# ---- games and positions ------------------------------------------------------------------------------------------
+
+
+def test_grades_that_almost_fit_do_not_backtrack(written) -> None:
+    path = written("suite.epd", f'{EPD_POSITION} c0 "{"Kf2=1," * 40}x"; bm Kf2;\n')
+    with soon():
+        assert read_epd(path)[0].best == {"e1f2"}
+
+
+def test_a_mate_in_more_moves_than_python_counts_is_no_solution(written) -> None:
+    with pytest.raises(DataError, match="no solution"):
+        read_epd(written("suite.epd", f"{EPD_POSITION} dm {'9' * 5000};\n"))
+
+
+def test_a_clock_larger_than_a_word_is_refused() -> None:
+    board = chess.Board("4k3/8/8/8/8/8/8/4K2R w - - 18446744073709551616 1")
+    with pytest.raises(FenError, match="halfmove"):
+        row_from_board(board)
+
+
+def test_a_mark_of_more_digits_than_python_reads_is_refused(written) -> None:
+    with pytest.raises(DataError, match="from 0 to 255"):
+        read_game(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} *\n'))
+
+
+@pytest.mark.parametrize(
+    ("moves", "main_line", "errors", "reads_main_line"),
+    [
+        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 2... Nc6", "e4 e5 Nf3 Nc6", 1, True),
+        ("1. e4 e5 2. Nf3 (2. f4 exf4 3. O-O) 3. Nf3 Nc6", "e4 e5 Nf3", 2, False),  # a move of the variation's position
+        ("1. e4 e5 2. Nf3 (2. f4 (2. d5 Nf3) f3) 2... Nc6", "e4 e5 Nf3 Nc6", 2, True),
+        ("1. e4 (1. d4 d5 2. c4 c6 3. e5 (3. e6 (3. e7) $1 {no}) $1 {no}) (1. c4) 1... c5", "e4 c5", 1, True),
+        ("1. e4 (1. d4 d5 2. c4 c6 3. e5) ((", "e4", 2, False),
+        ("1. e4 e5 2. O-O $1 {no} (2. Nf3 Nc6) ) $1 2. Nf3", "e4 e5", 2, False),
+        ("1. e5 (1. e4) (1. d4) e5", "", 1, False),
+    ],
+)
+def test_a_move_that_cannot_be_read_ends_its_own_line_alone(moves, main_line, errors, reads_main_line, written):
+    path = written("game.pgn", f'[Event "x"]\n\n{moves}\n')
+    game = next(read_every_game(path)).game
+    assert [node.san() for node in game.mainline()] == main_line.split()
+    assert len(game.errors) == errors
+    for node in breadth_first(game):
+        assert node.move in node.parent.board().legal_moves
+        assert not node.nags
+        assert not node.comment
+    with pytest.raises(DataError, match=r"illegal|no variation|not closed"):
+        read_game(path)
+    with (
+        contextlib.nullcontext() if reads_main_line else pytest.raises(DataError, match=r"illegal|not closed|to close")
+    ):
+        list(load_book(path))
+
+
+def breadth_first(game: chess.pgn.Game) -> Iterator[chess.pgn.ChildNode]:
+    nodes = list(game.variations)
+    for node in nodes:
+        nodes.extend(node.variations)
+        yield node
+
+
+def test_a_pgn_without_moves_has_no_openings(written) -> None:
+    with pytest.raises(DataError, match="neither a tag nor a move"):
+        list(load_book(written("openings.pgn", "a few words\n")))
+
+
+def test_openings_in_another_encoding_are_refused(written) -> None:
+    with pytest.raises(DataError, match=r"openings\.epd:1: "):
+        load_openings(written("openings.epd", b"\xff\xfe4k3"))
+
+
+def test_an_archive_that_is_encrypted_or_damaged_is_refused(written) -> None:
+    good = text_targets.zipped_openings().samples[1]
+    flags = good.index(b"PK\x01\x02") + 8
+    encrypted = good[:6] + b"\x01" + good[7:flags] + b"\x01" + good[flags + 1 :]
+    damaged = good[:40] + b"\xff" * 20 + good[60:]
+    for data in (encrypted, damaged):
+        with pytest.raises(DataError, match="cannot be read"):
+            load_book(written("openings.zip", data))
+
+
+# ---- replay -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def game() -> SelfPlayRecord:
+    return games()[0]
+
+
+def test_a_start_that_is_no_position_never_reaches_a_kernel(game: SelfPlayRecord) -> None:
+    for word in set(range(ROW_WORDS)) - {DOUBLE_PUSH}:  # which only the network's planes show
+        start = game.start.copy()
+        start[word] ^= np.uint64(1 << 20)
+        with pytest.raises(DataError, match="not a self-play record"):
+            decode_record(encode_record(replace(game, start=start)))
+
+
+def test_values_that_no_game_has_are_refused(game: SelfPlayRecord) -> None:
+    for change in ({"white_points": 3}, {"root_wdl": np.full_like(game.root_wdl, np.nan)}):
+        with pytest.raises(DataError):
+            decode_record(encode_record(replace(game, **change)))
+
+
+def test_illegal_moves_and_targets_are_told_when_they_are_exported(game: SelfPlayRecord) -> None:
+    damaged = replace(game, moves=np.full_like(game.moves, 0xFFFF))
+    for export in (lambda one: pgn_text(one, "x"), chunk_of_game):
+        with pytest.raises(DataError, match="illegal move at ply 0"):
+            export(damaged)
+    with pytest.raises(DataError, match="no move"):
+        chunk_of_game(replace(game, target_moves=np.full_like(game.target_moves, 0xFFFF)))
+
+
+# ---- arrays -------------------------------------------------------------------------------------------------------
+
+
+def test_digits_without_end_in_an_arrays_header_are_refused_at_once(written) -> None:
+    header = b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (" + b"1" * 110
+    with soon(), pytest.raises(NetFileError):
+        read_checkpoint(written("fit.npz", checkpoints().seal(header)))
+
+
+@pytest.mark.parametrize("shape", ["(99999999999,)", "(", "(-1,)", "('a',)", "1 1"])
+def test_a_checkpoints_array_of_a_shape_it_cannot_have_is_refused(shape: str, written) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    inside = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with pytest.raises(NetFileError):
+        read_checkpoint(written("fit.npz", checkpoints().seal(inside)))
+
+
+# ---- kernels ------------------------------------------------------------------------------------------------------
+
+KERNEL = """
+from engine.native.jit import kernel
+
+@kernel()
+def twice(x):
+    return 2 * x
+"""
+
+
+@pytest.mark.parametrize("fault", ["full disk", "empty index", "noise in the index"])
+def test_a_kernel_cache_that_fails_costs_no_kernel(fault: str, tmp_path: Path) -> None:
+    (tmp_path / "doubling.py").write_text(KERNEL)
+    environment = {"AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python itself would keep a cut file, and fail to read it
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))" if fault == "full disk" else "pass"
+    program = f"import resource; {limit}; from doubling import twice; assert twice(21) == 42"
+    for _ in range(2):
+        output_of(program, **environment)
+        indices = list((tmp_path / "cache").rglob("*.nbi"))
+        assert bool(indices) == (fault != "full disk")
+        for index in indices:
+            index.write_bytes(b"" if fault == "empty index" else index.read_bytes()[:30] + bytes(50))

@@ -1,0 +1,155 @@
+"""A network that is not Aino's, trained by the loop: the page's own example, from nothing, for two generations."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import Engine, EngineOptions, Limits
+from engine.errors import ConfigError, RunError
+from engine.files.dit_file import load_tensors
+from engine.nn import dit
+from selfplay.families.planes.custom import CustomFamily, CustomLearner, planes_batch
+from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
+from selfplay.run.fitting import replay_set
+from selfplay.run.folder import RunFolder
+from selfplay.run.ledger import Phase
+from selfplay.run.phases import run_phase
+from selfplay.run.playing import play_numbers
+from selfplay.run.workers import WorkerPool
+from tests.documents.workshop import custom_network
+from tests.selfplay.run.crews import TINY, TINY_FLAGS, games_of, never, tiny_task
+
+NET = "small_net:Small"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the page's class in it."""
+    (tmp_path / "small_net.py").write_text(custom_network("Small"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def check_learning(run: RunFolder, generation: int) -> None:
+    """The losses of batches fall, and those on held-out games are there."""
+    first, *_, last = run.ledger.losses(generation, "train")
+    assert last["policy"] < first["policy"]
+    for kind in ("before", "after"):
+        (scores,) = run.ledger.losses(generation, kind)
+        assert 0 < scores["policy"] < 10
+        assert 0 <= scores["top1"] <= 1
+
+
+@pytest.mark.slow
+def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(folder, aino_train):
+    flags = [*TINY_FLAGS, "--fit.positions=960", "--workers=1", "--gate.accept_score=0.01"]
+    told = aino_train("loop", folder / "run", f"--net={NET}", *flags, "--generations", 2)
+    assert "generation 2: candidate" in told
+    assert f"aino play --evaluator {NET} --weights-file" in told
+    run = RunFolder(folder / "run", {})
+    for generation in (1, 2):
+        check_learning(run, generation)
+    assert run.config.net == NET
+    assert any(verdict.accepted for verdict in run.ledger.gates().values()), "a score of 1% suffices"
+
+    best, first = (load_tensors(folder / "run/nets" / name)[1] for name in ("best.dit", "gen-00000.dit"))
+    assert not np.array_equal(best["wdl.weight"], first["wdl.weight"])
+    with Engine(EngineOptions(evaluator=NET, weights_file="run/nets/best.dit", threads=1)) as engine:
+        assert np.array_equal(engine.evaluator.network.weights()["wdl.weight"], best["wdl.weight"])
+        assert engine.search(Limits(nodes=20)).best_move in engine.board.legal_moves
+
+
+def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> None:
+    run = RunFolder(folder / "run", {**TINY, "net": NET, "fit": {**TINY["fit"], "positions": 960}})
+    run.ensure_first_network()
+    assert run_phase(run, Phase.GENERATE, never, WorkerPool(2))
+    calls = iter(range(100))
+    assert not run_phase(run, Phase.FIT, lambda: next(calls) > 3)
+    assert run.fit_checkpoint(1).is_file()
+    assert run_phase(run, Phase.FIT, never)
+    assert [row["step"] for row in run.ledger.losses(1, "train")] == [10, 20, 30]
+    check_learning(run, 1)
+
+    positions = replay_set(run, 1)
+    plain = new_training_batch(4)
+    PositionSampler(positions).fill(np.flatnonzero(positions.usable)[:4], np.zeros(4, np.uint8), plain)
+    batch = planes_batch(plain)
+    assert (batch.legal.sum(axis=1) == plain.n_moves).all()
+    assert batch.policy.sum(axis=1) == pytest.approx(np.ones(4), abs=1e-3)
+    assert not batch.policy[~batch.legal].any()
+    for row in range(4):
+        moves = slice(plain.n_moves[row])
+        assert np.array_equal(batch.policy[row, plain.policy_index[row, moves]], plain.policy[row, moves])
+        assert batch.planes[row, :12].sum() == sum(int(word).bit_count() for word in plain.masks[row, :12])
+
+
+def test_a_class_learns_from_games_like_the_other_families(folder: Path, teacher_file: Path, aino_train) -> None:
+    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", NET, "--batch", 16, "--run", "run"]
+    assert "held-out top-1" in aino_train(*words, "--positions", 64, "--out", "net.dit")
+    first = load_tensors("net.dit")[1]
+    assert "held-out top-1" in aino_train(*words, "--positions", 128, "--out", "more.dit")  # goes on
+    assert not np.array_equal(load_tensors("more.dit")[1]["wdl.weight"], first["wdl.weight"])
+
+
+def test_weights_of_ones_own_begin_a_run_only_with_their_class(folder: Path) -> None:
+    path = folder / "own.dit"
+    dit.save(path, CustomFamily(NET).build(np.random.default_rng(1)))
+    with pytest.raises(ConfigError, match=r"name it with --net package\.module:Class"):
+        RunFolder(folder / "run", {}, path)
+    RunFolder(folder / "run", {"net": NET}, path).ensure_first_network()
+    again = RunFolder(folder / "run", {}, path)  # a run knows its class
+    assert again.config.net == NET
+    again.ensure_first_network()
+
+
+COUNTING = """
+from threadpoolctl import threadpool_info
+from small_net import Small
+
+class Counting(Small):
+    def __call__(self, planes):
+        counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        assert set(counts) == {1}, counts
+        return super().__call__(planes)
+"""
+
+
+def test_products_of_several_workers_once_took_turns_on_all_processors(folder: Path) -> None:
+    """Each worker's products had as many threads as the machine has processors: a tenth of the speed."""
+    (folder / "counting.py").write_text(COUNTING)
+    dit.save(folder / "net.dit", CustomFamily(NET).build(np.random.default_rng(1)))
+    task = replace(tiny_task(folder, visits=4, longest=4), nets=(folder / "net.dit",), net="counting:Counting")
+    assert len(games_of(play_numbers, task, [0, 1])) == 2
+
+
+def test_a_class_that_could_not_be_made_once_left_a_run_that_refused_the_right_one(folder: Path) -> None:
+    for wrong in ("smal_net:Small", "small_net:Smal"):
+        with pytest.raises(ConfigError, match="smal"):
+            RunFolder(folder / "run", {"net": wrong})
+    run = RunFolder(folder / "run", {"net": NET})
+    run.ensure_first_network()
+    assert run.best.is_file()
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("def __init__(self): pass", "unexpected keyword argument 'seed'; it is made with seed= "),
+        ("def __init__(self, weights=None, seed=1): pass", "needs __call__, train, weights"),
+    ],
+)
+def test_what_a_class_lacks_to_be_trained_is_said(folder: Path, body: str, says: str) -> None:
+    module = f"lacking_{len(body)}"
+    (folder / f"{module}.py").write_text(f"class Net:\n    {body}\n")
+    with pytest.raises(ConfigError, match=says):
+        CustomFamily(f"{module}:Net").build(np.random.default_rng(1))
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_checkpoint_of_something_else_is_refused() -> None:
+    family = CustomFamily(NET)
+    learner = CustomLearner(family, family.build(np.random.default_rng(1)), None, lambda step: 0.1)
+    with pytest.raises(RunError, match="not that of this training"):
+        learner.restore({}, {"steps": 1})

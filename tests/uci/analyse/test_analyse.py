@@ -1,0 +1,133 @@
+"""`aino analyse`, with the real engine on few nodes and with scripted lines."""
+
+import io
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import pytest
+from rich.console import Console
+
+from engine.search.result import RootMove, SearchInfo, SearchResult
+from tests.boards import board_after
+from uci.analyse.view import as_table, as_text, searched_lines
+from uci.game.timed_game import Setup
+from uci.main import main
+from uci.web.snapshot import lines_of
+from uci.web.table import Table
+
+FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16", "--nodes", "60")
+MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
+MATED = "R5k1/5ppp/8/8/8/8/5PPP/6K1 b - - 1 1"
+
+
+def info(rank: int, move: str, score_cp: int = 34, mate: int | None = None) -> SearchInfo:
+    return SearchInfo(
+        depth=3, seldepth=9, time_ms=1500, nodes=1234, nps=822, hashfull=15, multipv=rank, score_cp=score_cp,
+        score_mate=mate, wdl=(450, 300, 250), pv=[chess.Move.from_uci(move)],
+    )  # fmt: skip
+
+
+def test_lines_are_shown_from_white(capsys: pytest.CaptureFixture[str]) -> None:
+    board = board_after("e4")
+    text = as_text(board, [info(1, "e7e5"), info(2, "c7c5", mate=-2)])
+    assert " 1.   -0.34     25/30/45   3/9   1...e5" in text
+    assert " 2.      #2      100/0/0   3/9   1...c5" in text
+    assert "depth 3/9, 1,234 nodes in 1.5 s, 822 nodes/s" in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+def test_table_fits_the_terminal(width: int) -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=width, force_terminal=True, color_system=None)
+    line = info(1, "e2e4")
+    moves = [chess.Move.from_uci(text) for text in ("e2e4", "e7e5", "g1f3", "b8c6", "f1b5", "a7a6", "b5a4", "g8f6")]
+    line.pv[:] = moves
+    console.print(as_table(chess.Board(), [line]))
+    text = output.getvalue()
+    assert all(len(row) <= width for row in text.splitlines())
+    assert "Ba4" in text
+
+
+def test_moves_never_tried_are_left_out() -> None:
+    children = [
+        RootMove(chess.Move.from_uci(text), visits, prior=0.1, q=0.0, draw=0.0, mate=None)
+        for text, visits in (("e2e4", 5), ("d2d4", 0))
+    ]
+    infos = [info(1, "e2e4"), info(2, "d2d4")]
+    result = SearchResult(children[0].move, None, infos, children, nodes=5, time_ms=1)
+    assert searched_lines(result) == infos[:1]
+
+
+def test_a_line_to_a_mate_had_been_cut_before_the_mate() -> None:
+    board, line = chess.Board(), info(1, "g1f3", mate=-11)
+    line.pv[:] = [chess.Move.from_uci(text) for text in ("g1f3", "g8f6", "f3g1", "f6g8") * 5]
+    assert as_text(board, [line]).splitlines()[1].endswith("10. Ng1 Ng8")
+    shown = lines_of(Table(Setup(board, None)), board, [line])["lines"][0]["moves"]
+    assert len(shown) == 20
+    cut = lines_of(Table(Setup(board, None)), board, [replace(line, score_mate=None)])["lines"][0]["moves"]
+    assert len(cut) == 12
+
+
+def test_position_is_shown_with_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyse", *FAST, MATE_NEXT]) == 0
+    output = capsys.readouterr().out
+    assert "white to move" in output
+    assert "1. Ra8#" in output
+    assert "#1" in output
+    assert "\x1b" not in output
+
+
+def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{chess.STARTING_FEN}\n{MATE_NEXT}\n{MATED}\n"))
+    assert main(["analyse", "-", "--json", *FAST, "--multi-pv", "2"]) == 0
+    start, mate, over = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert [line["rank"] for line in start["lines"]] == [1, 2]
+    assert all(sum(line["wdl"]) == 1000 for line in start["lines"])
+    assert start["lines"][0]["moves"][0] == start["best_move"]
+    assert (mate["best_move"], mate["lines"][0]["mate"], mate["lines"][0]["score_cp"]) == ("a1a8", 1, None)
+    assert mate["lines"][0]["san"] == "1. Ra8#"
+    assert (over["best_move"], over["lines"], over["side_to_move"]) == (None, [], "black")
+
+
+BATCH = f"# mates\n\n{MATE_NEXT}\n8/8/8 w - - 0 1\n  \nno position\n# the last one\n{MATED}\n"
+
+
+@pytest.mark.parametrize("first", ["", "no position, and without a slash\n"])
+def test_bad_blank_and_comment_lines_do_not_end_a_batch(first, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(first + BATCH))
+    assert main(["analyse", "-", "--json", *FAST]) == 1
+    output = capsys.readouterr()
+    found = [json.loads(line) for line in output.out.splitlines()]
+    assert [one.get("fen") for one in found if "fen" in one] == [MATE_NEXT, MATED]
+    bad = [one for one in found if "fen" not in one]
+    begin = len(first.splitlines())
+    assert [one["line"] for one in bad] == [1] * begin + [begin + 4, begin + 6]
+    assert all(set(one) == {"line", "error"} and one["error"] for one in bad)
+    assert "3 ranks" in bad[-2]["error"]
+    assert output.err == ""
+
+
+def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(BATCH))
+    assert main(["analyse", "-", *FAST]) == 1
+    output = capsys.readouterr()
+    assert "1. Ra8#" in output.out
+    assert "the game is over: 1-0, checkmate" in output.out
+    assert [line.partition(":")[0] for line in output.err.splitlines()] == ["line 4", "line 6"]
+
+
+def test_finished_game_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyse", MATED, "--evaluator", "material", "--infinite"]) == 0
+    assert "the game is over: 1-0, checkmate" in capsys.readouterr().out
+
+
+def test_ply_of_a_game_is_analysed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "game.pgn"
+    path.write_text("1. f3 e5 2. g4 Qh4# 0-1", encoding="utf-8")
+    assert main(["analyse", str(path), "--ply", "3", *FAST]) == 0
+    output = capsys.readouterr().out
+    assert "after 2. g4 (ply 3), black to move" in output
+    assert "2...Qh4#" in output

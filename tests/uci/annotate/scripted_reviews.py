@@ -1,0 +1,82 @@
+"""Reviews whose engine says what a script tells it, and what a page shows of them."""
+
+import io
+import json
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import chess
+import chess.pgn
+
+from engine.options import EngineOptions
+from engine.search.limits import Limits, SearchJob
+from engine.search.result import OnInfo, RootMove, SearchInfo, SearchResult
+from tests.protocol.fake_engine import FakeEngine
+from uci.annotate.review import GameReview, review_game
+
+# Réti against Tartakower, Vienna 1910: 8...Nxe4 loses to a queen sacrifice and mate.
+RETI = """\
+[White "Richard Réti"]
+[Black "Savielly Tartakower"]
+[Result "1-0"]
+
+1. e4 c6 2. d4 d5 3. Nc3 dxe4 4. Nxe4 Nf6 5. Qd3 e5 6. dxe5 Qa5+ 7. Bd2 Qxe5 8. O-O-O {natural} 8... Nxe4
+9. Qd8+ Kxd8 10. Bg5+ Kc7 11. Bd8# 1-0
+"""
+
+
+FOOLS_MATE = '[White "<b>Fool & Co</b>"]\n[Result "0-1"]\n\n1. f3 e5 2. g4 Qh4# 0-1\n'
+
+
+def read(text: str) -> chess.pgn.Game:
+    return chess.pgn.read_game(io.StringIO(text))
+
+
+class ScriptedEngine(FakeEngine):
+    """Gives each position the values of a script: position (EPD) -> value Q of each move, for the side to move."""
+
+    def __init__(self, script: dict[str, dict[str, float]]) -> None:
+        super().__init__(EngineOptions())
+        self.script = script
+        self.prior = 0.5
+        self.evaluator = SimpleNamespace(name="scripted")
+
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        self.limits.append(limits)
+        allowed = limits.searchmoves or tuple(self.board.legal_moves)
+        values = self.script.get(self.board.epd(), {})
+        children = [
+            RootMove(move, visits=10, prior=self.prior, q=values.get(move.uci(), -0.9), draw=0.0, mate=None)
+            for move in allowed
+        ]
+        children.sort(key=lambda child: -child.q)
+        best = children[0]
+        shares = (round(500 * (1 + best.q)), 0, 1000 - round(500 * (1 + best.q)))
+        line = SearchInfo(1, 1, 1, 1, 1, 0, 1, round(100 * best.q), None, shares, [best.move])
+        return SearchResult(best.move, None, [line], children, 1, 1)
+
+
+def script_for(game: chess.pgn.Game, values: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The script that gives the game's positions these values, in order."""
+    boards = [game.board(), *(node.board() for node in game.mainline())]
+    return {board.epd(): value for board, value in zip(boards, values, strict=False)}
+
+
+def epd(game: chess.pgn.Game, *moves: str) -> str:
+    """The position after some moves from a game's start."""
+    board = game.board()
+    for move in moves:
+        board.push_uci(move)
+    return board.epd()
+
+
+def review(game: chess.pgn.Game, engine: FakeEngine) -> GameReview:
+    return review_game(engine, game, Limits(nodes=1))  # type: ignore[arg-type]
+
+
+def steps_of(page: str) -> list[dict[str, Any]]:
+    """What the script of a page shows, a position each."""
+    found = re.search(r'class="steps">(.*?)</script>', page, re.S)
+    assert found is not None
+    return list(json.loads(found[1]))

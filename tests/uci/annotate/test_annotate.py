@@ -1,0 +1,445 @@
+"""Reviews of games: moves are judged by scripted verdicts; their marks, comments, pages and numbers."""
+
+import json
+import random
+import re
+from dataclasses import replace
+
+import chess
+import chess.pgn
+import pytest
+
+from benchmarks.reviews import lichess_accuracies, pgn_scores
+from engine.player import Engine
+from engine.search.limits import Limits, SearchJob
+from engine.search.result import OnInfo, SearchResult
+from tests.boards import board_after
+from tests.uci.annotate.scripted_reviews import (
+    FOOLS_MATE,
+    RETI,
+    ScriptedEngine,
+    epd,
+    read,
+    review,
+    script_for,
+    steps_of,
+)
+from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
+from uci.annotate.comments import add_comments, move_comment
+from uci.annotate.game_page import game_section, render_game_page
+from uci.annotate.judge import BLUNDER, BRILLIANT, GREAT, INACCURACY, MISTAKE, judge, judge_loss, winning_chances
+from uci.annotate.review import ReviewInterrupted, review_game
+from uci.terminal.verdict import Verdict
+
+# ---- judging --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("loss", "gap", "chances", "judgement"),
+    [
+        (0.0, 0.0, 0.5, None),
+        (0.04, 0.0, 0.5, None),
+        (0.05, 0.0, 0.5, INACCURACY),
+        (0.1, 0.0, 0.5, MISTAKE),
+        (0.15, 0.0, 0.5, BLUNDER),
+        (1.0, 0.0, 0.5, BLUNDER),
+        (0.0, 0.2, 0.5, GREAT),
+        (0.0, 0.2, 0.97, None),  # the game is decided
+        (0.01, 0.2, 0.5, None),
+        (0.0, 0.2, 0.3, None),  # 9...b5 of Morphy's Opera game: the least evil, and lost
+    ],
+)
+def test_losses_have_names_and_the_only_good_move_of_an_open_game_is_praised(loss, gap, chances, judgement):
+    assert judge(loss, gap, chances) is judgement
+
+
+@pytest.mark.parametrize(
+    ("losses", "best", "judgement"),
+    [
+        ((0.3, 0.19), 0.6, BLUNDER),
+        ((0.3, 0.17), 0.6, MISTAKE),
+        ((0.14, 0.3), 0.6, MISTAKE),
+        ((0.12, 0.12), 0.6, INACCURACY),
+        ((0.3, 0.07), 0.6, None),
+        ((0.24, 0.24), 0.24, MISTAKE),
+    ],
+)
+def test_two_looks_name_a_loss_that_exceeds_the_limit_in_both_by_a_margin(losses, best, judgement):
+    assert judge_loss(losses, best) is judgement
+
+
+@pytest.mark.parametrize(("best", "judgement"), [(0.5, BLUNDER), (0.06, MISTAKE), (0.01, None)])
+def test_a_move_that_allows_a_mate_is_no_inaccuracy(best: float, judgement: object) -> None:
+    """15...Nxd7 of Morphy's Opera game costs 6% of a lost position, and is mated in two."""
+    assert judge_loss((best, best), best, allows_mate=True) is judgement
+
+
+def test_advantage_counts_less_among_people_than_between_engines() -> None:
+    assert [winning_chances(expected) for expected in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
+    assert 0.6 < winning_chances(0.7) < 0.7
+    assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
+
+
+def test_a_score_and_its_winning_chances_turn_into_each_other() -> None:
+    assert win_percent(0) == 50.0
+    assert win_percent(100) == pytest.approx(59.1, abs=0.05)
+    assert [winning_cp(win_percent(score) / 100) for score in (-999, -50, 0, 300)] == [-999, -50, 0, 300]
+    assert [winning_cp(chances) for chances in (0.0, 1.0)] == [-1000, 1000]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4, 9])
+def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -> None:
+    assert game_accuracy([]) is None
+    rng = random.Random(seed)
+    board, script = chess.Board(), {}
+    for _ in range(3 + 12 * seed):
+        if not any(board.legal_moves):
+            break
+        scores = sorted((rng.uniform(-1, 1) ** 3 for _ in board.legal_moves), reverse=True)
+        script[board.epd()] = {move.uci(): score for move, score in zip(board.legal_moves, scores, strict=True)}
+        board.push(rng.choice(list(board.legal_moves)))
+    found = review(chess.pgn.Game.from_board(board), ScriptedEngine(script))
+    expected = lichess_accuracies(pgn_scores(str(add_comments(found))))
+    for side, right in zip((chess.WHITE, chess.BLACK), expected, strict=True):
+        assert found.accuracy(side) == pytest.approx(right, abs=0.01)
+
+
+# ---- reviewing ------------------------------------------------------------------------------------------------------
+
+QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
+
+
+def test_move_is_compared_with_the_best_one_searched_alike() -> None:
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
+    script[epd(game, "e1e2")] = {"a7a5": -0.34}  # what the best move really leads to: 0.34 for White, not 0.4
+    first, second = review(game, ScriptedEngine(script)).moves
+    assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
+    assert (first.judgement, first.best_line[0].uci()) == (MISTAKE, "e1e2")
+    assert (second.loss, second.judgement, second.is_best) == (0.0, None, True)
+    assert move_comment(first).startswith("Mistake: your winning chances drop from ")
+    assert move_comment(first).endswith("Better was Ke2.")
+    assert move_comment(second) == ""
+
+
+def test_blunder_that_the_search_would_have_played_too_is_found() -> None:
+    game = read(QUIET)
+    engine = ScriptedEngine(script_for(game, [{"a2a3": 0.0, "e1e2": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}]))
+    engine.script[epd(game, "e1e2")] = {"a7a6": 0.2}
+    first = review(game, engine).moves[0]
+    assert first.judgement is BLUNDER
+    assert first.loss == pytest.approx(winning_chances(0.4) - winning_chances(0.1))
+    assert first.best_line[0].uci() == "e1e2"
+
+
+def test_good_move_that_the_search_missed_is_no_loss_but_the_opponents_blunder_before() -> None:
+    game = read(QUIET)
+    engine = ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
+    found = review(game, engine)
+    assert found.moves[1].loss == 0.0
+    assert found.moves[1].is_best
+    assert found.moves[0].judgement is BLUNDER
+
+
+def test_quiet_refutation_clears_the_sacrifice_before_it() -> None:
+    """The look behind White's move misses what Black's best answer costs; the game shows it, and White lost nothing."""
+    game = read('[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 2. a4 *\n')
+    values = [{"e1e2": 0.8}, {"a7a6": 0.0, "e8e7": -0.1}, {"a3a4": 0.8}, {"e8e7": -0.8}]
+    engine = ScriptedEngine(script_for(game, values))
+    engine.script[epd(game, "a2a3", "e8e7")] = {"e1e2": 0.76}
+    first, second, third = review(game, engine).moves
+    assert (first.loss, first.judgement) == (pytest.approx(winning_chances(0.9) - winning_chances(0.88)), None)
+    assert first.after.expected == pytest.approx(0.88), "the corrected value, not the 0.5 that the look gave"
+    assert second.loss == pytest.approx(first.loss)
+    assert third.loss == 0.0
+
+
+def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail() -> None:
+    game = read(QUIET)
+    engine = ScriptedEngine(script_for(game, [{"e1e2": 0.8, "e1d2": 0.5, "a2a3": 0.3}, {"e8e7": 0.8}]))
+    for move, reply in (("e1e2", 0.9), ("e1d2", -0.2)):
+        engine.script[epd(game, move)] = {"e8e7": reply}
+    first = review(game, engine).moves[0]
+    assert first.best_line[0].uci() == "e1d2"
+    assert first.loss == pytest.approx(winning_chances(0.6) - winning_chances(0.1))
+    assert first.judgement is BLUNDER
+
+
+def test_mate_that_only_the_game_finds_is_counted_from_each_position() -> None:
+    found = review(read(FOOLS_MATE), ScriptedEngine({}))
+    assert [move.after.text for move in found.moves[-2:]] == ["#-1", "#"]
+    assert "Qh4# 0-1" in str(add_comments(found)), "a mate on the board has no evaluation"
+    assert found.moves[-1].is_best
+
+
+def test_a_game_that_goes_on_after_five_repetitions_or_seventy_five_moves_is_reviewed() -> None:
+    """Arbiters end such games; recorded ones go on, and their moves have better ones."""
+    shuffle = "Nf3 Nf6 Ng1 Ng8 " * 4
+    for text in (f"{shuffle} f3 e5 g4 *", '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 150 99"]\n[SetUp "1"]\n\n1. Ke2 a6 *'):
+        game = read(text)
+        nodes = list(game.mainline())
+        engine = ScriptedEngine({node.board().epd(): {"e8e7": 0.9} for node in nodes[-1:]})
+        found = review(game, engine)
+        assert len(found.moves) == len(nodes)
+        assert all(move.best_line for move in found.moves)
+
+
+def test_a_pass_is_not_judged_and_counts_in_no_accuracy() -> None:
+    """Study authors pass to show a threat; a pass that throws everything away is no blunder."""
+    game = read("1. e4 e5 2. Qh5 -- 3. Qxf7# 1-0\n")
+    script = script_for(game, [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d1h5": 0.0}, {"b8c6": 0.0}, {"h5f7": 0.9}])
+    found = review(game, ScriptedEngine(script))
+    assert [move.san for move in found.moves] == ["e4", "e5", "Qh5", "--", "Qxf7+"]
+    assert found.moves[3].judgement is None
+    assert move_comment(found.moves[3]) == ""
+    assert found.accuracy(chess.BLACK) == pytest.approx(100.0), "of 1... e5 alone"
+    assert "2... -- " in json.dumps(game_section(found, 1, "")[1])
+
+
+def test_known_opening_moves_are_judged_only_if_they_are_blunders() -> None:
+    game = read("1. e4 c6 2. d4 *")
+    values = [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d2d4": 0.2, "g1f3": 0.1}, {"d7d5": 0.45}]
+    engine = ScriptedEngine(script_for(game, values))
+    engine.script[board_after("e4 e5").epd()] = {"g1f3": 0.0}
+    engine.script[board_after("e4 c6 Nf3").epd()] = {"d7d5": -0.16}
+    _, second, third = review(game, engine).moves
+    assert second.loss == pytest.approx(winning_chances(0.5) - winning_chances(0.42))
+    assert second.judgement is None
+    assert third.judgement is BLUNDER
+
+
+class SecondThoughts(ScriptedEngine):
+    """Has another script for searches of more than one node."""
+
+    def __init__(self, script: dict[str, dict[str, float]], deep: dict[str, dict[str, float]]) -> None:
+        super().__init__(script)
+        self.first, self.deep = script, {**script, **deep}
+
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        self.script = self.deep if limits.nodes != 1 else self.first
+        return super().search(limits, on_info, job)
+
+
+@pytest.mark.parametrize(
+    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None), (-0.5, None)]
+)
+def test_bad_mark_is_the_milder_one_of_two_looks(answer: float, judgement: object) -> None:
+    """The first look calls 1. a3 a blunder: 0.2 against -0.8. The second one gives the reply another value."""
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.0, "a2a3": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
+    script[epd(game, "e1e2")] = {"a7a6": 0.0}
+    engine = SecondThoughts(script, {epd(game, "a2a3"): {"a7a6": answer, "e8e7": answer}})
+    engine.deep[game.end().board().epd()] = {"e1e2": -answer}
+    first = review(game, engine).moves[0]
+    assert first.judgement is judgement
+    assert first.is_best == (judgement is None)
+    assert {limits.nodes for limits in engine.limits} == {1, 4}
+
+
+@pytest.mark.parametrize(("other", "judgement"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
+def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other: float, judgement: object) -> None:
+    game = read(QUIET)
+    script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
+    engine = SecondThoughts(script, {game.board().epd(): {"a2a3": 0.1, "e1e2": other}})
+    engine.prior = 0.1
+    first = review(game, engine).moves[0]
+    assert first.judgement is judgement
+    assert (judgement is None) == (move_comment(first) == "")
+    if judgement:
+        assert move_comment(first).startswith("The only good move: any other lowers your winning chances by 28%")
+
+
+class MateFinder(ScriptedEngine):
+    """Sees mates in one."""
+
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        for move in limits.searchmoves or tuple(self.board.legal_moves):
+            after = self.board.copy(stack=False)
+            after.push(move)
+            if after.is_checkmate():
+                self.script[self.board.epd()] = {move.uci(): 1.0}
+                found = super().search(limits, on_info, job)
+                return replace(found, infos=[replace(found.infos[0], score_mate=1, wdl=(1000, 0, 0))])
+        return super().search(limits, on_info, job)
+
+
+def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reason() -> None:
+    game = read('[FEN "6k1/5ppp/8/8/8/8/5q2/1R5K b - - 0 1"]\n[SetUp "1"]\n\n1... Qa2 2. Rb8# 1-0\n')
+    worse = {move.uci(): -0.97 for move in game.board().legal_moves}
+    engine = MateFinder({epd(game): {**worse, "g7g6": -0.96}, epd(game, "g7g6"): {"b1b7": 0.96}})
+    first = review(game, engine).moves[0]
+    assert first.judgement is MISTAKE
+    assert first.reply_line[0].uci() == "b1b8"
+    assert move_comment(first).startswith("Mistake: allows a back-rank mate in 1. Your winning chances drop from")
+    assert "Better was g6" in move_comment(first)
+
+
+@pytest.mark.parametrize(
+    ("prior", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.45, None)]
+)
+def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(prior: float, other: float, judgement: object) -> None:
+    """The rook is offered for a pawn; the second look gives the best other move another value."""
+    game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
+    script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
+    engine = SecondThoughts(script, {game.board().epd(): {"a7f7": 0.4, "h2h3": other}})
+    engine.prior = prior
+    first = review(game, engine).moves[0]
+    assert first.judgement is judgement
+    assert ("Brilliant" in move_comment(first)) == (judgement is BRILLIANT)
+
+
+def test_moves_without_a_second_look_have_no_mark() -> None:
+    game = read(QUIET)
+    engine = ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
+    looks = 0
+
+    def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
+        nonlocal looks
+        if limits.nodes == 4:
+            looks += 1
+            raise KeyboardInterrupt
+        return engine.search(limits)
+
+    with pytest.raises(ReviewInterrupted) as interrupt:
+        review_game(engine, game, Limits(nodes=1), search=interrupted_search)  # type: ignore[arg-type]
+    assert looks == 1
+    assert [move.judgement for move in interrupt.value.review.moves] == [None, None]
+
+
+def test_game_without_moves_is_reviewed() -> None:
+    found = review(read('[White "A"]\n\n*\n'), ScriptedEngine({}))
+    assert found.moves == []
+    assert found.summary(chess.WHITE) == "no moves"
+    assert "A" in game_section(found, 1, "")[1]
+
+
+# ---- PGN ------------------------------------------------------------------------------------------------------------
+
+
+def test_comments_keep_what_was_there_and_read_back() -> None:
+    game = read("{first} 1. e4 {mine} 1... a6 $1 (1... e5) 2. g4 *")
+    engine = ScriptedEngine(script_for(game, [{"e2e4": 0.1}, {"e7e5": 0.0}, {"d2d4": 0.6}, {"e7e5": 0.5}]))
+    engine.script[board_after("e4 e5").epd()] = {"g1f3": 0.1}
+    engine.script[board_after("e4 a6 d4").epd()] = {"e7e5": -0.6}
+    text = str(add_comments(review(game, engine)))
+    again = read(text)
+    assert again.errors == []
+    assert again.headers["Annotator"].startswith("Aino")
+    assert again.comment.startswith("first White: accuracy")
+    first = again.next()
+    assert first.comment.startswith("mine [%eval")
+    second = first.next()
+    third = second.next()
+    assert [variation.san() for variation in first.variations] == ["a6", "e5"]
+    assert third.nags == {4}
+    assert "Blunder: your winning chances drop from" in third.comment
+    assert [variation.san() for variation in second.variations] == ["g4", "d4"]
+
+
+# ---- pages ----------------------------------------------------------------------------------------------------------
+
+
+def test_page_escapes_what_comes_from_the_file() -> None:
+    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
+    text = render_game_page("<i>games</i>", [section], "1 node")
+    assert "<b>Fool" not in text
+    assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text
+    assert "<i>games" not in text
+    assert "[%eval <b>]" not in text
+
+
+@pytest.mark.parametrize(
+    ("date", "shown"),
+    [("1858.??.??", "1858"), ("1858.11.??", "1858.11"), ("1858.11.02", "1858.11.02"), ("????.??.??", "")],
+)
+def test_page_tells_what_is_known_of_a_date(date: str, shown: str) -> None:
+    game = read(FOOLS_MATE)
+    game.headers.update(Event="?", Site="?", Date=date)
+    _, section = game_section(review(game, ScriptedEngine({})), 1, "")
+    facts = re.search(r'<p class="muted">(.*?)</p>', section, re.S)
+    assert facts[1].split("·")[0].strip() == (shown or "Barnes Opening, Fool&#39;s Mate")
+
+
+def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
+    """It stayed at the played move while the board showed the better one."""
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
+    found = review(game, ScriptedEngine(script))
+    step = steps_of(game_section(found, 1, "")[1])[1]
+    better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
+    assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
+    assert (better["expected"], better["score"]) == (found.moves[0].before.expected, found.moves[0].before.text)
+    assert better["expected"] > refutation["expected"]
+
+
+def test_a_mate_is_counted_down_along_its_line() -> None:
+    verdict = Verdict(0, -2, (0, 0, 1000))
+    texts = []
+    for side in (chess.WHITE, chess.BLACK, chess.WHITE, chess.BLACK):
+        verdict = verdict.after_move_of(side)
+        texts.append(verdict.text)
+    assert texts == ["#-2", "#-1", "#-1", "#"]
+
+
+def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
+    found = review(read(RETI), ScriptedEngine({}))
+    text = render_game_page("game", [game_section(found, 1, "")], "1 node")
+    outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
+    assert outside == []
+    steps = steps_of(text)
+    assert len(steps) == 22
+    assert steps[-1]["pieces"] == found.game.end().board().board_fen()
+
+
+def test_accuracy_is_told_for_each_phase() -> None:
+    found = review(read(RETI), ScriptedEngine({}))
+    assert found.accuracy(chess.WHITE, "opening") is not None
+    assert found.accuracy(chess.WHITE, "endgame") is None
+    ending = review(read(QUIET), ScriptedEngine({}))
+    assert ending.accuracy(chess.WHITE, "endgame") == ending.accuracy(chess.WHITE)
+    text = game_section(ending, 1, "")[1]
+    assert '<th class="right">Endgame</th>' in text
+    assert text.count('<td class="right">–</td>') == 4
+
+
+def test_a_game_goes_through_its_phases_once() -> None:
+    boards = [
+        chess.Board(),
+        chess.Board("r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 1"),
+        chess.Board("2r2rk1/pp1q1ppp/2n5/8/8/2N5/PP1Q1PPP/2R2RK1 w - - 0 1"),
+        chess.Board("6k1/pp3ppp/8/8/8/8/PP3PPP/2R3K1 w - - 0 1"),
+        chess.Board("2r2rk1/pp1q1ppp/2n5/8/8/2N5/PP1Q1PPP/2R2RK1 w - - 0 1"),
+    ]
+    assert phases(boards) == ["opening", "opening", "middlegame", "endgame", "endgame"]
+
+
+def test_other_moves_that_lose_little_are_good_too() -> None:
+    """Only the move that Aino prefers counted as an answer."""
+    game = read("1. h4 *")
+    values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
+    deeper = {**values, "c2c4": 0.1}  # which looks good, and is not
+    script = {game.board().epd(): values}
+    script |= {epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q} for move, q in deeper.items()}
+    found = review(game, ScriptedEngine(script))
+    (move,) = found.moves
+    assert move.judgement == BLUNDER
+    assert [good.uci() for good in move.also_good] == ["g1f3"]
+    steps = steps_of(game_section(found, 1, "")[1])
+    assert (steps[1]["answer"], steps[1]["good"]) == ("d2d4", ["g1f3"])
+
+
+def test_every_mistake_is_asked_for_and_not_the_six_costliest() -> None:
+    game = read(RETI)
+    found = review(game, ScriptedEngine({}))
+    bad = [replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),)) for move in found.moves]
+    steps = steps_of(game_section(replace(found, moves=bad), 1, "")[1])
+    assert sum("answer" in step for step in steps) == sum(not move.is_best for move in bad) > 6
+
+
+def test_a_rating_is_estimated_from_enough_moves_with_its_spread() -> None:
+    assert rating_played(100.0, 14) == ""
+    assert [rating_played(accuracy, 30) for accuracy in (60.0, 80.0, 100.0)] == [
+        "700 ± 500",
+        "1300 ± 500",
+        "2800 ± 500",
+    ]

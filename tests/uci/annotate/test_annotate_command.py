@@ -1,0 +1,203 @@
+"""`aino annotate` on files: which games are reviewed, what is written where, and what stays after an interrupt."""
+
+import functools
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+from rich.console import Console
+
+import uci.annotate.annotate as annotate_command
+from engine.player import Engine
+from engine.search.limits import Limits
+from engine.search.result import SearchResult
+from tests.uci.annotate.scripted_reviews import FOOLS_MATE, RETI, ScriptedEngine, read, review
+from uci.annotate.review import GameReview, review_game
+from uci.main import main
+from uci.terminal.reading import read_every_game
+
+Reviewed = Callable[..., list[chess.pgn.Game]]
+FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
+
+
+@pytest.fixture
+def games(tmp_path: Path) -> Path:
+    path = tmp_path / "games.pgn"
+    path.write_text(f"{FOOLS_MATE}\n{RETI}\n", encoding="utf-8")
+    return path
+
+
+def annotated(path: Path) -> Iterator[chess.pgn.Game]:
+    with path.open(encoding="utf-8") as file:
+        while (game := chess.pgn.read_game(file)) is not None:
+            yield game
+
+
+@pytest.fixture
+def reviewed(tmp_path: Path) -> Reviewed:
+    """Reviews a file of games with one node a position; returns the games that were written."""
+
+    def call(text: str | bytes, *flags: str, status: int = 0) -> list[chess.pgn.Game]:
+        path = tmp_path / "games.pgn"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        assert main(["annotate", str(path), "--nodes", "1", *flags, *FAST]) == status
+        return list(annotated(path.with_name("games.annotated.pgn")))
+
+    return call
+
+
+def test_every_game_is_reviewed_whatever_stands_between_them(reviewed: Reviewed) -> None:
+    default_tags = "".join(f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items())
+    apart = [f'[White "A"]\n\n\n1. e4 e5 2. Nf3 *\n\n{between}\n\n' for between in ("", "{mine}", "*", default_tags)]
+    found = reviewed("".join(apart) + '[White "A"]\n1. d4 d5 1-0\n[White "B"]\n1. c4 *\n')
+    plies = [len(list(game.mainline_moves())) for game in found]
+    assert [count for count in plies if count] == [3, 3, 3, 3, 2, 1]
+
+
+def test_letters_of_another_language_are_told_and_prose_is_a_fault(reviewed, capsys):
+    first, second = reviewed("Two games:\n\n1. d4 d5 2. Sf3 Sf6 *\n\n1. d4 d5 2. c4 *\n", status=1)
+    assert (first.end().ply(), second.end().ply()) == (4, 3)
+    told = capsys.readouterr().err
+    assert "games.pgn:1:1: 'Two'" in told
+    assert "game 1: read as German" in told
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_letters_of_names_survive_a_review_and_side_finds_them(reviewed, tmp_path, encoding):
+    text = '[White "Müller"]\n[Black "B"]\n\n1. e4 e5 2. Nf3 Nc6 *\n'
+    (game,) = reviewed(text.encode(encoding), "--side", "müller")
+    assert game.headers["White"] == "Müller"
+    assert "Müller" in (tmp_path / "games.annotated.html").read_text(encoding="utf-8")
+
+
+def test_known_blunder_of_a_famous_game_is_found(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["annotate", str(games), "--nodes", "2000", *FAST]) == 0
+    fools, reti = annotated(games.with_name("games.annotated.pgn"))
+    assert [node.san() for node in fools.mainline() if 4 in node.nags] == ["g4"]
+    assert [node.san() for node in reti.mainline() if 4 in node.nags] == ["Nxe4"]
+    assert "game 2, 1-0. Richard Réti: accuracy" in capsys.readouterr().out
+    text = games.with_name("games.annotated.html").read_text(encoding="utf-8")
+    assert "8... Nxe4??" in text
+    assert "Turning points" in text
+
+
+def test_an_earlier_review_is_replaced_and_nothing_else(games: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["annotate", str(games), "--nodes", "1", *FAST]
+    assert main(arguments) == 0
+    assert main([*arguments, "--side", "black"]) == 0
+    review_file = games.with_name("games.annotated.pgn")
+    assert len(list(annotated(review_file))) == 2
+    assert main([*arguments, "--out", str(games.with_suffix(""))]) == 1, "never the games themselves"
+    review_file.write_text("my own notes", encoding="utf-8")
+    assert main(arguments) == 1
+    assert "games.annotated.pgn is not an earlier review" in capsys.readouterr().err
+    assert review_file.read_text(encoding="utf-8") == "my own notes"
+    assert len(list(annotated(games))) == 2
+
+
+def test_one_side_is_judged_and_the_page_is_opened(games, monkeypatch, capsys):
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["annotate", str(games), "--nodes", "500", "--side", "Tartakower", "--open", *FAST]) == 0
+    told = capsys.readouterr()
+    assert "no 'Tartakower' in <b>Fool & Co</b> - ?: both sides are judged" in told.err
+    _, reti = annotated(games.with_name("games.annotated.pgn"))
+    assert [node.san() for node in reti.mainline() if node.nags and node.turn()] != []
+    assert [node.san() for node in reti.mainline() if node.nags and not node.turn()] == []
+    page_file = games.with_name("games.annotated.html")
+    assert opened == [page_file.resolve().as_uri()]
+    told_of_reti = next(line for line in told.out.splitlines() if line.startswith("game 2"))
+    assert "Tartakower: accuracy" in told_of_reti
+    assert "Réti" not in told_of_reti, "the accuracy of a side that was not judged"
+    assert reti.comment.startswith("Black: accuracy")
+    assert "White:" not in reti.comment
+    assert page_file.read_text(encoding="utf-8").count(" data-flipped aria") == 1
+
+
+def test_interrupt_keeps_the_finished_games(games, monkeypatch, capsys):
+    def interrupted_in_the_second(engine: Engine, game: chess.pgn.Game, *rest: object) -> GameReview:
+        if game.headers["Black"] != "?":
+            raise KeyboardInterrupt
+        return review(game, ScriptedEngine({}))
+
+    monkeypatch.setattr(annotate_command, "review_game", interrupted_in_the_second)
+    assert main(["annotate", str(games), *FAST]) == 130
+    assert len(list(annotated(games.with_name("games.annotated.pgn")))) == 1
+    assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
+    assert "1 game in" in capsys.readouterr().out
+
+
+def test_interrupt_keeps_what_is_done_of_the_game_under_way(games, monkeypatch, capsys):
+    searches = 0
+
+    def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
+        nonlocal searches
+        searches += 1
+        if searches == 4:  # of the position behind 2. g4
+            raise KeyboardInterrupt
+        return engine.search(limits)
+
+    monkeypatch.setattr(annotate_command, "review_game", functools.partial(review_game, search=interrupted_search))
+    assert main(["annotate", str(games), "--nodes", "50", *FAST]) == 130
+    (game,) = annotated(games.with_name("games.annotated.pgn"))
+    assert "Reviewed up to ply 2 of 4." in game.comment
+    assert ["[%eval" in node.comment for node in game.mainline()] == [True, True, False, False]
+    assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(reviewed, capsys):
+    impossible = '[White "X"]\n[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n*\n'
+    unreadable = '[White "Y"]\n[SetUp "1"]\n[FEN "no position"]\n\n1. e4 *\n'
+    variant = '[White "Z"]\n[Variant "Antichess"]\n\n1. e4 *\n'
+    first, second = reviewed("\n".join([impossible, FOOLS_MATE, unreadable, variant, "1. d4 *\n"]), status=1)
+    assert [node.san() for node in (first.end(), second.end())] == ["Qh4#", "d4"]
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[0] for line in told] == ["game 1", "game 3", "game 4"]
+    assert all("skipping the game" in line for line in told)
+    assert "Antichess" in told[2]
+
+
+@pytest.mark.parametrize(("movetext", "corrected"), [("1. e4 e5", "*"), ("1. f3 e5 2. g4 Qh4#", "0-1")])
+def test_broken_result_tag_is_not_written_through(reviewed: Reviewed, movetext: str, corrected: str) -> None:
+    first, second = reviewed(f'[White "A"]\n[Result "White wins (on time"]\n\n{movetext}\n\n{FOOLS_MATE}')
+    assert (first.headers["Result"], second.headers["Result"]) == (corrected, "0-1")
+    assert first.errors == second.errors == []
+
+
+def test_damaged_game_is_annotated_as_far_as_it_goes(reviewed: Reviewed, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = reviewed('1. e4 e5 2. Ke3 d5 *\n\n[White "Next"]\n\n1. d4 *\n', status=1)
+    assert "games.pgn:1:13: 'Ke3': illegal move" in capsys.readouterr().err
+    assert [node.san() for node in first.mainline()] == ["e4", "e5"]
+    assert second.headers["White"] == "Next"
+
+
+def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO())
+    engine = ScriptedEngine({})
+    for _ in range(2):
+        annotate_command.annotate_game(console, engine, read(FOOLS_MATE), tmp_path / "mine.pgn")  # type: ignore[arg-type]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"mine.annotated{number}.{kind}" for number in ("-2", "") for kind in ("html", "pgn")]
+    (game,) = annotated(tmp_path / "mine.annotated.pgn")
+    assert "Reviewed by Aino" in game.comment
+    assert "20,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
+
+
+def test_names_in_a_file_do_not_steer_the_terminal(reviewed: Reviewed, capsys: pytest.CaptureFixture[str]) -> None:
+    reviewed('[White "\x1b]0;owned\x07\x1b[2J\x9b31mA"]\n\n1. e4 \x1b[31m *\n', status=1)
+    told = capsys.readouterr()
+    assert "owned" in told.out
+    assert not set("\x1b\x07\x9b") & set(told.out + told.err)
+
+
+def test_a_pass_in_check_ends_its_line_and_the_next_games_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "pass.pgn"
+    path.write_text(f"1. e4 e5 2. Qh5 Nc6 3. Qxf7+ -- 4. Qxe8 *\n\n{FOOLS_MATE}", encoding="utf-8")
+    checked, fools = (found.game for found in read_every_game(path))
+    assert [node.san() for node in checked.mainline()] == ["e4", "e5", "Qh5", "Nc6", "Qxf7+"]
+    assert "a pass in check" in str(checked.errors[0])
+    assert fools.errors == []

@@ -1,0 +1,206 @@
+"""What the author of a game wrote stays, is shown, and is told apart from Aino's reviews."""
+
+import re
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+
+from engine.board.pgn.game_reader import read_game_file, read_games
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from tests.uci.annotate.scripted_reviews import steps_of
+from uci.annotate.comments import add_comments, forget_review
+from uci.annotate.game_page import game_section
+from uci.annotate.review import GameReview, review_game
+from uci.main import main
+from uci.terminal.author_notes import author_text, game_name, with_author_text, with_review, without_review
+from uci.web.beginnings import loaded_game
+from uci.web.snapshot import snapshot
+from uci.web.table import Table
+
+FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16", "--nodes", "300")
+# As Lichess exports a chapter of a study, with a clock, a drawn arrow, nested variations, and marks of the author's.
+STUDY = """\
+[Event "My openings: The trap"]
+[Site "https://lichess.org/study/abc/def"]
+[Result "*"]
+[Annotator "https://lichess.org/@/somebody"]
+[StudyName "My openings"]
+[ChapterName "The trap"]
+
+{ This line is [%csl Gf7] old. [%cal Rd1h5] }
+1. e4 { [%clk 0:05:00] } 1... e5 2. Qh5?! { Early. [%cal Gh5f7,Yh5e5][%csl Rf7] } 2... Nc6
+( 2... Nf6?! { gives a pawn } 3. Qxe5+ ( 3. Qf3 { is timid } 3... Nc6 ) 3... Be7 )
+3. Bc4 Nf6?? { The trap. } ( 3... g6 ) 4. Qxf7# *
+"""
+WITH_EVALUATIONS = """\
+[White "A"]
+[Black "B"]
+
+1. f3 { [%eval -0.5] [%clk 0:03:00] } 1... e5 { [%eval -0.4,22] } 2. g4?? { [%eval #-1] B wins now. } 2... Qh4# 0-1
+"""
+
+
+def read(text: str) -> chess.pgn.Game:
+    return next(read_games(text)).game
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16))
+
+
+def reviewed(engine: Engine, game: chess.pgn.Game, nodes: int = 100) -> GameReview:
+    return review_game(engine, game, Limits(nodes=nodes))
+
+
+@pytest.mark.parametrize(
+    "text", [STUDY, WITH_EVALUATIONS, "1. e4 (1. d4 {mine}) e5 $10 2. Ke2 $4 $14 {hm} 2... Ke7 *\n"]
+)
+def test_a_review_can_be_taken_out_of_its_game(engine: Engine, text: str) -> None:
+    before = str(read(text))
+    annotator = read(text).headers.get("Annotator")
+    written = str(add_comments(reviewed(engine, read(text))))
+    assert "[%aino" in written
+    again = read(written)
+    assert annotator in (None, again.headers["Annotator"])
+    forget_review(again)
+    if annotator is None:
+        del again.headers["Annotator"]
+    assert str(again) == before
+
+
+@pytest.mark.parametrize("text", [STUDY, WITH_EVALUATIONS])
+def test_a_game_that_is_reviewed_twice_has_one_review(engine: Engine, text: str) -> None:
+    """It had two summaries, and two marks with other numbers."""
+    once = str(add_comments(reviewed(engine, read(text), 100), "looked at twice"))
+    twice = str(add_comments(reviewed(engine, read(once), 100), "looked at twice"))
+    assert twice == once
+    assert once.count("Looked at twice.") == 1
+    other = str(add_comments(reviewed(engine, read(once), 700)))
+    assert other.count("accuracy") == 2
+    assert "Looked at twice" not in other
+
+
+def test_evaluations_of_another_program_are_kept_and_not_doubled(engine: Engine) -> None:
+    written = str(add_comments(reviewed(engine, read(WITH_EVALUATIONS))))
+    assert re.findall(r"\[%eval [^]]*\]", written) == ["[%eval -0.5]", "[%eval -0.4,22]", "[%eval #-1]"]
+    assert "[%clk 0:03:00]" in written
+    own = str(add_comments(reviewed(engine, read(STUDY))))
+    assert own.count("[%eval") == 6, "all but the mate"
+
+
+def test_marks_of_the_author_come_back_where_a_review_has_none(engine: Engine) -> None:
+    game = read(STUDY)
+    written = read(str(add_comments(reviewed(engine, game))))
+    trap = written.game().end().parent
+    assert trap is not None
+    assert trap.nags == {4}
+    assert trap.comment.startswith("The trap.")
+    assert [variation.san() for variation in trap.parent.variations][:2] == ["Nf6", "g6"]
+
+
+@pytest.mark.parametrize("comment", ["", "mine", "mine\nand more", "[%clk 0:01:00] mine"])
+@pytest.mark.parametrize("facts", ["", "evals", "4", "4 2 6"])
+def test_words_of_a_review_are_told_from_the_authors(comment: str, facts: str) -> None:
+    words = "Blunder: loses a pawn. Better was e4."
+    written = with_review(comment, words, facts)
+    assert without_review(written) == (comment, facts)
+    assert without_review(f"{written} added later") == (f"{comment} added later".strip(), facts)
+    assert without_review(written.replace("loses a", "loses\na")) == (comment, facts), "lines broken elsewhere"
+    assert author_text(written) == comment.removeprefix("[%clk 0:01:00] ")
+    other = with_author_text(written, "other {words}")
+    assert author_text(other) == "other (words)"
+    assert without_review(other)[1] == facts
+    assert ("[%clk" in other) == ("[%clk" in comment)
+
+
+@pytest.mark.parametrize(
+    "comment", ["[%aino]", "[%aino x]", "[%aino 3 x]", "[%aino 99999999999]", "[%aino -1]", "aino 4"]
+)
+def test_a_comment_that_is_no_reviews_is_left_alone(comment: str) -> None:
+    assert without_review(comment) == (comment, None)
+
+
+def test_a_file_that_is_reviewed_again_is_the_same(tmp_path: Path) -> None:
+    first, second = tmp_path / "study.pgn", tmp_path / "study.annotated.pgn"
+    first.write_text(f"{STUDY}\n{WITH_EVALUATIONS}", encoding="utf-8")
+    assert main(["annotate", str(first), *FAST]) == 0
+    once = second.read_text(encoding="utf-8")
+    assert main(["annotate", str(second), "--out", str(tmp_path / "again"), *FAST]) == 0
+    assert (tmp_path / "again.pgn").read_text(encoding="utf-8") == once
+    assert all(not found.faults for found in read_game_file(second))
+    assert main(["annotate", str(first), *FAST]) == 0, "an earlier review is known by its mark"
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        ({"ChapterName": "The trap", "Event": "My openings: The trap", "White": "?"}, "The trap"),
+        ({"ChapterName": "Game 6", "White": "Fischer", "Black": "Spassky"}, "Game 6"),
+        ({"Event": "My openings: The trap", "White": "?", "Black": "?"}, "My openings: The trap"),
+        ({"Event": "My openings: The trap"}, "My openings: The trap"),
+        ({"Event": "Rated blitz game", "White": "A", "Black": "B"}, "A – B"),
+        ({"Event": "?", "White": "A"}, "A – ?"),
+        ({}, "? – ?"),
+    ],
+)
+def test_chapters_of_studies_have_names(tags: dict[str, str], name: str) -> None:
+    assert game_name(tags) == name
+
+
+def test_the_page_shows_what_the_author_wrote(engine: Engine) -> None:
+    found = reviewed(engine, read(STUDY))
+    add_comments(found)
+    name, section = game_section(found, 1, "")
+    assert name == "The trap, *"
+    steps = steps_of(section)
+    assert steps[0]["note"] == "This line is old."
+    assert steps[0]["drawn"] == [[chess.F7, chess.F7, "green"], [chess.D1, chess.H5, "red"]]
+    assert steps[3]["note"] == "Early."
+    assert sorted(steps[3]["drawn"]) == [
+        [chess.H5, chess.E5, "yellow"], [chess.H5, chess.F7, "green"], [chess.F7, chess.F7, "red"]
+    ]  # fmt: skip
+    assert "note" not in steps[1], "a clock time is no note"
+    variation, inner = (steps[4]["lines"][name] for name in ("Variation", "Variation 2"))
+    assert [move["text"] for move in variation] == ["2... Nf6", "3. Qxe5+", "Be7"]
+    assert [move["text"] for move in inner] == ["3. Qf3", "Nc6"]
+    assert steps[4]["forks"] == {"Variation 2": ["Variation", 1]}, "it leaves the other one after one move"
+    assert (variation[0]["note"], inner[0]["note"]) == ("gives a pawn", "is timid")
+    assert "expected" not in variation[0], "nobody has judged it"
+    assert steps[6]["note"] == "The trap."
+    assert "Variation" in steps[6]["lines"]
+    assert "Variation 2" not in steps[6]["lines"], "Aino's own line is the better one"
+    assert section.count(" data-noted") == 3
+
+
+def test_the_board_shows_what_the_author_of_a_loaded_game_wrote() -> None:
+    setup, names, fault = loaded_game(f"{STUDY}\n{WITH_EVALUATIONS}", 1)
+    assert (names, fault) == (["The trap, *", "A – B, 0-1"], "")
+    table = Table(setup)
+    nodes = snapshot(table, is_new=True)["nodes"]
+    assert nodes[3]["note"] == "Early."
+    assert [nodes[child]["san"] for child in nodes[3]["next"]] == ["Nc6", "Nf6"]
+    _main, first = nodes[3]["next"]
+    assert nodes[first]["note"] == "gives a pawn"
+    inner = nodes[first]["next"][1]
+    assert (nodes[inner]["san"], nodes[inner]["note"]) == ("Qf3", "is timid")
+    table.look(table.tree.node(3))
+    table.explore([chess.Move.from_uci(uci) for uci in ("g8f6", "h5f3", "b8c6")])
+    assert table.tree.changes == 0, "they were in the game"
+    record = table.record()
+    assert record.headers["Annotator"] == "https://lichess.org/@/somebody"
+    assert str(record) == str(read(STUDY))
+
+
+def test_moves_behind_a_loaded_game_are_kept_with_its_notes() -> None:
+    text = "1. e4 {mine} (1. d4) e5 *"
+    table = Table(loaded_game(text, 1)[0])
+    table.look(table.tree.node(2))
+    table.explore([chess.Move.from_uci("g1f3")])
+    record = table.record()
+    assert [node.san() for node in record.mainline()] == ["e4", "e5", "Nf3"]
+    assert record.next().comment == "mine"  # type: ignore[union-attr]

@@ -1,0 +1,227 @@
+"""Why moves are bad: known positions with their lines and the sentence that each must give, or none."""
+
+import csv
+import itertools
+from pathlib import Path
+
+import chess
+import pytest
+
+from tests.boards import board_after
+from uci.annotate.motifs import mate_pattern, motif
+from uci.annotate.reasons import Lines, is_sacrifice, reason
+from uci.language import speak
+
+LEGAL = "e4 e5 Nf3 Nc6 Bc4 d6 Nc3 Bg4 h3 Bh5 Nxe5"
+MILNER_BARRY = "e4 e6 d4 d5 e5 c5 c3 Nc6 Nf3 Qb6 Bd3 cxd4 cxd4"
+BUDAPEST = "d4 Nf6 c4 e5 dxe5 Ng4 Nf3 Nc6 Bf4 Bb4+ Nbd2 Qe7 a3 Ngxe5"
+# Position (a FEN, or moves from the start), the bad move and what follows, the better line, mates, the sentence.
+KNOWN = [
+    ("f3 e5", "g4 Qh4#", "e4", -1, None, "allows mate in 1"),
+    ("e4 e5 Bc4 Nc6 Qh5", "Nf6 Qxf7#", "g6", -1, None, "allows mate in 1"),
+    (LEGAL, "Bxd1 Bxf7+ Ke7 Nd5#", "Nxe5 Qxh5", -2, None, "allows mate in 2"),
+    ("e4 e5 Nf3 Nc6 Bc4 Nd4 Nxe5 Qg5", "Nxf7 Qxg2 Rf1 Qxe4+ Be2 Nf3#", "Bxf7+ Ke7", -3, None,
+     "allows a smothered mate in 3"),
+    ("e4 c6 d4 d5 Nc3 dxe4 Nxe4 Nd7 Qe2", "Ngf6 Nd6#", "e6", -1, None, "allows a smothered mate in 1"),
+    (BUDAPEST, "axb4 Nd3#", "Nxe5 Nxe5", -1, None, "allows a smothered mate in 1"),
+    ("6k1/5ppp/8/8/r7/8/5PPP/1R4K1 b - - 0 1", "Ra2 Rb8#", "h6", -1, None, "allows a back-rank mate in 1"),
+    ("6k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1", "h3 h6", "Rb8#", None, 1, "misses a back-rank mate in 1"),
+    ("r5k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1", "Rd1 Ra1 h3 Rxd1+ Kh2", "Rb8+ Rxb8", -9, 2,
+     "misses mate in 2 and allows mate in 9"),
+    ("6k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1", "f3 Ra1 Rxa1", "Rb8#", 3, 1, ""),
+    ("d4 d5 c4 e6 Nc3 Nf6 Bg5 Nbd7 cxd5 exd5", "Nxd5 Nxd5 Bxd8 Bb4+ Qd2 Bxd2+ Kxd2 Kxd8", "e3 Be7", None, None,
+     "loses a knight for a pawn: the knight on d5 is unguarded"),
+    ("r3k3/pp3ppp/8/3N4/8/8/PPP2PPP/4K3 b - - 0 1", "h6 Nc7+ Kd7 Nxa8", "Rc8 c3", None, None,
+     "loses a rook to a fork of king and rook by the knight on c7"),
+    ("r3k3/pp3ppp/8/3N4/8/8/PPP2PPP/4K3 w - - 0 1", "Kd2 Rc8", "Nc7+ Kd7 Nxa8", None, None,
+     "misses a fork of king and rook by the knight on c7, which wins a rook"),
+    ("4k3/5ppp/8/3pp3/8/2N1B3/5PPP/4K3 w - - 0 1", "f3 d4 Bf2 dxc3", "Bc5 d4 Nd5", None, None,
+     "loses a knight to a fork of bishop and knight by the pawn on d4"),
+    ("e4 c5 d4 cxd4 Nf3 e5", "Nxe5 Qa5+ Nd2 Qxe5", "c3 dxc3 Nxc3", None, None,
+     "loses a knight for a pawn to a fork of king and knight by the queen on a5"),
+    ("R7/P7/5k2/8/8/8/r7/6K1 b - - 0 1", "Ke7 Rh8 Rxa7 Rh7+ Ke6 Rxa7", "Kg7 Kf1", None, None,
+     "loses a rook for a pawn to a skewer of king and rook by the rook on h7"),
+    ("q7/8/8/3k4/8/8/4B1PP/6K1 b - - 0 1", "Ke4 Bf3+ Ke3 Bxa8", "Qa1+ Kf2", None, None,
+     "loses the queen to a skewer of king and queen by the bishop on f3"),
+    ("4k3/5ppp/2n5/8/3P4/8/4BPPP/4K3 b - - 0 1", "f6 Bb5 Kd7 d5 Kd6 dxc6", "Nb4 Kd2", None, None,
+     "loses a knight to a pin: the knight on c6 is pinned to the king"),
+    ("3qk3/5ppp/5n2/6B1/4P3/8/5PPP/4K3 b - - 0 1", "Kf8 e5 Qd5 exf6", "Qd4 Bxf6 Qxf6", None, None,
+     "loses a knight for a pawn to a pin: the knight on f6 is pinned to the queen"),
+    (MILNER_BARRY, "Nxd4 Nxd4 Qxd4 Bb5+ Ke7 Qxd4", "Bd7 O-O", None, None,
+     "loses the queen for a pawn to a discovered attack on the queen on d4"),
+    ("e4 e5 Nf3 Nf6 Nxe5 Nxe4 Qe2", "Nf6 Nc6+ Be7 Nxd8 Kxd8", "Qe7 Qxe4 d6", None, None,
+     "loses the queen for a knight to a discovered check"),
+    ("e4 d5 exd5 Qxd5 Nc3", "e5 Nxd5", "Qa5 d4", None, None, "loses the queen: the queen on d5 is unguarded"),
+    ("4k3/2p5/2p5/3q4/4P3/8/8/4K1R1 b - - 0 1", "Kf7 exd5 cxd5", "Qxe4+ Kf2", None, None,
+     "loses the queen for a pawn: a pawn attacks the queen on d5"),
+    ("4k3/pp3ppp/5n2/3b2B1/8/8/PPP2PPP/3R2K1 b - - 0 1", "a6 Bxf6 gxf6 Rxd5", "Bxa2 b3", None, None,
+     "loses a knight to the removal of a guard: the knight on f6 guarded the bishop on d5"),
+    ("6k1/5pp1/4r2p/p7/1q6/8/3Q1PPP/3R2K1 w - - 0 1", "h3 Re1+ Rxe1 Qxd2", "Qxb4 axb4 Rb1", None, None,
+     "loses the queen for a rook to a deflection: the rook on d1 guarded the queen on d2"),
+    ("6k1/5ppp/2p5/3r4/8/5B2/5PPP/6K1 b - - 0 1", "g6 Bxd5 cxd5", "Rd2 h3", None, None,
+     "loses the exchange: a bishop attacks the rook on d5"),
+    ("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", None, None, "loses a pawn: the pawn on e5 is unguarded"),
+    ("4k3/5ppp/8/3b4/8/8/5PPP/3R2K1 w - - 0 1", "h3 Bc6", "Rxd5 Ke7", None, None, "misses a chance to win a bishop"),
+    ("8/P1k5/8/8/8/8/5P2/6K1 b - - 0 1", "Kd7 a8=Q", "Kb7 Kg2", None, None, "lets a pawn promote"),
+    ("8/P1k5/8/8/8/8/5P2/6K1 w - - 0 1", "f3 Kb7", "a8=Q Kd7", None, None, "misses the promotion of a pawn"),
+    ("e4 e5 Nf3 Nc6 Bb5 a6", "Bxc6 dxc6 O-O", "Ba4 Nf6 O-O", None, None, "gives up the bishop pair"),
+    ("4k3/8/8/1p6/2p5/1P6/P7/4K3 w - - 0 1", "bxc4 bxc4 Kd2", "Kd2 cxb3 axb3", None, None,
+     "gives the other side a passed pawn on c4"),
+    ("e4 e5 Nf3 Nc6", "a3 Nf6", "Bb5 a6", None, None, ""),
+    ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, ""),
+]  # fmt: skip
+
+
+def position(text: str) -> chess.Board:
+    """A FEN, or the position after moves from the start."""
+    if "/" in text:
+        return chess.Board(text)
+    return board_after(text)
+
+
+def moves(board: chess.Board, text: str) -> list[chess.Move]:
+    board, found = board.copy(), []
+    for san in text.split():
+        found.append(board.push_san(san))
+    return found
+
+
+@pytest.mark.parametrize(("start", "played", "better", "mate_played", "mate_better", "sentence"), KNOWN)
+def test_known_positions_are_explained(start, played, better, mate_played, mate_better, sentence):
+    board = position(start)
+    lines = Lines(board, moves(board, played), moves(board, better), mate_played, mate_better)
+    assert reason(lines) == sentence
+    mirrored = Lines(
+        board.mirror(),
+        *([chess.Move(m.from_square ^ 56, m.to_square ^ 56, m.promotion) for m in line]
+          for line in (lines.played, lines.better)),
+        mate_played,
+        mate_better,
+    )  # fmt: skip
+    squares = {chess.square_name(square): chess.square_name(square ^ 56) for square in chess.SQUARES}
+    assert reason(mirrored) == " ".join(
+        squares.get(word, word) for word in sentence.replace(",", " ,").split()
+    ).replace(" ,", ",")
+
+
+@pytest.mark.parametrize(
+    ("code", "sentences"),
+    [("de", ["verliert einen Turm durch eine Gabel des Springers auf c7 gegen König und Turm",
+             "verliert die Dame für einen Bauern: ein Bauer greift die Dame auf d5 an",
+             "verliert einen Springer durch eine Fesselung: der Springer auf c6 ist an den König gefesselt",
+             "verpasst Matt in 2 und lässt Matt in 9 zu"]),
+     ("fr", ["perd une tour par une fourchette du cavalier en c7 sur roi et tour",
+             "perd la dame pour un pion : un pion attaque la dame en d5",
+             "perd la dame pour une tour par une déviation : la tour en d1 défendait la dame en d2",
+             "manque un mat en 2 et permet un mat en 9"])],
+)  # fmt: skip
+def test_reasons_have_the_cases_of_other_languages(code: str, sentences: list[str]) -> None:
+    """They were put together from pieces, in English only."""
+    speak(code)
+    found = []
+    for start, played, better, mate_played, mate_better, _ in KNOWN:
+        board = position(start)
+        found.append(reason(Lines(board, moves(board, played), moves(board, better), mate_played, mate_better)))
+    speak("en")
+    assert set(sentences) - set(found) == set()
+
+
+@pytest.mark.parametrize(
+    ("start", "line", "sacrifices"),
+    [
+        ("4kb1r/p2n1ppp/4q3/4p1B1/4P3/1Q6/PPP2PPP/2KR4 w k - 1 16", "Qb8+ Nxb8 Rd8#", True),
+        ("r1bk2nr/p2p1pNp/n2B4/1p1NP2P/6P1/3P1Q2/P1P1K3/q5b1 w - - 3 22", "Qf6+ Ne7 Bxe7#", True),
+        ("1r2k1r1/pbppnp1p/1b3P2/8/Q7/B1PB1q2/P4PPP/3R2K1 w - - 0 21", "Qxd7+ Kxd7 Bf5+ Ke8 Bd7+ Kf8", True),
+        (LEGAL.removesuffix(" Nxe5"), "Nxe5 Bxd1 Bxf7+ Ke7 Nd5#", True),
+        ("e4 d5", "exd5 Qxd5 Nc3 Qa5", False),
+        ("e4 e5 Nf3 Nc6 Bb5 a6", "Bxc6 dxc6 O-O f6", False),
+        ("d4 d5", "c4 dxc4 e3 b5", False),
+    ],
+)
+def test_a_sacrifice_offers_more_than_it_takes(start: str, line: str, sacrifices: bool) -> None:
+    board = position(start)
+    assert is_sacrifice(board, moves(board, line)) is sacrifices
+
+
+def test_motifs_of_puzzles_are_those_that_people_named(test_data: Path) -> None:
+    """Most puzzles in which the rules name a motif have it as a theme; the others have it beside their theme."""
+    least = {"a fork": ("fork", 0.8), "a skewer": ("skewer", 0.75), "a discovered": ("discoveredAttack", 0.8)}
+    named: dict[str, list[bool]] = {text: [] for text in least}
+    with (test_data / "puzzles" / "lichess.csv").open(encoding="utf-8") as file:
+        for row in itertools.islice(csv.DictReader(file), 8000):
+            themes = set(row["Themes"].split())
+            if not themes & {"short", "long", "veryLong"} or "mate" in themes:  # without a length nobody named themes
+                continue
+            board = chess.Board(row["FEN"])
+            mistake, *line = map(chess.Move.from_uci, row["Moves"].split())
+            board.push(mistake)
+            text = next((text for text in least if motif(board, line).text.startswith(text)), None)
+            if text is not None:
+                named[text].append(least[text][0] in themes)
+    for text, (_, share) in least.items():
+        assert sum(named[text]) >= share * len(named[text]) > 0, text
+
+
+def test_mates_have_patterns() -> None:
+    board = chess.Board("6rk/6pp/7N/8/8/8/8/6K1 w - - 0 1")
+    assert mate_pattern(board, moves(board, "Nf7#")) == "smothered mate"
+    board = chess.Board("6k1/5pp1/7p/8/8/8/5PPP/1R4K1 w - - 0 1")
+    assert mate_pattern(board, moves(board, "Rb8+ Kh7")) == "mate"
+
+
+@pytest.mark.parametrize(("cost_cp", "sentence"), [(120.0, "loses a pawn: the pawn on e5 is unguarded"), (30.0, "")])
+def test_material_is_no_reason_where_the_evaluation_hardly_changes(cost_cp: float, sentence: str) -> None:
+    board = position("e4 e5 Nf3")
+    played, better = (moves(board, text) for text in ("h6 Nxe5", "Nc6 Bb5"))
+    assert reason(Lines(board, played, better, cost_cp=cost_cp)) == sentence
+
+
+# What a sentence said of a wrong piece, square or line: position, lines, mates, cost, what is true.
+MISNAMED = {
+    "a queen was lost to the removal of a guard, which was the queen itself": (
+        "3qk3/5ppp/p7/3p4/7B/2N5/5PPP/4K3 b - - 0 1", "h6 Bxd8 Kxd8 Nxd5", "Qxh4 Nxd5", None, None, None,
+        "loses the queen and a pawn for a bishop: a bishop attacks the queen on d8"),
+    "a pawn was unguarded that the king guards": (
+        "8/2p5/2Pp1k2/3P2p1/1p1p1p2/6r1/2PK1R2/3B4 w - - 6 42", "c3 dxc3+ Kc2 Ke5 Kb3 Kxd5 Kxb4 Kxc6 Rf3 Kd5",
+        "Rh2 f3 Rh7 g4 Rxc7 Rg2+ Kd3 Rg1 Kd2", None, None, 462.0,
+        "loses two pawns: the pawn on c3 is attacked three times and guarded once"),
+    "the move that takes a bishop missed a win of it": (
+        "4k3/pp1n1ppp/8/2b5/N7/4P3/P4PPP/2R1K3 w - - 0 1", "Rxc5 Nxc5 Nxc5 b6", "Nxc5 Nxc5 Rxc5 Kd7", None, None, None,
+        "takes the bishop with the wrong piece"),
+    "the move that trades a knight missed a win of it": (
+        "r3k2r/ppp2ppp/2n5/8/B2P4/8/PPP2PPP/4K2R w Kkq - 0 1", "Bxc6+ bxc6 O-O Rd8", "d5 O-O dxc6 bxc6", None, None,
+        None, "only trades pieces instead of winning a knight"),
+    "nine plies were counted where eight are shown": (
+        "6k1/2p2p1p/2Pp1bp1/1p1P4/3p3P/5PR1/2PK2B1/r3B3 b - - 5 28", "h6 Rg4 d3 cxd3 h5 Re4 b4 Rxb4 Ra2+ Ke3 Rxg2 Rb7",
+        "d3 c3 Bxh4 Rxg6+ fxg6 Bxh4 Ra2+ Kxd3 Rxg2 Bd8 Kf7 Bxc7", None, None, 496.0,
+        "misses a chance to win the exchange"),
+    "a bishop trade was a bishop unguarded": (
+        "4r1k1/2p2pbp/2Pp2p1/Bp1P1b2/3p3P/5P1N/P1P3B1/3K3R b - - 0 23",
+        "Bxh3 Bxh3 d3 cxd3 Ra8 Bxc7 Be5 f4 Bxf4", "Ra8 Bxc7 Rxa2 Re1 Bxc2+ Kc1 h6 Bxd6 Bf5", None, None, 336.0, ""),
+    "one pawn was the reason of a lost game": ("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", None, None, 700.0, ""),
+    "a rook was lost where it is the queen, which the loser gave back for a rook": (
+        "rnb1k2r/ppp1qpbp/3p2p1/3P4/3p1BPP/8/PPP1QPB1/R3K1NR b KQkq - 4 11",
+        "O-O Qxe7 Bd7 O-O-O Re8 Qxe8+ Bxe8 h5 g5", "Qxe2+ Nxe2 Bxg4 f3 Bd7 O-O-O Na6 Nxd4 O-O-O", None, None, 905.0,
+        "loses the queen: the queen on e7 is unguarded"),
+    "a queen that goes for two rooks was lost for a rook and a knight": (
+        "2br3k/Rp6/1Q4p1/3Pp2p/2Pr3q/1P2bP1P/4N1BK/5R2 w - - 5 33",
+        "Nxd4 Bxh3 Qxd8+ Qxd8 Bxh3 exd4 f4 d3 Rxb7", "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", None, None, 400.0, ""),
+    "a missed queen was the loss of a knight": (
+        "r3r1k1/ppp2pbp/3p2p1/2nP1b2/1P1p1B1P/5P2/P1PK2B1/3RQ1NR b - - 2 17",
+        "a5 bxc5 Rxe1 Rxe1 Rc8 Bh3 dxc5 Bxf5 gxf5", "Rxe1 Rxe1 Na4 Ne2 Nb6 Bh3 Bxh3 Rxh3", None, None, 356.0,
+        "loses a knight: a pawn attacks the knight on c5"),
+    "a passed pawn was given where the king is mated": (
+        "4k3/8/8/1p6/2p5/1P6/P7/4K3 w - - 0 1", "bxc4 bxc4 Kd2", "Kd2 cxb3 axb3", -5, -9, None, ""),
+    "a passed pawn was given where everything is lost": (
+        "4k3/8/8/1p6/2p5/1P6/P7/4K3 w - - 0 1", "bxc4 bxc4 Kd2", "Kd2 cxb3 axb3", None, None, 600.0, ""),
+    "a rook was lost where both lines are mate": (
+        "5rk1/5ppp/8/8/8/8/r4PPP/4R1K1 b - - 0 1", "h6 f3 Ra1 Rxa1", "Rfa8 h3", -6, -9, None, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", MISNAMED)
+def test_a_sentence_names_what_the_refutation_does(fault: str) -> None:
+    start, played, better, mate_played, mate_better, cost_cp, sentence = MISNAMED[fault]
+    board = position(start)
+    lines = Lines(board, moves(board, played), moves(board, better), mate_played, mate_better, cost_cp)
+    assert reason(lines) == sentence

@@ -1,0 +1,52 @@
+"""Visits to the web board, in whose event loops tests run that are coroutines."""
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.uci.library.own_games import text_of
+from tests.uci.web.web_visit import Tab, Visit
+from uci.library.index import GameIndex
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    given = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    pyfuncitem.funcargs["visit"].loop.run(pyfuncitem.obj(**given))
+    return True
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Visit]:
+    """A fresh server; a test may give what else it is made of as the fixture's parameter."""
+
+    async def begun() -> Visit:
+        return Visit(tmp_path, **getattr(request, "param", {}))
+
+    with asyncio.Runner() as loop:
+        visit = loop.run(begun())
+        visit.loop = loop
+        try:
+            yield visit
+        finally:
+            loop.run(visit.close())
+
+
+@pytest.fixture
+def tab(visit: Visit) -> Tab:
+    """The visit's first tab."""
+    return visit.loop.run(visit.tab())
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[GameIndex]:
+    (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
+    made = GameIndex(tmp_path)
+    made.refresh()
+    yield made
+    made.close()

@@ -1,0 +1,259 @@
+"""`aino explain`: what is observed and shown, with the real engine on few nodes."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from engine.evaluation import make_evaluator
+from engine.evaluation.hybrid import HybridEvaluator
+from engine.evaluation.tower import NetworkEvaluator
+from engine.network.weights import load_network
+from engine.nn import dit
+from engine.options import EngineOptions
+from engine.pages.board import Arrow, board_svg, describe_board
+from engine.player import Engine
+from engine.search.limits import Limits
+from engine.search.result import Branch, SearchResult
+from selfplay.families.by_name import family_of
+from uci.explain.attention import view_attention
+from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
+from uci.explain.observe import Observation, Snapshot, observe_search, schedule
+from uci.explain.position_page import _charts, show_weights
+from uci.main import main
+
+OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
+FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
+# White threatens Qxf7 mate; Black is to move.
+SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
+ROOKS = "4k3/8/8/8/8/8/4r3/R3K3 w Q - 0 1"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine(OPTIONS) as engine:
+        yield engine
+
+
+# ---- observing ------------------------------------------------------------------------------------------------------
+
+
+def test_schedule_grows_to_the_wanted_nodes() -> None:
+    counts = schedule(500)
+    assert (counts[0], counts[-1]) == (1, 500)
+    assert all(first < second for first, second in itertools.pairwise(counts))
+    assert schedule(1) == [1]
+
+
+def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
+    seen: list[int] = []
+    observation = observe_search(engine, chess.Board(SCHOLAR), 200, seen.append)
+    assert seen[: len(schedule(200))] == schedule(200)
+    assert seen == sorted(seen)
+    assert seen[-1] <= 400
+    first, last = observation.snapshots[0], observation.snapshots[-1]
+    assert sum(child.prior for child in first.moves.values()) == pytest.approx(1, abs=1e-4)
+    move = observation.result.children[0].move
+    assert first.share(move) is None
+    assert first.expected(move) is None
+    assert last.share(move) == max(last.share(other) or 0 for other in last.moves)
+    assert 0 < (last.expected(move) or 0) < 1
+    assert last.nodes == 200
+    assert observation.decided_at <= 200
+
+
+def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
+    """It stopped by the clock, and its search in many steps found other values, at times another move."""
+    with Engine(EngineOptions(threads=1, hash_mib=16, analyse_mode=True)) as engine:
+        for fen in (SCHOLAR, "2rq1rk1/1b2bppp/p2ppn2/1p6/3NPP2/1BN1B3/PPP3PP/R2Q1RK1 w - - 0 14"):
+            observation = observe_search(engine, chess.Board(fen), 5000)
+            engine.new_game()
+            engine.set_position(chess.Board(fen))
+            analysis = engine.search(Limits(nodes=5000))
+            assert observation.result.best_move == analysis.best_move
+            assert observation.result.infos[0].pv == analysis.infos[0].pv
+            assert observation.result.infos[0].wdl == analysis.infos[0].wdl
+
+
+def test_leading_moves_include_the_policys_choice(engine: Engine) -> None:
+    observation = observe_search(engine, chess.Board(SCHOLAR), 200)
+    for count in (1, 2, 6):
+        moves = observation.leading_moves(count)
+        assert len(moves) == count
+        assert max(observation.result.children, key=lambda child: child.prior) in moves
+
+
+def test_found_mate_ends_the_observation(engine: Engine) -> None:
+    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
+    observation = observe_search(engine, board, 5000)
+    assert observation.snapshots[-1].nodes < 100
+    assert observation.verdict.text == "#1"
+
+
+def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
+    board = chess.Board(SCHOLAR)
+    observation = observe_search(engine, board, 300)
+
+    def check(position: chess.Board, branches: tuple[Branch, ...], visits: int) -> int:
+        assert sum(branch.visits for branch in branches) <= visits
+        assert [branch.visits for branch in branches] == sorted((b.visits for b in branches), reverse=True)
+        depth = 0
+        for branch in branches:
+            assert position.is_legal(branch.move)
+            assert branch.visits >= 0.02 * 299 - 1
+            after = position.copy()
+            after.push(branch.move)
+            depth = max(depth, 1 + check(after, branch.replies, branch.visits))
+        return depth
+
+    assert check(board, observation.tree, 300) >= 2
+    best = observation.tree[0]
+    assert best.q == pytest.approx(observation.snapshots[-1].moves[best.move].q)
+
+
+def test_tree_of_an_engine_that_never_searched_is_empty() -> None:
+    with Engine(OPTIONS) as engine:
+        assert engine.tree(1) == ()
+
+
+# ---- insight --------------------------------------------------------------------------------------------------------
+
+
+def test_threat_is_what_the_opponent_would_do(engine: Engine) -> None:
+    threat = find_threat(engine, chess.Board(SCHOLAR), 200)
+    assert threat.board.san(threat.line[0]) == "Qxf7#"
+    assert threat.verdict.text == "#-1"
+    assert threat.verdict.expected == 0.0
+    assert find_threat(engine, chess.Board(ROOKS), 10) is None, "the side in check cannot pass"
+
+
+def test_captures_that_gain_are_listed_best_first() -> None:
+    board = chess.Board("4k3/8/3p4/4r3/3P4/5N2/8/4K3 w - - 0 1")
+    assert [(board.san(move), gain) for move, gain in wins(board)] == [("dxe5", 500), ("Nxe5", 280)]
+    assert wins(chess.Board()) == []
+
+
+def test_parts_blend_into_the_hybrids_value() -> None:
+    board = chess.Board(SCHOLAR)
+    hybrid = HybridEvaluator(NetworkEvaluator(load_network()), 0.25)
+    network, material = value_parts(EngineOptions(hybrid_weight=0.25), hybrid, board)
+    assert (network.name, network.share, material.name, material.share) == ("network", 0.75, "material", 0.25)
+    blend = 0.75 * network.verdict.expected + 0.25 * material.verdict.expected
+    assert judge_at_sight(hybrid, board).expected == pytest.approx(blend, abs=0.002)
+    hybrid.close()
+    (alone,) = value_parts(OPTIONS, make_evaluator("material"), chess.Board())
+    assert (alone.name, alone.share) == ("material", 1.0)
+
+
+def test_piece_weights_are_whites_and_leave_out_what_cannot_be() -> None:
+    material = make_evaluator("material")
+    weights = piece_weights(material, chess.Board("4k3/8/3q4/8/8/8/8/R3K2R b KQ - 0 1"))
+    assert weights[chess.A1] > 0.05
+    assert weights[chess.D6] < -0.05
+    blocked = piece_weights(material, chess.Board("4k3/4r3/8/8/8/4P3/8/4K3 b - - 0 1"))
+    assert set(blocked) == {chess.E7}, "without the pawn White would be in check with Black to move"
+
+
+# ---- what the network saw -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nodes", [2, 34, 400, 4000, 90_000, 1_000_000])
+def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
+    board = chess.Board()
+    search = Observation(
+        board, [Snapshot(nodes, {}, chess.Move.null())], SearchResult(None, None, [], [], nodes, 0), ()
+    )
+    *ticks, last = _charts(search, [])[0]["ticks"]  # type: ignore[misc]
+    assert last == (f"{nodes:,} nodes", 1.0)
+    places = [place for _, place in ticks]
+    assert places[0] == 0.0
+    assert all(place <= 0.7 for place in places)
+
+
+def test_the_heaviest_pieces_are_told_from_the_movers_side() -> None:
+    board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
+    picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
+    assert words == ["black queen d6 +30%", "white rook a1 -20%"]
+    assert picture.count('class="hot"') == picture.count('class="cold"') == 1
+
+
+# ---- boards ---------------------------------------------------------------------------------------------------------
+
+
+def test_board_is_drawn_and_described() -> None:
+    board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
+    text = board_svg(board, arrows=[Arrow(chess.E2, chess.E4, "better")], marked=[chess.E2], label='a "<quoted>" label')
+    assert text.count("<use ") == 4
+    assert 'class="arrow better"' in text
+    assert 'class="marked" x="180" y="270"' in text
+    assert "&lt;quoted&gt;" in text
+    assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
+
+
+def test_board_is_turned_for_black() -> None:
+    board = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
+    assert '<use href="#white-king" x="0" y="315"/>' in board_svg(board)
+    assert '<use href="#white-king" x="315" y="0"/>' in board_svg(board, perspective=chess.BLACK)
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_page_of_a_position_loads_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "page.html"
+    assert main(["explain", SCHOLAR, "--nodes", "150", "--out", str(path), "--threads", "1", "--hash-mib", "16"]) == 0
+    text = path.read_text(encoding="utf-8")
+    for heading in (
+        "policy suggested",
+        "made up its mind",
+        "of the tree",
+        "Threats",
+        "parts of the value",
+        "network saw",
+    ):
+        assert heading in text
+    assert "Qxf7#" in text
+    assert "the evaluator <i>sparse</i>" in text
+    assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == []
+    assert f"wrote {path}" in capsys.readouterr().out
+
+
+def test_page_without_a_network_leaves_it_out(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    assert main(["explain", ROOKS, "--nodes", "20", "--out", str(path), *FAST]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "is in check and cannot pass" in text
+    assert "network saw" not in text
+
+
+@pytest.mark.parametrize("side", ["w", "b"])
+def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path: Path, side: str) -> None:
+    net, path = tmp_path / "net.dit", tmp_path / "page.html"
+    dit.save(net, family_of("transformer-16x2x2").build(np.random.default_rng(1)))
+    fen = f"r3k3/8/8/8/8/8/8/4K2R {side} Kq - 0 1"
+    words = ["--weights-file", str(net), "--evaluator", "hybrid", "--threads", "1", "--hash-mib", "16"]
+    assert main(["explain", fen, "--nodes", "4", "--square", "h1", "--out", str(path), *words]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "Where the heads look from h1" in text
+    assert text.count('<svg class="attention"') == 3 * 2
+    assert text.count('<rect class="ground"') == 3 * 2 * 2
+    view = view_attention(EngineOptions(weights_file=str(net)), chess.Board(fen), chess.H1)
+    assert view is not None
+    assert [title for title, _ in view.kinds] == [
+        "Attention",
+        "By content alone (queries and keys)",
+        "By smolgen alone",
+    ]
+    corner = {"w": 'x="7.1" y="7.1"', "b": 'x="0.1" y="0.1"'}[side]  # h1 as the mover sees it
+    assert all(corner in row for _, rows in view.kinds for row in rows)
+    twin = chess.Board(fen).mirror()
+    mirrored = view_attention(EngineOptions(weights_file=str(net)), twin, chess.H8)
+    assert mirrored is not None
+    other = {"w": 'x="0.1" y="7.1"', "b": 'x="7.1" y="0.1"'}[side]
+    assert other in mirrored.kinds[0][1][0]
+    sights = [re.findall(r"most at (\w\d)", row) for row in (view.kinds[0][1][0], mirrored.kinds[0][1][0])]
+    assert [chess.square_name(chess.square_mirror(chess.parse_square(name))) for name in sights[0]] == sights[1]

@@ -1,0 +1,214 @@
+"""Work on one's own games beside the board: imports and reviews go on where a program was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+
+import chess
+import pytest
+
+from engine.native.locks import FileLock
+from engine.search.limits import Limits
+from tests.new_process import wait_until
+from tests.uci.library.own_games import shelf_in, small_engine, whites
+from uci.annotate.review import review_game
+from uci.game.game_file import REVIEWS
+from uci.game.timed_game import Setup
+from uci.language import speak
+from uci.library.game_files import game_key
+from uci.library.index import GameIndex, Wanted
+from uci.library.kept_reviews import KeptReview
+from uci.library.review_queue import WISH, BackgroundReviews
+from uci.library.worker import GamesWorker
+from uci.terminal.reading import read_text_games
+from uci.web.shelf import Shelf
+
+IMPORTING = """
+import os, signal, sys, time
+from pathlib import Path
+from queue import SimpleQueue
+import uci.web.shelf as shelf
+from tests.uci.library.own_games import shelf_in
+shelf.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
+folder = Path(sys.argv[1])
+made = shelf_in(folder)
+upload = made.upload_path("lichess me.pgn")
+upload.write_bytes((folder / "mine.pgn").read_bytes().replace(b"Anna", b"Hugo"))
+made.take_in(upload)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_an_import_that_was_killed_goes_on_at_the_next_start(index: GameIndex, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    told: list[dict[str, object]] = []
+    shelf = shelf_in(tmp_path, told.append)
+    shelf.arrive()
+    wait_until(lambda: any(message["do"] == "games_read" for message in told))
+    shelf.close()
+    assert sorted(whites(index)) == ["Anna", "Cleo", "Dora", "Hugo"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name) == [
+        "lichess_me.pgn",
+        "mine.pgn",
+    ]
+
+
+def test_a_page_that_came_back_took_the_imports_at_work_in_again(index: GameIndex, tmp_path: Path) -> None:
+    """It removed the files that were on their way, too. And both files of one name were written to one place."""
+    told: list[dict[str, object]] = []
+    shelf = shelf_in(tmp_path, told.append)
+    shelf.arrive()
+    uploads = [shelf.upload_path("me.pgn") for _ in range(2)]
+    for upload, white in zip(uploads, (b"Hugo", b"Ines"), strict=True):
+        upload.write_bytes((tmp_path / "mine.pgn").read_bytes().replace(b"Anna", white))
+    goes_on = threading.Event()
+    shelf._worker.do(lambda index: goes_on.wait(60.0))
+    shelf.take_in(uploads[0])
+    shelf.arrive()
+    shelf.take_in(uploads[1])
+    goes_on.set()
+    wait_until(lambda: sum(one["do"] == "games_read" for one in told) == 2 and not [*tmp_path.glob(".import*")])
+    shelf.close()
+    assert {"Hugo", "Ines"} <= set(whites(index))
+    assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
+
+
+def arrived(shelf: Shelf) -> None:
+    shelf.arrive()
+    wait_until(lambda: shelf._has_resumed)
+
+
+def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path: Path) -> None:
+    """It removed them as what a killed program had left."""
+    shelves = [shelf_in(tmp_path) for _ in range(3)]
+    arrived(shelves[0])
+    upload = shelves[0].upload_path("me.pgn")
+    upload.touch()
+    arrived(shelves[1])
+    assert upload.exists()
+    shelves[0].close()
+    shelves[0]._worker._thread.shutdown()
+    arrived(shelves[2])
+    wait_until(lambda: not upload.exists())
+    for shelf in shelves[1:]:
+        shelf.close()
+
+
+def reviews_in(folder: Path, tell: Callable[[], None] = lambda: None) -> BackgroundReviews:
+    return BackgroundReviews(GamesWorker(folder, print), small_engine, Limits(nodes=50), tell)
+
+
+def wait_until_reviewed(reviews: BackgroundReviews) -> None:
+    wait_until(lambda: not reviews.state["left"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no links")
+def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(tmp_path: Path) -> None:
+    (tmp_path / REVIEWS).mkdir()
+    (tmp_path / REVIEWS / f"{'1' * 24}{WISH}").symlink_to("nowhere")
+    (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
+    assert len(reviews_in(tmp_path)._wishes()) == 1
+
+
+REVIEWING = """
+import sys, time
+from pathlib import Path
+from queue import SimpleQueue
+from tests.uci.library.test_background import reviews_in
+def tell():
+    print("told", flush=True)
+    time.sleep(600)  # in the middle of the first review
+reviews = reviews_in(Path(sys.argv[1]), tell)
+reviews.begin()
+time.sleep(600)
+"""
+
+
+def test_a_kept_review_is_the_review(tmp_path: Path) -> None:
+    """A page was kept in the language in which it was made."""
+    text = '[White "A"]\n[FEN "4k3/8/8/8/8/8/4P3/4K2R b K - 0 1"]\n\n1... Kd7 {!} 2. e4 (2. O-O) Ke6 3. -- *'
+    game = next(read_text_games(text, "it")).game
+    with small_engine() as engine:
+        found = KeptReview(review_game(engine, game, Limits(nodes=50)), "material", Limits(nodes=50), chess.WHITE)
+    (tmp_path / REVIEWS).mkdir()
+    wish = tmp_path / REVIEWS / f"{game_key(game)}{WISH}"
+    wish.touch()
+    found.write(wish)
+    again = KeptReview.read(tmp_path, game_key(game))
+    assert again.review.moves == found.review.moves
+    assert again.page("") == found.page("")
+    speak("fr")
+    assert '<p class="muted">1 partie, analyse d' in again.page("")
+    speak("en")
+
+
+def test_two_programs_review_a_game_once(index: GameIndex, tmp_path: Path) -> None:
+    key = index.find(Wanted())[0][0]["key"]
+    told = threading.Event()
+    reviews = reviews_in(tmp_path, told.set)
+    other = FileLock(tmp_path / REVIEWS / ".reviewing")
+    assert other.try_acquire()
+    reviews.add([key])
+    assert told.wait(200)
+    assert reviews.state == {"running": "", "share": 0.0, "left": 1, "problem": ""}
+    other.release()
+    wait_until_reviewed(reviews)
+    assert (tmp_path / REVIEWS / f"{key}.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_reviews_go_on_after_the_program_was_killed_in_one(index: GameIndex, tmp_path: Path) -> None:
+    keys = [game["key"] for game in index.find(Wanted())[0]]
+    (tmp_path / REVIEWS / f"{keys[0]}{WISH}").touch()
+    (tmp_path / REVIEWS / f"{keys[1]}{WISH}").touch()
+    process = subprocess.Popen([sys.executable, "-c", REVIEWING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "told\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert list((tmp_path / REVIEWS).glob(f"*{WISH}")), "killed in the middle"
+    reviews = reviews_in(tmp_path)
+    reviews.begin()
+    wait_until_reviewed(reviews)
+    index.refresh()
+    reviewed = [game["key"] for game in index.find(Wanted())[0] if game["accuracy_white"] is not None]
+    assert sorted(reviewed) == sorted(keys[:2])
+    index.add_name("anna")
+    assert index.unreviewed() == [keys[2]]
+    (point,) = index.progress()
+    assert 0 <= point["accuracy"] <= 100
+    assert len(point["mistakes"]) == 3
+
+
+def test_a_game_that_cannot_be_reviewed_stops_no_other(index: GameIndex, tmp_path: Path) -> None:
+    key = index.find(Wanted())[0][0]["key"]
+    (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
+    os.utime(tmp_path / REVIEWS / f"{'0' * 24}{WISH}", (1, 1))
+    reviews = reviews_in(tmp_path)
+    reviews.add([key])
+    wait_until_reviewed(reviews)
+    assert "not in the list" in reviews.problem
+    assert (tmp_path / REVIEWS / f"{key}.json").exists()
+
+
+@pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])
+def test_the_board_stood_still_while_a_game_was_read(
+    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[..., None]
+) -> None:
+    """In a large file that takes seconds, in which clocks and moves waited."""
+    goes_on, laid, read = threading.Event(), SimpleQueue[Setup](), GameIndex.game
+    monkeypatch.setattr(GameIndex, "game", lambda index, key: goes_on.wait(60.0) and read(index, key))
+    shelf = Shelf(tmp_path, small_engine, lambda message: None, laid.put, lambda: False, Limits(nodes=1))
+    shelf.ask(act, key=index.find(Wanted())[0][0]["key"])
+    assert laid.empty()
+    goes_on.set()
+    assert laid.get(timeout=60.0).human == (None if act is Shelf.open else chess.WHITE)
+    shelf.close()

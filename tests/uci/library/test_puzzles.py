@@ -1,0 +1,265 @@
+"""Puzzles: drawn from reviews, read from Lichess's file, come back after days, and are rated."""
+
+import gzip
+import json
+import math
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import chess
+import pytest
+
+from engine.errors import DataError
+from tests.boards import board_after
+from tests.browser.test_games import PUZZLE
+from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review
+from tests.unit.files.test_text import ZSTD
+from uci.annotate.judge import BLUNDER
+from uci.game.game_file import REVIEWS, games_folder
+from uci.library.glicko import Rating
+from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set
+from uci.library.solving import Attempt
+from uci.library.training import BOXES_DAYS, Trainer
+from uci.main import main
+
+DAY_S = 86_400.0
+MATE = Puzzle("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", ("g6g7",))
+TWO_MOVES = Puzzle("6k1/5p1p/6p1/8/8/8/r7/R5K1 w - - 0 1", ("a1a2", "h7h6", "a2a8"))
+
+
+class Clock:
+    now = 1.7e9
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def trainer(tmp_path: Path, clock: Clock) -> Iterator[Trainer]:
+    made = Trainer(tmp_path, clock)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("others", "drawn"), [({}, True), ({"g1f3": 0.49}, False), ({"g1f3": 0.25}, False)])
+def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others: dict[str, float], drawn: bool) -> None:
+    game = read("1. h4 *")
+    values = {"d2d4": 0.5, "h2h4": -0.6, **others}
+    script = {game.board().epd(): values}
+    script |= {epd(game, move): {next(iter(board_after(move).legal_moves)).uci(): -q} for move, q in values.items()}
+    found = review(game, ScriptedEngine(script))
+    assert found.moves[0].judgement == BLUNDER
+    expected = [{"fen": chess.STARTING_FEN, "moves": ["d2d4"]}] if drawn else []
+    assert puzzles_of(found, chess.WHITE) == expected
+    assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
+
+
+def test_puzzles_of_kept_reviews_are_taken_up_once(trainer: Trainer, tmp_path: Path) -> None:
+    (tmp_path / REVIEWS).mkdir()
+    kept = {"puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
+    (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
+    (tmp_path / REVIEWS / f"{'b' * 24}.json").write_text("broken", encoding="utf-8")
+    assert [trainer.add_own(), trainer.add_own()] == [1, 0]
+    assert trainer.next() == MATE
+
+
+def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(trainer: Trainer, clock: Clock) -> None:
+    trainer.add([MATE])
+    for ahead in (400.0, 5.0, 0.0):
+        clock.now += ahead * DAY_S
+        trainer.answer(MATE, True)
+        clock.now -= ahead * DAY_S
+        assert (trainer.next() is not None) == (trainer.standing.due == 1) == (ahead > 0)
+
+
+@pytest.mark.parametrize("rating", ["nan", "inf", "1e9,100", "-3", "1500,nan"])
+def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path: Path, rating: str) -> None:
+    """It made one's own rating no number, for good."""
+    (tmp_path / "p.csv").write_text(PUZZLE.replace("1400,80" if "," in rating else "1400", rating), encoding="utf-8")
+    with pytest.raises(DataError, match=r"p\.csv:1: a rating of"):
+        list(read_lichess(tmp_path / "p.csv"))
+
+
+def test_a_full_disk_ended_the_puzzles_with_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(trainer: Trainer) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Trainer, "add_own", full)
+    assert main(["puzzles"]) == 1
+    assert "database or disk is full" in capsys.readouterr().err
+
+
+def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer: Trainer, clock: Clock) -> None:
+    trainer.add([MATE])
+    for days in (*BOXES_DAYS, BOXES_DAYS[-1]):
+        assert trainer.next() == replace(MATE, rating=trainer.next().rating, deviation=trainer.next().deviation)
+        trainer.answer(MATE, True)
+        clock.now += (days - 0.1) * DAY_S
+        assert trainer.next() is None
+        clock.now += 0.2 * DAY_S
+    assert trainer.standing.streak == trainer.standing.longest == len(BOXES_DAYS) + 1
+    trainer.answer(MATE, False)
+    assert trainer.standing.streak == 0
+    clock.now += 1.1 * DAY_S
+    assert trainer.next() is not None
+
+
+def test_due_puzzles_come_before_ones_own_and_those_before_others_near_the_rating(
+    trainer: Trainer, clock: Clock
+) -> None:
+    near, far = Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 1450.0, 80.0), TWO_MOVES
+    trainer.add([replace(far, source="lichess", rating=2500.0), near])
+    assert trainer.next().fen == near.fen
+    trainer.add([MATE])
+    assert trainer.next() == MATE
+    trainer.answer(near, False)
+    clock.now += 2 * DAY_S
+    assert trainer.next().fen == near.fen
+
+
+def test_the_second_try_does_not_count_and_any_mate_solves(trainer: Trainer) -> None:
+    trainer.add([MATE, TWO_MOVES])
+    attempt = Attempt(trainer, MATE)
+    attempt.play(chess.Move.from_uci("f6f7"))
+    assert "Try again" in attempt.says
+    attempt.play(chess.Move.from_uci("g6g7"))
+    assert (attempt.is_over, attempt.says, trainer.standing.streak) == (True, "Solved, at a later try.", 0)
+    attempt = Attempt(trainer, MATE)
+    attempt.play(chess.Move.from_uci("g6g7"))
+    assert trainer.standing.streak == 1
+    attempt = Attempt(trainer, replace(TWO_MOVES, moves=("a1a2", "h7h6", "a2a7")))
+    attempt.play(chess.Move.from_uci("a1a2"))
+    assert attempt.says == "Right. The answer is h6. Go on."
+    attempt.play(chess.Move.from_uci("a2a8"))
+    assert not attempt.is_over, "Kg7 answers the check"
+    attempt.give_up()
+    assert attempt.says == "The answer: 2. Ra7."
+
+
+def test_ratings_move_as_the_papers_formulas_say() -> None:
+    """Against the formulas of Glickman 2012, steps 3 to 8, with the new volatility found by bisection."""
+    mine, other = Rating(1500.0, 200.0, 0.06), Rating(1400.0, 30.0, 0.06)
+    after = mine.after(1.0, other)
+    g = 1 / math.sqrt(1 + 3 * (30 / 173.7178) ** 2 / math.pi**2)
+    expected = 1 / (1 + math.exp(-g * (100 / 173.7178)))
+    v, phi = 1 / (g * g * expected * (1 - expected)), 200 / 173.7178
+    delta = v * g * (1 - expected)
+
+    def slope(x: float) -> float:
+        grown = phi**2 + v + math.exp(x)
+        return math.exp(x) * (delta**2 - grown) / (2 * grown**2) - (x - math.log(0.06**2)) / 0.25
+
+    low, high = -20.0, 0.0
+    for _ in range(200):
+        low, high = ((low + high) / 2, high) if slope((low + high) / 2) > 0 else (low, (low + high) / 2)
+    assert after.volatility == pytest.approx(math.exp(low / 2), abs=1e-7)
+    phi = 1 / math.sqrt(1 / (phi**2 + after.volatility**2) + 1 / v)
+    assert after.deviation == pytest.approx(173.7178 * phi)
+    assert after.points == pytest.approx(1500 + 173.7178 * phi**2 * g * (1 - expected))
+    assert after.points == pytest.approx(1563.6, abs=1.0)  # of the paper's example after its first game
+    assert mine.after(0.0, other).points < 1500 < after.points
+
+
+FEN, MOVES = PUZZLE.split(",")[1:3]
+HEADER = "PuzzleId,FEN,Moves,Rating,RatingDeviation,Popularity,NbPlays,Themes,GameUrl,OpeningTags\n"
+FROM_THE_WORLD = {
+    "as Lichess has it": HEADER + PUZZLE,
+    "without names": PUZZLE,
+    "by Excel in German": f"\ufeff{HEADER}{PUZZLE}".replace(",", ";").replace("1400", "1400,0"),
+    "with what tells Excel the separator": "sep=;\n" + (HEADER + PUZZLE).replace(",", ";"),
+    "as Unicode text by Excel": (HEADER + PUZZLE).replace(",", "\t").encode("utf-16"),
+    "of lines of DOS": (HEADER + PUZZLE).replace("\n", "\r\n"),
+    "quoted": "".join('"' + line.replace(",", '","') + '"\n' for line in (HEADER + PUZZLE).splitlines()),
+    "with empty lines": f"\n,,,,\n{HEADER}\n\n{PUZZLE}\n;\n".replace(";", ""),
+    "of other names in another order": f"rating_deviation|Rating|Moves|fen\n80|1400.0|{MOVES}|{FEN}\n",
+    "with short positions": HEADER + PUZZLE.replace(" - - 0 1", " - -"),
+    "with moves in words": HEADER + PUZZLE.replace(MOVES, "h6 Ra8#"),
+    "put together": (HEADER + PUZZLE) * 2,
+}
+
+
+@pytest.mark.parametrize("name", FROM_THE_WORLD)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, ZSTD.compress])
+def test_puzzles_are_read_from_what_the_world_sends(
+    tmp_path: Path, trainer: Trainer, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Of most of these, only a wrong column was told."""
+    text = FROM_THE_WORLD[name]
+    (tmp_path / "p.csv").write_bytes(pack(text if isinstance(text, bytes) else text.encode()))
+    assert trainer.add_file(tmp_path / "p.csv", "p.csv") == "1 new puzzle."
+    found = trainer.next()
+    assert (found.moves, found.rating, found.deviation) == (("a1a8",), 1400.0, 80.0)
+    assert chess.Board(found.fen) == chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
+
+
+def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("FEN,Moves\n8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8Q\n", encoding="utf-8")
+    (found,) = read_lichess(tmp_path / "p.csv")
+    assert (found.moves, found.rating, found.deviation) == (("a7a8q",), 1500.0, 350.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [(PUZZLE.replace("a1a8", "a1b8"), "'a1b8' is no legal move"), (PUZZLE.replace("8/R5K1", ""), "placement"),
+     (PUZZLE.replace(" a1a8", ""), "an odd number"), (PUZZLE.replace("a1a8", "a1a8 g8g7"), "an odd number"),
+     (PUZZLE.replace("1400", "high"), "a rating of 'high'"), ('x,"' + "8" * 200_000 + "\n", "placement"),
+     ("\n\0\n", "placement")],
+    ids=["move", "position", "no solution", "no last move", "rating", "quote", "nothing"],
+)  # fmt: skip
+def test_one_bad_row_refused_a_whole_file(tmp_path: Path, trainer: Trainer, row: str, fault: str) -> None:
+    path = tmp_path / "puzzles.csv"
+    path.write_text(HEADER + row + PUZZLE + row, encoding="utf-8")
+    says = trainer.add_file(path, "mine.csv")
+    assert says.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
+    assert fault in says
+    path.write_text(row, encoding="utf-8")
+    with pytest.raises(DataError, match=rf"mine\.csv: no puzzle in Lichess's format \(mine.*{fault}"):
+        trainer.add_file(path, "mine.csv")
+
+
+def test_ainos_own_set_is_taken_up_once(trainer: Trainer) -> None:
+    puzzles = list(read_set())
+    assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
+    trainer.add_own()
+    assert trainer.standing.total == len(puzzles)
+    trainer.answer(trainer.next(), False)
+    trainer.add_own()
+    assert trainer.standing.total == len(puzzles)
+
+
+def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer: Trainer) -> None:
+    board = chess.Board("8/8/8/8/8/8/8/KQk5 w - - 0 1")
+    rows = (Puzzle(board.fen(), (f"b1b{number}",), "lichess", 800.0 + number / 10, 80.0) for number in range(20_000))
+    assert trainer.add(rows) == 20_000
+    assert abs(trainer.next().rating - 1500) <= 150
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders as on Unix")
+def test_puzzles_are_solved_in_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    trainer = Trainer(games_folder())
+    with trainer._base:  # as if Aino's set had been taken up, and were empty
+        trainer._base.execute("INSERT INTO drawn VALUES (?)", [SET])
+    trainer.close()
+    (tmp_path / "p.csv").write_text(PUZZLE, encoding="utf-8")
+    assert main(["puzzles", "--import", str(tmp_path / "p.csv")]) == 0
+    assert "1 new puzzle." in capsys.readouterr().out
+    command = [sys.executable, "-m", "uci", "puzzles", "--ascii"]
+    done = subprocess.run(command, input="Zz9\nRa8\n", capture_output=True, text=True, check=True)
+    assert "White to move" in done.stdout
+    assert "Solved!" in done.stdout
+    assert main(["puzzles", "--list"]) == 0
+    assert "In a row: 1" in capsys.readouterr().out

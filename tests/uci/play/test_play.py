@@ -1,0 +1,254 @@
+"""The terminal game: its loop and commands, how it is left, and `aino play`."""
+
+import _thread
+import io
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+import pytest
+from rich.console import Console
+
+from engine.board.fen import parse_fen
+from engine.options import EngineOptions
+from tests.boards import board_after, games_in, random_game
+from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimist, Ponderer, Sicilian, new_game, play
+from uci.game.ends import GameEnd
+from uci.game.game_file import saved_games
+from uci.game.move_input import read_human_move
+from uci.main import main
+from uci.play import loop
+from uci.play.typed_commands import TYPED_COMMANDS
+from uci.terminal.reading import read_game
+
+# ---- the loop -------------------------------------------------------------------------------------------------------
+
+
+def test_engine_answers_each_move_until_the_input_ends() -> None:
+    game, end, output = play("e4", "d4")
+    assert [move.uci() for move in game.board.move_stack[::2]] == ["e2e4", "d2d4"]
+    assert len(game.board.move_stack) == 4
+    assert end == GameEnd("*", "unterminated")
+    assert "Aino plays" in output
+    assert "(White -0.10)" in output
+
+
+def test_engine_begins_when_the_human_is_black() -> None:
+    game, _, output = play("undo", "a5", human=chess.BLACK)
+    assert len(game.board.move_stack) == 3
+    assert game.board.move_stack[1] == chess.Move.from_uci("a7a5")
+    assert "you have no move to take back" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "how", "end", "plies"),
+    [
+        (["Qh4"], {"fen": FOOLS_MATE_NEXT, "human": chess.BLACK}, GameEnd("0-1", "checkmate"), 1),
+        (["Nf3", "Ng1"] * 3, {"engine_class": KnightShuffler}, GameEnd("1/2-1/2", "threefold repetition"), 8),
+        ([], {"human": None, "fen": "k7/8/8/p7/P7/8/8/K7 w - - 96 80"}, GameEnd("1/2-1/2", "fifty moves"), 4),
+        (["resign", "y"], {"human": chess.WHITE}, GameEnd("0-1", "you resigned"), 0),
+        (["resign", "y"], {"human": chess.BLACK}, GameEnd("1-0", "you resigned"), 1),
+    ],
+)
+def test_games_end_by_the_rules_and_by_resigning(words, how, end, plies):
+    game, found, output = play(*words, **how)
+    assert found == end
+    assert len(game.board.move_stack) == plies
+    assert ("(q)" in output) == (words == ["Qh4"]), "the mating move is marked on the board"
+    assert ("help" in output) == (how.get("human", True) is not None), "who watches types nothing"
+
+
+def test_resigning_is_asked_about() -> None:
+    game, end, output = play("resign", "no", "e4")
+    assert end.result == "*"
+    assert len(game.board.move_stack) == 2
+    assert "Resign this game? [y/N]" in output
+    assert "the game goes on" in output
+
+
+def test_takeback_returns_to_the_own_move_before() -> None:
+    game, _, output = play("e4", "takeback", "takeback", "d4")
+    assert game.board.move_stack[0] == chess.Move.from_uci("d2d4")
+    assert len(game.board.move_stack) == 2
+    assert "you have no move to take back" in output
+
+
+def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
+    words = "hint eval bar moves fen flip board clock opening history pgn help".split()
+    game, _, output = play(*words, "", "nonsense")
+    assert game.board == chess.Board()
+    assert "Aino would play" in output
+    assert "White: 40% win, 30% draw, 30% loss" in output
+    assert "the evaluation bar is on" in output
+    assert "White [#############-----------] Black  +0.10" in output
+    assert " e4 " in output
+    assert chess.STARTING_FEN in output
+    assert "This game has no clock" in output
+    assert '[Event "Terminal game"]' in output
+    assert all(command.help in output for command in TYPED_COMMANDS.values())
+    assert "cannot read 'nonsense'" in output
+
+
+def test_moves_and_captures_are_listed() -> None:
+    board = board_after("e4 d5 exd5 Qxd5")
+    output = play("history", "board", board=board)[2]
+    assert "1. e4 d5 2. exd5 Qxd5" in output
+    assert "White took p, Black took P; material is even" in output
+
+
+def test_check_is_shown_at_the_board_and_the_prompt() -> None:
+    output = play(fen="4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")[2]
+    assert "[K]" in output
+    assert "1. check! your move: " in output
+
+
+def test_scores_can_be_hidden() -> None:
+    output = play("scores", "bar", "e4", "hint", "scores")[2]
+    assert "(White" not in output
+    assert "] Black" not in output
+    assert "scores are on" in output
+
+
+def test_position_is_set_up_from_a_fen() -> None:
+    game, _, output = play(f"fen {FOOLS_MATE_NEXT}", "fen nonsense", human=chess.BLACK)
+    assert game.board.fen() == FOOLS_MATE_NEXT
+    assert "nonsense" in output
+
+
+def test_misspelt_command_is_guessed() -> None:
+    assert "Did you mean 'takeback'?" in play("takebak")[2]
+    assert "Did you mean" not in play("xx")[2]
+    assert "file not found" in play("load x \u00b2")[2], "a file's name may end in any digit"
+
+
+def long_game() -> chess.Board:
+    """Some 30 plies without an end."""
+    return random_game(np.random.default_rng(3), 30)
+
+
+def test_draw_is_declined_early_and_by_an_engine_that_is_better_and_agreed_else() -> None:
+    assert "Draw declined: ask again after move 15." in play("draw")[2]
+    _, end, output = play("draw", board=long_game(), engine_class=Optimist)
+    assert "Draw declined: Aino prefers its position." in output
+    assert end.result == "*"
+    assert play("draw", board=long_game())[1] == GameEnd("1/2-1/2", "draw agreed")
+
+
+def test_level_is_shown_and_changed_and_a_bad_one_told() -> None:
+    game, _, output = play("level", "hard", "level elo 900", "level harder", "e4")
+    assert "level: nodes 1. To change it" in output
+    assert "level: elo 2000" in output
+    assert "level: elo 900" in output
+    assert "'harder': expected easy, medium, hard, elo 1500" in output
+    options = game.engine.options
+    assert (options.limit_strength, options.elo) == (True, 900)
+
+
+def test_opening_is_named_when_it_changes() -> None:
+    output = play("e4", "opening", engine_class=Sicilian)[2]
+    assert output.count("Sicilian Defence") == 2
+
+
+def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "a game.pgn"
+    play("e4", f"save {path}", f"save {tmp_path}/no/folder", "save ~nobody-of-that-name/game.pgn")
+    game, _, output = play(
+        f"load {path}", "load", "save", "load nothing.pgn", "load ~nobody-of-that-name/a.pgn", "takeback"
+    )
+    assert game.board == chess.Board()
+    assert "load last. Aino saves games in" in output
+    assert "Name a file, as in: save game.pgn" in output
+    assert "nothing.pgn: file not found" in output
+    assert "~nobody-of-that-name/a.pgn: file not found" in output
+    assert play(f"load {path} 1")[0].board.move_stack[0] == chess.Move.from_uci("e2e4")
+    assert "found 1" in play(f"load {path} 2")[2]
+
+
+@pytest.mark.parametrize("command", [f"fen {FOOLS_MATE_NEXT}", "load other.pgn"])
+def test_a_game_that_another_one_replaces_is_saved(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.pgn").write_text("1. d4 *\n")
+    play("load nothing.pgn", command)
+    assert saved_games() == [], "a position that was only looked at is no game"
+    play("e4", "fen nonsense", "load nothing.pgn", command)
+    (path,) = saved_games()
+    assert [game.next().san() for game in games_in(path)] == ["e4"]
+
+
+def test_the_last_game_is_the_last_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    play("e4", f"fen {chess.STARTING_FEN}", "d4", "load nothing.pgn", f"fen {chess.STARTING_FEN}")
+    (path,) = saved_games()
+    assert len(games_in(path)) == 2
+    for words, first in (("last", "d2d4"), ("last 1", "e2e4"), (str(path), "e2e4")):
+        assert play(f"load {words}")[0].board.move_stack[0] == chess.Move.from_uci(first)
+
+
+# ---- leaving --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None:
+    engine = Ponderer(EngineOptions())
+    console = Console(file=io.StringIO())
+
+    def ask(prompt: str, countdown: object = None) -> str:
+        return "e4"
+
+    game = new_game(console, engine, ask)
+    interrupt = threading.Timer(0.2, _thread.interrupt_main)
+    interrupt.start()
+    end = loop.play(game)
+    interrupt.join()
+    assert end.result == "*"
+    assert [move.uci() for move in game.board.move_stack] == ["e2e4"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.usefixtures("listens_to_interrupts")
+def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "game.pgn"
+    flags = ("--evaluator", "material", "--nodes", "20", "--pgn", str(path))
+    with subprocess.Popen(
+        [*COMMAND, "play", *flags], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdin.write(b"e4\n")
+        process.stdin.flush()
+        seen = b""
+        while b"Aino plays" not in process.stdout.readline():
+            assert process.poll() is None
+        while b"your move: " not in seen:
+            assert process.poll() is None
+            seen += process.stdout.read(1)
+        process.send_signal(getattr(signal, name))
+        output, errors = process.communicate(timeout=START_S)
+    assert (process.returncode, errors) == (0, b"")
+    assert f"saved to {path}".encode() in output
+    assert "1. e4 " in path.read_text(encoding="utf-8")
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [("--chess960",), ()])
+def test_chess960_game_castles_and_reads_back(option, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "game.pgn"
+    castling = parse_fen("4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
+    assert castling.is_castling(read_human_move(castling, "O-O"))
+    assert castling.is_castling(read_human_move(castling, "g1h1"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("O-O\nquit\n"))
+    flags = ("--evaluator", "material", "--nodes", "5", "--hash-mib", "16", "--pgn", str(path))
+    assert main(["play", *option, "--fen", castling.fen(), *flags]) == 0
+    assert ("takes this for Chess960" in capsys.readouterr().out) == (not option)
+    game = read_game(path)
+    assert game.headers["Variant"] == "Chess960"
+    first = game.next()
+    assert first.san() == "O-O"

@@ -1,0 +1,221 @@
+"""Clocks and levels of the terminal game."""
+
+import io
+
+import chess
+import chess.pgn
+import pytest
+
+from engine.cli.console import make_console
+from engine.errors import ConfigError
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from tests.protocol.fake_engine import FakeEngine
+from tests.uci.play.terminal_game import Time, play
+from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
+from uci.game.ends import UNFINISHED, GameEnd
+from uci.game.level import DEFAULT_LEVEL, Level, parse_level
+from uci.game.timed_game import Setup, TimedGame, saved_game
+from uci.play.asking import _next_tick
+from uci.play.game import TerminalGame, TerminalSettings
+from uci.terminal.board_view import choose_style
+
+# ---- clocks ---------------------------------------------------------------------------------------------------------
+
+
+def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
+    now = Time()
+    clock = GameClock(GameTime(60, 2), now)
+    clock.start(chess.WHITE)
+    now.seconds = 10
+    clock.start(chess.WHITE)
+    assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (50, 60)
+    assert clock.limits().white_time_ms == 50_000
+    assert clock.limits().black_increment_ms == 2_000
+    clock.stop()
+    now.seconds = 99
+    assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (52, 60)
+
+
+def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
+    now = Time()
+
+    def pause() -> None:
+        now.seconds += 40
+
+    clock = GameClock(GameTime(60, 0), now)
+    game, end, output = play("e4", "d4", "Nf3", clock=clock, pause=pause)
+    assert end == GameEnd("0-1", "White lost on time")
+    assert "[you 1:00, Aino 1:00] 1. your move" in output
+    assert game.clock_times == {1: 60, 2: 60, 3: 20, 4: 60}, "the first move is free"
+    board = chess.Board("k7/8/8/8/8/8/4R3/4K3 w - - 0 1")
+    clock = GameClock(GameTime(30, 0), now)
+    end = play("Re3", "Re4", board=board, clock=clock, pause=pause)[1]
+    assert end == GameEnd("1/2-1/2", "time ran out, but the other side cannot mate")
+
+
+@pytest.mark.parametrize(
+    ("text", "control"), [("5+3", GameTime(300, 3)), ("0.5", GameTime(30, 0)), (" 90+30 ", GameTime(5400, 30))]
+)
+def test_time_controls_are_minutes_and_seconds(text: str, control: GameTime) -> None:
+    assert parse_time_control(text) == control
+
+
+@pytest.mark.parametrize("text", ["", "0", "5+", "x", "5+9999", "99999", "-3"])
+def test_bad_time_controls_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"5\+3"):
+        parse_time_control(text)
+
+
+def test_clock_times_are_written_for_people() -> None:
+    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
+
+
+# ---- the prompt -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])
+def test_clock_is_redrawn_when_it_looks_different(left: float, seconds: float) -> None:
+    assert _next_tick(left) == pytest.approx(seconds)
+
+
+# ---- saved games ----------------------------------------------------------------------------------------------------
+
+
+def saved_text(white: str = "You", black: str = "Aino (elo 1500)", control: str = "600+5") -> chess.pgn.Game:
+    text = f'[White "{white}"]\n[Black "{black}"]\n[TimeControl "{control}"]\n\n'
+    moves = "1. e4 {[%clk 0:09:58]} e5 {[%clk 0:09:40]} 2. Nf3 {[%clk 0:08:00]} *\n"
+    return chess.pgn.read_game(io.StringIO(text + moves))
+
+
+def test_saved_game_gives_back_sides_levels_and_clocks() -> None:
+    saved = saved_game(saved_text())
+    assert (saved.human, saved.board.fullmove_number) == (chess.WHITE, 2)
+    assert saved.levels == dict.fromkeys(chess.COLORS, Level(elo=1500))
+    assert saved.clock.control == GameTime(600, 5)
+    assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [480, 580]
+    assert saved.clock_times == {1: 598, 2: 580, 3: 480}
+    earlier = saved_game(saved_text(), ply=1)
+    assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 600]
+
+
+def test_time_that_an_adjourned_move_has_used_is_not_given_back() -> None:
+    time = Time()
+    clock = GameClock(GameTime(600, 5), time)
+    game = saved_text()
+    clock.set_left(chess.WHITE, 480)
+    clock.set_left(chess.BLACK, 580)
+    clock.start(chess.BLACK)
+    time.seconds = 100.25
+    game.headers.update(clock.headers())
+    assert (game.headers["WhiteClock"], game.headers["BlackClock"]) == ("0:08:00.0", "0:07:59.8")
+    saved, earlier = saved_game(game), saved_game(game, ply=2)
+    assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == pytest.approx([480, 479.8])
+    assert saved.clock.running is None
+    assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 580]
+    game.headers["BlackClock"] = "soon"
+    unread = saved_game(game).clock
+    assert unread.left(chess.BLACK) == 580
+
+
+@pytest.mark.parametrize(("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)])
+def test_only_an_unfinished_game_is_saved_with_its_clocks(end: GameEnd, kept: bool) -> None:
+    game, _, _ = play("e4", clock=GameClock(GameTime(60, 0), Time()))
+    headers = game.record(end).headers
+    assert ("WhiteClock" in headers, "BlackClock" in headers) == (kept, kept)
+
+
+def test_game_of_others_gives_its_position_alone() -> None:
+    saved = saved_game(saved_text("Morphy", "Anderssen", "-"))
+    assert (saved.human, saved.levels, saved.clock) == (None, None, None)
+    watched = saved_game(saved_text("Aino (full strength)", "Aino (time 2)"))
+    assert watched.human is None
+    assert watched.levels == {chess.WHITE: DEFAULT_LEVEL, chess.BLACK: Level(movetime_s=2)}
+
+
+def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
+    clock = GameClock(GameTime(60, 0), Time())
+    clock.set_left(chess.WHITE, 3)
+    before = TimedGame(Setup(clock=clock, levels={chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=2)}))
+    same, swapped = before.again(swap=False), before.again(swap=True)
+    assert (same.human, swapped.human) == (chess.WHITE, chess.BLACK)
+    assert swapped.levels == {chess.WHITE: Level(nodes=2), chess.BLACK: Level(nodes=1)}
+    assert same.clock.left(chess.WHITE) == 60
+
+
+# ---- levels ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("elo 1500", Level(elo=1500)),
+        ("1500", Level(elo=1500)),
+        ("Elo=1500", Level(elo=1500)),
+        ("time 2.5s", Level(movetime_s=2.5)),
+        ("nodes:10", Level(nodes=10)),
+        ("full", DEFAULT_LEVEL),
+        (DEFAULT_LEVEL.text, DEFAULT_LEVEL),
+        ("Hard", Level(elo=2000)),
+    ],
+)
+def test_levels_are_read_as_people_type_them(text: str, level: Level) -> None:
+    assert parse_level(text) == level
+
+
+BAD_LEVELS = ("", "15", "1500.5", "elo", "elo 1", "elo 1.5", "time 0", "time .", "nodes 0", "full 3", "harder")
+
+
+@pytest.mark.parametrize("text", BAD_LEVELS)
+def test_bad_levels_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected"):
+        parse_level(text)
+
+
+def test_level_bounds_the_search() -> None:
+    clock = Limits(white_time_ms=5)
+    assert DEFAULT_LEVEL.limits(None) == Limits(movetime_ms=2000)
+    assert DEFAULT_LEVEL.limits(clock) == clock
+    assert Level(movetime_s=1).limits(clock) == Limits(white_time_ms=5, movetime_ms=1000)
+    assert Level(nodes=7).limits(None) == Limits(nodes=7)
+    assert Level(elo=900).options(EngineOptions()).elo == 900
+    assert not DEFAULT_LEVEL.options(EngineOptions(limit_strength=True)).limit_strength
+
+
+class Compiling(FakeEngine):
+    """Becomes ready a while after it was asked, by the clock of the game."""
+
+    def __init__(self, now: Time) -> None:
+        super().__init__(EngineOptions())
+        self.is_prepared = False
+        self._now = now
+
+    def wait(self, tell=None, job=None):
+        self._now.seconds += 100.0
+        tell("compiling")
+
+    def search(self, limits, on_info=None, job=None):
+        self._now.seconds += 3.0
+        return super().search(limits, on_info, job)
+
+
+@pytest.mark.parametrize("side", [chess.WHITE, chess.BLACK])
+def test_nobodys_clock_runs_while_aino_compiles(side: chess.Color) -> None:
+    """A hint cost the person's clock, and Aino's first move its own, what compiling took."""
+    now = Time()
+    engine = Compiling(now)
+    board = chess.Board()
+    for move in ("e2e4", "e7e5") if side == chess.WHITE else ("e2e4",):
+        board.push_uci(move)
+    setup = Setup(clock=GameClock(GameTime(600, 0), now))
+    game = TerminalGame(make_console(), engine, setup, TerminalSettings(choose_style(make_console(), True)), input)
+    game.board = board
+    game.first_ply = 0
+    game.start_clock()
+
+    now.seconds = 10.0
+    game.search(Level(nodes=1))
+    assert game.clock.left(side) == 587.0
+    engine.is_prepared = True
+    game.search(Level(nodes=1))
+    assert game.clock.left(side) == 584.0, "what a search takes counts"

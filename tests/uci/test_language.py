@@ -1,0 +1,190 @@
+"""The catalogues: every sentence that the page and the terminal show has a translation, and none is left over."""
+
+import argparse
+import ast
+import gettext
+import importlib
+import itertools
+import pickle
+import re
+from pathlib import Path
+
+import chess
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.board.fen import parse_fen
+from engine.board.pgn.game_reader import read_games
+from engine.cli.command_line import make_parser
+from engine.errors import DataError, FenError, message
+from tests.new_process import ROOT
+from uci import language
+from uci.annotate.material import ONE_PIECE
+from uci.annotate.motifs import _ON
+from uci.language import SPOKEN_LANGUAGES, _, page_language, several, speak, translated
+from uci.main import SUBCOMMANDS
+from uci.play.typed_commands import TYPED_COMMANDS
+
+FOLDER = ROOT / "uci/languages"
+OTHERS = sorted(set(SPOKEN_LANGUAGES) - {"en"})
+_STRING = r'"((?:[^"\\]|\\.)*)"'
+_COMMANDS = ("play", "puzzles")  # whose help is translated
+
+
+def marked() -> set[str]:
+    """The sentences that are marked in the sources, and those that are put together from few words."""
+    found = {command.help for command in TYPED_COMMANDS.values()} | {SUBCOMMANDS[name][1] for name in _COMMANDS}
+    found |= {one.name.lower().replace("_", " ") for one in chess.Termination if not one.name.startswith("VARIANT")}
+    found |= {f"{side} {name}".strip() for side in ("", "white", "black") for name in chess.PIECE_NAMES[1:]}
+    found |= {"You", "White", "Black", "Better:", "Variation:"}  # the players, and kinds of lines
+    found |= {"usage: ", *itertools.chain.from_iterable(map(help_texts, _COMMANDS))}
+    found |= {f"subject\4{name}" for name in (*_ON.values(), *ONE_PIECE.values())}
+    found |= {f"of\4{name}" for name in _ON.values()}
+    for path in (ROOT / "uci").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_mark = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "later", "several")
+            if isinstance(node, ast.Call) and is_mark:
+                found |= {one.value for one in node.args if isinstance(one, ast.Constant)} - {"subject", "of"}
+    for folder in ("uci/pages/templates", "engine/pages/templates"):
+        for path in (ROOT / folder).iterdir():
+            text = path.read_text(encoding="utf-8")
+            mark = r"\b(?:t|_|several)\((?:is_black \? )?" + _STRING + rf"(?:(?:, | : ){_STRING})?"
+            texts = [one for pair in re.findall(mark, text) for one in pair if one]
+            found |= {ast.literal_eval(f'"{one}"') for one in texts}
+    return found
+
+
+def help_texts(command: str) -> set[str]:
+    """What the help of a command says."""
+    module = importlib.import_module(SUBCOMMANDS[command][0])
+    parser = make_parser("aino", command, SUBCOMMANDS[command][1], module, is_brief=True)
+    shown = {action.help for action in parser._actions} | {group.title for group in parser._action_groups}
+    return {text for text in (*shown, parser.usage, parser.epilog) if text} - {
+        argparse.SUPPRESS,
+        "positional arguments",
+    }
+
+
+def read_po(path: Path) -> dict[str, list[str]]:
+    """The sentences of a catalogue's text, with those for many as names of their own, and their translations."""
+    found = dict[str, list[str]]()
+    for entry in re.split(r"\n\s*\n", path.read_text(encoding="utf-8")):
+        parts = re.findall(rf"^(msg\w+)(?:\[\d\])?((?:\s*{_STRING})+)", entry, re.M)
+        texts = [(kind, "".join(ast.literal_eval(f'"{one}"') for one in re.findall(_STRING, text)))
+                 for kind, text, *_ in parts]  # fmt: skip
+        context = "".join(f"{text}\4" for kind, text in texts if kind == "msgctxt")
+        for name in (text for kind, text in texts if kind in ("msgid", "msgid_plural")):
+            found[context + name] = [text for kind, text in texts if kind == "msgstr"]
+    return found
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_catalogue_has_every_sentence_that_is_shown_and_no_other(code: str) -> None:
+    catalogue = read_po(FOLDER / code / "LC_MESSAGES/aino.po")
+    messages = {name for name in catalogue if name.startswith("engine\4")}
+    assert marked() - set(catalogue) == set()
+    assert set(catalogue) - marked() - messages - {""} == set()
+    paths = (path for folder in ("engine", "uci/loading") for path in (ROOT / folder).rglob("*.py"))
+    sources = "".join(path.read_text(encoding="utf-8") for path in paths)
+    words = {word for name in messages for word in re.findall(r"\b[a-z]+\b(?!\})", name.partition("\4")[2])}
+    assert [word for word in words if word.rstrip("s") not in sources] == []
+    assert [name for name, texts in catalogue.items() if not all(texts)] == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_translation_has_the_values_of_its_sentence(code: str) -> None:
+    for name, texts in read_po(FOLDER / code / "LC_MESSAGES/aino.po").items():
+        for text in texts if name else ():
+            assert set(re.findall(r"\{.*?\}|%\(\w+\)s", name)) == set(re.findall(r"\{.*?\}|%\(\w+\)s", text)), name
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_the_compiled_catalogue_is_the_text(code: str) -> None:
+    """Made by `msgfmt --no-hash -o aino.mo aino.po` in the folder of each."""
+    with (FOLDER / code / "LC_MESSAGES/aino.mo").open("rb") as file:
+        compiled = vars(gettext.GNUTranslations(file))["_catalog"]
+    texts = [text for name, found in read_po(FOLDER / code / "LC_MESSAGES/aino.po").items() if name for text in found]
+    assert {text for name, text in compiled.items() if name} == set(texts)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "spoken"),
+    [(("", "de-CH,de;q=0.9,en;q=0.8"), "Deutsch"), (("", "en-GB,de;q=0.5"), "English"), (("", "xx,fr"), "Français"),
+     (("de", "fr"), "Deutsch"), (("", ""), "English"), (("", "desert"), "English"), (("../de", "fr"), "Français")],
+)  # fmt: skip
+def test_a_page_speaks_the_first_known_language(wishes: tuple[str, ...], spoken: str) -> None:
+    speak(*wishes)
+    assert SPOKEN_LANGUAGES[language.spoken()] == spoken
+    speak("en")
+
+
+@pytest.mark.parametrize(
+    ("variables", "spoken"),
+    [({"LANG": "de_AT"}, "de"), ({"LANGUAGE": "fr:de", "LANG": "x"}, "fr"), ({"LC_ALL": "C", "LANG": "fr"}, "en")],
+)  # fmt: skip
+def test_a_terminal_speaks_the_systems_language(variables, spoken, monkeypatch):
+    for name in language._VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert language._system.__wrapped__() == spoken
+
+
+def refused(fen: str) -> str:
+    with pytest.raises(FenError) as error:
+        parse_fen(fen)
+    return str(error.value)
+
+
+def test_messages_of_the_engine_are_understood() -> None:
+    """A board in German refused a FEN in English."""
+    speak("de")
+    found = refused("4k3/4R3/8/8/8/8/8/4K3 w")
+    assert translated(found) == (
+        "FEN '4k3/4R3/8/8/8/8/8/4K3 w': Zugrecht: Der König von Schwarz steht im Schach, und Schwarz ist nicht am Zug"
+    )
+    (fault,) = next(read_games("1. e4 e5 2. Ke3 *")).faults
+    assert translated(str(fault)).startswith("1:13: 'Ke3': unerlaubter Zug in rnbq")
+    assert translated("another {text}") == "another {text}"
+    speak("en")
+    assert translated(found) == found
+    assert found == "FEN '4k3/4R3/8/8/8/8/8/4K3 w': side: Black's king is attacked and it is not Black's move"
+
+
+def test_what_a_message_quotes_does_not_change_its_meaning() -> None:
+    """A text was cut where a part of it looked like the sentence around it."""
+    speak("de")
+    assert translated(refused("x: a pawn on {reason}")).startswith("FEN 'x: a pawn on {reason}': ")
+    speak("en")
+
+
+@given(st.text(max_size=30), st.sampled_from(OTHERS))
+def test_every_refused_text_is_quoted_whole_in_any_language(text: str, code: str) -> None:
+    speak("en")
+    found = refused(f"{text}/x w")
+    speak(code)
+    assert repr(f"{text}/x w") in translated(found)
+    speak("en")
+
+
+def test_messages_keep_their_parts_between_processes() -> None:
+    error = pickle.loads(
+        pickle.dumps(DataError(message("{letter}, but there is no rook to castle with", letter="'K'")))
+    )
+    speak("de")
+    assert translated(str(error)) == "'K', aber es gibt keinen Turm dafür"
+    speak("en")
+
+
+def test_sentences_take_values_in_any_language_and_the_page_gets_all() -> None:
+    speak("de")
+    assert _("Aino plays {move}", move="1. e4") == "Aino spielt 1. e4"
+    assert page_language()["catalogue"]["Your move."] == "Sie sind am Zug."  # type: ignore[index]
+    assert several("{count} game", "{count} games", 2421) == "2.421 Partien"
+    speak("fr")
+    assert several("{count} game", "{count} games", 0) == "0 partie"
+    speak("en")
+    assert page_language()["catalogue"] == {}
+    assert several("{count} game", "{count} games", 0) == "0 games"
+    assert _("Aino plays {move}", move="1. e4") == "Aino plays 1. e4"

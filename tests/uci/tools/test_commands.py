@@ -1,0 +1,182 @@
+"""The other subcommands of `aino`, run as a person or a script runs them."""
+
+import io
+import json
+import platform
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import chess.pgn
+import pytest
+
+import engine
+from engine.options import EngineOptions
+from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from uci.bench import bench
+from uci.bench import signature as bench_signature
+from uci.main import main
+
+
+def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=ROOT, input=text, capture_output=True, text=True, timeout=START_S, check=False
+    )
+
+
+# ---- the table of subcommands ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ["selfplay", "uci"])
+def test_every_package_with_a_command_runs_as_a_module(module: str) -> None:
+    words = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True)
+    assert done.stdout.strip() == f"Aino {engine.__version__}"
+
+
+def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    for flag in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            main(["play", flag])
+    brief, _, full = capsys.readouterr().out.rpartition("usage: aino play")
+    assert len(brief.splitlines()) <= 50
+    assert "--cpuct-init" in full
+    assert "--cpuct-init" not in brief
+    for flag in ("the game:", "--load FILE", "--black-level LEVEL", "--port N", "--threads N", "--help-all"):
+        assert flag in brief
+
+
+def test_unknown_subcommand_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["paly"]) == 2
+    assert main(["xyzzy"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "aino: unknown command 'paly'; did you mean 'play'? `aino --help` lists the commands."
+    assert second == "aino: unknown command 'xyzzy'. `aino --help` lists the commands."
+
+
+MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("--hash-mib 0", "hash_mib"), ("perft 2 nonsense", "nonsense"), ("perft 99", "99"),
+        ("net info no/such/file.dit", "file.dit"), ("bench --seconds 0", "--seconds"), ("analyse", "give a FEN"),
+        ("analyse 8/8/8", "3 ranks"), ("analyse startpos --nodes 0", "--nodes"), ("play --position 960", "960"),
+        ("play --clock x", "x"), ("play --level harder", "harder"), ("play --black-level 1", "1"),
+        ("play --load no.pgn", "no.pgn"), ("play --nodes 0", "0"), ("play --movetime nan", "nan"),
+        ("play --movetime -1", "-1"), ("play --fen x", "x"), ("annotate missing.pgn", "missing.pgn"),
+        (f"explain {MATED}", "the game is over"), ("explain startpos --nodes 0", "--nodes"),
+        ("explain startpos --square j9", "expected a square such as e4, not 'j9'"),
+        ("explain startpos --nodes 2 --evaluator material --out no/page.html", "No such file"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(words, named, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- perft, bench ---------------------------------------------------------------------------------------------------
+
+
+def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["perft", "3", "--divide", "--compare"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    divided = [int(line.split(": ")[1]) for line in lines[:20]]
+    assert sum(divided) == 8902
+    assert [line.split(" nodes")[0] for line in lines[20:]] == ["aino: 8902", "python-chess: 8902"]
+
+
+@pytest.mark.parametrize("flag", [(), ("--chess960",)])
+def test_perft_takes_a_position_of_chess960_for_one(flag: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["perft", "1", "--divide", *flag, "r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1"]) == 0
+    said = capsys.readouterr()
+    assert {"c1a1: 1", "c1e1: 1"} <= set(said.out.splitlines())
+    assert said.out.splitlines()[-1].startswith("aino: 23 nodes")
+    assert ("takes this for Chess960" in said.err) == (not flag)
+
+
+def test_reader_that_leaves_early_is_no_error() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "perft", "1", "--divide"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    _, errors = process.communicate(timeout=START_S)
+    assert (process.returncode, errors) == (0, b"")
+
+
+@pytest.fixture
+def short_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two positions, with an evaluator of each kind."""
+    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:2])
+    monkeypatch.setattr(
+        bench, "SIGNATURE_SETTINGS", {name: bench.SIGNATURE_SETTINGS[name] for name in ("material", "lc0")}
+    )
+
+
+@pytest.mark.usefixtures("short_signature")
+def test_bench_measures_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}.items():
+        monkeypatch.setattr(bench, name, value)
+    results = json.loads(json.dumps(bench.measure_parts(EngineOptions(threads=1, hash_mib=16), seconds=0.01)))
+    assert all(speed > 0 for speed in results["perft nodes/s"].values())
+    assert all(speed > 0 for speed in results["planes positions/s"].values())
+    assert results["bytes a position"] == 128
+    assert results["evaluations/s"]["material 1 thread batch 64"] > 0
+    assert results["search nodes/s"]["material 1 thread"] > 0
+    assert results["machine"]["python"] == platform.python_version()
+    assert re.fullmatch(r"\d+ [0-9a-f]{8}", results["signature"]["material"])
+
+
+@pytest.mark.usefixtures("short_signature")
+def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--only", "signature", "--threads", "2", "--json"]) == 0
+    printed = capsys.readouterr()
+    results = json.loads(printed.out)
+    assert printed.err == "Searching for the signature\n", "a pipe is told what is being measured"
+    assert set(results) == {"machine", "signature"}
+    assert results["signature"] == bench.signatures(), "options change nothing"
+    assert main(["bench", "--signature"]) == 0
+    assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in results["signature"].items())
+
+
+def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:3])
+    setting = bench_signature.SIGNATURE_SETTINGS["material"]
+    first = bench_signature.sign(replace(setting, nodes=60))
+    assert bench_signature.sign(replace(setting, nodes=60)) == first
+    assert bench_signature.sign(replace(setting, nodes=62)).split()[1] != first.split()[1]
+    warmer = replace(setting.options, policy_temperature=1.4)
+    other = bench_signature.sign(replace(setting, nodes=60, options=warmer))
+    assert other.split()[1] != first.split()[1], "the visits count, not only how many there are"
+
+
+# ---- play -----------------------------------------------------------------------------------------------------------
+
+
+def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
+    path = tmp_path / "game.pgn"
+    flags = ("--evaluator", "material", "--nodes", "20", "--ascii", "--pgn", str(path))
+    done = aino("play", *flags, text="e4\nKe3\nresign\ny\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout, "no colours in a pipe"
+    assert "Ke3 is illegal" in done.stdout
+    assert "0-1: you resigned" in done.stdout
+    game = chess.pgn.read_game(io.StringIO(path.read_text()))
+    assert game.headers["Result"] == "0-1"
+    assert len(list(game.mainline_moves())) == 2
+
+
+# ---- help -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mistyped_flag_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["play", "--nodess", "5", "--scorse"])
+    assert "unrecognized arguments: --nodess 5 --scorse; did you mean '--nodes', '--scores'?" in capsys.readouterr().err

@@ -1,0 +1,447 @@
+"""Games, analysis and reviews on the web board: what a tab asks for, and what it is told."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+
+from engine.board.pgn.game_writer import game_text
+from engine.errors import DataError, NetFileError
+from engine.options import EngineOptions
+from tests.boards import board_after
+from tests.uci.play.terminal_game import Time
+from tests.uci.web.web_visit import WAIT_S, Tab, Visit, WebEngine, sans
+from uci.game.clock import GameClock, GameTime
+from uci.game.game_file import games_folder, saved_games
+from uci.game.level import parse_level
+from uci.game.timed_game import Setup
+from uci.web.launch import saver
+
+
+def full_disk(*_what: object) -> None:
+    raise DataError("no space left on device")
+
+
+def limited(level: str, increment: int) -> Setup:
+    """A game at a level, with a minute for each side."""
+    return Setup(levels=dict.fromkeys(chess.COLORS, parse_level(level)), clock=GameClock(GameTime(60, increment)))
+
+
+@pytest.mark.parametrize("visit", [{"setup": Setup(is_asked=True)}], indirect=True)
+async def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(tab: Tab) -> None:
+    assert (await tab.state())["asks"]
+    await tab.send("move", uci="e2e4")
+    assert not (await tab.state())["asks"]
+
+
+@pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0)}], indirect=True)
+async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tab: Tab) -> None:
+    await tab.send("move", uci="e2e4")
+    thinking = await tab.state(lambda state: state["thinking"])
+    begun = time.monotonic()
+    await tab.send("take_back")
+    await tab.send("move", uci="d2d4")
+    await tab.state(lambda state: sans(state)[:1] == ["d4"] and len(state["steps"]) == 3)
+    assert time.monotonic() - begun > 0.3
+    assert thinking["steps"][-1]["san"] == "e4"
+
+
+@pytest.mark.parametrize(
+    ("request_name", "fields", "words"),
+    [
+        ("move", {"uci": "e2e5"}, "e2e5 is illegal in this position"),
+        ("move", {"uci": "zz"}, "zz is illegal in this position"),
+        ("move", {"uci": "0000"}, "0000 is illegal in this position"),
+        ("type", {"text": "Z0"}, "cannot read 'Z0'"),
+        ("type", {"text": "Ke2"}, "Ke2 is illegal"),
+        ("take_back", {}, "you have no move to take back"),
+        ("offer_draw", {}, "Draw declined"),
+        ("position", {"fen": "8/8/8/8/8/8/8/8 w - - 0 1"}, "king"),
+        ("position", {"fen": "\u0000"}, "FEN"),
+        ("load", {"text": "", "game": 1}, "no game"),
+        ("load", {"text": "1. e4", "game": 7}, "1 game"),
+        ("load", {"text": '[Variant "Atomic"]\n\n1. e4 *', "game": 1}, "variant"),
+        ("explore", {"moves": ["e2e4"]}, "analysis only"),
+        ("review", {}, "when it is over"),
+        ("level", {"level": "elo 9"}, "elo"),
+        ("new", {"side": "white", "level": "full", "clock": "x", "fen": "", "chess960": ""}, "clock"),
+        ("new", {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": "960"}, "0 to 959"),
+        ("delete", {"x": 1}, "expected the fields"),
+    ],
+)
+async def test_what_cannot_be_done_is_told_and_changes_nothing(
+    tab: Tab, request_name: str, fields: dict[str, object], words: str
+) -> None:
+    before = await tab.state()
+    await tab.send(request_name, **fields)
+    assert words in await tab.said()
+    after = await tab.state()
+    assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
+
+
+async def test_game_goes_to_its_end_and_is_saved_once(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+    await tab.send("move", uci="e2e4")
+    state = await tab.state(lambda state: len(state["steps"]) == 3)
+    assert sans(state)[0] == "e4"
+    await tab.send("resign")
+    state = await tab.state(lambda state: state["end"] is not None)
+    assert state["end"] == {"result": "0-1", "reason": "you resigned"}
+    await tab.send("again", swap=True)
+    state = await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
+    assert state["end"] is None
+    await visit.close()
+    text = (tmp_path / "games.pgn").read_text()
+    assert text.count("[Event ") == 1  # nobody answered Aino's first move of the second game
+    assert "0-1" in text
+
+
+async def test_a_game_that_could_not_be_saved_is_saved_later(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+    """It counted as saved, and was lost with the program."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.uci.web.web_visit.save_game", full_disk)
+        await tab.played("e2e4")
+        await tab.send("resign")
+        assert "no space" in (await tab.state(lambda state: state["end"] and state["saved"]))["saved"]
+    assert visit.server.conductor.close() == "saved"
+    assert "1. e4" in (tmp_path / "games.pgn").read_text()
+
+
+@pytest.mark.parametrize("visit", [{"setup": limited("elo 1500", 2)}], indirect=True)
+async def test_levels_and_clocks_reach_the_engine(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
+    assert visit.engine.options.limit_strength
+    assert visit.engine.options.elo == 1500
+    limits = visit.engine.limits[-1]
+    assert limits.white_time_ms == 60_000
+    assert limits.black_increment_ms == 2_000
+    await tab.send("level", level="nodes 7")
+    await tab.send("move", uci="d2d4")
+    await tab.state(lambda state: len(state["steps"]) == 5)
+    assert visit.engine.limits[-1].nodes == 7
+    assert not visit.engine.options.limit_strength
+
+
+async def test_taking_back_stops_a_thinking_engine_at_once(visit: Visit, tab: Tab) -> None:
+    visit.engine.slow = True
+    await tab.send("move", uci="e2e4")
+    await tab.state(lambda state: state["thinking"])
+    await tab.send("take_back")
+    state = await tab.state(lambda state: not state["thinking"])
+    assert sans(state) == []
+
+
+@pytest.mark.parametrize("visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True)
+async def test_game_waits_while_no_tab_is_open(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
+    await tab.close()
+    await visit.is_left()
+    table = visit.server.conductor.session.table
+    assert table.clock.running is None
+    async with asyncio.timeout(WAIT_S):
+        await visit.empty.wait()
+    left = table.clock.left(chess.WHITE)
+    await asyncio.sleep(0.05)
+    assert table.clock.left(chess.WHITE) == left
+    state = await (await visit.tab()).state()
+    assert state["clock"]["running"] == "white"
+
+
+async def test_engine_answers_after_a_reload_in_its_thinking(visit: Visit, tab: Tab) -> None:
+    visit.engine.slow = True
+    await tab.send("move", uci="e2e4")
+    await tab.state(lambda state: state["thinking"])
+    await tab.close()
+    await visit.is_left()
+    visit.engine.slow = False
+    await (await visit.tab()).state(lambda state: len(state["steps"]) == 3)
+
+
+QUIET_GAME = """\
+e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 Bh4 O-O a3 Qd7 Nd5 Nxd5 Bxd5 Rab8"""
+
+
+@pytest.mark.parametrize("visit", [{"setup": Setup(board_after(QUIET_GAME))}], indirect=True)
+async def test_draw_is_agreed_when_aino_is_not_better(visit: Visit, tab: Tab) -> None:
+    visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
+    await tab.send("offer_draw")
+    await tab.until(lambda message: message["do"] == "say" and "declined" in message["text"])
+    visit.engine.wdl = (600, 300, 100)
+    await tab.send("offer_draw")
+    state = await tab.state(lambda state: state["end"] is not None)
+    assert state["end"]["reason"] == "draw agreed"
+
+
+async def test_analysis_shows_lines_of_what_is_looked_at(visit: Visit, tab: Tab) -> None:
+    await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
+    start = await tab.message("lines")
+    assert start["fen"] == chess.STARTING_FEN
+    await tab.send("look", node=1)
+    lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
+    assert lines["lines"][0]["score"] == "-0.10"  # the engine's +0.10 for the side to move, seen by White
+    assert lines["lines"][0]["wdl"] == [300, 300, 400]
+    assert visit.engine.options.analyse_mode
+    await tab.send("lines", on=True, count=5)
+    await tab.state()
+    await tab.message("lines")
+    assert visit.engine.options.multi_pv == 5
+
+
+async def test_analysis_of_a_mate_says_so(tab: Tab) -> None:
+    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.send("look", node=4)
+    over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
+    assert over["over"]["text"] == "Checkmate"
+    assert over["over"]["wdl"] == [0, 0, 1000]
+
+
+async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
+    text = '[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n'
+    await tab.send("load", text=text, game=2)
+    state = await tab.state(lambda state: not state["isGame"])
+    assert sans(state) == ["d4"]
+    assert state["names"]["white"] == "B"
+    games = await tab.message("games")
+    assert len(games["names"]) == 2
+
+
+async def test_a_game_goes_on_from_where_one_looks(tab: Tab) -> None:
+    await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
+    await tab.send("look", node=2)
+    await tab.send("play_from_here", side="white", level="full", clock="5+3")
+    state = await tab.state(lambda state: state["firstPly"] == 2)
+    assert state["isGame"]
+    assert sans(state) == ["e4", "e5"]
+    assert state["clock"]["white"] == 300
+    assert state["firstPly"] == 2
+
+
+@pytest.mark.parametrize("number", ["0", "959", "400"])
+async def test_chess960_position_of_the_board_is_set_up_again(tab: Tab, number: str) -> None:
+    await tab.send("new", side="white", level="full", clock="", fen="", chess960=number)
+    state = await tab.state(lambda state: state["chess960"])
+    fen = state["steps"][0]["fen"]
+    assert fen == chess.Board.from_chess960_pos(int(number)).fen()
+    await tab.send("position", fen=fen)
+    state = await tab.state(lambda state: not state["isGame"])
+    assert state["steps"][0]["fen"] == fen
+    assert state["chess960"]
+
+
+async def test_odd_castling_rights_are_set_up_without_them_and_told(tab: Tab) -> None:
+    await tab.send("position", fen="r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
+    state = await tab.state(lambda state: not state["isGame"])
+    assert state["steps"][0]["fen"] == "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1"
+    # Said afterwards, because the page says what the new state is.
+    said = await tab.until(lambda message: message["do"] == "say" and "rook on a8" in message["text"])
+    assert said["kind"] == "note"
+
+
+async def test_an_analysis_is_kept_when_something_else_begins(visit: Visit, tab: Tab, tmp_path: Path) -> None:
+    """What was tried on a board without a game was gone without a word; a game that was only looked at is not kept."""
+    kept = tmp_path / "analyses.pgn"
+    await tab.send("load", text="1. e4 e5 *", game=1)
+    await tab.send("load", text="1. d4 d5 *", game=1)
+    await tab.send("look", node=1)
+    await tab.send("explore", moves=["g8f6", "c2c4"])
+    await tab.send("position", fen=chess.STARTING_FEN)
+    assert await tab.said() == "saved"
+    assert kept.read_text().count("[Event ") == 1
+    assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept.read_text()
+    await tab.send("explore", moves=["e2e4"])
+    await tab.state(lambda state: len(state["steps"]) == 2)
+    assert visit.server.conductor.close() == "saved"
+    assert "1. e4 *" in kept.read_text()
+
+
+def test_games_and_analyses_are_saved_apart_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uci.game.game_file.user_folder", lambda kind: tmp_path)
+    path = games_folder() / "evening.pgn"
+    save = saver(path)
+    game, other = (chess.pgn.Game({"White": name}) for name in "AB")
+    assert str(path) in save(game, None, False)
+    save(other, None, False)
+    again = chess.pgn.Game({"White": "A"})
+    again.add_variation(chess.Move.from_uci("e2e4"))
+    save(again, game, False)
+    assert path.read_text() == game_text(again) + game_text(other)
+    assert str(games_folder() / "analyses" / "evening.pgn") in save(game, None, True)
+    assert saved_games() == [path], "an analysis is no game of one's own"
+
+
+async def begin_review(tab: Tab) -> None:
+    """Of a game of four plies, without lines beside it."""
+    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.send("lines", on=False, count=3)
+    await tab.send("review")
+
+
+async def test_review_can_be_stopped_and_forgotten(visit: Visit, tab: Tab) -> None:
+    visit.engine.slow = True
+    await begin_review(tab)
+    await tab.message("reviewing")
+    await tab.send("stop_review")
+    await tab.message("unreviewed")
+    assert visit.server.conductor.session.review.page is None
+    assert (await visit.get(f"/{visit.server.token}/review")).code == 404
+
+
+async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit, tab: Tab) -> None:
+    await tab.send("load", text="1. f3 e5 *", game=1)
+    await tab.message("lines")
+    visit.engine.fail = True
+    await tab.send("review")
+    await tab.message("unreviewed")
+    assert "RuntimeError" in await tab.said()
+    visit.engine.fail = False
+    await tab.send("look", node=1)
+    await tab.message("lines")
+
+
+async def test_unfinished_game_can_be_downloaded_and_is_saved_at_the_end(
+    visit: Visit, tab: Tab, tmp_path: Path
+) -> None:
+    await tab.played("e2e4")
+    answer = await visit.get(f"/{visit.server.token}/game.pgn")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert "1. e4" in answer.body.decode()
+    await visit.close()
+    assert "1. e4" in (tmp_path / "games.pgn").read_text()
+
+
+async def test_engine_that_fails_is_told_and_the_board_stays(visit: Visit, tab: Tab) -> None:
+    visit.engine.fail = True
+    await tab.send("move", uci="e2e4")
+    assert "RuntimeError: broken" in await tab.said()
+    visit.engine.fail = False
+    await tab.send("take_back")
+    assert sans(await tab.state(lambda state: not state["thinking"])) == []
+
+
+async def test_page_is_told_that_the_engine_is_being_loaded(visit: Visit) -> None:
+    first = await visit.tab()
+    assert "getting ready" in (await first.message("say"))["text"]
+    await first.send("hint")
+    await first.message("hint")
+    await first.close()
+    await visit.is_left()
+    second = await visit.tab()
+    await second.send("take_back")
+    assert "no move" in (await second.message("say"))["text"]
+
+
+LOADED = threading.Event()
+
+
+def load_late() -> WebEngine:
+    assert LOADED.wait(WAIT_S)
+    return WebEngine(EngineOptions())
+
+
+@pytest.mark.parametrize(
+    "visit", [{"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late}], indirect=True
+)
+async def test_ainos_clock_waits_until_the_engine_is_loaded(tab: Tab) -> None:
+    await tab.send("move", uci="e2e4")
+    waits = await tab.state(lambda state: state["thinking"])
+    assert (waits["loading"], waits["clock"]["running"]) == (True, None)
+    LOADED.set()
+    thinks = await tab.state(lambda state: not state["loading"])
+    assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
+    assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
+
+
+def load_nothing() -> None:
+    raise NetFileError("missing.dit", "a net file", "nothing")
+
+
+@pytest.mark.parametrize("visit", [{"load": load_nothing}], indirect=True)
+async def test_engine_that_cannot_be_loaded_is_told(tab: Tab) -> None:
+    await tab.send("move", uci="e2e4")
+    assert "missing.dit" in await tab.said()
+
+
+async def test_a_review_goes_on_while_the_connection_is_lost(visit: Visit, tab: Tab) -> None:
+    visit.engine.slow = True
+    await begin_review(tab)
+    await tab.message("reviewing")
+    tab = await visit.reopened(tab)
+    state = await tab.state()
+    assert state["review"]["running"]
+    assert state["review"]["total"] == 4
+    visit.engine.slow = False
+    visit.engine.job.stop()  # The search that waits is one that was stopped, so the review has ended.
+    await tab.send("stop_review")
+    await tab.message("unreviewed")
+    await tab.send("review")
+    await tab.message("reviewed")
+    state = await (await visit.reopened(tab)).state()
+    assert state["review"] == {**state["review"], "running": False, "ready": True}
+
+
+async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: Visit, tab: Tab) -> None:
+    await begin_review(tab)
+    await tab.close()
+    while visit.server.conductor.session.review.page is None:
+        await asyncio.sleep(0.01)
+    state = await (await visit.tab()).state()
+    assert state["review"]["ready"]
+    assert (await visit.get(f"/{visit.server.token}/review")).code == 200
+
+
+async def test_a_page_that_comes_back_shows_what_was_chosen_and_advised(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
+    await tab.send("hint")
+    hint = await tab.message("hint")
+    await tab.send("lines", on=False, count=5)
+    await tab.state(lambda state: not state["shows"]["on"])
+    tab = await visit.reopened(tab)
+    assert (await tab.state())["shows"] == {"on": False, "count": 5}
+    assert await tab.message("hint") == hint
+    await tab.send("take_back")
+    await tab.state(lambda state: len(state["steps"]) == 1)
+    tab = await visit.reopened(tab)
+    await tab.state()
+    await tab.send("take_back")
+    await tab.said()
+    assert not [message for message in tab.seen if message["do"] == "hint"], "of another position"
+
+
+async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, tab: Tab) -> None:
+    await tab.played("e2e4")
+    await tab.send("review")
+    assert "when it is over" in await tab.said()
+    await tab.send("analyse", on=True)
+    await tab.state(lambda state: state["analysing"])
+    await tab.send("review")
+    assert "when it is over" in await tab.said()
+    await tab.send("analyse", on=False)
+    await tab.send("resign")
+    await tab.state(lambda state: state["end"])
+    await tab.send("analyse", on=True)
+    await tab.send("review")
+    await tab.message("reviewed")
+
+
+@pytest.mark.parametrize("asked", ["hint", "offer_draw"])
+@pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
+async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
+    visit: Visit, tab: Tab, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uci.web.game_mode.DRAW_FROM_PLY", 0)
+    table = visit.server.conductor.session.table
+    table.board = board_after("e4 e5")
+    table.clock = GameClock(GameTime(600, 0), clock := Time())
+    table.run_clock()
+    LOADED.clear()
+    clock.seconds = 10.0
+    await tab.send(asked)
+    state = await tab.state(lambda state: state["loading"])
+    assert state["clock"]["running"] is None
+    clock.seconds = 110.0
+    LOADED.set()
+    state = await tab.state(lambda state: not state["loading"] and state["clock"]["running"])
+    assert state["clock"]["white"] == pytest.approx(590.0)

@@ -1,0 +1,225 @@
+"""The web board's server: who is served what, which messages it takes, and how browsers name it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import quote
+
+import pytest
+
+from engine.errors import ConfigError, DataError
+from tests.uci.web.web_visit import Tab, Visit, sans
+from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN, REQUESTS, read_request
+from uci.web.server import BoardSocket
+
+# ---- who is served ----
+
+
+async def test_page_is_served_to_who_knows_the_token(visit: Visit) -> None:
+    page = await visit.get(f"/{visit.server.token}/")
+    assert page.code == 200
+    text = page.body.decode()
+    assert "<title>Aino</title>" in text
+    assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in text
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    nonce = policy.partition("'nonce-")[2].partition("'")[0]
+    assert text.count(f'nonce="{nonce}"') == 1
+    assert page.headers["X-Frame-Options"] == "DENY"
+    again = await visit.get(f"/{visit.server.token}/")
+    assert again.headers["Content-Security-Policy"] != policy
+
+
+@pytest.mark.parametrize(("code", "kept"), [("de", "de"), ("fr", "fr"), ("", ""), ("x;y", "")])
+async def test_a_page_comes_in_the_language_just_chosen(visit: Visit, code: str, kept: str) -> None:
+    """The page set the cookie itself and reloaded: on a busy machine the reload came first, in the old language."""
+    headers = {"Cookie": "aino-language=fr", "Accept-Language": "de"}
+    page = await visit.get(f"/{visit.server.token}/?language={quote(code)}", **headers)
+    assert f'<html lang="{kept or "de"}"' in page.body.decode()
+    assert page.headers["Set-Cookie"].startswith((f"aino-language={kept};", f'aino-language="{kept}";'))
+    page = await visit.get(f"/{visit.server.token}/", **headers)
+    assert '<html lang="fr"' in page.body.decode()
+    assert "Set-Cookie" not in page.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/wrong/", "/wrong/game.pgn", "/favicon.ico", "/../etc/passwd", "/TOKEN/other"])
+async def test_nothing_else_is_served(visit: Visit, path: str) -> None:
+    answer = await visit.get(path.replace("TOKEN", visit.server.token))
+    assert answer.code == 404
+    assert visit.server.token not in answer.body.decode()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:PORT", "127.0.0.1", "127.0.0.1:1"])
+async def test_foreign_host_names_are_refused(visit: Visit, host: str) -> None:
+    port = str(visit.server.port)
+    for path in ("/", f"/{visit.server.token}/"):
+        assert (await visit.get(path, Host=host.replace("PORT", port))).code == 403
+    assert (await visit.get(f"/{visit.server.token}/", Host=f"localhost:{port}")).code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1:PORT", ""])
+async def test_socket_is_closed_to_other_origins(visit: Visit, origin: str) -> None:
+    with pytest.raises(Exception, match="403"):
+        await visit.tab(Origin=origin.replace("PORT", str(visit.server.port)))
+    assert not visit.server.tabs
+
+
+async def test_server_listens_on_this_machine_only(visit: Visit, tmp_path: Path) -> None:
+    assert visit.server.url.startswith("http://127.0.0.1:")
+    other = Visit(tmp_path)
+    assert (other.server.port, other.server.token) != (visit.server.port, visit.server.token)
+    assert len(visit.server.token) >= 32
+    await other.close()
+
+
+async def test_overlong_message_ends_the_conversation(visit: Visit, tab: Tab) -> None:
+    await tab.state()
+    await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
+    while await tab.read() is not None:
+        pass
+    assert (await (await visit.tab()).state())["steps"]
+
+
+async def code_for(visit: Visit, host: str) -> int:
+    return (await visit.get(f"/{visit.server.token}/", Host=f"{host}:{visit.server.port}")).code
+
+
+async def test_other_machines_are_served_only_where_that_is_asked_for(visit: Visit, tmp_path: Path) -> None:
+    assert not visit.server.is_open
+    everywhere = Visit(tmp_path, host="0.0.0.0")
+    assert everywhere.server.is_open
+    assert everywhere.server.token in everywhere.server.url
+    assert "0.0.0.0" not in everywhere.server.url
+    assert [await code_for(everywhere, host) for host in ("127.0.0.1", "192.168.1.7", "localhost")] == [200] * 3
+    assert [await code_for(everywhere, host) for host in ("evil.example", "1.2.3.4.evil.example")] == [403] * 2
+    assert await code_for(visit, "192.168.1.7") == 403
+    assert (await everywhere.get("/", Host=f"127.0.0.1:{everywhere.server.port}")).code == 404, "without the token"
+    with pytest.raises(ConfigError, match=f"port {everywhere.server.port}"):
+        Visit(tmp_path, host="0.0.0.0", port=everywhere.server.port)
+    await everywhere.close()
+
+
+@pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
+async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str) -> None:
+    """A message that is too long closes the socket, so that every text of the greatest length must fit into one."""
+    await tab.state()
+    for length in (LONGEST_PGN, LONGEST_PGN + 1):
+        text = ("1. e4 {" + letter * length)[: length - 3] + "} *"
+        await tab.socket.write_message(json.dumps({"do": "load", "text": text, "game": 1}, ensure_ascii=False))
+        if length == LONGEST_PGN:
+            await tab.state(lambda state: not state["isGame"])
+        else:
+            assert "load: bad value of text" in await tab.said()
+
+
+# ---- messages ----
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "null", "1", '"move"', '{"do": 1}', '{"do": "close"}', '{"do": "move"}',
+     '{"do": "move", "uci": 1}', '{"do": "move", "uci": "e2e4e5"}',
+     '{"do": "hint", "x": 1}', '{"do": "look", "ply": 0}', '{"do": "look", "node": true}', '{"do": "look", "node": -1}',
+     '{"do": "explore", "moves": "e2e4"}', '{"do": "explore", "moves": [1]}',
+     '{"do": "lines", "on": true, "count": 99}',
+     '{"do": "new", "side": "red", "level": "", "clock": "", "fen": "", "chess960": ""}', "[" * 100_000],
+)  # fmt: skip
+def test_messages_of_another_form_are_refused(text: str) -> None:
+    with pytest.raises(DataError):
+        read_request(text)
+
+
+def test_every_request_takes_the_fields_of_its_message() -> None:
+    taken = {name: [*inspect.signature(action).parameters][1:] for name, (action, _) in REQUESTS.items()}
+    taken = {name: [one for one in fields if one != "index"] for name, fields in taken.items()}
+    assert taken == {name: [*fields] for name, (_, fields) in REQUESTS.items()}
+
+
+async def test_a_second_click_on_play_here_does_not_close_the_page(visit: Visit, tab: Tab) -> None:
+    await tab.state()
+    second = await visit.tab()
+    await second.message("busy")
+    for _ in range(2):
+        await second.socket.write_message('{"do":"take_over"}')
+    await second.state()
+    await second.send("move", uci="e2e4")
+    assert sans(await second.state(lambda state: len(state["steps"]) > 1))[0] == "e4"
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+async def test_too_many_tabs_are_turned_away(visit: Visit) -> None:
+    tabs = [await visit.tab() for _ in range(9)]
+    assert await tabs[-1].read() is None
+    assert tabs[-1].socket.close_code == 4000
+    assert (await tabs[1].until(lambda message: True))["do"] == "busy"
+
+
+# ---- how browsers name a server ----
+
+
+@pytest.mark.parametrize(
+    ("listens", "port", "host", "known"),
+    [
+        ("127.0.0.1", 80, "127.0.0.1", True),  # Browsers leave out the port of http.
+        ("127.0.0.1", 80, "localhost", True),
+        ("127.0.0.1", 80, "LocalHost:80", True),
+        ("127.0.0.1", 80, "127.0.0.1:8080", False),
+        ("127.0.0.1", 8080, "127.0.0.1", False),
+        ("127.0.0.1", 443, "127.0.0.1", False),
+        ("127.0.0.1", 443, "127.0.0.1:443", True),
+        ("Aino.local", 8080, "aino.local:8080", True),
+        ("0.0.0.0", 80, "192.168.1.7", True),
+        ("0.0.0.0", 80, "foreign.example", False),
+        ("::1", 80, "[::1]", True),
+        ("::1", 8080, "[::1]:8080", True),
+        ("::1", 8080, "[::1]", False),
+        ("::", 8080, "[fe80::7]:8080", True),
+        ("::", 8080, "192.168.1.7:8080", True),
+        ("127.0.0.1", 80, "", False),
+        ("127.0.0.1", 80, ":80", False),
+        ("127.0.0.1", 80, "[::1", False),
+        ("127.0.0.1", 80, "127.0.0.1:80:80", False),
+    ],
+)
+async def test_a_server_knows_its_names(visit: Visit, listens: str, port: int, host: str, known: bool) -> None:
+    visit.server.host, visit.server.port = listens, port
+    assert visit.server.knows(host) == known
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "same"),
+    [
+        ("localhost", "http://localhost", True),
+        ("LOCALHOST:80", "http://localhost", True),
+        ("[::1]:8080", "http://[::1]:8080", True),
+        ("localhost", "https://localhost", False),
+        ("localhost:8080", "http://localhost", False),
+        ("localhost", "http://localhost.foreign.example", False),
+        ("localhost", "null", False),
+        ("localhost", "", False),
+    ],
+)
+def test_a_page_of_the_server_may_open_its_socket(host: str, origin: str, same: bool) -> None:
+    socket = SimpleNamespace(request=SimpleNamespace(host=host))
+    assert BoardSocket.check_origin(socket, origin) == same  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("visit", [{"host": "::1"}], indirect=True)
+async def test_a_server_listens_on_an_address_of_ipv6(visit: Visit) -> None:
+    assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/")
+    assert not visit.server.is_open
+    tab = await visit.tab(Origin=visit.server.url.rpartition("/")[0].rpartition("/")[0])
+    assert (await tab.state())["isGame"]

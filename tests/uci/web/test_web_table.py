@@ -1,0 +1,260 @@
+"""The web board's table: rules, clocks, take back, variations, PGN."""
+
+import chess
+import chess.pgn
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import MoveError
+from tests.boards import board_after
+from tests.uci.play.terminal_game import Time
+from uci.game.clock import GameClock, GameTime
+from uci.game.ends import end_by_resigning
+from uci.game.timed_game import Setup
+from uci.web.snapshot import legal_moves, snapshot
+from uci.web.table import Table
+
+CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
+
+
+def timed(increment: int = 0) -> tuple[Time, Table]:
+    """A game of a minute, and the time that its clock reads."""
+    time = Time()
+    return time, Table(Setup(clock=GameClock(GameTime(60, increment), time)))
+
+
+def play(table: Table, *moves: str) -> None:
+    for text in moves:
+        table.play(table.board.parse_san(text))
+
+
+def moves(*texts: str) -> list[chess.Move]:
+    return [chess.Move.from_uci(text) for text in texts]
+
+
+def test_clocks_begin_with_the_first_move_and_gain_the_increment() -> None:
+    time, table = timed(2)
+    time.seconds = 30
+    assert (table.clock.running, table.clock.left(chess.WHITE)) == (None, 60)
+    play(table, "e4")
+    assert table.clock.running == chess.BLACK
+    time.seconds = 40
+    play(table, "e5")
+    assert (table.clock.left(chess.WHITE), table.clock.left(chess.BLACK)) == (60, 52)
+    assert table.clock_times == {1: 60, 2: 52}
+
+
+def test_flag_falls_while_nobody_moves() -> None:
+    time, table = timed(2)
+    play(table, "e4", "e5")
+    time.seconds = 59.9
+    assert not table.fall_of_flag()
+    time.seconds = 60.1
+    assert table.fall_of_flag()
+    assert (table.end.result, table.end.reason) == ("0-1", "White lost on time")
+    time, table = timed()
+    play(table, "e4", "e5")
+    time.seconds = 61
+    play(table, "Nf3")
+    assert (table.plies, table.end is None) == (2, False), "a move after the fall of the flag is not played"
+
+
+@pytest.mark.parametrize("stop", ["wait", "analyse"])
+def test_clocks_wait_while_nobody_is_there_and_in_analysis(stop: str) -> None:
+    time, table = timed(2)
+    play(table, "e4", "e5")
+    time.seconds = 10
+    getattr(table, stop)(True)
+    assert not table.is_running
+    time.seconds = 100
+    getattr(table, stop)(False)
+    assert table.clock.left(chess.WHITE) == 50
+    assert table.clock.running == chess.WHITE
+    time.seconds = 101
+    assert table.clock.left(chess.WHITE) == 49
+
+
+def test_taking_back_undoes_ainos_answer_too_and_gives_the_time_back() -> None:
+    time, table = timed()
+    play(table, "e4", "e5")
+    time.seconds = 20
+    play(table, "Nf3", "Nc6")
+    assert table.take_back()
+    assert [move.uci() for move in table.board.move_stack] == ["e2e4", "e7e5"]
+    assert (table.clock.left(chess.WHITE), table.clock.running) == (60, chess.WHITE)
+
+
+def test_mate_and_resigning_can_be_taken_back() -> None:
+    table = Table(Setup())
+    play(table, "f3", "e5", "g4", "Qh4#")
+    assert table.end is not None
+    assert table.take_back()
+    assert (table.end, table.plies) == (None, 2)
+    table.finish(end_by_resigning(chess.WHITE))
+    assert table.take_back()
+    assert table.end is None
+
+
+def test_the_moves_of_a_loaded_game_are_taken_back_as_others_are() -> None:
+    table = Table(Setup(board_after("e4 e5 Nf3 Nc6")))
+    assert table.take_back()
+    assert table.take_back()
+    assert (table.plies, table.first_ply) == (0, 0)
+    assert not table.take_back()
+
+
+def analysed(*texts: str) -> Table:
+    """A game against Aino that is analysed, from its end."""
+    table = Table(Setup())
+    play(table, *texts)
+    table.analyse(True)
+    return table
+
+
+def go(table: Table, number: int, *texts: str) -> None:
+    """Looks at a node and plays moves there."""
+    table.look(table.tree.node(number))
+    table.explore(moves(*texts))
+
+
+def pgn(table: Table) -> str:
+    return str(table.record()).split("\n\n", 1)[1].replace("\n", " ")
+
+
+def test_exploring_steps_along_the_game_and_leaves_it_by_any_number_of_variations() -> None:
+    """The second one deleted the first, without a word."""
+    table = analysed("e4", "e5", "Nf3", "Nc6")
+    go(table, 0, "e2e4")
+    assert table.tree.number(table.here) == 1
+    assert table.tree.changes == 4, "the game's own moves"
+    go(table, 1, "c7c5", "g1f3")
+    go(table, 1, "e7e6")
+    go(table, 0, "d2d4", "d7d5")
+    go(table, 5, "b1c3")
+    assert table.shown.fen().startswith("rnbqkbnr/pp1ppppp/8/2p5/4P3/2N5/PPPP1PPP/R1BQKBNR b")
+    assert table.plies == 4
+    assert pgn(table) == "1. e4 ( 1. d4 d5 ) 1... e5 ( 1... c5 2. Nf3 ( 2. Nc3 ) ) ( 1... e6 ) 2. Nf3 Nc6 *"
+
+
+def test_what_is_tried_behind_the_end_of_a_game_is_no_part_of_it() -> None:
+    table = analysed("f3", "e5", "g4")
+    go(table, 3, "d7d5")
+    assert pgn(table) == "1. f3 e5 2. g4 ( 2. g4 d5 ) *"
+    table.analyse(False)
+    play(table, "Qh4#")
+    assert pgn(table) == "1. f3 e5 2. g4 Qh4# ( 2... d5 ) 0-1"
+
+
+def test_taking_back_keeps_what_the_person_made() -> None:
+    table = analysed("e4", "e5", "Nf3", "Nc6")
+    go(table, 1, "c7c5")
+    go(table, 3, "d7d6")
+    table.analyse(False)
+    assert table.take_back()
+    assert table.plies == 2
+    play(table, "Bc4", "Nc6")
+    assert pgn(table) == "1. e4 e5 ( 1... c5 ) 2. Bc4 ( 2. Nf3 d6 ) 2... Nc6 *"
+
+
+def test_variations_are_promoted_deleted_commented_and_marked() -> None:
+    table = Table(Setup(human=None))
+    go(table, 0, "e2e4", "e7e5")
+    go(table, 1, "c7c5", "g1f3")
+    table.comment(table.tree.node(3), "Sharp {and} good")
+    table.mark(table.tree.node(3), 5)
+    assert pgn(table) == "1. e4 e5 ( 1... c5 $5 { Sharp (and) good } 2. Nf3 ) *"
+    table.promote(table.tree.node(4))
+    assert [move.uci() for move in table.board.move_stack] == ["e2e4", "c7c5", "g1f3"]
+    table.delete(table.tree.node(4))
+    assert table.tree.number(table.here) == 3, "where the deleted move was played"
+    table.mark(table.tree.node(3), 0)
+    table.comment(table.tree.node(3), "")
+    assert pgn(table) == "1. e4 c5 ( 1... e5 ) *"
+    with pytest.raises(MoveError, match="not in the game any more"):
+        table.tree.node(4)
+
+
+@pytest.mark.parametrize("act", ["promote", "delete"])
+def test_the_moves_of_a_game_stay_what_they_were(act: str) -> None:
+    table = analysed("e4", "e5")
+    go(table, 1, "c7c5")
+    go(table, 1, "c7c6")
+    number = 4 if act == "promote" else 2
+    if act == "promote":
+        table.promote(table.tree.node(4))  # before the other variation, behind the game
+        assert pgn(table) == "1. e4 e5 ( 1... c6 ) ( 1... c5 ) *"
+    with pytest.raises(MoveError, match="moves of the game"):
+        getattr(table, act)(table.tree.node(number))
+    assert table.plies == 2
+
+
+def test_a_board_for_analysis_grows_by_the_moves_made_on_it() -> None:
+    table = Table(Setup(human=None))
+    table.explore(moves("e2e4", "e7e5"))
+    assert table.plies == 2
+    assert table.is_analysing
+    table.analyse(False)
+    assert table.is_analysing
+
+
+@given(st.data())
+def test_what_is_looked_at_is_where_its_moves_lead(data: st.DataObject) -> None:
+    """The board goes from place to place by the moves between them."""
+    table = Table(Setup(human=None))
+    for _ in range(6):
+        node = table.tree.node(data.draw(st.sampled_from(sorted(table.tree.news(everything=True)))))
+        table.look(node)
+        assert table.shown == node.board()
+        assert table.shown.move_stack == node.board().move_stack
+        table.explore([data.draw(st.sampled_from(sorted(table.shown.legal_moves, key=str)))])
+        assert table.board.move_stack == [*table.tree.game.mainline_moves()]
+    assert str(table.tree.game).partition("\n\n")[2].replace("\n", " ") == pgn(table)
+
+
+def test_the_record_has_players_result_clock_and_variation() -> None:
+    table = Table(Setup(clock=GameClock(GameTime(60, 1), Time())))
+    play(table, "f3", "e5", "g4", "Qh4#")
+    table.analyse(True)
+    go(table, 2, "e2e4")
+    text = str(table.record())
+    assert '[White "You"]' in text
+    assert '[Black "Aino (full strength)"]' in text
+    assert '[Result "0-1"]' in text
+    assert '[TimeControl "60+1"]' in text
+    assert "( 2. e4 )" in text
+
+
+def test_a_loaded_game_keeps_its_headers() -> None:
+    table = Table(Setup(human=None, headers={"White": "A", "Black": "B", "Result": "1/2-1/2"}))
+    assert table.record().headers["White"] == "A"
+    assert table.record().headers["Result"] == "1/2-1/2"
+
+
+def test_castling_is_offered_onto_the_rook_and_beside_it() -> None:
+    found = legal_moves(chess.Board(CASTLING))
+    assert {target for source, target, uci in found if uci == "e1g1"} == {chess.G1, chess.H1}
+    chess960 = chess.Board(CASTLING, chess960=True)
+    assert {target for source, target, uci in legal_moves(chess960) if uci == "e1h1"} == {chess.G1, chess.H1}
+
+
+def test_the_page_is_told_what_changed() -> None:
+    """Each arrow key sent the whole game, 0.9 MB of a large study."""
+    table = analysed("e4", "e5", "Nf3")
+    found = snapshot(table, is_new=True)
+    assert [node.get("san") for node in found["nodes"].values()] == [None, "e4", "e5", "Nf3"]
+    table.look(table.tree.node(2))
+    assert snapshot(table, is_new=False)["nodes"] == {}
+    table.explore(moves("f1c4"))
+    nodes = snapshot(table, is_new=False)["nodes"]
+    assert set(nodes) == {2, 4}
+    assert (nodes[2]["next"], nodes[4]["san"], nodes[4]["number"]) == ([3, 4], "Bc4", "2.")
+    assert nodes[4]["marked"] == [chess.F1, chess.C4]
+
+
+def test_snapshot_offers_moves_only_to_who_may_move() -> None:
+    table = Table(Setup(human=chess.BLACK))
+    assert snapshot(table, is_new=True)["legal"] == []
+    assert snapshot(table, is_new=True)["thinking"]
+    play(table, "e4")
+    assert len(snapshot(table, is_new=True)["legal"]) == 20

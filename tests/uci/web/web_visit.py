@@ -1,0 +1,176 @@
+"""A visit to the web board: its server with a fake engine, and the tabs that a test opens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import chess
+import chess.pgn
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from engine.options import EngineOptions
+from engine.search.limits import Limits, SearchJob
+from engine.search.result import OnInfo, SearchInfo, SearchResult
+from tests.protocol.fake_engine import FakeEngine
+from uci.game.game_file import save_game
+from uci.game.timed_game import Setup
+from uci.web.board_engine import BoardEngine
+from uci.web.board_session import Services
+from uci.web.conductor import Conductor
+from uci.web.server import WebServer
+
+WAIT_S = 200.0
+
+
+class WebEngine(FakeEngine):
+    """Plays the first legal move. A `slow` one waits for its stop, whatever the limits."""
+
+    slow = False
+    wdl = (400, 300, 300)
+
+    def __init__(self, options: EngineOptions) -> None:
+        super().__init__(options)
+        self.job = SearchJob[Any]()
+        self.evaluator = SimpleNamespace(name="fake")
+
+    def search(self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None) -> SearchResult:
+        self.job = job or SearchJob()
+        if self.slow:
+            self.job.hold(Limits(infinite=True))
+        return super().search(limits, on_info, self.job)
+
+    def stop(self) -> None:
+        self.job.stop()
+
+    def _info(self, move: chess.Move, rank: int) -> SearchInfo:
+        return replace(super()._info(move, rank), wdl=self.wdl)
+
+
+class Visit:
+    """A running server with one fake engine, and the tabs that a test opens."""
+
+    loop: asyncio.Runner  # in which server and tabs live
+
+    def __init__(
+        self, folder: Path, setup: Setup | None = None, load: Callable[[], Any] | None = None, **place: Any
+    ) -> None:
+        self.engine = WebEngine(EngineOptions())
+        self.board_engine = BoardEngine(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
+        self.folder = folder
+        self.tabs: list[Tab] = []
+        services = Services(self.board_engine, self._keep, Limits(nodes=1))
+        self.empty = asyncio.Event()
+        self.server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place)
+
+    def _keep(self, game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool) -> str:
+        save_game(game, self.folder / ("analyses.pgn" if is_analysis else "games.pgn"), before)
+        return "saved"
+
+    async def get(self, path: str = "", **headers: str) -> HTTPResponse:
+        request = HTTPRequest(f"http://127.0.0.1:{self.server.port}{path}", headers=headers)
+        client = AsyncHTTPClient(force_instance=True)
+        try:
+            return await client.fetch(request, raise_error=False)
+        finally:
+            client.close()
+
+    async def tab(self, **headers: str) -> Tab:
+        address = self.server.url.replace("http", "ws") + "socket"
+        fields = {"Origin": f"http://127.0.0.1:{self.server.port}", **headers}
+        request = HTTPRequest(address, headers={name: value for name, value in fields.items() if value})
+        self.tabs.append(Tab(await websocket_connect(request)))
+        return self.tabs[-1]
+
+    async def is_left(self) -> None:
+        """Waits until the server knows that all tabs are closed."""
+        while self.server.tabs:
+            await asyncio.sleep(0.01)
+
+    async def reopened(self, tab: Tab) -> Tab:
+        """The page's next connection, after one that was lost."""
+        await tab.close()
+        await self.is_left()
+        return await self.tab()
+
+    async def close(self) -> None:
+        for tab in self.tabs:
+            await tab.close()
+        self.server.conductor.close()
+        await self.server.close()
+        await self.board_engine.close()
+
+
+class Tab:
+    """The socket of one tab."""
+
+    def __init__(self, socket: WebSocketClientConnection) -> None:
+        self.socket = socket
+        self.seen: list[dict[str, Any]] = []
+        self.is_open = True
+        self._nodes: dict[str, dict[str, Any]] = {}
+
+    async def read(self) -> str | bytes | None:
+        """The next message; None where the socket is closed."""
+        async with asyncio.timeout(WAIT_S):
+            message = await self.socket.read_message()
+        self.is_open = message is not None
+        return message
+
+    async def close(self) -> None:
+        """Closes the socket and waits until it is closed."""
+        self.socket.close()
+        while self.is_open:
+            await self.read()
+
+    async def send(self, request: str, **fields: object) -> None:
+        await self.socket.write_message(json.dumps({"do": request, **fields}))
+
+    async def until(self, right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next message that is right."""
+        while True:
+            text = await self.read()
+            assert text is not None, f"closed after {self.seen}"
+            message: dict[str, Any] = json.loads(text)
+            if message["do"] == "state":
+                self._nodes = {**({} if message["isNew"] else self._nodes), **message["nodes"]}
+                message["steps"] = self._steps(message["last"])
+            self.seen.append(message)
+            if right(message):
+                return message
+
+    def _steps(self, last: int) -> list[dict[str, Any]]:
+        """The nodes from the start of the game to its last."""
+        parents = {number: int(parent) for parent, node in self._nodes.items() for number in node["next"]}
+        found = [last]
+        while found[0] in parents:
+            found.insert(0, parents[found[0]])
+        return [self._nodes[str(number)] for number in found]
+
+    async def state(self, right: Callable[[dict[str, Any]], bool] = lambda state: True) -> dict[str, Any]:
+        """The next state that is right."""
+        return await self.until(lambda message: message["do"] == "state" and right(message))
+
+    async def played(self, uci: str) -> None:
+        """Makes the first move of a game, and waits for the answer."""
+        await self.send("move", uci=uci)
+        await self.state(lambda state: len(state["steps"]) == 3)
+
+    async def message(self, kind: str) -> dict[str, Any]:
+        """The next message of a kind."""
+        return await self.until(lambda message: message["do"] == kind)
+
+    async def said(self) -> str:
+        """The next words, but for those about an engine that is still being loaded."""
+        told = await self.until(lambda message: message["do"] == "say" and "getting ready" not in message["text"])
+        return str(told["text"])
+
+
+def sans(state: dict[str, Any]) -> list[str]:
+    return [step["san"] for step in state["steps"][1:]]

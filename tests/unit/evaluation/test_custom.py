@@ -1,0 +1,373 @@
+"""Networks of others as evaluators: planes, the places of moves, and what goes wrong with somebody else's module."""
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import chess
+import numpy as np
+import pytest
+
+from engine import Engine, EngineOptions, Limits
+from engine.cli.option_forms import uci_lines
+from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
+from engine.evaluation import guest as guest_module
+from engine.evaluation.custom import GuestEvaluator, PlanesEvaluator, board_planes, legal_policy, load_custom
+from engine.evaluation.guest import Guest
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import Evaluator, LeafBatch
+from engine.network.planes import fill_planes
+from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
+from engine.search.result import SearchResult
+from tests.boards import board_after
+from tests.unit.search.flat import FlatEvaluator
+from uci.loading.background import place_of
+from uci.loading.patient import PatientEngine
+
+GAMES = ("", "e4 c5 Nf3", "d4 d5 c4 dxc4 e4 b5", "Nf3 Nf6 Ng1 Ng8 Nf3 Nf6", "e4 e5 Nf3 Nc6 Bb5 a6 O-O")
+ADVICE = "g1f3"  # seen from the mover: Black's g8f6
+
+
+class Advisor:
+    """Always wants one move, and thinks that the mover wins."""
+
+    batch = 4
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert planes.shape[1:] == (112, 8, 8)
+        self.sizes.append(len(planes))
+        logits = np.zeros((len(planes), POLICY_SIZE))
+        logits[:, INDEX_TO_UCI.index(ADVICE)] = 10
+        return logits, np.tile([0.6, 0.3, 0.1], (len(planes), 1))
+
+
+def test_planes_are_those_that_towers_read() -> None:
+    boards = [board_after(moves) for moves in GAMES]
+    expected = np.zeros((len(GAMES), 8, 8, 112), np.float32)
+    fill_planes(leaves_of(boards).masks[: len(GAMES)], expected)
+    assert np.array_equal(board_planes(boards), expected.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("moves", ["", "e4"])
+def test_the_move_that_a_network_wants_is_played_by_both_sides(moves: str) -> None:
+    board, network = board_after(moves), Advisor()
+    with Engine(EngineOptions(threads=1), PlanesEvaluator(network)) as engine:
+        engine.set_position(board)
+        result = engine.search(Limits(nodes=40))
+    assert result.best_move == (chess.Move.from_uci("g1f3") if board.turn else chess.Move.from_uci("g8f6"))
+    assert max(network.sizes) <= Advisor.batch
+    assert next(iter(legal_policy(board, network(board_planes([board]))[0][0]))) == result.best_move
+
+
+def test_probabilities_of_legal_moves_add_up_to_one_and_follow_the_logits() -> None:
+    board = chess.Board("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
+    policy = legal_policy(board, np.random.default_rng(1).standard_normal(POLICY_SIZE))
+    assert set(policy) == set(board.legal_moves)
+    assert sum(policy.values()) == pytest.approx(1)
+    assert list(policy.values()) == sorted(policy.values(), reverse=True)
+    with pytest.raises(ShapeError, match=r"expected logits \[1858\], found \[1, 1858\]: .* such as logits\[0\]"):
+        legal_policy(board, np.zeros((1, POLICY_SIZE)))  # an IndexError
+
+
+@pytest.mark.parametrize(
+    "shapes", [((1, 10), (1, 3)), ((1, 1858), (3,)), ((1, 1858),), ((1, 1858), (1, 3), (1,), (1,))]
+)
+def test_outputs_of_another_shape_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    leaves = leaves_of([chess.Board()])
+    with pytest.raises(ShapeError, match=r"expected logits \[1, 1858\]"):
+        PlanesEvaluator(lambda planes: [np.zeros(shape) for shape in shapes]).evaluate(leaves, 1)
+
+
+MODULE = """
+import numpy as np
+class Net:
+    def __call__(self, planes):
+        return np.zeros((len(planes), 1858)), np.full((len(planes), 3), 1 / 3), np.full(len(planes), 12)
+def evaluator():
+    from engine.evaluation import MaterialEvaluator
+    return MaterialEvaluator(1)
+def number():
+    return 1
+def fails():
+    raise RuntimeError("no weights here")
+"""
+
+
+@pytest.fixture
+def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "somebodys_module.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("somewhere")
+def test_a_class_in_the_current_folder_is_an_evaluator() -> None:
+    with Engine(EngineOptions(evaluator="somebodys_module:Net", threads=1)) as engine:
+        assert engine.evaluator.name == "own"
+        assert engine.search(Limits(nodes=30)).best_move in chess.Board().legal_moves
+        engine.set_options(EngineOptions(evaluator="material", threads=1))
+        assert engine.evaluator.name == "material"
+    assert load_custom("somebodys_module:evaluator").name == "material"
+
+
+def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> None:
+    (line,) = [line for line in uci_lines(EngineOptions(evaluator="a.b:C")) if " Evaluator " in line]
+    assert "default a.b:C" in line
+    assert "var sparse var a.b:C" in line
+
+
+@pytest.mark.usefixtures("somewhere")
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("no_such_module:Net", "ModuleNotFoundError: .*; name it as `import` does, without folders and .py"),
+        ("somebodys_module.py:number", "name it as `import` does, without folders and .py"),
+        ("somebodys_module:Number", "AttributeError: .*; did you mean 'number'?"),
+        ("somebodys_module:number", "expected a callable or an Evaluator, got int"),
+        ("somebodys_module:fails", "RuntimeError: no weights here"),
+        (":", "ValueError"),
+    ],
+)
+def test_what_is_no_evaluator_is_said(place: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_custom(place)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="removes the current folder")
+def test_in_a_folder_that_was_removed_nothing_is_an_evaluator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(ConfigError, match="FileNotFoundError"):
+        load_custom("somebodys_module:Net")
+
+
+# ---- networks that are wrong ----------------------------------------------------------------------------------------
+
+
+def answering(logits=0.0, wdl=(0.2, 0.5, 0.3), plies=None, kind=np.float32):
+    """A network that says the same of every position."""
+
+    def network(planes: np.ndarray) -> list[np.ndarray]:
+        outputs = [np.full((len(planes), POLICY_SIZE), logits, kind), np.tile(np.array(wdl, kind), (len(planes), 1))]
+        return outputs if plies is None else [*outputs, np.full(len(planes), plies, kind)]
+
+    return network
+
+
+def of(evaluator: Evaluator, nodes: int = 40) -> SearchResult:
+    with Engine(EngineOptions(threads=2, hash_mib=8), evaluator) as engine:
+        return engine.search(Limits(nodes=nodes))
+
+
+@pytest.mark.parametrize("batch", [0, -3, "32", 32.0, None, True, np.float32(4)])
+def test_a_batch_that_is_no_number_of_positions_is_refused(batch: object) -> None:
+    network = answering()
+    network.batch = batch
+    with pytest.raises(ConfigError, match=r"batch is .*expected a whole number of at least 1"):
+        PlanesEvaluator(network)
+    with pytest.raises(ConfigError, match="expected a whole number of at least 1"):
+        GuestEvaluator(SimpleNamespace(round_size=batch, needs_planes=False), Guest("own"))
+
+
+def test_no_more_positions_are_asked_about_at_a_time_than_a_network_takes() -> None:
+    asked: list[int] = []
+
+    def network(planes: np.ndarray) -> list[np.ndarray]:
+        asked.append(len(planes))
+        return answering()(planes)
+
+    network.batch = np.int64(3)
+    with Engine(EngineOptions(threads=1, minibatch_size=16), PlanesEvaluator(network)) as engine:
+        engine.search(Limits(nodes=300))
+    assert max(asked) == 3
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        answering(wdl=(np.nan, 0.5, 0.5)),
+        answering(wdl=(np.inf, -np.inf, 1)),
+        answering(wdl=(0, -1, 2)),
+        answering(wdl=(0.2, 0.2, 0.2)),
+        answering(wdl=(3.1, -0.4, 1.7)),  # Logits, where chances belong.
+        answering(logits=np.nan),
+        answering(logits=np.inf),
+        answering(logits=1e300, kind=np.float64),
+        answering(plies=np.nan),
+        answering(plies=np.inf),
+        lambda planes: None,
+        lambda planes: "policy",
+        lambda planes: [["a"], ["b"]],
+        lambda planes: [[0.0, [1.0]], [0.3]],
+        lambda planes: {"policy": np.zeros((len(planes), POLICY_SIZE)), "wdl": np.zeros((len(planes), 3))},
+        lambda planes: [np.zeros((len(planes), POLICY_SIZE), complex), np.zeros((len(planes), 3))],
+        lambda planes: sys.exit(3),
+        lambda planes: 1 / 0,
+    ],
+)
+def test_answers_that_cannot_be_used_end_a_search_with_the_evaluators_name_and_are_forgotten(network) -> None:
+    broken = [True]
+
+    def sometimes(planes: np.ndarray):
+        return network(planes) if broken[0] else answering()(planes)
+
+    guest = Guest("somebodys:Net")
+    evaluator = PlanesEvaluator(sometimes, guest)
+    with Engine(EngineOptions(threads=1, hash_mib=8), evaluator) as engine:
+        engine._owns_evaluator = True  # With a cache, as by its name.
+        engine._prepare()
+        with pytest.raises(EvaluatorError, match=r"somebodys:Net|the network"):
+            engine.search(Limits(nodes=40))
+        broken[0] = False
+        result = engine.search(Limits(nodes=40))
+        assert result.nodes == 40
+        assert sum(result.infos[0].wdl) == pytest.approx(1000, abs=1)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        answering(kind=np.float16),
+        answering(kind=np.float64),
+        answering(wdl=(0.3333, 0.3333, 0.3333)),
+        answering(plies=-0.25),  # As a regression may say of a mate.
+        lambda planes: [np.zeros((POLICY_SIZE, len(planes))).T, np.full((3, len(planes)), 1 / 3).T],
+        lambda planes: [[[0] * POLICY_SIZE] * len(planes), [(0, 1, 0)] * len(planes)],
+        lambda planes: (np.full((len(planes), POLICY_SIZE), -np.inf), np.full((len(planes), 3), 1 / 3)),
+    ],
+)
+def test_numbers_in_other_forms_are_taken(network) -> None:
+    result = of(PlanesEvaluator(network))
+    assert result.nodes == 40
+    assert all(child.moves_left >= 0.0 for child in result.children)
+
+
+def test_an_evaluator_of_a_library_is_checked_too() -> None:
+    class Wrong(FlatEvaluator):
+        def evaluate(self, leaves: LeafBatch, count: int) -> None:
+            super().evaluate(leaves, count)
+            leaves.wdl[:count] = (0.0, -1.0, 2.0)
+
+    class Nothing(FlatEvaluator):
+        round_size = 0
+
+    with pytest.raises(EvaluatorError, match="stand-in"):
+        of(Wrong())
+    with pytest.raises(ConfigError, match="round_size is 0"):
+        of(Nothing())
+
+
+def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest_module, "PATIENCE_S", 0.1)
+    answer = threading.Event()
+
+    def slow(planes: np.ndarray):
+        answer.wait()
+        return answering()(planes)
+
+    with Engine(EngineOptions(threads=1, hash_mib=8), PlanesEvaluator(slow)) as engine:
+        for limits in (Limits(infinite=True), Limits(movetime_ms=20), Limits(white_time_ms=100), Limits(ponder=True)):
+            job = engine.start(limits)
+            if limits.infinite or limits.ponder:
+                time.sleep(0.2)
+                assert not job.done()
+                job.stop()
+            with pytest.raises(EvaluatorError, match="has not answered"):
+                job.result(120)
+        answer.set()
+        assert engine.search(Limits(nodes=40)).nodes == 40
+
+
+def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest_module, "PATIENCE_S", 0.01)
+    guest = Guest("slow")
+    guest.ask(lambda: time.sleep(1.2))
+    guest.is_over = lambda: True
+    guest.ask(lambda: time.sleep(0.05))
+    with pytest.raises(EvaluatorError, match="slow has not answered"):
+        guest.ask(lambda: time.sleep(30))
+
+
+WRONG_MODULE = """
+import sys, threading, time
+made = []
+class Counted:
+    def __init__(self):
+        made.append(threading.current_thread())
+    def __call__(self, planes):
+        import numpy as np
+        assert threading.current_thread() is made[0]
+        return np.zeros((len(planes), 1858)), np.full((len(planes), 3), 1 / 3)
+class Exits(Counted):
+    def __init__(self):
+        sys.exit("no weights")
+class Never(Counted):
+    def __init__(self):
+        time.sleep(1e6)
+class Zero(Counted):
+    batch = 0
+class Property(Counted):
+    @property
+    def batch(self):
+        raise OSError("no device")
+sys.path[:] = [folder for folder in sys.path if folder != sys.path[0]]
+"""
+
+
+@pytest.fixture
+def wrong_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wrong_module.py").write_text(WRONG_MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "wrong_module", raising=False)
+
+
+@pytest.mark.usefixtures("wrong_module")
+@pytest.mark.parametrize(
+    ("name", "says"), [("Exits", "SystemExit: no weights"), ("Zero", "batch is 0"), ("Property", "no device")]
+)
+def test_a_class_that_cannot_be_made_is_named(name: str, says: str) -> None:
+    with pytest.raises(AinoError, match=says) as caught:
+        Engine(EngineOptions(evaluator=f"wrong_module:{name}"))
+    assert caught.value.option == "evaluator"
+
+
+@pytest.mark.usefixtures("wrong_module")
+def test_a_class_that_is_never_made_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest_module, "LONGEST_START_S", 0.1)
+    monkeypatch.setattr(guest_module, "PATIENCE_S", 0.1)
+    with pytest.raises(EvaluatorError, match="wrong_module:Never has not answered"):
+        load_custom("wrong_module:Never")
+
+
+@pytest.mark.usefixtures("wrong_module")
+def test_somebodys_class_is_made_once_and_runs_where_it_was_made() -> None:
+    with PatientEngine(EngineOptions(evaluator="wrong_module:Counted", threads=2, hash_mib=8)) as engine:
+        assert engine.search(Limits(nodes=50)).nodes == 50
+        assert len(sys.modules["wrong_module"].made) == 1
+
+
+@pytest.mark.usefixtures("wrong_module")
+def test_kernels_are_compiled_and_rehearsed_without_somebodys_code() -> None:
+    options = EngineOptions(evaluator="wrong_module:Counted", weights_file="somebodys.dit")
+    place = place_of(options, "own")
+    assert place is not None
+    choice = json.loads(place.choice)
+    assert "wrong_module" not in place.choice
+    assert "somebodys.dit" not in place.choice
+    assert load_custom(choice["evaluator"]).name == "own"
+    network, asked = answering(), []
+    with Engine(
+        EngineOptions(hash_mib=8), PlanesEvaluator(lambda planes: asked.append(0) or network(planes))
+    ) as engine:
+        engine.warm_up()
+        assert not asked
+        engine.search(Limits(nodes=10))
+        assert asked

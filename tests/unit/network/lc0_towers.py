@@ -1,0 +1,126 @@
+"""Towers in Lc0's format with random tensors; `lc0_kept.py` has what lc0 answered on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.network.lc0.schema import NET
+from engine.network.lc0.wire import encode
+
+NUMBERS = {"classical": 1, "convolution": 2, "attention": 3, "scalar": 1, "wdl": 2, "relu": 0, "mish": 1}
+
+
+def random_net(
+    rng: np.random.Generator,
+    policy: str = "convolution",
+    value: str = "wdl",
+    activation: str = "relu",
+    moves_left: bool = True,
+    gates: bool = True,
+    folded: bool = False,
+    filters: int = 16,
+    blocks: int = 2,
+    encoders: int = 0,
+) -> dict[str, Any]:
+    """Return the message for `encode`."""
+    shapes = _shapes(policy, value, moves_left, gates, folded, filters, blocks, encoders)
+    message: dict[str, Any] = {"residual": [{} for _ in range(blocks)]}
+    if encoders:
+        message |= {"pol_encoder": [{} for _ in range(encoders)], "pol_headcount": 2}
+    for name, shape in shapes.items():
+        put(message, name, quantised(_draw(rng, name, shape)))
+    network_format = {
+        "input": 1,
+        "output": NUMBERS[value],
+        "network": 4 if gates else 3,
+        "policy": NUMBERS[policy],
+        "value": NUMBERS[value],
+        "moves_left": int(moves_left),
+        "default_activation": NUMBERS[activation],
+    }
+    return {"magic": 0x1C0, "format": {"weights_encoding": 1, "network_format": network_format}, "weights": message}
+
+
+def file_bytes(net: dict[str, Any]) -> bytes:
+    """The file of a message from `random_net`."""
+    return encode(net, NET)
+
+
+def _shapes(
+    policy: str, value: str, moves_left: bool, gates: bool, folded: bool, f: int, blocks: int, encoders: int
+) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def block(name: str, outputs: int, inputs: int, size: int, norm: bool = True) -> None:
+        shapes[f"{name}.weights"] = (outputs, inputs, size, size)
+        names = ["bn_means", "bn_stddivs", "bn_gammas", "bn_betas"] if norm and not folded else ["biases"]
+        if norm and not folded and name == "input":
+            names = ["biases", "bn_means", "bn_stddivs"]  # a missing gamma is 1, a missing beta 0
+        shapes.update({f"{name}.{part}": (outputs,) for part in names})
+
+    def dense(name: str, outputs: int, inputs: int) -> None:
+        shapes[f"{name}_w"], shapes[f"{name}_b"] = (outputs, inputs), (outputs,)
+
+    block("input", f, 112, 3)
+    for b in range(blocks):
+        block(f"residual.{b}.conv1", f, f, 3)
+        block(f"residual.{b}.conv2", f, f, 3)
+        if gates:
+            shapes |= {f"residual.{b}.se.w1": (4, f), f"residual.{b}.se.b1": (4,)}
+            shapes |= {f"residual.{b}.se.w2": (2 * f, 4), f"residual.{b}.se.b2": (2 * f,)}
+    if policy == "convolution":
+        block("policy1", f, f, 3)
+        block("policy", 80, f, 3, norm=False)
+    elif policy == "classical":
+        block("policy", 6, f, 1)
+        dense("ip_pol", 1858, 6 * 64)
+    else:
+        dense("ip_pol", 20, f)
+        dense("ip2_pol", 12, 20)
+        dense("ip3_pol", 12, 20)
+        shapes["ip4_pol_w"] = (4, 12)
+        for n in range(encoders):
+            for part in ("mha.q", "mha.k", "mha.v"):
+                dense(f"pol_encoder.{n}.{part}", 16, 20)
+            dense(f"pol_encoder.{n}.mha.dense", 20, 16)
+            dense(f"pol_encoder.{n}.ffn.dense1", 30, 20)
+            dense(f"pol_encoder.{n}.ffn.dense2", 20, 30)
+            shapes.update({f"pol_encoder.{n}.ln{i}_{part}": (20,) for i in (1, 2) for part in ("gammas", "betas")})
+    block("value", 5, f, 1)
+    dense("ip1_val", 24, 5 * 64)
+    dense("ip2_val", 3 if value == "wdl" else 1, 24)
+    if moves_left:
+        block("moves_left", 3, f, 1)
+        dense("ip1_mov", 10, 3 * 64)
+        dense("ip2_mov", 1, 10)
+    return shapes
+
+
+def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    if name.endswith(("gammas", "stddivs")):
+        return rng.uniform(0.5, 1.5, shape)
+    if len(shape) == 1:
+        return rng.normal(0, 0.2, shape) + (30.0 if name == "ip2_mov_b" else 0.0)
+    scale = 2.0 if name.startswith("ip2_mov") else 1.2
+    weight = rng.normal(0, scale / np.sqrt(np.prod(shape[1:])), shape)
+    if name == "input.weights":
+        weight[:, 109] /= 99
+    return weight
+
+
+def quantised(tensor: np.ndarray) -> dict[str, Any]:
+    """Lc0's Layer."""
+    low = 0.0 if tensor.size == 1 else float(np.float32(tensor.min()))
+    high = float(np.float32(tensor.max()))
+    steps = np.clip(np.rint((tensor - low) / (high - low) * 65535), 0, 65535)
+    return {"min_val": low, "max_val": high, "params": steps.astype("<u2").tobytes()}
+
+
+def put(message: dict[str, Any], name: str, layer: dict[str, Any]) -> None:
+    place: Any = message
+    words = name.split(".")
+    for word in words[:-1]:
+        place = place[int(word)] if isinstance(place, list) else place.setdefault(word, {})
+    place[words[-1]] = layer

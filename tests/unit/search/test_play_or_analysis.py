@@ -1,0 +1,168 @@
+"""Whether a `go` asks for a move of a game or for analysis: one decision, and what each of its consequences does."""
+
+import struct
+from contextlib import closing
+from dataclasses import replace
+from itertools import product
+
+import chess
+import chess.polyglot
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.evaluation import MaterialEvaluator
+from engine.evaluation.tablebase import Tablebase
+from engine.options import EngineOptions
+from engine.search.choice import PolyglotBook, SearchOrder
+from engine.search.limits import Limits, SearchJob
+from engine.search.result import SearchResult
+from engine.tactics.solved_endings import LONG
+from tests.regression.test_mate_lines import check_result
+
+BOOK_MOVE, OTHER = chess.Move.from_uci("b1a3"), chess.Move.from_uci("e2e4")
+CLOCKS = {"white_time_ms": 2_000, "black_time_ms": 2_000}
+KINDS = {
+    "clock": Limits(**CLOCKS),
+    "movetime": Limits(movetime_ms=540),
+    "nodes": Limits(nodes=40),
+    "depth": Limits(depth=2),
+    "nodes and a clock": Limits(nodes=40, **CLOCKS),
+    "mate": Limits(mate=1, nodes=40),
+    "infinite": Limits(infinite=True),
+    "infinite and a clock": Limits(infinite=True, **CLOCKS),
+    "ponder by the clock": Limits(ponder=True, **CLOCKS),
+    "ponder": Limits(ponder=True, nodes=40),
+}
+ANALYSIS = {"mate", "infinite", "infinite and a clock"}
+
+
+@pytest.fixture
+def book_file(tmp_path):
+    path = tmp_path / "book.bin"
+    code = BOOK_MOVE.to_square | BOOK_MOVE.from_square << 6
+    path.write_bytes(struct.pack(">QHHI", chess.polyglot.zobrist_hash(chess.Board()), code, 1, 0))
+    return str(path)
+
+
+def search(player: Engine, limits: Limits) -> SearchResult:
+    """Search; where the result would be held back, only a little."""
+    job = SearchJob()
+    if limits.infinite or limits.ponder:
+        job.stop()
+    return player.search(limits, None, job)
+
+
+def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
+    """`OwnBook` had wanted a clock, contempt none of `infinite`, and lines beside wins neither clock nor ponder."""
+    switches = product(KINDS, *[(False, True)] * 3, (1, 5), (0, 30), ((), (OTHER,), (BOOK_MOVE,)))
+    with closing(PolyglotBook(book_file)) as book:
+        for kind, analyse_mode, limited, has_book, multi_pv, contempt, searchmoves in switches:
+            options = EngineOptions(
+                analyse_mode=analyse_mode, limit_strength=limited, multi_pv=multi_pv, contempt=contempt, temperature=1.0
+            )
+            limits = replace(KINDS[kind], searchmoves=searchmoves)
+            order = SearchOrder(chess.Board(), limits, options, np.random.default_rng(1), 0.0)
+            plays = kind not in ANALYSIS and not analyse_mode
+            assert order.plays == plays, kind
+            assert (order.strength is not None) == (plays and limited)
+            assert order.temperature == (1.0 if plays else 0.0)
+            assert (order.draw_score(90.0) < 0.0) == (plays and contempt > 0)
+            assert order.by_the_clock == (plays and "clock" in kind)
+            assert order.lines == (1 if order.by_the_clock or kind == "mate" else multi_pv)
+            assert order.patience_s > 0.0 or limited
+            taken = BOOK_MOVE if plays and has_book and OTHER not in searchmoves else None
+            assert order.book_move(book if has_book else None) == taken
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_book_is_played_in_every_game_and_in_no_analysis(book_file, kind):
+    options = EngineOptions(hash_mib=8, threads=1, own_book=True, book_file=book_file)
+    with Engine(options, MaterialEvaluator()) as player:
+        if "ponder" in kind:
+            job = player.start(KINDS[kind])
+            with pytest.raises(TimeoutError):
+                job.result(0.1)
+            job.ponderhit()
+            result = job.result(120)
+        else:
+            result = search(player, KINDS[kind])
+        assert (result.best_move == BOOK_MOVE) == (not result.infos) == (kind not in ANALYSIS)
+        player.set_options(replace(options, analyse_mode=True))
+        assert search(player, KINDS[kind]).infos, "it has searched"
+        player.set_options(replace(options, book_depth=0))
+        assert search(player, KINDS[kind]).infos
+
+
+def test_a_book_file_in_the_users_folder_is_found(book_file, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, book_file.removesuffix("book.bin"))
+    with Engine(EngineOptions(hash_mib=8, threads=1, own_book=True, book_file="~/book.bin")) as player:
+        assert player.search(Limits(nodes=5)).best_move == BOOK_MOVE
+
+
+# ---- endings that are solved -----------------------------------------------------------------------------------------
+
+ENDINGS = (
+    "8/8/8/3k4/8/8/8/KR6 w - - 0 1",
+    "8/8/8/3k4/8/8/8/KQ6 w - - 0 1",
+    "8/8/8/3k4/7r/8/8/KQ6 w - - 0 1",
+    "8/8/8/3k4/8/8/8/KBN5 w - - 0 1",
+    "8/8/8/3k4/8/8/8/KBN5 b - - 0 1",
+    "8/8/8/3k4/8/8/8/KBN5 w - - 90 1",  # too late
+    "8/8/8/8/8/2k5/8/K5Q1 w - - 0 1",  # some moves lose the queen
+)
+
+
+@pytest.fixture(scope="module")
+def player():
+    with Engine(EngineOptions(hash_mib=8, threads=1), MaterialEvaluator()) as player:
+        yield player
+
+
+@pytest.mark.parametrize("fen", ENDINGS)
+def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_win(player, fen):
+    """A root that a game restricts to the best moves had shown two lines of five."""
+    board, options = chess.Board(fen), EngineOptions(hash_mib=8, threads=1)
+    analyst, limited = replace(options, analyse_mode=True), replace(options, limit_strength=True, elo=2500)
+    Tablebase("").ranks(board, LONG)  # A search that has little time does not wait until the ending is solved.
+    for kind, mode in [*product(KINDS, (options, analyst)), ("nodes", limited)]:
+        found = {}
+        for multi_pv in (1, 5, 218) if kind == "nodes" else (1, 5):
+            player.set_options(replace(mode, multi_pv=multi_pv))
+            player.new_game()
+            player.set_position(board)
+            found[multi_pv] = result = search(player, KINDS[kind])
+            lines = [info.pv[0] for info in result.infos]
+            assert len(set(lines)) == len(lines) == min(multi_pv, board.legal_moves.count()), kind
+            assert lines[0] == result.best_move
+            assert {child.move for child in result.children} == set(board.legal_moves)
+            check_result(board, result)
+            if mode is not limited:
+                worths = [info.wdl[0] - info.wdl[2] + 1.0 / (info.score_mate or 1000) for info in result.infos]
+                assert worths == sorted(worths, reverse=True), kind
+        if "nodes" in kind and mode is not limited:
+            assert len({result.best_move for result in found.values()}) == 1, "lines that are shown change no move"
+
+
+def test_asked_moves_alone_are_shown(player):
+    board = chess.Board(ENDINGS[0])
+    moves = tuple(chess.Move.from_uci(text) for text in ("b1b2", "a1a2", "b1b5"))
+    player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=5))
+    player.set_position(board)
+    result = player.search(Limits(nodes=40, searchmoves=moves))
+    assert {info.pv[0] for info in result.infos} == set(moves)
+
+
+def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):
+    """98% at most, and no mate, where play knew the way."""
+    player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=3, analyse_mode=True))
+    board, told = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"), []
+    player.set_position(board)
+    result = player.search(Limits(movetime_ms=600), told.append)
+    assert [info.score_mate for info in result.infos] == [30, 30, 30]
+    assert {info.wdl for infos in told for info in infos} == {(1000, 0, 0)}
+    for infos in told:
+        assert [info.score_mate for info in infos] == [30, 30, 30]
+    player.set_position(board.mirror())
+    assert player.search(Limits(nodes=40)).infos[0].score_mate == 30

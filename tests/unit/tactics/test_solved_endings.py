@@ -1,0 +1,157 @@
+"""Endings of four men, solved, agree with endgame tables and with the books, and are played to the mate."""
+
+from __future__ import annotations
+
+import threading
+
+import chess
+import chess.syzygy
+import numpy as np
+import pytest
+
+from engine.evaluation.tablebase import WIN, Tablebase, good_moves
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from engine.tactics import solved_endings
+from engine.tactics.solved_endings import LONG, probe, solve
+from tests.boards import random_positions
+
+# One of each kind: sliders and knights, two men against a bare king, and a man on each side.
+ENDINGS = ("KQk", "KRk", "KBBk", "KBNk", "KNNk", "KQRk", "KQkr", "KQkn", "KQkq", "KRkn", "KRkb", "KNkn")
+
+
+@pytest.mark.parametrize("letters", ENDINGS)
+def test_results_and_distances_are_those_of_the_tables(letters: str, test_data) -> None:
+    with chess.syzygy.open_tablebase(str(test_data / "syzygy")) as tables:
+        for number, board in enumerate(random_positions(letters, 200, seed=sum(map(ord, letters)))):
+            board = board.mirror() if number % 3 == 0 else board
+            wdl, dtz = probe(board)
+            assert wdl == tables.probe_wdl(board), board.fen()
+            assert abs(dtz - tables.probe_dtz(board)) <= 1, board.fen()  # Syzygy's may be one too few or too many.
+
+
+@pytest.mark.parametrize(("men", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)])
+def test_the_longest_wins_are_as_long_as_the_books_say(men: str, moves: int) -> None:
+    solution, longest = solve(men), 0
+    left = solution.lost
+    for power in reversed(range(len(solution.moves))):
+        higher = left & solution.moves[power]
+        if higher.any():
+            longest, left = longest | 1 << power, higher
+    assert longest == moves
+
+
+@pytest.mark.parametrize(("men", "moves"), [("Q", 10), ("R", 16), ("QQ", 10), ("BN", 33), ("Qr", 35), ("Rn", 40)])
+def test_mates_through_captures_are_as_long_as_the_books_say(men: str, moves: int) -> None:
+    assert solve(men, to_mate=True).longest == moves
+
+
+@pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", "KQkr", "KQkq", "KRkn", "KRkb"])
+def test_each_distance_to_mate_follows_from_those_after_the_moves(letters: str) -> None:
+    def known(board: chess.Board) -> tuple[int, int]:
+        return (0, 0) if board.is_game_over() and not board.is_checkmate() else probe(board, to_mate=True)
+
+    for board in random_positions(letters, 40, seed=5):
+        (result, plies), after = known(board), []
+        for move in list(board.legal_moves):
+            board.push(move)
+            after.append(known(board))
+            board.pop()
+        assert result == max((-other for other, _ in after), default=result), board.fen()
+        ways = [abs(length) for other, length in after if other == -result]
+        if result and ways:
+            assert abs(plies) == 1 + (min(ways) if result > 0 else max(ways)), board.fen()
+
+
+@pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KQRk"])
+def test_material_had_been_given_away_by_force_where_mate_is_near(letters: str) -> None:
+    """A capture ended the count, so that giving a queen away was the shortest way; in 14 of 60 the best-ranked one."""
+    tables = Tablebase("")
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as player:
+        for board in random_positions(letters, 60, seed=8):
+            if board.turn != chess.WHITE or probe(board)[0] <= 0:
+                continue
+            _, plies = probe(board, to_mate=True)
+            ranks = tables.ranks(board, LONG)
+            player.set_position(board)
+            move = player.search(Limits(nodes=20)).best_move
+            assert move in good_moves(ranks)
+            board.push(move)
+            assert board.is_checkmate() or abs(probe(board, to_mate=True)[1]) == plies - 1, board.fen()
+
+
+@pytest.mark.parametrize(
+    ("fen", "result"),
+    [
+        ("7k/5K2/6Q1/8/8/8/8/8 b - - 0 1", (0, 0)),  # Stalemate.
+        ("7k/6Q1/6K1/8/8/8/8/8 b - - 0 1", (-2, 0)),  # Mate.
+        ("k7/8/8/8/8/8/8/KR5r w - - 0 1", (2, 1)),  # The rook takes the other one.
+        ("8/8/8/8/8/2k5/8/K6n b - - 0 1", (0, 0)),
+        ("4k3/8/8/8/8/8/8/4K2R w K - 0 1", None),
+        ("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", None),
+        ("4k3/8/8/8/8/8/3QQQ2/4K3 w - - 0 1", None),
+    ],
+)
+def test_positions_with_a_result_of_their_own(fen: str, result: tuple[int, int] | None) -> None:
+    assert probe(chess.Board(fen)) == result
+
+
+@pytest.mark.parametrize(
+    ("fen", "most"),
+    [
+        ("8/8/8/3k4/8/8/8/KBN5 w - - 0 1", 66),
+        ("8/8/8/8/3q4/3k4/1R6/K7 b - - 0 1", 66),
+        ("k3K3/7Q/6Q1/8/8/8/8/8 w - - 0 1", 3),  # A queen had been given away.
+    ],
+)
+def test_the_engine_wins_what_is_won_with_few_nodes(fen: str, most: int) -> None:
+    """The defender's moves are drawn from those that lose latest."""
+    board, rng = chess.Board(fen), np.random.default_rng(2)
+    winner, tables = board.turn, Tablebase("")
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material")) as player:
+        while not board.is_game_over() and chess.popcount(board.occupied) == 4:
+            if board.turn == winner:
+                player.set_position(board)
+                move = player.search(Limits(nodes=20)).best_move
+            else:
+                ranks = tables.ranks(board, LONG)
+                move = rng.choice([move for move in ranks if ranks[move] == max(ranks.values())])
+            board.push(move)
+    assert board.is_checkmate() or probe(board)[0] == -WIN
+    assert board.ply() <= most
+
+
+@pytest.mark.parametrize(
+    ("options", "limits", "patience_s"),
+    [
+        ({}, Limits(nodes=5), LONG),
+        ({}, Limits(movetime_ms=110), 0.05),  # Half of what the overhead of 10 ms leaves.
+        ({"limit_strength": True}, Limits(nodes=5), 0.0),
+        ({"preset": "lc0"}, Limits(nodes=5), 0.0),
+        ({"analyse_mode": True}, Limits(nodes=5), LONG),
+        ({"analyse_mode": True, "limit_strength": True}, Limits(nodes=5), LONG),
+    ],
+)
+def test_endings_are_solved_at_full_strength_and_in_time(options, limits, patience_s, monkeypatch):
+    asked: list[float] = []
+    ranks = Tablebase.ranks
+    monkeypatch.setattr(Tablebase, "ranks", lambda *given: asked.append(given[2]) or ranks(*given))
+    with Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", move_overhead_ms=10, **options)) as player:
+        player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
+        player.search(limits)
+    assert asked == [patience_s]
+
+
+def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, board = threading.Event(), chess.Board("8/8/8/3k4/8/8/8/KRB5 w - - 0 1")
+    solving = solved_endings.solve
+
+    def slow(men: str) -> solved_endings.Solution:
+        assert begun.wait(120)
+        return solving(men)
+
+    monkeypatch.setattr(solved_endings, "solve", slow)
+    assert probe(board, 0.01) is None
+    begun.set()
+    assert probe(board) == (2, probe(board, 0.01)[1])
