@@ -20,7 +20,7 @@ from engine.search.report import Reporter
 from engine.search.result import SearchResult, mate_moves
 from engine.search.run import Runner
 from engine.search.session import Search, add_root_noise, restrict_root
-from engine.search.tree.arrays import LOSS, MAX_VISITS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import LOSS, LOST, MAX_VISITS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
 from engine.search.tree.params import (
     CHECK_INTERVAL_MS,
     CHECK_SHARE,
@@ -250,8 +250,10 @@ class WinsAside:
     def _count_as(self, result: int) -> None:
         """Decide them with a result; the root is won while they are wins."""
         tree, edges = self._search.tree, self._search.edges()
-        nodes = tree.child[edges][np.isin(tree.move[edges], list(self._moves))]
+        are_aside = np.isin(tree.move[edges], list(self._moves))
+        nodes = tree.child[edges][are_aside]
         tree.lower[nodes] = tree.upper[nodes] = result
+        tree.q[edges][are_aside] = LOST if result == LOSS else tree.value_sum[nodes] / tree.visits[nodes]
         if result == WIN:
             tree.lower[ROOT] = tree.upper[ROOT] = LOSS
             plies = tree.mate_plies[nodes]

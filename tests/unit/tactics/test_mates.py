@@ -11,7 +11,7 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.options import EngineOptions
-from engine.search.beside_wins import WinsAside
+from engine.search.driver import WinsAside
 from engine.search.limits import Limits
 from engine.search.session import Search
 from engine.search.tree.params import MATE_PRIOR
