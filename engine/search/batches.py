@@ -24,19 +24,8 @@ from engine.native.pool import Offer, ThreadPool
 from engine.network.outputs import CHUNK
 from engine.search.hints import HintSource
 from engine.search.session import Search
-from engine.search.tree.arrays import (
-    DRAW,
-    LEAVES,
-    LOSS,
-    MAX_ROUND,
-    MAX_VISITS,
-    ROOT,
-    UNKNOWN,
-    UNKNOWN_DISTANCE,
-    WIN,
-    Round,
-    new_round,
-)
+from engine.search.tree import arrays
+from engine.search.tree.arrays import Round, new_round
 from engine.search.tree.params import BATCHED_SMALLEST_ROUND, BATCHED_VISITS_PER_LEAF
 from engine.search.tree.visits import apply, gather
 
@@ -53,7 +42,7 @@ class Batch:
     @property
     def count(self) -> int:
         """Number of leaves."""
-        return int(self.visits.counts[LEAVES])
+        return int(self.visits.counts[arrays.LEAVES])
 
     @property
     def questions(self) -> tuple[LeafBatch, int]:
@@ -74,7 +63,7 @@ class Batches:
         self._search = search
         self._evaluator = evaluator
         self._by_evaluator = not round_size  # It may ask for smaller batches in the middle of a search.
-        self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
+        self.most_leaves = min(arrays.MAX_ROUND, round_size or evaluator.round_size)
         if self.most_leaves < 1:
             raise ConfigError(f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more")
         self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
@@ -86,7 +75,7 @@ class Batches:
         # Visits of the root from which two batches are in flight; smaller trees want fresh values, a GPU full batches.
         fewest = self.most_leaves if self._elsewhere else 2 * CHUNK
         overlaps = self._parts is not None or self._elsewhere
-        self.overlap_from = fewest * BATCHED_VISITS_PER_LEAF if overlaps else MAX_VISITS
+        self.overlap_from = fewest * BATCHED_VISITS_PER_LEAF if overlaps else arrays.MAX_VISITS
         # A ring, the oldest batch first. Room for a whole one in each: there is no half one while the tree is small.
         self._ring = deque(Batch(self.most_leaves) for _ in range(2))
         self._in_flight = 0  # Number of batches in flight, the first ones of the ring.
@@ -129,7 +118,9 @@ class Batches:
         if size > CHUNK:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.
-        limit = min(until - search.visits - sum(other.count for other in self._ring), size + size // 4, MAX_ROUND)
+        limit = min(
+            until - search.visits - sum(other.count for other in self._ring), size + size // 4, arrays.MAX_ROUND
+        )
         self._in_flight += 1
         gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
         if self.cache is None:
@@ -181,12 +172,14 @@ class Batches:
 
 def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> None:
     """Note the results of leaves that the tables know: few pieces, no castling rights, halfmove clock at zero."""
-    count = int(in_flight.counts[LEAVES])
+    count = int(in_flight.counts[arrays.LEAVES])
     rows = leaves.rows[:count]
     men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
-    below_root = in_flight.leaf_nodes[:count] != ROOT  # The root is searched whatever the tables say.
+    below_root = in_flight.leaf_nodes[:count] != arrays.ROOT  # The root is searched whatever the tables say.
     fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
     for k in np.flatnonzero(fits & below_root):
         wdl = tablebase.wdl(rows[k])  # For the side to move; the tree's is the other one.
-        in_flight.known[k] = UNKNOWN if wdl is None else {TABLE_WIN: LOSS, -TABLE_WIN: WIN}.get(wdl, DRAW)
-        in_flight.mate_plies[k] = UNKNOWN_DISTANCE
+        in_flight.known[k] = (
+            arrays.UNKNOWN if wdl is None else {TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}.get(wdl, arrays.DRAW)
+        )
+        in_flight.mate_plies[k] = arrays.UNKNOWN_DISTANCE

@@ -20,19 +20,8 @@ from engine.search.report import Reporter
 from engine.search.result import SearchResult, mate_moves
 from engine.search.run import Runner
 from engine.search.session import Search, add_root_noise, restrict_root
+from engine.search.tree import params
 from engine.search.tree.arrays import LOSS, LOST, MAX_VISITS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
-from engine.search.tree.params import (
-    CHECK_INTERVAL_MS,
-    CHECK_SHARE,
-    DOUBT_CEILING,
-    DOUBT_FLOOR,
-    DOUBT_SLOPE,
-    FIRST_INFOS_MS,
-    INFO_INTERVAL_MS,
-    LEAST_INFO_GAP_MS,
-    LOOK_INTERVAL_MS,
-    PROMISING_SHARE,
-)
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import read_position
 
@@ -87,7 +76,7 @@ class Stopper:
         elapsed = self.clock.elapsed_ms()
         if elapsed < self._next_check_ms:
             return self.clock.is_over()
-        self._next_check_ms = elapsed + CHECK_INTERVAL_MS + CHECK_SHARE * elapsed
+        self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
         if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
             return True
         return self.clock.is_over(doubt(self._search))
@@ -105,11 +94,13 @@ def doubt(search: Search) -> float:
     if not visits.any():
         return float("inf")
     most = visits.argmax()
-    promising = visits >= max(1, PROMISING_SHARE * visits[most])
+    promising = visits >= max(1, params.PROMISING_SHARE * visits[most])
     q = np.divide(nodes["value_sum"], visits, out=np.full(len(nodes), -2.0), where=promising)
     if q.argmax() != most:
         return float("inf")
-    return float(min(max(DOUBT_FLOOR, DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())), DOUBT_CEILING))
+    return float(
+        min(max(params.DOUBT_FLOOR, params.DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())), params.DOUBT_CEILING)
+    )
 
 
 class SearchDriver:
@@ -122,8 +113,8 @@ class SearchDriver:
         self._order = order
         self._stopper = Stopper(search, order)
         self._aside = WinsAside(search)
-        self._next_info_ms = FIRST_INFOS_MS[0]
-        self._next_look_ms = LEAST_INFO_GAP_MS
+        self._next_info_ms = params.FIRST_INFOS_MS[0]
+        self._next_look_ms = params.LEAST_INFO_GAP_MS
         self._told_best: int | None = None  # The best root move in the last set of lines.
         self._best: int | None = None  # The move that is played, once it is chosen.
 
@@ -157,7 +148,7 @@ class SearchDriver:
         elapsed = self._reporter.elapsed_ms
         if self._order.on_info is None or elapsed < self._next_look_ms:
             return
-        self._next_look_ms = elapsed + LOOK_INTERVAL_MS
+        self._next_look_ms = elapsed + params.LOOK_INTERVAL_MS
         root = self._search.root()
         best = self._best if self._best is not None else int(root.moves[root.order()[0]])
         if elapsed >= self._next_info_ms or best != self._told_best:
@@ -165,9 +156,9 @@ class SearchDriver:
             with self._aside.shown():
                 infos = self._reporter.infos(self._best)
             self._told_best = best
-            self._next_look_ms = infos[0].time_ms + LEAST_INFO_GAP_MS
-            soon = [moment for moment in FIRST_INFOS_MS if moment > elapsed]
-            self._next_info_ms = soon[0] if soon else elapsed + INFO_INTERVAL_MS
+            self._next_look_ms = infos[0].time_ms + params.LEAST_INFO_GAP_MS
+            soon = [moment for moment in params.FIRST_INFOS_MS if moment > elapsed]
+            self._next_info_ms = soon[0] if soon else elapsed + params.INFO_INTERVAL_MS
             self._order.on_info(infos)
 
     def _choose(self) -> int:

@@ -16,17 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import chess
 
-from engine.search.tree.params import (
-    CLOCK_SHARE,
-    EXPECTED_MOVES,
-    HARD_FACTOR,
-    LAST_MOVE_SHARE,
-    LATE_MS,
-    LONG_RUN_MOVES,
-    RESERVE_OVERHEADS,
-    SHORTEST_THINK_MS,
-    SPARE_OVERHEADS,
-)
+from engine.search.tree import params
 
 
 @dataclass(frozen=True)
@@ -89,17 +79,17 @@ class Clock:
         left = limits.clock_ms(white)
         if left is None:
             movetime = limits.movetime_ms
-            return cls(None, None if movetime is None else max(SHORTEST_THINK_MS, movetime - overhead_ms), now)
+            return cls(None, None if movetime is None else max(params.SHORTEST_THINK_MS, movetime - overhead_ms), now)
         usable = left - overhead_ms
-        last = min(LAST_MOVE_SHARE * usable, usable - min(LATE_MS, left / 2))
+        last = min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
         if limits.movetime_ms is not None:
-            return cls(None, max(SHORTEST_THINK_MS, min(limits.movetime_ms - overhead_ms, last)), now)
+            return cls(None, max(params.SHORTEST_THINK_MS, min(limits.movetime_ms - overhead_ms, last)), now)
         to_go = limits.moves_to_go or 0
-        moves = min(to_go, EXPECTED_MOVES) if to_go > 0 else EXPECTED_MOVES
-        for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + SPARE_OVERHEADS) * overhead_ms
-        planned = max(for_all / moves, (left - RESERVE_OVERHEADS * overhead_ms) / LONG_RUN_MOVES)
-        hard = min(HARD_FACTOR * planned, CLOCK_SHARE * usable if moves > 1 else last)
-        return cls(max(SHORTEST_THINK_MS, min(planned, hard)), max(SHORTEST_THINK_MS, hard), now)
+        moves = min(to_go, params.EXPECTED_MOVES) if to_go > 0 else params.EXPECTED_MOVES
+        for_all = left + (moves - 1) * limits.increment_ms(white) - (moves + params.SPARE_OVERHEADS) * overhead_ms
+        planned = max(for_all / moves, (left - params.RESERVE_OVERHEADS * overhead_ms) / params.LONG_RUN_MOVES)
+        hard = min(params.HARD_FACTOR * planned, params.CLOCK_SHARE * usable if moves > 1 else last)
+        return cls(max(params.SHORTEST_THINK_MS, min(planned, hard)), max(params.SHORTEST_THINK_MS, hard), now)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the start."""

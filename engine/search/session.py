@@ -10,25 +10,8 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, NO_MOVE, ROW_WORDS, empty_stack
 from engine.board.makemove import make
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
-from engine.search.tree.arrays import (
-    DEEPEST,
-    DEPTH_SUM,
-    DESCENTS,
-    EDGES,
-    EXPANDED,
-    LOSS,
-    MAX_DEPTH,
-    NO_NODE,
-    NODES,
-    ROOT,
-    ROOT_PLY,
-    SHRINKS,
-    WIN,
-    Round,
-    Tree,
-    for_thread,
-    new_round,
-)
+from engine.search.tree import arrays
+from engine.search.tree.arrays import Round, Tree, for_thread, new_round
 from engine.search.tree.forgetting import FILL_SLICE, filled, forget_the_rest, make_room, reroot
 from engine.search.tree.heuristics import forget
 from engine.search.tree.params import MATE_PRIOR, SearchParams
@@ -62,7 +45,9 @@ class Search:
         self.params = params
         self.tree = tree
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
-        self._root = tree.nodes.view((np.void, tree.nodes.dtype))[ROOT]  # A view: single values are asked for often.
+        self._root = tree.nodes.view((np.void, tree.nodes.dtype))[
+            arrays.ROOT
+        ]  # A view: single values are asked for often.
         self.forced_move = NO_MOVE  # A root move that starts a forced mate (`tactics.mates`), or NO_MOVE.
         self.in_flight = in_flight if in_flight is not None else new_round()
         self.generation = 0  # Number of times the tree was cleared; a kept subtree belongs to the same generation.
@@ -71,8 +56,8 @@ class Search:
         self.mate_space = new_mate_space()  # For whoever looks for mates or shows them between visits.
         self._room: Iterator[None] | None = None  # What is left to do for old parts of the tree to give way.
         self._table_is_clear = True  # Whether the transposition table has no places of a tree that was forgotten.
-        if tree.counters[NODES] == 0:
-            tree.nodes[ROOT] = FRESH_NODE
+        if tree.counters[arrays.NODES] == 0:
+            tree.nodes[arrays.ROOT] = FRESH_NODE
 
     def share(self, threads: int) -> None:
         """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the first is `tree`."""
@@ -86,13 +71,13 @@ class Search:
 
     def root_row(self) -> np.ndarray:
         """Return the root's position, uint64 [16]."""
-        row: np.ndarray = self.tree.stack[self.tree.counters[ROOT_PLY]]
+        row: np.ndarray = self.tree.stack[self.tree.counters[arrays.ROOT_PLY]]
         return row
 
     @property
     def is_expanded(self) -> bool:
         """Whether the root has been given its moves."""
-        return bool(self._root["state"] == EXPANDED)
+        return bool(self._root["state"] == arrays.EXPANDED)
 
     @property
     def is_proven(self) -> bool:
@@ -113,14 +98,14 @@ class Search:
     def mean_depth(self) -> float:
         """Mean depth, in plies, of the descents since the position was set."""
         depths = np.sum([tree.depths for tree in self.trees], axis=0)
-        return float(depths[DEPTH_SUM] / max(1, depths[DESCENTS]))
+        return float(depths[arrays.DEPTH_SUM] / max(1, depths[arrays.DESCENTS]))
 
     @property
     def deepest(self) -> int:
         """Depth, in plies, of the deepest descent since the position was set."""
-        return max(int(tree.depths[DEEPEST]) for tree in self.trees)
+        return max(int(tree.depths[arrays.DEEPEST]) for tree in self.trees)
 
-    def edges(self, node: int = ROOT) -> slice:
+    def edges(self, node: int = arrays.ROOT) -> slice:
         """Where the edges of a node lie."""
         first = int(self.tree.nodes[node]["first_edge"])
         return slice(first, first + int(self.tree.nodes[node]["n_edges"]))
@@ -128,7 +113,7 @@ class Search:
     def children(self) -> np.ndarray:
         """Nodes behind those root moves that were tried, int32."""
         children = self.tree.child[self.edges()]
-        return children[children != NO_NODE]
+        return children[children != arrays.NO_NODE]
 
     # ---- positions ----
 
@@ -164,31 +149,31 @@ class Search:
         self.generation += 1
         self.forced_move = NO_MOVE
         self.kept_visits = 0
-        self._table_is_clear &= bool(self.tree.counters[NODES] == 0)
+        self._table_is_clear &= bool(self.tree.counters[arrays.NODES] == 0)
         self._room = None if self._table_is_clear else self._clear_table()
         self.tree.counters[:] = 0
         for tree in self.trees:
             forget(tree)
             tree.stint[:] = 0
             tree.earned[:] = 0.0
-        self.tree.nodes[ROOT] = FRESH_NODE
+        self.tree.nodes[arrays.ROOT] = FRESH_NODE
         self.in_flight.counts[:] = 0
         if len(self.tree.table) <= FILL_SLICE:
             self.finish_making_room()
 
     def _clear_table(self) -> Iterator[None]:
         """Empty the transposition table, in slices: no thread may find what another has not made anew."""
-        yield from filled(self.tree.table, ROOT)
+        yield from filled(self.tree.table, arrays.ROOT)
         self._table_is_clear = True
 
     def _install_history(self, stack: np.ndarray) -> None:
-        rows = len(stack) + MAX_DEPTH + 2
+        rows = len(stack) + arrays.MAX_DEPTH + 2
         for thread, tree in enumerate(self.trees):
             if len(tree.stack) < rows:
                 self.trees[thread] = tree._replace(stack=empty_stack(rows))
             self.trees[thread].stack[: len(stack)] = stack
         self.tree = self.trees[0]
-        self.tree.counters[ROOT_PLY] = len(stack) - 1
+        self.tree.counters[arrays.ROOT_PLY] = len(stack) - 1
 
     def _keep_subtree(self, stack: np.ndarray) -> bool:
         """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded node.
@@ -196,21 +181,21 @@ class Search:
         A transposition's subtree is of no use here: its repetitions are those of another line.
         """
         tree = self.tree
-        old_ply = int(tree.counters[ROOT_PLY])
-        if tree.counters[NODES] == 0 or len(stack) <= old_ply:
+        old_ply = int(tree.counters[arrays.ROOT_PLY])
+        if tree.counters[arrays.NODES] == 0 or len(stack) <= old_ply:
             return False
         seen_by_rules = (KEY, HALFMOVE)
         if not np.array_equal(stack[: old_ply + 1, seen_by_rules], tree.stack[: old_ply + 1, seen_by_rules]):
             return False
-        node = ROOT
+        node = arrays.ROOT
         after = np.empty(ROW_WORDS, np.uint64)
         for ply in range(old_ply, len(stack) - 1):
             node = self._child_reaching(node, stack[ply], stack[ply + 1], after)
-            if node == NO_NODE:
+            if node == arrays.NO_NODE:
                 return False
-        if tree.state[node] != EXPANDED:
+        if tree.state[node] != arrays.EXPANDED:
             return False
-        if node != ROOT:
+        if node != arrays.ROOT:
             reroot(tree, node)
             self.forget_the_rest()
             self.own_value = self._root_without_children()
@@ -219,11 +204,11 @@ class Search:
     def _child_reaching(self, node: int, row: np.ndarray, target: np.ndarray, after: np.ndarray) -> int:
         edges = self.edges(node)
         for move, child in zip(self.tree.move[edges], self.tree.child[edges].tolist(), strict=True):
-            if child != NO_NODE:
+            if child != arrays.NO_NODE:
                 make(row, move, after)
                 if after[KEY] == target[KEY]:
                     return int(child)
-        return NO_NODE
+        return arrays.NO_NODE
 
     # ---- room ----
 
@@ -264,7 +249,7 @@ class Search:
     @property
     def was_full(self) -> bool:
         """Whether the tree was full since the root was set."""
-        return bool(self.tree.counters[SHRINKS] > 0)
+        return bool(self.tree.counters[arrays.SHRINKS] > 0)
 
     @property
     def fullness(self) -> float:
@@ -272,7 +257,7 @@ class Search:
         tree = self.tree
         if self.was_full:
             return 1.0
-        return float(max(tree.counters[NODES] / tree.nodes.size, tree.counters[EDGES] / tree.edges.size))
+        return float(max(tree.counters[arrays.NODES] / tree.nodes.size, tree.counters[arrays.EDGES] / tree.edges.size))
 
 
 # ---- what changes the moves of an expanded root --------------------------------------------------------------------
@@ -286,14 +271,14 @@ def look_for_mate(search: Search) -> None:
         return
     after = np.empty(ROW_WORDS, np.uint64)
     mating = mating_move(root.row, root.moves, np.int64(len(root.moves)), after, tree.scratch_moves)
-    if mating < 0 or tree.counters[NODES] >= tree.parent.size:
+    if mating < 0 or tree.counters[arrays.NODES] >= tree.parent.size:
         lead_to_mate(search)
         return
-    edge = move_to_tried(tree, np.int64(ROOT), tree.first_edge[ROOT] + mating)
-    child = int(new_node(tree, np.int64(ROOT), np.int64(edge - tree.first_edge[ROOT])))
+    edge = move_to_tried(tree, np.int64(arrays.ROOT), tree.first_edge[arrays.ROOT] + mating)
+    child = int(new_node(tree, np.int64(arrays.ROOT), np.int64(edge - tree.first_edge[arrays.ROOT])))
     tree.child[edge] = child
-    tree.in_flight[[ROOT, child]] += 1
-    finish_known(tree, search.params, np.int64(child), np.int64(WIN), np.int64(0))
+    tree.in_flight[[arrays.ROOT, child]] += 1
+    finish_known(tree, search.params, np.int64(child), np.int64(arrays.WIN), np.int64(0))
 
 
 def lead_to_mate(search: Search) -> None:
@@ -311,7 +296,7 @@ def lead_to_mate(search: Search) -> None:
 def _hint_at_mate(search: Search) -> None:
     """Give the move that starts a forced mate most of the root's prior."""
     if search.forced_move != NO_MOVE:
-        hint(search.tree, np.int64(ROOT), search.forced_move, np.float32(MATE_PRIOR))
+        hint(search.tree, np.int64(arrays.ROOT), search.forced_move, np.float32(MATE_PRIOR))
 
 
 def restrict_root(search: Search, allowed: np.ndarray) -> None:
@@ -320,25 +305,27 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     The root forgets what it learned from the others: visits, values and proofs.
     """
     tree, before = search.tree, search.visits
-    keep_moves(tree, ROOT, allowed)
+    keep_moves(tree, arrays.ROOT, allowed)
     search.forget_the_rest()
     _hint_at_mate(search)
     children = search.children()
-    tree.visits[ROOT] = 1 + tree.visits[children].sum()
-    tree.value_sum[ROOT] = -search.own_value[0] - tree.value_sum[children].sum()
-    tree.draw_sum[ROOT] = search.own_value[1] + tree.draw_sum[children].sum()
-    tree.asked_at[ROOT] = 0
+    tree.visits[arrays.ROOT] = 1 + tree.visits[children].sum()
+    tree.value_sum[arrays.ROOT] = -search.own_value[0] - tree.value_sum[children].sum()
+    tree.draw_sum[arrays.ROOT] = search.own_value[1] + tree.draw_sum[children].sum()
+    tree.asked_at[arrays.ROOT] = 0
     search.kept_visits += search.visits - before
-    lower, upper = best_bounds(tree, np.int64(ROOT))
-    tree.lower[ROOT], tree.upper[ROOT] = (-upper, -lower) if search.params.decide_root else (LOSS, WIN)
+    lower, upper = best_bounds(tree, np.int64(arrays.ROOT))
+    tree.lower[arrays.ROOT], tree.upper[arrays.ROOT] = (
+        (-upper, -lower) if search.params.decide_root else (arrays.LOSS, arrays.WIN)
+    )
     if search.is_proven:
-        settle_past_visits(tree, np.int64(ROOT))
+        settle_past_visits(tree, np.int64(arrays.ROOT))
 
 
 def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
     """Mix Dirichlet noise into the root's priors: (1 - epsilon) P + epsilon Dir(alpha). It must be expanded."""
-    restore(search.tree, np.int64(ROOT))
+    restore(search.tree, np.int64(arrays.ROOT))
     priors = search.tree.prior[search.edges()]
     noise = rng.dirichlet(np.full(len(priors), alpha))
-    set_priors(search.tree, np.int64(ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
+    set_priors(search.tree, np.int64(arrays.ROOT), ((1.0 - epsilon) * priors + epsilon * noise).astype(np.float32))
     _hint_at_mate(search)

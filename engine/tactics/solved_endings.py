@@ -18,16 +18,7 @@ from typing import NamedTuple
 import chess
 import numpy as np
 
-from engine.board.attacks import (
-    ANTIDIAGONAL_LINE,
-    DIAGONAL_LINE,
-    FILE_LINE,
-    KING_ATTACKS,
-    KNIGHT_ATTACKS,
-    ONE,
-    RANK_LINE,
-    ZERO,
-)
+from engine.board import attacks
 from engine.board.layout import FILE_A, FILE_H
 from engine.native.pool import ThreadPool
 
@@ -37,12 +28,18 @@ MOVE_BITS = 6
 MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to a capture.
 
 _SQUARES = np.arange(64)
-_BITS = ONE << _SQUARES.astype(np.uint64)
+_BITS = attacks.ONE << _SQUARES.astype(np.uint64)
 _STRAIGHT, _DIAGONAL = ((0, 1), (1, 0), (0, -1), (-1, 0)), ((1, 1), (1, -1), (-1, -1), (-1, 1))
 _JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _STEPS = {"N": _JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}  # By (file, rank).
-_LINES, _DIAGONALS = FILE_LINE | RANK_LINE, DIAGONAL_LINE | ANTIDIAGONAL_LINE
-_REACH = {"K": KING_ATTACKS, "N": KNIGHT_ATTACKS, "B": _DIAGONALS, "R": _LINES, "Q": _LINES | _DIAGONALS}
+_LINES, _DIAGONALS = attacks.FILE_LINE | attacks.RANK_LINE, attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE
+_REACH = {
+    "K": attacks.KING_ATTACKS,
+    "N": attacks.KNIGHT_ATTACKS,
+    "B": _DIAGONALS,
+    "R": _LINES,
+    "Q": _LINES | _DIAGONALS,
+}
 _HALF_SWAPS = ((1, 0x5555555555555555), (2, 0x3333333333333333), (4, 0x0F0F0F0F0F0F0F0F))  # Together they turn a byte.
 
 
@@ -213,11 +210,11 @@ class _Rules:
         self._own = [place for place in range(1, count + 1) if self._men[place].isupper()]
         self._others = [place for place in range(1, count + 1) if self._men[place].islower()]
         bits = [_BITS[squares] for squares in self._squares]
-        apart = np.full(self.shape, ~ZERO)
+        apart = np.full(self.shape, ~attacks.ZERO)
         for place in range(1, count + 1):
             for earlier in range(place):
-                apart[np.broadcast_to(self._squares[place] == self._squares[earlier], self.shape)] = ZERO
-        self._onward = [ZERO if man in "Nn" else apart & ~bit for man, bit in zip(self._men, bits, strict=True)]
+                apart[np.broadcast_to(self._squares[place] == self._squares[earlier], self.shape)] = attacks.ZERO
+        self._onward = [attacks.ZERO if man in "Nn" else apart & ~bit for man, bit in zip(self._men, bits, strict=True)]
         self.attacked = reduce(np.bitwise_or, map(self._attacks, (0, *self._own)))
         occupied = reduce(np.bitwise_or, bits)
         self.legal_to_win = apart & ~(self.attacked | occupied)
@@ -225,7 +222,7 @@ class _Rules:
         self._free = ~self.attacked
         for place in self._others:
             blocks = _between()[self._squares[place], kings]
-            self.legal_to_lose &= np.where(self._attacks(place) & bits[0], blocks, ~ZERO)
+            self.legal_to_lose &= np.where(self._attacks(place) & bits[0], blocks, ~attacks.ZERO)
             self._free = self._free & ~bits[place]
 
     def _attacks(self, place: int) -> np.ndarray:
@@ -263,7 +260,7 @@ class _Rules:
         found = _beside(self._free & ~won)
         for place in self._others:
             reached = self.legal_to_win & ~won
-            reached[:, :, _SQUARES, _SQUARES] = ~ZERO
+            reached[:, :, _SQUARES, _SQUARES] = ~attacks.ZERO
             found |= self._back(place, reached)
         return found
 
@@ -297,7 +294,7 @@ def _between() -> np.ndarray:
 @cache
 def _beyond() -> np.ndarray:
     """Squares that a man on the first square does not see because of one on the second, uint64 [64, 64]."""
-    seen = _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & ONE  # [first, second, third]
+    seen = _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & attacks.ONE  # [first, second, third]
     return (seen * _BITS).sum(2, dtype=np.uint64)
 
 
@@ -313,7 +310,7 @@ def _by_room(file: int, rank: int) -> list[np.ndarray]:
 
 def _beside(squares: np.ndarray) -> np.ndarray:
     """All squares beside some squares, for every word."""
-    sides = squares << ONE & ~FILE_A | squares >> ONE & ~FILE_H
+    sides = squares << attacks.ONE & ~FILE_A | squares >> attacks.ONE & ~FILE_H
     row = squares | sides
     return sides | row << np.uint64(8) | row >> np.uint64(8)
 

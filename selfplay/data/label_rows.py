@@ -12,15 +12,7 @@ from engine.errors import DataError
 from engine.native.jit import kernel
 from engine.network.outputs import MOVES_LEFT_SCALE
 from selfplay.data.split import Split
-from selfplay.records.calibration import (
-    CALM_QUIESCENCE,
-    CALM_VALUES,
-    MOVE_SCORES,
-    ONE_PLY,
-    QUIESCENCE,
-    STATIC,
-    UNSETTLED_VALUES,
-)
+from selfplay.records import calibration
 from selfplay.records.label_folder import LabelFolder, fields_of, leads_of
 from selfplay.records.order import GroupOrder, Groups, RowOrder
 from selfplay.records.packed import CALM, SCORED_WORDS, SOURCE_MASK, SOURCES, VALUE_WORDS
@@ -36,13 +28,13 @@ class LabelRows:
     name: str  # for messages
     rows: np.ndarray  # the rows
     split: Split = EVERYWHERE  # which rows are not trained on
-    depth: int = STATIC  # of the labels of calm rows (`calibration`)
+    depth: int = calibration.STATIC  # of the labels of calm rows (`calibration`)
     grouped: bool = False  # whether rows come in groups of siblings
 
     @classmethod
     def of_folder(cls, folder: LabelFolder, rows: np.ndarray, split: Split = EVERYWHERE) -> Self:
         """Rows of a folder, with what its settings say of their labels."""
-        depth, groups_of = folder.settings.get("depth", STATIC), folder.settings.get("groups_of", 0)
+        depth, groups_of = folder.settings.get("depth", calibration.STATIC), folder.settings.get("groups_of", 0)
         return cls(str(folder.folder), rows, split, depth, groups_of > 0)
 
     @property
@@ -66,7 +58,11 @@ def held_out(rows: np.ndarray, split: Split = EVERYWHERE) -> np.ndarray:
 MOST_CP = int(SCORE_LIMIT_CP)
 LAST_SOURCE = len(SOURCES) - 1
 CALM_TARGETS, UNSETTLED_TARGETS, SCORED_TARGETS = (len(SOURCES) * group for group in range(3))
-CALM_AT_DEPTH = {STATIC: CALM_VALUES, QUIESCENCE: CALM_QUIESCENCE, ONE_PLY: MOVE_SCORES}
+CALM_AT_DEPTH = {
+    calibration.STATIC: calibration.CALM_VALUES,
+    calibration.QUIESCENCE: calibration.CALM_QUIESCENCE,
+    calibration.ONE_PLY: calibration.MOVE_SCORES,
+}
 
 
 @cache
@@ -78,7 +74,10 @@ def targets_at(depth: int) -> np.ndarray:
     """
     if depth not in CALM_AT_DEPTH:
         raise DataError(f"labels of depth {depth!r}: expected one of {', '.join(map(str, CALM_AT_DEPTH))}")
-    score_cp, groups = np.arange(-MOST_CP, MOST_CP + 1), (CALM_AT_DEPTH[depth], UNSETTLED_VALUES, MOVE_SCORES)
+    score_cp, groups = (
+        np.arange(-MOST_CP, MOST_CP + 1),
+        (CALM_AT_DEPTH[depth], calibration.UNSETTLED_VALUES, calibration.MOVE_SCORES),
+    )
     return np.stack([group[source].wdl(score_cp) for group in groups for source in SOURCES])
 
 

@@ -13,26 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.board import layout
 from engine.board.attacks import ONE, ZERO, bit, is_attacked, king_square
-from engine.board.layout import (
-    BLACK,
-    CASTLING,
-    DOUBLE_PUSH,
-    EN_PASSANT,
-    FULLMOVE,
-    HALFMOVE,
-    KEY,
-    KING,
-    PAWN,
-    QUEEN,
-    RANK_1,
-    RANK_8,
-    REPETITIONS,
-    ROOK,
-    ROW_WORDS,
-    SIDE,
-    WHITE,
-)
 from engine.board.zobrist import compute_key
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
@@ -56,7 +38,7 @@ _PIECES_AT_START = np.array([8, 2, 2, 2, 1, 1], np.int64)
 @kernel()
 def pack_row(row, score, root, plies_left, kind, words):
     """Write a position of at most 32 pieces and its label into words [4]."""
-    occupied = row[WHITE] | row[BLACK]
+    occupied = row[layout.WHITE] | row[layout.BLACK]
     words[0], words[1], words[2] = occupied, ZERO, ZERO
     number = np.int64(0)
     while occupied:
@@ -64,10 +46,10 @@ def pack_row(row, score, root, plies_left, kind, words):
         words[1 + (number >> 4)] |= code << np.uint64(4 * (number & 15))
         number += 1
         occupied &= occupied - ONE
-    state = np.int64(row[SIDE])
-    if row[EN_PASSANT]:
-        state |= ((ctz(row[EN_PASSANT]) & 7) + 1) << 1
-    clock = min(np.int64(row[HALFMOVE]), np.int64(LONGEST_CLOCK))
+    state = np.int64(row[layout.SIDE])
+    if row[layout.EN_PASSANT]:
+        state |= ((ctz(row[layout.EN_PASSANT]) & 7) + 1) << 1
+    clock = min(np.int64(row[layout.HALFMOVE]), np.int64(LONGEST_CLOCK))
     low = np.uint64((score & 0xFFFF) | (root & 0xFFFF) << 16 | clock << 32 | state << 40 | (plies_left & 0xFF) << 48)
     words[3] = low | np.uint64(kind & 0xFF) << np.uint64(56)
 
@@ -75,33 +57,33 @@ def pack_row(row, score, root, plies_left, kind, words):
 @kernel()
 def _code(row, square):
     mask = bit(square)
-    black = np.int64((row[BLACK] & mask) != ZERO)
-    if row[CASTLING] & mask:
+    black = np.int64((row[layout.BLACK] & mask) != ZERO)
+    if row[layout.CASTLING] & mask:
         return 12 + black
-    for kind in range(KING):
+    for kind in range(layout.KING):
         if row[kind] & mask:
             return kind + 6 * black
-    return KING + 6 * black
+    return layout.KING + 6 * black
 
 
 @kernel()
 def unpack_row(words, row):
     """Unpack a position into `row`. Returns False, with `row` undefined, if no game can reach it."""
-    for word in range(ROW_WORDS):
+    for word in range(layout.ROW_WORDS):
         row[word] = ZERO
     if popcount(words[0]) > 32 or not _put_pieces(words, row):
         return False
     state = np.int64(words[3] >> np.uint64(40)) & 0xFF
-    row[SIDE], row[FULLMOVE], row[REPETITIONS] = np.uint64(state & 1), ONE, ZERO
-    row[HALFMOVE] = words[3] >> np.uint64(32) & np.uint64(0xFF)
+    row[layout.SIDE], row[layout.FULLMOVE], row[layout.REPETITIONS] = np.uint64(state & 1), ONE, ZERO
+    row[layout.HALFMOVE] = words[3] >> np.uint64(32) & np.uint64(0xFF)
     if not (_pieces_are_possible(row, np.int64(0)) and _pieces_are_possible(row, np.int64(1))):
         return False
     if not _castling_is_possible(row) or not _put_en_passant(row, state >> 1 & 15):
         return False
     waiting = 1 - (state & 1)
-    if is_attacked(row, king_square(row, waiting), row[WHITE] | row[BLACK], 1 - waiting):
+    if is_attacked(row, king_square(row, waiting), row[layout.WHITE] | row[layout.BLACK], 1 - waiting):
         return False
-    row[KEY] = compute_key(row)
+    row[layout.KEY] = compute_key(row)
     return True
 
 
@@ -111,7 +93,7 @@ def fill_keys(packed, row, keys):
     for i in range(len(packed)):
         if not unpack_row(packed[i], row):
             return i
-        keys[i] = row[KEY]
+        keys[i] = row[layout.KEY]
     return -1
 
 
@@ -124,12 +106,12 @@ def _put_pieces(words, row):
             return False
         mask = occupied & (ZERO - occupied)
         if code >= 12:
-            row[CASTLING] |= mask
-            row[ROOK] |= mask
-            row[WHITE + code - 12] |= mask
+            row[layout.CASTLING] |= mask
+            row[layout.ROOK] |= mask
+            row[layout.WHITE + code - 12] |= mask
         else:
             row[code % 6] |= mask
-            row[WHITE + code // 6] |= mask
+            row[layout.WHITE + code // 6] |= mask
         number += 1
         occupied &= occupied - ONE
     return True
@@ -138,12 +120,12 @@ def _put_pieces(words, row):
 @kernel()
 def _pieces_are_possible(row, side):
     """Whether a side has one king, no pawns on the last ranks, and no more pieces than promotions explain."""
-    own = row[WHITE + side]
-    pawns = popcount(row[PAWN] & own)
-    if popcount(row[KING] & own) != 1 or pawns > 8 or row[PAWN] & (RANK_1 | RANK_8):
+    own = row[layout.WHITE + side]
+    pawns = popcount(row[layout.PAWN] & own)
+    if popcount(row[layout.KING] & own) != 1 or pawns > 8 or row[layout.PAWN] & (layout.RANK_1 | layout.RANK_8):
         return False
     promoted = np.int64(0)
-    for kind in range(PAWN + 1, QUEEN + 1):
+    for kind in range(layout.PAWN + 1, layout.QUEEN + 1):
         promoted += max(np.int64(0), popcount(row[kind] & own) - _PIECES_AT_START[kind])
     return promoted <= 8 - pawns
 
@@ -152,11 +134,11 @@ def _pieces_are_possible(row, side):
 def _castling_is_possible(row):
     """Whether castling rooks are on their king's back rank, at most one to its left and one to its right."""
     for side in range(2):
-        rooks = row[CASTLING] & row[WHITE + side]
+        rooks = row[layout.CASTLING] & row[layout.WHITE + side]
         if not rooks:
             continue
         king = king_square(row, side)
-        home = RANK_1 if side == 0 else RANK_8
+        home = layout.RANK_1 if side == 0 else layout.RANK_8
         left = bit(king) - ONE
         if rooks & ~home or not bit(king) & home or popcount(rooks & left) > 1 or popcount(rooks & ~left) > 1:
             return False
@@ -170,10 +152,12 @@ def _put_en_passant(row, file_from_one):
         return True
     if file_from_one > 8:
         return False
-    side = np.int64(row[SIDE])
+    side = np.int64(row[layout.SIDE])
     square = file_from_one - 1 + (40 if side == 0 else 16)
     pawn, origin = (square - 8, square + 8) if side == 0 else (square + 8, square - 8)
-    if not row[PAWN] & row[BLACK - side] & bit(pawn) or (row[WHITE] | row[BLACK]) & (bit(square) | bit(origin)):
+    if not row[layout.PAWN] & row[layout.BLACK - side] & bit(pawn) or (row[layout.WHITE] | row[layout.BLACK]) & (
+        bit(square) | bit(origin)
+    ):
         return False
-    row[EN_PASSANT] = row[DOUBLE_PUSH] = bit(square)
+    row[layout.EN_PASSANT] = row[layout.DOUBLE_PUSH] = bit(square)
     return True

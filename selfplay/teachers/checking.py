@@ -9,17 +9,10 @@ import numpy as np
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
+from selfplay.records import packed
 from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of
-from selfplay.records.packed import (
-    CALM,
-    SCORED_WORDS,
-    SOURCE_MASK,
-    SOURCES,
-    TOP_MOVES,
-    VALUE_WORDS,
-    unpack_row,
-)
+from selfplay.records.packed import unpack_row
 from selfplay.teachers.groups import label_of
 from selfplay.teachers.move_scores import score_teacher_moves
 from selfplay.teachers.net_file import StockfishNet
@@ -42,14 +35,14 @@ class Composition:
 
 
 def composition(rows: np.ndarray) -> Composition:
-    counts, calm, balanced = np.zeros(SOURCE_MASK + 1, np.int64), 0, 0
+    counts, calm, balanced = np.zeros(packed.SOURCE_MASK + 1, np.int64), 0, 0
     for first in range(0, len(rows), ROWS_PER_PASS):
         fields = fields_of(rows[first : first + ROWS_PER_PASS])
         kinds = np.bincount(fields["kind"], minlength=256)
         counts += kinds.reshape(16, 16).sum(axis=0)
         calm += int(kinds.reshape(8, 2, 16)[:, 1].sum())
         balanced += int(np.count_nonzero(np.abs(fields["score"].astype(np.int32)) < BALANCED_CP))
-    named = {name: int(count) for name, count in zip(SOURCES, counts, strict=False)}
+    named = {name: int(count) for name, count in zip(packed.SOURCES, counts, strict=False)}
     return Composition(named, len(rows), calm, balanced)
 
 
@@ -68,26 +61,26 @@ def count_wrong(teacher, rows, depth):
 
     A value has the folder's depth if calm, else that of quiescence; with scored moves it is that of the best one.
     """
-    row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(SCORED_WORDS, np.uint64), 0
+    row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(packed.SCORED_WORDS, np.uint64), 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
     for i in range(len(rows)):
         if not unpack_row(rows[i], row):
             wrong += 1
             continue
-        if rows.shape[1] == SCORED_WORDS:
+        if rows.shape[1] == packed.SCORED_WORDS:
             count = np.int64(generate(row, moves))
             begin_quiescence(teacher, row)
-            score_teacher_moves(teacher, np.int64(0), moves, count, scores, np.int64(TOP_MOVES), REACH)
+            score_teacher_moves(teacher, np.int64(0), moves, count, scores, np.int64(packed.TOP_MOVES), REACH)
             pack_best_moves(moves, scores, count, words)
             value = scores[0]
-        elif rows[i, 3] >> np.uint64(56) & np.uint64(CALM):
+        elif rows[i, 3] >> np.uint64(56) & np.uint64(packed.CALM):
             begin_quiescence(teacher, row)
             value = static_value(teacher.net, teacher.acc, np.int64(0), row)
             value = label_of(teacher, np.int64(0), value, depth, scores)
         else:
             value = teacher_quiet_value(teacher, row)
         same = to_cp(value) & 0xFFFF == np.int64(rows[i, 3]) & 0xFFFF
-        for word in range(VALUE_WORDS, rows.shape[1]):
+        for word in range(packed.VALUE_WORDS, rows.shape[1]):
             same = same and words[word] == rows[i, word]
         wrong += not same
     return wrong

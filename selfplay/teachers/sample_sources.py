@@ -8,19 +8,9 @@ from typing import NamedTuple
 import chess
 import numpy as np
 
+from engine.board import layout
 from engine.board.attacks import bit, in_check, is_attacked, king_square
 from engine.board.convert import row_from_board
-from engine.board.layout import (
-    BLACK,
-    FULLMOVE,
-    KEY,
-    KING,
-    KNIGHT,
-    PAWN,
-    ROW_WORDS,
-    SIDE,
-    WHITE,
-)
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
 from engine.board.zobrist import compute_key
@@ -219,33 +209,33 @@ def _best_exchange(space, row):
 def _put_ending(space):
     """Put kings and one to five pieces on random squares of ply 0; returns whether the position is legal."""
     row, rng = space.teacher.rows[0], space.rng
-    for word in range(ROW_WORDS):
+    for word in range(layout.ROW_WORDS):
         row[word] = np.uint64(0)
     for colour in range(2):
-        _put(row, np.int64(KING), colour, below(rng, np.int64(64)))
+        _put(row, np.int64(layout.KING), colour, below(rng, np.int64(64)))
     for _ in range(1 + below(rng, np.int64(MOST_ENDING_MEN))):
         kind = KINDS_OF_ENDINGS[below(rng, np.int64(len(KINDS_OF_ENDINGS)))]
-        square = 8 + below(rng, np.int64(48)) if kind == PAWN else below(rng, np.int64(64))
+        square = 8 + below(rng, np.int64(48)) if kind == layout.PAWN else below(rng, np.int64(64))
         _put(row, kind, below(rng, np.int64(2)), square)
-    if row[WHITE] & row[BLACK] or _doubly_taken(row):
+    if row[layout.WHITE] & row[layout.BLACK] or _doubly_taken(row):
         return False
-    row[SIDE], row[FULLMOVE] = np.uint64(below(rng, np.int64(2))), np.uint64(1)
-    row[KEY] = compute_key(row)
-    side = np.int64(row[SIDE])
-    return not is_attacked(row, king_square(row, 1 - side), row[WHITE] | row[BLACK], side)
+    row[layout.SIDE], row[layout.FULLMOVE] = np.uint64(below(rng, np.int64(2))), np.uint64(1)
+    row[layout.KEY] = compute_key(row)
+    side = np.int64(row[layout.SIDE])
+    return not is_attacked(row, king_square(row, 1 - side), row[layout.WHITE] | row[layout.BLACK], side)
 
 
 @kernel()
 def _put(row, kind, colour, square):
     row[kind] |= bit(square)
-    row[WHITE + colour] |= bit(square)
+    row[layout.WHITE + colour] |= bit(square)
 
 
 @kernel()
 def _doubly_taken(row):
     """Whether two pieces are on one square."""
-    taken = row[PAWN]
-    for kind in range(KNIGHT, KING + 1):
+    taken = row[layout.PAWN]
+    for kind in range(layout.KNIGHT, layout.KING + 1):
         if taken & row[kind]:
             return True
         taken |= row[kind]

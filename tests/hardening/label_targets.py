@@ -11,16 +11,8 @@ import numpy as np
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.label_sampler import LabelSampler
 from selfplay.families.policy.sparse_sampler import new_sparse_batch
-from selfplay.records.label_folder import (
-    FOLDER_SETTINGS,
-    JOURNAL,
-    JOURNAL_MAGIC,
-    RECORD,
-    SCORED,
-    VALUES_FILE,
-    LabelFolder,
-    fields_of,
-)
+from selfplay.records import label_folder
+from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import SCORED_WORDS, VALUE_WORDS, pack_row
 from selfplay.teachers.checking import composition
 from selfplay.teachers.net_file import NNUE_VERSION, NetShape, read_stockfish_net
@@ -47,7 +39,12 @@ def teacher_nets() -> Target:
 def label_rows() -> Target:
     """Label folders as one file, journal and rows: rows and the journal's numbers are mutated, checksums follow."""
     return Target(
-        "labels", ".labels", (_folder_bytes(),), read_labels, (JOURNAL_MAGIC, b"\xff" * 8, bytes(16)), seal_labels
+        "labels",
+        ".labels",
+        (_folder_bytes(),),
+        read_labels,
+        (label_folder.JOURNAL_MAGIC, b"\xff" * 8, bytes(16)),
+        seal_labels,
     )
 
 
@@ -69,19 +66,23 @@ def seal_labels(inside: bytes) -> bytes:
     cut = min(len(data), n_values * VALUE_BYTES)
     values, scored = data[:cut], data[cut:]
     crcs = zlib.crc32(values), zlib.crc32(scored[: n_scored * SCORED_BYTES])
-    body = RECORD.pack(JOURNAL_MAGIC, number, n_values, n_scored, offered, *crcs, 0, 0)[:-4]
+    body = label_folder.RECORD.pack(label_folder.JOURNAL_MAGIC, number, n_values, n_scored, offered, *crcs, 0, 0)[:-4]
     return struct.pack("<I", cut) + body + struct.pack("<I", zlib.crc32(body)) + data
 
 
 def read_labels(path: Path) -> None:
     data = path.read_bytes().ljust(4, b"\0")  # the length of the values comes first
-    cut, journal, rows = struct.unpack_from("<I", data)[0], data[4 : 4 + RECORD.size], data[4 + RECORD.size :]
+    cut, journal, rows = (
+        struct.unpack_from("<I", data)[0],
+        data[4 : 4 + label_folder.RECORD.size],
+        data[4 + label_folder.RECORD.size :],
+    )
     with TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / FOLDER_SETTINGS).write_text(json.dumps({}))
-        (folder / JOURNAL).write_bytes(journal)
-        (folder / VALUES_FILE).write_bytes(rows[:cut])
-        (folder / SCORED).write_bytes(rows[cut:])
+        (folder / label_folder.FOLDER_SETTINGS).write_text(json.dumps({}))
+        (folder / label_folder.JOURNAL).write_bytes(journal)
+        (folder / label_folder.VALUES_FILE).write_bytes(rows[:cut])
+        (folder / label_folder.SCORED).write_bytes(rows[cut:])
         labels = LabelFolder(folder)
         labels.verify()
         for part in (labels.values, labels.scored):

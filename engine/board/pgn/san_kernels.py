@@ -6,23 +6,8 @@ from typing import Final
 
 import numpy as np
 
+from engine.board import layout
 from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square, piece_attacks
-from engine.board.layout import (
-    BISHOP,
-    CASTLING,
-    EN_PASSANT,
-    FILE_A,
-    KING,
-    KNIGHT,
-    NO_MOVE,
-    PAWN,
-    QUEEN,
-    RANK_1,
-    RANK_8,
-    ROOK,
-    SIDE,
-    WHITE,
-)
 from engine.board.movegen import ALL_SQUARES, en_passant_is_legal, generate
 from engine.board.pgn.letters import BLANK
 from engine.native.bits import ctz
@@ -41,14 +26,14 @@ def read_san_move(data, at, row, legal):
     else:
         move, at = _read_plain_move(data, at, row)
     if at < 0:
-        return NO_MOVE, NO_SAN, False
+        return layout.NO_MOVE, NO_SAN, False
     if data[at] == _PLUS or data[at] == 35:
         at += 1
     mark = at
     while at < mark + 2 and (data[at] == 33 or data[at] == 63):
         at += 1
     if not (BLANK[data[at]] or data[at] == 123 or data[at] == 36 or data[at] == 41):
-        return NO_MOVE, NO_SAN, False
+        return layout.NO_MOVE, NO_SAN, False
     return move, at, castles
 
 
@@ -58,41 +43,41 @@ def _read_castling(data, at, row, legal):
     while parts < 4 and data[at + 1] == _DASH and data[at + 2] == _BIG_O:
         parts += 1
         at += 2
-    rooks = row[CASTLING] & row[WHITE + np.int64(row[SIDE])]
-    king = king_square(row, np.int64(row[SIDE]))
+    rooks = row[layout.CASTLING] & row[layout.WHITE + np.int64(row[layout.SIDE])]
+    king = king_square(row, np.int64(row[layout.SIDE]))
     if (parts == 2 or parts == 3) and rooks:
         for i in range(generate(row, legal)):
             source, target = np.int64(legal[i]) & 63, np.int64(legal[i]) >> 6
             if source == king and target < 64 and bit(target) & rooks and (target > king) == (parts == 2):
                 return legal[i], at + 1
-    return NO_MOVE, NO_SAN
+    return layout.NO_MOVE, NO_SAN
 
 
 @kernel()
 def _read_plain_move(data, at, row):
     """Return a move of the form [piece][file][rank][x]square[=piece]."""
     kind = _piece_of(data[at])
-    at += kind != PAWN
+    at += kind != layout.PAWN
     end = at
     while end < at + 8 and (97 <= data[end] <= 104 or 49 <= data[end] <= 56 or data[end] == _SMALL_X):
         end += 1
     if end - at < 2 or data[end - 2] < 97 or data[end - 2] == _SMALL_X or data[end - 1] > 56:
-        return NO_MOVE, NO_SAN
+        return layout.NO_MOVE, NO_SAN
     target = np.int64(data[end - 2]) - 97 + 8 * (np.int64(data[end - 1]) - 49)
     last = end - 2 - (end - at > 2 and data[end - 3] == _SMALL_X)
-    if kind == PAWN and last == at and last < end - 2:  # a capture that does not say by which pawn
-        return NO_MOVE, NO_SAN
+    if kind == layout.PAWN and last == at and last < end - 2:  # a capture that does not say by which pawn
+        return layout.NO_MOVE, NO_SAN
     promotion = 0
     if data[end] == _EQUALS:
         promotion = _piece_of(data[end + 1])
         end += 2
-        if not (KNIGHT <= promotion <= QUEEN):
-            return NO_MOVE, NO_SAN
-    if (promotion > 0) != (kind == PAWN and bit(target) & (RANK_1 | RANK_8) != ZERO):
-        return NO_MOVE, NO_SAN
-    source = _only_source(row, kind, np.int64(row[SIDE]), target, _named_squares(data, at, last))
+        if not (layout.KNIGHT <= promotion <= layout.QUEEN):
+            return layout.NO_MOVE, NO_SAN
+    if (promotion > 0) != (kind == layout.PAWN and bit(target) & (layout.RANK_1 | layout.RANK_8) != ZERO):
+        return layout.NO_MOVE, NO_SAN
+    source = _only_source(row, kind, np.int64(row[layout.SIDE]), target, _named_squares(data, at, last))
     if source < 0:
-        return NO_MOVE, NO_SAN
+        return layout.NO_MOVE, NO_SAN
     return np.uint16(source | target << 6 | promotion << 12), end
 
 
@@ -101,10 +86,10 @@ def _named_squares(data, at, end):
     """Return the squares of the file and rank between two places; all for neither, none for anything else."""
     squares = ALL_SQUARES
     if at < end and 97 <= data[at] <= 104:
-        squares &= FILE_A << np.uint64(data[at] - 97)
+        squares &= layout.FILE_A << np.uint64(data[at] - 97)
         at += 1
     if at < end and data[at] <= 56:
-        squares &= RANK_1 << np.uint64(8 * (np.int64(data[at]) - 49))
+        squares &= layout.RANK_1 << np.uint64(8 * (np.int64(data[at]) - 49))
         at += 1
     return squares if at == end else ZERO
 
@@ -113,27 +98,27 @@ def _named_squares(data, at, end):
 def _piece_of(byte):
     """Return the piece that a letter means; PAWN for any other byte."""
     if byte == 78:
-        return KNIGHT
+        return layout.KNIGHT
     if byte == 66:
-        return BISHOP
+        return layout.BISHOP
     if byte == 82:
-        return ROOK
+        return layout.ROOK
     if byte == 81:
-        return QUEEN
+        return layout.QUEEN
     if byte == 75:
-        return KING
-    return PAWN
+        return layout.KING
+    return layout.PAWN
 
 
 @kernel()
 def _only_source(row, kind, side, target, sources):
     """Return the square of the one piece among `sources` that can move to a square; -1 if there is none, or several."""
-    own, theirs = row[WHITE + side], row[WHITE + 1 - side]
+    own, theirs = row[layout.WHITE + side], row[layout.WHITE + 1 - side]
     if bit(target) & own:
         return -1
-    if kind == PAWN:
+    if kind == layout.PAWN:
         found = _pawn_sources(row, side, target, sources, own, theirs)
-    elif kind == KING:
+    elif kind == layout.KING:
         found = KING_ATTACKS[target]
     else:
         found = piece_attacks(kind, target, own | theirs)
@@ -143,7 +128,7 @@ def _only_source(row, kind, side, target, sources):
     while found:
         source = ctz(found)
         found &= found - ONE
-        if _is_safe(row, side, source, target, target if kind == KING else king, own | theirs):
+        if _is_safe(row, side, source, target, target if kind == layout.KING else king, own | theirs):
             if only >= 0:
                 return -1
             only = source
@@ -154,7 +139,7 @@ def _only_source(row, kind, side, target, sources):
 def _is_safe(row, side, source, target, king, occupied):
     """Whether no enemy attacks the king behind a move; en passant, the captured pawn leaves, too."""
     after = occupied & ~bit(source) | bit(target)
-    if row[EN_PASSANT] and target == ctz(row[EN_PASSANT]) and row[PAWN] & bit(source):
+    if row[layout.EN_PASSANT] and target == ctz(row[layout.EN_PASSANT]) and row[layout.PAWN] & bit(source):
         return en_passant_is_legal(row, side, source, target)
     return attackers(row, king, after, 1 - side) & ~bit(target) == ZERO
 
@@ -163,17 +148,17 @@ def _is_safe(row, side, source, target, king, occupied):
 def _pawn_sources(row, side, target, sources, own, theirs):
     """Squares from which a pawn may come to a square: without a file, the pawns on the square's own."""
     back = -8 if side == 0 else 8
-    file = FILE_A << np.uint64(target & 7)
+    file = layout.FILE_A << np.uint64(target & 7)
     if not 0 <= target + back < 64:
         return ZERO
-    if bit(target) & theirs or bit(target) & row[EN_PASSANT]:
+    if bit(target) & theirs or bit(target) & row[layout.EN_PASSANT]:
         if sources & file:  # no file is given, or the pawn's own: a capture names another
             return ZERO
         near = bit(target + back)
-        west, east = near & ~FILE_A, near & ~(FILE_A << np.uint64(7))
+        west, east = near & ~layout.FILE_A, near & ~(layout.FILE_A << np.uint64(7))
         return west >> ONE | east << ONE
     single = bit(target + back)
-    if single & row[PAWN] & own:
+    if single & row[layout.PAWN] & own:
         return single & file
     if single & (own | theirs) or target >> 3 != (3 if side == 0 else 4):
         return ZERO

@@ -4,23 +4,9 @@ from __future__ import annotations
 
 from engine.board.layout import KING
 from engine.board.makemove import copy_row, make
-from engine.board.pgn import desks
+from engine.board.pgn import desks, letters
 from engine.board.pgn.desks import feeds, line_end, put_token
-from engine.board.pgn.letters import (
-    DASH_SIGN,
-    DIGIT,
-    DOTS,
-    LETTER,
-    NO_RESULT,
-    PADDING,
-    UNKNOWN_OUTCOME,
-    ends_word,
-    skip_blank,
-    skip_spaces,
-    spelled_result,
-    symbol,
-    word_end,
-)  # fmt: skip
+from engine.board.pgn.letters import ends_word, skip_blank, skip_spaces, spelled_result, symbol, word_end
 from engine.board.pgn.san_kernels import read_san_move
 from engine.board.pgn.tag_kernels import are_same, take_comment, take_tag
 from engine.native.jit import kernel
@@ -35,7 +21,7 @@ def cut_text(desk, at):
     count, tokens, moves = 0, 0, 0
     while True:
         at = skip_blank(desk.data, at)
-        if at >= len(desk.data) - PADDING:
+        if at >= len(desk.data) - letters.PADDING:
             return count, at, desks.MORE
         if count == len(desk.games) or len(desk.moves) - moves < desks.MOST_GAME_PLIES:
             return count, at, desks.FULL
@@ -59,10 +45,10 @@ def cut_text(desk, at):
 def _cut_game(desk, game, at):
     """Cut a game off; returns where the next one begins, or why it cannot."""
     data, looks_for_start = desk.data, False
-    size = len(data) - PADDING
+    size = len(data) - letters.PADDING
     while not (game[desks.CLOSED] or looks_for_start):
         at = skip_blank(data, at)
-        if not desk.final and at + PADDING > size:
+        if not desk.final and at + letters.PADDING > size:
             return -desks.MORE
         if at >= size:
             break
@@ -79,7 +65,7 @@ def _cut_game(desk, game, at):
         elif game[desks.HAS_START] and game[desks.BEGIN] != desk.start_at:
             looks_for_start = True
         else:
-            at = _take_move(desk, game, at) if LETTER[byte] else _take_sign(desk, game, at)
+            at = _take_move(desk, game, at) if letters.LETTER[byte] else _take_sign(desk, game, at)
         if at < 0:
             return at
         if game[desks.ODD] and not desk.whole:
@@ -124,7 +110,7 @@ def _take_move(desk, game, at):
 @kernel()
 def _take_word(desk, game, at):
     """Take a word that is not found out here: the position behind it is not known."""
-    data, size = desk.data, len(desk.data) - PADDING
+    data, size = desk.data, len(desk.data) - letters.PADDING
     end = word_end(data, at)
     if end >= size and not desk.final:
         return -desks.MORE
@@ -154,7 +140,7 @@ def _told_result(desk, game, at):
 
     `at` where there is none.
     """
-    data, size = desk.data, len(desk.data) - PADDING
+    data, size = desk.data, len(desk.data) - letters.PADDING
     last = at + game[desks.OUTCOME_END] - game[desks.OUTCOME]
     if game[desks.VARIATIONS] or not at + 2 < last <= size:
         return at
@@ -165,7 +151,7 @@ def _told_result(desk, game, at):
         return -desks.MORE
     if following < size and data[following] != _OPEN_TAG:
         return at
-    game[desks.RESULT] = game[desks.TAG_RESULT] if game[desks.TAG_RESULT] else UNKNOWN_OUTCOME
+    game[desks.RESULT] = game[desks.TAG_RESULT] if game[desks.TAG_RESULT] else letters.UNKNOWN_OUTCOME
     game[desks.RESULT_END] = last
     return last
 
@@ -174,7 +160,7 @@ def _told_result(desk, game, at):
 def _may_be_move(data, at, end):
     """Whether a word names a square within a few letters, or is castling or a pass, by its form alone."""
     first, second = data[at], symbol(data, at + 1)[0]
-    if end - at > 24 or (second == DASH_SIGN and (first in (_ZERO, second) or first | 32 == _SMALL_O)):
+    if end - at > 24 or (second == letters.DASH_SIGN and (first in (_ZERO, second) or first | 32 == _SMALL_O)):
         return end - at < 24
     for place in range(at, min(end - 1, at + 8)):
         if 97 <= data[place] | 32 <= 104 and 49 <= data[place + 1] <= 56:
@@ -187,9 +173,9 @@ def _take_sign(desk, game, at):
     """Take what begins with no letter: numbers, results, marks, and the brackets of variations."""
     data = desk.data
     byte = data[at]
-    if byte == _DOLLAR and DIGIT[data[at + 1]]:
+    if byte == _DOLLAR and letters.DIGIT[data[at + 1]]:
         value, end = 0, at + 1
-        while DIGIT[data[end]]:
+        while letters.DIGIT[data[end]]:
             value = min(10 * value + int(data[end]) - _ZERO, 1000)
             end += 1
         game[desks.ODD] |= value > 255 and game[desks.VARIATIONS] == 0
@@ -212,13 +198,13 @@ def _take_sign(desk, game, at):
         )
         game[desks.VARIATIONS] -= game[desks.VARIATIONS] > 0
         return at + 1
-    if not (DIGIT[byte] or byte in (_DOT, _STAR) or byte >= 128):
+    if not (letters.DIGIT[byte] or byte in (_DOT, _STAR) or byte >= 128):
         return _take_word(desk, game, at)
     if game[desks.OUTCOME] < game[desks.OUTCOME_END]:
         end = _told_result(desk, game, at)
         if end != at:
             return end
-    if not DIGIT[byte] or (byte <= _ONE and not DIGIT[data[at + 1]]):
+    if not letters.DIGIT[byte] or (byte <= _ONE and not letters.DIGIT[data[at + 1]]):
         result, end = spelled_result(data, at, False)
         if result:
             if not game[desks.VARIATIONS] and game[desks.TOKENS]:
@@ -248,18 +234,18 @@ def _open_variation(desk, game, at):
 def _number_at(data, at, closes):
     """Return (attribute, place behind it) of a number or of dots; -1 if there is none. `closes`: a ) is not of it."""
     place, number = at, 0
-    while DIGIT[data[place]]:
+    while letters.DIGIT[data[place]]:
         number = min(10 * number + int(data[place]) - _ZERO, 1_000_000)
         place += 1
     digits, (following, width) = place - at, symbol(data, place)
     if following in (_SLASH, _COLON) or (digits == 4 and number == 0):
         return -1, at
-    if following == DASH_SIGN and (DIGIT[data[place + width]] or data[place + width] | 32 == _SMALL_O):
+    if following == letters.DASH_SIGN and (letters.DIGIT[data[place + width]] or data[place + width] | 32 == _SMALL_O):
         return -1, at
     has_bracket = digits > 0 and data[place] == _CLOSE_LINE and not closes
     end = place + has_bracket
     dot, dots = skip_spaces(data, end) if digits else place, 0
-    while data[dot] == _DOT or symbol(data, dot)[0] == DOTS:
+    while data[dot] == _DOT or symbol(data, dot)[0] == letters.DOTS:
         dots += 1 if data[dot] == _DOT else 3
         dot += symbol(data, dot)[1]
         end = dot
@@ -284,7 +270,7 @@ def _take_number(desk, game, at, end, attribute):
         game[desks.MOVETEXT] |= desks.HAS_MORE
     put_token(desk, game, desks.NUMBER, at, end, attribute)
     following = skip_blank(data, end)
-    if not (game[desks.VARIATIONS] or desk.whole or LETTER[data[following]] or data[following] == _OPEN_BRACE):
+    if not (game[desks.VARIATIONS] or desk.whole or letters.LETTER[data[following]] or data[following] == _OPEN_BRACE):
         game[desks.ODD] |= attribute & 7 == 0 or not spelled_result(data, following, False)[0]
     return end
 
@@ -296,14 +282,14 @@ def _take_behind_result(desk, game, at):
     result, end = spelled_result(data, at, False)
     lines = feeds(data, game[desks.RESULT_END], at)
     if result:
-        if lines < 2 and game[desks.RESULT] == UNKNOWN_OUTCOME:
+        if lines < 2 and game[desks.RESULT] == letters.UNKNOWN_OUTCOME:
             game[desks.RESULT] = result
-        elif lines < 2 and result != UNKNOWN_OUTCOME and result != game[desks.RESULT]:
+        elif lines < 2 and result != letters.UNKNOWN_OUTCOME and result != game[desks.RESULT]:
             put_token(desk, game, desks.BROKEN, at, end, desks.SECOND_RESULT)
         return end
-    number, end = _number_at(data, at, False) if DIGIT[data[at]] else (-1, at)
+    number, end = _number_at(data, at, False) if letters.DIGIT[data[at]] else (-1, at)
     last = word_end(data, at)
-    if last >= len(data) - PADDING and not desk.final:
+    if last >= len(data) - letters.PADDING and not desk.final:
         return -desks.MORE
     is_word = number < 0 and last > at
     is_new = lines > 1 or (lines == 1 and is_word and not (game[desks.NUMBERED] or game[desks.TAGS]))
@@ -314,5 +300,5 @@ def _take_behind_result(desk, game, at):
         game[desks.CLOSED] = 1
         return at
     put_token(desk, game, desks.BROKEN, at, end if number >= 0 else max(last, at + 1), desks.BEHIND_RESULT)
-    game[desks.RESULT] = NO_RESULT
+    game[desks.RESULT] = letters.NO_RESULT
     return at

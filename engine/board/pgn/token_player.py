@@ -10,25 +10,8 @@ import chess.pgn
 import numpy as np
 
 from engine.board.convert import move_of_code
+from engine.board.pgn import desks
 from engine.board.pgn.cutter import Start, read_tags, with_known_variant
-from engine.board.pgn.desks import (
-    BEGIN,
-    BROKEN,
-    CASTLE,
-    CLOSE,
-    ESCAPE,
-    HIDES,
-    LINE_COMMENT,
-    NAG,
-    NUMBER,
-    OPEN,
-    PIECE_MOVE,
-    RESULT,
-    TAG_RESULT,
-    TOLD,
-    VALUE_TEXT,
-    WORD,
-)  # fmt: skip
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of
 from engine.board.pgn.move_words import DASH, ENGLISH, LETTER_SIGNS, SIGNS, Letters, NoMoveError, nags_of, read_word
 from engine.errors import message
@@ -54,7 +37,7 @@ _MAY_BE_MOVE = re.compile(
 )
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
-_BEHIND_BARE_NUMBERS = (PIECE_MOVE, CASTLE, WORD, TOLD, LINE_COMMENT, ESCAPE)
+_BEHIND_BARE_NUMBERS = (desks.PIECE_MOVE, desks.CASTLE, desks.WORD, desks.TOLD, desks.LINE_COMMENT, desks.ESCAPE)
 
 
 class _Line:
@@ -114,7 +97,7 @@ class TokenPlayer:
         self.has_foreign_word = False
         self._data, self._tokens, self._letters = data, tokens, letters
         self._main_line, self._whole_only, self._start = main_line, whole_only, start.board
-        self.result = CODED_RESULTS[columns[RESULT]]
+        self.result = CODED_RESULTS[columns[desks.RESULT]]
         self._offset: int | None = None  # how far the text's numbers are ahead of the board's
         self._is_english = letters is ENGLISH
         self.game = chess.pgn.Game()
@@ -129,10 +112,10 @@ class TokenPlayer:
         found = list(read_tags(self._data, self._tokens))
         tags, headers = {name: value for name, value, _ in found}, self.game.headers
         headers.update(with_known_variant(tags))
-        if columns[TAG_RESULT]:
-            headers["Result"] = CODED_RESULTS[columns[TAG_RESULT]]
+        if columns[desks.TAG_RESULT]:
+            headers["Result"] = CODED_RESULTS[columns[desks.TAG_RESULT]]
         if start.fault:
-            place = next((place for name, _, place in found if name == start.tag), columns[BEGIN])
+            place = next((place for name, _, place in found if name == start.tag), columns[desks.BEGIN])
             self.faults.append((place, tags.get(start.tag, ""), start.fault))
         elif tags.get("FEN", "").strip():
             headers["FEN"] = start.board.fen()
@@ -155,27 +138,27 @@ class TokenPlayer:
         number, line.number = line.number, None
         if number is not None:
             self._check_number(line, number, kind, attribute)
-        if kind == OPEN:
+        if kind == desks.OPEN:
             self._begin_variation(line, place)
-        elif kind == CLOSE:
+        elif kind == desks.CLOSE:
             self._end_variation()
-        elif kind == BROKEN:
+        elif kind == desks.BROKEN:
             self._take_fault(line, place, till, attribute)
-        elif line.is_over or kind <= VALUE_TEXT:
+        elif line.is_over or kind <= desks.VALUE_TEXT:
             return
-        elif kind == NUMBER:
+        elif kind == desks.NUMBER:
             line.number = (attribute, place, till) if attribute >= 8 else None
             if self._offset is None or line.hidden is not None:
                 self._number(line, attribute)
-        elif kind >= TOLD:
+        elif kind >= desks.TOLD:
             self._comment(line, kind, place, till, attribute)
-        elif kind == NAG:
+        elif kind == desks.NAG:
             if attribute < 0:
                 self._fault(line, place, till, "expected $ and a number from 0 to 255")
             else:
                 line.node.nags.add(attribute)
-        elif attribute and (self._is_english or self._data[place] > 96 or kind == CASTLE):
-            self._push(line, _move(attribute, kind == CASTLE and not self._start.chess960))
+        elif attribute and (self._is_english or self._data[place] > 96 or kind == desks.CASTLE):
+            self._push(line, _move(attribute, kind == desks.CASTLE and not self._start.chess960))
             if self._data[till - 1] in _MARKS:
                 text = self._text(place, till)
                 line.node.nags.add(SIGNS[text[len(text.rstrip("!?")) :]])
@@ -219,7 +202,7 @@ class TokenPlayer:
 
     def _end_line(self, line: _Line) -> None:
         if line.number is not None and not line.is_over:
-            self._check_number(line, line.number, CLOSE, 0)
+            self._check_number(line, line.number, desks.CLOSE, 0)
         if line.hides_end:
             self._tell_hidden(line)
 
@@ -251,7 +234,9 @@ class TokenPlayer:
     def _is_split_move(self, line: _Line, letter: str, index: int) -> bool:
         """Whether a letter that may be a mark, and the next word, are a move with a space in it."""
         for kind, place, till, _ in self._tokens[index + 1 : index + 2].tolist():
-            return kind in (PIECE_MOVE, CASTLE, WORD) and self._is_move(line, letter + self._text(place, till))
+            return kind in (desks.PIECE_MOVE, desks.CASTLE, desks.WORD) and self._is_move(
+                line, letter + self._text(place, till)
+            )
         return False
 
     def _is_move(self, line: _Line, text: str) -> bool:
@@ -269,12 +254,12 @@ class TokenPlayer:
     def _check_number(self, line: _Line, number: tuple[int, int, int], kind: int, attribute: int) -> None:
         """Find a number behind which no move stands, but a token of this kind."""
         is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
-        if line.is_over or kind == BROKEN:
+        if line.is_over or kind == desks.BROKEN:
             return
         if (
             number[0] >> 3 > 100_000
-            or kind == NAG
-            or (kind == NUMBER and attribute >= 8)
+            or kind == desks.NAG
+            or (kind == desks.NUMBER and attribute >= 8)
             or (is_bare and kind not in _BEHIND_BARE_NUMBERS)
         ):
             self._fault(line, number[1], number[2], "a number without a move")
@@ -294,17 +279,19 @@ class TokenPlayer:
     def _comment(self, line: _Line, kind: int, place: int, till: int, attribute: int) -> None:
         text = self._data[place:till].decode(errors="replace")
         before = self._data[max(0, place - 5) : place - 1].decode(errors="ignore")[-1:]
-        if kind == LINE_COMMENT and not (before.isspace() or before in ")}]_\ufeff\u200b\x1a"):
+        if kind == desks.LINE_COMMENT and not (before.isspace() or before in ")}]_\ufeff\u200b\x1a"):
             self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
-        words = text.split() if kind == LINE_COMMENT and not attribute else []
+        words = text.split() if kind == desks.LINE_COMMENT and not attribute else []
         if line.hidden is None and (
-            attribute == HIDES or (kind == ESCAPE and not attribute) or any(map(_MAY_BE_MOVE.fullmatch, words))
+            attribute == desks.HIDES
+            or (kind == desks.ESCAPE and not attribute)
+            or any(map(_MAY_BE_MOVE.fullmatch, words))
         ):
             line.hidden = (place - 1, till)
-            line.hides_end = kind != LINE_COMMENT or self._may_be_moves(line, text)
+            line.hides_end = kind != desks.LINE_COMMENT or self._may_be_moves(line, text)
         text = text.strip()
-        if text and kind != ESCAPE:
+        if text and kind != desks.ESCAPE:
             if line.plies or line is self._lines[0]:
                 line.node.comment = f"{line.node.comment} {text}" if line.node.comment else text
             else:

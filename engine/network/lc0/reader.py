@@ -19,18 +19,9 @@ from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import open_net
 from engine.network.families import PlanesConfig
 from engine.network.input_formats import counter_scale
+from engine.network.lc0 import schema
 from engine.network.lc0.formats import describe, network_of
-from engine.network.lc0.schema import (
-    BFLOAT16,
-    FLOAT16,
-    FLOAT32,
-    GZIP_MAGIC,
-    LINEAR16,
-    MAX_STEP,
-    NET,
-    NET_START,
-    format_name,
-)
+from engine.network.lc0.schema import format_name
 from engine.network.lc0.tensor_map import ConvTensors, Plain, count, find, stored_tensors, with_counter_times
 from engine.network.lc0.wire import Message, parse
 from engine.network.model_parts import NORM_EPSILON
@@ -63,9 +54,9 @@ def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
             data = _read(path, file)
     except OSError as error:
         raise NetFileError.unreadable(path, error) from error
-    if not data.startswith(NET_START):
-        raise NetFileError.foreign(path, repr(NET_START), bytes(data[:64]))
-    net = parse(path, memoryview(data), NET)
+    if not data.startswith(schema.NET_START):
+        raise NetFileError.foreign(path, repr(schema.NET_START), bytes(data[:64]))
+    net = parse(path, memoryview(data), schema.NET)
     config = network_of(path, net, heads)
     form = describe(net.get("format", {}).get("network_format", {}))
     card = {"kind": "imported", "source": path.name, "format": form, "training": net.get("training_params", {})}
@@ -82,13 +73,13 @@ def _read(path: Path, file: IO[bytes]) -> bytes:
     size = os.fstat(file.fileno()).st_size
     if size > MAX_BYTES:
         raise NetFileError(path, f"at most {MAX_BYTES} bytes", str(size))
-    is_packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    is_packed = file.read(len(schema.GZIP_MAGIC)) == schema.GZIP_MAGIC
     file.seek(0)
     if not is_packed:
         return file.read(size)
     limit = min(MAX_BYTES, SLACK + MAX_EXPANSION * size)
     packed, data = file.read(size), b""
-    while packed.startswith(GZIP_MAGIC):  # Like lc0, it ignores what follows the last packed part.
+    while packed.startswith(schema.GZIP_MAGIC):  # Like lc0, it ignores what follows the last packed part.
         part = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header and checksum
         try:
             data += part.decompress(packed, limit + 1 - len(data))
@@ -169,23 +160,23 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> dict[str, np
 def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """One tensor, float32; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by 65535."""
     params: Any = layer.get("params", b"")
-    encoding = layer.get("encoding", LINEAR16)
-    if encoding not in (LINEAR16, FLOAT16, BFLOAT16, FLOAT32):
+    encoding = layer.get("encoding", schema.LINEAR16)
+    if encoding not in (schema.LINEAR16, schema.FLOAT16, schema.BFLOAT16, schema.FLOAT32):
         expected = f"{name} encoded as LINEAR16, FLOAT16, BFLOAT16 or FLOAT32"
         raise NetFileError(path, expected, format_name("weights_encoding", encoding))
-    size = math.prod(shape) * (4 if encoding == FLOAT32 else 2)
+    size = math.prod(shape) * (4 if encoding == schema.FLOAT32 else 2)
     if len(params) != size:
         raise NetFileError(path, f"{size} bytes in {name} {list(shape)}", str(len(params)))
-    if encoding == LINEAR16:
+    if encoding == schema.LINEAR16:
         low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
         if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # true for NaN too
             raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
-        steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(MAX_STEP)
+        steps = np.frombuffer(params, "<u2").astype(np.float32) / np.float32(schema.MAX_STEP)
         return (steps * (high - low) + low).reshape(shape)
-    if encoding == BFLOAT16:  # the upper half of a float32
+    if encoding == schema.BFLOAT16:  # the upper half of a float32
         numbers = (np.frombuffer(params, "<u2").astype("<u4") << 16).view("<f4")
     else:
-        numbers = np.frombuffer(params, "<f4" if encoding == FLOAT32 else "<f2").astype(np.float32)
+        numbers = np.frombuffer(params, "<f4" if encoding == schema.FLOAT32 else "<f2").astype(np.float32)
     if not (np.abs(numbers) <= LARGEST).all():
         raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", "larger ones, or NaN")
     return numbers.reshape(shape)

@@ -18,18 +18,7 @@ import numpy as np
 from engine.board.layout import PAWN
 from engine.errors import ConfigError
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.features import (
-    BALANCE_FEATURE,
-    CASTLING_FEATURE,
-    COUNTER_FEATURE,
-    EN_PASSANT_FEATURE,
-    MAX_ACTIVE,
-    PASSED_FEATURE,
-    PHASES,
-    PIECE_FEATURES,
-    SORTS,
-    STATE_FEATURES,
-)
+from engine.network.policy import features
 from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
@@ -74,7 +63,7 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     fill_tables(floats, config, tensors)
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
-    scale = sum_scale(largest_accumulator(floats, config), MAX_ACTIVE + 1, COARSEST_SCALE)
+    scale = sum_scale(largest_accumulator(floats, config), features.MAX_ACTIVE + 1, COARSEST_SCALE)
     policy_scale, sort_scale, hidden_scale = (
         head_scale(weights, config.units) for weights in (floats.policy, floats.sort_weight, floats.hidden)
     )
@@ -107,9 +96,9 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
     def largest(array: np.ndarray) -> float:
         return float(np.abs(array).max())
 
-    accumulator = MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
+    accumulator = features.MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
     policy = most(tables.policy, config.units) + largest(tables.policy_bias)
-    policy += most(tables.sort_weight, config.units) + len(SORTS) * largest(tables.sort_bias)
+    policy += most(tables.sort_weight, config.units) + len(features.SORTS) * largest(tables.sort_bias)
     hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
     inner = most(tables.inner, config.hidden) * hidden + largest(tables.inner_bias)
     outputs = most(tables.output, config.inner) * inner + largest(tables.output_bias)
@@ -119,18 +108,20 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
 def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     """Upper bound of every |accumulator| over all positions: the best piece on the 32 best squares, and the state."""
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 4, 64, config.width).max(axis=2)
-    passed = weight[PASSED_FEATURE:].reshape(PHASES, 2, 6, 64, config.width).max(axis=2)
+    pieces = weight[: features.PIECE_FEATURES].reshape(12, features.PHASES, 4, 64, config.width).max(axis=2)
+    passed = weight[features.PASSED_FEATURE :].reshape(features.PHASES, 2, 6, 64, config.width).max(axis=2)
     pieces[PAWN] += passed[:, 0]
     pieces[6 + PAWN] += passed[:, 1]
     squares = np.sort(pieces.max(axis=0), axis=1)  # [phase, square, W]
-    state = weight[PIECE_FEATURES:PASSED_FEATURE].reshape(PHASES, STATE_FEATURES, config.width)
+    state = weight[features.PIECE_FEATURES : features.PASSED_FEATURE].reshape(
+        features.PHASES, features.STATE_FEATURES, config.width
+    )
     total = squares[:, 32:].sum(axis=1) + np.abs(tables.bias)
-    total += state[:, CASTLING_FEATURE:EN_PASSANT_FEATURE].sum(axis=1)
+    total += state[:, features.CASTLING_FEATURE : features.EN_PASSANT_FEATURE].sum(axis=1)
     for first, last in (
-        (EN_PASSANT_FEATURE, COUNTER_FEATURE),
-        (COUNTER_FEATURE, BALANCE_FEATURE),
-        (BALANCE_FEATURE, None),
+        (features.EN_PASSANT_FEATURE, features.COUNTER_FEATURE),
+        (features.COUNTER_FEATURE, features.BALANCE_FEATURE),
+        (features.BALANCE_FEATURE, None),
     ):
         total += state[:, first:last].max(axis=1)
     return float(total.max())

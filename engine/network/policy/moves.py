@@ -27,22 +27,8 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import (
-    BY_ANY,
-    BY_MINOR,
-    BY_PAWN,
-    BY_ROOK,
-    BY_TWO,
-    KING_ATTACKS,
-    KNIGHT_ATTACKS,
-    ONE,
-    PAWN_ATTACKS,
-    ZERO,
-    bishop_attacks,
-    pawn_attack_set,
-    piece_attacks,
-    rook_attacks,
-)
+from engine.board import attacks
+from engine.board.attacks import bishop_attacks, pawn_attack_set, piece_attacks, rook_attacks
 from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
@@ -87,19 +73,19 @@ def judge_squares(row, side, sight):
     much. This replaces static exchange evaluation at the cost of one test per move. Needs sight.attacks.
     """
     ours, theirs, own, enemy = sight.attacks[side], sight.attacks[1 - side], row[WHITE + side], row[BLACK - side]
-    exposed, loose = theirs[BY_ANY] & ~ours[BY_TWO], theirs[BY_ANY] & ~ours[BY_ANY]
-    cheaper, worth = theirs[BY_PAWN], row[QUEEN] & enemy
+    exposed, loose = theirs[attacks.BY_ANY] & ~ours[attacks.BY_TWO], theirs[attacks.BY_ANY] & ~ours[attacks.BY_ANY]
+    cheaper, worth = theirs[attacks.BY_PAWN], row[QUEEN] & enemy
     danger = loose & ~row[KING]
     sight.unsafe[PAWN] = loose & ~enemy
-    sight.unsafe[KING] = ZERO
+    sight.unsafe[KING] = attacks.ZERO
     worth |= (row[ROOK] | row[BISHOP] | row[KNIGHT]) & enemy
     sight.unsafe[KNIGHT] = sight.unsafe[BISHOP] = (cheaper | exposed) & ~worth
     danger |= cheaper & (row[KNIGHT] | row[BISHOP])
     worth = (row[QUEEN] | row[ROOK]) & enemy
-    cheaper |= theirs[BY_MINOR]
+    cheaper |= theirs[attacks.BY_MINOR]
     sight.unsafe[ROOK] = (cheaper | exposed) & ~worth
     danger |= cheaper & row[ROOK]
-    cheaper |= theirs[BY_ROOK]
+    cheaper |= theirs[attacks.BY_ROOK]
     sight.unsafe[QUEEN] = (cheaper | exposed) & ~(row[QUEEN] & enemy)
     danger |= cheaper & row[QUEEN]
     return danger & own
@@ -113,25 +99,25 @@ def map_threats(row, side, sight):
     the queen's place attacks. Needs sight.attacks.
     """
     enemy = row[BLACK - side]
-    occupied, loose = enemy | row[WHITE + side], enemy & ~sight.attacks[1 - side, BY_ANY]
-    sight.threats[:] = ZERO
+    occupied, loose = enemy | row[WHITE + side], enemy & ~sight.attacks[1 - side, attacks.BY_ANY]
+    sight.threats[:] = attacks.ZERO
     for kind in range(KING + 1):
         squares, pieces = sight.threats[THREAT_OF_KIND[kind]], row[kind] & enemy
         squares[PAWN] |= pawn_attack_set(pieces if kind != PAWN else pieces & loose, 1 - side)
         pieces &= loose if kind < ROOK else enemy
         while pieces:
             square = ctz(pieces)
-            pieces &= pieces - ONE
-            is_loose = loose >> np.uint64(square) & ONE
+            pieces &= pieces - attacks.ONE
+            is_loose = loose >> np.uint64(square) & attacks.ONE
             diagonal, straight = bishop_attacks(square, occupied), rook_attacks(square, occupied)
-            squares[KNIGHT] |= KNIGHT_ATTACKS[square]
+            squares[KNIGHT] |= attacks.KNIGHT_ATTACKS[square]
             squares[BISHOP] |= diagonal
             if is_loose or kind != ROOK:
                 squares[ROOK] |= straight
             if is_loose or kind == KING:
                 squares[QUEEN] |= diagonal | straight
             if is_loose and kind != KING:
-                squares[KING] |= KING_ATTACKS[square]
+                squares[KING] |= attacks.KING_ATTACKS[square]
     for kind in range(KING + 1):
         for level in range(1, THREATS):
             sight.threats[0, kind] |= sight.threats[level, kind]
@@ -145,32 +131,32 @@ def write_moves(row, moves, n_moves, danger, sight):
     ours, theirs, own, enemy = sight.attacks[side], sight.attacks[1 - side], row[WHITE + side], row[BLACK - side]
     occupied = own | enemy
     # Pieces under attack with one protector. A move of that one may leave them.
-    duties = own & ~row[KING] & theirs[BY_ANY] & ours[BY_ANY] & ~ours[BY_TWO]
+    duties = own & ~row[KING] & theirs[attacks.BY_ANY] & ours[attacks.BY_ANY] & ~ours[attacks.BY_TWO]
     source, kind, fled = np.int64(-1), np.int64(0), np.int64(0)
-    duty = others = attacked = ZERO
+    duty = others = attacked = attacks.ZERO
     for i in range(n_moves):
         move = np.int64(moves[i])
         if move & 63 != source:  # moves of one piece are adjacent
             source = move & 63
             kind = kind_on(row, source)
-            fled = np.int64(danger >> np.uint64(source) & ONE)
-            others = danger & ~(ONE << np.uint64(source))
-            duty = duties & targets_of(kind, source, side, occupied) if duties else ZERO
+            fled = np.int64(danger >> np.uint64(source) & attacks.ONE)
+            others = danger & ~(attacks.ONE << np.uint64(source))
+            duty = duties & targets_of(kind, source, side, occupied) if duties else attacks.ZERO
         target = move >> 6 & 63
         shift = np.uint64(target)
-        captured = 1 + kind_on(row, target) if enemy >> shift & ONE else np.int64(0)
-        unsafe = np.int64(sight.unsafe[kind] >> shift & ONE)
+        captured = 1 + kind_on(row, target) if enemy >> shift & attacks.ONE else np.int64(0)
+        unsafe = np.int64(sight.unsafe[kind] >> shift & attacks.ONE)
         pushes = kind == PAWN and (source ^ target) & 7 == 0
         attacker, supported = cheapest_attacker(theirs, shift), support(ours, shift, pushes)
         risk = np.int64(0) if attacker == 0 else np.int64(1) if supported > 0 and attacker < 4 else np.int64(2)
         threat, threats = threat_of(sight.threats, kind, np.uint64(source), shift)
         left = guarded = np.int64(0)
         if duty | others:
-            attacked = targets_of(kind, target, side, occupied & ~(ONE << np.uint64(source)))
+            attacked = targets_of(kind, target, side, occupied & ~(attacks.ONE << np.uint64(source)))
             left, guarded = at_most_2(duty & ~attacked), at_most_2(others & attacked)
         aim = (kind * 6 + threat) * 3 + risk
         aims, in_danger = aim * 3 + threats, at_most_2(others)
-        twice = np.int64(theirs[BY_TWO] >> shift & ONE)
+        twice = np.int64(theirs[attacks.BY_TWO] >> shift & attacks.ONE)
         sight.rows[i] = POLICY_INDEX[move ^ flips] + POLICY_SIZE * unsafe
         sight.sorts[i, 0] = aim * 3 + left
         sight.sorts[i, 1] = FIRST_1 + (
@@ -223,7 +209,7 @@ def kind_on(row, square):
     """Kind of the piece on an occupied square."""
     shift = np.uint64(square)
     kind = np.int64(0)
-    while not row[kind] >> shift & ONE:
+    while not row[kind] >> shift & attacks.ONE:
         kind += 1
     return kind
 
@@ -232,17 +218,19 @@ def kind_on(row, square):
 def targets_of(kind, square, side, occupied):
     """Squares that a piece of a side attacks."""
     if kind == PAWN:
-        return PAWN_ATTACKS[side, square]
-    return KING_ATTACKS[square] if kind == KING else piece_attacks(kind, square, occupied)
+        return attacks.PAWN_ATTACKS[side, square]
+    return attacks.KING_ATTACKS[square] if kind == KING else piece_attacks(kind, square, occupied)
 
 
 @kernel()
 def cheapest_attacker(sets, shift):
     """Return the cheapest attacker of a side on a square: 0 none, 1 king or queen, 2 rook, 3 minor, 4 pawn."""
-    minor = sets[BY_MINOR] | sets[BY_PAWN]  # Adds bits instead of branching.
-    rook = minor | sets[BY_ROOK]
-    bits = (sets[BY_ANY] >> shift & ONE) + (rook >> shift & ONE) + (minor >> shift & ONE)
-    return np.int64(bits + (sets[BY_PAWN] >> shift & ONE))
+    minor = sets[attacks.BY_MINOR] | sets[attacks.BY_PAWN]  # Adds bits instead of branching.
+    rook = minor | sets[attacks.BY_ROOK]
+    bits = (
+        (sets[attacks.BY_ANY] >> shift & attacks.ONE) + (rook >> shift & attacks.ONE) + (minor >> shift & attacks.ONE)
+    )
+    return np.int64(bits + (sets[attacks.BY_PAWN] >> shift & attacks.ONE))
 
 
 @kernel()
@@ -251,18 +239,18 @@ def support(sets, shift, pushes):
 
     pushes: whether a pawn goes straight ahead, to a square that it did not attack.
     """
-    protected = (sets[BY_ANY] if pushes else sets[BY_TWO]) >> shift & ONE
-    return np.int64(protected + (protected & sets[BY_PAWN] >> shift))
+    protected = (sets[attacks.BY_ANY] if pushes else sets[attacks.BY_TWO]) >> shift & attacks.ONE
+    return np.int64(protected + (protected & sets[attacks.BY_PAWN] >> shift))
 
 
 @kernel()
 def threat_of(squares, kind, source, target):
     """(best threat of a move, number of threats up to two); what its piece attacks already is none."""
     threat = threats = np.int64(0)
-    if not squares[0, kind] >> target & ONE:
+    if not squares[0, kind] >> target & attacks.ONE:
         return threat, threats
     for level in range(THREATS - 1, 0, -1):
-        if squares[level, kind] >> target & ~(squares[level, kind] >> source) & ONE:
+        if squares[level, kind] >> target & ~(squares[level, kind] >> source) & attacks.ONE:
             threat, threats = max(threat, np.int64(level)), min(threats + 1, np.int64(2))
     return threat, threats
 

@@ -10,16 +10,8 @@ import numpy as np
 from engine.network.rows.flat_tables import parameter_shapes
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.starting import START_BIAS, small_layer, table_of_rows
-from engine.network.value.parameters import (
-    HIDDEN_1,
-    HIDDEN_2,
-    PREFIX,
-    VALUE_OUTPUTS,
-    VALUE_PARAMETERS,
-    VALUE_ROWS,
-    ValueConfig,
-    value_config_of,
-)
+from engine.network.value import parameters
+from engine.network.value.parameters import ValueConfig, value_config_of
 from engine.nn.layer import Layer, register
 
 TYPICAL_ROWS = 24  # rows of a view of an average position
@@ -38,7 +30,9 @@ class ValueNetwork(Layer):
         start["weight"] = table_of_rows(rng, shapes["weight"], TYPICAL_ROWS)
         for name in ("dense1", "dense2", "output"):
             start[name] = small_layer(rng, shapes[name])
-        self.params = {name.removeprefix(PREFIX): start[key] for key, name in VALUE_PARAMETERS.items()}
+        self.params = {
+            name.removeprefix(parameters.PREFIX): start[key] for key, name in parameters.VALUE_PARAMETERS.items()
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
@@ -49,10 +43,15 @@ class ValueNetwork(Layer):
         width = self._config.width
         return {
             "layer": self.kind,
-            "rows": {"layer": "sparse_dense", "inputs": VALUE_ROWS, "outputs": width, "active": TYPICAL_ROWS},
-            "dense1": described(width, HIDDEN_1),
-            "dense2": described(2 * HIDDEN_1, HIDDEN_2),
-            "output": described(HIDDEN_2, VALUE_OUTPUTS),
+            "rows": {
+                "layer": "sparse_dense",
+                "inputs": parameters.VALUE_ROWS,
+                "outputs": width,
+                "active": TYPICAL_ROWS,
+            },
+            "dense1": described(width, parameters.HIDDEN_1),
+            "dense2": described(2 * parameters.HIDDEN_1, parameters.HIDDEN_2),
+            "output": described(parameters.HIDDEN_2, parameters.VALUE_OUTPUTS),
         }
 
 

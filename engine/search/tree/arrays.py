@@ -56,7 +56,7 @@ NODES: Final = 0  # Number of nodes in use.
 EDGES: Final = 1  # Number of edges in use.
 CLOCK: Final = 2  # Number of visits finished since the tree was empty.
 ROOT_PLY: Final = 8  # Row of the root in `stack`.
-SHRINKS: Final = 9  # How often old parts of a full tree were to give way since the root was set (`room`).
+SHRINKS: Final = 9  # How often old parts of a full tree were to give way since the root was set (`forgetting`).
 CANNOT_SHRINK: Final = 10  # Not 0 once too little of a full tree could give way.
 N_COUNTERS: Final = 11
 

@@ -17,24 +17,14 @@ import pytest
 from engine.board.convert import encode_move
 from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
 from engine.board.pgn.main_lines import main_lines
+from tests.unit.board import pgn_forms
 from tests.unit.board.pgn_changes import changes
-from tests.unit.board.pgn_forms import (
-    EXTRACTED,
-    LETTERS,
-    PLAIN,
-    PLAIN_TEXTS,
-    TEXTS,
-    WORDS,
-    long_san,
-    numbered,
-    played_game,
-    san,
-    whole,
-    words_of,
-)
+from tests.unit.board.pgn_forms import long_san, numbered, played_game, san, whole, words_of
 
 SEEDS = range(3)
-FORMS = {name: lambda words, form=form: whole(numbered(form(words))) for name, form in WORDS.items()} | TEXTS
+FORMS = {
+    name: lambda words, form=form: whole(numbered(form(words))) for name, form in pgn_forms.WORDS.items()
+} | pgn_forms.TEXTS
 
 
 def moves_of(found: ReadGame) -> list[str]:
@@ -363,12 +353,12 @@ def test_games_in_every_form_are_the_same_games(name: str) -> None:
         games = list(read_games(text))
         assert [tuple(game.game.mainline_moves()) for game in games] == [moves] * 2
         assert [str(fault) for game in games for fault in game.faults] == []
-        assert {game.letters == "English" for game in games} == {name not in LETTERS or "figurines" in name}
+        assert {game.letters == "English" for game in games} == {name not in pgn_forms.LETTERS or "figurines" in name}
         lines = list(main_lines(GameText(io.BytesIO(text.encode()))))
         assert [line.moves.tolist() for line in lines] == [codes(moves)] * 2
         assert {line.fault for line in lines} == {""}
         assert {line.result or line.tag_result for line in lines} == {"1-0"}
-        if name in PLAIN | PLAIN_TEXTS:
+        if name in pgn_forms.PLAIN | pgn_forms.PLAIN_TEXTS:
             stream = io.StringIO(text)
             for game in games:
                 assert without_spaces(chess.pgn.read_game(stream)) == without_spaces(game.game)
@@ -379,7 +369,7 @@ def without_spaces(game: chess.pgn.Game | None) -> str:
 
 
 @pytest.mark.skipif(shutil.which("pgn-extract", path="/usr/games:/usr/bin") is None, reason="no pgn-extract")
-@pytest.mark.parametrize("name", sorted(EXTRACTED))
+@pytest.mark.parametrize("name", sorted(pgn_forms.EXTRACTED))
 def test_pgn_extract_finds_the_same_games(name: str, tmp_path: Path) -> None:
     program = shutil.which("pgn-extract", path="/usr/games:/usr/bin")
     path = tmp_path / "games.pgn"
@@ -417,7 +407,9 @@ def test_whole_games_are_the_trees_that_python_chess_reads() -> None:
 
 
 def test_pieces_of_any_size_give_the_same_games() -> None:
-    text = "".join(TEXTS[name](words_of(played_game(seed), san)) for seed in range(2) for name in sorted(TEXTS))
+    text = "".join(
+        pgn_forms.TEXTS[name](words_of(played_game(seed), san)) for seed in range(2) for name in sorted(pgn_forms.TEXTS)
+    )
     data = text.encode()
     whole_text = list(main_lines(GameText(io.BytesIO(data))))
     for size in (97, 1009, 20_011):
@@ -428,7 +420,7 @@ def test_pieces_of_any_size_give_the_same_games() -> None:
 
 
 def test_a_game_is_found_again_at_its_place() -> None:
-    data = "".join(TEXTS[name](words_of(played_game(3), san)) for name in sorted(TEXTS)).encode()
+    data = "".join(pgn_forms.TEXTS[name](words_of(played_game(3), san)) for name in sorted(pgn_forms.TEXTS)).encode()
     lines = list(main_lines(GameText(io.BytesIO(data), 1000)))
     for number in (0, 7, len(lines) - 1):
         text = GameText(io.BytesIO(data), 1000)

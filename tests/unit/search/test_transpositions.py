@@ -10,17 +10,7 @@ from engine.board.convert import decode_move, stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.board.makemove import make
 from engine.search.session import Search
-from engine.search.tree.arrays import (
-    EXPANDED,
-    NO_NODE,
-    NODES,
-    PATH_REPETITION,
-    PENDING,
-    ROOT,
-    STUNTED,
-    TERMINAL,
-    VALUED,
-)
+from engine.search.tree import arrays
 from engine.search.tree.forgetting import make_room
 from engine.search.tree.params import LC0
 from engine.search.tree.priors import take_moves
@@ -52,7 +42,7 @@ def searched(fen: str, visits: int, transpositions: bool = True, evaluator=None)
 def by_position(search: Search) -> dict[int, list[int]]:
     """The nodes of each position that may have transpositions."""
     nodes = defaultdict(list)
-    for node in range(1, int(search.tree.counters[NODES])):
+    for node in range(1, int(search.tree.counters[arrays.NODES])):
         if search.tree.key[node]:
             nodes[int(search.tree.key[node])].append(node)
     return nodes
@@ -61,71 +51,71 @@ def by_position(search: Search) -> dict[int, list[int]]:
 def transpositions_of_one_visit(value: float = 0.25) -> tuple:
     """A small tree with a node of one key, visited three times, and a new one with the same key."""
     tree = small_tree([0.5, 0.3, 0.2])
-    other = visit(tree, ROOT, 0, value, draw=0.5)
-    tree.key[other], tree.quiet_level[other], tree.state[other] = SHARED_KEY, 7, VALUED
+    other = visit(tree, arrays.ROOT, 0, value, draw=0.5)
+    tree.key[other], tree.quiet_level[other], tree.state[other] = SHARED_KEY, 7, arrays.VALUED
     grow(tree, other, [0.1, 0.6, 0.3])
     visit(tree, other, 1, -0.75)
     visit(tree, other, 0, 0.5)
     enter.py_func(tree, other)
-    node = add_child(tree, ROOT, 1)
+    node = add_child(tree, arrays.ROOT, 1)
     tree.key[node] = SHARED_KEY
     return tree, other, node
 
 
 def test_a_new_node_begins_with_the_mean_value_of_its_transposition():
     tree, other, node = transpositions_of_one_visit()
-    root_before = float(tree.value_sum[ROOT])
+    root_before = float(tree.value_sum[arrays.ROOT])
     mean = float(tree.value_sum[other]) / 3
-    assert finish_at_once.py_func(tree, PARAMS, node, PENDING)
-    assert (tree.visits[node], tree.in_flight[node], tree.state[node]) == (1, 0, VALUED)
+    assert finish_at_once.py_func(tree, PARAMS, node, arrays.PENDING)
+    assert (tree.visits[node], tree.in_flight[node], tree.state[node]) == (1, 0, arrays.VALUED)
     assert float(tree.value_sum[node]) == mean
     assert float(tree.draw_sum[node]) == float(tree.draw_sum[other]) / 3
     assert tree.moves_left[node] == tree.moves_left[other]
     assert tree.quiet_level[node] == 7
-    assert float(tree.value_sum[ROOT]) == pytest.approx(root_before - mean)
+    assert float(tree.value_sum[arrays.ROOT]) == pytest.approx(root_before - mean)
 
 
 def test_without_transpositions_a_new_node_waits_for_its_evaluation():
     tree, _, node = transpositions_of_one_visit()
-    assert not finish_at_once.py_func(tree, PARAMS._replace(transpositions=False), node, PENDING)
+    assert not finish_at_once.py_func(tree, PARAMS._replace(transpositions=False), node, arrays.PENDING)
     assert not LC0.transpositions
     assert not searched(KINGS_WALK, 300, transpositions=False).tree.key[:100].any()
 
 
 def test_a_transposition_teaches_its_moves_with_their_priors_in_the_order_of_the_priors():
     tree, other, node = transpositions_of_one_visit()
-    finish_at_once.py_func(tree, PARAMS, node, PENDING)
+    finish_at_once.py_func(tree, PARAMS, node, arrays.PENDING)
     assert teacher_of_moves.py_func(tree, node) == other
-    assert take_moves.py_func(tree, node, other) == EXPANDED
+    assert take_moves.py_func(tree, node, other) == arrays.EXPANDED
     first = int(tree.first_edge[node])
     assert tree.move[first : first + 3].tolist() == [1, 2, 0]
     assert tree.prior[first : first + 3] == pytest.approx([0.6, 0.3, 0.1])
-    assert (tree.child[first : first + 3] == NO_NODE).all()
+    assert (tree.child[first : first + 3] == arrays.NO_NODE).all()
 
 
 def test_moves_that_do_not_fit_are_not_taken():
     tree, other, node = transpositions_of_one_visit()
     tree = tree._replace(edges=tree.edges[: int(tree.counters[1]) + 2])
-    assert take_moves.py_func(tree, node, other) == STUNTED
+    assert take_moves.py_func(tree, node, other) == arrays.STUNTED
     assert tree.n_edges[node] == 0
 
 
 def test_priors_raised_by_hints_are_not_taught():
     tree, other, node = transpositions_of_one_visit()
     tree.hinted[other] = 1
-    assert teacher_of_moves.py_func(tree, node) == NO_NODE
+    assert teacher_of_moves.py_func(tree, node) == arrays.NO_NODE
 
 
-@pytest.mark.parametrize(("field", "value"), [("visits", 0), ("state", TERMINAL), ("key", np.uint64(99))])
+@pytest.mark.parametrize(("field", "value"), [("visits", 0), ("state", arrays.TERMINAL), ("key", np.uint64(99))])
 def test_a_node_that_knows_nothing_teaches_nothing(field, value):
     tree, other, node = transpositions_of_one_visit()
     getattr(tree, field)[other] = value
-    assert teacher_of_value.py_func(tree, node) == NO_NODE
+    assert teacher_of_value.py_func(tree, node) == arrays.NO_NODE
 
 
 def test_the_table_keeps_the_node_with_the_most_visits():
     tree, other, node = transpositions_of_one_visit()
-    third = add_child(tree, ROOT, 2)
+    third = add_child(tree, arrays.ROOT, 2)
     tree.key[third] = SHARED_KEY
     enter.py_func(tree, node)
     assert find_transposition.py_func(tree, third) == other
@@ -143,9 +133,9 @@ def test_positions_that_depend_on_the_way_there_have_no_transpositions(moves, ha
     board = board_after(moves, KINGS_WALK.replace("0 1", f"{halfmoves} 1"))
     tree = small_tree([1.0])
     tree = tree._replace(stack=stack_from_board(board))
-    note_position.py_func(tree, ROOT, len(tree.stack) - 1)
-    assert bool(tree.key[ROOT]) == has_key
-    assert not has_key or tree.key[ROOT] == tree.stack[-1, KEY]
+    note_position.py_func(tree, arrays.ROOT, len(tree.stack) - 1)
+    assert bool(tree.key[arrays.ROOT]) == has_key
+    assert not has_key or tree.key[arrays.ROOT] == tree.stack[-1, KEY]
     assert (tree.stack[-1, REPETITIONS] > 0) == bool(moves)
     assert tree.stack[-1, HALFMOVE] == (halfmoves or len(moves.split()))
 
@@ -155,7 +145,7 @@ def test_transpositions_have_the_same_moves_and_the_priors_that_each_would_have_
     search = searched(fen, 4000)
     tree, compared = search.tree, 0
     for nodes in by_position(search).values():
-        open_nodes = [node for node in nodes if tree.state[node] == EXPANDED]
+        open_nodes = [node for node in nodes if tree.state[node] == arrays.EXPANDED]
         lists = []
         for node in open_nodes:
             edges = slice(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
@@ -179,20 +169,28 @@ def test_the_table_is_made_again_when_nodes_move():
     for _ in make_room(search.tree):
         pass
     tree = search.tree
-    for node in range(1, int(tree.counters[NODES])):
-        if tree.key[node] and tree.state[node] != PATH_REPETITION:
+    for node in range(1, int(tree.counters[arrays.NODES])):
+        if tree.key[node] and tree.state[node] != arrays.PATH_REPETITION:
             other = int(find_transposition(tree, np.int64(node)))
             in_place = int(tree.table[int(tree.key[node]) % len(tree.table)]) & 0xFFFFFFFF
-            assert in_place == node or other != NO_NODE or tree.key[in_place] != tree.key[node]
-            assert other == NO_NODE or (tree.key[other] == tree.key[node] and tree.visits[other] >= tree.visits[node])
+            assert in_place == node or other != arrays.NO_NODE or tree.key[in_place] != tree.key[node]
+            assert other == arrays.NO_NODE or (
+                tree.key[other] == tree.key[node] and tree.visits[other] >= tree.visits[node]
+            )
 
 
 def test_the_subtree_of_a_transposition_is_not_kept_because_its_repetitions_are_those_of_another_line():
     search = searched(KINGS_WALK, 6000)
     tree = search.tree
-    pairs = [(node, int(find_transposition(tree, np.int64(node)))) for node in range(1, int(tree.counters[NODES]))]
+    pairs = [
+        (node, int(find_transposition(tree, np.int64(node)))) for node in range(1, int(tree.counters[arrays.NODES]))
+    ]
     node, other = max(
-        ((node, other) for node, other in pairs if tree.state[node] == VALUED and tree.state[other] == EXPANDED),
+        (
+            (node, other)
+            for node, other in pairs
+            if tree.state[node] == arrays.VALUED and tree.state[other] == arrays.EXPANDED
+        ),
         key=lambda pair: int(tree.visits[pair[1]]),
     )
     assert tree.visits[other] > 2
@@ -206,7 +204,7 @@ def test_the_subtree_of_a_transposition_is_not_kept_because_its_repetitions_are_
 def moves_to(search: Search, node: int) -> list[int]:
     """The codes of the moves from the root to a node."""
     tree, codes = search.tree, []
-    while node != ROOT:
+    while node != arrays.ROOT:
         parent = int(tree.parent[node])
         first = int(tree.first_edge[parent])
         place = int(np.flatnonzero(search.tree.child[search.edges(parent)] == node)[0])

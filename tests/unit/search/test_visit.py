@@ -7,24 +7,8 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
 from engine.search.session import Search
-from engine.search.tree.arrays import (
-    BASE,
-    BUSY,
-    COLLISIONS,
-    DRAW,
-    EXPANDED,
-    LOSS,
-    NO_PARENT,
-    REPEATED,
-    RESERVED,
-    ROOT,
-    STUNTED,
-    UNKNOWN_DISTANCE,
-    WIN,
-    Tree,
-    new_round,
-    new_tree,
-)
+from engine.search.tree import arrays
+from engine.search.tree.arrays import Tree, new_round, new_tree
 from engine.search.tree.forgetting import undo_visits
 from engine.search.tree.params import LC0
 from engine.search.tree.priors import expand
@@ -39,63 +23,63 @@ from tests.unit.search.small_trees import PARAMS, add_child, decide, grow, small
 @pytest.mark.plain
 def test_a_winning_reply_decides_the_move_before_it_and_corrects_its_past_visits():
     tree = small_tree([0.6, 0.4])
-    node = visit(tree, ROOT, 0, 0.3)
+    node = visit(tree, arrays.ROOT, 0, 0.3)
     grow(tree, node, [0.5, 0.5])
     visit(tree, node, 0, -0.1)
-    decide(tree, node, 1, WIN, 0)
-    assert (tree.lower[node], tree.upper[node], tree.mate_plies[node]) == (LOSS, LOSS, 1)
+    decide(tree, node, 1, arrays.WIN, 0)
+    assert (tree.lower[node], tree.upper[node], tree.mate_plies[node]) == (arrays.LOSS, arrays.LOSS, 1)
     assert tree.value_sum[node] == -tree.visits[node]
-    assert tree.value_sum[ROOT] == pytest.approx(tree.visits[node])  # the root's own value was 0
-    assert not is_decided.py_func(tree, ROOT)
+    assert tree.value_sum[arrays.ROOT] == pytest.approx(tree.visits[node])  # the root's own value was 0
+    assert not is_decided.py_func(tree, arrays.ROOT)
 
 
 @pytest.mark.plain
 def test_the_longest_defence_and_the_shortest_win_count():
     tree = small_tree([0.6, 0.4])
-    decide(tree, ROOT, 0, LOSS, 3)
-    decide(tree, ROOT, 1, LOSS, 5)
-    assert (tree.lower[ROOT], tree.mate_plies[ROOT]) == (WIN, 6)
+    decide(tree, arrays.ROOT, 0, arrays.LOSS, 3)
+    decide(tree, arrays.ROOT, 1, arrays.LOSS, 5)
+    assert (tree.lower[arrays.ROOT], tree.mate_plies[arrays.ROOT]) == (arrays.WIN, 6)
     tree = small_tree([0.5, 0.3, 0.2])
     for place, plies in enumerate((4, 2, 6)):
-        tree.lower[add_child(tree, ROOT, place)] = WIN
+        tree.lower[add_child(tree, arrays.ROOT, place)] = arrays.WIN
         tree.mate_plies[tree.child[place]] = plies
-    assert best_bounds.py_func(tree, ROOT) == (WIN, WIN)
-    assert mate_distance.py_func(tree, ROOT, WIN) == 3
+    assert best_bounds.py_func(tree, arrays.ROOT) == (arrays.WIN, arrays.WIN)
+    assert mate_distance.py_func(tree, arrays.ROOT, arrays.WIN) == 3
 
 
 @pytest.mark.plain
 def test_a_tables_verdict_has_no_distance_and_a_mate_is_preferred_to_it():
     tree = small_tree([0.6, 0.4])
-    decide(tree, ROOT, 0, LOSS, 3)
-    decide(tree, ROOT, 1, LOSS, UNKNOWN_DISTANCE)
-    assert tree.mate_plies[ROOT] == UNKNOWN_DISTANCE
+    decide(tree, arrays.ROOT, 0, arrays.LOSS, 3)
+    decide(tree, arrays.ROOT, 1, arrays.LOSS, arrays.UNKNOWN_DISTANCE)
+    assert tree.mate_plies[arrays.ROOT] == arrays.UNKNOWN_DISTANCE
     tree = small_tree([0.6, 0.4])
-    for place, plies in enumerate((UNKNOWN_DISTANCE, 4)):
-        child = add_child(tree, ROOT, place)
-        tree.lower[child], tree.mate_plies[child] = WIN, plies
-    assert mate_distance.py_func(tree, ROOT, WIN) == 5
+    for place, plies in enumerate((arrays.UNKNOWN_DISTANCE, 4)):
+        child = add_child(tree, arrays.ROOT, place)
+        tree.lower[child], tree.mate_plies[child] = arrays.WIN, plies
+    assert mate_distance.py_func(tree, arrays.ROOT, arrays.WIN) == 5
 
 
 @pytest.mark.plain
 def test_draws_are_proven_only_where_nothing_better_is_left():
     tree = small_tree([0.6, 0.4])
-    node = visit(tree, ROOT, 0, 0.3)
+    node = visit(tree, arrays.ROOT, 0, 0.3)
     grow(tree, node, [0.5, 0.5])
-    decide(tree, node, 0, DRAW)
-    assert (tree.lower[node], tree.upper[node]) == (LOSS, DRAW)
-    decide(tree, node, 1, LOSS, 1)
-    assert (tree.lower[node], tree.upper[node]) == (DRAW, DRAW)
+    decide(tree, node, 0, arrays.DRAW)
+    assert (tree.lower[node], tree.upper[node]) == (arrays.LOSS, arrays.DRAW)
+    decide(tree, node, 1, arrays.LOSS, 1)
+    assert (tree.lower[node], tree.upper[node]) == (arrays.DRAW, arrays.DRAW)
     assert (tree.value_sum[node], tree.draw_sum[node]) == (0.0, tree.visits[node])
 
 
 @pytest.mark.plain
 def test_a_repetition_of_the_path_proves_nothing_and_can_be_taken_back():
     tree = small_tree([0.6, 0.4])
-    node = visit(tree, ROOT, 0, 0.3)
+    node = visit(tree, arrays.ROOT, 0, 0.3)
     grow(tree, node, [1.0])
     before = tree.value_sum[:2].copy(), tree.visits[:2].copy(), tree.draw_sum[:2].copy()
     repeated = add_child(tree, node, 0)
-    finish_known.py_func(tree, PARAMS, repeated, REPEATED, 0)
+    finish_known.py_func(tree, PARAMS, repeated, arrays.REPEATED, 0)
     assert not is_decided.py_func(tree, node)
     assert tree.draw_sum[node] == 1.0
     undo_visits.py_func(tree, repeated)
@@ -106,18 +90,18 @@ def test_a_repetition_of_the_path_proves_nothing_and_can_be_taken_back():
 @pytest.mark.plain
 def test_lc0s_root_is_never_decided():
     tree = small_tree([1.0])
-    child = add_child(tree, ROOT, 0)
-    finish_known.py_func(tree, LC0, child, WIN, 0)
-    assert not is_decided.py_func(tree, ROOT)
+    child = add_child(tree, arrays.ROOT, 0)
+    finish_known.py_func(tree, LC0, child, arrays.WIN, 0)
+    assert not is_decided.py_func(tree, arrays.ROOT)
 
 
 @pytest.mark.plain
 def test_a_full_tree_leaves_the_node_without_edges():
     tree = small_tree([0.5, 0.5])
-    node = add_child(tree, ROOT, 0)
+    node = add_child(tree, arrays.ROOT, 0)
     tree.counters[1] = tree.move.size
     grow(tree, node, [0.5, 0.5])
-    assert tree.state[node] == STUNTED
+    assert tree.state[node] == arrays.STUNTED
     assert tree.n_edges[node] == 0
 
 
@@ -164,7 +148,7 @@ def test_the_fifty_move_rule_ends_lines():
 def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
     for logits in ([np.nan, 0.0, 1.0], [np.nan] * 3, [np.inf, 0.0, np.inf]):
         tree = new_tree(64)
-        root = new_node.py_func(tree, NO_PARENT, 0)
+        root = new_node.py_func(tree, arrays.NO_PARENT, 0)
         with np.errstate(invalid="ignore"):
             expand.py_func(tree, PARAMS, root, 0, np.arange(3, dtype=np.uint16), np.array(logits, np.float32), 3)
         assert sorted(tree.move[:3].tolist()) == [0, 1, 2]
@@ -175,38 +159,38 @@ def test_visits_counted_together_are_those_counted_one_by_one():
     values, draws, plies = [0.5, -0.25, 1.0], [0.25, 0.5, 0.0], [30.0, 10.0, 50.0]
     one_by_one, together = small_tree([0.5, 0.5]), small_tree([0.5, 0.5])
     for tree in (one_by_one, together):
-        tree.nodes[ROOT].in_flight = 5
-    state = np.int64(EXPANDED)
+        tree.nodes[arrays.ROOT].in_flight = 5
+    state = np.int64(arrays.EXPANDED)
     for value, draw, left in zip(values, draws, plies, strict=True):
-        count_visits.py_func(one_by_one, ROOT, state, 1, 1, 7, value, draw, value * value, left)
+        count_visits.py_func(one_by_one, arrays.ROOT, state, 1, 1, 7, value, draw, value * value, left)
     squares = sum(value * value for value in values)
-    counted = count_visits.py_func(together, ROOT, state, 3, 3, 7, sum(values), sum(draws), squares, sum(plies))
-    assert counted == (NO_PARENT, sum(values), sum(draws), squares)
-    assert together.visits[ROOT] == one_by_one.visits[ROOT] == 4
-    assert together.in_flight[ROOT] == one_by_one.in_flight[ROOT] == 2
-    assert together.used_at[ROOT] == one_by_one.used_at[ROOT] == 7
+    counted = count_visits.py_func(together, arrays.ROOT, state, 3, 3, 7, sum(values), sum(draws), squares, sum(plies))
+    assert counted == (arrays.NO_PARENT, sum(values), sum(draws), squares)
+    assert together.visits[arrays.ROOT] == one_by_one.visits[arrays.ROOT] == 4
+    assert together.in_flight[arrays.ROOT] == one_by_one.in_flight[arrays.ROOT] == 2
+    assert together.used_at[arrays.ROOT] == one_by_one.used_at[arrays.ROOT] == 7
     for name in ("value_sum", "draw_sum", "square", "moves_left"):
-        assert getattr(together, name)[ROOT] == pytest.approx(getattr(one_by_one, name)[ROOT]), name
+        assert getattr(together, name)[arrays.ROOT] == pytest.approx(getattr(one_by_one, name)[arrays.ROOT]), name
 
 
 def test_visits_counted_at_a_decided_node_count_as_its_result():
     tree = small_tree([0.5, 0.5])
-    tree.lower[ROOT] = tree.upper[ROOT] = WIN
-    counted = count_visits.py_func(tree, ROOT, np.int64(EXPANDED), 4, 4, 0, -1.5, 2.0, 1.0, 80.0)
-    assert counted == (NO_PARENT, 4.0 * WIN, 0.0, 4.0)
-    assert tree.value_sum[ROOT] == 4.0 * WIN
+    tree.lower[arrays.ROOT] = tree.upper[arrays.ROOT] = arrays.WIN
+    counted = count_visits.py_func(tree, arrays.ROOT, np.int64(arrays.EXPANDED), 4, 4, 0, -1.5, 2.0, 1.0, 80.0)
+    assert counted == (arrays.NO_PARENT, 4.0 * arrays.WIN, 0.0, 4.0)
+    assert tree.value_sum[arrays.ROOT] == 4.0 * arrays.WIN
 
 
 def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
     tree = small_tree([0.5, 0.5])
-    child = add_child(tree, ROOT, 0)
+    child = add_child(tree, arrays.ROOT, 0)
     in_flight = new_round(1)
-    for base, left in ((None, 0), (ROOT, 1)):
-        tree.nodes[ROOT].in_flight = tree.nodes[child].in_flight = 1
+    for base, left in ((None, 0), (arrays.ROOT, 1)):
+        tree.nodes[arrays.ROOT].in_flight = tree.nodes[child].in_flight = 1
         if base is not None:  # A stint has reserved the visit at the root, and gives it back itself.
-            tree.stint[BASE], tree.stint[RESERVED] = base, 1
-        begin.py_func(tree, in_flight, PARAMS, child, np.int64(1), np.int64(BUSY), None, 0)
-        assert in_flight.counts[COLLISIONS] == 1
+            tree.stint[arrays.BASE], tree.stint[arrays.RESERVED] = base, 1
+        begin.py_func(tree, in_flight, PARAMS, child, np.int64(1), np.int64(arrays.BUSY), None, 0)
+        assert in_flight.counts[arrays.COLLISIONS] == 1
         apply.py_func(tree, in_flight, PARAMS, None, 0)
-        assert (tree.in_flight[ROOT], tree.in_flight[child]) == (left, 0)
+        assert (tree.in_flight[arrays.ROOT], tree.in_flight[child]) == (left, 0)
         assert not in_flight.counts.any()
