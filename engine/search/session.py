@@ -18,7 +18,8 @@ from engine.search.tree.params import MATE_PRIOR, SearchParams
 from engine.search.tree.priors import hint, keep_moves, move_to_tried, restore, set_priors
 from engine.search.tree.proofs import best_bounds, settle_past_visits
 from engine.search.tree.root import FRESH_NODE, Root, read_position, read_root
-from engine.search.tree.visit import finish_known, needs_room, new_node
+from engine.search.tree.visit import finish_known, new_node
+from engine.search.tree.visits import needs_room
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 
 

@@ -41,7 +41,7 @@ LARGE = {
     "kill_campaign": "tests/selfplay/run/test_kill.py runs it",
     "list_rating": "needs matches against listed engines; tests/selfplay/matches has some",
     "machines": "compiles everything for several processors",
-    "own_evaluator": "needs ONNX Runtime, or the class of a page",
+    "custom_evaluator": "needs ONNX Runtime, or the class of a page",
     "pgn_reading": "reads 40,000 games; the tests of the readers read what they need",
     "puzzles check": "searches every puzzle with another engine",
     "puzzles make": "needs labels of a teacher",

@@ -43,18 +43,6 @@ def is_finished(tree, params):
 
 
 @kernel()
-def needs_room(tree):
-    """Whether so little room is left that old parts of the tree have to give way (`room`) before the next visit."""
-    if tree.counters[arrays.CANNOT_SHRINK] != 0:
-        return False
-    nodes_left = tree.nodes.size - tree.counters[arrays.NODES]
-    edges_left = tree.edges.size - tree.counters[arrays.EDGES]
-    return nodes_left < min(arrays.ROOM_NODES, tree.nodes.size // arrays.ROOM_SHARE) or edges_left < min(
-        arrays.ROOM_EDGES, tree.edges.size // arrays.ROOM_SHARE
-    )
-
-
-@kernel()
 def reach(tree, node, visits):
     """Count more visits in flight at one of a tree's nodes, and claim it: make it BUSY if it is to be evaluated, or is
     to get its edges. Returns its state before.

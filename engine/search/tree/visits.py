@@ -51,7 +51,6 @@ from engine.search.tree.visit import (
     finish_evaluated,
     finish_known,
     is_finished,
-    needs_room,
     new_node,
     note_depth,
     reach,
@@ -109,6 +108,18 @@ def apply(tree, in_flight, params, leaves, first):
         take_back(tree, np.int64(in_flight.collision_nodes[k]))
     in_flight.counts[arrays.LEAVES] = 0
     in_flight.counts[arrays.COLLISIONS] = 0
+
+
+@kernel()
+def needs_room(tree):
+    """Whether so little room is left that old parts of the tree give way (`forgetting`) before the next visit."""
+    if tree.counters[arrays.CANNOT_SHRINK] != 0:
+        return False
+    nodes_left = tree.nodes.size - tree.counters[arrays.NODES]
+    edges_left = tree.edges.size - tree.counters[arrays.EDGES]
+    return nodes_left < min(arrays.ROOM_NODES, tree.nodes.size // arrays.ROOM_SHARE) or edges_left < min(
+        arrays.ROOM_EDGES, tree.edges.size // arrays.ROOM_SHARE
+    )
 
 
 @kernel()

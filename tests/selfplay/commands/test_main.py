@@ -40,7 +40,7 @@ def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
             "'--search.cpuct_init', '--games.visits', '--gate.visits'?",
         ),
         (["loop", "{}/notes.txt"], "notes.txt is a file, and a self-play run needs a folder"),
-        (["loop", "{}/run", "--net", "small.py"], "or in a run module:Class, a class of yours, got 'small.py'"),
+        (["loop", "{}/run", "--net", "small.py"], "or module:Class, a class of yours, got 'small.py'"),
         (["loop", "{}/run", "--initial", "{}/maia.pb.gz"], "maia.pb.gz NAME.dit` makes one of a network of Lc0's"),
         (["fit", "{}/run"], "has to generate first: `aino-train generate {}/run`"),
         (["report", "{}/nowhere"], "nowhere: no such folder"),

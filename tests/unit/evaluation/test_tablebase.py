@@ -142,7 +142,7 @@ def test_a_winning_move_that_repeats_for_the_third_time_is_no_winning_move(table
     board.push(repeating)
     assert board.is_repetition(3)
     board.pop()
-    assert tables._rank(board, repeating, True) == (0, 0, 0)
+    assert tables._rank(board, repeating, True).result == 0
     assert repeating not in best_moves(tables, board)
 
 
