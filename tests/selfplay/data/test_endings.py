@@ -118,9 +118,10 @@ def test_ctrl_c_threw_hours_of_judgements_away(tmp_path, judge, aino_train, monk
     monkeypatch.chdir(tmp_path)
     words = ["openings", "--data", teacher_file(tmp_path, *ENDINGS), "--endings", "won", "--engine", judge]
     words += ["--count", 4, "--out", tmp_path / "won.epd"]
-    calls = iter(range(100))
+    judged, add = [], Judgements.add
     with monkeypatch.context() as patch:
-        patch.setattr(StopFlag, "is_set", lambda flag: next(calls) >= 2)
+        patch.setattr(Judgements, "add", lambda *given: (judged.append(given), add(*given)))
+        patch.setattr(StopFlag, "is_set", lambda flag: len(judged) >= 2)
         told = aino_train(*words, status=130)
     assert "2 positions" in told
     assert "the same command continues" in told
