@@ -32,8 +32,7 @@ def write_stand_ins(folder: Path) -> list[Path]:
     """Write the stand-ins with random weights to new files in the folder, and return their paths."""
     paths = []
     for number, config in enumerate(STAND_INS):
-        suffix = ".dit" if config.input_format == CLASSICAL else ".pb"  # `.dit` holds towers of that format alone
-        paths.append(folder / f"{number}{suffix}")
+        paths.append(folder / f"{number}{'.dit' if config.input_format == CLASSICAL else '.pb'}")
         model = build_network(config, np.random.default_rng(number))
         write_planes(paths[-1], PlanesFile(config, model.named_parameters() | model.named_buffers(), {}))
     return paths

@@ -374,7 +374,7 @@ def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
             engines.remove(self)
             super().close()
 
-    def of_all(chosen: dict[str, EngineOptions]) -> None:
+    def of_all(chosen: list[tuple[EngineOptions, str]]) -> None:
         raise LookupError(f"{len(chosen) > 2} {len(engines)}")
 
     monkeypatch.setattr(warmup, "Engine", Counted)

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from engine.errors import CompilerError, StillCompilingError, message
@@ -107,12 +107,11 @@ class Preparation:
             self._start()
 
     @classmethod
-    def of_all(cls, engines: Mapping[str, EngineOptions]) -> Preparation:
-        """Return the preparation of several engines, given by their `kernels_needed` and options."""
-        places = {needed: place_of(options, needed) for needed, options in engines.items()}
-        missing = [needed for needed, place in places.items() if place is not None and not place.done.exists()]
-        first, *rest = missing or places
-        return cls(engines[first], first, [place for needed in rest if (place := places[needed]) is not None])
+    def of_all(cls, engines: Sequence[tuple[EngineOptions, str]]) -> Preparation:
+        """Return the preparation of several engines, given by their options and `kernels_needed`."""
+        places = [(place, engine) for engine in engines if (place := place_of(*engine)) is not None]
+        missing = [pair for pair in places if not pair[0].done.exists()] or places[:1]
+        return cls(*(missing[0][1] if missing else engines[0]), [place for place, _ in missing[1:]])
 
     def changed(self, options: EngineOptions, needed: str) -> Preparation:
         """Return the preparation for a changed engine: this one, unless it needs other kernels."""

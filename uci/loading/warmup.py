@@ -18,16 +18,17 @@ from engine.options import EVALUATORS, EngineOptions
 from engine.player import Engine
 from uci.loading.background import COMPILER_HASH_MIB, Preparation
 
+THREADS = (2, 1)  # One alone needs other kernels than several.
 EXAMPLES = """\
 Aino compiles kernels once for each version and machine, and keeps them in your cache folder (or AINO_CACHE_DIR).
 
 example:
-  aino warmup                               after installing, so that a GUI never waits
+  aino warmup                               after installing, so that a GUI never waits, whatever network it uses
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_flags(parser, only=("weights_file", "threads"))
+    add_flags(parser, only=("weights_file",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
                     chosen.setdefault(kernels_needed(engine.evaluator), engine.options)  # `auto` is one of the others.
             except NetFileError as error:
                 console.print(f"no {evaluator} evaluator: {error}", markup=False, highlight=False, soft_wrap=True)
-        preparation = Preparation.of_all(chosen)
+        engines = [(replace(one, threads=threads), needed) for needed, one in chosen.items() for threads in THREADS]
+        preparation = Preparation.of_all(engines)
         perft(chess.Board(), 3)
         preparation.wait(lambda progress: tell(f"Search: {progress}"))
         for one in chosen.values():

@@ -64,8 +64,8 @@ def test_each_evaluator_had_a_compiler_that_translated_the_search_anew(monkeypat
 
     monkeypatch.setattr(player, "Engine", Fake)
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
-    engines = {name: EngineOptions(evaluator=name) for name in ("sparse", "material", "hybrid")}
-    places = [place_of(options, name) for name, options in engines.items()]
+    engines = [(EngineOptions(evaluator=name), name) for name in ("sparse", "material", "hybrid")]
+    places = [place_of(*engine) for engine in engines]
     assert all(places)
     places[0].done.touch()
     chosen: list[str] = []
