@@ -56,7 +56,7 @@ def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab: 
     tab.script("look(1)")
     for move in ("c7c5", "e7e6", "c7c5"):
         tab.script("look(1)")
-        tab.wait_for("state.here === 1")
+        tab.wait_for("state.here === 1 && wanted === null")
         tab.script(f"send('move', {{ uci: '{move}' }})")
         tab.wait_for("state.here !== 1")
     assert tab.script("tree.get(1).next.map(id => tree.get(id).san)") == ["e5", "c5", "e6"]
@@ -218,7 +218,7 @@ def test_arrow_keys_step_from_anywhere_on_the_page(tab: Tab) -> None:
     swallowed = set()
     for index, kind, name in found:
         tab.script("look(1)")
-        tab.wait_for("state.here === 1")
+        tab.wait_for("state.here === 1 && wanted === null")
         tab.script(f"document.querySelector('[data-test=\"{index}\"]').focus()")
         tab.press("ArrowRight")
         if tab.script("here()") != 2:
