@@ -71,13 +71,6 @@ def test_a_line_to_a_mate_had_been_cut_before_the_mate() -> None:
     assert len(cut) == 12
 
 
-def test_position_is_shown_with_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["analyse", *FAST, MATE_NEXT]) == 0
-    output = capsys.readouterr().out
-    assert "white to move" in output
-    assert "1. Ra8#" in output
-    assert "#1" in output
-    assert "\x1b" not in output
 
 
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +107,8 @@ def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkey
     monkeypatch.setattr(sys, "stdin", io.StringIO(BATCH))
     assert main(["analyse", "-", *FAST]) == 1
     output = capsys.readouterr()
-    assert "1. Ra8#" in output.out
+    assert all(words in output.out for words in ("white to move", "1. Ra8#", "#1"))
+    assert "\x1b" not in output.out
     assert "the game is over: 1-0, checkmate" in output.out
     assert [line.partition(":")[0] for line in output.err.splitlines()] == ["line 4", "line 6"]
 

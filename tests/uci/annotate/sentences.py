@@ -1,20 +1,17 @@
-"""A second opinion on the sentences of reviews: each claim is read back and checked against the board.
+"""A second opinion on the sentences of reviews: what they say of pieces and mates is checked against the boards.
 
-Nothing of `uci.annotate` is used: pieces are counted on the boards, and attacks are python-chess's.
+Nothing of `uci.annotate` is used. Whether a fork is one, test_reasons.py asks people who named the themes of puzzles.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import chess
 
 SHOWN = 8  # plies of a line that the reader sees
 WORTH = {"queen": 9, "rook": 5, "bishop": 3, "knight": 3, "pawn": 1, "king": 100}
-TIMES = {"once": 1, "twice": 2, "three times": 3, "four times": 4, "five times": 5}
 NUMBERS = {"a": 1, "the": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
-STATE = r"the (\w+) on (\w\d) is (?:unguarded|attacked (.+) and guarded (.+))|a (\w+) attacks the (\w+) on (\w\d)"
-UNGUARDING = r"(?:the removal of a guard|a deflection): the (\w+) on (\w\d) guarded the (\w+) on (\w\d)"
 MOST_COST_CP = 250  # for each pawn that is named
 
 
@@ -34,17 +31,19 @@ def line_faults(
     board: chess.Board, played: Sequence[chess.Move], better: Sequence[chess.Move], sentence: str
 ) -> list[str]:
     """What the lines do not show."""
-    own, reply, best = boards_of(board, played[: 1 + SHOWN]), played[1 : 1 + SHOWN], better[:SHOWN]
+    own, best = boards_of(board, played[: 1 + SHOWN]), better[:SHOWN]
     theirs = boards_of(board, best)
+    for kind, square in re.findall(rf"({'|'.join(WORTH)}) on (\w\d)", sentence):
+        if not any(kind_at(one, chess.parse_square(square)) == kind for one in own + theirs):
+            return [f"no {kind} on {square}"]
     if "mate" in sentence:
         return mate_faults(board, own, theirs, sentence)
     if found := re.fullmatch(r"misses (.*), which wins (.*)", sentence):
-        return win_faults(own, theirs, found[2], board) + motif_faults(theirs, best, found[1])
+        return win_faults(own, theirs, found[2], board)
     if found := re.fullmatch(r"misses a chance to win (.*)", sentence):
-        material, _, how = found[1].partition(" through ")
-        return win_faults(own, theirs, material, board) + motif_faults(theirs, best, how)
-    if found := re.fullmatch(r"loses (.*?)(?:(?: to |: )(.*))?", sentence):
-        return loss_faults(own, theirs, found[1], board) + motif_faults(own[1:], reply, found[2] or "")
+        return win_faults(own, theirs, found[1].partition(" through ")[0], board)
+    if found := re.fullmatch(r"loses (.*?)(?:(?: to |: ).*)?", sentence):
+        return loss_faults(own, theirs, found[1], board)
     if found := re.fullmatch(r"wins only (.*) instead of (.*)", sentence):
         lesser = [] if any(is_named(change(board, one), found[1]) for one in own) else ["does not win that"]
         return lesser + better_faults(theirs, found[2], board)
@@ -147,126 +146,6 @@ def loss_faults(own: list[chess.Board], theirs: list[chess.Board], text: str, bo
         if minors(lost - kept, kept - lost) == named(text):
             return []
     return [f"does not lose {text}"]
-
-
-# ---- motifs ---------------------------------------------------------------------------------------------------------
-
-
-def motif_faults(boards: list[chess.Board], line: Sequence[chess.Move], text: str) -> list[str]:
-    """Whether the side to move carries a motif out in a line."""
-    checks: dict[str, Callable[..., bool]] = {
-              r"a fork of (.*) by the (\w+) on (\w\d)": is_fork, r"a skewer of (.*) by the (\w+) on (\w\d)": is_skewer,
-              r"a discovered check": is_discovered_check, r"a discovered attack on the (\w+) on (\w\d)": is_discovery,
-              r"a pin: the (\w+) on (\w\d) is pinned to the (king|queen)(.*)": is_pin,
-              UNGUARDING: is_unguarding, STATE: is_state}  # fmt: skip
-    if not text:
-        return []
-    for pattern, check in checks.items():
-        if found := re.fullmatch(pattern, text):
-            return [] if check(boards, line, *(word or "" for word in found.groups())) else [f"no such thing: {text}"]
-    return [f"unknown words: {text}"]
-
-
-def own_moves(boards: list[chess.Board], line: Sequence[chess.Move]) -> list[tuple[int, chess.Move]]:
-    return [(at, line[at]) for at in range(0, len(line), 2)]
-
-
-def kinds_of(text: str) -> list[str]:
-    if text.startswith("two "):
-        return [text.removeprefix("two ").removesuffix("s")] * 2
-    return re.split(r", | and ", text)
-
-
-def is_fork(boards: list[chess.Board], line: Sequence[chess.Move], prey: str, by: str, square: str) -> bool:
-    where = chess.parse_square(square)
-    for at, move in own_moves(boards, line):
-        after = boards[at + 1]
-        targets = [one for one in after.attacks(where) if after.color_at(one) == after.turn]
-        is_there = move.to_square == where and kind_at(after, where) == by
-        if is_there and not Counter(kinds_of(prey)) - Counter(kind_at(after, one) for one in targets):
-            later = [other for step, other in own_moves(boards, line) if step > at and other.from_square == where]
-            return any(other.to_square in targets and boards[at + 1].piece_at(other.to_square) for other in later)
-    return False
-
-
-def is_skewer(boards: list[chess.Board], line: Sequence[chess.Move], prey: str, by: str, square: str) -> bool:
-    where, (front, behind) = chess.parse_square(square), kinds_of(prey)
-    for at, move in own_moves(boards, line)[:-1]:
-        reply, later = line[at + 1], line[at + 2 : at + 3]
-        if move.to_square == where and later and later[0].from_square == where:
-            on_line = reply.from_square in chess.SquareSet.between(where, later[0].to_square)
-            kinds = kind_at(boards[at + 1], reply.from_square), kind_at(boards[at + 1], later[0].to_square)
-            return on_line and kinds == (front, behind) and kind_at(boards[at + 1], where) == by
-    return False
-
-
-def is_discovered_check(boards: list[chess.Board], line: Sequence[chess.Move]) -> bool:
-    return any(set(boards[at + 1].checkers()) - {move.to_square} for at, move in own_moves(boards, line))
-
-
-def is_discovery(boards: list[chess.Board], line: Sequence[chess.Move], kind: str, square: str) -> bool:
-    target = chess.parse_square(square)
-    return any(
-        kind_at(boards[at + 1], target) == kind
-        and set(boards[at + 1].attackers(boards[at].turn, target))
-        - set(boards[at].attackers(boards[at].turn, target))
-        - {move.to_square}
-        for at, move in own_moves(boards, line)
-    )
-
-
-def is_pin(boards: list[chess.Board], line: Sequence[chess.Move], kind: str, square: str, to: str, rest: str) -> bool:
-    where = chess.parse_square(square)
-    for at, move in own_moves(boards, line):
-        defender = not boards[at].turn
-        known = boards[max(0, at - 1)]
-        stands = kind_at(boards[at], where) == kind and boards[at].is_capture(move)
-        if rest:
-            is_guard = where in boards[at].attackers(defender, move.to_square)
-            retakes = any(boards[at + 1].generate_legal_moves(to_mask=chess.BB_SQUARES[move.to_square]))
-            if stands and is_guard and boards[at].is_pinned(defender, where) and not retakes:
-                return True
-        elif stands and move.to_square == where:
-            without = known.copy(stack=False)
-            without.remove_piece_at(where)
-            behind = [one for one in chess.SQUARES if known.piece_at(one) == chess.Piece.from_symbol(to[0]) or
-                      (kind_at(known, one) == to and known.color_at(one) == defender)]  # fmt: skip
-            opened = [one for one in behind if kind_at(known, one) == to and
-                      without.attackers_mask(not defender, one) & ~known.attackers_mask(not defender, one)]  # fmt: skip
-            if opened:
-                return True
-    return False
-
-
-def is_unguarding(
-    boards: list[chess.Board], line: Sequence[chess.Move], guard: str, at_guard: str, kind: str, at_kind: str
-) -> bool:
-    where, target = chess.parse_square(at_guard), chess.parse_square(at_kind)
-    for at, move in own_moves(boards, line)[:-1]:
-        before, second = boards[at], boards[at + 2]
-        guarded = where in before.attackers(not before.turn, target)
-        named_right = (kind_at(before, where), kind_at(before, target)) == (guard, kind)
-        gone = move.to_square == where or line[at + 1].from_square == where
-        taken = at + 2 < len(line) and line[at + 2].to_square == target
-        if guarded and named_right and gone and taken and not second.attackers(not second.turn, target):
-            return True
-    return False
-
-
-def is_state(boards: list[chess.Board], line: Sequence[chess.Move], *words: str) -> bool:
-    """Of a piece that the line's first move takes."""
-    kind, square, attacked, guarded, attacker, other_kind, other_square = words
-    board, move = boards[0], line[0]
-    where = chess.parse_square(square or other_square)
-    guards = board.attackers(not board.turn, where)
-    if move.to_square != where or kind_at(board, where) != (kind or other_kind):
-        return False
-    if attacker:
-        return kind_at(board, move.from_square) == attacker and WORTH[attacker] < WORTH[other_kind]
-    if attacked:
-        attackers = board.attackers(board.turn, where)
-        return len(attackers) == TIMES[attacked] > len(guards) == TIMES[guarded]
-    return not guards and not any(boards[1].generate_legal_moves(to_mask=chess.BB_SQUARES[where]))
 
 
 # ---- mates and pawns ------------------------------------------------------------------------------------------------

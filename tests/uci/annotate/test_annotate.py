@@ -74,17 +74,16 @@ def test_a_move_that_allows_a_mate_is_no_inaccuracy(best: float, judgement: obje
     assert judge_loss((best, best), best, allows_mate=True) is judgement
 
 
-def test_advantage_counts_less_among_people_than_between_engines() -> None:
+def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_back() -> None:
     assert [winning_chances(expected) for expected in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
     assert 0.6 < winning_chances(0.7) < 0.7
     assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
-
-
-def test_a_score_and_its_winning_chances_turn_into_each_other() -> None:
     assert win_percent(0) == 50.0
     assert win_percent(100) == pytest.approx(59.1, abs=0.05)
     assert [winning_cp(win_percent(score) / 100) for score in (-999, -50, 0, 300)] == [-999, -50, 0, 300]
     assert [winning_cp(chances) for chances in (0.0, 1.0)] == [-1000, 1000]
+
+
 
 
 @pytest.mark.parametrize("seed", [0, 1, 4, 9])

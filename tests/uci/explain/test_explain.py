@@ -64,6 +64,10 @@ def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
     assert 0 < (last.expected(move) or 0) < 1
     assert last.nodes == 200
     assert observation.decided_at <= 200
+    for count in (1, 2, 6):
+        leading = observation.leading_moves(count)
+        assert len(leading) == count
+        assert max(observation.result.children, key=lambda child: child.prior) in leading
 
 
 def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
@@ -79,12 +83,6 @@ def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
             assert observation.result.infos[0].wdl == analysis.infos[0].wdl
 
 
-def test_leading_moves_include_the_policys_choice(engine: Engine) -> None:
-    observation = observe_search(engine, chess.Board(SCHOLAR), 200)
-    for count in (1, 2, 6):
-        moves = observation.leading_moves(count)
-        assert len(moves) == count
-        assert max(observation.result.children, key=lambda child: child.prior) in moves
 
 
 def test_found_mate_ends_the_observation(engine: Engine) -> None:
@@ -113,28 +111,26 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
     assert check(board, observation.tree, 300) >= 2
     best = observation.tree[0]
     assert best.q == pytest.approx(observation.snapshots[-1].moves[best.move].q)
+    with Engine(OPTIONS) as fresh:
+        assert fresh.tree(1) == ()
 
 
-def test_tree_of_an_engine_that_never_searched_is_empty() -> None:
-    with Engine(OPTIONS) as engine:
-        assert engine.tree(1) == ()
 
 
 # ---- insight --------------------------------------------------------------------------------------------------------
 
 
-def test_threat_is_what_the_opponent_would_do(engine: Engine) -> None:
+def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(engine: Engine) -> None:
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
     assert threat.verdict.text == "#-1"
     assert threat.verdict.expected == 0.0
     assert find_threat(engine, chess.Board(ROOKS), 10) is None, "the side in check cannot pass"
-
-
-def test_captures_that_gain_are_listed_best_first() -> None:
     board = chess.Board("4k3/8/3p4/4r3/3P4/5N2/8/4K3 w - - 0 1")
     assert [(board.san(move), gain) for move, gain in wins(board)] == [("dxe5", 500), ("Nxe5", 280)]
     assert wins(chess.Board()) == []
+
+
 
 
 def test_parts_blend_into_the_hybrids_value() -> None:
@@ -184,7 +180,7 @@ def test_the_heaviest_pieces_are_told_from_the_movers_side() -> None:
 # ---- boards ---------------------------------------------------------------------------------------------------------
 
 
-def test_board_is_drawn_and_described() -> None:
+def test_board_is_drawn_described_and_turned_for_black() -> None:
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
     text = board_svg(board, arrows=[Arrow(chess.E2, chess.E4, "better")], marked=[chess.E2], label='a "<quoted>" label')
     assert text.count("<use ") == 4
@@ -192,12 +188,11 @@ def test_board_is_drawn_and_described() -> None:
     assert 'class="marked" x="180" y="270"' in text
     assert "&lt;quoted&gt;" in text
     assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
+    kings = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
+    assert '<use href="#white-king" x="0" y="315"/>' in board_svg(kings)
+    assert '<use href="#white-king" x="315" y="0"/>' in board_svg(kings, perspective=chess.BLACK)
 
 
-def test_board_is_turned_for_black() -> None:
-    board = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
-    assert '<use href="#white-king" x="0" y="315"/>' in board_svg(board)
-    assert '<use href="#white-king" x="315" y="0"/>' in board_svg(board, perspective=chess.BLACK)
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------

@@ -26,20 +26,19 @@ def asked(*answers: str) -> tuple[tuple[str, str, str], str]:
     return ask_choices(ask, lambda text: said.write(f"{text}\n")), said.getvalue()
 
 
-def test_enter_takes_the_defaults_of_the_three_questions() -> None:
+def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read() -> None:
     choices, said = asked("", "", "")
     assert choices == ("white", "elo 1600", "")
     assert said.count("[") == 3
     assert "medium  1600, like a club player" in said
     assert "our estimate" in said
     assert max(map(len, said.splitlines())) <= 60
-
-
-def test_answers_are_read_forgivingly_and_bad_ones_asked_again() -> None:
     choices, said = asked("green", "B", "very", "elo 1000", "soon", "5+3")
     assert choices == ("black", "elo 1000", "5+3")
     assert "side 'green': expected white, black or random" in said
     assert "level 'very'" in said
+
+
 
 
 def test_three_games_in_a_row_begin_differently_and_in_known_ways() -> None:

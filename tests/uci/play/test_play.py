@@ -96,19 +96,13 @@ def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
 
 
 def test_moves_and_captures_are_listed() -> None:
-    board = board_after("e4 d5 exd5 Qxd5")
-    output = play("history", "board", board=board)[2]
+    output = play("history", "board", board=board_after("e4 d5 exd5 Qxd5"))[2]
     assert "1. e4 d5 2. exd5 Qxd5" in output
     assert "White took p, Black took P; material is even" in output
 
 
-def test_check_is_shown_at_the_board_and_the_prompt() -> None:
-    output = play(fen="4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")[2]
-    assert "[K]" in output
-    assert "1. check! your move: " in output
-
-
-def test_scores_can_be_hidden() -> None:
+def test_check_is_shown_and_scores_can_be_hidden() -> None:
+    assert "1. check! your move: " in play(fen="4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")[2]
     output = play("scores", "bar", "e4", "hint", "scores")[2]
     assert "(White" not in output
     assert "] Black" not in output
@@ -212,7 +206,7 @@ def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game() -> None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_signal_at_the_prompt_leaves_with_the_game_saved(name: str, tmp_path: Path) -> None:
     path = tmp_path / "game.pgn"

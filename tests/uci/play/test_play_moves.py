@@ -22,6 +22,8 @@ from uci.game.move_input import read_human_move
         ("e8n", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "e7e8n"),
         ("e7e8R", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "e7e8r"),
         ("bxc3", "4k3/8/8/8/8/2n5/1P6/B3K3 w - - 0 1", "b2c3"),
+        *((f"castle{how}", "4k3/8/8/8/8/8/8/4K2R w K - 0 1", "e1g1") for how in ("", "s short", " k", " king-side")),
+        ("Castle long", "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", "e1c1"),
     ],
 )
 def test_human_notations_are_read(text: str, fen: str, uci: str) -> None:
@@ -44,6 +46,8 @@ def test_human_notations_are_read(text: str, fen: str, uci: str) -> None:
         ("e7e8", "8/4P3/8/8/8/8/k7/4K3 w - - 0 1", "add the piece, as in e7e8q"),
         ("a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check. You can play"),
         ("a2a3", "4k3/8/8/8/8/8/P3r3/4K3 w - - 0 1", "you are in check. You can play"),
+        ("castle", "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", "castle which way"),
+        ("castle", chess.STARTING_FEN, "illegal"),
     ],
 )
 def test_refused_move_says_what_could_be_meant(text: str, fen: str, help_text: str) -> None:
@@ -52,16 +56,5 @@ def test_refused_move_says_what_could_be_meant(text: str, fen: str, help_text: s
     assert help_text in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["castle", "castles short", "Castle kingside", "castle k", "castle king-side"])
-def test_castling_can_be_typed_as_a_word(text: str) -> None:
-    board = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
-    assert read_human_move(board, text) == chess.Move.from_uci("e1g1")
 
 
-def test_castling_both_ways_needs_the_side() -> None:
-    board = chess.Board("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
-    with pytest.raises(MoveError, match="castle which way"):
-        read_human_move(board, "castle")
-    assert read_human_move(board, "castle long") == chess.Move.from_uci("e1c1")
-    with pytest.raises(MoveError, match="illegal"):
-        read_human_move(chess.Board(), "castle")

@@ -142,7 +142,6 @@ def saved_files(home: Path) -> list[Path]:
 
 def test_flag_falls_while_the_person_thinks(start: Start, tmp_path: Path) -> None:
     terminal = start("--nodes", "20", "--clock", "0.05")
-    time.sleep(3.5)  # longer than the clock: nobody's runs before the first move
     terminal.type("e4")
     terminal.wait_for(r"\[you [0-3]\.\d, Aino \d\.\d\] 2\. your move")
     terminal.wait_for(r"\[you [0-2]\.[1-9], Aino")

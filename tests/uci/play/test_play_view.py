@@ -76,13 +76,12 @@ def test_king_in_check_is_marked() -> None:
 
 
 def test_captures_and_material_are_told() -> None:
-    board = chess.Board()
-    assert captured_text(board, PLAIN) == ""
-    for san in ("e4", "d5", "exd5", "Qxd5", "Nc3", "Qxg2", "Bxg2"):
-        board.push_san(san)
-    assert captured_text(board, PLAIN) == "White took p q, Black took P P; White +8"
-    board = board_after("dxe3", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
-    assert captured_text(board, PLAIN) == "Black took P; Black +1"
+    assert captured_text(chess.Board(), PLAIN) == ""
+    assert captured_text(board_after("e4 d5 exd5 Qxd5 Nc3 Qxg2 Bxg2"), PLAIN) == (
+        "White took p q, Black took P P; White +8"
+    )
+    en_passant = board_after("dxe3", "4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1")
+    assert captured_text(en_passant, PLAIN) == "Black took P; Black +1"
 
 
 # ---- PGN ------------------------------------------------------------------------------------------------------------

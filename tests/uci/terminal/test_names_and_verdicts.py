@@ -58,22 +58,20 @@ def test_limits_out_of_range_are_refused(words: tuple[str, str]) -> None:
         limits(*words)
 
 
-def test_verdict_is_turned_for_white() -> None:
+def test_verdicts_are_turned_for_white_and_bounded_and_a_mate_is_certain() -> None:
     verdict = Verdict(-34, None, (250, 300, 450))
     assert verdict.seen_by_white(chess.WHITE) is verdict
     assert verdict.seen_by_white(chess.BLACK) == Verdict(34, None, (450, 300, 250))
     assert (verdict.text, verdict.expected, verdict.wdl_text) == ("-0.34", 0.4, "25% win, 30% draw, 45% loss")
-
-
-def test_scores_of_decided_games_are_shown_as_fifteen_pawns() -> None:
     assert [Verdict(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)] == ["+15.00", "-15.00", "+14.99"]
-
-
-def test_mate_is_certain_whatever_the_mean_value_says() -> None:
     child = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
     assert Verdict.of_move(child).expected == 1.0
     assert Verdict.of_move(child).text == "#3"
     assert Verdict.of_move(child).reversed().text == "#-3"
+
+
+
+
 
 
 @pytest.mark.parametrize(("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")])

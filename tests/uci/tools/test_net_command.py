@@ -33,7 +33,7 @@ def test_info_tells_architecture_size_and_training(net: Path, capsys: pytest.Cap
     assert "12345" in text
 
 
-def test_info_of_the_shipped_net_and_as_json(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["net", "info"]) == 0
     assert "sparse-768" in capsys.readouterr().out
     assert main(["net", "info", "--json", str(net)]) == 0
@@ -41,14 +41,13 @@ def test_info_of_the_shipped_net_and_as_json(net: Path, capsys: pytest.CaptureFi
     assert info["format"] == "dit"
     model = build_tower(CONFIG, np.random.default_rng(0))
     assert info["parameters"] == sum(array.size for array in model.named_parameters().values())
-
-
-def test_info_of_other_networks_says_what_they_are(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("sparse.dit", "dense.dit"):
         assert main(["net", "info", str(net.with_name(name))]) == 0
     text = capsys.readouterr().out
     assert "sparse-128" in text
     assert "neither a tower nor a sparse network: dense" in text
+
+
 
 
 def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
