@@ -42,6 +42,7 @@ def test_play_review_puzzles_and_the_next_day(chromium, tmp_path, monkeypatch):
         tab.script("document.querySelector('#games').close('cancel')")
         tab.click("[data-open=puzzles]")
         says(tab, "White to move")
+        assert "h5f7" not in tab.script("JSON.stringify(puzzleBoard.base)")
         tab.script("puzzleBoard.onMove('h5e5')")
         says(tab, "Try again")
         tab.click("[data-puzzle=answer]")
@@ -59,6 +60,7 @@ def test_play_review_puzzles_and_the_next_day(chromium, tmp_path, monkeypatch):
         assert tab.script("puzzleBoard.base.placement").startswith("r1bqkb1r/pppp1ppp/2n2n2")
         tab.script("puzzleBoard.onMove('h5f7')")
         says(tab, "Gelöst!")
+        assert tab.script("document.activeElement.dataset.puzzle") == "next"
         assert "In Folge: 1" in tab.text("#puzzle-standing")
         assert tab.failures == []
         tab.close()

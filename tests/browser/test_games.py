@@ -221,29 +221,3 @@ def test_a_foreign_page_cannot_import(chromium: Chromium, tmp_path: Path) -> Non
         tab.script(f"fetch({place!r}, {{ method: 'POST', body: '1. e4 *', mode: 'no-cors' }}).catch(() => 0)")
         assert list(tmp_path.glob("*.pgn")) == []
         tab.close()
-
-
-def test_a_missed_puzzle_shows_its_answer_and_a_solved_one_counts(
-    chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
-    rows = "PuzzleId,FEN,Moves,Rating,RatingDeviation\n" + PUZZLE
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        tab.click("[data-open=puzzles]")
-        tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('Review some')")
-        tab.script(f"games.take(new File([{json.dumps(rows)}], 'lichess.csv')); 1")
-        tab.wait_for("games.problem === '1 new puzzle.'")
-        tab.script("send('puzzles_next')")
-        tab.wait_for("document.querySelector('#puzzle-says').textContent.startsWith('White to move')")
-        assert tab.script("puzzleBoard.legal.length") > 10
-        assert "a1a8" not in tab.script("JSON.stringify(puzzleBoard.base)")
-        tab.script("puzzleBoard.onMove('a1a2')")
-        tab.wait_for("document.querySelector('#puzzle-says').textContent.includes('Try again')")
-        tab.script("puzzleBoard.onMove('a1a8')")
-        tab.wait_for("document.querySelector('#puzzle-says').textContent.includes('Solved, at a later try')")
-        assert "In a row: 0" in tab.text("#puzzle-standing")
-        assert tab.script("document.activeElement.dataset.puzzle") == "next"
-        assert tab.failures == []
-        tab.close()

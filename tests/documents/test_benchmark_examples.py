@@ -12,12 +12,8 @@ from unittest.mock import patch
 
 import pytest
 
-import selfplay.main
-import uci.main
 from benchmarks import sibling_order
-from engine.cli.command_line import make_parser
 from tests.documents.pages import ROOT
-from tests.documents.test_snippets import subcommand
 from tests.documents.workshop import in_a_shell, new_workshop
 from tests.selfplay.teachers.nets import material_labels, material_net_bytes
 
@@ -25,7 +21,7 @@ EXAMPLE = re.compile(
     r"^ *(?:perf record \S+ \S+ \S+ )?python -m benchmarks\.(\w+) ?(.*?)(?: {3,}.*| \.\.\. .*)?$", re.M
 )
 
-# What makes an example small, and those that stay large, each with its reason.
+# What makes an example small. The others are too large, or have tests of their own.
 TINY = {
     "determinism": "--evaluators material --threads 1 --runs 1 --nodes 20",
     "endurance": "--visits 2000 --searches 2 --search-nodes 20 --hash-mib 4",
@@ -34,23 +30,6 @@ TINY = {
     "puzzles draw": "draw game.pgn --out drawn.csv",
     "reviews": "game.annotated.pgn --engine stockfish --nodes 1000",
     "sparse_speed": "--nets sparse-128",
-}
-LARGE = {
-    "forfeits": "plays matches by the clock",
-    "gpu": "needs a GPU; tests/unit/test_gpu_benchmark.py runs it on a stand-in",
-    "kill_campaign": "tests/selfplay/run/test_kill.py runs it",
-    "list_rating": "needs matches against listed engines; tests/selfplay/matches has some",
-    "machines": "compiles everything for several processors",
-    "custom_evaluator": "needs ONNX Runtime, or the class of a page",
-    "pgn_reading": "reads 40,000 games; the tests of the readers read what they need",
-    "puzzles check": "searches every puzzle with another engine",
-    "puzzles make": "needs labels of a teacher",
-    "ray_cluster": "needs Ray",
-    "rival_speed": "tests/protocol/test_rival_speed.py runs it",
-    "sibling_order": "tests/selfplay/teachers/test_sibling_order.py runs it",
-    "stop_latency": "loads an engine for each evaluator",
-    "training_step": "measures two libraries in rounds",
-    "value_distance": "needs labels that no training sees",
 }
 
 
@@ -99,27 +78,6 @@ def test_every_word_of_an_example_is_taken_for_what_it_is(name, words, tmp_path,
     _, options = parsed(name, words)
     if name == "sibling_order":
         assert (options.data, options.judges) == ([Path("labels/parents")], ["new.dit", "default"])
-
-
-def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    for program, table in (("aino", uci.main.SUBCOMMANDS), ("aino-train", selfplay.main.COMMANDS)):
-        for name in table:
-            yield f"{program} {name}", make_parser(program, name, "", subcommand(program, name))
-    for path in sorted((ROOT / "benchmarks").glob("*.py")):
-        if "new_parser(__doc__)" in path.read_text(encoding="utf-8"):
-            try:
-                yield path.stem, parsed(path.stem, ["--json"])[0]
-            except (SystemExit, ImportError):  # Arguments that it requires; their benchmark has an example.
-                continue
-
-
-def test_no_option_takes_the_words_behind_it_from_an_argument_that_may_be_left_out():
-    """Where both may be any number of words, nothing tells where one ends."""
-    for name, parser in parsers():
-        actions = [action for action in parser._actions if action.help != argparse.SUPPRESS]
-        free = [action.dest for action in actions if not action.option_strings and action.nargs in ("*", "?")]
-        greedy = [action.dest for action in actions if action.option_strings and action.nargs in ("*", "+", "?")]
-        assert not (free and greedy), f"{name}: {greedy} before {free}"
 
 
 @pytest.mark.parametrize(
@@ -188,8 +146,3 @@ def test_an_example_runs(name, workshop, stockfish, monkeypatch):
         assert status == 0, said
     status, said = in_a_shell(f"{sys.executable} -m benchmarks.{module} {TINY[name]}")
     assert status == 0, said
-
-
-def test_every_example_runs_or_says_why_not():
-    names = {f"{name} {words[0]}" if name == "puzzles" else name for name, words in examples()}
-    assert names == {*TINY, *LARGE}

@@ -10,13 +10,9 @@ from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
 PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")  # that one tells of what is gone
-ELSEWHERE = {
-    "DataLoader",
-    "GradientTape",
-    "ModelCheckpoint",
-    "state_dict",
-}  # of other libraries, beside what Aino has in their place
+ELSEWHERE = {"DataLoader", "GradientTape", "ModelCheckpoint", "state_dict"}  # of other libraries, beside Aino's own
 OF_THE_READER = {"engine.py"}  # hides a package of Aino's
+TOP = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir())
 WORD = re.compile(r"[A-Za-z_]\w+")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")
 IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after training
@@ -38,8 +34,14 @@ def mentions(page: str) -> list[str]:
     return INLINE.findall(plain_text(page))
 
 
-@pytest.mark.parametrize("page", PRESENT)
+@pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_exists(page: str) -> None:
+    """A name such as `engine/player.py` that begins with one of the project's folders, or a Python file."""
+    for name in mentions(page):
+        if name.startswith(TOP) and re.fullmatch(r"[\w./-]+", name):
+            assert (ROOT / name).exists(), f"there is no {name}"
+    if page not in PRESENT:
+        return
     code = "".join(block.text for block in blocks(page))
     named = {name for text in mentions(page) for name in re.findall(r"[\w/.-]+\.py\b", text)}
     written = {name for name in named if f"`{name}`:" in plain_text(page)}  # the reader saves it

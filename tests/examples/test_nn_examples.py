@@ -34,7 +34,8 @@ from tests.new_process import output_of
 README = Path(engine.nn.__file__).parent / "README.md"
 NOT_RUN = {"boards", "common"}  # parts of others
 NAMES = [module.name for module in pkgutil.iter_modules(examples.nn.__path__) if module.name not in NOT_RUN]
-QUICK = ["vanishing", "linear_regression", "projection", "pass_fail", "object_neurons"]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("vanishing", "pass_fail", "object_neurons")]
+QUICK = ["linear_regression", "projection", *SLOW]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,9 +84,6 @@ def test_quick_examples_run_as_they_are_and_save_their_plot(name, tmp_path, caps
     assert "plot.png" in capsys.readouterr().out
 
 
-# ---- small nets ---------------------------------------------------------------------------------------------------
-
-
 def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
     norms = {kind: vanishing.run(kind) for kind in vanishing.KINDS}
     assert norms["sigmoid"][0] < 1e-9 * norms["sigmoid"][-1]
@@ -131,9 +129,7 @@ def test_a_gru_remembers_two_numbers() -> None:
     assert history["validation_loss"][-1] < 0.1 * sequence.CHANCE
 
 
-# ---- digits -------------------------------------------------------------------------------------------------------
-
-
+@pytest.mark.slow
 def test_small_digits_are_read_by_a_convolutional_net() -> None:
     pytest.importorskip("sklearn")
     history = digits.run(datasets.small_digits(), (32, 64), epochs=12).history
@@ -218,9 +214,6 @@ def test_mnist_is_read_with_99_percent_in_the_end(test_data: Path, epochs: int, 
     assert history["validation_accuracy"][-1] > least
 
 
-# ---- reviews ------------------------------------------------------------------------------------------------------
-
-
 def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
     """Some judging words of the right kind, fewer of the wrong one, between many others."""
     rng = np.random.default_rng(5)
@@ -241,13 +234,6 @@ def test_reviews_are_judged_by_both_nets() -> None:
     assert result.accuracy("deep") > 0.8
 
 
-def test_the_vocabulary_is_what_tells_labels_apart() -> None:
-    texts = [*["the plot is good"] * 5, *["the plot is bad"] * 5, *["the plot thickens"] * 4]
-    labels = np.array([1] * 5 + [0] * 5 + [1, 0, 1, 0])
-    vocabulary = sentiment.Vocabulary(texts, labels, terms=4)
-    assert vocabulary.columns.keys() == {"good", "bad", "is good", "is bad"}
-
-
 def test_the_vocabulary_does_not_depend_on_the_hash_seed() -> None:
     """Sets of words once decided about the order of columns, and with it about the last digits of every result."""
     program = (
@@ -257,18 +243,6 @@ def test_the_vocabulary_does_not_depend_on_the_hash_seed() -> None:
         "print(list(sentiment.Vocabulary(texts, np.arange(10) // 5).columns))\n"
     )
     assert output_of(program, PYTHONHASHSEED="1") == output_of(program, PYTHONHASHSEED="2")
-
-
-def test_tf_idf_weighs_rare_words_more_and_scales_to_length_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = ["fine film", "fine plot", "fine fine film"]
-    monkeypatch.setattr(sentiment, "RAREST", 1)
-    vocabulary = sentiment.Vocabulary(texts, np.array([1, 0, 1]))
-    rows = vocabulary.rows([*texts, "unknown words"])[:]
-    fine, plot = vocabulary.columns["fine"], vocabulary.columns["plot"]
-    assert rows[1, plot] > rows[1, fine] > 0
-    assert np.allclose(np.linalg.norm(rows, axis=1), [1, 1, 1, 0])
-    fine_to_film = rows[[0, 2], fine] / rows[[0, 2], vocabulary.columns["film"]]
-    assert fine_to_film[1] == pytest.approx((1 + np.log(2)) * fine_to_film[0])  # the word stands there twice
 
 
 @pytest.mark.parametrize(
@@ -302,9 +276,6 @@ def test_real_reviews_are_judged_by_both_nets(test_data: Path) -> None:
     result = sentiment.run(texts[:2500], labels[:2500])
     assert result.accuracy("shallow") > 0.8
     assert result.accuracy("deep") > 0.8
-
-
-# ---- data folder --------------------------------------------------------------------------------------------------
 
 
 def test_data_is_found_by_path_or_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

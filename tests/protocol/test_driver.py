@@ -37,13 +37,6 @@ def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine
         board.push(result.ponder or next(iter(board.legal_moves)))
 
 
-def test_driver_plays_chess960(driver: chess.engine.SimpleEngine) -> None:
-    board = chess.Board.from_chess960_pos(518 - 201)
-    for _ in range(8):
-        result = driver.play(board, chess.engine.Limit(nodes=40))
-        board.push(result.move)
-
-
 def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, stockfish: str) -> None:
     """The beginning of two games at 6+0.05, colours changed: every move legal, and no clock falls."""
     with chess.engine.SimpleEngine.popen_uci(stockfish, timeout=START_S) as opponent:

@@ -10,7 +10,7 @@ def test_engine_survives_nonsense_and_keeps_its_position(lines: int) -> None:
     fuzz.talk_nonsense(lines, seed=lines)
 
 
-@pytest.mark.parametrize("searches", [20, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("searches", [10, pytest.param(80, marks=pytest.mark.slow)])
 def test_a_full_tree_is_searched_below_any_moves(searches: int) -> None:
     fuzz.search_full_trees(searches, seed=searches)
 

@@ -24,9 +24,6 @@ def info(**changes: object) -> SimpleNamespace:
     return SimpleNamespace(**{**values, **changes})
 
 
-# ---- commands -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -60,12 +57,6 @@ def test_setoption_takes_names_and_values_with_spaces(text: str, expected: tuple
     assert words.parse_setoption(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "name", "Hash value 3", "value 3"])
-def test_setoption_without_a_name_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="setoption"):
-        words.parse_setoption(text)
-
-
 def test_position_forms() -> None:
     assert words.parse_position_command("startpos") == words.PositionCommand(None, ())
     assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(None, ("e2e4", "e7e5"))
@@ -73,13 +64,17 @@ def test_position_forms() -> None:
     assert words.parse_position_command(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(KIWIPETE, ("e1g1",))
 
 
-@pytest.mark.parametrize("text", ["", "moves e2e4", "startpos e2e4", "fen", "fen moves e2e4", "nonsense"])
-def test_position_without_a_position_is_refused(text: str) -> None:
-    with pytest.raises(FenError, match="position"):
-        words.parse_position_command(text)
-
-
-# ---- go -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("parse", "error", "texts"),
+    [
+        (words.parse_setoption, ConfigError, ("", "name", "Hash value 3", "value 3")),
+        (words.parse_position_command, FenError, ("", "moves e2e4", "startpos e2e4", "fen", "fen moves e2e4", "x")),
+    ],
+)
+def test_commands_without_a_name_or_a_position_are_refused(parse, error, texts):
+    for text in texts:
+        with pytest.raises(error, match=r"setoption|position"):
+            parse(text)
 
 
 CLOCKS = {
@@ -171,9 +166,6 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
         assert isinstance(words.parse_position_command(text), words.PositionCommand)
     with contextlib.suppress(ConfigError):
         assert words.parse_setoption(text)[0]
-
-
-# ---- info -----------------------------------------------------------------------------------------------------------
 
 
 def test_info_line_has_all_integers_in_place_and_shows_mates_and_wdl() -> None:

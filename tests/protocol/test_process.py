@@ -48,9 +48,6 @@ def shown_fen(aino: AinoProcess) -> str:
     return aino.read_until("Fen:")[-1]
 
 
-# ---- starting and ending --------------------------------------------------------------------------------------------
-
-
 def test_gui_that_closes_the_pipe_ends_the_engine() -> None:
     process = subprocess.Popen(
         [*COMMAND, *SMALL], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -83,9 +80,6 @@ def start_and_end(config_home: Path, text: str) -> subprocess.CompletedProcess[s
     return subprocess.run(
         COMMAND, cwd=ROOT, env=environment, input=text, capture_output=True, text=True, check=False, timeout=START_S
     )
-
-
-# ---- bad input ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("command", "mention"), read_cases("bad_positions.txt"))
@@ -148,9 +142,6 @@ def test_line_too_long_for_any_command_is_left_out(aino: AinoProcess) -> None:
 def test_other_alphabets_come_back_as_utf_8(aino: AinoProcess) -> None:
     aino.send("шах ♔")
     assert aino.ready()[0] == "info string unknown command: шах ♔"
-
-
-# ---- what is said ---------------------------------------------------------------------------------------------------
 
 
 def test_move_statistics_follow_the_search(aino: AinoProcess) -> None:
@@ -232,9 +223,6 @@ def test_debug_tells_what_is_searched(aino: AinoProcess) -> None:
     aino.send("debug off")
     assert any(line.startswith("info string searching rnbqkbnr/pppppppp") for line in lines)
     assert not any(line.startswith("info string") for line in aino.go("startpos", "nodes 10"))
-
-
-# ---- nets -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -257,24 +257,19 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_compiler_that_was_killed_was_never_missed(folder: Path, waiting: Preparation) -> None:
+@pytest.mark.parametrize("another", [False, True], ids=["alone", "beside another program, which goes on"])
+def test_compiler_that_was_killed_was_never_missed(folder: Path, waiting: Preparation, another: bool) -> None:
     told: list[LoadingProgress] = []
+    second = Preparation(OPTIONS, "material") if another else None
     waiting._compiler.kill()
     (folder / "stop").unlink()
+    if second is not None:
+        second.wait(None)
     waiting.wait(told.append)
-    assert [str(one) for one in told if one.problem] == ["the compiler failed with status -9; starting it again"]
+    problems = [] if another else ["the compiler failed with status -9; starting it again"]
+    assert [str(one) for one in told if one.problem] == problems
     assert (folder / "work").read_text() == "xx"
     assert list(folder.glob("compiled-*"))
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_when_the_compiler_is_killed_another_program_goes_on(folder: Path, waiting: Preparation) -> None:
-    second = Preparation(OPTIONS, "material")
-    waiting._compiler.kill()
-    (folder / "stop").unlink()
-    second.wait(None)
-    waiting.wait(None)  # it does without
-    assert (folder / "work").read_text() == "xx"
 
 
 def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(folder: Path) -> None:
@@ -282,17 +277,11 @@ def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(fol
     told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert not list(folder.glob("compiled-*"))
-    assert [str(one).split("; ")[1] for one in told if one.problem] == [
-        "starting it again",
-        "the search compiles and cannot be stopped",
-    ]
-
-
-def test_search_that_was_stopped_compiled_after_all_when_the_compiler_failed(folder: Path) -> None:
-    (folder / "fail").touch()
-    failed: list[LoadingProgress] = []
-    with pytest.raises(StillCompilingError):
-        Preparation(OPTIONS, "material").wait(failed.append, lambda: len(failed) == 2)
+    problems = [str(one).split("; ")[1] for one in told if one.problem]
+    assert problems == ["starting it again", "the search compiles and cannot be stopped"]
+    told.clear()
+    with pytest.raises(StillCompilingError):  # a search that was stopped meanwhile
+        Preparation(OPTIONS, "material").wait(told.append, lambda: len(told) == 2)
 
 
 @pytest.mark.parametrize(
@@ -313,10 +302,7 @@ def test_where_no_process_can_be_started_the_first_search_compiles(folder, monke
     monkeypatch.setattr(sys, "executable", str(folder / "no such python"))
     Preparation(OPTIONS, "material").wait(None)
     assert not (folder / "work").exists()
-
-
-def test_where_nothing_can_be_kept_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "cache_folder", lambda: None)
+    monkeypatch.setattr(jit, "cache_folder", lambda: None)  # nothing can be kept, and there is nothing to wait for
     assert Preparation(OPTIONS, "material").finished
 
 

@@ -68,31 +68,21 @@ def option_lines(subject: Subject) -> dict[str, list[str]]:
     return found
 
 
-# ---- options --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES_THAT_CLIENTS_LOOK_FOR)
 def test_option_that_clients_look_for_exists(subject: Subject, name: str) -> None:
     assert name in option_lines(subject)
 
 
-def test_check_options_print_lower_case_values(subject: Subject) -> None:
-    checks = [words for words in option_lines(subject).values() if words[0] == "check"]
-    assert checks
-    assert all(words[1:] in (["default", "true"], ["default", "false"]) for words in checks)
-
-
-def test_spin_options_are_whole_numbers_within_their_range(subject: Subject) -> None:
+def test_options_have_types_that_clients_know_and_values_within_them(subject: Subject) -> None:
+    """Fractions, for one, have no type of their own and come as strings."""
     for name, words in option_lines(subject).items():
+        assert words[0] in ("check", "spin", "combo", "button", "string"), name
+        if words[0] == "check":
+            assert words[1:] in (["default", "true"], ["default", "false"]), name
         if words[0] == "spin":
             assert words[1::2] == ["default", "min", "max"], name
             default, low, high = map(int, words[2::2])
             assert low <= default <= high, name
-
-
-def test_no_option_has_a_type_that_clients_do_not_know(subject: Subject) -> None:
-    """Fractions, for one, have none of their own and come as strings."""
-    assert {words[0] for words in option_lines(subject).values()} <= {"check", "spin", "combo", "button", "string"}
 
 
 def test_unknown_option_is_ignored(engine: EngineProcess) -> None:
@@ -108,17 +98,11 @@ def test_option_set_between_searches_leaves_a_playing_engine(engine: EngineProce
     assert chess.Board().is_legal(chess.Move.from_uci(best_move(engine.go("startpos", "nodes 10"))))
 
 
-# ---- the order of commands ------------------------------------------------------------------------------------------
-
-
-def test_isready_and_setoption_may_come_before_uci(fresh: EngineProcess) -> None:
+def test_isready_and_setoption_may_come_before_uci_and_ucinewgame_never(fresh: EngineProcess) -> None:
     fresh.send("setoption name Hash value 16", "isready")
     fresh.read_until("readyok", START_S)
     fresh.send("uci")
     fresh.read_until("uciok")
-
-
-def test_ucinewgame_may_never_come(fresh: EngineProcess) -> None:
     assert best_move(fresh.go("startpos moves e2e4", "nodes 10", START_S))
 
 
@@ -155,21 +139,11 @@ def test_lines_may_end_as_on_windows(engine: EngineProcess) -> None:
     assert best_move(engine.read_until("bestmove"))[1] in "678"
 
 
-# ---- when the best move is said -------------------------------------------------------------------------------------
-
-
+@pytest.mark.parametrize("way", ["infinite stop", "ponder stop", "ponder ponderhit"])
 @pytest.mark.parametrize("position", POSITIONS)
-def test_no_bestmove_before_stop_in_infinite(engine: EngineProcess, position: str) -> None:
-    engine.send(f"position {POSITIONS[position]}", "go infinite")
-    assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
-    engine.send("stop")
-    engine.read_until("bestmove", PROMPTLY_S)
-
-
-@pytest.mark.parametrize("ending", ["stop", "ponderhit"])
-@pytest.mark.parametrize("position", POSITIONS)
-def test_no_bestmove_before_stop_or_ponderhit_in_ponder(engine: EngineProcess, position: str, ending: str) -> None:
-    engine.send(f"position {POSITIONS[position]}", "go ponder wtime 100 btime 100")
+def test_no_bestmove_before_the_end_of_an_endless_search(engine: EngineProcess, position: str, way: str) -> None:
+    kind, ending = way.split()
+    engine.send(f"position {POSITIONS[position]}", f"go {kind}" + " wtime 100 btime 100" * (kind == "ponder"))
     assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
     engine.send(ending)
     engine.read_until("bestmove", PROMPTLY_S)
@@ -180,14 +154,8 @@ def test_no_legal_move_is_answered_by_none(engine: EngineProcess, position: str)
     assert best_move(engine.go(POSITIONS[position], "nodes 10")) == "(none)"
 
 
-# ---- what to search, and for how long -------------------------------------------------------------------------------
-
-
-def test_searchmoves_are_kept_to(engine: EngineProcess) -> None:
+def test_searchmoves_are_kept_to_and_0000_means_none(engine: EngineProcess) -> None:
     assert best_move(engine.go(f"fen {CROWDED}", "nodes 100 searchmoves a2a3 a2a4")) in ("a2a3", "a2a4")
-
-
-def test_searchmoves_0000_means_none(engine: EngineProcess) -> None:
     assert best_move(engine.go("startpos", "nodes 10 searchmoves 0000")) == "(none)"
 
 
@@ -224,9 +192,6 @@ def test_chess960_castling_is_king_takes_rook(engine: EngineProcess) -> None:
     with option(engine, "UCI_Chess960", "true", "false"):
         assert best_move(engine.go(position, "nodes 10 searchmoves e1h1")) == "e1h1"
     assert best_move(engine.go(position, "nodes 10 searchmoves e1g1")) == "e1g1"
-
-
-# ---- info -----------------------------------------------------------------------------------------------------------
 
 
 def test_time_nodes_and_speed_are_integers(engine: EngineProcess) -> None:
@@ -297,11 +262,8 @@ def test_nothing_but_uci_is_said(fresh: EngineProcess) -> None:
     assert {line.split(" ")[0] for line in lines} <= UCI_WORDS
 
 
-# ---- the end --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("ending", ["quit", "end of input"])
-@pytest.mark.parametrize("busy", ["idle", "searching"])
+@pytest.mark.parametrize("busy", [pytest.param("idle", marks=pytest.mark.slow), "searching"])
 def test_quit_and_end_of_input_end_the_process(fresh: EngineProcess, busy: str, ending: str) -> None:
     fresh.send("isready")
     fresh.read_until("readyok", START_S)

@@ -18,12 +18,5 @@ def test_every_part_is_measured(aino_train: Callable[..., str]) -> None:
     assert all(value > 0 for part in ("sampling", "training", "self-play") for value in results[part].values())
 
 
-def test_results_are_shown_by_name(aino_train: Callable[..., str]) -> None:
-    shown = aino_train("bench", "--net", "8x1", "--threads", 1, *FLAGS)
-    assert "sampling: positions/s, 1 thread" in shown
-    assert "training: positions/s" in shown
-    assert "self-play: positions/s" in shown
-
-
 def test_length_must_be_positive(aino_train: Callable[..., str]) -> None:
     assert "--seconds" in aino_train("bench", "--seconds", 0, status=1)

@@ -63,10 +63,6 @@ def test_ctrl_c_during_imports_ended_in_a_traceback(call: Callable[[], int], mon
     assert call() == 130
 
 
-def test_the_table_imports_no_command() -> None:
-    output_of("import sys, selfplay.main; sys.exit('numba' in sys.modules or 'numpy' in sys.modules)")
-
-
 def test_help_costs_less_than_half_a_second_of_processor_time() -> None:
     program = "import sys, time, selfplay.main; sys.argv = ['aino-train', '--help']\n"
     program += "try: selfplay.main.main()\nexcept SystemExit: print('seconds', time.process_time())"

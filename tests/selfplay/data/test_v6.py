@@ -83,9 +83,6 @@ def packed(records: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-# ---- there and back -----------------------------------------------------------------------------------------------
-
-
 def test_games_come_back_from_their_records(played: tuple[SelfPlayRecord, chess.Board]) -> None:
     game, _ = played
     back = game_of_chunk(chunk_of_game(game), "x", 0)
@@ -151,9 +148,6 @@ def test_game_begins_with_its_first_record() -> None:
     assert np.array_equal(back.full, game.full[11:])
 
 
-# ---- fields -------------------------------------------------------------------------------------------------------
-
-
 def test_fields_of_a_known_position() -> None:
     start = row_from_board(chess.Board())
     moves = np.array([chess.E2 | chess.E4 << 6, chess.E7 | chess.E5 << 6], np.uint16)
@@ -182,9 +176,6 @@ def test_fields_of_a_known_position() -> None:
     assert struct.unpack_from("<IHHff", data, 8340) == (41, 322, 322, 0, 0)
     assert list(data[8356 + 8272 : 8356 + 8280]) == [1, 1, 1, 1, 1, 0, 1 << 5 | 1 << 6, 0]
     assert struct.unpack_from("<f", data, 8356 + 8308) == (-1,)
-
-
-# ---- archives and faults ------------------------------------------------------------------------------------------
 
 
 def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> None:

@@ -206,12 +206,9 @@ def test_mate_is_played_at_any_temperature() -> None:
 # ---- replay -------------------------------------------------------------------------------------------------------
 
 
-def test_shortened_record_is_refused(records: dict[int, SelfPlayRecord]) -> None:
+def test_shortened_records_and_other_files_are_refused(records: dict[int, SelfPlayRecord], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="self-play record"):
         decode_record(encode_record(records[0])[:-1])
-
-
-def test_other_files_are_no_segments(tmp_path: Path) -> None:
     (tmp_path / "gen-00001.replay").write_bytes(b"something else")
     with pytest.raises(DataError, match="not a replay segment"):
         read_segment(tmp_path / "gen-00001.replay")

@@ -30,9 +30,6 @@ def searched(
             return player.search, halving
 
 
-# ---- schedule -----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("considered", "visits", "phases"),
     [
@@ -54,9 +51,6 @@ def test_schedule_spends_all_visits() -> None:
             assert sum(moves * each for moves, each in phases[:-1]) < visits
 
 
-# ---- searches -----------------------------------------------------------------------------------------------------
-
-
 def test_visits_follow_the_schedule() -> None:
     search, halving = searched(START, 4, 32)
     visits = np.sort(search.root().visits)[::-1]
@@ -67,12 +61,9 @@ def test_visits_follow_the_schedule() -> None:
     assert len(search.root().moves) == 20
 
 
-def test_without_noise_the_likeliest_moves_are_considered() -> None:
+def test_likely_moves_are_considered_and_noise_varies_them() -> None:
     search, _ = searched(START, 4, 32)
     assert set(np.argsort(-search.root().priors)[:4]) == set(np.flatnonzero(search.root().visits))
-
-
-def test_noise_varies_the_considered_moves() -> None:
     chosen = {searched(START, 4, 16, np.random.default_rng(seed))[1].best for seed in range(12)}
     assert len(chosen) > 3
 
@@ -104,12 +95,9 @@ def test_target_is_better_than_the_policy_by_the_search_s_own_values() -> None:
         assert (target * q).sum() / target.sum() > (priors * q).sum() / priors.sum()
 
 
-def test_mate_is_found_and_is_the_whole_target() -> None:
+def test_mate_is_the_whole_target_and_an_only_move_gets_all_visits() -> None:
     search, halving = searched("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1", 8, 40, np.random.default_rng(1))
     assert search.root().moves[halving.best] == chess.A1 | chess.A8 << 6
     assert halving.improved_policy(search.root())[halving.best] == 1.0
-
-
-def test_only_legal_move_gets_all_visits() -> None:
     search, halving = searched("k7/8/1K6/8/8/8/8/1R6 b - - 0 1", 8, 10)
     assert (halving.best, search.root().visits.tolist()) == (0, [10])

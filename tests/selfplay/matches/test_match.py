@@ -258,13 +258,6 @@ def test_names_and_details_with_quotes_and_braces_leave_the_stored_games_readabl
     assert game.comment.endswith(': illegal ) "move"')
 
 
-def test_engines_may_have_different_controls(tmp_path: Path) -> None:
-    settings = match_of()
-    second = replace(settings.second, control=TimeControl(nodes=50))
-    rows = played(replace(settings, second=second), tmp_path)
-    assert [row.controls for row in rows] == [("60+1", "50 nodes a move"), ("50 nodes a move", "60+1")]
-
-
 def test_both_engines_together_end_a_game_early(tmp_path: Path) -> None:
     rules = Adjudication(DrawRule(2, 10, 1), ResignRule(2, 500))
     settings = match_of("score", 0, adjudication=rules)
@@ -300,6 +293,7 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
     lines = (tmp_path / "games.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["number"] for line in lines) == [0, 1, 2, 3]
     assert (tmp_path / "games.pgn").read_text().count("[Round ") == 4
+    assert len(played(replace(settings, games=6, concurrency=2), tmp_path)) == 6, "more games may be added"
 
 
 @pytest.mark.parametrize(
@@ -326,22 +320,13 @@ def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(damage: dic
     assert len(path.read_bytes().splitlines()) == 2
 
 
-def test_games_of_others_in_a_match_ended_in_a_traceback(tmp_path: Path) -> None:
+def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path) -> None:
     archive = MatchArchive(tmp_path, match_of().description())
+    with pytest.raises(RunError, match="another match"):
+        MatchArchive(tmp_path, match_of("crash", 1).description())
     archive.add(GameRow(0, "one", "new", chess.STARTING_FEN, "", "1-0", "crash", "new", "", (1.0, 2.0)))
     with pytest.raises(RunError, match=r"games\.jsonl: game 0 is not between one and two"):
         Match(match_of(), archive)
-
-
-def test_more_games_may_be_added_to_a_match(tmp_path: Path) -> None:
-    played(match_of(games=2), tmp_path)
-    assert len(played(match_of(games=4, concurrency=2), tmp_path)) == 4
-
-
-def test_folder_of_another_match_is_refused(tmp_path: Path) -> None:
-    MatchArchive(tmp_path, match_of().description())
-    with pytest.raises(RunError, match="another match"):
-        MatchArchive(tmp_path, match_of("crash", 1).description())
 
 
 @pytest.mark.parametrize(
@@ -479,9 +464,11 @@ def test_own_engine_is_not_taken_from_the_working_folder(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("text", ["", "fast", "0+1", "1+-1", "nan", "inf"])
-def test_bad_time_controls_are_refused(text: str) -> None:
+def test_bad_time_controls_and_odd_numbers_of_games_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="time control"):
         TimeControl.parse(text)
+    with pytest.raises(ConfigError, match="even number"):
+        match_of(games=3)
 
 
 def test_pairs_that_can_only_repeat_others_are_warned_of(aino_train: Callable[..., str], tmp_path: Path) -> None:
@@ -509,11 +496,6 @@ def test_an_opening_that_cannot_be_read_is_left_out(aino_train, tmp_path, caplog
     assert settings["openings"] == {"count": 6, "first": fens[0], "last": fens[2]}
 
 
-def test_odd_number_of_games_is_refused() -> None:
-    with pytest.raises(ConfigError, match="even number"):
-        match_of(games=3)
-
-
 def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -> None:
     words = match_command("--games", 2, "--tc", "60+0", "--longest", 8, "--out", tmp_path, options="option.Level=2")
     output = aino_train(*words)
@@ -522,10 +504,3 @@ def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["games"], result["score"], result["pentanomial"]) == (2, 0.5, [0, 0, 1, 0, 0])
     assert "+0 =2 -0" in aino_train(*words)
-
-
-def test_limited_stockfish_plays_through_the_driver(aino_train, stockfish, tmp_path):
-    limited = f"name=limited cmd={stockfish} option.UCI_LimitStrength=true option.UCI_Elo=1350"
-    full = f"name=full cmd={stockfish} option.Threads=1"
-    words = ["match", "--first", full, "--second", limited, "--games", 2, "--nodes", 3000, "--out", tmp_path]
-    assert "(100.0%)" in aino_train(*words)

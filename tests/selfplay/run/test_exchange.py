@@ -100,17 +100,6 @@ def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path: Path, aino
         assert reason in printed
 
 
-def test_ten_games_with_two_empty_lines_behind_their_tags_are_ten(tmp_path: Path) -> None:
-    path = tmp_path / "ten.pgn"
-    starts = ("e4", "d4", "c4", "b4", "a4", "f4", "g4", "h4", "Nf3", "Nc3")
-    lines = ["\n\n" if number % 2 else "\n" for number in range(10)]
-    path.write_text(
-        "".join(f'[Result "1-0"]\n{gap}1. {move} e5 1-0\n\n' for move, gap in zip(starts, lines, strict=True))
-    )
-    run = RunFolder(tmp_path / "run", {"net": "16x1"})
-    assert import_games(run, [(path, PGN)]).games == 10
-
-
 def test_run_goes_on_with_imported_games(tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]) -> None:
     aino_train("import", tmp_path / "run", *FLAGS, *FIT, "--data", pgn_file)
     assert "held-out losses" in aino_train("fit", tmp_path / "run")

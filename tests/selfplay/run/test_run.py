@@ -175,6 +175,12 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
         ({"fit": 3}, "fit"),
         ({"net": "big"}, "expected a name such as 64x6, transformer-128x4x8, sparse-768"),
         ({"gate": {"elo0": 90.0}}, "elo0 < elo1"),
+        ({"anchors": {"opponents": "rybka:3"}}, "expected first, material:NODES, .* got 'rybka:3'"),
+        ({"anchors": {"opponents": "material:0"}}, "got 'material:0'"),
+        ({"anchors": {"opponents": "first"}}, "expected one besides first"),
+        ({"anchors": {"games": 3}}, "expected an even number, got 3"),
+        ({"anchors": {"cpu_share": 0.0}}, "above 0 and at most 1"),
+        ({"search": {"policy_temperature": 0.0}}, r"search\.policy_temperature: expected 0\.1 to 10, got 0\.0"),
     ],
 )
 def test_bad_settings_are_named(values: dict, named: str) -> None:

@@ -28,24 +28,16 @@ from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.new_process import wait_until
-from tests.selfplay.run.crews import NUMBERS, games_here, games_of, never, stored_games, tiny_task
+from tests.selfplay.run.crews import NUMBERS, games_of, never, stored_games
 
 ROOT = Path(__file__).parents[3]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
 
 
-# ---- processes ----------------------------------------------------------------------------------------------------
-
-
 def test_processes_play_the_games_of_one(task: GenerationTask, expected: dict[int, bytes]) -> None:
     assert games_of(WorkerPool(2), task, NUMBERS) == expected
     assert not multiprocessing.active_children()
-
-
-def test_processes_play_the_games_of_the_family_without_batches(tmp_path: Path) -> None:
-    sparse = tiny_task(tmp_path, net="sparse-128")
-    assert games_of(WorkerPool(2), sparse, NUMBERS) == games_here(sparse, NUMBERS)
 
 
 def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
@@ -94,8 +86,6 @@ def test_stop_gives_up_the_games_in_flight(task: GenerationTask, expected: dict[
     assert 0 < len(finished) < len(NUMBERS)
     assert not multiprocessing.active_children()
 
-
-# ---- commands -----------------------------------------------------------------------------------------------------
 
 FLAGS = ["--net=16x1", "--games.count=40", "--games.visits=12", "--games.longest=60", "--games.resign_below=-1"]
 
@@ -151,9 +141,6 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 def test_negative_number_of_workers_is_refused(flags, tmp_path, capsys):
     assert main(["generate", str(tmp_path / "run"), *flags]) == 1
     assert "--workers" in capsys.readouterr().err
-
-
-# ---- sharing, with workers that only pretend -----------------------------------------------------------------------
 
 
 class PretendedPool:
@@ -222,9 +209,6 @@ def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     with pytest.raises(RunError, match="before they finished any game: gave no sign of life in time"):
         games_of(play, task, NUMBERS)
     assert len(play.pools) == ATTEMPTS
-
-
-# ---- one worker -----------------------------------------------------------------------------------------------------
 
 
 def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expected: dict[int, bytes]) -> None:

@@ -80,7 +80,7 @@ def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
             legal_move(board, text)
 
 
-def test_promotions_are_read_in_many_forms() -> None:
+def test_moves_and_promotions_are_read_in_many_forms() -> None:
     board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
     for text in ("a8=Q+", "a8Q", "a7a8q", "a8=Q", "a8(Q)", "a8/Q", "a8=q!", "a7a8Q", "a7-a8=Q", "A7A8Q", "a8Q#"):
         assert legal_move(board, text).uci() == "a7a8q"
@@ -103,6 +103,7 @@ def test_operations_survive_loose_writing() -> None:
 )
 def test_running_numbers_make_groups(name: str, group: str) -> None:
     assert problem(f'{BACK_RANK} bm Ra8; id "{name}";').groups == (group,)
+    assert problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name == r'the "big" one, C:\x, "1"'
 
 
 @pytest.mark.parametrize(
@@ -174,10 +175,6 @@ def test_operations_separated_by_anything_lose_no_solution_and_no_clock(operatio
     assert one.fen == f"{BACK_RANK} {fen}"
 
 
-def test_the_quotes_inside_a_name_were_left_with_their_backslashes() -> None:
-    assert problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name == r'the "big" one, C:\x, "1"'
-
-
 def test_a_suite_in_chess960_keeps_its_castling(tmp_path: Path) -> None:
     path = tmp_path / "own.epd"
     path.write_text("4k3/8/8/8/8/8/8/1RK4R w KQ - bm O-O O-O-O; id 960;\n")
@@ -193,14 +190,8 @@ def test_a_suite_in_chess960_keeps_its_castling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_suites_are_read_in_every_encoding_and_with_every_line_end(encoding, line_end, tmp_path):
     path = tmp_path / "own.epd"
-    lines = [
-        "# M\u00fcller",
-        "% no position",
-        "// nor this",
-        "",
-        f'{BACK_RANK} bm Ra8; id "M\u00fcller";',
-        f"{BACK_RANK} am h4",
-    ]
+    lines = ["# M\u00fcller", "% no position", "// nor this", ""]
+    lines += [f'{BACK_RANK} bm Ra8; id "M\u00fcller";', f"{BACK_RANK} am h4"]
     path.write_bytes(line_end.join(lines).encode(encoding))
     assert [one.name for one in read_epd(path)] == ["M\u00fcller", "own.6"]
     path = tmp_path / "puzzles.csv"
@@ -324,7 +315,7 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         assert [step.move for step in again] == [step.move for step in start]
 
 
-def test_uci_engine_solves_too() -> None:
+def test_uci_engine_solves_too_and_a_pass_is_no_solution() -> None:
     scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
     with closing(UciSolver(scripted, TimeControl(nodes=100))) as solver:
         first = next(iter(chess.Board().legal_moves))
@@ -334,9 +325,6 @@ def test_uci_engine_solves_too() -> None:
     with pytest.raises(ConfigError, match="scripted failed"):
         solver.solve(chess.Board(), fresh=True)
     solver.close()
-
-
-def test_a_pass_does_not_solve_a_position_with_a_move_to_avoid() -> None:
     solver = UciSolver(Contestant("passes", (sys.executable, str(SCRIPT), "pass", "1")), TimeControl(nodes=100))
     with pytest.raises(ConfigError, match="no move in a position with legal moves"):
         solve_problem(problem(f"{BACK_RANK} am h4;"), solver)

@@ -89,9 +89,6 @@ def test_value_is_what_stockfish_shows_on_1000_positions(stockfish, stockfish_ne
     assert [round(value / 361 + 1e-9, 2) for value in of_white.tolist()] == pytest.approx(shown, abs=1e-9)
 
 
-# ---- the file -------------------------------------------------------------------------------------------------------
-
-
 def read_bytes(folder, data: bytes, shape: NetShape = SMALL):
     path = folder / "net.nnue"
     path.write_bytes(data)

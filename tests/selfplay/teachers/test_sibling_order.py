@@ -15,9 +15,14 @@ from engine.board.makemove import make
 from tests.selfplay.teachers.nets import material_labels, random_positions
 
 
-def test_the_labeller_itself_orders_siblings_perfectly(random_net):
-    siblings = siblings_of(random_net, random_positions(40, 3), threads=2)
-    siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
+@pytest.fixture(scope="module")
+def siblings(random_net) -> sibling_order.Siblings:
+    """Of 40 positions, all of them taken for quiet."""
+    found = siblings_of(random_net, random_positions(40, 3), threads=2)
+    return found._replace(quiet=np.ones(len(found.rows), np.bool_))
+
+
+def test_the_labeller_itself_orders_siblings_perfectly(random_net, siblings):
     judged = -sibling_order.teacher_judge(random_net, 2, DEPTH_2_SCORES)(siblings.rows)
     assert sibling_order.levels(judged, siblings) == pytest.approx(1.0)
     for found in sibling_order.orders(judged, siblings):
@@ -29,18 +34,14 @@ def test_the_labeller_itself_orders_siblings_perfectly(random_net):
     assert chance.error > 0
 
 
-def test_levels_are_what_siblings_share(random_net):
+def test_levels_are_what_siblings_share(siblings):
     """Networks whose order rose lost games, because nothing told that whole positions were judged worse."""
-    siblings = siblings_of(random_net, random_positions(40, 3))
-    siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
     off = siblings.label + np.random.default_rng(1).normal(0, 1, siblings.parent.max() + 1)[siblings.parent]
     assert order(off, siblings).correlation == pytest.approx(1.0)
     assert sibling_order.levels(off, siblings) < 0.9
 
 
-def test_a_judge_that_underrates_pawn_moves_shows_it(random_net):
-    siblings = siblings_of(random_net, random_positions(40, 3))
-    siblings = siblings._replace(quiet=np.ones(len(siblings.rows), np.bool_))
+def test_a_judge_that_underrates_pawn_moves_shows_it(siblings):
     by_pawn = siblings.sorts >> SORTS.index("pawn") & 1 > 0
     shares = np.bincount(siblings.parent, by_pawn) / np.bincount(siblings.parent)
     found = order(siblings.label - 0.25 * by_pawn, siblings, SORTS.index("pawn"))

@@ -71,8 +71,6 @@ def test_a_line_to_a_mate_had_been_cut_before_the_mate() -> None:
     assert len(cut) == 12
 
 
-
-
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{chess.STARTING_FEN}\n{MATE_NEXT}\n{MATED}\n"))
     assert main(["analyse", "-", "--json", *FAST, "--multi-pv", "2"]) == 0

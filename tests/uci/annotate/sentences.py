@@ -74,9 +74,6 @@ def kind_at(board: chess.Board, square: chess.Square) -> str:
     return chess.piece_name(kind) if kind else ""
 
 
-# ---- material -------------------------------------------------------------------------------------------------------
-
-
 def pieces(board: chess.Board, side: chess.Color) -> Counter[str]:
     return Counter(chess.piece_name(piece.piece_type) for piece in board.piece_map().values() if piece.color == side)
 
@@ -146,9 +143,6 @@ def loss_faults(own: list[chess.Board], theirs: list[chess.Board], text: str, bo
         if minors(lost - kept, kept - lost) == named(text):
             return []
     return [f"does not lose {text}"]
-
-
-# ---- mates and pawns ------------------------------------------------------------------------------------------------
 
 
 def mate_faults(board: chess.Board, own: list[chess.Board], theirs: list[chess.Board], sentence: str) -> list[str]:

@@ -84,8 +84,6 @@ def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_bac
     assert [winning_cp(chances) for chances in (0.0, 1.0)] == [-1000, 1000]
 
 
-
-
 @pytest.mark.parametrize("seed", [0, 1, 4, 9])
 def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed: int) -> None:
     assert game_accuracy([]) is None

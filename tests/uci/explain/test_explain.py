@@ -39,9 +39,6 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-# ---- observing ------------------------------------------------------------------------------------------------------
-
-
 def test_schedule_grows_to_the_wanted_nodes() -> None:
     counts = schedule(500)
     assert (counts[0], counts[-1]) == (1, 500)
@@ -83,8 +80,6 @@ def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
             assert observation.result.infos[0].wdl == analysis.infos[0].wdl
 
 
-
-
 def test_found_mate_ends_the_observation(engine: Engine) -> None:
     board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
     observation = observe_search(engine, board, 5000)
@@ -115,11 +110,6 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
         assert fresh.tree(1) == ()
 
 
-
-
-# ---- insight --------------------------------------------------------------------------------------------------------
-
-
 def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(engine: Engine) -> None:
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
@@ -129,8 +119,6 @@ def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(
     board = chess.Board("4k3/8/3p4/4r3/3P4/5N2/8/4K3 w - - 0 1")
     assert [(board.san(move), gain) for move, gain in wins(board)] == [("dxe5", 500), ("Nxe5", 280)]
     assert wins(chess.Board()) == []
-
-
 
 
 def test_parts_blend_into_the_hybrids_value() -> None:
@@ -154,9 +142,6 @@ def test_piece_weights_are_whites_and_leave_out_what_cannot_be() -> None:
     assert set(blocked) == {chess.E7}, "without the pawn White would be in check with Black to move"
 
 
-# ---- what the network saw -------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("nodes", [2, 34, 400, 4000, 90_000, 1_000_000])
 def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
     board = chess.Board()
@@ -177,9 +162,6 @@ def test_the_heaviest_pieces_are_told_from_the_movers_side() -> None:
     assert picture.count('class="hot"') == picture.count('class="cold"') == 1
 
 
-# ---- boards ---------------------------------------------------------------------------------------------------------
-
-
 def test_board_is_drawn_described_and_turned_for_black() -> None:
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
     text = board_svg(board, arrows=[Arrow(chess.E2, chess.E4, "better")], marked=[chess.E2], label='a "<quoted>" label')
@@ -191,11 +173,6 @@ def test_board_is_drawn_described_and_turned_for_black() -> None:
     kings = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
     assert '<use href="#white-king" x="0" y="315"/>' in board_svg(kings)
     assert '<use href="#white-king" x="315" y="0"/>' in board_svg(kings, perspective=chess.BLACK)
-
-
-
-
-# ---- the command ----------------------------------------------------------------------------------------------------
 
 
 def test_page_of_a_position_loads_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,19 +95,22 @@ def test_who_is_none_of_the_players_says_so_and_a_name_can_be_dropped(tmp_path: 
         assert (index.names, index.own_names.is_told) == (["you"], True)
 
 
-@pytest.mark.parametrize("junk", [*JUNK, "{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}',
-    '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}'])  # fmt: skip
-def test_a_review_that_is_none_spoils_nothing_else(index: GameIndex, tmp_path: Path, junk: str) -> None:
+def test_a_review_that_is_none_spoils_nothing_else(
+    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
     key = index.find(Wanted())[0][0]["key"]
-    (tmp_path / REVIEWS / f"{key}.json").write_bytes(junk.encode(errors="surrogatepass"))
-    assert index.refresh() == []
-    assert index.progress() == []
-    with contextlib.closing(Trainer(tmp_path)) as trainer:
-        trainer.add([MATE])
-        trainer.add_own()
-        assert trainer.problem == ""
-    with pytest.raises(DataError, match="no review"):
-        KeptReview.read(tmp_path, key)
+    facts = '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}'
+    for junk in (*JUNK, "{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}', facts):
+        (tmp_path / REVIEWS / f"{key}.json").write_bytes(junk.encode(errors="surrogatepass"))
+        assert index.refresh() == [], junk
+        assert index.progress() == [], junk
+        with contextlib.closing(Trainer(tmp_path)) as trainer:
+            trainer.add([MATE])
+            trainer.add_own()
+            assert trainer.problem == "", junk
+        with pytest.raises(DataError, match="no review"):
+            KeptReview.read(tmp_path, key)
 
 
 DAMAGES = {

@@ -58,15 +58,18 @@ def test_the_explorer_counts_games_that_reach_a_position_in_any_order(index: Gam
     ]
     (tmp_path / "mine.pgn").write_text(text_of(games), encoding="utf-8")
     index.refresh()
-    assert [(one.move.uci(), one.counts) for one in index.explore(chess.Board(), "")] == [
-        ("d2d4", (2, 0, 0, 0)), ("g1f3", (0, 1, 1, 0)), ("e2e4", (0, 0, 0, 1))]  # fmt: skip
+
+    def explored(board: chess.Board, side: str = "") -> list[tuple[str, tuple[int, ...]]]:
+        return [(one.move.uci(), one.counts) for one in index.explore(board, side)]
+
+    first = [("d2d4", (2, 0, 0, 0)), ("g1f3", (0, 1, 1, 0)), ("e2e4", (0, 0, 0, 1))]
+    assert explored(chess.Board()) == first
     board = board_after("d4 Nf6 Nf3 d5")
-    assert [(one.move.uci(), one.counts) for one in index.explore(board, "")] == [
-        ("c2c4", (1, 0, 1, 0)), ("e2e3", (0, 1, 0, 0))]  # fmt: skip
+    assert explored(board) == [("c2c4", (1, 0, 1, 0)), ("e2e3", (0, 1, 0, 0))]
     index.add_name("a")
-    assert [(one.move.uci(), one.counts) for one in index.explore(board, "black")] == [("c2c4", (0, 0, 1, 0))]
-    assert index.explore(board_after("d4 Nf6 Nf3 d5 c4 c6"), "") == []
-    assert index.explore(chess.Board("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"), "") == []
+    assert explored(board, "black") == [("c2c4", (0, 0, 1, 0))]
+    assert explored(board_after("d4 Nf6 Nf3 d5 c4 c6")) == []
+    assert explored(chess.Board("8/8/8/4k3/8/4K3/4P3/8 w - - 0 1")) == []
 
 
 @pytest.mark.parametrize("damage", ["lost", "no database", "another version", "in the middle"])

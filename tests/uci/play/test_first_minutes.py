@@ -39,8 +39,6 @@ def test_questions_take_defaults_and_ask_again_for_what_they_cannot_read() -> No
     assert "level 'very'" in said
 
 
-
-
 def test_three_games_in_a_row_begin_differently_and_in_known_ways() -> None:
     def opening(seed: int) -> str:
         board, rng = chess.Board(), random.Random(seed)

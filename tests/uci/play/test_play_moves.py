@@ -54,7 +54,3 @@ def test_refused_move_says_what_could_be_meant(text: str, fen: str, help_text: s
     with pytest.raises(MoveError) as caught:
         read_human_move(chess.Board(fen), text)
     assert help_text in str(caught.value)
-
-
-
-

@@ -20,8 +20,6 @@ from uci.play.asking import _next_tick
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.terminal.board_view import choose_style
 
-# ---- clocks ---------------------------------------------------------------------------------------------------------
-
 
 def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
     now = Time()
@@ -71,15 +69,9 @@ def test_clock_times_are_written_for_people() -> None:
     assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
 
 
-# ---- the prompt -----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])
 def test_clock_is_redrawn_when_it_looks_different(left: float, seconds: float) -> None:
     assert _next_tick(left) == pytest.approx(seconds)
-
-
-# ---- saved games ----------------------------------------------------------------------------------------------------
 
 
 def saved_text(white: str = "You", black: str = "Aino (elo 1500)", control: str = "600+5") -> chess.pgn.Game:
@@ -141,9 +133,6 @@ def test_rematch_has_fresh_clocks_and_may_swap_sides() -> None:
     assert (same.human, swapped.human) == (chess.WHITE, chess.BLACK)
     assert swapped.levels == {chess.WHITE: Level(nodes=2), chess.BLACK: Level(nodes=1)}
     assert same.clock.left(chess.WHITE) == 60
-
-
-# ---- levels ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,6 @@ from uci.game.game_file import game_from_board, save_game
 from uci.terminal.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board
 from uci.terminal.verdict import Verdict
 
-# ---- the board ------------------------------------------------------------------------------------------------------
-
 
 def test_ascii_board_seen_from_both_sides() -> None:
     board = board_after("e4")
@@ -84,9 +82,6 @@ def test_captures_and_material_are_told() -> None:
     assert captured_text(en_passant, PLAIN) == "Black took P; Black +1"
 
 
-# ---- PGN ------------------------------------------------------------------------------------------------------------
-
-
 def test_saved_game_reads_back_and_is_appended(tmp_path: Path) -> None:
     board = board_after("Qh4#", FOOLS_MATE_NEXT)
     game = game_from_board(board, {"White": "You", "Date": "2024.05.06"}, "0-1", {1: 61.5})
@@ -110,9 +105,6 @@ def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: 
     with largest_file(len(before) + 20), pytest.raises(OSError, match="large"):
         save_game(game, path)
     assert path.read_bytes() == before
-
-
-# ---- the terminal ---------------------------------------------------------------------------------------------------
 
 
 def test_evaluation_bar_is_full_for_the_winner() -> None:

@@ -13,8 +13,6 @@ from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.opening_names import opening_name, position_name, read_table
 from uci.terminal.verdict import Verdict
 
-# ---- openings -------------------------------------------------------------------------------------------------------
-
 
 def test_every_opening_is_legal_and_no_position_has_two_names() -> None:
     table = list(read_table())
@@ -33,9 +31,6 @@ def test_opening_is_found_by_position_and_kept_after_it() -> None:
     assert position_name(board_after("e4 c5")) == "Sicilian Defence"
     assert opening_name(chess.Board()) == ""
     assert opening_name(chess.Board("4k3/8/8/8/8/8/8/4K3 w - - 0 1")) == ""
-
-
-# ---- limits, verdicts -----------------------------------------------------------------------------------------------
 
 
 def limits(*words: str) -> Limits:
@@ -68,10 +63,6 @@ def test_verdicts_are_turned_for_white_and_bounded_and_a_mate_is_certain() -> No
     assert Verdict.of_move(child).expected == 1.0
     assert Verdict.of_move(child).text == "#3"
     assert Verdict.of_move(child).reversed().text == "#-3"
-
-
-
-
 
 
 @pytest.mark.parametrize(("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")])

@@ -26,9 +26,6 @@ def aino(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-# ---- the table of subcommands ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("module", ["selfplay", "uci"])
 def test_every_package_with_a_command_runs_as_a_module(module: str) -> None:
     words = [sys.executable, "-m", module, "--version"]
@@ -80,9 +77,6 @@ def test_errors_are_one_line_on_stderr_and_leave_nothing_behind(words, named, ca
     (line,) = capsys.readouterr().err.splitlines()
     assert named in line
     assert list(tmp_path.iterdir()) == []
-
-
-# ---- perft, bench ---------------------------------------------------------------------------------------------------
 
 
 def test_perft_divides_and_agrees_with_python_chess(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,9 +151,6 @@ def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyP
     assert other.split()[1] != first.split()[1], "the visits count, not only how many there are"
 
 
-# ---- play -----------------------------------------------------------------------------------------------------------
-
-
 def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
     path = tmp_path / "game.pgn"
     flags = ("--evaluator", "material", "--nodes", "20", "--ascii", "--pgn", str(path))
@@ -171,9 +162,6 @@ def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
     game = chess.pgn.read_game(io.StringIO(path.read_text()))
     assert game.headers["Result"] == "0-1"
     assert len(list(game.mainline_moves())) == 2
-
-
-# ---- help -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_mistyped_flag_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,8 +48,6 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(net: Path, capsys
     assert "neither a tower nor a sparse network: dense" in text
 
 
-
-
 def test_convert_and_export_write_nets_for_lc0(net: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     monkeypatch.chdir(net.parent)
     assert main(["net", "export", str(net)]) == 0

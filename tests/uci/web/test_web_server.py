@@ -16,8 +16,6 @@ from tests.uci.web.web_visit import Tab, Visit, sans
 from uci.web.requests import LONGEST_MESSAGE, LONGEST_PGN, REQUESTS, read_request
 from uci.web.server import BoardSocket
 
-# ---- who is served ----
-
 
 async def test_page_is_served_to_who_knows_the_token(visit: Visit) -> None:
     page = await visit.get(f"/{visit.server.token}/")
@@ -117,9 +115,6 @@ async def test_a_pgn_that_is_too_long_is_refused_in_words(tab: Tab, letter: str)
             assert "load: bad value of text" in await tab.said()
 
 
-# ---- messages ----
-
-
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", "null", "1", '"move"', '{"do": 1}', '{"do": "close"}', '{"do": "move"}',
@@ -164,9 +159,6 @@ async def test_too_many_tabs_are_turned_away(visit: Visit) -> None:
     assert await tabs[-1].read() is None
     assert tabs[-1].socket.close_code == 4000
     assert (await tabs[1].until(lambda message: True))["do"] == "busy"
-
-
-# ---- how browsers name a server ----
 
 
 @pytest.mark.parametrize(
