@@ -6,6 +6,8 @@ from functools import cache
 import pytest
 
 from engine.options import OPTIONS
+from tests.documents.generate import OPTIONS as OPTIONS_PAGE
+from tests.documents.generate import with_option_table
 from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
@@ -60,6 +62,11 @@ def test_every_name_that_a_page_mentions_exists(page: str) -> None:
         if is_name and not {IN_TWO_FORMS.sub("", word) for word in WORD.findall(text)} <= known:
             missing.append(text)
     assert not missing
+
+
+def test_the_option_table_is_what_the_options_say() -> None:
+    page = OPTIONS_PAGE.read_text(encoding="utf-8")
+    assert with_option_table(page) == page, "run `python -m tests.documents.generate`"
 
 
 @pytest.mark.parametrize("field", ["backend", "hybrid_weight", "minibatch_size", "max_collisions"])

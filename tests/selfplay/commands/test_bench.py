@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 FLAGS = ["--batch", 32, "--visits", 4, "--concurrency", 4, "--seconds", 0.06]
 
 
+@pytest.mark.slow
 def test_every_part_is_measured(aino_train: Callable[..., str]) -> None:
     results = json.loads(aino_train("bench", "--net", "sparse-128", "--threads", 2, *FLAGS, "--json"))
     assert results["settings"]["net"] == "sparse-128"

@@ -231,16 +231,15 @@ def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) ->
 def test_records_that_are_not_one_game_are_refused(chunk: np.ndarray) -> None:
     with pytest.raises(DataError, match="x: record 4 is not the position that the one before it leads to"):
         game_of_chunk(np.delete(chunk, 4), "x", 0)
-    other = chunk.copy()
-    other["played_idx"][2] = 0
-    with pytest.raises(DataError, match="x: record 2 plays or aims at an illegal move"):
-        game_of_chunk(other, "x", 0)
-    other = chunk.copy()
-    other["planes"][0, 5] = 0
-    with pytest.raises(DataError, match="x: record 0 is no position to play from"):
-        game_of_chunk(other, "x", 0)
-    other = chunk.copy()
-    other["probabilities"][0] *= 3
-    other["invariance_info"] = 0
-    with pytest.raises(DataError, match="x: record 0: probabilities sum to"):
-        game_of_chunk(other, "x", 0)
+    unlikely = chunk["probabilities"][0] * 3
+    for field, place, value, told in (
+        ("played_idx", 2, 0, "record 2 plays or aims at an illegal move"),
+        ("planes", (0, 5), 0, "record 0 is no position to play from"),
+        ("probabilities", 0, unlikely, "record 0: probabilities sum to"),
+    ):
+        other = chunk.copy()
+        other[field][place] = value
+        if field == "probabilities":
+            other["invariance_info"] = 0
+        with pytest.raises(DataError, match=f"x: {told}"):
+            game_of_chunk(other, "x", 0)

@@ -35,9 +35,9 @@ def climb(elo: float, stretch: float, rng: np.random.Generator, games: int = 200
 
 def test_intervals_hold_the_even_rung() -> None:
     rng = np.random.default_rng(3)
-    found = [(elo, climb(elo, stretch, rng)) for elo in (1450, 2000, 2700) for stretch in (0.7, 1.0) for _ in range(2)]
+    found = [(elo, climb(elo, stretch, rng)) for elo in (1450, 2000, 2700) for stretch in (0.7, 1.0)]
     held = [low <= elo <= high for elo, (_, low, high) in found]
-    assert sum(held) >= 10
+    assert sum(held) >= 5
     assert max(abs(median - elo) for elo, (median, _, _) in found) < 150
 
 

@@ -75,9 +75,7 @@ def test_imported_pgn_is_the_next_generation(tmp_path: Path, pgn_file: Path, ain
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
-def test_a_file_name_that_is_no_text_ended_imports_and_training(
-    tmp_path: Path, pgn_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_name_that_is_no_text_ended_imports_and_training(tmp_path, pgn_file, monkeypatch):
     """The network's card, the run's database and the cache of parsed games could not hold it."""
     odd = pgn_file.rename(tmp_path / os.fsdecode(b"M\xfcller.pgn"))
     monkeypatch.setattr(sys, "argv", ["aino-train", "import", str(odd)])

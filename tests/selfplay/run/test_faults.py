@@ -221,7 +221,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=30", "--workers=1"]
+    command = [sys.executable, "-m", "selfplay.main", "loop", str(tmp_path), *FLAGS, "--games.count=16", "--workers=1"]
     with subprocess.Popen([*command, "--generations", "1"], cwd=ROOT) as first:
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         for name in ("loop", "generate", "fit", "gate"):
@@ -229,4 +229,4 @@ def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path: Path, aino_t
         assert first.wait(400) == 0
     run = open_run(tmp_path)
     assert run.ledger.current() == (1, Phase.DONE)
-    assert len(published_games(run.replay, 1)) == 30
+    assert len(published_games(run.replay, 1)) == 16

@@ -53,7 +53,7 @@ def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
 def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expected):
     told: list[str] = []
     finished: list[int] = []
@@ -128,6 +128,7 @@ def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -
     assert stored_games(tmp_path / "workers") == stored_games(tmp_path / "alone")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for processes in /proc")
 def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     process = start_generating(tmp_path)
@@ -236,14 +237,6 @@ class DeadlyTask(GenerationTask):
         return super().new_game(number)
 
 
-def test_a_process_dies_of_a_game(task: GenerationTask) -> None:
-    told: list[str] = []
-    with pytest.raises(RunError, match=r"before they finished game 3: process \d+ ended with exit status 7"):
-        games_of(WorkerPool(2, told.append), DeadlyTask(**vars(task)), [3])
-    assert len(told) == ATTEMPTS - 1
-    assert not multiprocessing.active_children()
-
-
 class FailingTask(GenerationTask):
     """A generation whose games cannot be made."""
 
@@ -251,6 +244,14 @@ class FailingTask(GenerationTask):
         raise MemoryError(f"no room for game {number}")
 
 
-def test_what_a_worker_could_not_do_is_told(task: GenerationTask) -> None:
-    with pytest.raises(RunError, match=r"lost 3 times before they finished any game: MemoryError\('no room"):
-        games_of(WorkerPool(2), FailingTask(**vars(task)), NUMBERS)
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [(DeadlyTask, r"game 3: process \d+ ended with exit status 7"), (FailingTask, r"any game: MemoryError\('no room")],
+)
+def test_what_a_worker_could_not_do_is_told(kind, says, task, monkeypatch):
+    monkeypatch.setattr(sharing, "ATTEMPTS", 2)
+    told: list[str] = []
+    with pytest.raises(RunError, match=rf"lost 2 times before they finished {says}"):
+        games_of(WorkerPool(1, told.append), kind(**vars(task)), [3])
+    assert len(told) == 1
+    assert not multiprocessing.active_children()

@@ -95,9 +95,7 @@ def test_who_is_none_of_the_players_says_so_and_a_name_can_be_dropped(tmp_path: 
         assert (index.names, index.own_names.is_told) == (["you"], True)
 
 
-def test_a_review_that_is_none_spoils_nothing_else(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_review_that_is_none_spoils_nothing_else(index, tmp_path, monkeypatch):
     monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
     key = index.find(Wanted())[0][0]["key"]
     facts = '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}'
@@ -155,9 +153,7 @@ def test_puzzles_of_a_newer_version_with_more_columns_are_answered(tmp_path: Pat
 
 
 @pytest.mark.parametrize("when", ["from the start", "later"])
-def test_where_nothing_can_be_locked_the_index_is_in_memory_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_where_nothing_can_be_locked_the_index_is_in_memory_at_once(tmp_path, monkeypatch, when):
     """After 30 seconds, My games said "database is locked"."""
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
     connect, waits = sqlite3.connect, list[float]()

@@ -123,9 +123,7 @@ def test_a_folder_in_which_nothing_can_be_written_shows_its_games(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.pgn", REVIEWS]
 
 
-def test_an_index_was_checked_as_a_whole_whenever_it_was_opened(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_was_checked_as_a_whole_whenever_it_was_opened(index, tmp_path, monkeypatch):
     said, connect, tomorrow = list[str](), sqlite3.connect, time.time() + 86_400.0
 
     def listening(*place: Any, **how: Any) -> sqlite3.Connection:
@@ -206,9 +204,7 @@ def test_a_file_that_is_being_read_was_read_a_second_time(tmp_path: Path, monkey
     assert len(read) == 1
 
 
-def test_a_file_that_could_not_be_opened_is_read_the_next_time(
-    index: GameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_could_not_be_opened_is_read_the_next_time(index, tmp_path, monkeypatch):
     """Another program had it open for a moment, and its games were missing for ever."""
     (tmp_path / "new.pgn").write_text(text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")]), encoding="utf-8")
     with monkeypatch.context() as patched:
@@ -336,9 +332,7 @@ SAME = [
 
 
 @pytest.mark.parametrize("small", [0, 1 << 20], ids=["fast", "slow"])
-def test_games_are_the_same_by_what_was_played_by_whom_and_when(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: int
-) -> None:
+def test_games_are_the_same_by_what_was_played_by_whom_and_when(tmp_path, monkeypatch, small):
     """Exercises with other positions and games of other rounds were one, and one deletion took them all."""
     monkeypatch.setattr("uci.library.game_files._SMALL", small)
     texts = [pgn(**facts) for facts in ({}, *DIFFERENT, *SAME)]

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,9 +88,7 @@ def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path: Path, rating: str) ->
         list(read_lichess(tmp_path / "p.csv"))
 
 
-def test_a_full_disk_ended_the_puzzles_with_a_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_full_disk_ended_the_puzzles_with_a_traceback(monkeypatch, capsys):
     def full(trainer: Trainer) -> int:
         raise sqlite3.OperationalError("database or disk is full")
 
@@ -114,9 +112,7 @@ def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer: Trainer, cloc
     assert trainer.next() is not None
 
 
-def test_due_puzzles_come_before_ones_own_and_those_before_others_near_the_rating(
-    trainer: Trainer, clock: Clock
-) -> None:
+def test_due_puzzles_come_before_ones_own_and_those_before_others_near_the_rating(trainer, clock):
     near, far = Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 1450.0, 80.0), TWO_MOVES
     trainer.add([replace(far, source="lichess", rating=2500.0), near])
     assert trainer.next().fen == near.fen
@@ -177,9 +173,7 @@ FROM_THE_WORLD = {
 
 @pytest.mark.parametrize("name", FROM_THE_WORLD)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, ZSTD.compress])
-def test_puzzles_are_read_from_what_the_world_sends(
-    tmp_path: Path, trainer: Trainer, name: str, pack: Callable[[bytes], bytes]
-) -> None:
+def test_puzzles_are_read_from_what_the_world_sends(tmp_path, trainer, name, pack):
     """Of most of these, only a wrong column was told."""
     text = FROM_THE_WORLD[name]
     (tmp_path / "p.csv").write_bytes(pack(text if isinstance(text, bytes) else text.encode()))
@@ -232,9 +226,7 @@ def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer: Trainer) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders as on Unix")
-def test_puzzles_are_solved_in_the_terminal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     trainer = Trainer(games_folder())
     with trainer._base:  # as if Aino's set had been taken up, and were empty

@@ -10,7 +10,6 @@ import chess.pgn
 import pytest
 
 from engine.board.pgn.game_reader import read_games
-from tests.uci.web.web_visit import Tab, Visit
 from uci.annotate.game_page import game_section
 from uci.annotate.review import GameReview, MoveReview
 from uci.terminal.verdict import Verdict
@@ -60,9 +59,7 @@ def review_page(text: str) -> None:
 
 @pytest.mark.parametrize("make", [nested, beside])
 @pytest.mark.parametrize("act", [load, review_page])
-def test_twice_as_many_variations_are_twice_the_work(
-    act: Callable[[str], None], make: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_twice_as_many_variations_are_twice_the_work(act, make, monkeypatch):
     """50 nested variations took 0.8 s, 80 took 3.2 s: each move's board was made from the start of the game."""
     counts = []
     push = chess.Board.push
@@ -102,9 +99,7 @@ def test_a_step_moves_the_board_by_one_move(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(pushed) == 10, "the position at the end is known"
 
 
-async def test_games_are_read_and_pages_made_on_threads(
-    visit: Visit, tab: Tab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_games_are_read_and_pages_made_on_threads(visit, tab, monkeypatch):
     """A file of 67 KB with 1,167 variations stopped the clocks and all pages for ten seconds."""
     seen: dict[str, bool] = {}
 

@@ -73,9 +73,7 @@ async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_posit
         ("delete", {"x": 1}, "expected the fields"),
     ],
 )
-async def test_what_cannot_be_done_is_told_and_changes_nothing(
-    tab: Tab, request_name: str, fields: dict[str, object], words: str
-) -> None:
+async def test_what_cannot_be_done_is_told_and_changes_nothing(tab, request_name, fields, words):
     before = await tab.state()
     await tab.send(request_name, **fields)
     assert words in await tab.said()
@@ -301,9 +299,7 @@ async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit, tab: 
     await tab.message("lines")
 
 
-async def test_unfinished_game_can_be_downloaded_and_is_saved_at_the_end(
-    visit: Visit, tab: Tab, tmp_path: Path
-) -> None:
+async def test_unfinished_game_can_be_downloaded_and_is_saved_at_the_end(visit, tab, tmp_path):
     await tab.played("e2e4")
     answer = await visit.get(f"/{visit.server.token}/game.pgn")
     assert "attachment" in answer.headers["Content-Disposition"]
@@ -428,9 +424,7 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit: Visit, 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
 @pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
-async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
-    visit: Visit, tab: Tab, asked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(visit, tab, asked, monkeypatch):
     monkeypatch.setattr("uci.web.game_mode.DRAW_FROM_PLY", 0)
     table = visit.server.conductor.session.table
     table.board = board_after("e4 e5")
