@@ -218,22 +218,3 @@ def test_chances_are_painted_and_worded(chromium: Chromium, tmp_path: Path, expl
     assert paint == "rgb(247, 245, 239)"
     assert count >= 6
     assert cut == []
-
-
-def test_keys_and_buttons_go_through_a_sample_of_a_run(chromium, tmp_path, report_of_a_run):
-    act = """
-    const game = page.querySelector(".game"), seen = [];
-    const shown = [".pieces use", ".marked", "a[aria-current]"];
-    const note = () => seen.push([game.querySelector(".says").textContent,
-      ...shown.map(kind => game.querySelectorAll(kind).length)].join(" "));
-    const press = key => game.querySelector(".replay").dispatchEvent(
-      new view.KeyboardEvent("keydown", { key, bubbles: true }));
-    note();
-    for (const key of ["Home", "ArrowRight"]) { press(key); note(); }
-    return seen;
-    """
-    assert ask(chromium, tmp_path, report_of_a_run, DESKTOP, act) == [
-        "2... Qh4#. 0-1, checkmate 32 2 1",
-        "Start. White expects 0% 32 0 0",
-        "1. f3. White expects 0% 32 2 1",
-    ]

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.conftest import annotated
 from tests.browser.devtools import Chromium, Tab
 from tests.browser.test_web_board import load
-from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, web_board
+from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine
 from uci.game.timed_game import Setup
 
 STUDY = """[ChapterName "The trap"]
@@ -71,27 +71,6 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab: Tab) -> None:
     assert "e5!!" in tab.text("#moves")
     text = tab.script("fetch('game.pgn').then(answer => answer.text())")
     assert "1. e4 e5 $3 { u and n are letters here }" in text
-
-
-def test_variations_of_a_game_that_has_ended_are_in_its_file(chromium: Chromium, tmp_path: Path) -> None:
-    with web_board(tmp_path, Setup(chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"))) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
-        tab.script("send('move', { uci: 'a1a8' })")
-        tab.wait_for("state.end && state.saved")
-        tab.press("a")
-        tab.wait_for("state.analysing")
-        tab.press("Home")
-        tab.wait_for("state.here === 0")
-        for move in ("a1b1", "a1c1"):
-            tab.script(f"look(0), send('explore', {{ moves: ['{move}'] }})")
-            tab.wait_for(f"tree.get(state.here).marked.at(-1) === {chess.parse_square(move[2:])}")
-        tab.script("send('new', { side: 'white', level: 'full', clock: '', fen: '', chess960: '' })")
-        tab.wait_for("!state.analysing")
-        tab.close()
-    games = (tmp_path / "games.pgn").read_text()
-    assert games.count("[White ") == 1
-    assert "1. Ra8# ( 1. Rb1 ) ( 1. Rc1 ) 1-0" in games
 
 
 @pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)

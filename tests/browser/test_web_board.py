@@ -230,19 +230,6 @@ def test_a_move_pressed_while_its_line_is_replaced_is_played(tab: Tab) -> None:
     tab.wait_for("document.querySelector('#line-list li button').textContent === lines.lines[0].moves[0].san")
 
 
-@pytest.mark.parametrize("tab", [{"load": lambda: ScriptedEngine(SCHOLARS_MATE)}], indirect=True)
-def test_a_move_of_the_game_pressed_while_the_opponent_moves_is_looked_at(tab: Tab) -> None:
-    drag(tab, "e2", "e4")
-    wait_for_moves(tab, 2)
-    place = tab.middle("#moves button")
-    tab.hold(place)
-    tab.script("send('type', { text: 'Qh5' })")
-    wait_for_moves(tab, 4)
-    tab.let_go(place)
-    tab.wait_for("browsed === 1")
-    tab.wait_for("document.querySelectorAll('#moves button').length === 4")
-
-
 @pytest.mark.parametrize("tab", [{"width": 375}], indirect=True)
 def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab: Tab) -> None:
     shuffle = " ".join(f"{number}. {'Nf3 Nf6' if number % 2 else 'Ng1 Ng8'}" for number in range(1, 61))

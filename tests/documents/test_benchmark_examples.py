@@ -12,10 +12,8 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks import sibling_order
 from tests.documents.pages import ROOT
 from tests.documents.workshop import in_a_shell, new_workshop
-from tests.selfplay.teachers.nets import material_labels, material_net_bytes
 
 EXAMPLE = re.compile(
     r"^ *(?:perf record \S+ \S+ \S+ )?python -m benchmarks\.(\w+) ?(.*?)(?: {3,}.*| \.\.\. .*)?$", re.M
@@ -109,23 +107,6 @@ def test_arguments_are_looked_at_before_the_work_begins(module, words, said, tmp
         run(module)
     assert end.value.code == 2
     assert said in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def material_net_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("net") / "material.nnue"
-    path.write_bytes(material_net_bytes())
-    return path
-
-
-def test_a_broken_judge_is_told_before_the_labels_are_made(tmp_path, material_net_file, monkeypatch):
-    """It had been told after four minutes."""
-    material_labels(tmp_path / "parents", 300)
-    (tmp_path / "broken.dit").write_bytes(b"no network")
-    monkeypatch.setattr(sibling_order, "siblings_of", lambda *given: pytest.fail("labels were made"))
-    words = ["--teacher", str(material_net_file), "--data", str(tmp_path / "parents"), str(tmp_path / "broken.dit")]
-    with pytest.raises(Exception, match=r"broken\.dit"):
-        sibling_order.main(words)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,6 @@ from examples.nn import (
     sine,
     vanishing,
 )
-from tests.new_process import output_of
 
 README = Path(engine.nn.__file__).parent / "README.md"
 NOT_RUN = {"boards", "common"}  # parts of others
@@ -234,60 +233,9 @@ def test_reviews_are_judged_by_both_nets() -> None:
     assert result.accuracy("deep") > 0.8
 
 
-def test_the_vocabulary_does_not_depend_on_the_hash_seed() -> None:
-    """Sets of words once decided about the order of columns, and with it about the last digits of every result."""
-    program = (
-        "import numpy as np\n"
-        "from examples.nn import sentiment\n"
-        "texts = ['one two three four five six seven'] * 5 + ['eight nine ten eleven twelve'] * 5\n"
-        "print(list(sentiment.Vocabulary(texts, np.arange(10) // 5).columns))\n"
-    )
-    assert output_of(program, PYTHONHASHSEED="1") == output_of(program, PYTHONHASHSEED="2")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "label,text\n1,nice\n0,dull\n",
-        "review,sentiment\nnice,positive\ndull,negative\n",
-        "text,label\nnice,pos\ndull,neg\n",
-    ],
-)
-def test_reviews_are_read_by_the_common_names_of_columns_and_labels(tmp_path: Path, content: str) -> None:
-    (tmp_path / "reviews.csv").write_text(content)
-    texts, labels = sentiment.read_reviews(tmp_path / "reviews.csv")
-    assert texts == ["nice", "dull"]
-    assert labels.tolist() == [1, 0]
-
-
-@pytest.mark.parametrize(
-    ("content", "match"),
-    [("a,b\n1,2\n", "expected columns"), ("label,text\n3,nice\n", "expected labels"), ("label,text\n", "no reviews")],
-)
-def test_broken_reviews_are_data_errors(tmp_path: Path, content: str, match: str) -> None:
-    (tmp_path / "reviews.csv").write_text(content)
-    with pytest.raises(DataError, match=match):
-        sentiment.read_reviews(tmp_path / "reviews.csv")
-
-
 @pytest.mark.slow
 def test_real_reviews_are_judged_by_both_nets(test_data: Path) -> None:
     texts, labels = sentiment.read_reviews(test_data / "reviews" / "reviews.csv.xz")
     result = sentiment.run(texts[:2500], labels[:2500])
     assert result.accuracy("shallow") > 0.8
     assert result.accuracy("deep") > 0.8
-
-
-def test_data_is_found_by_path_or_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "games").mkdir()
-    (tmp_path / "games" / "table.tsv").touch()
-    monkeypatch.setenv(common.DATA_VARIABLE, str(tmp_path))
-    assert common.find_data(None, "games", "table.tsv") == tmp_path / "games" / "table.tsv"
-    assert common.find_data(tmp_path, "games", "table.tsv") == tmp_path
-    with pytest.raises(DataError, match="does not exist"):
-        common.find_data(None, "games", "other.tsv")
-    with pytest.raises(SystemExit, match=r"^error: no data: .* does not exist$"):
-        common.run_as_command(lambda: print(common.find_data(None, "games", "other.tsv")))
-    monkeypatch.delenv(common.DATA_VARIABLE)
-    with pytest.raises(DataError, match=common.DATA_VARIABLE):
-        common.find_data(None, "games", "table.tsv")

@@ -11,7 +11,7 @@ from tests.hardening.targets import TARGETS
 FUZZED_FILES = 100_000  # of each format: the profile `long` of tests/conftest.py
 FUZZING = "tests/hardening/test_fuzzing.py::test_readers_refuse_broken_files_by_the_houses_own_errors[%s]"
 SMALL_KERNELS = ("-m", "plain", "-W", "ignore::RuntimeWarning")  # NumPy's scalars warn where words wrap around
-LINES, COUNT = 1_000_000, object()
+LINES, COUNT = 100_000, object()
 BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")
 
 
@@ -59,7 +59,6 @@ def checks(quick: bool, seed: int, logs: Path) -> list[Check]:
             for name in TARGETS
         ),
         check("fuzz-uci", LINES, 5_000, "lines", "tests.protocol.fuzz", "--lines", COUNT, *numbered),
-        check("fuzz-options", LINES, 5_000, "lines", "tests.protocol.fuzz", "--options", "--lines", COUNT, *numbered),
         check("determinism", 3, 2, "runs each", "benchmarks.determinism", "--runs", COUNT),
         check(
             "endurance",

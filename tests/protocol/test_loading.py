@@ -14,7 +14,6 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from tests.new_process import wait_until
 from tests.protocol.fake_engine import Conversation, FakeEngine
-from tests.protocol.lines import scored
 from tests.uci.tools.test_commands import aino
 from uci.main import main
 from uci.terminal.waiting import ready_engine
@@ -133,17 +132,6 @@ def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytes
     talk.engine.close()
     with ready_engine(make_console(), EngineOptions(hash_mib=8, threads=1)) as engine:  # for the other commands
         assert engine.evaluator.name == "material"
-
-
-def test_book_missing_before_the_first_isready_does_not_cost_the_search() -> None:
-    talk = Conversation(Engine, EngineOptions(evaluator="material", hash_mib=8, threads=1))
-    talk.say("setoption name OwnBook value true", "setoption name BookFile value /no/such/book.bin")
-    talk.say("go wtime 2000 btime 2000")
-    talk.wait_for("bestmove")
-    assert scored(talk.lines)
-    assert sum("/no/such/book.bin" in text for text in talk.infos()) == 1
-    assert not any("search failed" in text for text in talk.infos())
-    talk.engine.close()
 
 
 def test_refusal_of_a_demanded_value_ends_the_conversation() -> None:

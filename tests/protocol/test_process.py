@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import chess
-import numpy as np
 import pytest
 
 from engine.board.fen import parse_fen
-from engine.network.tower.model import TowerConfig, build_tower
-from engine.nn import dit
 from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
 from tests.protocol.lines import best_move, play_line, scored
@@ -128,17 +125,6 @@ def test_marks_of_text_streams_and_ends_of_strings_spoiled_their_line(aino: Aino
     assert best_move(aino.read_until("bestmove"))[1] in "678"
 
 
-def test_line_too_long_for_any_command_is_left_out(aino: AinoProcess) -> None:
-    before = shown_fen(aino)
-    aino.send_bytes(b"position startpos moves" + b" g1f3 g8f6 f3g1 f6g8" * (LONG_LINE // 4) + b"\n")
-    lines = aino.ready()
-    assert len(lines) == 2
-    assert "ignored a line" in lines[0]
-    assert shown_fen(aino) == before
-    aino.send("go nodes 10")
-    assert best_move(aino.read_until("bestmove")) == "(none)"
-
-
 def test_other_alphabets_come_back_as_utf_8(aino: AinoProcess) -> None:
     aino.send("шах ♔")
     assert aino.ready()[0] == "info string unknown command: шах ♔"
@@ -223,28 +209,6 @@ def test_debug_tells_what_is_searched(aino: AinoProcess) -> None:
     aino.send("debug off")
     assert any(line.startswith("info string searching rnbqkbnr/pppppppp") for line in lines)
     assert not any(line.startswith("info string") for line in aino.go("startpos", "nodes 10"))
-
-
-@pytest.fixture(scope="module")
-def tiny_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A net that knows nothing, but is a net."""
-    path = tmp_path_factory.mktemp("net") / "a tiny net.dit"
-    dit.save(path, build_tower(TowerConfig.parse("16x2"), np.random.default_rng(3)), {})
-    return path
-
-
-def test_nets_named_by_option_play(tiny_net: Path) -> None:
-    board = chess.Board()
-    with AinoProcess("--hash-mib", "16", "--evaluator", "material") as process:
-        process.send(f"setoption name WeightsFile value {tiny_net}")
-        for evaluator, name in (("network", "network"), ("hybrid", "hybrid"), ("auto", "hybrid")):
-            process.send(f"setoption name Evaluator value {evaluator}")
-            assert all(line.startswith("info string loading the engine") for line in process.ready()[:-1])
-            lines = process.go("startpos", "nodes 60")
-            play_line(board, [best_move(lines)])
-            assert scored(lines)
-            process.send("position startpos", "eval")
-            assert process.read_until("priors:")[-2].startswith(f"evaluator {name}:")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")

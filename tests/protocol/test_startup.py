@@ -204,24 +204,6 @@ def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: P
         assert loads == ["loaded"]
 
 
-def test_a_search_in_the_background_waits_for_the_kernels_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It compiled them itself, in its own process, where nothing stops that."""
-    searched: list[chess.Board] = []
-    monkeypatch.setattr(PatientEngine, "warm_up", lambda engine: None)
-    monkeypatch.setattr(PatientEngine, "_search_board", lambda engine, order: searched.append(order.board))
-    (folder / "stop").touch()
-    with PatientEngine(OPTIONS) as engine:
-        stopped, waiting = engine.start(Limits(nodes=8)), engine.start(Limits(nodes=8))
-        wait_until(lambda: (folder / "work").exists())
-        stopped.stop()
-        with pytest.raises(StillCompilingError):
-            stopped.result(WAIT_S)
-        assert not searched
-        (folder / "stop").unlink()
-        waiting.result(WAIT_S)
-        assert len(searched) == 1
-
-
 def test_a_search_leaves_the_garbage_collector_little_to_visit(folder: Path) -> None:
     gc.unfreeze()
     before = len(gc.get_objects())

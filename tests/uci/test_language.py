@@ -152,13 +152,6 @@ def test_messages_of_the_engine_are_understood() -> None:
     assert found == "FEN '4k3/4R3/8/8/8/8/8/4K3 w': side: Black's king is attacked and it is not Black's move"
 
 
-def test_what_a_message_quotes_does_not_change_its_meaning() -> None:
-    """A text was cut where a part of it looked like the sentence around it."""
-    speak("de")
-    assert translated(refused("x: a pawn on {reason}")).startswith("FEN 'x: a pawn on {reason}': ")
-    speak("en")
-
-
 @given(st.text(max_size=30), st.sampled_from(OTHERS))
 def test_every_refused_text_is_quoted_whole_in_any_language(text: str, code: str) -> None:
     speak("en")

@@ -454,15 +454,6 @@ def test_engine_with_defaults_that_it_does_not_allow_did_not_start() -> None:
         close_engine(engine)
 
 
-def test_own_engine_is_not_taken_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clone's folder holds the sources beside the installed package that `aino warmup` has compiled."""
-    (tmp_path / "uci.py").write_text("raise SystemExit('the wrong uci')")
-    monkeypatch.chdir(tmp_path)
-    engine = open_engine(parse_contestant("aino"))
-    assert engine.id["name"].startswith("Aino ")
-    close_engine(engine)
-
-
 @pytest.mark.parametrize("text", ["", "fast", "0+1", "1+-1", "nan", "inf"])
 def test_bad_time_controls_and_odd_numbers_of_games_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="time control"):

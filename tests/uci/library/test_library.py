@@ -240,15 +240,6 @@ def test_odd_files_and_unknown_dates_spoil_no_list(index: GameIndex, tmp_path: P
     assert whites(index) == ["Dora", "Cleo", "Anna", "Zoe"]
 
 
-def test_a_game_in_two_files_is_listed_once_and_stays_with_the_other(index: GameIndex, tmp_path: Path) -> None:
-    (tmp_path / "export.pgn").write_text(text_of(GAMES[:2], '[Site "x"]\n'), encoding="utf-8")
-    index.refresh()
-    assert len(whites(index)) == 3
-    (tmp_path / "mine.pgn").unlink()
-    index.refresh()
-    assert whites(index) == ["Cleo", "Anna"]
-
-
 def row_of(index: GameIndex, white: str) -> dict[str, Any]:
     return next(game for game in index.find(Wanted())[0] if game["white"] == white)
 

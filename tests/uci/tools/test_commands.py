@@ -1,15 +1,12 @@
 """The other subcommands of `aino`, run as a person or a script runs them."""
 
-import io
 import json
 import platform
 import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
-import chess.pgn
 import pytest
 
 import engine
@@ -149,19 +146,6 @@ def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyP
     warmer = replace(setting.options, policy_temperature=1.4)
     other = bench_signature.sign(replace(setting, nodes=60, options=warmer))
     assert other.split()[1] != first.split()[1], "the visits count, not only how many there are"
-
-
-def test_piped_game_is_played_and_saved(tmp_path: Path) -> None:
-    path = tmp_path / "game.pgn"
-    flags = ("--evaluator", "material", "--nodes", "20", "--ascii", "--pgn", str(path))
-    done = aino("play", *flags, text="e4\nKe3\nresign\ny\n")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "\x1b" not in done.stdout, "no colours in a pipe"
-    assert "Ke3 is illegal" in done.stdout
-    assert "0-1: you resigned" in done.stdout
-    game = chess.pgn.read_game(io.StringIO(path.read_text()))
-    assert game.headers["Result"] == "0-1"
-    assert len(list(game.mainline_moves())) == 2
 
 
 def test_a_mistyped_flag_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:

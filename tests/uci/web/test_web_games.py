@@ -31,13 +31,6 @@ def limited(level: str, increment: int) -> Setup:
     return Setup(levels=dict.fromkeys(chess.COLORS, parse_level(level)), clock=GameClock(GameTime(60, increment)))
 
 
-@pytest.mark.parametrize("visit", [{"setup": Setup(is_asked=True)}], indirect=True)
-async def test_the_first_page_asks_what_game_is_wanted_until_a_move_is_made(tab: Tab) -> None:
-    assert (await tab.state())["asks"]
-    await tab.send("move", uci="e2e4")
-    assert not (await tab.state())["asks"]
-
-
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0)}], indirect=True)
 async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tab: Tab) -> None:
     await tab.send("move", uci="e2e4")
@@ -206,17 +199,6 @@ async def test_of_many_games_one_is_chosen(tab: Tab) -> None:
     assert len(games["names"]) == 2
 
 
-async def test_a_game_goes_on_from_where_one_looks(tab: Tab) -> None:
-    await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
-    await tab.send("look", node=2)
-    await tab.send("play_from_here", side="white", level="full", clock="5+3")
-    state = await tab.state(lambda state: state["firstPly"] == 2)
-    assert state["isGame"]
-    assert sans(state) == ["e4", "e5"]
-    assert state["clock"]["white"] == 300
-    assert state["firstPly"] == 2
-
-
 @pytest.mark.parametrize("number", ["0", "959", "400"])
 async def test_chess960_position_of_the_board_is_set_up_again(tab: Tab, number: str) -> None:
     await tab.send("new", side="white", level="full", clock="", fen="", chess960=number)
@@ -358,24 +340,6 @@ def load_nothing() -> None:
 async def test_engine_that_cannot_be_loaded_is_told(tab: Tab) -> None:
     await tab.send("move", uci="e2e4")
     assert "missing.dit" in await tab.said()
-
-
-async def test_a_review_goes_on_while_the_connection_is_lost(visit: Visit, tab: Tab) -> None:
-    visit.engine.slow = True
-    await begin_review(tab)
-    await tab.message("reviewing")
-    tab = await visit.reopened(tab)
-    state = await tab.state()
-    assert state["review"]["running"]
-    assert state["review"]["total"] == 4
-    visit.engine.slow = False
-    visit.engine.job.stop()  # The search that waits is one that was stopped, so the review has ended.
-    await tab.send("stop_review")
-    await tab.message("unreviewed")
-    await tab.send("review")
-    await tab.message("reviewed")
-    state = await (await visit.reopened(tab)).state()
-    assert state["review"] == {**state["review"], "running": False, "ready": True}
 
 
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: Visit, tab: Tab) -> None:
