@@ -90,12 +90,9 @@ def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
     assert norms["relu, batch norm"][0] > norms["relu, batch norm"][-1]
 
 
-def test_descent_ends_at_least_squares() -> None:
+def test_descent_ends_at_least_squares_and_momentum_needs_a_fifth_of_the_steps() -> None:
     result = linear_regression.run(seed=2)
     assert result.descent == pytest.approx(result.least_squares, abs=1e-3)
-
-
-def test_momentum_needs_a_fifth_of_the_steps() -> None:
     result = projection.run(seed=1)
     assert result.plain[-1] <= projection.TARGET_ERROR
     assert result.momentum[-1] <= projection.TARGET_ERROR

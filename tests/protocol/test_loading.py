@@ -19,11 +19,16 @@ from uci.main import main
 from uci.terminal.waiting import ready_engine
 
 
-def test_changed_options_reach_the_engine_at_the_next_isready(talk: Conversation) -> None:
+def test_changed_options_reach_the_engine_at_the_next_isready_and_refused_nets_leave_the_other(talk):
     talk.say("isready", "setoption name Hash value 64")
     assert talk.engine.options.hash_mib == 256
     talk.say("isready")
     assert talk.engine.options.hash_mib == 64
+    talk = Conversation(refusing(weights_file="broken.dit"))
+    talk.say("setoption name WeightsFile value good.dit", "isready")
+    talk.say("setoption name WeightsFile value broken.dit", "isready")
+    assert talk.infos() == ["no broken.dit; keeping WeightsFile good.dit"]
+    assert talk.session.options.weights_file == "good.dit"
 
 
 def test_hash_beyond_the_memory_is_granted_with_one_warning(talk, monkeypatch):
@@ -109,14 +114,6 @@ def test_what_cannot_be_loaded_costs_that_option_alone(field, value, settings, i
     assert talk.session.options == talk.engine.options
 
 
-def test_refused_net_leaves_the_users_other_one_in_use() -> None:
-    talk = Conversation(refusing(weights_file="broken.dit"))
-    talk.say("setoption name WeightsFile value good.dit", "isready")
-    talk.say("setoption name WeightsFile value broken.dit", "isready")
-    assert talk.infos() == ["no broken.dit; keeping WeightsFile good.dit"]
-    assert talk.session.options.weights_file == "good.dit"
-
-
 def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(folder: Path | None = None, entry: str = "default") -> Path:
         raise NetFileError(f"{entry}.dit", "sha256 0", "sha256 1")
@@ -134,14 +131,11 @@ def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch: pytes
         assert engine.evaluator.name == "material"
 
 
-def test_refusal_of_a_demanded_value_ends_the_conversation() -> None:
+def test_demanded_values_are_not_refused_unless_the_gui_has_changed_them() -> None:
     talk = Conversation(refusing(weights_file="broken.dit"), EngineOptions(weights_file="broken.dit"))
     assert talk.session.run(["uci\n", "isready\n", "go nodes 1\n"]) == 1
     assert talk.lines[-1] == "info string no broken.dit"
     assert talk.answers("readyok") == []
-
-
-def test_demanded_value_that_the_gui_has_changed_since_may_be_refused() -> None:
     talk = Conversation(refusing(weights_file="broken.dit"), EngineOptions(weights_file="good.dit"))
     talk.say("setoption name WeightsFile value broken.dit", "isready")
     assert talk.answers("readyok") == ["readyok"]

@@ -57,11 +57,17 @@ def test_setoption_takes_names_and_values_with_spaces(text: str, expected: tuple
     assert words.parse_setoption(text) == expected
 
 
-def test_position_forms() -> None:
+def test_position_forms_and_the_ends_of_searchmoves() -> None:
     assert words.parse_position_command("startpos") == words.PositionCommand(None, ())
     assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(None, ("e2e4", "e7e5"))
     assert words.parse_position_command(f"fen {KIWIPETE}") == words.PositionCommand(KIWIPETE, ())
     assert words.parse_position_command(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(KIWIPETE, ("e1g1",))
+    command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
+    assert command.searchmoves == ("e2e4", "d2d4")
+    assert command.numbers == {"nodes": 10}
+    assert command.ponder
+    assert words.parse_go("searchmoves 0000").searchmoves == ("0000",)
+    assert (words.parse_go("perft 3").perft, words.parse_go("perft 3").numbers) == (3, {})
 
 
 @pytest.mark.parametrize(
@@ -149,15 +155,6 @@ def test_go_without_a_bound_is_infinite(text: str) -> None:
     assert words.parse_go(text).infinite == (text in BOUNDLESS)
 
 
-def test_go_searchmoves_end_at_the_next_word() -> None:
-    command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
-    assert command.searchmoves == ("e2e4", "d2d4")
-    assert command.numbers == {"nodes": 10}
-    assert command.ponder
-    assert words.parse_go("searchmoves 0000").searchmoves == ("0000",)
-    assert (words.parse_go("perft 3").perft, words.parse_go("perft 3").numbers) == (3, {})
-
-
 @given(st.text())
 def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
     assert words.split_command(text, COMMANDS)[0] in {"", *COMMANDS}
@@ -168,14 +165,11 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
         assert words.parse_setoption(text)[0]
 
 
-def test_info_line_has_all_integers_in_place_and_shows_mates_and_wdl() -> None:
+def test_info_lines_have_all_integers_in_place_and_castling_as_the_variant_wants() -> None:
     expected = "info depth 7 seldepth 12 multipv 1 score cp 21 nodes 500 nps 14705 hashfull 3 tbhits 0 time 34 pv e2e4"
     assert words.format_info(info(), chess.Board()) == expected + " e7e5"
     line = words.format_info(info(score_mate=-3), chess.Board(), show_wdl=True)
     assert "score mate -3 wdl 300 500 200 nodes" in line
-
-
-def test_castling_is_written_as_the_variant_wants() -> None:
     castle, reply = chess.Move.from_uci("e1g1"), chess.Move.from_uci("h3g2")
     assert words.format_moves([castle, reply], chess.Board(KIWIPETE)) == ["e1g1", "h3g2"]
     assert words.format_moves([castle, reply], chess.Board(KIWIPETE, chess960=True)) == ["e1h1", "h3g2"]

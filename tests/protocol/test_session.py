@@ -119,12 +119,16 @@ def test_junk_is_reported_and_changes_nothing(talk: Conversation, junk: str) -> 
     assert talk.session.options == options
 
 
-def test_position_with_more_moves_continues_the_old_one(talk: Conversation) -> None:
+def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_one(talk: Conversation) -> None:
     talk.say("position startpos moves e2e4", "position startpos moves e2e4 e7e5 g1f3", "d")
     expected = board_after("e2e4 e7e5 g1f3")
     assert talk.lines[-1] == f"Fen: {expected.fen()}"
     talk.say("position startpos moves e2e4 c7c5", "d")
     assert "pp1ppppp" in talk.lines[-1]
+    talk.say("position startpos moves e2e4", "position startpos moves e2e4 e2e5", "position startpos moves e2e4 e7e5")
+    talk.say("go nodes 5")
+    assert talk.wait_for("bestmove") != ["bestmove (none)"]
+    assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5"]
 
 
 CASTLES_LONG = "fen 2rkr3/pppppppp/8/8/8/8/PPPPPPPP/2RKR3 b CEce - 0 1 moves d8c8 d1e1 h7h6"
@@ -169,13 +173,6 @@ def test_refused_position_keeps_an_infinite_search_waiting_for_its_end(talk: Con
     assert nothing_follows(talk, "bestmove", 1)
 
 
-def test_game_goes_on_from_the_position_before_a_refused_one(talk: Conversation) -> None:
-    talk.say("position startpos moves e2e4", "position startpos moves e2e4 e2e5", "position startpos moves e2e4 e7e5")
-    talk.say("go nodes 5")
-    assert talk.wait_for("bestmove") != ["bestmove (none)"]
-    assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5"]
-
-
 def test_endless_game_is_refused(talk: Conversation) -> None:
     there_and_back = "g1f3 g8f6 f3g1 f6g8 "
     talk.say("position startpos moves d2d4", "position startpos moves " + there_and_back * 5001, "d")
@@ -197,12 +194,15 @@ def test_problems_of_endgame_tables_are_told_once(talk: Conversation) -> None:
     assert talk.infos() == ["broken table"]
 
 
-def test_log_file_holds_both_sides(talk: Conversation, tmp_path: Path) -> None:
+def test_log_file_holds_both_sides_and_messages_stay_on_one_line(talk: Conversation, tmp_path: Path) -> None:
     log = tmp_path / "uci.log"
     talk.say(f"setoption name LogFile value {log}", "isready", "setoption name LogFile value <empty>", "isready")
     text = log.read_text()
     assert ">> isready" in text
     assert text.count("<< readyok") == 1
+    output = io.StringIO()
+    Writer(output).info("one\ntwo\r\nthree")
+    assert output.getvalue() == "info string one two three\n"
 
 
 @pytest.mark.parametrize("name", ["no/folder", "~nobody-of-that-name/log"])
@@ -212,12 +212,6 @@ def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
     assert "cannot write the log file" in talk.infos()[0]
     assert talk.lines[-1] == "readyok"
     assert talk.session.options.log_file == ""
-
-
-def test_messages_stay_on_one_line() -> None:
-    output = io.StringIO()
-    Writer(output).info("one\ntwo\r\nthree")
-    assert output.getvalue() == "info string one two three\n"
 
 
 def test_unknown_commands_and_options_are_answered_with_the_nearest_one(talk: Conversation) -> None:

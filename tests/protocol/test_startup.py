@@ -52,8 +52,6 @@ def test_home_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> No
     measure_start(MATERIAL, {**no_home(), "TMPDIR": str(tmp_path)})
 
 
-# ---- a compiler that only pretends ----------------------------------------------------------------------------------
-
 # It compiles nothing: it counts to 10 and notes that it was at work. A file `stop` in its folder makes it wait, `fail`
 # ends it with an error.
 PRETENDER = """
@@ -351,9 +349,6 @@ def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
     warmup.add_arguments(parser)
     with pytest.raises(LookupError, match=r"^True 0$"):
         warmup.run(parser.parse_args([]))
-
-
-# ---- the real one ---------------------------------------------------------------------------------------------------
 
 
 # Mates in one, two and three for either side, a hint of alpha-beta, a full tree, a game of several moves, chosen moves,

@@ -116,22 +116,16 @@ def test_readyok_comes_at_once_during_a_search(engine: EngineProcess) -> None:
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-def test_stop_when_idle_prints_nothing(engine: EngineProcess) -> None:
-    engine.send("stop", "ponderhit", "stop")
-    assert engine.read_for(SETTLE_S) == []
-
-
-def test_exactly_one_bestmove_for_each_go(engine: EngineProcess) -> None:
+def test_exactly_one_bestmove_for_each_go_and_no_stop_is_lost(engine: EngineProcess) -> None:
     for command in ("nodes 30", "depth 1", "movetime 10", "wtime 100 btime 100"):
         engine.go("startpos", command)
         engine.send("stop")
     assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
-
-
-def test_stop_right_after_go_is_not_lost(engine: EngineProcess) -> None:
     for _ in range(10):
         engine.send("position startpos", "go infinite", "stop")
         engine.read_until("bestmove", PROMPTLY_S)
+    engine.send("stop", "ponderhit", "stop")
+    assert engine.read_for(SETTLE_S) == []
 
 
 def test_lines_may_end_as_on_windows(engine: EngineProcess) -> None:
@@ -194,43 +188,34 @@ def test_chess960_castling_is_king_takes_rook(engine: EngineProcess) -> None:
     assert best_move(engine.go(position, "nodes 10 searchmoves e1g1")) == "e1g1"
 
 
-def test_time_nodes_and_speed_are_integers(engine: EngineProcess) -> None:
+def test_lines_are_of_integers_and_one_comes_even_in_one_millisecond(engine: EngineProcess) -> None:
     lines = scored(engine.go(f"fen {CROWDED}", "movetime 60"))
     for line in lines:
         assert {"depth", "nodes", "nps", "time"} <= set(line.numbers)
         assert all(number.isdecimal() for number in line.numbers.values()), line
         assert line.score.split()[1].removeprefix("-").isdecimal()
-
-
-def test_even_one_millisecond_gives_a_scored_line(engine: EngineProcess) -> None:
     for _ in range(5):
         engine.send("setoption name Clear Hash")
         lines = engine.go(f"fen {CROWDED}", "movetime 1")
         assert scored(lines), lines
 
 
-def test_last_line_belongs_to_the_best_move(engine: EngineProcess) -> None:
+def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(engine: EngineProcess) -> None:
     for command in ("nodes 500", "movetime 20", "depth 3"):
         lines = engine.go(f"fen {CROWDED}", command)
         assert scored(lines)[-1].pv[0] == best_move(lines)
-
-
-def test_principal_variations_are_legal_to_their_end(engine: EngineProcess) -> None:
     board = chess.Board(CROWDED)
     for line in scored(engine.go(f"fen {CROWDED}", "nodes 2000")):
         play_line(board, line.pv)  # raises for an illegal move
 
 
-def test_multipv_is_complete_in_order_and_of_one_depth(engine: EngineProcess) -> None:
+def test_multipv_is_complete_in_order_and_of_one_depth_for_as_many_moves_as_there_are(engine: EngineProcess) -> None:
     with option(engine, "MultiPV", "4", "1"):
         lines = scored(engine.go(f"fen {CROWDED}", "depth 3"))
     final = lines[-4:]
     assert [line.numbers["multipv"] for line in final] == ["1", "2", "3", "4"]
     assert len({line.numbers["depth"] for line in final}) == 1
     assert len({line.pv[0] for line in final}) == 4
-
-
-def test_multipv_above_the_number_of_moves_shows_them_all(engine: EngineProcess) -> None:
     with option(engine, "MultiPV", "10", "1"):
         lines = scored(engine.go("fen 7k/6pp/8/8/8/8/8/K7 w - - 0 1", "depth 2"))
     assert sorted(line.pv[0] for line in lines[-3:]) == ["a1a2", "a1b1", "a1b2"]

@@ -101,16 +101,13 @@ def test_following_a_test_in_parts_is_following_it_at_once() -> None:
     assert state == whole
 
 
-def test_swapping_sides_swaps_the_sign() -> None:
+def test_swapping_sides_swaps_the_sign_and_bounds_are_those_of_wald() -> None:
     counts = np.array([3, 8, 20, 11, 6])
     there, back = estimate_elo(counts), estimate_elo(counts[::-1])
     assert there.elo == pytest.approx(-back.elo)
     assert there.elo_low == pytest.approx(-back.elo_high)
     test, mirrored = Sprt(0.0, 10.0), Sprt(-10.0, 0.0)
     assert test.log_likelihood_ratio(counts) == pytest.approx(-mirrored.log_likelihood_ratio(counts[::-1]), rel=1e-6)
-
-
-def test_bounds_are_those_of_wald() -> None:
     reject, accept = Sprt(0.0, 5.0, alpha=0.05, beta=0.1).bounds
     assert reject == pytest.approx(math.log(0.1 / 0.95))
     assert accept == pytest.approx(math.log(0.9 / 0.05))
@@ -163,24 +160,18 @@ def test_a_test_of_a_certain_win_divided_by_zero(elos: tuple[float, float], coun
         assert (ratio > 0) == (score == 1.0)
 
 
-def test_a_score_against_a_given_rating_is_the_logistic_difference() -> None:
+def test_ratings_are_logistic_differences_that_pass_along_a_chain_while_doubt_grows() -> None:
     rating = fit_ratings({("new", "old"): (750.0, 1000.0)}, {"old": 1500.0})["new"]
     assert rating.elo == pytest.approx(1500 + 400 * np.log10(3), abs=1)
     half = 1.96 * 400 / np.log(10) / np.sqrt(1000 * 0.75 * 0.25)  # from the curvature of the likelihood
     assert rating.high - rating.elo == pytest.approx(half, rel=0.01)
     assert rating.elo - rating.low == pytest.approx(half, rel=0.01)
-
-
-def test_ratings_pass_along_a_chain_and_doubt_grows() -> None:
     results = {("a", "given"): (64.0, 100.0), ("a", "b"): (36.0, 100.0), ("c", "b"): (64.0, 100.0)}
     found = fit_ratings(results, {"given": 0.0})
     step = 400 * np.log10(0.64 / 0.36)
     assert [found[name].elo for name in "abc"] == pytest.approx([step, 2 * step, 3 * step], rel=0.03)
     widths = [found[name].high - found[name].low for name in ("given", "a", "b", "c")]
     assert widths[0] == 0 < widths[1] < widths[2] < widths[3]
-
-
-def test_who_won_every_game_has_a_finite_rating_and_a_wide_interval() -> None:
     found = fit_ratings({("best", "given"): (8.0, 8.0), ("worst", "given"): (0.0, 8.0)}, {"given": 2000.0})
     assert 2300 < found["best"].elo < 3500
     assert found["best"].elo + found["worst"].elo == pytest.approx(4000)

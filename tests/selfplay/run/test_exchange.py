@@ -1,6 +1,5 @@
 """Games into a run and out of it, as PGN and as Lc0's training chunks."""
 
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -142,13 +141,6 @@ def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., 
             for move, code in zip(read.mainline_moves(), game.moves, strict=True):
                 assert move == decode_move(row_from_board(board), code, board.chess960)
                 board.push(move)
-
-
-def test_last_move_of_a_resigned_game_is_not_in_its_pgn() -> None:
-    game, _ = searched_game(np.random.default_rng(1), chess.STARTING_FEN, 10)
-    resigned = replace(game, ending=Ending.RESIGNATION, white_points=1)
-    read = chess.pgn.read_game(io.StringIO(pgn_text(resigned, "x")))
-    assert len(list(read.mainline_moves())) == 9
 
 
 @pytest.mark.parametrize("plies", [1, 2, 3, 30])

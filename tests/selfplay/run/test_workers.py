@@ -195,16 +195,13 @@ class PretendedPlay(SharedPlay):
         return self.pools[-1]
 
 
-def test_a_deadly_game_is_played_last_and_given_up(task: GenerationTask, expected: dict[int, bytes]) -> None:
+def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     play, finished = PretendedPlay(expected, poison=[3]), list[int]()
     with pytest.raises(RunError, match=r"lost 3 times before they finished game 3: pretended to die"):
         play(task, NUMBERS, lambda record: finished.append(record.number), never)
     assert finished == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert len(play.told) == len(play.pools) - 1 == ATTEMPTS + 1
     assert all(pool.closed for pool in play.pools)
-
-
-def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     monkeypatch.setattr(sharing, "PATIENCE_S", 0.0)
     play = PretendedPlay(expected, mute=True)
     with pytest.raises(RunError, match="before they finished any game: gave no sign of life in time"):
@@ -212,7 +209,7 @@ def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     assert len(play.pools) == ATTEMPTS
 
 
-def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expected: dict[int, bytes]) -> None:
+def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses(task, expected):
     said: list[object] = []
 
     def take() -> Iterator[int]:
@@ -221,9 +218,6 @@ def test_a_worker_says_that_it_is_up_before_it_draws(task: GenerationTask, expec
 
     play_share(task, take(), lambda record: said.append(record and encode_record(record)), source_hash())
     assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
-
-
-def test_a_worker_of_another_version_refuses_to_play(task: GenerationTask) -> None:
     with pytest.raises(ConfigError, match="another version"):
         play_share(task, iter([0]), lambda record: None, "0" * 64)
 

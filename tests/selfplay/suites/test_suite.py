@@ -59,9 +59,6 @@ def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
     return solve_problem(one, Repeater(*answers, mate=mate)).solved
 
 
-# ---- reading --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("text", "uci"),
     [
@@ -240,9 +237,6 @@ def test_rows_that_are_no_puzzles_are_told(row: str, error: str, tmp_path: Path)
     path.write_text(f"{PUZZLES.splitlines()[0]}\n{row}\n")
     with pytest.raises(DataError, match=error):
         read_puzzles(path)
-
-
-# ---- solving --------------------------------------------------------------------------------------------------------
 
 
 def test_best_moves_moves_to_avoid_and_mates() -> None:

@@ -57,11 +57,14 @@ def test_order_is_the_feistel_network_by_its_definition():
     assert RowOrder(200_000_001, 7).sample(996, 8).tolist() == large
 
 
-def test_mates_and_other_large_scores_are_certain(sampled):
+def test_large_scores_are_certain_and_plies_to_the_end_learnt_where_a_game_tells(sampled):
     for rows in (sampled.values[:3].copy(), sampled.scored[:3].copy()):
         fields_of(rows)["root"], fields_of(rows)["score"] = TRAINED, [31_990, -31_990, 3_001]
         wdl = filled(rows, np.arange(3)).wdl
         assert wdl[0, 0] == wdl[1, 2] == wdl[2, 0] == 1.0
+    rows = sampled.values[:2].copy()
+    fields_of(rows)["root"], fields_of(rows)["plies_left"] = TRAINED, [0, 80]
+    np.testing.assert_allclose(filled(rows, np.arange(2)).moves_left, [-1.0, 0.8])
 
 
 def test_values_teach_the_value_alone(sampled):
@@ -109,12 +112,6 @@ def test_held_out_roots_take_no_part(sampled):
     assert (batch.n_moves[::2] == 0).all()
     assert (batch.moves_left[::2] < 0).all()
     assert (batch.wdl[1::2].sum(axis=1) > 0.99).all()
-
-
-def test_plies_to_the_end_are_learnt_where_a_game_tells(sampled):
-    rows = sampled.values[:2].copy()
-    fields_of(rows)["root"], fields_of(rows)["plies_left"] = TRAINED, [0, 80]
-    np.testing.assert_allclose(filled(rows, np.arange(2)).moves_left, [-1.0, 0.8])
 
 
 def test_rows_that_are_no_position_are_refused_by_number(sampled):

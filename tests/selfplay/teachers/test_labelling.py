@@ -149,19 +149,20 @@ def calm_children_of_games(games, net) -> list[set[int]]:
     return found
 
 
-def test_labels_of_another_depth_are_not_added_to_a_folder(tmp_path, label):
+def test_labels_of_other_depth_or_settings_are_not_added_to_a_folder(tmp_path, label, folder, tree_net):
     assert label(tmp_path, 400, plan=replace(PLAN, depth=1))
     with pytest.raises(RunError, match="depth"):
         label(tmp_path, 800, plan=PLAN)
+    with pytest.raises(RunError, match="seed, tree_net"):
+        label(folder, 2500, plan=replace(PLAN, seed=2), tree_net=tree_net)
+    with pytest.raises(ConfigError, match="with a positive sum"):
+        LabelPlan(shares=Shares(games=math.nan))
 
 
-def test_as_many_positions_get_scored_moves_as_asked_for(tmp_path, label):
+def test_scored_moves_are_as_many_as_asked_for_and_wrong_labels_found(tmp_path, label, folder, random_net):
     assert label(tmp_path, 2000, plan=replace(PLAN, scored_share=1.0))
     labels = LabelFolder(tmp_path)
     assert len(labels.scored) > 0.95 * len(labels.values)
-
-
-def test_wrong_labels_are_found(folder, random_net):
     assert count_wrong_labels(LabelFolder(folder), random_net, 500) > 400
 
 
@@ -202,13 +203,6 @@ def folder(tmp_path_factory, label):
     path = tmp_path_factory.mktemp("labels") / "labels"
     assert label(path, 2000)
     return path
-
-
-def test_folder_of_other_settings_is_refused(folder, label, tree_net):
-    with pytest.raises(RunError, match="seed, tree_net"):
-        label(folder, 2500, plan=replace(PLAN, seed=2), tree_net=tree_net)
-    with pytest.raises(ConfigError, match="with a positive sum"):
-        LabelPlan(shares=Shares(games=math.nan))
 
 
 def test_shortened_and_changed_rows_and_journals_are_found(folder, tmp_path):

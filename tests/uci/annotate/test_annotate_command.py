@@ -17,7 +17,6 @@ from engine.search.result import SearchResult
 from tests.uci.annotate.scripted_reviews import FOOLS_MATE, RETI, ScriptedEngine, read, review
 from uci.annotate.review import GameReview, review_game
 from uci.main import main
-from uci.terminal.reading import read_every_game
 
 Reviewed = Callable[..., list[chess.pgn.Game]]
 FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
@@ -192,12 +191,3 @@ def test_names_in_a_file_do_not_steer_the_terminal(reviewed: Reviewed, capsys: p
     told = capsys.readouterr()
     assert "owned" in told.out
     assert not set("\x1b\x07\x9b") & set(told.out + told.err)
-
-
-def test_a_pass_in_check_ends_its_line_and_the_next_games_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "pass.pgn"
-    path.write_text(f"1. e4 e5 2. Qh5 Nc6 3. Qxf7+ -- 4. Qxe8 *\n\n{FOOLS_MATE}", encoding="utf-8")
-    checked, fools = (found.game for found in read_every_game(path))
-    assert [node.san() for node in checked.mainline()] == ["e4", "e5", "Qh5", "Nc6", "Qxf7+"]
-    assert "a pass in check" in str(checked.errors[0])
-    assert fools.errors == []

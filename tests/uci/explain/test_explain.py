@@ -39,11 +39,15 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-def test_schedule_grows_to_the_wanted_nodes() -> None:
+def test_observation_follows_its_schedule_and_ends_with_a_mate(engine: Engine) -> None:
     counts = schedule(500)
     assert (counts[0], counts[-1]) == (1, 500)
     assert all(first < second for first, second in itertools.pairwise(counts))
     assert schedule(1) == [1]
+    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
+    observation = observe_search(engine, board, 5000)
+    assert observation.snapshots[-1].nodes < 100
+    assert observation.verdict.text == "#1"
 
 
 def test_observation_goes_from_the_policy_to_the_result(engine: Engine) -> None:
@@ -78,13 +82,6 @@ def test_the_page_says_what_analysis_says_after_as_many_nodes() -> None:
             assert observation.result.best_move == analysis.best_move
             assert observation.result.infos[0].pv == analysis.infos[0].pv
             assert observation.result.infos[0].wdl == analysis.infos[0].wdl
-
-
-def test_found_mate_ends_the_observation(engine: Engine) -> None:
-    board = chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1")
-    observation = observe_search(engine, board, 5000)
-    assert observation.snapshots[-1].nodes < 100
-    assert observation.verdict.text == "#1"
 
 
 def test_tree_holds_legal_lines_with_visits_that_add_up(engine: Engine) -> None:
@@ -133,13 +130,17 @@ def test_parts_blend_into_the_hybrids_value() -> None:
     assert (alone.name, alone.share) == ("material", 1.0)
 
 
-def test_piece_weights_are_whites_and_leave_out_what_cannot_be() -> None:
+def test_piece_weights_are_whites_and_told_from_the_movers_side() -> None:
     material = make_evaluator("material")
     weights = piece_weights(material, chess.Board("4k3/8/3q4/8/8/8/8/R3K2R b KQ - 0 1"))
     assert weights[chess.A1] > 0.05
     assert weights[chess.D6] < -0.05
     blocked = piece_weights(material, chess.Board("4k3/4r3/8/8/8/4P3/8/4K3 b - - 0 1"))
     assert set(blocked) == {chess.E7}, "without the pawn White would be in check with Black to move"
+    board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
+    picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
+    assert words == ["black queen d6 +30%", "white rook a1 -20%"]
+    assert picture.count('class="hot"') == picture.count('class="cold"') == 1
 
 
 @pytest.mark.parametrize("nodes", [2, 34, 400, 4000, 90_000, 1_000_000])
@@ -153,13 +154,6 @@ def test_marks_of_the_axis_keep_clear_of_its_end(nodes: int) -> None:
     places = [place for _, place in ticks]
     assert places[0] == 0.0
     assert all(place <= 0.7 for place in places)
-
-
-def test_the_heaviest_pieces_are_told_from_the_movers_side() -> None:
-    board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
-    picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
-    assert words == ["black queen d6 +30%", "white rook a1 -20%"]
-    assert picture.count('class="hot"') == picture.count('class="cold"') == 1
 
 
 def test_board_is_drawn_described_and_turned_for_black() -> None:

@@ -62,13 +62,20 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others: dict[str, 
     assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
 
 
-def test_puzzles_of_kept_reviews_are_taken_up_once(trainer: Trainer, tmp_path: Path) -> None:
+def test_puzzles_of_reviews_and_ainos_own_set_are_taken_up_once(trainer: Trainer, tmp_path: Path) -> None:
     (tmp_path / REVIEWS).mkdir()
     kept = {"puzzles": [{"fen": MATE.fen, "moves": list(MATE.moves)}]}
     (tmp_path / REVIEWS / f"{'a' * 24}.json").write_text(json.dumps(kept), encoding="utf-8")
     (tmp_path / REVIEWS / f"{'b' * 24}.json").write_text("broken", encoding="utf-8")
     assert [trainer.add_own(), trainer.add_own()] == [1, 0]
     assert trainer.next() == MATE
+    puzzles = list(read_set())
+    assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
+    trainer.add_own()
+    assert trainer.standing.total == len(puzzles) + 1
+    trainer.answer(trainer.next(), False)
+    trainer.add_own()
+    assert trainer.standing.total == len(puzzles) + 1
 
 
 def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(trainer: Trainer, clock: Clock) -> None:
@@ -206,16 +213,6 @@ def test_one_bad_row_refused_a_whole_file(tmp_path: Path, trainer: Trainer, row:
     path.write_text(row, encoding="utf-8")
     with pytest.raises(DataError, match=rf"mine\.csv: no puzzle in Lichess's format \(mine.*{fault}"):
         trainer.add_file(path, "mine.csv")
-
-
-def test_ainos_own_set_is_taken_up_once(trainer: Trainer) -> None:
-    puzzles = list(read_set())
-    assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
-    trainer.add_own()
-    assert trainer.standing.total == len(puzzles)
-    trainer.answer(trainer.next(), False)
-    trainer.add_own()
-    assert trainer.standing.total == len(puzzles)
 
 
 def test_twenty_thousand_puzzles_are_picked_from_at_once(trainer: Trainer) -> None:

@@ -18,7 +18,7 @@ from uci.terminal.board_view import BoardStyle, captured_text, choose_style, ren
 from uci.terminal.verdict import Verdict
 
 
-def test_ascii_board_seen_from_both_sides() -> None:
+def test_boards_are_seen_from_both_sides_and_symbols_tell_the_sides_apart() -> None:
     board = board_after("e4")
     white = render_board(board, chess.WHITE, PLAIN).plain.splitlines()
     black = render_board(board, chess.BLACK, PLAIN).plain.splitlines()
@@ -27,9 +27,6 @@ def test_ascii_board_seen_from_both_sides() -> None:
     assert white[-1].split() == list("abcdefgh")
     assert black[0] == " 1  R  N  B  K  Q  B  N  R "
     assert black[-1].split() == list("hgfedcba")
-
-
-def test_symbols_without_color_tell_the_sides_apart() -> None:
     text = render_board(chess.Board(), chess.WHITE, BoardStyle(color=False, symbols=True)).plain
     assert "♔" in text
     assert "♚" in text
@@ -107,13 +104,10 @@ def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path: 
     assert path.read_bytes() == before
 
 
-def test_evaluation_bar_is_full_for_the_winner() -> None:
+def test_bars_are_full_for_the_winner_and_accents_dropped_where_they_cannot_be_shown() -> None:
     assert render_bar(Verdict(0, 3, (1000, 0, 0)), PLAIN) == f"White [{'#' * 24}] Black  #3"
     symbols = BoardStyle(color=False, symbols=True)
     assert render_bar(Verdict(-50, None, (250, 250, 500)), symbols) == f"White [{'█' * 9}{'░' * 15}] Black  -0.50"
-
-
-def test_accents_are_dropped_where_they_cannot_be_shown() -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     say(Console(file=file), "Réti, Grünfeld")
     file.flush()

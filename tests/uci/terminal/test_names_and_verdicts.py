@@ -14,16 +14,13 @@ from uci.terminal.opening_names import opening_name, position_name, read_table
 from uci.terminal.verdict import Verdict
 
 
-def test_every_opening_is_legal_and_no_position_has_two_names() -> None:
+def test_openings_are_legal_and_found_by_position_and_kept_after_it() -> None:
     table = list(read_table())
     assert len(table) > 250
     assert all(board.move_stack and name.strip() for board, name in table)
     names: dict[str, str] = {}
     for board, name in table:
         assert names.setdefault(board.epd(), name) == name
-
-
-def test_opening_is_found_by_position_and_kept_after_it() -> None:
     transposed = board_after("Nf3 d5 d4 Nf6 c4 e6 Nc3 Be7")
     assert opening_name(transposed) == "Queen's Gambit Declined, Three Knights Variation"
     assert not position_name(transposed)

@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_told(games: Path) -> None:
         board_at(read_game(games), 9)
 
 
-def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
+def test_damaged_games_end_early_and_keep_no_others_from_being_shown(tmp_path: Path) -> None:
     path = tmp_path / "broken.pgn"
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn:\d+:\d+: .*illegal"):
@@ -96,9 +96,6 @@ def test_damaged_game_is_an_error_or_ends_early(tmp_path: Path) -> None:
     last = list(read_every_game(path))[2].game
     assert len(last.errors) == 1
     assert len(list(last.mainline_moves())) == 2
-
-
-def test_a_broken_game_kept_the_others_of_its_file_from_being_shown(tmp_path: Path) -> None:
     path = tmp_path / "broken.pgn"
     path.write_text(f"no game\n\n{BROKEN_GAME}\n{TWO_GAMES}", encoding="utf-8")
     assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]

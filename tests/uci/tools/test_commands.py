@@ -43,12 +43,15 @@ def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(capsys, 
         assert flag in brief
 
 
-def test_unknown_subcommand_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_subcommands_and_mistyped_flags_are_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paly"]) == 2
     assert main(["xyzzy"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first == "aino: unknown command 'paly'; did you mean 'play'? `aino --help` lists the commands."
     assert second == "aino: unknown command 'xyzzy'. `aino --help` lists the commands."
+    with pytest.raises(SystemExit):
+        main(["play", "--nodess", "5", "--scorse"])
+    assert "unrecognized arguments: --nodess 5 --scorse; did you mean '--nodes', '--scores'?" in capsys.readouterr().err
 
 
 MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
@@ -146,9 +149,3 @@ def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyP
     warmer = replace(setting.options, policy_temperature=1.4)
     other = bench_signature.sign(replace(setting, nodes=60, options=warmer))
     assert other.split()[1] != first.split()[1], "the visits count, not only how many there are"
-
-
-def test_a_mistyped_flag_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["play", "--nodess", "5", "--scorse"])
-    assert "unrecognized arguments: --nodess 5 --scorse; did you mean '--nodes', '--scores'?" in capsys.readouterr().err
