@@ -1,13 +1,15 @@
-"""Aino in a process of its own: what it owes beyond the checklist of test_universal.py."""
+"""Aino in a process of its own: what it owes beyond test_universal.py, and to the driver of python-chess."""
 
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import chess
+import chess.engine
 import pytest
 
 from engine.board.fen import parse_fen
@@ -21,7 +23,7 @@ MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
 PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
 LONG_LINE = 1 << 20  # bytes
 
-MOVE_STATS = re.compile(r"info string (\S+) +\( *\d* *\) N: +(\d+) .*")  # their form is that of test_move_stats.py
+MOVE_STATS = re.compile(r"info string (\S+) +\( *\d* *\) N: +(\d+) .*")  # their form is that of test_parser.py
 
 
 def read_cases(name: str) -> list[tuple[str, ...]]:
@@ -217,3 +219,58 @@ def test_closed_stream_ended_the_engine_with_a_traceback(closed: int) -> None:
     done = subprocess.run(command, cwd=ROOT, input=b"uci\nquit\n", capture_output=True, timeout=START_S, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert (b"uciok" in done.stdout) == (closed == 2)
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[chess.engine.SimpleEngine]:
+    with chess.engine.SimpleEngine.popen_uci([*COMMAND, *SMALL], timeout=START_S, cwd=ROOT) as engine:
+        yield engine
+
+
+def test_driver_plays_a_game_against_itself(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board()
+    while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 60:
+        result = driver.play(board, chess.engine.Limit(nodes=60), info=chess.engine.INFO_SCORE)
+        assert result.move is not None
+        assert "score" in result.info
+        board.push(result.move)
+    assert len(board.move_stack) >= 10
+
+
+def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board()
+    limit = chess.engine.Limit(white_clock=1, black_clock=1, white_inc=0.01, black_inc=0.01)
+    for _ in range(6):
+        result = driver.play(board, limit, ponder=True)
+        board.push(result.move)
+        board.push(result.ponder or next(iter(board.legal_moves)))
+
+
+def test_driver_plays_stockfish_on_the_clock(driver: chess.engine.SimpleEngine, stockfish: str) -> None:
+    """The beginning of two games at 6+0.05, colours changed: every move legal, and no clock falls."""
+    with chess.engine.SimpleEngine.popen_uci(stockfish, timeout=START_S) as opponent:
+        opponent.configure({"UCI_LimitStrength": True, "UCI_Elo": opponent.options["UCI_Elo"].min})
+        driver.ping()  # loads the engine before the clock runs
+        for aino_color in chess.COLORS:
+            board, clock = chess.Board(), {chess.WHITE: 6.0, chess.BLACK: 6.0}
+            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 10:
+                side = board.turn
+                player = driver if side == aino_color else opponent
+                clocks = {"white_clock": clock[chess.WHITE], "black_clock": clock[chess.BLACK]}
+                limit = chess.engine.Limit(
+                    **clocks, white_inc=0.05, black_inc=0.05, nodes=None if player is driver else 99
+                )
+                start = time.perf_counter()
+                move = player.play(board, limit, game=aino_color).move
+                clock[side] += 0.05 - (time.perf_counter() - start)
+                assert move is not None
+                assert clock[side] > 0 or player is opponent
+                board.push(move)
+
+
+def test_driver_follows_an_analysis_until_it_stops_it(driver: chess.engine.SimpleEngine) -> None:
+    board = chess.Board(CROWDED)
+    with driver.analysis(board, multipv=2) as analysis:
+        seen = next(info for info in analysis if "pv" in info)
+    assert board.is_legal(seen["pv"][0])
+    assert driver.play(board, chess.engine.Limit(nodes=10)).move is not None

@@ -88,47 +88,37 @@ def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
     assert (now.wins, now.draws, now.losses, now.pentanomial) == (0, 4, 0, (0, 0, 2, 0, 0))
 
 
+CLOCK = TimeControl(1.0, 0.01)
+
+
 @pytest.mark.parametrize(
-    ("behaviour", "reason"),
+    ("behaviour", "control", "reason"),
     [
-        ("crash", Reason.CRASH),
-        ("quit", Reason.DISCONNECT),
-        ("illegal", Reason.ILLEGAL),
-        ("pass", Reason.ILLEGAL),  # python-chess takes `bestmove 0000` for a move
-        ("slow", Reason.TIME),
-        ("hang", Reason.STALL),
+        ("crash", None, Reason.CRASH),
+        ("quit", None, Reason.DISCONNECT),
+        ("illegal", None, Reason.ILLEGAL),
+        ("pass", None, Reason.ILLEGAL),  # python-chess takes `bestmove 0000` for a move
+        ("slow", CLOCK, Reason.TIME),
+        ("slow", TimeControl(movetime_s=0.3, margin_s=0.5), Reason.TIME),
+        ("slow", TimeControl(nodes=100, margin_s=0.5), Reason.LENGTH),
+        ("hang", CLOCK, Reason.STALL),
+        ("hang", TimeControl(nodes=100, margin_s=60.0), Reason.STALL),
+        pytest.param("hang", TimeControl(movetime_s=0.05, margin_s=60.0), Reason.STALL, marks=pytest.mark.slow),
     ],
 )
-def test_faults_lose_and_are_counted_by_engine(behaviour: str, reason: Reason, tmp_path: Path) -> None:
-    hurry = {"own": TimeControl(1.0, 0.01), "patience_s": HUNG_S if behaviour == "hang" else 60.0}
-    settings = match_of(behaviour, 2, **hurry if behaviour in ("slow", "hang") else {})
-    rows = played(settings, tmp_path)
-    assert [(row.result, row.reason, row.offender) for row in rows] == [
-        ("1-0", reason, "two"),
-        ("0-1", reason, "two"),
-    ]
+def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_path):
+    rows = played(match_of(behaviour, 2, own=control, patience_s=HUNG_S if behaviour == "hang" else 60.0), tmp_path)
+    assert [row.reason for row in rows] == [reason] * 2
+    own = str(control or "60+1")
+    assert [row.controls for row in rows] == [("60+1", own), (own, "60+1")]
+    if reason == Reason.LENGTH:
+        return
+    assert [(row.result, row.offender) for row in rows] == [("1-0", "two"), ("0-1", "two")]
     now = standing(rows, NAMES)
     assert (now.wins, now.losses) == (2, 0)
     assert now.faults["two"] == {str(fault): 2 * (fault == reason) for fault in FAULTS}
     assert sum(now.faults["one"].values()) == 0
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
-
-
-@pytest.mark.parametrize(
-    ("limits", "behaviour", "reason"),
-    [
-        ({"nodes": 100}, "hang", Reason.STALL),
-        ({"movetime_s": 0.05}, "hang", Reason.STALL),
-        ({"movetime_s": 0.3}, "slow", Reason.TIME),
-        ({"nodes": 100}, "slow", Reason.LENGTH),
-    ],
-)
-def test_faults_at_fixed_nodes_and_times(limits, behaviour, reason, tmp_path):
-    control = TimeControl(margin_s=60.0 if behaviour == "hang" else 0.5, **limits)  # type: ignore[arg-type]
-    patience_s = HUNG_S if behaviour == "hang" else 60.0
-    rows = played(match_of(behaviour, 2, own=control, patience_s=patience_s), tmp_path)
-    assert [row.reason for row in rows] == [reason] * 2
-    assert [row.controls for row in rows] == [("60+1", str(control)), (str(control), "60+1")]
 
 
 def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(tmp_path, first_search_s):

@@ -1,12 +1,14 @@
-"""The openings of a match, from EPD and PGN files."""
+"""The openings of a match, from EPD and PGN files, and how the commands of its engines are cut into words."""
 
+import shlex
 import zipfile
 from pathlib import Path
 
 import chess
 import pytest
 
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
+from selfplay.matches.contestant import split_words
 from selfplay.matches.opening_book import MOST_UNREADABLE, OpeningOrder, load_book, load_openings, opening_board
 
 PGN = """[Event "one"]
@@ -170,3 +172,23 @@ def test_collections_of_the_data_folder_are_read(test_data: Path) -> None:
     assert len(opening_board(games[12_345]).move_stack) == 16
     lines = load_book(test_data / "books" / "noob_3moves.epd.zip")
     assert opening_board(lines[100_000]).is_valid()
+
+
+LINES = ["aino", "name=a 'cmd=/my engines/sf -x'", 'cmd="a b" option.X=1 # 2', "a\\ b c", "''"]
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_words_are_those_of_a_shell(text: str) -> None:
+    assert split_words("engine", text, windows=False) == shlex.split(text)
+
+
+def test_a_windows_path_keeps_its_backslashes() -> None:
+    text = r'cmd="C:\Program Files\sf\stockfish.exe" name=sf option.SyzygyPath=D:\tables'
+    words = [r"cmd=C:\Program Files\sf\stockfish.exe", "name=sf", r"option.SyzygyPath=D:\tables"]
+    assert split_words("engine", text, windows=True) == words
+
+
+@pytest.mark.parametrize("windows", [True, False])
+def test_an_open_quote_is_an_error(windows: bool) -> None:
+    with pytest.raises(ConfigError, match="engine"):
+        split_words("engine", "cmd='a", windows)

@@ -18,10 +18,14 @@ import pytest
 
 from benchmarks.sibling_order import children_of
 from engine.board.attacks import in_check
-from engine.board.layout import KEY, ROW_WORDS
+from engine.board.convert import row_from_board
+from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
+from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation.material import MaterialEvaluator
+from engine.search.limits import Limits
+from engine.search.tree.arrays import MAX_DEPTH, NODES, ROOT
 from selfplay.commands.bench import random_positions
 from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
@@ -32,7 +36,10 @@ from selfplay.teachers.groups import is_settled
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
 from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
+from selfplay.teachers.sample_trees import put_position
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
+from tests.boards import board_after
+from tests.unit.search.flat import engine
 
 PLAN = LabelPlan(chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80)
 GROUPS = replace(PLAN, groups_of=3, depth=1)
@@ -112,7 +119,7 @@ def test_labels_are_the_teachers_and_no_position_comes_twice(tmp_path, label, ma
         assert not in_check(row)
 
 
-@pytest.mark.parametrize("depth", [-1, 0, 1])
+@pytest.mark.parametrize("depth", [1, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (-1, 0))])
 def test_groups_are_all_calm_siblings_with_labels_of_the_folders_depth(
     tmp_path, label, material_net, random_games, depth
 ):
@@ -250,3 +257,25 @@ def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
 def test_killed_labelling_ends_with_the_same_bytes(tmp_path, material_net_file):
     assert main(["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "whole"), *FLAGS]) == 0
     assert labels_after_kills(tmp_path / "killed", material_net_file, 3) == contents(tmp_path / "whole")
+
+
+def test_nodes_have_the_positions_that_their_moves_lead_to():
+    board = board_after("e2e4")
+    with engine() as player:
+        player.set_position(board)
+        player.search(Limits(nodes=400))
+        tree = player._search.tree
+    path, (row, scratch) = np.zeros(MAX_DEPTH + 1, np.uint16), np.zeros((2, ROW_WORDS), np.uint64)
+    legal = np.zeros(MAX_MOVES, np.uint16)
+    assert put_position(tree, np.int64(ROOT), path, row, scratch) == 0
+    assert row[KEY] == row_from_board(board)[KEY]
+    known = {ROOT: row.copy()}
+    for node in range(1, int(tree.counters[NODES])):
+        depth = put_position(tree, np.int64(node), path, row, scratch)
+        before = known[int(tree.parent[node])]
+        assert depth > 0
+        assert path[0] in legal[: generate(before, legal)]
+        make(before, path[0], scratch)
+        np.testing.assert_array_equal(row, scratch)
+        known[node] = row.copy()
+    assert len({int(one[KEY]) for one in known.values()}) > 300

@@ -10,7 +10,7 @@ import chess.pgn
 import pytest
 
 from engine.board.pgn.game_writer import game_text
-from engine.errors import DataError, NetFileError
+from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
@@ -281,15 +281,6 @@ async def test_a_failed_review_is_told_and_the_board_goes_on(visit: Visit, tab: 
     await tab.message("lines")
 
 
-async def test_unfinished_game_can_be_downloaded_and_is_saved_at_the_end(visit, tab, tmp_path):
-    await tab.played("e2e4")
-    answer = await visit.get(f"/{visit.server.token}/game.pgn")
-    assert "attachment" in answer.headers["Content-Disposition"]
-    assert "1. e4" in answer.body.decode()
-    await visit.close()
-    assert "1. e4" in (tmp_path / "games.pgn").read_text()
-
-
 async def test_engine_that_fails_is_told_and_the_board_stays(visit: Visit, tab: Tab) -> None:
     visit.engine.fail = True
     await tab.send("move", uci="e2e4")
@@ -330,16 +321,6 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab: Tab) -> None:
     thinks = await tab.state(lambda state: not state["loading"])
     assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
     assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
-
-
-def load_nothing() -> None:
-    raise NetFileError("missing.dit", "a net file", "nothing")
-
-
-@pytest.mark.parametrize("visit", [{"load": load_nothing}], indirect=True)
-async def test_engine_that_cannot_be_loaded_is_told(tab: Tab) -> None:
-    await tab.send("move", uci="e2e4")
-    assert "missing.dit" in await tab.said()
 
 
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit: Visit, tab: Tab) -> None:
