@@ -113,16 +113,6 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium: Chromium, tmp_path: Pat
     assert "4. Qxf7# 1-0" in (tmp_path / "games.pgn").read_text()
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(BACK_RANK))}], indirect=True)
-def test_another_game_begins_after_the_end(tab: Tab) -> None:
-    drag(tab, "a1", "a8")
-    tab.wait_for("state.end")
-    tab.click("[data-again=true]")
-    tab.wait_for("state.human === 'black'")
-    assert tab.script("live.view.flipped")
-    tab.wait_for("state.end || state.steps.length > 1")  # Aino has the move that mates
-
-
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
 def test_a_pawn_promotes_to_what_is_chosen_on_a_board_that_turns(tab: Tab) -> None:
     drag(tab, "a7", "a8")
@@ -184,16 +174,6 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab: Tab) -> None:
     assert tab.script("state.clock.running") is None
     tab.script("tryAgain()")
     tab.wait_for("document.querySelector('#curtain').hidden && state.clock.running === 'white'")
-
-
-def test_illegal_moves_are_explained_and_change_nothing(tab: Tab) -> None:
-    drag(tab, "e2", "e5")
-    tab.press("/")
-    tab.type("Ke2")
-    tab.press("Enter")
-    tab.wait_for("document.querySelector('#status').classList.contains('error')")
-    assert "Ke2 is illegal" in tab.text("#status")
-    assert tab.script("state.steps.length") == 1
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)

@@ -41,6 +41,7 @@ def greedy_positions(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array([found[i][0] for i in order]), np.array([found[i][1] for i in order])
 
 
+@pytest.mark.slow
 def test_the_spatial_net_learns_a_rule_with_equally_many_parameters() -> None:
     pictures, moves = greedy_positions(1500)
     train = Data(flat_spatial.Boards(pictures[:1200]), moves[:1200])
@@ -76,6 +77,7 @@ def test_game_tables_are_read_and_checked(tmp_path: Path) -> None:
         list(boards.read_games(path))
 
 
+@pytest.mark.slow
 def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
     config = move_gpt.GptConfig(width=32, blocks=1, heads=2, length=40)
     opening = ["a2a3"]

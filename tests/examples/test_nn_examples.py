@@ -99,6 +99,7 @@ def test_descent_ends_at_least_squares_and_momentum_needs_a_fifth_of_the_steps()
     assert result.acceleration > 5
 
 
+@pytest.mark.slow
 def test_sine_is_met_within_a_twentieth() -> None:
     assert sine.run(seed=1, epochs=300).largest_error < 0.05
 
@@ -224,6 +225,7 @@ def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
     return texts, labels
 
 
+@pytest.mark.slow
 def test_reviews_are_judged_by_both_nets() -> None:
     result = sentiment.run(*made_up_reviews(1500), epochs={"shallow": 15, "deep": 6})
     assert result.accuracy("shallow") > 0.8

@@ -412,20 +412,6 @@ def test_pairs_that_can_only_repeat_others_are_warned_of(aino_train: Callable[..
     assert "2 games repeat an earlier one move by move" in output
 
 
-def test_an_opening_that_cannot_be_read_is_left_out(aino_train, tmp_path, caplog):
-    fens = [f"4k3/8/8/8/8/8/{pawn}/4K3 w - - 0 1" for pawn in ("4P3", "3P4", "5P2")]
-    (tmp_path / "some.epd").write_text("\n".join(["nonsense", fens[0], "8/8 w - -", *fens[1:], "nonsense"]))
-    words = *match_command("--games", 8, "--movetime", 5, "--longest", 4), "--openings", tmp_path / "some.epd"
-    aino_train(*words, "--out", tmp_path / "match")
-    rows = [GameRow.from_json(line) for line in (tmp_path / "match" / "games.jsonl").read_text().splitlines()]
-    played = [row.start_fen for row in rows[::2]]
-    assert sorted(played[:3]) == sorted(fens)
-    assert played[3] == played[0], "used up, they start over"
-    assert sum("skipping an opening" in message for message in caplog.messages) == 3
-    settings = json.loads((tmp_path / "match" / "match.json").read_text())
-    assert settings["openings"] == {"count": 6, "first": fens[0], "last": fens[2]}
-
-
 def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -> None:
     words = match_command("--games", 2, "--tc", "60+0", "--longest", 8, "--out", tmp_path, options="option.Level=2")
     output = aino_train(*words)

@@ -5,7 +5,7 @@ from pathlib import Path
 import chess.pgn
 import pytest
 
-from benchmarks.reviews import check, pawns_named
+from benchmarks.reviews import check
 from uci.main import main
 
 OPERA = """\
@@ -99,17 +99,3 @@ def test_a_famous_game_is_marked_as_it_must_be_and_stockfish_agrees(name: str, t
     assert name != "weak" or sum("costs" in str(row["claim"]) for row in claims) > 8, "reasons, too, are claims"
     assert not [row for row in wrong if "mate" in str(row["claim"])]
     assert len(wrong) <= len(claims) / 2, "of what is an inaccuracy, engines may think differently"
-
-
-@pytest.mark.parametrize(
-    ("text", "pawns"),
-    [
-        ("a rook: the rook on a1 is unguarded", 5),
-        ("a knight for a pawn to a fork of king and queen by the queen on a5", 2),
-        ("the exchange: a bishop attacks the rook on d5", 2),
-        ("two pawns", 2),
-        ("a rook and a pawn", 6),
-    ],
-)
-def test_the_material_that_a_sentence_names_is_counted(text: str, pawns: int) -> None:
-    assert pawns_named(text) == pawns

@@ -5,7 +5,6 @@ import platform
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,17 +143,6 @@ def test_bench_measures_only_what_is_asked_for(capsys: pytest.CaptureFixture[str
     assert results["signature"] == bench.signatures(), "options change nothing"
     assert main(["bench", "--signature"]) == 0
     assert capsys.readouterr().out == "".join(f"{name:10}{text}\n" for name, text in results["signature"].items())
-
-
-def test_signature_repeats_and_depends_on_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_signature, "SIGNATURE_POSITIONS", bench_signature.SIGNATURE_POSITIONS[:3])
-    setting = bench_signature.SIGNATURE_SETTINGS["material"]
-    first = bench_signature.sign(replace(setting, nodes=60))
-    assert bench_signature.sign(replace(setting, nodes=60)) == first
-    assert bench_signature.sign(replace(setting, nodes=62)).split()[1] != first.split()[1]
-    warmer = replace(setting.options, policy_temperature=1.4)
-    other = bench_signature.sign(replace(setting, nodes=60, options=warmer))
-    assert other.split()[1] != first.split()[1], "the visits count, not only how many there are"
 
 
 CONFIG = TowerConfig(16, 1, policy="attention", policy_planes=16, policy_depth=8, moves_left_channels=0)

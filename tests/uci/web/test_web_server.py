@@ -52,18 +52,10 @@ async def test_nothing_else_is_served(visit: Visit, path: str) -> None:
     assert visit.server.token not in answer.body.decode()
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:PORT", "127.0.0.1", "127.0.0.1:1"])
-async def test_foreign_host_names_are_refused(visit: Visit, host: str) -> None:
-    port = str(visit.server.port)
-    for path in ("/", f"/{visit.server.token}/"):
-        assert (await visit.get(path, Host=host.replace("PORT", port))).code == 403
-    assert (await visit.get(f"/{visit.server.token}/", Host=f"localhost:{port}")).code == 200
-
-
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1:PORT", ""])
+@pytest.mark.parametrize("origin", ["http://evil.example", ""])
 async def test_socket_is_closed_to_other_origins(visit: Visit, origin: str) -> None:
     with pytest.raises(Exception, match="403"):
-        await visit.tab(Origin=origin.replace("PORT", str(visit.server.port)))
+        await visit.tab(Origin=origin)
     assert not visit.server.tabs
 
 
@@ -196,6 +188,8 @@ async def test_a_server_knows_its_names(visit: Visit, listens: str, port: int, h
         ("localhost", "http://localhost.foreign.example", False),
         ("localhost", "null", False),
         ("localhost", "", False),
+        ("127.0.0.1:8080", "http://127.0.0.1:1", False),
+        ("127.0.0.1:8080", "https://127.0.0.1:8080", False),
     ],
 )
 def test_a_page_of_the_server_may_open_its_socket(host: str, origin: str, same: bool) -> None:
