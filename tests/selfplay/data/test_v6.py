@@ -187,16 +187,13 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
     assert [len(game.moves) for game in read_v6(tmp_path, Bookmark(1))] == [5, 3]
 
 
-def test_over_long_chunks_are_refused_without_unpacking_them(tmp_path: Path) -> None:
+def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path: Path, chunk: np.ndarray) -> None:
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=1) as stream:
         for _ in range(LARGEST_CHUNK // (1 << 24) + 2):
             stream.write(bytes(1 << 24))
     with pytest.raises(DataError, match=r"bomb\.gz: longer than 12000 records"):
         list(read_chunks(path))
-
-
-def test_archive_headers_that_claim_too_much_are_refused(chunk: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "huge.tar"
     member = tarfile.TarInfo("PaxHeader/a")
     member.type, member.size = tarfile.XHDTYPE, 1 << 40

@@ -1,7 +1,7 @@
 """Runs with a GPU: where games are played and candidates trained, and what is said when the device fails."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.run import phases
 from selfplay.run.config import add_config_flags, configured, flag_values
 from selfplay.run.playing import GenerationTask, play_numbers, shared_task
-from selfplay.run.sharing import SharedPlay, WorkerMessage, play_share, source_hash
+from selfplay.run.sharing import play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import TINY_FLAGS, never, tiny_task
 from tests.strict_cupy import CUDARuntimeError, Device
@@ -76,43 +76,15 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
         seats.clear()
 
 
-class _HerePool:
-    """Workers one after another in this process."""
-
-    def __init__(self, task: GenerationTask, numbers: Sequence[int]) -> None:
-        self._task, self._numbers, self._messages = task, iter(numbers), list[WorkerMessage]()
-
-    def start(self, worker: int) -> None:
-        play_share(self._task, self._numbers, lambda message: self._messages.append((worker, message)), source_hash())
-
-    def receive(self, timeout_s: float) -> WorkerMessage | None:
-        return self._messages.pop(0) if self._messages else None
-
-    def playing(self) -> list[int]:
-        return [0] if self._messages else []
-
-    def taken(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        pass
-
-
-class _HerePlay(SharedPlay):
-    def _pool(self, task: Any, numbers: Sequence[int], count: int) -> _HerePool:
-        return _HerePool(task, numbers)
-
-
-def test_workers_pass_on_the_line_of_a_device_that_fails_once(task: GenerationTask, device: Device) -> None:
+def test_a_worker_passes_on_the_line_of_a_device_that_fails(task: GenerationTask, device: Device) -> None:
     get_backend("cupy")
     device.fail("launch", LOST, after=60)
-    told: list[str] = []
-    games: list[SelfPlayRecord] = []
+    said: list[object] = []
     task = replace(task, settings=replace(task.settings, backend="auto"))
-    _HerePlay(3, told.append)(task, range(6), games.append, never)
-    assert len(games) == 6
-    assert len(told) == 1, told
-    assert told[0].endswith("; the same network plays on with Backend numpy")
+    play_share(task, iter(range(6)), said.append, source_hash())
+    (line,) = (one for one in said if isinstance(one, str))
+    assert line.endswith("; the same network plays on with Backend numpy")
+    assert sum(isinstance(one, SelfPlayRecord) for one in said) == 6
 
 
 def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):

@@ -160,6 +160,8 @@ class PretendedPool:
         if not self._up:
             self._up = True
             return 0, None
+        if self._play.lines:
+            return 0, self._play.lines.pop()
         number = self._numbers.popleft()
         if number in self._play.poison:
             self._play.poisoned.append(number)
@@ -187,6 +189,7 @@ class PretendedPlay(SharedPlay):
         super().__init__(2, self.told.append)
         self.records, self.poison, self.mute = records, poison, mute
         self.poisoned: list[int] = []
+        self.lines: list[str] = []
         self.pools: list[PretendedPool] = []
 
     def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> PretendedPool:
@@ -220,6 +223,13 @@ def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses
     assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
     with pytest.raises(ConfigError, match="another version"):
         play_share(task, iter([0]), lambda record: None, "0" * 64)
+
+
+def test_a_line_of_several_workers_is_told_once(task: GenerationTask, expected: dict[int, bytes]) -> None:
+    play = PretendedPlay(expected)
+    play.lines = ["a device failed"] * 2
+    assert games_of(play, task, NUMBERS) == expected
+    assert play.told == ["a device failed"]
 
 
 class DeadlyTask(GenerationTask):

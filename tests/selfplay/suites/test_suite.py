@@ -251,14 +251,11 @@ def test_best_moves_moves_to_avoid_and_mates() -> None:
     ]  # fmt: skip
 
 
-def test_solution_counts_since_it_was_kept() -> None:
+def test_whole_line_must_be_found_and_solutions_count_since_they_were_kept(tmp_path: Path) -> None:
     one = problem(f"{BACK_RANK} bm h4;")
     outcome = solve_problem(one, Repeater("h2h4 g1f1 h2h4 h2h4"))
     assert (outcome.found_nodes, outcome.nodes) == (30, 40)
     assert solve_problem(one, Repeater("h2h4 h2h4 g1f1")).found_nodes is None
-
-
-def test_whole_line_must_be_found(tmp_path: Path) -> None:
     path = tmp_path / "puzzles.csv"
     path.write_text(PUZZLES)
     ladder, back_rank = read_puzzles(path)
@@ -274,7 +271,7 @@ def test_whole_line_must_be_found(tmp_path: Path) -> None:
     assert solved(back_rank, "a1a8")
 
 
-def test_outcomes_keep_the_problems_order_and_stop_when_asked() -> None:
+def test_outcomes_and_groups_keep_their_order_and_stop_when_asked() -> None:
     problems = [problem(f'{BACK_RANK} bm h4; id "P.{n}";') for n in range(6)]
     seen: list[str] = []
 
@@ -291,6 +288,9 @@ def test_outcomes_keep_the_problems_order_and_stop_when_asked() -> None:
 
     assert run(99) == [f"P.{n}" for n in range(6)]
     assert 2 <= len(run(2)) < 6
+    names = ("rating 1000-1199", "rating 800-999", "fork")
+    outcome = solve_problem(replace(problem(f"{BACK_RANK} bm h4;"), groups=names), Repeater("h2h4"))
+    assert list(grouped([outcome])) == ["fork", "rating 800-999", "rating 1000-1199"]
 
 
 def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
@@ -346,12 +346,6 @@ def test_command_shows_a_table_and_writes_json(aino_train: Callable[..., str], t
     assert results["suites"][1]["groups"]["mateIn2"]["solved"] == 1
     found = [one["found_nodes"] for one in results["suites"][0]["problems"][:5]]
     assert 0 < results["suites"][0]["groups"]["Mate"]["median_nodes"] == median(found) <= 200
-
-
-def test_groups_are_ordered_by_the_numbers_in_their_names() -> None:
-    names = ("rating 1000-1199", "rating 800-999", "fork")
-    outcome = solve_problem(replace(problem(f"{BACK_RANK} bm h4;"), groups=names), Repeater("h2h4"))
-    assert list(grouped([outcome])) == ["fork", "rating 800-999", "rating 1000-1199"]
 
 
 def test_suites_of_the_data_folder_are_read(test_data: Path) -> None:

@@ -232,13 +232,6 @@ def test_the_record_has_players_result_clock_and_variation() -> None:
     assert (loaded.headers["White"], loaded.headers["Result"]) == ("A", "1/2-1/2")
 
 
-def test_castling_is_offered_onto_the_rook_and_beside_it() -> None:
-    found = legal_moves(chess.Board(CASTLING))
-    assert {target for source, target, uci in found if uci == "e1g1"} == {chess.G1, chess.H1}
-    chess960 = chess.Board(CASTLING, chess960=True)
-    assert {target for source, target, uci in legal_moves(chess960) if uci == "e1h1"} == {chess.G1, chess.H1}
-
-
 def test_the_page_is_told_what_changed() -> None:
     """Each arrow key sent the whole game, 0.9 MB of a large study."""
     table = analysed("e4", "e5", "Nf3")
@@ -253,12 +246,16 @@ def test_the_page_is_told_what_changed() -> None:
     assert nodes[4]["marked"] == [chess.F1, chess.C4]
 
 
-def test_snapshot_offers_moves_only_to_who_may_move() -> None:
+def test_moves_are_offered_to_who_may_move_and_castling_onto_the_rook_and_beside_it() -> None:
     table = Table(Setup(human=chess.BLACK))
     assert snapshot(table, is_new=True)["legal"] == []
     assert snapshot(table, is_new=True)["thinking"]
     play(table, "e4")
     assert len(snapshot(table, is_new=True)["legal"]) == 20
+    found = legal_moves(chess.Board(CASTLING))
+    assert {target for source, target, uci in found if uci == "e1g1"} == {chess.G1, chess.H1}
+    chess960 = chess.Board(CASTLING, chess960=True)
+    assert {target for source, target, uci in legal_moves(chess960) if uci == "e1h1"} == {chess.G1, chess.H1}
 
 
 EVEN = Verdict(0, None, (300, 400, 300))
