@@ -113,7 +113,7 @@ def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(a
     assert board.uci(board.parse_uci(move)) == move
 
 
-def test_bytes_that_are_no_text_are_junk_and_other_alphabets_come_back_as_utf_8(aino: AinoProcess) -> None:
+def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(aino: AinoProcess) -> None:
     aino.send_bytes(b"\xff\xfe\x80 go\xc3\n" + b"x" * LONG_LINE + b"\n\n\r\n")
     lines = aino.ready()
     assert lines[-1] == "readyok"
@@ -121,9 +121,6 @@ def test_bytes_that_are_no_text_are_junk_and_other_alphabets_come_back_as_utf_8(
     assert len(lines) == 3
     aino.send("шах ♔")
     assert aino.ready()[0] == "info string unknown command: шах ♔"
-
-
-def test_marks_of_text_streams_and_ends_of_strings_spoiled_their_line(aino: AinoProcess) -> None:
     aino.send_bytes(b"\xef\xbb\xbfposition startpos moves e2e4\n\0isready\r\n\0go nodes 5\0\n")
     assert aino.read_until("readyok") == ["readyok"]
     assert best_move(aino.read_until("bestmove"))[1] in "678"

@@ -180,12 +180,6 @@ def test_endless_game_is_refused(talk: Conversation) -> None:
     assert "/3P4/" in talk.lines[-1]
 
 
-def test_help_names_every_command(talk: Conversation) -> None:
-    talk.say("help")
-    words = set(" ".join(talk.lines).replace(",", " ").replace("|", " ").split())
-    assert set(talk.session._commands) - {"help", "register"} <= words
-
-
 def test_problems_of_endgame_tables_are_told_once(talk: Conversation) -> None:
     talk.say("isready")
     talk.engine.problems = ["broken table"]
@@ -214,7 +208,7 @@ def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
     assert talk.session.options.log_file == ""
 
 
-def test_unknown_commands_and_options_are_answered_with_the_nearest_one(talk: Conversation) -> None:
+def test_help_names_every_command_and_unknown_ones_are_answered_with_the_nearest(talk: Conversation) -> None:
     talk.say("positon startpos", "xyzzy", "setoption name MultPV value 3", "setoption name Zorro value 1")
     assert talk.infos() == [
         "unknown command: positon startpos; did you mean 'position'?",
@@ -222,3 +216,6 @@ def test_unknown_commands_and_options_are_answered_with_the_nearest_one(talk: Co
         "unknown option: MultPV; did you mean 'MultiPV'?",
         "unknown option: Zorro",
     ]
+    talk.say("help")
+    words = set(" ".join(talk.lines).replace(",", " ").replace("|", " ").split())
+    assert set(talk.session._commands) - {"help", "register"} <= words

@@ -85,13 +85,9 @@ def test_options_have_types_that_clients_know_and_values_within_them(subject: Su
             assert low <= default <= high, name
 
 
-def test_unknown_option_is_ignored(engine: EngineProcess) -> None:
-    engine.send("setoption name No Such Option value 3", "setoption name NoSuchButton")
-    assert engine.ready()[-1] == "readyok"
-    assert best_move(engine.go("startpos", "nodes 10"))
-
-
-@pytest.mark.parametrize("option", ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /nowhere"])
+@pytest.mark.parametrize(
+    "option", ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /nowhere", "None Such value 3"]
+)
 def test_option_set_between_searches_leaves_a_playing_engine(engine: EngineProcess, option: str) -> None:
     engine.send(f"setoption name {option}")
     engine.ready()

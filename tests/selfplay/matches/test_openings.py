@@ -32,7 +32,7 @@ ENDING = "4k3/8/8/8/8/8/4P3/4K3 w -"
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-def test_pgn_gives_the_first_plies_with_their_history(tmp_path: Path) -> None:
+def test_pgn_gives_the_first_plies_with_their_history_and_epd_positions(tmp_path: Path) -> None:
     path = tmp_path / "book.pgn"
     path.write_text(PGN)
     book = load_book(path, plies=4)
@@ -44,9 +44,6 @@ def test_pgn_gives_the_first_plies_with_their_history(tmp_path: Path) -> None:
     assert book[1] == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7", "a short game is taken whole"
     with pytest.raises(DataError, match=r"book\.pgn:16:7: 'Ke3': illegal move"):
         book[2]
-
-
-def test_epd_lines_are_positions_and_bad_ones_are_named(tmp_path: Path) -> None:
     path = tmp_path / "book.epd"
     path.write_text(f"# comment\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\n{chess.STARTING_FEN}\n8/8/8/8 w - -\n")
     book = load_book(path)

@@ -51,13 +51,21 @@ def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task: Generation
     assert sum(same) >= 4  # half precision may decide a close move otherwise
 
 
-def test_a_device_that_fails_in_self_play_costs_one_line(task: GenerationTask, device: Device) -> None:
+def test_a_device_that_fails_in_self_play_costs_one_line_which_workers_pass_on(task, device):
     get_backend("cupy")
     told: list[str] = []
     device.fail("product", LOST, after=400)
     games = played(task, 6, tell=told.append)
     assert told == [LINE]
     assert [len(game.moves) for game in games] == [10] * 6
+    device.heal()
+    device.fail("launch", LOST, after=60)
+    said: list[object] = []
+    task = replace(task, settings=replace(task.settings, backend="auto"))
+    play_share(task, iter(range(6)), said.append, source_hash())
+    (line,) = (one for one in said if isinstance(one, str))
+    assert line.endswith("; the same network plays on with Backend numpy")
+    assert sum(isinstance(one, SelfPlayRecord) for one in said) == 6
 
 
 def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
@@ -74,17 +82,6 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
         play_numbers(there, iter(range(3)), records.append, never)
         assert (seats, len(records)) == (expected, 3)
         seats.clear()
-
-
-def test_a_worker_passes_on_the_line_of_a_device_that_fails(task: GenerationTask, device: Device) -> None:
-    get_backend("cupy")
-    device.fail("launch", LOST, after=60)
-    said: list[object] = []
-    task = replace(task, settings=replace(task.settings, backend="auto"))
-    play_share(task, iter(range(6)), said.append, source_hash())
-    (line,) = (one for one in said if isinstance(one, str))
-    assert line.endswith("; the same network plays on with Backend numpy")
-    assert sum(isinstance(one, SelfPlayRecord) for one in said) == 6
 
 
 def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):

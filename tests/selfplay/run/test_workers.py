@@ -80,13 +80,6 @@ def test_broken_net_is_named_by_its_own_error(task: GenerationTask, tmp_path: Pa
     assert not multiprocessing.active_children()
 
 
-def test_stop_gives_up_the_games_in_flight(task: GenerationTask, expected: dict[int, bytes]) -> None:
-    finished: list[SelfPlayRecord] = []
-    WorkerPool(2)(task, NUMBERS, finished.append, lambda: bool(finished))
-    assert 0 < len(finished) < len(NUMBERS)
-    assert not multiprocessing.active_children()
-
-
 FLAGS = ["--net=16x1", "--games.count=40", "--games.visits=12", "--games.longest=60", "--games.resign_below=-1"]
 
 

@@ -18,7 +18,8 @@ def siblings(random_net) -> sibling_order.Siblings:
     return found._replace(quiet=np.ones(len(found.rows), np.bool_))
 
 
-def test_the_labeller_itself_orders_siblings_perfectly(random_net, siblings):
+def test_the_labeller_orders_siblings_perfectly_and_levels_are_what_they_share(random_net, siblings):
+    """Networks whose order rose lost games, because nothing told that whole positions were judged worse."""
     judged = -sibling_order.teacher_judge(random_net, 2, DEPTH_2_SCORES)(siblings.rows)
     assert sibling_order.levels(judged, siblings) == pytest.approx(1.0)
     for found in sibling_order.orders(judged, siblings):
@@ -28,10 +29,6 @@ def test_the_labeller_itself_orders_siblings_perfectly(random_net, siblings):
     chance = sibling_order.orders(guess, siblings)[0]
     assert abs(chance.correlation) < 0.2
     assert chance.error > 0
-
-
-def test_levels_are_what_siblings_share(siblings):
-    """Networks whose order rose lost games, because nothing told that whole positions were judged worse."""
     off = siblings.label + np.random.default_rng(1).normal(0, 1, siblings.parent.max() + 1)[siblings.parent]
     assert order(off, siblings).correlation == pytest.approx(1.0)
     assert sibling_order.levels(off, siblings) < 0.9

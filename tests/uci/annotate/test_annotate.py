@@ -332,15 +332,6 @@ def test_comments_keep_what_was_there_and_read_back() -> None:
     assert [variation.san() for variation in second.variations] == ["g4", "d4"]
 
 
-def test_page_escapes_what_comes_from_the_file() -> None:
-    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
-    text = render_game_page("<i>games</i>", [section], "1 node")
-    assert "<b>Fool" not in text
-    assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text
-    assert "<i>games" not in text
-    assert "[%eval <b>]" not in text
-
-
 @pytest.mark.parametrize(
     ("date", "shown"),
     [("1858.??.??", "1858"), ("1858.11.??", "1858.11"), ("1858.11.02", "1858.11.02"), ("????.??.??", "")],
@@ -365,7 +356,7 @@ def test_the_bar_shows_the_line_that_is_on_the_board() -> None:
     assert better["expected"] > refutation["expected"]
 
 
-def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
+def test_page_escapes_what_comes_from_the_file_and_loads_nothing() -> None:
     found = review(read(RETI), ScriptedEngine({}))
     text = render_game_page("game", [game_section(found, 1, "")], "1 node")
     outside = re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
@@ -373,6 +364,12 @@ def test_page_loads_nothing_and_its_steps_are_the_game() -> None:
     steps = steps_of(text)
     assert len(steps) == 22
     assert steps[-1]["pieces"] == found.game.end().board().board_fen()
+    section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
+    text = render_game_page("<i>games</i>", [section], "1 node")
+    assert "<b>Fool" not in text
+    assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text
+    assert "<i>games" not in text
+    assert "[%eval <b>]" not in text
 
 
 def test_accuracy_is_told_for_each_phase_of_which_each_comes_once() -> None:
@@ -394,7 +391,7 @@ def test_accuracy_is_told_for_each_phase_of_which_each_comes_once() -> None:
     assert phases(boards) == ["opening", "opening", "middlegame", "endgame", "endgame"]
 
 
-def test_other_moves_that_lose_little_are_good_too() -> None:
+def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_for() -> None:
     """Only the move that Aino prefers counted as an answer."""
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
@@ -407,9 +404,6 @@ def test_other_moves_that_lose_little_are_good_too() -> None:
     assert [good.uci() for good in move.also_good] == ["g1f3"]
     steps = steps_of(game_section(found, 1, "")[1])
     assert (steps[1]["answer"], steps[1]["good"]) == ("d2d4", ["g1f3"])
-
-
-def test_every_mistake_is_asked_for_and_not_the_six_costliest() -> None:
     game = read(RETI)
     found = review(game, ScriptedEngine({}))
     bad = [replace(move, judgement=MISTAKE, best_line=(next(iter(move.board.legal_moves)),)) for move in found.moves]

@@ -56,12 +56,16 @@ def test_every_game_is_reviewed_whatever_stands_between_them(reviewed: Reviewed)
     assert [count for count in plies if count] == [3, 3, 3, 3, 2, 1]
 
 
-def test_letters_of_another_language_are_told_and_prose_is_a_fault(reviewed, capsys):
+def test_letters_of_another_language_prose_and_illegal_moves_are_told(reviewed, capsys):
     first, second = reviewed("Two games:\n\n1. d4 d5 2. Sf3 Sf6 *\n\n1. d4 d5 2. c4 *\n", status=1)
     assert (first.end().ply(), second.end().ply()) == (4, 3)
     told = capsys.readouterr().err
     assert "games.pgn:1:1: 'Two'" in told
     assert "game 1: read as German" in told
+    first, second = reviewed('1. e4 e5 2. Ke3 d5 *\n\n[White "Next"]\n\n1. d4 *\n', status=1)
+    assert "games.pgn:1:13: 'Ke3': illegal move" in capsys.readouterr().err
+    assert [node.san() for node in first.mainline()] == ["e4", "e5"]
+    assert second.headers["White"] == "Next"
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
@@ -165,13 +169,6 @@ def test_broken_result_tag_is_not_written_through(reviewed: Reviewed, movetext: 
     first, second = reviewed(f'[White "A"]\n[Result "White wins (on time"]\n\n{movetext}\n\n{FOOLS_MATE}')
     assert (first.headers["Result"], second.headers["Result"]) == (corrected, "0-1")
     assert first.errors == second.errors == []
-
-
-def test_damaged_game_is_annotated_as_far_as_it_goes(reviewed: Reviewed, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = reviewed('1. e4 e5 2. Ke3 d5 *\n\n[White "Next"]\n\n1. d4 *\n', status=1)
-    assert "games.pgn:1:13: 'Ke3': illegal move" in capsys.readouterr().err
-    assert [node.san() for node in first.mainline()] == ["e4", "e5"]
-    assert second.headers["White"] == "Next"
 
 
 def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from uci.terminal.opening_names import book_move
 from uci.web.launch import _draw_code
 
 
-def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
+def test_clock_runs_for_the_mover_adds_the_increment_and_is_written_for_people() -> None:
     now = Time()
     clock = GameClock(GameTime(60, 2), now)
     clock.start(chess.WHITE)
@@ -39,6 +39,7 @@ def test_clock_runs_for_the_mover_and_adds_the_increment() -> None:
     clock.stop()
     now.seconds = 99
     assert (clock.left(chess.WHITE), clock.left(chess.BLACK)) == (52, 60)
+    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
 
 
 def test_person_loses_on_time_but_not_against_a_bare_king() -> None:
@@ -69,10 +70,6 @@ def test_time_controls_are_minutes_and_seconds(text: str, control: GameTime) -> 
 def test_bad_time_controls_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"5\+3"):
         parse_time_control(text)
-
-
-def test_clock_times_are_written_for_people() -> None:
-    assert [clock_text(s) for s in (3723, 64.9, 10, 9.94, -1)] == ["1:02:03", "1:05", "0:10", "9.9", "0.0"]
 
 
 @pytest.mark.parametrize(("left", "seconds"), [(180.0, 1.001), (179.4, 0.401), (9.0, 0.1), (0.05, 0.05), (-1, 0.01)])

@@ -64,15 +64,12 @@ def test_pieces_stand_out_from_every_square(few: bool) -> None:
     assert len(papers) == (3 if few else 4), "light and dark, and those of the last move"
 
 
-def test_king_in_check_is_marked() -> None:
+def test_checks_captures_and_material_are_told() -> None:
     board = chess.Board("4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")
     assert "[K]" in render_board(board, chess.WHITE, PLAIN).plain
     colors = render_board(board, chess.WHITE, BoardStyle(color=True, symbols=True))
     papers = [span.style.bgcolor.name for span in colors.spans if isinstance(span.style, Style) and span.style.bgcolor]
     assert papers.count("#a83232") == 1
-
-
-def test_captures_and_material_are_told() -> None:
     assert captured_text(chess.Board(), PLAIN) == ""
     assert captured_text(board_after("e4 d5 exd5 Qxd5 Nc3 Qxg2 Bxg2"), PLAIN) == (
         "White took p q, Black took P P; White +8"

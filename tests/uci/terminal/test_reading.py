@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_told(games: Path) -> None:
         board_at(read_game(games), 9)
 
 
-def test_damaged_games_end_early_and_keep_no_others_from_being_shown(tmp_path: Path) -> None:
+def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_told(tmp_path: Path) -> None:
     path = tmp_path / "broken.pgn"
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn:\d+:\d+: .*illegal"):
@@ -107,6 +107,13 @@ def test_damaged_games_end_early_and_keep_no_others_from_being_shown(tmp_path: P
     assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
     with pytest.raises(DataError, match="expected 4 games or more, found 3"):
         read_game(path, 4)
+    path = tmp_path / "note.pgn"
+    path.write_text("dear diary\n", encoding="utf-8")
+    with pytest.raises(DataError):
+        read_game(path)
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="no game"):
+        read_game(path)
 
 
 @pytest.mark.parametrize(
@@ -126,16 +133,6 @@ def test_games_that_are_no_chess_are_refused(tmp_path: Path, header: str, messag
     first, second, third = read_every_game(path)
     assert (first.faults, second.faults) == ([], [])
     assert message in third.start_fault
-
-
-def test_text_that_is_no_pgn_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "note.pgn"
-    path.write_text("dear diary\n", encoding="utf-8")
-    with pytest.raises(DataError):
-        read_game(path)
-    path.write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match="no game"):
-        read_game(path)
 
 
 def test_openings_are_legal_and_found_by_position_and_kept_after_it() -> None:

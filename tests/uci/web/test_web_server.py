@@ -59,12 +59,16 @@ async def test_socket_is_closed_to_other_origins(visit: Visit, origin: str) -> N
     assert not visit.server.tabs
 
 
-async def test_overlong_message_ends_the_conversation(visit: Visit, tab: Tab) -> None:
+async def test_messages_that_are_too_long_and_tabs_that_are_too_many_are_turned_away(visit: Visit, tab: Tab) -> None:
     await tab.state()
     await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
     while await tab.read() is not None:
         pass
     assert (await (await visit.tab()).state())["steps"]
+    tabs = [await visit.tab() for _ in range(9)]
+    assert await tabs[-1].read() is None
+    assert tabs[-1].socket.close_code == 4000
+    assert (await tabs[1].until(lambda message: True))["do"] == "busy"
 
 
 async def code_for(visit: Visit, host: str) -> int:
@@ -139,13 +143,6 @@ def has_ipv6() -> bool:
     except OSError:
         return False
     return True
-
-
-async def test_too_many_tabs_are_turned_away(visit: Visit) -> None:
-    tabs = [await visit.tab() for _ in range(9)]
-    assert await tabs[-1].read() is None
-    assert tabs[-1].socket.close_code == 4000
-    assert (await tabs[1].until(lambda message: True))["do"] == "busy"
 
 
 @pytest.mark.parametrize(
