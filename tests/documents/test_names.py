@@ -13,7 +13,7 @@ from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
 PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")  # that one tells of what is gone
 ELSEWHERE = {"DataLoader", "GradientTape", "ModelCheckpoint", "state_dict"}  # of other libraries, beside Aino's own
-OF_THE_READER = {"engine.py"}  # hides a package of Aino's
+OF_THE_READER = {"engine.py", "lichess-bot.py"}  # hides a package of Aino's; starts somebody's program
 TOP = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir())
 WORD = re.compile(r"[A-Za-z_]\w+")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")
