@@ -26,12 +26,12 @@ def full_disk(*_what: object) -> None:
     raise DataError("no space left on device")
 
 
-def limited(level: str, increment: int) -> Setup:
-    """A game at a level, with a minute for each side."""
-    return Setup(levels=dict.fromkeys(chess.COLORS, parse_level(level)), clock=GameClock(GameTime(60, increment)))
+def limited(level: str, increment: int, seconds: int = 60) -> Setup:
+    """A game at a level, with a clock for each side."""
+    return Setup(levels=dict.fromkeys(chess.COLORS, parse_level(level)), clock=GameClock(GameTime(seconds, increment)))
 
 
-@pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0)}], indirect=True)
+@pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0, 900)}], indirect=True)
 async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tab: Tab) -> None:
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
