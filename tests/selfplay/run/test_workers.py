@@ -249,6 +249,6 @@ def test_what_a_worker_could_not_do_is_told(kind, says, task, monkeypatch):
     monkeypatch.setattr(sharing, "ATTEMPTS", 2)
     told: list[str] = []
     with pytest.raises(RunError, match=rf"lost 2 times before they finished {says}"):
-        games_of(WorkerPool(1, told.append), kind(**vars(task)), [3])
+        games_of(WorkerPool(2, told.append), kind(**vars(task)), [3])
     assert len(told) == 1
     assert not multiprocessing.active_children()
