@@ -243,12 +243,12 @@ class FailingTask(GenerationTask):
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [(DeadlyTask, r"game 3: process \d+ ended with exit status 7"), (FailingTask, r"any game: MemoryError\('no room")],
+    [(DeadlyTask, r"process \d+ ended with exit status 7"), (FailingTask, r"MemoryError\('no room for game 0'\)")],
 )
 def test_what_a_worker_could_not_do_is_told(kind, says, task, monkeypatch):
     monkeypatch.setattr(sharing, "ATTEMPTS", 2)
     told: list[str] = []
-    with pytest.raises(RunError, match=rf"lost 2 times before they finished {says}"):
+    with pytest.raises(RunError, match=rf"lost 2 times before they finished game 3: {says}"):
         games_of(WorkerPool(2, told.append), kind(**vars(task)), [3])
     assert len(told) == 1
     assert not multiprocessing.active_children()
