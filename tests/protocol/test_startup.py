@@ -96,6 +96,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
+@pytest.fixture(scope="module")
+def loaded() -> None:
+    """This process has the kernels, which a search would compile for minutes where the cache is empty."""
+    with Engine(OPTIONS) as engine:
+        engine.warm_up()
+
+
 @pytest.fixture
 def waiting(folder: Path) -> Iterator[Preparation]:
     """A preparation whose compiler waits until the file `stop` is removed."""
@@ -187,6 +194,7 @@ def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again
     assert (folder / "work").read_text() == "xx"
 
 
+@pytest.mark.usefixtures("loaded")
 def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: Path) -> None:
     (folder / "stop").touch()
     gc.unfreeze()
@@ -309,12 +317,13 @@ def test_the_compiler_runs_no_code_from_the_working_folder(folder, tmp_path, mon
     assert not (wicked / "was-here").exists()
 
 
+@pytest.mark.usefixtures("loaded")
 def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path) -> None:
     (folder / "stop").touch()
     talk = Conversation(PatientEngine, OPTIONS)  # type: ignore[arg-type]
     talk.say("isready")
     assert talk.answers("readyok") == ["readyok"]
-    talk.say("eval", "position startpos moves e2e4", "go movetime 100")
+    talk.say("eval", "position startpos moves e2e4", "go nodes 1000")
     wait_until(lambda: any(info.startswith("compiling 1 of 10, 10%") for info in talk.infos()))
     talk.say("isready", "stop")
     talk.wait_for("bestmove")
