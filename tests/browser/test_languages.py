@@ -12,9 +12,9 @@ from tests.browser.web_board import ScriptedEngine, web_board
 from tests.uci.library.own_games import text_of
 from uci.game.timed_game import Setup
 
-# Of English alone; no such words are in German or French.
+# Of English alone; no such words are in German, French or Spanish.
 ENGLISH = re.compile(
-    r"\b(the|of|is|are|your|you|and|with|this|that|to|from|no|game|games|move|moves|moved|better|win|wins|loses|misses"
+    r"\b(the|of|is|are|your|you|and|with|this|that|to|from|game|games|move|moves|moved|better|win|wins|loses|misses"
     r"|mistake|blunder|accuracy|played|plays|expected|cannot|white|black|king|queen|rook|pawn|board|side)\b",
     re.IGNORECASE,
 )
@@ -96,11 +96,24 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
         assert "Weiß spielte a3. Finden Sie einen besseren Zug." in tab.text(".says")
         tab.click("[data-answer]")
         assert english_on(tab) == []
+        blunders = {"fr": "Gaffe : manque un mat en 1. Vos chances de gain passent de",
+                    "es": "Error grave: deja pasar un mate en 1. Tus opciones de ganar bajan"}  # fmt: skip
+        for code, sentence in blunders.items():
+            tab.go(server.url)
+            tab.wait_for("state")
+            speak(tab, code)
+            tab.go(f"{server.url}review?game={key}")  # the same review
+            assert sentence in tab.text(".cards")
+            assert english_on(tab) == []
         tab.go(server.url)
         tab.wait_for("state")
-        speak(tab, "fr")
-        tab.go(f"{server.url}review?game={key}")  # the same review
-        assert "Gaffe : manque un mat en 1. Vos chances de gain passent de" in tab.text(".cards")
-        assert english_on(tab) == []
+        tab.script("send('load', { text: '1. Nf3 Nf6 *', game: 1 })")
+        tab.wait_for("state.steps.length === 3")
+        tab.script("openDialog('look'), document.querySelector('#look [name=letters]').click()")
+        tab.wait_for("typeof state !== 'undefined' && state?.steps.at(-1).san === 'Cf6'")
+        assert "Cf3" in tab.text("#moves")
+        assert "Nf3 Nf6" in tab.script("fetch('game.pgn').then(answer => answer.text())")
+        tab.go(f"{server.url}review?game={key}")
+        assert "Dxf7#" in tab.text("main")
         assert tab.failures == []
         tab.close()
