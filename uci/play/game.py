@@ -122,7 +122,7 @@ class TerminalGame(TimedGame):
                 self._wait_until_compiled(tell)
             left = self.clock.limits() if self.clock is not None else None
             result = self.engine.start(level.limits(left, white)).result()
-            time.sleep(max(0.0, level.pace_s(left, white) - (time.monotonic() - begun)))
+            time.sleep(max(0.0, level.pace_s(left, self.board, result.best_move) - (time.monotonic() - begun)))
         if result.infos:
             self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
         return result
