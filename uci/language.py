@@ -4,8 +4,6 @@
 A terminal speaks the system's language, as LANGUAGE, LC_ALL, LC_MESSAGES or LANG name it; the board in the browser
 speaks the browser's, or the one that is chosen there. Moves keep their international letters unless someone wants
 their language's own, and days the order of ISO 8601. Headers of games and messages of the engine are in English.
-
-A language is a folder with a catalogue, which also has the language's own name, letters for pieces, and thousands.
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-OWN_LETTERS_HELP = "show moves with your language's letters for pieces"
 _DOMAIN, _FOLDER = "aino", resources.files("uci").joinpath("languages")
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _spoken: ContextVar[str] = ContextVar("language", default="")
@@ -81,9 +78,8 @@ def own_letters() -> dict[str, str]:
 
 def shown_moves(san: str, is_own: bool | None = None) -> str:
     """Return moves in SAN with the letters for pieces that are shown here; files and copies keep SAN's."""
-    if not (shows_own_letters.get() if is_own is None else is_own):
-        return san
-    return san.translate({ord(letter): own for own, letter in own_letters().items()})
+    is_own = shows_own_letters.get() if is_own is None else is_own
+    return san.translate({ord(letter): own for own, letter in own_letters().items()}) if is_own else san
 
 
 def translated(message: str) -> str:

@@ -52,18 +52,12 @@ def english_on(tab: Tab) -> list[str]:
     return [text for text in tab.script(SHOWN) if ENGLISH.search(text)]
 
 
-def speak(tab: Tab, code: str) -> None:
-    tab.script(f"speak({code!r})")
-    tab.wait_for(f"document.documentElement.lang === {code!r} && typeof state !== 'undefined' && state")
-
-
 def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_path: Path) -> None:
     """Reviews with their reasons and boards, and errors of moves, positions and files, were in English only."""
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
     with web_board(tmp_path, Setup(human=chess.WHITE), lambda: ScriptedEngine(ANSWERS)) as server:
-        tab = chromium.open(server.url)
+        tab = chromium.open(f"{server.url}?language=de")
         tab.wait_for("state")
-        speak(tab, "de")
         for request, fields, answer in ERRORS[:6]:
             tab.script(f"send({request!r}, {json.dumps(fields)})")
             tab.wait_for(f"document.querySelector('#status').textContent.includes({json.dumps(answer)})")
@@ -99,9 +93,8 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
         blunders = {"fr": "Gaffe : manque un mat en 1. Vos chances de gain passent de",
                     "es": "Error grave: deja pasar un mate en 1. Tus opciones de ganar bajan"}  # fmt: skip
         for code, sentence in blunders.items():
-            tab.go(server.url)
+            tab.go(f"{server.url}?language={code}")
             tab.wait_for("state")
-            speak(tab, code)
             tab.go(f"{server.url}review?game={key}")  # the same review
             assert sentence in tab.text(".cards")
             assert english_on(tab) == []
