@@ -22,6 +22,7 @@ from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimi
 from uci.game.ends import GameEnd
 from uci.game.game_file import saved_games
 from uci.game.move_input import read_human_move
+from uci.language import shows_own_letters, speak
 from uci.main import main
 from uci.play import loop
 from uci.play.typed_commands import TYPED_COMMANDS
@@ -100,6 +101,13 @@ def test_moves_and_captures_are_listed() -> None:
     output = play("history", "board", board=board)[2]
     assert "1. e4 d5 2. exd5 Qxd5" in output
     assert "White took p, Black took P; material is even" in output
+
+
+def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> None:
+    speak("fr")
+    shows_own_letters.set(True)
+    output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
+    assert [text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output] == []
 
 
 def test_check_is_shown_at_the_board_and_the_prompt() -> None:
