@@ -22,6 +22,7 @@ from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimi
 from uci.game.ends import GameEnd
 from uci.game.game_file import saved_games
 from uci.game.move_input import read_human_move
+from uci.language import shows_own_letters, speak
 from uci.main import main
 from uci.play import loop
 from uci.play.typed_commands import TYPED_COMMANDS
@@ -47,22 +48,18 @@ def test_games_end_by_the_rules_and_by_resigning(words, how, end, plies):
 
 
 LONG_GAME = random_game(np.random.default_rng(3), 30)  # without an end
-IN_CHECK = "4k3/8/8/8/8/8/4r3/4K3 w - - 0 1"
 # What is typed, how the game begins, how many plies are played, and what is said.
 TYPED = [
     ("e4 d4", {}, 4, "Aino plays|(White -0.10)"),
     ("undo a5", {"human": chess.BLACK}, 3, "you have no move to take back"),
     ("resign no e4", {}, 2, "Resign this game? [y/N]|the game goes on"),
     ("e4 takeback takeback d4", {}, 2, "you have no move to take back"),
-    ("history board", {"board": board_after("e4 d5 exd5 Qxd5")}, 4,
-     "1. e4 d5 2. exd5 Qxd5|White took p, Black took P; material is even"),
-    ("", {"fen": IN_CHECK}, 0, "1. check! your move: "),
     ("scores bar e4 hint scores", {}, 2, "scores are on"),
     ("takebak", {}, 0, "Did you mean 'takeback'?"),
     ("draw", {}, 0, "Draw declined: ask again after move 15."),
     ("draw", {"board": LONG_GAME, "engine_class": Optimist}, 30, "Draw declined: Aino prefers its position."),
     ("e4 opening", {"engine_class": Sicilian}, 2, "Sicilian Defence"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("words", "how", "plies", "said"), TYPED)
@@ -90,20 +87,29 @@ def test_positions_are_set_up_levels_changed_and_draws_agreed() -> None:
     assert play("draw", board=LONG_GAME.copy())[1] == GameEnd("1/2-1/2", "draw agreed")
 
 
-def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
-    words = "hint eval bar moves fen flip board clock opening history pgn help".split()
-    game, _, output = play(*words, "", "nonsense")
-    assert game.board == chess.Board()
-    assert "Aino would play" in output
-    assert "White: 40% win, 30% draw, 30% loss" in output
-    assert "the evaluation bar is on" in output
-    assert "White [#############-----------] Black  +0.10" in output
-    assert " e4 " in output
-    assert chess.STARTING_FEN in output
-    assert "This game has no clock" in output
-    assert '[Event "Terminal game"]' in output
-    assert all(command.help in output for command in TYPED_COMMANDS.values())
-    assert "cannot read 'nonsense'" in output
+@pytest.mark.parametrize(
+    ("words", "how", "said"),
+    [
+        (["history", "board"], {"board": board_after("e4 d5 exd5 Qxd5")},
+         ["1. e4 d5 2. exd5 Qxd5", "White took p, Black took P; material is even"]),
+        ([], {"fen": "4k3/8/8/8/8/8/4r3/4K3 w - - 0 1"}, ["[K]", "1. check! your move: "]),
+        ("hint eval bar moves fen flip board clock opening history pgn help  nonsense".split(" "), {},
+         ["Aino would play", "White: 40% win, 30% draw, 30% loss", "the evaluation bar is on", " e4 ",
+          "White [#############-----------] Black  +0.10", chess.STARTING_FEN, "This game has no clock",
+          '[Event "Terminal game"]', "cannot read 'nonsense'", *(one.help for one in TYPED_COMMANDS.values())]),
+    ],
+)  # fmt: skip
+def test_commands_tell_of_the_position_and_change_nothing(words, how, said):
+    game, _, output = play(*words, **how)
+    assert game.board == how.get("board", chess.Board(how.get("fen", chess.STARTING_FEN)))
+    assert [text for text in said if text not in output] == []
+
+
+def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> None:
+    speak("fr")
+    shows_own_letters.set(True)
+    output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
+    assert [text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output] == []
 
 
 def test_games_are_saved_and_loaded_on_the_way(tmp_path: Path) -> None:
