@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -53,7 +54,7 @@ class Generation:
     given_up: int  # games played through in which a side would have resigned
     wrong: int  # those of them that this side did not lose
     training: list[dict[str, Any]]  # losses of training batches by step, as the run database has them
-    before: dict[str, Any] | None  # losses of the starting network on held-out games
+    before: dict[str, Any] | None  # losses of the starting network on held-out games, with `_error` standard errors
     after: dict[str, Any] | None  # those of the candidate
     gate: GateResult | None
     gained: float | None  # Elo above the first network at most: promoted candidates' differences in their gates, summed
@@ -61,7 +62,10 @@ class Generation:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A run. `tree` covers the games of `tree_generations` (first, last)."""
+    """A run. `tree` covers the games of `tree_generations` (first, last).
+
+    `environments` are what worked on it, in order; `changes` the settings that changed on the way (`setting_changes`).
+    """
 
     name: str
     config: RunConfig
@@ -70,6 +74,8 @@ class RunFacts:
     tree_generations: tuple[int, int]
     samples: list[Sample]
     anchors: AnchorFit
+    environments: list[dict[str, Any]]
+    changes: list[dict[str, Any]]
 
     @property
     def hours(self) -> dict[int, float | None]:
@@ -87,7 +93,7 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
         if (path / "replay").is_dir():
             raise RunError(f"{path}: the run database, ledger.sqlite, is missing")
         raise RunError(f"{path}: not a self-play run; reports are for runs of `loop` and `pretrain`")
-    ledger = Ledger(path / "ledger.sqlite")
+    ledger = Ledger(path / "ledger.sqlite", is_copy=True)
     try:
         rows = ledger.generations()
         if not rows:
@@ -109,11 +115,47 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
             if number in shown:
                 kept[number] = games
             tell(len(generations) / len(rows))
+        environments = ledger.environments()
     finally:
         ledger.close()
     span = (newest[0], newest[-1]) if newest else (0, 0)
     name, anchors = path.resolve().name, read_anchors(path, config.anchors)
-    return RunFacts(name, config, generations, opening_tree(recent), span, choose_samples(kept), anchors)
+    tree, samples = opening_tree(recent), choose_samples(kept)
+    return RunFacts(
+        name,
+        config,
+        generations,
+        tree,
+        span,
+        samples,
+        anchors,
+        environments,
+        setting_changes([row.config for row in rows]),
+    )
+
+
+def flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield nested settings by their whole names, such as "games.visits"."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value
+
+
+def setting_changes(configs: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what changed between the settings (TOML) of generations 1, 2 ...: [before, after] by name, and the first
+    `generation` of the new values. A setting that only one of two versions of Aino knows has not changed.
+    """
+    found, before = [], dict[str, Any]()
+    for number, text in enumerate(configs, 1):
+        now = dict(flat(tomllib.loads(text)))
+        if changed := {
+            name: [before[name], now[name]] for name in before.keys() & now.keys() if before[name] != now[name]
+        }:
+            found.append({"generation": number, **changed})
+        before = now
+    return found
 
 
 class _Tables(NamedTuple):
@@ -129,7 +171,7 @@ def _generation(ledger: Ledger, tables: _Tables, row: GenerationRow, earlier: li
     number = row.number
     given_up, wrong = tables.resignations.get(number, (0, 0))
     gate = tables.gates.get(number)
-    before, after = (ledger.losses(number, kind)[-1:] for kind in ("before", "after"))
+    before, after = (_scores(ledger, number, kind) for kind in ("before", "after"))
     return Generation(
         number=number,
         phase=row.phase,
@@ -139,11 +181,17 @@ def _generation(ledger: Ledger, tables: _Tables, row: GenerationRow, earlier: li
         given_up=given_up,
         wrong=wrong,
         training=ledger.losses(number, "train"),
-        before=before[0] if before else None,
-        after=after[0] if after else None,
+        before=before,
+        after=after,
         gate=gate,
         gained=_gained(earlier[-1].gained if earlier else None, gate),
     )
+
+
+def _scores(ledger: Ledger, number: int, kind: str) -> dict[str, Any] | None:
+    """Return a generation's held-out losses of a kind, with their standard errors where these are known."""
+    losses, errors = (ledger.losses(number, name)[-1:] for name in (kind, f"{kind}_error"))
+    return losses[0] | {f"{name}_error": value for row in errors for name, value in row.items()} if losses else None
 
 
 def _summary(rows: list[SelfPlayRow]) -> GamesSummary | None:
