@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from selfplay.records.replay import published_games, published_generations
 from selfplay.report.opening_tree import OpeningMove, opening_tree
 from selfplay.report.samples import Sample, choose_samples
 from selfplay.run.anchors import AnchorFit, read_anchors
-from selfplay.run.config import RunConfig, stored_config
+from selfplay.run.config import RunConfig, setting_changes, stored_config
 from selfplay.run.ledger import GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
 
 UNBOUNDED = 9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
@@ -64,7 +63,8 @@ class Generation:
 class RunFacts:
     """A run. `tree` covers the games of `tree_generations` (first, last).
 
-    `environments` are what worked on it, in order; `changes` the settings that changed on the way (`setting_changes`).
+    `environments` are what worked on it, in order; `changes` the settings that changed on the way:
+    the first `generation` of the new values, and [before, after] by name.
     """
 
     name: str
@@ -121,6 +121,11 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
     span = (newest[0], newest[-1]) if newest else (0, 0)
     name, anchors = path.resolve().name, read_anchors(path, config.anchors)
     tree, samples = opening_tree(recent), choose_samples(kept)
+    changes = [
+        {"generation": row.number, **changed}
+        for earlier, row in pairwise(rows)
+        if (changed := setting_changes(earlier.config, row.config))
+    ]
     return RunFacts(
         name,
         config,
@@ -130,32 +135,8 @@ def read_facts(path: Path, tell: Callable[[float], None] = lambda share: None) -
         samples,
         anchors,
         environments,
-        setting_changes([row.config for row in rows]),
+        changes,
     )
-
-
-def flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield nested settings by their whole names, such as "games.visits"."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{place}{name}.")
-        else:
-            yield f"{place}{name}", value
-
-
-def setting_changes(configs: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what changed between the settings (TOML) of generations 1, 2 ...: [before, after] by name, and the first
-    `generation` of the new values. A setting that only one of two versions of Aino knows has not changed.
-    """
-    found, before = [], dict[str, Any]()
-    for number, text in enumerate(configs, 1):
-        now = dict(flat(tomllib.loads(text)))
-        if changed := {
-            name: [before[name], now[name]] for name in before.keys() & now.keys() if before[name] != now[name]
-        }:
-            found.append({"generation": number, **changed})
-        before = now
-    return found
 
 
 class _Tables(NamedTuple):

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, RunError
-from selfplay.report.facts import Generation, RunFacts, flat, read_facts
+from selfplay.report.facts import Generation, RunFacts, read_facts
 from selfplay.report.pretraining_page import PretrainingFacts, read_pretraining
 from selfplay.run.anchors import AnchorFit
+from selfplay.run.config import flat
 from selfplay.run.ledger import ENVIRONMENT, LOSSES
 from selfplay.run.pretraining import CONFIG, LOG
 
@@ -36,7 +37,7 @@ class Metrics:
     rows: list[Row]  # one for each generation, or each scoring on held-out games
     steps: list[Row]  # losses of training batches
     scored_on: str = ""  # a name for the held-out positions; scores of other ones cannot be compared
-    changes: list[dict[str, Any]] = field(default_factory=list)  # of settings on the way, as `setting_changes`
+    changes: list[dict[str, Any]] = field(default_factory=list)  # of settings on the way, as in `RunFacts`
     environments: list[dict[str, Any]] = field(default_factory=list)  # what worked on it, in order of time
     group: str = ""  # shared by runs that differ by their seeds alone
 
