@@ -9,11 +9,11 @@ from engine.cli.live_lines import live_line, show
 from engine.files.atomic import write_file
 from selfplay.interrupt import StopFlag
 from selfplay.report.comparison_page import comparison_page
-from selfplay.report.groups import groups_of
 from selfplay.report.live import LivePage, serving
 from selfplay.report.metrics import AnyFacts, EventFiles, metrics_csv, metrics_json, metrics_of, read_runs
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import PretrainingFacts, pretraining_page
+from selfplay.report.seed_groups import seed_groups
 
 EXAMPLES = """examples:
   aino-train report run1 --out report.html
@@ -73,7 +73,7 @@ def _read(
 ) -> tuple[str, str]:
     """(page, what it is about) of the runs; writes their numbers where that is asked for."""
     runs = read_runs(arguments.run, tell)
-    metrics = [run for group in groups_of([metrics_of(one) for one in runs]) for run in group.runs]
+    metrics = [run for group in seed_groups([metrics_of(one) for one in runs]) for run in group.runs]
     for path, text in ((arguments.json, metrics_json), (arguments.csv, metrics_csv)):
         if path is not None:
             write_file(path, text(metrics))

@@ -21,15 +21,15 @@ from selfplay.matches.series import Match, MatchSettings
 from selfplay.matches.standings import match_json, score_text
 from selfplay.matches.statistics import estimate_elo
 from selfplay.report.comparison_page import Played, comparison_page
-from selfplay.report.groups import groups_of
 from selfplay.report.metrics import metrics_csv, metrics_json, metrics_of, read_runs
+from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import measuring, network_contestant
 from selfplay.run.config import read_toml
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
 from selfplay.run.playing import PlayBackend
-from selfplay.run.sweep import Sweep
+from selfplay.run.sweep_table import Sweep
 
 EXAMPLES = """example:
   aino-train sweep examples/ingredients.toml --workers 2
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if failed:
         show(f"{failed} of {len(cells)} runs failed; the same command tries them again, and then writes the report")
         return 1
-    metrics = [one for group in groups_of(metrics) for one in group.runs]
+    metrics = [one for group in seed_groups(metrics) for one in group.runs]
     pages = {"html": comparison_page(metrics, played), "csv": metrics_csv(metrics), "json": metrics_json(metrics)}
     for ending, text in pages.items():
         write_file(out / f"report.{ending}", text)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from engine.errors import ConfigError
 from selfplay.matches.statistics import EloEstimate
 from selfplay.report.charts import Chart, DrawnChart, drawn, fill_page
-from selfplay.report.groups import Group, groups_of, interval_of, mean_interval
 from selfplay.report.metrics import Metrics
+from selfplay.report.seed_groups import Group, interval_of, mean_interval, seed_groups
 
 # By the kind of runs: columns over which curves go, with their names, and whether only whole numbers mean something.
 HOURS = ("hours", "Hours", False)
@@ -43,7 +43,7 @@ def comparison_page(runs: Sequence[Metrics], played: Sequence[Played] = ()) -> s
     """Return the page's HTML. Raises ConfigError for runs of several kinds."""
     if len({run.x for run in runs}) > 1:
         raise ConfigError("only runs of one kind can be compared: of `loop`, or of `pretrain`")
-    groups = groups_of(runs)
+    groups = seed_groups(runs)
     names = dict.fromkeys(name for run in runs for name in run.settings)
     settings = {name: [_values(group, name) for group in groups] for name in names}
     title = " and ".join(group.name for group in groups[:3]) + f" and {len(groups) - 3} more" * (len(groups) > 3)

@@ -18,13 +18,15 @@ from engine.errors import ConfigError, RunError
 from selfplay.report.facts import Generation, RunFacts, read_facts
 from selfplay.report.pretraining_page import PretrainingFacts, read_pretraining
 from selfplay.run.anchors import AnchorFit
-from selfplay.run.config import flat
+from selfplay.run.config import flat_settings
 from selfplay.run.ledger import ENVIRONMENT, LOSSES
 from selfplay.run.pretraining import CONFIG, LOG
 
 Row = dict[str, float]
 AnyFacts = RunFacts | PretrainingFacts
-SCORES = tuple(name + end for name in LOSSES for end in ("", "_error"))  # on held-out games, with standard errors
+SCORE_COLUMNS = tuple(
+    name + end for name in LOSSES for end in ("", "_error")
+)  # on held-out games, with standard errors
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def metrics_of(run: AnyFacts) -> Metrics:
         steps = [_logged(row, row["losses"]) for row in run.training]
         config = dict(run.config)
         scored_on = config.pop("heldout", run.name)
-        return Metrics(run.name, "positions", dict(flat(config)), rows, steps, scored_on)
+        return Metrics(run.name, "positions", dict(flat_settings(config)), rows, steps, scored_on)
     rows, total = [], 0
     for one in run.generations:
         total += one.games.positions if one.games is not None else 0
@@ -93,7 +95,7 @@ def metrics_of(run: AnyFacts) -> Metrics:
     if start := _rung(run.anchors, 0):
         rows.insert(0, {"generation": 0, "hours": 0.0, "all_positions": 0, **start})
     steps = [{"generation": one.number, **_known(row)} for one in run.generations for row in one.training]
-    settings, scored_on = dict(flat(asdict(run.config))), run.config.fit.heldout or run.name
+    settings, scored_on = dict(flat_settings(asdict(run.config))), run.config.fit.heldout or run.name
     return Metrics(run.name, "generation", settings, rows, steps, scored_on, run.changes, run.environments)
 
 
@@ -107,7 +109,7 @@ def _generation_row(one: Generation, hours: float | None, positions: int, anchor
         names = ("games", "positions", "mean_plies", "draws", "resigned", "white_score")
         row |= {name: getattr(one.games, name) for name in names} | {"all_positions": positions}
     for prefix, losses in (("before_", one.before), ("", one.after)):
-        row |= {prefix + name: losses[name] for name in SCORES if losses and losses.get(name) is not None}
+        row |= {prefix + name: losses[name] for name in SCORE_COLUMNS if losses and losses.get(name) is not None}
     if (gate := one.gate) is not None:
         row |= {"accepted": int(gate.accepted), "gate_games": 2 * sum(gate.pentanomial), "gate_score": gate.score}
         row |= {"elo": gate.elo, "elo_low": gate.elo_low, "elo_high": gate.elo_high}

@@ -10,9 +10,9 @@ from engine.pages.chart import area_path
 from selfplay.records.endings import Ending
 from selfplay.report.charts import Chart, Curve, drawn, fill_page
 from selfplay.report.facts import UNBOUNDED, Generation, RunFacts, gate_difference
-from selfplay.report.groups import Group
 from selfplay.report.metrics import metrics_of
 from selfplay.report.samples import Sample
+from selfplay.report.seed_groups import Group
 from selfplay.run.config import config_text
 
 

@@ -259,11 +259,11 @@ def config_text(config: RunConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
-def flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+def flat_settings(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
     """Yield nested settings by their whole names, such as "games.visits"."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from flat(value, f"{place}{name}.")
+            yield from flat_settings(value, f"{place}{name}.")
         else:
             yield f"{place}{name}", value
 
@@ -272,7 +272,7 @@ def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
     """Return [before, after] of the settings that differ between two configurations (TOML), by their whole names. A
     setting that only one of two versions of Aino knows does not differ.
     """
-    old, new = (dict(flat(tomllib.loads(text))) for text in (before, after))
+    old, new = (dict(flat_settings(tomllib.loads(text))) for text in (before, after))
     return {name: [value, new[name]] for name, value in old.items() if new.get(name, value) != value}
 
 

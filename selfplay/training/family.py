@@ -19,7 +19,7 @@ from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
 
-PARTS = 32  # of the held-out positions, whose differences tell the standard errors. Set by hand.
+HELD_OUT_PARTS = 32  # of the held-out positions, whose differences tell the standard errors. Set by hand.
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def scores_of(parts: np.ndarray) -> HeldOutScores:
 
 
 def part_sums(numbers: np.ndarray) -> np.ndarray:
-    """Return the sums [P, K] of numbers [n, K] over PARTS parts of the positions, or fewer."""
-    starts = np.unique(np.linspace(0, len(numbers), PARTS, endpoint=False).astype(np.int64))
+    """Return the sums [P, K] of numbers [n, K] over HELD_OUT_PARTS parts of the positions, or fewer."""
+    starts = np.unique(np.linspace(0, len(numbers), HELD_OUT_PARTS, endpoint=False).astype(np.int64))
     return np.add.reduceat(numbers.astype(np.float64), starts)
 
 

@@ -17,10 +17,10 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import published_games
 from selfplay.report.comparison_page import comparison_page
 from selfplay.report.facts import read_facts
-from selfplay.report.groups import groups_of, mean_curve, student_95
 from selfplay.report.metrics import EventFiles, Metrics, metrics_of, read_run
 from selfplay.report.page import report_page
 from selfplay.report.pretraining_page import pretraining_page, read_pretraining
+from selfplay.report.seed_groups import mean_curve, seed_groups, student_95
 from selfplay.run.ledger import SCHEMA
 from selfplay.run.pretraining import read_log
 from selfplay.training.family import HeldOutScores, scores_of
@@ -114,14 +114,14 @@ def test_seeds_are_one_group_with_mean_and_interval() -> None:
     """Student's interval, which scipy gives: mean 20, s 10, three seeds: 20 ± 4.303 * 10 / sqrt(3)."""
     seeds = [metrics_with(f"base/seed-{n}", n, [9.0, 10.0 * n]) for n in (1, 2, 3)]
     late = replace(seeds[0], run="late", changes=[{"generation": 2, "net": ["16x1", "32x4"]}])
-    base, other = groups_of([*seeds, late])
+    base, other = seed_groups([*seeds, late])
     assert [group.name for group in (base, other)] == ["base", "late"]
     assert {run.group for run in base.runs} == {"base"}
     mean, *own = base.curves("generation", "rung", 0)
     assert mean.points == [(1.0, 9.0), (2.0, 20.0)]
     assert mean.band == [(1.0, 9.0, 9.0), (2.0, pytest.approx(-4.84, abs=0.01), pytest.approx(44.84, abs=0.01))]
     assert [curve.points[-1][1] for curve in own] == [10.0, 20.0, 30.0]
-    alone, another = (base.curves("hours", "rung", 0)[0], groups_of(seeds)[0].curves("hours", "rung", 0)[0])
+    alone, another = (base.curves("hours", "rung", 0)[0], seed_groups(seeds)[0].curves("hours", "rung", 0)[0])
     assert alone == another, "a mean depends on no other group"
     page = comparison_page([*seeds, late])
     assert "4 runs compared, in 2 groups" in page

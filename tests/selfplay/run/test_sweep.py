@@ -15,7 +15,7 @@ import pytest
 from engine.errors import ConfigError
 from selfplay.run.config import config_text, configured, read_toml
 from selfplay.run.ledger import Ledger
-from selfplay.run.sweep import Sweep
+from selfplay.run.sweep_table import Sweep
 from tests.documents.pages import ROOT
 from tests.new_process import wait_until
 from tests.selfplay.run.crews import TINY_FLAGS, weights_of

@@ -48,7 +48,7 @@ class Group:
         return [Curve(told, mean, dots=False, band=band, kind=number), *alone]
 
 
-def groups_of(runs: Sequence[Metrics]) -> list[Group]:
+def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
     """Put the runs in groups, in the order of their first runs; a group's runs carry its name.
 
     Settings that changed on the way must have changed in the same order, in whatever generations. A seed counts once in
