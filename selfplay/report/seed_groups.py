@@ -87,7 +87,7 @@ def mean_curve(curves: Sequence[Sequence[Point]]) -> tuple[list[Point], list[tup
     """
     first, last = max(curve[0][0] for curve in curves), min(curve[-1][0] for curve in curves)
     places = sorted({x for curve in curves for x, _ in curve if first <= x <= last})
-    values = np.array([np.interp(places, *zip(*curve, strict=True)) for curve in curves])
+    values = np.array([np.interp(places, [x for x, _ in curve], [y for _, y in curve]) for curve in curves])
     summed = [(x, *mean_interval(column)) for x, column in zip(places, values.T, strict=True)]
     return [(x, mean) for x, mean, _, _ in summed], [(x, low, high) for x, _, low, high in summed]
 

@@ -52,11 +52,11 @@ class Sweep:
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
-        return self.table["rows"]  # type: ignore[no-any-return]
+        return self.table["rows"]
 
     @property
     def seeds(self) -> list[int]:
-        return self.table["seeds"]  # type: ignore[no-any-return]
+        return self.table["seeds"]
 
     @property
     def hours(self) -> float:
