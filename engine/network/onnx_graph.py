@@ -1,17 +1,25 @@
-"""Towers and transformers as ONNX graphs, written layer by layer. Needs the package `onnx`, which Aino does not."""
+"""Towers and transformers as ONNX graphs, written layer by layer. Needs the package `onnx`, which Aino does not.
+
+docs/own-network.md has the inputs and outputs.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
+from engine.files.atomic import write_file
 from engine.network.attention_policy import PROMOTION_FROM, PROMOTION_TO, AttentionPolicy
 from engine.network.families import PlanesConfig, layers_with
+from engine.network.input_formats import counter_scale
+from engine.network.lc0.planes_file import read_planes
+from engine.network.lc0.tensor_map import with_counter_times
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
@@ -174,6 +182,16 @@ class Graph:
         steps = self.reshaped(self.part(self.part(scores, PROMOTION_FROM, 1), PROMOTION_TO, 2), 0, 8, 8, 1)
         promotions = self.reshaped(self.node("Add", steps, self.reshaped(offsets, 0, 1, 8, 3)), 0, 8 * 8 * 3)
         return self.node("Concat", self.reshaped(scores, 0, 64 * 64), promotions, axis=1)
+
+
+def export_onnx(source: Path, target: Path) -> None:
+    """Write the tower or transformer in a net file as an ONNX file, which takes the planes of its input format.
+
+    Raises NetFileError for a source that cannot be read or is neither, and as `onnx_graph`.
+    """
+    tower = read_planes(source)  # whose tensors take the fifty-move counter in plies
+    tensors = with_counter_times(1 / counter_scale(tower.config.input_format), tower.tensors)
+    write_file(target, onnx_graph(tensors, tower.config))
 
 
 def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes:
