@@ -147,14 +147,8 @@ def take_comment(desk, game, at):
         end = behind = line_end(data, at)
         if not desk.final and end >= len(data) - PADDING:
             return -desks.MORE
-        put_token(
-            desk,
-            game,
-            desks.ESCAPE if data[at] == _PERCENT else desks.LINE_COMMENT,
-            at + 1,
-            end,
-            game[desks.RESULT] != 0,
-        )
+        kind = desks.ESCAPE if data[at] == _PERCENT else desks.LINE_COMMENT
+        put_token(desk, game, kind, at + 1, end, game[desks.RESULT] != 0)
         game[desks.ODD] = 1
     game[desks.RESULT_END] = behind
     return behind
