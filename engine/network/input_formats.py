@@ -21,15 +21,8 @@ from engine.board import layout
 from engine.board.attacks import ONE, ZERO, bit
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
-from engine.network.planes import (
-    BLACK_TO_MOVE_PLANE,
-    CASTLING_PLANE,
-    HISTORY,
-    PLANES_PER_POSITION,
-    encode,
-    encode_pieces,
-    is_start_position,
-)
+from engine.network import planes
+from engine.network.planes import encode, encode_pieces, is_start_position
 from engine.network.policy_map import INDEX_TO_UCI
 
 CLASSICAL, CANONICAL, HUNDREDS, _REPEATED = 1, 3, 4, 5
@@ -57,14 +50,14 @@ def encode_as(input_format, stack, ply, first, masks):
     _encode_rooks(current, side, masks)
     if input_format >= CANONICAL:
         square = _en_passant_square(stack, ply, first)
-        masks[BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7)) if square >= 0 else ZERO
+        masks[planes.BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7)) if square >= 0 else ZERO
         _encode_repeatable(input_format, stack, ply, first, masks)
 
 
 @kernel()
 def _encode_rooks(row, side, masks):
     for plane in range(4):
-        masks[CASTLING_PLANE + plane] = ZERO
+        masks[planes.CASTLING_PLANE + plane] = ZERO
     for color in range(2):
         own = row[layout.WHITE + color]
         king = ctz(row[layout.KING] & own)
@@ -72,7 +65,7 @@ def _encode_rooks(row, side, masks):
         while rooks:
             rook = ctz(rooks)
             seen = bit(rook ^ 56) if side else bit(rook)
-            masks[CASTLING_PLANE + (1 if rook > king else 0)] |= seen
+            masks[planes.CASTLING_PLANE + (1 if rook > king else 0)] |= seen
             rooks &= rooks - ONE
 
 
@@ -100,7 +93,7 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
     current, slot, back = stack[ply], 0, 0
     side = np.int64(current[layout.SIDE])
     only_repeated = input_format == _REPEATED
-    while slot < HISTORY:
+    while slot < planes.HISTORY:
         at = max(ply - back, first)
         row = stack[at]
         if ply - back < first and (only_repeated or is_start_position(row)):
@@ -108,12 +101,12 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
         if row[layout.CASTLING] != current[layout.CASTLING] or (back and _en_passant_square(stack, at, first) >= 0):
             break
         if not only_repeated or back == 0 or row[layout.REPETITIONS]:
-            encode_pieces(row, side, masks, PLANES_PER_POSITION * slot)
+            encode_pieces(row, side, masks, planes.PLANES_PER_POSITION * slot)
             slot += 1
         if row[layout.HALFMOVE] == ZERO:
             break
         back += 1
-    for plane in range(PLANES_PER_POSITION * slot, PLANES_PER_POSITION * HISTORY):
+    for plane in range(planes.PLANES_PER_POSITION * slot, planes.PLANES_PER_POSITION * planes.HISTORY):
         masks[plane] = ZERO
 
 
@@ -156,7 +149,7 @@ def turned(board, turn):
 @kernel()
 def canonical_turn(masks):
     """Return the turn of the current position in planes that `encode_as` wrote in a canonical format."""
-    if masks[CASTLING_PLANE] | masks[CASTLING_PLANE + 1]:
+    if masks[planes.CASTLING_PLANE] | masks[planes.CASTLING_PLANE + 1]:
         return np.int64(0)
     turn, king = np.int64(0), masks[layout.KING]
     if king & _LEFT_FILES:
@@ -198,7 +191,7 @@ def turn_masks(masks, turn, result):
     """Write planes after a turn to `result`, uint64 [112] like `masks`."""
     for plane in range(masks.shape[0]):
         board = masks[plane]
-        result[plane] = turned(board, turn) if turn and plane <= BLACK_TO_MOVE_PLANE else board
+        result[plane] = turned(board, turn) if turn and plane <= planes.BLACK_TO_MOVE_PLANE else board
 
 
 def turned_batch(masks: np.ndarray, policy_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

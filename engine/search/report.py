@@ -37,12 +37,7 @@ class Reporter:
     """
 
     def __init__(
-        self,
-        search: Search,
-        wanted: SearchOrder,
-        tablebase: Tablebase | None,
-        cp_scale: float,
-        first_hits: int = 0,
+        self, search: Search, wanted: SearchOrder, tablebase: Tablebase | None, cp_scale: float, first_hits: int = 0
     ) -> None:
         self._search = search
         self._wanted = wanted
