@@ -56,14 +56,14 @@ from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, 
 from engine.nn.training.callbacks import Callback, LiveCurve, SaveBest
 from engine.nn.training.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.training.history import History
-from engine.nn.training.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
+from engine.nn.training.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_global_norm, global_norm
 from engine.nn.training.parallel import DataParallel
 from engine.nn.training.schedules import WarmupCosine
 from engine.nn.training.trainer import Trainer, TrainerSettings
 
 __all__ = [
     "LOSSES", "REGISTRY", "SGD", "Adam", "AdamW", "Callback", "Data", "DataParallel", "ExponentialAverage",
-    "GradientCheck", "History", "JoinedRows", "Layer", "LiveCurve", "Loader", "RMSProp", "SaveBest",
+    "GradientCheck", "History", "JoinedRows", "Layer", "LiveCurve", "Loader", "Optimizer", "RMSProp", "SaveBest",
     "StochasticAverage", "Trainer", "TrainerSettings", "WarmupCosine", "accuracy", "activations", "clip_global_norm",
     "confusion_matrix", "global_norm", "gradient_check", "huber", "layer_from_config", "mae", "mse",
     "numeric_gradient", "plot_confusion", "plot_histograms", "random_shift", "refresh_statistics",
