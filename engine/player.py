@@ -97,9 +97,8 @@ class Engine:
 
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
-        self._hint_source = (
-            HintSource(self._search, self._table_mib) if self._search.params.tactical_nodes > 0 else None
-        )
+        is_hinted = self._search.params.tactical_nodes > 0
+        self._hint_source = HintSource(self._search, self._table_mib) if is_hinted else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else options.minibatch_size
             self._visits: Walkers | Batches = Batches(self._search, evaluator, options.thread_count, round_size)

@@ -84,9 +84,8 @@ def _line_attacks(square, occupied, line):
 @kernel()
 def bishop_attacks(square, occupied):
     """Squares a bishop on `square` attacks, given the occupied squares."""
-    return _line_attacks(square, occupied, DIAGONAL_LINE[square]) | _line_attacks(
-        square, occupied, ANTIDIAGONAL_LINE[square]
-    )
+    rising = _line_attacks(square, occupied, DIAGONAL_LINE[square])
+    return rising | _line_attacks(square, occupied, ANTIDIAGONAL_LINE[square])
 
 
 @kernel()
@@ -227,12 +226,8 @@ def check_squares(row):
     side = np.int64(row[SIDE])
     king = king_square(row, 1 - side)
     occupied = row[WHITE] | row[BLACK]
-    return (
-        PAWN_ATTACKS[1 - side, king],
-        KNIGHT_ATTACKS[king],
-        bishop_attacks(king, occupied),
-        rook_attacks(king, occupied),
-    )
+    sliders = bishop_attacks(king, occupied), rook_attacks(king, occupied)
+    return PAWN_ATTACKS[1 - side, king], KNIGHT_ATTACKS[king], sliders[0], sliders[1]
 
 
 @kernel()

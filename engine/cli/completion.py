@@ -16,10 +16,8 @@ Commands = Mapping[str, tuple[str, str]]  # name -> (module, help)
 
 def add_completion_flag(parser: argparse.ArgumentParser, commands: Commands) -> None:
     """Add `--completion SHELL`, which prints and exits as `--version` does."""
-    text = f"print a completion script: {', '.join(_SHELLS)}"
-    parser.add_argument(
-        "--completion", action=_Completion, commands=commands, choices=_SHELLS, metavar="SHELL", help=text
-    )
+    text, more = f"print a completion script: {', '.join(_SHELLS)}", {"choices": _SHELLS, "metavar": "SHELL"}
+    parser.add_argument("--completion", action=_Completion, commands=commands, help=text, **more)
 
 
 class _Completion(argparse.Action):

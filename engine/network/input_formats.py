@@ -30,6 +30,7 @@ INPUT_FORMATS = (CLASSICAL, 2, CANONICAL, HUNDREDS, _REPEATED)
 FLIP, FLIP_RANKS, TRANSPOSE = 1, 2, 4  # files, ranks, both (a1 to h8): bits of a turn, done in this order
 TURNS = 8
 
+_EVEN_FILES, _FILE_PAIRS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
 _LEFT_FILES, _UPPER_RANKS = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0xFFFFFFFF00000000)
 _ABOVE, _ON_DIAGONAL = np.uint64(0xE0C08000), np.uint64(0x10204080)  # of e1 to h4, from h1 to e4
 
@@ -116,12 +117,8 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
 @kernel()
 def flip_files(board):
     """Swap files a and h, b and g, ..."""
-    board = ((board >> np.uint64(1)) & np.uint64(0x5555555555555555)) | (
-        (board & np.uint64(0x5555555555555555)) << np.uint64(1)
-    )
-    board = ((board >> np.uint64(2)) & np.uint64(0x3333333333333333)) | (
-        (board & np.uint64(0x3333333333333333)) << np.uint64(2)
-    )
+    board = ((board >> np.uint64(1)) & _EVEN_FILES) | ((board & _EVEN_FILES) << np.uint64(1))
+    board = ((board >> np.uint64(2)) & _FILE_PAIRS) | ((board & _FILE_PAIRS) << np.uint64(2))
     return ((board >> np.uint64(4)) & _LEFT_FILES) | ((board & _LEFT_FILES) << np.uint64(4))
 
 

@@ -165,10 +165,8 @@ class Graph:
 
     def _attention(self, layer: Any, x: str, bias: str | None) -> str:
         orders, heads = {"query": [0, 2, 1, 3], "key": [0, 2, 3, 1], "value": [0, 2, 1, 3]}, layer.heads
-        query, key, value = (
-            self.node("Transpose", self.reshaped(self.layer(layer.parts[name], x), 0, 0, heads, -1), perm=order)
-            for name, order in orders.items()
-        )
+        split = {name: self.reshaped(self.layer(layer.parts[name], x), 0, 0, heads, -1) for name in orders}
+        query, key, value = (self.node("Transpose", split[name], perm=order) for name, order in orders.items())
         scores = self.times(self.node("MatMul", query, key), 1 / math.sqrt(layer.inner // heads))
         shares = self.node("Softmax", scores if bias is None else self.node("Add", scores, bias), axis=-1)
         mixed = self.node("Transpose", self.node("MatMul", shares, value), perm=[0, 2, 1, 3])

@@ -135,11 +135,9 @@ def drawn_digits(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.n
 
 def _segments(lines: str) -> tuple[np.ndarray, np.ndarray]:
     """Return where the segments of all lines start and end, each [S, 2] as (x, y) in [0, 1]."""
-    pairs = [
-        pair
-        for line in lines.split("|")
-        for pair in itertools.pairwise([tuple(map(int, point.split(","))) for point in line.split()])
-    ]
+    pairs = list[tuple[tuple[int, ...], tuple[int, ...]]]()
+    for line in lines.split("|"):
+        pairs += itertools.pairwise([tuple(map(int, point.split(","))) for point in line.split()])
     starts, ends = (np.array(column) / 100 for column in zip(*pairs, strict=True))
     return starts, ends
 
@@ -166,9 +164,8 @@ def _distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     for start, end in zip(starts.swapaxes(0, 1), ends.swapaxes(0, 1), strict=True):
         along, away = end - start, pixels - start[:, None]  # (B, 2), (B, pixels, 2)
         length = (along * along).sum(axis=1)[:, None] + 1e-9
-        share = ((away * along[:, None]).sum(axis=2) / length).clip(
-            0, 1
-        )  # where along the segment the pixel is closest
+        # Where along the segment the pixel is closest.
+        share = ((away * along[:, None]).sum(axis=2) / length).clip(0, 1)
         gap = away - share[:, :, None] * along[:, None]
         nearest = np.minimum(nearest, np.sqrt((gap * gap).sum(axis=2)))
     return nearest

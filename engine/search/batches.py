@@ -110,9 +110,8 @@ class Batches:
         if size > CHUNK:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.
-        limit = min(
-            until - search.visits - sum(other.count for other in self._ring), size + size // 4, arrays.MAX_ROUND
-        )
+        left = until - search.visits - sum(other.count for other in self._ring)
+        limit = min(left, size + size // 4, arrays.MAX_ROUND)
         self._in_flight += 1
         gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
         if self.tablebase is not None:
@@ -161,9 +160,8 @@ def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> Non
     men = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
     below_root = in_flight.leaf_nodes[:count] != arrays.ROOT  # The root is searched whatever the tables say.
     fits = (men <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
+    # The tables' results are those of the side to move, the tree's of the other one.
+    results = {None: arrays.UNKNOWN, TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}
     for k in np.flatnonzero(fits & below_root):
-        wdl = tablebase.wdl(rows[k])  # For the side to move; the tree's is the other one.
-        in_flight.known[k] = (
-            arrays.UNKNOWN if wdl is None else {TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}.get(wdl, arrays.DRAW)
-        )
+        in_flight.known[k] = results.get(tablebase.wdl(rows[k]), arrays.DRAW)
         in_flight.mate_plies[k] = arrays.UNKNOWN_DISTANCE

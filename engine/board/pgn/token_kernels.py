@@ -299,9 +299,8 @@ def _take_behind_result(desk, game, at):
         return -desks.MORE
     is_word = number < 0 and last > at
     is_new = lines > 1 or (lines == 1 and is_word and not (game[desks.NUMBERED] or game[desks.TAGS]))
-    is_new |= (
-        number >> 3 == 2 and number & 7 < 2 and (game[desks.TAGS] == 0 or game[desks.MOVETEXT] & desks.HAS_WORD != 0)
-    )
+    is_first = number >> 3 == 2 and number & 7 < 2
+    is_new |= is_first and (game[desks.TAGS] == 0 or game[desks.MOVETEXT] & desks.HAS_WORD != 0)
     if is_new or (is_word and not _may_be_move(data, at, last)):
         game[desks.CLOSED] = 1
         return at

@@ -218,9 +218,8 @@ class TokenPlayer:
     def _is_split_move(self, line: _Line, letter: str, index: int) -> bool:
         """Whether a letter that may be a mark, and the next word, are a move with a space in it."""
         for kind, place, till, _ in self._tokens[index + 1 : index + 2].tolist():
-            return kind in (desks.PIECE_MOVE, desks.CASTLE, desks.WORD) and self._is_move(
-                line, letter + self._text(place, till)
-            )
+            is_word = kind in (desks.PIECE_MOVE, desks.CASTLE, desks.WORD)
+            return is_word and self._is_move(line, letter + self._text(place, till))
         return False
 
     def _is_move(self, line: _Line, text: str) -> bool:
@@ -240,12 +239,8 @@ class TokenPlayer:
         is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
         if line.is_over or kind == desks.BROKEN:
             return
-        if (
-            number[0] >> 3 > 100_000
-            or kind == desks.NAG
-            or (kind == desks.NUMBER and attribute >= 8)
-            or (is_bare and kind not in _BEHIND_BARE_NUMBERS)
-        ):
+        is_cut_off = kind == desks.NAG or (kind == desks.NUMBER and attribute >= 8)
+        if number[0] >> 3 > 100_000 or is_cut_off or (is_bare and kind not in _BEHIND_BARE_NUMBERS):
             self._fault(line, number[1], number[2], "a number without a move")
 
     def _number(self, line: _Line, attribute: int) -> None:
@@ -267,11 +262,8 @@ class TokenPlayer:
             self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
         words = text.split() if kind == desks.LINE_COMMENT and not attribute else []
-        if line.hidden is None and (
-            attribute == desks.HIDES
-            or (kind == desks.ESCAPE and not attribute)
-            or any(map(_MAY_BE_MOVE.fullmatch, words))
-        ):
+        hides = attribute == desks.HIDES or (kind == desks.ESCAPE and not attribute)
+        if line.hidden is None and (hides or any(map(_MAY_BE_MOVE.fullmatch, words))):
             line.hidden = (place - 1, till)
             line.hides_end = kind != desks.LINE_COMMENT or self._may_be_moves(line, text)
         text = text.strip()

@@ -90,9 +90,8 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     scale = sum_scale(parameters.largest_accumulator(floats, config), MAX_VIEW + 1, parameters.COARSEST_VALUE_SCALE)
     layers = [array.reshape(PIECE_BUCKETS, -1, inputs) for array, inputs in
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
-    biases = [
-        array.reshape(PIECE_BUCKETS, -1) for array in (floats.dense1_bias, floats.dense2_bias, floats.output_bias)
-    ]
+    flat = floats.dense1_bias, floats.dense2_bias, floats.output_bias
+    biases = [array.reshape(PIECE_BUCKETS, -1) for array in flat]
     largest = np.max(
         [
             (np.abs(layer).sum(axis=2, dtype=np.float64) + np.abs(bias)).max()
@@ -101,10 +100,8 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     )
     if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
         raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
-    if np.abs(layers[0]).max() > parameters.DENSE1_LIMIT:
-        raise ConfigError(
-            f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {np.abs(layers[0]).max():g}"
-        )
+    if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
+        raise ConfigError(f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}")
     return IntegerValueTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),

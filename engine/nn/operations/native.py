@@ -64,9 +64,8 @@ class NativeOperations(Operations):
             slope = _unfold(-gamma * inverse_deviation**2 * dgamma / count, fold)
             constant = _unfold(-gamma * inverse_deviation * dbeta / count, fold)
             dx = empty(image.shape)
-            channelwise.norm_input_gradient(
-                flat, flat_dy, channels, centre, scale, offset, slope, constant, relu, dx.reshape(-1)
-            )
+            sums = slope, constant, relu
+            channelwise.norm_input_gradient(flat, flat_dy, channels, centre, scale, offset, *sums, dx.reshape(-1))
             return channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
 
         return channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward

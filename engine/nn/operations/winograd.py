@@ -27,10 +27,8 @@ def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bo
     """Whether `convolve` supports this: 3x3, "same", sides multiples of 4, channels multiples of 16, some image."""
     kernels, channels, size, _ = weight.shape
     height, width = x.shape[2:]
-    square = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32
-    return (
-        len(x) > 0 and square and height % 4 == 0 and width % 4 == 0 and channels % LANES == 0 and kernels % LANES == 0
-    )
+    fits = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32 and len(x) > 0
+    return fits and not (height % 4 or width % 4 or channels % LANES or kernels % LANES)
 
 
 def convolve(
@@ -54,9 +52,8 @@ def convolve(
         tiles.output_transform(m, m_stride, first, count, height, width, kernels, flat_y)
 
     def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        dimages, dweight = _gradients(
-            images, np.ascontiguousarray(dy.transpose(0, 2, 3, 1), np.float32), weight, input_gradient
-        )
+        dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1), np.float32)
+        dimages, dweight = _gradients(images, dy, weight, input_gradient)
         return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
 
     return y.transpose(0, 3, 1, 2), backward

@@ -339,9 +339,8 @@ def check_precision(params: Mapping[str, Array]) -> None:
     """Raise ConfigError for parameters in half precision, where most steps round to nothing and Adam's epsilon to 0."""
     for name, parameter in params.items():
         if parameter.dtype.itemsize < 4:
-            raise ConfigError(
-                f"{name}: expected float32 or float64 to train, found {parameter.dtype}, which loses small steps"
-            )
+            found = f"{parameter.dtype}, which loses small steps"
+            raise ConfigError(f"{name}: expected float32 or float64 to train, found {found}")
 
 
 def squarable(gradient: Array) -> Array:
