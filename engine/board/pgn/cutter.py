@@ -115,8 +115,8 @@ class CutGames:
 
     data: bytes
     games: list[list[int]]  # the columns of each, as `desks` names them
-    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of games that are not WHOLE only the tags
-    moves: np.ndarray  # uint16 [plies], main lines of games that are not WHOLE, in codes of `layout`
+    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of games that are not KEPT_WHOLE only the tags
+    moves: np.ndarray  # uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`
     start_at: int  # place of the game that has a first position of its own; -1 for none
     start: Start
     row: np.ndarray  # uint64 [16], that position

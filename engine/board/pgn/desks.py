@@ -18,7 +18,7 @@ NO_TAG: Final = 5  # a bracket behind a result, which is none of a tag
 # Columns of a game: places are bytes, results codes of `letters`. Those behind FAULT_COUNT are notes of the kernels.
 (BEGIN, END, FIRST_MOVE, LAST_MOVE, FIRST_TOKEN, LAST_TOKEN, RESULT, TAG_RESULT, TAGS, MOVETEXT, FAULT_COUNT, HAS_START,
  TOKENS, ODD, CLOSED, VARIATIONS, RESULT_END, TAG_END, LAST_PLACE, ADJACENT, NUMBERED, PARENTHESIS, OUTCOME,
- OUTCOME_END, WHOLE, COLUMNS) = range(26)  # fmt: skip
+ OUTCOME_END, KEPT_WHOLE, COLUMNS) = range(26)  # fmt: skip
 
 # Columns and kinds of tokens. A tag is two: its name, and its VALUE_TEXT with whether backslashes mean themselves. The
 # attribute of a number is 8 * (number + 1) + dots, of dots alone their count, of a fault reason + 16 * the result.
@@ -48,8 +48,8 @@ class Desk(NamedTuple):
     start_at: int  # place of a game whose tags were looked at; -1 for none
     start: np.ndarray  # uint64 [16], its first position; zeros if it has none
     games: np.ndarray  # int64 [G, COLUMNS]
-    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of a game that is not WHOLE the tags alone
-    moves: np.ndarray  # uint16 [M], main lines of games that are not WHOLE, in codes of `layout`
+    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of a game that is not KEPT_WHOLE the tags alone
+    moves: np.ndarray  # uint16 [M], main lines of games that are not KEPT_WHOLE, in codes of `layout`
     lines: np.ndarray  # int64 [DEEPEST_LINE + 1, LINE_COLUMNS], scratch
     rows: np.ndarray  # uint64 [STANDARD + 1, 16], scratch but for the standard position
     legal: np.ndarray  # uint16 [218], scratch
@@ -67,7 +67,7 @@ def put_token(desk, game, kind, place, till, attribute):
         game[ODD] = 1
     if kind in (BROKEN, WORD) and game[VARIATIONS] <= DEEPEST_LINE:
         desk.lines[game[VARIATIONS], KNOWN] = 0
-    if game[WHOLE] or kind <= VALUE_TEXT:
+    if game[KEPT_WHOLE] or kind <= VALUE_TEXT:
         token = desk.tokens[game[LAST_TOKEN]]
         token[KIND], token[PLACE], token[TILL], token[ATTRIBUTE] = kind, place, till, attribute
         game[LAST_TOKEN] += 1

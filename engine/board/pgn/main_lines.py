@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.board.convert import codes_of, row_from_board
 from engine.board.pgn.cutter import CutGames, Cutter, GameText, standard_row
-from engine.board.pgn.desks import BEGIN, END, FIRST_MOVE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS, WHOLE
+from engine.board.pgn.desks import BEGIN, END, FIRST_MOVE, KEPT_WHOLE, LAST_MOVE, MOVETEXT, RESULT, TAG_RESULT, TAGS
 from engine.board.pgn.game_reader import ReadGame, play_game
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.errors import FenError, MoveError
@@ -54,7 +54,7 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
 def _lines(text: GameText, found: CutGames) -> Iterator[MainLine]:
     base = text.dropped
     for game in found.games:
-        if game[WHOLE]:
+        if game[KEPT_WHOLE]:
             yield from map(_line_of, play_game(text, found, game, main_line=True))
             continue
         if text.at < game[BEGIN]:

@@ -29,7 +29,7 @@ def cut_text(desk, at):
         for whole in range(desk.whole, 2):
             if end == -desks.RARE:
                 _begin_game(desk, game, at, tokens, moves)
-                game[desks.WHOLE] = whole
+                game[desks.KEPT_WHOLE] = whole
                 end = _cut_game(desk, game, at)
         if end < 0:
             return count, at, -end
@@ -78,11 +78,11 @@ def _cut_game(desk, game, at):
             at = _take_move(desk, game, at) if letters.LETTER[byte] else _take_sign(desk, game, at)
         if at < 0:
             return at
-        if game[desks.ODD] and not game[desks.WHOLE]:
+        if game[desks.ODD] and not game[desks.KEPT_WHOLE]:
             return -desks.RARE
     if game[desks.HAS_START] and game[desks.BEGIN] != desk.start_at:
         return -desks.OWN_START
-    if not game[desks.WHOLE] and (game[desks.VARIATIONS] or (game[desks.HAS_START] and desk.start[KING] == 0)):
+    if not game[desks.KEPT_WHOLE] and (game[desks.VARIATIONS] or (game[desks.HAS_START] and desk.start[KING] == 0)):
         return -desks.RARE
     if game[desks.VARIATIONS]:
         token = desk.tokens[desk.lines[1, desks.OPENED]]
@@ -98,12 +98,12 @@ def _cut_game(desk, game, at):
 def _take_move(desk, game, at):
     """Take a word that begins with an English letter."""
     depth = game[desks.VARIATIONS]
-    if (game[desks.WHOLE] or depth == 0) and depth <= desks.DEEPEST_LINE and desk.lines[depth, desks.KNOWN]:
+    if (game[desks.KEPT_WHOLE] or depth == 0) and depth <= desks.DEEPEST_LINE and desk.lines[depth, desks.KNOWN]:
         line = desk.lines[depth]
         now = line[desks.ROW]
         move, end, castles = read_san_move(desk.data, at, desk.rows[now], desk.legal)
         if end > 0:
-            if not game[desks.WHOLE]:
+            if not game[desks.KEPT_WHOLE]:
                 if line[desks.OWN_PLIES] == desks.MOST_GAME_PLIES - 1:
                     return -desks.RARE
                 desk.moves[game[desks.LAST_MOVE]] = move
@@ -229,7 +229,7 @@ def _open_variation(desk, game, at):
     if depth < desks.DEEPEST_LINE:
         line, inner = desk.lines[depth], desk.lines[depth + 1]
         inner[desks.ROW], inner[desks.OWN_PLIES], inner[desks.OPENED] = 2 * depth + 2, 0, game[desks.LAST_TOKEN]
-        inner[desks.KNOWN] = line[desks.KNOWN] and line[desks.OWN_PLIES] and game[desks.WHOLE]
+        inner[desks.KNOWN] = line[desks.KNOWN] and line[desks.OWN_PLIES] and game[desks.KEPT_WHOLE]
         copy_row(desk.rows[line[desks.ROW] ^ 1], desk.rows[2 * depth + 2])
     put_token(desk, game, desks.OPEN, at, at + 1, 0)
     game[desks.VARIATIONS] += 1
