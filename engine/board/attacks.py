@@ -111,6 +111,14 @@ def piece_attacks(kind, square, occupied):
 
 
 @kernel()
+def targets_of(kind, square, side, occupied):
+    """Squares that a piece of a side on `square` attacks, given the occupied squares."""
+    if kind == PAWN:
+        return PAWN_ATTACKS[side, square]
+    return KING_ATTACKS[square] if kind == KING else piece_attacks(kind, square, occupied)
+
+
+@kernel()
 def line_through(a, b):
     """Return the whole rank, file or diagonal through two squares, excluding `a`; empty where they share none."""
     target = ONE << np.uint64(b)

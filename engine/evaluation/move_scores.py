@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from engine.board import attacks
-from engine.board.attacks import ONE, ZERO, attackers, bit, piece_at, piece_attacks
+from engine.board.attacks import ONE, ZERO, attackers, bit, piece_at, targets_of
 from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, SIDE, WHITE
 from engine.board.makemove import copy_row
 from engine.native.bits import ctz, popcount
@@ -186,9 +186,9 @@ def _square_gain(kind, source, target, phase):
 def _new_attacks(row, kind, side, source, target):
     """Newly attacked enemy pieces that are undefended or worth more than the moved piece."""
     occupied = row[WHITE] | row[BLACK]
-    before = _reach(kind, side, source, occupied)
+    before = targets_of(kind, source, side, occupied)
     occupied = occupied & ~bit(source) | bit(target)
-    attacked = _reach(kind, side, target, occupied) & ~before & row[BLACK - side] & ~row[KING]
+    attacked = targets_of(kind, target, side, occupied) & ~before & row[BLACK - side] & ~row[KING]
     count = 0.0
     while attacked:
         square = ctz(attacked)
@@ -197,12 +197,3 @@ def _new_attacks(row, kind, side, source, target):
             count += 1.0
         attacked &= attacked - ONE
     return count
-
-
-@kernel()
-def _reach(kind, side, square, occupied):
-    if kind == PAWN:
-        return attacks.PAWN_ATTACKS[side, square]
-    if kind == KING:
-        return attacks.KING_ATTACKS[square]
-    return piece_attacks(kind, square, occupied)

@@ -28,7 +28,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from engine.board import attacks
-from engine.board.attacks import bishop_attacks, pawn_attack_set, piece_attacks, rook_attacks
+from engine.board.attacks import bishop_attacks, pawn_attack_set, rook_attacks, targets_of
 from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
@@ -211,14 +211,6 @@ def kind_on(row, square):
     while not row[kind] >> shift & attacks.ONE:
         kind += 1
     return kind
-
-
-@kernel()
-def targets_of(kind, square, side, occupied):
-    """Squares that a piece of a side attacks."""
-    if kind == PAWN:
-        return attacks.PAWN_ATTACKS[side, square]
-    return attacks.KING_ATTACKS[square] if kind == KING else piece_attacks(kind, square, occupied)
 
 
 @kernel()
