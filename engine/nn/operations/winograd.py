@@ -9,12 +9,13 @@ again instead of keeping it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from engine.native.lanes import LANES
 from engine.nn.operations import tiles
+from engine.nn.operations.plain import Convolved
 from engine.nn.operations.workspace import empty, scratch
 
 FORWARD_CHUNK = 16  # images per chunk: V and M of 8x8 images stay near the second-level cache at 64 channels
@@ -31,9 +32,7 @@ def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bo
     return fits and not (height % 4 or width % 4 or channels % LANES or kernels % LANES)
 
 
-def convolve(
-    x: np.ndarray, weight: np.ndarray, input_gradient: bool
-) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray | None, np.ndarray]]]:
+def convolve(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolved:
     """Like `Operations.conv2d` with stride 1 and padding 1, for inputs that `supports` accepts."""
     kernels, channels = weight.shape[:2]
     images = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
