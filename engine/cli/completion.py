@@ -16,7 +16,8 @@ Commands = Mapping[str, tuple[str, str]]  # name -> (module, help)
 
 def add_completion_flag(parser: argparse.ArgumentParser, commands: Commands) -> None:
     """Add `--completion SHELL`, which prints and exits as `--version` does."""
-    text, more = f"print a completion script: {', '.join(_SHELLS)}", {"choices": _SHELLS, "metavar": "SHELL"}
+    text = f"print a completion script: {', '.join(_SHELLS)}"
+    more: dict[str, Any] = {"choices": _SHELLS, "metavar": "SHELL"}
     parser.add_argument("--completion", action=_Completion, commands=commands, help=text, **more)
 
 
