@@ -31,7 +31,7 @@ settings.load_profile("aino")
 # The tests marked `quick`, as beginnings of paths below this folder: they start no process and no browser, and train
 # nothing. They are for the loop of editing and trying.
 QUICK = (
-    "gradient/", "perft/", "unit/board/", "unit/evaluation/test_cache", "unit/evaluation/test_material", "unit/files/",
+    "gradient/", "perft/", "unit/board/", "unit/evaluation/test_material", "unit/files/",
     "unit/native/", "unit/nn/", "unit/search/", "unit/tactics/test_mates", "unit/test_options", "protocol/test_parser",
     "selfplay/matches/test_statistics", "selfplay/records/",
 )  # fmt: skip

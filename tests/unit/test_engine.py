@@ -16,15 +16,12 @@ import pytest
 from engine import Engine
 from engine.board.convert import row_from_board
 from engine.errors import FenError
-from engine.evaluation.cache import EvaluationCache
 from engine.evaluation.material import CHECK_DEPTH
 from engine.evaluation.protocol import LeafBatch
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
-from engine.player import split_hash
 from engine.search.limits import Limits, SearchJob
 from engine.search.result import SearchResult
-from engine.search.tree.arrays import BYTES_PER_EDGE, BYTES_PER_NODE, EDGES_PER_NODE
 from engine.tactics.quiescence import new_space, quiet_value
 from tests.stand_ins import StandIn
 from tests.unit.search.flat import Counting
@@ -237,17 +234,12 @@ def test_the_lc0_preset_blended_a_towers_values_with_material():
         assert player.evaluator.name == "sparse"
 
 
-def test_hash_is_shared_between_tree_cache_and_table():
-    parts = split_hash(256, batched=True, hinted=True)
-    assert sum(parts) == 256
-    assert min(parts) > 0
-    assert split_hash(16, batched=False, hinted=False) == (16, 0.0, 0.0)
-    assert sum(split_hash(1, batched=False, hinted=True)) == 1
-    with Engine(EngineOptions(hash_mib=16, evaluator="network", threads=1)) as player:
-        tree = player._search.tree
-        assert isinstance(player._cache, EvaluationCache)
-        used = tree.parent.size * BYTES_PER_NODE + EDGES_PER_NODE * tree.parent.size * BYTES_PER_EDGE
-        assert used + sum(field.nbytes for field in player._cache.table) <= 16 * 2**20 + 4096
+@pytest.mark.parametrize("evaluator", ["network", "sparse"])
+def test_hash_is_shared_between_tree_and_table(evaluator: str):
+    with Engine(EngineOptions(hash_mib=16, evaluator=evaluator, threads=1)) as player:
+        tree, table = player._search.tree, player._hint_source._alpha_beta
+        used = tree.nodes.nbytes + tree.edges.nbytes + table.keys.nbytes + table.table.nbytes
+        assert 15 * 2**20 < used <= 16 * 2**20 + 4096
 
 
 @pytest.mark.parametrize(
