@@ -19,21 +19,20 @@ from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, 
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
-EXAMPLES = """FILE is PGN, text labels (aino-train label), Lc0 training chunks of version 6 (.gz, .tar), a folder or
-a pattern (*.pgn) of such files, or a label folder (aino-train teach), from which only sparse networks learn. Its
-content tells which. WEIGHT is its part of every batch, relative to the others'. Without any weights all positions count
-alike.
+EXAMPLES = """FILE is PGN, Lc0 training chunks of version 6 (.gz, .tar), a folder or a pattern (*.pgn) of such files,
+or a label folder (aino-train teach), from which only sparse networks learn. Its content tells which. WEIGHT is its part
+of every batch, relative to the others'. Without any weights all positions count alike.
 
 examples:
   aino-train pretrain --data games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
-  aino-train pretrain --data teacher/=0.2 labels/main=0.5 labels/own=0.3 --net sparse-768 --minutes 60 \\
+  aino-train pretrain --data games.pgn=0.2 labels/main=0.5 labels/later=0.3 --net sparse-768 --minutes 60 \\
     --run runs/second --out second.dit
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
 RECIPES = {"towers": TOWER_RECIPE, "sparse networks": SPARSE_RECIPE, "value trunks": VALUE_RECIPE}
 SELDOM = (
-    "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size variations weight_decay "
+    "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size weight_decay "
     "sibling_weight seed"
 ).split()
 
@@ -73,7 +72,7 @@ def _add_learner_flags(group: argparse._ArgumentGroup) -> None:
     text = "start from this network's weights; it may lack the value trunk"
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
     add_setting_flags(group, PretrainSettings, "peak_rate", of=RECIPES)
-    add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", "variations", of=RECIPES)
+    add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", of=RECIPES)
     add_setting_flags(group, LearnerSettings, "threads", "precision")
     text = "multiply errors of differences between siblings by this; for the value trunk (teach --groups-of)"
     add_flag(group, "--sibling-weight", LossWeights.siblings, text)

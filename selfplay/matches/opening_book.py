@@ -30,11 +30,10 @@ from engine.board.fen import Note, parse_fen
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.errors import DataError, FenError
-from engine.files.atomic import write_file
 from engine.files.text import decode_text, is_hidden, open_unpacked
 from selfplay.records.endings import game_ending
 
-# What comes with Aino; `aino-train openings` draws such sets: balanced openings, and endings.
+# What comes with Aino: balanced openings, and endings.
 SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
 DEFAULT_PLIES = 16  # plies taken from a PGN game: eight moves, the length of most opening collections
 
@@ -218,12 +217,6 @@ def parse_position(line: str, place: str, chess960: bool = False, note: Note = l
     if not any(board.legal_moves):
         raise DataError(f"{place}: no legal move in {board.fen()!r}")
     return board
-
-
-def write_openings(path: Path, openings: Iterable[tuple[chess.Board, int]]) -> None:
-    """Write an EPD file with the centipawn evaluation `ce` of each position."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, "".join(f"{board.epd()} ce {score_cp};\n" for board, score_cp in openings))
 
 
 def _read_text(path: Path | None) -> tuple[str, str]:

@@ -18,7 +18,7 @@ import numpy as np
 from engine.errors import ConfigError, DataError
 from engine.options.settings import setting
 from selfplay.data.cache import load_or_parse
-from selfplay.data.kinds import CHUNKS, FOLDER, LABELS, PGN, TRAINED_ON, data_files, reader_of
+from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files, reader_of
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import (
     HELD_OUT_SHARE,
@@ -80,13 +80,13 @@ class SourceFiles:
     def found(self) -> list[list[tuple[Path, str]]]:
         """`data_files` of each source. ConfigError without data, for weights of some alone, and for repetitions."""
         if not self.data:
-            raise ConfigError("nothing to train on: give --data FILE, a file of games, labels or training chunks")
+            raise ConfigError("nothing to train on: give --data FILE, of games, training chunks or labels")
         without = [source.path for source in self.data if source.weight is None]
         if 0 < len(without) < len(self.data):
             raise ConfigError(f"{without[0]}: give a weight to every file, as in {without[0]}=0.5, or to none")
         if not (without or any(source.weight for source in self.data)):
             raise ConfigError("nothing to train on: every file has the weight 0")
-        found = [data_files([source.path], *TRAINED_ON) for source in self.data]
+        found = [data_files([source.path], PGN, CHUNKS, FOLDER) for source in self.data]
         seen = set[Path]()
         for path, _ in chain(*found):
             if (place := path.resolve()) in seen:
@@ -142,7 +142,7 @@ def read_heldout(path: Path, cache: Path | None) -> PositionSet:
 
 def heldout_files(path: Path) -> list[tuple[Path, str]]:
     """Find the files of `read_heldout` and their kinds. Raises as it does for missing files and other kinds."""
-    return data_files([path], LABELS, PGN, CHUNKS)
+    return data_files([path], PGN, CHUNKS)
 
 
 def load_training_data(

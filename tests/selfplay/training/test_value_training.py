@@ -340,10 +340,10 @@ def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: Posit
         family_of(NET, "both")
 
 
-def test_pretrain_trains_one_part_after_the_other(aino_train, teacher_file, folder, tmp_path):
+def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder, tmp_path):
     policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
     common = ["--batch", 64, "--positions", 640]
-    games = ["--data", teacher_file, "--heldout-share", 0.2]
+    games = ["--data", games_file, "--heldout-share", 0.2]
     aino_train("pretrain", *games, *common, "--net", "sparse-128", "--run", tmp_path / "a", "--out", policy)
     trunk = ["--net", NET, "--start-from", policy, "--part", "value", "--data", folder]
     aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", value)
