@@ -160,10 +160,10 @@ def loaded(*sources: Source, scored_share: float = 0.25) -> tuple[list[float], l
 
 
 @pytest.fixture
-def parts(tmp_path: Path, teacher_lines: list[str]) -> list[Path]:
+def parts(tmp_path: Path, game_texts: list[str]) -> list[Path]:
     """Files of six and three games."""
     paths = [tmp_path / "a.pgn", tmp_path / "b.pgn"]
-    for path, lines in zip(paths, (teacher_lines[:6], teacher_lines[6:9]), strict=True):
+    for path, lines in zip(paths, (game_texts[:6], game_texts[6:9]), strict=True):
         path.write_text("".join(lines), encoding="ascii")
     return paths
 
