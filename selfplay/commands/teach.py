@@ -18,7 +18,7 @@ from selfplay.interrupt import StopFlag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
-from selfplay.records.label_folder import LabelFolder, leads_of
+from selfplay.records.label_folder import LabelFolder
 from selfplay.records.positions import PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.checking import composition, count_wrong_labels
@@ -106,8 +106,6 @@ def _check(arguments: argparse.Namespace, net: StockfishNet) -> int:
         found = composition(rows)
         total = max(1, found.rows)
         show(f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced")
-        if name == "with a value" and labels.settings.get("groups_of", 0):
-            show(f"  in {len(leads_of(rows)):,} groups, labels of depth {labels.settings['depth']}")
         show("  " + ", ".join(f"{source} {count / total:.1%}" for source, count in found.sources.items() if count))
     labels.verify()
     wrong = count_wrong_labels(labels, net, arguments.check)

@@ -27,9 +27,6 @@ POLICY_SCALE_SLOPE = 0.08
 
 MOVES_LEFT_LIMIT = 250.0  # plies; longer games teach nothing more
 
-# Of siblings, those this close to the best in W - L are compared: what is worse by more is hardly played.
-NEAR_BEST = 0.3
-
 
 class Calibration(NamedTuple):
     """w = s((cp + shift - centre) / scale), l = s((-cp - shift - centre) / scale), d = 1 - w - l; all centipawns."""

@@ -33,7 +33,6 @@ from selfplay.data.split import (
     without_held_out,
     without_known_games,
 )
-from selfplay.records.calibration import STATIC
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.mixture import TrainingSet
@@ -238,22 +237,18 @@ def _hold_out_labels(folder: LabelFolder, files: SourceFiles) -> tuple[LabelRows
     heldout = rows[held_out(rows, split)][:MOST_SCORED]
     keys = np.unique(keys_of_rows(heldout, folder.folder))
     name = hashlib.sha256(np.ascontiguousarray(heldout).tobytes()).hexdigest()[:16]
-    return LabelRows.of_folder(folder, heldout), replace(split, keys=keys), name
+    return LabelRows(str(folder.folder), heldout), replace(split, keys=keys), name
 
 
 def _label_sets(
     folders: list[tuple[LabelFolder, float]], scored_share: float, split: Split, tell: Callable[[str], None]
 ) -> list[tuple[LabelRows, float]]:
     """Label folders' rows with their mixture weights; values and scored moves are separate sets."""
-    depths = {folder.folder.name: folder.settings.get("depth", STATIC) for folder, _ in folders}
-    if len(set(depths.values())) > 1:
-        named = ", ".join(f"{name} {depth}" for name, depth in depths.items())
-        tell(f"the labels have different depths, each with a calibration of its own: {named}")
     found: list[tuple[LabelRows, float]] = []
     for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
         total = sum(weight for folder, weight in folders if getattr(folder.published, name)) or 1.0
         for folder, weight in folders:
-            rows = LabelRows.of_folder(folder, getattr(folder, name), split)
+            rows = LabelRows(str(folder.folder), getattr(folder, name), split)
             tell(f"{folder.folder.name}: {rows.n_usable:,} {name} labels")
             if rows.n_usable:
                 found.append((rows, part * weight / total))

@@ -103,6 +103,15 @@ def test_pretraining_went_on_with_other_data_of_the_same_name(games_file, game_t
     aino_train(*words(tmp_path / "run", "--data", games_file, positions=128))
 
 
+def test_a_run_that_1_0_0_began_goes_on(games_file, tmp_path, aino_train):
+    aino_train(*words(tmp_path / "run", "--data", games_file))
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    config["learner"]["loss"]["siblings"] = 0.0
+    path.write_text(json.dumps(config))
+    assert "50.0% of the run" in aino_train(*words(tmp_path / "run", "--data", games_file, positions=192))
+
+
 def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tmp_path, aino_train):
     start = tmp_path / "start.dit"
     aino_train(*words(tmp_path / "one", "--data", games_file))
