@@ -112,7 +112,7 @@ def _default_openings() -> Sequence[chess.Board]:
 
 @functools.cache
 def random_openings(plies: int) -> Sequence[chess.Board]:
-    """Draw different positions after `plies` random legal moves from the start that are not the end of a game.
+    """Return different positions after `plies` random legal moves from the start that are not the end of a game.
 
     They need nothing but the rules. At most RANDOM_OPENINGS of them, always the same.
     """
