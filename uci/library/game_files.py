@@ -142,7 +142,7 @@ def read_at(path: Path, place: int) -> chess.pgn.Game | None:
         text = GameText(stream)
         text.skip_to(place)
         found = next_game(text)
-        return found and found.game
+        return None if found is None else found.game
 
 
 def remove_text(path: Path, place: int, end: int, digest: str) -> None:
