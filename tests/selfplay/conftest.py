@@ -12,12 +12,14 @@ import pytest
 from engine.board.convert import encode_move, row_from_board
 from selfplay.records.collect import GameRecord, collect
 from selfplay.records.positions import PositionSet, offsets
-from selfplay.records.targets import policy_from_scores, wdl_from_score
+from selfplay.records.targets import policy_from_scores, wdl_from_result, wdl_from_score
 from tests.boards import random_game
 
+RESULTS = {"1-0": 1, "0-1": -1, "1/2-1/2": 0}
 
-def scored_game(game: chess.Board) -> GameRecord:
-    """A game with scored moves in every position, by somebody who likes captures."""
+
+def scored_game(game: chess.Board, result: str) -> GameRecord:
+    """A game with scored moves in every position, by somebody who likes captures; 1/4 of a value is the result's."""
     board, counts, moves, scores = game.root(), list[int](), list[int](), list[int]()
     for played in game.move_stack:
         likes = {move: 100 * board.is_capture(move) - 3 * order for order, move in enumerate(board.legal_moves)}
@@ -28,13 +30,14 @@ def scored_game(game: chess.Board) -> GameRecord:
         board.push(played)
     board = game.root()
     first = offsets(np.array(counts))
+    ends = wdl_from_result(RESULTS[result], np.arange(len(counts)) % 2 == 1)
     return GameRecord(
         start=row_from_board(board),
         moves=np.array([(encode_move(board, move), board.push(move))[0] for move in game.move_stack], np.uint16),
         target_counts=np.array(counts),
         target_moves=np.array(moves, np.uint16),
         target_probs=policy_from_scores(np.array(scores), first),
-        wdl=wdl_from_score(np.array(scores)[first[:-1]]),
+        wdl=0.75 * wdl_from_score(np.array(scores)[first[:-1]]) + 0.25 * ends,
         usable=np.ones(len(counts), np.bool_),
         target_scores=np.array(scores, np.int16),
     )
@@ -45,21 +48,26 @@ def pgn_of(game: chess.Board, result: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def boards() -> list[chess.Board]:
-    """Twelve games of up to 40 plies."""
+def played() -> list[tuple[chess.Board, str]]:
+    """Twelve games of up to 40 plies with their results."""
     rng = np.random.default_rng(5)
-    return [random_game(rng, 40) for _ in range(12)]
+    return [(random_game(rng, 40), list(RESULTS)[rng.integers(3)]) for _ in range(12)]
 
 
 @pytest.fixture(scope="session")
-def scored_games(boards: list[chess.Board]) -> list[GameRecord]:
-    return [scored_game(board) for board in boards]
+def boards(played: list[tuple[chess.Board, str]]) -> list[chess.Board]:
+    return [board for board, _ in played]
 
 
 @pytest.fixture(scope="session")
-def game_texts(boards: list[chess.Board]) -> list[str]:
+def scored_games(played: list[tuple[chess.Board, str]]) -> list[GameRecord]:
+    return [scored_game(*game) for game in played]
+
+
+@pytest.fixture(scope="session")
+def game_texts(played: list[tuple[chess.Board, str]]) -> list[str]:
     """The games as PGN."""
-    return [pgn_of(board, ("1-0", "0-1", "1/2-1/2")[number % 3]) for number, board in enumerate(boards)]
+    return [pgn_of(*game) for game in played]
 
 
 @pytest.fixture
