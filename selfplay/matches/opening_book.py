@@ -69,7 +69,7 @@ class OpeningBook(Sequence[str]):
 
 
 def load_book(path: Path | None = None, plies: int = DEFAULT_PLIES, chess960: bool = False) -> OpeningBook:
-    """Load the openings of a file, or of a shipped set by its name in SHIPPED; Aino's own openings by default.
+    """Load the openings of a file, or of a shipped set by its name in SHIPPED_BOOKS; Aino's own openings by default.
 
     A .pgn file gives the first `plies` plies of each game; any other file gives one position per line. Raises DataError
     when the file is unreadable or empty.
@@ -98,11 +98,9 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
 
     `random:PLIES` in place of a file: `random_openings`. Other arguments as `load_book`, errors as `playable`.
     """
-    if path is None:
-        return _default_openings()
     if random := RANDOM_BOOK.fullmatch(str(path)):
         return random_openings(int(random[1]))
-    return _boards(load_book(path))
+    return _default_openings() if path is None else _boards(load_book(path))
 
 
 @functools.cache  # each phase of a run needs them, and parsing takes about a second
