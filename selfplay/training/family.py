@@ -77,7 +77,7 @@ def spread_positions(positions: TrainingSet, limit: int) -> tuple[PositionSet, n
 
     Raises ConfigError for single positions, and where no position is usable.
     """
-    refusal = "nothing to hold out: give games or text labels beside the label folders"
+    refusal = "nothing to hold out: give games beside the label folders"
     (games,) = sets_of(PositionSet, [positions], refusal)
     usable = np.flatnonzero(games.usable)
     if not len(usable):

@@ -76,20 +76,18 @@ def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
 
 # ---- aino-train ---------------------------------------------------------------------------------------------------
 
-ENGINE, TEACHER = (f'cmd="{sys.executable} {scripted_engine.__file__} {kind}"' for kind in ("", "teacher"))
+ENGINE = f'cmd="{sys.executable} {scripted_engine.__file__}"'
 SHORT = ("--nodes", 5, "--longest", 6)
 # The words of a command, in which @ is a folder with `inputs`; the bytes that a file may have; the file that is named.
 WRITERS = {
     "match": (("--first", f"name=a {ENGINE}", "--second", f"name=b {ENGINE}", "--games", 8, *SHORT, "--out", "@match"),
               2500, "games.jsonl"),
     "ladder": (("--engine", f"name=a {ENGINE}", "--out", "@ladder"), FULL, "match.json"),
-    "label": (("--engine", TEACHER, "--data", "@many.epd", "--out", "@x.txt.xz"), 2000, "x.txt.part"),
     "teach": (("--teacher", "@teacher.nnue", "--out", "@taught", "--count", 99, "--chunk-rows", 999, "--filter-mib", 1,
                "--mixture", "book=1"), 3000, "taught"),
     "export": (("@run", "--pgn", "@games.pgn"), FULL, "games.pgn"),
-    "openings": (("--data", "@teacher.txt", "--count", 1, "--out", "@set.epd"), 20, "set.epd"),
     "suite": (("@suite.epd", "--nodes", 20, *MATERIAL, "--json", "@out.json"), FULL, "out.json"),
-    "pretrain": (("--data", "@teacher.txt", "--net", "16x1", "--batch", 32, "--positions", 32, "--run", "@toy",
+    "pretrain": (("--data", "@two.pgn", "--net", "16x1", "--batch", 32, "--positions", 32, "--run", "@toy",
                   "--out", "@toy.dit"), FULL, "cache"),
 }  # fmt: skip
 
@@ -97,9 +95,7 @@ WRITERS = {
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
     (tmp_path / "suite.epd").write_text("".join(f"{chess.Board().epd()} bm {move};\n" for move in ("e4", "d4")))
-    starts = (chess.Board.from_chess960_pos(number).epd() for number in range(100))
-    (tmp_path / "many.epd").write_text("\n".join(starts))
-    (tmp_path / "teacher.txt").write_text(f"{chess.STARTING_FEN}|1-0|e2e4:e2e4=10;e7e5:e7e5=5\n" * 2)
+    (tmp_path / "two.pgn").write_text('[Result "1-0"]\n\n1. e4 e5 1-0\n\n[Result "1-0"]\n\n1. d4 d5 1-0\n')
     (tmp_path / "teacher.nnue").write_bytes(material_net_bytes())
     (tmp_path / "run" / "replay").mkdir(parents=True)
     write_segment(tmp_path / "run" / "replay", 1, [searched_game(np.random.default_rng(1), chess.STARTING_FEN, 20)[0]])

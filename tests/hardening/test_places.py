@@ -41,7 +41,6 @@ NO_PLACES = {
     "aino-train loop": (NOWHERE, "--generations", 1),
     "aino-train match": ("--first", "name=a cmd=aino", "--second", "name=b cmd=aino", "--out", NOWHERE),
     "aino-train ladder": ("--out", NOWHERE),
-    "aino-train label": ("--engine", "aino", "--data", "selfplay/sets/openings.epd", "--out", NOWHERE / "x.txt.xz"),
     "aino-train pretrain": ("--data", "GAME", "--run", NOWHERE, "--out", "GAME", "--minutes", 1),
 }
 

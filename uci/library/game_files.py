@@ -21,7 +21,6 @@ from engine.files.atomic import atomic_write
 from engine.files.text import open_unpacked, reading, utf8_pieces
 from uci.language import _
 
-_SMALL = 1 << 20  # bytes; smaller files are read without kernels, which would have to be loaded first
 _KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
 _KEY = re.compile("[0-9a-f]{24}")
 
@@ -85,8 +84,7 @@ def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGam
     """
     with reading(path), open_unpacked(path) as (stream, _):
         text, faults = _KeptText(stream), [] if faults is None else faults
-        is_small = path.stat().st_size < _SMALL
-        for game in _read_slowly(text, faults) if is_small else _read_fast(text, faults):
+        for game in _read_fast(text, faults):
             if game.moves or game.start or any(game.tags.get(name, "").strip("?. ") for name in ("White", "Event")):
                 yield game
 

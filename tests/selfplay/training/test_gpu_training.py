@@ -216,8 +216,8 @@ def test_only_towers_train_on_a_device(positions: PositionSet, device: Device) -
     assert get_backend("auto").name == "cupy"
 
 
-def test_commands_train_on_a_device(aino_train, teacher_file, tmp_path, device):
-    words = ["pretrain", "--data", teacher_file, "--heldout-share", 0.2, "--net", "8x1", "--batch", 16]
+def test_commands_train_on_a_device(aino_train, games_file, tmp_path, device):
+    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", "8x1", "--batch", 16]
     words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
     aino_train(*words, "--positions", 32, "--backend", "cupy")
     assert device.total("product") > 0
