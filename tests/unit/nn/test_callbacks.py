@@ -75,7 +75,7 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
     assert run.evaluate(DATA, model)["loss"] == min(losses)
 
 
-def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path) -> None:
+def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong, match in ((nn.SaveBest, "found <class"), ("print", "found 'print'")):
         run = trainer()
         with pytest.raises(ConfigError, match=match):
@@ -83,6 +83,9 @@ def test_callbacks_of_another_kind_are_refused_before_training(tmp_path: Path) -
         assert run.steps_done == 0
     with pytest.raises(ConfigError, match="no 'validation_loss'"):
         trainer().fit(DATA, 1, callbacks=[nn.SaveBest(tmp_path / "best.dit")])
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(ConfigError, match="notebook"):
+        trainer().fit(DATA, epochs=1, callbacks=[nn.LiveCurve()])
 
 
 # ---- pictures -------------------------------------------------------------------------------------------------------
@@ -106,12 +109,6 @@ def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(monkeypatch
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(version_info=(9, 0), get_ipython=lambda: None))
     trainer().fit(DATA, epochs=3, callbacks=[nn.LiveCurve()])
     assert shown == [[1, 2, 3]]
-
-
-def test_a_live_curve_without_ipython_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "IPython.display", None)
-    with pytest.raises(ConfigError, match="notebook"):
-        trainer().fit(DATA, epochs=1, callbacks=[nn.LiveCurve()])
 
 
 def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None:
