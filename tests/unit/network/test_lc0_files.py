@@ -63,17 +63,10 @@ def test_every_truncation_is_refused(tmp_path: Path, good: dict[str, Any], name:
             load_network(write(tmp_path, data[:end], name))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x89DIT", b"PK\x03\x04", b"\x0d\xc1\x01\x00\x00", b"2\n0.1 0.2\n", bytes(100)])
-def test_other_files_are_refused_by_their_first_bytes(tmp_path: Path, data: bytes) -> None:
-    with refused(r"net\.pb(\.gz)? is not a net file \(\.dit, \.pb, \.pb\.gz\)"):
-        load_lc0(write(tmp_path, data))
-    with refused(r"net\.pb(\.gz)? is not a net file \(\.dit, \.pb, \.pb\.gz\)"):
-        load_lc0(write(tmp_path, gzip.compress(data), "net.pb.gz"))
-
-
 @pytest.mark.parametrize(
     ("data", "told"),
     [
+        *[(data, "") for data in (b"\x89DIT", b"2\n0.1 0.2\n", bytes(100))],
         (b"\n<!DOCTYPE html><html>404</html>", "a web page; download"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "a pointer of Git LFS; `git lfs pull`"),
         (b"", "the file is empty"),
@@ -87,7 +80,7 @@ def test_other_files_are_refused_by_their_first_bytes(tmp_path: Path, data: byte
 )
 @pytest.mark.parametrize("name", ["net.pb.gz", "net.dit", "n e t \u00e4.pb"])
 def test_what_was_no_network_was_said_to_be_one_of_another_format(data, told, name, tmp_path):
-    with refused(rf"is not a net file \(\.dit, \.pb, \.pb\.gz\): {told}"):
+    with refused(rf"is not a net file \(\.dit, \.pb, \.pb\.gz\){told and ': '}{told}"):
         load_net(write(tmp_path, data, name))
 
 
@@ -104,6 +97,8 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
         load_network(tmp_path / "nowhere.pb.gz")
     with refused("cannot be read: Is a directory"):
         read_planes(tmp_path)
+    with refused(r"net\.pb is not a net file"):
+        load_lc0(write(tmp_path, b"\x0d\xc1\x01\x00\x00"))
 
 
 def test_a_gzip_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import chess
@@ -33,7 +32,6 @@ from engine.network.policy.features import (
     Sight,
     balance_level,
 )
-from engine.network.policy.gradients import version_of
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.integers import head_scale, largest_accumulator, quantized
 from engine.network.policy.model import SparseNetwork
@@ -41,32 +39,17 @@ from engine.network.policy.moves import look, write_view
 from engine.network.policy.parameters import SparseConfig, Tables, sparse_config_of
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from engine.network.rows.flat_tables import fill_tables, new_tables
-from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import UNIT
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.tactics.quiescence import new_space, settled_value
 from engine.tactics.see import see
-from tests.unit.board.board_positions import odd_position
+from tests.unit.board.board_positions import some_boards
 from tests.unit.network.sparse_arithmetic import sparse_network
 from tests.unit.network.test_value_inference import by_layers
 
 CONFIG = SparseConfig(width=128, hidden=8)
-
-
-def some_boards(seed: int, count: int) -> list[chess.Board]:
-    """Positions of random games, half of them Chess960, and odd ones."""
-    rng = random.Random(seed)
-    boards = []
-    while len(boards) < count:
-        board = chess.Board.from_chess960_pos(rng.randrange(960)) if rng.random() < 0.5 else chess.Board()
-        for _ in range(rng.randrange(120)):
-            if not list(board.legal_moves):
-                break
-            board.push(rng.choice(list(board.legal_moves)))
-        boards += [board, odd_position(rng)]
-    return boards[:count]
 
 
 def small_model(seed: int = 1) -> SparseNetwork:
@@ -375,18 +358,6 @@ def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name: str) -> Non
         SparseNet({**tensors, name: tensors[name][:-1]}, config)
 
 
-def test_the_version_follows_the_number_of_men() -> None:
-    sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
-    seen = set()
-    for board in some_boards(5, 300):
-        row = row_from_board(board)
-        active = look(row, moves, 0, sight)
-        version = piece_bucket(row)
-        assert version == version_of(sight.features, active) == min((len(board.piece_map()) - 1) // 4, 7)
-        seen.add(version)
-    assert seen == set(range(8))
-
-
 def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     leaves = leaves_of([board for board in some_boards(13, 200) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
@@ -410,33 +381,6 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
     assert errors.min(axis=0).max() < 0.05
     assert errors.min(axis=0).mean() < 0.004
     assert set(errors.argmin(axis=0)) == {0, 1}
-
-
-def test_leaf_evaluation_is_that_of_integers_in_plain_numpy() -> None:
-    leaves = leaves_of([board for board in some_boards(17, 30) if list(board.legal_moves)])
-    count = int(np.count_nonzero(leaves.n_moves))
-    net = SparseNet(small_model().named_parameters(), CONFIG)
-    evaluator = SparseEvaluator(net)
-    evaluator.evaluate(leaves, count)
-    tables, width, units = net.tables, CONFIG.width, CONFIG.units
-    features, rows, sorts, _ = lists_of(leaves, count)
-    weight, policy = (
-        tables.weight.reshape(-1, width).astype(np.int64),
-        tables.policy.reshape(-1, units).astype(np.int64),
-    )
-    scale = int(tables.scale[0])
-    for leaf in range(count):
-        total = tables.bias + weight[features[leaf][features[leaf] >= 0]].sum(axis=0)
-        assert np.abs(total).max() <= 32767
-        halves = np.clip(total, 0, scale) * (16384 // scale)
-        x = halves[:units] * halves[units:] >> 16
-        n_moves = int(leaves.n_moves[leaf])
-        numbers = rows[leaf, :n_moves]
-        expected = (policy[numbers] @ x).astype(np.float32) * tables.policy_unit[0]
-        kinds = sorts[leaf, :n_moves]
-        expected += (tables.sort_weight.reshape(-1, units)[kinds[:, 0]] @ x).astype(np.float32) * tables.policy_unit[0]
-        expected += tables.policy_bias[numbers] + tables.sort_bias[kinds].sum(axis=1)
-        assert np.allclose(leaves.logits[leaf, :n_moves], expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("factor", "scale"), [(1, 1024), (8, 128), (60, 16)])

@@ -19,10 +19,9 @@ from engine.network.value.parameters import (
     VALUE_ROWS,
     WEIGHT_LIMIT,
     ValueConfig,
-    ValueTables,
     largest_accumulator,
 )
-from tests.unit.network.test_sparse import some_boards
+from tests.unit.board.board_positions import some_boards
 
 CONFIG = ValueConfig(width=128)
 
@@ -84,25 +83,6 @@ def test_other_names_are_refused(text: str) -> None:
 
 
 # ---- integers -----------------------------------------------------------------------------------------------------
-
-
-def random_tables(size: float) -> ValueTables:
-    _, tables = new_tables(CONFIG)
-    rng = np.random.default_rng(2)
-    for table in tables:
-        table[...] = size * rng.standard_normal(table.shape)
-    return tables
-
-
-def accumulators(tables: ValueTables, board: chess.Board) -> np.ndarray:
-    rows = tables.weight.reshape(VALUE_ROWS, CONFIG.width)
-    return np.stack([rows[view].sum(axis=0) + tables.bias for view in views_of(board)])
-
-
-def test_no_position_exceeds_the_bound_of_the_accumulators() -> None:
-    tables = random_tables(0.1)
-    found = max(float(np.abs(accumulators(tables, board)).max()) for board in some_boards(7, 100))
-    assert 0.1 * largest_accumulator(tables, CONFIG) < found < largest_accumulator(tables, CONFIG)
 
 
 def test_the_bound_is_reached_where_all_rows_add_up() -> None:
