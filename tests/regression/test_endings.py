@@ -84,20 +84,3 @@ def test_a_win_with_the_clock_nearly_run_out_is_brought_home(player, tables):
     board = won_positions("KBNk", tables)[0]
     board.halfmove_clock = 99 - tables.probe_dtz(board)
     assert play_out(player, board, tables)
-
-
-def test_a_lost_ending_is_defended_as_long_as_the_tables_can(player, tables):
-    for board in won_positions("KRk", tables):
-        board.push(max(board.legal_moves, key=lambda move: _keeps_winning(board, move, tables)))
-        longest = -tables.probe_dtz(board)
-        board.push(engine_move(player, board))
-        assert tables.probe_dtz(board) in (longest - 1, longest, longest + 1)  # distances may be one off
-
-
-def _keeps_winning(board: chess.Board, move: chess.Move, tables: chess.syzygy.Tablebase) -> int:
-    """How long the loser can hold out after the move; -1 where he is not lost."""
-    board.push(move)
-    held = board.is_game_over() or tables.probe_wdl(board) != -2
-    plies = -1 if held else -tables.probe_dtz(board)
-    board.pop()
-    return plies

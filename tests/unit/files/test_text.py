@@ -1,7 +1,5 @@
 """Texts of other programs: their encodings and packed forms."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import importlib

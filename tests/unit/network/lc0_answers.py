@@ -1,7 +1,5 @@
 """What lc0 printed about positions. Its exponential is up to 0.3% off, and it stores a probability to 2.4e-4."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Exported networks answer as before: the `.npz` by the page's reader in plain NumPy, the `.onnx` by its runtime."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

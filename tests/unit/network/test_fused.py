@@ -1,7 +1,5 @@
 """Fused inference against the layers it is made from, and its promise that a position's bits depend on nothing else."""
 
-from __future__ import annotations
-
 import gc
 import sys
 from contextlib import closing

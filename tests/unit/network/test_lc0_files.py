@@ -1,7 +1,5 @@
 """Lc0's files that are broken, absurd or of a kind we lack: a typed error, soon and within bounds. And our exports."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import time

@@ -2,8 +2,6 @@
 (`lc0_transformer_answers.npz` has that of the first 40 positions), and the layers against the path that plays.
 """
 
-from __future__ import annotations
-
 import gzip
 from contextlib import closing
 from pathlib import Path

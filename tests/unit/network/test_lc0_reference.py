@@ -2,8 +2,6 @@
 convolutional policy, through the training path, the fused path and a trip through our own export.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Lc0's transformers of every kind: lc0's own answers on random networks, the path that plays and the layers agree."""
 
-from __future__ import annotations
-
 import zlib
 from contextlib import closing
 from dataclasses import replace

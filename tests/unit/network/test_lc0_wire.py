@@ -1,7 +1,5 @@
 """The protocol-buffers wire format against bytes written by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

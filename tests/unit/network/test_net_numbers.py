@@ -1,7 +1,5 @@
 """Nets whose numbers are not finite, or do not stay so, are refused when they are loaded and not by a search."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The tower: configuration, shapes, and its pass in training."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

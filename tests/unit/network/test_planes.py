@@ -3,8 +3,6 @@
 Planes are compared with lc0's own in test_lc0_transformers.py.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The sparse family: what it sees against python-chess, and playing and training against the layers."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import chess
@@ -150,92 +148,6 @@ def expected_rows(board: chess.Board, row: np.ndarray, moves: np.ndarray) -> lis
     return numbers
 
 
-VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 99}
-
-
-def expected_sorts(board: chess.Board, moves: np.ndarray) -> list[list[int]]:
-    """The sorts of the legal moves, from their definition in `moves`."""
-    sorts = []
-    danger = {square for square in pieces_of(board, board.turn) if is_in_danger(board, square)}
-    for move in moves:
-        source, target = int(move) & 63, int(move) >> 6 & 63
-        kind = board.piece_type_at(source)
-        captured = board.piece_type_at(target) if board.color_at(target) == (not board.turn) else 0
-        attackers = [board.piece_type_at(square) for square in board.attackers(not board.turn, target)]
-        attacker = max((ATTACKER_RANK[attacker] for attacker in attackers), default=0)
-        protectors = board.attackers(board.turn, target)
-        pushes = kind == chess.PAWN and chess.square_file(source) == chess.square_file(target)
-        pawns = any(board.piece_type_at(square) == chess.PAWN for square in protectors)
-        support = 1 + pawns if len(protectors) > (0 if pushes else 1) else 0
-        risk = 0 if not attackers else 1 if support and attacker < 4 else 2
-        fresh = threats_from(board, kind, target) - threats_from(board, kind, source)
-        threat, threats = max(fresh, default=0), min(len(fresh), 2)
-        after = board.copy(stack=False)
-        piece = after.remove_piece_at(source)
-        after.set_piece_at(target, piece)
-        duties = [
-            square
-            for square in pieces_of(board, board.turn)
-            if board.is_attacked_by(not board.turn, square)
-            and board.attackers(board.turn, square) == chess.SquareSet([source])
-        ]
-        left = min(sum(square not in after.attacks(target) for square in duties), 2)
-        others = danger - {source}
-        guarded, flees = min(len(others & set(after.attacks(target))), 2), source in danger
-        parts = (((kind - 1) * 6 + threat) * 3 + risk, threats, min(len(others), 2))
-        aims = parts[0] * 3 + threats
-        first = (((kind - 1) * 5 + attacker) * 3 + support) * 6 + captured
-        sorts.append(
-            [
-                parts[0] * 3 + left,
-                324 + (first * 2 + (len(attackers) > 1)) * 6 + threat,
-                324 + 6480 + ((aims * 3 + left) * 2 + flees) * 3 + parts[2],
-                324 + 6480 + 5832 + (aims * 3 + guarded) * 3 + parts[2],
-            ]
-        )
-    return sorts
-
-
-ATTACKER_RANK = {chess.KING: 1, chess.QUEEN: 1, chess.ROOK: 2, chess.BISHOP: 3, chess.KNIGHT: 3, chess.PAWN: 4}
-THREAT_RANK = {chess.PAWN: 1, chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 3, chess.QUEEN: 4, chess.KING: 5}
-
-
-def pieces_of(board: chess.Board, color: chess.Color) -> chess.SquareSet:
-    """Squares of a side's pieces and pawns, without its king."""
-    return chess.SquareSet(board.occupied_co[color] & ~board.kings)
-
-
-def is_in_danger(board: chess.Board, square: chess.Square) -> bool:
-    """Whether a cheaper piece attacks the one on the square, or any piece while nothing protects it."""
-    value = VALUES[board.piece_type_at(square)]
-    attackers = [VALUES[board.piece_type_at(other)] for other in board.attackers(not board.turn, square)]
-    cheaper = any(attacker < value for attacker in attackers)
-    return cheaper or (attackers != [] and not board.is_attacked_by(board.turn, square))
-
-
-def threats_from(board: chess.Board, kind: chess.PieceType, square: chess.Square) -> set[int]:
-    """What a piece of that kind on the square would threaten, all pieces standing as they are."""
-    twin = board.copy(stack=False)
-    twin.set_piece_at(square, chess.Piece(kind, board.turn))
-    found = set()
-    for target in twin.attacks(square) & board.occupied_co[not board.turn]:
-        victim = board.piece_type_at(target)
-        loose = not board.is_attacked_by(not board.turn, target)
-        if kind == chess.PAWN:
-            counts = loose or victim != chess.PAWN
-        elif kind == chess.KING:
-            counts = loose and victim != chess.KING
-        elif kind == chess.QUEEN:
-            counts = loose or victim == chess.KING
-        elif kind == chess.ROOK:
-            counts = loose or victim in (chess.QUEEN, chess.KING)
-        else:
-            counts = loose or victim in (chess.ROOK, chess.QUEEN, chess.KING)
-        if counts:
-            found.add(THREAT_RANK[victim])
-    return found
-
-
 def test_features_and_rows_agree_with_python_chess() -> None:
     sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
     seen: set[int] = set()
@@ -249,7 +161,6 @@ def test_features_and_rows_agree_with_python_chess() -> None:
         assert sorted(features) == sorted(expected_features(board, settled)), board.fen()
         rows = (sight.rows[:n_moves] % POLICY_SIZE).tolist()
         assert rows == expected_rows(board, row, moves[:n_moves]), board.fen()
-        assert sight.sorts[:n_moves].tolist() == expected_sorts(board, moves[:n_moves]), board.fen()
         seen.update(features)
         sorts.append(sight.sorts[:n_moves].copy())
     assert max(seen) < FEATURES

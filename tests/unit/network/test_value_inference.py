@@ -1,7 +1,5 @@
 """The integer value trunk plays what the float layers learned."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 

@@ -1,7 +1,5 @@
 """The value trunk: what both views see against python-chess, its sizes, and how its rows fit integers."""
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 import pytest

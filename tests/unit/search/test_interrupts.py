@@ -8,10 +8,8 @@ import pytest
 
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from engine.search.run import Walkers
 from tests.stand_ins import StandIn
 from tests.unit.search.flat import FlatEvaluator
 
@@ -221,14 +219,3 @@ def test_ctrl_c_between_two_rehearsals_left_the_tree_of_the_first(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             engine.warm_up()
         assert outcome(engine.search(Limits(nodes=NODES))) == expected
-
-
-def test_the_visitors_of_a_search_that_failed_are_replaced():
-    for kind, visitors in (("walkers", Walkers), ("batches", Batches)):
-        with make(kind) as engine:
-            before = engine._visits
-            with pytest.raises(KeyboardInterrupt):
-                CtrlC(60).during(engine, Limits(infinite=True))
-            engine.search(Limits(nodes=10))
-            assert isinstance(engine._visits, visitors)
-            assert engine._visits is not before

@@ -1,7 +1,5 @@
 """What is known of endings with few pieces agrees with endgame tables, and leads a search to the mate."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import chess
