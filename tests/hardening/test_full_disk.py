@@ -10,8 +10,7 @@ import pytest
 
 from selfplay.records.replay import write_segment
 from tests.hardening import limited
-from tests.protocol.aino_process import START_S, EngineProcess
-from tests.protocol.lines import best_move, scored
+from tests.protocol.lines import best_move
 from tests.selfplay import scripted_engine
 from tests.selfplay.data.test_v6 import searched_game
 from tests.selfplay.teachers.nets import material_net_bytes
@@ -122,15 +121,3 @@ def test_a_log_that_cannot_grow_does_not_end_the_game() -> None:
     done = limited.run("uci", "--config", os.devnull, *MATERIAL, text="\n".join(lines))
     assert done.returncode == 0, done.stderr
     assert chess.Move.from_uci(best_move(done.stdout.splitlines())) in chess.Board().legal_moves
-
-
-@pytest.mark.slow
-def test_kernels_that_cannot_be_cached_still_play(tmp_path: Path) -> None:
-    environment = {"AINO_CACHE_DIR": str(tmp_path)}
-    command = limited.command("uci", "--config", os.devnull, *MATERIAL, RLIMIT_FSIZE=FULL)
-    with EngineProcess(command, environment) as process:
-        told = [*process.ready(), *process.go("startpos", "nodes 20", seconds=START_S)]
-        process.send("quit")
-        assert process.finish() == (0, "")
-    assert not any("failed" in line for line in told)
-    assert scored(told)

@@ -5,7 +5,6 @@ import io
 import os
 import stat
 import tarfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,7 +18,6 @@ from engine.network.tower.model import build_tower
 from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.data.v6 import V6_RECORD, read_chunks, write_chunk
-from selfplay.matches.opening_book import load_book
 from selfplay.run.folder import RunFolder
 from tests.hardening import limited
 from tests.hardening.net_targets import tiny_config
@@ -173,11 +171,3 @@ def test_members_of_an_archive_of_chunks_are_no_files(name: str, tmp_path: Path)
     assert len(list(read_chunks(folder / "games.tar"))) == 1
     assert sorted(tmp_path.rglob("*")) == before
     assert not Path("/tmp/outside.gz").exists()
-
-
-def test_openings_in_an_archive_are_no_files(tmp_path: Path) -> None:
-    path = tmp_path / "openings.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("../../outside.epd", "4k3/8/8/8/8/8/8/4K2R w K - 0 1\n")
-    assert len(load_book(path)) == 1
-    assert [one.name for one in tmp_path.rglob("*")] == ["openings.zip"]

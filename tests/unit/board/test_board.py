@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from engine.board import attacks
-from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board, stack_from_board
-from engine.board.layout import BLACK, KEY, PAWN, REPETITIONS, WHITE
+from engine.board.convert import GameRows, board_from_row, decode_move, encode_move, row_from_board, stack_from_board
+from engine.board.layout import KEY, PAWN, REPETITIONS, WHITE
 from engine.board.zobrist import compute_key
 from engine.errors import FenError, MoveError
 from tests.boards import board_after
@@ -46,6 +46,22 @@ def test_boards_that_no_kernel_may_see_are_refused(fen):
     with pytest.raises(FenError) as caught:
         stack_from_board(chess.Board(fen))
     assert caught.value.field in ("placement", "side")
+
+
+def test_a_game_that_grows_or_changes_has_the_rows_of_its_board() -> None:
+    rows, board = GameRows(), chess.Board()
+    for move in "e2e4 e7e5 g1f3 b8c6 f1b5 a7a6 e1g1 g8f6".split():
+        board.push_uci(move)
+        assert np.array_equal(rows.of(board), stack_from_board(board))
+    board.pop()
+    board.push_uci("d7d6")
+    others = [board, chess.Board(), chess.Board.from_chess960_pos(7), chess.Board(chess960=True)]
+    for other in others:
+        assert np.array_equal(rows.of(other), stack_from_board(other))
+    rows.of(board)[:] = 0
+    assert np.array_equal(rows.of(board), stack_from_board(board)), "what was given away is changed by others"
+    board.push(chess.Move.null())
+    assert np.array_equal(rows.of(board), stack_from_board(board))
 
 
 # ---- moves and their text ----------------------------------------------------------------------------------------
@@ -100,19 +116,6 @@ def test_repetitions_are_those_of_python_chess(name):
 
 
 @pytest.mark.parametrize("fen", ODD_FENS)
-def test_attacks_of_every_square(fen):
-    board = chess.Board(fen)
-    row = row_from_board(board)
-    occupied = row[WHITE] | row[BLACK]
-    for square in chess.SQUARES:
-        piece = board.piece_type_at(square)
-        assert attacks.piece_at(row, square) == (piece - 1 if piece else -1)
-        for side, color in enumerate((chess.WHITE, chess.BLACK)):
-            assert attacks.attackers(row, square, occupied, side) == board.attackers_mask(color, square)
-            assert attacks.is_attacked(row, square, occupied, side) == board.is_attacked_by(color, square)
-
-
-@pytest.mark.parametrize("fen", ODD_FENS)
 def test_attack_sets_of_a_side_are_those_of_its_pieces(fen):
     board = chess.Board(fen, chess960=True)
     row = row_from_board(board)
@@ -147,16 +150,6 @@ def test_checking_squares_are_those_from_which_a_piece_attacks_the_king(fen):
             twin = board.copy(stack=False)
             twin.set_piece_at(square, chess.Piece(kind, board.turn))
             assert (int(squares) >> square & 1) == (king in twin.attacks(square)), (fen, kind, square)
-
-
-@pytest.mark.parametrize("kind", [chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN])
-def test_a_piece_reaches_what_python_chess_says(kind):
-    board = chess.Board(ODD_FENS[0], chess960=True)
-    for square in range(64):
-        twin = board.copy(stack=False)
-        twin.set_piece_at(square, chess.Piece(kind, chess.WHITE))
-        reach = attacks.piece_attacks(kind - 1, square, np.uint64(twin.occupied))
-        assert int(reach) == int(twin.attacks(square))
 
 
 def union(sets) -> int:

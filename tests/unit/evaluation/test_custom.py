@@ -1,7 +1,6 @@
 """Networks of others as evaluators: planes, the places of moves, and what goes wrong with somebody else's module."""
 
 import json
-import os
 import sys
 import threading
 import time
@@ -137,16 +136,6 @@ def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> 
 def test_what_is_no_evaluator_is_said(place: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         load_custom(place)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="removes the current folder")
-def test_in_a_folder_that_was_removed_nothing_is_an_evaluator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    folder.rmdir()
-    with pytest.raises(ConfigError, match="FileNotFoundError"):
-        load_custom("somebodys_module:Net")
 
 
 # ---- networks that are wrong ----------------------------------------------------------------------------------------

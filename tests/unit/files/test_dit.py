@@ -88,23 +88,20 @@ def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
     assert header["provenance"]["versions"]["numpy"] == np.__version__
 
 
-def test_a_path_with_a_trailing_slash_vanished_from_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["/opt/bin/aino-train", "/data/my labels/", "--out=/home/me/", "--cache=/a/b//", "/", "runs/one/", "/x"]
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["/opt/bin/aino-train", "/data/my labels/", "--out=/home/me/", "--cache=/a/b//", "/", "runs/one/", "/x"],
+            "aino-train 'my labels/' --out=me/ --cache=b// / runs/one/ x",
+        ),
+        ([r"C:\Users\Ann\aino-train", r"--out=C:\Users\Ann\a.dit", r"D:\b.pgn"], "aino-train --out=a.dit b.pgn"),
+        (["../ann/c.pgn", r"..\ann\d", r"\\host\e"], "c.pgn d e"),
+    ],
+)
+def test_folders_of_users_are_left_out_of_a_command_and_nothing_else(monkeypatch, words, told):
     monkeypatch.setattr(sys, "argv", words)
-    assert provenance()["command"] == "aino-train 'my labels/' --out=me/ --cache=b// / runs/one/ x"
-
-
-def test_a_name_of_a_user_in_a_path_of_windows_or_above_the_working_folder_was_kept(monkeypatch):
-    words = [
-        r"C:\Users\Ann\aino-train",
-        r"--out=C:\Users\Ann\a.dit",
-        r"D:\b.pgn",
-        "../ann/c.pgn",
-        r"..\ann\d",
-        r"\\host\e",
-    ]
-    monkeypatch.setattr(sys, "argv", words)
-    assert provenance()["command"] == "aino-train --out=a.dit b.pgn c.pgn d e"
+    assert provenance()["command"] == told
 
 
 def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

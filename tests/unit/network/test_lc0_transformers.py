@@ -22,6 +22,7 @@ from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
 from engine.network.lc0.wire import encode, parse
+from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
 from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.maps import attention_maps
@@ -54,30 +55,19 @@ def network_in(folder: Path, kind: str) -> Path:
     return path
 
 
-def asked(leaves: LeafBatch, count: int) -> np.ndarray:
-    """The planes as the network sees them, uint64 [count, 112]."""
-    if input_of(leaves) < CANONICAL:
+def asked(input_format: int, count: int) -> np.ndarray:
+    """The planes as a network of that format sees them, uint64 [count, 112]."""
+    leaves = leaves_in(input_format)
+    if input_format < CANONICAL:
         return leaves.masks[:count]
     return turned_batch(leaves.masks[:count], leaves.policy_index[:count])[0]
-
-
-def input_of(leaves: LeafBatch) -> int:
-    return next(number for number in INPUT_FORMATS if leaves is leaves_in(number))
-
-
-def floats(masks: np.ndarray) -> np.ndarray:
-    """Masks uint64 [N, 112] -> planes float64 [N, 112, 64]."""
-    planes = ((masks[:, :, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).astype(np.float64)
-    planes[:, 109] = masks[:, 109, None]
-    return planes
 
 
 @pytest.mark.parametrize("input_format", INPUT_FORMATS)
 def test_planes_of_every_input_format_are_lc0s(input_format: int) -> None:
     with np.load(ANSWERS) as data:
         checksums = data[f"planes {input_format}"]
-    leaves = leaves_in(input_format)
-    masks = asked(leaves, len(checksums)).copy()
+    masks = asked(input_format, len(checksums)).copy()
     masks[:, 109] = 0
     assert [zlib.crc32(row.tobytes()) for row in masks] == checksums.tolist()
 
@@ -116,8 +106,8 @@ def test_searches_by_lc0s_rules_choose_lc0s_moves(tmp_path: Path) -> None:
 def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_path: Path, kind: str) -> None:
     net = load_lc0(network_in(tmp_path, kind))
     assert isinstance(net.config, TransformerConfig)
-    masks = asked(leaves_in(net.config.input_format), FEW)
-    outputs, _ = layers_with(net.tensors, net.config).forward(floats(masks).reshape(-1, 112, 8, 8).astype(np.float32))
+    masks = asked(net.config.input_format, FEW)
+    outputs, _ = layers_with(net.tensors, net.config).forward(float_planes(masks))
     for suffix in (".dit", ".pb.gz"):
         write_planes(tmp_path / f"again{suffix}", net)
         assert read_planes(tmp_path / f"again{suffix}").config == net.config
@@ -181,7 +171,7 @@ def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_dire
     model = Transformer(rng, **sizes).astype(np.float64)
     for tensor in model.named_parameters().values():
         tensor += 0.1 * rng.standard_normal(tensor.shape)
-    x = floats(leaves_in(1).masks[:3]).reshape(3, 112, 8, 8)
+    x = float_planes(leaves_in(1).masks[:3]).astype(np.float64)
     outputs, backward = model.forward(x, True)
     weights = {name: rng.standard_normal(output.shape) for name, output in outputs.items()}
     dx, grads = backward(weights)
@@ -330,7 +320,7 @@ def test_encoders_whose_smolgen_has_its_usual_sizes_are_built() -> None:
 def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(tmp_path: Path, kind: str) -> None:
     net = load_lc0(network_in(tmp_path, kind))
     model = layers_with(net.tensors, net.config)
-    x = floats(leaves_in(1).masks[:1]).reshape(1, 112, 8, 8).astype(np.float32)
+    x = float_planes(leaves_in(1).masks[:1])
     maps = attention_maps(model, x)
     assert len(maps) == net.config.layers
     for one in maps:

@@ -42,7 +42,6 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.tactics.quiescence import new_space, settled_value
-from engine.tactics.see import see
 from tests.unit.board.board_positions import some_boards
 from tests.unit.network.sparse_arithmetic import sparse_network
 from tests.unit.network.test_value_inference import by_layers
@@ -219,17 +218,6 @@ def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: s
     n_moves = generate(row, moves)
     write_view(row, moves, n_moves, 0, sight)
     assert {decode_move(row, int(moves[i])).uci() for i in range(n_moves) if sight.rows[i] >= POLICY_SIZE} == unsafe
-
-
-def test_unsafe_moves_are_nearly_always_those_that_lose_an_exchange() -> None:
-    moves, sight = np.zeros(MAX_MOVES, np.uint16), buffers(Sight)
-    agreements = []
-    for board in some_boards(11, 200):
-        row = row_from_board(board)
-        n_moves = generate(row, moves)
-        write_view(row, moves, n_moves, 0, sight)
-        agreements += [(see(row, np.int64(moves[i])) < 0) == (sight.rows[i] >= POLICY_SIZE) for i in range(n_moves)]
-    assert np.mean(agreements) > 0.95
 
 
 # ---- playing ------------------------------------------------------------------------------------------------------

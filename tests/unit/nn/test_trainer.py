@@ -9,7 +9,7 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, NetFileError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
-from engine.nn.training.parallel import GradientSource, StepResult
+from engine.nn.training.parallel import GradientSource
 
 
 def network(seed: int = 1) -> nn.Sequential:
@@ -246,40 +246,14 @@ def test_history_is_data_and_a_picture(tmp_path: Path) -> None:
         nn.History()["loss"]
 
 
-class LineGradients(GradientSource):
-    """A line fitted without layers: the gradients of mse by hand, into arrays of its own."""
-
-    measures_norm = False
-
-    def __init__(self, model: nn.Dense) -> None:
-        self.weight, self.bias = (array.copy() for array in (model.params["weight"], model.params["bias"]))
-        model.adopt_parameters({"weight": self.weight, "bias": self.bias})
+class NoGradients(GradientSource):
+    def __init__(self) -> None:
         self.pool = ThreadPool(1, "test")
 
-    def gradients(self, batch: nn.Data, seed: tuple[int, ...]) -> StepResult:
-        error = batch.inputs @ self.weight + self.bias - batch.targets
-        grads = {"weight": 2 * batch.inputs.T @ error / len(error), "bias": 2 * error.mean(axis=0)}
-        return StepResult(float((error * error).mean()), {"largest": float(np.abs(error).max())}, grads)
 
-
-def test_a_source_of_gradients_of_ones_own_trains_as_the_layers_do() -> None:
-    rng = np.random.default_rng(3)
-    x = rng.standard_normal((32, 1)).astype(np.float32)
-    data = nn.Data(x, 3 * x + 1)
-    lines = [nn.Dense(1, 1, np.random.default_rng(1)) for _ in range(2)]
-    by_hand = nn.Trainer(lines[0], LineGradients(lines[0]), nn.SGD(momentum=0.5), 0.1)
-    by_layers = nn.Trainer(lines[1], nn.mse, nn.SGD(momentum=0.5), 0.1, nn.TrainerSettings(batch_size=32))
-    for _ in range(30):
-        ours, theirs = by_hand.step(data), by_layers.step(data)
-    assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-6)
-    assert set(ours) == {"loss", "largest"}
-    assert set(theirs) == {"loss", "gradient_norm"}
-    for name, array in lines[1].named_parameters().items():
-        assert np.allclose(lines[0].named_parameters()[name], array, atol=1e-5)
-    for refused in (lambda: by_hand.fit(data, 1), lambda: by_hand.evaluate(data)):
+def test_a_source_of_gradients_takes_batches_by_step_alone() -> None:
+    run = nn.Trainer(nn.Dense(3, 2, np.random.default_rng(1)), NoGradients(), nn.SGD(), 0.1)
+    for refused in (lambda: run.fit(examples(), 1), lambda: run.evaluate(examples())):
         with pytest.raises(ConfigError, match="takes batches by `step`"):
             refused()
-    with pytest.raises(ConfigError, match="missing"):
-        lines[0].adopt_parameters({"weight": lines[0].params["weight"]})
-    for trainer in (by_hand, by_layers):
-        trainer.close()
+    run.close()

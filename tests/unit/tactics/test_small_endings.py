@@ -107,22 +107,6 @@ def test_what_is_called_won_is_won(letters: str, tables: chess.syzygy.Tablebase)
     assert wrong <= WRONG.get(letters, 0) * called, "a search sees forks a move later"
 
 
-@pytest.mark.parametrize(
-    ("fen", "lost"),
-    [
-        ("8/8/8/5K2/2B5/k1N5/8/8 b - - 0 1", True),  # Kb4 attacks both.
-        ("8/8/5K2/1N6/8/Bk6/8/8 b - - 0 1", True),  # The bishop hangs.
-        ("8/4K3/8/8/8/8/2kB4/1N6 w - - 0 1", True),  # Both are attacked, and no move guards both.
-        ("8/8/8/8/3k4/2N5/1K6/7B b - - 0 1", False),  # The king guards the knight.
-        ("7N/6k1/8/3B4/8/8/8/K7 w - - 0 1", False),  # The bishop guards the knight from f7, or it jumps to f7.
-    ],
-)
-def test_a_bishop_and_a_knight_of_which_one_is_lost_are_no_win(fen: str, lost: bool) -> None:
-    for board in (chess.Board(fen), chess.Board(fen).mirror()):
-        assert bool(is_certain_draw(row_from_board(board))) == lost
-        assert (judged(board) == UNKNOWN) == lost
-
-
 def test_a_bishop_and_a_knight_called_lost_are_drawn() -> None:
     wrong = found = 0
     for board in positions("KBNk", 1500):
