@@ -35,31 +35,27 @@ def fails_cleanly(done, path: Path) -> None:
     assert "too large" in (done.stderr + done.stdout).lower()
 
 
-@pytest.mark.parametrize("target", ["page.html", "old.html"])
-def test_a_page_is_whole_or_not_there(tmp_path: Path, target: str) -> None:
-    (tmp_path / "old.html").write_text("old")
-    page = tmp_path / target
-    words = ("explain", "startpos", "--out", page, "--nodes", 20, *MATERIAL)
-    fails_cleanly(limited.run("uci", *words, RLIMIT_FSIZE=FULL), page)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["old.html"]
-    assert (tmp_path / "old.html").read_text() == "old"
+TOWER = Path("weights/tower-64x6.dit").resolve()
+PLAYER = {  # The words of a command, the file that it writes, and the file that is named.
+    "explain": (("startpos", "--out", "page.html", "--nodes", 20, *MATERIAL), "page.html", "page.html"),
+    "annotate": (("game.pgn", "--nodes", 20, *MATERIAL), "game.pgn", "game.annotated"),
+    **{f"net convert {suffix}": ((TOWER, f"net{suffix}"), f"net{suffix}", f"net{suffix}")
+       for suffix in (".dit", ".pb", ".pb.gz")},
+}  # fmt: skip
 
 
-def test_annotating_says_that_the_file_cannot_be_written(pgn: Path) -> None:
-    done = limited.run("uci", "annotate", pgn, "--nodes", 20, *MATERIAL, RLIMIT_FSIZE=FULL)
-    fails_cleanly(done, pgn.with_name("game.annotated"))
-    assert pgn.read_text() == PGN
-    assert not list(pgn.parent.glob(".*"))
-
-
-@pytest.mark.parametrize("suffix", [".dit", ".pb", ".pb.gz"])
-def test_a_converted_net_is_whole_or_not_there(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"net{suffix}"
-    path.write_text("old")
-    done = limited.run("uci", "net", "convert", Path("weights/tower-64x6.dit").resolve(), path, RLIMIT_FSIZE=FULL)
-    fails_cleanly(done, path)
-    assert path.read_text() == "old"
-    assert len(list(tmp_path.iterdir())) == 1
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("command", PLAYER)
+def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, pgn: Path) -> None:
+    words, written, named = PLAYER[command]
+    folder, old = pgn.parent, PGN
+    if not is_new:
+        (folder / written).write_text(old)
+    placed = [folder / str(word) if str(word).startswith(("page", "game", "net")) else word for word in words]
+    before = sorted(folder.iterdir())
+    fails_cleanly(limited.run("uci", *command.partition(" .")[0].split(), *placed, RLIMIT_FSIZE=FULL), folder / named)
+    assert sorted(folder.iterdir()) == before
+    assert all(path.read_text() == old for path in before)
 
 
 def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:

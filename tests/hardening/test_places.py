@@ -58,30 +58,29 @@ def test_a_command_says_in_one_line_that_it_cannot_write_there(command: str, tmp
     assert len(done.stderr.splitlines()) == 1
 
 
+NOBODY = "~nobody-of-that-name"  # a home folder that is none
+READ_ONLY = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE)}
+
+
 @no_proc
-def test_an_engine_whose_folders_are_read_only_plays() -> None:
+@pytest.mark.parametrize(
+    ("folders", "options", "told"),
+    [
+        (READ_ONLY, {"LogFile": "/proc/nowhere/log"}, "cannot write the log file"),
+        ({"XDG_CONFIG_HOME": NOBODY, "APPDATA": NOBODY}, {"Evaluator": "auto", "WeightsFile": f"{NOBODY}/net.dit"},
+         f"{NOBODY}/net.dit"),
+    ],
+    ids=["read-only", "no home"],
+)  # fmt: skip
+def test_an_engine_whose_user_has_no_folders_plays(folders, options, told) -> None:
     cache = jit.cache_base()
     if cache is None:
         pytest.skip("no kernel cache here")
-    places = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE), "AINO_CACHE_DIR": str(cache.parent)}
-    lines = ["setoption name LogFile value /proc/nowhere/log", "isready", "position startpos", "go nodes 20"]
+    lines = [*(f"setoption name {name} value {value}" for name, value in options.items()), "isready", "go nodes 20"]
+    places = {**folders, "AINO_CACHE_DIR": str(cache.parent)}
     done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "cannot write the log file" in done.stdout
-    assert " score " in done.stdout
-
-
-def test_an_engine_of_a_user_without_a_home_folder_plays() -> None:
-    cache = jit.cache_base()
-    if cache is None:
-        pytest.skip("no kernel cache here")
-    nobody = "~nobody-of-that-name"
-    places = {"XDG_CONFIG_HOME": nobody, "APPDATA": nobody, "AINO_CACHE_DIR": str(cache.parent)}
-    options = ["setoption name Evaluator value auto", f"setoption name WeightsFile value {nobody}/net.dit"]
-    lines = [*options, "isready", "go nodes 20"]
-    done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"{nobody}/net.dit" in done.stdout
+    assert told in done.stdout
     assert " score " in done.stdout
 
 

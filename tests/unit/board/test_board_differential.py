@@ -32,36 +32,6 @@ def test_random_games_from_fixed_seeds():
     assert len(keys) > 750
 
 
-WANTED = {
-    "scattered": {"check"},
-    "many_queens": {"queens", "check"},
-    "en_passant": {"en passant", "en passant refused", "check"},
-    "promotion": {"promotion capture"},
-    "castling": {"castling", "castling refused", "check"},
-}
-
-
-@pytest.mark.parametrize("maker", ODD_MAKERS)
-def test_makers_of_odd_positions_make_what_they_are_called_for(maker):
-    rng = random.Random(6)
-    met = set().union(*(kinds_of_position(odd_position(rng, [maker])) for _ in range(200)))
-    assert met >= WANTED[maker.__name__]
-
-
-def kinds_of_position(board: chess.Board) -> set[str]:
-    legal, refused = list(board.legal_moves), [move for move in board.pseudo_legal_moves if not board.is_legal(move)]
-    kinds = {
-        "check": board.is_check(),
-        "queens": len(board.pieces(chess.QUEEN, board.turn)) > 4,
-        "promotion capture": any(move.promotion and board.is_capture(move) for move in legal),
-        "en passant": any(board.is_en_passant(move) for move in legal),
-        "en passant refused": any(board.is_en_passant(move) for move in refused),
-        "castling": any(board.is_castling(move) for move in legal),
-        "castling refused": board.has_castling_rights(board.turn) and not any(board.is_castling(m) for m in legal),
-    }
-    return {kind for kind, present in kinds.items() if present}
-
-
 @settings(max_examples=120)
 @given(rng=st.randoms(use_true_random=False), maker=st.sampled_from(ODD_MAKERS))
 def test_positions_found_by_hypothesis_and_each_of_their_children(rng, maker):
@@ -79,15 +49,6 @@ def test_a_difference_is_reported_with_its_position():
     game.board.push_san("e4")  # on one of the two boards only
     with pytest.raises(AssertionError, match=r"row: .* in rnbqkbnr/pppppppp/8/8/4P3/8/.* after 'e2e4'"):
         game.check()
-
-
-def test_a_shared_key_and_a_changing_key_are_conflicts():
-    a, b = chess.Board()._transposition_key(), chess.Board(ODD_FENS[0])._transposition_key()
-    for pairs, conflicts in [([(1, a), (2, b)], 0), ([(1, a), (1, b)], 1), ([(1, a), (2, a)], 1)]:
-        keys = KeyTable()
-        for key, transposition in pairs * 2:
-            keys.add(key, transposition)
-        assert keys.conflicts() == conflicts
 
 
 @pytest.mark.parametrize(

@@ -149,16 +149,6 @@ def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path: Path) -> 
         assert told(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
 
 
-def test_tensors_are_aligned_and_described(path: Path) -> None:
-    header, data = read_header(path), path.read_bytes()
-    start = -(-(PREFIX_BYTES + len(json.dumps(header))) // ALIGNMENT) * ALIGNMENT
-    assert data[:8] == b"\x89DIT\r\n\x1a\n"
-    for entry in header["tensors"]:
-        assert (start + entry["offset"]) % ALIGNMENT == 0
-    first = header["tensors"][0]
-    assert (first["name"], first["dtype"], first["shape"]) == ("a.weight", "float32", [5, 3])
-
-
 def test_half_precision_halves_the_weights_and_keeps_the_statistics(tmp_path: Path) -> None:
     model = small_model()
     model.named_parameters()["b.bias"][...] = 1e6  # beyond half precision

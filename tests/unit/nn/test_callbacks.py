@@ -24,11 +24,10 @@ def trainer(rate: float = 0.05) -> nn.Trainer:
 
 
 class Watcher(nn.Callback):
-    """Notes every call; stops the run after an epoch, if told so."""
+    """Notes every call."""
 
-    def __init__(self, last_epoch: int | None = None) -> None:
+    def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
-        self.last_epoch = last_epoch
 
     def on_step(self, trainer: Any, record: Record) -> None:
         assert record.keys() == {"loss", "gradient_norm"}
@@ -37,8 +36,6 @@ class Watcher(nn.Callback):
     def on_epoch(self, trainer: Any, record: Record) -> None:
         assert record is trainer.history.records[-1]
         self.calls.append(("epoch", int(record["epoch"])))
-        if record["epoch"] == self.last_epoch:
-            trainer.stop()
 
 
 def test_a_callback_hears_of_every_step_and_every_epoch() -> None:
@@ -46,15 +43,6 @@ def test_a_callback_hears_of_every_step_and_every_epoch() -> None:
     trainer().fit(DATA, 2, callbacks=[watcher])
     steps = [("step", number) for number in range(1, 7)]
     assert watcher.calls == [*steps[:3], ("epoch", 1), *steps[3:], ("epoch", 2)]
-
-
-@pytest.mark.parametrize("epochs", [3, 50])
-def test_a_callback_can_end_the_run_and_a_later_fit_goes_on(epochs: int) -> None:
-    run, whole = trainer(), trainer()
-    assert len(run.fit(DATA, epochs, callbacks=[Watcher(last_epoch=3)])) == 3
-    assert len(run.fit(DATA, 5)) == 5
-    whole.fit(DATA, 5)
-    assert run.history == whole.history
 
 
 def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:

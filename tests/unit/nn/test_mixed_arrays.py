@@ -81,20 +81,6 @@ def test_trainer_and_statistics_move_what_lies_elsewhere(device: Device) -> None
         np.testing.assert_allclose(to_numpy(models[0].named_buffers()[name]), here, rtol=1e-4, err_msg=name)
 
 
-def test_indices_are_read_back_once(device: Device) -> None:
-    layer, up = nn.Embedding(5, 3, RNG).to("cupy"), get_backend("cupy").asarray
-    device.counts.clear()
-    layer.forward(up(np.array([[0, 4]])))
-    assert device.total("wait") == 1
-    for outside in (5, -1):
-        with pytest.raises(ShapeError, match=r"Embedding: expected numbers from 0 to 4, found"):
-            layer.forward(up(np.array([[0, outside]])))
-    device.counts.clear()
-    with pytest.raises(DataError, match="found 0 to 7"):
-        nn.softmax_cross_entropy(up(Y), up(np.array([0, 1, 7, 0, 0, 0])))
-    assert device.total("wait") == 1
-
-
 TOKENS = np.arange(24).reshape(6, 4) % 9
 READER = nn.Sequential(table=nn.Embedding(9, 3, RNG), flat=nn.Flatten(), last=nn.Dense(12, 2, RNG))
 

@@ -134,14 +134,6 @@ def test_every_layer_prints_itself(case: Case) -> None:
         assert "not used" not in case.layer.summary(case.x)
 
 
-def test_a_small_layer_is_written_as_it_is_built() -> None:
-    assert repr(nn.Dense(3, 2, rng())) == "Dense(inputs=3, outputs=2, initialization='he')"
-    assert (
-        repr(nn.Sequential(a=nn.Flatten(), b=nn.Activation("tanh")))
-        == "Sequential(a=Flatten(), b=Activation(function='tanh'))"
-    )
-
-
 # ---- what a reader finds ------------------------------------------------------------------------------------------
 
 
