@@ -24,7 +24,7 @@ BOOK_MOVE, OTHER = chess.Move.from_uci("b1a3"), chess.Move.from_uci("e2e4")
 CLOCKS = {"white_time_ms": 2_000, "black_time_ms": 2_000}
 KINDS = {
     "clock": Limits(**CLOCKS),
-    "movetime": Limits(movetime_ms=540),
+    "movetime": Limits(movetime_ms=100),
     "nodes": Limits(nodes=40),
     "depth": Limits(depth=2),
     "nodes and a clock": Limits(nodes=40, **CLOCKS),
@@ -159,7 +159,7 @@ def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):
     player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=3, analyse_mode=True))
     board, told = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"), []
     player.set_position(board)
-    result = player.search(Limits(movetime_ms=600), told.append)
+    result = player.search(Limits(movetime_ms=200), told.append)
     assert [info.score_mate for info in result.infos] == [30, 30, 30]
     assert {info.wdl for infos in told for info in infos} == {(1000, 0, 0)}
     for infos in told:
