@@ -270,13 +270,13 @@ class Engine:
     ) -> SearchResult:
         try:
             with self._turn:
-                self._get_ready(job)
+                self._get_ready(job, limits, board.turn)
                 begun = time.perf_counter() if job.begun is None else job.begun
                 return self._search_board(SearchOrder(board, limits, self.options, self._rng, begun, on_info, job))
         finally:
             self._jobs.remove(job)
 
-    def _get_ready(self, job: SearchJob[Any]) -> None:
+    def _get_ready(self, job: SearchJob[Any], limits: Limits, white: bool) -> None:
         """Do what must be done before a search; a subclass may have something."""
 
     def _search_board(self, order: SearchOrder) -> SearchResult:

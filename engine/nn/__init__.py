@@ -56,7 +56,7 @@ from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, 
 from engine.nn.training.callbacks import Callback, LiveCurve, SaveBest
 from engine.nn.training.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.training.history import History
-from engine.nn.training.optimizers import SGD, Adam, AdamW, RMSProp, clip_global_norm, global_norm
+from engine.nn.training.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_global_norm, global_norm
 from engine.nn.training.parallel import DataParallel
 from engine.nn.training.schedules import WarmupCosine
 from engine.nn.training.trainer import Trainer, TrainerSettings
@@ -77,6 +77,7 @@ __all__ = [
     "Layer",
     "LiveCurve",
     "Loader",
+    "Optimizer",
     "RMSProp",
     "SaveBest",
     "StochasticAverage",

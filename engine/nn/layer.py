@@ -140,8 +140,16 @@ class Layer:
     # ---- arrays by dotted name ------------------------------------------------------------------------------------
 
     def named_parameters(self) -> dict[str, Array]:
-        """All trained arrays by dotted name, in a fixed order."""
-        return {name: owner.params[key] for name, owner, key in self._entries("params")}
+        """All trained arrays by dotted name, in a fixed order.
+
+        Raises ConfigError where two names have one array: a step would move it twice, and a file would hold two.
+        """
+        found = {name: owner.params[key] for name, owner, key in self._entries("params")}
+        names = {id(array): name for name, array in found.items()}
+        for name, array in found.items():
+            if names[id(array)] != name:
+                raise ConfigError(f"{name} and {names[id(array)]} are one array, which would be trained twice: copy it")
+        return found
 
     def named_buffers(self) -> dict[str, Array]:
         """All stored but untrained arrays (running statistics) by dotted name."""

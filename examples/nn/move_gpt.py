@@ -18,6 +18,7 @@ import numpy as np
 
 from engine import nn
 from engine.errors import DataError
+from engine.nn.layers.initialization import EMBEDDING_DEVIATION
 from examples.nn.boards import read_games
 from examples.nn.common import command_line, find_data, run_as_command, save_plot, show
 
@@ -51,7 +52,7 @@ class Result(NamedTuple):
 def build(config: GptConfig, rng: np.random.Generator) -> nn.Sequential:
     """tokens int [B, T] -> logits [B, T, characters]."""
     parts: dict[str, nn.Layer] = {
-        "tokens": nn.Embedding(len(ALPHABET), config.width, rng),
+        "tokens": nn.Embedding(len(ALPHABET), config.width, rng, EMBEDDING_DEVIATION),
         "places": nn.PositionEmbedding(config.length, config.width, rng),
     }
     for number in range(config.blocks):

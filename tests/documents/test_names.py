@@ -16,7 +16,7 @@ ELSEWHERE = {
     "ModelCheckpoint",
     "state_dict",
 }  # of other libraries, beside what Aino has in their place
-OF_THE_READER = {"engine.py"}  # hides a package of Aino's
+OF_THE_READER = {"engine.py", "lichess-bot.py"}  # hides a package of Aino's; starts somebody's program
 WORD = re.compile(r"[A-Za-z_]\w+")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")
 IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after training

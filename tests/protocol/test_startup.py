@@ -26,7 +26,8 @@ from engine.native import jit
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits
+from engine.search.limits import Limits, SearchJob
+from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.new_process import ROOT, output_of, wait_until
 from tests.protocol.aino_process import COMMAND, AinoProcess
@@ -222,6 +223,25 @@ def test_a_search_in_the_background_waits_for_the_kernels_too(folder: Path, monk
         assert len(searched) == 1
 
 
+@pytest.mark.parametrize("limits", [Limits(movetime_ms=300), Limits(white_time_ms=3000, black_time_ms=10)])
+def test_a_clock_that_runs_does_not_wait_for_the_compiler(folder: Path, limits: Limits) -> None:
+    """The game was lost on time. Where no clock runs, the search waits."""
+    (folder / "stop").touch()
+    with PatientEngine(OPTIONS) as engine:
+        job, begun = SearchJob[SearchResult](time.perf_counter()), time.perf_counter()
+        with pytest.raises(StillCompilingError):
+            engine.search(limits, job=job)
+        assert time.perf_counter() - begun > 0.2
+        ponder = SearchJob[SearchResult](time.perf_counter()).start(
+            lambda job: engine.search(replace(limits, ponder=True), job=job)
+        )
+        with pytest.raises(TimeoutError):
+            ponder.result(1.0)
+        ponder.ponderhit()
+        with pytest.raises(StillCompilingError):
+            ponder.result(WAIT_S)
+
+
 def test_a_search_leaves_the_garbage_collector_little_to_visit(folder: Path) -> None:
     gc.unfreeze()
     before = len(gc.get_objects())
@@ -301,6 +321,8 @@ def test_search_that_was_stopped_compiled_after_all_when_the_compiler_failed(fol
         ("f2f3 e7e5 g2g4", "", "d8h4"),  # mates
         ("f2f3 e7e5", "g2g4 h2h4", "h2h4"),  # the first would be mated
         ("f2f3 e7e5", "g2g4", "g2g4"),
+        ("e2e4 e7e5 g1f3 d8h4", "", "f3h4"),
+        ("e2e4 d7d5 e4d5 d8d5 b1c3", "a7a6 d5c4 d5a5", "d5a5"),  # the others lose the queen
     ],
 )
 def test_stop_before_anything_was_compiled_took_any_move(moves: str, only: str, best: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass, replace
+
+import chess
 
 from engine.errors import ConfigError
 from engine.options import EngineOptions, find_option
@@ -14,7 +17,8 @@ from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 DEFAULT_MOVETIME_S = 2.0
 _FULL = later("full strength")
 _PATIENCE_S, _MOVES_LEFT = 8.0, 40  # Aino answers within this time if its clock has more for each of so many moves
-_SLOWEST_S, _PACE_MOVES = 5.0, 120  # a limited level pauses for a 120th of its clock, five seconds at most
+_SLOWEST_S, _PACE_MOVES = 8.0, 120  # a limited level pauses for about a 120th of its clock, eight seconds at most,
+_OPENING_MOVES = 5  # and hardly in the first moves
 _ELO_STEP = 200  # between the levels of a menu
 LEVEL_FORMS = later(
     "easy, medium, hard, elo 1500 or 1500, time 2 (seconds a move), nodes 500 (positions a move), or full"
@@ -38,11 +42,21 @@ class Level:
             return f"nodes {self.nodes}"
         return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
-    def pace_s(self, clock: Limits | None, white: bool) -> float:
-        """Return the least time for an answer, in seconds: limited levels use a share of their clock, as people do."""
-        if self.elo is None or clock is None:
+    def pace_s(self, clock: Limits | None, board: chess.Board, move: chess.Move | None) -> float:
+        """Return the least time for an answer, in seconds: limited levels use a share of their clock, as people do.
+
+        A reply that is forced, takes back or opens the game comes at once; what can be taken or is attacked costs time.
+        """
+        if self.elo is None or clock is None or move is None:
             return 0.0
-        return min(_SLOWEST_S, ((clock.clock_ms(white) or 0) / _PACE_MOVES + clock.increment_ms(white) / 2) / 1000)
+        usual_ms = (clock.clock_ms(board.turn) or 0) / _PACE_MOVES + clock.increment_ms(board.turn) / 2
+        takes_back = board.is_capture(move) and board.move_stack and board.peek().to_square == move.to_square
+        contacts = sum(1 for _capture in board.generate_legal_captures())
+        share = 0.5 + 0.15 * contacts + 0.5 * board.is_check()
+        if takes_back or board.fullmove_number <= _OPENING_MOVES or board.legal_moves.count() == 1:
+            share = 0.2
+        share *= random.Random(board.fen()).uniform(0.7, 1.3)
+        return min(_SLOWEST_S, share * usual_ms / 1000)
 
     def options(self, options: EngineOptions) -> EngineOptions:
         if self.elo is None:

@@ -138,15 +138,13 @@ def _read_fast(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
             yield FoundGame(begin, line.end, digest, tags, start, line.moves.tobytes())
 
 
-def read_at(path: Path, place: int) -> chess.pgn.Game:
-    """Return the game at a place in a file. Raises DataError."""
+def read_at(path: Path, place: int) -> chess.pgn.Game | None:
+    """Return the game at a place in a file, or None where none begins behind it any more. Raises DataError."""
     with reading(path), open_unpacked(path) as (stream, _):
         text = GameText(stream)
         text.skip_to(place)
         found = next_game(text)
-        if found is None:
-            raise DataError(f"{path}: no game at byte {place}")
-        return found.game
+        return None if found is None else found.game
 
 
 def remove_text(path: Path, place: int, end: int, digest: str) -> None:

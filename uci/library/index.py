@@ -279,13 +279,23 @@ class GameIndex:
                                   "ORDER BY count(*) DESC, min(name) LIMIT 5", values * 2)  # fmt: skip
         return [name for (name,) in rows]
 
-    def count_of(self, file: str) -> tuple[int, int]:
-        """Return how many games a file has, and how many of them stand in no other file in the same words."""
-        rule = "file = ? AND NOT EXISTS (SELECT 1 FROM places other WHERE other.key = places.key AND other.text = "
-        rule += "places.text AND other.file <> places.file)"
-        counts = [self._base.execute(f"SELECT count(*) FROM places WHERE {asked}", [os.fsencode(file)]).fetchone()[0]
-                  for asked in ("file = ?", rule)]  # fmt: skip
-        return counts[0], counts[1]
+    def count_of(self, file: str) -> int:
+        """Return how many games a file has."""
+        rule = "SELECT count(*) FROM places WHERE file = ?"
+        return int(self._base.execute(rule, [os.fsencode(file)]).fetchone()[0])
+
+    def drop_known(self, file: str) -> bool:
+        """Remove a file if all its games stand in other files, too, in the same words. Returns whether it went.
+
+        Of a file that another program changes or reads meanwhile, the index knows nothing: it stays.
+        """
+        new = ("SELECT 1 FROM places WHERE file = ? AND NOT EXISTS (SELECT 1 FROM places other WHERE other.key = "
+               "places.key AND other.text = places.text AND other.file <> places.file)")  # fmt: skip
+        with owning(self.folder):
+            is_known = self._has_read(os.fsencode(file)) and not self._base.execute(new, [os.fsencode(file)]).fetchone()
+            if is_known:
+                (self.folder / file).unlink(missing_ok=True)
+        return is_known
 
     # ---- what it tells ----------------------------------------------------------------------------------------------
 
@@ -344,7 +354,7 @@ class GameIndex:
         file, place, *_rest = self._copies(key)
         path = self.folder / os.fsdecode(file)
         game = read_at(path, place)
-        if game_key(game) != key:
+        if game is None or game_key(game) != key:
             raise DataError(_("{path} has changed; open My games again", path=printable(path)))
         return game
 
@@ -357,8 +367,7 @@ class GameIndex:
         file, place, end, known, copies = self._copies(key, text)
         path = self.folder / os.fsdecode(file)
         with owning(self.folder):
-            is_current = self._base.execute("SELECT size, changed FROM files WHERE name = ?", [file]).fetchone() == (
-                _state(path.stat()) if path.exists() else None)  # fmt: skip
+            is_current = self._has_read(file)
             remove_text(path, place, end, known)
             if copies == 1:
                 for left in (self.folder / REVIEWS).glob(f"{key}.*"):  # the review, and the wish for one
@@ -376,6 +385,12 @@ class GameIndex:
         file = self._copies(key)[0]
         return several("{count} equal game stays, in {file}.", "{count} equal games stay, one of them in {file}.",
                        copies - 1, file=printable(os.fsdecode(file)))  # fmt: skip
+
+    def _has_read(self, file: bytes) -> bool:
+        """Whether the index knows a file as it is now."""
+        path = self.folder / os.fsdecode(file)
+        state = _state(path.stat()) if path.exists() else None
+        return bool(self._base.execute("SELECT size, changed FROM files WHERE name = ?", [file]).fetchone() == state)
 
     def _copies(self, key: str, text: str = "") -> tuple[bytes, int, int, str, int]:
         """(file, place, end, digest) of the copy of a game with most in it, or of the one with this digest; copies."""

@@ -29,7 +29,7 @@ COMPILER_HASH_MIB = 4  # enough to compile, whatever memory the engine itself ha
 # What the compiler's engine has as ours.
 _ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset", "policy_head", "value_head")
 _PYTHON_FAILED = (1, 2)  # exit statuses of a Python that raised an error
-_POLL_S = 0.1
+_POLL_S = 0.02
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
 _TELL_S = 2.0  # between two messages about the progress
 _LATE_S = 10.0  # from the end that was estimated, or from the last step, until the estimate is given up

@@ -10,7 +10,7 @@ from typing import Any
 from engine.evaluation.protocol import Evaluator, kernels_needed
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import SearchJob
+from engine.search.limits import Clock, Limits, SearchJob
 from uci.loading.background import LoadingProgress, Preparation
 from uci.loading.compiler import TO_LOAD_MIB, check_room
 
@@ -18,7 +18,7 @@ from uci.loading.compiler import TO_LOAD_MIB, check_room
 class PatientEngine(Engine):
     """Its searches wait until the kernels are in the cache. `on_wait` hears of the progress meanwhile.
 
-    A stopped wait raises StillCompilingError.
+    A wait raises StillCompilingError when it is stopped, or when a clock that runs demands the move.
     """
 
     def __init__(self, options: EngineOptions | None = None, evaluator: Evaluator | None = None) -> None:
@@ -32,13 +32,15 @@ class PatientEngine(Engine):
     def is_prepared(self) -> bool:
         return self._preparation.finished
 
-    def wait(self, tell: Callable[[LoadingProgress], None] | None = None, job: SearchJob[Any] | None = None) -> None:
+    def wait(
+        self, tell: Callable[[LoadingProgress], None] | None = None, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         """Wait until the engine is prepared, and load its kernels; `tell` hears of the progress.
 
         Raises StillCompilingError once stopped.
         """
         if not self.is_prepared:
-            self._preparation.wait(tell, lambda: job is not None and job.stopped)
+            self._preparation.wait(tell, stopped)
         self._warm_if_prepared()
 
     def set_options(self, options: EngineOptions) -> None:
@@ -48,11 +50,15 @@ class PatientEngine(Engine):
             self._preparation, self._is_warm = preparation, False
             self._warm_if_prepared()
 
-    def _get_ready(self, job: SearchJob[Any]) -> None:
-        asked = time.perf_counter()
-        self.wait(self.on_wait, job)
-        if job.begun is not None:
-            job.begun += time.perf_counter() - asked  # A move that had to wait is searched for its whole time.
+    def _get_ready(self, job: SearchJob[Any], limits: Limits, white: bool) -> None:
+        clock = Clock.start(limits, white, self.options.move_overhead_ms, job.begun)
+
+        def is_over() -> bool:
+            if limits.ponder and job.pondering:
+                clock.started = time.perf_counter()
+            return job.stopped or (job.begun is not None and clock.is_over())
+
+        self.wait(self.on_wait, is_over)
 
     def _warm_if_prepared(self) -> None:
         """Load the kernels from the cache as soon as they are there, before a search's time begins."""

@@ -20,7 +20,7 @@ from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.level import HINT_LEVEL, Level
 from uci.game.timed_game import Setup, TimedGame
-from uci.language import _, translated
+from uci.language import _, later, translated
 from uci.play.asking import Countdown
 from uci.terminal.board_view import BoardStyle, captured_text, render_bar, render_board
 from uci.terminal.opening_names import opening_name
@@ -122,7 +122,7 @@ class TerminalGame(TimedGame):
                 self._wait_until_compiled(tell)
             left = self.clock.limits() if self.clock is not None else None
             result = self.engine.start(level.limits(left, white)).result()
-            time.sleep(max(0.0, level.pace_s(left, white) - (time.monotonic() - begun)))
+            time.sleep(max(0.0, level.pace_s(left, self.board, result.best_move) - (time.monotonic() - begun)))
         if result.infos:
             self.verdict = Verdict.of_info(result.infos[0]).seen_by_white(self.board.turn)
         return result
@@ -133,8 +133,9 @@ class TerminalGame(TimedGame):
             self.clock.set_left(self.board.turn, self.clock.left(self.board.turn))
 
         def wait(job: SearchJob[None]) -> None:
+            only_once = later("{progress}, only this once")
             self.engine.wait(
-                lambda progress: tell(_("{progress}, only this once", progress=translated(str(progress)))), job
+                lambda progress: tell(_(only_once, progress=translated(str(progress)))), lambda: job.stopped
             )
 
         SearchJob[None]().start(wait).result()

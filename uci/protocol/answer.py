@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _SUBSTITUTE_HASH_MIB = 16
 _CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
 NO_MOVE = "bestmove (none)"
+_WORTH = (0, 1, 3, 3, 5, 9, 0)  # of a piece by its type, in pawns
 
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
@@ -41,18 +43,32 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
 
 
 def plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
-    """Choose a move for a `stop` before anything is compiled: a mate, else the first that allows none, else the first.
+    """Choose a move before anything is compiled: a mate, else one that allows none and gains most, or loses least.
 
-    Returns None only for no moves.
+    What a move gains is what it takes less the best that the answer takes. Returns None only for no moves.
     """
-    harmless = None
-    for move in moves:
-        after = board_after(board, move)
-        if after.is_checkmate():
-            return move
-        if harmless is None and not any(board_after(after, reply).is_checkmate() for reply in after.legal_moves):
-            harmless = move
-    return harmless or next(iter(moves), None)
+    return max(moves, key=lambda move: _gain(board, move), default=None)
+
+
+def _gain(board: chess.Board, move: chess.Move) -> float:
+    after = board_after(board, move)
+    if after.is_checkmate():
+        return math.inf
+    taken = _taken(board, move) + _WORTH[move.promotion or chess.PAWN] - 1
+    if any(board_after(after, reply).is_checkmate() for reply in after.legal_moves):
+        return taken - 100.0
+    return taken - max((_exchanged(after, reply) for reply in after.generate_legal_captures()), default=0)
+
+
+def _taken(board: chess.Board, move: chess.Move) -> int:
+    return _WORTH[board.piece_type_at(move.to_square) or chess.PAWN] if board.is_capture(move) else 0
+
+
+def _exchanged(board: chess.Board, move: chess.Move) -> int:
+    """Return what a capture gains, if taking a protected piece costs the one that takes."""
+    protected = board.is_attacked_by(not board.turn, move.to_square)
+    taker = _WORTH[board.piece_type_at(move.from_square) or chess.PAWN]
+    return max(0, _taken(board, move) - protected * taker)
 
 
 class Answer:

@@ -152,7 +152,8 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
         result: SearchResult | None = SearchResult(known, None, [], [], 0, 0)
     else:
         result = await _search(session, table.board.copy(), table.level, table)
-    least_s = max(table.level.pace_s(clock, table.board.turn), _WATCHED_S if table.human is None else 0.0)
+    move = None if result is None else result.best_move
+    least_s = max(table.level.pace_s(clock, table.board, move), _WATCHED_S if table.human is None else 0.0)
     await asyncio.sleep(max(0.0, least_s - (time.monotonic() - begun)))
     return result
 

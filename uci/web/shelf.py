@@ -112,13 +112,11 @@ class Shelf:
         try:
             problems = yield from index.refreshing(lambda games: self._tell({"do": "games_reading", "games": games}))
             if imported:
-                total, new = index.count_of(imported)
-                if not new:
+                if index.drop_known(imported):
                     problems.append(_("{file} has no game that Aino can play and does not have yet.", file=imported))
-                    with owning(self._folder):
-                        (self._folder / imported).unlink(missing_ok=True)
                     yield from index.refreshing()
                 else:
+                    total = index.count_of(imported)
                     text = several("{file}: {count} game.", "{file}: {count} games.", total, file=imported)
                     problems = [text, *problems]
                     names = index.likely_names(imported)

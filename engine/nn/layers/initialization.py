@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 
-EMBEDDING_DEVIATION = 0.02  # standard deviation of new embedding vectors, as in GPT-2
+EMBEDDING_DEVIATION = 0.02  # standard deviation of vectors that a residual stream begins with, as in GPT-2
 
 
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +40,8 @@ GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row group
 class Optimizer:
     """Base class: holds state arrays named and shaped like the parameters, and a count of steps.
 
-    Settings are given by name; the learning rate is not one of them.
+    Settings are given by name; the learning rate is not one of them. A subclass defines `_update`. What it keeps in
+    attributes that are no arguments of its constructor is state, too: numbers, arrays, and dictionaries of arrays.
     """
 
     slots: tuple[str, ...] = ()
@@ -82,17 +84,37 @@ class Optimizer:
 
     def state(self) -> dict[str, Any]:
         """Return all a resumed run needs: {"steps": n, "tensors": {"slot.parameter": array copy}}."""
-        tensors = {name: array.copy(order="K") for name, array in self._state.items()}
-        return {"steps": self.steps, "tensors": tensors}
+        tensors = dict(self._state)
+        for name, value in self._own_state().items():
+            parts = value if isinstance(value, dict) else {"": value}
+            tensors |= {f"{name}.{key}": part for key, part in parts.items()}
+        copies = {name: np.array(one) if np.isscalar(one) else one.copy(order="K") for name, one in tensors.items()}
+        return {"steps": self.steps, "tensors": copies}
+
+    def _own_state(self) -> dict[str, Any]:
+        """Return the attributes of a subclass that are state."""
+        settings, own = signature(type(self)).parameters, dict[str, Any]()
+        for name, value in vars(self).items():
+            if name[0] == "_" or name == "steps" or name in settings or value is None:
+                continue
+            if not (isinstance(value, dict | bool | int | float) or hasattr(value, "ndim")):
+                kinds = "a number, an array or a dictionary of arrays"
+                raise ConfigError(f"{type(self).__name__}.{name}: expected {kinds}, found {value!r:.60}")
+            own[name] = value
+        return own
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
-        unknown = [name for name in state["tensors"] if name.partition(".")[0] not in self.slots]
-        if unknown:
+        copies = {name: array.copy(order="K") for name, array in state["tensors"].items()}
+        own = dict[str, Any]()
+        for name in [name for name in copies if name.partition(".")[0] in vars(self)]:
+            attribute, _, key = name.partition(".")
+            array = copies.pop(name)
+            own[attribute] = own.get(attribute, {}) | {key: array} if key else array if array.ndim else array.item()
+        if unknown := [name for name in copies if name.partition(".")[0] not in self.slots]:
             raise ConfigError(f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}")
-        self.steps = int(state["steps"])
-        self._state = {name: array.copy(order="K") for name, array in state["tensors"].items()}
-        self._flat_state = {}
+        vars(self).update(own)
+        self.steps, self._state, self._flat_state = int(state["steps"]), copies, {}
 
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
         key = f"{slot}.{name}"

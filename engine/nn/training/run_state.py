@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -75,10 +76,14 @@ def run_identity(
 
 
 def _part_identity(part: Any) -> dict[str, Any]:
-    """Describe an optimizer or a weight average by its class and its settings that are numbers."""
-    found = {} if part is None else vars(part)
-    names = [name for name in found if name[0] != "_" and name not in ("steps", "count")]
-    numbers = {name: found[name] for name in names if isinstance(found[name], bool | int | float)}
+    """Describe an optimizer or a weight average by its class and its settings that are numbers.
+
+    Settings are what the constructor takes; other attributes are state.
+    """
+    if part is None:
+        return {"class": "NoneType"}
+    given = {name: vars(part).get(name) for name in signature(type(part)).parameters}
+    numbers = {name: value for name, value in given.items() if isinstance(value, bool | int | float)}
     return {"class": type(part).__name__, **numbers}
 
 

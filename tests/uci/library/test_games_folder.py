@@ -95,6 +95,26 @@ def test_who_is_none_of_the_players_says_so_and_a_name_can_be_dropped(tmp_path: 
         assert (index.names, index.own_names.is_told) == (["you"], True)
 
 
+def test_only_a_file_that_is_known_as_it_is_now_counts_as_a_copy(index: GameIndex, tmp_path: Path) -> None:
+    """What another program wrote or read meanwhile, the index did not know: the import went, with its games."""
+    copy, key = tmp_path / "copy.pgn", index.find(Wanted("cleo"))[0][0]["key"]
+    for more in ("", text_of([("Fay", "Gil", "2024.02.01", "1-0", "e4")])):
+        copy.write_text(text_of(), encoding="utf-8")
+        index.refresh()
+        copy.write_text(text_of() + more + "\n", encoding="utf-8")
+        assert not index.drop_known("copy.pgn")
+    index.refresh()
+    assert not index.drop_known("copy.pgn")
+    copy.write_text(text_of(), encoding="utf-8")
+    index.refresh()
+    assert index.drop_known("copy.pgn")
+    assert not copy.exists()
+    index.refresh()
+    (tmp_path / "mine.pgn").write_text("")
+    with pytest.raises(DataError, match="has changed"):
+        index.game(key)
+
+
 @pytest.mark.parametrize("junk", [*JUNK, "{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}',
     '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}'])  # fmt: skip
 def test_a_review_that_is_none_spoils_nothing_else(index: GameIndex, tmp_path: Path, junk: str) -> None:

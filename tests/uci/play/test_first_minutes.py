@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from engine.search.limits import Limits
+from tests.boards import board_after
 from tests.uci.play.terminal_game import play
 from uci.game.level import DEFAULT_LEVEL, parse_level
 from uci.play.play import ask_choices, completions
@@ -63,14 +64,21 @@ def test_an_answer_comes_within_seconds_however_long_the_clock() -> None:
     assert DEFAULT_LEVEL.limits(blitz) == blitz
 
 
-@pytest.mark.parametrize(
-    ("level", "seconds", "pace"),
-    [("full", 60, 0.0), ("elo 1400", 60, 0.5), ("elo 1400", 3600, 5.0), ("nodes 9", 60, 0.0)],
-)
-def test_a_limited_level_uses_a_share_of_its_clock(level: str, seconds: int, pace: float) -> None:
-    clock = Limits(white_time_ms=1000 * seconds, black_time_ms=1)
-    assert parse_level(level).pace_s(clock, white=True) == pace
-    assert parse_level(level).pace_s(None, white=True) == 0.0
+# At 1400 and 5+3, every move had taken 4.0 to 4.4 s.
+PACES = {
+    "the opening": ("e2e4 e7e5", "g1f3", 0.5, 1.2),
+    "takes back": ("d2d4 d7d5 c2c4 d5c4 e2e3 b7b5 a2a4 c7c6 a4b5 c6b5 d1f3 b8c6", "f3c6", 0.5, 1.2),
+    "quiet": ("g1f3 g8f6 b1c3 b8c6 f3g1 f6g8 c3b1 c6b8 a2a3 a7a6", "h2h3", 1.3, 2.8),
+    "much to take": ("e2e4 e7e5 f1c4 b8c6 d1h5 g8f6 d2d4 e5d4 c1g5 d7d5", "h5f7", 3.0, 8.0),
+}
+
+
+@pytest.mark.parametrize(("moves", "move", "least", "most"), PACES.values(), ids=list(PACES))
+def test_the_time_of_a_limited_level_follows_the_position(moves: str, move: str, least: float, most: float) -> None:
+    board, clock = board_after(moves), Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1)
+    assert least < parse_level("elo 1400").pace_s(clock, board, chess.Move.from_uci(move)) < most
+    for level, limits in (("full", clock), ("nodes 9", clock), ("elo 1400", None)):
+        assert parse_level(level).pace_s(limits, board, chess.Move.from_uci(move)) == 0.0
 
 
 def test_tab_completes_commands_and_moves() -> None:

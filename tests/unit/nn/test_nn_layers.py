@@ -10,6 +10,7 @@ import pytest
 from engine import nn
 from engine.backend import NUMPY
 from engine.errors import ConfigError, ShapeError
+from engine.nn import dit
 from engine.nn.layers import activation_function
 from tests.gradient.cases import CASES, Case, arrays_in
 
@@ -341,6 +342,10 @@ def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
         nn.Sequential(a=shared, b=nn.Sequential(inner=shared))
     with pytest.raises(ConfigError, match=r"trunk\.dense1 and value are one layer"):
         nn.MultiHead(nn.Sequential(shared), {"value": shared})
+    tied = nn.Sequential(first=shared, second=nn.Dense(3, 3, rng()))
+    tied["second"].params["weight"] = shared.params["weight"]
+    with pytest.raises(ConfigError, match=r"first\.weight and second\.weight are one array"):
+        dit.save("tied.dit", tied)
 
 
 def test_gradients_for_unknown_heads_are_refused() -> None:

