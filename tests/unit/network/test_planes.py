@@ -3,19 +3,15 @@
 Planes are compared with lc0's own in test_lc0_transformers.py.
 """
 
-import gzip
-import json
 from collections.abc import Iterator
 
 import chess
 import numpy as np
-import pytest
 
-from engine.board.convert import decode_move, encode_move, row_from_board
+from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
-from tests.boards import board_after
 from tests.unit.board.board_positions import some_boards
 
 
@@ -74,18 +70,3 @@ def test_a_legal_move_has_the_index_of_its_name_as_the_mover_sees_it():
             assert INDEX_TO_UCI[policy_index(row, code)] == name, board.fen()
             seen.add(name)
     assert len(seen) > 1500
-
-
-@pytest.mark.parametrize("net", ["maia-1900", "meangirl-8"])
-def test_indices_equal_lc0s(test_data, net):
-    compared = 0
-    with gzip.open(test_data / "lc0-reference" / f"{net}.jsonl.gz", "rt") as lines:
-        for record in map(json.loads, lines):
-            if "index" not in record:
-                continue
-            board = board_after(record["moves"], record["fen"])
-            row = row_from_board(board)
-            for move, index in record["index"].items():
-                assert policy_index(row, np.uint16(encode_move(board, board.parse_uci(move)))) == index
-                compared += 1
-    assert compared > 5000
