@@ -1,4 +1,4 @@
-"""Towers in Lc0's format with random tensors; `lc0_kept.py` has what lc0 answered on them."""
+"""Towers in Lc0's format with random tensors."""
 
 from typing import Any
 

@@ -94,11 +94,6 @@ def test_dropout_masks_repeat_after_reseeding_and_only_then() -> None:
     assert not np.array_equal(a, b)
 
 
-def test_dense_works_on_every_place_of_a_sequence() -> None:
-    dense, x = nn.Dense(3, 2, rng()), rng().standard_normal((4, 5, 3)).astype(np.float32)
-    assert np.allclose(dense.forward(x)[0][:, 2], dense.forward(x[:, 2])[0], atol=1e-6)
-
-
 def test_batch_norm_normalises_in_training_and_follows_with_its_buffers() -> None:
     norm = nn.BatchNorm(16, momentum=0.25)
     x = (3 + 2 * rng().standard_normal((50, 16))).astype(np.float32)
