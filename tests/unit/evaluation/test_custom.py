@@ -34,7 +34,7 @@ ADVICE = "g1f3"  # seen from the mover: Black's g8f6
 class Advisor:
     """Always wants one move, and thinks that the mover wins."""
 
-    batch = np.int64(4)
+    batch = 4
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -187,6 +187,14 @@ def test_a_batch_that_is_no_number_of_positions_is_refused(batch: object) -> Non
         PlanesEvaluator(network)
     with pytest.raises(ConfigError, match="expected a whole number of at least 1"):
         GuestEvaluator(SimpleNamespace(round_size=batch, needs_planes=False), Guest("own"))
+
+
+def test_no_more_positions_are_asked_about_at_a_time_than_a_network_takes() -> None:
+    network = Advisor()
+    network.batch = np.int64(3)
+    with Engine(EngineOptions(threads=1, minibatch_size=16), PlanesEvaluator(network)) as engine:
+        engine.search(Limits(nodes=300))
+    assert max(network.sizes) == 3
 
 
 @pytest.mark.parametrize(

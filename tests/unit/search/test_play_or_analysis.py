@@ -145,15 +145,6 @@ def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_wi
             assert len({result.best_move for result in found.values()}) == 1, "lines that are shown change no move"
 
 
-def test_asked_moves_alone_are_shown(player):
-    board = chess.Board(ENDINGS[0])
-    moves = tuple(chess.Move.from_uci(text) for text in ("b1b2", "a1a2", "b1b5"))
-    player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=5))
-    player.set_position(board)
-    result = player.search(Limits(nodes=40, searchmoves=moves))
-    assert {info.pv[0] for info in result.infos} == set(moves)
-
-
 def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):
     """98% at most, and no mate, where play knew the way."""
     player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=3, analyse_mode=True))
