@@ -99,15 +99,6 @@ def test_a_search_is_of_the_position_set_when_it_was_started():
 # ---- lines and results ----------------------------------------------------------------------------------------------
 
 
-def test_children_tell_what_the_search_knows_of_them():
-    result = search(chess.Board(), 400)
-    best = result.children[0]
-    assert sum(child.prior for child in result.children) == pytest.approx(1.0, abs=1e-4)
-    assert sum(best.wdl) == 1000
-    assert best.u > 0
-    assert best.moves_left > 0
-
-
 def test_the_roots_own_evaluation_counts_in_its_statistics():
     with engine() as player:
         for nodes in (1, 100):

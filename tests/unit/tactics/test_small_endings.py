@@ -20,7 +20,6 @@ from engine.tactics.small_endings import (
     has_few_men,
     is_certain_draw,
     judge_small_ending,
-    lacks_force,
     seen_from_before,
     share_of_value,
 )
@@ -205,11 +204,3 @@ def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen: str, tables: chess
 )
 def test_values_count_in_part_without_force_or_progress(fen, value, share):
     assert share_of_value(row_from_board(chess.Board(fen)), value) == pytest.approx(share)
-
-
-@pytest.mark.parametrize(("letters", "least"), [("KRkb", 0.7), ("KRkn", 0.5)])
-def test_what_lacks_force_is_mostly_drawn(tables, letters, least):
-    boards = list(positions(letters, 200))
-    strong = [0 if len(board.pieces(chess.ROOK, chess.WHITE)) else 1 for board in boards]
-    assert all(lacks_force(row_from_board(board), side) for board, side in zip(boards, strong, strict=True))
-    assert np.mean([tables.probe_wdl(board) == 0 for board in boards]) > least
