@@ -55,4 +55,4 @@ def check_answers(path: Path, kind: str, heads: tuple[str, str] = ("vanilla", "w
         odds = np.exp(leaves.logits[row, :count][order].astype(np.float64))
         np.testing.assert_allclose(odds / odds.sum(), policies[at : at + count], atol=1e-4)
         at, row = at + count, row + 1
-    assert row == 200
+    assert row in (40, 200)

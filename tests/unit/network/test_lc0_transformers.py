@@ -35,6 +35,7 @@ from engine.network.weights import load_net
 from selfplay.families.by_name import net_of_model
 from tests.unit.network.fused_tower import infer
 from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
+from tests.unit.network.lc0_towers import changed, in_format
 from tests.unit.network.lc0_transformers import DENSE, KINDS, random_transformer
 
 FEW = 16
@@ -171,16 +172,6 @@ def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_dire
 # ---- what is refused ------------------------------------------------------------------------------------------------
 
 
-def changed(kind: dict[str, Any], change: Any) -> bytes:
-    net = parse("net", memoryview(random_transformer(1, **kind)), NET)
-    change(net)
-    return encode(net, NET)
-
-
-def in_format(**fields: int) -> Any:
-    return lambda net: net["format"]["network_format"].update(fields)
-
-
 def in_weights(change: Any) -> Any:
     return lambda net: change(net["weights"])
 
@@ -215,7 +206,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
 def test_what_we_lack_or_what_does_not_fit_is_refused_by_name(tmp_path: Path, case: str) -> None:
     kind, change, message = REFUSED[case]
     path = tmp_path / "net.pb"
-    path.write_bytes(changed(kind, change))
+    path.write_bytes(changed(random_transformer(1, **kind), change))
     with pytest.raises(NetFileError, match=message):
         load_net(path)
 
@@ -226,7 +217,7 @@ def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
     def empty(weights: dict[str, Any]) -> None:
         weights["policy_heads"]["soft"] = weights["value_heads"]["q"] = {}
 
-    (tmp_path / "net.pb").write_bytes(changed(DENSE, in_weights(empty)))
+    (tmp_path / "net.pb").write_bytes(changed(random_transformer(1, **DENSE), in_weights(empty)))
     config = load_lc0(tmp_path / "net.pb").config
     assert (config.policy_heads, config.value_heads) == (("vanilla", "optimistic", "opponent"), ("winner", "st"))
 
