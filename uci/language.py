@@ -2,8 +2,8 @@
 
 `_` translates a sentence, `several` one that has a number, and `later` marks one that is translated where it is shown.
 A terminal speaks the system's language, as LANGUAGE, LC_ALL, LC_MESSAGES or LANG name it; the board in the browser
-speaks the browser's, or the one that is chosen there. Moves keep their international letters, and days the order of
-ISO 8601. Headers of games and messages of the engine are in English.
+speaks the browser's, or the one that is chosen there. Moves keep their international letters unless someone wants
+their language's own, and days the order of ISO 8601. Headers of games and messages of the engine are in English.
 """
 
 from __future__ import annotations
@@ -23,11 +23,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-SPOKEN_LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français"}
 _DOMAIN, _FOLDER = "aino", resources.files("uci").joinpath("languages")
-_BETWEEN = {"en": ",", "de": ".", "fr": "\u202f"}  # thousands and hundreds
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _spoken: ContextVar[str] = ContextVar("language", default="")
+shows_own_letters: ContextVar[bool] = ContextVar("letters", default=False)  # of the spoken language, for pieces
+
+
+@functools.cache
+def spoken_languages() -> dict[str, str]:
+    """Return the name that each language with a catalogue has for itself, by its code; English comes first."""
+    codes = sorted(folder.name for folder in _FOLDER.iterdir() if folder.joinpath("LC_MESSAGES/aino.mo").is_file())
+    return {"en": "English"} | {code: _catalogue(code).pgettext("this language", "English") for code in codes}
 
 
 def _(sentence: str, context: str = "", **values: object) -> str:
@@ -47,7 +53,7 @@ def several(one: str, many: str, count: int, **values: object) -> str:
 
 def counted(number: int) -> str:
     """Return a number with its thousands apart."""
-    return f"{number:,}".replace(",", _BETWEEN[spoken()])
+    return f"{number:,}".replace(",", _(",", "between thousands"))
 
 
 def later(sentence: str) -> str:
@@ -63,6 +69,17 @@ def spoken() -> str:
 def speak(*wishes: str) -> None:
     """Speak the first known language of some lists, such as an Accept-Language header, in this context."""
     _spoken.set(_known(",".join(wishes)))
+
+
+def own_letters() -> dict[str, str]:
+    """Return what each letter for a piece in the language that is spoken here is in English."""
+    return dict(zip(_("K Q R B N P", "pieces").split(), "KQRBNP", strict=True))
+
+
+def shown_moves(san: str, is_own: bool | None = None) -> str:
+    """Return moves in SAN with the letters for pieces that are shown here; files and copies keep SAN's."""
+    is_own = shows_own_letters.get() if is_own is None else is_own
+    return san.translate({ord(letter): own for own, letter in own_letters().items()}) if is_own else san
 
 
 def translated(message: str) -> str:
@@ -128,7 +145,7 @@ def _system() -> str:
 
 def _known(wishes: str) -> str:
     codes = (re.split("[-_.;]", wish.strip())[0].lower() for wish in re.split("[,:]", wishes))
-    return next((code for code in codes if code in SPOKEN_LANGUAGES), "en")
+    return next((code for code in codes if code in spoken_languages()), "en")
 
 
 @functools.cache

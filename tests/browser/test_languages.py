@@ -12,9 +12,9 @@ from tests.browser.web_board import ScriptedEngine, web_board
 from tests.uci.library.own_games import text_of
 from uci.game.timed_game import Setup
 
-# Of English alone; no such words are in German or French.
+# Of English alone; no such words are in German, French or Spanish.
 ENGLISH = re.compile(
-    r"\b(the|of|is|are|your|you|and|with|this|that|to|from|no|game|games|move|moves|moved|better|win|wins|loses|misses"
+    r"\b(the|of|is|are|your|you|and|with|this|that|to|from|game|games|move|moves|moved|better|win|wins|loses|misses"
     r"|mistake|blunder|accuracy|played|plays|expected|cannot|white|black|king|queen|rook|pawn|board|side)\b",
     re.IGNORECASE,
 )
@@ -52,18 +52,12 @@ def english_on(tab: Tab) -> list[str]:
     return [text for text in tab.script(SHOWN) if ENGLISH.search(text)]
 
 
-def speak(tab: Tab, code: str) -> None:
-    tab.script(f"speak({code!r})")
-    tab.wait_for(f"document.documentElement.lang === {code!r} && typeof state !== 'undefined' && state")
-
-
 def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_path: Path) -> None:
     """Reviews with their reasons and boards, and errors of moves, positions and files, were in English only."""
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
     with web_board(tmp_path, Setup(human=chess.WHITE), lambda: ScriptedEngine(ANSWERS)) as server:
-        tab = chromium.open(server.url)
+        tab = chromium.open(f"{server.url}?language=de")
         tab.wait_for("state")
-        speak(tab, "de")
         for request, fields, answer in ERRORS[:6]:
             tab.script(f"send({request!r}, {json.dumps(fields)})")
             tab.wait_for(f"document.querySelector('#status').textContent.includes({json.dumps(answer)})")
@@ -96,11 +90,24 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium: Chromium, tmp_pa
         assert "Weiß spielte a3. Finden Sie einen besseren Zug." in tab.text(".says")
         tab.click("[data-answer]")
         assert english_on(tab) == []
+        blunders = {"fr": "Gaffe : manque un mat en 1. Vos chances de gain passent de",
+                    "es": "Error grave: deja pasar un mate en 1. Tus opciones de ganar bajan"}  # fmt: skip
+        for code, sentence in blunders.items():
+            tab.go(f"{server.url}?language={code}")
+            tab.wait_for("state")
+            tab.go(f"{server.url}review?game={key}")  # the same review
+            assert sentence in tab.text(".cards")
+            assert english_on(tab) == []
         tab.go(server.url)
         tab.wait_for("state")
-        speak(tab, "fr")
-        tab.go(f"{server.url}review?game={key}")  # the same review
-        assert "Gaffe : manque un mat en 1. Vos chances de gain passent de" in tab.text(".cards")
-        assert english_on(tab) == []
+        tab.script("send('load', { text: '1. Nf3 Nf6 *', game: 1 })")
+        tab.wait_for("state.steps.length === 3")
+        tab.script("openDialog('look'), document.querySelector('#look [name=letters]').click()")
+        tab.wait_for("typeof state !== 'undefined' && state?.steps.at(-1).san === 'Cf6'")
+        assert "Cf3" in tab.text("#moves")
+        assert "Nf3 Nf6" in tab.script("fetch('game.pgn').then(answer => answer.text())")
+        tab.go(f"{server.url}review?game={key}")
+        source = tab.script("document.body.innerHTML").replace("\\n", " ")
+        assert re.search("Era mejor Dxf7#.*Era mejor Qxf7#", source, re.DOTALL)  # in the page, and in its PGN
         assert tab.failures == []
         tab.close()

@@ -10,6 +10,7 @@ from tests.browser.devtools import Chromium
 from tests.browser.test_axe import DIALOGS
 from tests.browser.web_board import web_board
 from uci.game.timed_game import Setup
+from uci.language import spoken_languages
 
 PHONES = [(844, 390), (390, 844), (320, 568), (568, 320)]
 BOX = "document.querySelector({!r}).getBoundingClientRect()"
@@ -45,7 +46,7 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
         tab.close()
 
 
-@pytest.mark.parametrize("language", ["de", "fr"])
+@pytest.mark.parametrize("language", [*spoken_languages()][1:])
 def test_nothing_is_wider_than_a_phone_in_longer_words(chromium: Chromium, tmp_path: Path, language: str) -> None:
     """A menu of levels in German, and one of sides in French, made the page wider than a phone, and each dialog."""
     with web_board(tmp_path, Setup(chess.Board())) as server:

@@ -9,7 +9,15 @@ import pytest
 
 from tests.uci.library.own_games import text_of
 from tests.uci.web.web_visit import Tab, Visit
+from uci.language import shows_own_letters, speak
 from uci.library.index import GameIndex
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """Begin in English, whatever the test before spoke."""
+    speak("en")
+    shows_own_letters.set(False)
 
 
 @pytest.hookimpl(tryfirst=True)

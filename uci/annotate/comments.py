@@ -11,7 +11,7 @@ from uci import __version__
 from uci.annotate.judge import BRILLIANT, GREAT
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview, deeper
-from uci.language import _, later, several
+from uci.language import _, later, several, shown_moves
 from uci.terminal.author_notes import REVIEW_MARK, is_of_review, with_review, without_review
 from uci.terminal.verdict import Verdict
 
@@ -74,7 +74,7 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
     replaced = node.nags & _JUDGEMENT_NAGS
     node.nags = (node.nags - replaced) | {move.judgement.nag}
     marks = " ".join(map(str, [move.judgement.nag, *sorted(replaced)]))
-    node.comment = with_review(node.comment, move_comment(move), marks)
+    node.comment = with_review(node.comment, move_comment(move, is_own=False), marks)
     if move.best_line and not move.is_best and move.loss > 0 and not node.parent.has_variation(move.best_line[0]):
         node.parent.add_line(move.best_line[:SHOWN_PLIES], starting_comment=_OF_REVIEW)
     is_answered_better = node.next() is not None and move.reply_line and not node.has_variation(move.reply_line[0])
@@ -82,8 +82,8 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
         node.add_line(move.reply_line[:SHOWN_PLIES], starting_comment=_OF_REVIEW)
 
 
-def move_comment(move: MoveReview, with_answer: bool = True) -> str:
-    """Why a judged move is bad, what it costs, and, with the answer, what was better.
+def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None = None) -> str:
+    """Why a judged move is bad, what it costs, and, with the answer, what was better, in letters as for `shown_moves`.
 
     `Blunder: loses a rook to a fork of king and rook by the knight on c7. Your winning chances drop from 64% to 33%.
     Better was Qe2.` For an only move, what the others cost: `The only good move: any other lowers your winning chances
@@ -101,7 +101,7 @@ def move_comment(move: MoveReview, with_answer: bool = True) -> str:
     if before != after:
         told.append(_("your winning chances drop from {before}% to {after}%.", before=before, after=after))
     if with_answer and move.best_line and not move.is_best:
-        told.append(_("Better was {move}.", move=move.board.san(move.best_line[0])))
+        told.append(_("Better was {move}.", move=shown_moves(move.board.san(move.best_line[0]), is_own)))
     told[1:] = map(_capital, told[1:])
     return _("{kind}: {text}", kind=_capital(_(move.judgement.name)), text=" ".join(told))
 

@@ -16,7 +16,7 @@ from uci.annotate.comments import move_comment
 from uci.annotate.judge import BAD
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
-from uci.language import _, translated
+from uci.language import _, shown_moves, translated
 from uci.pages.render import render
 from uci.terminal.author_notes import author_lines, drawn_by, game_name, notes_at
 from uci.terminal.verdict import Verdict
@@ -91,7 +91,7 @@ def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
     return {
         "ply": move.ply,
         "number": move.number if move.mover == chess.WHITE or move.ply == 1 else "",
-        "san": move.san,
+        "san": shown_moves(move.san),
         "symbol": move.judgement.symbol if move.judgement else "",
         "kind": _kind(move),
         "praise": move.praise,
@@ -115,10 +115,10 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
     arrows = [Arrow(move.move.from_square, move.move.to_square, "played")]
     return {
         "ply": move.ply,
-        "title": f"{move.number} {move.san}{move.judgement.symbol if move.judgement else ''}",
+        "title": f"{move.number} {shown_moves(move.san)}{move.judgement.symbol if move.judgement else ''}",
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
-        "reply": _played(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES]),
+        "reply": shown_moves(_played(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES])),
         "board": board_svg(
             move.board,
             perspective=move.mover,
@@ -141,7 +141,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
         after = _played(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
-        text = f"{move.number} {move.san}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
+        text = f"{move.number} {shown_moves(move.san)}{symbol} {move.after.text}" + (f". {comment}" if comment else "")
         step = {**_position(after, move.move, text), **_verdict(move.after), **_notes(node)}
         lines = {}
         if move.judgement is not None:
@@ -182,7 +182,7 @@ def _variations(
         while True:
             number = f"{move_number(before)} " if not lines[name] or before.turn == chess.WHITE else ""
             after = _played(before, step.move)
-            position = _position(after, step.move, number + before.san(step.move))
+            position = _position(after, step.move, number + shown_moves(before.san(step.move)))
             lines[name].append({**position, **_notes(step)})
             if not step.variations:
                 break
@@ -204,7 +204,7 @@ def _question(move: MoveReview) -> dict[str, object]:
     return {
         "mover": _side(move.mover),
         "is_black": move.mover == chess.BLACK,
-        "san": move.san,
+        "san": shown_moves(move.san),
         "played": move.move.uci(),
         "answer": move.best_line[0].uci(),
         "good": [other.uci() for other in move.also_good],
@@ -233,7 +233,7 @@ def _line(board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict) -> 
     shown = moves[:SHOWN_PLIES]
     for ply, move in enumerate(shown):
         number = f"{move_number(board)} " if ply == 0 or board.turn == chess.WHITE else ""
-        text = number + board.san(move)
+        text = number + shown_moves(board.san(move))
         verdict = verdict.after_move_of(board.turn)
         board.push(move)
         arrows = {"better": [[next_.from_square, next_.to_square] for next_ in shown[ply + 1 : ply + 2]]}

@@ -7,7 +7,7 @@ import re
 import chess
 
 from engine.errors import MoveError
-from uci.language import _, later, several
+from uci.language import _, later, own_letters, several, shown_moves, shows_own_letters
 
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
 _SHORT, _LONG = "O-O", "O-O-O"
@@ -23,25 +23,38 @@ _YOURS = {chess.PAWN: later("Your pawn on {square}"), chess.KNIGHT: later("Your 
 def read_human_move(board: chess.Board, text: str) -> chess.Move:
     """Return a legal move from SAN or UCI notation, forgiving case, zeros for castling, and marks such as `!?`.
 
-    Raises MoveError whose message says what is wrong and what could be meant.
+    A text that is no legal move in English letters for pieces may be one in those of the language that is spoken here;
+    these come first where they are shown. Raises MoveError whose message says what is wrong and what could be meant.
     """
     cleaned = _castling(board, text) or text.strip().rstrip("!?+#").replace("-", "")
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
-    errors: list[ValueError] = []
-    for candidate in _san_candidates(cleaned):
-        try:
-            if move := board.parse_san(candidate):
-                return move
-            errors.append(chess.InvalidMoveError(text))  # python-chess reads a null move from Z0 and 0000
-        except ValueError as error:
-            errors.append(error)
-    if any(isinstance(error, chess.AmbiguousMoveError) for error in errors):
-        found = _list_moves(board, _same_target(board, cleaned))
-        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=found))
-    if all(isinstance(error, chess.InvalidMoveError) for error in errors):
+    english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, own_letters())
+    is_own_first = shows_own_letters.get() and not cleaned[:1].islower()  # which may be a pawn's file
+    words = [*own, *english] if is_own_first else [*english, *own]
+    known = [(word, found) for word in words if not isinstance(found := _parsed(board, word), chess.InvalidMoveError)]
+    if not known:
         raise MoveError(_("cannot read {text}: write e4, Nf3, exd5, O-O, e8=Q or e2e4", text=repr(text)))
-    raise MoveError(_why_illegal(board, text, cleaned))
+    word, found = next((one for one in known if not isinstance(one[1], chess.IllegalMoveError)), known[0])
+    if isinstance(found, chess.AmbiguousMoveError):
+        moves = _list_moves(board, _same_target(board, word))
+        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=moves))
+    if isinstance(found, ValueError):
+        raise MoveError(_why_illegal(board, text, word))
+    pieces = {move: board.piece_at(move.from_square) for _word, move in known if isinstance(move, chess.Move)}
+    names = [chess.piece_name(piece.piece_type) for piece in pieces.values() if piece is not None]
+    if len(pieces) > 1 and "pawn" not in names and not is_own_first:  # a rook's Rd1, in French the king's
+        moves = ", ".join(f"{_(name)} {board.uci(move)}" for name, move in zip(names, pieces, strict=True))
+        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=moves))
+    return found
+
+
+def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
+    """Return the move of a text in SAN, or what is wrong with it."""
+    try:
+        return board.parse_san(word) or chess.InvalidMoveError(word)  # python-chess reads a null move from Z0 and 0000
+    except ValueError as error:
+        return error
 
 
 def _castling(board: chess.Board, text: str) -> str:
@@ -61,14 +74,16 @@ def _castling(board: chess.Board, text: str) -> str:
     return ways[0] if ways else _SHORT
 
 
-def _san_candidates(text: str) -> list[str]:
-    """`text` as it is; then with a capital piece letter (`nf3`), and with the promoted piece spelled out (`e8q`)."""
-    candidates = [text]
-    if text[:1] in set("nbrqk"):
-        candidates.append(text[0].upper() + text[1:])
-    promotion = re.fullmatch(r"(.*[a-h][18])=?\(?([nbrqNBRQ])\)?", text)
+def _san_candidates(text: str, letters: dict[str, str]) -> list[str]:
+    """Return a text as SAN, and with a capital letter for its piece (`nf3`); `letters` for pieces are not SAN's."""
+    promotion = re.fullmatch(r"(.*[a-h][18])=?\(?([^\W\d])\)?", text)
     if promotion:
-        candidates.append(f"{promotion[1]}={promotion[2].upper()}")
+        letter = promotion[2].upper()
+        text = f"{promotion[1]}={letters.get(letter, letter)}"
+    candidates = []
+    for word in (text, text[:1].upper() + text[1:]):
+        own = next((one for one in sorted(letters, key=len, reverse=True) if word.startswith(one)), "")
+        candidates.append(f"{letters.get(own, '')}{word.removeprefix(own)}".removeprefix("P"))
     return candidates
 
 
@@ -145,6 +160,6 @@ def _named_piece(cleaned: str) -> chess.PieceType:
 
 
 def _list_moves(board: chess.Board, moves: list[chess.Move]) -> str:
-    names = sorted(board.san(move) for move in moves)
+    names = sorted(shown_moves(board.san(move)) for move in moves)
     text = ", ".join(names[:_MOST_NAMED])
     return _("{moves} and others", moves=text) if len(names) > _MOST_NAMED else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import chess
 
-from uci.language import _
+from uci.language import _, shown_moves
 from uci.library.puzzles import Puzzle
 from uci.library.training import Trainer
 
@@ -27,7 +27,7 @@ class Attempt:
         ply = len(self.board.move_stack)
         if not self.puzzle.accepts(self.board, move, ply):
             self._note(False)
-            self.says = _("{move} is not the move. Try again.", move=self.board.san(move))
+            self.says = _("{move} is not the move. Try again.", move=shown_moves(self.board.san(move)))
             return
         self.board.push(move)
         if self.board.is_checkmate() or ply + 1 >= len(self.puzzle.moves):
@@ -36,14 +36,14 @@ class Attempt:
             self.is_over, self.says = True, _("Solved!") if solved_at_once else _("Solved, at a later try.")
             return
         reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
-        self.says = _("Right. The answer is {move}. Go on.", move=self.board.san(reply))
+        self.says = _("Right. The answer is {move}. Go on.", move=shown_moves(self.board.san(reply)))
         self.board.push(reply)
 
     def give_up(self) -> None:
         """Show the solution; the puzzle counts as missed."""
         self._note(False)
         rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[len(self.board.move_stack) :]]
-        self.says = _("The answer: {moves}.", moves=self.board.variation_san(rest))
+        self.says = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
         for move in rest:
             self.board.push(move)
         self.is_over = True

@@ -12,7 +12,7 @@ from engine.options import EngineOptions
 from engine.search.result import SearchResult
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.move_input import read_human_move
-from uci.language import _
+from uci.language import _, shown_moves
 from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import TYPED_COMMANDS
@@ -85,7 +85,7 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
         return end_by_flag(game.board)
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
-    text = _("Aino plays {move}", move=f"{move_number(game.board)} {game.board.san(result.best_move)}")
+    text = _("Aino plays {move}", move=f"{move_number(game.board)} {shown_moves(game.board.san(result.best_move))}")
     if game.settings.scores:
         text += f" ({_opinion(result, mover)})"
     game.push(result.best_move)

@@ -25,7 +25,7 @@ from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, LEVEL_FORMS, Level, levels_text, parse_level
 from uci.game.timed_game import Setup, chess960_start, saved_game
-from uci.language import _, later, translate_help
+from uci.language import _, later, shown_moves, shows_own_letters, translate_help
 from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.loop import sit_down
@@ -75,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
     shown.add_argument("--bar", action="store_true", help="show an evaluation bar, too (with --scores)")
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
+    shown.add_argument("--own-letters", action="store_true", help="show moves with your language's letters for pieces")
     browser = parser.add_argument_group("board in the browser")
     browser.add_argument("--web", action="store_true", help="play on a board in the browser")
     browser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
@@ -90,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.
     """
     options = options_from_flags(arguments)
+    shows_own_letters.set(arguments.own_letters)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
         arguments.side, arguments.level, arguments.clock = ask_choices(ask_line, print)
     console = make_console()
@@ -226,5 +228,6 @@ def _clock(text: str) -> str:
 
 def completions(board: chess.Board, begun: str) -> list[str]:
     """Return the commands and legal moves that begin so."""
-    words = [*TYPED_COMMANDS, *(board.san(move) for move in board.legal_moves)]
+    moves = [board.san(move) for move in board.legal_moves]
+    words = {*TYPED_COMMANDS, *moves, *(shown_moves(move, is_own=True) for move in moves)}
     return sorted(word for word in words if word.startswith(begun))

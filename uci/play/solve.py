@@ -11,7 +11,7 @@ from engine.cli.console import make_console, say, waiting
 from engine.errors import DataError, MoveError
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
-from uci.language import _, later, translate_help
+from uci.language import _, later, shows_own_letters, translate_help
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--import", dest="file", type=Path, metavar="CSV", help=text)
     parser.add_argument("--list", action="store_true", help="show rating, streak and puzzles that are due, and end")
     parser.add_argument("--ascii", action="store_true", help="draw the board with letters")
+    parser.add_argument("--own-letters", action="store_true", help="show moves with your language's letters for pieces")
     translate_help(parser)
 
 
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _solve(arguments: argparse.Namespace) -> int:
     console = make_console()
+    shows_own_letters.set(arguments.own_letters)
     with contextlib.closing(Trainer(games_folder())) as trainer:
         if trainer.problem:
             say(console, trainer.problem)

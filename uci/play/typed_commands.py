@@ -18,7 +18,7 @@ from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, GameE
 from uci.game.game_file import games_folder, load_game, save_game, saved_games
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.game.timed_game import Setup, saved_game
-from uci.language import _, later
+from uci.language import _, later, shown_moves
 from uci.play.game import TerminalGame
 from uci.terminal.board_view import render_bar
 from uci.terminal.opening_names import opening_name
@@ -46,7 +46,7 @@ def _hint(game: TerminalGame, argument: str) -> None:
     result = game.search()
     if result.best_move is not None:
         score = f" ({_score(result, game.board.turn)})" if game.settings.scores else ""
-        game.say(_("Aino would play {move}", move=f"{game.board.san(result.best_move)}{score}"))
+        game.say(_("Aino would play {move}", move=f"{shown_moves(game.board.san(result.best_move))}{score}"))
 
 
 def _eval(game: TerminalGame, argument: str) -> None:
@@ -55,7 +55,7 @@ def _eval(game: TerminalGame, argument: str) -> None:
         return
     game.say(render_bar(game.verdict, game.settings.style))
     game.say(_("White: {chances}", chances=game.verdict.wdl_text))
-    game.say(_("best line: {moves}", moves=game.board.variation_san(result.infos[0].pv)))
+    game.say(_("best line: {moves}", moves=shown_moves(game.board.variation_san(result.infos[0].pv))))
 
 
 def _score(result: SearchResult, mover: chess.Color) -> str:
@@ -121,12 +121,12 @@ def _clock(game: TerminalGame, argument: str) -> None:
 
 
 def _moves(game: TerminalGame, argument: str) -> None:
-    game.say(" ".join(sorted(game.board.san(move) for move in game.board.legal_moves)))
+    game.say(" ".join(sorted(shown_moves(game.board.san(move)) for move in game.board.legal_moves)))
 
 
 def _history(game: TerminalGame, argument: str) -> None:
     if game.board.move_stack:
-        game.say(game.board.root().variation_san(game.board.move_stack))
+        game.say(shown_moves(game.board.root().variation_san(game.board.move_stack)))
     else:
         game.say(_("no moves yet"))
 

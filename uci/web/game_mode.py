@@ -12,7 +12,7 @@ from engine.search.result import SearchResult
 from uci.game.ends import DECLINED, DRAW_AGREED, DRAW_FROM_PLY, TOO_EARLY, accepts_draw, end_by_resigning
 from uci.game.level import HINT_LEVEL, Level, parse_level
 from uci.game.move_input import read_human_move
-from uci.language import _
+from uci.language import _, shown_moves
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import chosen_game, chosen_position
@@ -83,7 +83,8 @@ async def _hint(session: BoardSession) -> None:
         best = result.best_move
         line = lines_of(session.table, board, result.infos)["lines"][:1] if result.infos else []
         squares = [best.from_square, best.to_square]
-        session.hinted = {"do": "hint", "fen": board.fen(), "san": board.san(best), "squares": squares, "line": line}
+        san = shown_moves(board.san(best))
+        session.hinted = {"do": "hint", "fen": board.fen(), "san": san, "squares": squares, "line": line}
         session.tell(session.hinted)
 
 

@@ -13,7 +13,7 @@ import chess.pgn
 
 from engine.board.notation import move_number
 from engine.errors import MoveError
-from uci.language import _
+from uci.language import _, shown_moves
 from uci.terminal.author_notes import drawn_by, notes_at, with_author_text
 from uci.terminal.opening_names import position_name
 
@@ -50,7 +50,7 @@ class MoveTree:
         """Return the facts of the nodes that changed since the last call, or of all."""
         wanted = self._facts.keys() if everything else self._news & self._facts.keys()
         self._news = set()
-        return {number: self._facts[number] for number in wanted}
+        return {one: {**self._facts[one], "san": shown_moves(self._facts[one]["san"])} for one in wanted}
 
     def _take_up(self, top: chess.pgn.GameNode, board: chess.Board) -> None:
         """Give a node and all below it numbers; the board stands before the node's move."""
@@ -60,7 +60,7 @@ class MoveTree:
             if node is None:
                 board.pop()
                 continue
-            facts: Facts = {}
+            facts: Facts = {"san": ""}
             if isinstance(node, chess.pgn.ChildNode):
                 facts = {"number": move_number(board), "san": board.san_and_push(node.move)}
                 todo.append(None)

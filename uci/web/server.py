@@ -26,7 +26,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
 from uci.game.level import SCALE, level_choices
-from uci.language import SPOKEN_LANGUAGES, _, speak
+from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
 from uci.pages.render import render
 from uci.web.conductor import Conductor
@@ -41,7 +41,7 @@ _LONGEST_BODY = 0  # bytes; nothing is posted but files of games
 _LARGEST_FILE = 1 << 36  # bytes
 _EMPTY_S = 2.0
 _PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
-_LANGUAGE, _KEPT_S = "aino-language", 31_536_000  # the cookie that keeps the choice, and for how long: a year
+_LANGUAGE, _LETTERS, _KEPT_S = "aino-language", "aino-letters", 31_536_000  # cookies for choices, kept for a year
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
@@ -210,9 +210,10 @@ class _Guarded(RequestHandler):
         self.speak()
 
     def speak(self) -> None:
-        """From here on sentences are in the language that was chosen on the page, else in the browser's."""
+        """From here on sentences and letters are those that were chosen on the page, else the browser's and SAN's."""
         self.chosen = self.get_query_argument("language", self.get_cookie(_LANGUAGE)) or ""
         speak(self.chosen, self.request.headers.get("Accept-Language", ""))
+        shows_own_letters.set(self.get_query_argument("letters", self.get_cookie(_LETTERS)) == "on")
 
     def check_origin(self, origin: str) -> bool:
         """Whether the Origin of a request is this server."""
@@ -247,12 +248,13 @@ class PageHandler(_Guarded):
     """The board."""
 
     async def get(self, token: str) -> None:
-        """Answer with the page. `?language=CODE` chooses a language; a cookie set by a page may be late."""
-        if "language" in self.request.query_arguments:
-            kept = self.chosen if self.chosen in SPOKEN_LANGUAGES else ""
-            self.set_cookie(_LANGUAGE, kept, max_age=_KEPT_S, samesite="Lax")
+        """Answer with the page. `?language=CODE` and `?letters=on` choose; a cookie set by a page may be late."""
+        kept = {"language": self.chosen if self.chosen in spoken_languages() else "",
+                "letters": "on" if shows_own_letters.get() else "off"}  # fmt: skip
+        for name in kept.keys() & self.request.query_arguments.keys():
+            self.set_cookie(f"aino-{name}", kept[name], max_age=_KEPT_S, samesite="Lax")
         fields: dict[str, object] = {
-            "languages": SPOKEN_LANGUAGES,
+            "languages": spoken_languages(),
             "chosen": self.chosen,
             "levels": level_choices(),
             "scale": _(SCALE),

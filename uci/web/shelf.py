@@ -22,7 +22,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from uci.game.game_file import REVIEWS, owning
 from uci.game.timed_game import Setup, saved_game
-from uci.language import _, several
+from uci.language import _, several, shown_moves
 from uci.library.index import GameIndex
 from uci.library.kept_reviews import KeptReview
 from uci.library.review_queue import BEGUN, BackgroundReviews
@@ -148,7 +148,7 @@ class Shelf:
 
     def explore(self, index: GameIndex, board: chess.Board, side: str) -> None:
         """Tell what was played in a position in the games."""
-        moves = [{"uci": one.move.uci(), "san": board.san(one.move), "counts": one.counts}
+        moves = [{"uci": one.move.uci(), "san": shown_moves(board.san(one.move)), "counts": one.counts}
                  for one in index.explore(board, side)]  # fmt: skip
         self._tell({"do": "explored", "fen": board.fen(), "moves": moves})
 

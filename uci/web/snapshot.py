@@ -10,7 +10,7 @@ import chess
 from engine.board.notation import move_number
 from engine.errors import MoveError
 from engine.search.result import SearchInfo
-from uci.language import _, later
+from uci.language import _, later, shown_moves
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
 
@@ -108,7 +108,7 @@ def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
     walk = board.copy(stack=False)
     moves = []
     for move in info.line(_LINE_PLIES):
-        moves.append({"uci": move.uci(), "san": walk.san(move), "number": move_number(walk)})
+        moves.append({"uci": move.uci(), "san": shown_moves(walk.san(move)), "number": move_number(walk)})
         walk.push(move)
     squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []
     return {**_verdict(Verdict.of_info(info).seen_by_white(board.turn)), "moves": moves, "squares": squares}

@@ -22,6 +22,7 @@ from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, KnightShuffler, Optimi
 from uci.game.ends import GameEnd
 from uci.game.game_file import saved_games
 from uci.game.move_input import read_human_move
+from uci.language import shows_own_letters, speak
 from uci.main import main
 from uci.play import loop
 from uci.play.typed_commands import TYPED_COMMANDS
@@ -79,33 +80,29 @@ def test_takeback_returns_to_the_own_move_before() -> None:
     assert "you have no move to take back" in output
 
 
-def test_hint_moves_fen_flip_and_help_change_nothing() -> None:
-    words = "hint eval bar moves fen flip board clock opening history pgn help".split()
-    game, _, output = play(*words, "", "nonsense")
-    assert game.board == chess.Board()
-    assert "Aino would play" in output
-    assert "White: 40% win, 30% draw, 30% loss" in output
-    assert "the evaluation bar is on" in output
-    assert "White [#############-----------] Black  +0.10" in output
-    assert " e4 " in output
-    assert chess.STARTING_FEN in output
-    assert "This game has no clock" in output
-    assert '[Event "Terminal game"]' in output
-    assert all(command.help in output for command in TYPED_COMMANDS.values())
-    assert "cannot read 'nonsense'" in output
+@pytest.mark.parametrize(
+    ("words", "how", "said"),
+    [
+        (["history", "board"], {"board": board_after("e4 d5 exd5 Qxd5")},
+         ["1. e4 d5 2. exd5 Qxd5", "White took p, Black took P; material is even"]),
+        ([], {"fen": "4k3/8/8/8/8/8/4r3/4K3 w - - 0 1"}, ["[K]", "1. check! your move: "]),
+        ("hint eval bar moves fen flip board clock opening history pgn help  nonsense".split(" "), {},
+         ["Aino would play", "White: 40% win, 30% draw, 30% loss", "the evaluation bar is on", " e4 ",
+          "White [#############-----------] Black  +0.10", chess.STARTING_FEN, "This game has no clock",
+          '[Event "Terminal game"]', "cannot read 'nonsense'", *(one.help for one in TYPED_COMMANDS.values())]),
+    ],
+)  # fmt: skip
+def test_commands_tell_of_the_position_and_change_nothing(words, how, said):
+    game, _, output = play(*words, **how)
+    assert game.board == how.get("board", chess.Board(how.get("fen", chess.STARTING_FEN)))
+    assert [text for text in said if text not in output] == []
 
 
-def test_moves_and_captures_are_listed() -> None:
-    board = board_after("e4 d5 exd5 Qxd5")
-    output = play("history", "board", board=board)[2]
-    assert "1. e4 d5 2. exd5 Qxd5" in output
-    assert "White took p, Black took P; material is even" in output
-
-
-def test_check_is_shown_at_the_board_and_the_prompt() -> None:
-    output = play(fen="4k3/8/8/8/8/8/4r3/4K3 w - - 0 1")[2]
-    assert "[K]" in output
-    assert "1. check! your move: " in output
+def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones() -> None:
+    speak("fr")
+    shows_own_letters.set(True)
+    output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
+    assert [text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output] == []
 
 
 def test_scores_can_be_hidden() -> None:

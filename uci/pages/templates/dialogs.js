@@ -207,12 +207,16 @@ const opening = {
   look() {
     const form = $("look").querySelector("form");
     for (const name of ["board", "pieces"]) form[name].value = choices[name];
-    for (const name of ["coordinates", "sound"]) form[name].checked = choices[name] === "on";
+    for (const name of ["coordinates", "sound", "letters"]) form[name].checked = choices[name] === "on";
   },
 };
-// The server makes the page anew in another language, which it keeps until another one is chosen.
+// The server makes the page anew in another language or with other letters, which it keeps until others are chosen.
 const speak = language => location.replace(`?language=${language}`);
 
-$("look").querySelectorAll("[name]").forEach(field => field.addEventListener("change", () =>
-  field.name === "language" ? speak(field.value) : setLook(field.name, field.type === "checkbox" ? (field.checked ? "on" : "off") : field.value)));
+$("look").querySelectorAll("[name]").forEach(field => field.addEventListener("change", () => {
+  const value = field.type === "checkbox" ? (field.checked ? "on" : "off") : field.value;
+  if (field.name === "language") speak(value);
+  else if (field.name === "letters") location.replace(`?letters=${value}`);
+  else setLook(field.name, value);
+}));
 

@@ -18,7 +18,7 @@ let socket = null;
 let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to play on from a review's position
 history.replaceState(null, "", location.pathname);
 let arriving = true;   // whether the next state is the first one of a connection
-const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on" };  // what the page looks and sounds like
+const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: "off" };  // what the page looks and sounds like
 // What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
 for (const name in choices) choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
 
