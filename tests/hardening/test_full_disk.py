@@ -36,10 +36,9 @@ def fails_cleanly(done, path: Path) -> None:
 
 
 TOWER = Path("weights/tower-64x6.dit").resolve()
-PLAYER = {  # The words of a command, the file that it writes, and the file that is named.
-    "explain": (("startpos", "--out", "page.html", "--nodes", 20, *MATERIAL), "page.html", "page.html"),
-    "annotate": (("game.pgn", "--nodes", 20, *MATERIAL), "game.pgn", "game.annotated"),
-    **{f"net convert {suffix}": ((TOWER, f"net{suffix}"), f"net{suffix}", f"net{suffix}")
+PLAYER = {  # The words of a command, and the file that it writes.
+    "explain": (("startpos", "--out", "page.html", "--nodes", 20, *MATERIAL), "page.html"),
+    **{f"net convert {suffix}": ((TOWER, f"net{suffix}"), f"net{suffix}")
        for suffix in (".dit", ".pb", ".pb.gz")},
 }  # fmt: skip
 
@@ -47,15 +46,22 @@ PLAYER = {  # The words of a command, the file that it writes, and the file that
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("command", PLAYER)
 def test_a_file_of_the_player_is_whole_or_not_there(command: str, is_new: bool, pgn: Path) -> None:
-    words, written, named = PLAYER[command]
+    words, written = PLAYER[command]
     folder, old = pgn.parent, PGN
     if not is_new:
         (folder / written).write_text(old)
-    placed = [folder / str(word) if str(word).startswith(("page", "game", "net")) else word for word in words]
+    placed = [folder / str(word) if str(word).startswith(("page", "net")) else word for word in words]
     before = sorted(folder.iterdir())
-    fails_cleanly(limited.run("uci", *command.partition(" .")[0].split(), *placed, RLIMIT_FSIZE=FULL), folder / named)
+    fails_cleanly(limited.run("uci", *command.partition(" .")[0].split(), *placed, RLIMIT_FSIZE=FULL), folder / written)
     assert sorted(folder.iterdir()) == before
     assert all(path.read_text() == old for path in before)
+
+
+def test_annotating_says_that_the_file_cannot_be_written(pgn: Path) -> None:
+    done = limited.run("uci", "annotate", pgn, "--nodes", 20, *MATERIAL, RLIMIT_FSIZE=FULL)
+    fails_cleanly(done, pgn.with_name("game.annotated"))
+    assert pgn.read_text() == PGN
+    assert not list(pgn.parent.glob(".*"))
 
 
 def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
