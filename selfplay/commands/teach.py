@@ -106,7 +106,7 @@ def _check(arguments: argparse.Namespace, net: StockfishNet) -> int:
         found = composition(rows)
         total = max(1, found.rows)
         show(f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced")
-        if name == "with a value" and labels.settings.get("groups_of", 0):
+        if name == "with a value" and labels.settings.get("seed_groups", 0):
             show(f"  in {len(leads_of(rows)):,} groups, labels of depth {labels.settings['depth']}")
         show("  " + ", ".join(f"{source} {count / total:.1%}" for source, count in found.sources.items() if count))
     labels.verify()

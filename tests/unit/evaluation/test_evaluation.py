@@ -19,6 +19,7 @@ from engine.evaluation import (
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch
 from engine.files import dit_file
+from engine.network import manifest as manifest_file
 from engine.network import weights
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.model import SparseNetwork
@@ -151,6 +152,22 @@ def net_folder(tmp_path):
 
 def test_the_manifest_names_the_default_net(net_folder):
     assert default_net_path(net_folder) == net_folder / "small.dit"
+
+
+def test_the_net_that_learned_alone_goes_by_its_name(net_folder, monkeypatch):
+    for module in (weights, manifest_file):
+        monkeypatch.setattr(module, "SHIPPED", net_folder)
+    with pytest.raises(NetFileError, match=r"zero: expected a net zero-\*\.dit in .*MANIFEST\.toml"):
+        weights.load_net("zero")
+    (net_folder / "small.dit").rename(net_folder / "zero-small.dit")
+    text = (net_folder / "MANIFEST.toml").read_text().replace("small.dit", "zero-small.dit")
+    (net_folder / "MANIFEST.toml").write_text(text + "hours = 12\n")
+    assert isinstance(weights.load_net("zero"), FusedTower)
+    assert make_evaluator("auto", "zero").name == "hybrid"
+    assert manifest_file.learned_alone()["hours"] == 12
+    (net_folder / "zero-small.dit").write_bytes(b"x")
+    with pytest.raises(NetFileError, match="expected sha256"):
+        weights.load_net("zero")
 
 
 def test_each_evaluator_takes_the_shipped_net_of_its_family():
