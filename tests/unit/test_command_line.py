@@ -44,14 +44,6 @@ def test_help_of_every_command_ends_with_examples(main, name, flag, capsys):
     assert f"  {program} {name} " in capsys.readouterr().out.rpartition("example")[2]
 
 
-@pytest.mark.parametrize(("main", "words"), [(main, []) for main, _ in TOP] + [(uci.main.main, ["net", "info"])])
-def test_all_help_is_there_where_it_is_not_more(main, words, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main([*words, "--help-all"])
-    assert stopped.value.code == 0
-    assert capsys.readouterr().out.startswith("usage: ")
-
-
 def test_help_of_a_part_of_the_loop_shows_the_settings_of_that_part(capsys: pytest.CaptureFixture[str]) -> None:
     shown = {"loop": "fit games gate", "generate": "games", "fit": "fit", "gate": "gate", "import": ""}
     for name, sections in shown.items():

@@ -96,15 +96,6 @@ def test_a_search_is_of_the_position_set_when_it_was_started():
 # ---- lines and results ----------------------------------------------------------------------------------------------
 
 
-def test_children_tell_what_the_search_knows_of_them():
-    result = search(chess.Board(), 400)
-    best = result.children[0]
-    assert sum(child.prior for child in result.children) == pytest.approx(1.0, abs=1e-4)
-    assert sum(best.wdl) == 1000
-    assert best.u > 0
-    assert best.moves_left > 0
-
-
 def test_the_roots_own_evaluation_counts_in_its_statistics():
     with engine() as player:
         for nodes in (1, 100):
@@ -215,12 +206,6 @@ def test_noise_changes_the_priors_and_only_of_its_own_search():
     assert sum(noisy.values()) == pytest.approx(1.0, abs=1e-4)
 
 
-def test_the_lc0_preset_searches_one_leaf_a_round():
-    with engine(preset="lc0") as player:
-        assert player.search(Limits(nodes=100)).nodes == 100
-        assert player._search.params.cpuct_factor == 0.0
-
-
 def test_the_lc0_preset_blended_a_towers_values_with_material():
     tower = EngineOptions(hash_mib=8, threads=1, weights_file=str(default_net_path(entry="default_tower")))
     with Engine(tower) as player:
@@ -298,17 +283,7 @@ def test_engine_kept_every_tree_and_evaluator_that_a_change_of_options_had_repla
         gc.enable()
 
 
-def test_warming_up_leaves_an_engine_as_new():
-    with engine() as player:
-        player.warm_up()
-        assert player.board == chess.Board()
-
-
 # ---- book, strength, tables -----------------------------------------------------------------------------------------
-
-
-def test_a_weak_engine_looks_at_few_nodes():
-    assert search(chess.Board(), 5000, limit_strength=True, elo=800, seed=2).nodes < 100
 
 
 def test_tables_decide_leaves_after_a_capture(test_data):
@@ -350,22 +325,6 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
     assert (drawn.score_cp, drawn.wdl) == (0, (0, 1000, 0))
     assert drawn.tbhits > 0, "the questions about the root count"
     assert won.tbhits == lost.tbhits == 0, "Aino's own solution, which counts to mate, is no hit in a file"
-
-
-def test_analysis_shows_every_move_and_the_tables_order_them(test_data):
-    board = chess.Board("8/8/8/8/8/1k6/8/1K5Q b - - 0 1")
-    with engine(syzygy_path=str(test_data / "syzygy"), analyse_mode=True, multi_pv=40) as player:
-        player.set_position(board)
-        assert len(player.search(Limits(nodes=200)).infos) == board.legal_moves.count()
-        board = chess.Board("8/8/8/8/8/2k5/8/K5Q1 w - - 0 1")  # some moves lose the queen
-        player.set_position(board)
-        result = player.search(Limits(nodes=200))
-        ranks = player._tablebase.ranks(board)
-    assert len(result.infos) == board.legal_moves.count()
-    scores = [info.wdl for info in result.infos]
-    assert scores == sorted(scores, reverse=True)
-    assert {(1000, 0, 0), (0, 1000, 0)} <= set(scores)
-    assert ranks[result.best_move] == max(ranks.values())
 
 
 def test_lines_come_soon_and_never_too_often():

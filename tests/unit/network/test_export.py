@@ -1,7 +1,5 @@
 """Exported networks answer as before in ONNX Runtime."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
